@@ -1,0 +1,1 @@
+"""A OneRoster sync: six stages from a package to a roster database."""
