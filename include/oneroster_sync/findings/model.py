@@ -1,0 +1,144 @@
+"""One finding, and a run's findings: few as objects, many as an Arrow table."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings.codes import CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Severity(StrEnum):
+    """Whether a finding keeps something from being used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+SCHEMA = pa.schema(
+    [
+        ("code", pa.string()),
+        ("severity", pa.string()),
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("sourced_id", pa.string()),
+        ("expected", pa.string()),
+        ("rows", pa.int64()),
+    ]
+)
+
+
+def shown_id(sourced_id: str | None) -> str:
+    """Return a sourcedId as a log may show it: one that is an e-mail address only as a hash."""
+    if sourced_id is None:
+        return "(no sourcedId)"
+    if "@" in sourced_id:
+        return "sha256:" + hashlib.sha256(sourced_id.encode()).hexdigest()[:12]
+    return ascii(sourced_id)[1:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the input that somebody should know.
+
+    Attributes:
+        code: A name of `CODES`.
+        severity: `error` when something could not be used, `warning` when it was.
+        file: Name of the file, with `.csv`; None for the package as a whole.
+        row: Line of the file as a spreadsheet numbers it, so the header is row 1.
+        column: Header of the column, as the file spells it.
+        sourced_id: The row's sourcedId.
+        expected: What would have been right.
+        rows: How many rows the finding stands for; `row` is then the first of them.
+    """
+
+    code: str
+    severity: Severity = Severity.ERROR
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+    sourced_id: str | None = None
+    expected: str | None = None
+    rows: int = 1
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"{self.code} is no finding code; add it to findings/codes.py")
+
+    def in_words(self) -> str:
+        """Return the finding as one line of a log."""
+        place = [self.file] if self.file else []
+        if self.row is not None:
+            place.append(
+                f"row {self.row:,}" + (f" and {self.rows - 1:,} more" if self.rows > 1 else "")
+            )
+        if self.column:
+            place.append(f"column {self.column}")
+        if self.sourced_id:
+            place.append(f"sourcedId {shown_id(self.sourced_id)}")
+        code = CODES[self.code]
+        expected = f" Expected {self.expected}." if self.expected else ""
+        where = f" in {', '.join(place)}" if place else ""
+        return f"{self.severity} {self.code}{where}: {code.meaning}{expected} {code.hint}"
+
+
+@dataclass(slots=True)
+class Findings:
+    """A run's findings in the order in which they were made."""
+
+    _few: list[Finding] = field(default_factory=list)
+    _many: list[pa.Table] = field(default_factory=list)
+
+    def add(self, finding: Finding) -> None:
+        """Add one finding."""
+        self._few.append(finding)
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        """Add some findings."""
+        self._few.extend(findings)
+
+    def add_table(self, table: pa.Table) -> None:
+        """Add many findings at once; the table has the columns of `SCHEMA`."""
+        if table.num_rows:
+            self._flush()
+            self._many.append(table.select(SCHEMA.names).cast(SCHEMA))
+
+    def table(self) -> pa.Table:
+        """Return all findings as one table of `SCHEMA`."""
+        self._flush()
+        return pa.concat_tables(self._many) if self._many else SCHEMA.empty_table()
+
+    def count(self, severity: Severity) -> int:
+        """Return how many findings there are of a severity."""
+        return int(pc.sum(pc.equal(self.table()["severity"], severity.value)).as_py() or 0)
+
+    def has_errors(self) -> bool:
+        """Tell whether anything could not be used."""
+        return self.count(Severity.ERROR) > 0
+
+    def has_violations(self) -> bool:
+        """Tell whether the standard forbids anything that was found."""
+        codes = pc.unique(self.table()["code"]).to_pylist()
+        return any(CODES[code].violation for code in codes)
+
+    def _flush(self) -> None:
+        if self._few:
+            rows = [{**asdict(f), "severity": f.severity.value} for f in self._few]
+            self._many.append(pa.Table.from_pylist(rows, schema=SCHEMA))
+            self._few = []
+
+
+def rows_as_findings(table: pa.Table) -> Iterable[Finding]:
+    """Yield the rows of a findings table as objects."""
+    for batch in table.to_batches(max_chunksize=1000):
+        for row in batch.to_pylist():
+            yield Finding(**{**row, "severity": Severity(row["severity"])})

@@ -1,0 +1,159 @@
+"""A site's preferences: what an administrator decides about its syncs.
+
+Every setting of the preferences page is a field here, with its default. The store keeps them
+(`oneroster_sync.store.preferences`), the schedule is computed from them
+(`oneroster_sync.schedule`), and a run works with the copy that was in force when it began.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Scope(StrEnum):
+    """What a sync processes."""
+
+    USERS = "users"
+    USERS_AND_COURSES = "users_and_courses"
+    COURSES = "courses"
+    """Only for an upload of a lone courses.csv; never a site's own setting."""
+
+
+class TeacherPermission(StrEnum):
+    """What a teacher may edit in a course made by OneRoster."""
+
+    UNITS_AND_LESSONS = "units_and_lessons"
+    LESSONS_ONLY = "lessons_only"
+
+
+class Profile(StrEnum):
+    """How strictly a package is held to the standard."""
+
+    TOLERANT = "tolerant"
+    STRICT = "strict"
+
+
+class Weekday(StrEnum):
+    """A day of the week, in the order of `datetime.date.weekday`."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PauseWindow(_Frozen):
+    """Days without scheduled syncs, such as the summer break: both ends included, in UTC."""
+
+    first_on: dt.date
+    last_on: dt.date
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last_on < self.first_on:
+            raise ValueError(
+                f"a pause window ends on {self.last_on}, before its first day {self.first_on}"
+            )
+        return self
+
+    def covers(self, day: dt.date) -> bool:
+        """Tell whether `day` lies in the window."""
+        return self.first_on <= day <= self.last_on
+
+
+class RemovalGuard(_Frozen):
+    """When the removals of one kind of record are too many to apply without a person's word.
+
+    Held when they are at least `percent` of the active managed records *and* at least `minimum`
+    records, or when they exceed `cap`, whatever the percentage.
+    """
+
+    percent: Annotated[float, Field(ge=0, le=100)] = 10.0
+    minimum: Annotated[int, Field(ge=1)] = 5
+    cap: Annotated[int, Field(ge=0)] | None = None
+
+
+class Guards(_Frozen):
+    """The site's limits; a plan beyond one of them is held."""
+
+    users: RemovalGuard = RemovalGuard()
+    courses: RemovalGuard = RemovalGuard()
+    assignments: RemovalGuard = RemovalGuard()
+    error_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
+    """Rows of one file with an error, of the file's rows that count."""
+    known_percent: Annotated[float, Field(ge=0, le=100)] = 50.0
+    """Of the known sourcedIds, how many at least a bulk file must hold."""
+
+
+class Preferences(_Frozen):
+    """All settings of one site, as they stood when they were read.
+
+    `version` counts the saves, so that of two people who save at once the second is told.
+    """
+
+    site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    version: int = 0
+    credited_admin: str | None = None
+    """E-mail of the administrator recorded as author of every change; a run needs one."""
+    days: tuple[Weekday, ...] = (
+        Weekday.MONDAY,
+        Weekday.TUESDAY,
+        Weekday.WEDNESDAY,
+        Weekday.THURSDAY,
+        Weekday.FRIDAY,
+    )
+    time_utc: dt.time = dt.time(2, 0)
+    pause_windows: tuple[PauseWindow, ...] = ()
+    scope: Scope = Scope.USERS_AND_COURSES
+    teacher_permission: TeacherPermission = TeacherPermission.UNITS_AND_LESSONS
+    profile: Profile = Profile.TOLERANT
+    assignment_roles: tuple[str, ...] = ("teacher",)
+    """Enrollment roles that make a course assignment: teacher, and by choice aide, administrator."""
+    adopt_accounts: bool = False
+    """Whether a hand-made account that a package names is managed by the sync from then on."""
+    guards: Guards = Guards()
+    source: str | None = None
+    """Where scheduled syncs find their package: a path or URL of a file, or of a folder."""
+
+    @field_validator("days")
+    @classmethod
+    def _days_in_order(cls, days: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+        if not days:
+            raise ValueError("at least one day of the week is needed")
+        return tuple(day for day in Weekday if day in days)
+
+    @field_validator("scope")
+    @classmethod
+    def _a_site_scope(cls, scope: Scope) -> Scope:
+        if scope is Scope.COURSES:
+            raise ValueError("a site processes users, or users_and_courses")
+        return scope
+
+    @field_validator("time_utc")
+    @classmethod
+    def _whole_minutes(cls, time_utc: dt.time) -> dt.time:
+        if time_utc.tzinfo is not None or time_utc.second or time_utc.microsecond:
+            raise ValueError("the time is hours and minutes, in UTC, without a zone")
+        return time_utc
+
+    @field_validator("assignment_roles")
+    @classmethod
+    def _known_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        known = ("teacher", "aide", "administrator")
+        if "teacher" not in roles or not set(roles) <= set(known):
+            raise ValueError(
+                f"course assignments come from teacher, and by choice from {known[1:]}"
+            )
+        return tuple(role for role in known if role in roles)
