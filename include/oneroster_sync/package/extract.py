@@ -1,0 +1,230 @@
+"""Stage 1, extract: a package becomes one staff-only snapshot per rostering file.
+
+The package is hashed and read as it is; what is written is Parquet with the rows of staff only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.package.lookalikes import lookalike
+from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, read_manifest
+from oneroster_sync.package.opening import Limits, Package, PackageFile, RefusedError, open_package
+from oneroster_sync.package.reading import read_header, read_table
+from oneroster_sync.package.repairs import Repairs
+from oneroster_sync.package.staff import Staff
+from oneroster_sync.preferences import Profile
+from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, rostering_file
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+_MANIFEST_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Extracted:
+    """What came through the door.
+
+    Attributes:
+        sha256: Of the package's bytes; of a folder, of its files in order of their names.
+        version: Of the standard.
+        modes: File → absent, bulk or delta, for the rostering files.
+        tables: File → the rows of staff.
+        rows: File → how many rows it has, staff or not.
+        ignored: Rows of users.csv that are not staff.
+        findings: What was noticed; with a refusal, `tables` is empty.
+        refused: Whether the package can't be used.
+    """
+
+    sha256: str
+    version: Version = Version.V1_1
+    modes: dict[str, Mode] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    ignored: int = 0
+    findings: Findings = field(default_factory=Findings)
+    refused: bool = False
+
+
+def extract(
+    path: Path,
+    profile: Profile,
+    known: pa.Array,
+    *,
+    files: Collection[str] | None = None,
+    limits: Limits | None = None,
+) -> Extracted:
+    """Read a package: a zip, a folder or a lone CSV.
+
+    Args:
+        path: A local file or folder that nobody is writing to any more.
+        profile: How strictly the package is held to the standard.
+        known: sourcedIds of the users that the site has from earlier syncs.
+        files: Those that are opened; the others count as absent. All rostering files by default.
+        limits: How large the package may be.
+
+    Returns:
+        The rows of staff and all findings. A package that can't be used is `refused`.
+
+    Raises:
+        OSError: The file system failed.
+    """
+    limits = limits or Limits()
+    extracted = Extracted(_sha256(path))
+    try:
+        with open_package(path, limits) as package:
+            _read(package, profile, known, files or ROSTERING_FILES, extracted)
+    except RefusedError as refusal:
+        extracted.findings.add(refusal.finding)
+        extracted.refused = True
+    if profile is Profile.STRICT and extracted.findings.has_violations():
+        extracted.refused = True
+    if extracted.refused:
+        extracted.tables = {}
+    return extracted
+
+
+def _read(
+    package: Package,
+    profile: Profile,
+    known: pa.Array,
+    files: Collection[str],
+    extracted: Extracted,
+) -> None:
+    findings = extracted.findings
+    findings.extend(package.findings)
+    _respell_names(package, profile, findings)
+    headers = _headers(package)
+    if (other := lookalike(headers)) is not None:
+        expected = f"OneRoster CSV; this is {other}"
+        raise RefusedError(Finding("package.lookalike", expected=expected))
+    manifest = _manifest(package, headers, profile, findings)
+    extracted.version, version = manifest.version, manifest.version
+    _check_present(package, manifest, findings)
+    extracted.modes = {
+        name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
+        for name in ROSTERING_FILES
+    }
+    staff = Staff(version, known)
+    for name in ROSTERING_FILES:
+        file = rostering_file(name, version)
+        mode = extracted.modes[name]
+        if file is None or mode is Mode.ABSENT:
+            continue
+        repairs = Repairs(f"{name}.csv", mode, profile)
+        keep_staff = {
+            "roles": staff.keep_roles,
+            "users": staff.keep_users,
+            "enrollments": staff.keep_enrollments,
+        }.get(name, _keep_all)
+        table, rows, noticed = read_table(
+            package.files[name],
+            file,
+            profile,
+            lambda block, k=keep_staff, r=repairs: r.apply(k(block)),  # type: ignore[misc]
+            package.limits.line,
+        )
+        findings.extend(noticed)
+        findings.extend(repairs.findings())
+        if rows == 0:
+            strict = profile is Profile.STRICT
+            severity = Severity.ERROR if strict else Severity.WARNING
+            findings.add(Finding("table.no_rows", severity, f"{name}.csv"))
+        extracted.tables[name] = table
+        extracted.rows[name] = rows
+    extracted.ignored = staff.ignored
+
+
+def _keep_all(table: pa.Table) -> pa.Table:
+    return table
+
+
+def _respell_names(package: Package, profile: Profile, findings: Findings) -> None:
+    """Find files whose names differ from the standard's in case only."""
+    if profile is Profile.STRICT:
+        return
+    known = {n.lower(): n for files in ALL_FILES.values() for n in files} | {"manifest": "manifest"}
+    for name in sorted(package.files):
+        meant = known.get(name.lower())
+        if meant is not None and meant != name:
+            expected = f"{meant}.csv"
+            findings.add(
+                Finding("package.file_spelling", Severity.WARNING, f"{name}.csv", expected=expected)
+            )
+            file = package.files.pop(name)
+            package.files[meant] = PackageFile(meant, package, file.member)
+
+
+def _headers(package: Package) -> dict[str, list[str]]:
+    """Return the headers of the files that may be opened; others count by name only."""
+    headers: dict[str, list[str]] = {}
+    for name, file in package.files.items():
+        headers[name] = read_header(file, package.limits.line) if name in ROSTERING_FILES else []
+    return headers
+
+
+def _manifest(
+    package: Package, headers: dict[str, list[str]], profile: Profile, findings: Findings
+) -> Manifest:
+    present = set(package.files) - {"manifest"}
+    file = package.files.get("manifest")
+    if file is not None:
+        with file.open() as stream:
+            data = stream.read(_MANIFEST_BYTES)
+        manifest = read_manifest(data.decode("utf-8", "replace"), present, profile)
+        findings.extend(manifest.findings)
+        return manifest
+    lone = package.archive is None and len(present) == 1
+    if profile is Profile.STRICT and not lone:
+        raise RefusedError(Finding("package.missing_manifest"))
+    if not lone:
+        findings.add(Finding("package.missing_manifest", Severity.WARNING))
+    return assumed_manifest(_version_by_headers(headers), present)
+
+
+def _version_by_headers(headers: dict[str, list[str]]) -> Version:
+    users = headers.get("users", [])
+    if "roles" in headers or (users and not {"role", "orgSourcedIds"} & set(users)):
+        return Version.V1_2
+    scores = {
+        v: sum(_score(n, h, v) for n, h in headers.items()) for v in (Version.V1_1, Version.V1_0)
+    }
+    return max(scores, key=lambda version: scores[version])
+
+
+def _score(name: str, header: list[str], version: Version) -> int:
+    file = rostering_file(name, version)
+    return len({c.name for c in file.columns} & set(header)) if file else 0
+
+
+def _check_present(package: Package, manifest: Manifest, findings: Findings) -> None:
+    """Refuse what can't be understood without a file that is missing; name what stays shut."""
+    if not any(m is not Mode.ABSENT for n, m in manifest.modes.items()) and len(package.files) > 1:
+        raise RefusedError(Finding("package.empty"))
+    roles = manifest.modes.get("roles", Mode.ABSENT)
+    users = manifest.modes.get("users", Mode.ABSENT)
+    if manifest.version is Version.V1_2 and users is Mode.BULK and roles is Mode.ABSENT:
+        expected = "roles.csv, which tells staff from students"
+        raise RefusedError(Finding("package.missing_file", file="roles.csv", expected=expected))
+    for name in sorted(package.files):
+        if name not in ALL_FILES[manifest.version] and name != "manifest":
+            findings.add(Finding("package.unknown_file", Severity.WARNING, f"{name}.csv"))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    for file in files:
+        if path.is_dir():
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            while data := stream.read(1 << 20):
+                digest.update(data)
+    return digest.hexdigest()

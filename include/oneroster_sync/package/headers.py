@@ -1,0 +1,139 @@
+"""A file's header: which column is which, and in how far it is the standard's."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.package.opening import RefusedError
+from oneroster_sync.preferences import Profile
+from oneroster_sync.spec import Need, Version, rostering_file
+
+if TYPE_CHECKING:
+    from oneroster_sync.spec import File
+
+ALIASES = {
+    "orgsourceids": "orgSourcedIds",
+    "agentsourceids": "agentSourcedIds",
+    "sourceid": "sourcedId",
+    "datemodified": "dateLastModified",
+    "termsourcedid": "termSourcedIds",
+    "termsourceids": "termSourcedIds",
+    "userid": "userIds",
+    "agents": "agentSourcedIds",
+    "grade": "grades",
+}
+"""Misspelt headers seen in the field, in lower case, and what they mean."""
+
+_EXTRA = {("users", Version.V1_2): {"resourceSourcedIds"}}
+"""Columns that an earlier edition of the same version had."""
+
+
+def match_header(
+    header: list[str], file: File, profile: Profile
+) -> tuple[dict[str, str], list[Finding]]:
+    """Match a header with the columns of the standard.
+
+    Args:
+        header: The header's cells as the file has them.
+        file: What the standard says.
+        profile: In strict nothing is repaired; what is noticed is an error.
+
+    Returns:
+        Canonical name → header as the file has it, for the columns that are read; and findings.
+
+    Raises:
+        RefusedError: A column is there twice, or one is missing that the sync can't do without.
+    """
+    name = f"{file.name}.csv"
+    severity = Severity.ERROR if profile is Profile.STRICT else Severity.WARNING
+    findings: list[Finding] = []
+    found: dict[str, str] = {}
+    unknown: list[str] = []
+    for cell in header:
+        spelled = cell if profile is Profile.STRICT else _spelled(cell, file, findings, header)
+        if not cell.strip() or spelled in found or spelled in unknown:
+            raise RefusedError(Finding("table.duplicate_header", file=name, column=cell or None))
+        if file.column(spelled) is not None:
+            found[spelled] = cell
+        else:
+            unknown.append(spelled)
+    if "," not in "".join(header) and len(header) == 1 and re.search("[;\t|]", header[0]):
+        raise RefusedError(Finding("csv.wrong_delimiter", file=name, expected="commas"))
+    _check_missing(file, found, unknown, severity, findings)
+    extra = _EXTRA.get((file.name, file.version), set())
+    for column in unknown:
+        if not column.startswith("metadata.") and column not in extra:
+            findings.append(Finding("schema.unknown_column", severity, name, 1, column))
+    known = [c for c in found if c not in extra]
+    metadata = [i for i, cell in enumerate(header) if cell.startswith("metadata.")]
+    in_order = known == [c.canonical for c in file.columns if c.canonical in found]
+    if not in_order or (metadata and metadata[0] != len(header) - len(metadata)):
+        findings.append(Finding("schema.column_order", severity, name, 1))
+    return {
+        c.canonical: found[c.canonical] for c in file.read_columns if c.canonical in found
+    }, findings
+
+
+def _spelled(cell: str, file: File, findings: list[Finding], header: list[str]) -> str:
+    """Return the canonical name for a header's cell, noting how it was understood."""
+    by_name = {c.name: c.canonical for c in file.columns}
+    if cell in by_name:
+        return by_name[cell]
+    name = f"{file.name}.csv"
+    clean = "".join(c for c in cell if unicodedata.category(c) not in {"Cf", "Cc"}).strip()
+    by_lower = {n.lower(): c for n, c in by_name.items()}
+    canonical = by_lower.get(clean.lower())
+    if canonical is None:
+        alias = ALIASES.get(clean.lower())
+        canonical = alias if alias and file.column(alias) is not None else None
+        if alias in header:
+            canonical = None
+    if canonical is None:
+        return clean
+    if clean != cell:
+        odd = [f"U+{ord(c):04X}" for c in cell if unicodedata.category(c) in {"Cf", "Cc", "Zs"}]
+        expected = f"{canonical} without {', '.join(odd)}"
+        code = "schema.invisible_character"
+    else:
+        code, expected = "schema.header_spelling", canonical
+    findings.append(Finding(code, Severity.WARNING, name, 1, clean, expected=expected))
+    return canonical
+
+
+def _check_missing(
+    file: File,
+    found: dict[str, str],
+    unknown: list[str],
+    severity: Severity,
+    findings: list[Finding],
+) -> None:
+    name = f"{file.name}.csv"
+    missing = [c for c in file.columns if c.canonical not in found]
+    others = _other_version(file, unknown)
+    if others and missing:
+        expected = f"the columns of OneRoster {file.version}, not of {others}"
+        raise RefusedError(Finding("schema.version_mismatch", file=name, row=1, expected=expected))
+    for column in missing:
+        near = difflib.get_close_matches(column.name, unknown, n=1, cutoff=0.7)
+        expected = f"{column.name} (is it {near[0]!r}?)" if near else column.name
+        place = Severity.ERROR if column.need is Need.ESSENTIAL else severity
+        finding = Finding("schema.missing_header", place, name, 1, column.name, expected=expected)
+        if column.need is Need.ESSENTIAL:
+            raise RefusedError(finding)
+        findings.append(finding)
+
+
+def _other_version(file: File, unknown: list[str]) -> Version | None:
+    """Return the version whose own columns stand among the unknown ones."""
+    for version in Version:
+        other = rostering_file(file.name, version)
+        if version is file.version or other is None:
+            continue
+        own = {c.name for c in other.columns} - {c.name for c in file.columns}
+        if own and own <= set(unknown):
+            return version
+    return None

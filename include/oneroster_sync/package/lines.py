@@ -1,0 +1,144 @@
+"""Lines of a CSV file: found, checked against the grammar and numbered, a block at a time.
+
+OneRoster forbids line breaks inside values, so every line must be a row by itself. That makes the
+check a regular expression over an array of lines, at the speed of memory, and gives every row the
+number that a spreadsheet shows (the header is row 1).
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings import Finding
+from oneroster_sync.package.opening import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oneroster_sync.package.opening import Readable
+
+BLOCK = 16 << 20
+_VALUE = r'(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")'
+_LINE = rf"^{_VALUE}(?:,{_VALUE})*\r?\n$"
+_CONTROL = bytes(c for c in range(32) if c not in b"\t\r\n") + b"\x7f"
+_HAS_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of a file.
+
+    Attributes:
+        data: The bytes, ending with a line feed, without blank lines.
+        rows: Row number of each line.
+        control: Indices of the lines that hold control characters.
+    """
+
+    data: bytes
+    rows: np.ndarray
+    control: np.ndarray
+
+
+def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
+    """Yield a file's lines in blocks of about 16 MiB; the first block begins with the header.
+
+    Raises:
+        RefusedError: The file breaks the grammar, so that no later row could be trusted.
+    """
+    row, rest, first = 1, b"", True
+    while True:
+        data = stream.read(BLOCK)
+        ended = not data
+        data = rest + data
+        if first and data:
+            data, first = _without_mark(data, name), False
+        if ended and data and not data.endswith(b"\n"):
+            data += b"\n"
+        cut = data.rfind(b"\n") + 1
+        data, rest = data[:cut], data[cut:]
+        if len(rest) > BLOCK:
+            raise RefusedError(_too_long(name, row, line_limit))
+        if data:
+            block, count = _checked(data, name, row, line_limit)
+            row += count
+            if block.rows.size:
+                yield block
+        if ended:
+            return
+
+
+def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[Block, int]:
+    _check_utf8(data, name, first_row)
+    feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    ends = (feeds + 1).astype(np.int32)
+    starts = np.concatenate(([0], ends[:-1])).astype(np.int32)
+    lengths = ends - starts
+    rows = np.arange(first_row, first_row + len(ends), dtype=np.int64)
+    if lengths.max() > line_limit:
+        raise RefusedError(_too_long(name, int(rows[lengths > line_limit][0]), line_limit))
+    blank = lengths == 1
+    if b"\r" in data:
+        two = np.flatnonzero(lengths == 2)
+        blank[two] = np.frombuffer(data, np.uint8)[starts[two]] == 13
+    lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
+    if b'"' in data or b"\r" in data:
+        _check_grammar(data, lines, rows, name)
+    if blank.any():
+        lines = lines.filter(pa.array(~blank))
+        rows = rows[~blank]
+        data = b"".join(lines.to_pylist())
+    control = np.empty(0, np.int64)
+    if len(data.translate(None, _CONTROL)) != len(data):
+        control = np.flatnonzero(pc.match_substring_regex(lines, _HAS_CONTROL).to_numpy(False))
+    return Block(data, rows, control), len(ends)
+
+
+def _lines(data: bytes, offsets: np.ndarray) -> pa.BinaryArray:
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
+
+
+def _check_grammar(data: bytes, lines: pa.BinaryArray, rows: np.ndarray, name: str) -> None:
+    if b'"' not in data and data.count(b"\r") == data.count(b"\r\n"):
+        return
+    wrong = np.flatnonzero(~pc.match_substring_regex(lines, _LINE).to_numpy(False))
+    if not wrong.size:
+        return
+    at = int(wrong[0])
+    line = lines[at].as_py()
+    row = int(rows[at])
+    if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
+        raise RefusedError(Finding("csv.bare_carriage_return", file=name, row=row))
+    if line.count(b'"') % 2 == 0:
+        raise RefusedError(Finding("csv.unescaped_quote", file=name, row=row))
+    later = pc.count_substring(lines.slice(at + 1), '"').to_numpy(False) % 2 == 1
+    code = "csv.field_line_break" if later.any() else "csv.unclosed_quote"
+    raise RefusedError(Finding(code, file=name, row=row))
+
+
+def _check_utf8(data: bytes, name: str, first_row: int) -> None:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        row = first_row + data.count(b"\n", 0, error.start)
+        byte = error.start - data.rfind(b"\n", 0, error.start)
+        expected = f"UTF-8; byte {byte} of the row is 0x{data[error.start]:02X}"
+        finding = Finding("csv.invalid_utf8", file=name, row=row, expected=expected)
+        raise RefusedError(finding) from None
+
+
+def _without_mark(data: bytes, name: str) -> bytes:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        expected = "UTF-8, not UTF-16"
+        raise RefusedError(Finding("csv.invalid_utf8", file=name, row=1, expected=expected))
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _too_long(name: str, row: int, limit: int) -> Finding:
+    return Finding("csv.field_too_large", file=name, row=row, expected=f"at most {limit:,} bytes")

@@ -1,0 +1,154 @@
+"""manifest.csv: the version, and for every file whether it is absent, bulk or delta."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.package.opening import RefusedError
+from oneroster_sync.preferences import Profile
+from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version
+
+NAME = "manifest.csv"
+_VERSIONS = {
+    "1.1": Version.V1_1,
+    "1.1.1": Version.V1_1,
+    "1.2": Version.V1_2,
+    "1.2.0": Version.V1_2,
+    "1.2.1": Version.V1_2,
+}
+_SUPPORTED = "oneroster.version 1.1 or 1.2"
+
+
+class Mode(StrEnum):
+    """How a file counts: not at all, as the whole truth, or as changes to it."""
+
+    ABSENT = "absent"
+    BULK = "bulk"
+    DELTA = "delta"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a package says of itself."""
+
+    version: Version
+    modes: dict[str, Mode]
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_manifest(text: str, present: set[str], profile: Profile) -> Manifest:
+    """Read a manifest.
+
+    Args:
+        text: Contents of manifest.csv.
+        present: Names, without `.csv`, of the files that are in the package.
+        profile: In strict, what the standard forbids is an error.
+
+    Raises:
+        RefusedError: It can't be told which files count, or how.
+    """
+    severity = Severity.ERROR if profile is Profile.STRICT else Severity.WARNING
+    findings: list[Finding] = []
+    properties, rows = _properties(text, severity, findings)
+    version = _version(properties, rows, severity, findings)
+    modes: dict[str, Mode] = {}
+    for key, value in properties.items():
+        if key.startswith("file.") and key[5:] in ALL_FILES[version]:
+            modes[key[5:]] = _mode(key, value, rows[key])
+        elif key not in {"manifest.version", "oneroster.version"} and not key.startswith("source."):
+            findings.append(Finding("manifest.unknown_property", severity, NAME, rows[key], key))
+    for name in sorted(ALL_FILES[version] - modes.keys()):
+        findings.append(_missing(f"file.{name}", severity))
+        if name in present:
+            modes[name] = Mode.BULK
+    for name, mode in sorted(modes.items()):
+        row = rows.get(f"file.{name}")
+        if mode is Mode.ABSENT and name in present and name in ROSTERING_FILES:
+            raise RefusedError(Finding("manifest.file_unexpected", file=f"{name}.csv", row=row))
+        if mode is not Mode.ABSENT and name not in present:
+            if name in ROSTERING_FILES:
+                raise RefusedError(Finding("manifest.file_missing", file=f"{name}.csv", row=row))
+            findings.append(Finding("manifest.file_missing", severity, f"{name}.csv", row))
+    return Manifest(version, modes, findings)
+
+
+def assumed_manifest(version: Version, present: set[str]) -> Manifest:
+    """Return the manifest of a package without one: every file present is bulk."""
+    modes = {name: Mode.BULK for name in present if name in ALL_FILES[version]}
+    return Manifest(version, modes)
+
+
+def _properties(
+    text: str, severity: Severity, findings: list[Finding]
+) -> tuple[dict[str, str], dict[str, int]]:
+    lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+    header = [cell.strip() for cell in lines[0]] if lines else []
+    if header[:2] != ["propertyName", "value"]:
+        expected = "propertyName,value"
+        raise RefusedError(Finding("manifest.invalid_header", file=NAME, row=1, expected=expected))
+    if len(lines) == 1:
+        raise RefusedError(Finding("manifest.invalid_header", file=NAME, row=2, expected="rows"))
+    properties: dict[str, str] = {}
+    rows: dict[str, int] = {}
+    for row, line in enumerate(lines[1:], start=2):
+        cells = [cell.strip() for cell in line]
+        if not any(cells):
+            continue
+        key = cells[0]
+        if key in properties:
+            raise RefusedError(
+                Finding("manifest.duplicate_property", file=NAME, row=row, column=key)
+            )
+        if len([c for c in cells if c]) > 2:
+            findings.append(Finding("row.width_mismatch", severity, NAME, row))
+        properties[key] = cells[1] if len(cells) > 1 else ""
+        rows[key] = row
+    return properties, rows
+
+
+def _version(
+    properties: dict[str, str],
+    rows: dict[str, int],
+    severity: Severity,
+    findings: list[Finding],
+) -> Version:
+    key = "oneroster.version"
+    version = _VERSIONS.get(properties.get(key, ""))
+    if version is None:
+        row = rows.get(key)
+        raise RefusedError(
+            Finding(
+                "manifest.unsupported_version", file=NAME, row=row, column=key, expected=_SUPPORTED
+            )
+        )
+    written = properties.get("manifest.version")
+    row = rows.get("manifest.version")
+    if written is None:
+        findings.append(_missing("manifest.version", severity))
+    elif written != "1.0":
+        finding = Finding(
+            "manifest.invalid_version", severity, NAME, row, "manifest.version", expected="1.0"
+        )
+        if written != "1":
+            raise RefusedError(finding)
+        findings.append(finding)
+    return version
+
+
+def _mode(key: str, value: str, row: int) -> Mode:
+    try:
+        return Mode(value)
+    except ValueError:
+        expected = "absent, bulk or delta"
+        finding = Finding(
+            "manifest.invalid_mode", file=NAME, row=row, column=key, expected=expected
+        )
+        raise RefusedError(finding) from None
+
+
+def _missing(key: str, severity: Severity) -> Finding:
+    return Finding("manifest.missing_property", severity, NAME, column=key, expected=key)

@@ -1,0 +1,106 @@
+"""Staff only: students, parents, guardians and relatives never get past the door.
+
+A row whose role can't be read may be a student's: of such a row only the sourcedId and the role
+are kept (`withheld`), so that it can be reported and its record protected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.package.reading import OWN
+from oneroster_sync.package.repairs import role_is
+from oneroster_sync.spec import STAFF_ROLES, Version
+
+_NONE = pa.array([], pa.string())
+_KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status"} | {f.name for f in OWN}
+
+
+@dataclass(slots=True)
+class Staff:
+    """What is known of who is staff, as the files are read: roles, then users, then enrollments.
+
+    Attributes:
+        version: From 1.2 on, roles stand in roles.csv.
+        known: sourcedIds of the users that the site has from earlier syncs, for delta packages.
+        ignored: How many rows of users.csv were not staff.
+    """
+
+    version: Version
+    known: pa.Array
+    ignored: int = 0
+    _staff: list[pa.Array] = field(default_factory=list)
+    _others: list[pa.Array] = field(default_factory=list)
+    _dropped: list[pa.Array] = field(default_factory=list)
+    _kept: list[pa.Array] = field(default_factory=list)
+    _never_staff: pa.Array | None = None
+
+    def keep_roles(self, table: pa.Table) -> pa.Table:
+        """Keep the role rows of staff, and those whose role can't be read."""
+        dropped = _is_no_staff(table["role"])
+        self._others.append(_ids(table["userSourcedId"].filter(dropped)))
+        kept = table.filter(pc.invert(dropped))
+        self._staff.append(_ids(kept["userSourcedId"]))
+        return kept
+
+    def keep_users(self, table: pa.Table) -> pa.Table:
+        """Keep the rows of staff; withhold those of whom nothing is known."""
+        if self.version is Version.V1_2:
+            ids = table["sourcedId"]
+            staff = pc.is_in(ids, _joined(self._staff))
+            known = pc.is_in(ids, self.known)
+            dropped = pc.and_(pc.is_in(ids, _joined(self._others)), pc.invert(staff))
+            unclear = pc.invert(pc.or_(pc.or_(staff, known), dropped))
+        else:
+            dropped = _is_no_staff(table["role"])
+            unclear = pc.invert(role_is(table["role"], STAFF_ROLES))
+        dropped = pc.and_(dropped, pc.is_null(table["flaw"]))
+        self.ignored += pc.sum(dropped).as_py() or 0
+        self._dropped.append(_ids(table["sourcedId"].filter(dropped)))
+        kept = _withhold(table, unclear).filter(pc.invert(dropped))
+        self._kept.append(_ids(kept["sourcedId"]))
+        return kept
+
+    def keep_enrollments(self, table: pa.Table) -> pa.Table:
+        """Keep the enrollments of staff, and those whose role can't be read."""
+        dropped = pc.or_(
+            _is_no_staff(table["role"]), pc.is_in(table["userSourcedId"], self.dropped)
+        )
+        return table.filter(pc.invert(pc.and_(dropped, pc.is_null(table["flaw"]))))
+
+    @property
+    def dropped(self) -> pa.Array:
+        """Return the sourcedIds of users.csv that are not staff; they are stored nowhere."""
+        if self._never_staff is None:
+            dropped = _joined(self._dropped)
+            self._never_staff = dropped.filter(pc.invert(pc.is_in(dropped, _joined(self._kept))))
+        return self._never_staff
+
+
+def _is_no_staff(roles: pa.ChunkedArray) -> pa.ChunkedArray:
+    extended = pc.fill_null(pc.starts_with(roles, "ext:"), False)
+    return pc.or_(role_is(roles), extended)
+
+
+def _withhold(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
+    if not pc.any(rows).as_py():
+        return table
+    for index, name in enumerate(table.column_names):
+        if name not in _KEPT_WHEN_WITHHELD:
+            hidden = pc.if_else(rows, pa.scalar(None, table[name].type), table[name])
+            table = table.set_column(index, name, hidden)
+    withheld = pc.or_(table["withheld"], rows)
+    return table.set_column(table.column_names.index("withheld"), "withheld", withheld)
+
+
+def _ids(values: pa.ChunkedArray) -> pa.Array:
+    return values.drop_null().combine_chunks()
+
+
+def _joined(arrays: list[pa.Array]) -> pa.Array:
+    if not arrays:
+        return _NONE
+    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
