@@ -1,0 +1,136 @@
+"""Running suites with Great Expectations, so that it is fast and names every failing row.
+
+The DataFrame's index holds the row numbers, so Great Expectations' own index of unexpected rows
+is the answer. Values are excluded from its results: they are personal data.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from oneroster_sync.findings import SCHEMA, Severity
+from oneroster_sync.validation.suites import SuiteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from great_expectations.core import ExpectationSuiteValidationResult
+
+_RESULT_FORMAT = {
+    "result_format": "COMPLETE",
+    "return_unexpected_index_query": False,
+    "exclude_unexpected_values": True,
+    "partial_unexpected_count": 0,
+}
+_UNUSED_ASSETS = (
+    "fonts",
+    "images/validation_failed_unexpected_values.gif",
+    "images/glossary_scroller.gif",
+)
+
+
+class Judge:
+    """One Great Expectations context for one validation, with its Data Docs."""
+
+    def __init__(self, docs: Path) -> None:
+        """Open the context; `docs` is the local folder that the Data Docs are written to."""
+        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+        import great_expectations as gx
+
+        from oneroster_sync.validation import rules  # noqa: F401  registers them
+
+        self._docs = docs
+        self._context = gx.get_context(mode="ephemeral")
+        self._context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+        self._context.delete_data_docs_site("local_site")
+        self._context.add_data_docs_site("report", _site(docs))
+        self._source = self._context.data_sources.add_pandas("package")
+
+    def judge(self, name: str, frame: pd.DataFrame, suite: dict[str, Any]) -> pa.Table:
+        """Return the findings of one file.
+
+        Args:
+            name: The file, with `.csv`.
+            frame: Its rows, indexed by row number, with a column `sourcedId`.
+            suite: As `load_suite` returns it.
+
+        Raises:
+            SuiteError: Great Expectations could not evaluate an expectation.
+        """
+        import great_expectations as gx
+
+        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
+        definition = gx.ValidationDefinition(
+            name=name, data=batch, suite=self._context.suites.add(gx.ExpectationSuite(**suite))
+        )
+        self._context.validation_definitions.add(definition)
+        result = definition.run(
+            batch_parameters={"dataframe": frame},
+            result_format=_RESULT_FORMAT,  # type: ignore[arg-type]
+        )
+        return _findings(name, frame, result)
+
+    def write_docs(self) -> None:
+        """Write the Data Docs of everything that was judged."""
+        import shutil
+
+        self._context.build_data_docs()
+        for asset in _UNUSED_ASSETS:
+            path = self._docs / "static" / asset
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _site(docs: Path) -> dict[str, Any]:
+    return {
+        "class_name": "SiteBuilder",
+        "site_name": "OneRoster package",
+        "show_how_to_buttons": False,
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)},
+    }
+
+
+def _findings(name: str, frame: pd.DataFrame, result: ExpectationSuiteValidationResult) -> pa.Table:
+    tables = [SCHEMA.empty_table()]
+    ids = frame["sourcedId"]
+    for one in result.results:
+        config = one.expectation_config
+        assert config is not None
+        raised = (one.exception_info or {}).get("raised_exception")
+        if raised or (not raised and one.exception_info and _any_raised(one.exception_info)):
+            raise SuiteError(
+                f"the suite of {name} can't be evaluated: {config.type} {config.kwargs}"
+            )
+        rows = np.asarray(one.result.get("unexpected_index_list") or [], dtype=np.int64)
+        if not rows.size:
+            continue
+        meta = config.meta or {}
+        column = meta.get("column") or config.kwargs.get("column")
+        severity = Severity.ERROR if config.severity == "critical" else Severity.WARNING
+        count = len(rows)
+        tables.append(
+            pa.table(
+                {
+                    "code": pa.repeat(meta["code"], count),
+                    "severity": pa.repeat(severity.value, count),
+                    "file": pa.repeat(name, count),
+                    "row": rows,
+                    "column": pa.repeat(pa.scalar(column, pa.string()), count),
+                    "sourced_id": pa.array(ids.loc[rows], pa.string(), from_pandas=True),
+                    "expected": pa.repeat(pa.scalar(meta.get("expected"), pa.string()), count),
+                    "rows": np.ones(count, np.int64),
+                },
+                schema=SCHEMA,
+            )
+        )
+    return pa.concat_tables(tables)
+
+
+def _any_raised(info: dict[str, Any]) -> bool:
+    """Tell whether one of the metrics raised; their entries are keyed by metric."""
+    return any(isinstance(v, dict) and v.get("raised_exception") for v in info.values())

@@ -1,0 +1,127 @@
+"""Expectations that the suites use beside those of Great Expectations.
+
+Importing this module registers them, so that a suite can name them like any other. All evaluate a
+condition once for each distinct value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import (
+    ColumnMapExpectation,
+    ColumnPairMapExpectation,
+)
+from great_expectations.expectations.metrics import (
+    ColumnMapMetricProvider,
+    column_condition_partial,
+)
+from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnPairMapMetricProvider,
+    column_pair_condition_partial,
+)
+
+from oneroster_sync.validation.targets import TARGETS
+
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class ColumnValuesReferTo(ColumnMapMetricProvider):
+    """Whether every sourcedId in a cell is one of the target's."""
+
+    condition_metric_name = "column_values.refer_to"
+    condition_value_keys = ("file", "state")
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: pd.Series, file: str, state: str, **_: Any) -> pd.Series:  # noqa: N805
+        target = TARGETS.get().get(file)
+        codes, cells = pd.factorize(column)
+        if target is None or not len(cells):
+            return pd.Series(True, index=column.index)
+        lists = pc.split_pattern(pa.array(cells, pa.string()), ",")
+        ids = pc.utf8_trim_whitespace(pc.list_flatten(lists))
+        wrong = pc.invert(target.accepts(ids, state))
+        cells_wrong = pc.unique(pc.filter(pc.list_parent_indices(lists), wrong))
+        right = pd.Series(True, index=range(len(cells)))
+        right.iloc[cells_wrong.to_numpy()] = False
+        return pd.Series(right.to_numpy()[codes], index=column.index)
+
+
+class ColumnValuesIsoDate(ColumnMapMetricProvider):
+    """Whether a value is a date that exists, written YYYY-MM-DD, of this or its neighbour centuries."""
+
+    condition_metric_name = "column_values.iso_date"
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: pd.Series, **_: Any) -> pd.Series:  # noqa: N805
+        codes, values = pd.factorize(column)
+        right = pd.Series([_is_iso_date(value) for value in values], dtype=bool)
+        return pd.Series(right.to_numpy()[codes], index=column.index)
+
+
+class PairFormsNoCycle(ColumnPairMapMetricProvider):
+    """Whether following the parents of a record never comes back to it."""
+
+    condition_metric_name = "column_pair_values.form_no_cycle"
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
+        parents = dict(zip(column_A, column_B, strict=True))
+        return pd.Series([not _meets_itself(i, parents) for i in column_A], index=column_A.index)
+
+
+class ExpectColumnValuesToReferTo(ColumnMapExpectation):
+    """Expect the column's sourcedIds to be records of another file.
+
+    Args:
+        file: The file that is pointed to.
+        state: `present` (it exists), `usable` (it has no errors) or `kept` (it is not removed).
+    """
+
+    map_metric = "column_values.refer_to"
+    success_keys = ("column", "file", "state", "mostly")
+    args_keys = ("column", "file", "state")
+    file: str
+    state: Literal["present", "usable", "kept"]
+
+
+class ExpectColumnValuesToBeIsoDates(ColumnMapExpectation):
+    """Expect the column's values to be dates of the form YYYY-MM-DD."""
+
+    map_metric = "column_values.iso_date"
+    success_keys = ("column", "mostly")
+    args_keys = ("column",)
+
+
+class ExpectParentsToFormNoCycle(ColumnPairMapExpectation):
+    """Expect no record (column_A) to be its own ancestor (through column_B)."""
+
+    map_metric = "column_pair_values.form_no_cycle"
+    success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
+    args_keys = ("column_A", "column_B")
+    ignore_row_if: Literal["both_values_are_missing", "either_value_is_missing", "neither"] = (
+        "either_value_is_missing"
+    )
+
+
+def _is_iso_date(value: str) -> bool:
+    if not _ISO_DATE.fullmatch(value):
+        return False
+    try:
+        return 1900 <= dt.date.fromisoformat(value).year <= 2200
+    except ValueError:
+        return False
+
+
+def _meets_itself(start: str, parents: dict[str, str]) -> bool:
+    seen, current = {start}, parents.get(start)
+    while current is not None and current not in seen:
+        seen.add(current)
+        current = parents.get(current)
+    return current == start

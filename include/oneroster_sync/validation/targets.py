@@ -1,0 +1,36 @@
+"""What references may point to: the records of the package and those the site has already."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NO_IDS = pa.array([], pa.string())
+
+
+@dataclass(slots=True)
+class Target:
+    """The records of one file that others may point to.
+
+    Attributes:
+        present: sourcedIds of the package, and of the store where the file is not bulk.
+        quarantined: Those of the package with errors of their own.
+        removed: Those that the package removes.
+    """
+
+    present: pa.Array
+    quarantined: pa.Array = field(default_factory=lambda: NO_IDS)
+    removed: pa.Array = field(default_factory=lambda: NO_IDS)
+
+    def accepts(self, ids: pa.Array, state: str) -> pa.Array:
+        """Tell for each id whether it may be pointed to; a missing one is `present`'s concern."""
+        if state == "present":
+            return pc.is_in(ids, self.present)
+        return pc.invert(pc.is_in(ids, self.quarantined if state == "usable" else self.removed))
+
+
+TARGETS: ContextVar[dict[str, Target]] = ContextVar("targets")
+"""The targets of the validation that is under way, by file; a file that is not here is unknown."""

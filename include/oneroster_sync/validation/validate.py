@@ -1,0 +1,214 @@
+"""The stage: which rows of a package are used, and why the others are not.
+
+A row with an error is quarantined: it is neither applied nor treated as missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings import SCHEMA, Finding, Findings, Severity
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.spec import ROSTERING_FILES
+from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from oneroster_sync.spec import Version
+
+_EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
+_TELLING_WHEN_WITHHELD = pa.array(["sourcedId", "role", "status"])
+_TELLING_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
+_UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
+_NOT_STORED = {"academicSessions"}
+
+
+@dataclass(slots=True)
+class Validated:
+    """Rows that are used, rows that are not, and why.
+
+    Attributes:
+        valid: File → rows without errors.
+        quarantined: File → rows with errors, for what they protect.
+        findings: Errors and warnings about rows.
+    """
+
+    valid: dict[str, pa.Table] = field(default_factory=dict)
+    quarantined: dict[str, pa.Table] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
+
+
+def validate(
+    tables: Mapping[str, pa.Table],
+    modes: Mapping[str, Mode],
+    version: Version,
+    *,
+    known: Mapping[str, pa.Array],
+    suites: Path,
+    docs: Path,
+) -> Validated:
+    """Judge the rows of a package by the suites.
+
+    Args:
+        tables: File → snapshot, as `package.extract` returns them.
+        modes: File → how it counts.
+        version: Of the standard.
+        known: File → sourcedIds that the site has from earlier syncs.
+        suites: The folder `expectations/`.
+        docs: Local folder for the Data Docs.
+
+    Raises:
+        SuiteError: A suite is missing or can't be evaluated; nothing was decided.
+    """
+    from oneroster_sync.validation.judging import Judge
+    from oneroster_sync.validation.suites import load_suite
+
+    validated = Validated()
+    judge = Judge(docs)
+    tables = {name: _with_login(name, table) for name, table in tables.items()}
+    targets = _targets(tables, modes, known)
+    token = TARGETS.set(targets)
+    try:
+        for name in ROSTERING_FILES:
+            if name not in tables:
+                continue
+            table = _without_repetitions(name, tables[name], validated.findings)
+            missing = _empty_columns(table)
+            suite = load_suite(suites, version, name, modes[name], missing)
+            found = _flaws(name, table)
+            sound = table.filter(pc.is_null(table["flaw"]))
+            if sound.num_rows:
+                frame = _frame(sound)
+                found = pa.concat_tables(
+                    [
+                        found,
+                        _telling(judge.judge(f"{name}.csv", frame, suite), sound),
+                    ]
+                )
+            validated.findings.add_table(found)
+            errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
+            bad = pc.is_in(table["row"], errors["row"].combine_chunks())
+            validated.valid[name] = table.filter(pc.invert(bad))
+            validated.quarantined[name] = table.filter(bad)
+            _note(targets, name, validated)
+    finally:
+        TARGETS.reset(token)
+    judge.write_docs()
+    return validated
+
+
+def _targets(
+    tables: Mapping[str, pa.Table], modes: Mapping[str, Mode], known: Mapping[str, pa.Array]
+) -> dict[str, Target]:
+    targets = {}
+    for name in ROSTERING_FILES:
+        mode = modes.get(name, Mode.ABSENT)
+        if mode is not Mode.BULK and name in _NOT_STORED:
+            continue
+        if mode is Mode.ABSENT and name in _UNKNOWN_WHEN_ABSENT:
+            continue
+        ids = _ids(tables[name]) if name in tables else NO_IDS
+        stored = known.get(name, NO_IDS) if mode is not Mode.BULK else NO_IDS
+        targets[name] = Target(pa.concat_arrays([ids, stored]))
+    if "roles" in tables:
+        users = _ids(tables["roles"], "userSourcedId")
+        stored = known.get("users", NO_IDS) if modes["roles"] is Mode.DELTA else NO_IDS
+        targets["roles.userSourcedId"] = Target(pa.concat_arrays([users, stored]))
+    return targets
+
+
+def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
+    """Let the files that follow know what became of this one's records."""
+    bad, good = validated.quarantined[name], validated.valid[name]
+    going = good.filter(pc.equal(good["status"], "tobedeleted"))
+    if name in targets:
+        targets[name].quarantined = _ids(bad)
+        targets[name].removed = _ids(going)
+    if name == "roles":
+        targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
+
+
+def _with_login(name: str, table: pa.Table) -> pa.Table:
+    """Add `login`: the e-mail address, or a username that is one, in one spelling."""
+    if name != "users":
+        return table
+    by_name = pc.if_else(
+        pc.match_substring_regex(table["username"], _EMAIL), table["username"], None
+    )
+    login = pc.coalesce(table["email"], by_name)
+    folded = pa.array([v.casefold() if v else None for v in login.to_pylist()], pa.string())
+    return table.append_column("login", folded)
+
+
+def _without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.Table:
+    """Keep the first of rows that are the same in every value."""
+    ids = table["sourcedId"]
+    if pc.count_distinct(ids).as_py() + ids.null_count >= table.num_rows:
+        return table
+    frame = table.drop_columns(["row"]).to_pandas()
+    again = frame.duplicated() & frame["sourcedId"].notna()
+    repeated = pa.array(again.to_numpy())
+    rows = table["row"].filter(repeated)
+    if len(rows):
+        first = pc.min(rows).as_py()
+        findings.add(
+            Finding(
+                "reference.repeated_row", Severity.WARNING, f"{name}.csv", first, rows=len(rows)
+            )
+        )
+    return table.filter(pc.invert(repeated))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Return the rows as a DataFrame whose nameless index holds the row numbers."""
+    frame = table.drop_columns(["flaw", "withheld"]).to_pandas()
+    return frame.set_index("row").rename_axis(None)
+
+
+def _empty_columns(table: pa.Table) -> set[str]:
+    """Return the columns that the file does not have; its header has been judged at the door."""
+    meta = table.schema.metadata or {}
+    return set(filter(None, meta.get(b"missing", b"").decode().split(",")))
+
+
+def _flaws(name: str, table: pa.Table) -> pa.Table:
+    flawed = table.filter(pc.is_valid(table["flaw"]))
+    count = flawed.num_rows
+    return pa.table(
+        {
+            "code": flawed["flaw"],
+            "severity": pa.repeat(Severity.ERROR.value, count),
+            "file": pa.repeat(f"{name}.csv", count),
+            "row": flawed["row"],
+            "column": pa.nulls(count, pa.string()),
+            "sourced_id": flawed["sourcedId"],
+            "expected": pa.nulls(count, pa.string()),
+            "rows": pa.repeat(1, count),
+        },
+        schema=SCHEMA,
+    )
+
+
+def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
+    """Drop findings about values that were withheld, or that a removal does not need."""
+    for rows, telling in (
+        (table["withheld"], _TELLING_WHEN_WITHHELD),
+        (pc.fill_null(pc.equal(table["status"], "tobedeleted"), False), _TELLING_WHEN_REMOVED),
+    ):
+        if pc.any(rows).as_py():
+            of_these = pc.is_in(found["row"], table["row"].filter(rows).combine_chunks())
+            said = pc.is_in(found["column"], telling)
+            found = found.filter(pc.or_(pc.invert(of_these), said))
+    return found
+
+
+def _ids(table: pa.Table, column: str = "sourcedId") -> pa.Array:
+    return pc.unique(table[column].drop_null().combine_chunks())
