@@ -1,0 +1,170 @@
+"""The stage: valid rows against the roster become a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan.assignments import assignment_changes
+from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins
+from oneroster_sync.plan.courses import course_changes
+from oneroster_sync.plan.definition import Plan
+from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS, change_schema
+from oneroster_sync.plan.links import is_unclear, link_changes, merge_link, staying, with_courses
+from oneroster_sync.plan.users import desired_users, user_changes, with_new_roles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oneroster_sync.plan.roster import Roster
+    from oneroster_sync.preferences import Preferences
+
+
+def build_plan(
+    valid: Mapping[str, pa.Table],
+    quarantined: Mapping[str, pa.Table],
+    modes: Mapping[str, Mode],
+    roster: Roster,
+    preferences: Preferences,
+) -> tuple[Plan, dict[str, pa.Table], Findings]:
+    """Compare a package with the roster.
+
+    Args:
+        valid: File → rows that are used.
+        quarantined: File → rows with errors; what they stand for is left exactly as it is.
+        modes: File → absent, bulk or delta.
+        roster: What the site holds.
+        preferences: The site's, as they were when the run began.
+
+    Returns:
+        The plan; the quarantined rows, more of them where a row's login belongs to somebody else;
+        and the findings about those.
+    """
+    good, bad, findings = dict(valid), dict(quarantined), Findings()
+    _settle_claims(good, bad, modes, roster, findings)
+    _note_unclear(bad, findings)
+    links = {
+        name: merge_link(name, roster.links[name], good[name], bad[name], modes[name])
+        for name in LINK_FIELDS
+        if name in good
+    }
+    merged = {
+        name: links[name].all() if name in links else roster.links[name] for name in LINK_FIELDS
+    }
+    enrollments = None
+    if "enrollments" in links:
+        enrollments = with_courses(links["enrollments"], merged["classes"])
+        merged["enrollments"] = enrollments.all()
+    users = change_schema(USER_FIELDS).empty_table()
+    if "users" in good:
+        users = _users(good, bad, modes, merged, roster, preferences)
+        _note_admin(good, modes, roster, findings)
+    courses = change_schema(COURSE_FIELDS).empty_table()
+    if "courses" in good:
+        courses = course_changes(good["courses"], bad["courses"], modes["courses"], roster)
+    assignments = assignment_changes(
+        enrollments,
+        good.get("enrollments"),
+        preferences.assignment_roles,
+        roster,
+        users,
+        courses,
+    )
+    moved: dict[str, pa.Table] = {}
+    for name in links:
+        moved |= link_changes(name, roster.links[name], merged[name])
+    plan = Plan(roster.site, roster.version, users, courses, assignments, moved)
+    return plan, bad, findings
+
+
+def _users(
+    good: dict[str, pa.Table],
+    bad: dict[str, pa.Table],
+    modes: Mapping[str, Mode],
+    merged: Mapping[str, pa.Table],
+    roster: Roster,
+    preferences: Preferences,
+) -> pa.Table:
+    by_roles = "role" not in good["users"].column_names
+    roles = merged["roles"] if by_roles else None
+    desired = desired_users(staying(good["users"]), roles, roster.users)
+    if roles is not None and "roles" in good and modes["roles"] is Mode.DELTA:
+        moved = pc.unique(good["roles"]["userSourcedId"].drop_null().combine_chunks())
+        desired = with_new_roles(desired, roles, moved, roster.users)
+    return user_changes(
+        desired,
+        good["users"],
+        bad["users"],
+        modes["users"],
+        roster,
+        adopt=preferences.adopt_accounts,
+    )
+
+
+def _settle_claims(
+    good: dict[str, pa.Table],
+    bad: dict[str, pa.Table],
+    modes: Mapping[str, Mode],
+    roster: Roster,
+    findings: Findings,
+) -> None:
+    """Quarantine rows whose login somebody else keeps, and the enrollments that hang from them."""
+    if "users" not in good:
+        return
+    refused = taken_logins(good["users"], bad["users"], modes["users"], roster)
+    if not len(refused):
+        return
+    rows = quarantine(good, bad, "users", pc.is_in(good["users"]["sourcedId"], refused))
+    expected = "an e-mail address that no other user has"
+    findings.add_table(as_findings(rows, "users", "semantic.login_taken", "email", expected))
+    if "enrollments" in good:
+        hanging = pc.is_in(good["enrollments"]["userSourcedId"], refused)
+        rows = quarantine(good, bad, "enrollments", hanging)
+        code, expected = "reference.target_quarantined", "a user without errors"
+        findings.add_table(as_findings(rows, "enrollments", code, "userSourcedId", expected))
+
+
+def _note_unclear(bad: Mapping[str, pa.Table], findings: Findings) -> None:
+    """Say that nothing of a kind is removed because a broken row may stand for any record."""
+    for name, table in bad.items():
+        rows = table.filter(is_unclear(name, table))["row"] if name != "academicSessions" else []
+        if len(rows):
+            first = pc.min(rows).as_py()
+            findings.add(
+                Finding(
+                    "semantic.unclear_identity",
+                    Severity.WARNING,
+                    f"{name}.csv",
+                    first,
+                    rows=len(rows),
+                )
+            )
+
+
+def _note_admin(
+    good: Mapping[str, pa.Table], modes: Mapping[str, Mode], roster: Roster, findings: Findings
+) -> None:
+    """Say that the credited administrator is kept although the package would deactivate them."""
+    stored = roster.users
+    admin = stored.filter(pc.equal(stored["id"], roster.credited_admin))["sourced_id"]
+    if not len(admin) or admin[0].as_py() is None:
+        return
+    rows = staying(good["users"])
+    enabled = (
+        rows.filter(pc.equal(pc.fill_null(rows["enabledUser"], "true"), "true"))
+        if "enabledUser" in rows.column_names
+        else rows
+    )
+    if modes["users"] is Mode.BULK and admin[0].as_py() not in enabled["sourcedId"].to_pylist():
+        findings.add(
+            Finding(
+                "semantic.credited_admin_kept",
+                Severity.WARNING,
+                "users.csv",
+                sourced_id=admin[0].as_py(),
+            )
+        )

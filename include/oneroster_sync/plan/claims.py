@@ -1,0 +1,82 @@
+"""Who owns a login: a row may not take the e-mail address of a user who keeps it.
+
+Two rows of one package that claim one address are found by the suite. Here a row meets a user of
+the roster that stays active and is not the row's own: the row is quarantined, and with it the
+enrollments that hang from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings import SCHEMA, Severity
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan.compare import positions
+from oneroster_sync.plan.links import GOING
+
+if TYPE_CHECKING:
+    from oneroster_sync.plan.roster import Roster
+
+
+def taken_logins(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster) -> pa.Array:
+    """Return the sourcedIds of rows whose login somebody else keeps.
+
+    A row that is refused keeps its old login, which may be the one that another row wants; so the
+    question is asked until the answer stands.
+    """
+    stored = roster.users
+    active = pc.equal(stored["status"], "active")
+    mine = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))
+    named = pa.concat_arrays([t["sourcedId"].combine_chunks() for t in (valid, quarantined)])
+    going = valid.filter(pc.is_in(valid["status"], GOING))["sourcedId"].combine_chunks()
+    absent = pc.and_(
+        pc.is_valid(stored["sourced_id"]), pc.invert(pc.is_in(stored["sourced_id"], named))
+    )
+    leaving = pc.is_in(stored["sourced_id"], going)
+    if mode is Mode.BULK:
+        leaving = pc.or_(leaving, absent)
+    keeps = pc.and_(active, pc.invert(pc.and_(mine, leaving)))
+    refused = pa.array([], pa.string())
+    while True:
+        trusted = valid.filter(pc.invert(pc.is_in(valid["sourcedId"], refused)))
+        moved = pc.and_(mine, pc.is_in(stored["sourced_id"], trusted["sourcedId"].combine_chunks()))
+        holders = stored.filter(pc.and_(keeps, pc.invert(moved)))
+        at = positions(trusted["login"], holders["login"])
+        holder = holders["sourced_id"].take(at)
+        own = pc.or_(pc.is_null(holder), pc.equal(holder, trusted["sourcedId"]))
+        clash = pc.and_(pc.is_valid(at), pc.invert(pc.fill_null(own, True)))
+        found = trusted.filter(clash)["sourcedId"].combine_chunks()
+        if not len(found):
+            return refused
+        refused = pa.concat_arrays([refused, found])
+
+
+def quarantine(
+    tables: dict[str, pa.Table], bad: dict[str, pa.Table], name: str, rows: pa.ChunkedArray
+) -> pa.Table:
+    """Move rows from the valid to the quarantined ones and return them."""
+    moved = tables[name].filter(rows)
+    tables[name] = tables[name].filter(pc.invert(rows))
+    bad[name] = pa.concat_tables([bad[name], moved])
+    return moved
+
+
+def as_findings(rows: pa.Table, name: str, code: str, column: str, expected: str) -> pa.Table:
+    """Return one error for each row."""
+    count = rows.num_rows
+    return pa.table(
+        {
+            "code": pa.repeat(code, count),
+            "severity": pa.repeat(Severity.ERROR.value, count),
+            "file": pa.repeat(f"{name}.csv", count),
+            "row": rows["row"],
+            "column": pa.repeat(column, count),
+            "sourced_id": rows["sourcedId"],
+            "expected": pa.repeat(expected, count),
+            "rows": pa.repeat(1, count),
+        },
+        schema=SCHEMA,
+    )

@@ -1,0 +1,125 @@
+"""The plan: a frozen, sorted, hashed list of changes, and what they come to."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+_NOT_HASHED = {"row", "id"}
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run comes to, as the page of recent synchronizations shows it."""
+
+    users: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("added", "updated", "adopted", "deactivated", "reactivated", "errors", "ignored"), 0
+        )
+    )
+    courses: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("added", "updated", "removed", "reactivated", "errors"), 0
+        )
+    )
+    assignments: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("added", "removed", "errors"), 0)
+    )
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """Return the counts by kind."""
+        return asdict(self)
+
+    def errors(self) -> int:
+        """Return how many rows could not be used."""
+        return self.users["errors"] + self.courses["errors"] + self.assignments["errors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that would be done to one site's roster.
+
+    Attributes:
+        site: The site.
+        base_version: Version of the roster that it was made against.
+        users: Changes, schema `fields.change_schema(USER_FIELDS)`, sorted by sourcedId.
+        courses: Changes, schema `fields.change_schema(COURSE_FIELDS)`, sorted by sourcedId.
+        assignments: Changes, schema `fields.ASSIGNMENT_CHANGES`, sorted by both sourcedIds.
+        links: `<table>` → rows to put in place, `<table>.gone` → sourcedIds to take out.
+    """
+
+    site: str
+    base_version: int
+    users: pa.Table
+    courses: pa.Table
+    assignments: pa.Table
+    links: Mapping[str, pa.Table]
+
+    def is_empty(self) -> bool:
+        """Tell whether no user, course or course assignment would change."""
+        return not (self.users.num_rows or self.courses.num_rows or self.assignments.num_rows)
+
+    def moves_links(self) -> bool:
+        """Tell whether classes, enrollments, roles or orgs would be remembered differently."""
+        return any(table.num_rows for table in self.links.values())
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return all parts by name, as they are stored."""
+        parts = {"users": self.users, "courses": self.courses, "assignments": self.assignments}
+        return {**parts, **{f"links.{name}": table for name, table in sorted(self.links.items())}}
+
+    def hash(self) -> str:
+        """Return the sha256 of the plan's canonical form.
+
+        The same input against the same roster gives the same hash. Row numbers and database ids
+        are left out, so that it does not matter how the package was written.
+        """
+        header = {"format": FORMAT, "site": self.site}
+        digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+        options = pacsv.WriteOptions(quoting_style="all_valid")
+        for name, table in self.tables().items():
+            kept = table.select([c for c in table.column_names if c not in _NOT_HASHED])
+            buffer = io.BytesIO()
+            pacsv.write_csv(kept, buffer, options)
+            digest.update(f"\n{name}\n".encode())
+            digest.update(buffer.getbuffer())
+        return digest.hexdigest()
+
+    def count(self) -> Counts:
+        """Return how many records the plan adds, updates and takes away."""
+        counts = Counts()
+        for kind, table, words in (
+            (counts.users, self.users, _USER_WORDS),
+            (counts.courses, self.courses, _COURSE_WORDS),
+            (counts.assignments, self.assignments, _ASSIGNMENT_WORDS),
+        ):
+            for entry in pc.value_counts(table["action"]).to_pylist():
+                kind[words[entry["values"]]] += entry["counts"]
+        return counts
+
+
+_USER_WORDS = {
+    "add": "added",
+    "update": "updated",
+    "adopt": "adopted",
+    "deactivate": "deactivated",
+    "reactivate": "reactivated",
+}
+_COURSE_WORDS = {
+    "add": "added",
+    "update": "updated",
+    "remove": "removed",
+    "reactivate": "reactivated",
+}
+_ASSIGNMENT_WORDS = {"add": "added", "reactivate": "added", "remove": "removed"}

@@ -1,0 +1,138 @@
+"""Which orgs, roles, classes and enrollments hold once a package has been taken in.
+
+They are remembered from run to run so that a delta, or a row with an error, can be seen against
+what was there before: an invalid row keeps the link that it had yesterday.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan.compare import differs, in_order, positions, put
+from oneroster_sync.plan.fields import LINK_FIELDS, link_schema
+
+GOING = pa.array(["tobedeleted", "inactive"])
+"""Statuses of rows that ask for their record to go."""
+
+
+def staying(table: pa.Table) -> pa.Table:
+    """Return the rows whose records are to be there."""
+    return table.filter(pc.invert(pc.is_in(table["status"], GOING)))
+
+
+def going(table: pa.Table) -> pa.Table:
+    """Return the rows whose records are to go."""
+    return table.filter(pc.is_in(table["status"], GOING))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The records of one link file from now on.
+
+    Attributes:
+        trusted: Records of the package, and those remembered that it does not touch.
+        protected: Remembered records that a row with an error stands for: exactly as they were.
+    """
+
+    trusted: pa.Table
+    protected: pa.Table
+
+    def all(self) -> pa.Table:
+        """Return both."""
+        return pa.concat_tables([self.trusted, self.protected])
+
+
+def merge_link(
+    name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
+) -> Link:
+    """Return the records of one file from now on.
+
+    Args:
+        name: orgs, roles, classes or enrollments.
+        stored: What was remembered.
+        valid: Rows of the package that are used.
+        quarantined: Rows with errors.
+        mode: How the file counts; not absent.
+    """
+    rows = staying(valid)
+    fresh = pa.table(
+        {
+            column: rows[source] if source else pa.nulls(rows.num_rows, pa.string())
+            for column, source in LINK_FIELDS[name].items()
+        },
+        schema=link_schema(name),
+    )
+    kept = stored.filter(
+        pc.invert(pc.is_in(stored["sourced_id"], valid["sourcedId"].combine_chunks()))
+    )
+    protected = _protected(name, kept, quarantined)
+    untouched = kept.filter(pc.invert(protected))
+    if mode is Mode.BULK:
+        untouched = untouched.slice(0, 0)
+    return Link(pa.concat_tables([fresh, untouched]), kept.filter(protected))
+
+
+def with_courses(enrollments: Link, classes: pa.Table) -> Link:
+    """Return the enrollments with the courses that their classes lead to now.
+
+    A protected enrollment keeps the course that it had.
+    """
+    trusted = enrollments.trusted
+    course = classes["course_sourced_id"].take(
+        positions(trusted["class_sourced_id"], classes["sourced_id"])
+    )
+    return Link(put(trusted, "course_sourced_id", course), enrollments.protected)
+
+
+def link_changes(name: str, stored: pa.Table, merged: pa.Table) -> dict[str, pa.Table]:
+    """Return what to put in place and what to take out, in order.
+
+    Args:
+        name: The link file.
+        stored: What was remembered.
+        merged: What holds from now on.
+    """
+    at = positions(merged["sourced_id"], stored["sourced_id"])
+    before = stored.take(at)
+    moved = pc.is_null(at)
+    for column in LINK_FIELDS[name]:
+        moved = pc.or_(moved, differs(merged[column], before[column]))
+    gone = stored.filter(
+        pc.invert(pc.is_in(stored["sourced_id"], merged["sourced_id"].combine_chunks()))
+    )
+    return {
+        name: in_order(merged.filter(moved), "sourced_id"),
+        f"{name}.gone": in_order(gone.select(["sourced_id"]), "sourced_id"),
+    }
+
+
+def _protected(name: str, kept: pa.Table, quarantined: pa.Table) -> pa.Array:
+    """Tell which stored links a row with an error stands for."""
+    if pc.any(is_unclear(name, quarantined)).as_py():
+        return pc.is_valid(kept["sourced_id"])
+    by_id = pc.is_in(kept["sourced_id"], quarantined["sourcedId"].combine_chunks())
+    if name != "enrollments":
+        return by_id
+    pairs = _pair(quarantined["userSourcedId"], quarantined["classSourcedId"])
+    stored = _pair(kept["user_sourced_id"], kept["class_sourced_id"])
+    by_pair = pc.is_in(stored, pairs.drop_null().combine_chunks())
+    return pc.or_(by_id, by_pair)
+
+
+def is_unclear(name: str, quarantined: pa.Table) -> pa.ChunkedArray:
+    """Tell which rows can't be told to stand for any record."""
+    nameless = pc.is_null(quarantined["sourcedId"])
+    if name == "users":
+        return pc.and_(nameless, pc.is_null(quarantined["login"]))
+    if name == "enrollments":
+        pair = _pair(quarantined["userSourcedId"], quarantined["classSourcedId"])
+        return pc.and_(nameless, pc.is_null(pair))
+    return nameless
+
+
+def _pair(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(left, right, "\x1f", null_handling="emit_null")

@@ -1,0 +1,52 @@
+"""What the roster database holds of one site, as tables: the base that a plan is made against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The site's records.
+
+    Attributes:
+        site: The site.
+        version: Counts the applied plans; a plan holds for the version it was made against.
+        credited_admin: `id` of the user who is recorded as author.
+        users: Schema `fields.record_schema(USER_FIELDS)`.
+        courses: Schema `fields.record_schema(COURSE_FIELDS)`.
+        assignments: Schema `fields.STORED_ASSIGNMENTS`.
+        links: orgs, roles, classes and enrollments, schema `fields.link_schema`.
+    """
+
+    site: str
+    version: int
+    credited_admin: int
+    users: pa.Table
+    courses: pa.Table
+    assignments: pa.Table
+    links: Mapping[str, pa.Table]
+
+    def known(self) -> dict[str, pa.Array]:
+        """Return the sourcedIds that the site has, by file, for references and for deltas."""
+        tables = {"users": self.users, "courses": self.courses, **self.links}
+        return {name: _ids(table) for name, table in tables.items()}
+
+    def managed_active(self, kind: str) -> int:
+        """Return how many records of a kind the sync manages and are active."""
+        table = {"users": self.users, "courses": self.courses, "assignments": self.assignments}[
+            kind
+        ]
+        held = pc.and_(table["managed"], pc.equal(table["status"], "active"))
+        return int(pc.sum(held).as_py() or 0)
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    return table["sourced_id"].drop_null().combine_chunks()

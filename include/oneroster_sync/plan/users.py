@@ -1,0 +1,272 @@
+"""Changes to users: matched by sourcedId, then by login; managed records only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan.compare import (
+    ABSENT,
+    DISABLED,
+    MARKED,
+    PRESENT,
+    changes,
+    differs,
+    in_order,
+    positions,
+    put,
+)
+from oneroster_sync.plan.fields import USER_FIELDS, change_schema
+from oneroster_sync.plan.links import going, is_unclear, staying
+from oneroster_sync.spec import PLATFORM_ROLE
+
+if TYPE_CHECKING:
+    from oneroster_sync.plan.roster import Roster
+
+_COLUMNS = {
+    "given_name": "givenName",
+    "family_name": "familyName",
+    "email": "email",
+    "login": "login",
+    "username": "username",
+}
+
+
+def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> pa.Table:
+    """Return the users as the package wants them: sourced_id, the fields, status and row.
+
+    A column that the file does not have leaves what is stored as it is.
+
+    Args:
+        valid: Rows of users.csv that are used and stay.
+        roles: From 1.2 on, the roles that hold from now on.
+        stored: The site's users.
+    """
+    missing = (valid.schema.metadata or {}).get(b"missing", b"").decode().split(",")
+    before = stored.take(positions(valid["sourcedId"], stored["sourced_id"]))
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {"sourced_id": valid["sourcedId"]}
+    for name, source in _COLUMNS.items():
+        columns[name] = before[name] if source in missing else valid[source]
+    columns["email"] = pc.coalesce(valid["email"], valid["login"])
+    if roles is None:
+        columns["role"] = _on_platform(valid["role"])
+        orgs = _as_sorted_lists(valid["orgSourcedIds"])
+        columns["org_sourced_ids"] = (
+            before["org_sourced_ids"] if "orgSourcedIds" in missing else orgs
+        )
+    else:
+        by_user = _by_user(roles)
+        at = positions(valid["sourcedId"], by_user["user_sourced_id"])
+        columns["role"] = pc.coalesce(by_user["role"].take(at), before["role"])
+        columns["org_sourced_ids"] = by_user["org_sourced_ids"].take(at)
+    enabled = valid["enabledUser"] if "enabledUser" in valid.column_names else None
+    disabled = (
+        pa.repeat(False, len(valid))
+        if enabled is None
+        else pc.fill_null(pc.equal(enabled, "false"), False)
+    )
+    columns["status"] = pc.if_else(disabled, "inactive", "active")
+    columns["row"] = valid["row"]
+    return pa.table(columns)
+
+
+def with_new_roles(
+    desired: pa.Table, roles: pa.Table, moved: pa.Array, stored: pa.Table
+) -> pa.Table:
+    """Add users whose roles a delta changes although their own rows are not in it.
+
+    Args:
+        desired: As `desired_users` returns them.
+        roles: The roles that hold from now on.
+        moved: sourcedIds of the users whose roles the delta touches.
+        stored: The site's users.
+    """
+    named = pc.and_(
+        pc.is_in(stored["sourced_id"], moved),
+        pc.invert(pc.is_in(stored["sourced_id"], desired["sourced_id"].combine_chunks())),
+    )
+    others = stored.filter(named)
+    by_user = _by_user(roles)
+    at = positions(others["sourced_id"], by_user["user_sourced_id"])
+    role = by_user["role"].take(at)
+    others = put(others, "status", pc.if_else(pc.is_null(role), "inactive", others["status"]))
+    others = put(others, "role", pc.coalesce(role, others["role"]))
+    others = put(
+        others,
+        "org_sourced_ids",
+        pc.coalesce(by_user["org_sourced_ids"].take(at), others["org_sourced_ids"]),
+    )
+    others = others.append_column("row", pa.nulls(others.num_rows, pa.int64()))
+    return pa.concat_tables(
+        [desired, others.select(desired.column_names)], promote_options="permissive"
+    )
+
+
+def user_changes(
+    desired: pa.Table,
+    valid: pa.Table,
+    quarantined: pa.Table,
+    mode: Mode,
+    roster: Roster,
+    *,
+    adopt: bool,
+) -> pa.Table:
+    """Return the changes to users, sorted by sourcedId.
+
+    Args:
+        desired: As `desired_users` returns them.
+        valid: Rows of users.csv that are used.
+        quarantined: Rows with errors; their records are left as they are.
+        mode: How users.csv counts.
+        roster: What the site holds.
+        adopt: Whether a hand-made account that is matched is managed from now on.
+    """
+    stored = roster.users
+    at = positions(desired["sourced_id"], stored["sourced_id"])
+    accounts = _adoptable(stored)
+    account = positions(desired["login"], accounts["login"])
+    account = pc.if_else(pc.is_null(at), account, pa.scalar(None, account.type))
+    parts = [
+        _adds(desired.filter(pc.and_(pc.is_null(at), pc.is_null(account)))),
+        _adoptions(desired, accounts, account, roster.credited_admin, adopt=adopt),
+        _matched(
+            desired.filter(pc.is_valid(at)), stored.take(at.drop_null()), roster.credited_admin
+        ),
+        _departures(desired, valid, quarantined, mode, roster),
+    ]
+    return in_order(pa.concat_tables(parts), "sourced_id")
+
+
+def _adds(desired: pa.Table) -> pa.Table:
+    blank = change_schema(USER_FIELDS)
+    nothing = pa.table(
+        {
+            name: pa.nulls(desired.num_rows, blank.field(f"after_{name}").type)
+            for name in ("sourced_id", *USER_FIELDS, "status", "managed")
+        }
+    ).append_column("id", pa.nulls(desired.num_rows, pa.int64()))
+    after = _after(desired) | {"managed": pa.repeat(True, desired.num_rows)}
+    return changes(USER_FIELDS, nothing, after, "add", PRESENT, desired["row"])
+
+
+def _adoptions(
+    desired: pa.Table, accounts: pa.Table, account: pa.ChunkedArray, admin: int, *, adopt: bool
+) -> pa.Table:
+    """Link hand-made accounts to their sourcedId; their fields move only if the site adopts them."""
+    desired = desired.filter(pc.is_valid(account))
+    before = accounts.take(account.drop_null())
+    theirs = pc.and_(pc.not_equal(before["id"], admin), pa.scalar(adopt))
+    after = {
+        name: pc.if_else(theirs, value, before[name]) if name != "sourced_id" else value
+        for name, value in _after(desired).items()
+    }
+    after["managed"] = theirs
+    return changes(
+        USER_FIELDS, before, after, "adopt", "same login as a hand-made account", desired["row"]
+    )
+
+
+def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
+    ours = pc.and_(before["managed"], pc.not_equal(before["id"], admin))
+    moved = differs(desired["status"], before["status"])
+    for name in USER_FIELDS:
+        moved = pc.or_(moved, differs(desired[name], before[name]))
+    chosen = pc.and_(ours, moved)
+    desired, before = desired.filter(chosen), before.filter(chosen)
+    leaving = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
+    coming = pc.and_(pc.equal(before["status"], "inactive"), pc.equal(desired["status"], "active"))
+    action = pc.case_when(pc.make_struct(leaving, coming), "deactivate", "reactivate", "update")
+    reason = pc.if_else(leaving, DISABLED, PRESENT)
+    return changes(USER_FIELDS, before, _after(desired), action, reason, desired["row"])
+
+
+def _departures(
+    desired: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster
+) -> pa.Table:
+    """Deactivate who is absent from a bulk file, or marked; never who may stand in a broken row."""
+    stored = roster.users
+    ours = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))
+    ours = pc.and_(ours, pc.equal(stored["status"], "active"))
+    marked = pc.is_in(stored["sourced_id"], going(valid)["sourcedId"].combine_chunks())
+    leaving = pc.and_(ours, marked)
+    if mode is Mode.BULK and not pc.any(is_unclear("users", quarantined)).as_py():
+        named = [t["sourcedId"].combine_chunks() for t in (valid, quarantined)]
+        logins = quarantined.filter(pc.is_null(quarantined["sourcedId"]))["login"]
+        present = pc.or_(
+            pc.is_in(stored["sourced_id"], pa.concat_arrays(named)),
+            pc.fill_null(pc.is_in(stored["login"], logins.drop_null().combine_chunks()), False),
+        )
+        known = pc.is_valid(stored["sourced_id"])
+        leaving = pc.or_(leaving, pc.and_(pc.and_(ours, known), pc.invert(present)))
+    before = stored.filter(leaving)
+    reason = pc.if_else(marked.filter(leaving), MARKED, ABSENT)
+    after = {"status": pa.repeat("inactive", before.num_rows)}
+    return changes(USER_FIELDS, before, after, "deactivate", reason)
+
+
+def _adoptable(stored: pa.Table) -> pa.Table:
+    """Return the accounts without a sourcedId, the active ones first."""
+    accounts = stored.filter(
+        pc.and_(pc.is_null(stored["sourced_id"]), pc.is_valid(stored["login"]))
+    )
+    return accounts.sort_by([("status", "ascending"), ("id", "ascending")])
+
+
+def _after(desired: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
+    return {name: desired[name] for name in ("sourced_id", *USER_FIELDS, "status")}
+
+
+def _on_platform(roles: pa.ChunkedArray) -> pa.ChunkedArray:
+    at = pc.index_in(roles, pa.array(list(PLATFORM_ROLE)))
+    return pc.take(pa.array(list(PLATFORM_ROLE.values())), at)
+
+
+def _as_sorted_lists(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return comma-separated cells with their parts sorted, so that order does not matter."""
+    known = pc.unique(cells)
+    ordered = [_sorted_list(cell) for cell in known.to_pylist()]
+    return pc.take(pa.array(ordered, pa.string()), pc.index_in(cells, known))
+
+
+def _sorted_list(cell: str | None) -> str | None:
+    parts = {part.strip() for part in (cell or "").split(",")} - {""}
+    return ",".join(sorted(parts)) or None
+
+
+def _by_user(roles: pa.Table) -> pa.Table:
+    """Return one row a user: the weightiest of the primary roles, and the orgs of all."""
+    known = pa.array(list(PLATFORM_ROLE))
+    rank = pc.add(
+        pc.fill_null(pc.index_in(roles["role"], known), len(PLATFORM_ROLE) - 1),
+        pc.if_else(pc.equal(pc.fill_null(roles["role_type"], "secondary"), "primary"), 0, 100),
+    )
+    table = pa.table(
+        {
+            "user_sourced_id": roles["user_sourced_id"],
+            "rank": rank,
+            "org": roles["org_sourced_id"],
+        }
+    )
+    grouped = table.group_by("user_sourced_id", use_threads=False).aggregate(
+        [
+            ("rank", "min"),
+            ("org", "distinct"),
+        ]
+    )
+    ranks = pc.if_else(
+        pc.greater_equal(grouped["rank_min"], 100),
+        pc.subtract(grouped["rank_min"], 100),
+        grouped["rank_min"],
+    )
+    platform = pa.array(list(PLATFORM_ROLE.values()))
+    joined = pc.binary_join(grouped["org_distinct"], ",")
+    return pa.table(
+        {
+            "user_sourced_id": grouped["user_sourced_id"],
+            "role": pc.take(platform, ranks),
+            "org_sourced_ids": _as_sorted_lists(joined),
+        }
+    )
