@@ -1,0 +1,98 @@
+"""A run's folder: what one stage leaves for the next, by path and never by value.
+
+    runs/<site>/<run_id>/
+        snapshots/  valid/  quarantined/   one Parquet file for each rostering file, staff only
+        plan/                              the frozen plan, one Parquet file for each part
+        findings/                          one Parquet file for each stage
+        extracted.json  plan.json          what the tables don't say
+        report/                            the Data Docs of Great Expectations
+
+Everything is written under another name first and renamed when it is whole, so that a stage that
+was killed leaves nothing that looks finished.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from oneroster_sync import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from upath import UPath
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run, on a disk or in an object store."""
+
+    path: UPath
+
+    @classmethod
+    def of(cls, site: str, run_id: str) -> RunFolder:
+        """Return the folder of a run; it need not exist yet."""
+        return cls(settings.storage() / "runs" / site / run_id)
+
+    def write_tables(self, kind: str, tables: Mapping[str, pa.Table]) -> None:
+        """Write tables as `<kind>/<name>.parquet`, replacing what a killed try left."""
+        self.remove(kind)
+        for name, table in tables.items():
+            self.add_table(kind, name, table)
+
+    def add_table(self, kind: str, name: str, table: pa.Table) -> None:
+        """Write one table as `<kind>/<name>.parquet` beside those that are there."""
+        target = self.path / kind / f"{name}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        _write_whole(target, buffer.getvalue().to_pybytes())
+
+    def read_tables(self, kind: str) -> dict[str, pa.Table]:
+        """Return the tables of a kind by name; none when there are none."""
+        folder = self.path / kind
+        if not folder.exists():
+            return {}
+        files = sorted(f for f in folder.iterdir() if f.suffix == ".parquet")
+        return {f.stem: pq.read_table(pa.BufferReader(f.read_bytes())) for f in files}
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a small value as `<name>.json`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        _write_whole(self.path / f"{name}.json", json.dumps(value, indent=2).encode())
+
+    def read_json(self, name: str) -> Any:
+        """Return what was written as `<name>.json`.
+
+        Raises:
+            FileNotFoundError: The stage that writes it has not finished.
+        """
+        return json.loads((self.path / f"{name}.json").read_bytes())
+
+    def copy_in(self, folder: Path, name: str) -> None:
+        """Copy a local folder's files to `<name>/`."""
+        for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+            target = self.path / name / file.relative_to(folder).as_posix()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+
+    def remove(self, name: str) -> None:
+        """Remove a folder of the run, if it is there."""
+        target = self.path / name
+        if target.exists():
+            target.fs.rm(target.path, recursive=True)
+
+
+def _write_whole(target: UPath, data: bytes) -> None:
+    if target.protocol not in {"", "file", "local"}:
+        target.write_bytes(data)
+        return
+    part = target.with_name(target.name + ".part")
+    part.write_bytes(data)
+    part.rename(target)

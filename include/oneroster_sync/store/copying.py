@@ -1,0 +1,94 @@
+"""Arrow tables in and out of PostgreSQL by COPY."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from psycopg import Connection as Driver
+    from sqlalchemy.engine import Connection
+
+
+def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -> pa.Table:
+    """Return the rows of a query as a table.
+
+    Args:
+        connection: An open connection; the query runs in its transaction.
+        query: SQL with `{site}` where the site's literal belongs.
+        site: The site.
+        schema: Columns of the query, in order.
+    """
+    statement = sql.SQL("copy ({}) to stdout (format csv)").format(
+        sql.SQL(query).format(site=sql.Literal(site))  # type: ignore[arg-type]
+    )
+    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        data = b"".join(copy)
+    if not data:
+        return schema.empty_table()
+    return pacsv.read_csv(
+        pa.BufferReader(data),
+        pacsv.ReadOptions(column_names=schema.names, block_size=max(1 << 20, len(data) // 4)),
+        pacsv.ParseOptions(newlines_in_values=True),
+        pacsv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def copy_in(connection: Connection, name: str, table: pa.Table) -> None:
+    """Append a table's rows to the database table `name`, by column name."""
+    if not table.num_rows:
+        return
+    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+        sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, table.column_names))
+    )
+    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        for piece in as_csv(table):
+            copy.write(piece)
+
+
+def as_csv(table: pa.Table) -> Iterable[bytes]:
+    """Yield a table as CSV without a header, in which null and the empty text differ."""
+    options = pacsv.WriteOptions(include_header=False, quoting_style="all_valid")
+    for batch in table.to_batches(max_chunksize=100_000):
+        buffer = io.BytesIO()
+        pacsv.write_csv(pa.Table.from_batches([batch]), buffer, options)
+        yield buffer.getvalue()
+
+
+def stage(connection: Connection, name: str, table: pa.Table) -> None:
+    """Make a temporary table of a table's columns and fill it; it goes with the transaction."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(f.name), sql.SQL(_TYPES[str(f.type)]))
+        for f in table.schema
+    )
+    with _driver(connection).cursor() as cursor:
+        cursor.execute(
+            sql.SQL("create temporary table {} ({}) on commit drop").format(
+                sql.Identifier(name), columns
+            )
+        )
+    copy_in(connection, name, table)
+    with _driver(connection).cursor() as cursor:
+        cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(name)))
+
+
+_TYPES = {"string": "text", "int64": "bigint", "bool": "boolean"}
+
+
+def _driver(connection: Connection) -> Driver:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return driver  # type: ignore[return-value]

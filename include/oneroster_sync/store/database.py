@@ -1,0 +1,103 @@
+"""Connections to the roster database, and its schema.
+
+The schema is brought up to date by the first connection of a process. Two processes that start at
+once take turns by an advisory lock; the second finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from oneroster_sync import settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+HEAD = "0001"
+"""The newest migration; a test holds it against the folder."""
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_LOCK = 7_262_017_251
+_OLDEST = 150_000
+
+
+class DatabaseError(Exception):
+    """The roster database can't be used; the message says what to do."""
+
+
+def url() -> str:
+    """Return the URL of the roster database in use, starting the embedded PostgreSQL if need be."""
+    given = settings.database_url()
+    if given is not None:
+        return given
+    from oneroster_sync.local import postgres
+
+    postgres.start(settings.home())
+    return postgres.url(settings.home(), "roster")
+
+
+@functools.cache
+def engine() -> Engine:
+    """Return the process's engine, with the schema up to date.
+
+    Raises:
+        DatabaseError: The server does not answer or is older than PostgreSQL 15.
+    """
+    made = sa.create_engine(_with_driver(url()), pool_pre_ping=True, pool_size=2)
+    try:
+        with made.connect() as connection:
+            version = connection.dialect.server_version_info or (0,)
+            if version[0] * 10_000 < _OLDEST:
+                raise DatabaseError(f"PostgreSQL 15 or newer is needed, this is {version[0]}")
+    except sa.exc.OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseError(
+            f"the roster database does not answer ({reason}); check ONEROSTER_DATABASE_URL"
+        ) from error
+    migrate(made)
+    return made
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema up to date; safe to run twice, and from several processes at once."""
+    with engine.connect() as connection:
+        if _current(connection) == HEAD:
+            return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def lock_site(connection: Connection, site: str) -> None:
+    """Wait until no other transaction changes the site's roster; held until the transaction ends."""
+    connection.execute(
+        sa.text("select pg_advisory_xact_lock(:lock, hashtext(:site))"),
+        {"lock": _LOCK % 2_147_483_647, "site": site},
+    )
+
+
+def _current(connection: Connection) -> str | None:
+    exists = connection.scalar(sa.text("select to_regclass('oneroster_schema_version')"))
+    if exists is None:
+        return None
+    version: str | None = connection.scalar(
+        sa.text("select version_num from oneroster_schema_version")
+    )
+    return version
+
+
+def _with_driver(given: str) -> sa.URL:
+    parsed = sa.make_url(given)
+    if not parsed.drivername.startswith("postgres"):
+        raise DatabaseError(f"the roster database is PostgreSQL, not {parsed.drivername}")
+    return parsed.set(drivername="postgresql+psycopg")

@@ -1,0 +1,191 @@
+"""Sites and their preferences, kept with the version that tells two savers apart."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from oneroster_sync.preferences import Preferences
+from oneroster_sync.store.brief import briefly
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy.engine import Connection
+
+_READ = """
+select p.*, u.email as credited_admin
+from preferences p
+left join users u on u.id = p.credited_admin_id
+where p.site = :site
+"""
+_COLUMNS = (
+    "days",
+    "time_utc",
+    "pause_windows",
+    "scope",
+    "teacher_permission",
+    "profile",
+    "assignment_roles",
+    "adopt_accounts",
+    "guards",
+    "source",
+)
+_JSON = {"pause_windows", "guards"}
+
+
+class UnknownSiteError(Exception):
+    """The site has not been made yet; the message says how to make it."""
+
+
+class ConflictError(Exception):
+    """Somebody else saved in the meantime; the message says what to do."""
+
+
+class NoSuchAdminError(Exception):
+    """The credited administrator is no active account of the site."""
+
+
+def read(site: str) -> Preferences | None:
+    """Return a site's preferences, or None when it has none: for the timetable.
+
+    Opens and closes one short connection, never starts or migrates a database, and gives up after
+    three seconds, because schedulers ask.
+
+    Raises:
+        psycopg.Error: The database does not answer.
+    """
+    from psycopg.rows import dict_row
+
+    query = _READ.replace(":site", "%(site)s")
+    with briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query, {"site": site}).fetchone()  # type: ignore[arg-type]
+    return _as_preferences(row) if row else None
+
+
+def load(connection: Connection, site: str) -> Preferences:
+    """Return a site's preferences.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    row = connection.execute(sa.text(_READ), {"site": site}).mappings().one_or_none()
+    if row is None:
+        raise UnknownSiteError(
+            f"there is no site {site!r}; make it with: oneroster init --site {site} --admin EMAIL"
+        )
+    return _as_preferences(dict(row))
+
+
+def save(
+    connection: Connection, preferences: Preferences, *, actor: str, now: dt.datetime
+) -> Preferences:
+    """Save a site's preferences and the audit of it in the transaction under way.
+
+    Args:
+        connection: With a transaction.
+        preferences: `version` is the one that was read; it is counted up.
+        actor: Who saves.
+        now: When.
+
+    Raises:
+        ConflictError: Somebody else saved since that version was read.
+        NoSuchAdminError: The credited administrator is no active account of the site.
+    """
+    admin = None
+    if preferences.credited_admin is not None:
+        admin = find_admin(connection, preferences.site, preferences.credited_admin)
+        if admin is None:
+            raise NoSuchAdminError(
+                f"{preferences.site} has no active account with that e-mail address"
+            )
+    before = connection.execute(sa.text(_READ), {"site": preferences.site}).mappings().one_or_none()
+    if (before["version"] if before else 0) != preferences.version:
+        raise ConflictError("the preferences were saved by somebody else; read them again")
+    saved = preferences.model_copy(update={"version": preferences.version + 1})
+    dumped = saved.model_dump(mode="json")
+    values: dict[str, Any] = {
+        c: json.dumps(dumped[c]) if c in _JSON else dumped[c] for c in _COLUMNS
+    }
+    values |= {
+        "site": saved.site,
+        "version": saved.version,
+        "credited_admin_id": admin,
+        "saved_at": now,
+        "saved_by": actor,
+    }
+    names = ", ".join(values)
+    marks = ", ".join(f"cast(:{n} as jsonb)" if n in _JSON else f":{n}" for n in values)
+    updates = ", ".join(f"{n} = excluded.{n}" for n in values if n != "site")
+    connection.execute(
+        sa.text(
+            f"insert into preferences ({names}) values ({marks}) "  # noqa: S608  names of our own
+            f"on conflict (site) do update set {updates}"
+        ),
+        values,
+    )
+    was = _as_preferences(dict(before)).model_dump(mode="json") if before else {}
+    changed = {
+        k: [was.get(k), v] for k, v in dumped.items() if was.get(k) != v and k != "credited_admin"
+    }
+    note_event(connection, saved.site, actor, "preferences_saved", changed, now=now)
+    return saved
+
+
+def make_site(connection: Connection, site: str, admin: str, *, now: dt.datetime) -> bool:
+    """Make a site with one hand-made administrator; False when it is there already.
+
+    Args:
+        connection: With a transaction.
+        site: A new name.
+        admin: E-mail address of the administrator.
+        now: When.
+    """
+    preferences = Preferences(site=site, credited_admin=admin)
+    made = connection.execute(
+        sa.text("insert into sites (site) values (:site) on conflict do nothing"), {"site": site}
+    )
+    if not made.rowcount:
+        return False
+    connection.execute(
+        sa.text(
+            "insert into users (site, email, login, username, role, status, managed) "
+            "values (:site, :email, :login, :email, 'administrator', 'active', false)"
+        ),
+        {"site": site, "email": admin, "login": admin.casefold()},
+    )
+    save(connection, preferences, actor=f"init of {site}", now=now)
+    return True
+
+
+def find_admin(connection: Connection, site: str, email: str) -> int | None:
+    """Return the id of the active account with an e-mail address."""
+    query = "select id from users where site = :site and login = :login and status = 'active'"
+    found: int | None = connection.scalar(sa.text(query), {"site": site, "login": email.casefold()})
+    return found
+
+
+def note_event(
+    connection: Connection,
+    site: str,
+    actor: str,
+    event: str,
+    details: dict[str, Any],
+    *,
+    now: dt.datetime,
+) -> None:
+    """Append to the audit of what people did."""
+    connection.execute(
+        sa.text(
+            "insert into events (site, at, actor, event, details) "
+            "values (:site, :at, :actor, :event, cast(:details as jsonb))"
+        ),
+        {"site": site, "at": now, "actor": actor, "event": event, "details": json.dumps(details)},
+    )
+
+
+def _as_preferences(row: dict[str, Any]) -> Preferences:
+    names = ("site", "version", "credited_admin", *_COLUMNS)
+    return Preferences.model_validate({name: row[name] for name in names})

@@ -1,0 +1,78 @@
+"""Reading what the platform holds of a site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from oneroster_sync.plan.fields import (
+    COURSE_FIELDS,
+    LINK_FIELDS,
+    STORED_ASSIGNMENTS,
+    USER_FIELDS,
+    link_schema,
+    record_schema,
+)
+from oneroster_sync.plan.roster import Roster
+from oneroster_sync.store.copying import copy_out
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_ASSIGNMENTS = """
+select a.user_id, a.course_id, u.sourced_id, c.sourced_id, a.status, a.managed
+from course_assignments a
+join users u on u.id = a.user_id
+join courses c on c.id = a.course_id
+where a.site = {site} and u.sourced_id is not null and c.sourced_id is not null
+"""
+
+
+def read_roster(connection: Connection, site: str, credited_admin: int) -> Roster:
+    """Return the site's records, all as of one moment.
+
+    Args:
+        connection: A connection without a transaction under way.
+        site: The site.
+        credited_admin: `id` of the credited administrator.
+    """
+    with connection.begin():
+        connection.execute(sa.text("set transaction isolation level repeatable read read only"))
+        return Roster(
+            site=site,
+            version=roster_version(connection, site),
+            credited_admin=credited_admin,
+            users=copy_out(
+                connection, _records("users", USER_FIELDS), site, record_schema(USER_FIELDS)
+            ),
+            courses=copy_out(
+                connection, _records("courses", COURSE_FIELDS), site, record_schema(COURSE_FIELDS)
+            ),
+            assignments=copy_out(connection, _ASSIGNMENTS, site, STORED_ASSIGNMENTS),
+            links={
+                name: copy_out(connection, _links(name), site, link_schema(name))
+                for name in LINK_FIELDS
+            },
+        )
+
+
+def known_users(connection: Connection, site: str) -> list[str]:
+    """Return the sourcedIds of the site's users."""
+    query = "select sourced_id from users where site = :site and sourced_id is not null"
+    return list(connection.scalars(sa.text(query), {"site": site}))
+
+
+def roster_version(connection: Connection, site: str) -> int:
+    """Return how many plans have been applied to the site's roster."""
+    query = sa.text("select roster_version from sites where site = :site")
+    return int(connection.scalar(query, {"site": site}) or 0)
+
+
+def _records(table: str, fields: tuple[str, ...]) -> str:
+    columns = ", ".join(("id", "sourced_id", *fields, "status", "managed"))
+    return f"select {columns} from {table} where site = {{site}}"  # noqa: S608  names of our own
+
+
+def _links(table: str) -> str:
+    return f"select {', '.join(LINK_FIELDS[table])} from {table} where site = {{site}}"  # noqa: S608

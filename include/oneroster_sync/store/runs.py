@@ -1,0 +1,225 @@
+"""Runs: their record from the first stage to the last word."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from oneroster_sync.findings import SCHEMA
+from oneroster_sync.preferences import Preferences, Scope
+from oneroster_sync.store.copying import copy_in
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    SUCCEEDED_WITH_ERRORS = "succeeded_with_errors"
+    NO_CHANGES = "no_changes"
+    HELD = "held"
+    REJECTED = "rejected"
+    DISCARDED = "discarded"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Trigger(StrEnum):
+    """What started a run."""
+
+    SCHEDULE = "schedule"
+    UPLOAD = "upload"
+    COMMAND = "command"
+
+
+class UnknownRunError(Exception):
+    """There is no run of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The record of one run, as it stands.
+
+    `preferences` are those in force when it began; `reasons` say in words why it was held, rejected,
+    skipped or failed; `plan_hash` is what an approval names.
+    """
+
+    run_id: str
+    site: str
+    trigger: Trigger
+    requested_by: str
+    credited_admin_id: int | None
+    package: str | None
+    sha256: str | None
+    oneroster_version: str | None
+    scope: Scope
+    preferences: Preferences
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    stage: str
+    outcome: Outcome | None
+    reasons: tuple[str, ...]
+    plan_hash: str | None
+    base_version: int | None
+    applied_at: dt.datetime | None
+    decision: str | None
+    decided_hash: str | None
+    decided_by: str | None
+    counts: dict[str, dict[str, int]] | None
+    findings: dict[str, int] | None
+
+    @classmethod
+    def opened(cls, **values: Any) -> Run:
+        """Return the record of a run that begins, with everything else still blank."""
+        blank: dict[str, Any] = dict.fromkeys(cls.__dataclass_fields__)
+        return cls(**{**blank, "stage": "extract", "reasons": (), **values})
+
+    def summary(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "run_id": self.run_id,
+            "site": self.site,
+            "outcome": self.outcome.value if self.outcome else None,
+            "reasons": list(self.reasons),
+            "plan_hash": self.plan_hash,
+            "counts": self.counts,
+            "findings": self.findings or {"errors": 0, "warnings": 0},
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+            "trigger": self.trigger.value,
+            "scope": self.scope.value,
+            "requested_by": self.requested_by,
+        }
+
+
+_FIELDS = tuple(Run.__dataclass_fields__)
+_SELECT = f"select {', '.join(_FIELDS)} from runs"  # noqa: S608  names of our own
+
+
+def begin(connection: Connection, run: Run) -> Run:
+    """Insert a run's record, or return the one that is there: a retry is the same run.
+
+    A run that failed or was rejected and is tried again begins anew under its id.
+    """
+    values = {
+        "run_id": run.run_id,
+        "site": run.site,
+        "trigger": run.trigger.value,
+        "requested_by": run.requested_by,
+        "credited_admin_id": run.credited_admin_id,
+        "package": run.package,
+        "scope": run.scope.value,
+        "preferences": run.preferences.model_dump_json(),
+        "started_at": run.started_at,
+        "stage": run.stage,
+    }
+    names = ", ".join(values)
+    marks = ", ".join(f"cast(:{n} as jsonb)" if n == "preferences" else f":{n}" for n in values)
+    connection.execute(
+        sa.text(
+            f"insert into runs ({names}) values ({marks}) on conflict (run_id) do update "  # noqa: S608
+            "set outcome = null, ended_at = null, reasons = '[]', stage = excluded.stage "
+            "where runs.applied_at is null and runs.outcome in ('failed', 'rejected', 'skipped')"
+        ),
+        values,
+    )
+    return get(connection, run.run_id)
+
+
+def get(connection: Connection, run_id: str, *, for_update: bool = False) -> Run:
+    """Return a run.
+
+    Raises:
+        UnknownRunError: There is none of that id.
+    """
+    lock = " for update" if for_update else ""
+    query = sa.text(f"{_SELECT} where run_id::text = :run_id{lock}")
+    row = connection.execute(query, {"run_id": run_id}).mappings().one_or_none()
+    if row is None:
+        raise UnknownRunError(f"there is no run {run_id!r}; see: oneroster history")
+    return _as_run(dict(row))
+
+
+def newest(connection: Connection, site: str, limit: int) -> list[Run]:
+    """Return a site's runs, the newest first."""
+    query = sa.text(f"{_SELECT} where site = :site order by started_at desc limit :limit")
+    rows = connection.execute(query, {"site": site, "limit": limit}).mappings()
+    return [_as_run(dict(row)) for row in rows]
+
+
+def end_abandoned(
+    connection: Connection, site: str, trigger: Trigger, except_run: str, *, now: dt.datetime
+) -> None:
+    """End runs that never did: of one trigger only one runs at a time, so they were killed."""
+    reason = json.dumps(["the run was cut off; nothing of it was applied"])
+    connection.execute(
+        sa.text(
+            "update runs set outcome = 'failed', ended_at = :now, reasons = cast(:reason as jsonb) "
+            "where site = :site and trigger = :trigger and outcome is null and run_id::text <> :run_id"
+        ),
+        {
+            "site": site,
+            "trigger": trigger.value,
+            "run_id": except_run,
+            "now": now,
+            "reason": reason,
+        },
+    )
+
+
+def update(connection: Connection, run_id: str, **values: Any) -> None:
+    """Set columns of a run's record; lists and dictionaries are stored as JSON."""
+    sets, bound = [], {"run_id": run_id}
+    for name, value in values.items():
+        if isinstance(value, dict | list | tuple):
+            sets.append(f"{name} = cast(:{name} as json)")
+            bound[name] = json.dumps(value)
+        else:
+            sets.append(f"{name} = :{name}")
+            bound[name] = value.value if isinstance(value, StrEnum) else value
+    query = f"update runs set {', '.join(sets)} where run_id::text = :run_id"  # noqa: S608
+    connection.execute(sa.text(query), bound)
+
+
+def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
+    """Store a run's findings in place of those it had."""
+    connection.execute(
+        sa.text("delete from findings where run_id::text = :run_id"), {"run_id": run_id}
+    )
+    count = table.num_rows
+    numbered = table.append_column("run_id", pa.repeat(run_id, count))
+    numbered = numbered.append_column("seq", pa.array(range(1, count + 1), pa.int64()))
+    copy_in(connection, "findings", numbered)
+
+
+def read_findings(connection: Connection, run_id: str) -> Iterable[dict[str, Any]]:
+    """Return a run's findings in order."""
+    columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
+    query = sa.text(f"select {columns} from findings where run_id::text = :run_id order by seq")  # noqa: S608
+    return [dict(row) for row in connection.execute(query, {"run_id": run_id}).mappings()]
+
+
+def _as_run(row: dict[str, Any]) -> Run:
+    reasons = tuple(r["text"] if isinstance(r, dict) else str(r) for r in row["reasons"] or ())
+    return Run(
+        **{
+            **row,
+            "run_id": str(row["run_id"]),
+            "trigger": Trigger(row["trigger"]),
+            "scope": Scope(row["scope"]),
+            "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
+            "preferences": Preferences.model_validate(row["preferences"]),
+            "reasons": reasons,
+        }
+    )
