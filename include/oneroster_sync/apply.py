@@ -1,0 +1,224 @@
+"""Stage 5, apply: the frozen plan, its audit and the run's record, in one transaction.
+
+Nothing is computed here. A run that was applied is never applied again; a plan whose roster has
+moved since is refused as stale; a held plan needs an approval of exactly its hash.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
+from oneroster_sync.store import runs
+from oneroster_sync.store.copying import stage
+from oneroster_sync.store.database import lock_site
+from oneroster_sync.store.roster import roster_version
+from oneroster_sync.store.runs import Outcome
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy.engine import Engine
+
+    from oneroster_sync.plan.definition import Counts, Plan
+    from oneroster_sync.store.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+class StalePlanError(Exception):
+    """The roster moved since the plan was made; make it again."""
+
+
+class NotApprovedError(Exception):
+    """The plan is held and nobody has approved exactly this hash."""
+
+
+class DefectivePlanError(Exception):
+    """The plan is not the one whose hash the run recorded; nothing was changed."""
+
+
+def apply_plan(
+    engine: Engine,
+    run_id: str,
+    plan: Plan,
+    counts: Counts,
+    findings: pa.Table,
+    severities: dict[str, int],
+    *,
+    now: dt.datetime,
+) -> Run:
+    """Apply a plan, or do nothing when the run has been applied already.
+
+    Args:
+        engine: Of the roster database.
+        run_id: The run whose record commits together with the changes.
+        plan: Exactly the plan whose hash the run recorded.
+        counts: What the run comes to.
+        findings: Of all stages, to be stored with the run.
+        severities: How many errors and warnings the findings are.
+        now: The moment that the audit names.
+
+    Returns:
+        The run's record after the transaction.
+
+    Raises:
+        StalePlanError: Another plan was applied since this one was made.
+        NotApprovedError: The plan is held.
+        DefectivePlanError: The plan is not the recorded one.
+    """
+    with engine.begin() as connection:
+        lock_site(connection, plan.site)
+        run = runs.get(connection, run_id, for_update=True)
+        if run.applied_at is not None:
+            log.info("This run was applied at %s; nothing is done twice.", run.applied_at)
+            return run
+        _check(run, plan, roster_version(connection, plan.site))
+        if not plan.is_empty() or plan.moves_links():
+            connection.execute(sa.text("set local jit = off"))
+            for name, table in plan.tables().items():
+                stage(connection, f"plan_{name.replace('.', '_')}", _without_nulls(table))
+            bound = {
+                "site": plan.site,
+                "run_id": run_id,
+                "admin": run.credited_admin_id,
+                "by": f"{run.requested_by}, approved by {run.decided_by}"
+                if run.decision
+                else run.requested_by,
+                "now": now,
+            }
+            links = [s for name in LINK_FIELDS if name in plan.links for s in _link(name)]
+            for statement in (*_STATEMENTS, *links):
+                connection.execute(sa.text(statement), bound)
+        version = run.base_version
+        if not plan.is_empty():
+            version = connection.scalar(
+                sa.text(
+                    "update sites set roster_version = roster_version + 1 where site = :site "
+                    "returning roster_version"
+                ),
+                {"site": plan.site},
+            )
+            _supersede_held(connection, plan.site, run_id, now)
+        runs.save_findings(connection, run_id, findings)
+        runs.update(
+            connection,
+            run_id,
+            stage="apply",
+            outcome=_outcome(plan, counts),
+            applied_at=now,
+            applied_version=version,
+            ended_at=now,
+            counts=counts.as_dict(),
+            findings=severities,
+        )
+        return runs.get(connection, run_id)
+
+
+def _check(run: Run, plan: Plan, version: int) -> None:
+    if run.plan_hash != plan.hash():
+        raise DefectivePlanError(
+            f"run {run.run_id} recorded plan {run.plan_hash}, this is {plan.hash()}"
+        )
+    held = run.outcome is Outcome.HELD
+    if held and not (run.decision == "approved" and run.decided_hash == run.plan_hash):
+        raise NotApprovedError(
+            f"run {run.run_id} is held; approve it with: oneroster approve {run.run_id}"
+        )
+    if run.outcome is not None and not held:
+        raise NotApprovedError(f"run {run.run_id} has ended: {run.outcome}")
+    if version != plan.base_version:
+        raise StalePlanError(
+            f"the roster is at version {version}, the plan was made against {plan.base_version}"
+        )
+
+
+def _outcome(plan: Plan, counts: Counts) -> Outcome:
+    if plan.is_empty():
+        return Outcome.NO_CHANGES
+    return Outcome.SUCCEEDED_WITH_ERRORS if counts.errors() else Outcome.SUCCEEDED
+
+
+def _supersede_held(
+    connection: sa.engine.Connection, site: str, run_id: str, now: dt.datetime
+) -> None:
+    """End the plans that still wait: the roster that they were made against is no more."""
+    connection.execute(
+        sa.text(
+            "update runs set outcome = 'superseded', ended_at = :now where site = :site "
+            "and outcome = 'held' and run_id::text <> :run_id"
+        ),
+        {"site": site, "run_id": run_id, "now": now},
+    )
+
+
+def _without_nulls(table: pa.Table) -> pa.Table:
+    """Give columns of nothing but nulls a type that the database has."""
+    fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _sets(fields: tuple[str, ...]) -> str:
+    names = ("sourced_id", *fields, "status", "managed")
+    return ", ".join(f"{name} = p.after_{name}" for name in names)
+
+
+def _image(side: str, fields: tuple[str, ...]) -> str:
+    names = ("sourced_id", *fields, "status", "managed")
+    return "jsonb_build_object(" + ", ".join(f"'{n}', p.{side}_{n}" for n in names) + ")"
+
+
+def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
+    """Return the statements that change users or courses and write their audit."""
+    names = ("sourced_id", *fields, "status", "managed")
+    columns, values = ", ".join(names), ", ".join(f"p.after_{name}" for name in names)
+    return [
+        f"insert into {table} (site, {columns}, created_at, updated_at) "
+        f"select :site, {values}, :now, :now from plan_{table} p where p.action = 'add'",
+        f"update {table} t set {_sets(fields)}, updated_at = :now from plan_{table} p "
+        "where t.id = p.id and t.site = :site",
+        "insert into changes (run_id, site, kind, action, "
+        f"{kind}_id, sourced_id, before, after, reason, file, row, credited_admin_id, requested_by, made_at) "
+        f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
+        f"case when p.action <> 'add' then {_image('before', fields)} end, {_image('after', fields)}, "
+        f"p.reason, '{table}.csv', p.row, :admin, :by, :now "
+        f"from plan_{table} p join {table} t on t.site = :site and t.sourced_id = p.after_sourced_id "
+        "order by p.sourced_id",
+    ]
+
+
+def _link(name: str) -> list[str]:
+    columns = list(LINK_FIELDS[name])
+    sets = ", ".join(f"{c} = excluded.{c}" for c in columns if c != "sourced_id")
+    return [
+        f"delete from {name} t using plan_links_{name}_gone p "
+        "where t.site = :site and t.sourced_id = p.sourced_id",
+        f"insert into {name} (site, {', '.join(columns)}) select :site, {', '.join(columns)} "
+        f"from plan_links_{name} on conflict (site, sourced_id) do update set {sets}",
+    ]
+
+
+_PAIR = (
+    "from plan_assignments p join users u on u.site = :site and u.sourced_id = p.user_sourced_id "
+    "join courses c on c.site = :site and c.sourced_id = p.course_sourced_id"
+)
+_ASSIGNMENTS = [
+    "insert into course_assignments (site, user_id, course_id, status, created_at, updated_at) "
+    f"select :site, u.id, c.id, p.after_status, :now, :now {_PAIR} "
+    "on conflict (user_id, course_id) do update set status = excluded.status, updated_at = :now",
+    "insert into changes (run_id, site, kind, action, user_id, course_id, before, after, reason, "
+    "file, row, credited_admin_id, requested_by, made_at) "
+    "select :run_id, :site, 'assignment', p.action, u.id, c.id, "
+    "case when p.before_status is not null then jsonb_build_object('status', p.before_status) end, "
+    "jsonb_build_object('status', p.after_status), p.reason, 'enrollments.csv', p.row, :admin, :by, "
+    f":now {_PAIR} order by p.user_sourced_id, p.course_sourced_id",
+]
+_STATEMENTS = (
+    *_records("user", "users", USER_FIELDS),
+    *_records("course", "courses", COURSE_FIELDS),
+    *_ASSIGNMENTS,
+)

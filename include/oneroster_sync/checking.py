@@ -1,0 +1,62 @@
+"""Judging a package without a site: what would the door and the suites say of it?"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from oneroster_sync import settings, story
+from oneroster_sync.package import extract
+from oneroster_sync.preferences import Profile
+from oneroster_sync.validation import validate
+
+if TYPE_CHECKING:
+    from oneroster_sync.findings import Findings
+    from oneroster_sync.spec import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is said of a package.
+
+    Attributes:
+        version: Of the standard.
+        rows: File → how many rows it has.
+        findings: Of the door and of the suites.
+        rejected: Whether the package can't be used at all.
+    """
+
+    version: Version
+    rows: dict[str, int]
+    findings: Findings
+    rejected: bool
+
+
+def check_package(path: Path, profile: Profile) -> Checked:
+    """Judge a package as its first sync would.
+
+    Args:
+        path: A zip, a folder or a lone CSV.
+        profile: How strictly it is held to the standard.
+    """
+    extracted = extract(path, profile, pa.array([], pa.string()))
+    findings, rejected = extracted.findings, extracted.refused
+    story.tell_files(extracted)
+    if not rejected:
+        with tempfile.TemporaryDirectory() as docs:
+            validated = validate(
+                extracted.tables,
+                extracted.modes,
+                extracted.version,
+                known={},
+                suites=settings.expectations(),
+                docs=Path(docs),
+            )
+        findings.add_table(validated.findings.table())
+        rejected = profile is Profile.STRICT and findings.has_violations()
+    story.tell_findings(findings.table())
+    return Checked(extracted.version, extracted.rows, findings, rejected)

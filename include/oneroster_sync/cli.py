@@ -1,0 +1,338 @@
+"""The command line: the same stages as the DAGs', without Airflow.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import logging
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.preferences import Profile, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneroster_sync.store.runs import Run
+    from oneroster_sync.sync import Request
+
+FAILED, HELD, REJECTED = 1, 3, 4
+_EXIT = {"held": HELD, "rejected": REJECTED, "failed": FAILED}
+_KINDS = click.Choice([k.value for k in Kind])
+
+
+def _site(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that every command has."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(
+        command
+    )
+    return click.option("--site", default="default", show_default=True, help="Whose roster.")(
+        command
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-q", "--quiet", is_flag=True, help="Don't tell the story of the run on stderr.")
+def main(quiet: bool) -> None:
+    """Keep a roster in step with a OneRoster export."""
+    told = logging.getLogger("oneroster")
+    if not told.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(levelname)-7s %(message)s"))
+        told.addHandler(handler)
+    told.setLevel(logging.CRITICAL if quiet else logging.INFO)
+
+
+@main.command()
+@_site
+@click.option("--admin", required=True, help="E-mail address of the administrator to credit.")
+def init(site: str, admin: str, as_json: bool) -> None:
+    """Make a site with one hand-made administrator and default preferences."""
+    from oneroster_sync.store import database, preferences
+
+    with _explained(), database.engine().begin() as connection:
+        made = preferences.make_site(connection, site, admin, now=_now())
+    words = (
+        f"Site {site} is ready." if made else f"Site {site} was there already; nothing was changed."
+    )
+    _say({"site": site, "made": made}, words, as_json=as_json)
+
+
+@main.command()
+@_site
+@click.argument("package", type=click.Path())
+@click.option("--scope", type=click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value]))
+@click.option("--profile", type=click.Choice([p.value for p in Profile]))
+@click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True)
+def sync(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
+) -> None:
+    """Sync PACKAGE: a zip, a folder or a lone CSV."""
+    from oneroster_sync import sync as syncing
+
+    with _explained():
+        run = syncing.sync(_request(site, package, scope, profile, kind), clock=_now)
+    _end(run, as_json=as_json)
+
+
+@main.command()
+@_site
+@click.argument("package", type=click.Path())
+@click.option("--scope", type=click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value]))
+@click.option("--profile", type=click.Choice([p.value for p in Profile]))
+@click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True)
+def plan(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
+) -> None:
+    """Show what a sync of PACKAGE would do; nothing is changed."""
+    from oneroster_sync import stages
+    from oneroster_sync import sync as syncing
+
+    with _explained():
+        run = syncing.preview(_request(site, package, scope, profile, kind), clock=_now)
+        frozen = stages.read_plan(run) if run.plan_hash else None
+    summary = run.summary()
+    summary["outcome"] = summary["outcome"] or (
+        "no_changes" if frozen and frozen.is_empty() else "planned"
+    )
+    if frozen is not None:
+        summary["changes"] = {
+            kind: table.to_pylist() for kind, table in frozen.tables().items() if "." not in kind
+        }
+    _say(summary, _in_words(summary), as_json=as_json)
+    sys.exit(_EXIT.get(summary["outcome"], 0))
+
+
+@main.command()
+@_site
+@click.argument("package", type=click.Path())
+@click.option(
+    "--profile", type=click.Choice([p.value for p in Profile]), default=Profile.TOLERANT.value
+)
+def validate(site: str, package: str, profile: str, as_json: bool) -> None:
+    """Judge PACKAGE by the suites; no database is needed and nothing is kept."""
+    from oneroster_sync.checking import check_package
+
+    with _explained():
+        checked = check_package(Path(package), Profile(profile))
+    rows = checked.findings.table().to_pylist()
+    errors = sum(row["severity"] == "error" for row in rows)
+    summary = {
+        "site": site,
+        "outcome": "rejected"
+        if checked.rejected
+        else "succeeded_with_errors"
+        if errors
+        else "succeeded",
+        "version": checked.version.value,
+        "rows": checked.rows,
+        "findings": {"errors": errors, "warnings": len(rows) - errors},
+        "list": rows,
+    }
+    words = f"OneRoster {checked.version}: {errors} errors, {len(rows) - errors} warnings, {summary['outcome']}."
+    _say(summary, words, as_json=as_json)
+    sys.exit(REJECTED if checked.rejected else 0)
+
+
+@main.command()
+@_site
+@click.argument("run")
+@click.option("--hash", "plan_hash", help="Hash of the plan that you looked at.")
+@click.option("--reason", default="", help="For the audit.")
+def approve(site: str, run: str, plan_hash: str | None, reason: str, as_json: bool) -> None:
+    """Approve the plan of a held RUN and apply it."""
+    from oneroster_sync import decisions
+
+    del site
+    with _explained():
+        _end(
+            decisions.approve(run, by=_person(), now=_now(), plan_hash=plan_hash, reason=reason),
+            as_json=as_json,
+        )
+
+
+@main.command()
+@_site
+@click.argument("run")
+@click.option("--reason", default="", help="For the audit.")
+def discard(site: str, run: str, reason: str, as_json: bool) -> None:
+    """Discard the plan of a held RUN."""
+    from oneroster_sync import decisions
+
+    del site
+    with _explained():
+        _end(decisions.discard(run, by=_person(), now=_now(), reason=reason), as_json=as_json)
+
+
+@main.command()
+@_site
+@click.argument("run")
+def undo(site: str, run: str, as_json: bool) -> None:
+    """Take back what RUN changed, with guards and review like any sync."""
+    from oneroster_sync import sync as syncing
+
+    with _explained():
+        request = _request(site, f"undo of run {run}", None, None, Kind.PACKAGE.value)
+        done, left = syncing.undo(request, run, clock=_now)
+    for record in left:
+        click.echo(f"left alone, because it changed again since: {record}", err=True)
+    _end(done, as_json=as_json)
+
+
+@main.command()
+@_site
+@click.option("--limit", default=20, show_default=True, help="How many runs.")
+def history(site: str, limit: int, as_json: bool) -> None:
+    """List recent runs, the newest first."""
+    from oneroster_sync.store import database, runs
+
+    with _explained(), database.engine().connect() as connection:
+        found = [run.summary() for run in runs.newest(connection, site, limit)]
+    words = "\n".join(_in_words(run) for run in found) or f"Site {site} has had no run."
+    _say({"site": site, "runs": found}, words, as_json=as_json)
+
+
+@main.command()
+@_site
+@click.argument("term", metavar="EMAIL|SOURCEDID")
+def explain(site: str, term: str, as_json: bool) -> None:
+    """Tell why a user or a course is as it is."""
+    from oneroster_sync.store import database
+    from oneroster_sync.store import history as asking
+
+    with _explained(), database.engine().connect() as connection:
+        records = asking.explain(connection, site, term)
+    lines = []
+    for record in records:
+        state = f"{record['kind']} {record['sourced_id']}: {record['status']}"
+        lines.append(
+            state + (f", protected because {record['protected']}" if record["protected"] else "")
+        )
+        for change in record["changes"]:
+            place = f" ({change['file']} row {change['row']})" if change["row"] else ""
+            lines.append(
+                f"  {change['made_at']} {change['kind']} {change['action']}: {change['reason']}{place}; run "
+                f"{change['run_id']}, asked for by {change['requested_by']}, credited to {change['credited_to']}"
+            )
+    words = "\n".join(lines) or f"Site {site} knows no user or course by {term}."
+    _say({"site": site, "records": records}, words, as_json=as_json)
+    sys.exit(0 if records else FAILED)
+
+
+@main.command("preferences")
+@_site
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=JSON", help="Change one; may be repeated."
+)
+def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Show a site's preferences, or change them with --set."""
+    from oneroster_sync.store import database
+    from oneroster_sync.store import preferences as store
+
+    with _explained(), database.engine().begin() as connection:
+        chosen = store.load(connection, site)
+        if settings:
+            given = dict(_setting(s) for s in settings)
+            chosen = type(chosen).model_validate(chosen.model_dump(mode="json") | given)
+            chosen = store.save(connection, chosen, actor=_person(), now=_now())
+    dumped = chosen.model_dump(mode="json")
+    words = "\n".join(f"{name} = {json.dumps(value)}" for name, value in dumped.items())
+    _say(dumped, words, as_json=as_json)
+
+
+@main.command("database-url")
+@_site
+def database_url(site: str, as_json: bool) -> None:
+    """Print the URL of the roster database in use."""
+    from oneroster_sync.store import database
+
+    del site
+    with _explained():
+        database.engine()
+        found = database.url()
+    _say({"url": found}, found, as_json=as_json)
+
+
+def _request(site: str, package: str, scope: str | None, profile: str | None, kind: str) -> Request:
+    from oneroster_sync.store.runs import Trigger
+    from oneroster_sync.sync import Request
+
+    return Request(
+        run_id=str(uuid.uuid4()),
+        site=site,
+        package=str(Path(package).absolute()),
+        trigger=Trigger.COMMAND,
+        requested_by=_person(),
+        kind=Kind(kind),
+        scope=Scope(scope) if scope else None,
+        profile=Profile(profile) if profile else None,
+    )
+
+
+def _setting(given: str) -> tuple[str, Any]:
+    name, found, value = given.partition("=")
+    if not found:
+        raise click.UsageError(f"--set takes NAME=JSON, not {given!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+class _explained:  # noqa: N801  reads as a statement
+    """Turn what a person can mend into one sentence and exit code 1."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        """Raise a ClickException for the errors that explain themselves."""
+        if isinstance(error, Exception) and not isinstance(error, click.ClickException):
+            module = type(error).__module__
+            if module.startswith("oneroster_sync"):
+                raise click.ClickException(str(error)) from error
+            if module.startswith("pydantic"):
+                raise click.UsageError(str(error)) from error
+
+
+def _end(run: Run, *, as_json: bool) -> None:
+    summary = run.summary()
+    _say(summary, _in_words(summary), as_json=as_json)
+    sys.exit(_EXIT.get(summary["outcome"], 0))
+
+
+def _in_words(summary: dict[str, Any]) -> str:
+    counts = summary["counts"] or {}
+    parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
+    for kind, numbers in counts.items():
+        told = ", ".join(f"{n:,} {word}" for word, n in numbers.items() if n)
+        parts.append(f"{kind}: {told or 'nothing'}")
+    parts.extend(summary["reasons"])
+    return "\n  ".join(parts)
+
+
+def _say(value: dict[str, Any], words: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(value, default=str) if as_json else words)
+
+
+def _person() -> str:
+    return f"{getpass.getuser()} on the command line"
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,350 @@
+"""The six stages of a run, each from the run's folder and the database to the same.
+
+A stage can be run again: what an earlier try left is replaced, and what was applied stays applied.
+A stage whose run has ended does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from oneroster_sync import apply as applying
+from oneroster_sync import settings, story
+from oneroster_sync.findings import Findings
+from oneroster_sync.findings.model import rows_as_findings
+from oneroster_sync.package import extract as read_package
+from oneroster_sync.package.extract import Extracted
+from oneroster_sync.package.kinds import Kind, wrong_kind
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan import Counts, Plan, build_plan, check_plan
+from oneroster_sync.preferences import Scope
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.spec import Version
+from oneroster_sync.store import database, runs
+from oneroster_sync.store.roster import known_users, read_roster
+from oneroster_sync.store.runs import Outcome
+from oneroster_sync.undo import undo_plan
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    from oneroster_sync.plan import Roster
+    from oneroster_sync.store.runs import Run
+
+log = logging.getLogger("oneroster")
+
+_FILES = {
+    Scope.USERS: ("orgs", "roles", "users"),
+    Scope.COURSES: ("academicSessions", "orgs", "courses"),
+}
+_TRIES = 3
+
+
+def extract(run: Run, kind: Kind) -> Run:
+    """Stage 1: read the package into staff-only snapshots.
+
+    Raises:
+        OSError: The file system failed; another try may help.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    with database.engine().connect() as connection:
+        known = pa.array(known_users(connection, run.site), pa.string())
+    with _private_copy(run) as package:
+        finding = wrong_kind(package, kind)
+        if finding is None:
+            files = _FILES.get(run.scope)
+            extracted = read_package(package, run.preferences.profile, known, files=files)
+        else:
+            extracted = Extracted("", refused=True)
+            extracted.findings.add(finding)
+    found = extracted.findings.table()
+    story.tell_files(extracted)
+    story.tell_findings(found)
+    folder.write_tables("findings", {"1-extract": found})
+    folder.write_tables("snapshots", extracted.tables)
+    folder.write_json(
+        "extracted",
+        {
+            "version": extracted.version,
+            "modes": extracted.modes,
+            "rows": extracted.rows,
+            "ignored": extracted.ignored,
+        },
+    )
+    return _note(
+        run,
+        stage="extract",
+        sha256=extracted.sha256,
+        oneroster_version=extracted.version,
+        **_rejection(extracted.findings) if extracted.refused else {},
+    )
+
+
+def validate(run: Run) -> Run:
+    """Stage 2: let the suites decide which rows are used.
+
+    Raises:
+        SuiteError: A suite can't be used; no other try helps.
+    """
+    from oneroster_sync.validation import validate as judge
+
+    folder = RunFolder.of(run.site, run.run_id)
+    extracted = _extracted(folder)
+    with tempfile.TemporaryDirectory() as docs:
+        validated = judge(
+            extracted.tables,
+            extracted.modes,
+            extracted.version,
+            known=_roster(run).known(),
+            suites=settings.expectations(),
+            docs=Path(docs),
+        )
+        folder.remove("report")
+        folder.copy_in(Path(docs), "report")
+    found = validated.findings.table()
+    story.tell_findings(found)
+    story.tell_rows(validated.valid, validated.quarantined)
+    folder.add_table("findings", "2-validate", found)
+    folder.write_tables("valid", validated.valid)
+    folder.write_tables("quarantined", validated.quarantined)
+    strict = run.preferences.profile == "strict" and validated.findings.has_violations()
+    return _note(run, stage="validate", **_rejection(validated.findings) if strict else {})
+
+
+def diff(run: Run) -> Run:
+    """Stage 3: compare with the roster and freeze the plan."""
+    folder = RunFolder.of(run.site, run.run_id)
+    extracted = _extracted(folder)
+    plan, quarantined, findings = build_plan(
+        folder.read_tables("valid"),
+        folder.read_tables("quarantined"),
+        extracted.modes,
+        _roster(run),
+        run.preferences,
+    )
+    folder.add_table("findings", "3-diff", findings.table())
+    story.tell_findings(findings.table())
+    return _freeze(run, plan, _counts(plan, quarantined, extracted.ignored))
+
+
+def diff_undo(run: Run, undone: str) -> tuple[Run, list[str]]:
+    """Stage 3 of an undo: freeze the plan that takes a run back, and name what it leaves alone."""
+    folder = RunFolder.of(run.site, run.run_id)
+    roster = _roster(run)
+    with database.engine().connect() as connection:
+        plan, left = undo_plan(connection, undone, roster)
+    for record_ in left:
+        log.warning("Left alone, because it changed again since: %s.", record_)
+    nothing: dict[str, object] = {"version": Version.V1_1, "modes": {}, "rows": {}, "ignored": 0}
+    folder.write_json("extracted", nothing)
+    return _freeze(run, plan, plan.count()), left
+
+
+def _freeze(run: Run, plan: Plan, counts: Counts) -> Run:
+    """Write the plan, tell it, and record its hash."""
+    folder = RunFolder.of(run.site, run.run_id)
+    plan_hash = plan.hash()
+    story.tell_plan(plan, plan_hash)
+    story.tell_counts(counts)
+    folder.write_tables("plan", plan.tables())
+    folder.write_json(
+        "plan", {"hash": plan_hash, "base_version": plan.base_version, **asdict(counts)}
+    )
+    return _note(
+        run,
+        stage="diff",
+        plan_hash=plan_hash,
+        base_version=plan.base_version,
+        counts=counts.as_dict(),
+    )
+
+
+def review(run: Run) -> Run:
+    """Stage 4: hold the plan if it is beyond the site's limits."""
+    folder = RunFolder.of(run.site, run.run_id)
+    extracted = _extracted(folder)
+    holds = check_plan(
+        read_plan(run),
+        _roster(run),
+        run.preferences.guards,
+        modes=extracted.modes,
+        valid=folder.read_tables("valid"),
+        quarantined=folder.read_tables("quarantined"),
+        rows=extracted.rows,
+    )
+    findings = Findings()
+    findings.extend(hold.as_finding() for hold in holds)
+    folder.add_table("findings", "4-review", findings.table())
+    if not holds:
+        log.info("The plan is within the site's limits.")
+        return _note(run, stage="review")
+    for hold in holds:
+        log.warning("Held: %s", hold.in_words())
+    log.warning("Approve exactly this plan with: oneroster approve %s", run.run_id)
+    reasons = [hold.as_dict() for hold in holds]
+    return _note(run, stage="review", outcome=Outcome.HELD, reasons=reasons)
+
+
+def apply(run: Run, *, now: dt.datetime) -> Run:
+    """Stage 5: apply the plan, once.
+
+    When the roster moved since the plan was made, a plan that nobody approved is made again, and
+    one that somebody did ends the run as superseded.
+    """
+    for _ in range(_TRIES):
+        found = all_findings(run)
+        try:
+            return applying.apply_plan(
+                database.engine(),
+                run.run_id,
+                read_plan(run),
+                _read_counts(run),
+                found,
+                story.count_by_severity(found),
+                now=now,
+            )
+        except applying.StalePlanError as stale:
+            log.warning("%s", stale)
+            if run.decision == "approved":
+                return _note(run, outcome=Outcome.SUPERSEDED, reasons=[str(stale)], ended_at=now)
+            run = review(diff(run))
+            if run.outcome is not None:
+                return run
+    raise applying.StalePlanError("the roster moved at every try; try again later")
+
+
+def record(run: Run, *, now: dt.datetime) -> Run:
+    """Stage 6: store what is not stored yet, tell the end, and drop what is no longer needed."""
+    folder = RunFolder.of(run.site, run.run_id)
+    if run.outcome is None:
+        reason = f"the run ended in stage {run.stage}; nothing was changed"
+        run = _note(run, outcome=Outcome.FAILED, reasons=[reason])
+    if run.applied_at is None:
+        found = all_findings(run)
+        with database.engine().begin() as connection:
+            runs.save_findings(connection, run.run_id, found)
+            runs.update(
+                connection, run.run_id, findings=story.count_by_severity(found), ended_at=now
+            )
+    run = current(run)
+    folder.write_json("run", run.summary())
+    for data in (
+        "snapshots",
+        *(("valid", "quarantined") if run.outcome is not Outcome.HELD else ()),
+    ):
+        if run.outcome is not Outcome.FAILED:
+            folder.remove(data)
+    story.tell_end(run)
+    return run
+
+
+def find(run_id: str) -> Run:
+    """Return a run's record.
+
+    Raises:
+        UnknownRunError: There is none of that id.
+    """
+    with database.engine().connect() as connection:
+        return runs.get(connection, run_id)
+
+
+def skip(run: Run, reason: str) -> None:
+    """End a run before it reads anything, because it is not wanted."""
+    _note(run, outcome=Outcome.SKIPPED, reasons=[reason])
+
+
+def set_aside(run: Run) -> None:
+    """End a run whose plan was only to be looked at."""
+    _note(run, outcome=Outcome.DISCARDED, reasons=["a preview: nothing was to be applied"])
+
+
+def read_plan(run: Run) -> Plan:
+    """Return the run's frozen plan."""
+    folder = RunFolder.of(run.site, run.run_id)
+    tables = folder.read_tables("plan")
+    links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
+    version = folder.read_json("plan")["base_version"]
+    return Plan(run.site, version, tables["users"], tables["courses"], tables["assignments"], links)
+
+
+def all_findings(run: Run) -> pa.Table:
+    """Return the findings of all stages, in their order."""
+    tables = RunFolder.of(run.site, run.run_id).read_tables("findings")
+    findings = Findings()
+    for table in tables.values():
+        findings.add_table(table)
+    return findings.table()
+
+
+def _read_counts(run: Run) -> Counts:
+    stored = RunFolder.of(run.site, run.run_id).read_json("plan")
+    return Counts(stored["users"], stored["courses"], stored["assignments"])
+
+
+def _counts(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Counts:
+    counts = plan.count()
+    for kind, name in (
+        (counts.users, "users"),
+        (counts.courses, "courses"),
+        (counts.assignments, "enrollments"),
+    ):
+        kind["errors"] = quarantined[name].num_rows if name in quarantined else 0
+    counts.users["ignored"] = ignored
+    return counts
+
+
+def _extracted(folder: RunFolder) -> Extracted:
+    stored = folder.read_json("extracted")
+    return Extracted(
+        sha256="",
+        version=Version(stored["version"]),
+        modes={name: Mode(mode) for name, mode in stored["modes"].items()},
+        tables=folder.read_tables("snapshots"),
+        rows=stored["rows"],
+        ignored=stored["ignored"],
+    )
+
+
+def _roster(run: Run) -> Roster:
+    assert run.credited_admin_id is not None
+    with database.engine().connect() as connection:
+        return read_roster(connection, run.site, run.credited_admin_id)
+
+
+@contextlib.contextmanager
+def _private_copy(run: Run) -> Iterator[Path]:
+    """Yield a copy of the package that nobody else can change; it goes when the stage ends."""
+    source = Path(run.package or "")
+    with tempfile.TemporaryDirectory(prefix="oneroster-") as folder:
+        target = Path(folder) / source.name
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        elif source.is_file():
+            shutil.copyfile(source, target)
+        yield target
+
+
+def _rejection(findings: Findings) -> dict[str, object]:
+    table = findings.table()
+    errors = [f for f in rows_as_findings(table) if f.severity == "error"][:10]
+    return {"outcome": Outcome.REJECTED, "reasons": [f.in_words() for f in errors]}
+
+
+def current(run: Run) -> Run:
+    """Return the run's record as it stands now."""
+    return find(run.run_id)
+
+
+def _note(run: Run, **values: object) -> Run:
+    with database.engine().begin() as connection:
+        runs.update(connection, run.run_id, **values)
+        return runs.get(connection, run.run_id)

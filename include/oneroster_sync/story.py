@@ -1,0 +1,107 @@
+"""The story of a run, for its log: in plain words, with sourcedIds and never a name or an e-mail."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from oneroster_sync.findings.model import rows_as_findings, shown_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from oneroster_sync.package.extract import Extracted
+    from oneroster_sync.plan.definition import Counts, Plan
+    from oneroster_sync.store.runs import Run
+
+log = logging.getLogger("oneroster")
+
+LISTED = 10_000
+"""How many findings or changes are told one by one; beyond it they are counted."""
+
+
+def tell_files(extracted: Extracted) -> None:
+    """Tell what came through the door."""
+    log.info("The package is OneRoster %s, sha256 %s.", extracted.version, extracted.sha256)
+    for name, rows in extracted.rows.items():
+        kept = extracted.tables[name].num_rows if name in extracted.tables else 0
+        log.info(
+            "%s.csv (%s): %s rows, %s kept.", name, extracted.modes[name], f"{rows:,}", f"{kept:,}"
+        )
+    if extracted.ignored:
+        log.info("%s rows of users.csv are not staff; they were ignored.", f"{extracted.ignored:,}")
+
+
+def tell_findings(findings: pa.Table) -> None:
+    """Tell each finding on a line of its own."""
+    for finding in rows_as_findings(findings.slice(0, LISTED)):
+        level = logging.ERROR if finding.severity == "error" else logging.WARNING
+        log.log(level, "%s", finding.in_words())
+    _tell_rest(findings.num_rows, "findings")
+
+
+def tell_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]) -> None:
+    """Tell how many rows are used."""
+    for name, table in valid.items():
+        bad = quarantined[name].num_rows
+        log.info(
+            "%s.csv: %s rows are used, %s have errors.", name, f"{table.num_rows:,}", f"{bad:,}"
+        )
+
+
+def tell_plan(plan: Plan, plan_hash: str) -> None:
+    """Tell each change on a line of its own, and the plan's hash."""
+    for kind, table in (("user", plan.users), ("course", plan.courses)):
+        for change in table.slice(0, LISTED).select(["action", "sourced_id", "reason"]).to_pylist():
+            log.info(
+                "%s %s %s: %s.",
+                change["action"],
+                kind,
+                shown_id(change["sourced_id"]),
+                change["reason"],
+            )
+        _tell_rest(table.num_rows, f"changes to {kind}s")
+    for change in plan.assignments.slice(0, LISTED).to_pylist():
+        log.info(
+            "%s course assignment of user %s to course %s: %s.",
+            change["action"],
+            shown_id(change["user_sourced_id"]),
+            shown_id(change["course_sourced_id"]),
+            change["reason"],
+        )
+    _tell_rest(plan.assignments.num_rows, "changes to course assignments")
+    if plan.is_empty():
+        log.info("The plan is empty: the roster is as the package wants it.")
+    log.info(
+        "The plan's hash is %s, against version %s of the roster.", plan_hash, plan.base_version
+    )
+
+
+def tell_counts(counts: Counts) -> None:
+    """Tell what the run comes to."""
+    for kind, numbers in counts.as_dict().items():
+        log.info(
+            "%s: %s.", kind, ", ".join(f"{word} {number:,}" for word, number in numbers.items())
+        )
+
+
+def tell_end(run: Run) -> None:
+    """Tell how the run ended, and why."""
+    log.info("The run ended: %s.", run.outcome)
+    for reason in run.reasons:
+        log.warning("%s", reason)
+
+
+def _tell_rest(count: int, what: str) -> None:
+    if count > LISTED:
+        log.info("… and %s more %s.", f"{count - LISTED:,}", what)
+
+
+def count_by_severity(findings: pa.Table) -> dict[str, int]:
+    """Return how many errors and warnings there are."""
+    errors = int(pc.sum(pc.equal(findings["severity"], "error")).as_py() or 0)
+    return {"errors": errors, "warnings": findings.num_rows - errors}

@@ -1,0 +1,179 @@
+"""A whole sync: six stages, from a package to a roster in step with it.
+
+This is the same for the command line and for Airflow, whose tasks call the stages one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oneroster_sync import stages
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.preferences import Scope
+from oneroster_sync.store import database, preferences, runs, turns
+from oneroster_sync.store.runs import Outcome, Run, Trigger
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from oneroster_sync.preferences import Preferences, Profile
+
+    Clock = Callable[[], dt.datetime]
+
+log = logging.getLogger("oneroster")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody or the schedule asks for.
+
+    Attributes:
+        run_id: A UUID; the same id again is the same run.
+        site: Whose roster.
+        package: Path of a zip, a folder or a lone CSV.
+        trigger: What asks.
+        requested_by: The person or the schedule, for the audit.
+        kind: What the package is said to be.
+        scope: In place of the site's own.
+        profile: In place of the site's own.
+    """
+
+    run_id: str
+    site: str
+    package: str
+    trigger: Trigger
+    requested_by: str
+    kind: Kind = Kind.PACKAGE
+    scope: Scope | None = None
+    profile: Profile | None = None
+
+
+class NoCreditedAdminError(Exception):
+    """The account that is to be credited is missing or inactive; nothing was read."""
+
+
+def sync(request: Request, *, clock: Clock) -> Run:
+    """Sync one package, all six stages.
+
+    Returns:
+        The run's record; its outcome says how it ended.
+
+    Raises:
+        NoCreditedAdminError: Choose an active administrator first.
+        UnknownSiteError: The site has not been made.
+    """
+    with turns.turn(database.engine(), request.site):
+        run = begin(request, now=clock())
+        try:
+            run = run if run.outcome else stages.extract(run, request.kind)
+            run = run if run.outcome else stages.validate(run)
+            run = run if run.outcome else stages.diff(run)
+            run = run if run.outcome else stages.review(run)
+            run = run if run.outcome else stages.apply(run, now=clock())
+        finally:
+            run = stages.record(stages.current(run), now=clock())
+        return run
+
+
+def begin(request: Request, *, now: dt.datetime) -> Run:
+    """Open the run's record, with the preferences that hold for it.
+
+    Raises:
+        NoCreditedAdminError: The run is recorded as failed, and nothing was read.
+        UnknownSiteError: The site has not been made.
+    """
+    with database.engine().begin() as connection:
+        chosen = preferences.load(connection, request.site)
+        changed = {
+            "scope": _scope(request, chosen.scope),
+            "profile": request.profile or chosen.profile,
+        }
+        chosen = chosen.model_copy(update=changed)
+        admin = None
+        if chosen.credited_admin is not None:
+            admin = preferences.find_admin(connection, request.site, chosen.credited_admin)
+        runs.end_abandoned(connection, request.site, request.trigger, request.run_id, now=now)
+        run = runs.begin(connection, _opened(request, chosen, admin, now))
+        if admin is None and run.applied_at is None:
+            reason = "the credited administrator is missing or inactive; choose another one"
+            runs.update(
+                connection, run.run_id, outcome=Outcome.FAILED, reasons=[reason], ended_at=now
+            )
+            run = runs.get(connection, run.run_id)
+    log.info(
+        "Run %s of site %s: %s, asked for by %s.",
+        run.run_id,
+        run.site,
+        run.trigger,
+        run.requested_by,
+    )
+    return run
+
+
+def _scope(request: Request, of_site: Scope) -> Scope:
+    """Return what is processed: a lone file touches its own kind only."""
+    if request.kind is Kind.USERS:
+        return Scope.USERS
+    if request.kind is Kind.COURSES:
+        return Scope.COURSES
+    return request.scope or of_site
+
+
+def _opened(request: Request, chosen: Preferences, admin: int | None, now: dt.datetime) -> Run:
+    return Run.opened(
+        run_id=request.run_id,
+        site=request.site,
+        trigger=request.trigger,
+        requested_by=request.requested_by,
+        credited_admin_id=admin,
+        package=request.package,
+        scope=chosen.scope,
+        preferences=chosen,
+        started_at=now,
+    )
+
+
+def preview(request: Request, *, clock: Clock) -> Run:
+    """Do everything but apply: what would a sync do, and would it be held?
+
+    The run is recorded as discarded. Its plan stays in the run's folder.
+    """
+    with turns.turn(database.engine(), request.site):
+        run = begin(request, now=clock())
+        try:
+            run = run if run.outcome else stages.extract(run, request.kind)
+            run = run if run.outcome else stages.validate(run)
+            run = run if run.outcome else stages.diff(run)
+            run = run if run.outcome else stages.review(run)
+        finally:
+            if run.outcome in {None, Outcome.HELD}:
+                stages.set_aside(run)
+            stages.record(stages.current(run), now=clock())
+        return run
+
+
+def undo(request: Request, undone: str, *, clock: Clock) -> tuple[Run, list[str]]:
+    """Take back what a run changed, with guards, review and audit like any sync.
+
+    Args:
+        request: Who asks; its package is not read.
+        undone: The run to take back.
+        clock: Tells the time.
+
+    Returns:
+        The run that takes it back, and the records it leaves alone because they changed since.
+    """
+    with turns.turn(database.engine(), request.site):
+        run = begin(request, now=clock())
+        left: list[str] = []
+        try:
+            if not run.outcome:
+                run, left = stages.diff_undo(run, undone)
+            run = run if run.outcome else stages.review(run)
+            run = run if run.outcome else stages.apply(run, now=clock())
+        finally:
+            run = stages.record(stages.current(run), now=clock())
+        return run, left
