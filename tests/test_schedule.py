@@ -1,0 +1,345 @@
+"""The schedule: which slots a site's preferences ask for, and which of them are still wanted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+
+import pendulum
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneroster_sync.preferences import PauseWindow, Preferences, Weekday
+from oneroster_sync.schedule import (
+    GRACE,
+    HORIZON,
+    Skip,
+    SkipCause,
+    Upcoming,
+    missed_up_to,
+    next_slot,
+    next_slots,
+    skip_slot,
+    summary,
+    upcoming,
+)
+
+WEEK = tuple(Weekday)
+
+
+def at(text: str) -> datetime:
+    """Return an aware UTC moment: `at("2026-06-12 02:00")`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def prefers(
+    days: tuple[Weekday, ...] = WEEK[:5],
+    time: str = "02:00",
+    *windows: tuple[str, str, str],
+) -> Preferences:
+    """Return preferences with `days`, `time` and pause windows of (first day, last day, note)."""
+    return Preferences(
+        site="default",
+        days=days,
+        time_utc=dt.time.fromisoformat(time),
+        pause_windows=tuple(
+            PauseWindow(
+                first_on=dt.date.fromisoformat(first),
+                last_on=dt.date.fromisoformat(last),
+                note=note,
+            )
+            for first, last, note in windows
+        ),
+    )
+
+
+SUMMER = ("2026-06-13", "2026-08-15", "summer break")
+WITH_SUMMER = prefers(WEEK[:5], "02:00", SUMMER)
+
+
+class TestNextSlots:
+    """Slots follow the chosen days and time, in UTC, and leave pause windows out."""
+
+    def test_weekdays(self) -> None:
+        """After a Friday's slot comes Monday's, when Monday to Friday are chosen."""
+        slots = next_slots(prefers(), at("2026-06-05 02:00"))
+
+        assert list(islice(slots, 2)) == [at("2026-06-08 02:00"), at("2026-06-09 02:00")]
+
+    def test_strictly_after(self) -> None:
+        """A slot is not its own successor, but it follows the microsecond before it."""
+        slot = at("2026-06-08 02:00")
+
+        assert next_slot(prefers(), slot) == at("2026-06-09 02:00")
+        assert next_slot(prefers(), slot - timedelta(microseconds=1)) == slot
+
+    def test_later_today(self) -> None:
+        """Today's slot is still to come before its time."""
+        assert next_slot(prefers(time="17:30"), at("2026-06-08 09:00")) == at("2026-06-08 17:30")
+
+    @pytest.mark.parametrize(
+        ("after", "slot"),
+        [
+            ("2026-04-30 02:00", "2026-05-01 02:00"),
+            ("2026-12-31 02:00", "2027-01-01 02:00"),
+            ("2028-02-28 02:00", "2028-02-29 02:00"),
+            ("2027-02-28 02:00", "2027-03-01 02:00"),
+        ],
+        ids=["month ends", "year ends", "leap day", "no leap day"],
+    )
+    def test_calendar(self, after: str, slot: str) -> None:
+        """Ends of months and years and leap days are ordinary days."""
+        assert next_slot(prefers(WEEK), at(after)) == at(slot)
+
+    def test_no_daylight_saving(self) -> None:
+        """The hour that clocks in New York skip on 8 March 2026 has its slot, a day apart."""
+        slots = list(islice(next_slots(prefers(WEEK, "07:30"), at("2026-03-07 00:00")), 3))
+
+        assert {b - a for a, b in pairwise(slots)} == {timedelta(days=1)}
+
+    def test_another_zone(self) -> None:
+        """A moment given in another zone means the same instant; the answer is in UTC."""
+        eastern = dt.timezone(timedelta(hours=-5))
+
+        slot = next_slot(prefers(WEEK), datetime(2026, 6, 7, 20, 59, tzinfo=eastern))
+
+        assert slot == at("2026-06-08 02:00")
+        assert slot.tzinfo is UTC
+
+    def test_naive_moment(self) -> None:
+        """A moment without a zone is refused, since it could mean any."""
+        with pytest.raises(ValueError, match="no time zone"):
+            next_slot(prefers(), datetime(2026, 6, 8, 2))  # noqa: DTZ001
+
+    def test_pause_window(self) -> None:
+        """Both ends of the summer break lie in it; the first slot after it is a Monday's."""
+        slots = list(islice(next_slots(WITH_SUMMER, at("2026-06-11 02:00")), 2))
+
+        assert slots == [at("2026-06-12 02:00"), at("2026-08-17 02:00")]
+
+    def test_touching_and_overlapping_windows(self) -> None:
+        """Windows that touch or overlap are skipped as one."""
+        preferences = prefers(
+            WEEK,
+            "02:00",
+            ("2026-06-01", "2026-06-10", "a"),
+            ("2026-06-05", "2026-06-20", "b"),
+            ("2026-06-21", "2026-06-30", "c"),
+        )
+
+        assert next_slot(preferences, at("2026-05-31 12:00")) == at("2026-07-01 02:00")
+
+    def test_pause_without_end(self) -> None:
+        """A pause of a hundred years means no next slot, and the search ends."""
+        preferences = prefers(WEEK, "02:00", ("2026-01-01", "2126-01-01", "closed"))
+
+        assert next_slot(preferences, at("2026-06-01 00:00")) is None
+
+    def test_end_of_the_calendar(self) -> None:
+        """The last day a date can name is the last slot, not an error."""
+        assert list(next_slots(prefers(WEEK), at("9999-12-30 12:00"))) == [at("9999-12-31 02:00")]
+
+
+MOMENTS = st.datetimes(
+    min_value=datetime(1990, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+
+
+@st.composite
+def any_preferences(draw: st.DrawFn, near: datetime) -> Preferences:
+    """Draw days, a time and up to four pause windows that begin within 60 days of `near`."""
+    windows = []
+    for _ in range(draw(st.integers(0, 4))):
+        first = near.date() + timedelta(days=draw(st.integers(-60, 60)))
+        last = first + timedelta(days=draw(st.integers(0, 90)))
+        windows.append(PauseWindow(first_on=first, last_on=last))
+    return Preferences(
+        site="default",
+        days=tuple(draw(st.sets(st.sampled_from(WEEK), min_size=1))),
+        time_utc=dt.time(draw(st.integers(0, 23)), draw(st.integers(0, 59))),
+        pause_windows=tuple(windows),
+    )
+
+
+@given(data=st.data(), after=MOMENTS)
+def test_slots_are_what_the_preferences_say(data: st.DataObject, after: datetime) -> None:
+    """Every slot is on a chosen day at the chosen time, in no window, increasing, none left out.
+
+    None left out is told by the other side: every minute of the calendar that meets the three
+    conditions, up to the last slot yielded, is among the slots.
+    """
+    preferences = data.draw(any_preferences(after))
+
+    slots = list(islice(next_slots(preferences, after), 12))
+
+    expected = []
+    day = after.date()
+    while day <= slots[-1].date():
+        moment = datetime.combine(day, preferences.time_utc, tzinfo=UTC)
+        paused = any(window.covers(day) for window in preferences.pause_windows)
+        if moment > after and WEEK[day.weekday()] in preferences.days and not paused:
+            expected.append(moment)
+        day += timedelta(days=1)
+    assert slots == expected
+    assert all(before < slot for before, slot in pairwise([after, *slots]))
+
+
+@given(data=st.data(), after=MOMENTS)
+def test_slots_are_wanted_and_listed(data: st.DataObject, after: datetime) -> None:
+    """The three views agree: what is yielded is wanted at its time, and is what is listed."""
+    preferences = data.draw(any_preferences(after))
+
+    slots = list(islice(next_slots(preferences, after), 4))
+    lines = upcoming(preferences, after, 4)
+
+    assert [skip_slot(preferences, slot, now=slot) for slot in slots] == [None] * 4
+    assert [line.slot for line in lines if line.skipped_because is None] == slots
+    for line in lines:
+        if line.skipped_because is not None:
+            skip = skip_slot(preferences, line.slot, now=line.slot)
+            assert skip is not None
+            assert line.skipped_because in skip.reason
+
+
+class TestSkipSlot:
+    """A run that Airflow began is asked again whether its slot is still wanted."""
+
+    @pytest.mark.parametrize("late", [timedelta(), timedelta(minutes=4), GRACE])
+    def test_in_time(self, late: timedelta) -> None:
+        """A run that began up to five minutes after its slot goes ahead."""
+        slot = at("2026-06-08 02:00")
+
+        assert skip_slot(prefers(), slot, now=slot + late) is None
+
+    def test_late(self) -> None:
+        """A run that began six minutes after its slot is skipped, and says how late it was."""
+        skip = skip_slot(prefers(), at("2026-06-08 02:00"), now=at("2026-06-08 02:06"))
+
+        assert skip == Skip(
+            SkipCause.LATE,
+            "The sync of 2026-06-08 02:00 UTC is skipped: its run began at"
+            " 2026-06-08 02:06 UTC, more than 5 minutes late.",
+        )
+
+    def test_paused_since(self) -> None:
+        """A pause window saved after the run was created stops it, with its note and end."""
+        skip = skip_slot(WITH_SUMMER, at("2026-06-15 02:00"), now=at("2026-06-15 02:00"))
+
+        assert skip == Skip(
+            SkipCause.PAUSED,
+            "The sync of 2026-06-15 02:00 UTC is skipped: summer break until 2026-08-15.",
+        )
+
+    def test_paused_without_note(self) -> None:
+        """A window without a note is called a pause; of two, the later end is named."""
+        preferences = prefers(
+            WEEK, "02:00", ("2026-06-01", "2026-06-30", ""), ("2026-06-05", "2026-06-10", "fair")
+        )
+
+        skip = skip_slot(preferences, at("2026-06-08 02:00"), now=at("2026-06-08 02:00"))
+
+        assert skip is not None
+        assert skip.reason.endswith("is skipped: paused until 2026-06-30.")
+
+    @pytest.mark.parametrize(
+        "preferences",
+        [prefers(time="03:00"), prefers((Weekday.SUNDAY,))],
+        ids=["another time", "another day"],
+    )
+    def test_changed_since(self, preferences: Preferences) -> None:
+        """A run whose slot the saved preferences no longer ask for is skipped."""
+        skip = skip_slot(preferences, at("2026-06-08 02:00"), now=at("2026-06-08 02:00"))
+
+        assert skip is not None
+        assert skip.cause is SkipCause.CHANGED
+        assert summary(preferences) in skip.reason
+
+    def test_unpaused_after_the_summer(self) -> None:
+        """A run of June that begins in August names the break, not its lateness."""
+        skip = skip_slot(WITH_SUMMER, at("2026-06-15 02:00"), now=at("2026-08-16 09:00"))
+
+        assert skip is not None
+        assert skip.cause is SkipCause.PAUSED
+
+    def test_airflow_moment(self) -> None:
+        """The logical date of a task's context, a pendulum moment, is a slot like any other."""
+        slot = pendulum.datetime(2026, 6, 8, 2, tz="UTC")
+
+        assert skip_slot(prefers(), slot, now=slot) is None
+
+    def test_naive_moment(self) -> None:
+        """A moment without a zone is refused."""
+        with pytest.raises(ValueError, match="no time zone"):
+            skip_slot(prefers(), at("2026-06-08 02:00"), now=datetime.min)  # noqa: DTZ901
+
+    @given(late=st.timedeltas(min_value=timedelta(), max_value=timedelta(hours=1)))
+    def test_lateness_has_one_meaning(self, late: timedelta) -> None:
+        """`missed_up_to`, which chooses the next run, draws the line where `skip_slot` does."""
+        slot = at("2026-06-08 02:00")
+        now = slot + late
+
+        assert (skip_slot(prefers(), slot, now=now) is None) == (
+            next_slot(prefers(), missed_up_to(now)) == slot
+        )
+
+
+class TestUpcoming:
+    """The list of what comes next, for the page."""
+
+    def test_syncs_and_pauses(self) -> None:
+        """The summer break is one line between the syncs before and after it."""
+        assert upcoming(WITH_SUMMER, at("2026-06-10 12:00"), 3) == (
+            Upcoming(at("2026-06-11 02:00")),
+            Upcoming(at("2026-06-12 02:00")),
+            Upcoming(at("2026-06-15 02:00"), skipped_because="summer break until 2026-08-15"),
+            Upcoming(at("2026-08-17 02:00")),
+        )
+
+    def test_window_on_days_without_slots(self) -> None:
+        """A window over a weekend without slots skips nothing and is not listed."""
+        preferences = prefers(WEEK[:5], "02:00", ("2026-06-13", "2026-06-14", "move"))
+
+        lines = upcoming(preferences, at("2026-06-12 12:00"), 1)
+
+        assert lines == (Upcoming(at("2026-06-15 02:00")),)
+
+    def test_pause_without_end(self) -> None:
+        """A pause of a hundred years is one line, and the list ends with it."""
+        preferences = prefers(WEEK, "02:00", ("2026-06-03", "2126-01-01", "closed"))
+
+        assert upcoming(preferences, at("2026-06-01 12:00"), 5) == (
+            Upcoming(at("2026-06-02 02:00")),
+            Upcoming(at("2026-06-03 02:00"), skipped_because="closed until 2126-01-01"),
+        )
+
+    def test_nothing_asked(self) -> None:
+        """A list of no syncs is empty."""
+        assert upcoming(prefers(), at("2026-06-01 12:00"), 0) == ()
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (WEEK, "Every day at 02:05 UTC"),
+        (WEEK[:5], "Mon–Fri at 02:05 UTC"),
+        (WEEK[5:], "Sat, Sun at 02:05 UTC"),
+        ((WEEK[0],), "Mon at 02:05 UTC"),
+        ((WEEK[0], WEEK[2], WEEK[4]), "Mon, Wed, Fri at 02:05 UTC"),
+        ((*WEEK[:3], *WEEK[4:]), "Mon–Wed, Fri–Sun at 02:05 UTC"),
+    ],
+)
+def test_summary(days: tuple[Weekday, ...], words: str) -> None:
+    """Three days in a row or more read as a range, fewer as a list."""
+    assert summary(prefers(days, "02:05")) == words
+
+
+def test_horizon_is_the_documented_ten_years() -> None:
+    """A pause just short of ten years still has a next slot."""
+    now = at("2026-01-01 00:00")
+    last_on = (now + HORIZON - timedelta(days=1)).date().isoformat()
+
+    assert next_slot(prefers(WEEK, "02:00", ("2026-01-01", last_on, "")), now) is not None
