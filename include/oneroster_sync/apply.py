@@ -182,12 +182,14 @@ def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
         f"update {table} t set {_sets(fields)}, updated_at = :now from plan_{table} p "
         "where t.id = p.id and t.site = :site",
         "insert into changes (run_id, site, kind, action, "
-        f"{kind}_id, sourced_id, before, after, reason, file, row, credited_admin_id, requested_by, made_at) "
+        f"{kind}_id, sourced_id, before, after, reason, file, row, credited_admin_id, "
+        "requested_by, made_at) "
         f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
-        f"case when p.action <> 'add' then {_image('before', fields)} end, {_image('after', fields)}, "
+        f"case when p.action <> 'add' then {_image('before', fields)} end, "
+        f"{_image('after', fields)}, "
         f"p.reason, '{table}.csv', p.row, :admin, :by, :now "
-        f"from plan_{table} p join {table} t on t.site = :site and t.sourced_id = p.after_sourced_id "
-        "order by p.sourced_id",
+        f"from plan_{table} p join {table} t "
+        "on t.site = :site and t.sourced_id = p.after_sourced_id order by p.sourced_id",
     ]
 
 
@@ -214,8 +216,8 @@ _ASSIGNMENTS = [
     "file, row, credited_admin_id, requested_by, made_at) "
     "select :run_id, :site, 'assignment', p.action, u.id, c.id, "
     "case when p.before_status is not null then jsonb_build_object('status', p.before_status) end, "
-    "jsonb_build_object('status', p.after_status), p.reason, 'enrollments.csv', p.row, :admin, :by, "
-    f":now {_PAIR} order by p.user_sourced_id, p.course_sourced_id",
+    "jsonb_build_object('status', p.after_status), p.reason, 'enrollments.csv', p.row, :admin, "
+    f":by, :now {_PAIR} order by p.user_sourced_id, p.course_sourced_id",
 ]
 _STATEMENTS = (
     *_records("user", "users", USER_FIELDS),

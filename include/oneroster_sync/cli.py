@@ -138,7 +138,8 @@ def validate(site: str, package: str, profile: str, as_json: bool) -> None:
         "findings": {"errors": errors, "warnings": len(rows) - errors},
         "list": rows,
     }
-    words = f"OneRoster {checked.version}: {errors} errors, {len(rows) - errors} warnings, {summary['outcome']}."
+    told = f"{errors} errors, {len(rows) - errors} warnings"
+    words = f"OneRoster {checked.version}: {told}, {summary['outcome']}."
     _say(summary, words, as_json=as_json)
     sys.exit(REJECTED if checked.rejected else 0)
 
@@ -220,8 +221,9 @@ def explain(site: str, term: str, as_json: bool) -> None:
         for change in record["changes"]:
             place = f" ({change['file']} row {change['row']})" if change["row"] else ""
             lines.append(
-                f"  {change['made_at']} {change['kind']} {change['action']}: {change['reason']}{place}; run "
-                f"{change['run_id']}, asked for by {change['requested_by']}, credited to {change['credited_to']}"
+                f"  {change['made_at']} {change['kind']} {change['action']}: {change['reason']}"
+                f"{place}; run {change['run_id']}, asked for by {change['requested_by']}, "
+                f"credited to {change['credited_to']}"
             )
     words = "\n".join(lines) or f"Site {site} knows no user or course by {term}."
     _say({"site": site, "records": records}, words, as_json=as_json)

@@ -1,4 +1,4 @@
-"""The story of a run, for its log: in plain words, with sourcedIds and never a name or an e-mail."""
+"""The story of a run, for its log: in plain words, and never a name or an e-mail address."""
 
 from __future__ import annotations
 

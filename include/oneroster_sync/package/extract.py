@@ -9,8 +9,6 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.package.lookalikes import lookalike
 from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, read_manifest
@@ -24,6 +22,8 @@ from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, rostering_f
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+
+    import pyarrow as pa
 
 _MANIFEST_BYTES = 1 << 20
 
@@ -206,7 +206,7 @@ def _score(name: str, header: list[str], version: Version) -> int:
 
 def _check_present(package: Package, manifest: Manifest, findings: Findings) -> None:
     """Refuse what can't be understood without a file that is missing; name what stays shut."""
-    if not any(m is not Mode.ABSENT for n, m in manifest.modes.items()) and len(package.files) > 1:
+    if not any(m is not Mode.ABSENT for m in manifest.modes.values()) and len(package.files) > 1:
         raise RefusedError(Finding("package.empty"))
     roles = manifest.modes.get("roles", Mode.ABSENT)
     users = manifest.modes.get("users", Mode.ABSENT)

@@ -65,9 +65,11 @@ def match_header(
         raise RefusedError(Finding("csv.wrong_delimiter", file=name, expected="commas"))
     _check_missing(file, found, unknown, severity, findings)
     extra = _EXTRA.get((file.name, file.version), set())
-    for column in unknown:
-        if not column.startswith("metadata.") and column not in extra:
-            findings.append(Finding("schema.unknown_column", severity, name, 1, column))
+    findings.extend(
+        Finding("schema.unknown_column", severity, name, 1, column)
+        for column in unknown
+        if not column.startswith("metadata.") and column not in extra
+    )
     known = [c for c in found if c not in extra]
     metadata = [i for i, cell in enumerate(header) if cell.startswith("metadata.")]
     in_order = known == [c.canonical for c in file.columns if c.canonical in found]

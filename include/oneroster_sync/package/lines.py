@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from oneroster_sync.package.opening import Readable
 
 BLOCK = 16 << 20
+_LF, _CR = b"\n\r"
 _VALUE = r'(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")'
 _LINE = rf"^{_VALUE}(?:,{_VALUE})*\r?\n$"
 _CONTROL = bytes(c for c in range(32) if c not in b"\t\r\n") + b"\x7f"
@@ -75,7 +76,7 @@ def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
 
 def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[Block, int]:
     _check_utf8(data, name, first_row)
-    feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _LF)
     ends = (feeds + 1).astype(np.int32)
     starts = np.concatenate(([0], ends[:-1])).astype(np.int32)
     lengths = ends - starts
@@ -84,8 +85,8 @@ def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[B
         raise RefusedError(_too_long(name, int(rows[lengths > line_limit][0]), line_limit))
     blank = lengths == 1
     if b"\r" in data:
-        two = np.flatnonzero(lengths == 2)
-        blank[two] = np.frombuffer(data, np.uint8)[starts[two]] == 13
+        two = np.flatnonzero(lengths == len(b"\r\n"))
+        blank[two] = np.frombuffer(data, np.uint8)[starts[two]] == _CR
     lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
     if b'"' in data or b"\r" in data:
         _check_grammar(data, lines, rows, name)

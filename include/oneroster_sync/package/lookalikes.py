@@ -49,6 +49,6 @@ def lookalike(headers: dict[str, list[str]]) -> str | None:
     for format_ in _LOOKALIKES:
         by_file = len(format_.files & headers.keys())
         by_header = sum(column in headers.get(file, ()) for file, column in format_.headers)
-        if by_file >= 2 or by_header:
+        if by_file > 1 or by_header:
             return format_.name
     return None

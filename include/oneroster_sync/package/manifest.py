@@ -103,7 +103,7 @@ def _properties(
             raise RefusedError(
                 Finding("manifest.duplicate_property", file=NAME, row=row, column=key)
             )
-        if len([c for c in cells if c]) > 2:
+        if any(cells[2:]):
             findings.append(Finding("row.width_mismatch", severity, NAME, row))
         properties[key] = cells[1] if len(cells) > 1 else ""
         rows[key] = row

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
 _ARCHIVES = {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst"}
+_DEPTH = 3
+_UNIX = 3
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -140,7 +142,7 @@ def _fill_from_folder(package: Package, folder: Path) -> None:
     while True:
         entries = sorted(e for e in folder.iterdir() if not _is_litter(e.name))
         below = [e for e in entries if e.is_dir() and not e.is_symlink()]
-        if len(entries) != 1 or len(below) != 1 or depth == 3:
+        if len(entries) != 1 or len(below) != 1 or depth == _DEPTH:
             break
         folder, depth = below[0], depth + 1
     if len(entries) > package.limits.entries:
@@ -202,14 +204,14 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         name.startswith("/")
         or "\\" in name
         or any(part in {"", ".", ".."} for part in parts)
-        or any(ord(c) < 32 or ord(c) == 127 for c in name)
+        or any(not c.isprintable() for c in name)
         or ":" in parts[0]
     ):
         raise RefusedError(Finding("zip.unsafe_name", file=shown))
     mode = info.external_attr >> 16
-    if info.create_system == 3 and mode and stat.S_IFMT(mode):
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise RefusedError(Finding("zip.unsafe_entry", file=shown))
+    kind = stat.S_IFMT(mode) if info.create_system == _UNIX else 0
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        raise RefusedError(Finding("zip.unsafe_entry", file=shown))
     if info.flag_bits & 0x1:
         raise RefusedError(Finding("zip.encrypted", file=shown))
     if info.compress_type not in _METHODS:

@@ -70,13 +70,14 @@ def read_table(
     rows = 0
     with source.open() as stream:
         for block in blocks(stream, name, line_limit):
+            body = block
             if not header:
                 header = _header(block)
                 columns, findings = match_header(header, file, profile)
-                block = _without_header(block)
-            if block.rows.size:
-                rows += block.rows.size
-                kept.append(keep(_parse(block, header, columns, file)))
+                body = _without_header(block)
+            if body.rows.size:
+                rows += body.rows.size
+                kept.append(keep(_parse(body, header, columns, file)))
     if not header:
         raise RefusedError(Finding("table.missing_header", file=name))
     missing = ",".join(c.canonical for c in file.read_columns if c.canonical not in columns)
@@ -91,7 +92,7 @@ def _parse(block: Block, header: list[str], columns: dict[str, str], file: File)
         broken.append(row)
         return "skip"
 
-    def parse(in_parallel: bool) -> pa.Table:
+    def parse(*, in_parallel: bool) -> pa.Table:
         broken.clear()
         return pacsv.read_csv(
             pa.BufferReader(block.data),
@@ -179,7 +180,7 @@ class _Head:
         self._stream = stream
         self._line = b""
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> bytes:  # noqa: ARG002  the line is as long as it is
         if self._line:
             return b""
         while b"\n" not in self._line and len(self._line) < 1 << 20:

@@ -82,8 +82,7 @@ class Repairs:
             return table
         at = pc.index_in(values, pa.array(list(meant)))
         repaired = pc.coalesce(pc.take(pa.array(list(meant.values())), at), values)
-        noted = self._set(table, column, code, pc.is_valid(at), repaired)
-        return noted
+        return self._set(table, column, code, pc.is_valid(at), repaired)
 
     def _end_year(self, table: pa.Table) -> pa.Table:
         values = table["schoolYear"]

@@ -48,7 +48,8 @@ class Hold:
         """Return the reason as one sentence."""
         kind = _WORDS.get(self.kind, self.kind)
         share = f" ({100 * self.found / self.of:.1f} %)" if self.of else ""
-        return f"{self.code}: {self.found:,} of {self.of:,} {kind}{share}; {self.limit}. {CODES[self.code].meaning}"
+        numbers = f"{self.found:,} of {self.of:,} {kind}{share}"
+        return f"{self.code}: {numbers}; {self.limit}. {CODES[self.code].meaning}"
 
     def as_finding(self) -> Finding:
         """Return the reason as a finding about the package."""

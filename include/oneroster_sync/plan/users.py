@@ -20,12 +20,13 @@ from oneroster_sync.plan.compare import (
     put,
 )
 from oneroster_sync.plan.fields import USER_FIELDS, change_schema
-from oneroster_sync.plan.links import going, is_unclear, staying
+from oneroster_sync.plan.links import going, is_unclear
 from oneroster_sync.spec import PLATFORM_ROLE
 
 if TYPE_CHECKING:
     from oneroster_sync.plan.roster import Roster
 
+_SAME_LOGIN = "same login as a hand-made account"
 _COLUMNS = {
     "given_name": "givenName",
     "family_name": "familyName",
@@ -135,7 +136,7 @@ def user_changes(
         _matched(
             desired.filter(pc.is_valid(at)), stored.take(at.drop_null()), roster.credited_admin
         ),
-        _departures(desired, valid, quarantined, mode, roster),
+        _departures(valid, quarantined, mode, roster),
     ]
     return in_order(pa.concat_tables(parts), "sourced_id")
 
@@ -164,9 +165,7 @@ def _adoptions(
         for name, value in _after(desired).items()
     }
     after["managed"] = theirs
-    return changes(
-        USER_FIELDS, before, after, "adopt", "same login as a hand-made account", desired["row"]
-    )
+    return changes(USER_FIELDS, before, after, "adopt", _SAME_LOGIN, desired["row"])
 
 
 def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
@@ -183,9 +182,7 @@ def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
     return changes(USER_FIELDS, before, _after(desired), action, reason, desired["row"])
 
 
-def _departures(
-    desired: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster
-) -> pa.Table:
+def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster) -> pa.Table:
     """Deactivate who is absent from a bulk file, or marked; never who may stand in a broken row."""
     stored = roster.users
     ours = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -26,7 +26,7 @@ def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -
         schema: Columns of the query, in order.
     """
     statement = sql.SQL("copy ({}) to stdout (format csv)").format(
-        sql.SQL(query).format(site=sql.Literal(site))  # type: ignore[arg-type]
+        sql.SQL(query).format(site=sql.Literal(site))
     )
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
         data = b"".join(copy)
@@ -90,5 +90,4 @@ _TYPES = {"string": "text", "int64": "bigint", "bool": "boolean"}
 
 def _driver(connection: Connection) -> Driver:
     driver = connection.connection.driver_connection
-    assert driver is not None
-    return driver  # type: ignore[return-value]
+    return cast("Driver", driver)

@@ -50,9 +50,9 @@ def engine() -> Engine:
     made = sa.create_engine(_with_driver(url()), pool_pre_ping=True, pool_size=2)
     try:
         with made.connect() as connection:
-            version = connection.dialect.server_version_info or (0,)
-            if version[0] * 10_000 < _OLDEST:
-                raise DatabaseError(f"PostgreSQL 15 or newer is needed, this is {version[0]}")
+            number = int(connection.scalar(sa.text("show server_version_num")) or 0)
+            if number < _OLDEST:
+                raise DatabaseError(f"PostgreSQL 15 or newer is needed, this is {number // 10_000}")
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise DatabaseError(
@@ -79,7 +79,7 @@ def migrate(engine: Engine) -> None:
 
 
 def lock_site(connection: Connection, site: str) -> None:
-    """Wait until no other transaction changes the site's roster; held until the transaction ends."""
+    """Keep other transactions from changing the site's roster until this one ends."""
     connection.execute(
         sa.text("select pg_advisory_xact_lock(:lock, hashtext(:site))"),
         {"lock": _LOCK % 2_147_483_647, "site": site},

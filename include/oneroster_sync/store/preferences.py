@@ -61,7 +61,7 @@ def read(site: str) -> Preferences | None:
 
     query = _READ.replace(":site", "%(site)s")
     with briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(query, {"site": site}).fetchone()  # type: ignore[arg-type]
+        row = cursor.execute(query, {"site": site}).fetchone()
     return _as_preferences(row) if row else None
 
 

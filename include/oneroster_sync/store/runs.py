@@ -51,8 +51,8 @@ class UnknownRunError(Exception):
 class Run:
     """The record of one run, as it stands.
 
-    `preferences` are those in force when it began; `reasons` say in words why it was held, rejected,
-    skipped or failed; `plan_hash` is what an approval names.
+    `preferences` are those in force when it began; `reasons` say in words why it was held,
+    rejected, skipped or failed; `plan_hash` is what an approval names.
     """
 
     run_id: str
@@ -166,7 +166,8 @@ def end_abandoned(
     connection.execute(
         sa.text(
             "update runs set outcome = 'failed', ended_at = :now, reasons = cast(:reason as jsonb) "
-            "where site = :site and trigger = :trigger and outcome is null and run_id::text <> :run_id"
+            "where site = :site and trigger = :trigger and outcome is null "
+            "and run_id::text <> :run_id"
         ),
         {
             "site": site,

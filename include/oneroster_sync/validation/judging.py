@@ -46,7 +46,7 @@ class Judge:
 
         self._docs = docs
         self._context = gx.get_context(mode="ephemeral")
-        self._context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+        self._context.variables.progress_bars = {"globally": False}
         self._context.delete_data_docs_site("local_site")
         self._context.add_data_docs_site("report", _site(docs))
         self._source = self._context.data_sources.add_pandas("package")
@@ -71,7 +71,7 @@ class Judge:
         self._context.validation_definitions.add(definition)
         result = definition.run(
             batch_parameters={"dataframe": frame},
-            result_format=_RESULT_FORMAT,  # type: ignore[arg-type]
+            result_format=_RESULT_FORMAT,
         )
         return _findings(name, frame, result)
 
@@ -121,7 +121,7 @@ def _findings(name: str, frame: pd.DataFrame, result: ExpectationSuiteValidation
                     "file": pa.repeat(name, count),
                     "row": rows,
                     "column": pa.repeat(pa.scalar(column, pa.string()), count),
-                    "sourced_id": pa.array(ids.loc[rows], pa.string(), from_pandas=True),
+                    "sourced_id": pa.array(ids.loc[rows.tolist()], pa.string(), from_pandas=True),
                     "expected": pa.repeat(pa.scalar(meta.get("expected"), pa.string()), count),
                     "rows": np.ones(count, np.int64),
                 },

@@ -29,6 +29,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 
 from oneroster_sync.validation.targets import TARGETS
 
+_YEARS = range(1900, 2201)
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -54,7 +55,7 @@ class ColumnValuesReferTo(ColumnMapMetricProvider):
 
 
 class ColumnValuesIsoDate(ColumnMapMetricProvider):
-    """Whether a value is a date that exists, written YYYY-MM-DD, of this or its neighbour centuries."""
+    """Whether a value is a date that exists, written YYYY-MM-DD, in 1900 to 2200."""
 
     condition_metric_name = "column_values.iso_date"
 
@@ -114,7 +115,7 @@ def _is_iso_date(value: str) -> bool:
     if not _ISO_DATE.fullmatch(value):
         return False
     try:
-        return 1900 <= dt.date.fromisoformat(value).year <= 2200
+        return dt.date.fromisoformat(value).year in _YEARS
     except ValueError:
         return False
 

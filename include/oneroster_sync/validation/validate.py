@@ -169,7 +169,7 @@ def _without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.T
 
 def _frame(table: pa.Table) -> pd.DataFrame:
     """Return the rows as a DataFrame whose nameless index holds the row numbers."""
-    frame = table.drop_columns(["flaw", "withheld"]).to_pandas()
+    frame: pd.DataFrame = table.drop_columns(["flaw", "withheld"]).to_pandas()
     return frame.set_index("row").rename_axis(None)
 
 

@@ -1,5 +1,4 @@
-"""
-# OneRoster sync
+"""# OneRoster sync
 
 Keeps a site's users, courses and course assignments in step with its student information system.
 
@@ -45,6 +44,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
 from oneroster.timetable import PreferencesTimetable
 
 if TYPE_CHECKING:

@@ -1,0 +1,9 @@
+"""Print the reference of finding codes: `python -m oneroster_sync.findings`."""
+
+from __future__ import annotations
+
+import sys
+
+from oneroster_sync.findings.reference import as_markdown
+
+sys.stdout.write(as_markdown())
