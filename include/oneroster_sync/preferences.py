@@ -120,7 +120,7 @@ class Preferences(_Frozen):
     teacher_permission: TeacherPermission = TeacherPermission.UNITS_AND_LESSONS
     profile: Profile = Profile.TOLERANT
     assignment_roles: tuple[str, ...] = ("teacher",)
-    """Enrollment roles that make a course assignment: teacher, and by choice aide, administrator."""
+    """Enrollment roles that make a course assignment: teacher, by choice aide, administrator."""
     adopt_accounts: bool = False
     """Whether a hand-made account that a package names is managed by the sync from then on."""
     guards: Guards = Guards()

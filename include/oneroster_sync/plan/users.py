@@ -156,7 +156,7 @@ def _adds(desired: pa.Table) -> pa.Table:
 def _adoptions(
     desired: pa.Table, accounts: pa.Table, account: pa.ChunkedArray, admin: int, *, adopt: bool
 ) -> pa.Table:
-    """Link hand-made accounts to their sourcedId; their fields move only if the site adopts them."""
+    """Link hand-made accounts to their sourcedId; their fields move if the site adopts them."""
     desired = desired.filter(pc.is_valid(account))
     before = accounts.take(account.drop_null())
     theirs = pc.and_(pc.not_equal(before["id"], admin), pa.scalar(adopt))
