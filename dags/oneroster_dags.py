@@ -76,7 +76,6 @@ def run_id(context: dict[str, Any]) -> str:
 def asked_for(site: str, context: dict[str, Any]) -> Any:
     """Return what the schedule or a person asks for."""
     from oneroster_sync.package.kinds import Kind
-    from oneroster_sync.sources import package_of
     from oneroster_sync.store.runs import Trigger
     from oneroster_sync.sync import Request
 
@@ -86,7 +85,7 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
     return Request(
         run_id=run_id(context),
         site=site,
-        package=params["package"] if uploaded else package_of(site),
+        package=params["package"] if uploaded else None,
         trigger=Trigger.UPLOAD if uploaded else Trigger.SCHEDULE,
         requested_by=person or ("the schedule" if dag_run.run_type == "scheduled" else "Airflow"),
         kind=Kind(params["kind"]) if uploaded else Kind.PACKAGE,
@@ -106,12 +105,13 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
 
 def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     """Run one stage of this DAG run's run, unless the run has ended."""
-    from oneroster_sync.stages import find
+    from oneroster_sync.stages import find, noting
     from oneroster_sync.store import database, turns
 
     with turns.turn(database.engine(), site):
         run = find(run_id(get_current_context()))
-        run = run if run.outcome else stage(run)
+        with noting(run):
+            run = run if run.outcome else stage(run)
     if run.outcome in {"rejected", "failed"}:
         raise AirflowFailException(f"{run.outcome}: {' '.join(run.reasons)}")
     return run

@@ -110,6 +110,7 @@ def apply_plan(
             run_id,
             stage="apply",
             outcome=_outcome(plan, counts),
+            reasons=list(run.reasons) if run.decision else [],
             applied_at=now,
             applied_version=version,
             ended_at=now,

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from oneroster_sync.store import database, preferences
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,23 +21,23 @@ class NotReadyError(Exception):
     """The package is still being written; try again later."""
 
 
-def package_of(site: str) -> str:
-    """Return the path of the package that a scheduled sync of the site reads.
+def locate(source: str | None) -> Path:
+    """Return the package that a scheduled sync reads.
+
+    Args:
+        source: What the site's preferences say: a path or a file:// URL.
 
     Raises:
         NoSourceError: The site has no source, or there is nothing in it.
         NotReadyError: The package changes while it is being looked at.
     """
-    with database.engine().connect() as connection:
-        source = preferences.load(connection, site).source
     if source is None:
         raise NoSourceError(
-            f"site {site} has no source; set one with: oneroster preferences --site {site} "
-            "--set source=/path/of/packages"
+            "the site has no source; set one with: oneroster preferences --set source=/path"
         )
     found = newest_package(_local(source))
     check_settled(found, _SETTLE_S)
-    return str(found)
+    return found
 
 
 def newest_package(source: Path) -> Path:

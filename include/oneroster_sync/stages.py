@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from oneroster_sync import apply as applying
-from oneroster_sync import settings, story
+from oneroster_sync import settings, sources, story
 from oneroster_sync.findings import Findings
 from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package import extract as read_package
@@ -30,7 +30,7 @@ from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
 from oneroster_sync.store import database, runs
 from oneroster_sync.store.roster import known_users, read_roster
-from oneroster_sync.store.runs import Outcome
+from oneroster_sync.store.runs import Outcome, Trigger
 from oneroster_sync.undo import undo_plan
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def extract(run: Run, kind: Kind) -> Run:
     folder = RunFolder.of(run.site, run.run_id)
     with database.engine().connect() as connection:
         known = pa.array(known_users(connection, run.site), pa.string())
-    with _private_copy(run) as package:
+    with _private_copy(run, kind) as package:
         finding = wrong_kind(package, kind)
         if finding is None:
             files = _FILES.get(run.scope)
@@ -226,8 +226,8 @@ def record(run: Run, *, now: dt.datetime) -> Run:
     """Stage 6: store what is not stored yet, tell the end, and drop what is no longer needed."""
     folder = RunFolder.of(run.site, run.run_id)
     if run.outcome is None:
-        reason = f"the run ended in stage {run.stage}; nothing was changed"
-        run = _note(run, outcome=Outcome.FAILED, reasons=[reason])
+        reasons = run.reasons or (f"stage {run.stage} was the last to end",)
+        run = _note(run, outcome=Outcome.FAILED, reasons=[*reasons, "nothing was changed"])
     if run.applied_at is None:
         found = all_findings(run)
         with database.engine().begin() as connection:
@@ -245,6 +245,17 @@ def record(run: Run, *, now: dt.datetime) -> Run:
             folder.remove(data)
     story.tell_end(run)
     return run
+
+
+@contextlib.contextmanager
+def noting(run: Run) -> Iterator[None]:
+    """Note why a stage can't go on with the run's record, and let the exception pass."""
+    try:
+        yield
+    except Exception as error:
+        ours = type(error).__module__.startswith("oneroster_sync")
+        _note(run, reasons=[str(error) if ours else f"{type(error).__name__}; see the log"])
+        raise
 
 
 def find(run_id: str) -> Run:
@@ -321,11 +332,15 @@ def _roster(run: Run) -> Roster:
 
 
 @contextlib.contextmanager
-def _private_copy(run: Run) -> Iterator[Path]:
+def _private_copy(run: Run, kind: Kind) -> Iterator[Path]:
     """Yield a copy of the package that nobody else can change; it goes when the stage ends."""
     source = Path(run.package or "")
+    if run.trigger is Trigger.SCHEDULE:
+        source = sources.locate(run.package)
+        log.info("The package is %s.", source.name)
     with tempfile.TemporaryDirectory(prefix="oneroster-") as folder:
-        target = Path(folder) / source.name
+        lone = kind is not Kind.PACKAGE and source.suffix.lower() == ".csv"
+        target = Path(folder) / (f"{kind}.csv" if lone else source.name)
         if source.is_dir():
             shutil.copytree(source, target, symlinks=True)
         elif source.is_file():

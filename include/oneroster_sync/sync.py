@@ -33,7 +33,7 @@ class Request:
     Attributes:
         run_id: A UUID; the same id again is the same run.
         site: Whose roster.
-        package: Path of a zip, a folder or a lone CSV.
+        package: Path of a zip, a folder or a lone CSV; None for the site's own source.
         trigger: What asks.
         requested_by: The person or the schedule, for the audit.
         kind: What the package is said to be.
@@ -43,7 +43,7 @@ class Request:
 
     run_id: str
     site: str
-    package: str
+    package: str | None
     trigger: Trigger
     requested_by: str
     kind: Kind = Kind.PACKAGE
@@ -68,11 +68,12 @@ def sync(request: Request, *, clock: Clock) -> Run:
     with turns.turn(database.engine(), request.site):
         run = begin(request, now=clock())
         try:
-            run = run if run.outcome else stages.extract(run, request.kind)
-            run = run if run.outcome else stages.validate(run)
-            run = run if run.outcome else stages.diff(run)
-            run = run if run.outcome else stages.review(run)
-            run = run if run.outcome else stages.apply(run, now=clock())
+            with stages.noting(run):
+                run = run if run.outcome else stages.extract(run, request.kind)
+                run = run if run.outcome else stages.validate(run)
+                run = run if run.outcome else stages.diff(run)
+                run = run if run.outcome else stages.review(run)
+                run = run if run.outcome else stages.apply(run, now=clock())
         finally:
             run = stages.record(stages.current(run), now=clock())
         return run
@@ -129,7 +130,7 @@ def _opened(request: Request, chosen: Preferences, admin: int | None, now: dt.da
         trigger=request.trigger,
         requested_by=request.requested_by,
         credited_admin_id=admin,
-        package=request.package,
+        package=request.package or chosen.source,
         scope=chosen.scope,
         preferences=chosen,
         started_at=now,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from oneroster_sync.plan.compare import in_order
@@ -46,12 +47,13 @@ def undo_plan(connection: Connection, run_id: str, roster: Roster) -> tuple[Plan
         roster: What the site holds now.
 
     Returns:
-        The plan, and one line for each record that changed again since.
+        The plan, and one line for each record that changed again since, or whose login is taken.
     """
     reason = f"undo of run {run_id}"
     audit = [dict(r) for r in connection.execute(sa.text(_CHANGES), {"run_id": run_id}).mappings()]
     left: list[str] = []
     users = _records("user", audit, roster.users, USER_FIELDS, reason, left)
+    users = _without_clashes(users, roster.users, left)
     courses = _records("course", audit, roster.courses, COURSE_FIELDS, reason, left)
     pairs = []
     for row in connection.execute(sa.text(_PAIRS), {"run_id": run_id}).mappings():
@@ -73,6 +75,23 @@ def undo_plan(connection: Connection, run_id: str, roster: Roster) -> tuple[Plan
     assignments = pa.Table.from_pylist(pairs, schema=ASSIGNMENT_CHANGES)
     assignments = in_order(assignments, "user_sourced_id", "course_sourced_id")
     return Plan(roster.site, roster.version, users, courses, assignments, {}), left
+
+
+def _without_clashes(users: pa.Table, stored: pa.Table, left: list[str]) -> pa.Table:
+    """Leave alone whose login somebody else has by now."""
+    going = set(users["id"].to_pylist())
+    held = {
+        record["login"]
+        for record in stored.select(["id", "login", "status"]).to_pylist()
+        if record["status"] == "active" and record["login"] and record["id"] not in going
+    }
+    clashes = [
+        change["after_status"] == "active" and change["after_login"] in held
+        for change in users.select(["after_status", "after_login"]).to_pylist()
+    ]
+    mask = pa.array(clashes, pa.bool_())
+    left.extend(f"user {sourced_id}" for sourced_id in users.filter(mask)["sourced_id"].to_pylist())
+    return users.filter(pc.invert(mask))
 
 
 def _records(

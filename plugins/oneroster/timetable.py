@@ -129,7 +129,7 @@ class PreferencesTimetable(Timetable):
 
 def _read_from_store(site: str) -> Preferences | None:
     # Imported here, since the parse of a DAG file needs no database driver.
-    from oneroster_sync.store import preferences  # noqa: PLC0415
+    from oneroster_sync.store import preferences
 
     return preferences.read(site)
 

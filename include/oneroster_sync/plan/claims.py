@@ -46,8 +46,10 @@ def taken_logins(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Ros
         holders = stored.filter(pc.and_(keeps, pc.invert(moved)))
         at = positions(trusted["login"], holders["login"])
         holder = holders["sourced_id"].take(at)
-        own = pc.or_(pc.is_null(holder), pc.equal(holder, trusted["sourcedId"]))
-        clash = pc.and_(pc.is_valid(at), pc.invert(pc.fill_null(own, True)))
+        own = pc.fill_null(pc.equal(holder, trusted["sourcedId"]), False)
+        matched = pc.is_valid(positions(trusted["sourcedId"], stored["sourced_id"]))
+        adopts = pc.and_(pc.is_null(holder), pc.invert(matched))
+        clash = pc.and_(pc.is_valid(at), pc.invert(pc.or_(own, adopts)))
         found = trusted.filter(clash)["sourcedId"].combine_chunks()
         if not len(found):
             return refused
