@@ -1,0 +1,281 @@
+"""The DAGs, run by a real scheduler on a real PostgreSQL, as an operator sees them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from oneroster_sync.local import airflow
+from oneroster_sync.local.api import Api, Run
+from oneroster_sync.local.demo import make_site
+from oneroster_sync.local.environment import without_own_databases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+UPLOAD, SYNC = "oneroster_upload__default", "oneroster_sync__default"
+STAGES = ["extract", "validate", "diff", "review", "apply", "record"]
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Live:
+    """A running Airflow, and the command line beside it."""
+
+    api: Api
+    environment: dict[str, str]
+
+    def oneroster(self, *words: str) -> dict[str, Any]:
+        """Run `oneroster WORDS --json` and return what it printed."""
+        command = [str(Path(sys.executable).with_name("oneroster")), "-q", *words, "--json"]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
+        return json.loads(done.stdout)
+
+    def upload(self, package: Path, kind: str = "package") -> Run:
+        """Trigger the upload DAG and wait for the run to end."""
+        run = self.api.trigger(UPLOAD, {"package": str(package), "kind": kind})
+        return self.wait(run)
+
+    def wait(self, run: Run) -> Run:
+        """Wait for a run to end."""
+        return wait_for(lambda: ended if (ended := self.api.run(*_ids(run))).has_ended else None)
+
+    def states(self, run: Run) -> dict[str, str | None]:
+        """Return the state of each task."""
+        return {task.task_id: task.state for task in self.api.tasks(run)}
+
+    def logs(self, run: Run) -> str:
+        """Return the logs of all tasks."""
+        return "\n".join(self.api.log(run, task) for task in self.api.tasks(run))
+
+    def newest(self) -> dict[str, Any]:
+        """Return the record of the newest run."""
+        return self.oneroster("history", "--limit", "1")["runs"][0]
+
+    def next_run(self) -> dt.datetime | None:
+        """Return when Airflow runs the scheduled DAG next."""
+        found = self.api._call("GET", f"/api/v2/dags/{SYNC}")["next_dagrun_run_after"]
+        return dt.datetime.fromisoformat(found) if found else None
+
+
+def _ids(run: Run) -> tuple[str, str]:
+    return run.dag_id, run.run_id
+
+
+def wait_for(look: Callable[[], T | None], *, within_s: float = 150) -> T:
+    """Return what `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + within_s
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.3)
+    return found
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own, with the site `default`."""
+    with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        base = without_own_databases(os.environ)
+        try:
+            running = airflow.up(
+                home,
+                airflow.free_port(),
+                parts=("api-server", "scheduler", "dag-processor"),
+                base=base,
+                prepare=make_site,
+            )
+            with Api(running.url) as api:
+                wait_for(lambda: api.has_dag(UPLOAD) or None)
+                yield Live(api, dict(running.environment))
+        finally:
+            airflow.down(home)
+
+
+@pytest.fixture(scope="module")
+def first(live: Live, data: Path) -> Run:
+    """The first sync of a sample district."""
+    return live.upload(data / "district-small-1.1.zip")
+
+
+def test_the_dag_files_parse(live: Live) -> None:
+    """Both DAGs of the first site are there, without an error or a warning."""
+    assert live.api.import_errors() == []
+    assert live.api.has_dag(SYNC)
+    found = live.api._call("GET", "/api/v2/dagWarnings")["dag_warnings"]
+    assert found == []
+
+
+def test_a_dag_file_loads_nothing_heavy() -> None:
+    """Parsing the DAG file loads neither pandas nor Arrow nor Great Expectations."""
+    program = (
+        "import sys; sys.path[:0] = ['plugins', 'dags']; import oneroster_dags;"
+        "print([m for m in ('pandas', 'pyarrow', 'great_expectations') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:
+    """The counts of the run are those of the package."""
+    assert first.state == "success"
+    assert live.states(first) == dict.fromkeys(STAGES, "success")
+    run = live.oneroster("history")["runs"][-1]
+    assert run["outcome"] == "succeeded"
+    assert run["trigger"] == "upload"
+    assert run["counts"]["users"]["added"] == 20
+    assert run["counts"]["users"]["ignored"] == 248
+    assert run["counts"]["courses"]["added"] == 91
+    assert run["counts"]["assignments"]["added"] == 91
+
+
+def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
+    """What tasks hand over is the run's id, and review's verdict."""
+    record = live.oneroster("history")["runs"][-1]["run_id"]
+    for stage in STAGES:
+        path = f"/api/v2/dags/{UPLOAD}/dagRuns/{first.run_id}/taskInstances/{stage}/xcomEntries"
+        for entry in live.api._call("GET", path)["xcom_entries"]:
+            value = live.api._call("GET", f"{path}/{entry['key']}")["value"]
+            assert value in {record, True, "true"}, (stage, entry["key"])
+
+
+def test_the_logs_tell_the_story_without_personal_data(
+    live: Live, first: Run, data: Path
+) -> None:
+    """Files, rows, repairs, changes and counts are told; names and e-mail addresses are not."""
+    log = live.logs(first)
+    assert "users.csv (bulk): 268 rows, 20 kept" in log
+    assert "row.field_forbidden_in_bulk" in log
+    assert "add user 029d8a49-4b99-4249-b972-593f5aeb30f1" in log
+    assert "users: added 20" in log
+    assert "The run ended: succeeded" in log
+    with zipfile.ZipFile(data / "district-small-1.1.zip") as package:
+        rows = package.read("users.csv").decode().splitlines()[1:]
+    for row in rows:
+        cells = row.split(",")
+        email, family = cells[12], cells[9]
+        assert email not in log
+        assert f" {family} " not in log
+
+
+def test_the_same_package_again_changes_nothing(live: Live, first: Run, data: Path) -> None:
+    """The second run of a package ends as no_changes."""
+    run = live.upload(data / "district-small-1.1.zip")
+    assert run.state == "success"
+    assert live.newest()["outcome"] == "no_changes"
+
+
+def test_a_cleared_run_does_nothing_twice(live: Live, first: Run) -> None:
+    """Clearing all tasks of an applied run leaves its record and its changes as they were."""
+    before = live.oneroster("history")["runs"]
+    live.api._call(
+        "POST", f"/api/v2/dags/{UPLOAD}/dagRuns/{first.run_id}/clear", body={"dry_run": False}
+    )
+    again = live.wait(first)
+    assert again.state == "success"
+    assert live.oneroster("history")["runs"] == before
+
+
+def test_a_held_plan_is_not_applied(live: Live, first: Run, data: Path) -> None:
+    """An emptied district is held: apply is skipped, and the run is no failure."""
+    run = live.upload(data / "classlink-template")
+    assert run.state == "success"
+    assert live.states(run)["apply"] == "skipped"
+    assert live.states(run)["record"] == "success"
+    held = live.newest()
+    assert held["outcome"] == "held"
+    assert any("guard.removals: 20 of 20 users" in reason for reason in held["reasons"])
+    assert live.oneroster("discard", held["run_id"])["outcome"] == "discarded"
+
+
+def test_a_rejected_package_is_red(live: Live, data: Path) -> None:
+    """A look-alike fails the stage that refused it, and record, with the reason in words."""
+    run = live.upload(data / "microsoft-sds")
+    assert run.state == "failed"
+    states = live.states(run)
+    assert (states["extract"], states["validate"], states["record"]) == (
+        "failed",
+        "upstream_failed",
+        "failed",
+    )
+    rejected = live.newest()
+    assert rejected["outcome"] == "rejected"
+    assert "Microsoft School Data Sync" in rejected["reasons"][0]
+    assert [t.try_number for t in live.api.tasks(run) if t.task_id == "extract"] == [1]
+
+
+def test_the_wrong_file_for_an_upload_is_named(live: Live, data: Path) -> None:
+    """A courses.csv where users.csv is asked for is rejected, and what it is is said."""
+    live.upload(data / "edfi-lms-1.1" / "courses.csv", kind="users")
+    rejected = live.newest()
+    assert rejected["outcome"] == "rejected"
+    assert "users.csv; this is courses" in rejected["reasons"][0]
+
+
+def test_two_uploads_take_turns(live: Live, data: Path) -> None:
+    """Two packages at once are synced one after the other."""
+    runs = [
+        live.api.trigger(UPLOAD, {"package": str(data / name), "kind": "package"})
+        for name in ("district-small-1.1.zip", "district-small-1.1.zip")
+    ]
+    ended = [live.wait(run) for run in runs]
+    assert [run.state for run in ended] == ["success", "success"]
+    newest = live.oneroster("history", "--limit", "2")["runs"]
+    assert newest[1]["ended_at"] <= newest[0]["started_at"]
+
+
+def test_saved_preferences_show_in_the_next_run(live: Live) -> None:
+    """A new time and a pause window change Airflow's next run within thirty seconds."""
+    today = dt.datetime.now(dt.UTC).date()
+    days = json.dumps([day.strftime("%A").lower() for day in (today, today + dt.timedelta(1))])
+    after = today + dt.timedelta(days=9)
+    pause = [{"first_on": str(today), "last_on": str(after), "note": "summer break"}]
+    live.oneroster(
+        "preferences",
+        "--set", f"days={days}",
+        "--set", 'time_utc="03:17"',
+        "--set", f"pause_windows={json.dumps(pause)}",
+    )  # fmt: skip
+
+    def moved() -> dt.datetime | None:
+        found = live.next_run()
+        return found if found and (found.hour, found.minute) == (3, 17) else None
+
+    assert wait_for(moved, within_s=30).date() > after
+
+
+def test_the_schedule_runs_by_itself(live: Live, data: Path) -> None:
+    """An unpaused DAG syncs the site's source at the minute that the preferences name."""
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=75)
+    live.oneroster(
+        "preferences",
+        "--set", f"source={data / 'district-small-1.1.zip'}",
+        "--set", f'days=["{soon.strftime("%A").lower()}"]',
+        "--set", f'time_utc="{soon:%H:%M}"',
+        "--set", "pause_windows=[]",
+    )  # fmt: skip
+    live.api.unpause(SYNC)
+
+    def scheduled() -> dict[str, Any] | None:
+        newest = live.newest()
+        return newest if newest["trigger"] == "schedule" and newest["ended_at"] else None
+
+    run = wait_for(scheduled, within_s=200)
+    assert run["outcome"] == "no_changes"
+    assert run["requested_by"] == "the schedule"
