@@ -1,0 +1,83 @@
+# Everything a person or a tool does with this project. It needs make and Python 3.11, 3.12 or 3.13.
+
+PORT ?= 8080
+PYTHON ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+LOCAL := $(RUN) -m oneroster_sync.local
+
+export PORT
+# Without byte-code every process of Airflow would compile thousands of modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test check lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+# What was installed, where and from what is noted in .venv/.done. The note is written last, so
+# that an interrupted setup begins again, in a fresh folder if packages may be half there.
+setup: ## prepare .venv with everything pinned; instant when nothing changed
+	@state="$$(cat requirements.txt pyproject.toml | cksum) $(CURDIR)"; \
+	if [ ! -e $(VENV)/.busy ] && [ "$$(cat $(VENV)/.done 2>/dev/null)" = "$$state" ] && $(RUN) -c '' 2>/dev/null; then exit 0; fi; \
+	good='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; \
+	place="$$(cat $(VENV)/.place 2>/dev/null)"; \
+	if [ -e $(VENV)/.busy ] || [ "$${place:-$(CURDIR)}" != "$(CURDIR)" ] || ! $(RUN) -c "$$good" 2>/dev/null; then \
+		python=; \
+		for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+			if $$candidate -c "$$good" 2>/dev/null; then python=$$candidate; break; fi; \
+		done; \
+		if [ -z "$$python" ]; then \
+			echo "This project needs Python 3.11, 3.12 or 3.13; found: $$($(or $(PYTHON),python3) --version 2>&1 | tail -n 1)." >&2; \
+			echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(or $(MAKECMDGOALS),setup)" >&2; \
+			exit 1; \
+		fi; \
+		if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo "$$python cannot make virtual environments: install its package (on Debian and Ubuntu: python3-venv)." >&2; \
+			exit 1; \
+		fi; \
+		echo "==> $(VENV) with $$($$python --version)"; \
+		rm -rf $(VENV) && mkdir $(VENV) && touch $(VENV)/.busy && $$python -m venv $(VENV) || exit 1; \
+	fi; \
+	touch $(VENV)/.busy && rm -f $(VENV)/.done || exit 1; \
+	echo "==> $$(grep -c == requirements.txt) pinned packages (a minute or two on a fresh machine)"; \
+	$(RUN) -m pip install --require-hashes --no-deps -r requirements.txt || exit 1; \
+	echo "==> this project, editable"; \
+	$(RUN) -m pip install --quiet --no-deps --no-build-isolation -e . || exit 1; \
+	echo "$(CURDIR)" > $(VENV)/.place && echo "$$state" > $(VENV)/.done && rm -f $(VENV)/.busy; \
+	echo "==> ready"
+
+demo: setup ## sync a sample district through the real DAG and show its counts
+	@$(LOCAL) demo
+
+up: setup ## start Airflow with its pages and leave it running (PORT=8081 make up)
+	@$(LOCAL) up
+
+down: setup ## stop what `make up` started
+	@$(LOCAL) down
+
+status: setup ## tell what is running
+	@$(LOCAL) status
+
+test: setup ## run all tests (ARGS="-k name" for some)
+	$(RUN) -m pytest $(ARGS)
+
+check: setup ## lint, formatting, types and the direction of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+lock: setup ## upgrade every pin of requirements.txt
+	$(RUN) -m venv build/lock
+	build/lock/bin/pip install --quiet --upgrade uv
+	build/lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--all-extras --custom-compile-command "make lock" -o requirements.txt pyproject.toml
+
+clean: ## remove .venv and all caches; data in .oneroster stays
+	@if [ -e $(VENV)/.done ]; then $(LOCAL) down; fi
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find dags plugins include tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,93 @@
+"""`python -m oneroster_sync.local`: the commands behind `make up`, `down`, `status` and `demo`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from oneroster_sync import settings
+from oneroster_sync.local import LocalError, airflow, postgres, runner
+from oneroster_sync.local.api import Api
+from oneroster_sync.local.console import step, tell
+from oneroster_sync.local.demo import demonstrate, make_site
+from oneroster_sync.local.environment import USERS, logs
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+@click.group()
+def main() -> None:
+    """Run the embedded Airflow and PostgreSQL of this project."""
+    # A polite end must run the clean-up that Ctrl-C runs.
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+@main.command()
+@click.option(
+    "--port",
+    envvar="PORT",
+    type=click.IntRange(1, 65535),
+    default=airflow.DEFAULT_PORT,
+    show_default=True,
+)
+def up(port: int) -> None:
+    """Start Airflow with its pages and leave it running."""
+    home = settings.home()
+    running = airflow.up(home, port, prepare=make_site)
+    if running.was_running:
+        tell("Airflow is running already.")
+        if running.port != port:
+            tell(f"It has port {running.port}; to change that: make down, PORT={port} make up")
+    click.echo(running.url)
+    tell(f"Log in as {', '.join(USERS)} (the password is the name). Logs: {logs(home)}")
+    tell("Stop it with: make down")
+
+
+@main.command()
+def down() -> None:
+    """Stop everything that `up` started."""
+    home = settings.home().resolve()
+    if not runner.members(home) and not postgres.is_running(home):
+        tell("Nothing is running.")
+        return
+    with step("Airflow and PostgreSQL", "stopped"):
+        airflow.down(home)
+
+
+@main.command()
+def status() -> None:
+    """Tell what is running; the exit code is 1 unless everything is."""
+    home = settings.home().resolve()
+    states = {"postgresql": "healthy" if postgres.is_running(home) else "not running"}
+    port = airflow.port_of(home)
+    if port is not None and runner.is_running(home):
+        with Api(airflow.origin(port)) as api:
+            states |= api.health() if api.is_up() else {"api_server": "not answering"}
+            click.echo(airflow.origin(port))
+    else:
+        states["airflow"] = "not running"
+    for name, state in states.items():
+        click.echo(f"{name:<16} {state}")
+    sys.exit(any(state != "healthy" for state in states.values()))
+
+
+@main.command()
+def demo() -> None:
+    """Sync a sample district through the real DAG in an Airflow of its own."""
+    sys.exit(not demonstrate(settings.home() / "demo"))
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LocalError as error:
+        tell(f"Error: {error}")
+        sys.exit(1)

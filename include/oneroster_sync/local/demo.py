@@ -1,0 +1,190 @@
+"""The demonstration: a sample district, synced by the real DAG in an Airflow of its own.
+
+It has a home of its own, which each demonstration begins by emptying, so that every one shows the
+counts of a first sync, and nothing of the user's is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from oneroster_sync.local import LocalError, airflow
+from oneroster_sync.local.api import Api, Run, Task
+from oneroster_sync.local.console import step, tell
+from oneroster_sync.local.environment import logs, without_own_databases
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SITE = "default"
+ADMIN = "admin@example.org"
+DAG_ID = f"oneroster_upload__{SITE}"
+SAMPLE = "district-small-1.1.zip"
+
+# Nothing of the demonstration waits for a trigger.
+_PARTS = ("api-server", "scheduler", "dag-processor")
+_MARK = ".demonstration"
+_PARSE_S = 120
+_RUN_S = 600
+_LOG_LINES = 30
+
+
+def demonstrate(home: Path) -> bool:
+    """Sync the sample district in the home, tell about each stage, and stop what was started.
+
+    Returns:
+        True when the run succeeded.
+
+    Raises:
+        LocalError: Something that the demonstration needs does not work.
+    """
+    home = home.resolve()
+    _empty(home)
+    began = time.monotonic()
+    base = without_own_databases(os.environ)
+    try:
+        running = airflow.up(home, airflow.free_port(), parts=_PARTS, base=base, prepare=make_site)
+        with as_file(files(__package__) / "sample" / SAMPLE) as sample, Api(running.url) as api:
+            run = _follow(api, sample)
+            if run.state == "success":
+                _show_counts(counts_of(run, running.environment))
+    finally:
+        with step("Everything", "stopped"):
+            airflow.down(home)
+    tell(f"The demonstration took {time.monotonic() - began:.0f} s.")
+    _show_places(home)
+    return run.state == "success"
+
+
+def make_site(environment: Mapping[str, str]) -> None:
+    """Make the site and its administrator, unless they are there already.
+
+    Raises:
+        LocalError: The command line of the product refuses.
+    """
+    with step(f"The site {SITE}"):
+        made = _oneroster(["init", "--site", SITE, "--admin", ADMIN], environment)
+        if made.returncode != 0 and "already" not in made.stdout + made.stderr:
+            raise LocalError(f"The site {SITE} cannot be made: {made.stderr.strip()}")
+
+
+def counts_of(run: Run, environment: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Return the counts of the run's record: by kind, then by what was done.
+
+    The record's own run id is not Airflow's, so the newest record is taken: nobody else syncs here.
+    """
+    told = _oneroster(["history", "--site", SITE, "--json"], environment)
+    if told.returncode != 0:
+        raise LocalError(f"The record of {run.run_id} cannot be read: {told.stderr.strip()}")
+    history: Any = json.loads(told.stdout)
+    newest = history[0] if isinstance(history, list) else history["runs"][0]
+    counts: dict[str, dict[str, int]] = newest["counts"]
+    return counts
+
+
+def _empty(home: Path) -> None:
+    """Remove what an earlier demonstration left, and nothing that is not one's."""
+    if home.exists() and any(home.iterdir()):
+        if not (home / _MARK).exists():
+            raise LocalError(
+                f"{home} was not made by a demonstration, so it is not emptied: move it away."
+            )
+        airflow.down(home)
+        try:
+            shutil.rmtree(home)
+        except OSError as error:
+            raise LocalError(f"{home} cannot be emptied ({error}): remove it yourself.") from error
+    home.mkdir(parents=True, exist_ok=True)
+    (home / _MARK).touch()
+
+
+def _follow(api: Api, sample: Path) -> Run:
+    """Trigger the run and tell about each of its tasks as it ends."""
+    with step("The DAG"):
+        _wait_for_dag(api)
+        api.unpause(DAG_ID)
+    run = api.trigger(DAG_ID, {"package": str(sample), "kind": "package"})
+    tell(f"The run {run.run_id} of {DAG_ID} with {SAMPLE}:")
+    told: set[str] = set()
+    deadline = time.monotonic() + _RUN_S
+    while True:
+        run = api.run(run.dag_id, run.run_id)
+        tasks = api.tasks(run)
+        for task in sorted(tasks, key=_end):
+            if task.has_ended and task.task_id not in told:
+                told.add(task.task_id)
+                tell(f"  {task.task_id:<12} {task.state:<16} {_duration(task)}".rstrip())
+        if run.has_ended:
+            break
+        if any(task.state == "awaiting_input" for task in tasks):
+            raise LocalError("The run is held until a person approves it, which none does here.")
+        if time.monotonic() > deadline:
+            raise LocalError(f"The run did not end within {_RUN_S} s.")
+        time.sleep(0.2)
+    for task in tasks:
+        if task.state == "failed":
+            log = "\n".join(api.log(run, task).splitlines()[-_LOG_LINES:])
+            tell(f"The end of the log of {task.task_id}:\n{log}")
+    return run
+
+
+def _wait_for_dag(api: Api) -> None:
+    deadline = time.monotonic() + _PARSE_S
+    while not api.has_dag(DAG_ID):
+        if errors := api.import_errors():
+            raise LocalError("Airflow cannot read the DAG files:\n" + "\n".join(errors))
+        if time.monotonic() > deadline:
+            raise LocalError(f"Airflow found no DAG {DAG_ID} within {_PARSE_S} s.")
+        time.sleep(0.2)
+
+
+def _end(task: Task) -> str:
+    return task.ended_at.isoformat() if task.ended_at else ""
+
+
+def _duration(task: Task) -> str:
+    return f"{task.duration_s:5.1f} s" if task.duration_s and task.try_number else ""
+
+
+def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Print a table: a column for each kind, a row for each thing that was done."""
+    table = Table(title="What the sync did", title_justify="left")
+    table.add_column("")
+    for kind in counts:
+        table.add_column(kind.replace("_", " "), justify="right")
+    for name in dict.fromkeys(name for done in counts.values() for name in done):
+        table.add_row(name, *(str(done.get(name, "")) for done in counts.values()))
+    Console().print(table)
+
+
+def _show_places(home: Path) -> None:
+    tell(f"Logs of the stages and of Airflow: {logs(home)}")
+    tell(f"Package, snapshots and reports:    {home / 'storage'}")
+    tell("The same with Airflow's pages:     make up")
+
+
+def _oneroster(
+    arguments: list[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run the installed command of the product."""
+    command = Path(sys.executable).with_name("oneroster")
+    return subprocess.run(
+        [str(command), *arguments],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

@@ -1,0 +1,157 @@
+"""The environment of the embedded Airflow: every setting it runs with, and its secrets.
+
+What a user sets as `AIRFLOW__…` wins over the settings here. `AIRFLOW_HOME` does not: what the
+embedded Airflow keeps belongs to the home.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oneroster_sync.local import postgres
+from oneroster_sync.settings import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HOST = "127.0.0.1"
+USERS = ("admin", "op", "user", "viewer")
+"""One account per role of Airflow's simple auth manager: its name is its role and its password."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PERSONAL = ("email", "given_name", "family_name", "username", "password")
+_CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_ROSTER = "ONEROSTER_DATABASE_URL"
+
+
+def folder(home: Path) -> Path:
+    """Return the folder of the embedded Airflow: its configuration, secrets and state."""
+    return home / "airflow"
+
+
+def logs(home: Path) -> Path:
+    """Return the folder of all logs: one file per part, and `tasks/` for those of the tasks."""
+    return home / "logs"
+
+
+def environment(home: Path, port: int, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment in which every part of the embedded Airflow runs.
+
+    Makes the secrets and the password file of the home if they are missing.
+
+    Args:
+        home: The home, whose settings these are.
+        port: The port of the UI and the API.
+        base: What to build upon; the environment of this process when left out.
+    """
+    inherited = {
+        name: value
+        for name, value in (os.environ if base is None else base).items()
+        # Without byte-code, each part compiles anew; with a SOCKS proxy, no task begins.
+        if name != "PYTHONDONTWRITEBYTECODE" and not _is_socks_proxy(name, value)
+    }
+    airflow_home = folder(home)
+    airflow_home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    origin = f"http://{HOST}:{port}"
+    settings = {
+        "CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": "4",
+        "CORE__EXECUTION_API_SERVER_URL": f"{origin}/execution/",
+        "CORE__FERNET_KEY": _secret(airflow_home / "fernet.key", _fernet_key),
+        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # a full name may take DNS seconds
+        "CORE__SENSITIVE_VAR_CONN_NAMES": ",".join(_PERSONAL),
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in USERS),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(airflow_home)),
+        "API__HOST": HOST,
+        "API__PORT": str(port),
+        "API__BASE_URL": origin,
+        "API__SECRET_KEY": _secret(airflow_home / "api.key", secrets.token_urlsafe),
+        "API_AUTH__JWT_SECRET": _secret(
+            airflow_home / "jwt.key", lambda: secrets.token_urlsafe(64)
+        ),
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "LOGGING__BASE_LOG_FOLDER": str(logs(home) / "tasks"),
+        "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(logs(home) / "dag_files"),
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    }
+    if _CONN not in inherited:
+        url = postgres.url(home, "airflow").removeprefix("postgresql")
+        settings["DATABASE__SQL_ALCHEMY_CONN"] = f"postgresql+psycopg2{url}"
+        settings["DATABASE__SQL_ALCHEMY_CONN_ASYNC"] = f"postgresql+asyncpg{url}"
+    return {
+        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+        **inherited,
+        **_no_proxy(inherited),
+        "AIRFLOW_HOME": str(airflow_home),
+        "ONEROSTER_HOME": str(home),
+        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS stops forked children otherwise
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")]),
+    }
+
+
+def without_own_databases(base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what would lead to a database or a storage of the user's."""
+    return {
+        name: value
+        for name, value in base.items()
+        if not name.startswith(("AIRFLOW_", "ONEROSTER_"))
+    }
+
+
+def keeps_own_metadata(home: Path, values: Mapping[str, str]) -> bool:
+    """Return whether Airflow's metadata is in the embedded PostgreSQL, not in one of the user's."""
+    return values[_CONN].endswith(postgres.url(home, "airflow").removeprefix("postgresql"))
+
+
+def needs_postgres(home: Path, values: Mapping[str, str]) -> bool:
+    """Return whether the roster or Airflow's metadata is in the embedded PostgreSQL."""
+    return not values.get(_ROSTER) or keeps_own_metadata(home, values)
+
+
+def _is_socks_proxy(name: str, value: str) -> bool:
+    """Return whether the variable names a proxy that Airflow's HTTP client cannot be built with."""
+    return name.lower().endswith("_proxy") and value.lower().startswith("socks")
+
+
+def _no_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings by which calls to this machine never take the way of a proxy."""
+    known = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in known.split(",") if host.strip()]
+    value = ",".join([*hosts, *(host for host in _LOOPBACK if host not in hosts)])
+    return {"no_proxy": value, "NO_PROXY": value}
+
+
+def _passwords(airflow_home: Path) -> Path:
+    path = airflow_home / "passwords.json"
+    _secret(path, lambda: json.dumps({user: user for user in USERS}))
+    return path
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+
+
+def _secret(path: Path, make: Callable[[], str]) -> str:
+    """Return the content of a private file, which is made once and by one process."""
+    if not path.exists():
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(make())
+        with suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,255 @@
+"""The process runner of the embedded Airflow: supervisord, and finding what it runs.
+
+All parts, and whatever they start, have one working folder, `airflow/run/` of the home, which
+nothing else has, and one session. That is how every process of a home is found again, also after
+the runner was killed and its parts were left to themselves. Why supervisord, and why no list of
+pids: docs/design/process-runner.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from oneroster_sync.local import LocalError
+from oneroster_sync.local.environment import folder, logs
+from oneroster_sync.local.processes import is_alive, kill, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import psutil
+
+# Log servers are left out: all logs lie on this machine, and they would open ports to everybody.
+PARTS = {
+    "api-server": "api-server",
+    "scheduler": "scheduler --skip-serve-logs",
+    "dag-processor": "dag-processor",
+    "triggerer": "triggerer --skip-serve-logs",
+}
+"""The parts of Airflow, and the command of each."""
+
+# What a part, the runner with all its parts, and parts without a runner get to end by themselves.
+_PART_STOP_S = 5
+_RUNNER_STOP_S = 12
+_ORPHAN_STOP_S = 4
+_MODULE = "supervisor.supervisord"
+
+
+def run_folder(home: Path) -> Path:
+    """Return the working folder of everything that belongs to the home, and of nothing else."""
+    return folder(home).resolve() / "run"
+
+
+def start(home: Path, parts: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Start the runner with these parts; it lives on when this process ends."""
+    conf = folder(home) / "supervisord.conf"
+    run = run_folder(home)
+    for path in (run, logs(home)):
+        path.mkdir(parents=True, exist_ok=True)
+    log_file(home, "supervisord").unlink(missing_ok=True)
+    conf.write_text(_configuration(home, parts), encoding="utf-8")
+    runner = subprocess.Popen(
+        [sys.executable, "-m", _MODULE, "--nodaemon", "--configuration", str(conf)],
+        cwd=run,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _session_file(home).write_text(str(runner.pid), encoding="ascii")
+    wait_until(lambda: is_running(home), 10)
+
+
+def stop(home: Path) -> bool:
+    """End the runner and every process of the home, by force after a while.
+
+    Returns:
+        True when anything was there to be ended.
+    """
+    found = members(home)
+    supervisor = _supervisor(found)
+    if supervisor is not None:
+        _terminate(supervisor)
+        wait_until(lambda: not is_alive(supervisor), _RUNNER_STOP_S)
+    elif found:
+        for process in found:
+            _terminate(process)
+        wait_until(lambda: not members(home), _ORPHAN_STOP_S, every_s=0.1)
+    for _ in range(5):
+        if not (left := members(home)):
+            break
+        kill(left, wait_s=2)
+    return bool(found)
+
+
+def is_running(home: Path) -> bool:
+    """Return whether the runner of the home is up, whatever its parts do."""
+    return _supervisor(members(home)) is not None
+
+
+def members(home: Path) -> list[psutil.Process]:
+    """Return every living process of the home: the runner, the parts, and what they started.
+
+    They are known by their working folder. Airflow hides that of a process that ran a task (it may
+    hold secrets); such a one is known by its session, which is the runner's.
+    """
+    import psutil
+
+    run = str(run_folder(home))
+    python = psutil.Process().exe()
+    session = _session(home)
+    found = []
+    for process in psutil.process_iter(["cwd", "exe"]):
+        cwd, exe = process.info["cwd"], process.info["exe"]
+        if cwd is None:
+            is_member = session is not None and _session_of(process.pid) == session
+        else:
+            # A folder that was removed meanwhile is shown as "… (deleted)".
+            is_member = cwd.removesuffix(" (deleted)") == run and exe == python
+        if is_member and is_alive(process):
+            found.append(process)
+    return found
+
+
+def orphans(home: Path) -> list[psutil.Process]:
+    """Return the members that the runner did not start: what a dead part left behind."""
+    import psutil
+
+    found = members(home)
+    supervisor = _supervisor(found)
+    if supervisor is None:
+        return found
+    owned = {supervisor.pid}
+    with suppress(psutil.NoSuchProcess):
+        owned |= {process.pid for process in supervisor.children(recursive=True)}
+    return [process for process in found if process.pid not in owned]
+
+
+def log_file(home: Path, part: str) -> Path:
+    """Return the log of a part, or of the runner itself (`supervisord`)."""
+    return logs(home) / f"{part}.log"
+
+
+def failures(home: Path, part: str) -> int:
+    """Return how often the part ended unasked since the runner started."""
+    try:
+        log = log_file(home, "supervisord").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return 0
+    return log.count(f"exited: {part} (")
+
+
+def _supervisor(found: Iterable[psutil.Process]) -> psutil.Process | None:
+    """Return the runner itself; a part looks like it for the moment between fork and exec."""
+    import psutil
+
+    alike = {}
+    for process in found:
+        with suppress(psutil.Error):
+            if _MODULE in process.cmdline():
+                alike[process.pid] = (process, process.ppid())
+    return next((process for process, parent in alike.values() if parent not in alike), None)
+
+
+def _session(home: Path) -> int | None:
+    """Return the session of the runner that was started last, None if another has its number."""
+    import psutil
+
+    try:
+        number = int(_session_file(home).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    try:
+        return number if _MODULE in psutil.Process(number).cmdline() else None
+    except psutil.NoSuchProcess:
+        return number  # the runner is gone; its number is not given away while its parts live
+    except psutil.Error:
+        return None
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _session_file(home: Path) -> Path:
+    return run_folder(home) / "session"
+
+
+def _terminate(process: psutil.Process) -> None:
+    import psutil
+
+    with suppress(psutil.Error):
+        process.send_signal(signal.SIGTERM)
+
+
+def _configuration(home: Path, parts: Iterable[str]) -> str:
+    """Return the configuration of supervisord; the parts inherit its environment."""
+    names = list(parts)
+    run = run_folder(home)
+    python = shlex.quote(sys.executable)
+    sections: dict[str, dict[str, object]] = {
+        "supervisord": {
+            "logfile": log_file(home, "supervisord"),
+            "logfile_maxbytes": "5MB",
+            "logfile_backups": 1,
+            "pidfile": run / "supervisord.pid",
+            "silent": "true",
+            "strip_ansi": "true",
+        },
+        "group:airflow": {"programs": ",".join(names)},  # a group is stopped all at once
+        "eventlistener:watch": {
+            "command": f"{python} -m oneroster_sync.local.watch {shlex.quote(str(home))}",
+            "events": "PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF,TICK_5",
+            "buffer_size": 100,
+            "directory": run,
+            "startretries": 1_000_000,
+            "stopwaitsecs": 3,
+            "stderr_logfile": log_file(home, "watch"),
+            "stderr_logfile_maxbytes": "1MB",
+            "stderr_logfile_backups": 0,
+        },
+    }
+    if os.geteuid() == 0:
+        sections["supervisord"]["user"] = "root"
+    for name in names:
+        sections[f"program:{name}"] = {
+            "command": f"{python} -m airflow {PARTS[name]}",
+            "directory": run,
+            "autorestart": "true",
+            "startsecs": 5,
+            "startretries": 1_000_000,
+            "stopwaitsecs": _PART_STOP_S,
+            "stopasgroup": "true",
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": log_file(home, name),
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": 1,
+        }
+    return "\n".join(
+        "\n".join([f"[{title}]", *(f"{key}={_literal(value)}" for key, value in lines.items()), ""])
+        for title, lines in sections.items()
+    )
+
+
+def _literal(value: object) -> str:
+    """Return the value as supervisord reads it: a percent sign would begin a reference.
+
+    Raises:
+        LocalError: The value holds what supervisord takes for the beginning of a comment.
+    """
+    text = str(value)
+    if " ;" in text or " #" in text:
+        raise LocalError(f"The process runner cannot work with the path in {text}: rename it.")
+    return text.replace("%", "%%")

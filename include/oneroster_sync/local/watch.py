@@ -1,0 +1,62 @@
+"""What the process runner does not do itself: end what a dead part left, and keep PostgreSQL up.
+
+A part that was killed leaves its children to themselves; they would keep its tasks running beside
+those of its successor. PostgreSQL is no child of the runner, because it outlives it. supervisord
+runs this module as an event listener and tells it of every end of a part, and every five seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from oneroster_sync.local import LocalError, postgres, runner
+from oneroster_sync.local.environment import needs_postgres
+from oneroster_sync.local.processes import kill
+
+log = logging.getLogger(__name__)
+
+
+def listen(home: Path, events: TextIO, answers: TextIO, *, keeps_postgres: bool) -> None:
+    """Answer the events of supervisord until it closes the pipe."""
+    while True:
+        answers.write("READY\n")
+        answers.flush()
+        header = dict(field.split(":", 1) for field in events.readline().split())
+        if not header:
+            return
+        events.read(int(header["len"]))
+        if not header["eventname"].startswith("TICK"):
+            _end_orphans(home)
+        elif keeps_postgres:
+            _keep_postgres(home)
+        answers.write("RESULT 2\nOK")
+        answers.flush()
+
+
+def _end_orphans(home: Path) -> None:
+    if left := runner.orphans(home):
+        log.warning("ended what a dead part left behind: %s", [process.pid for process in left])
+        kill(left)
+
+
+def _keep_postgres(home: Path) -> None:
+    try:
+        if not postgres.is_running(home) and postgres.start(home):
+            log.warning("PostgreSQL was gone and was started again")
+    except LocalError:
+        log.exception("PostgreSQL is gone and does not start; the next try follows")
+
+
+def main() -> None:
+    """Serve the runner of the home that the command line names."""
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    home = Path(sys.argv[1])
+    listen(home, sys.stdin, sys.stdout, keeps_postgres=needs_postgres(home, os.environ))
+
+
+if __name__ == "__main__":
+    main()
