@@ -111,7 +111,7 @@ def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     with turns.turn(database.engine(), site):
         run = find(run_id(get_current_context()))
         with noting(run):
-            run = run if run.outcome else stage(run)
+            run = stage(run)
     if run.outcome in {"rejected", "failed"}:
         raise AirflowFailException(f"{run.outcome}: {' '.join(run.reasons)}")
     return run

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from oneroster_sync import settings, story
-from oneroster_sync.package import extract
+from oneroster_sync.package import Known, extract
 from oneroster_sync.preferences import Profile
 from oneroster_sync.validation import validate
 
@@ -43,7 +41,7 @@ def check_package(path: Path, profile: Profile) -> Checked:
         path: A zip, a folder or a lone CSV.
         profile: How strictly it is held to the standard.
     """
-    extracted = extract(path, profile, pa.array([], pa.string()))
+    extracted = extract(path, profile, Known())
     findings, rejected = extracted.findings, extracted.refused
     story.tell_files(extracted)
     if not rejected:

@@ -40,15 +40,20 @@ def _site(command: Callable[..., None]) -> Callable[..., None]:
     )
 
 
+class _Console(logging.Handler):
+    """Write the story of a run to stderr, whatever stderr is just then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        click.echo(f"{record.levelname:<7} {record.getMessage()}", err=True)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-q", "--quiet", is_flag=True, help="Don't tell the story of the run on stderr.")
 def main(quiet: bool) -> None:
     """Keep a roster in step with a OneRoster export."""
     told = logging.getLogger("oneroster")
-    if not told.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(levelname)-7s %(message)s"))
-        told.addHandler(handler)
+    told.handlers = [_Console()]
     told.setLevel(logging.CRITICAL if quiet else logging.INFO)
 
 
@@ -94,12 +99,12 @@ def plan(
     site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
 ) -> None:
     """Show what a sync of PACKAGE would do; nothing is changed."""
-    from oneroster_sync import stages
     from oneroster_sync import sync as syncing
+    from oneroster_sync.run_contents import read_plan
 
     with _explained():
         run = syncing.preview(_request(site, package, scope, profile, kind), clock=_now)
-        frozen = stages.read_plan(run) if run.plan_hash else None
+        frozen = read_plan(run) if run.plan_hash else None
     summary = run.summary()
     summary["outcome"] = summary["outcome"] or (
         "no_changes" if frozen and frozen.is_empty() else "planned"

@@ -7,14 +7,16 @@ A stage whose run has ended does nothing.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from oneroster_sync import apply as applying
 from oneroster_sync import settings, sources, story
@@ -23,22 +25,24 @@ from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package import extract as read_package
 from oneroster_sync.package.extract import Extracted
 from oneroster_sync.package.kinds import Kind, wrong_kind
-from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan import Counts, Plan, build_plan, check_plan
 from oneroster_sync.preferences import Scope
+from oneroster_sync.run_contents import all_findings, read_counts, read_extracted, read_plan
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
 from oneroster_sync.store import database, runs
-from oneroster_sync.store.roster import known_users, read_roster
+from oneroster_sync.store.roster import read_known, read_roster
 from oneroster_sync.store.runs import Outcome, Trigger
 from oneroster_sync.undo import undo_plan
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from oneroster_sync.plan import Roster
     from oneroster_sync.store.runs import Run
+
+P = ParamSpec("P")
 
 log = logging.getLogger("oneroster")
 
@@ -49,6 +53,18 @@ _FILES = {
 _TRIES = 3
 
 
+def _unless_ended(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concatenate[Run, P], Run]:
+    """Make a stage return a run that has ended as it is; an approved one goes on."""
+
+    @functools.wraps(stage)
+    def guarded(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Run:
+        approved = run.outcome is Outcome.HELD and run.decision == "approved"
+        return stage(run, *args, **kwargs) if run.outcome is None or approved else run
+
+    return guarded
+
+
+@_unless_ended
 def extract(run: Run, kind: Kind) -> Run:
     """Stage 1: read the package into staff-only snapshots.
 
@@ -57,7 +73,7 @@ def extract(run: Run, kind: Kind) -> Run:
     """
     folder = RunFolder.of(run.site, run.run_id)
     with database.engine().connect() as connection:
-        known = pa.array(known_users(connection, run.site), pa.string())
+        known = read_known(connection, run.site)
     with _private_copy(run, kind) as package:
         finding = wrong_kind(package, kind)
         if finding is None:
@@ -89,6 +105,7 @@ def extract(run: Run, kind: Kind) -> Run:
     )
 
 
+@_unless_ended
 def validate(run: Run) -> Run:
     """Stage 2: let the suites decide which rows are used.
 
@@ -98,7 +115,7 @@ def validate(run: Run) -> Run:
     from oneroster_sync.validation import validate as judge
 
     folder = RunFolder.of(run.site, run.run_id)
-    extracted = _extracted(folder)
+    extracted = read_extracted(run)
     with tempfile.TemporaryDirectory() as docs:
         validated = judge(
             extracted.tables,
@@ -120,10 +137,11 @@ def validate(run: Run) -> Run:
     return _note(run, stage="validate", **_rejection(validated.findings) if strict else {})
 
 
+@_unless_ended
 def diff(run: Run) -> Run:
     """Stage 3: compare with the roster and freeze the plan."""
     folder = RunFolder.of(run.site, run.run_id)
-    extracted = _extracted(folder)
+    extracted = read_extracted(run)
     plan, quarantined, findings = build_plan(
         folder.read_tables("valid"),
         folder.read_tables("quarantined"),
@@ -138,6 +156,8 @@ def diff(run: Run) -> Run:
 
 def diff_undo(run: Run, undone: str) -> tuple[Run, list[str]]:
     """Stage 3 of an undo: freeze the plan that takes a run back, and name what it leaves alone."""
+    if run.outcome is not None:
+        return run, []
     folder = RunFolder.of(run.site, run.run_id)
     roster = _roster(run)
     with database.engine().connect() as connection:
@@ -168,10 +188,11 @@ def _freeze(run: Run, plan: Plan, counts: Counts) -> Run:
     )
 
 
+@_unless_ended
 def review(run: Run) -> Run:
     """Stage 4: hold the plan if it is beyond the site's limits."""
     folder = RunFolder.of(run.site, run.run_id)
-    extracted = _extracted(folder)
+    extracted = read_extracted(run)
     holds = check_plan(
         read_plan(run),
         _roster(run),
@@ -194,6 +215,7 @@ def review(run: Run) -> Run:
     return _note(run, stage="review", outcome=Outcome.HELD, reasons=reasons)
 
 
+@_unless_ended
 def apply(run: Run, *, now: dt.datetime) -> Run:
     """Stage 5: apply the plan, once.
 
@@ -207,7 +229,7 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
                 database.engine(),
                 run.run_id,
                 read_plan(run),
-                _read_counts(run),
+                read_counts(run),
                 found,
                 story.count_by_severity(found),
                 now=now,
@@ -235,7 +257,7 @@ def record(run: Run, *, now: dt.datetime) -> Run:
             runs.update(
                 connection, run.run_id, findings=story.count_by_severity(found), ended_at=now
             )
-    run = current(run)
+    run = find(run.run_id)
     folder.write_json("run", run.summary())
     for data in (
         "snapshots",
@@ -275,30 +297,18 @@ def skip(run: Run, reason: str) -> None:
 
 def set_aside(run: Run) -> None:
     """End a run whose plan was only to be looked at."""
-    _note(run, outcome=Outcome.DISCARDED, reasons=["a preview: nothing was to be applied"])
+    if run.outcome in {None, Outcome.HELD}:
+        _note(run, outcome=Outcome.DISCARDED, reasons=["a preview: nothing was to be applied"])
 
 
-def read_plan(run: Run) -> Plan:
-    """Return the run's frozen plan."""
-    folder = RunFolder.of(run.site, run.run_id)
-    tables = folder.read_tables("plan")
-    links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
-    version = folder.read_json("plan")["base_version"]
-    return Plan(run.site, version, tables["users"], tables["courses"], tables["assignments"], links)
-
-
-def all_findings(run: Run) -> pa.Table:
-    """Return the findings of all stages, in their order."""
-    tables = RunFolder.of(run.site, run.run_id).read_tables("findings")
-    findings = Findings()
-    for table in tables.values():
-        findings.add_table(table)
-    return findings.table()
-
-
-def _read_counts(run: Run) -> Counts:
-    stored = RunFolder.of(run.site, run.run_id).read_json("plan")
-    return Counts(stored["users"], stored["courses"], stored["assignments"])
+@contextlib.contextmanager
+def recorded(run: Run, clock: Callable[[], dt.datetime]) -> Iterator[None]:
+    """Record the run when its stages are through, or when one of them could not go on."""
+    try:
+        with noting(run):
+            yield
+    finally:
+        record(find(run.run_id), now=clock())
 
 
 def _counts(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Counts:
@@ -309,20 +319,21 @@ def _counts(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Count
         (counts.assignments, "enrollments"),
     ):
         kind["errors"] = quarantined[name].num_rows if name in quarantined else 0
+    counts.users["errors"] += _roles_alone(quarantined)
     counts.users["ignored"] = ignored
     return counts
 
 
-def _extracted(folder: RunFolder) -> Extracted:
-    stored = folder.read_json("extracted")
-    return Extracted(
-        sha256="",
-        version=Version(stored["version"]),
-        modes={name: Mode(mode) for name, mode in stored["modes"].items()},
-        tables=folder.read_tables("snapshots"),
-        rows=stored["rows"],
-        ignored=stored["ignored"],
-    )
+def _roles_alone(quarantined: dict[str, pa.Table]) -> int:
+    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts."""
+    if "roles" not in quarantined:
+        return 0
+    roles = quarantined["roles"]
+    counted = quarantined["users"]["sourcedId"].combine_chunks() if "users" in quarantined else None
+    broken = pc.is_valid(roles["flaw"])
+    if counted is not None:
+        broken = pc.and_(broken, pc.invert(pc.is_in(roles["userSourcedId"], counted)))
+    return int(pc.sum(broken).as_py() or 0)
 
 
 def _roster(run: Run) -> Roster:
@@ -352,11 +363,6 @@ def _rejection(findings: Findings) -> dict[str, object]:
     table = findings.table()
     errors = [f for f in rows_as_findings(table) if f.severity == "error"][:10]
     return {"outcome": Outcome.REJECTED, "reasons": [f.in_words() for f in errors]}
-
-
-def current(run: Run) -> Run:
-    """Return the run's record as it stands now."""
-    return find(run.run_id)
 
 
 def _note(run: Run, **values: object) -> Run:

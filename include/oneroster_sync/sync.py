@@ -51,39 +51,38 @@ class Request:
     profile: Profile | None = None
 
 
-class NoCreditedAdminError(Exception):
-    """The account that is to be credited is missing or inactive; nothing was read."""
-
-
 def sync(request: Request, *, clock: Clock) -> Run:
     """Sync one package, all six stages.
+
+    A stage does nothing when the run has ended before it: refused, held or found wanting.
+
+    Args:
+        request: What is asked for.
+        clock: Tells the time.
 
     Returns:
         The run's record; its outcome says how it ended.
 
     Raises:
-        NoCreditedAdminError: Choose an active administrator first.
         UnknownSiteError: The site has not been made.
     """
     with turns.turn(database.engine(), request.site):
         run = begin(request, now=clock())
-        try:
-            with stages.noting(run):
-                run = run if run.outcome else stages.extract(run, request.kind)
-                run = run if run.outcome else stages.validate(run)
-                run = run if run.outcome else stages.diff(run)
-                run = run if run.outcome else stages.review(run)
-                run = run if run.outcome else stages.apply(run, now=clock())
-        finally:
-            run = stages.record(stages.current(run), now=clock())
-        return run
+        with stages.recorded(run, clock):
+            run = stages.extract(run, request.kind)
+            run = stages.validate(run)
+            run = stages.diff(run)
+            run = stages.review(run)
+            run = stages.apply(run, now=clock())
+        return stages.find(run.run_id)
 
 
 def begin(request: Request, *, now: dt.datetime) -> Run:
     """Open the run's record, with the preferences that hold for it.
 
+    Without an active credited administrator the run ends as failed, before anything is read.
+
     Raises:
-        NoCreditedAdminError: The run is recorded as failed, and nothing was read.
         UnknownSiteError: The site has not been made.
     """
     with database.engine().begin() as connection:
@@ -144,15 +143,12 @@ def preview(request: Request, *, clock: Clock) -> Run:
     """
     with turns.turn(database.engine(), request.site):
         run = begin(request, now=clock())
-        try:
-            run = run if run.outcome else stages.extract(run, request.kind)
-            run = run if run.outcome else stages.validate(run)
-            run = run if run.outcome else stages.diff(run)
-            run = run if run.outcome else stages.review(run)
-        finally:
-            if run.outcome in {None, Outcome.HELD}:
-                stages.set_aside(run)
-            stages.record(stages.current(run), now=clock())
+        with stages.recorded(run, clock):
+            run = stages.extract(run, request.kind)
+            run = stages.validate(run)
+            run = stages.diff(run)
+            run = stages.review(run)
+            stages.set_aside(run)
         return run
 
 
@@ -170,11 +166,8 @@ def undo(request: Request, undone: str, *, clock: Clock) -> tuple[Run, list[str]
     with turns.turn(database.engine(), request.site):
         run = begin(request, now=clock())
         left: list[str] = []
-        try:
-            if not run.outcome:
-                run, left = stages.diff_undo(run, undone)
-            run = run if run.outcome else stages.review(run)
-            run = run if run.outcome else stages.apply(run, now=clock())
-        finally:
-            run = stages.record(stages.current(run), now=clock())
-        return run, left
+        with stages.recorded(run, clock):
+            run, left = stages.diff_undo(run, undone)
+            run = stages.review(run)
+            run = stages.apply(run, now=clock())
+        return stages.find(run.run_id), left

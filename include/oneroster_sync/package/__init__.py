@@ -11,5 +11,6 @@ from __future__ import annotations
 
 from oneroster_sync.package.extract import Extracted, extract
 from oneroster_sync.package.opening import Limits
+from oneroster_sync.package.staff import Known
 
-__all__ = ["Extracted", "Limits", "extract"]
+__all__ = ["Extracted", "Known", "Limits", "extract"]

@@ -15,7 +15,7 @@ from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, re
 from oneroster_sync.package.opening import Limits, Package, PackageFile, RefusedError, open_package
 from oneroster_sync.package.reading import read_header, read_table
 from oneroster_sync.package.repairs import Repairs
-from oneroster_sync.package.staff import Staff
+from oneroster_sync.package.staff import Known, Staff
 from oneroster_sync.preferences import Profile
 from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, rostering_file
 
@@ -56,7 +56,7 @@ class Extracted:
 def extract(
     path: Path,
     profile: Profile,
-    known: pa.Array,
+    known: Known,
     *,
     files: Collection[str] | None = None,
     limits: Limits | None = None,
@@ -66,7 +66,7 @@ def extract(
     Args:
         path: A local file or folder that nobody is writing to any more.
         profile: How strictly the package is held to the standard.
-        known: sourcedIds of the users that the site has from earlier syncs.
+        known: What the site has from earlier syncs.
         files: Those that are opened; the others count as absent. All rostering files by default.
         limits: How large the package may be.
 
@@ -94,7 +94,7 @@ def extract(
 def _read(
     package: Package,
     profile: Profile,
-    known: pa.Array,
+    known: Known,
     files: Collection[str],
     extracted: Extracted,
 ) -> None:
@@ -112,7 +112,7 @@ def _read(
         name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
         for name in ROSTERING_FILES
     }
-    staff = Staff(version, known)
+    staff = Staff(version, known, delta=extracted.modes["users"] is Mode.DELTA)
     for name in ROSTERING_FILES:
         file = rostering_file(name, version)
         mode = extracted.modes[name]

@@ -19,27 +19,49 @@ _NONE = pa.array([], pa.string())
 _KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status"} | {f.name for f in OWN}
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the site has from earlier syncs, for rows that can't be read by themselves.
+
+    Attributes:
+        users: sourcedIds.
+        role_ids: sourcedIds of role rows.
+        role_users: Whose role each of `role_ids` is.
+    """
+
+    users: pa.Array = field(default_factory=lambda: _NONE)
+    role_ids: pa.Array = field(default_factory=lambda: _NONE)
+    role_users: pa.Array = field(default_factory=lambda: _NONE)
+
+
 @dataclass(slots=True)
 class Staff:
     """What is known of who is staff, as the files are read: roles, then users, then enrollments.
 
     Attributes:
         version: From 1.2 on, roles stand in roles.csv.
-        known: sourcedIds of the users that the site has from earlier syncs, for delta packages.
+        known: What the site has from earlier syncs.
+        delta: Whether users.csv holds changes only, so that a user without roles may be anybody.
         ignored: How many rows of users.csv were not staff.
     """
 
     version: Version
-    known: pa.Array
+    known: Known
+    delta: bool = False
     ignored: int = 0
     _staff: list[pa.Array] = field(default_factory=list)
     _others: list[pa.Array] = field(default_factory=list)
     _dropped: list[pa.Array] = field(default_factory=list)
     _kept: list[pa.Array] = field(default_factory=list)
     _never_staff: pa.Array | None = None
+    _lost_role: bool = False
 
     def keep_roles(self, table: pa.Table) -> pa.Table:
-        """Keep the role rows of staff, and those whose role can't be read."""
+        """Keep the role rows of staff, and those whose role can't be read.
+
+        A broken row is that of the user who had a role of its sourcedId before.
+        """
+        table = self._with_known_users(table)
         dropped = _is_no_staff(table["role"])
         self._others.append(_ids(table["userSourcedId"].filter(dropped)))
         kept = table.filter(pc.invert(dropped))
@@ -51,9 +73,14 @@ class Staff:
         if self.version is Version.V1_2:
             ids = table["sourcedId"]
             staff = pc.is_in(ids, _joined(self._staff))
-            known = pc.is_in(ids, self.known)
+            known = pc.is_in(ids, self.known.users)
             dropped = pc.and_(pc.is_in(ids, _joined(self._others)), pc.invert(staff))
-            unclear = pc.invert(pc.or_(pc.or_(staff, known), dropped))
+            if self.delta:
+                dropped = pc.or_(dropped, pc.invert(pc.or_(staff, known)))
+            if self._lost_role:
+                dropped = pc.and_(dropped, pc.invert(known))
+            seen = pc.or_(staff, known) if self.delta else staff
+            unclear = pc.invert(pc.or_(seen, dropped))
         else:
             dropped = _is_no_staff(table["role"])
             unclear = pc.invert(role_is(table["role"], STAFF_ROLES))
@@ -70,6 +97,15 @@ class Staff:
             _is_no_staff(table["role"]), pc.is_in(table["userSourcedId"], self.dropped)
         )
         return table.filter(pc.invert(pc.and_(dropped, pc.is_null(table["flaw"]))))
+
+    def _with_known_users(self, table: pa.Table) -> pa.Table:
+        if table["flaw"].null_count == table.num_rows:
+            return table
+        at = pc.index_in(table["sourcedId"], value_set=self.known.role_ids, skip_nulls=True)
+        users = pc.coalesce(table["userSourcedId"], pc.take(self.known.role_users, at))
+        lost = pc.and_(pc.is_valid(table["flaw"]), pc.is_null(users))
+        self._lost_role = self._lost_role or bool(pc.any(lost).as_py())
+        return table.set_column(table.column_names.index("userSourcedId"), "userSourcedId", users)
 
     @property
     def dropped(self) -> pa.Array:

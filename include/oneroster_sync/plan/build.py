@@ -13,8 +13,21 @@ from oneroster_sync.plan.assignments import assignment_changes
 from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins
 from oneroster_sync.plan.courses import course_changes
 from oneroster_sync.plan.definition import Plan
-from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS, change_schema
-from oneroster_sync.plan.links import is_unclear, link_changes, merge_link, staying, with_courses
+from oneroster_sync.plan.fields import (
+    COURSE_FIELDS,
+    LINK_FIELDS,
+    USER_FIELDS,
+    change_schema,
+    link_schema,
+)
+from oneroster_sync.plan.links import (
+    Link,
+    is_unclear,
+    link_changes,
+    merge_link,
+    staying,
+    with_courses,
+)
 from oneroster_sync.plan.users import desired_users, user_changes, with_new_roles
 
 if TYPE_CHECKING:
@@ -48,7 +61,7 @@ def build_plan(
     _settle_claims(good, bad, modes, roster, findings)
     _note_unclear(bad, findings)
     links = {
-        name: merge_link(name, roster.links[name], good[name], bad[name], modes[name])
+        name: merge_link(name, roster.links[name], good[name], bad, modes[name])
         for name in LINK_FIELDS
         if name in good
     }
@@ -56,9 +69,11 @@ def build_plan(
         name: links[name].all() if name in links else roster.links[name] for name in LINK_FIELDS
     }
     enrollments = None
-    if "enrollments" in links:
-        enrollments = with_courses(links["enrollments"], merged["classes"])
+    if "enrollments" in links or "classes" in links:
+        remembered = Link(roster.links["enrollments"], link_schema("enrollments").empty_table())
+        enrollments = with_courses(links.get("enrollments", remembered), merged["classes"])
         merged["enrollments"] = enrollments.all()
+        links["enrollments"] = enrollments
     users = change_schema(USER_FIELDS).empty_table()
     if "users" in good:
         users = _users(good, bad, modes, merged, roster, preferences)
@@ -94,7 +109,8 @@ def _users(
     desired = desired_users(staying(good["users"]), roles, roster.users)
     if roles is not None and "roles" in good and modes["roles"] is Mode.DELTA:
         moved = pc.unique(good["roles"]["userSourcedId"].drop_null().combine_chunks())
-        desired = with_new_roles(desired, roles, moved, roster.users)
+        named = [t["sourcedId"].combine_chunks() for t in (good["users"], bad["users"])]
+        desired = with_new_roles(desired, roles, moved, pa.concat_arrays(named), roster.users)
     return user_changes(
         desired,
         good["users"],

@@ -75,6 +75,9 @@ def check_plan(
 ) -> tuple[Hold, ...]:
     """Return every reason to hold a plan; none means that it is clear.
 
+    A plan that changes nothing is held for an empty file only, so that errors which nobody mends
+    don't ask for a decision every day.
+
     Args:
         plan: What would be done.
         roster: What it was made against.
@@ -84,13 +87,14 @@ def check_plan(
         quarantined: File → rows with errors.
         rows: File → how many rows it has, staff or not.
     """
-    holds = [
-        *_removals(plan, roster, guards),
-        *_errors(guards, valid, quarantined),
-        *_empty_files(modes, rows, roster),
-        *_wrong_source(guards, modes, valid, quarantined, roster),
-        *_identity_shift(plan, roster, guards.users),
-    ]
+    holds = _empty_files(modes, rows, roster)
+    if not plan.is_empty():
+        holds += [
+            *_removals(plan, roster, guards),
+            *_errors(guards, valid, quarantined),
+            *_wrong_source(guards, modes, valid, quarantined, roster),
+            *_identity_shift(plan, roster, guards.users),
+        ]
     return tuple(sorted(holds, key=lambda hold: (hold.code, hold.kind)))
 
 

@@ -7,6 +7,7 @@ what was there before: an invalid row keeps the link that it had yesterday.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,9 @@ import pyarrow.compute as pc
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.compare import differs, in_order, positions, put
 from oneroster_sync.plan.fields import LINK_FIELDS, link_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GOING = pa.array(["tobedeleted", "inactive"])
 """Statuses of rows that ask for their record to go."""
@@ -47,7 +51,11 @@ class Link:
 
 
 def merge_link(
-    name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
+    name: str,
+    stored: pa.Table,
+    valid: pa.Table,
+    quarantined: Mapping[str, pa.Table],
+    mode: Mode,
 ) -> Link:
     """Return the records of one file from now on.
 
@@ -55,7 +63,7 @@ def merge_link(
         name: orgs, roles, classes or enrollments.
         stored: What was remembered.
         valid: Rows of the package that are used.
-        quarantined: Rows with errors.
+        quarantined: File → rows with errors.
         mode: How the file counts; not absent.
     """
     rows = staying(valid)
@@ -79,12 +87,13 @@ def merge_link(
 def with_courses(enrollments: Link, classes: pa.Table) -> Link:
     """Return the enrollments with the courses that their classes lead to now.
 
-    A protected enrollment keeps the course that it had.
+    A protected enrollment keeps the course that it had, and so does one whose class is unknown.
     """
     trusted = enrollments.trusted
     course = classes["course_sourced_id"].take(
         positions(trusted["class_sourced_id"], classes["sourced_id"])
     )
+    course = pc.coalesce(course, trusted["course_sourced_id"])
     return Link(put(trusted, "course_sourced_id", course), enrollments.protected)
 
 
@@ -110,17 +119,37 @@ def link_changes(name: str, stored: pa.Table, merged: pa.Table) -> dict[str, pa.
     }
 
 
-def _protected(name: str, kept: pa.Table, quarantined: pa.Table) -> pa.Array:
-    """Tell which stored links a row with an error stands for."""
-    if pc.any(is_unclear(name, quarantined)).as_py():
+_HANGS_FROM = {
+    "orgs": {},
+    "roles": {"users": "user_sourced_id"},
+    "classes": {"courses": "course_sourced_id"},
+    "enrollments": {
+        "users": "user_sourced_id",
+        "classes": "class_sourced_id",
+        "courses": "course_sourced_id",
+    },
+}
+"""Link → file → the column by which it hangs from a record of that file."""
+
+
+def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -> pa.Array:
+    """Tell which remembered links a row with an error stands for, or has hanging from it."""
+    own = quarantined[name]
+    if pc.any(is_unclear(name, own)).as_py():
         return pc.is_valid(kept["sourced_id"])
-    by_id = pc.is_in(kept["sourced_id"], quarantined["sourcedId"].combine_chunks())
+    protected = pc.is_in(kept["sourced_id"], _ids(own))
+    for file, column in _HANGS_FROM[name].items():
+        if file in quarantined:
+            protected = pc.or_(protected, pc.is_in(kept[column], _ids(quarantined[file])))
     if name != "enrollments":
-        return by_id
-    pairs = _pair(quarantined["userSourcedId"], quarantined["classSourcedId"])
+        return protected
+    pairs = _pair(own["userSourcedId"], own["classSourcedId"]).drop_null()
     stored = _pair(kept["user_sourced_id"], kept["class_sourced_id"])
-    by_pair = pc.is_in(stored, pairs.drop_null().combine_chunks())
-    return pc.or_(by_id, by_pair)
+    return pc.or_(protected, pc.is_in(stored, pairs.combine_chunks()))
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    return table["sourcedId"].drop_null().combine_chunks()
 
 
 def is_unclear(name: str, quarantined: pa.Table) -> pa.ChunkedArray:

@@ -75,7 +75,7 @@ def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> 
 
 
 def with_new_roles(
-    desired: pa.Table, roles: pa.Table, moved: pa.Array, stored: pa.Table
+    desired: pa.Table, roles: pa.Table, moved: pa.Array, named: pa.Array, stored: pa.Table
 ) -> pa.Table:
     """Add users whose roles a delta changes although their own rows are not in it.
 
@@ -83,13 +83,11 @@ def with_new_roles(
         desired: As `desired_users` returns them.
         roles: The roles that hold from now on.
         moved: sourcedIds of the users whose roles the delta touches.
+        named: sourcedIds of the users whose own rows are in it.
         stored: The site's users.
     """
-    named = pc.and_(
-        pc.is_in(stored["sourced_id"], moved),
-        pc.invert(pc.is_in(stored["sourced_id"], desired["sourced_id"].combine_chunks())),
-    )
-    others = stored.filter(named)
+    ids = stored["sourced_id"]
+    others = stored.filter(pc.and_(pc.is_in(ids, moved), pc.invert(pc.is_in(ids, named))))
     by_user = _by_user(roles)
     at = positions(others["sourced_id"], by_user["user_sourced_id"])
     role = by_user["role"].take(at)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import sqlalchemy as sa
 
+from oneroster_sync.package import Known
 from oneroster_sync.plan.fields import (
     COURSE_FIELDS,
     LINK_FIELDS,
@@ -57,10 +59,16 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
         )
 
 
-def known_users(connection: Connection, site: str) -> list[str]:
-    """Return the sourcedIds of the site's users."""
-    query = "select sourced_id from users where site = :site and sourced_id is not null"
-    return list(connection.scalars(sa.text(query), {"site": site}))
+def read_known(connection: Connection, site: str) -> Known:
+    """Return what the door needs to know of the site's users."""
+    users = "select sourced_id from users where site = :site and sourced_id is not null"
+    roles = "select sourced_id, user_sourced_id from roles where site = :site order by sourced_id"
+    found = connection.execute(sa.text(roles), {"site": site}).all()
+    return Known(
+        users=pa.array(connection.scalars(sa.text(users), {"site": site}).all(), pa.string()),
+        role_ids=pa.array([row[0] for row in found], pa.string()),
+        role_users=pa.array([row[1] for row in found], pa.string()),
+    )
 
 
 def roster_version(connection: Connection, site: str) -> int:

@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,24 +35,36 @@ _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class ColumnValuesReferTo(ColumnMapMetricProvider):
-    """Whether every sourcedId in a cell is one of the target's."""
+    """Whether a cell's sourcedId, or each of them, is one of the target's."""
 
     condition_metric_name = "column_values.refer_to"
-    condition_value_keys = ("file", "state")
+    condition_value_keys = ("file", "state", "lists")
 
     @column_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column: pd.Series, file: str, state: str, **_: Any) -> pd.Series:  # noqa: N805
+    def _pandas(
+        cls,  # noqa: N805
+        column: pd.Series,
+        file: str,
+        state: str,
+        lists: bool,  # noqa: FBT001
+        **_: Any,
+    ) -> pd.Series:
         target = TARGETS.get().get(file)
         codes, cells = pd.factorize(column)
         if target is None or not len(cells):
             return pd.Series(True, index=column.index)
-        lists = pc.split_pattern(pa.array(cells, pa.string()), ",")
-        ids = pc.utf8_trim_whitespace(pc.list_flatten(lists))
-        wrong = pc.invert(target.accepts(ids, state))
-        cells_wrong = pc.unique(pc.filter(pc.list_parent_indices(lists), wrong))
-        right = pd.Series(True, index=range(len(cells)))
-        right.iloc[cells_wrong.to_numpy()] = False
-        return pd.Series(right.to_numpy()[codes], index=column.index)
+        ids = pa.array(cells, pa.string())
+        of_cell = pa.array(range(len(cells)))
+        if lists:
+            split = pc.split_pattern(ids, ",")
+            ids, of_cell = (
+                pc.utf8_trim_whitespace(pc.list_flatten(split)),
+                pc.list_parent_indices(split),
+            )
+        wrong = pc.filter(of_cell, pc.invert(target.accepts(ids, state)))
+        right = np.ones(len(cells), bool)
+        right[wrong.to_numpy()] = False
+        return pd.Series(right[codes], index=column.index)
 
 
 class ColumnValuesIsoDate(ColumnMapMetricProvider):
@@ -83,13 +96,15 @@ class ExpectColumnValuesToReferTo(ColumnMapExpectation):
     Args:
         file: The file that is pointed to.
         state: `present` (it exists), `usable` (it has no errors) or `kept` (it is not removed).
+        lists: Whether a cell holds several sourcedIds, separated by commas.
     """
 
     map_metric = "column_values.refer_to"
-    success_keys = ("column", "file", "state", "mostly")
-    args_keys = ("column", "file", "state")
+    success_keys = ("column", "file", "state", "lists", "mostly")
+    args_keys = ("column", "file", "state", "lists")
     file: str
     state: Literal["present", "usable", "kept"]
+    lists: bool = False
 
 
 class ExpectColumnValuesToBeIsoDates(ColumnMapExpectation):

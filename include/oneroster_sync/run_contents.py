@@ -1,0 +1,59 @@
+"""What the stages of a run left in its folder, read back as what it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneroster_sync.findings import Findings
+from oneroster_sync.package.extract import Extracted
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan import Counts, Plan
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.spec import Version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from oneroster_sync.store.runs import Run
+
+
+def read_extracted(run: Run) -> Extracted:
+    """Return what came through the door.
+
+    Raises:
+        FileNotFoundError: The extract stage has not finished.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    stored = folder.read_json("extracted")
+    return Extracted(
+        sha256="",
+        version=Version(stored["version"]),
+        modes={name: Mode(mode) for name, mode in stored["modes"].items()},
+        tables=folder.read_tables("snapshots"),
+        rows=stored["rows"],
+        ignored=stored["ignored"],
+    )
+
+
+def read_plan(run: Run) -> Plan:
+    """Return the run's frozen plan."""
+    folder = RunFolder.of(run.site, run.run_id)
+    tables = folder.read_tables("plan")
+    links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
+    version = folder.read_json("plan")["base_version"]
+    return Plan(run.site, version, tables["users"], tables["courses"], tables["assignments"], links)
+
+
+def all_findings(run: Run) -> pa.Table:
+    """Return the findings of all stages, in their order."""
+    tables = RunFolder.of(run.site, run.run_id).read_tables("findings")
+    findings = Findings()
+    for table in tables.values():
+        findings.add_table(table)
+    return findings.table()
+
+
+def read_counts(run: Run) -> Counts:
+    """Return what the run comes to, as its plan was frozen."""
+    stored = RunFolder.of(run.site, run.run_id).read_json("plan")
+    return Counts(stored["users"], stored["courses"], stored["assignments"])

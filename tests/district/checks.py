@@ -1,0 +1,152 @@
+"""Which rows of a package cannot be used by a fault of their own, in plain Python.
+
+Part of the oracle (`district.desired`): nothing here knows how the product checks a row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from district.model import NOT_STAFF
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from district.rows import Package, Row
+
+USER_ROLES = {
+    "administrator", "aide", "guardian", "parent", "proctor", "relative", "student", "teacher",
+}  # fmt: skip
+ROLES_1_2 = {
+    "aide", "counselor", "districtAdministrator", "guardian", "parent", "principal", "proctor",
+    "relative", "siteAdministrator", "student", "systemAdministrator", "teacher",
+}  # fmt: skip
+ENROLLMENT_ROLES = {"administrator", "aide", "proctor", "student", "teacher"}
+
+REQUIRED = {
+    "users": ("sourcedId", "givenName", "familyName", "email"),
+    "roles": ("sourcedId", "userSourcedId", "role", "orgSourcedId"),
+    "courses": ("sourcedId", "title"),
+    "classes": ("sourcedId", "title", "courseSourcedId"),
+    "enrollments": ("sourcedId", "classSourcedId", "userSourcedId", "role"),
+}
+DATES = {"enrollments": ("beginDate", "endDate"), "roles": ("beginDate", "endDate")}
+BOOLEANS = {"users": ("enabledUser",), "enrollments": ("primary",)}
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row by column name, and the code of its own fault."""
+
+    cells: dict[str, str]
+    fault: str | None
+    deletes: bool = False
+
+    @property
+    def id(self) -> str:
+        """The sourcedId."""
+        return self.cells["sourcedId"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A row that could not be used."""
+
+    file: str
+    sourced_id: str
+    code: str
+
+
+def read_lines(package: Package, file: str) -> list[Line]:
+    """Read the staff's rows of a file: student and guardian rows are not even looked at.
+
+    Identical rows are one line; rows that differ under one sourcedId are faults, all of them. Of a
+    row with a cell too many only the sourcedId can be trusted, because it comes first.
+    """
+    if file not in package.tables:
+        return []
+    table = package.tables[file]
+    kept: dict[Row, dict[str, str]] = {}
+    for row in table.rows:
+        cells = dict(zip(table.header, row, strict=False))
+        if len(row) != len(table.header):
+            cells = {**dict.fromkeys(table.header, ""), "sourcedId": row[0]}
+        if cells.get("role") not in NOT_STAFF:
+            kept[row] = cells
+    different_rows = Counter(cells["sourcedId"] for cells in kept.values())
+    lines = []
+    for row, cells in kept.items():
+        deletes = table.mode == "delta" and cells["status"] == "tobedeleted"
+        if len(row) != len(table.header):
+            fault: str | None = "row.width_mismatch"
+        elif different_rows[cells["sourcedId"]] > 1:
+            fault = "reference.duplicate_sourced_id"
+        elif deletes:
+            fault = None  # a removal needs no more than the sourcedId
+        else:
+            fault = own_fault(package.version, file, cells)
+        lines.append(Line(cells, fault, deletes))
+    return lines
+
+
+def count_rows_of_students(package: Package) -> int:
+    """Count the student and guardian rows of a users.csv that names the role itself."""
+    users = package.tables.get("users")
+    if users is None or "role" not in users.header:
+        return 0
+    return sum(cells.get("role") in NOT_STAFF for cells in users.records())
+
+
+def own_fault(version: str, file: str, cells: dict[str, str]) -> str | None:
+    """Give the code of the first fault that the row has by itself."""
+    required = REQUIRED[file]
+    if file == "users" and version != "1.2":
+        required = (*required, "role", "orgSourcedIds")
+    if any(not cells[column] for column in required):
+        return "row.missing_required_value"
+    if not _roles_known(version, file, cells):
+        return "row.invalid_enum"
+    if any(cells.get(column, "") not in ("", "true", "false") for column in BOOLEANS.get(file, ())):
+        return "row.invalid_boolean"
+    if not all(_is_date(cells.get(column, "")) for column in DATES.get(file, ())):
+        return "row.invalid_date"
+    if file == "users" and not EMAIL.fullmatch(cells["email"]):
+        return "row.invalid_email"
+    return None
+
+
+def shared_logins(lines: Iterable[Line]) -> set[str]:
+    """Give the sourcedIds whose e-mail another sourcedId claims too, whatever the case.
+
+    A row whose role can't be read may be a student's, whose e-mail claims nothing.
+    """
+    claims: defaultdict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        if not line.deletes and line.cells["email"] and line.fault != "row.invalid_enum":
+            claims[line.cells["email"].casefold()].add(line.id)
+    return {id_ for ids in claims.values() if len(ids) > 1 for id_ in ids}
+
+
+def _roles_known(version: str, file: str, cells: dict[str, str]) -> bool:
+    if file == "users" and version != "1.2":
+        return cells["role"] in USER_ROLES
+    if file == "roles":
+        return cells["role"] in ROLES_1_2 and cells["roleType"] in ("primary", "secondary")
+    return file != "enrollments" or cells["role"] in ENROLLMENT_ROLES
+
+
+def _is_date(text: str) -> bool:
+    if not text:
+        return True
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return False
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

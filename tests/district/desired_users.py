@@ -1,0 +1,251 @@
+"""The oracle's word on users: who is staff, whose row can be used, who is active afterwards."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from district.checks import (
+    Finding,
+    Line,
+    count_rows_of_students,
+    read_lines,
+    shared_logins,
+)
+from district.state import RoleHeld, Roster, UserState
+
+if TYPE_CHECKING:
+    from district.rows import Package
+
+MISSING_ROLE = "reference.missing_role"
+LOGIN_TAKEN = "semantic.login_taken"
+PLATFORM_ROLES = {
+    "districtAdministrator": "administrator",
+    "principal": "administrator",
+    "siteAdministrator": "administrator",
+    "systemAdministrator": "administrator",
+}
+"""Roles of 1.2 that the platform knows under another name."""
+
+
+@dataclass(slots=True)
+class Users:
+    """What a package says about users."""
+
+    bulk: bool
+    known: set[str]
+    present: dict[str, UserState] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    quarantined: set[str] = field(default_factory=set)
+    ignored_ids: set[str] = field(default_factory=set)
+    ignored: int = 0
+    errors: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    after: dict[str, UserState] = field(default_factory=dict)
+    roles_after: dict[str, RoleHeld] = field(default_factory=dict)
+
+    def is_usable(self, sourced_id: str) -> bool:
+        """Tell whether an enrollment may point to the user."""
+        if sourced_id in self.quarantined or sourced_id in self.deleted:
+            return False
+        return sourced_id in self.present or (not self.bulk and sourced_id in self.known)
+
+
+def desired_users(before: Roster, package: Package) -> Users:
+    """Give the users that the site must hold after the sync, and what could not be used."""
+    table = package.tables.get("users")
+    users = Users(table is not None and table.mode == "bulk", set(before.users))
+    lines = read_lines(package, "users")
+    roles = _Roles(before, package) if package.version == "1.2" else None
+    if roles:
+        lines = roles.keep_staff(lines, users)
+    else:
+        users.ignored = count_rows_of_students(package)
+        users.ignored_ids = _ids_of_students(package)
+    shared = shared_logins(lines)
+    for line in lines:
+        fault = line.fault or (LOGIN_TAKEN if line.id in shared else None)
+        if fault or (roles and line.id in roles.quarantined):
+            _quarantine(users, line.id, fault)
+        elif line.deletes:
+            users.deleted.add(line.id)
+        else:
+            users.present[line.id] = _state(line, roles)
+    if roles:
+        roles.apply_to_users_without_row(users, {line.id for line in lines})
+    _give_way_to_held_logins(before, users)
+    users.errors = sum(line.id in users.quarantined for line in lines)
+    users.errors += len(users.quarantined - {line.id for line in lines})
+    if roles:
+        users.roles_after = roles.settled(users.quarantined)
+    users.after = _after(before, users)
+    return users
+
+
+def _quarantine(users: Users, sourced_id: str, fault: str | None) -> None:
+    users.quarantined.add(sourced_id)
+    users.present.pop(sourced_id, None)
+    if fault:
+        users.findings.append(Finding("users", sourced_id, fault))
+
+
+def _give_way_to_held_logins(before: Roster, users: Users) -> None:
+    """Quarantine rows that claim the e-mail of an active user who keeps it."""
+    while True:
+        held = {
+            old.email.casefold(): id_
+            for id_, old in before.users.items()
+            if old.status == "active" and _stays(id_, users)
+        }
+        taken = [
+            id_ for id_, new in users.present.items() if held.get(new.email.casefold(), id_) != id_
+        ]
+        if not taken:
+            return
+        for id_ in taken:
+            _quarantine(users, id_, LOGIN_TAKEN)
+
+
+def _stays(sourced_id: str, users: Users) -> bool:
+    if sourced_id in users.quarantined:
+        return True
+    return not users.bulk and sourced_id not in users.present and sourced_id not in users.deleted
+
+
+def _after(before: Roster, users: Users) -> dict[str, UserState]:
+    after = {**before.users, **users.present}
+    for id_, old in before.users.items():
+        absent = users.bulk and id_ not in users.present and id_ not in users.quarantined
+        if absent or id_ in users.deleted:
+            after[id_] = replace(old, status="inactive")
+    return after
+
+
+def _ids_of_students(package: Package) -> set[str]:
+    if "users" not in package.tables:
+        return set()
+    staff = {line.id for line in read_lines(package, "users")}
+    return {cells["sourcedId"] for cells in package.tables["users"].records()} - staff
+
+
+def _state(line: Line, roles: _Roles | None) -> UserState:
+    cells = line.cells
+    if roles is None:
+        role = cells["role"]
+        orgs = frozenset(part.strip() for part in cells["orgSourcedIds"].split(","))
+    else:
+        role, orgs = roles.of_user(line.id)
+    return UserState(
+        cells["givenName"],
+        cells["familyName"],
+        cells["email"],
+        cells["username"],
+        role,
+        orgs,
+        "inactive" if cells.get("enabledUser") == "false" else "active",
+    )
+
+
+class _Roles:
+    """The roles.csv of 1.2, which says who is staff and where."""
+
+    def __init__(self, before: Roster, package: Package) -> None:
+        self.before = before
+        self.package = package
+        table = package.tables.get("roles")
+        bulk = table is not None and table.mode == "bulk"
+        self.bulk = bulk
+        self.held: dict[str, RoleHeld] = {} if bulk else dict(before.roles)
+        self.quarantined: set[str] = set()
+        self.findings: list[Finding] = []
+        self.touched: set[str] = set()
+        self.with_roles = _users_with_roles(package)
+        for line in read_lines(package, "roles"):
+            old = before.roles.get(line.id)
+            user = line.cells["userSourcedId"] or (old.user if old else "")
+            if line.fault:
+                self.findings.append(Finding("roles", line.id, line.fault))
+            if not user:
+                continue  # the row is broken and new: nobody knows whose it is
+            self.touched.add(user)
+            if line.fault:
+                self.quarantined.add(user)
+            elif line.deletes:
+                self.held.pop(line.id, None)
+            else:
+                self.held[line.id] = RoleHeld(
+                    user, line.cells["roleType"], line.cells["role"], line.cells["orgSourcedId"]
+                )
+        self.by_user: dict[str, list[RoleHeld]] = defaultdict(list)
+        for held in self.held.values():
+            self.by_user[held.user].append(held)
+
+    def keep_staff(self, lines: list[Line], users: Users) -> list[Line]:
+        """Give the rows of the staff, and count the others as ignored.
+
+        In a delta an unknown user without a row in roles.csv is no staff: students' roles are
+        stored nowhere, and a delta need not repeat them.
+        """
+        users.findings.extend(self.findings)
+        staff = []
+        for line in lines:
+            if self._is_staff(line):
+                staff.append(line)
+            elif self.bulk and line.id not in self.with_roles:
+                staff.append(replace(line, fault=line.fault or MISSING_ROLE))
+            else:
+                users.ignored_ids.add(line.id)
+        users.ignored = _count_rows(self.package, users.ignored_ids)
+        users.ignored_ids |= {
+            id_ for id_ in self.with_roles if id_ not in self.by_user and id_ not in self.touched
+        }
+        return staff
+
+    def _is_staff(self, line: Line) -> bool:
+        """Tell whether the row is of the staff: by a role, or in a delta by being known."""
+        return (
+            line.id in self.by_user
+            or line.id in self.touched
+            or (not self.bulk and line.id in self.before.users)
+        )
+
+    def of_user(self, sourced_id: str) -> tuple[str, frozenset[str]]:
+        """Give the user's role, the primary one first, and all orgs of their roles."""
+        held = sorted(self.by_user[sourced_id], key=lambda role: role.role_type)
+        if not held:
+            old = self.before.users[sourced_id]
+            return old.role, old.org_sourced_ids
+        role = held[0].role
+        return PLATFORM_ROLES.get(role, role), frozenset(one.org for one in held)
+
+    def apply_to_users_without_row(self, users: Users, with_row: set[str]) -> None:
+        """Let changed roles of a delta reach known users whose own row did not change."""
+        for id_ in self.touched - with_row:
+            if id_ in self.quarantined:
+                users.quarantined.add(id_)
+            elif id_ in self.before.users and self.by_user[id_] and not users.bulk:
+                role, orgs = self.of_user(id_)
+                old = self.before.users[id_]
+                users.present[id_] = replace(old, role=role, org_sourced_ids=orgs)
+
+    def settled(self, quarantined: set[str]) -> dict[str, RoleHeld]:
+        """Give the roles to remember: those of a quarantined user stay as they were."""
+        kept = {id_: held for id_, held in self.held.items() if held.user not in quarantined}
+        old = {id_: held for id_, held in self.before.roles.items() if held.user in quarantined}
+        return {**kept, **old}
+
+
+def _users_with_roles(package: Package) -> set[str]:
+    """Give the users of whom roles.csv has a row that can be read."""
+    table = package.tables.get("roles")
+    if table is None:
+        return set()
+    at = table.index("userSourcedId")
+    return {row[at] for row in table.rows if len(row) == len(table.header)}
+
+
+def _count_rows(package: Package, ids: set[str]) -> int:
+    """Count the rows of users.csv that have one of the sourcedIds, repeated rows included."""
+    table = package.tables.get("users")
+    return sum(row[0] in ids for row in table.rows) if table else 0

@@ -1,0 +1,63 @@
+"""The project keeps its own house: generated pages, the Docker layout, the size of rooms."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from oneroster_sync.findings.reference import as_markdown
+
+PROJECT = Path(__file__).resolve().parents[1]
+MODULES = sorted(
+    path
+    for folder in ("include", "plugins", "dags", "tests", "benchmarks")
+    for path in (PROJECT / folder).rglob("*.py")
+)
+
+
+def test_the_page_of_findings_is_the_catalogue() -> None:
+    """docs/reference/findings.md is what the code says."""
+    assert (PROJECT / "docs/reference/findings.md").read_text("utf-8") == as_markdown()
+
+
+def test_every_design_page_is_listed() -> None:
+    """No decision is written down where nobody finds it."""
+    pages = {page.name for page in (PROJECT / "docs/design").glob("*.md")} - {"README.md"}
+    index = (PROJECT / "docs/design/README.md").read_text("utf-8")
+    assert pages == set(re.findall(r"\]\(([a-z-]+\.md)\)", index))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_no_room_is_too_large(path: Path) -> None:
+    """A module that passes 400 lines is two modules."""
+    assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+def test_the_docker_layout_has_all_of_airflow() -> None:
+    """Every service of Airflow runs from our image, and secrets come from outside."""
+    text = (PROJECT / "docker-compose.yaml").read_text("utf-8")
+    services = yaml.safe_load(text)["services"]
+    commands = {name: service.get("command") for name, service in services.items()}
+    assert commands == {
+        "postgres": None,
+        "migrate": ["db", "migrate"],
+        "api-server": ["api-server"],
+        "scheduler": ["scheduler"],
+        "dag-processor": ["dag-processor"],
+        "triggerer": ["triggerer"],
+    }
+    asked = set(re.findall(r"\$\{([A-Z_]+)", text))
+    offered = set(re.findall(r"^([A-Z_]+)=", (PROJECT / ".env.example").read_text("utf-8"), re.M))
+    assert asked == offered
+
+
+def test_the_image_holds_what_the_sync_needs() -> None:
+    """The folders that run are copied into the image, and the tests are not."""
+    copied = re.findall(r"^COPY (\S+)", (PROJECT / "Dockerfile").read_text("utf-8"), re.M)
+    assert {"include", "dags", "plugins", "expectations", "requirements.txt"} <= set(copied)
+    ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
+    assert ignored[0] == "*"
+    assert "!tests" not in ignored
