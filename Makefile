@@ -63,7 +63,7 @@ status: setup ## tell what is running
 	@$(LOCAL) status
 
 test: setup ## run all tests (ARGS="-k name" for some)
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 check: setup ## lint, formatting, types and the direction of imports
 	$(VENV)/bin/ruff check .
