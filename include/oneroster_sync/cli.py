@@ -226,7 +226,7 @@ def explain(site: str, term: str, as_json: bool) -> None:
         for change in record["changes"]:
             place = f" ({change['file']} row {change['row']})" if change["row"] else ""
             lines.append(
-                f"  {change['made_at']} {change['kind']} {change['action']}: {change['reason']}"
+                f"  {change['made_at']} {change['action']} {_what(change)}: {change['reason']}"
                 f"{place}; run {change['run_id']}, asked for by {change['requested_by']}, "
                 f"credited to {change['credited_to']}"
             )
@@ -282,6 +282,15 @@ def _request(site: str, package: str, scope: str | None, profile: str | None, ki
         kind=Kind(kind),
         scope=Scope(scope) if scope else None,
         profile=Profile(profile) if profile else None,
+    )
+
+
+def _what(change: dict[str, Any]) -> str:
+    user, course = change["user_sourced_id"], change["course_sourced_id"]
+    return (
+        f"assignment of {user} to {course}"
+        if user and course
+        else f"{change['kind']} {user or course}"
     )
 
 

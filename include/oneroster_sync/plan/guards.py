@@ -111,7 +111,7 @@ def _removals(plan: Plan, roster: Roster, guards: Guards) -> list[Hold]:
         if guard.cap is not None and found > guard.cap:
             holds.append(Hold("guard.removals", kind, found, of, f"at most {guard.cap:,}"))
         elif found >= guard.minimum and found * 100 >= guard.percent * of:
-            limit = f"less than {guard.percent:g} % or {guard.minimum}"
+            limit = f"less than {guard.percent:g} % or fewer than {guard.minimum}"
             holds.append(Hold("guard.removals", kind, found, of, limit))
     return holds
 
@@ -175,7 +175,7 @@ def _identity_shift(plan: Plan, roster: Roster, guard: RemovalGuard) -> list[Hol
                 "users",
                 found,
                 of,
-                f"less than {guard.percent:g} % or {guard.minimum}",
+                f"less than {guard.percent:g} % or fewer than {guard.minimum}",
             )
         ]
     return []
