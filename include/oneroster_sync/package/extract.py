@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.package.headers import check_delimiter, meant_names
 from oneroster_sync.package.lookalikes import lookalike
 from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, read_manifest
 from oneroster_sync.package.opening import Limits, Package, PackageFile, RefusedError, open_package
@@ -101,7 +102,7 @@ def _read(
     findings = extracted.findings
     findings.extend(package.findings)
     _respell_names(package, profile, findings)
-    headers = _headers(package)
+    headers = _headers(package, files)
     if (other := lookalike(headers)) is not None:
         expected = f"OneRoster CSV; this is {other}"
         raise RefusedError(Finding("package.lookalike", expected=expected))
@@ -162,11 +163,13 @@ def _respell_names(package: Package, profile: Profile, findings: Findings) -> No
             package.files[meant] = PackageFile(meant, package, file.member)
 
 
-def _headers(package: Package) -> dict[str, list[str]]:
+def _headers(package: Package, files: Collection[str]) -> dict[str, list[str]]:
     """Return the headers of the files that may be opened; others count by name only."""
     headers: dict[str, list[str]] = {}
     for name, file in package.files.items():
-        headers[name] = read_header(file, package.limits.line) if name in ROSTERING_FILES else []
+        opened = name in files and name in ROSTERING_FILES
+        headers[name] = read_header(file, package.limits.line) if opened else []
+        check_delimiter(headers[name], f"{name}.csv")
     return headers
 
 
@@ -178,6 +181,9 @@ def _manifest(
     if file is not None:
         with file.open() as stream:
             data = stream.read(_MANIFEST_BYTES)
+        if len(data) == _MANIFEST_BYTES:
+            expected = f"less than {_MANIFEST_BYTES:,} bytes"
+            raise RefusedError(Finding("zip.size_exceeded", file="manifest.csv", expected=expected))
         manifest = read_manifest(data.decode("utf-8", "replace"), present, profile)
         findings.extend(manifest.findings)
         return manifest
@@ -190,8 +196,8 @@ def _manifest(
 
 
 def _version_by_headers(headers: dict[str, list[str]]) -> Version:
-    users = headers.get("users", [])
-    if "roles" in headers or (users and not {"role", "orgSourcedIds"} & set(users)):
+    users = meant_names(headers.get("users", []))
+    if "roles" in headers or (users and not {"role", "orgsourcedids"} & users):
         return Version.V1_2
     scores = {
         v: sum(_score(n, h, v) for n, h in headers.items()) for v in (Version.V1_1, Version.V1_0)
@@ -201,7 +207,8 @@ def _version_by_headers(headers: dict[str, list[str]]) -> Version:
 
 def _score(name: str, header: list[str], version: Version) -> int:
     file = rostering_file(name, version)
-    return len({c.name for c in file.columns} & set(header)) if file else 0
+    known = {column.name.lower() for column in file.columns} if file else set()
+    return len(known & {cell.strip().lower() for cell in header})
 
 
 def _check_present(package: Package, manifest: Manifest, findings: Findings) -> None:

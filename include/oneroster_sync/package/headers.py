@@ -56,13 +56,12 @@ def match_header(
     for cell in header:
         spelled = cell if profile is Profile.STRICT else _spelled(cell, file, findings, header)
         if not cell.strip() or spelled in found or spelled in unknown:
-            raise RefusedError(Finding("table.duplicate_header", file=name, column=cell or None))
+            shown = spelled if file.column(spelled) is not None else None
+            raise RefusedError(Finding("table.duplicate_header", file=name, column=shown))
         if file.column(spelled) is not None:
             found[spelled] = cell
         else:
             unknown.append(spelled)
-    if "," not in "".join(header) and len(header) == 1 and re.search("[;\t|]", header[0]):
-        raise RefusedError(Finding("csv.wrong_delimiter", file=name, expected="commas"))
     _check_missing(file, found, unknown, severity, findings)
     extra = _EXTRA.get((file.name, file.version), set())
     findings.extend(
@@ -86,7 +85,7 @@ def _spelled(cell: str, file: File, findings: list[Finding], header: list[str]) 
     if cell in by_name:
         return by_name[cell]
     name = f"{file.name}.csv"
-    clean = "".join(c for c in cell if unicodedata.category(c) not in {"Cf", "Cc"}).strip()
+    clean = _clean(cell)
     by_lower = {n.lower(): c for n, c in by_name.items()}
     canonical = by_lower.get(clean.lower())
     if canonical is None:
@@ -120,13 +119,35 @@ def _check_missing(
         expected = f"the columns of OneRoster {file.version}, not of {others}"
         raise RefusedError(Finding("schema.version_mismatch", file=name, row=1, expected=expected))
     for column in missing:
-        near = difflib.get_close_matches(column.name, unknown, n=1, cutoff=0.7)
+        # Where most columns are not known the row may be no header, but somebody's values.
+        is_header = len(found) * 2 > len(file.columns)
+        near = difflib.get_close_matches(column.name, unknown, cutoff=0.7) if is_header else []
         expected = f"{column.name} (is it {near[0]!r}?)" if near else column.name
         place = Severity.ERROR if column.need is Need.ESSENTIAL else severity
         finding = Finding("schema.missing_header", place, name, 1, column.name, expected=expected)
         if column.need is Need.ESSENTIAL:
             raise RefusedError(finding)
         findings.append(finding)
+
+
+def check_delimiter(header: list[str], name: str) -> None:
+    """Refuse a header whose columns are not separated by commas.
+
+    Raises:
+        RefusedError: There is one cell, and it holds another separator.
+    """
+    if len(header) == 1 and re.search("[;\t|]", header[0]):
+        raise RefusedError(Finding("csv.wrong_delimiter", file=name, expected="commas"))
+
+
+def meant_names(header: list[str]) -> set[str]:
+    """Return what a header's cells mean, in lower case, for telling versions apart."""
+    names = {_clean(cell).lower() for cell in header}
+    return names | {ALIASES[name].lower() for name in names & ALIASES.keys()}
+
+
+def _clean(cell: str) -> str:
+    return "".join(c for c in cell if unicodedata.category(c) not in {"Cf", "Cc"}).strip()
 
 
 def _other_version(file: File, unknown: list[str]) -> Version | None:

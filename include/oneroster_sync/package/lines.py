@@ -27,6 +27,7 @@ BLOCK = 16 << 20
 _LF, _CR = b"\n\r"
 _VALUE = r'(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")'
 _LINE = rf"^{_VALUE}(?:,{_VALUE})*\r?\n$"
+_NOTHING = r"^,[, \t]*\r?\n$"
 _CONTROL = bytes(c for c in range(32) if c not in b"\t\r\n") + b"\x7f"
 _HAS_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 
@@ -36,7 +37,7 @@ class Block:
     """Whole lines of a file.
 
     Attributes:
-        data: The bytes, ending with a line feed, without blank lines.
+        data: The bytes, ending with a line feed, without lines that are blank or only commas.
         rows: Row number of each line.
         control: Indices of the lines that hold control characters.
     """
@@ -82,12 +83,18 @@ def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[B
     lengths = ends - starts
     rows = np.arange(first_row, first_row + len(ends), dtype=np.int64)
     if lengths.max() > line_limit:
-        raise RefusedError(_too_long(name, int(rows[lengths > line_limit][0]), line_limit))
+        at = int(np.flatnonzero(lengths > line_limit)[0])
+        row = int(rows[at])
+        if b"\r" in data[starts[at] : ends[at]].removesuffix(b"\n").removesuffix(b"\r"):
+            raise RefusedError(Finding("csv.bare_carriage_return", file=name, row=row))
+        raise RefusedError(_too_long(name, row, line_limit))
     blank = lengths == 1
     if b"\r" in data:
         two = np.flatnonzero(lengths == len(b"\r\n"))
         blank[two] = np.frombuffer(data, np.uint8)[starts[two]] == _CR
     lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
+    if data.startswith(b",") or b"\n," in data:
+        blank |= pc.match_substring_regex(lines, _NOTHING).to_numpy(False)
     if b'"' in data or b"\r" in data:
         _check_grammar(data, lines, rows, name)
     if blank.any():
@@ -136,9 +143,14 @@ def _check_utf8(data: bytes, name: str, first_row: int) -> None:
 
 def _without_mark(data: bytes, name: str) -> bytes:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        expected = "UTF-8, not UTF-16"
-        raise RefusedError(Finding("csv.invalid_utf8", file=name, row=1, expected=expected))
+        raise RefusedError(_utf16(name))
+    if b"\0" in data[: max(data.find(b"\n"), 0)]:
+        raise RefusedError(_utf16(name))
     return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _utf16(name: str) -> Finding:
+    return Finding("csv.invalid_utf8", file=name, row=1, expected="UTF-8, not UTF-16")
 
 
 def _too_long(name: str, row: int, limit: int) -> Finding:

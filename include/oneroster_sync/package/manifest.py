@@ -65,14 +65,7 @@ def read_manifest(text: str, present: set[str], profile: Profile) -> Manifest:
         findings.append(_missing(f"file.{name}", severity))
         if name in present:
             modes[name] = Mode.BULK
-    for name, mode in sorted(modes.items()):
-        row = rows.get(f"file.{name}")
-        if mode is Mode.ABSENT and name in present and name in ROSTERING_FILES:
-            raise RefusedError(Finding("manifest.file_unexpected", file=f"{name}.csv", row=row))
-        if mode is not Mode.ABSENT and name not in present:
-            if name in ROSTERING_FILES:
-                raise RefusedError(Finding("manifest.file_missing", file=f"{name}.csv", row=row))
-            findings.append(Finding("manifest.file_missing", severity, f"{name}.csv", row))
+    _check_files(modes, rows, present, severity, findings)
     return Manifest(version, modes, findings)
 
 
@@ -82,10 +75,33 @@ def assumed_manifest(version: Version, present: set[str]) -> Manifest:
     return Manifest(version, modes)
 
 
+def _check_files(
+    modes: dict[str, Mode],
+    rows: dict[str, int],
+    present: set[str],
+    severity: Severity,
+    findings: list[Finding],
+) -> None:
+    """Compare what the manifest says of files with the files that are there."""
+    for name, mode in sorted(modes.items()):
+        row = rows.get(f"file.{name}")
+        if mode is Mode.ABSENT and name in present:
+            if name in ROSTERING_FILES:
+                raise RefusedError(Finding("manifest.file_unexpected", file=f"{name}.csv", row=row))
+            findings.append(Finding("manifest.file_unexpected", severity, f"{name}.csv", row))
+        if mode is not Mode.ABSENT and name not in present:
+            if name in ROSTERING_FILES:
+                raise RefusedError(Finding("manifest.file_missing", file=f"{name}.csv", row=row))
+            findings.append(Finding("manifest.file_missing", severity, f"{name}.csv", row))
+
+
 def _properties(
     text: str, severity: Severity, findings: list[Finding]
 ) -> tuple[dict[str, str], dict[str, int]]:
-    lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+    try:
+        lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+    except csv.Error:
+        raise RefusedError(Finding("csv.field_too_large", file=NAME)) from None
     header = [cell.strip() for cell in lines[0]] if lines else []
     if header[:2] != ["propertyName", "value"]:
         expected = "propertyName,value"

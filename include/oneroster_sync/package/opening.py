@@ -225,6 +225,8 @@ def _check_structure(archive: zipfile.ZipFile, path: Path) -> None:
         raise RefusedError(Finding("package.empty"))
     with path.open("rb") as stream:
         end = path.stat().st_size - 22 - len(archive.comment)
+        if infos[0].header_offset < 0:
+            raise RefusedError(Finding("zip.invalid_archive"))
         stream.seek(max(end, 0))
         if infos[0].header_offset != 0 or stream.read(4) != b"PK\x05\x06":
             raise RefusedError(Finding("zip.trailing_data"))

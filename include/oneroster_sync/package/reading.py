@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Keep = Callable[[pa.Table], pa.Table]
 
+_BLANK = b"\r\n"
 OWN = [pa.field("row", pa.int64()), pa.field("flaw", pa.string()), pa.field("withheld", pa.bool_())]
 
 
@@ -183,10 +184,11 @@ class _Head:
     def read(self, size: int, /) -> bytes:  # noqa: ARG002  the line is as long as it is
         if self._line:
             return b""
-        while b"\n" not in self._line and len(self._line) < 1 << 20:
+        while b"\n" not in self._line.lstrip(_BLANK) and len(self._line) < 1 << 20:
             data = self._stream.read(1 << 16)  # type: ignore[attr-defined]
             if not data:
                 break
             self._line += data
-        end = self._line.find(b"\n") + 1
+        blank = len(self._line) - len(self._line.lstrip(_BLANK))
+        end = self._line.find(b"\n", blank) + 1
         return self._line[:end] if end else self._line

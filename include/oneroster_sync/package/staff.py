@@ -50,6 +50,7 @@ class Staff:
     delta: bool = False
     ignored: int = 0
     _staff: list[pa.Array] = field(default_factory=list)
+    _unclear: list[pa.Array] = field(default_factory=list)
     _others: list[pa.Array] = field(default_factory=list)
     _dropped: list[pa.Array] = field(default_factory=list)
     _kept: list[pa.Array] = field(default_factory=list)
@@ -65,7 +66,9 @@ class Staff:
         dropped = _is_no_staff(table["role"])
         self._others.append(_ids(table["userSourcedId"].filter(dropped)))
         kept = table.filter(pc.invert(dropped))
-        self._staff.append(_ids(kept["userSourcedId"]))
+        sound = pc.or_(role_is(kept["role"], STAFF_ROLES), pc.is_valid(kept["flaw"]))
+        self._staff.append(_ids(kept["userSourcedId"].filter(sound)))
+        self._unclear.append(_ids(kept["userSourcedId"].filter(pc.invert(sound))))
         return kept
 
     def keep_users(self, table: pa.Table) -> pa.Table:
@@ -74,17 +77,19 @@ class Staff:
             ids = table["sourcedId"]
             staff = pc.is_in(ids, _joined(self._staff))
             known = pc.is_in(ids, self.known.users)
-            dropped = pc.and_(pc.is_in(ids, _joined(self._others)), pc.invert(staff))
+            unread = pc.is_in(ids, _joined(self._unclear))
+            others = pc.is_in(ids, _joined(self._others))
             if self.delta:
-                dropped = pc.or_(dropped, pc.invert(pc.or_(staff, known)))
+                others = pc.or_(others, pc.invert(known))
+            dropped = pc.and_(others, pc.invert(pc.or_(staff, unread)))
             if self._lost_role:
                 dropped = pc.and_(dropped, pc.invert(known))
-            seen = pc.or_(staff, known) if self.delta else staff
+            seen = pc.or_(staff, pc.and_(known, pc.invert(unread))) if self.delta else staff
             unclear = pc.invert(pc.or_(seen, dropped))
         else:
             dropped = _is_no_staff(table["role"])
             unclear = pc.invert(role_is(table["role"], STAFF_ROLES))
-        dropped = pc.and_(dropped, pc.is_null(table["flaw"]))
+            dropped = pc.and_(dropped, pc.is_null(table["flaw"]))
         self.ignored += pc.sum(dropped).as_py() or 0
         self._dropped.append(_ids(table["sourcedId"].filter(dropped)))
         kept = _withhold(table, unclear).filter(pc.invert(dropped))

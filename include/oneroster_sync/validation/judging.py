@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.core import ExpectationSuite, ExpectationSuiteValidationResult
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -66,7 +66,7 @@ class Judge:
 
         batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
         definition = gx.ValidationDefinition(
-            name=name, data=batch, suite=self._context.suites.add(gx.ExpectationSuite(**suite))
+            name=name, data=batch, suite=self._context.suites.add(_suite(name, suite))
         )
         self._context.validation_definitions.add(definition)
         result = definition.run(
@@ -83,6 +83,21 @@ class Judge:
         for asset in _UNUSED_ASSETS:
             path = self._docs / "static" / asset
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
+    """Return a suite as Great Expectations has it; it drops in silence what it does not know."""
+    import great_expectations as gx
+
+    try:
+        made = gx.ExpectationSuite(**suite)
+    except Exception as error:
+        raise SuiteError(f"the suite of {name} is none: {error}") from error
+    known = {expectation.expectation_type for expectation in made.expectations}
+    for expectation in suite["expectations"]:
+        if expectation.get("type") not in known:
+            raise SuiteError(f"the suite of {name}: there is no {expectation.get('type')!r}")
+    return made
 
 
 def _site(docs: Path) -> dict[str, Any]:

@@ -40,21 +40,32 @@ def load_suite(
     """
     path = folder / version.value / f"{file}.json"
     try:
-        suite: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        suite = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise SuiteError(
             f"{path} is missing: every file of OneRoster {version} needs a suite"
         ) from None
     except json.JSONDecodeError as error:
         raise SuiteError(f"{path} is no JSON: {error}") from error
-    for number, expectation in enumerate(suite["expectations"], start=1):
-        code = expectation.get("meta", {}).get("code")
-        if code not in CODES:
-            raise SuiteError(
-                f"{path}: expectation {number} needs meta.code to be a finding code, not {code!r}"
-            )
-    suite["expectations"] = [e for e in suite["expectations"] if _applies(e, mode, missing)]
-    return suite
+    expectations = suite.get("expectations") if isinstance(suite, dict) else None
+    if not isinstance(expectations, list) or not isinstance(suite.get("name"), str):
+        raise SuiteError(f"{path} is no suite: it needs a name and a list of expectations")
+    for number, expectation in enumerate(expectations, start=1):
+        problem = _problem(expectation)
+        if problem is not None:
+            raise SuiteError(f"{path}: expectation {number} {problem}")
+    return {**suite, "expectations": [e for e in expectations if _applies(e, mode, missing)]}
+
+
+def _problem(expectation: Any) -> str | None:
+    """Return what is wrong with an expectation before Great Expectations sees it."""
+    if not isinstance(expectation, dict):
+        return "is no JSON object"
+    for part in ("kwargs", "meta"):
+        if not isinstance(expectation.get(part), dict):
+            return f"needs {part}"
+    code = expectation["meta"].get("code")
+    return None if code in CODES else f"needs meta.code to be a finding code, not {code!r}"
 
 
 def _applies(expectation: dict[str, Any], mode: Mode, missing: set[str]) -> bool:

@@ -73,7 +73,9 @@ def validate(
 
     validated = Validated()
     judge = Judge(docs)
-    tables = {name: _with_login(name, table) for name, table in tables.items()}
+    tables = dict(tables)
+    if "users" in tables:
+        tables["users"] = _with_login(tables["users"], validated.findings)
     targets = _targets(tables, modes, known)
     token = TARGETS.set(targets)
     try:
@@ -136,14 +138,23 @@ def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
         targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
 
 
-def _with_login(name: str, table: pa.Table) -> pa.Table:
+def _with_login(table: pa.Table, findings: Findings) -> pa.Table:
     """Add `login`: the e-mail address, or a username that is one, in one spelling."""
-    if name != "users":
-        return table
-    by_name = pc.if_else(
-        pc.match_substring_regex(table["username"], _EMAIL), table["username"], None
-    )
-    login = pc.coalesce(table["email"], by_name)
+    named = pc.fill_null(pc.match_substring_regex(table["username"], _EMAIL), False)
+    by_name = pc.and_(pc.is_null(table["email"]), named)
+    rows = table["row"].filter(by_name)
+    if len(rows):
+        findings.add(
+            Finding(
+                "semantic.login_from_username",
+                Severity.WARNING,
+                "users.csv",
+                pc.min(rows).as_py(),
+                "email",
+                rows=len(rows),
+            )
+        )
+    login = pc.if_else(by_name, table["username"], table["email"])
     folded = pa.array([v.casefold() if v else None for v in login.to_pylist()], pa.string())
     return table.append_column("login", folded)
 
@@ -207,6 +218,22 @@ def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
             of_these = pc.is_in(found["row"], table["row"].filter(rows).combine_chunks())
             said = pc.is_in(found["column"], telling)
             found = found.filter(pc.or_(pc.invert(of_these), said))
+    return _without_explained(found)
+
+
+_EXPLAINED_BY = {
+    "semantic.date_order": "row.invalid_date",
+    "semantic.login_taken": "reference.duplicate_sourced_id",
+}
+"""Finding → the finding that says why, when a row has both."""
+
+
+def _without_explained(found: pa.Table) -> pa.Table:
+    for code, reason in _EXPLAINED_BY.items():
+        of_reason = found.filter(pc.equal(found["code"], reason))["row"].combine_chunks()
+        if len(of_reason):
+            explained = pc.and_(pc.equal(found["code"], code), pc.is_in(found["row"], of_reason))
+            found = found.filter(pc.invert(explained))
     return found
 
 

@@ -1,0 +1,257 @@
+"""Personal data stays where it is needed: in the roster, its audit and the plans for it.
+
+Every column of users.csv is filled with words that stand nowhere else. After whole runs, with
+every kind of fault, everything that a run leaves behind is searched for them:
+
+* what belongs to students and parents, or stands in a column that is not needed, is nowhere;
+* names, usernames and e-mail addresses of staff are in no log, finding, report or run's record.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from golden.school import SCHOOL, SCHOOL_1_2, Texts, added
+from oneroster_sync import settings
+from oneroster_sync.store import database
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+PERSONAL = "Zqpersonal"
+NEVER = "Zqnever"
+_KEPT_OF_STAFF = {"givenName", "familyName", "username", "email"}
+_OF_THE_ROW = {
+    "sourcedId",
+    "status",
+    "dateLastModified",
+    "enabledUser",
+    "orgSourcedIds",
+    "role",
+    "primaryOrgSourcedId",
+}
+
+
+def row(header: str, sourced_id: str, *, outsider: bool = False, **cells: str) -> str:
+    """Return a row of users.csv that is marked in every column that could tell of a person."""
+    told = {
+        "sourcedId": sourced_id,
+        "enabledUser": "true",
+        "orgSourcedIds": "s",
+        "role": "student" if outsider else "teacher",
+        "primaryOrgSourcedId": "s",
+    }
+    for name in header.split(","):
+        if name not in _OF_THE_ROW:
+            mark = NEVER if outsider or name not in _KEPT_OF_STAFF else PERSONAL
+            told[name] = f"{mark}{name}{sourced_id.removeprefix(NEVER)}"
+    told["email"] += "@example.org"
+    told |= {name: cell for name, cell in cells.items() if name in header.split(",")}
+    return ",".join(told.get(name, "") for name in header.split(","))
+
+
+def marked(texts: Texts) -> Texts:
+    """Return the school with people of all kinds, right and wrong, marked throughout."""
+    header = texts["users.csv"].splitlines()[0]
+    people = [
+        row(header, "ok1"),
+        row(header, "ok2", username=f" {PERSONAL}blanks "),
+        row(header, "named", email=f"{PERSONAL}no-address"),
+        row(header, "long", familyName=PERSONAL * 30),
+        row(header, "blank", givenName=""),
+        row(header, "flag", enabledUser="maybe"),
+        row(header, "shared1", email=f"{PERSONAL}shared@example.org"),
+        row(header, "shared2", email=f"{PERSONAL}SHARED@example.org"),
+        row(header, "twice"),
+        row(header, "twice", givenName=f"{PERSONAL}other"),
+        row(header, "again"),
+        row(header, "again"),
+        row(header, "bell", givenName=f"{PERSONAL}\x07"),
+        row(header, "ragged") + f",{PERSONAL}",
+        row(header, "unclear", outsider=True, role="pupil"),
+        row(header, f"{NEVER}1", outsider=True),
+        row(header, f"{NEVER}2", outsider=True, role="guardian"),
+        row(header, f"{NEVER}3", outsider=True, enabledUser="maybe"),
+        row(header, f"{NEVER}4", outsider=True, email="no address"),
+    ]
+    texts = added(texts, "users.csv", *people)
+    texts = added(
+        texts,
+        "enrollments.csv",
+        "e1,,,m1,s,ok1,teacher,,,",
+        "e2,,,gone,s,ok2,teacher,,,",
+        "e3,,,m1,s,named,teacher,,,",
+        *(f"{NEVER}{n},,,m1,s,{NEVER}{n},student,,," for n in (1, 2, 3, 4)),
+        f"{NEVER}5,,,gone,s,{NEVER}1,teacher,,,",
+    )
+    if "roles.csv" not in texts:
+        return texts
+    staff = {line.split(",")[0] for line in people} - {f"{NEVER}{n}" for n in (1, 2, 3, 4)}
+    return added(
+        texts,
+        "roles.csv",
+        *(f"r-{who},,,{who},primary,teacher,,,s," for who in sorted(staff - {"unclear"})),
+        "r-unclear,,,unclear,primary,pupil,,,s,",
+        *(f"{NEVER}r{n},,,{NEVER}{n},primary,parent,,,s,{NEVER}" for n in (1, 2, 3, 4)),
+    )
+
+
+def files_below(folder: Path) -> dict[str, str]:
+    """Return the contents of all files below a folder as text, Parquet files unpacked."""
+    found = {}
+    for path in sorted(file for file in folder.rglob("*") if file.is_file()):
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            found[str(path)] = f"{table.schema} {table.to_pylist()}"
+        else:
+            found[str(path)] = path.read_bytes().decode("utf-8", "replace")
+    return found
+
+
+def tables_of_the_database() -> dict[str, str]:
+    """Return the rows of all tables as text."""
+    names = "select tablename from pg_tables where schemaname = 'public' order by 1"
+    with database.engine().connect() as connection:
+        return {
+            name: str(connection.scalars(sa.text(f'select t::text from "{name}" t')).all())  # noqa: S608
+            for name in connection.scalars(sa.text(names)).all()
+        }
+
+
+def where(word: str, places: dict[str, str]) -> list[str]:
+    """Return the names of the places that hold a word, in whatever case."""
+    return [name for name, text in places.items() if word.lower() in text.lower()]
+
+
+def run_folder(site: Site) -> Path:
+    """Return the folder of a site's runs."""
+    return Path(settings.storage().path) / "runs" / site.name
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files in this test."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
+def test_whole_run_leaves_no_trace_of_students(
+    site: Site, caplog: pytest.LogCaptureFixture, temporary: Path, texts: Texts
+) -> None:
+    """A run that is held, looked at, approved and applied keeps people's data to itself."""
+    caplog.set_level(logging.DEBUG)
+    package = site.package(marked(texts))
+
+    code, held = site.command("sync", package)
+
+    assert (code, held["outcome"]) == (3, "held")
+    waiting = files_below(run_folder(site))
+    assert where("quarantined/users.parquet", {name: name for name in waiting})
+
+    code, applied = site.command("approve", held["run_id"])
+
+    assert (code, applied["outcome"]) == (0, "succeeded_with_errors")
+    assert {"ok1", "ok2", "again"} <= set(site.users())
+    _, listed = site.command("history")
+    after, tables = files_below(run_folder(site)), tables_of_the_database()
+    told = {
+        "log": caplog.text,
+        "printed": str([held, applied, listed]),
+        **{f"left in {name}": text for name, text in files_below(temporary).items()},
+    }
+
+    assert where(NEVER, {**waiting, **after, **tables, **told}) == []
+    assert where(PERSONAL, told) == []
+    assert where(PERSONAL, tables) == ["changes", "users"]
+    holding = where(PERSONAL, {**waiting, **after})
+    assert {Path(name).suffix for name in holding} == {".parquet"}
+    assert {Path(name).parent.name for name in holding} == {"valid", "quarantined", "plan"}
+    reports = [name for name in after if "/report/" in name]
+    assert any(name.endswith(".html") for name in reports)
+
+
+@pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
+def test_data_that_is_no_longer_needed_goes(site: Site, texts: Texts) -> None:
+    """Once a run is applied its rows are gone; what is left names changes to the roster only."""
+    held = site.sync(marked(texts))
+    site.command("approve", held["run_id"])
+
+    parents = {Path(n).parent.name for n in where(PERSONAL, files_below(run_folder(site)))}
+
+    assert parents == {"plan"}
+
+
+def test_rejected_run_tells_no_values(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """A strict run that rejects a package says why without a word of what stands in it."""
+    caplog.set_level(logging.DEBUG)
+
+    run = site.sync(marked(SCHOOL), "--profile", "strict")
+
+    assert run["outcome"] == "rejected"
+    places = {
+        "log": caplog.text,
+        "printed": str(run),
+        **files_below(run_folder(site)),
+        **tables_of_the_database(),
+    }
+    mine = {name: text for name, text in places.items() if name not in {"users", "changes"}}
+    assert where(NEVER, places) == []
+    assert where(PERSONAL, mine) == []
+
+
+@pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
+def test_file_without_header_tells_no_values(
+    site: Site, caplog: pytest.LogCaptureFixture, texts: Texts
+) -> None:
+    """Where a file lacks its header the first person's row is not shown as one."""
+    caplog.set_level(logging.DEBUG)
+    header = texts["users.csv"].splitlines()[0]
+    person = f"{NEVER}person"
+    cells = dict.fromkeys(header.split(","), person)
+    users = row(header, person, outsider=True, **cells) + "\n"
+
+    run = site.sync({**texts, "users.csv": users})
+
+    assert run["outcome"] == "rejected"
+    places = {
+        "log": caplog.text,
+        "printed": str(run),
+        **files_below(run_folder(site)),
+        **tables_of_the_database(),
+    }
+    assert where(NEVER, places) == []
+
+
+def test_sourced_id_that_is_an_address_is_not_logged(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where an SIS uses e-mail addresses as sourcedIds the log shows a hash of them."""
+    caplog.set_level(logging.DEBUG)
+    address = f"{PERSONAL}address@example.org"
+    header = SCHOOL["users.csv"].splitlines()[0]
+    texts = added(
+        SCHOOL,
+        "users.csv",
+        row(header, address, email=address),
+        row(header, f"x{address}", email=f"x{address}", givenName=""),
+    )
+    texts = added(texts, "enrollments.csv", f"e1,,,m1,s,{address},teacher,,,")
+
+    run = site.sync(texts)
+
+    assert run["outcome"] == "succeeded_with_errors"
+    assert site.users()[address] == "active"
+    assert "sha256:" in caplog.text
+    left = files_below(run_folder(site))
+    reports = {name: text for name, text in left.items() if not name.endswith(".parquet")}
+    assert where(PERSONAL, {"log": caplog.text, "reasons": str(run["reasons"]), **reports}) == []

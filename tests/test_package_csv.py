@@ -1,0 +1,393 @@
+"""The files: what a CSV must look like, and which number each of its rows has.
+
+A file that breaks the grammar is refused as a whole, since no later row of it could be trusted. A
+row that does not fit is named and kept aside, so that its record is not taken for missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import (
+    SCHOOL,
+    added,
+    changed,
+    folder_of,
+    opened,
+    told,
+)
+from oneroster_sync.package import Extracted, lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "users.csv"
+USERS = SCHOOL[FILE]
+HEADER = USERS.splitlines()[0]
+ANN, BOB, CAT = USERS.splitlines()[1:4]
+PROFILES = ("tolerant", "strict")
+
+
+def school_with(users: str | bytes) -> dict[str, str | bytes]:
+    """Return the school with another users.csv."""
+    return {**SCHOOL, FILE: users}
+
+
+def sourced_ids(extracted: Extracted) -> list[str]:
+    """Return the sourcedIds of the users that were kept."""
+    ids: list[str] = extracted.tables["users"]["sourcedId"].to_pylist()
+    return ids
+
+
+def row_numbers(extracted: Extracted) -> list[int]:
+    """Return the row numbers of the users that were kept."""
+    rows: list[int] = extracted.tables["users"]["row"].to_pylist()
+    return rows
+
+
+def expected_of(extracted: Extracted, at: int = -1) -> str:
+    """Return what one of the findings says would have been right."""
+    return str(extracted.findings.table()["expected"][at])
+
+
+# Empty files
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("file", ["users.csv", "orgs.csv", "enrollments.csv"])
+@pytest.mark.parametrize("text", ["", "\n", "\r\n\r\n", "\ufeff"])
+def test_empty_file_is_refused(tmp_path: Path, profile: str, file: str, text: str) -> None:
+    """A file without even a header refuses the package: it is not an empty list."""
+    extracted = opened(folder_of({**SCHOOL, file: text}, tmp_path / "p"), profile)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("table.missing_header", file, None)]
+
+
+@pytest.mark.parametrize("text", [HEADER, f"{HEADER}\n", f"{HEADER}\r\n\r\n"])
+def test_file_without_rows_is_named(tmp_path: Path, text: str) -> None:
+    """A header without rows is named; strict refuses it, tolerant leaves it to the guard."""
+    package = folder_of(school_with(text), tmp_path / "p")
+
+    tolerant, strict = opened(package), opened(package, "strict")
+
+    assert not tolerant.refused
+    assert told(tolerant.findings) == [("table.no_rows", FILE, None)]
+    assert tolerant.rows["users"] == 0
+    assert strict.refused
+
+
+# Bytes
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("name", "encoding", "byte", "shown"),
+    [("Jos\xe9", "latin-1", 30, "0xE9"), ("O’Hara", "cp1252", 28, "0x92")],
+)
+def test_other_encodings_are_refused(
+    tmp_path: Path, profile: str, name: str, encoding: str, byte: int, shown: str
+) -> None:
+    """Text that is not UTF-8 is refused with the row and the byte: no name is stored garbled."""
+    users = USERS.replace("bob,,Bob,", f"bob,,{name},").encode(encoding)
+
+    extracted = opened(folder_of(school_with(users), tmp_path / "p"), profile)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("csv.invalid_utf8", FILE, 3)]
+    assert f"byte {byte} of the row is {shown}" in expected_of(extracted)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_utf_16_is_refused(tmp_path: Path, encoding: str) -> None:
+    """What Excel calls Unicode text is refused, with a byte order mark and without."""
+    extracted = opened(folder_of(school_with(USERS.encode(encoding)), tmp_path / "p"))
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("csv.invalid_utf8", FILE, 1)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xc3", b"\xc3(", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xff"],
+)
+def test_broken_utf_8_is_refused(tmp_path: Path, data: bytes) -> None:
+    """Cut, overlong and surrogate sequences are no UTF-8, also in the last byte of the file."""
+    users = USERS.encode() + BOB.encode().removesuffix(b",,,,,") + data
+
+    extracted = opened(folder_of(school_with(users), tmp_path / "p"))
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("csv.invalid_utf8", FILE, 8)]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + USERS,
+        USERS.replace("\n", "\r\n"),
+        "\ufeff" + USERS.replace("\n", "\r\n"),
+        USERS.removesuffix("\n"),
+        USERS + "\n\n\n",
+        USERS.replace("\n", "\r\n") + "\r\n",
+        "".join(
+            ",".join(f'"{cell}"' for cell in line.split(",")) + "\n" for line in USERS.splitlines()
+        ),
+    ],
+)
+def test_layout_does_not_matter(tmp_path: Path, profile: str, text: str) -> None:
+    """Byte order mark, line ends, blank lines at the end and quotes change nothing."""
+    plain = opened(folder_of(SCHOOL, tmp_path / "plain"), profile)
+
+    extracted = opened(folder_of(school_with(text), tmp_path / "p"), profile)
+
+    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert extracted.tables == plain.tables
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("Zoë", "Zoë"),
+        ("李", "李"),
+        ("👩‍🏫", "👩‍🏫"),
+        ('"Lee, Jr."', "Lee, Jr."),
+        ('"the ""Doc"""', 'the "Doc"'),
+        ("O'Hara", "O'Hara"),
+        ("NA", "NA"),
+        ("N/A", "N/A"),
+        ("null", "null"),
+        ("NULL", "NULL"),
+        ("None", "None"),
+        ("nan", "nan"),
+        ("True", "True"),
+        ("007", "007"),
+        ("1.20", "1.20"),
+        ("1e5", "1e5"),
+        ("=cmd|' /C calc'!A0", "=cmd|' /C calc'!A0"),
+        ("<b>x</b>", "<b>x</b>"),
+        ("a\u2028b", "a\u2028b"),
+        ("\u202eabc", "\u202eabc"),
+    ],
+)
+def test_names_are_kept_as_they_are(tmp_path: Path, name: str, field: str) -> None:
+    """No name is taken for a missing value, a number, a formula or a line end."""
+    texts = changed(SCHOOL, FILE, ",Bob,", f",{name},")
+
+    extracted = opened(folder_of(texts, tmp_path / "p"), "strict")
+
+    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert extracted.tables["users"]["givenName"].to_pylist() == ["Ann", field, "Cat", "Dan"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "sourced_id"),
+    [
+        ('"a,b"', "a,b"),
+        ("a/b", "a/b"),
+        ('"a""b"', 'a"b'),
+        ("<script>", "<script>"),
+        ("x", "x"),
+        ("x" * 255, "x" * 255),
+        ("00123", "00123"),
+        ("1.2E+05", "1.2E+05"),
+        ("é", "é"),
+        ("e\u0301", "e\u0301"),
+        ("BOB", "BOB"),
+    ],
+)
+def test_sourced_ids_are_opaque(tmp_path: Path, cell: str, sourced_id: str) -> None:
+    """A sourcedId is whatever stands there: not trimmed of zeros, folded or normalised."""
+    texts = changed(SCHOOL, FILE, "\nbob,,,", f"\n{cell},,,")
+
+    extracted = opened(folder_of(texts, tmp_path / "p"), "strict")
+
+    assert not extracted.refused
+    assert sourced_ids(extracted) == ["ann", sourced_id, "cat", "dan"]
+
+
+# Grammar
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("old", "new", "code", "row"),
+    [
+        ("\nbob,,,", "\rbob,,,", "csv.bare_carriage_return", 2),
+        (",Bob,", ",Bo\rb,", "csv.bare_carriage_return", 3),
+        (",Bob,", ',"Bo\rb",', "csv.bare_carriage_return", 3),
+        (",Bob,", ',"Bob,', "csv.unclosed_quote", 3),
+        (",Poe,,,pat@", ',"Poe,,,pat@', "csv.unclosed_quote", 7),
+        (",Bob,", ',"Bo\nb",', "csv.field_line_break", 3),
+        (",Bob,", ',"Bo\r\nb",', "csv.field_line_break", 3),
+        (",Bob,", ',Bo"b,', "csv.unclosed_quote", 3),
+        (",Bob,", ',Bo"b"y,', "csv.unescaped_quote", 3),
+        (",Bob,", ',"Bob"y,', "csv.unescaped_quote", 3),
+        (",Bob,", ',"Bob" ,', "csv.unescaped_quote", 3),
+        (",Bob,", ', "Bob",', "csv.unescaped_quote", 3),
+        (",Bob,", ',"B"ob"y",', "csv.unescaped_quote", 3),
+    ],
+)
+def test_broken_grammar_refuses_the_file(
+    tmp_path: Path, profile: str, old: str, new: str, code: str, row: int
+) -> None:
+    """What can't be split into values for certain is refused with its row: no row is lost."""
+    extracted = opened(folder_of(changed(SCHOOL, FILE, old, new), tmp_path / "p"), profile)
+
+    assert extracted.refused
+    assert extracted.tables == {}
+    assert told(extracted.findings) == [(code, FILE, row)]
+
+
+def test_file_of_bare_carriage_returns_is_refused(tmp_path: Path) -> None:
+    """Line ends of old Macintoshes are refused, and not read as one long line."""
+    extracted = opened(folder_of(school_with(USERS.replace("\n", "\r")), tmp_path / "p"))
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("csv.bare_carriage_return", FILE, 1)]
+
+
+@pytest.mark.parametrize("lone", [True, False])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_wrong_delimiter_is_named(tmp_path: Path, *, lone: bool, delimiter: str) -> None:
+    """Files of a spreadsheet that separates by something else are refused for that reason."""
+    text = USERS.replace(",", delimiter)
+    if lone:
+        package = tmp_path / FILE
+        package.write_text(text)
+    else:
+        package = folder_of(school_with(text), tmp_path / "p")
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("csv.wrong_delimiter", FILE, None)]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_too_long_line_is_refused(tmp_path: Path, profile: str) -> None:
+    """A line beyond the limit is refused with its row: a line end or a quote is missing."""
+    texts = changed(SCHOOL, FILE, ",Bob,", f",{'b' * 131_072},")
+
+    extracted = opened(folder_of(texts, tmp_path / "p"), profile)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("csv.field_too_large", FILE, 3)]
+
+
+def test_length_of_a_line_is_a_limit(tmp_path: Path) -> None:
+    """The limit counts the line's bytes with its end."""
+    package = folder_of(added(SCHOOL, FILE, ANN + "x" * (300 - len(ANN) - 1)), tmp_path / "p")
+
+    assert not opened(package, line=300).refused
+    extracted = opened(package, line=299)
+
+    assert told(extracted.findings) == [("csv.field_too_large", FILE, 8)]
+
+
+def test_only_the_first_reason_of_a_broken_file_is_told(tmp_path: Path) -> None:
+    """A file that is refused at one row is not guessed at beyond it."""
+    texts = changed(SCHOOL, FILE, ",Bob,", ',Bo"b"y,')
+    texts = changed(texts, FILE, ",Cat,", ',"Cat"t,')
+
+    extracted = opened(folder_of(texts, tmp_path / "p"))
+
+    assert told(extracted.findings) == [("csv.unescaped_quote", FILE, 3)]
+
+
+# Row numbers
+
+
+def test_rows_are_numbered_as_in_a_spreadsheet(tmp_path: Path) -> None:
+    """The header is row 1, also behind blank lines, which count and are no rows."""
+    text = f"{HEADER}\n\n{ANN}\n\r\n\n{BOB}\n{CAT}\n\n"
+
+    extracted = opened(folder_of(school_with(text), tmp_path / "p"))
+
+    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert list(zip(sourced_ids(extracted), row_numbers(extracted), strict=True)) == [
+        ("ann", 3),
+        ("bob", 6),
+        ("cat", 7),
+    ]
+    assert extracted.rows["users"] == 3
+
+
+@pytest.mark.parametrize("block", [260, 300, 301, 512, 1000, 4096])
+def test_blocks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """Rows, numbers and findings are the same however the file is cut into blocks."""
+    rows = [ANN.replace("ann", f"é{n}") for n in range(40)]
+    rows[7] = rows[7].replace(",Ann,", ",A\x07nn,")
+    rows[13] = ""
+    rows[21] += ",surplus"
+    rows[22] = "short,row"
+    rows[30] = rows[30].replace(",teacher,", ",Teacher,")
+    rows[33] = rows[33].replace(",Lee,", ",  Lee,")
+    texts = school_with("\ufeff" + "\r\n".join([HEADER, *rows]))
+    package = folder_of(texts, tmp_path / "p")
+    whole = opened(package)
+
+    monkeypatch.setattr(lines, "BLOCK", block)
+    cut = opened(package)
+
+    assert whole.rows["users"] == 39
+    assert cut.rows == whole.rows
+    assert told(cut.findings) == told(whole.findings) != []
+    by_row = [("row", "ascending")]
+    for name, table in whole.tables.items():
+        assert cut.tables[name].sort_by(by_row) == table.sort_by(by_row)
+
+
+@pytest.mark.parametrize("at", [2, 199_000, 200_001])
+def test_row_numbers_hold_in_large_files(tmp_path: Path, at: int) -> None:
+    """In a file of several blocks a broken row is named by its own number."""
+    head, row = SCHOOL["orgs.csv"].splitlines()[0], f"{'s' * 80},,,School,school,,d"
+    rows = [row] * 200_000
+    rows[at - 2] += '"'
+    text = "\n".join([head, *rows]) + "\n"
+    assert len(text) > lines.BLOCK
+
+    extracted = opened(folder_of({**SCHOOL, "orgs.csv": text}, tmp_path / "p"))
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("csv.unclosed_quote", "orgs.csv", at)]
+
+
+# Rows
+
+
+@pytest.mark.parametrize("row", [f"{BOB},surplus", BOB.removesuffix(",,"), "bob", "bob,,,true,s"])
+def test_ragged_row_is_kept_aside(tmp_path: Path, row: str) -> None:
+    """A row with too many or too few values is named, and kept with nothing but its sourcedId.
+
+    The rows around it are read, so that one comma too many does not stop a district.
+    """
+    texts = school_with(USERS.replace(BOB, row))
+
+    extracted = opened(folder_of(texts, tmp_path / "p"))
+
+    assert not extracted.refused
+    kept = {r["sourcedId"]: r for r in extracted.tables["users"].to_pylist()}
+    assert sorted(kept) == ["ann", "bob", "cat", "dan"]
+    assert kept["bob"]["flaw"] == "row.width_mismatch"
+    assert kept["bob"]["row"] == 3
+    assert kept["bob"]["email"] is None
+    assert kept["cat"]["flaw"] is None
+    assert kept["cat"]["email"] == "cat@example.org"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x07", "\x0b", "\x1b", "\x7f"])
+def test_control_character_keeps_the_row_aside(tmp_path: Path, character: str) -> None:
+    """A row with a control character is named and kept with nothing but its sourcedId."""
+    texts = changed(SCHOOL, FILE, ",Bob,", f",Bo{character}b,")
+
+    extracted = opened(folder_of(texts, tmp_path / "p"))
+
+    assert not extracted.refused
+    kept = {r["sourcedId"]: r for r in extracted.tables["users"].to_pylist()}
+    assert kept["bob"]["flaw"] == "row.invalid_character"
+    assert kept["bob"]["givenName"] is None
+    assert kept["ann"]["givenName"] == "Ann"

@@ -1,0 +1,517 @@
+"""Rows: which are used, and how each of the others is named.
+
+The suites under `expectations/` judge; these tests say what must come out. A row that fails is
+named once, by code, file, row, column and sourcedId, with what was expected and without a value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from golden.school import (
+    SCHOOL,
+    SCHOOL_1_2,
+    Texts,
+    added,
+    as_delta,
+    changed,
+    codes,
+    folder_of,
+    opened,
+    person,
+    users_checked,
+)
+from oneroster_sync import settings
+from oneroster_sync.checking import Checked, check_package
+from oneroster_sync.preferences import Profile
+from oneroster_sync.validation import validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUITES = settings.PROJECT / "expectations"
+NOW = "2026-09-01T00:00:00.000Z"
+
+Found = list[dict[str, Any]]
+
+
+def findings_of(checked: Checked, file: str, row: int) -> Found:
+    """Return what is said of one row."""
+    rows: Found = checked.findings.table().to_pylist()
+    return [one for one in rows if one["file"] == file and one["row"] == row]
+
+
+def row_of(texts: Texts, file: str, line: str) -> int:
+    """Return the number of a line as a spreadsheet shows it."""
+    return texts[file].splitlines().index(line) + 1
+
+
+LONG = "x" * 256
+FAULTS: list[tuple[str, str, str, str]] = [
+    ("users.csv", person("", username="no", email="no@example.org"),
+     "row.missing_required_value", "sourcedId"),
+    ("users.csv", person(LONG, email="l@example.org", username="l"), "row.too_long", "sourcedId"),
+    ("users.csv", person("u1", role=""), "row.missing_required_value", "role"),
+    ("users.csv", person("u2", role="pupil"), "row.invalid_enum", "role"),
+    ("users.csv", person("u3", orgs=""), "row.missing_required_value", "orgSourcedIds"),
+    ("users.csv", person("u4", orgs="gone"), "reference.missing_target_record", "orgSourcedIds"),
+    (
+        "users.csv",
+        person("u5", orgs='"s, gone"'),
+        "reference.missing_target_record",
+        "orgSourcedIds",
+    ),
+    ("users.csv", person("u6", orgs="bad-org"), "reference.target_quarantined", "orgSourcedIds"),
+    ("users.csv", person("u7", enabled=""), "row.missing_required_value", "enabledUser"),
+    ("users.csv", person("u8", enabled="maybe"), "row.invalid_boolean", "enabledUser"),
+    ("users.csv", person("u9", username=""), "row.missing_required_value", "username"),
+    ("users.csv", person("u10", username=LONG), "row.too_long", "username"),
+    ("users.csv", person("u11", given=""), "row.missing_required_value", "givenName"),
+    ("users.csv", person("u12", family=""), "row.missing_required_value", "familyName"),
+    ("users.csv", person("u13", family=LONG), "row.too_long", "familyName"),
+    ("users.csv", person("u14", email="u14"), "row.invalid_email", "email"),
+    ("users.csv", person("u15", email="u15@example"), "row.invalid_email", "email"),
+    ("users.csv", person("u16", email="a@b@example.org"), "row.invalid_email", "email"),
+    ("users.csv", person("u17", email="ann@example.org;x@y.org"), "row.invalid_email", "email"),
+    ("users.csv", person("u18", email="shared@example.org"), "semantic.login_taken", "email"),
+    ("users.csv", person("u19", email="Shared@Example.ORG"), "semantic.login_taken", "email"),
+    ("users.csv", person("u20", status="gone"), "row.invalid_enum", "status"),
+    ("users.csv", person("u21", status="tobedeleted"), "semantic.tobedeleted_in_bulk", "status"),
+    ("users.csv", person("u22"), "reference.duplicate_sourced_id", "sourcedId"),
+    (
+        "users.csv",
+        person("u22", email="u22b@example.org"),
+        "reference.duplicate_sourced_id",
+        "sourcedId",
+    ),
+    ("orgs.csv", "bad-org,,,,school,,d", "row.missing_required_value", "name"),
+    ("orgs.csv", f"o1,,,{LONG},school,,d", "row.too_long", "name"),
+    ("orgs.csv", "o2,,,Org,college,,d", "row.invalid_enum", "type"),
+    ("orgs.csv", "o3,,,Org,school,,gone", "reference.missing_target_record", "parentSourcedId"),
+    ("orgs.csv", "o4,,,Org,school,,o5", "reference.cycle", "parentSourcedId"),
+    ("orgs.csv", "o5,,,Org,school,,o6", "reference.cycle", "parentSourcedId"),
+    ("orgs.csv", "o6,,,Org,school,,o4", "reference.cycle", "parentSourcedId"),
+    ("orgs.csv", "o7,,,Org,school,,o7", "reference.cycle", "parentSourcedId"),
+    ("academicSessions.csv", "bad-term,,,,term,2026-08-01,2026-12-01,y,2027",
+     "row.missing_required_value", "title"),
+    ("academicSessions.csv", "t1,,,Fall,trimester,2026-08-01,2026-12-01,y,2027",
+     "row.invalid_enum", "type"),
+    ("academicSessions.csv", "t2,,,Fall,term,,2026-12-01,y,2027",
+     "row.missing_required_value", "startDate"),
+    ("academicSessions.csv", "t3,,,Fall,term,2026-08-01,2026-07-31,y,2027",
+     "semantic.date_order", "endDate"),
+    ("academicSessions.csv", "t4,,,Fall,term,2026-08-01,2026-12-01,gone,2027",
+     "reference.missing_target_record", "parentSourcedId"),
+    ("academicSessions.csv", "t5,,,Fall,term,2026-08-01,2026-12-01,t5,2027",
+     "reference.cycle", "parentSourcedId"),
+    ("academicSessions.csv", "t6,,,Fall,term,2026-08-01,2026-12-01,y,27",
+     "row.invalid_year", "schoolYear"),
+    ("academicSessions.csv", "t7,,,Fall,term,2026-08-01,2026-12-01,y,",
+     "row.missing_required_value", "schoolYear"),
+    ("courses.csv", "bad-course,,,y,,X,,s,,", "row.missing_required_value", "title"),
+    ("courses.csv", f"c1,,,y,{LONG},X,,s,,", "row.too_long", "title"),
+    ("courses.csv", f"c2,,,y,Title,{LONG},,s,,", "row.too_long", "courseCode"),
+    ("courses.csv", "c3,,,y,Title,X,,,,", "row.missing_required_value", "orgSourcedId"),
+    ("courses.csv", "c4,,,y,Title,X,,gone,,", "reference.missing_target_record", "orgSourcedId"),
+    ("courses.csv", "c5,,,y,Title,X,,bad-org,,", "reference.target_quarantined", "orgSourcedId"),
+    ("courses.csv", "c6,,,gone,Title,X,,s,,",
+     "reference.missing_target_record", "schoolYearSourcedId"),
+    ("courses.csv", "c7,,,bad-term,Title,X,,s,,",
+     "reference.target_quarantined", "schoolYearSourcedId"),
+    ("classes.csv", "bad-class,,,,,maths,,scheduled,,s,t,,,",
+     "row.missing_required_value", "title"),
+    ("classes.csv", "k1,,,Title,,,,scheduled,,s,t,,,",
+     "row.missing_required_value", "courseSourcedId"),
+    ("classes.csv", "k2,,,Title,,gone,,scheduled,,s,t,,,",
+     "reference.missing_target_record", "courseSourcedId"),
+    ("classes.csv", "k3,,,Title,,bad-course,,scheduled,,s,t,,,",
+     "reference.target_quarantined", "courseSourcedId"),
+    ("classes.csv", "k4,,,Title,,maths,,virtual,,s,t,,,", "row.invalid_enum", "classType"),
+    ("classes.csv", "k5,,,Title,,maths,,scheduled,,gone,t,,,",
+     "reference.missing_target_record", "schoolSourcedId"),
+    ("classes.csv", "k6,,,Title,,maths,,scheduled,,s,,,,",
+     "row.missing_required_value", "termSourcedIds"),
+    ("classes.csv", 'k7,,,Title,,maths,,scheduled,,s,"t,gone",,,',
+     "reference.missing_target_record", "termSourcedIds"),
+    ("classes.csv", 'k8,,,Title,,maths,,scheduled,,s,"t,bad-term",,,',
+     "reference.target_quarantined", "termSourcedIds"),
+    ("enrollments.csv", "e1,,,gone,s,ann,teacher,,,",
+     "reference.missing_target_record", "classSourcedId"),
+    ("enrollments.csv", "e2,,,bad-class,s,ann,teacher,,,",
+     "reference.target_quarantined", "classSourcedId"),
+    ("enrollments.csv", "e3,,,m1,s,gone,teacher,,,",
+     "reference.missing_target_record", "userSourcedId"),
+    ("enrollments.csv", "e4,,,m1,s,u12,teacher,,,",
+     "reference.target_quarantined", "userSourcedId"),
+    ("enrollments.csv", "e5,,,m1,gone,ann,teacher,,,",
+     "reference.missing_target_record", "schoolSourcedId"),
+    ("enrollments.csv", "e6,,,m1,s,ann,lead,,,", "row.invalid_enum", "role"),
+    ("enrollments.csv", "e7,,,m1,s,ann,,,,", "row.missing_required_value", "role"),
+    ("enrollments.csv", "e8,,,m1,s,ann,teacher,main,,", "row.invalid_boolean", "primary"),
+    ("enrollments.csv", "e9,,,m1,s,ann,teacher,,2026-08-01,2026-07-01",
+     "semantic.date_order", "endDate"),
+    ("enrollments.csv", "e10,,,,s,ann,teacher,,,", "row.missing_required_value", "classSourcedId"),
+    ("enrollments.csv", "e11,,,m1,s,,teacher,,,", "row.missing_required_value", "userSourcedId"),
+    ("enrollments.csv", "e12,,,k3,s,ann,teacher,,,",
+     "reference.target_quarantined", "classSourcedId"),
+    ("enrollments.csv", ",,,m1,s,ann,teacher,,,", "row.missing_required_value", "sourcedId"),
+]  # fmt: skip
+DATES = [
+    "09/01/2026",
+    "1.9.2026",
+    "2026-02-30",
+    "2026-13-01",
+    "20260901",
+    "2026-W01-1",
+    "2026-9-1",
+    "2026-09-01T00:00:00Z",
+    "0001-01-01",
+    "9999-12-31",
+    "\uff12\uff10\uff12\uff16-09-01",
+    "26-09-01",
+]
+FAULTS += [
+    ("enrollments.csv", f"d{n},,,m1,s,ann,teacher,,{date},", "row.invalid_date", "beginDate")
+    for n, date in enumerate(DATES)
+]
+FAULTS += [
+    ("academicSessions.csv", f"s{n},,,Fall,term,{date},2026-12-01,y,2027", *found)
+    for n, date in enumerate(("09/01/2026", "9/1/2026"))
+    for found in [("row.invalid_date", "startDate")]
+]
+
+
+def _named(faults: list[tuple[str, str, str, str]]) -> list[str]:
+    """Return a short name for each fault."""
+    return [
+        f"{file.removesuffix('.csv')}-{line.split(',')[0][:9]}-{code}"
+        for file, line, code, _ in faults
+    ]
+
+
+def with_faults(texts: Texts, faults: list[tuple[str, str, str, str]]) -> Texts:
+    """Return the school with a row for each fault."""
+    for file, row, _, _ in faults:
+        texts = added(texts, file, row)
+    return texts
+
+
+FAULTY = with_faults(SCHOOL, FAULTS)
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """What is said of the school with all the faults."""
+    return check_package(
+        folder_of(FAULTY, tmp_path_factory.mktemp("faulty") / "p"), Profile.TOLERANT
+    )
+
+
+@pytest.mark.parametrize(("file", "line", "code", "column"), FAULTS, ids=_named(FAULTS))
+def test_failing_row_is_named(
+    faulty: Checked, file: str, line: str, code: str, column: str
+) -> None:
+    """A row that fails is named once: by code, file, row, column and sourcedId."""
+    row = row_of(FAULTY, file, line)
+
+    found = findings_of(faulty, file, row)
+
+    assert [(one["code"], one["column"]) for one in found] == [(code, column)]
+    assert found[0]["severity"] == "error"
+    assert found[0]["sourced_id"] == (line.split(",", maxsplit=1)[0] or None)
+    assert found[0]["expected"]
+    assert found[0]["rows"] == 1
+
+
+def test_good_rows_beside_failing_ones_are_not_named(faulty: Checked) -> None:
+    """Whatever is wrong with other rows, those of the school itself are right."""
+    for file, text in SCHOOL.items():
+        for row in range(1, len(text.splitlines()) + 1):
+            assert findings_of(faulty, file, row) == []
+
+
+def test_findings_hold_no_values(faulty: Checked) -> None:
+    """What is said of a row never repeats a name, an address or any value but its sourcedId."""
+    for one in faulty.findings.table().to_pylist():
+        said = " ".join(str(one[key]) for key in ("code", "file", "column", "expected"))
+        for value in ("Given", "Family", "Shared", "shared", "@", "pupil", "maybe", "09/01", LONG):
+            assert value not in said
+
+
+def test_strict_rejects_what_tolerant_sets_aside(tmp_path: Path) -> None:
+    """One row that breaks the standard rejects the package in strict."""
+    texts = added(SCHOOL, "users.csv", person("u11", given=""))
+
+    assert not users_checked(tmp_path, texts).rejected
+    assert users_checked(tmp_path, texts, "strict").rejected
+
+
+# What is right, or only worth a word
+
+
+RIGHT = added(
+    added(
+        SCHOOL,
+        "users.csv",
+        person("00123"),
+        person("a/b"),
+        person("<b>x</b>", username="b", email="b@example.org"),
+        person("o'hara", email="o'hara+x@mail.example.co.uk"),
+        person("ANN", username="ann2", email="ann2@example.org"),
+        person("off", enabled="false"),
+        person("two", orgs='"s,d"'),
+        person("by-name", email="", username="by.name@example.org"),
+    ),
+    "enrollments.csv",
+    "x1,,,m1,s,dan,administrator,,,",
+    "x2,,,m1,s,dan,proctor,,2026-09-01,2026-09-01",
+    "x3,,,m1,s,two,teacher,false,1999-12-31,2100-01-01",
+    "ann,,,m1,s,two,teacher,,,",
+)
+
+
+def test_unusual_rows_are_right(tmp_path: Path) -> None:
+    """Odd ids, names and addresses, a first day that is the last, ids of other files: all fine."""
+    checked = check_package(folder_of(RIGHT, tmp_path / "p"), Profile.TOLERANT)
+
+    assert codes(checked.findings, "error") == []
+
+
+def test_user_without_login_is_told(tmp_path: Path) -> None:
+    """A user without an e-mail address is used, and it is said that nobody can log in so."""
+    texts = added(SCHOOL, "users.csv", person("u1", email=""))
+
+    checked = users_checked(tmp_path, texts)
+
+    (found,) = checked.findings.table().to_pylist()
+    assert (found["code"], found["severity"], found["row"]) == (
+        "semantic.missing_login",
+        "warning",
+        8,
+    )
+
+
+def test_username_as_login_is_told(tmp_path: Path) -> None:
+    """Where the e-mail address is blank and the username is one, it is used, and that is said."""
+    texts = added(SCHOOL, "users.csv", person("u1", email="", username="u1@example.org"))
+
+    checked = users_checked(tmp_path, texts)
+
+    assert codes(checked.findings) == ["semantic.login_from_username"]
+    assert codes(checked.findings, "error") == []
+
+
+def test_repeated_row_is_used_once(tmp_path: Path) -> None:
+    """Rows that are the same in every value are one row, with one warning for the file."""
+    texts = added(SCHOOL, "users.csv", person("u1"), person("u1"), person("u1"))
+    texts = added(texts, "enrollments.csv", "e1,,,m1,s,u1,teacher,,,", "e1,,,m1,s,u1,teacher,,,")
+
+    checked = check_package(folder_of(texts, tmp_path / "p"), Profile.TOLERANT)
+
+    found = checked.findings.table().select(["code", "severity", "file", "row", "rows"])
+    assert [tuple(one.values()) for one in found.to_pylist()] == [
+        ("reference.repeated_row", "warning", "users.csv", 9, 2),
+        ("reference.repeated_row", "warning", "enrollments.csv", 8, 1),
+    ]
+
+
+def test_third_row_that_differs_spoils_all(tmp_path: Path) -> None:
+    """Two rows that agree and a third that does not: nobody can tell which one is right."""
+    other = person("u1", given="Other")
+    texts = added(SCHOOL, "users.csv", person("u1"), person("u1"), other)
+
+    checked = users_checked(tmp_path, texts)
+
+    named = {
+        one["row"]
+        for one in checked.findings.table().to_pylist()
+        if one["code"] == "reference.duplicate_sourced_id"
+    }
+    assert named == {8, 10}
+
+
+def test_person_whose_rows_differ_is_one_person(tmp_path: Path) -> None:
+    """Two rows of one sourcedId share an e-mail address, but no other user has taken it."""
+    texts = added(SCHOOL, "users.csv", person("u1"), person("u1", given="Other"))
+
+    checked = users_checked(tmp_path, texts)
+
+    assert codes(checked.findings) == ["reference.duplicate_sourced_id"] * 2
+
+
+def test_ids_equal_but_for_blanks_are_one(tmp_path: Path) -> None:
+    """An id that is trimmed to one that is there already is the same id twice."""
+    texts = added(SCHOOL, "users.csv", person(" bob ", username="b", email="b@example.org"))
+
+    checked = users_checked(tmp_path, texts)
+
+    rows = [
+        one["row"]
+        for one in checked.findings.table().to_pylist()
+        if one["code"] == "reference.duplicate_sourced_id"
+    ]
+    assert rows == [3, 8]
+
+
+# Delta
+
+
+STAMP = f"active,{NOW}"
+DELTA = as_delta(
+    SCHOOL,
+    orgs=[f"s,{STAMP},School,school,,", f"o1,tobedeleted,{NOW},,,,"],
+    courses=[f"maths,{STAMP},,Mathematics,,,s,,", f"art,tobedeleted,{NOW},,,,,,,"],
+    classes=[
+        f"m1,{STAMP},Maths 1,,maths,,scheduled,,s,t,,,",
+        f"a1,{STAMP},Art 1,,art,,scheduled,,s,t,,,",
+    ],
+    users=[
+        f"ann,{STAMP},true,s,teacher,ann,,Ann,Lee,,,ann@example.org,,,,,",
+        f"bob,tobedeleted,{NOW},,,,,,,,,,,,,,,",
+        f"u1,,{NOW},true,s,teacher,u1,,Given,Family,,,u1@example.org,,,,,",
+        "u2,active,,true,s,teacher,u2,,Given,Family,,,u2@example.org,,,,,",
+        f"u3,gone,{NOW},true,s,teacher,u3,,Given,Family,,,u3@example.org,,,,,",
+        "u4,active,2026-09-01,true,s,teacher,u4,,Given,Family,,,u4@example.org,,,,,",
+        f"u5,inactive,{NOW},true,s,teacher,u5,,Given,Family,,,u5@example.org,,,,,",
+        f"u6,{STAMP},true,o1,teacher,u6,,Given,Family,,,u6@example.org,,,,,",
+        f"u7,active,{NOW.removesuffix('Z')}+02:00,true,s,teacher,u7,,G,F,,,u7@example.org,,,,,",
+    ],
+    enrollments=[
+        f"ann-m1,{STAMP},m1,s,ann,teacher,,,",
+        f"old,tobedeleted,{NOW},,,,,,,",
+        f"e1,{STAMP},m1,s,bob,teacher,,,",
+        f"e2,{STAMP},a1,s,ann,teacher,,,",
+    ],
+)
+
+
+@pytest.fixture(scope="module")
+def delta(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """What is said of a delta package."""
+    return check_package(folder_of(DELTA, tmp_path_factory.mktemp("delta") / "p"), Profile.TOLERANT)
+
+
+@pytest.mark.parametrize(
+    ("file", "sourced_id", "said"),
+    [
+        ("users.csv", "ann", []),
+        ("users.csv", "bob", []),
+        ("users.csv", "u1", [("row.field_required_in_delta", "status", "error")]),
+        ("users.csv", "u2", [("row.field_required_in_delta", "dateLastModified", "error")]),
+        ("users.csv", "u3", [("row.invalid_enum", "status", "error")]),
+        ("users.csv", "u4", [("row.invalid_timestamp", "dateLastModified", "warning")]),
+        ("users.csv", "u5", [("row.invalid_enum", "status", "error")]),
+        ("users.csv", "u6", [("reference.target_removed", "orgSourcedIds", "error")]),
+        ("users.csv", "u7", []),
+        ("courses.csv", "maths", []),
+        ("courses.csv", "art", []),
+        ("classes.csv", "m1", []),
+        ("classes.csv", "a1", [("reference.target_removed", "courseSourcedId", "error")]),
+        ("enrollments.csv", "ann-m1", []),
+        ("enrollments.csv", "old", []),
+        ("enrollments.csv", "e1", [("reference.target_removed", "userSourcedId", "error")]),
+        ("enrollments.csv", "e2", [("reference.target_quarantined", "classSourcedId", "error")]),
+    ],
+)
+def test_row_of_a_delta(
+    delta: Checked, file: str, sourced_id: str, said: list[tuple[str, str, str]]
+) -> None:
+    """A delta row needs a status and a time; one that removes needs nothing else."""
+    (line,) = [line for line in DELTA[file].splitlines() if line.startswith(f"{sourced_id},")]
+
+    found = findings_of(delta, file, row_of(DELTA, file, line))
+
+    assert [(one["code"], one["column"], one["severity"]) for one in found] == said
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"users": ["ann"], "classes": ["m1"], "orgs": ["s"]}, []),
+        ({"users": ["ann"], "classes": [], "orgs": ["s"]}, ["reference.missing_target_record"]),
+        ({"users": [], "classes": ["m1"], "orgs": ["s"]}, ["reference.missing_target_record"]),
+    ],
+)
+def test_delta_may_point_to_what_the_site_has(
+    tmp_path: Path, known: dict[str, list[str]], expected: list[str]
+) -> None:
+    """A delta's references are resolved against the site too, where their file is absent."""
+    texts = as_delta(SCHOOL, enrollments=[f"ann-m1,{STAMP},m1,s,ann,teacher,,,"])
+    extracted = opened(folder_of(texts, tmp_path / "p"))
+
+    validated = validate(
+        extracted.tables,
+        extracted.modes,
+        extracted.version,
+        known={name: pa.array(ids, pa.string()) for name, ids in known.items()},
+        suites=SUITES,
+        docs=tmp_path / "docs",
+    )
+
+    assert codes(validated.findings) == expected
+
+
+def test_bulk_may_not_point_to_what_only_the_site_has(tmp_path: Path) -> None:
+    """A bulk file is the whole truth: what is not in it is not there."""
+    texts = changed(SCHOOL, "classes.csv", "a1,,,Art 1,09,art,A1-1,scheduled,,s,t,,,\n", "")
+    extracted = opened(folder_of(texts, tmp_path / "p"))
+
+    validated = validate(
+        extracted.tables,
+        extracted.modes,
+        extracted.version,
+        known={"classes": pa.array(["a1"], pa.string())},
+        suites=SUITES,
+        docs=tmp_path / "docs",
+    )
+
+    assert set(codes(validated.findings)) == {"reference.missing_target_record"}
+
+
+# Roles of 1.2
+
+
+def in_1_2(sourced_id: str, org: str = "s") -> str:
+    """Return a row of users.csv in 1.2."""
+    return (
+        f"{sourced_id},,,true,{sourced_id},,Given,Family,,,{sourced_id}@example.org,,,,,,,,,,{org},"
+    )
+
+
+ROLE_FAULTS: list[tuple[str, str, str, str]] = [
+    ("users.csv", in_1_2("u1"), "reference.missing_role", "sourcedId"),
+    ("users.csv", in_1_2("u2"), "reference.target_quarantined", "sourcedId"),
+    ("users.csv", in_1_2("u3", "gone"), "reference.missing_target_record", "primaryOrgSourcedId"),
+    ("roles.csv", "r2,,,u2,first,teacher,,,s,", "row.invalid_enum", "roleType"),
+    ("roles.csv", "r4,,,ann,secondary,administrator,,,s,", "row.invalid_enum", "role"),
+    ("roles.csv", "r5,,,ann,secondary,,,,s,", "row.missing_required_value", "role"),
+    ("roles.csv", "r6,,,ann,secondary,aide,,,gone,",
+     "reference.missing_target_record", "orgSourcedId"),
+    ("roles.csv", "r7,,,gone,primary,aide,,,s,",
+     "reference.missing_target_record", "userSourcedId"),
+    ("roles.csv", "r8,,,bob,secondary,aide,2026-02-30,,s,", "row.invalid_date", "beginDate"),
+    ("roles.csv", "r9,,,bob,secondary,aide,2026-09-01,2026-08-01,s,",
+     "semantic.date_order", "endDate"),
+]  # fmt: skip
+ROLES = added(
+    with_faults(SCHOOL_1_2, ROLE_FAULTS), "roles.csv", "r3,,,u3,primary,siteAdministrator,,,s,"
+)
+
+
+@pytest.fixture(scope="module")
+def roles(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """What is said of the school with faulty roles."""
+    return check_package(folder_of(ROLES, tmp_path_factory.mktemp("roles") / "p"), Profile.TOLERANT)
+
+
+@pytest.mark.parametrize(("file", "line", "code", "column"), ROLE_FAULTS, ids=_named(ROLE_FAULTS))
+def test_failing_role_is_named(
+    roles: Checked, file: str, line: str, code: str, column: str
+) -> None:
+    """A user needs a role of the standard, and each failing row is named once."""
+    found = findings_of(roles, file, row_of(ROLES, file, line))
+
+    assert [(one["code"], one["column"]) for one in found] == [(code, column)]

@@ -1,0 +1,616 @@
+"""The door: which zips, folders and lone files come in, and why the others do not.
+
+Nothing is ever unpacked to disk, no name of a package ever becomes a path, and a package that is
+damaged or dangerous is refused as a whole, with one finding that says why.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL, codes, folder_of, opened, told, zip_of
+from oneroster_sync.package.kinds import Kind, wrong_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROFILES = ("tolerant", "strict")
+USERS = SCHOOL["users.csv"]
+
+
+def test_clean_package_says_nothing(tmp_path: Path) -> None:
+    """A package as the standard wants it comes in without a finding, in both profiles."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    for profile in PROFILES:
+        extracted = opened(package, profile)
+        assert not extracted.refused
+        assert told(extracted.findings) == []
+        assert extracted.rows["users"] == 6
+        assert extracted.tables["users"]["sourcedId"].to_pylist() == ["ann", "bob", "cat", "dan"]
+
+
+def test_zip_and_folder_are_the_same(tmp_path: Path) -> None:
+    """A folder of the files gives the same rows as the zip of them."""
+    by_zip = opened(zip_of(SCHOOL, tmp_path / "p.zip"))
+    by_folder = opened(folder_of(SCHOOL, tmp_path / "p"))
+
+    assert by_zip.tables == by_folder.tables
+    assert by_zip.rows == by_folder.rows
+    assert by_zip.ignored == by_folder.ignored == 2
+
+
+# What is no archive at all
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("p.zip", b"", "zip.empty"),
+        ("users.csv", b"", "zip.empty"),
+        ("p.zip", USERS.encode(), "zip.invalid_archive"),
+        ("p.zip", b"<!doctype html><title>Log in</title>", "zip.invalid_archive"),
+        ("p.zip", b"%PDF-1.7\n" + bytes(range(256)) * 9, "zip.invalid_archive"),
+        ("p.zip", b"PK\x03\x04" + bytes(100), "zip.invalid_archive"),
+        ("p", USERS.encode(), "zip.invalid_archive"),
+    ],
+)
+def test_what_is_no_archive_is_refused(
+    tmp_path: Path, profile: str, name: str, data: bytes, code: str
+) -> None:
+    """Nothing, or something else under the name of a zip, is refused."""
+    package = tmp_path / name
+    package.write_bytes(data)
+
+    extracted = opened(package, profile)
+
+    assert extracted.refused
+    assert codes(extracted.findings) == [code]
+
+
+def test_zip_under_the_name_of_a_csv_is_refused(tmp_path: Path) -> None:
+    """A zip that is called users.csv is the wrong kind of file, and said to be a zip."""
+    extracted = opened(zip_of(SCHOOL, tmp_path / "users.csv"))
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("upload.wrong_kind", "users.csv", None)]
+    assert "zip" in str(extracted.findings.table()["expected"][0])
+
+
+def test_missing_package_is_refused(tmp_path: Path) -> None:
+    """A path with nothing at its end is a finding like any other."""
+    extracted = opened(tmp_path / "p.zip")
+
+    assert extracted.refused
+    assert codes(extracted.findings) == ["upload.not_found"]
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("end", ["head", "tail"])
+def test_truncated_zip_is_refused(tmp_path: Path, kept: float, end: str) -> None:
+    """A zip that lost its beginning or its end in the transfer is no archive."""
+    whole = zip_of(SCHOOL, tmp_path / "p.zip").read_bytes()
+    size = int(len(whole) * kept)
+    package = tmp_path / "cut.zip"
+    package.write_bytes(whole[-size:] if end == "head" else whole[:size])
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert codes(extracted.findings) == ["zip.invalid_archive"]
+
+
+# Damage inside
+
+
+def _first_byte_of(archive: bytes, name: str) -> int:
+    """Return where the data of an entry begins."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as read:
+        offset = read.getinfo(name).header_offset
+    names, extra = struct.unpack_from("<HH", archive, offset + 26)
+    return offset + 30 + int(names) + int(extra)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("at", [1, 30])
+def test_flipped_bit_is_found(tmp_path: Path, method: int, at: int) -> None:
+    """One wrong bit in a file's data refuses the package and names the file."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w", method) as archive:
+        for name, text in SCHOOL.items():
+            archive.writestr(name, text)
+    data = bytearray(package.read_bytes())
+    data[_first_byte_of(bytes(data), "users.csv") + at] ^= 1
+    package.write_bytes(data)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert not extracted.tables
+    assert told(extracted.findings) == [("zip.corrupt_entry", "users.csv", None)]
+
+
+def test_wrong_checksum_is_found(tmp_path: Path) -> None:
+    """A checksum that is not that of the data refuses the package and names the file."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    _patch_entry(package, "courses.csv", 16, struct.pack("<L", 1))
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.corrupt_entry", "courses.csv", None)]
+
+
+def _patch_entry(package: Path, name: str, offset: int, value: bytes) -> None:
+    """Overwrite a field of an entry in the central directory."""
+    data = bytearray(package.read_bytes())
+    found = -1
+    while True:
+        found = data.index(b"PK\x01\x02", found + 1)
+        length = int(struct.unpack_from("<H", data, found + 28)[0])
+        if data[found + 46 : found + 46 + length] == name.encode():
+            break
+    data[found + offset : found + offset + len(value)] = value
+    package.write_bytes(data)
+
+
+def test_encrypted_entry_is_refused(tmp_path: Path) -> None:
+    """A file that needs a password refuses the package and is named."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    _patch_entry(package, "users.csv", 8, struct.pack("<H", 1))
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.encrypted", "users.csv", None)]
+
+
+@pytest.mark.parametrize("method", [6, 9, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 93, 99])
+def test_other_compression_is_refused(tmp_path: Path, method: int) -> None:
+    """Only stored and deflated files are read, also where Python could read more."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    _patch_entry(package, "orgs.csv", 10, struct.pack("<H", method))
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.unsupported_compression", "orgs.csv", None)]
+
+
+# Too much
+
+
+def _bomb(package: Path, lines: int) -> Path:
+    """Write a package whose users.csv is a short row many times over."""
+    header, row = USERS.splitlines()[0], USERS.splitlines()[1]
+    return zip_of({**SCHOOL, "users.csv": f"{header}\n" + f"{row}\n" * lines}, package)
+
+
+def test_bomb_by_ratio_is_stopped_on_the_way(tmp_path: Path) -> None:
+    """A file that grows more than a hundredfold is not read to its end.
+
+    Its last bytes are damaged: whoever read so far would say so.
+    """
+    package = _bomb(tmp_path / "p.zip", 400_000)
+    with zipfile.ZipFile(package) as archive:
+        info = archive.getinfo("users.csv")
+        assert info.file_size > 100 * info.compress_size
+    data = bytearray(package.read_bytes())
+    data[_first_byte_of(bytes(data), "users.csv") + info.compress_size - 9] ^= 0xFF
+    package.write_bytes(data)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert not extracted.tables
+    assert told(extracted.findings) == [("zip.ratio_exceeded", "users.csv", None)]
+
+
+def test_bomb_without_a_line_end_is_stopped_on_the_way(tmp_path: Path) -> None:
+    """Megabytes of zeros are given up as an endless line, before anything else is read."""
+    package = zip_of({**SCHOOL, "users.csv": bytes(8 << 20)}, tmp_path / "p.zip")
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings)[-1][:2] == ("csv.field_too_large", "users.csv")
+
+
+def test_small_file_may_compress_well(tmp_path: Path) -> None:
+    """A small file is no bomb, however well it compresses."""
+    package = zip_of({**SCHOOL, "orgs.csv": SCHOOL["orgs.csv"] + "\n" * 50_000}, tmp_path / "p.zip")
+
+    assert not opened(package).refused
+
+
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+def test_limit_counts_the_bytes_of_all_files(tmp_path: Path, kind: str) -> None:
+    """The limit holds for the sum of what is read, and names the file at which it was passed."""
+    texts = {**SCHOOL, "enrollments.csv": SCHOOL["enrollments.csv"] + "\n" * 40_000}
+    package = (
+        zip_of(texts, tmp_path / "p.zip") if kind == "zip" else folder_of(texts, tmp_path / "p")
+    )
+
+    assert not opened(package, unpacked=100_000).refused
+    extracted = opened(package, unpacked=30_000)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.size_exceeded", "enrollments.csv", None)]
+
+
+def test_declared_size_is_not_believed(tmp_path: Path) -> None:
+    """A header that declares less than there is does not get more through the door."""
+    package = _bomb(tmp_path / "p.zip", 1000)
+    _patch_entry(package, "users.csv", 24, struct.pack("<L", 100))
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings)[-1] == ("zip.corrupt_entry", "users.csv", None)
+
+
+def test_packed_size_has_a_limit(tmp_path: Path) -> None:
+    """A zip beyond the limit is refused before it is opened."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+
+    extracted = opened(package, packed=500)
+
+    assert extracted.refused
+    assert codes(extracted.findings) == ["zip.size_exceeded"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+def test_number_of_files_has_a_limit(tmp_path: Path, kind: str) -> None:
+    """Sixty-four files may come in, sixty-five may not."""
+    for count, refused in ((64, False), (65, True)):
+        surplus = {f"note-{n}.txt": "" for n in range(count - len(SCHOOL))}
+        texts = {**SCHOOL, **surplus}
+        package = (
+            zip_of(texts, tmp_path / f"{count}.zip")
+            if kind == "zip"
+            else folder_of(texts, tmp_path / str(count))
+        )
+
+        extracted = opened(package)
+
+        assert extracted.refused is refused
+        assert ("zip.entry_count" in codes(extracted.findings)) is refused
+
+
+@pytest.mark.parametrize("name", ["OneRoster.zip", "users.csv.gz", "export.7z", "MORE.ZIP"])
+def test_archive_in_the_archive_is_refused(tmp_path: Path, name: str) -> None:
+    """An archive inside is not opened, and the package is refused: its rows would be missing."""
+    extracted = opened(zip_of({**SCHOOL, name: b"PK"}, tmp_path / "p.zip"))
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.nested_archive", name, None)]
+
+
+# Structure
+
+
+def test_entries_that_share_bytes_are_refused(tmp_path: Path) -> None:
+    """Two entries that point to the same bytes are no work of an ordinary tool."""
+    package = zip_of(
+        {"manifest.csv": SCHOOL["manifest.csv"], "orgs.csv": "a", "user1.csv": "b"},
+        tmp_path / "p.zip",
+    )
+    with zipfile.ZipFile(package) as archive:
+        offset = archive.getinfo("orgs.csv").header_offset
+    _patch_entry(package, "user1.csv", 42, struct.pack("<L", offset))
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert codes(extracted.findings) == ["zip.overlap"]
+
+
+def test_entry_that_reaches_into_the_next_is_refused(tmp_path: Path) -> None:
+    """An entry that declares more bytes than it has reaches into its neighbour."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    _patch_entry(package, "orgs.csv", 20, struct.pack("<L", 5000))
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.overlap", "orgs.csv", None)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"#!/bin/sh\nexit\n", b""), (b"", b"<script>"), (b"GIF89a", b""), (b"", bytes(5000))],
+)
+def test_bytes_around_the_archive_are_refused(tmp_path: Path, before: bytes, after: bytes) -> None:
+    """A file that is a zip and something else as well is refused."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    package.write_bytes(before + package.read_bytes() + after)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert codes(extracted.findings) == ["zip.trailing_data"]
+
+
+class _Pipe(io.BytesIO):
+    """A stream that can't go back, as a web server's answer can't."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation
+
+
+def test_zip_written_as_a_stream_is_read(tmp_path: Path) -> None:
+    """Exporters that write a zip on the fly put the sizes behind the data; that is fine."""
+    stream = _Pipe()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in SCHOOL.items():
+            archive.writestr(name, text)
+    package = tmp_path / "p.zip"
+    package.write_bytes(stream.getvalue())
+
+    for profile in PROFILES:
+        extracted = opened(package, profile)
+        assert not extracted.refused
+        assert told(extracted.findings) == []
+
+
+def test_large_format_and_comment_are_read(tmp_path: Path) -> None:
+    """The format for large files and a comment are part of the zip format, and fine."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = b"exported at night"
+        for name, text in SCHOOL.items():
+            with archive.open(name, "w", force_zip64=True) as stream:
+                stream.write(text.encode())
+
+    for profile in PROFILES:
+        extracted = opened(package, profile)
+        assert not extracted.refused
+        assert told(extracted.findings) == []
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../users.csv",
+        "a/../../users.csv",
+        "/etc/users.csv",
+        "//server/share/users.csv",
+        "C:/users.csv",
+        "C:users.csv",
+        "\\\\server\\users.csv",
+        "..\\users.csv",
+        "a\\users.csv",
+        "./users.csv",
+        "a//users.csv",
+        "users.csv\0.txt",
+        "users\n.csv",
+        "\x1b[2Jusers.csv",
+    ],
+)
+def test_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    """A name that is no plain name refuses the package, and can be logged without harm."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    package = inside / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        info = zipfile.ZipInfo("x")
+        info.filename = name
+        archive.writestr(info, USERS)
+        archive.writestr("manifest.csv", SCHOOL["manifest.csv"])
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert codes(extracted.findings) == ["zip.unsafe_name"]
+    assert str(extracted.findings.table()["file"][0]).isprintable()
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["inside", "p.zip"]
+
+
+def test_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a package writes no file, neither beside it nor where temporary files go."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    monkeypatch.chdir(elsewhere)
+
+    assert not opened(package).refused
+
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["p.zip", "tmp"]
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
+def test_entry_that_is_no_file_is_refused(tmp_path: Path, kind: int) -> None:
+    """A link, a device or a pipe inside a zip refuses the package and is named."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        for name, text in SCHOOL.items():
+            info = zipfile.ZipInfo(name)
+            info.create_system = 3
+            info.external_attr = (kind if name == "users.csv" else stat.S_IFREG) << 16
+            archive.writestr(info, text)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
+
+
+def test_link_in_a_folder_is_refused(tmp_path: Path) -> None:
+    """A folder's links are not followed: they could lead to any file of the machine."""
+    secret = tmp_path / "secret"
+    secret.write_text(USERS)
+    package = folder_of(SCHOOL, tmp_path / "p")
+    (package / "users.csv").unlink()
+    (package / "users.csv").symlink_to(secret)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("other", ["users.csv", "Users.CSV", "USERS.csv"])
+def test_name_that_stands_twice_is_refused(tmp_path: Path, other: str) -> None:
+    """Of two files of one name, also in other letters, none is chosen quietly."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        for name, text in SCHOOL.items():
+            archive.writestr(name, text)
+        archive.writestr(other, USERS)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.duplicate_name", other, None)]
+
+
+# Folders and litter
+
+
+def _renamed(rename: Callable[[str], str]) -> dict[str, str]:
+    return {rename(name): text for name, text in SCHOOL.items()}
+
+
+@pytest.mark.parametrize("folder", ["OneRoster/", "Export 2026-09-01/"])
+def test_one_folder_is_used(tmp_path: Path, folder: str) -> None:
+    """Files that lie in one folder of the zip are used, with a warning; strict refuses them."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr(folder, "")
+        for name, text in _renamed(lambda name: folder + name).items():
+            archive.writestr(name, text)
+
+    tolerant, strict = opened(package), opened(package, "strict")
+
+    assert not tolerant.refused
+    assert told(tolerant.findings) == [("zip.single_folder", None, None)]
+    assert tolerant.tables["users"].num_rows == 4
+    assert strict.refused
+    assert codes(strict.findings) == ["zip.single_folder"]
+
+
+def test_folder_in_a_folder_is_used(tmp_path: Path) -> None:
+    """What holds for a zip holds for a folder whose only content is a folder."""
+    folder_of(SCHOOL, tmp_path / "p" / "OneRoster")
+
+    extracted = opened(tmp_path / "p")
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("zip.single_folder", None, None)]
+
+
+@pytest.mark.parametrize(
+    "litter",
+    [
+        "__MACOSX/._users.csv",
+        "__MACOSX/OneRoster/._users.csv",
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "._users.csv",
+    ],
+)
+def test_litter_is_ignored(tmp_path: Path, litter: str) -> None:
+    """What file managers leave behind is no part of a package, not even in strict."""
+    package = zip_of({**SCHOOL, litter: "\0\0"}, tmp_path / "p.zip")
+
+    for profile in PROFILES:
+        extracted = opened(package, profile)
+        assert not extracted.refused
+        assert told(extracted.findings) == []
+
+
+def test_folder_entry_is_nothing(tmp_path: Path) -> None:
+    """An entry for an empty folder holds no rows, so it does no harm."""
+    package = zip_of({**SCHOOL, "empty/": ""}, tmp_path / "p.zip")
+
+    assert not opened(package).refused
+
+
+def test_files_of_several_folders_are_not_mixed(tmp_path: Path) -> None:
+    """Of two folders with a package each none is chosen."""
+    texts = {f"{folder}/{name}": text for folder in "ab" for name, text in SCHOOL.items()}
+
+    extracted = opened(zip_of(texts, tmp_path / "p.zip"))
+
+    assert extracted.refused
+    assert codes(extracted.findings)[-1] == "package.empty"
+
+
+def test_file_below_the_root_is_not_opened(tmp_path: Path) -> None:
+    """Beside files at the root, one in a folder is named and not opened."""
+    package = zip_of({**SCHOOL, "old/users.csv": b"\xff"}, tmp_path / "p.zip")
+
+    extracted = opened(package)
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("package.unknown_file", "old/users.csv", None)]
+    assert opened(package, "strict").refused
+
+
+@pytest.mark.parametrize("texts", [{}, {"readme.txt": "hello"}, {"__MACOSX/._users.csv": ""}])
+def test_package_without_files_is_refused(tmp_path: Path, texts: dict[str, str]) -> None:
+    """A zip or a folder without any CSV file is refused."""
+    for package in (zip_of(texts, tmp_path / "p.zip"), folder_of({}, tmp_path / "p")):
+        extracted = opened(package)
+        assert extracted.refused
+        assert codes(extracted.findings, "error") == ["package.empty"]
+
+
+def test_names_in_other_letters_are_understood(tmp_path: Path) -> None:
+    """File names in capitals are read with a warning each; strict wants them as they should be."""
+    package = zip_of(_renamed(str.upper), tmp_path / "p.zip")
+
+    tolerant = opened(package)
+
+    assert not tolerant.refused
+    assert set(codes(tolerant.findings)) == {"package.file_spelling"}
+    assert len(told(tolerant.findings)) == len(SCHOOL)
+    assert tolerant.tables["users"].num_rows == 4
+    assert opened(package, "strict").refused
+
+
+# The buttons
+
+
+@pytest.mark.parametrize("kind", [Kind.USERS, Kind.COURSES])
+@pytest.mark.parametrize("file", ["users", "courses", "classes", "enrollments"])
+def test_upload_of_another_file_is_refused(tmp_path: Path, kind: Kind, file: str) -> None:
+    """The button for users takes users, whatever the file is called, and names what it got."""
+    path = tmp_path / "upload.csv"
+    path.write_text(SCHOOL[f"{file}.csv"])
+
+    finding = wrong_kind(path, kind)
+
+    if file == kind.value:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert finding.code == "upload.wrong_kind"
+        assert file in str(finding.expected)
+
+
+def test_upload_of_a_package_as_users_is_refused(tmp_path: Path) -> None:
+    """A whole package at the button for users is refused, and said to be a zip."""
+    finding = wrong_kind(zip_of(SCHOOL, tmp_path / "users.csv"), Kind.USERS)
+
+    assert finding is not None
+    assert (finding.code, "zip" in str(finding.expected)) == ("upload.wrong_kind", True)

@@ -1,0 +1,265 @@
+"""The suites under `expectations/` decide which rows are used: data, not code.
+
+Every failing row is named by file, row, column, sourcedId and code, with what was expected. The
+suites and the spec tell the same story. Whoever changes a suite changes the verdict, and one that
+can't be used stops the run and is named.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from golden.school import SCHOOL, added, changed, codes, person, users_checked
+from oneroster_sync import settings
+from oneroster_sync.findings import CODES
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.spec import (
+    ROSTERING_FILES,
+    STAFF_ROLES,
+    STUDENT_LIKE_ROLES,
+    Version,
+    rostering_file,
+)
+from oneroster_sync.spec.enums import BOOLEANS, ENUMERATIONS
+from oneroster_sync.validation.suites import SuiteError, load_suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Site
+
+SUITES = settings.PROJECT / "expectations"
+USERS_SUITE = "1.1/users.json"
+EXISTING = [
+    (version, name)
+    for version in Version
+    for name in ROSTERING_FILES
+    if rostering_file(name, version) is not None
+]
+
+
+def expectations(version: Version, name: str) -> list[dict[str, Any]]:
+    """Return the expectations of one suite as they stand in its file."""
+    text = (SUITES / version / f"{name}.json").read_text("utf-8")
+    found: list[dict[str, Any]] = json.loads(text)["expectations"]
+    return found
+
+
+# The suites themselves
+
+
+def test_every_file_has_a_suite() -> None:
+    """Each version has a suite for each file that is read, and no other."""
+    there = {(Version(path.parent.name), path.stem) for path in SUITES.glob("*/*.json")}
+
+    assert there == set(EXISTING)
+
+
+@pytest.mark.parametrize(("version", "name"), EXISTING)
+@pytest.mark.parametrize("mode", [Mode.BULK, Mode.DELTA])
+def test_suite_can_be_loaded(version: Version, name: str, mode: Mode) -> None:
+    """Every suite loads, for both modes, and says something of each."""
+    assert load_suite(SUITES, version, name, mode, set())["expectations"]
+
+
+@pytest.mark.parametrize(("version", "name"), EXISTING)
+def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
+    """A suite names known codes, only columns that are read, and what was expected."""
+    file = rostering_file(name, version)
+    assert file is not None
+    read = {column.canonical for column in file.read_columns}
+    read |= {"login"} if name == "users" else set()
+    files = {*ROSTERING_FILES, "roles.userSourcedId"}
+    for one in expectations(version, name):
+        kwargs, meta = one["kwargs"], one["meta"]
+        assert {kwargs[k] for k in ("column", "column_A", "column_B") if k in kwargs} <= read
+        assert meta["code"] in CODES
+        assert meta["expected"]
+        assert meta.get("only", "bulk") in {"bulk", "delta"}
+        assert one["severity"] in {"critical", "warning"}
+        assert kwargs.get("file", name) in files
+
+
+@pytest.mark.parametrize(("version", "name"), EXISTING)
+def test_suite_demands_what_the_standard_demands(version: Version, name: str) -> None:
+    """A column whose values the standard requires must not be blank, unless it is the login."""
+    file = rostering_file(name, version)
+    assert file is not None
+    demanded = {
+        one["kwargs"]["column"]
+        for one in expectations(version, name)
+        if one["type"] == "expect_column_values_to_not_be_null" and "only" not in one["meta"]
+    }
+    wanted = {c.canonical for c in file.read_columns if c.need != "optional"} - {"email"}
+
+    assert demanded - {"login"} == wanted
+
+
+def _allowed(column: str) -> set[str]:
+    """Return every value that any suite allows in a column."""
+    allowed: set[str] = set()
+    for version, name in EXISTING:
+        for one in expectations(version, name):
+            if one["kwargs"].get("column") != column:
+                continue
+            if one["type"] == "expect_column_values_to_be_in_set":
+                allowed |= set(one["kwargs"]["value_set"])
+            if one["type"] == "expect_column_values_to_match_regex" and column == "role":
+                words = one["kwargs"]["regex"].removeprefix("^(?:").removesuffix(")$")
+                allowed |= {word for word in words.split("|") if not word.startswith("ext:")}
+    return allowed
+
+
+@pytest.mark.parametrize("column", sorted(ENUMERATIONS))
+def test_closed_lists_are_those_of_the_suites(column: str) -> None:
+    """What the door may respell is what the suites allow; students have been dropped by then."""
+    assert _allowed(column) == ENUMERATIONS[column] - STUDENT_LIKE_ROLES
+
+
+@pytest.mark.parametrize("column", sorted(BOOLEANS))
+def test_booleans_are_those_of_the_suites(column: str) -> None:
+    """The columns that the door reads as true or false are those that the suites want so."""
+    assert _allowed(column) == {"true", "false"}
+
+
+def test_roles_of_staff_are_those_of_the_suites() -> None:
+    """Whoever the suites let in is staff, and all staff is let in by some version."""
+    assert _allowed("role") == STAFF_ROLES
+
+
+# A suite is data
+
+
+@pytest.fixture
+def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the suites that the product uses in this test."""
+    copy = tmp_path / "expectations"
+    shutil.copytree(SUITES, copy)
+    monkeypatch.setenv("ONEROSTER_EXPECTATIONS", str(copy))
+    return copy
+
+
+def edit(suite: Path, change: Any) -> None:
+    """Change the expectations of a suite's file."""
+    content = json.loads(suite.read_text("utf-8"))
+    content["expectations"] = change(content["expectations"])
+    suite.write_text(json.dumps(content), "utf-8")
+
+
+def test_suite_that_is_tightened_finds_more(tmp_path: Path, suites: Path) -> None:
+    """An expectation that is added to a file is held against every row, without any code."""
+    assert codes(users_checked(tmp_path, SCHOOL).findings) == []
+    of_the_school = {
+        "type": "expect_column_values_to_match_regex",
+        "kwargs": {"column": "email", "regex": "^ann@"},
+        "severity": "critical",
+        "meta": {"code": "row.invalid_email", "expected": "an address of the school"},
+    }
+    edit(suites / USERS_SUITE, lambda old: [*old, of_the_school])
+
+    found = users_checked(tmp_path, SCHOOL).findings.table().to_pylist()
+
+    assert [(one["code"], one["row"], one["expected"]) for one in found] == [
+        ("row.invalid_email", row, "an address of the school") for row in (3, 4, 5)
+    ]
+
+
+def test_suite_that_is_loosened_lets_a_row_in(site: Site, suites: Path) -> None:
+    """With an expectation made a warning, the same package adds the user that it kept out."""
+    texts = added(SCHOOL, "users.csv", person("eve", email="eve"))
+
+    first = site.sync(texts)
+
+    assert (first["outcome"], first["findings"]) == (
+        "succeeded_with_errors",
+        {"errors": 1, "warnings": 0},
+    )
+    assert "eve" not in site.users()
+
+    edit(
+        suites / USERS_SUITE,
+        lambda old: [
+            {**one, "severity": "warning"} if one["meta"]["code"] == "row.invalid_email" else one
+            for one in old
+        ],
+    )
+
+    second = site.sync(texts)
+
+    assert (second["outcome"], second["findings"]) == ("succeeded", {"errors": 0, "warnings": 1})
+    assert site.users()["eve"] == "active"
+
+
+def test_suite_without_an_expectation_asks_for_less(tmp_path: Path, suites: Path) -> None:
+    """An expectation that is taken out is no longer held against anybody."""
+    texts = added(SCHOOL, "users.csv", person("u11", given=""))
+    edit(
+        suites / USERS_SUITE,
+        lambda old: [one for one in old if one["kwargs"].get("column") != "givenName"],
+    )
+
+    assert codes(users_checked(tmp_path, texts).findings) == []
+
+
+def _spoil_one(**changes: Any) -> Any:
+    def spoil(old: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**old[0], **changes}, *old[1:]]
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _spoil_one(meta={"code": "row.no_such_code"}),
+        _spoil_one(meta={}),
+        _spoil_one(kwargs={"column": "emial"}),
+        _spoil_one(kwargs={}),
+        _spoil_one(type="expect_column_values_to_be_nice"),
+        _spoil_one(
+            type="expect_column_values_to_match_regex", kwargs={"column": "email", "regex": "("}
+        ),
+        lambda _: "none",
+    ],
+)
+def test_broken_expectation_is_named(tmp_path: Path, suites: Path, spoil: Any) -> None:
+    """An expectation that can't be held against rows stops the run; the message names the file."""
+    edit(suites / USERS_SUITE, spoil)
+
+    with pytest.raises(SuiteError, match="users"):
+        users_checked(tmp_path, SCHOOL)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"name": "users", "meta": {}}'])
+def test_broken_suite_is_named(tmp_path: Path, suites: Path, text: str) -> None:
+    """A suite that is no JSON, or no suite, stops the run; the message names its path."""
+    (suites / USERS_SUITE).write_text(text, "utf-8")
+
+    with pytest.raises(SuiteError, match=re.escape(str(suites / USERS_SUITE))):
+        users_checked(tmp_path, SCHOOL)
+
+
+def test_missing_suite_is_named(tmp_path: Path, suites: Path) -> None:
+    """A file without a suite is not let through unjudged."""
+    (suites / USERS_SUITE).unlink()
+
+    with pytest.raises(SuiteError, match=re.escape(str(suites / USERS_SUITE))):
+        users_checked(tmp_path, SCHOOL)
+
+
+def test_broken_suite_changes_nothing(site: Site, suites: Path) -> None:
+    """A run whose suites can't be used fails with one sentence, and the roster stays as it is."""
+    site.sync(SCHOOL)
+    before = (site.users(), site.courses(), site.assignments())
+    edit(suites / USERS_SUITE, _spoil_one(meta={"code": "row.no_such_code"}))
+    package = site.package(changed(SCHOOL, "users.csv", ",Ann,", ",Anna,"))
+
+    code, _ = site.command("sync", package)
+
+    assert code == 1
+    assert (site.users(), site.courses(), site.assignments()) == before
