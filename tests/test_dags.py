@@ -43,7 +43,8 @@ class Live:
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False
         )
-        return json.loads(done.stdout)
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
 
     def upload(self, package: Path, kind: str = "package") -> Run:
         """Trigger the upload DAG and wait for the run to end."""
@@ -64,7 +65,8 @@ class Live:
 
     def newest(self) -> dict[str, Any]:
         """Return the record of the newest run."""
-        return self.oneroster("history", "--limit", "1")["runs"][0]
+        newest: dict[str, Any] = self.oneroster("history", "--limit", "1")["runs"][0]
+        return newest
 
     def next_run(self) -> dt.datetime | None:
         """Return when Airflow runs the scheduled DAG next."""
@@ -155,9 +157,7 @@ def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
             assert value in {record, True, "true"}, (stage, entry["key"])
 
 
-def test_the_logs_tell_the_story_without_personal_data(
-    live: Live, first: Run, data: Path
-) -> None:
+def test_the_logs_tell_the_story_without_personal_data(live: Live, first: Run, data: Path) -> None:
     """Files, rows, repairs, changes and counts are told; names and e-mail addresses are not."""
     log = live.logs(first)
     assert "users.csv (bulk): 268 rows, 20 kept" in log

@@ -8,32 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 
 from golden.school import (
     SCHOOL,
-    SCHOOL_1_2,
     Texts,
     added,
-    as_delta,
-    changed,
     codes,
     folder_of,
-    opened,
     person,
     users_checked,
 )
-from oneroster_sync import settings
 from oneroster_sync.checking import Checked, check_package
 from oneroster_sync.preferences import Profile
-from oneroster_sync.validation import validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUITES = settings.PROJECT / "expectations"
-NOW = "2026-09-01T00:00:00.000Z"
 
 Found = list[dict[str, Any]]
 
@@ -357,161 +348,3 @@ def test_ids_equal_but_for_blanks_are_one(tmp_path: Path) -> None:
 
 
 # Delta
-
-
-STAMP = f"active,{NOW}"
-DELTA = as_delta(
-    SCHOOL,
-    orgs=[f"s,{STAMP},School,school,,", f"o1,tobedeleted,{NOW},,,,"],
-    courses=[f"maths,{STAMP},,Mathematics,,,s,,", f"art,tobedeleted,{NOW},,,,,,,"],
-    classes=[
-        f"m1,{STAMP},Maths 1,,maths,,scheduled,,s,t,,,",
-        f"a1,{STAMP},Art 1,,art,,scheduled,,s,t,,,",
-    ],
-    users=[
-        f"ann,{STAMP},true,s,teacher,ann,,Ann,Lee,,,ann@example.org,,,,,",
-        f"bob,tobedeleted,{NOW},,,,,,,,,,,,,,,",
-        f"u1,,{NOW},true,s,teacher,u1,,Given,Family,,,u1@example.org,,,,,",
-        "u2,active,,true,s,teacher,u2,,Given,Family,,,u2@example.org,,,,,",
-        f"u3,gone,{NOW},true,s,teacher,u3,,Given,Family,,,u3@example.org,,,,,",
-        "u4,active,2026-09-01,true,s,teacher,u4,,Given,Family,,,u4@example.org,,,,,",
-        f"u5,inactive,{NOW},true,s,teacher,u5,,Given,Family,,,u5@example.org,,,,,",
-        f"u6,{STAMP},true,o1,teacher,u6,,Given,Family,,,u6@example.org,,,,,",
-        f"u7,active,{NOW.removesuffix('Z')}+02:00,true,s,teacher,u7,,G,F,,,u7@example.org,,,,,",
-    ],
-    enrollments=[
-        f"ann-m1,{STAMP},m1,s,ann,teacher,,,",
-        f"old,tobedeleted,{NOW},,,,,,,",
-        f"e1,{STAMP},m1,s,bob,teacher,,,",
-        f"e2,{STAMP},a1,s,ann,teacher,,,",
-    ],
-)
-
-
-@pytest.fixture(scope="module")
-def delta(tmp_path_factory: pytest.TempPathFactory) -> Checked:
-    """What is said of a delta package."""
-    return check_package(folder_of(DELTA, tmp_path_factory.mktemp("delta") / "p"), Profile.TOLERANT)
-
-
-@pytest.mark.parametrize(
-    ("file", "sourced_id", "said"),
-    [
-        ("users.csv", "ann", []),
-        ("users.csv", "bob", []),
-        ("users.csv", "u1", [("row.field_required_in_delta", "status", "error")]),
-        ("users.csv", "u2", [("row.field_required_in_delta", "dateLastModified", "error")]),
-        ("users.csv", "u3", [("row.invalid_enum", "status", "error")]),
-        ("users.csv", "u4", [("row.invalid_timestamp", "dateLastModified", "warning")]),
-        ("users.csv", "u5", [("row.invalid_enum", "status", "error")]),
-        ("users.csv", "u6", [("reference.target_removed", "orgSourcedIds", "error")]),
-        ("users.csv", "u7", []),
-        ("courses.csv", "maths", []),
-        ("courses.csv", "art", []),
-        ("classes.csv", "m1", []),
-        ("classes.csv", "a1", [("reference.target_removed", "courseSourcedId", "error")]),
-        ("enrollments.csv", "ann-m1", []),
-        ("enrollments.csv", "old", []),
-        ("enrollments.csv", "e1", [("reference.target_removed", "userSourcedId", "error")]),
-        ("enrollments.csv", "e2", [("reference.target_quarantined", "classSourcedId", "error")]),
-    ],
-)
-def test_row_of_a_delta(
-    delta: Checked, file: str, sourced_id: str, said: list[tuple[str, str, str]]
-) -> None:
-    """A delta row needs a status and a time; one that removes needs nothing else."""
-    (line,) = [line for line in DELTA[file].splitlines() if line.startswith(f"{sourced_id},")]
-
-    found = findings_of(delta, file, row_of(DELTA, file, line))
-
-    assert [(one["code"], one["column"], one["severity"]) for one in found] == said
-
-
-@pytest.mark.parametrize(
-    ("known", "expected"),
-    [
-        ({"users": ["ann"], "classes": ["m1"], "orgs": ["s"]}, []),
-        ({"users": ["ann"], "classes": [], "orgs": ["s"]}, ["reference.missing_target_record"]),
-        ({"users": [], "classes": ["m1"], "orgs": ["s"]}, ["reference.missing_target_record"]),
-    ],
-)
-def test_delta_may_point_to_what_the_site_has(
-    tmp_path: Path, known: dict[str, list[str]], expected: list[str]
-) -> None:
-    """A delta's references are resolved against the site too, where their file is absent."""
-    texts = as_delta(SCHOOL, enrollments=[f"ann-m1,{STAMP},m1,s,ann,teacher,,,"])
-    extracted = opened(folder_of(texts, tmp_path / "p"))
-
-    validated = validate(
-        extracted.tables,
-        extracted.modes,
-        extracted.version,
-        known={name: pa.array(ids, pa.string()) for name, ids in known.items()},
-        suites=SUITES,
-        docs=tmp_path / "docs",
-    )
-
-    assert codes(validated.findings) == expected
-
-
-def test_bulk_may_not_point_to_what_only_the_site_has(tmp_path: Path) -> None:
-    """A bulk file is the whole truth: what is not in it is not there."""
-    texts = changed(SCHOOL, "classes.csv", "a1,,,Art 1,09,art,A1-1,scheduled,,s,t,,,\n", "")
-    extracted = opened(folder_of(texts, tmp_path / "p"))
-
-    validated = validate(
-        extracted.tables,
-        extracted.modes,
-        extracted.version,
-        known={"classes": pa.array(["a1"], pa.string())},
-        suites=SUITES,
-        docs=tmp_path / "docs",
-    )
-
-    assert set(codes(validated.findings)) == {"reference.missing_target_record"}
-
-
-# Roles of 1.2
-
-
-def in_1_2(sourced_id: str, org: str = "s") -> str:
-    """Return a row of users.csv in 1.2."""
-    return (
-        f"{sourced_id},,,true,{sourced_id},,Given,Family,,,{sourced_id}@example.org,,,,,,,,,,{org},"
-    )
-
-
-ROLE_FAULTS: list[tuple[str, str, str, str]] = [
-    ("users.csv", in_1_2("u1"), "reference.missing_role", "sourcedId"),
-    ("users.csv", in_1_2("u2"), "reference.target_quarantined", "sourcedId"),
-    ("users.csv", in_1_2("u3", "gone"), "reference.missing_target_record", "primaryOrgSourcedId"),
-    ("roles.csv", "r2,,,u2,first,teacher,,,s,", "row.invalid_enum", "roleType"),
-    ("roles.csv", "r4,,,ann,secondary,administrator,,,s,", "row.invalid_enum", "role"),
-    ("roles.csv", "r5,,,ann,secondary,,,,s,", "row.missing_required_value", "role"),
-    ("roles.csv", "r6,,,ann,secondary,aide,,,gone,",
-     "reference.missing_target_record", "orgSourcedId"),
-    ("roles.csv", "r7,,,gone,primary,aide,,,s,",
-     "reference.missing_target_record", "userSourcedId"),
-    ("roles.csv", "r8,,,bob,secondary,aide,2026-02-30,,s,", "row.invalid_date", "beginDate"),
-    ("roles.csv", "r9,,,bob,secondary,aide,2026-09-01,2026-08-01,s,",
-     "semantic.date_order", "endDate"),
-]  # fmt: skip
-ROLES = added(
-    with_faults(SCHOOL_1_2, ROLE_FAULTS), "roles.csv", "r3,,,u3,primary,siteAdministrator,,,s,"
-)
-
-
-@pytest.fixture(scope="module")
-def roles(tmp_path_factory: pytest.TempPathFactory) -> Checked:
-    """What is said of the school with faulty roles."""
-    return check_package(folder_of(ROLES, tmp_path_factory.mktemp("roles") / "p"), Profile.TOLERANT)
-
-
-@pytest.mark.parametrize(("file", "line", "code", "column"), ROLE_FAULTS, ids=_named(ROLE_FAULTS))
-def test_failing_role_is_named(
-    roles: Checked, file: str, line: str, code: str, column: str
-) -> None:
-    """A user needs a role of the standard, and each failing row is named once."""
-    found = findings_of(roles, file, row_of(ROLES, file, line))
-
-    assert [(one["code"], one["column"]) for one in found] == [(code, column)]

@@ -50,13 +50,15 @@ def test_the_docker_layout_has_all_of_airflow() -> None:
         "triggerer": ["triggerer"],
     }
     asked = set(re.findall(r"\$\{([A-Z_]+)", text))
-    offered = set(re.findall(r"^([A-Z_]+)=", (PROJECT / ".env.example").read_text("utf-8"), re.M))
+    offered = set(
+        re.findall(r"^([A-Z_]+)=", (PROJECT / ".env.example").read_text("utf-8"), re.MULTILINE)
+    )
     assert asked == offered
 
 
 def test_the_image_holds_what_the_sync_needs() -> None:
     """The folders that run are copied into the image, and the tests are not."""
-    copied = re.findall(r"^COPY (\S+)", (PROJECT / "Dockerfile").read_text("utf-8"), re.M)
+    copied = re.findall(r"^COPY (\S+)", (PROJECT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
     assert {"include", "dags", "plugins", "expectations", "requirements.txt"} <= set(copied)
     ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
     assert ignored[0] == "*"

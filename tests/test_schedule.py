@@ -111,7 +111,7 @@ class TestNextSlots:
     def test_naive_moment(self) -> None:
         """A moment without a zone is refused, since it could mean any."""
         with pytest.raises(ValueError, match="no time zone"):
-            next_slot(prefers(), datetime(2026, 6, 8, 2))  # noqa: DTZ001
+            next_slot(prefers(), datetime(2026, 6, 8, 2))
 
     def test_pause_window(self) -> None:
         """Both ends of the summer break lie in it; the first slot after it is a Monday's."""
@@ -143,8 +143,8 @@ class TestNextSlots:
 
 
 MOMENTS = st.datetimes(
-    min_value=datetime(1990, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    min_value=datetime(1990, 1, 1),
+    max_value=datetime(2100, 1, 1),
     timezones=st.just(UTC),
 )
 

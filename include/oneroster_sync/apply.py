@@ -6,6 +6,7 @@ moved since is refused as stale; a held plan needs an approval of exactly its ha
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from oneroster_sync.store.runs import Outcome
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     from sqlalchemy.engine import Engine
 
@@ -40,6 +42,10 @@ class NotApprovedError(Exception):
 
 class DefectivePlanError(Exception):
     """The plan is not the one whose hash the run recorded; nothing was changed."""
+
+
+class RefusedByDatabaseError(Exception):
+    """The database does not take the changes; nothing was changed."""
 
 
 def apply_plan(
@@ -70,8 +76,10 @@ def apply_plan(
         StalePlanError: Another plan was applied since this one was made.
         NotApprovedError: The plan is held.
         DefectivePlanError: The plan is not the recorded one.
+        RefusedByDatabaseError: The database does not take the changes.
+        sqlalchemy.exc.OperationalError: The database is away; another try may help.
     """
-    with engine.begin() as connection:
+    with _without_values(), engine.begin() as connection:
         lock_site(connection, plan.site)
         run = runs.get(connection, run_id, for_update=True)
         if run.applied_at is not None:
@@ -95,7 +103,7 @@ def apply_plan(
             for statement in (*_STATEMENTS, *links):
                 connection.execute(sa.text(statement), bound)
         version = run.base_version
-        if not plan.is_empty():
+        if not plan.is_empty() or plan.moves_links():
             version = connection.scalar(
                 sa.text(
                     "update sites set roster_version = roster_version + 1 where site = :site "
@@ -120,6 +128,19 @@ def apply_plan(
         return runs.get(connection, run_id)
 
 
+@contextlib.contextmanager
+def _without_values() -> Iterator[None]:
+    """Keep what the database says of values out of exceptions, and so out of logs."""
+    try:
+        yield
+    except sa.exc.OperationalError:
+        raise
+    except sa.exc.DBAPIError as error:
+        told = getattr(error.orig, "diag", None)
+        reason = told.message_primary if told else type(error.orig).__name__
+        raise RefusedByDatabaseError(f"the database refuses the plan: {reason}") from None
+
+
 def _check(run: Run, plan: Plan, version: int) -> None:
     if run.plan_hash != plan.hash():
         raise DefectivePlanError(
@@ -132,9 +153,9 @@ def _check(run: Run, plan: Plan, version: int) -> None:
         )
     if run.outcome is not None and not held:
         raise NotApprovedError(f"run {run.run_id} has ended: {run.outcome}")
-    if version != plan.base_version:
+    if version != run.base_version:
         raise StalePlanError(
-            f"the roster is at version {version}, the plan was made against {plan.base_version}"
+            f"the roster is at version {version}, the plan was made against {run.base_version}"
         )
 
 
@@ -182,15 +203,21 @@ def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
         f"select :site, {values}, :now, :now from plan_{table} p where p.action = 'add'",
         f"update {table} t set {_sets(fields)}, updated_at = :now from plan_{table} p "
         "where t.id = p.id and t.site = :site",
-        "insert into changes (run_id, site, kind, action, "
-        f"{kind}_id, sourced_id, before, after, reason, file, row, credited_admin_id, "
-        "requested_by, made_at) "
-        f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
-        f"case when p.action <> 'add' then {_image('before', fields)} end, "
-        f"{_image('after', fields)}, "
-        f"p.reason, '{table}.csv', p.row, :admin, :by, :now "
-        f"from plan_{table} p join {table} t "
-        "on t.site = :site and t.sourced_id = p.after_sourced_id order by p.sourced_id",
+        *(
+            "insert into changes (run_id, site, kind, action, "
+            f"{kind}_id, sourced_id, before, after, reason, file, row, credited_admin_id, "
+            "requested_by, made_at) "
+            f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
+            f"case when p.action <> 'add' then {_image('before', fields)} end, "
+            f"{_image('after', fields)}, "
+            f"p.reason, '{table}.csv', p.row, :admin, :by, :now "
+            f"from plan_{table} p join {table} t on t.site = :site and {of_record} "
+            "order by p.sourced_id"
+            for of_record in (
+                "p.action = 'add' and t.sourced_id = p.after_sourced_id",
+                "p.action <> 'add' and t.id = p.id",
+            )
+        ),
     ]
 
 

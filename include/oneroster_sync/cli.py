@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sync import Request
 
 FAILED, HELD, REJECTED = 1, 3, 4
-_EXIT = {"held": HELD, "rejected": REJECTED, "failed": FAILED}
+_EXIT = {"held": HELD, "rejected": REJECTED, "failed": FAILED, "superseded": FAILED}
 _KINDS = click.Choice([k.value for k in Kind])
 
 
@@ -249,6 +249,8 @@ def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
         chosen = store.load(connection, site)
         if settings:
             given = dict(_setting(s) for s in settings)
+            if "site" in given:
+                raise click.UsageError("the site is named by --site; it can't be set")
             chosen = type(chosen).model_validate(chosen.model_dump(mode="json") | given)
             chosen = store.save(connection, chosen, actor=_person(), now=_now())
     dumped = chosen.model_dump(mode="json")

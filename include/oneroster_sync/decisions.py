@@ -66,7 +66,8 @@ def _decide(
 ) -> Run:
     with database.engine().begin() as connection:
         run = runs.get(connection, run_id, for_update=True)
-        again = decision == "approved" and run.decision == decision and run.outcome is Outcome.HELD
+        cut_off = run.outcome is Outcome.HELD and (run.decision, run.decided_by) == (decision, by)
+        again = cut_off and decision == "approved"
         if run.outcome is not Outcome.HELD or (run.decision and not again):
             who = f", {run.decision} by {run.decided_by}" if run.decision else ""
             raise NotHeldError(f"run {run_id} does not wait for a decision: {run.outcome}{who}")

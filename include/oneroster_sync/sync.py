@@ -87,11 +87,7 @@ def begin(request: Request, *, now: dt.datetime) -> Run:
     """
     with database.engine().begin() as connection:
         chosen = preferences.load(connection, request.site)
-        changed = {
-            "scope": _scope(request, chosen.scope),
-            "profile": request.profile or chosen.profile,
-        }
-        chosen = chosen.model_copy(update=changed)
+        chosen = chosen.model_copy(update={"profile": request.profile or chosen.profile})
         admin = None
         if chosen.credited_admin is not None:
             admin = preferences.find_admin(connection, request.site, chosen.credited_admin)
@@ -130,7 +126,7 @@ def _opened(request: Request, chosen: Preferences, admin: int | None, now: dt.da
         requested_by=request.requested_by,
         credited_admin_id=admin,
         package=request.package or chosen.source,
-        scope=chosen.scope,
+        scope=_scope(request, chosen.scope),
         preferences=chosen,
         started_at=now,
     )
@@ -162,7 +158,12 @@ def undo(request: Request, undone: str, *, clock: Clock) -> tuple[Run, list[str]
 
     Returns:
         The run that takes it back, and the records it leaves alone because they changed since.
+
+    Raises:
+        UnknownRunError: The site has had no such run.
     """
+    if stages.find(undone).site != request.site:
+        raise runs.UnknownRunError(f"there is no run {undone!r} of site {request.site}")
     with turns.turn(database.engine(), request.site):
         run = begin(request, now=clock())
         left: list[str] = []

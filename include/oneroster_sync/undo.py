@@ -55,12 +55,16 @@ def undo_plan(connection: Connection, run_id: str, roster: Roster) -> tuple[Plan
     users = _records("user", audit, roster.users, USER_FIELDS, reason, left)
     users = _without_clashes(users, roster.users, left)
     courses = _records("course", audit, roster.courses, COURSE_FIELDS, reason, left)
+    offered = _active_after(roster.courses, courses)
     pairs = []
     for row in connection.execute(sa.text(_PAIRS), {"run_id": run_id}).mappings():
         if row["now"] != row["after"]:
             left.append(f"assignment {row['user_sourced_id']} to {row['course_sourced_id']}")
             continue
         target = row["before"] or "removed"
+        if target == "active" and row["course_sourced_id"] not in offered:
+            left.append(f"assignment {row['user_sourced_id']} to {row['course_sourced_id']}")
+            continue
         pairs.append(
             {
                 "action": "reactivate" if target == "active" else "remove",
@@ -75,6 +79,15 @@ def undo_plan(connection: Connection, run_id: str, roster: Roster) -> tuple[Plan
     assignments = pa.Table.from_pylist(pairs, schema=ASSIGNMENT_CHANGES)
     assignments = in_order(assignments, "user_sourced_id", "course_sourced_id")
     return Plan(roster.site, roster.version, users, courses, assignments, {}), left
+
+
+def _active_after(stored: pa.Table, changes: pa.Table) -> set[str | None]:
+    """Return the sourcedIds of the courses that are active once the plan is applied."""
+    status = dict(zip(stored["sourced_id"].to_pylist(), stored["status"].to_pylist(), strict=True))
+    status |= dict(
+        zip(changes["sourced_id"].to_pylist(), changes["after_status"].to_pylist(), strict=True)
+    )
+    return {sourced_id for sourced_id, state in status.items() if state == "active"}
 
 
 def _without_clashes(users: pa.Table, stored: pa.Table, left: list[str]) -> pa.Table:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ALIKE = 0.6
-"""Share of a file's own columns that a header must have to be taken for that file."""
+"""Share of a header's cells that must be columns of a file for it to be taken for that file."""
+
+
+_COMMON = {"sourcedid", "status", "datelastmodified"}
 
 
 class Kind(StrEnum):
@@ -26,7 +29,7 @@ class Kind(StrEnum):
 
 def wrong_kind(path: Path, kind: Kind) -> Finding | None:
     """Return a finding when a file is not what its upload takes, naming what it is."""
-    found = _what_is(path)
+    found = _what_is(path, kind)
     if kind is Kind.PACKAGE or found in {kind.value, None}:
         return None
     return Finding(
@@ -34,7 +37,7 @@ def wrong_kind(path: Path, kind: Kind) -> Finding | None:
     )
 
 
-def _what_is(path: Path) -> str | None:
+def _what_is(path: Path, kind: Kind) -> str | None:
     if path.is_dir():
         return "a folder"
     if not path.is_file():
@@ -46,17 +49,14 @@ def _what_is(path: Path) -> str | None:
     if b"\0" in start:
         return "no CSV file"
     line = start.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip()
-    header = {cell.strip().lower() for cell in next(csv.reader([line]), [])}
-    best = max(ROSTERING_FILES, key=lambda name: _likeness(name, header))
-    return best if _likeness(best, header) >= _ALIKE else None
+    header = {cell.strip().lower() for cell in next(csv.reader([line]), [])} - _COMMON
+    # Where two files fit as well, the one that was asked for does.
+    names = sorted(ROSTERING_FILES, key=lambda name: name != kind.value)
+    best = max(names, key=lambda name: _likeness(name, header))
+    return best if _likeness(best, header) >= _ALIKE * len(header) else None
 
 
-def _likeness(name: str, header: set[str]) -> float:
-    """Return how much of a file's own columns a header has, in the version that fits best."""
-    shares = [0.0]
-    for version in Version:
-        file = rostering_file(name, version)
-        if file is not None:
-            own = {column.name.lower() for column in file.columns[1:]}
-            shares.append(len(own & header) / len(own))
-    return max(shares)
+def _likeness(name: str, header: set[str]) -> int:
+    """Return how many cells of a header are columns of a file, in the version that fits best."""
+    files = [rostering_file(name, version) for version in Version]
+    return max(len({c.name.lower() for c in f.columns} & header) if f else 0 for f in files)

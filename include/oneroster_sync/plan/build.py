@@ -21,6 +21,7 @@ from oneroster_sync.plan.fields import (
     link_schema,
 )
 from oneroster_sync.plan.links import (
+    GOING,
     Link,
     is_unclear,
     link_changes,
@@ -35,6 +36,22 @@ if TYPE_CHECKING:
 
     from oneroster_sync.plan.roster import Roster
     from oneroster_sync.preferences import Preferences
+
+
+_NO_USERS = pa.table(
+    {
+        "sourcedId": pa.array([], pa.string()),
+        "status": pa.array([], pa.string()),
+        "enabledUser": pa.array([], pa.string()),
+        "username": pa.array([], pa.string()),
+        "givenName": pa.array([], pa.string()),
+        "familyName": pa.array([], pa.string()),
+        "email": pa.array([], pa.string()),
+        "login": pa.array([], pa.string()),
+        "row": pa.array([], pa.int64()),
+    }
+)
+"""The users.csv of a delta that brings roles only."""
 
 
 def build_plan(
@@ -71,13 +88,20 @@ def build_plan(
     enrollments = None
     if "enrollments" in links or "classes" in links:
         remembered = Link(roster.links["enrollments"], link_schema("enrollments").empty_table())
-        enrollments = with_courses(links.get("enrollments", remembered), merged["classes"])
+        # Without enrollments a bulk file of classes can move them, but not end them.
+        lasting = "enrollments" not in links and modes["classes"] is Mode.BULK
+        enrollments = with_courses(
+            links.get("enrollments", remembered), merged["classes"], lasting=lasting
+        )
         merged["enrollments"] = enrollments.all()
         links["enrollments"] = enrollments
     users = change_schema(USER_FIELDS).empty_table()
     if "users" in good:
         users = _users(good, bad, modes, merged, roster, preferences)
-        _note_admin(good, modes, roster, findings)
+        _note_admin(good, bad, modes, roster, findings)
+    elif "roles" in good and modes["roles"] is Mode.DELTA:
+        nobody = {"users": _NO_USERS, "roles": good["roles"]}
+        users = _users(nobody, {"users": _NO_USERS}, modes, merged, roster, preferences)
     courses = change_schema(COURSE_FIELDS).empty_table()
     if "courses" in good:
         courses = course_changes(good["courses"], bad["courses"], modes["courses"], roster)
@@ -162,20 +186,27 @@ def _note_unclear(bad: Mapping[str, pa.Table], findings: Findings) -> None:
 
 
 def _note_admin(
-    good: Mapping[str, pa.Table], modes: Mapping[str, Mode], roster: Roster, findings: Findings
+    good: Mapping[str, pa.Table],
+    bad: Mapping[str, pa.Table],
+    modes: Mapping[str, Mode],
+    roster: Roster,
+    findings: Findings,
 ) -> None:
     """Say that the credited administrator is kept although the package would deactivate them."""
     stored = roster.users
-    admin = stored.filter(pc.equal(stored["id"], roster.credited_admin))["sourced_id"]
+    of_admin = pc.and_(pc.equal(stored["id"], roster.credited_admin), stored["managed"])
+    admin = stored.filter(of_admin)["sourced_id"]
     if not len(admin) or admin[0].as_py() is None:
         return
-    rows = staying(good["users"])
-    enabled = (
-        rows.filter(pc.equal(pc.fill_null(rows["enabledUser"], "true"), "true"))
-        if "enabledUser" in rows.column_names
-        else rows
-    )
-    if modes["users"] is Mode.BULK and admin[0].as_py() not in enabled["sourcedId"].to_pylist():
+    rows = good["users"]
+    going = pc.is_in(rows["status"], GOING)
+    if "enabledUser" in rows.column_names:
+        going = pc.or_(going, pc.fill_null(pc.equal(rows["enabledUser"], "false"), False))
+    of_admin = pc.fill_null(pc.equal(rows["sourcedId"], admin[0]), False)
+    leaves = pc.any(pc.and_(of_admin, going)).as_py()
+    broken = pc.any(pc.equal(bad["users"]["sourcedId"], admin[0])).as_py()
+    absent = modes["users"] is Mode.BULK and not pc.any(of_admin).as_py() and not broken
+    if leaves or absent:
         findings.add(
             Finding(
                 "semantic.credited_admin_kept",

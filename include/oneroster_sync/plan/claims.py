@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from oneroster_sync.findings import SCHEMA, Severity
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.compare import positions
-from oneroster_sync.plan.links import GOING
+from oneroster_sync.plan.links import GOING, is_unclear
 
 if TYPE_CHECKING:
     from oneroster_sync.plan.roster import Roster
@@ -36,7 +36,7 @@ def taken_logins(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Ros
         pc.is_valid(stored["sourced_id"]), pc.invert(pc.is_in(stored["sourced_id"], named))
     )
     leaving = pc.is_in(stored["sourced_id"], going)
-    if mode is Mode.BULK:
+    if mode is Mode.BULK and not pc.any(is_unclear("users", quarantined)).as_py():
         leaving = pc.or_(leaving, absent)
     keeps = pc.and_(active, pc.invert(pc.and_(mine, leaving)))
     refused = pa.array([], pa.string())

@@ -29,6 +29,11 @@ def positions(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.index_in(ids, value_set=among.combine_chunks(), skip_nulls=True)
 
 
+def row_of(rows: pa.Table, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the row of the file for each id, null for one that is not in it."""
+    return rows["row"].take(positions(ids, rows["sourcedId"]))
+
+
 def put(table: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:
     """Return the table with one column replaced or appended."""
     if name in table.column_names:

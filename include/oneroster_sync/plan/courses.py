@@ -16,6 +16,7 @@ from oneroster_sync.plan.compare import (
     differs,
     in_order,
     positions,
+    row_of,
 )
 from oneroster_sync.plan.fields import COURSE_FIELDS, change_schema
 from oneroster_sync.plan.links import going, is_unclear, staying
@@ -90,7 +91,8 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, stored: pa.T
     before = stored.filter(leaving)
     reason = pc.if_else(marked.filter(leaving), MARKED, ABSENT)
     after = {"status": pa.repeat("removed", before.num_rows)}
-    return changes(COURSE_FIELDS, before, after, "remove", reason)
+    row = row_of(going(valid), before["sourced_id"])
+    return changes(COURSE_FIELDS, before, after, "remove", reason, row)
 
 
 def _after(rows: pa.Table, before: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:

@@ -84,16 +84,22 @@ def merge_link(
     return Link(pa.concat_tables([fresh, untouched]), kept.filter(protected))
 
 
-def with_courses(enrollments: Link, classes: pa.Table) -> Link:
+def with_courses(enrollments: Link, classes: pa.Table, *, lasting: bool) -> Link:
     """Return the enrollments with the courses that their classes lead to now.
 
-    A protected enrollment keeps the course that it had, and so does one whose class is unknown.
+    A protected enrollment keeps the course that it had.
+
+    Args:
+        enrollments: Those that hold from now on.
+        classes: Those that hold from now on.
+        lasting: Whether an enrollment whose class is gone keeps its course, too.
     """
     trusted = enrollments.trusted
     course = classes["course_sourced_id"].take(
         positions(trusted["class_sourced_id"], classes["sourced_id"])
     )
-    course = pc.coalesce(course, trusted["course_sourced_id"])
+    if lasting:
+        course = pc.coalesce(course, trusted["course_sourced_id"])
     return Link(put(trusted, "course_sourced_id", course), enrollments.protected)
 
 

@@ -18,6 +18,7 @@ from oneroster_sync.plan.compare import (
     in_order,
     positions,
     put,
+    row_of,
 )
 from oneroster_sync.plan.fields import USER_FIELDS, change_schema
 from oneroster_sync.plan.links import going, is_unclear
@@ -199,7 +200,8 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Rost
     before = stored.filter(leaving)
     reason = pc.if_else(marked.filter(leaving), MARKED, ABSENT)
     after = {"status": pa.repeat("inactive", before.num_rows)}
-    return changes(USER_FIELDS, before, after, "deactivate", reason)
+    row = row_of(going(valid), before["sourced_id"])
+    return changes(USER_FIELDS, before, after, "deactivate", reason, row)
 
 
 def _adoptable(stored: pa.Table) -> pa.Table:

@@ -47,7 +47,9 @@ def engine() -> Engine:
     Raises:
         DatabaseError: The server does not answer or is older than PostgreSQL 15.
     """
-    made = sa.create_engine(_with_driver(url()), pool_pre_ping=True, pool_size=2)
+    made = sa.create_engine(
+        _with_driver(url()), pool_pre_ping=True, pool_size=2, hide_parameters=True
+    )
     try:
         with made.connect() as connection:
             number = int(connection.scalar(sa.text("show server_version_num")) or 0)

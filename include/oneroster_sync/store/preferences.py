@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.preferences import Preferences
 from oneroster_sync.store.brief import briefly
+from oneroster_sync.store.database import lock_site
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -94,6 +95,7 @@ def save(
         ConflictError: Somebody else saved since that version was read.
         NoSuchAdminError: The credited administrator is no active account of the site.
     """
+    lock_site(connection, preferences.site)
     admin = None
     if preferences.credited_admin is not None:
         admin = find_admin(connection, preferences.site, preferences.credited_admin)
@@ -130,6 +132,9 @@ def save(
     changed = {
         k: [was.get(k), v] for k, v in dumped.items() if was.get(k) != v and k != "credited_admin"
     }
+    was_admin = before["credited_admin_id"] if before else None
+    if was_admin != admin:
+        changed["credited_admin_id"] = [was_admin, admin]
     note_event(connection, saved.site, actor, "preferences_saved", changed, now=now)
     return saved
 

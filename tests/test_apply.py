@@ -1,0 +1,389 @@
+"""Apply: the plan, its audit and the run's record, in one transaction or not at all."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from oneroster_sync import apply as applying
+from oneroster_sync import stages
+from oneroster_sync import sync as syncing
+from oneroster_sync.apply import DefectivePlanError, NotApprovedError
+from oneroster_sync.findings import SCHEMA
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.plan import Counts
+from oneroster_sync.plan.fields import COURSE_FIELDS, USER_FIELDS
+from oneroster_sync.run_contents import read_plan
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.store import database, runs, turns
+from oneroster_sync.sync import begin
+from roster_of import SCHOOL, changed, diffed, now, request_of, reviewed
+
+if TYPE_CHECKING:
+    from conftest import Site
+    from oneroster_sync.store.runs import Run
+
+FIELDS = {
+    "user": ("sourced_id", *USER_FIELDS, "status", "managed"),
+    "course": ("sourced_id", *COURSE_FIELDS, "status", "managed"),
+}
+"""What an image of the audit shows of each kind."""
+
+CHANGES = """
+select c.kind, c.action, c.sourced_id, u.sourced_id, k.sourced_id, c.before, c.after
+from changes c
+left join users u on u.id = c.user_id
+left join courses k on k.id = c.course_id
+where c.run_id::text = :run_id
+"""
+MUCH = {
+    "users.csv": """\
+sourcedId,enabledUser,role,username,givenName,familyName,email
+ann,true,teacher,alee,Anna,Lee,ann@x.org
+cec,false,aide,cpoe,Cec,Poe,cec@x.org
+dan,true,teacher,dan,Dan,Fox,dan@x.org
+boss,true,teacher,boss,Boss,Boss,admin@district.example
+""",
+    "courses.csv": "sourcedId,title,courseCode\nmaths,Mathematics,M1\nbio,Biology,B1\n",
+    "classes.csv": "sourcedId,title,courseSourcedId\nm1,Maths 1,maths\nb1,Bio 1,bio\n",
+    "enrollments.csv": """\
+sourcedId,classSourcedId,userSourcedId,role
+e1,m1,dan,teacher
+e2,b1,ann,teacher
+""",
+}
+"""A day on which something of every kind happens to the school."""
+
+
+@pytest.fixture
+def school(site: Site) -> Site:
+    """A site that has synced the school."""
+    assert site.sync(SCHOOL)["outcome"] == "succeeded"
+    return site
+
+
+def images(site: Site) -> dict[tuple[str, Any], dict[str, Any]]:
+    """Return every record of a site by kind and key, with the values that an audit shows."""
+    found: dict[tuple[str, Any], dict[str, Any]] = {}
+    for kind, names in FIELDS.items():
+        query = f"select {', '.join(names)} from {kind}s where site = :site"  # noqa: S608
+        for row in site.rows(query):
+            if row[0] is not None:
+                found[kind, row[0]] = dict(zip(names, row, strict=True))
+    for pair, status in site.assignments().items():
+        found["assignment", pair] = {"status": status}
+    return found
+
+
+def audit(site: Site, run_id: str) -> dict[tuple[str, Any], tuple[str, Any, Any]]:
+    """Return action, before and after of every change that a run's audit names."""
+    return {
+        (kind, (user, course) if kind == "assignment" else sourced_id): (action, before, after)
+        for kind, action, sourced_id, user, course, before, after in site.rows(
+            CHANGES, run_id=run_id
+        )
+    }
+
+
+def everything(site: Site) -> list[list[tuple[Any, ...]]]:
+    """Return all rows of a site's roster, of its audit and of what is remembered for it."""
+    tables = "users courses course_assignments orgs roles classes enrollments changes sites"
+    return [
+        site.rows(f"select t.* from {table} t where site = :site order by t::text")  # noqa: S608
+        for table in tables.split()
+    ]
+
+
+def version(site: Site) -> int:
+    """Return how many plans have been applied to a site."""
+    return int(site.rows("select roster_version from sites where site = :site")[0][0])
+
+
+def test_changes_are_differences_are_counts(school: Site) -> None:
+    """What differs in the database, what the audit names and what the run counts is the same."""
+    before = images(school)
+    run = school.sync(MUCH)
+    after, told = images(school), audit(school, run["run_id"])
+
+    differing = {key for key in before | after if before.get(key) != after.get(key)}
+    assert differing == set(told)
+    actions: dict[str, int] = {}
+    for (kind, _), (action, _, _) in told.items():
+        actions[f"{kind} {action}"] = actions.get(f"{kind} {action}", 0) + 1
+    users, courses, assignments = (run["counts"][k] for k in ("users", "courses", "assignments"))
+    assert actions == {
+        "user add": users["added"],
+        "user adopt": users["adopted"],
+        "user update": users["updated"],
+        "user deactivate": users["deactivated"],
+        "course add": courses["added"],
+        "course update": courses["updated"],
+        "course remove": courses["removed"],
+        "assignment add": assignments["added"],
+        "assignment remove": assignments["removed"],
+    }
+
+
+def test_audit_shows_each_record_before_and_after(school: Site) -> None:
+    """The images of the audit are the records as the database held and holds them."""
+    before = images(school)
+    run = school.sync(MUCH)
+    after = images(school)
+    for key, (action, was, became) in audit(school, run["run_id"]).items():
+        assert became == after[key], key
+        if action == "adopt":
+            assert was == {**after[key], "sourced_id": None}
+        else:
+            assert was == before.get(key), key
+
+
+def test_audit_names_person_account_and_place(school: Site) -> None:
+    """Every audit row names who asked, who is credited, when and why, and the row if any."""
+    run = school.sync(MUCH)
+    rows = school.rows(
+        "select c.kind, c.action, c.requested_by, a.email, c.made_at is not null, c.reason, "
+        "c.file, c.row from changes c join users a on a.id = c.credited_admin_id "
+        "where c.run_id::text = :run_id",
+        run_id=run["run_id"],
+    )
+    assert {row[2:5] for row in rows} == {(run["requested_by"], "admin@district.example", True)}
+    assert ("user", "add", "in the package", "users.csv", 4) in {(*r[:2], *r[5:]) for r in rows}
+    assert ("user", "deactivate", "absent from the file", "users.csv", None) in {
+        (*r[:2], *r[5:]) for r in rows
+    }
+    assert all(reason for *_, reason, _, _ in rows)
+
+
+def test_unmanaged_records_are_untouched(school: Site) -> None:
+    """Hand-made accounts and the credited admin keep every value; a link is all they get."""
+    query = "select * from users where site = :site and not managed order by id"
+    ((admin, *others),) = [school.rows(query)]
+    school.sync(MUCH)
+    ((linked, *more),) = [school.rows(query)]
+    assert others == more == []
+    moved = [
+        (was, became)
+        for was, became in zip(admin, linked, strict=True)
+        if was != became and not hasattr(was, "tzinfo")
+    ]
+    assert moved == [(None, "boss")]
+
+
+def test_roster_version_counts_applied_plans(school: Site) -> None:
+    """The version moves by one with a plan that changes something, and not with an empty one."""
+    assert version(school) == 1
+    school.sync(SCHOOL)
+    assert version(school) == 1
+    run = school.sync(MUCH)
+    assert version(school) == 2
+    assert school.rows(
+        "select base_version, applied_version from runs where run_id::text = :run_id",
+        run_id=run["run_id"],
+    ) == [(1, 2)]
+
+
+def test_what_is_remembered_is_applied_with_an_empty_plan(school: Site) -> None:
+    """Enrollments numbered anew change nobody, and the next delta finds them all the same."""
+    run = school.sync(changed(SCHOOL, "enrollments.csv", "e1,", "new,"))
+    assert run["outcome"] == "no_changes"
+    ids = "select sourced_id from enrollments where site = :site order by 1"
+    assert school.rows(ids) == [("e2",), ("e3",), ("new",)]
+
+
+def tamper(run: Run, table: str, column: str, value: str) -> None:
+    """Change a cell of the plan in the run's folder."""
+    folder = RunFolder.of(run.site, run.run_id)
+    frozen = folder.read_tables("plan")[table]
+    at = frozen.column_names.index(column)
+    values = [value, *frozen[column].to_pylist()[1:]]
+    folder.add_table(
+        "plan", table, frozen.set_column(at, frozen.schema.field(at), pa.array(values, pa.string()))
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("users", "after_email", "thief@x.org"),
+        ("users", "after_role", "administrator"),
+        ("courses", "after_title", "Something else"),
+        ("assignments", "course_sourced_id", "maths"),
+        ("links.classes", "course_sourced_id", "maths"),
+    ],
+)
+def test_plan_that_was_tampered_with_is_not_applied(
+    site: Site, table: str, column: str, value: str
+) -> None:
+    """A plan whose hash is not the recorded one is a defect, and nothing is changed."""
+    run = reviewed(site, MUCH)
+    tamper(run, table, column, value)
+    before = everything(site)
+    with pytest.raises(DefectivePlanError, match=run.plan_hash):
+        stages.apply(run, now=now())
+    assert everything(site) == before
+
+
+def test_base_version_that_was_tampered_with_is_not_applied(school: Site) -> None:
+    """A plan can't be made to look fresh by its file: what the run recorded counts."""
+    stale = diffed(school, SCHOOL)
+    school.sync(MUCH)
+    folder = RunFolder.of(stale.site, stale.run_id)
+    folder.write_json("plan", {**folder.read_json("plan"), "base_version": version(school)})
+    stages.apply(stages.review(stale), now=now())
+    assert school.users()["bob"] == "active"
+    assert school.sync(SCHOOL)["outcome"] == "no_changes"
+
+
+def test_second_apply_does_nothing(site: Site) -> None:
+    """A run that was applied is not applied again, and answers with what it came to."""
+    run = reviewed(site, SCHOOL)
+    first = stages.apply(run, now=now())
+    before = everything(site)
+    again = stages.apply(run, now=now())
+    assert again == first
+    assert everything(site) == before
+
+
+def test_earlier_stages_of_an_applied_run_change_nothing(site: Site) -> None:
+    """The same run from its beginning, as a cleared task repeats it, finds its end recorded."""
+    request = request_of(site, SCHOOL)
+    for _ in range(2):
+        run = begin(request, now=now())
+        if run.outcome is None:
+            run = stages.review(stages.diff(stages.validate(stages.extract(run, Kind.PACKAGE))))
+            run = stages.apply(run, now=now())
+        run = stages.record(run, now=now())
+        assert run.outcome == "succeeded"
+    assert version(site) == 1
+    assert len(audit(site, run.run_id)) == 7
+
+
+def apply_by_force(run: Run) -> None:
+    """Apply a run's plan without asking what became of the run."""
+    applying.apply_plan(
+        database.engine(),
+        run.run_id,
+        read_plan(run),
+        Counts(),
+        SCHEMA.empty_table(),
+        {},
+        now=now(),
+    )
+
+
+def test_held_plan_is_not_applied_without_a_decision(school: Site) -> None:
+    """Apply itself refuses a held plan, whoever calls it."""
+    run = reviewed(school, changed(SCHOOL, "enrollments.csv", _rows(SCHOOL), ""))
+    assert run.outcome == "held"
+    before = everything(school)
+    with pytest.raises(NotApprovedError, match=run.run_id):
+        apply_by_force(run)
+    assert everything(school) == before
+
+
+def _rows(package: dict[str, str]) -> str:
+    """Return the rows of enrollments.csv without the header."""
+    return package["enrollments.csv"].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("ended", ["rejected", "discarded", "superseded", "failed", "skipped"])
+def test_run_that_ended_is_not_applied(site: Site, ended: str) -> None:
+    """A run that ended otherwise is never applied."""
+    run = reviewed(site, {"users.csv": SCHOOL["users.csv"]})
+    with database.engine().begin() as connection:
+        runs.update(connection, run.run_id, outcome=ended)
+    with pytest.raises(NotApprovedError, match=ended):
+        apply_by_force(run)
+    assert site.users() == {}
+
+
+def test_stale_plan_is_made_again(school: Site) -> None:
+    """A plan that nobody approved is made anew when another one was applied in the meantime."""
+    renamed = changed(SCHOOL, "users.csv", "Bob,Ray", "Robert,Ray")
+    stale = reviewed(school, renamed)
+    newer = school.sync(MUCH)
+    assert newer["outcome"] == "succeeded"
+
+    run = stages.record(stages.apply(stale, now=now()), now=now())
+
+    assert run.outcome == "succeeded"
+    assert run.plan_hash != stale.plan_hash
+    assert (stale.base_version, run.base_version) == (1, 2)
+    told = audit(school, run.run_id)
+    assert told["user", "bob"][0] == "reactivate"
+    assert told["user", "bob"][2]["given_name"] == "Robert"
+    assert school.sync(renamed)["outcome"] == "no_changes"
+
+
+def test_stale_plan_is_judged_again(school: Site) -> None:
+    """A plan that is made anew is held where the guards say so, and not applied."""
+    everybody = changed(
+        {"users.csv": SCHOOL["users.csv"]},
+        "users.csv",
+        "cec,",
+        "".join(f"u{n},true,aide,u{n},U,N,u{n}@x.org\n" for n in range(10)) + "cec,",
+    )
+    stale = reviewed(school, SCHOOL)
+    assert stale.outcome is None
+    school.sync(everybody)
+    run = stages.record(stages.apply(stale, now=now()), now=now())
+    assert run.outcome == "held"
+    assert run.reasons[0].startswith("guard.removals: 10 of 13 users")
+    assert school.users()["u1"] == "active"
+
+
+def test_findings_are_stored_with_the_run(site: Site) -> None:
+    """A run's findings are stored once, however often a stage is repeated."""
+    run = reviewed(site, changed(SCHOOL, "users.csv", "Bob,Ray", ",Ray"))
+    run = stages.apply(stages.review(stages.diff(stages.validate(run))), now=now())
+    run = stages.record(stages.record(run, now=now()), now=now())
+    errors = [
+        (code, file, row)
+        for code, file, row in site.rows(
+            "select code, file, row from findings where run_id::text = :run_id "
+            "and severity = 'error' order by seq",
+            run_id=run.run_id,
+        )
+    ]
+    assert errors == [
+        ("row.missing_required_value", "users.csv", 3),
+        ("reference.target_quarantined", "enrollments.csv", 3),
+    ]
+    assert run.findings is not None
+    assert run.findings["errors"] == 2
+
+
+def test_runs_of_a_site_take_turns(site: Site) -> None:
+    """While one run of a site is under way a second one waits; other sites go on."""
+    engine = database.engine()
+    with turns.turn(engine, site.name):
+        with pytest.raises(turns.BusyError), turns.turn(engine, site.name, wait_s=0):
+            pass
+        with turns.turn(engine, f"{site.name}-other", wait_s=0):
+            pass
+    with turns.turn(engine, site.name, wait_s=0):
+        pass
+
+
+def test_refused_changes_are_a_failed_run(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """When the database refuses a plan nothing is changed, the run failed, and no name is told."""
+    constraint = f"constraint no_bob check (site <> '{site.name}' or given_name <> 'Bob')"
+    with database.engine().begin() as connection:
+        connection.exec_driver_sql(f"alter table users add {constraint} not valid")
+    before = everything(site)
+    try:
+        with pytest.raises(Exception, match="no_bob") as caught:
+            syncing.sync(request_of(site, SCHOOL), clock=now)
+    finally:
+        with database.engine().begin() as connection:
+            connection.exec_driver_sql("alter table users drop constraint no_bob")
+    assert everything(site) == before
+    ((outcome, reasons),) = site.rows("select outcome, reasons from runs where site = :site")
+    assert outcome == "failed"
+    assert "nothing was changed" in reasons
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text + str(reasons)
+    assert "bob@x.org" not in told
+    assert "Ray" not in told

@@ -1,0 +1,289 @@
+"""Decisions: a person approves exactly one plan, or discards it; the first word counts."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import csv_text
+from oneroster_sync import decisions, stages
+from oneroster_sync.apply import RefusedByDatabaseError
+from oneroster_sync.decisions import NotHeldError, OtherPlanError
+from oneroster_sync.store import database
+from roster_of import SCHOOL, changed, diffed, now, reviewed, said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from conftest import Site
+
+HEADER = "sourcedId,role,givenName,familyName,email"
+
+
+def staff(ids: Iterable[int], name: str = "Given") -> dict[str, str]:
+    """Return a package of numbered teachers."""
+    return {"users.csv": csv_text(HEADER, *(f"u{n},teacher,{name},Family,u{n}@x.org" for n in ids))}
+
+
+EVERYBODY, FEWER = staff(range(10)), staff(range(4))
+"""Six of ten users are gone: more than a site lets pass."""
+
+
+@pytest.fixture
+def held(site: Site) -> dict[str, Any]:
+    """A run that waits for a decision."""
+    site.sync(EVERYBODY)
+    run = site.sync(FEWER)
+    assert run["outcome"] == "held"
+    return run
+
+
+def active(site: Site) -> int:
+    """Return how many users with a sourcedId are active."""
+    return list(site.users().values()).count("active")
+
+
+def stored(site: Site, run: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what is recorded of the decision about a run."""
+    return site.rows(
+        "select outcome, decision, decided_hash, decided_by, decision_reason from runs "
+        "where run_id::text = :run_id",
+        run_id=run["run_id"],
+    )[0]
+
+
+def events(site: Site) -> list[tuple[Any, ...]]:
+    """Return what people decided, as the audit of events has it."""
+    return site.rows(
+        "select event, actor, details from events "
+        "where site = :site and event like 'plan_%' order by id"
+    )
+
+
+def test_approved_plan_is_applied(site: Site, held: dict[str, Any]) -> None:
+    """An approval applies the plan that was held: the same hash, the same counts."""
+    code, run = site.command(
+        "approve", held["run_id"], "--hash", held["plan_hash"], "--reason", "new school"
+    )
+    assert (code, run["outcome"]) == (0, "succeeded")
+    assert run["plan_hash"] == held["plan_hash"]
+    assert run["counts"] == held["counts"]
+    assert active(site) == 4
+    assert site.sync(FEWER)["outcome"] == "no_changes"
+
+
+def test_decision_is_audited(site: Site, held: dict[str, Any]) -> None:
+    """Who approved which plan, and why, stands in the run, in the events and in every change."""
+    site.command("approve", held["run_id"], "--reason", "new school")
+    outcome, decision, decided_hash, who, reason = stored(site, held)
+    assert (outcome, decision, decided_hash) == ("succeeded", "approved", held["plan_hash"])
+    assert "on the command line" in who
+    assert reason == "new school"
+    details = {
+        "run_id": held["run_id"],
+        "plan_hash": held["plan_hash"],
+        "reason": "new school",
+    }
+    assert events(site) == [("plan_approved", who, details)]
+    ((when, began),) = site.rows(
+        "select e.at, r.started_at from events e join runs r on r.run_id::text = :run_id "
+        "where e.site = :site and e.event = 'plan_approved'",
+        run_id=held["run_id"],
+    )
+    assert when > began
+    askers = site.rows(
+        "select distinct requested_by from changes where run_id::text = :run_id",
+        run_id=held["run_id"],
+    )
+    assert askers == [(f"{held['requested_by']}, approved by {who}",)]
+
+
+def test_other_hash_is_refused(site: Site, held: dict[str, Any]) -> None:
+    """Who looked at another plan approves nothing, and the run still waits."""
+    with pytest.raises(OtherPlanError):
+        decisions.approve(held["run_id"], by="Ann", now=now(), plan_hash="0" * 64)
+    code, output = said(site, "approve", held["run_id"], "--hash", "0" * 64)
+    assert code == 1
+    assert held["plan_hash"] in output
+    assert stored(site, held)[:2] == ("held", None)
+    assert events(site) == []
+    assert active(site) == 10
+    assert site.command("approve", held["run_id"])[0] == 0
+
+
+def test_second_approval_is_refused(site: Site, held: dict[str, Any]) -> None:
+    """Once a run was decided nobody decides again, and the answer names who did."""
+    site.command("approve", held["run_id"])
+    for decide in (decisions.approve, decisions.discard):
+        with pytest.raises(NotHeldError, match=r"succeeded, approved by .+ on the command line"):
+            decide(held["run_id"], by="somebody else", now=now())
+    code, output = said(site, "approve", held["run_id"])
+    assert code == 1
+    assert "approved by" in output
+    assert [event for event, _, _ in events(site)] == ["plan_approved"]
+    assert active(site) == 4
+
+
+def test_discarded_plan_is_never_applied(site: Site, held: dict[str, Any]) -> None:
+    """A discarded run ends there, and an approval afterwards is told who discarded it."""
+    code, run = site.command("discard", held["run_id"], "--reason", "wrong year")
+    assert (code, run["outcome"]) == (0, "discarded")
+    for decide in (decisions.approve, decisions.discard):
+        with pytest.raises(NotHeldError, match=r"discarded by .+ on the command line"):
+            decide(held["run_id"], by="somebody else", now=now())
+    assert stored(site, held)[:2] == ("discarded", "discarded")
+    assert stored(site, held)[4] == "wrong year"
+    ((event, _, details),) = events(site)
+    assert event == "plan_discarded"
+    assert details["reason"] == "wrong year"
+    assert active(site) == 10
+
+
+def test_discarded_plan_can_come_again(site: Site, held: dict[str, Any]) -> None:
+    """To discard a plan is no word about the package: the next run of it is held anew."""
+    site.command("discard", held["run_id"])
+    again = site.sync(FEWER)
+    assert again["outcome"] == "held"
+    assert again["plan_hash"] == held["plan_hash"]
+    assert site.command("approve", again["run_id"])[0] == 0
+
+
+def test_newer_applied_run_supersedes_a_held_one(site: Site, held: dict[str, Any]) -> None:
+    """A plan that waits ends as superseded once another one changed the roster."""
+    assert site.sync(staff(range(11)))["outcome"] == "succeeded"
+    assert stored(site, held)[:2] == ("superseded", None)
+    code, output = said(site, "approve", held["run_id"])
+    assert code == 1
+    assert "superseded" in output
+    assert active(site) == 11
+
+
+def test_run_without_changes_supersedes_nothing(site: Site, held: dict[str, Any]) -> None:
+    """As long as the roster did not move a held plan can be approved."""
+    assert site.sync(EVERYBODY)["outcome"] == "no_changes"
+    assert stored(site, held)[:2] == ("held", None)
+    assert site.command("approve", held["run_id"])[1]["outcome"] == "succeeded"
+    assert active(site) == 4
+
+
+def test_approval_after_the_roster_moved_applies_nothing(site: Site) -> None:
+    """A plan that was made before another one was applied is superseded when it is approved."""
+    site.sync(EVERYBODY)
+    run = diffed(site, FEWER)
+    site.sync(staff(range(11)))
+    held = stages.record(stages.review(run), now=now())
+    assert held.outcome == "held"
+
+    code, ended = site.command("approve", held.run_id)
+
+    assert ended["outcome"] == "superseded"
+    assert "version" in ended["reasons"][0]
+    assert code != 0
+    assert active(site) == 11
+    assert not site.rows("select 1 from changes where run_id::text = :r", r=held.run_id)
+
+
+def test_approval_stays_the_approval_of_that_plan(site: Site) -> None:
+    """A run that is superseded keeps who approved it, and is not approved again."""
+    site.sync(EVERYBODY)
+    run = diffed(site, FEWER)
+    site.sync(staff(range(11)))
+    held = stages.record(stages.review(run), now=now())
+    decisions.approve(held.run_id, by="Ann", now=now())
+    with pytest.raises(NotHeldError, match="superseded, approved by Ann"):
+        decisions.approve(held.run_id, by="Bob", now=now())
+
+
+def test_only_held_runs_wait_for_a_decision(site: Site) -> None:
+    """A run that was applied without a question takes no decision."""
+    run = site.sync(EVERYBODY)
+    for command in ("approve", "discard"):
+        code, output = said(site, command, run["run_id"])
+        assert code == 1
+        assert "does not wait for a decision: succeeded" in output
+    assert events(site) == []
+
+
+def test_run_under_way_takes_no_decision(site: Site) -> None:
+    """Before its review a run can be neither approved nor discarded."""
+    run = diffed(site, EVERYBODY)
+    for decide in (decisions.approve, decisions.discard):
+        with pytest.raises(NotHeldError):
+            decide(run.run_id, by="Ann", now=now())
+    assert site.users() == {}
+
+
+@pytest.mark.parametrize("run", ["00000000-0000-0000-0000-000000000000", "nonsense", "' or 1=1"])
+def test_unknown_run_is_told_so(site: Site, run: str) -> None:
+    """A run that is not there is one sentence and exit code 1, whatever its name."""
+    for command in ("approve", "discard"):
+        code, output = said(site, command, run)
+        assert code == 1
+        assert "there is no run" in output
+
+
+def test_of_two_who_decide_at_once_one_wins(site: Site) -> None:
+    """When one person approves while another discards, one is told and one thing happens."""
+    site.sync(EVERYBODY)
+    held = stages.record(reviewed(site, FEWER), now=now())
+    start, won, lost = threading.Barrier(2), [], []
+
+    def decide(word: str) -> None:
+        start.wait()
+        try:
+            getattr(decisions, word)(held.run_id, by=word, now=now())
+            won.append(word)
+        except NotHeldError as error:
+            lost.append(str(error))
+
+    people = [threading.Thread(target=decide, args=[word]) for word in ("approve", "discard")]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert len(won) == len(lost) == 1
+    assert f"by {won[0]}" in lost[0]
+    assert active(site) == (4 if won == ["approve"] else 10)
+    assert len(events(site)) == 1
+
+
+def test_approval_that_failed_can_be_repeated(site: Site, held: dict[str, Any]) -> None:
+    """An approved plan that the database refused still waits, and is applied once when repeated."""
+    stay = f"constraint stay check (site <> '{site.name}' or status = 'active')"
+    with database.engine().begin() as connection:
+        connection.exec_driver_sql(f"alter table users add {stay} not valid")
+    try:
+        with pytest.raises(RefusedByDatabaseError):
+            decisions.approve(held["run_id"], by="Ann", now=now())
+    finally:
+        with database.engine().begin() as connection:
+            connection.exec_driver_sql("alter table users drop constraint stay")
+    assert active(site) == 10
+    with pytest.raises(NotHeldError, match="approved by Ann"):
+        decisions.discard(held["run_id"], by="Bob", now=now())
+    assert decisions.approve(held["run_id"], by="Ann", now=now()).outcome == "succeeded"
+    assert active(site) == 4
+    changes = "select count(*) from changes where run_id::text = :r"
+    assert site.rows(changes, r=held["run_id"]) == [(6,)]
+    assert len(events(site)) == 1
+
+
+def test_approval_meets_enrollments_that_were_numbered_anew(site: Site) -> None:
+    """A run that changed nobody, but what is remembered, leaves no trace in a plan made before.
+
+    The held plan is either superseded, or what is remembered afterwards is what it says.
+    """
+    site.sync(SCHOOL)
+    site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
+    without_bob = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob,Ray,bob@x.org\n", "")
+    held = site.sync(changed(without_bob, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
+    assert held["outcome"] == "held"
+    assert site.sync(changed(SCHOOL, "enrollments.csv", "e2,", "new,"))["outcome"] == "no_changes"
+
+    site.command("approve", held["run_id"])
+
+    remembered = site.rows("select user_sourced_id from enrollments where site = :site")
+    taught = "bob" if site.users()["bob"] == "active" else None
+    assert sorted(user for (user,) in remembered) == sorted(filter(None, ["ann", taught, "cec"]))

@@ -1,0 +1,293 @@
+"""Killed: whenever a run is cut off, the database is as before or as after, and never between.
+
+The victims are real processes of the command line, ended by SIGKILL. A lock that the test holds
+makes them wait at a known place, so that no moment is a matter of luck.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from oneroster_sync import stages
+from oneroster_sync import sync as syncing
+from oneroster_sync.store import database
+from roster_of import SCHOOL, changed, now, request_of, reviewed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Site
+
+NEXT_DAY = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob", "dan,true,aide,dan,Dan")
+NEXT_DAY = changed(NEXT_DAY, "users.csv", "bob@x.org", "dan@x.org")
+NEXT_DAY = changed(NEXT_DAY, "users.csv", "Cec,Poe", "Cecil,Poe")
+NEXT_DAY = changed(NEXT_DAY, "courses.csv", "Maths", "Mathematics")
+NEXT_DAY = changed(NEXT_DAY, "enrollments.csv", "e2,a1,bob", "e2,a1,ann")
+
+TABLES = "users courses course_assignments orgs roles classes enrollments changes sites"
+WAIT_S = 60
+
+
+class Victim:
+    """A process of the command line that is going to be killed."""
+
+    def __init__(self, site: Site, *words: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "oneroster_sync.cli", *map(str, words), "--site", site.name],
+            env={**os.environ, "ONEROSTER_DATABASE_URL": database.url()},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = ""
+
+    def wait_for(self, words: str) -> None:
+        """Read the story until a line has these words."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+            if words in line:
+                return
+        raise AssertionError(f"never said {words!r}:\n{self.said}")
+
+    def kill(self) -> str:
+        """End the process at once, and return the id of the run it was at."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+        assert self.process.returncode == -signal.SIGKILL
+        found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", self.said)
+        return found.group() if found else ""
+
+
+@contextlib.contextmanager
+def holding(site: Site, query: str = "") -> Iterator[sa.Connection]:
+    """Hold the locks of a query for a while; without one, the lock that every apply begins with."""
+    with database.engine().connect() as connection, connection.begin():
+        if query:
+            connection.execute(sa.text(query), {"site": site.name})
+        else:
+            database.lock_site(connection, site.name)
+        yield connection
+
+
+def wait_until_blocked(connection: sa.Connection) -> int:
+    """Wait until somebody waits for a lock of this connection, and return who."""
+    query = (
+        "select pid from pg_locks "
+        "where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+    )
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        found = connection.scalar(sa.text(query))
+        if found is not None:
+            return int(found)
+        time.sleep(0.02)
+    raise AssertionError("nobody came to the lock")
+
+
+def everything(site: Site) -> list[list[tuple[Any, ...]]]:
+    """Return every row that the site's roster and audit hold."""
+    return [
+        site.rows(f"select t.* from {table} t where site = :site order by t::text")  # noqa: S608
+        for table in TABLES.split()
+    ]
+
+
+def outcome(site: Site, run_id: str) -> tuple[str | None, list[str]]:
+    """Return how a run ended, and why."""
+    query = "select outcome, reasons from runs where site = :site and run_id::text = :run_id"
+    ((found, reasons),) = site.rows(query, run_id=run_id)
+    return found, reasons
+
+
+@pytest.fixture
+def school(site: Site) -> Site:
+    """A site that has synced the school."""
+    assert site.sync(SCHOOL)["outcome"] == "succeeded"
+    return site
+
+
+def assert_next_day(site: Site) -> None:
+    """Check that a site is as the next day wants it, and that nothing is left to do."""
+    assert site.users() == {"ann": "active", "bob": "inactive", "cec": "active", "dan": "active"}
+    assert site.assignments() == {
+        ("ann", "maths"): "active",
+        ("ann", "art"): "active",
+        ("bob", "art"): "removed",
+    }
+    assert site.sync(NEXT_DAY)["outcome"] == "no_changes"
+
+
+def test_killed_before_apply(school: Site) -> None:
+    """A run that is killed in any stage before apply has changed nothing; the next one tells so.
+
+    It is ended by the next run as failed, with a reason, and what was to be done is done then.
+    """
+    before, killed = everything(school), []
+    for words in (
+        "asked for by",
+        "users.csv (bulk): 3 rows",
+        "users.csv: 3 rows are used",
+        "The plan's hash is",
+    ):
+        with holding(school):
+            victim = Victim(school, "sync", school.package(NEXT_DAY))
+            victim.wait_for(words)
+            killed.append(victim.kill())
+        assert everything(school) == before, words
+        assert outcome(school, killed[-1])[0] is None, words
+        for earlier in killed[:-1]:
+            assert outcome(school, earlier)[0] == "failed", words
+    assert len(set(killed)) == 4
+
+    run = school.sync(NEXT_DAY)
+
+    assert run["outcome"] == "succeeded"
+    assert outcome(school, killed[-1]) == (
+        "failed",
+        ["the run was cut off; nothing of it was applied"],
+    )
+    assert_next_day(school)
+
+
+MOMENTS_OF_APPLY = {
+    "at its first statement": "",
+    "between added and changed users": (
+        "select 1 from users where site = :site and sourced_id = 'cec' for update"
+    ),
+    "between users and courses": (
+        "select 1 from courses where site = :site and sourced_id = 'maths' for update"
+    ),
+    "after everything, before its version": (
+        "select 1 from sites where site = :site for no key update"
+    ),
+}
+
+
+def test_killed_inside_apply(school: Site) -> None:
+    """A run that is killed inside its transaction has changed nothing, wherever it was.
+
+    The same run, started again under its id, does everything once.
+    """
+    before = everything(school)
+    for moment, lock in MOMENTS_OF_APPLY.items():
+        with holding(school, lock) as connection:
+            victim = Victim(school, "sync", school.package(NEXT_DAY))
+            wait_until_blocked(connection)
+            victim.wait_for("within the site's limits")
+            run_id = victim.kill()
+        assert everything(school) == before, moment
+        assert outcome(school, run_id)[0] is None, moment
+
+    again = syncing.sync(request_of(school, NEXT_DAY, run_id), clock=now)
+
+    assert (again.run_id, again.outcome) == (run_id, "succeeded")
+    versions = "select roster_version from sites where site = :site"
+    assert school.rows(versions) == [(2,)]
+    assert_next_day(school)
+
+
+def test_killed_after_commit(school: Site) -> None:
+    """A run that was killed after its transaction is done, and tried again does nothing twice."""
+    victim = Victim(school, "sync", school.package(NEXT_DAY))
+    victim.wait_for("The run ended")
+    run_id = victim.kill()
+    after = everything(school)
+    assert outcome(school, run_id)[0] == "succeeded"
+
+    again = syncing.sync(request_of(school, NEXT_DAY, run_id), clock=now)
+
+    assert (again.run_id, again.outcome) == (run_id, "succeeded")
+    assert again.counts is not None
+    assert again.counts["users"]["added"] == 1
+    assert everything(school) == after
+    assert_next_day(school)
+
+
+def test_applied_but_not_recorded(school: Site) -> None:
+    """When the process dies between commit and record, the outcome is there all the same."""
+    run = stages.apply(reviewed(school, NEXT_DAY), now=now())
+    after = everything(school)
+    assert outcome(school, run.run_id)[0] == "succeeded"
+    again = syncing.sync(request_of(school, NEXT_DAY, run.run_id), clock=now)
+    assert (again.outcome, again.applied_at) == ("succeeded", run.applied_at)
+    assert everything(school) == after
+
+
+def test_second_run_waits_for_the_first(school: Site) -> None:
+    """Two runs of a site at the same time never mix: the second sees what the first did."""
+    with holding(school) as connection:
+        first = Victim(school, "sync", school.package(NEXT_DAY))
+        wait_until_blocked(connection)
+        second = Victim(school, "sync", school.package(NEXT_DAY))
+        second.wait_for("Another run of site")
+    for process in (first.process, second.process):
+        process.communicate(timeout=WAIT_S)
+        assert process.returncode == 0
+    query = "select outcome from runs where site = :site order by started_at"
+    assert school.rows(query) == [("succeeded",), ("succeeded",), ("no_changes",)]
+
+
+def test_killed_approval_can_be_repeated(site: Site) -> None:
+    """An approval that is killed while it is applied changed nothing, and holds when repeated."""
+    header = SCHOOL["users.csv"].splitlines()[0]
+    rows = [f"u{n},true,aide,u{n},Given,Family,u{n}@x.org" for n in range(10)]
+    site.sync({"users.csv": "\n".join([header, *rows]) + "\n"})
+    held = site.sync({"users.csv": "\n".join([header, *rows[:4]]) + "\n"})
+    assert held["outcome"] == "held"
+    before = everything(site)
+    lock = "select 1 from sites where site = :site for no key update"
+    with holding(site, lock) as connection:
+        victim = Victim(site, "approve", held["run_id"])
+        wait_until_blocked(connection)
+        victim.kill()
+    assert everything(site) == before
+    assert outcome(site, held["run_id"])[0] == "held"
+
+    code, run = site.command("approve", held["run_id"])
+
+    assert (code, run["outcome"]) == (0, "succeeded")
+    assert list(site.users().values()).count("inactive") == 6
+    approvals = "select count(*) from events where site = :site and event = 'plan_approved'"
+    assert site.rows(approvals) == [(1,)]
+
+
+def test_database_that_goes_away_in_apply(school: Site) -> None:
+    """When the server ends the connection inside apply, nothing is changed and the run failed."""
+    before, caught = everything(school), []
+    request = request_of(school, NEXT_DAY)
+
+    def run() -> None:
+        try:
+            syncing.sync(request, clock=now)
+        except sa.exc.OperationalError as error:
+            caught.append(error)
+
+    lock = "select 1 from sites where site = :site for no key update"
+    with holding(school, lock) as connection:
+        thread = threading.Thread(target=run)
+        thread.start()
+        pid = wait_until_blocked(connection)
+        connection.execute(sa.text("select pg_terminate_backend(:pid)"), {"pid": pid})
+        thread.join(WAIT_S)
+    assert len(caught) == 1
+    assert everything(school) == before
+    ended, reasons = outcome(school, request.run_id)
+    assert ended == "failed"
+    assert "nothing was changed" in reasons
+
+    again = syncing.sync(request, clock=now)
+
+    assert again.outcome == "succeeded"
+    assert_next_day(school)

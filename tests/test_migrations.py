@@ -1,0 +1,156 @@
+"""Migrations: safe twice, safe from two processes at once, and never behind the code."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+
+from oneroster_sync.store import database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NUMBERS = itertools.count(1)
+CONNECT = "from oneroster_sync.store import database; print(database.engine().url.database)"
+
+
+@pytest.fixture
+def fresh() -> Iterator[str]:
+    """The URL of a database with nothing in it."""
+    name = f"fresh_{next(_NUMBERS)}"
+    here = database.url()
+    with psycopg.connect(here, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    yield (
+        sa.make_url(here)
+        .set(database=name, drivername="postgresql")
+        .render_as_string(hide_password=False)
+    )
+    with psycopg.connect(here, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def engine_of(url: str) -> sa.Engine:
+    """Return an engine on which nothing has been migrated yet."""
+    return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
+
+
+def schema(url: str) -> list[tuple[str, ...]]:
+    """Return every table, view and column of a database."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "select table_name, column_name, data_type from information_schema.columns "
+            "where table_schema = 'public' order by 1, 2"
+        ).fetchall()
+
+
+def versions(url: str) -> list[tuple[str]]:
+    """Return what the database says of its own version."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("select version_num from oneroster_schema_version").fetchall()
+
+
+def test_head_is_the_newest_migration() -> None:
+    """The code knows the newest file of the folder, so that it is not skipped."""
+    files = sorted(path.stem for path in (database.MIGRATIONS / "versions").glob("[0-9]*.py"))
+    assert files
+    assert files[-1].split("_")[0] == database.HEAD
+
+
+def test_fresh_database_gets_the_whole_schema(fresh: str) -> None:
+    """A database with nothing in it has every table and view after one migration."""
+    database.migrate(engine_of(fresh))
+    assert versions(fresh) == [(database.HEAD,)]
+    tables = {table for table, _, _ in schema(fresh)}
+    assert tables >= {
+        *("users", "courses", "course_assignments", "runs", "findings", "changes"),
+        *("preferences", "teacher_permissions"),
+    }
+
+
+def test_second_migration_changes_nothing(fresh: str) -> None:
+    """To migrate what is up to date does nothing."""
+    database.migrate(engine_of(fresh))
+    before = schema(fresh)
+    with psycopg.connect(fresh) as connection:
+        connection.execute("insert into sites (site) values ('kept')")
+    database.migrate(engine_of(fresh))
+    assert schema(fresh) == before
+    with psycopg.connect(fresh) as connection:
+        assert connection.execute("select site from sites").fetchall() == [("kept",)]
+
+
+def test_two_processes_migrate_at_once(fresh: str) -> None:
+    """Processes that meet a fresh database together take turns, and all of them can go on."""
+    environment = {**os.environ, "ONEROSTER_DATABASE_URL": fresh}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", CONNECT],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ended = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], ended
+    assert versions(fresh) == [(database.HEAD,)]
+
+
+def test_migration_that_fails_leaves_nothing(fresh: str) -> None:
+    """A migration is one transaction: where it can't end, no table is left behind."""
+    with psycopg.connect(fresh) as connection:
+        connection.execute("create table events (in_the_way integer)")
+    with pytest.raises(sa.exc.ProgrammingError, match="events"):
+        database.migrate(engine_of(fresh))
+    assert {table for table, _, _ in schema(fresh)} == {"events"}
+    with psycopg.connect(fresh) as connection:
+        connection.execute("drop table events")
+    database.migrate(engine_of(fresh))
+    assert versions(fresh) == [(database.HEAD,)]
+
+
+def test_there_is_no_way_back(fresh: str) -> None:
+    """A migration never throws a roster away."""
+    from alembic import command
+    from alembic.config import Config
+
+    database.migrate(engine_of(fresh))
+    config = Config()
+    config.set_main_option("script_location", str(database.MIGRATIONS))
+    with engine_of(fresh).begin() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(NotImplementedError, match="backup"):
+            command.downgrade(config, "base")
+    assert versions(fresh) == [(database.HEAD,)]
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite:///roster.db", "is PostgreSQL, not sqlite"),
+        ("postgresql://nobody@127.0.0.1:1/roster", "does not answer"),
+    ],
+)
+def test_database_that_can_not_be_used_is_one_sentence(url: str, sentence: str) -> None:
+    """A wrong ONEROSTER_DATABASE_URL ends with what is wrong, and without a traceback."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "oneroster_sync.cli", "history"],
+        env={**os.environ, "ONEROSTER_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,254 @@
+"""Names inside a package: none leads anywhere, and each is found where the standard wants it."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL, codes, folder_of, opened, told, zip_of
+from oneroster_sync.package.kinds import Kind, wrong_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+PROFILES = ("tolerant", "strict")
+
+
+USERS = SCHOOL["users.csv"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../users.csv",
+        "a/../../users.csv",
+        "/etc/users.csv",
+        "//server/share/users.csv",
+        "C:/users.csv",
+        "C:users.csv",
+        "\\\\server\\users.csv",
+        "..\\users.csv",
+        "a\\users.csv",
+        "./users.csv",
+        "a//users.csv",
+        "users.csv\0.txt",
+        "users\n.csv",
+        "\x1b[2Jusers.csv",
+    ],
+)
+def test_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    """A name that is no plain name refuses the package, and can be logged without harm."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    package = inside / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        info = zipfile.ZipInfo("x")
+        info.filename = name
+        archive.writestr(info, USERS)
+        archive.writestr("manifest.csv", SCHOOL["manifest.csv"])
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert codes(extracted.findings) == ["zip.unsafe_name"]
+    assert str(extracted.findings.table()["file"][0]).isprintable()
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["inside", "p.zip"]
+
+
+def test_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a package writes no file, neither beside it nor where temporary files go."""
+    package = zip_of(SCHOOL, tmp_path / "p.zip")
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    monkeypatch.chdir(elsewhere)
+
+    assert not opened(package).refused
+
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["p.zip", "tmp"]
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
+def test_entry_that_is_no_file_is_refused(tmp_path: Path, kind: int) -> None:
+    """A link, a device or a pipe inside a zip refuses the package and is named."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        for name, text in SCHOOL.items():
+            info = zipfile.ZipInfo(name)
+            info.create_system = 3
+            info.external_attr = (kind if name == "users.csv" else stat.S_IFREG) << 16
+            archive.writestr(info, text)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
+
+
+def test_link_in_a_folder_is_refused(tmp_path: Path) -> None:
+    """A folder's links are not followed: they could lead to any file of the machine."""
+    secret = tmp_path / "secret"
+    secret.write_text(USERS)
+    package = folder_of(SCHOOL, tmp_path / "p")
+    (package / "users.csv").unlink()
+    (package / "users.csv").symlink_to(secret)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("other", ["users.csv", "Users.CSV", "USERS.csv"])
+def test_name_that_stands_twice_is_refused(tmp_path: Path, other: str) -> None:
+    """Of two files of one name, also in other letters, none is chosen quietly."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        for name, text in SCHOOL.items():
+            archive.writestr(name, text)
+        archive.writestr(other, USERS)
+
+    extracted = opened(package)
+
+    assert extracted.refused
+    assert told(extracted.findings) == [("zip.duplicate_name", other, None)]
+
+
+# Folders and litter
+
+
+def _renamed(rename: Callable[[str], str]) -> dict[str, str]:
+    return {rename(name): text for name, text in SCHOOL.items()}
+
+
+@pytest.mark.parametrize("folder", ["OneRoster/", "Export 2026-09-01/"])
+def test_one_folder_is_used(tmp_path: Path, folder: str) -> None:
+    """Files that lie in one folder of the zip are used, with a warning; strict refuses them."""
+    package = tmp_path / "p.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr(folder, "")
+        for name, text in _renamed(lambda name: folder + name).items():
+            archive.writestr(name, text)
+
+    tolerant, strict = opened(package), opened(package, "strict")
+
+    assert not tolerant.refused
+    assert told(tolerant.findings) == [("zip.single_folder", None, None)]
+    assert tolerant.tables["users"].num_rows == 4
+    assert strict.refused
+    assert codes(strict.findings) == ["zip.single_folder"]
+
+
+def test_folder_in_a_folder_is_used(tmp_path: Path) -> None:
+    """What holds for a zip holds for a folder whose only content is a folder."""
+    folder_of(SCHOOL, tmp_path / "p" / "OneRoster")
+
+    extracted = opened(tmp_path / "p")
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("zip.single_folder", None, None)]
+
+
+@pytest.mark.parametrize(
+    "litter",
+    [
+        "__MACOSX/._users.csv",
+        "__MACOSX/OneRoster/._users.csv",
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "._users.csv",
+    ],
+)
+def test_litter_is_ignored(tmp_path: Path, litter: str) -> None:
+    """What file managers leave behind is no part of a package, not even in strict."""
+    package = zip_of({**SCHOOL, litter: "\0\0"}, tmp_path / "p.zip")
+
+    for profile in PROFILES:
+        extracted = opened(package, profile)
+        assert not extracted.refused
+        assert told(extracted.findings) == []
+
+
+def test_folder_entry_is_nothing(tmp_path: Path) -> None:
+    """An entry for an empty folder holds no rows, so it does no harm."""
+    package = zip_of({**SCHOOL, "empty/": ""}, tmp_path / "p.zip")
+
+    assert not opened(package).refused
+
+
+def test_files_of_several_folders_are_not_mixed(tmp_path: Path) -> None:
+    """Of two folders with a package each none is chosen."""
+    texts = {f"{folder}/{name}": text for folder in "ab" for name, text in SCHOOL.items()}
+
+    extracted = opened(zip_of(texts, tmp_path / "p.zip"))
+
+    assert extracted.refused
+    assert codes(extracted.findings)[-1] == "package.empty"
+
+
+def test_file_below_the_root_is_not_opened(tmp_path: Path) -> None:
+    """Beside files at the root, one in a folder is named and not opened."""
+    package = zip_of({**SCHOOL, "old/users.csv": b"\xff"}, tmp_path / "p.zip")
+
+    extracted = opened(package)
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("package.unknown_file", "old/users.csv", None)]
+    assert opened(package, "strict").refused
+
+
+@pytest.mark.parametrize("texts", [{}, {"readme.txt": "hello"}, {"__MACOSX/._users.csv": ""}])
+def test_package_without_files_is_refused(tmp_path: Path, texts: dict[str, str]) -> None:
+    """A zip or a folder without any CSV file is refused."""
+    for package in (zip_of(texts, tmp_path / "p.zip"), folder_of({}, tmp_path / "p")):
+        extracted = opened(package)
+        assert extracted.refused
+        assert codes(extracted.findings, "error") == ["package.empty"]
+
+
+def test_names_in_other_letters_are_understood(tmp_path: Path) -> None:
+    """File names in capitals are read with a warning each; strict wants them as they should be."""
+    package = zip_of(_renamed(str.upper), tmp_path / "p.zip")
+
+    tolerant = opened(package)
+
+    assert not tolerant.refused
+    assert set(codes(tolerant.findings)) == {"package.file_spelling"}
+    assert len(told(tolerant.findings)) == len(SCHOOL)
+    assert tolerant.tables["users"].num_rows == 4
+    assert opened(package, "strict").refused
+
+
+# The buttons
+
+
+@pytest.mark.parametrize("kind", [Kind.USERS, Kind.COURSES])
+@pytest.mark.parametrize("file", ["users", "courses", "classes", "enrollments"])
+def test_upload_of_another_file_is_refused(tmp_path: Path, kind: Kind, file: str) -> None:
+    """The button for users takes users, whatever the file is called, and names what it got."""
+    path = tmp_path / "upload.csv"
+    path.write_text(SCHOOL[f"{file}.csv"])
+
+    finding = wrong_kind(path, kind)
+
+    if file == kind.value:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert finding.code == "upload.wrong_kind"
+        assert file in str(finding.expected)
+
+
+def test_upload_of_a_package_as_users_is_refused(tmp_path: Path) -> None:
+    """A whole package at the button for users is refused, and said to be a zip."""
+    finding = wrong_kind(zip_of(SCHOOL, tmp_path / "users.csv"), Kind.USERS)
+
+    assert finding is not None
+    assert (finding.code, "zip" in str(finding.expected)) == ("upload.wrong_kind", True)

@@ -1,0 +1,277 @@
+"""What a package of CSV files does to a site, end to end: scope, modes, errors, counters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from roster_of import SCHOOL, changed
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+FIRST_USERS = {"ann": "active", "bob": "active", "cec": "active"}
+FIRST_ASSIGNMENTS = {("ann", "maths"): "active", ("bob", "art"): "active"}
+
+
+def only(package: dict[str, str], *files: str) -> dict[str, str]:
+    """Return some of a package's files."""
+    return {file: package[file] for file in files}
+
+
+def told(counts: dict[str, int], **numbers: int) -> bool:
+    """Tell whether counts hold just these numbers, and zero elsewhere."""
+    return {name: n for name, n in counts.items() if n} == numbers
+
+
+STAFF = only(SCHOOL, "users.csv")
+
+
+@pytest.fixture
+def school(site: Site) -> Site:
+    """A site that has synced the school."""
+    run = site.sync(SCHOOL)
+    assert run["outcome"] == "succeeded"
+    return site
+
+
+@pytest.fixture
+def staff(site: Site) -> Site:
+    """A site that has synced the users of the school only."""
+    assert site.sync(STAFF)["outcome"] == "succeeded"
+    return site
+
+
+def test_first_sync_makes_everything(site: Site) -> None:
+    """A first package makes users, courses and assignments, and counts them."""
+    run = site.sync(SCHOOL)
+    assert told(run["counts"]["users"], added=3)
+    assert told(run["counts"]["courses"], added=2)
+    assert told(run["counts"]["assignments"], added=2)
+    assert site.users() == FIRST_USERS
+    assert site.courses() == {"art": "active", "maths": "active"}
+    assert site.assignments() == FIRST_ASSIGNMENTS
+
+
+def test_same_package_twice_changes_nothing(school: Site) -> None:
+    """The same package again, with its rows and files in another order, is an empty plan."""
+    mixed = {}
+    for file, text in reversed(SCHOOL.items()):
+        header, *rows = text.splitlines()
+        mixed[file] = "\n".join([header, *reversed(rows)]) + "\n"
+    for package in (SCHOOL, mixed):
+        code, run = school.command("sync", school.package(package))
+        assert (code, run["outcome"]) == (0, "no_changes")
+        assert all(told(counts) for counts in run["counts"].values())
+
+
+def test_students_are_ignored_and_counted(school: Site) -> None:
+    """Students and guardians are counted, and neither they nor their enrollments are kept."""
+    package = changed(
+        SCHOOL, "users.csv", "cec,", "kim,true,student,kim,Kim,Poe,kim@x.org\n"
+        "pat,true,Parent,pat,Pat,Poe,pat@x.org\ncec,"
+    )  # fmt: skip
+    package = changed(
+        package, "enrollments.csv", "e3,", "e9,m1,kim,student\ne8,m1,pat,teacher\ne3,"
+    )
+    run = school.sync(package)
+    assert run["outcome"] == "no_changes"
+    assert told(run["counts"]["users"], ignored=2)
+    assert school.users() == FIRST_USERS
+    assert not school.rows("select 1 from enrollments where user_sourced_id in ('kim', 'pat')")
+
+
+BAD_ROWS = (
+    ("bray,Bob,Ray,bob@x.org", "bray,,Ray,bob@x.org", 1),
+    ("bray,Bob,Ray,bob@x.org", "bray,Bob,Ray,bob@x.org,surplus", 1),
+    ("bob,true,teacher", "bob,true,techer", 1),
+    ("cec,", "bob,true,teacher,rob,Rob,Ray,rob@x.org\ncec,", 2),
+)
+
+
+def test_invalid_user_is_not_missing(school: Site) -> None:
+    """A user whose row can't be used keeps account and assignments, and is counted as an error.
+
+    So it is with a value missing, a cell too many, an unknown role, and with two different rows
+    of one sourcedId.
+    """
+    for old, new, errors in BAD_ROWS:
+        run = school.sync(changed(SCHOOL, "users.csv", old, new))
+        assert run["outcome"] == "no_changes", new
+        assert told(run["counts"]["users"], errors=errors), new
+        assert told(run["counts"]["assignments"], errors=1), new
+        assert run["findings"]["errors"] == errors + 1, new
+    assert school.users() == FIRST_USERS
+    assert school.assignments() == FIRST_ASSIGNMENTS
+
+
+def test_good_rows_go_on_beside_a_bad_one(staff: Site) -> None:
+    """A bad row keeps nobody else from being updated, and the outcome says so."""
+    package = changed(STAFF, "users.csv", "Bob,Ray", ",Ray")
+    run = staff.sync(changed(package, "users.csv", "Ann,Lee", "Anna,Lee"))
+    assert run["outcome"] == "succeeded_with_errors"
+    assert told(run["counts"]["users"], updated=1, errors=1)
+
+
+def test_two_rows_that_claim_a_login_are_both_refused(staff: Site) -> None:
+    """Of two users with one e-mail address neither is applied, and both are findings."""
+    run = staff.sync(
+        changed(STAFF, "users.csv", "cec,", "zoe,true,aide,zoe,Zoe,Fox,BOB@x.org\ncec,")
+    )
+    assert told(run["counts"]["users"], errors=2)
+    found = [row for code, _, row in staff.findings(run) if code == "semantic.login_taken"]
+    assert found == [3, 4]
+    assert staff.users() == FIRST_USERS
+
+
+def test_address_of_a_hand_made_account_is_not_taken(staff: Site) -> None:
+    """A known user whose row names the administrator's address is refused, and the sync goes on."""
+    run = staff.sync(changed(STAFF, "users.csv", "bob@x.org", "Admin@district.example"))
+    assert run["outcome"] == "no_changes"
+    assert told(run["counts"]["users"], errors=1)
+    assert "semantic.login_taken" in staff.codes(run)
+    assert staff.rows("select email from users where sourced_id = 'bob' and site = :site") == [
+        ("bob@x.org",)
+    ]
+
+
+def test_swap_of_two_addresses_is_applied(staff: Site) -> None:
+    """The database takes two users who swap their e-mail addresses in one transaction."""
+    package = changed(STAFF, "users.csv", "ann@x.org", "?")
+    package = changed(package, "users.csv", "bob@x.org", "ann@x.org")
+    run = staff.sync(changed(package, "users.csv", "?", "bob@x.org"))
+    assert told(run["counts"]["users"], updated=2)
+    logins = staff.rows(
+        "select login from users where site = :site and managed order by sourced_id limit 2"
+    )
+    assert logins == [("bob@x.org",), ("ann@x.org",)]
+
+
+def test_address_moves_from_who_leaves_to_who_comes(school: Site) -> None:
+    """The database takes an address that changes hands, also while removals are suppressed."""
+    package = changed(SCHOOL, "users.csv", "bob,", "rob,")
+    package = changed(package, "enrollments.csv", "e2,a1,bob", "e2,a1,rob")
+    run = school.sync(package)
+    assert told(run["counts"]["users"], added=1, deactivated=1)
+    assert school.users() == {**FIRST_USERS, "rob": "active", "bob": "inactive"}
+
+
+def test_unreadable_row_while_an_address_changes_hands(staff: Site) -> None:
+    """Where nobody may be deactivated, an absent user keeps the address and the sync goes on."""
+    package = changed(STAFF, "users.csv", "bob,", "rob,")
+    package = changed(
+        package, "users.csv", "cec,true,aide,cpoe,Cec,Poe,cec@x.org", ",true,aide,x,No,Body,"
+    )
+    run = staff.sync(package)
+    assert run["outcome"] in {"no_changes", "succeeded_with_errors"}
+    assert staff.users() == FIRST_USERS
+
+
+def test_invalid_class_keeps_its_course(school: Site) -> None:
+    """A class whose row is bad leads to the course it led to, though the row names another."""
+    package = changed(SCHOOL, "classes.csv", "a1,Art 1,art", "a1,Art 1,maths,surplus")
+    run = school.sync(package)
+    assert run["outcome"] == "no_changes"
+    assert told(run["counts"]["assignments"], errors=2)
+    assert school.assignments() == FIRST_ASSIGNMENTS
+    assert school.rows(
+        "select course_sourced_id from classes where site = :site and sourced_id = 'a1'"
+    ) == [("art",)]
+
+
+def test_invalid_course_keeps_its_assignments(school: Site) -> None:
+    """A course whose row is bad keeps its title, its classes and its teachers."""
+    run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1", "art,,A1"))
+    assert run["outcome"] == "no_changes"
+    assert told(run["counts"]["courses"], errors=1)
+    assert told(run["counts"]["assignments"], errors=2)
+    assert school.courses() == {"art": "active", "maths": "active"}
+    assert school.assignments() == FIRST_ASSIGNMENTS
+
+
+def test_invalid_enrollment_keeps_its_assignment(school: Site) -> None:
+    """An enrollment that can't be used keeps the assignment that it made.
+
+    So it is with an unknown role, with cells missing, with an unknown class, and also where the
+    bad row has another sourcedId than yesterday.
+    """
+    for row in (
+        "e2,a1,bob,techer",
+        "e2",
+        "e2,zz,bob,teacher",
+        "x2,a1,bob,techer",
+    ):
+        run = school.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher", row))
+        assert run["outcome"] == "no_changes", row
+        assert told(run["counts"]["assignments"], errors=1), row
+    assert school.assignments() == FIRST_ASSIGNMENTS
+
+
+def test_unreadable_sourced_id_suppresses_removals(staff: Site) -> None:
+    """A row that may be anybody's keeps all who are absent, and the run says so."""
+    package = changed(
+        STAFF, "users.csv", "bob,true,teacher,bray,Bob,Ray,bob@x.org\n", ",true,aide,x,No,Body,\n"
+    )
+    run = staff.sync(package)
+    assert told(run["counts"]["users"], errors=1)
+    assert "semantic.unclear_identity" in staff.codes(run)
+    assert staff.users() == FIRST_USERS
+
+
+def test_removed_course_takes_its_assignments_along(school: Site) -> None:
+    """A course that is gone takes its assignments along, though its enrollments are still there."""
+    run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""))
+    assert told(run["counts"]["courses"], removed=1)
+    assert told(run["counts"]["assignments"], removed=1, errors=2)
+    assert school.courses() == {"art": "removed", "maths": "active"}
+    assert school.assignments()["bob", "art"] == "removed"
+
+
+def test_course_that_comes_back_brings_its_assignments(school: Site) -> None:
+    """A course and its assignments are reactivated when the package is whole again."""
+    school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""))
+    run = school.sync(SCHOOL)
+    assert told(run["counts"]["courses"], reactivated=1)
+    assert told(run["counts"]["assignments"], added=1)
+    assert school.assignments() == FIRST_ASSIGNMENTS
+
+
+def test_user_who_comes_back_is_the_same_account(staff: Site) -> None:
+    """Deactivated and reactivated, a user keeps the account and its id."""
+    query = "select id from users where site = :site and sourced_id = 'cec'"
+    before = staff.rows(query)
+    gone = changed(STAFF, "users.csv", "cec,true,aide,cpoe,Cec,Poe,cec@x.org\n", "")
+    assert told(staff.sync(gone)["counts"]["users"], deactivated=1)
+    assert told(staff.sync(STAFF)["counts"]["users"], reactivated=1)
+    assert staff.rows(query) == before
+    assert staff.users() == FIRST_USERS
+
+
+def test_disabled_user_is_deactivated(staff: Site) -> None:
+    """`enabledUser=false` deactivates, and a new user who is disabled is added inactive."""
+    package = changed(
+        STAFF, "users.csv", "cec,true", "zoe,false,aide,zoe,Zoe,Fox,z@x.org\ncec,false"
+    )
+    run = staff.sync(package)
+    assert told(run["counts"]["users"], added=1, deactivated=1)
+    assert staff.users() == {**FIRST_USERS, "cec": "inactive", "zoe": "inactive"}
+
+
+def test_missing_column_leaves_what_is_stored(school: Site) -> None:
+    """A column that the header lacks changes nothing, and comes with a warning."""
+    without = {
+        "users.csv": """\
+sourcedId,role,givenName,familyName,email
+ann,teacher,Ann,Lee,ann@x.org
+bob,teacher,Bob,Ray,bob@x.org
+cec,aide,Cec,Poe,cec@x.org
+""",
+        "courses.csv": "sourcedId,title\nart,Art\nmaths,Maths\n",
+    }
+    run = school.sync(without)
+    assert run["outcome"] == "no_changes"
+    assert "schema.missing_header" in school.codes(run)
+    assert school.rows("select username from users where site = :site and sourced_id = 'ann'") == [
+        ("alee",)
+    ]

@@ -1,0 +1,270 @@
+"""Undo: what a run changed is taken back by a plan like any other."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import csv_text
+from oneroster_sync import sync as syncing
+from oneroster_sync.store.runs import Trigger
+from roster_of import SCHOOL, changed, now, said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from conftest import Site
+
+HEADER = "sourcedId,role,username,givenName,familyName,email"
+
+
+def staff(*rows: str) -> dict[str, str]:
+    """Return a users.csv of teachers told as `sourcedId,givenName,email`."""
+    cells = (row.split(",") for row in rows)
+    return {
+        "users.csv": csv_text(
+            HEADER, *(f"{i},teacher,{i},{name},Lee,{mail}" for i, name, mail in cells)
+        )
+    }
+
+
+def numbered(ids: Iterable[int]) -> dict[str, str]:
+    """Return a users.csv of numbered teachers."""
+    return staff(*(f"u{n},N{n},u{n}@x.org" for n in ids))
+
+
+ANN, BOB = "ann,Ann,ann@x.org", "bob,Bob,bob@x.org"
+NEXT_DAY = {
+    "users.csv": """\
+sourcedId,enabledUser,role,username,givenName,familyName,email
+ann,true,teacher,alee,Anna,Lee,ann@x.org
+cec,false,aide,cpoe,Cec,Poe,cec@x.org
+dan,true,teacher,dan,Dan,Fox,dan@x.org
+""",
+    "courses.csv": "sourcedId,title,courseCode\nmaths,Mathematics,M1\nbio,Biology,B1\n",
+    "classes.csv": "sourcedId,title,courseSourcedId\nm1,Maths 1,maths\nb1,Bio 1,bio\n",
+    "enrollments.csv": """\
+sourcedId,classSourcedId,userSourcedId,role
+e1,m1,dan,teacher
+e2,b1,ann,teacher
+""",
+}
+
+
+def roster(site: Site) -> list[list[tuple[Any, ...]]]:
+    """Return what the platform shows of a site: its active records with all their fields."""
+    return [
+        site.rows(
+            "select sourced_id, given_name, family_name, email, username, role, org_sourced_ids "
+            "from users where site = :site and status = 'active' order by sourced_id"
+        ),
+        site.rows(
+            "select sourced_id, title, course_code from courses "
+            "where site = :site and status = 'active' order by 1"
+        ),
+        sorted(pair for pair, status in site.assignments().items() if status == "active"),
+    ]
+
+
+def audited(site: Site, run: dict[str, Any]) -> int:
+    """Return how many changes a run's audit names."""
+    query = "select count(*) from changes where run_id::text = :run_id"
+    return int(site.rows(query, run_id=run["run_id"])[0][0])
+
+
+def counted(run: dict[str, Any]) -> int:
+    """Return how many changes a run counts."""
+    return sum(
+        number
+        for counts in run["counts"].values()
+        for name, number in counts.items()
+        if name not in {"errors", "ignored"}
+    )
+
+
+def test_undo_takes_back_everything(site: Site) -> None:
+    """Users, courses and assignments are as before the run; counts and audit tell so."""
+    site.sync(SCHOOL)
+    before = roster(site)
+    run = site.sync(NEXT_DAY)
+    assert roster(site) != before
+
+    code, undone = site.command("undo", run["run_id"])
+
+    assert (code, undone["outcome"]) == (0, "succeeded")
+    assert roster(site) == before
+    assert site.users()["dan"] == "inactive"
+    assert site.courses()["bio"] == "removed"
+    assert site.assignments()["dan", "maths"] == "removed"
+    assert undone["run_id"] != run["run_id"]
+    assert audited(site, undone) == counted(undone) == counted(run)
+    reasons = site.rows(
+        "select distinct reason from changes where run_id::text = :r", r=undone["run_id"]
+    )
+    assert reasons == [(f"undo of run {run['run_id']}",)]
+    assert site.rows("select roster_version from sites where site = :site") == [(3,)]
+
+
+def test_undo_of_undo_does_it_again(site: Site) -> None:
+    """What an undo took back comes back when the undo is taken back."""
+    site.sync(SCHOOL)
+    run = site.sync(NEXT_DAY)
+    after = roster(site)
+    undone = site.command("undo", run["run_id"])[1]
+    again = site.command("undo", undone["run_id"])[1]
+    assert again["outcome"] == "succeeded"
+    assert roster(site) == after
+    assert site.sync(NEXT_DAY)["outcome"] == "no_changes"
+
+
+def test_second_undo_changes_nothing(site: Site) -> None:
+    """A run that was taken back has nothing more to take back: its records changed since."""
+    site.sync(staff(ANN, BOB))
+    run = site.sync(staff(ANN))
+    site.command("undo", run["run_id"])
+    code, undone = site.command("undo", run["run_id"])
+    assert (code, undone["outcome"]) == (0, "no_changes")
+    assert site.users() == {"ann": "active", "bob": "active"}
+
+
+def test_next_sync_follows_the_package_again(site: Site) -> None:
+    """An undo changes the roster, not the SIS: the same package does the same again."""
+    site.sync(staff(ANN, BOB))
+    run = site.sync(staff(ANN))
+    site.command("undo", run["run_id"])
+    again = site.sync(staff(ANN))
+    assert again["counts"]["users"]["deactivated"] == 1
+
+
+def test_records_that_changed_since_are_left_alone(site: Site) -> None:
+    """A record that a later run changed is left as it is, and named."""
+    site.sync(staff(ANN, BOB))
+    run = site.sync(staff("ann,Anna,ann@x.org", "bob,Robert,bob@x.org"))
+    site.sync(staff("ann,Annette,ann@x.org", "bob,Robert,bob@x.org"))
+
+    code, output = said(site, "undo", run["run_id"])
+
+    assert code == 0
+    assert "left alone, because it changed again since: user ann" in output
+    names = "select given_name from users where site = :site and managed order by sourced_id"
+    assert site.rows(names) == [("Annette",), ("Bob",)]
+
+
+def test_assignments_that_changed_since_are_left_alone(site: Site) -> None:
+    """So it is with an assignment that came back in a later run."""
+    site.sync(SCHOOL)
+    fewer = changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", "")
+    run = site.sync(changed(fewer, "courses.csv", "Maths", "Mathematics"))
+    site.sync(SCHOOL)
+    code, output = said(site, "undo", run["run_id"])
+    assert code == 0
+    assert "assignment bob to art" in output
+    assert "course maths" in output
+    assert site.assignments()["bob", "art"] == "active"
+
+
+def test_linked_account_is_let_go(site: Site) -> None:
+    """The undo of a run that linked a hand-made account takes the sourcedId back, and says so."""
+    run = site.sync(staff("boss,Boss,admin@district.example"))
+    assert run["counts"]["users"]["adopted"] == 1
+    undone = site.command("undo", run["run_id"])[1]
+    assert undone["outcome"] == "succeeded"
+    assert site.users() == {}
+    assert audited(site, undone) == counted(undone) == 1
+
+
+def test_login_that_somebody_has_now_is_not_taken_back(site: Site) -> None:
+    """A user whose address another one has got since stays deactivated, and is named."""
+    site.sync(staff(ANN, "old,Old,info@x.org"))
+    run = site.sync(staff(ANN))
+    site.sync(staff(ANN, "new,New,info@x.org"))
+
+    code, output = said(site, "undo", run["run_id"])
+
+    assert code == 0
+    assert "user old" in output
+    assert site.users() == {"ann": "active", "old": "inactive", "new": "active"}
+
+
+def test_addresses_that_changed_hands_go_back(site: Site) -> None:
+    """Addresses that moved within the run that is taken back move back together."""
+    site.sync(staff(ANN, BOB))
+    before = roster(site)
+    run = site.sync(staff("ann,Ann,bob@x.org", "cec,Cec,ann@x.org"))
+    undone = site.command("undo", run["run_id"])[1]
+    assert undone["outcome"] == "succeeded"
+    assert roster(site) == before
+
+
+def test_removed_course_keeps_its_assignments_removed(site: Site) -> None:
+    """An undo assigns nobody to a course that a later run removed."""
+    site.sync(SCHOOL)
+    run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
+    assert run["counts"]["assignments"]["removed"] == 1
+    site.sync({"courses.csv": "sourcedId,title,courseCode\nmaths,Maths,M1\n"})
+    assert site.courses()["art"] == "removed"
+
+    code, _ = site.command("undo", run["run_id"])
+
+    assert code == 0
+    assert site.assignments()["bob", "art"] == "removed"
+
+
+def test_guards_hold_an_undo(site: Site) -> None:
+    """An undo that would remove too much is held, applies nothing, and can be approved."""
+    site.sync(staff(ANN))
+    run = site.sync(numbered([*range(10)]) | {})
+    assert run["counts"]["users"] == {**run["counts"]["users"], "added": 10, "deactivated": 1}
+    code, undone = site.command("undo", run["run_id"])
+    assert (code, undone["outcome"]) == (3, "held")
+    assert undone["reasons"][0].startswith("guard.removals: 10 of 10 users")
+    assert site.users()["u1"] == "active"
+    assert site.command("approve", undone["run_id"])[1]["outcome"] == "succeeded"
+    assert site.users() == {"ann": "active"} | {f"u{n}": "inactive" for n in range(10)}
+
+
+def test_undo_of_a_run_that_changed_nothing(site: Site) -> None:
+    """A run without changes, held or rejected, leaves nothing to take back."""
+    site.sync(numbered(range(10)))
+    held = site.sync(numbered(range(2)))
+    assert held["outcome"] == "held"
+    code, undone = site.command("undo", held["run_id"])
+    assert (code, undone["outcome"]) == (0, "no_changes")
+
+
+@pytest.mark.parametrize("run", [str(uuid.UUID(int=0)), "nonsense"])
+def test_undo_of_an_unknown_run_is_told_so(site: Site, run: str) -> None:
+    """A run that is not there can't be taken back; that is no empty success."""
+    code, output = said(site, "undo", run)
+    assert code == 1
+    assert "there is no run" in output
+
+
+def test_undo_of_another_sites_run_is_refused(site: Site) -> None:
+    """The run of another site is none of this site's, and neither is changed."""
+    run = site.sync(staff(ANN))
+    other = type(site)(f"{site.name}-b", site.folder)
+    other.command("init", "--admin", "other@district.example")
+    code, output = said(other, "undo", run["run_id"])
+    assert code == 1
+    assert "there is no run" in output
+    assert site.users() == {"ann": "active"}
+
+
+def test_retry_of_an_undo_does_nothing_twice(site: Site) -> None:
+    """An undo that is started again under its own id finds its end recorded."""
+    site.sync(staff(ANN, BOB))
+    run = site.sync(staff(ANN))
+    request = syncing.Request(
+        run_id=str(uuid.uuid4()),
+        site=site.name,
+        package=f"undo of run {run['run_id']}",
+        trigger=Trigger.UPLOAD,
+        requested_by="the test",
+    )
+    first, _ = syncing.undo(request, run["run_id"], clock=now)
+    again, _ = syncing.undo(request, run["run_id"], clock=now)
+    assert (first.outcome, again.applied_at) == ("succeeded", first.applied_at)
+    assert site.users() == {"ann": "active", "bob": "active"}
