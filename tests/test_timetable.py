@@ -11,6 +11,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 # Airflow reads these once, when it is first imported.
 os.environ.setdefault(
