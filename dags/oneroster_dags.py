@@ -39,6 +39,7 @@ users.csv: users only) or `courses` (a lone courses.csv: courses only).
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from oneroster.timetable import PreferencesTimetable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from oneroster_sync.store.runs import Run
 
@@ -103,12 +104,30 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
     return skip.reason if skip else None
 
 
+@contextmanager
+def retried_where_it_helps() -> Iterator[None]:
+    """Fail at once for what another try would meet again; Airflow retries the rest."""
+    from oneroster_sync.apply import StalePlanError
+    from oneroster_sync.sources import NotReadyError
+    from oneroster_sync.store.database import DatabaseError
+    from oneroster_sync.store.turns import BusyError
+
+    try:
+        yield
+    except (StalePlanError, NotReadyError, DatabaseError, BusyError):
+        raise
+    except Exception as error:
+        if type(error).__module__.startswith("oneroster_sync."):
+            raise AirflowFailException(str(error)) from error
+        raise
+
+
 def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     """Run one stage of this DAG run's run, unless the run has ended."""
     from oneroster_sync.stages import find, noting
     from oneroster_sync.store import database, turns
 
-    with turns.turn(database.engine(), site):
+    with retried_where_it_helps(), turns.turn(database.engine(), site):
         run = find(run_id(get_current_context()))
         with noting(run):
             run = stage(run)
@@ -127,7 +146,7 @@ def six_stages(site: str) -> None:
 
         context = get_current_context()
         request = asked_for(site, context)
-        with turns.turn(database.engine(), site):
+        with retried_where_it_helps(), turns.turn(database.engine(), site):
             run = sync.begin(request, now=datetime.now(UTC))
             reason = None if run.outcome else unwanted(run, context)
             if reason is not None:

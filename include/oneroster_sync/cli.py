@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FAILED, HELD, REJECTED = 1, 3, 4
 _EXIT = {"held": HELD, "rejected": REJECTED, "failed": FAILED, "superseded": FAILED}
+_PROFILES = click.Choice([p.value for p in Profile])
 _KINDS = click.Choice([k.value for k in Kind])
 
 
@@ -38,6 +39,19 @@ def _site(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--site", default="default", show_default=True, help="Whose roster.")(
         command
     )
+
+
+def _package(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says which package is read, and how."""
+    scopes = click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value])
+    for option in (
+        click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True),
+        click.option("--profile", type=_PROFILES),
+        click.option("--scope", type=scopes),
+        click.argument("package", type=click.Path()),
+    ):
+        command = option(command)
+    return command
 
 
 class _Console(logging.Handler):
@@ -74,10 +88,7 @@ def init(site: str, admin: str, as_json: bool) -> None:
 
 @main.command()
 @_site
-@click.argument("package", type=click.Path())
-@click.option("--scope", type=click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value]))
-@click.option("--profile", type=click.Choice([p.value for p in Profile]))
-@click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True)
+@_package
 def sync(
     site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
 ) -> None:
@@ -91,10 +102,7 @@ def sync(
 
 @main.command()
 @_site
-@click.argument("package", type=click.Path())
-@click.option("--scope", type=click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value]))
-@click.option("--profile", type=click.Choice([p.value for p in Profile]))
-@click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True)
+@_package
 def plan(
     site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
 ) -> None:
@@ -120,9 +128,7 @@ def plan(
 @main.command()
 @_site
 @click.argument("package", type=click.Path())
-@click.option(
-    "--profile", type=click.Choice([p.value for p in Profile]), default=Profile.TOLERANT.value
-)
+@click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
 def validate(site: str, package: str, profile: str, as_json: bool) -> None:
     """Judge PACKAGE by the suites; no database is needed and nothing is kept."""
     from oneroster_sync.checking import check_package
