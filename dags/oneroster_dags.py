@@ -17,7 +17,7 @@ Keeps a site's users, courses and course assignments in step with its student in
 ```
 
 `kind` is `package` (a zip or a folder: users, courses and course assignments), `users` (a lone
-users.csv: users only) or `courses` (a lone courses.csv: courses only).
+users.csv: users only) or `courses` (a lone courses.csv: courses only). `{"undo": "<run>"}` takes an applied run back.
 
 **The tasks.**
 
@@ -30,15 +30,14 @@ users.csv: users only) or `courses` (a lone courses.csv: courses only).
 | apply | applies the plan in one transaction | nothing was changed; it is tried again by itself |
 | record | stores the counts and says how the run ended | red when the run was rejected or failed |
 
-**Held?** The log of `review` says why. `oneroster approve RUN` applies exactly that plan,
-`oneroster discard RUN` drops it; the next run makes a plan of its own.
+**Held?** The run's page (tab *OneRoster*) shows the plan and why; approve or discard it there, or
+with `oneroster approve RUN` and `oneroster discard RUN`. The next run makes a plan of its own.
 
 **Clear or retry** any task at any time: what was applied is never applied twice.
 """
 
 from __future__ import annotations
 
-import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,22 +46,20 @@ from airflow.sdk import DAG, Param, get_current_context, get_parsing_context, ta
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from oneroster.timetable import PreferencesTimetable
+from oneroster_sync import dag_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneroster_sync.store.runs import Run
 
-PREFIXES = ("oneroster_sync__", "oneroster_upload__")
-RUNS = uuid.UUID("6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51")
-"""Namespace of run ids: the same DAG run, tried or cleared again, is the same run."""
-
 
 def sites_to_build() -> list[str]:
     """Return the site whose DAG a task asks for, or all sites for whoever lists the DAGs."""
     asked = get_parsing_context().dag_id
     if asked is not None:
-        return [asked.removeprefix(prefix) for prefix in PREFIXES if asked.startswith(prefix)]
+        site = dag_names.site_of(asked)
+        return [site] if site else []
     from oneroster_sync.store.sites import site_names
 
     return site_names()
@@ -71,25 +68,30 @@ def sites_to_build() -> list[str]:
 def run_id(context: dict[str, Any]) -> str:
     """Return the id of the run that this DAG run is."""
     dag_run = context["dag_run"]
-    return str(uuid.uuid5(RUNS, f"{dag_run.dag_id}/{dag_run.run_id}"))
+    return dag_names.run_id_of(dag_run.dag_id, dag_run.run_id)
 
 
 def asked_for(site: str, context: dict[str, Any]) -> Any:
     """Return what the schedule or a person asks for."""
     from oneroster_sync.package.kinds import Kind
+    from oneroster_sync.sentences import BY_SCHEDULE
     from oneroster_sync.store.runs import Trigger
     from oneroster_sync.sync import Request
 
     params, dag_run = context["params"], context["dag_run"]
     uploaded = "package" in params
+    if uploaded and not (params["package"] or params["undo"]):
+        raise AirflowFailException("neither a package nor a run to undo was given")
     person = dag_run.triggering_user_name
     return Request(
         run_id=run_id(context),
         site=site,
-        package=params["package"] if uploaded else None,
+        package=params.get("package"),
         trigger=Trigger.UPLOAD if uploaded else Trigger.SCHEDULE,
-        requested_by=person or ("the schedule" if dag_run.run_type == "scheduled" else "Airflow"),
+        requested_by=person or (BY_SCHEDULE if dag_run.run_type == "scheduled" else "Airflow"),
         kind=Kind(params["kind"]) if uploaded else Kind.PACKAGE,
+        undoes=params.get("undo"),
+        dag_run=(dag_run.dag_id, dag_run.run_id),
     )
 
 
@@ -172,7 +174,8 @@ def six_stages(site: str) -> None:
     def review() -> bool:
         from oneroster_sync import stages
 
-        return go_on(site, stages.review).outcome is None
+        run = go_on(site, stages.review)
+        return run.outcome is None or run.decision == "approved"
 
     @task(retries=3, retry_delay=timedelta(seconds=10), retry_exponential_backoff=True)
     def apply() -> str:
@@ -195,7 +198,7 @@ def six_stages(site: str) -> None:
 def sync_dag(site: str) -> DAG:
     """Return the DAG that follows the site's schedule; paused means sync disabled."""
     with DAG(
-        f"oneroster_sync__{site}",
+        dag_names.sync_dag_id(site),
         description=f"Scheduled sync of {site}",
         schedule=PreferencesTimetable(site),
         catchup=False,
@@ -212,7 +215,7 @@ def sync_dag(site: str) -> DAG:
 def upload_dag(site: str) -> DAG:
     """Return the DAG that syncs a package somebody brings, also while the sync is paused."""
     with DAG(
-        f"oneroster_upload__{site}",
+        dag_names.upload_dag_id(site),
         description=f"Sync of an uploaded package of {site}",
         schedule=None,
         catchup=False,
@@ -222,7 +225,8 @@ def upload_dag(site: str) -> DAG:
         doc_md=__doc__,
         params={
             "package": Param(
-                type="string",
+                None,
+                type=["null", "string"],
                 minLength=1,
                 title="Package",
                 description="Path of a OneRoster zip, a folder of CSV files or a lone CSV file.",
@@ -238,6 +242,13 @@ def upload_dag(site: str) -> DAG:
                 },
                 title="What it is",
             ),
+            "undo": Param(
+                None,
+                type=["null", "string"],
+                format="uuid",
+                title="Undo",
+                description="Id of a run to take back, in place of a package.",
+            ),
         },
     ) as dag:
         six_stages(site)
@@ -245,5 +256,5 @@ def upload_dag(site: str) -> DAG:
 
 
 for name in sites_to_build():
-    globals()[f"oneroster_sync__{name}"] = sync_dag(name)
-    globals()[f"oneroster_upload__{name}"] = upload_dag(name)
+    globals()[dag_names.sync_dag_id(name)] = sync_dag(name)
+    globals()[dag_names.upload_dag_id(name)] = upload_dag(name)

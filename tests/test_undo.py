@@ -260,11 +260,12 @@ def test_retry_of_an_undo_does_nothing_twice(site: Site) -> None:
     request = syncing.Request(
         run_id=str(uuid.uuid4()),
         site=site.name,
-        package=f"undo of run {run['run_id']}",
+        package=None,
         trigger=Trigger.UPLOAD,
         requested_by="the test",
+        undoes=run["run_id"],
     )
-    first, _ = syncing.undo(request, run["run_id"], clock=now)
-    again, _ = syncing.undo(request, run["run_id"], clock=now)
+    first, _ = syncing.undo(request, clock=now)
+    again, _ = syncing.undo(request, clock=now)
     assert (first.outcome, again.applied_at) == ("succeeded", first.applied_at)
     assert site.users() == {"ann": "active", "bob": "active"}

@@ -118,7 +118,7 @@ def apply_plan(
             run_id,
             stage="apply",
             outcome=_outcome(plan, counts),
-            reasons=list(run.reasons) if run.decision else [],
+            **({} if run.decision else {"reasons": []}),
             applied_at=now,
             applied_version=version,
             ended_at=now,
@@ -172,7 +172,7 @@ def _supersede_held(
     connection.execute(
         sa.text(
             "update runs set outcome = 'superseded', ended_at = :now where site = :site "
-            "and outcome = 'held' and run_id::text <> :run_id"
+            "and outcome = 'held' and run_id <> cast(:run_id as uuid)"
         ),
         {"site": site, "run_id": run_id, "now": now},
     )

@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,8 +194,8 @@ def undo(site: str, run: str, as_json: bool) -> None:
     from oneroster_sync import sync as syncing
 
     with _explained():
-        request = _request(site, f"undo of run {run}", None, None, Kind.PACKAGE.value)
-        done, left = syncing.undo(request, run, clock=_now)
+        request = replace(_request(site, "", None, None, Kind.PACKAGE.value), undoes=run)
+        done, left = syncing.undo(request, clock=_now)
     for record in left:
         click.echo(f"left alone, because it changed again since: {record}", err=True)
     _end(done, as_json=as_json)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.findings import Findings
 from oneroster_sync.package.extract import Extracted
@@ -57,3 +58,20 @@ def read_counts(run: Run) -> Counts:
     """Return what the run comes to, as its plan was frozen."""
     stored = RunFolder.of(run.site, run.run_id).read_json("plan")
     return Counts(stored["users"], stored["courses"], stored["assignments"])
+
+
+def left_alone(run: Run) -> list[str]:
+    """Return the records that an undo leaves as they are, because they changed again since."""
+    lines: list[str] = []
+    with contextlib.suppress(FileNotFoundError):
+        lines = RunFolder.of(run.site, run.run_id).read_json("left")
+    return lines
+
+
+def read_report(run: Run) -> list[dict[str, Any]] | None:
+    """Return what Great Expectations said of each file; None when nothing was validated."""
+    try:
+        report: list[dict[str, Any]] = RunFolder.of(run.site, run.run_id).read_json("report")
+    except FileNotFoundError:
+        return None
+    return report

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from upath import UPath
 
 from oneroster_sync import apply as applying
-from oneroster_sync import settings, sources, story
+from oneroster_sync import settings, sources, story, uploads
 from oneroster_sync.findings import Findings
 from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package import extract as read_package
@@ -72,6 +73,12 @@ def extract(run: Run, kind: Kind) -> Run:
         OSError: The file system failed; another try may help.
     """
     folder = RunFolder.of(run.site, run.run_id)
+    if run.undoes:
+        log.info("Run %s is taken back; an undo reads no package.", run.undoes)
+        folder.write_json(
+            "extracted", {"version": Version.V1_1, "modes": {}, "rows": {}, "ignored": 0}
+        )
+        return _note(run, stage="extract")
     with database.engine().connect() as connection:
         known = read_known(connection, run.site)
     with _private_copy(run, kind) as package:
@@ -112,6 +119,8 @@ def validate(run: Run) -> Run:
     Raises:
         SuiteError: A suite can't be used; no other try helps.
     """
+    if run.undoes:
+        return _note(run, stage="validate")
     from oneroster_sync.validation import validate as judge
 
     folder = RunFolder.of(run.site, run.run_id)
@@ -127,6 +136,7 @@ def validate(run: Run) -> Run:
         )
         folder.remove("report")
         folder.copy_in(Path(docs), "report")
+    folder.write_json("report", validated.report)
     found = validated.findings.table()
     story.tell_findings(found)
     story.tell_rows(validated.valid, validated.quarantined)
@@ -140,6 +150,8 @@ def validate(run: Run) -> Run:
 @_unless_ended
 def diff(run: Run) -> Run:
     """Stage 3: compare with the roster and freeze the plan."""
+    if run.undoes:
+        return _diff_undo(run, run.undoes)
     folder = RunFolder.of(run.site, run.run_id)
     extracted = read_extracted(run)
     plan, quarantined, findings = build_plan(
@@ -154,19 +166,15 @@ def diff(run: Run) -> Run:
     return _freeze(run, plan, _counts(plan, quarantined, extracted.ignored))
 
 
-def diff_undo(run: Run, undone: str) -> tuple[Run, list[str]]:
-    """Stage 3 of an undo: freeze the plan that takes a run back, and name what it leaves alone."""
-    if run.outcome is not None:
-        return run, []
-    folder = RunFolder.of(run.site, run.run_id)
+def _diff_undo(run: Run, undone: str) -> Run:
+    """Freeze the plan that takes a run back, and name what it leaves alone."""
     roster = _roster(run)
     with database.engine().connect() as connection:
         plan, left = undo_plan(connection, undone, roster)
     for record_ in left:
         log.warning("Left alone, because it changed again since: %s.", record_)
-    nothing: dict[str, object] = {"version": Version.V1_1, "modes": {}, "rows": {}, "ignored": 0}
-    folder.write_json("extracted", nothing)
-    return _freeze(run, plan, plan.count()), left
+    RunFolder.of(run.site, run.run_id).write_json("left", left)
+    return _freeze(run, plan, plan.count())
 
 
 def _freeze(run: Run, plan: Plan, counts: Counts) -> Run:
@@ -190,7 +198,10 @@ def _freeze(run: Run, plan: Plan, counts: Counts) -> Run:
 
 @_unless_ended
 def review(run: Run) -> Run:
-    """Stage 4: hold the plan if it is beyond the site's limits."""
+    """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it."""
+    if run.decision == "approved":
+        log.info("The plan was approved by %s.", run.decided_by)
+        return run
     folder = RunFolder.of(run.site, run.run_id)
     extracted = read_extracted(run)
     holds = check_plan(
@@ -265,6 +276,8 @@ def record(run: Run, *, now: dt.datetime) -> Run:
     ):
         if run.outcome is not Outcome.FAILED:
             folder.remove(data)
+    if run.outcome is not Outcome.FAILED:
+        uploads.forget(run.site, run.package)
     story.tell_end(run)
     return run
 
@@ -345,17 +358,18 @@ def _roster(run: Run) -> Roster:
 @contextlib.contextmanager
 def _private_copy(run: Run, kind: Kind) -> Iterator[Path]:
     """Yield a copy of the package that nobody else can change; it goes when the stage ends."""
-    source = Path(run.package or "")
+    source = UPath(run.package or "")
     if run.trigger is Trigger.SCHEDULE:
-        source = sources.locate(run.package)
+        source = UPath(sources.locate(run.package))
         log.info("The package is %s.", source.name)
     with tempfile.TemporaryDirectory(prefix="oneroster-") as folder:
         lone = kind is not Kind.PACKAGE and source.suffix.lower() == ".csv"
         target = Path(folder) / (f"{kind}.csv" if lone else source.name)
         if source.is_dir():
-            shutil.copytree(source, target, symlinks=True)
+            shutil.copytree(source.path, target, symlinks=True)
         elif source.is_file():
-            shutil.copyfile(source, target)
+            with source.open("rb") as read, target.open("wb") as written:
+                shutil.copyfileobj(read, written)
         yield target
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from oneroster_sync import stages
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.preferences import Scope
+from oneroster_sync.run_contents import left_alone
 from oneroster_sync.store import database, preferences, runs, turns
 from oneroster_sync.store.runs import Outcome, Run, Trigger
 
@@ -39,6 +40,8 @@ class Request:
         kind: What the package is said to be.
         scope: In place of the site's own.
         profile: In place of the site's own.
+        undoes: The run to take back; then no package is read.
+        dag_run: The DAG and the DAG run that this is, None on the command line.
     """
 
     run_id: str
@@ -49,6 +52,8 @@ class Request:
     kind: Kind = Kind.PACKAGE
     scope: Scope | None = None
     profile: Profile | None = None
+    undoes: str | None = None
+    dag_run: tuple[str, str] | None = None
 
 
 def sync(request: Request, *, clock: Clock) -> Run:
@@ -84,8 +89,11 @@ def begin(request: Request, *, now: dt.datetime) -> Run:
 
     Raises:
         UnknownSiteError: The site has not been made.
+        UnknownRunError: The site has had no run that is to be undone.
     """
     with database.engine().begin() as connection:
+        if request.undoes and runs.get(connection, request.undoes).site != request.site:
+            raise runs.UnknownRunError(f"there is no run {request.undoes} of site {request.site}")
         chosen = preferences.load(connection, request.site)
         chosen = chosen.model_copy(update={"profile": request.profile or chosen.profile})
         admin = None
@@ -125,10 +133,13 @@ def _opened(request: Request, chosen: Preferences, admin: int | None, now: dt.da
         trigger=request.trigger,
         requested_by=request.requested_by,
         credited_admin_id=admin,
-        package=request.package or chosen.source,
+        package=None if request.undoes else request.package or chosen.source,
         scope=_scope(request, chosen.scope),
         preferences=chosen,
         started_at=now,
+        dag_id=request.dag_run[0] if request.dag_run else None,
+        dag_run_id=request.dag_run[1] if request.dag_run else None,
+        undoes=request.undoes,
     )
 
 
@@ -148,12 +159,11 @@ def preview(request: Request, *, clock: Clock) -> Run:
         return run
 
 
-def undo(request: Request, undone: str, *, clock: Clock) -> tuple[Run, list[str]]:
+def undo(request: Request, *, clock: Clock) -> tuple[Run, list[str]]:
     """Take back what a run changed, with guards, review and audit like any sync.
 
     Args:
-        request: Who asks; its package is not read.
-        undone: The run to take back.
+        request: Who asks, and which run is to be taken back.
         clock: Tells the time.
 
     Returns:
@@ -162,13 +172,5 @@ def undo(request: Request, undone: str, *, clock: Clock) -> tuple[Run, list[str]
     Raises:
         UnknownRunError: The site has had no such run.
     """
-    if stages.find(undone).site != request.site:
-        raise runs.UnknownRunError(f"there is no run {undone!r} of site {request.site}")
-    with turns.turn(database.engine(), request.site):
-        run = begin(request, now=clock())
-        left: list[str] = []
-        with stages.recorded(run, clock):
-            run, left = stages.diff_undo(run, undone)
-            run = stages.review(run)
-            run = stages.apply(run, now=clock())
-        return stages.find(run.run_id), left
+    run = sync(request, clock=clock)
+    return run, left_alone(run)

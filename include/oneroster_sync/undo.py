@@ -25,7 +25,7 @@ _GONE = {"user": "inactive", "course": "removed"}
 _BACK = {"user": "deactivate", "course": "remove"}
 _CHANGES = """
 select kind, action, sourced_id, user_id, course_id, before, after
-from changes where run_id::text = :run_id order by id
+from changes where run_id = cast(:run_id as uuid) order by id
 """
 _PAIRS = """
 select c.action, c.before ->> 'status' as before, c.after ->> 'status' as after,
@@ -34,7 +34,7 @@ from changes c
 join users u on u.id = c.user_id
 join courses k on k.id = c.course_id
 join course_assignments a on a.user_id = c.user_id and a.course_id = c.course_id
-where c.run_id::text = :run_id and c.kind = 'assignment'
+where c.run_id = cast(:run_id as uuid) and c.kind = 'assignment'
 """
 
 

@@ -12,10 +12,12 @@ from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+CODE = "upload.wrong_kind"
+START = 1 << 16
+"""How many bytes of a file tell what it is."""
+
 _ALIKE = 0.6
 """Share of a header's cells that must be columns of a file for it to be taken for that file."""
-
-
 _COMMON = {"sourcedid", "status", "datelastmodified"}
 
 
@@ -29,31 +31,42 @@ class Kind(StrEnum):
 
 def wrong_kind(path: Path, kind: Kind) -> Finding | None:
     """Return a finding when a file is not what its upload takes, naming what it is."""
-    found = _what_is(path, kind)
-    if kind is Kind.PACKAGE or found in {kind.value, None}:
+    if kind is Kind.PACKAGE or not path.exists():
         return None
-    return Finding(
-        "upload.wrong_kind", file=path.name, expected=f"{kind.value}.csv; this is {found}"
-    )
-
-
-def _what_is(path: Path, kind: Kind) -> str | None:
     if path.is_dir():
-        return "a folder"
-    if not path.is_file():
-        return None
+        return Finding(CODE, file=path.name, expected=f"{kind.value}.csv; this is a folder")
     with path.open("rb") as stream:
-        start = stream.read(1 << 16)
+        return wrong_start(stream.read(START), kind, name=path.name)
+
+
+def wrong_start(start: bytes, kind: Kind, *, name: str) -> Finding | None:
+    """Return a finding when a file that begins so is not what its upload takes.
+
+    Args:
+        start: The first `START` bytes of the file, or all of a shorter one.
+        kind: What it is said to be; a package is a zip here.
+        name: What to call it.
+    """
+    found = _what_is(start, kind)
+    if found == kind.value or (found is None and kind is not Kind.PACKAGE):
+        return None
+    wanted = "a zip" if kind is Kind.PACKAGE else f"{kind.value}.csv"
+    what = "no zip" if found is None else f"{found}.csv" if found in ROSTERING_FILES else found
+    return Finding(CODE, file=name, expected=f"{wanted}; this is {what}")
+
+
+def _what_is(start: bytes, kind: Kind) -> str | None:
     if start.startswith(b"PK"):
-        return "a zip"
+        return Kind.PACKAGE.value if kind is Kind.PACKAGE else "a zip"
     if b"\0" in start:
         return "no CSV file"
-    line = start.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip()
+    line = start.decode("utf-8-sig", "replace").strip().partition("\n")[0].partition("\r")[0]
     header = {cell.strip().lower() for cell in next(csv.reader([line]), [])} - _COMMON
     # Where two files fit as well, the one that was asked for does.
     names = sorted(ROSTERING_FILES, key=lambda name: name != kind.value)
     best = max(names, key=lambda name: _likeness(name, header))
-    return best if _likeness(best, header) >= _ALIKE * len(header) else None
+    fits = header and _likeness(best, header) >= _ALIKE * len(header)
+    return best if fits else None
 
 
 def _likeness(name: str, header: set[str]) -> int:

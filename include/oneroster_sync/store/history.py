@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from oneroster_sync.store.run_details import explained, fields_moved
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
@@ -17,10 +19,39 @@ _COURSES = """
 select id, sourced_id, null as email, null as role, status, managed, 'course' as kind from courses
 where site = :site and sourced_id = :term
 """
+_SEARCH = """
+(select 'user' as kind, id, sourced_id,
+        coalesce(nullif(concat_ws(' ', given_name, family_name), ''), email) as label,
+        email, status, managed, (sourced_id = :term or login = :login) as exact
+ from users
+ where site = :site and (sourced_id = :term or login = :login
+    or concat_ws(' ', given_name, family_name) ilike :part or email ilike :part)
+ order by exact desc, label limit :limit)
+union all
+(select 'course', id, sourced_id, title, null, status, managed, sourced_id = :term
+ from courses
+ where site = :site and (sourced_id = :term or title ilike :part or course_code ilike :part)
+ order by 8 desc, title limit :limit)
+order by exact desc, label limit :limit
+"""
+_RECORDS = {
+    "user": """
+select 'user' as kind, id, sourced_id,
+       coalesce(nullif(concat_ws(' ', given_name, family_name), ''), email) as label,
+       email, role, status, managed, created_at
+from users where site = :site and id = :id
+""",
+    "course": """
+select 'course' as kind, id, sourced_id, title as label, null as email, null as role,
+       status, managed, created_at
+from courses where site = :site and id = :id
+""",
+}
 _CHANGES = """
 select c.made_at, c.run_id, c.kind, c.action, c.reason, c.file, c.row, c.requested_by,
        c.before, c.after, a.email as credited_to,
-       u.sourced_id as user_sourced_id, k.sourced_id as course_sourced_id
+       u.sourced_id as user_sourced_id, k.sourced_id as course_sourced_id,
+       nullif(concat_ws(' ', u.given_name, u.family_name), '') as person, k.title as course_title
 from changes c
 join users a on a.id = c.credited_admin_id
 left join users u on u.id = c.user_id
@@ -69,7 +100,84 @@ def explain(connection: Connection, site: str, term: str) -> list[dict[str, Any]
     return records
 
 
+def search(connection: Connection, site: str, term: str, limit: int) -> list[dict[str, Any]]:
+    """Return the users and courses that a text names: exactly, or somewhere in their names.
+
+    Args:
+        connection: To the roster database.
+        site: The site.
+        term: Part of a name, an e-mail address, a title or a course code, or a sourcedId.
+        limit: How many at most.
+    """
+    bound = {
+        "site": site,
+        "term": term,
+        "login": term.casefold(),
+        "part": f"%{_escaped(term)}%",
+        "limit": limit,
+    }
+    found = connection.execute(sa.text(_SEARCH), bound).mappings()
+    return [{name: value for name, value in row.items() if name != "exact"} for row in found]
+
+
+def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[str, Any] | None:
+    """Return one record and its story: changes newest first, findings, and why it is protected.
+
+    Args:
+        connection: To the roster database.
+        site: The site.
+        kind: user or course.
+        record_id: Its id in the roster.
+
+    Returns:
+        The record, or None when the site has none of that id.
+    """
+    row = (
+        connection.execute(sa.text(_RECORDS[kind]), {"site": site, "id": record_id})
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    record = dict(row)
+    key = {"site": site, "kind": kind, "id": record_id}
+    changes = [dict(r) for r in connection.execute(sa.text(_CHANGES), key).mappings()]
+    return {
+        **record,
+        "protected": _protected(connection, site, record),
+        "changes": [_told(change, kind) for change in reversed(changes)],
+        "findings": _findings_about(connection, site, record["sourced_id"]),
+    }
+
+
+def _told(row: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return a change as seen from the record: the other end of an assignment is named."""
+    other = None
+    if row["kind"] == "assignment":
+        other = row["course_title"] if kind == "user" else row["person"]
+        other = other or row["course_sourced_id" if kind == "user" else "user_sourced_id"]
+    told = ("made_at", "kind", "action", "reason", "file", "row", "requested_by", "credited_to")
+    return {
+        **{name: row[name] for name in told},
+        "run_id": str(row["run_id"]),
+        "fields": fields_moved(row["before"], row["after"]),
+        "other": other,
+    }
+
+
+def _findings_about(connection: Connection, site: str, sourced_id: str) -> list[dict[str, Any]]:
+    found = connection.execute(sa.text(_FINDINGS), {"site": site, "term": sourced_id}).mappings()
+    return [{**explained(dict(f)), "run_id": str(f["run_id"])} for f in found]
+
+
+def _escaped(term: str) -> str:
+    for sign in "\\%_":
+        term = term.replace(sign, f"\\{sign}")
+    return term
+
+
 def _change(row: dict[str, Any]) -> dict[str, Any]:
+    del row["person"], row["course_title"]  # a log may hold what `explain` prints
     before, after = row.pop("before") or {}, row.pop("after") or {}
     moved = {k: [before.get(k), v] for k, v in after.items() if before.get(k) != v}
     return {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from oneroster_sync.findings import SCHEMA
+from oneroster_sync.findings import causes_of
 from oneroster_sync.preferences import Preferences, Scope
 from oneroster_sync.store.copying import copy_in
 
@@ -52,7 +54,9 @@ class Run:
     """The record of one run, as it stands.
 
     `preferences` are those in force when it began; `reasons` say in words why it was held,
-    rejected, skipped or failed; `plan_hash` is what an approval names.
+    rejected, skipped or failed, `holds` the numbers that the guards judged; `plan_hash` is what an
+    approval names. `dag_id` and `dag_run_id` are None for a run of the command line; `undoes` is
+    the run that this one takes back.
     """
 
     run_id: str
@@ -76,14 +80,20 @@ class Run:
     decision: str | None
     decided_hash: str | None
     decided_by: str | None
+    decided_at: dt.datetime | None
+    decision_reason: str | None
     counts: dict[str, dict[str, int]] | None
     findings: dict[str, int] | None
+    dag_id: str | None
+    dag_run_id: str | None
+    undoes: str | None
+    holds: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def opened(cls, **values: Any) -> Run:
         """Return the record of a run that begins, with everything else still blank."""
         blank: dict[str, Any] = dict.fromkeys(cls.__dataclass_fields__)
-        return cls(**{**blank, "stage": "extract", "reasons": (), **values})
+        return cls(**{**blank, "stage": "extract", "reasons": (), "holds": (), **values})
 
     def summary(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -103,7 +113,7 @@ class Run:
         }
 
 
-_FIELDS = tuple(Run.__dataclass_fields__)
+_FIELDS = tuple(name for name in Run.__dataclass_fields__ if name != "holds")
 _SELECT = f"select {', '.join(_FIELDS)} from runs"  # noqa: S608  names of our own
 
 
@@ -123,6 +133,9 @@ def begin(connection: Connection, run: Run) -> Run:
         "preferences": run.preferences.model_dump_json(),
         "started_at": run.started_at,
         "stage": run.stage,
+        "dag_id": run.dag_id,
+        "dag_run_id": run.dag_run_id,
+        "undoes": run.undoes,
     }
     names = ", ".join(values)
     marks = ", ".join(f"cast(:{n} as jsonb)" if n == "preferences" else f":{n}" for n in values)
@@ -144,8 +157,11 @@ def get(connection: Connection, run_id: str, *, for_update: bool = False) -> Run
         UnknownRunError: There is none of that id.
     """
     lock = " for update" if for_update else ""
-    query = sa.text(f"{_SELECT} where run_id::text = :run_id{lock}")
-    row = connection.execute(query, {"run_id": run_id}).mappings().one_or_none()
+    query = sa.text(f"{_SELECT} where run_id = cast(:run_id as uuid){lock}")
+    row = None
+    with contextlib.suppress(ValueError):
+        bound = {"run_id": str(uuid.UUID(run_id))}
+        row = connection.execute(query, bound).mappings().one_or_none()
     if row is None:
         raise UnknownRunError(f"there is no run {run_id!r}; see: oneroster history")
     return _as_run(dict(row))
@@ -154,7 +170,16 @@ def get(connection: Connection, run_id: str, *, for_update: bool = False) -> Run
 def newest(connection: Connection, site: str, limit: int) -> list[Run]:
     """Return a site's runs, the newest first."""
     query = sa.text(f"{_SELECT} where site = :site order by started_at desc limit :limit")
-    rows = connection.execute(query, {"site": site, "limit": limit}).mappings()
+    return as_runs(connection.execute(query, {"site": site, "limit": limit}).mappings())
+
+
+def select_runs() -> str:
+    """Return the start of a query whose rows `as_runs` reads."""
+    return _SELECT
+
+
+def as_runs(rows: Iterable[Any]) -> list[Run]:
+    """Return the runs that rows of such a query are."""
     return [_as_run(dict(row)) for row in rows]
 
 
@@ -167,7 +192,7 @@ def end_abandoned(
         sa.text(
             "update runs set outcome = 'failed', ended_at = :now, reasons = cast(:reason as jsonb) "
             "where site = :site and trigger = :trigger and outcome is null "
-            "and run_id::text <> :run_id"
+            "and run_id <> cast(:run_id as uuid)"
         ),
         {
             "site": site,
@@ -189,30 +214,26 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
         else:
             sets.append(f"{name} = :{name}")
             bound[name] = value.value if isinstance(value, StrEnum) else value
-    query = f"update runs set {', '.join(sets)} where run_id::text = :run_id"  # noqa: S608
+    query = f"update runs set {', '.join(sets)} where run_id = cast(:run_id as uuid)"  # noqa: S608
     connection.execute(sa.text(query), bound)
 
 
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
-    """Store a run's findings in place of those it had."""
-    connection.execute(
-        sa.text("delete from findings where run_id::text = :run_id"), {"run_id": run_id}
-    )
-    count = table.num_rows
-    numbered = table.append_column("run_id", pa.repeat(run_id, count))
-    numbered = numbered.append_column("seq", pa.array(range(1, count + 1), pa.int64()))
-    copy_in(connection, "findings", numbered)
-
-
-def read_findings(connection: Connection, run_id: str) -> Iterable[dict[str, Any]]:
-    """Return a run's findings in order."""
-    columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
-    query = sa.text(f"select {columns} from findings where run_id::text = :run_id order by seq")  # noqa: S608
-    return [dict(row) for row in connection.execute(query, {"run_id": run_id}).mappings()]
+    """Store a run's findings, and their causes, in place of those it had."""
+    for name, rows in (("findings", table), ("causes", causes_of(table))):
+        connection.execute(
+            sa.text(f"delete from {name} where run_id = cast(:run_id as uuid)"),  # noqa: S608
+            {"run_id": run_id},
+        )
+        count = rows.num_rows
+        numbered = rows.append_column("run_id", pa.repeat(run_id, count))
+        numbered = numbered.append_column("seq", pa.array(range(1, count + 1), pa.int64()))
+        copy_in(connection, name, numbered)
 
 
 def _as_run(row: dict[str, Any]) -> Run:
-    reasons = tuple(r["text"] if isinstance(r, dict) else str(r) for r in row["reasons"] or ())
+    stored = row["reasons"] or ()
+    reasons = tuple(r["text"] if isinstance(r, dict) else str(r) for r in stored)
     return Run(
         **{
             **row,
@@ -222,5 +243,7 @@ def _as_run(row: dict[str, Any]) -> Run:
             "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
             "preferences": Preferences.model_validate(row["preferences"]),
             "reasons": reasons,
+            "holds": tuple(r for r in stored if isinstance(r, dict)),
+            "undoes": str(row["undoes"]) if row["undoes"] else None,
         }
     )

@@ -45,6 +45,7 @@ class Judge:
         from oneroster_sync.validation import rules  # noqa: F401  registers them
 
         self._docs = docs
+        self.report: list[dict[str, Any]] = []
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False}
         self._context.delete_data_docs_site("local_site")
@@ -73,7 +74,9 @@ class Judge:
             batch_parameters={"dataframe": frame},
             result_format=_RESULT_FORMAT,
         )
-        return _findings(name, frame, result)
+        found = _findings(name, frame, result)
+        self.report.append(_reported(name, len(frame), result))
+        return found
 
     def write_docs(self) -> None:
         """Write the Data Docs of everything that was judged."""
@@ -144,6 +147,33 @@ def _findings(name: str, frame: pd.DataFrame, result: ExpectationSuiteValidation
             )
         )
     return pa.concat_tables(tables)
+
+
+def _reported(name: str, rows: int, result: ExpectationSuiteValidationResult) -> dict[str, Any]:
+    """Return what became of each expectation of one file, in numbers and without values."""
+    expectations = []
+    for one in result.results:
+        config = one.expectation_config
+        assert config is not None
+        meta = config.meta or {}
+        expectations.append(
+            {
+                "expectation": config.type,
+                "column": meta.get("column") or config.kwargs.get("column"),
+                "expected": meta.get("expected"),
+                "severity": str(getattr(config.severity, "value", config.severity)),
+                "code": meta["code"],
+                "success": bool(one.success),
+                "unexpected": int(one.result.get("unexpected_count") or 0),
+                "checked": int(one.result.get("element_count") or rows),
+            }
+        )
+    return {
+        "file": name,
+        "rows": rows,
+        "success": bool(result.success),
+        "expectations": expectations,
+    }
 
 
 def _any_raised(info: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ A row with an error is quarantined: it is neither applied nor treated as missing
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,11 +39,13 @@ class Validated:
         valid: File → rows without errors.
         quarantined: File → rows with errors, for what they protect.
         findings: Errors and warnings about rows.
+        report: For each file, what became of each expectation, in numbers.
     """
 
     valid: dict[str, pa.Table] = field(default_factory=dict)
     quarantined: dict[str, pa.Table] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
+    report: list[dict[str, Any]] = field(default_factory=list)
 
 
 def validate(
@@ -104,6 +106,7 @@ def validate(
     finally:
         TARGETS.reset(token)
     judge.write_docs()
+    validated.report = judge.report
     return validated
 
 

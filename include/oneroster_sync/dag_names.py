@@ -1,0 +1,35 @@
+"""How DAGs, DAG runs and our runs are named, for the DAG file and the pages alike."""
+
+from __future__ import annotations
+
+import uuid
+
+SYNC = "oneroster_sync__"
+UPLOAD = "oneroster_upload__"
+STAGES = ("extract", "validate", "diff", "review", "apply", "record")
+"""The task ids, in order."""
+
+_RUNS = uuid.UUID("6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51")
+
+
+def sync_dag_id(site: str) -> str:
+    """Return the DAG that follows the site's schedule."""
+    return SYNC + site
+
+
+def upload_dag_id(site: str) -> str:
+    """Return the DAG that runs what somebody brings."""
+    return UPLOAD + site
+
+
+def site_of(dag_id: str) -> str | None:
+    """Return the site that a DAG is of; None when it is none of ours."""
+    for prefix in (SYNC, UPLOAD):
+        if dag_id.startswith(prefix):
+            return dag_id.removeprefix(prefix)
+    return None
+
+
+def run_id_of(dag_id: str, dag_run_id: str) -> str:
+    """Return the id of the run that a DAG run is: tried or cleared again, it is the same."""
+    return str(uuid.uuid5(_RUNS, f"{dag_id}/{dag_run_id}"))
