@@ -214,7 +214,7 @@ def test_command_line_shows_and_changes_them(site: Site) -> None:
     )
     assert code == 0
     assert load(site) == Preferences.model_validate(shown)
-    assert (shown["scope"], shown["time_utc"], shown["days"]) == ("users", "07:30:00", ["friday"])
+    assert (shown["scope"], shown["time_utc"], shown["days"]) == ("users", "07:30", ["friday"])
     assert shown["adopt_accounts"] is True
     assert shown["version"] == 2
     actors = site.rows("select actor from events where site = :site order by id desc limit 1")

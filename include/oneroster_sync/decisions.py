@@ -50,6 +50,19 @@ def approve(
         return stages.record(stages.apply(run, now=now), now=now)
 
 
+def note_approval(
+    run_id: str, *, by: str, now: dt.datetime, plan_hash: str, reason: str = ""
+) -> Run:
+    """Note that a held plan is approved; its DAG run then goes on and applies it.
+
+    Raises:
+        UnknownRunError: There is no such run.
+        NotHeldError: It does not wait, or somebody else decided first.
+        OtherPlanError: `plan_hash` is not the run's plan.
+    """
+    return _decide(run_id, "approved", by, now, plan_hash, reason)
+
+
 def discard(run_id: str, *, by: str, now: dt.datetime, reason: str = "") -> Run:
     """Discard a held plan; nothing of it is applied.
 

@@ -11,7 +11,15 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 
 class Scope(StrEnum):
@@ -49,8 +57,12 @@ class Weekday(StrEnum):
     SUNDAY = "sunday"
 
 
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line of text."""
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PauseWindow(_Frozen):
@@ -58,7 +70,7 @@ class PauseWindow(_Frozen):
 
     first_on: dt.date
     last_on: dt.date
-    note: str = ""
+    note: Annotated[Text, Field(max_length=200)] = ""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -97,15 +109,10 @@ class Guards(_Frozen):
     """Of the known sourcedIds, how many at least a bulk file must hold."""
 
 
-class Preferences(_Frozen):
-    """All settings of one site, as they stood when they were read.
+class Settings(_Frozen):
+    """Everything that an administrator decides about a site's syncs."""
 
-    `version` counts the saves, so that of two people who save at once the second is told.
-    """
-
-    site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-    version: int = 0
-    credited_admin: str | None = None
+    credited_admin: Annotated[Text, Field(max_length=320)] | None = None
     """E-mail of the administrator recorded as author of every change; a run needs one."""
     days: tuple[Weekday, ...] = (
         Weekday.MONDAY,
@@ -115,7 +122,7 @@ class Preferences(_Frozen):
         Weekday.FRIDAY,
     )
     time_utc: dt.time = dt.time(2, 0)
-    pause_windows: tuple[PauseWindow, ...] = ()
+    pause_windows: Annotated[tuple[PauseWindow, ...], Field(max_length=100)] = ()
     scope: Scope = Scope.USERS_AND_COURSES
     teacher_permission: TeacherPermission = TeacherPermission.UNITS_AND_LESSONS
     profile: Profile = Profile.TOLERANT
@@ -124,7 +131,7 @@ class Preferences(_Frozen):
     adopt_accounts: bool = False
     """Whether a hand-made account that a package names is managed by the sync from then on."""
     guards: Guards = Guards()
-    source: str | None = None
+    source: Annotated[Text, Field(max_length=1000)] | None = None
     """Where scheduled syncs find their package: a path or URL of a file, or of a folder."""
 
     @field_validator("days")
@@ -157,3 +164,24 @@ class Preferences(_Frozen):
                 f"course assignments come from teacher, and by choice from {known[1:]}"
             )
         return tuple(role for role in known if role in roles)
+
+    @field_serializer("time_utc", when_used="json")
+    def _hours_and_minutes(self, time_utc: dt.time) -> str:
+        return f"{time_utc:%H:%M}"
+
+
+class Preferences(Settings):
+    """All settings of one site, as they stood when they were read.
+
+    `version` counts the saves, so that of two people who save at once the second is told.
+    """
+
+    site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    version: int = 0
+
+    def settings(self) -> Settings:
+        """Return what can be saved."""
+        return Settings.model_construct(**{name: getattr(self, name) for name in SETTINGS})
+
+
+SETTINGS = tuple(Settings.model_fields)

@@ -37,6 +37,8 @@ def in_one_sentence(run: Run) -> str:
     """Return the outcome and why."""
     if run.outcome is None:
         return "Under way."
+    if run.outcome is Outcome.HELD and run.decision == "approved":
+        return f"Approved by {run.decided_by}; it is about to be applied."
     words = _SENTENCES[run.outcome]
     if run.outcome is Outcome.DISCARDED and not run.decided_by:
         words = "Discarded, nothing was changed: {first}"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from oneroster_sync import settings
+from oneroster_sync.findings import CODES
 from oneroster_sync.package.kinds import START, Kind, wrong_start
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class WrongKindError(RefusedUploadError):
 
     def __init__(self, finding: Finding) -> None:
         """Refuse for the reason that `finding` gives."""
-        super().__init__(finding.in_words())
+        code = CODES[finding.code]
+        super().__init__(f"{code.meaning} Expected {finding.expected}. {code.hint}")
         self.finding = finding
 
 

@@ -1,10 +1,14 @@
-"""What this project adds to Airflow: the timetable that follows a site's preferences.
+"""What this project adds to Airflow: a timetable that follows preferences, an API, and pages.
 
-Every Airflow process executes this file, the process of each task too: it stays light.
+Every Airflow process executes this file, the process of each task too: it stays light. What only
+the API server asks for is made when it asks.
 Airflow knows this module as `__init__`, everybody else as `oneroster`, hence no relative imports.
 """
 
 from __future__ import annotations
+
+import functools
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -12,7 +16,21 @@ from oneroster.timetable import PreferencesTimetable
 
 
 class OneRosterPlugin(AirflowPlugin):
-    """Registers the timetable, so that a stored DAG can be read back by every component."""
+    """Registers the timetable, for every component, and the API and the pages, for the server."""
 
     name = "oneroster"
     timetables = [PreferencesTimetable]  # noqa: RUF012 - declared so by Airflow
+
+    @functools.cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:
+        """Return the JSON API and the pages' files, mounted at /oneroster."""
+        from oneroster.api.app import create_app
+
+        return [{"app": create_app(), "url_prefix": "/oneroster", "name": "OneRoster"}]
+
+    @functools.cached_property
+    def react_apps(self) -> list[dict[str, Any]]:
+        """Return the pages."""
+        from oneroster.pages import react_apps
+
+        return react_apps()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -35,6 +36,35 @@ _COLUMNS = (
     "source",
 )
 _JSON = {"pause_windows", "guards"}
+
+
+_SAVED = """
+select p.saved_at, p.saved_by, coalesce(u.status = 'active', false) as admin_is_active
+from preferences p left join users u on u.id = p.credited_admin_id
+where p.site = :site
+"""
+_ACCOUNTS = """
+select email, coalesce(nullif(concat_ws(' ', given_name, family_name), ''), email) as name,
+       role, managed
+from users
+where site = :site and status = 'active' and email is not null
+  and strpos(lower(concat_ws(' ', given_name, family_name, email)), :term) > 0
+order by role not like '%dministrator', name, email limit :limit
+"""
+_EVENTS = """
+select at, actor, event, details from events
+where site = :site and event in ('preferences_saved', 'sync_enabled', 'sync_disabled')
+order by id desc limit :limit
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """When and by whom preferences were saved, and whether the credited administrator is there."""
+
+    at: dt.datetime
+    by: str
+    admin_is_active: bool
 
 
 class UnknownSiteError(Exception):
@@ -163,6 +193,30 @@ def make_site(connection: Connection, site: str, admin: str, *, now: dt.datetime
     )
     save(connection, preferences, actor=f"init of {site}", now=now)
     return True
+
+
+def saved(connection: Connection, site: str) -> Saved:
+    """Return who saved a site's preferences last, when, and whether they can be used.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    row = connection.execute(sa.text(_SAVED), {"site": site}).mappings().one_or_none()
+    if row is None:
+        raise UnknownSiteError(f"there is no site {site!r}")
+    return Saved(row["saved_at"], row["saved_by"], admin_is_active=bool(row["admin_is_active"]))
+
+
+def accounts(connection: Connection, site: str, term: str, limit: int) -> list[dict[str, Any]]:
+    """Return active accounts whose name or e-mail address holds a text, administrators first."""
+    bound = {"site": site, "term": term.casefold(), "limit": limit}
+    return [dict(row) for row in connection.execute(sa.text(_ACCOUNTS), bound).mappings()]
+
+
+def events(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]:
+    """Return what people did to a site's preferences, the newest first."""
+    rows = connection.execute(sa.text(_EVENTS), {"site": site, "limit": limit}).mappings()
+    return [dict(row) for row in rows]
 
 
 def find_admin(connection: Connection, site: str, email: str) -> int | None:

@@ -103,6 +103,15 @@ def page_of_runs(
     return Page(found[:limit], total, older)
 
 
+def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
+    """Return the newest run of a site that read a package of that sha256."""
+    query = f"{select_runs()} where site = :site and sha256 = :sha256 "
+    query += "order by started_at desc limit 1"
+    bound = {"site": site, "sha256": sha256}
+    found = as_runs(connection.execute(sa.text(query), bound).mappings())
+    return found[0] if found else None
+
+
 def trend(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]:
     """Return how much the last runs changed and how many errors they met, the oldest first."""
     points = []

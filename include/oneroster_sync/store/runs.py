@@ -167,6 +167,12 @@ def get(connection: Connection, run_id: str, *, for_update: bool = False) -> Run
     return _as_run(dict(row))
 
 
+def exists(connection: Connection, run_id: str) -> bool:
+    """Tell whether there is a run of that id, a UUID."""
+    query = sa.text("select exists (select from runs where run_id = cast(:run_id as uuid))")
+    return bool(connection.scalar(query, {"run_id": run_id}))
+
+
 def newest(connection: Connection, site: str, limit: int) -> list[Run]:
     """Return a site's runs, the newest first."""
     query = sa.text(f"{_SELECT} where site = :site order by started_at desc limit :limit")

@@ -1,0 +1,130 @@
+"""The app that Airflow's server mounts at /oneroster: the JSON API and the pages' files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.staticfiles import StaticFiles
+
+from oneroster.api import decisions, details, models, records, runs, sites, uploads
+from oneroster.api.permissions import May, Reader, asked_by
+from oneroster.api.problems import MEDIA_TYPE, ProblemBody, handle_problems
+from oneroster.api.safety import Safety
+from oneroster.pages import FOLDER, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi.dependencies.models import Dependant
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+PREFIX = "/api/v1"
+_REFUSALS = {
+    401: "Nobody is logged in.",
+    403: "The user may not do this.",
+    404: "There is no such site, run or record.",
+    422: "The request is not valid.",
+    503: "The roster database does not answer.",
+}
+
+
+class UnguardedRouteError(Exception):
+    """A route names no permission."""
+
+
+def create_app() -> FastAPI:
+    """Return the app.
+
+    Raises:
+        UnguardedRouteError: A route says not who may use it.
+    """
+    app = FastAPI(
+        title="OneRoster sync",
+        version="1",
+        description="Preferences, uploads, runs and their stories. Log in as for Airflow's API.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        default_response_class=JSONResponse,
+    )
+    api = APIRouter(prefix=PREFIX, responses=_responses())
+    for module in (sites, uploads, runs, details, decisions, records):
+        api.include_router(module.router)
+
+    @api.get("/openapi.json", include_in_schema=False)
+    def openapi(actor: Reader) -> dict[str, Any]:
+        """Return the description of this API."""
+        del actor
+        return describe(app)
+
+    for route in api.routes:
+        if isinstance(route, APIRoute) and permission(route) is None:
+            raise UnguardedRouteError(f"{route.path} names no permission")
+    app.include_router(api)
+    app.add_api_route("/health", _health, tags=["health"], include_in_schema=False)
+    app.mount(f"/static/{fingerprint()}", _Files(directory=FOLDER))
+    app.add_middleware(Safety)
+    handle_problems(app)
+    return app
+
+
+def permission(route: APIRoute) -> May | None:
+    """Return the permission that a route asks for."""
+    asked = [may for call in _calls(route.dependant) if (may := asked_by(call))]
+    return asked[0] if asked else None
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document: types, problems, and who may use each route."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    for route in app.routes:
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        may = permission(route)
+        for method in route.methods:
+            operation = document["paths"][route.path_format][method.lower()]
+            operation["x-permission"] = may
+            told = operation.get("description", "")
+            operation["description"] = f"{told}\n\nPermission: {may}."
+    return document
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    """Return the refusals that any route may answer with."""
+    reference = {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}
+    return {
+        status: {
+            "model": ProblemBody,
+            "description": words,
+            "content": {MEDIA_TYPE: {"schema": reference}},
+        }
+        for status, words in _REFUSALS.items()
+    }
+
+
+def _calls(dependant: Dependant) -> Iterator[Any]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _calls(inner)
+
+
+def _health() -> models.Health:
+    """Tell that the pages are mounted; for anybody, and without data."""
+    return models.Health(status="healthy")
+
+
+class _Files(StaticFiles):
+    """The pages' files, under a name that changes with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file that a browser may keep for good."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response

@@ -1,0 +1,223 @@
+"""Routes of what a run changed and found: changes, causes, findings, the report and the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
+
+from oneroster.api import bridge, models
+from oneroster.api.permissions import Insider, Reader
+from oneroster.api.problems import Problem
+from oneroster.api.runs import Limit, RunId, find
+from oneroster.api.sites import Text
+from oneroster_sync.findings.export import as_csv
+from oneroster_sync.planned import page_of_plan
+from oneroster_sync.run_contents import read_plan, read_report
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.store import database, run_details
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oneroster_sync.store.runs import Run
+
+router = APIRouter(tags=["details"])
+
+After = Annotated[int, Query(ge=0, le=2**62, description="From the page before.")]
+_FORGETTING = "It may have been removed after its time; the run's record stays."
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+}
+_DOCS_POLICY = (
+    "sandbox allow-popups; default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' "
+    "data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""Data Docs are HTML that others wrote: they get no scripts, no cookies and no other sites."""
+
+
+@router.get("/runs/{run_id}/changes")
+def changes(
+    run_id: RunId,
+    actor: Insider,
+    kind: models.Kind | None = None,
+    action: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
+    q: Text | None = None,
+    after: After = 0,
+    limit: Limit = 50,
+) -> models.Changes:
+    """List what a run changed, or what its plan would change, field by field."""
+    del actor
+    run = find(run_id)
+    with database.engine().connect() as connection:
+        if run.applied_at is not None:
+            found, following = run_details.page_of_changes(
+                connection, run.run_id, kind=kind, action=action, q=q, after=after, limit=limit
+            )
+        elif run.plan_hash is None:
+            found, following = [], None
+        else:
+            try:
+                plan = read_plan(run)
+            except FileNotFoundError:
+                raise Problem(410, f"The plan is not there any more. {_FORGETTING}") from None
+            found, following = page_of_plan(
+                connection, plan, kind=kind, action=action, q=q, after=after, limit=limit
+            )
+    return models.Changes(
+        changes=[models.Change(**change) for change in found],
+        next=following,
+        applied=run.applied_at is not None,
+    )
+
+
+@router.get("/runs/{run_id}/causes")
+def causes(run_id: RunId, actor: Reader) -> models.Causes:
+    """List what has to be mended in the export, the heaviest first."""
+    del actor
+    with database.engine().connect() as connection:
+        found = run_details.causes(connection, run_id)
+    return models.Causes(causes=[models.Cause(**cause) for cause in found])
+
+
+@router.get("/runs/{run_id}/findings")
+def findings(
+    run_id: RunId,
+    actor: Insider,
+    severity: Literal["error", "warning"] | None = None,
+    code: Text | None = None,
+    file: Text | None = None,
+    column: Text | None = None,
+    q: Text | None = None,
+    after: After = 0,
+    limit: Limit = 50,
+) -> models.FindingRows:
+    """List a run's findings, row by row."""
+    del actor
+    with database.engine().connect() as connection:
+        found, following = run_details.page_of_findings(
+            connection,
+            run_id,
+            severity=severity,
+            code=code,
+            file=file,
+            column=column,
+            q=q,
+            after=after,
+            limit=limit,
+        )
+    return models.FindingRows(
+        findings=[models.FindingRow(**finding) for finding in found], next=following
+    )
+
+
+@router.get(
+    "/runs/{run_id}/findings.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
+    """Download a run's findings for those who mend the export; no cell is a formula."""
+    del actor
+    return StreamingResponse(
+        as_csv(_all_findings(run_id)),
+        media_type="text/csv; charset=utf-8",
+        headers=_attachment(f"findings-{run_id}.csv"),
+    )
+
+
+@router.get(
+    "/runs/{run_id}/log",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingResponse:  # noqa: FBT001, FBT002
+    """Read the full log of a run: all tasks and all tries."""
+    del actor
+    run = find(run_id)
+    if run.dag_id is None or run.dag_run_id is None:
+        raise Problem(404, "This run was made on the command line; its log was printed there.")
+    if not bridge.has_log(run.dag_id, run.dag_run_id):
+        raise Problem(410, f"Airflow no longer has this DAG run. {_FORGETTING}")
+    return StreamingResponse(
+        bridge.log_lines(run.dag_id, run.dag_run_id),
+        media_type="text/plain; charset=utf-8",
+        headers=_attachment(f"log-{run_id}.txt") if download else None,
+    )
+
+
+@router.get("/runs/{run_id}/report")
+def report(run_id: RunId, actor: Reader) -> models.Report:
+    """Return what Great Expectations said of the package, suite by suite."""
+    del actor
+    run = find(run_id)
+    stored = read_report(run)
+    if stored is None:
+        raise Problem(404, f"There is no report of this run. {_no_report(run)}")
+    suites = [_suite(suite, run.oneroster_version) for suite in stored]
+    docs = None
+    if (RunFolder.of(run.site, run.run_id).path / "report" / "index.html").exists():
+        docs = f"oneroster/api/v1/runs/{run.run_id}/report/docs/index.html"
+    return models.Report(suites=suites, docs=docs)
+
+
+@router.get(
+    "/runs/{run_id}/report/docs/{path:path}",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+def data_docs(
+    run_id: RunId, path: Annotated[str, Path(max_length=500)], actor: Reader
+) -> StreamingResponse:
+    """Read the Data Docs of Great Expectations, as they were written."""
+    del actor
+    run = find(run_id)
+    parts = path.split("/")
+    if any(part in {"", ".", ".."} or "\0" in part or "\\" in part for part in parts):
+        raise Problem(404, "There is no such page in the Data Docs.")
+    file = (RunFolder.of(run.site, run.run_id).path / "report").joinpath(*parts)
+    if file.suffix not in _TYPES or not file.is_file():
+        raise Problem(404, "There is no such page in the Data Docs.")
+    return StreamingResponse(
+        iter([file.read_bytes()]),
+        media_type=_TYPES[file.suffix],
+        headers={"Content-Security-Policy": _DOCS_POLICY},
+    )
+
+
+def _all_findings(run_id: str) -> Iterator[dict[str, object]]:
+    with database.engine().connect() as connection:
+        yield from run_details.all_findings(connection, run_id)
+
+
+def _suite(suite: dict[str, object], version: str | None) -> models.SuiteResult:
+    listed = suite["expectations"]
+    assert isinstance(listed, list)
+    expectations = [
+        models.Expectation(
+            title=": ".join(filter(None, (one["column"], one["expected"]))) or one["expectation"],
+            **{name: value for name, value in one.items() if name != "expected"},
+        )
+        for one in listed
+    ]
+    return models.SuiteResult.model_validate(
+        {**suite, "version": version, "expectations": expectations}
+    )
+
+
+def _no_report(run: Run) -> str:
+    if run.undoes:
+        return "An undo reads no package."
+    if run.outcome == "rejected":
+        return "The package was refused before its rows were judged."
+    return "Nothing was judged yet, or it was removed after its time."
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

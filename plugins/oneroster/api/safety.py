@@ -1,0 +1,76 @@
+"""Web safety for every answer: who may send a write, and what a browser may do with the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from oneroster.api.problems import Problem, unexpected
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_READS = {"GET", "HEAD", "OPTIONS"}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+class Safety:
+    """Refuses writes that another site makes a browser send, and marks every answer.
+
+    What nobody expected becomes a problem here, so that the connection is not torn down with it.
+
+    A cookie is sent whoever wrote the page, so a write that comes with one must come from a page of
+    ours. A bearer token is never sent by itself, so it needs no such proof.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the app."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        begun = False
+
+        async def marked(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if scope["method"] not in _READS and not is_own(Headers(scope=scope)):
+            refusal = Problem(403, "Writes are taken from our own pages only.", code="web.origin")
+            await refusal.answer()(scope, receive, marked)
+            return
+        try:
+            await self._app(scope, receive, marked)
+        except Exception as error:
+            if begun:
+                raise
+            await unexpected(error)(scope, receive, marked)
+
+
+def is_own(headers: Headers) -> bool:
+    """Tell whether a write comes from a page of ours, or from a program with a token."""
+    if headers.get("authorization", "").lower().startswith("bearer "):
+        return True
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == headers.get("host")

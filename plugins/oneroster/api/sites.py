@@ -1,0 +1,187 @@
+"""Routes of a site: its preferences, whether it is enabled, what people did to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, Path, Query
+from pydantic import ValidationError
+
+from oneroster.api import bridge, models
+from oneroster.api.permissions import (
+    Actor,
+    Administrator,
+    Insider,
+    May,
+    Reader,
+    permissions_of,
+)
+from oneroster.api.problems import FieldProblem, Problem, field_problems
+from oneroster_sync import schedule
+from oneroster_sync.preferences import SETTINGS, Preferences
+from oneroster_sync.store import database, preferences
+from oneroster_sync.store.sites import site_names
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+router = APIRouter(tags=["sites"])
+
+Site = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of a site.")]
+Text = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_SHOWN = 5
+_FOUND = 20
+
+
+@router.get("/me")
+def me(actor: Reader) -> models.Me:
+    """Tell who is logged in and what they may do."""
+    may = {name.value: actor.is_allowed(name) for name in May}
+    return models.Me(name=actor.name, may=models.Permissions(**may))
+
+
+@router.get("/sites")
+def sites(actor: Reader, user: GetUserDep) -> models.Sites:
+    """List the sites that the user may see."""
+    del actor
+    seen = [site for site in site_names() if May.READ in permissions_of(user, site)]
+    return models.Sites(sites=[_state(site) for site in seen])
+
+
+@router.get("/sites/{site}/preferences")
+def read(site: Site, actor: Reader) -> models.PreferencesState:
+    """Return a site's preferences, its next syncs, and whether it is enabled."""
+    with database.engine().connect() as connection:
+        return _preferences(connection, site, actor)
+
+
+@router.put("/sites/{site}/preferences", responses={409: {"description": "Somebody else saved."}})
+def save(site: Site, body: models.PreferencesSave, actor: Administrator) -> models.PreferencesState:
+    """Save a site's preferences, all of them; the next run follows within seconds."""
+    missing = [name for name in SETTINGS if name not in body.settings.model_fields_set]
+    if missing:
+        errors = [FieldProblem(field=name, message="Say it too.") for name in missing]
+        raise Problem(422, f"Not all settings are given: {', '.join(missing)}.", errors=errors)
+    chosen = Preferences(site=site, version=body.version, **dict(body.settings))
+    try:
+        with database.engine().begin() as connection:
+            preferences.load(connection, site)
+            preferences.save(connection, chosen, actor=actor.name, now=dt.datetime.now(dt.UTC))
+    except preferences.NoSuchAdminError:
+        told = "No active account has this e-mail address."
+        wrong = [FieldProblem(field="credited_admin", message=told)]
+        raise Problem(422, "The credited administrator can't be used.", errors=wrong) from None
+    except preferences.ConflictError:
+        with database.engine().connect() as connection:
+            theirs = _preferences(connection, site, actor)
+        raise Problem(
+            409,
+            f"{theirs.saved_by} saved these preferences while you were changing them. "
+            "Compare both, and save again what you want to hold.",
+            code="preferences.conflict",
+            current=theirs,
+        ) from None
+    bridge.ask_for_parse(site)
+    with database.engine().connect() as connection:
+        return _preferences(connection, site, actor)
+
+
+@router.post("/sites/{site}/preferences/upcoming")
+def upcoming(site: Site, body: models.Schedule, actor: Reader) -> models.UpcomingList:
+    """Return what the next syncs would be with a schedule that has not been saved."""
+    del actor
+    try:
+        chosen = Preferences(site=site, **dict(body))
+    except ValidationError as error:
+        errors = field_problems(error.errors())
+        raise Problem(422, "This schedule can't be used.", errors=errors) from None
+    return models.UpcomingList(upcoming=_upcoming(chosen))
+
+
+@router.put("/sites/{site}/enabled")
+def enable(site: Site, body: models.Enabled, actor: Administrator) -> models.EnabledState:
+    """Let scheduled syncs run, or not: this is the pause state of the scheduled DAG."""
+    now = dt.datetime.now(dt.UTC)
+    with database.engine().begin() as connection:
+        preferences.load(connection, site)
+        event = "sync_enabled" if body.enabled else "sync_disabled"
+        preferences.note_event(connection, site, actor.name, event, {}, now=now)
+        try:
+            bridge.set_enabled(site, enabled=body.enabled)
+        except bridge.NoDagError as error:
+            raise Problem(409, f"{error}.", code="dag.unknown") from None
+    state = bridge.dag_state(site)
+    return models.EnabledState(enabled=body.enabled, next_run=state.next_run if state else None)
+
+
+@router.get("/sites/{site}/preferences/saves")
+def saves(
+    site: Site, actor: Insider, limit: Annotated[int, Query(ge=1, le=100)] = 20
+) -> models.Saves:
+    """List who changed what in a site's preferences, the newest first."""
+    del actor
+    with database.engine().connect() as connection:
+        found = preferences.events(connection, site, limit)
+    return models.Saves(saves=[_save(event) for event in found])
+
+
+@router.get("/sites/{site}/accounts")
+def accounts(site: Site, actor: Administrator, q: Text = "") -> models.Accounts:
+    """Find active accounts, for the choice of the credited administrator."""
+    del actor
+    with database.engine().connect() as connection:
+        found = preferences.accounts(connection, site, q, _FOUND)
+    return models.Accounts(accounts=[models.Account(**account) for account in found])
+
+
+def masked(email: str | None, actor: Actor) -> str | None:
+    """Return an e-mail address as the actor may see it."""
+    if email is None or actor.is_allowed(May.DETAILS):
+        return email
+    name, at, host = email.partition("@")
+    return f"{name[:1]}…{at}{host}"
+
+
+def _preferences(connection: Connection, site: str, actor: Actor) -> models.PreferencesState:
+    chosen = preferences.load(connection, site)
+    saved = preferences.saved(connection, site)
+    state = bridge.dag_state(site)
+    settings = chosen.settings()
+    shown = settings.model_copy(update={"credited_admin": masked(settings.credited_admin, actor)})
+    return models.PreferencesState(
+        site=site,
+        version=chosen.version,
+        settings=shown,
+        saved_at=saved.at,
+        saved_by=saved.by,
+        credited_admin_active=saved.admin_is_active,
+        enabled=None if state is None else not state.is_paused,
+        next_run=state.next_run if state else None,
+        upcoming=_upcoming(chosen),
+    )
+
+
+def _upcoming(chosen: Preferences) -> list[models.Upcoming]:
+    lines = schedule.upcoming(chosen, dt.datetime.now(dt.UTC), _SHOWN)
+    return [models.Upcoming(at=line.slot, skipped_because=line.skipped_because) for line in lines]
+
+
+def _state(site: str) -> models.SiteState:
+    state = bridge.dag_state(site)
+    return models.SiteState(
+        site=site,
+        in_airflow=state is not None,
+        enabled=None if state is None else not state.is_paused,
+        next_run=state.next_run if state else None,
+    )
+
+
+def _save(event: dict[str, Any]) -> models.Save:
+    changes = [
+        models.FieldChange(field=name, before=before, after=after)
+        for name, (before, after) in event["details"].items()
+        if name not in {"version", "site"}
+    ]
+    return models.Save(at=event["at"], actor=event["actor"], event=event["event"], changes=changes)

@@ -1,0 +1,162 @@
+"""Routes that start a run: an upload, or the site's own source now."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from oneroster.api import bridge, models
+from oneroster.api.permissions import Operator, Reader
+from oneroster.api.problems import Problem
+from oneroster.api.sites import Site
+from oneroster_sync import dag_names, uploads
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.store import database, preferences, run_lists
+
+if TYPE_CHECKING:
+    from oneroster_sync.uploads import Receiving, Upload
+
+router = APIRouter(tags=["runs"])
+
+_SILENCE_S = 60
+"""How long a client may send nothing before the upload is given up."""
+_STATUS: dict[type[uploads.RefusedUploadError], int] = {
+    uploads.TooLargeError: 413,
+    uploads.WrongKindError: 415,
+    uploads.EmptyUploadError: 422,
+    uploads.NoRoomError: 507,
+}
+
+
+@router.get("/sites/{site}/uploads/limits")
+def limits(site: Site, actor: Reader) -> models.UploadLimits:
+    """Tell how many bytes an upload may have."""
+    del site, actor
+    return models.UploadLimits(**{kind.value: size for kind, size in uploads.LIMITS.items()})
+
+
+@router.post(
+    "/sites/{site}/uploads",
+    status_code=202,
+    responses={
+        status: {"description": words}
+        for status, words in {
+            408: "The client stopped sending.",
+            409: "Airflow does not know the site's DAG.",
+            411: "The length of the body is not declared.",
+            413: "The file is too large.",
+            415: "The file is not of that kind.",
+            507: "The storage is full.",
+        }.items()
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def upload(
+    site: Site,
+    request: Request,
+    actor: Operator,
+    kind: Annotated[Kind, Query(description="What the file is.")],
+    content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> models.Uploaded:
+    """Take in a file, as the raw body, and start a run that reads it."""
+    await run_in_threadpool(_check_site, site)
+    if content_length is None or not content_length.isascii() or not content_length.isdigit():
+        raise Problem(411, "Say how long the file is, by Content-Length.")
+    now = dt.datetime.now(dt.UTC)
+    await run_in_threadpool(uploads.sweep, site, now=now)
+    receiving = uploads.Receiving(site, kind)
+    try:
+        receiving.expect(int(content_length))
+        taken = await _receive(request, receiving)
+    except uploads.RefusedUploadError as error:
+        code = "upload.wrong_kind" if isinstance(error, uploads.WrongKindError) else None
+        told = str(error)
+        raise Problem(_STATUS[type(error)], f"{told[:1].upper()}{told[1:]}", code=code) from None
+    return await run_in_threadpool(_begin, site, kind, taken, actor.name)
+
+
+@router.post(
+    "/sites/{site}/runs",
+    status_code=202,
+    responses={409: {"description": "The sync is off, or Airflow does not know the DAG."}},
+)
+def run_now(site: Site, actor: Operator) -> models.Started:
+    """Sync from the site's own source now."""
+    _check_site(site)
+    state = bridge.dag_state(site)
+    if state is not None and state.is_paused:
+        raise Problem(
+            409,
+            "The sync of this site is off. Switch it on in the preferences, or upload a package.",
+            code="sync.disabled",
+        )
+    return models.Started(**started(dag_names.sync_dag_id(site), {}, by=actor.name))
+
+
+def started(dag_id: str, conf: dict[str, Any], *, by: str) -> dict[str, str]:
+    """Start a DAG run and return how it and its run are called.
+
+    Raises:
+        Problem: 409, Airflow does not know the DAG.
+    """
+    try:
+        dag_run_id = bridge.start(dag_id, conf, by=by)
+    except bridge.NoDagError as error:
+        raise Problem(409, f"{error}.", code="dag.unknown") from None
+    run_id = dag_names.run_id_of(dag_id, dag_run_id)
+    return {"run_id": run_id, "dag_id": dag_id, "dag_run_id": dag_run_id}
+
+
+def _check_site(site: str) -> None:
+    with database.engine().connect() as connection:
+        preferences.load(connection, site)
+
+
+async def _receive(request: Request, receiving: Receiving) -> Upload:
+    """Take in the body as it comes.
+
+    Raises:
+        RefusedUploadError: The upload is not taken.
+        Problem: 408, the client went silent or away.
+    """
+    pieces = request.stream().__aiter__()
+    with receiving:
+        try:
+            while True:
+                try:
+                    piece = await asyncio.wait_for(anext(pieces), _SILENCE_S)
+                except StopAsyncIteration:
+                    break
+                await run_in_threadpool(receiving.write, piece)
+        except (TimeoutError, ClientDisconnect):
+            raise Problem(408, "The upload was cut off; nothing was kept. Try again.") from None
+        return await run_in_threadpool(receiving.finish)
+
+
+def _begin(site: str, kind: Kind, taken: Upload, by: str) -> models.Uploaded:
+    with database.engine().connect() as connection:
+        earlier = run_lists.earlier_run(connection, site, taken.sha256)
+    conf = {"package": taken.package, "kind": kind.value}
+    try:
+        begun = started(dag_names.upload_dag_id(site), conf, by=by)
+    except Problem:
+        uploads.forget(site, taken.package)
+        raise
+    same = None
+    if earlier is not None:
+        same = models.EarlierRun(
+            run_id=earlier.run_id,
+            started_at=earlier.started_at,
+            outcome=earlier.outcome.value if earlier.outcome else None,
+        )
+    return models.Uploaded(**begun, sha256=taken.sha256, size=taken.size, same_as=same)
