@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check lock clean
+.PHONY: help setup demo up down status test browser check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -62,8 +62,21 @@ down: setup ## stop what `make up` started
 status: setup ## tell what is running
 	@$(LOCAL) status
 
-test: setup ## run all tests (ARGS="-k name" for some)
+test: setup browser ## run all tests (ARGS="-k name" for some)
 	$(RUN) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+
+# The tests drive the pages in a real browser; CHROMIUM names one that is not on the path.
+browser:
+	@for name in $$CHROMIUM chromium chromium-browser google-chrome google-chrome-stable; do \
+		if command -v "$$name" >/dev/null; then exit 0; fi; \
+	done; \
+	sudo=; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
+	if command -v apt-get >/dev/null && $$sudo true 2>/dev/null; then \
+		echo "==> Chromium, which the tests drive"; \
+		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq chromium >/dev/null && exit 0; \
+	fi; \
+	echo "The tests drive a Chromium, and there is none: install one (on Debian: apt-get install chromium)," >&2; \
+	echo "or name it: CHROMIUM=/path/to/chromium make test" >&2; exit 1
 
 check: setup ## lint, formatting, types and the direction of imports
 	$(VENV)/bin/ruff check .

@@ -14,8 +14,10 @@ was killed leaves nothing that looks finished.
 from __future__ import annotations
 
 import json
+import tempfile
+import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -81,6 +83,18 @@ class RunFolder:
             target = self.path / name / file.relative_to(folder).as_posix()
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.read_bytes())
+
+    def packed(self, name: str) -> IO[bytes] | None:
+        """Return a folder of the run as a zip; None when it is not there."""
+        root = self.path / name
+        if not root.exists():
+            return None
+        packed = tempfile.SpooledTemporaryFile(max_size=1 << 22)  # noqa: SIM115  the reader closes it
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(f for f in root.rglob("*") if f.is_file()):
+                archive.writestr(str(file.relative_to(root)), file.read_bytes())
+        packed.seek(0)
+        return cast("IO[bytes]", packed)
 
     def remove(self, name: str) -> None:
         """Remove a folder of the run, if it is there."""
