@@ -1,0 +1,151 @@
+/** What things are called on the pages, and how moments and numbers are written. */
+
+const OUTCOMES = {
+  succeeded: { label: "Succeeded", palette: "success" },
+  succeeded_with_errors: { label: "With errors", palette: "up_for_retry" },
+  no_changes: { label: "No changes", palette: "success" },
+  held: { label: "Held", palette: "deferred" },
+  rejected: { label: "Rejected", palette: "failed" },
+  discarded: { label: "Discarded", palette: "skipped" },
+  superseded: { label: "Superseded", palette: "skipped" },
+  failed: { label: "Failed", palette: "failed" },
+  skipped: { label: "Skipped", palette: "skipped" },
+};
+const RUNNING = { label: "Running", palette: "running" };
+
+const FIELDS = {
+  given_name: "given name",
+  family_name: "family name",
+  email: "e-mail",
+  username: "username",
+  role: "role",
+  org_sourced_ids: "schools",
+  org_sourced_id: "school",
+  school_year_sourced_id: "school year",
+  sourced_id: "sourcedId",
+  course_code: "course code",
+  managed: "managed by the sync",
+};
+
+/** The outcomes that a list can be narrowed to, under way first. */
+export const OUTCOME_NAMES = ["running", ...Object.keys(OUTCOMES)];
+
+/** The days of the week in order. */
+export const DAYS = [
+  "monday",
+  "tuesday",
+  "wednesday",
+  "thursday",
+  "friday",
+  "saturday",
+  "sunday",
+];
+
+/**
+ * Return what an outcome is called; null and "running" are a run under way.
+ *
+ * @param {string|null} outcome
+ * @returns {string}
+ */
+export function outcomeLabel(outcome) {
+  return (OUTCOMES[outcome] ?? RUNNING).label;
+}
+
+/**
+ * Return the colours of an outcome, by the name that Airflow has for them.
+ *
+ * @param {string|null} outcome
+ * @returns {string}
+ */
+export function outcomePalette(outcome) {
+  return (OUTCOMES[outcome] ?? RUNNING).palette;
+}
+
+/**
+ * Return what a field of a record is called.
+ *
+ * @param {string} name
+ * @returns {string}
+ */
+export function fieldLabel(name) {
+  return FIELDS[name] ?? name.replaceAll("_", " ");
+}
+
+/**
+ * Return a word with a capital.
+ *
+ * @param {string} word
+ * @returns {string}
+ */
+export function capital(word) {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+/**
+ * Return a moment in UTC, as `2026-11-24 02:00:05 UTC`.
+ *
+ * @param {string} at ISO 8601.
+ * @param {object} [options]
+ * @param {boolean} [options.seconds]
+ * @returns {string}
+ */
+export function utc(at, { seconds = true } = {}) {
+  const text = new Date(at).toISOString();
+  return `${text.slice(0, 10)} ${text.slice(11, seconds ? 19 : 16)} UTC`;
+}
+
+/**
+ * Return a moment in the viewer's zone, with the day of the week and the zone.
+ *
+ * @param {string} at ISO 8601.
+ * @returns {string}
+ */
+export function local(at) {
+  return new Intl.DateTimeFormat(undefined, {
+    weekday: "short",
+    year: "numeric",
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    timeZoneName: "short",
+  }).format(new Date(at));
+}
+
+/**
+ * Return a whole number with separators.
+ *
+ * @param {number} value
+ * @returns {string}
+ */
+export function number(value) {
+  return value.toLocaleString("en");
+}
+
+/**
+ * Return a size in bytes as people read it.
+ *
+ * @param {number} bytes
+ * @returns {string}
+ */
+export function size(bytes) {
+  const units = ["bytes", "KiB", "MiB", "GiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/**
+ * Return a count with its noun, as `1 row` or `1,200 rows`.
+ *
+ * @param {number} count
+ * @param {string} noun
+ * @returns {string}
+ */
+export function counted(count, noun) {
+  return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

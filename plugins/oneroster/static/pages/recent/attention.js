@@ -1,0 +1,75 @@
+/** What somebody should look at before anything else. */
+
+import { HOME, h } from "../../lib/ui.js";
+import { counted, utc } from "../../lib/words.js";
+
+const { Alert, Box, Link: Anchor } = globalThis.ChakraUI;
+const { Link } = globalThis.ReactRouterDOM;
+
+/** From so many errors on, it is rarely single rows that are wrong. */
+export const MANY = 20;
+
+const READ_ROWS = new Set(["succeeded", "succeeded_with_errors", "no_changes", "held"]);
+
+/**
+ * Point to a plan that waits for a decision, and to many errors in the newest run.
+ *
+ * @param {object} props
+ * @param {object[]} props.runs The newest runs, unfiltered.
+ */
+export function Attention({ runs }) {
+  const held = runs.find(({ outcome }) => outcome === "held");
+  const newest = runs.find(({ outcome }) => outcome !== null);
+  const errors = newest && READ_ROWS.has(newest.outcome) ? errorsOf(newest) : 0;
+  if (!held && errors < MANY) {
+    return null;
+  }
+  return h(
+    Box,
+    { display: "flex", flexDirection: "column", gap: "2", mb: "4" },
+    held &&
+      h(
+        Notice,
+        { run: held, title: "A plan waits for a decision", link: "Look at the plan" },
+        `The run of ${moment(held)} is held: nothing of it is applied until an administrator approves it. `,
+      ),
+    errors >= MANY &&
+      newest !== held &&
+      h(
+        Notice,
+        { run: newest, query: "?tab=findings", title: `The newest run met ${counted(errors, "error")}`, link: "Look at what it found" },
+        "So many usually mean a changed format, changed ids or a missing column, not single bad rows. Mend the export before the next run. ",
+      ),
+  );
+}
+
+function Notice({ run, query = "", title, link, children }) {
+  return h(
+    Alert.Root,
+    { status: "warning" },
+    h(Alert.Indicator),
+    h(
+      Alert.Content,
+      null,
+      h(Alert.Title, null, title),
+      h(
+        Alert.Description,
+        null,
+        children,
+        h(
+          Anchor,
+          { asChild: true, color: "inherit", textDecoration: "underline", fontWeight: "bold" },
+          h(Link, { to: `${HOME}/runs/${run.run_id}${query}` }, link),
+        ),
+      ),
+    ),
+  );
+}
+
+function errorsOf({ counts }) {
+  return Object.values(counts ?? {}).reduce((sum, { errors = 0 }) => sum + errors, 0);
+}
+
+function moment({ started_at: at }) {
+  return utc(at, { seconds: false });
+}

@@ -1,0 +1,70 @@
+/** The three files that can be uploaded, and what each of them touches. */
+
+/** In the order of the page. */
+export const KINDS = [
+  {
+    kind: "users",
+    file: "users.csv",
+    accept: ".csv,text/csv",
+    title: "Users only",
+    touches: "Adds, updates and deactivates staff accounts.",
+    leaves: "Courses and course assignments stay as they are.",
+  },
+  {
+    kind: "courses",
+    file: "courses.csv",
+    accept: ".csv,text/csv",
+    title: "Courses",
+    touches: "Adds, updates and removes courses. A removed course takes its assignments along.",
+    leaves: "Users stay as they are.",
+  },
+  {
+    kind: "package",
+    file: "OneRoster.zip",
+    accept: ".zip,application/zip",
+    title: "Everything",
+    touches: "Users, courses and course assignments, as far as the site processes them.",
+    leaves: "The whole export of the SIS, as one zip.",
+  },
+];
+
+/**
+ * Return the kind of a name.
+ *
+ * @param {string} kind
+ * @returns {object}
+ */
+export function kindOf(kind) {
+  return KINDS.find((one) => one.kind === kind);
+}
+
+/**
+ * Return the kind that a refused file is of, where it can be uploaded at all.
+ *
+ * @param {object} problem
+ * @returns {object|undefined}
+ */
+export function rightKind(problem) {
+  if (problem.code !== "upload.wrong_kind") {
+    return undefined;
+  }
+  const [, what] = /; this is (.+?)\. /.exec(`${problem.detail} `) ?? [];
+  return KINDS.find(({ kind, file }) => what === file || (kind === "package" && what === "a zip"));
+}
+
+/**
+ * Say when a file is not named as expected; the name does not decide anything.
+ *
+ * @param {string} kind
+ * @param {File} file
+ * @returns {string|null}
+ */
+export function nameHint(kind, file) {
+  const named = file.name.toLowerCase();
+  const other = KINDS.find((one) => one.kind !== kind && named === one.file.toLowerCase());
+  if (other) {
+    return `By its name this is ${other.file}, which has its own place here. What it holds is what counts.`;
+  }
+  const ending = kind === "package" ? ".zip" : ".csv";
+  return named.endsWith(ending) ? null : `Its name does not end in ${ending}; what it holds is what counts.`;
+}
