@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test browser check lock clean
+.PHONY: help setup demo up down status test browser pictures check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,9 @@ browser:
 	fi; \
 	echo "The tests drive a Chromium, and there is none: install one (on Debian: apt-get install chromium)," >&2; \
 	echo "or name it: CHROMIUM=/path/to/chromium make test" >&2; exit 1
+
+pictures: setup browser ## take the pictures of the documentation anew
+	$(RUN) tests/take_pictures.py
 
 check: setup ## lint, formatting, types and the direction of imports
 	$(VENV)/bin/ruff check .

@@ -4,108 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import subprocess
 import sys
-import tempfile
-import time
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync.local import airflow
-from oneroster_sync.local.api import Api, Run
-from oneroster_sync.local.demo import make_site
-from oneroster_sync.local.environment import without_own_databases
+from live import STAGES, SYNC, UPLOAD, running, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-T = TypeVar("T")
-UPLOAD, SYNC = "oneroster_upload__default", "oneroster_sync__default"
-STAGES = ["extract", "validate", "diff", "review", "apply", "record"]
+    from live import Live
+    from oneroster_sync.local.api import Run
+
 PROJECT = Path(__file__).resolve().parents[1]
-
-
-@dataclass
-class Live:
-    """A running Airflow, and the command line beside it."""
-
-    api: Api
-    environment: dict[str, str]
-
-    def oneroster(self, *words: str) -> dict[str, Any]:
-        """Run `oneroster WORDS --json` and return what it printed."""
-        command = [str(Path(sys.executable).with_name("oneroster")), "-q", *words, "--json"]
-        done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False
-        )
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
-
-    def upload(self, package: Path, kind: str = "package") -> Run:
-        """Trigger the upload DAG and wait for the run to end."""
-        run = self.api.trigger(UPLOAD, {"package": str(package), "kind": kind})
-        return self.wait(run)
-
-    def wait(self, run: Run) -> Run:
-        """Wait for a run to end."""
-        return wait_for(lambda: ended if (ended := self.api.run(*_ids(run))).has_ended else None)
-
-    def states(self, run: Run) -> dict[str, str | None]:
-        """Return the state of each task."""
-        return {task.task_id: task.state for task in self.api.tasks(run)}
-
-    def logs(self, run: Run) -> str:
-        """Return the logs of all tasks."""
-        return "\n".join(self.api.log(run, task) for task in self.api.tasks(run))
-
-    def newest(self) -> dict[str, Any]:
-        """Return the record of the newest run."""
-        newest: dict[str, Any] = self.oneroster("history", "--limit", "1")["runs"][0]
-        return newest
-
-    def next_run(self) -> dt.datetime | None:
-        """Return when Airflow runs the scheduled DAG next."""
-        found = self.api._call("GET", f"/api/v2/dags/{SYNC}")["next_dagrun_run_after"]
-        return dt.datetime.fromisoformat(found) if found else None
-
-
-def _ids(run: Run) -> tuple[str, str]:
-    return run.dag_id, run.run_id
-
-
-def wait_for(look: Callable[[], T | None], *, within_s: float = 150) -> T:
-    """Return what `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + within_s
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.3)
-    return found
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
     """An Airflow of its own, with the site `default`."""
-    with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        base = without_own_databases(os.environ)
-        try:
-            running = airflow.up(
-                home,
-                airflow.free_port(),
-                parts=("api-server", "scheduler", "dag-processor"),
-                base=base,
-                prepare=make_site,
-            )
-            with Api(running.url) as api:
-                wait_for(lambda: api.has_dag(UPLOAD) or None)
-                yield Live(api, dict(running.environment))
-        finally:
-            airflow.down(home)
+    with running() as live:
+        yield live
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,7 @@ def apply_plan(
                 if run.decision
                 else run.requested_by,
                 "now": now,
+                "read": run.undoes is None,
             }
             links = [s for name in LINK_FIELDS if name in plan.links for s in _link(name)]
             for statement in (*_STATEMENTS, *links):
@@ -210,7 +211,7 @@ def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
             f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
             f"case when p.action <> 'add' then {_image('before', fields)} end, "
             f"{_image('after', fields)}, "
-            f"p.reason, '{table}.csv', p.row, :admin, :by, :now "
+            f"p.reason, case when :read then '{table}.csv' end, p.row, :admin, :by, :now "
             f"from plan_{table} p join {table} t on t.site = :site and {of_record} "
             "order by p.sourced_id"
             for of_record in (
@@ -244,7 +245,8 @@ _ASSIGNMENTS = [
     "file, row, credited_admin_id, requested_by, made_at) "
     "select :run_id, :site, 'assignment', p.action, u.id, c.id, "
     "case when p.before_status is not null then jsonb_build_object('status', p.before_status) end, "
-    "jsonb_build_object('status', p.after_status), p.reason, 'enrollments.csv', p.row, :admin, "
+    "jsonb_build_object('status', p.after_status), p.reason, "
+    "case when :read then 'enrollments.csv' end, p.row, :admin, "
     f":by, :now {_PAIR} order by p.user_sourced_id, p.course_sourced_id",
 ]
 _STATEMENTS = (

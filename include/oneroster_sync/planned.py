@@ -20,6 +20,7 @@ _SEARCHED = {
     "user": ("given_name", "family_name", "email", "sourced_id"),
     "course": ("title", "course_code", "sourced_id"),
 }
+_FILES = {"user": "users.csv", "course": "courses.csv", "assignment": "enrollments.csv"}
 _NAMES = {
     "user": "select sourced_id, given_name, family_name, email from users"
     " where site = :site and sourced_id = any(:ids)",
@@ -31,6 +32,7 @@ def page_of_plan(
     connection: Connection,
     plan: Plan,
     *,
+    undoes: bool = False,
     kind: str | None = None,
     action: str | None = None,
     q: str | None = None,
@@ -42,6 +44,7 @@ def page_of_plan(
     Args:
         connection: To the roster database, for the names behind course assignments.
         plan: The frozen plan.
+        undoes: Whether it takes a run back, and so comes from no file.
         kind: user, course or assignment; None for all.
         action: add, update, …; None for all.
         q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
@@ -56,7 +59,7 @@ def page_of_plan(
         chosen = table.filter(pc.equal(table["action"], action)) if action else table
         chosen = _holding(of_kind, chosen, q) if q else chosen
         part = chosen.slice(max(after - passed, 0), limit + 1 - len(page))
-        page.extend(_as_change(of_kind, row) for row in part.to_pylist())
+        page.extend(_as_change(of_kind, row, undoes=undoes) for row in part.to_pylist())
         passed += chosen.num_rows
     following = after + limit if len(page) > limit else None
     _name_pairs(connection, plan, page[:limit])
@@ -68,19 +71,21 @@ def _tables(plan: Plan) -> tuple[tuple[str, pa.Table], ...]:
 
 
 def _holding(kind: str, table: pa.Table, q: str) -> pa.Table:
-    """Return the rows in which the text occurs, upper case or lower."""
+    """Return the rows in which the text occurs, upper case or lower, as the audit is searched."""
+    sides: list[tuple[str, ...]]
     if kind == "assignment":
-        columns = ["user_sourced_id", "course_sourced_id"]
+        sides = [("user_sourced_id", "course_sourced_id")]
     else:
-        columns = [f"{side}_{name}" for side in ("before", "after") for name in _SEARCHED[kind]]
-    found = [
-        pc.fill_null(pc.match_substring(table[column], q, ignore_case=True), False)
-        for column in columns
-    ]
+        sides = [tuple(f"{s}_{name}" for name in _SEARCHED[kind]) for s in ("before", "after")]
+    found = []
+    for columns in sides:
+        texts = [pc.fill_null(table[column], "") for column in columns]
+        text = pc.binary_join_element_wise(*texts, " ")
+        found.append(pc.match_substring(text, q, ignore_case=True))
     return table.filter(functools.reduce(pc.or_, found))
 
 
-def _as_change(kind: str, row: dict[str, Any]) -> dict[str, Any]:
+def _as_change(kind: str, row: dict[str, Any], *, undoes: bool) -> dict[str, Any]:
     before = {n.removeprefix("before_"): v for n, v in row.items() if n.startswith("before_")}
     after = {n.removeprefix("after_"): v for n, v in row.items() if n.startswith("after_")}
     best = {name: after.get(name) or before.get(name) for name in {**before, **after}}
@@ -91,7 +96,7 @@ def _as_change(kind: str, row: dict[str, Any]) -> dict[str, Any]:
         "label": _label(kind, best) or row.get("sourced_id"),
         "fields": fields_moved(before, after),
         "reason": row["reason"],
-        "file": "enrollments.csv" if kind == "assignment" else f"{kind}s.csv",
+        "file": None if undoes else _FILES[kind],
         "row": row["row"],
         "pair": (row.get("user_sourced_id"), row.get("course_sourced_id")),
     }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from oneroster_sync.findings import Findings
 from oneroster_sync.package.extract import Extracted
@@ -13,8 +16,6 @@ from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from oneroster_sync.store.runs import Run
 
 
@@ -37,12 +38,47 @@ def read_extracted(run: Run) -> Extracted:
 
 
 def read_plan(run: Run) -> Plan:
-    """Return the run's frozen plan."""
+    """Return the run's frozen plan.
+
+    Raises:
+        FileNotFoundError: It is not there any more.
+    """
     folder = RunFolder.of(run.site, run.run_id)
     tables = folder.read_tables("plan")
     links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
     version = folder.read_json("plan")["base_version"]
     return Plan(run.site, version, tables["users"], tables["courses"], tables["assignments"], links)
+
+
+def read_changes(run: Run) -> Plan:
+    """Return the run's frozen plan without what it remembers of enrollments and the like.
+
+    That cannot be applied, and is all there is to show. Its pages are asked for one after the
+    other, so the plan that was read last is kept.
+
+    Raises:
+        FileNotFoundError: It is not there any more.
+    """
+    version = RunFolder.of(run.site, run.run_id).read_json("plan")["base_version"]
+    return Plan(run.site, version, *_changes(run.site, run.run_id, run.plan_hash), links={})
+
+
+@functools.lru_cache(maxsize=1)
+def _changes(site: str, run_id: str, plan_hash: str | None) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Return what a plan changes; the hash tells it from the run's plan before a retry."""
+    del plan_hash
+    names = "users", "courses", "assignments"
+    tables = RunFolder.of(site, run_id).read_tables("plan", names)
+    return tables["users"], tables["courses"], tables["assignments"]
+
+
+def release_memory() -> None:
+    """Give memory that tables took, and take no more, back to the system.
+
+    Arrow keeps it for the next tables of the same thread, so that a server, which has many threads,
+    would keep as many times the largest plan that anybody looked at.
+    """
+    pa.default_memory_pool().release_unused()
 
 
 def all_findings(run: Run) -> pa.Table:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from oneroster_sync import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from upath import UPath
@@ -56,12 +56,16 @@ class RunFolder:
         pq.write_table(table, buffer, compression="zstd")
         _write_whole(target, buffer.getvalue().to_pybytes())
 
-    def read_tables(self, kind: str) -> dict[str, pa.Table]:
-        """Return the tables of a kind by name; none when there are none."""
+    def read_tables(self, kind: str, names: Collection[str] | None = None) -> dict[str, pa.Table]:
+        """Return the tables of a kind by name, or some of them; none when there are none."""
         folder = self.path / kind
         if not folder.exists():
             return {}
-        files = sorted(f for f in folder.iterdir() if f.suffix == ".parquet")
+        files = sorted(
+            f
+            for f in folder.iterdir()
+            if f.suffix == ".parquet" and (names is None or f.stem in names)
+        )
         return {f.stem: pq.read_table(pa.BufferReader(f.read_bytes())) for f in files}
 
     def write_json(self, name: str, value: Any) -> None:

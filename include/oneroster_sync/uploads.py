@@ -94,7 +94,9 @@ class Receiving:
             NoRoomError: The storage is full.
         """
         with _room():
-            self._target.parent.mkdir(parents=True, mode=0o700)
+            self._target.parent.mkdir(parents=True)
+            if _is_local(self._target):
+                self._target.parent.chmod(0o700)
             self._file = self._open.enter_context(self._part.open("wb"))
         return self
 

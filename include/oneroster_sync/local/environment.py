@@ -27,6 +27,7 @@ USERS = ("admin", "op", "user", "viewer")
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PERSONAL = ("email", "given_name", "family_name", "username", "password")
+_QUIET = "ignore:GitWildMatchPattern:DeprecationWarning"
 _CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _ROSTER = "ONEROSTER_DATABASE_URL"
 
@@ -97,6 +98,8 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         **_no_proxy(inherited),
         "AIRFLOW_HOME": str(airflow_home),
         "ONEROSTER_HOME": str(home),
+        # Airflow's own reading of .airflowignore; it would be the first line of every task's log.
+        "PYTHONWARNINGS": inherited.get("PYTHONWARNINGS", _QUIET),
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS stops forked children otherwise
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")]),
     }

@@ -1,4 +1,9 @@
-"""What a run changed and found, page by page: for tables that may hold a million rows."""
+"""What a run changed and found, page by page: for tables that may hold a million rows.
+
+A search that finds nothing reads every row of the run, so it asks each row as little as it can:
+whether it is about one of the people and courses of that name, which are looked up once, or whether
+it has one of the causes that hold the text.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +28,16 @@ left join courses k on k.id = c.course_id
 where c.run_id = cast(:run_id as uuid) and c.id > :after
   and (cast(:kind as text) is null or c.kind = :kind)
   and (cast(:action as text) is null or c.action = :action)
-  and (cast(:q as text) is null or strpos(lower(concat_ws(' ',
-        u.given_name, u.family_name, u.email, u.sourced_id, k.title, k.course_code, k.sourced_id,
-        c.before ->> 'email', c.before ->> 'title')), :q) > 0)
+  and (cast(:q as text) is null
+    or c.user_id in (
+        select id from users
+        where site = (select site from runs where run_id = cast(:run_id as uuid))
+          and strpos(lower(concat_ws(' ', given_name, family_name, email, sourced_id)), :q) > 0)
+    or c.course_id in (
+        select id from courses
+        where site = (select site from runs where run_id = cast(:run_id as uuid))
+          and strpos(lower(concat_ws(' ', title, course_code, sourced_id)), :q) > 0)
+    or strpos(lower(concat_ws(' ', c.before ->> 'email', c.before ->> 'title')), :q) > 0)
 order by c.id limit :limit
 """
 _FINDINGS = """
@@ -36,8 +48,12 @@ where run_id = cast(:run_id as uuid) and seq > :after
   and (cast(:code as text) is null or code = :code)
   and (cast(:file as text) is null or file = :file)
   and (cast(:column as text) is null or "column" = :column)
-  and (cast(:q as text) is null or strpos(lower(concat_ws(' ',
-        code, file, "column", sourced_id, expected)), :q) > 0)
+  and (cast(:q as text) is null or strpos(lower(sourced_id), :q) > 0
+    or (code = any(array(
+            select distinct code from causes
+            where run_id = cast(:run_id as uuid)
+              and strpos(lower(concat_ws(' ', code, file, "column", expected)), :q) > 0))
+        and strpos(lower(concat_ws(' ', code, file, "column", expected)), :q) > 0))
 order by seq limit :limit
 """
 _CAUSES = """

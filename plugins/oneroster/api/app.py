@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Scope
 
+MOUNT = "/oneroster"
 PREFIX = "/api/v1"
 _REFUSALS = {
     401: "Nobody is logged in.",
@@ -82,30 +84,36 @@ def permission(route: APIRoute) -> May | None:
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document: types, problems, and who may use each route."""
     document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": MOUNT}],
     )
     for route in app.routes:
-        if not isinstance(route, APIRoute) or not route.include_in_schema:
-            continue
-        may = permission(route)
-        for method in route.methods:
-            operation = document["paths"][route.path_format][method.lower()]
-            operation["x-permission"] = may
-            told = operation.get("description", "")
-            operation["description"] = f"{told}\n\nPermission: {may}."
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods:
+                operation = document["paths"][route.path_format][method.lower()]
+                _complete(operation, permission(route))
     return document
+
+
+def _complete(operation: dict[str, Any], may: May | None) -> None:
+    """Say of an operation what FastAPI does not: who may, and that every refusal is a problem."""
+    summary, _, more = operation["description"].partition("\n")
+    operation["summary"] = summary.rstrip(".")
+    operation["description"] = f"{summary}\n{more}\n\nPermission: {may}.".replace("\n\n\n", "\n\n")
+    operation["x-permission"] = may
+    problem = {"schema": {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}}
+    for status, answer in operation["responses"].items():
+        if int(status) >= HTTPStatus.BAD_REQUEST:
+            answer["content"] = {MEDIA_TYPE: problem}
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
     """Return the refusals that any route may answer with."""
-    reference = {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}
     return {
-        status: {
-            "model": ProblemBody,
-            "description": words,
-            "content": {MEDIA_TYPE: {"schema": reference}},
-        }
-        for status, words in _REFUSALS.items()
+        status: {"model": ProblemBody, "description": words} for status, words in _REFUSALS.items()
     }
 
 

@@ -19,6 +19,7 @@ from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils.log.log_reader import TaskLogReader
 from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -141,6 +142,14 @@ def go_on(dag_id: str, dag_run_id: str) -> bool:
         False when Airflow no longer has the DAG run.
     """
     with create_session() as session:
+        # Two clicks at once take turns: Airflow can't clear the same tasks twice at a time.
+        state = session.scalar(
+            select(DagRun.state)
+            .where(DagRun.dag_id == dag_id, DagRun.run_id == dag_run_id)
+            .with_for_update()
+        )
+        if state == DagRunState.QUEUED:  # it was let go on already, and has not begun
+            return True
         tasks = session.scalars(
             select(TaskInstance).where(
                 TaskInstance.dag_id == dag_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -14,22 +14,29 @@ from oneroster.api.runs import Limit, RunId, find
 from oneroster.api.sites import Text
 from oneroster_sync.findings.export import as_csv
 from oneroster_sync.planned import page_of_plan
-from oneroster_sync.run_contents import read_plan, read_report
+from oneroster_sync.run_contents import read_changes, read_report, release_memory
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, run_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy.engine import Connection
+
     from oneroster_sync.store.runs import Run
+
+    _Page = tuple[list[dict[str, Any]], int | None]
 
 router = APIRouter(tags=["details"])
 
 After = Annotated[int, Query(ge=0, le=2**62, description="From the page before.")]
+_FORGOTTEN: dict[int | str, dict[str, Any]] = {
+    410: {"description": "It was there, and was removed after its time."}
+}
 _FORGETTING = "It may have been removed after its time; the run's record stays."
 
 
-@router.get("/runs/{run_id}/changes")
+@router.get("/runs/{run_id}/changes", responses=_FORGOTTEN)
 def changes(
     run_id: RunId,
     actor: Insider,
@@ -42,21 +49,17 @@ def changes(
     """List what a run changed, or what its plan would change, field by field."""
     del actor
     run = find(run_id)
+    asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "after": after, "limit": limit}
     with database.engine().connect() as connection:
         if run.applied_at is not None:
-            found, following = run_details.page_of_changes(
-                connection, run.run_id, kind=kind, action=action, q=q, after=after, limit=limit
-            )
+            found, following = run_details.page_of_changes(connection, run.run_id, **asked)
         elif run.plan_hash is None:
             found, following = [], None
         else:
             try:
-                plan = read_plan(run)
+                found, following = _page_of_plan(connection, run, **asked)
             except FileNotFoundError:
                 raise Problem(410, f"The plan is not there any more. {_FORGETTING}") from None
-            found, following = page_of_plan(
-                connection, plan, kind=kind, action=action, q=q, after=after, limit=limit
-            )
     return models.Changes(
         changes=[models.Change(**change) for change in found],
         next=following,
@@ -122,7 +125,7 @@ def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
 @router.get(
     "/runs/{run_id}/log",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_FORGOTTEN},
 )
 def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingResponse:  # noqa: FBT001, FBT002
     """Read the full log of a run: all tasks and all tries."""
@@ -172,6 +175,18 @@ def data_docs(run_id: RunId, actor: Reader) -> StreamingResponse:
     return StreamingResponse(
         packed, media_type="application/zip", headers=_attachment(f"data-docs-{run_id}.zip")
     )
+
+
+def _page_of_plan(connection: Connection, run: Run, **asked: Any) -> _Page:
+    """Return a page of a frozen plan.
+
+    Each thread of a server would keep the memory that this takes, so it is given back.
+    """
+    try:
+        plan = read_changes(run)
+        return page_of_plan(connection, plan, undoes=run.undoes is not None, **asked)
+    finally:
+        release_memory()
 
 
 def _all_findings(run_id: str) -> Iterator[dict[str, object]]:

@@ -87,7 +87,7 @@ def field_problems(errors: Any) -> list[FieldProblem]:
         while names and names[0] in _PLACES:
             del names[0]
         message = str(error["msg"]).removeprefix("Value error, ")
-        found.append(FieldProblem(field=".".join(names), message=_sentence(message)))
+        found.append(FieldProblem(field=".".join(names), message=sentence(message)))
     return found
 
 
@@ -121,11 +121,11 @@ def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
 
 
 def _not_found(_request: Request, error: Exception) -> JSONResponse:
-    return Problem(404, _sentence(str(error))).answer()
+    return Problem(404, sentence(str(error))).answer()
 
 
 def _bad_cursor(_request: Request, error: Exception) -> JSONResponse:
-    return Problem(422, _sentence(str(error))).answer()
+    return Problem(422, sentence(str(error))).answer()
 
 
 def _no_database(_request: Request, error: Exception) -> JSONResponse:
@@ -148,5 +148,6 @@ def _reference(error: Exception) -> str:
     return reference
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital and ends with a full stop."""
     return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."

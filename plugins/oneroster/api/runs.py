@@ -19,10 +19,13 @@ from oneroster_sync.store.runs import Outcome, Run, Trigger
 
 router = APIRouter(tags=["runs"])
 
-RunId = Annotated[str, Path(description="Id of a run.", max_length=64)]
+RunId = Annotated[
+    str, Path(description="Id of a run.", pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=100, description="From the page before.")]
 _Day = Annotated[dt.date, Query(ge=dt.date(1970, 1, 1), le=dt.date(2999, 12, 31))]
+_InAirflow = Path(max_length=250, pattern=r"^[^\x00-\x1f\x7f/]+$")
 _UNDER_WAY = Literal["running"]
 _KINDS_CHANGED = {"succeeded", "succeeded_with_errors"}
 
@@ -69,8 +72,8 @@ def read(run_id: RunId, actor: Reader) -> models.RunDetail:
 
 @router.get("/dag-runs/{dag_id}/{dag_run_id}")
 def of_dag_run(
-    dag_id: Annotated[str, Path(max_length=250)],
-    dag_run_id: Annotated[str, Path(max_length=250)],
+    dag_id: Annotated[str, _InAirflow],
+    dag_run_id: Annotated[str, _InAirflow],
     actor: Reader,
 ) -> models.DagRunState:
     """Return the run that a DAG run is; 404 with `dag_run.foreign` for DAGs of others."""
@@ -112,7 +115,7 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
     return models.RunDetail(
         **_summary(run),
         reasons=list(run.reasons),
-        package=run.package,
+        package=_package(run, actor),
         sha256=run.sha256,
         oneroster_version=run.oneroster_version,
         plan_hash=run.plan_hash,
@@ -138,6 +141,13 @@ def _summary(run: Run) -> dict[str, Any]:
         "sentence": in_one_sentence(run),
     }
     return {name: told[name] for name in models.RunSummary.model_fields}
+
+
+def _package(run: Run, actor: Actor) -> str | None:
+    """Return what was read: the path for those who may know it, and of an upload only the name."""
+    if run.package is None or (run.trigger is not Trigger.UPLOAD and actor.is_allowed(May.DETAILS)):
+        return run.package
+    return run.package.rstrip("/").rpartition("/")[2]
 
 
 def _has(run: Run, behind: dict[str, Any] | None) -> models.Has:

@@ -100,7 +100,10 @@ def upcoming(site: Site, body: models.Schedule, actor: Reader) -> models.Upcomin
     return models.UpcomingList(upcoming=_upcoming(chosen))
 
 
-@router.put("/sites/{site}/enabled")
+@router.put(
+    "/sites/{site}/enabled",
+    responses={409: {"description": "Airflow does not know the site's DAG (yet)."}},
+)
 def enable(site: Site, body: models.Enabled, actor: Administrator) -> models.EnabledState:
     """Let scheduled syncs run, or not: this is the pause state of the scheduled DAG."""
     now = dt.datetime.now(dt.UTC)

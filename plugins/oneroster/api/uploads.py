@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from oneroster.api import bridge, models
 from oneroster.api.permissions import Operator, Reader
-from oneroster.api.problems import Problem
+from oneroster.api.problems import Problem, sentence
 from oneroster.api.sites import Site
 from oneroster_sync import dag_names, uploads
 from oneroster_sync.package.kinds import Kind
@@ -80,8 +80,7 @@ async def upload(
         taken = await _receive(request, receiving)
     except uploads.RefusedUploadError as error:
         code = "upload.wrong_kind" if isinstance(error, uploads.WrongKindError) else None
-        told = str(error)
-        raise Problem(_STATUS[type(error)], f"{told[:1].upper()}{told[1:]}", code=code) from None
+        raise Problem(_STATUS[type(error)], sentence(str(error)), code=code) from None
     return await run_in_threadpool(_begin, site, kind, taken, actor.name)
 
 

@@ -44,7 +44,7 @@ comment on column runs.undoes is 'the run that this one takes back';
 """
 
 _ORDER = """
-create index on runs (site, started_at desc, run_id desc);
+create index on runs (site, started_at desc, run_id desc) include (outcome, trigger);
 drop index runs_site_started_at_idx;
 create index on changes (run_id, id);
 drop index changes_run_id_idx;

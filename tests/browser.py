@@ -1,0 +1,85 @@
+"""A real Chromium for tests and pictures: it fails a test for anything that its console says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Page, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import ConsoleMessage
+
+__all__ = ["Page", "browsing", "chromium", "log_in"]
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_OTHERS = ("Monaco", "/api/v2/", "/ui/")
+"""What Airflow's own pages say about themselves is no concern of ours."""
+
+
+def chromium() -> str:
+    """Return the path of a Chromium on this machine."""
+    named = os.environ.get("CHROMIUM")
+    found = named or next((path for name in _NAMES if (path := shutil.which(name))), None)
+    assert found, "there is no Chromium: install one, or name it by CHROMIUM"
+    return found
+
+
+@contextmanager
+def browsing(
+    theme: str = "light", width: int = 1400, height: int = 900, *, ignoring: tuple[str, ...] = ()
+) -> Iterator[Page]:
+    """Yield a fresh page; afterwards its console must have been silent.
+
+    Args:
+        theme: light or dark.
+        width: Of the window, in pixels.
+        height: Of the window, in pixels.
+        ignoring: What the console may say: Chromium itself reports every refused request there.
+
+    Raises:
+        AssertionError: The console reported errors or warnings.
+    """
+    said: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        expected = any(words in message.text for words in ignoring)
+        if message.type in {"error", "warning"} and not expected and not _is_of_others(message):
+            said.append(f"{message.type}: {message.text} ({message.location['url']})")
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(_ARGUMENTS))
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if theme == "dark" else "light",
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
+        )
+        context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", listen)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        try:
+            yield page
+        finally:
+            browser.close()
+    assert said == []
+
+
+def log_in(page: Page, origin: str, name: str = "admin") -> None:
+    """Log in as a user whose password is the name."""
+    page.goto(f"{origin}/auth/login")
+    page.locator("input[name=username]").fill(name)
+    page.locator("input[name=password]").fill(name)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda address: "/auth/login" not in address)
+
+
+def _is_of_others(message: ConsoleMessage) -> bool:
+    return any(other in message.location["url"] for other in _OTHERS)

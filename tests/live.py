@@ -1,0 +1,224 @@
+"""A real Airflow for tests: started, asked as its users ask, and stopped without a trace.
+
+    with running() as live:
+        live.admin.get("sites/default/preferences")
+        live.person("viewer").get("runs/…/changes", expect=403)
+
+Each module starts one of its own, in a home of its own, and shares it among its tests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+import psycopg
+
+from oneroster_sync.local import airflow, postgres
+from oneroster_sync.local.api import Api, Run
+from oneroster_sync.local.demo import make_site
+from oneroster_sync.local.environment import without_own_databases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
+UPLOAD, SYNC = "oneroster_upload__default", "oneroster_sync__default"
+STAGES = ["extract", "validate", "diff", "review", "apply", "record"]
+EVERYTHING = ("api-server", "scheduler", "dag-processor")
+PROBLEM = "application/problem+json"
+_PREFIX = "/oneroster/api/v1/"
+
+
+class Person:
+    """Somebody who asks our API, by default as who logged in with a password."""
+
+    def __init__(self, origin: str, token: str | None = None) -> None:
+        """Ask with this token, or as nobody."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.token = token
+        self.http = httpx.Client(base_url=origin, timeout=60, trust_env=False, headers=headers)
+
+    def send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Send a request to a path of the API, or of the server where it begins with a slash."""
+        return self.http.request(method, path if path[0] == "/" else _PREFIX + path, **more)
+
+    def ask(self, method: str, path: str, expect: int | None = None, **more: Any) -> Any:
+        """Return the answer, which has the status that is expected or is no refusal.
+
+        Every refusal is a problem: typed so, with its status and a sentence.
+        """
+        answer = self.send(method, path, **more)
+        told = f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.status_code == expect if expect else answer.is_success, told
+        found = answer.json()
+        if answer.is_error:
+            assert answer.headers["content-type"] == PROBLEM, told
+            assert found["status"] == answer.status_code, told
+            assert found["detail"].endswith("."), told
+        return found
+
+    def get(self, path: str, expect: int | None = None, **params: Any) -> Any:
+        """Read."""
+        return self.ask("GET", path, expect, params=params)
+
+    def put(self, path: str, body: Any, expect: int | None = None) -> Any:
+        """Put something in place."""
+        return self.ask("PUT", path, expect, json=body)
+
+    def post(self, path: str, body: Any = None, expect: int | None = None) -> Any:
+        """Do something."""
+        return self.ask("POST", path, expect, json=body)
+
+    def upload(self, content: bytes, kind: str = "package", expect: int | None = None) -> Any:
+        """Upload a file to the site `default`."""
+        where = f"sites/default/uploads?kind={kind}"
+        return self.ask("POST", where, expect, content=content)
+
+
+@dataclass
+class Live:
+    """A running Airflow, the command line beside it, and the people who use it."""
+
+    api: Api
+    environment: dict[str, str]
+    home: Path
+    origin: str
+
+    def oneroster(self, *words: str) -> dict[str, Any]:
+        """Run `oneroster WORDS --json` and return what it printed."""
+        command = [str(Path(sys.executable).with_name("oneroster")), "-q", *words, "--json"]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    def airflow(self, *words: str) -> None:
+        """Run `airflow WORDS`."""
+        command = [sys.executable, "-m", "airflow", *words]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def rows(self, query: str, *bound: object) -> list[tuple[Any, ...]]:
+        """Return rows of the roster database."""
+        with psycopg.connect(postgres.url(self.home, "roster")) as connection:
+            return connection.execute(query, bound).fetchall()
+
+    def person(self, name: str) -> Person:
+        """Return somebody who has logged in; the password is the name."""
+        login = {"username": name, "password": name}
+        answer = httpx.post(f"{self.origin}/auth/token", json=login, timeout=60, trust_env=False)
+        return Person(self.origin, answer.raise_for_status().json()["access_token"])
+
+    @functools.cached_property
+    def admin(self) -> Person:
+        """The administrator."""
+        return self.person("admin")
+
+    @functools.cached_property
+    def nobody(self) -> Person:
+        """Somebody who has not logged in."""
+        return Person(self.origin)
+
+    def upload(self, package: Path, kind: str = "package") -> Run:
+        """Trigger the upload DAG and wait for the run to end."""
+        run = self.api.trigger(UPLOAD, {"package": str(package), "kind": kind})
+        return self.wait(run)
+
+    def wait(self, run: Run) -> Run:
+        """Wait for a run to end."""
+        return wait_for(lambda: ended if (ended := self.api.run(*_ids(run))).has_ended else None)
+
+    def follow(self, started: Mapping[str, Any]) -> dict[str, Any]:
+        """Follow what the API started, as a page does, and return the run when all is done."""
+        dag_run = quote(started["dag_run_id"], safe="")
+
+        def ended() -> dict[str, Any] | None:
+            found = self.admin.get(f"dag-runs/{started['dag_id']}/{dag_run}")
+            return found if found["dag_run"]["state"] in {"success", "failed"} else None
+
+        assert wait_for(ended)["run_id"] == started["run_id"]
+        run: dict[str, Any] = self.admin.get(f"runs/{started['run_id']}")
+        return run
+
+    def states(self, run: Run) -> dict[str, str | None]:
+        """Return the state of each task."""
+        return {task.task_id: task.state for task in self.api.tasks(run)}
+
+    def logs(self, run: Run) -> str:
+        """Return the logs of all tasks."""
+        return "\n".join(self.api.log(run, task) for task in self.api.tasks(run))
+
+    def newest(self) -> dict[str, Any]:
+        """Return the record of the newest run."""
+        newest: dict[str, Any] = self.oneroster("history", "--limit", "1")["runs"][0]
+        return newest
+
+    def next_run(self) -> dt.datetime | None:
+        """Return when Airflow runs the scheduled DAG next."""
+        found = self.api._call("GET", f"/api/v2/dags/{SYNC}")["next_dagrun_run_after"]
+        return dt.datetime.fromisoformat(found) if found else None
+
+    def uploads(self) -> list[Path]:
+        """Return the uploaded files that are kept, whole or not."""
+        folder = self.home / "storage" / "uploads"
+        return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _ids(run: Run) -> tuple[str, str]:
+    return run.dag_id, run.run_id
+
+
+def wait_for(look: Callable[[], T | None], *, within_s: float = 150) -> T:
+    """Return what `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + within_s
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.3)
+    return found
+
+
+@contextmanager
+def running(*parts: str, settings: Mapping[str, str] | None = None) -> Iterator[Live]:
+    """Start an Airflow of its own with the site `default`, and stop it at the end.
+
+    Args:
+        parts: What is started; all that a sync needs when none are named. Where the DAG file is
+            read, the DAGs of the site are there.
+        settings: Settings of Airflow, as environment variables.
+    """
+    with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        parts = parts or EVERYTHING
+        base = {**without_own_databases(os.environ), **(settings or {})}
+        try:
+            up = airflow.up(home, airflow.free_port(), parts=parts, base=base, prepare=make_site)
+            with Api(up.url) as api:
+                live = Live(api, dict(up.environment), home, up.url)
+                if "dag-processor" in parts:
+                    wait_for(lambda: _has_dags(home) or None)
+                yield live
+        finally:
+            airflow.down(home)
+
+
+def _has_dags(home: Path) -> bool:
+    """Tell whether Airflow has read the DAGs, whatever its users may see of them."""
+    query = "select count(*) from dag where dag_id = any(%s)"
+    with psycopg.connect(postgres.url(home, "airflow")) as connection:
+        return connection.execute(query, ([UPLOAD, SYNC],)).fetchone() == (2,)
