@@ -69,7 +69,7 @@ def browsing(
             yield page
         finally:
             browser.close()
-    assert said == []
+    assert not said, "\n".join(said)
 
 
 def log_in(page: Page, origin: str, name: str = "admin") -> None:

@@ -21,7 +21,13 @@ OutcomeName = Literal[
     "failed",
     "skipped",
 ]
-Reason = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)]
+Reason = Annotated[
+    str,
+    StringConstraints(
+        max_length=500, strip_whitespace=True, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+    ),
+]
+"""Text of a person; it may have several lines."""
 
 
 class _Body(BaseModel):

@@ -11,7 +11,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 
 from oneroster_sync.store.database import DatabaseError
@@ -99,17 +99,18 @@ def handle_problems(app: FastAPI) -> None:
     app.exception_handler(UnknownSiteError)(_not_found)
     app.exception_handler(UnknownRunError)(_not_found)
     app.exception_handler(CursorError)(_bad_cursor)
-    app.exception_handler(DatabaseError)(_no_database)
-    app.exception_handler(SQLAlchemyError)(_no_database)
+    for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+        app.exception_handler(silence)(_no_database)
 
 
 def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
     told = {
+        HTTPStatus.BAD_REQUEST: "The body is no JSON in UTF-8; send it again as such.",
         HTTPStatus.UNAUTHORIZED: "You are not logged in, or your login has expired; log in again.",
         HTTPStatus.FORBIDDEN: "Your role may not do this.",
         HTTPStatus.NOT_FOUND: "There is nothing here.",
     }
-    detail = told.get(HTTPStatus(error.status_code), str(error.detail))
+    detail = told.get(HTTPStatus(error.status_code), sentence(str(error.detail)))
     headers = dict(error.headers) if error.headers else None
     return Problem(error.status_code, detail).answer(headers)
 

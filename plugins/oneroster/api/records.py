@@ -10,7 +10,7 @@ from oneroster.api import models
 from oneroster.api.permissions import Insider
 from oneroster.api.problems import Problem
 from oneroster.api.sites import Site, Text
-from oneroster_sync.store import database, history
+from oneroster_sync.store import database, history, preferences
 
 router = APIRouter(tags=["why"])
 
@@ -24,6 +24,7 @@ def search(site: Site, actor: Insider, q: Text) -> models.RecordsFound:
     if not q.strip():
         return models.RecordsFound(records=[])
     with database.engine().connect() as connection:
+        preferences.load(connection, site)
         found = history.search(connection, site, q.strip(), _FOUND)
     return models.RecordsFound(records=[models.RecordFound(**record) for record in found])
 

@@ -126,6 +126,7 @@ def saves(
     """List who changed what in a site's preferences, the newest first."""
     del actor
     with database.engine().connect() as connection:
+        preferences.load(connection, site)
         found = preferences.events(connection, site, limit)
     return models.Saves(saves=[_save(event) for event in found])
 
@@ -135,6 +136,7 @@ def accounts(site: Site, actor: Administrator, q: Text = "") -> models.Accounts:
     """Find active accounts, for the choice of the credited administrator."""
     del actor
     with database.engine().connect() as connection:
+        preferences.load(connection, site)
         found = preferences.accounts(connection, site, q, _FOUND)
     return models.Accounts(accounts=[models.Account(**account) for account in found])
 

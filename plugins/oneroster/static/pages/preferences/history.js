@@ -26,7 +26,7 @@ export function History({ site, state }) {
   const id = useId();
   return h(
     Box,
-    { as: "section", "aria-label": "History", mb: "4" },
+    { as: "section", "aria-label": "History", my: "4" },
     h(
       Button,
       {

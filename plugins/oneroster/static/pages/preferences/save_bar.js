@@ -33,7 +33,6 @@ export function SaveBar({ form, enabled, goTo }) {
       boxShadow: "md",
       px: { base: "3", md: "5" },
       py: "3",
-      mb: "4",
       gap: "3",
       wrap: { base: "wrap", md: "nowrap" },
       align: "center",

@@ -1,0 +1,287 @@
+"""The pages as a person uses them: a real Chromium, a real Airflow, and no word on its console."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser import browsing, log_in
+from live import running, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from browser import Page
+    from live import Live
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+HOME = "/plugin/oneroster/sites/default"
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own."""
+    with running() as airflow:
+        yield airflow
+
+
+@pytest.fixture(scope="module")
+def district(data: Path) -> bytes:
+    """A sample district; the name of one teacher would be markup on a page that let it."""
+    return _changed((data / "district-small-1.1.zip").read_bytes(), _with_hostile_name)
+
+
+@pytest.fixture(scope="module")
+def first(live: Live, district: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The run of an upload by hand: chosen, sent, and followed to its end on the page."""
+    package = tmp_path_factory.mktemp("upload") / "district.zip"
+    package.write_bytes(district)
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/upload")
+        page.get_by_text("Choose OneRoster.zip").wait_for()
+        page.locator("input[type=file]").nth(2).set_input_files(package)
+        page.get_by_role("button", name="Upload and sync").click()
+        page.wait_for_url(re.compile(r"/plugin/oneroster/runs/"))
+        page.get_by_text("20 users added").first.wait_for(timeout=90_000)
+        expect(page.get_by_text("1. extract")).to_be_visible()
+        expect(page.get_by_text("Succeeded").first).to_be_visible()
+    run: dict[str, Any] = live.admin.get("sites/default/runs")["runs"][0]
+    return run
+
+
+@pytest.fixture(scope="module")
+def held(live: Live, first: dict[str, Any], district: bytes) -> dict[str, Any]:
+    """A run that waits: most teachers are gone from its package."""
+    assert first["outcome"] == "succeeded"
+    run = live.follow(live.admin.upload(_changed(district, _with_few_teachers)))
+    assert run["outcome"] == "held"
+    return run
+
+
+def test_saved_preferences_move_the_next_run_in_airflow(live: Live) -> None:
+    """A time that is saved on the page is the time of the next run on Airflow's own page."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/preferences")
+        time = page.get_by_label("Time (UTC)")
+        time.fill("03:17")
+        page.get_by_role("button", name="Saturday").click()
+        expect(page.get_by_text("2 changes are not saved")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"03:17")).first).to_be_visible()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("changes are not saved")).to_have_count(0)
+        page.get_by_text(re.compile("^Saved")).first.wait_for()
+    assert live.admin.get("sites/default/preferences")["settings"]["time_utc"] == "03:17"
+
+    def moved() -> bool | None:
+        found = live.next_run()
+        return (found is not None and (found.hour, found.minute) == (3, 17)) or None
+
+    assert wait_for(moved, within_s=30)
+
+
+def test_a_wrong_setting_is_told_beside_its_field(live: Live) -> None:
+    """Without a day there is no schedule: the field says so, and nothing is saved."""
+    before = live.admin.get("sites/default/preferences")
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/preferences")
+        page.get_by_label("Time (UTC)").wait_for()
+        for day in before["settings"]["days"]:
+            page.get_by_role("button", name=day.capitalize()).click()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text(re.compile("Not saved")).first).to_be_visible()
+    assert live.admin.get("sites/default/preferences")["version"] == before["version"]
+
+
+def test_who_saves_second_sees_both(live: Live) -> None:
+    """Somebody saved in between: both values are shown, and nothing is overwritten."""
+    with browsing(ignoring=("status of 409",)) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/preferences")
+        page.get_by_label("Time (UTC)").fill("05:45")
+        now = live.admin.get("sites/default/preferences")
+        theirs = {**now["settings"], "time_utc": "04:30"}
+        live.admin.put("sites/default/preferences", {"version": now["version"], "settings": theirs})
+        page.get_by_role("button", name="Save", exact=True).click()
+        dialog = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
+        dialog.wait_for()
+        expect(dialog.get_by_text("04:30").first).to_be_visible()
+        expect(dialog.get_by_text("05:45").first).to_be_visible()
+    assert live.admin.get("sites/default/preferences")["settings"]["time_utc"] == "04:30"
+
+
+def test_sync_enabled_is_airflows_own_switch(live: Live) -> None:
+    """Switched on here, the DAG is unpaused; paused there, it is off here without a reload."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/preferences")
+        page.get_by_text("Sync off").first.click()
+        confirm = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
+        confirm.get_by_role("button").filter(has_text=re.compile("[Ss]witch|on")).first.click()
+        expect(page.get_by_text("Sync on").first).to_be_visible()
+        dag = live.api._call("GET", "/api/v2/dags/oneroster_sync__default")
+        assert dag["is_paused"] is False
+        live.api._call("PATCH", "/api/v2/dags/oneroster_sync__default", body={"is_paused": True})
+        expect(page.get_by_text("Sync off").first).to_be_visible(timeout=15_000)
+
+
+def test_a_wrong_file_is_named(live: Live, first: dict[str, Any], tmp_path: Path) -> None:
+    """A zip under users.csv is refused where it was chosen, and nothing runs."""
+    package = tmp_path / "users.csv"
+    package.write_bytes(b"PK\3\4 this is no csv")
+    with browsing(ignoring=("status of 415",)) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/upload")
+        page.get_by_text("Choose users.csv").wait_for()
+        page.locator("input[type=file]").nth(0).set_input_files(package)
+        page.get_by_role("button", name="Upload and sync").click()
+        expect(page.get_by_text(re.compile("This is a zip")).first).to_be_visible()
+    assert live.admin.get("sites/default/runs")["runs"][0]["run_id"] == first["run_id"]
+
+
+def test_the_run_tells_its_story(live: Live, first: dict[str, Any]) -> None:
+    """Counts, changes, findings, the report and the full log stand on one page."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}")
+        page.get_by_role("link", name=re.compile(r"^\d{4}-\d\d-\d\d")).first.click()
+        page.get_by_text("91 course assignments added").first.wait_for()
+        page.get_by_role("tab", name="Changes").click()
+        expect(page.get_by_text(HOSTILE).first).to_be_visible()
+        assert page.locator("img[src=x]").count() == 0
+        page.get_by_role("tab", name="Findings").click()
+        expect(page.get_by_text("row.field_forbidden_in_bulk").first).to_be_visible()
+        page.get_by_role("tab", name="Report").click()
+        expect(page.get_by_text("users.csv").first).to_be_visible()
+        expect(page.get_by_text("expectations met").first).to_be_visible()
+        page.get_by_role("tab", name="Log").click()
+        expect(page.get_by_text("The package is OneRoster 1.1").first).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download").click()
+        text = download.value.path().read_text("utf-8")
+        assert "=== record, try 1 ===" in text
+        assert first["run_id"] in text
+
+
+def test_why_tells_the_story_of_a_person(live: Live, first: dict[str, Any]) -> None:
+    """A search by name leads to what happened, when, by which run and from which row."""
+    assert first["outcome"] == "succeeded"
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/why")
+        page.get_by_role("searchbox").fill("ezra bumblebee")
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(r"/why/user/\d+"))
+        page.get_by_role("heading", name="Ezra Bumblebee").wait_for()
+        expect(page.get_by_text("users.csv").first).to_be_visible()
+        expect(page.get_by_text("admin@example.org").first).to_be_visible()
+
+
+def test_a_viewer_sees_but_cannot_save(live: Live, held: dict[str, Any]) -> None:
+    """A viewer reads preferences and runs; persons, rows, saving and deciding are not offered."""
+    with browsing() as page:
+        log_in(page, live.origin, "viewer")
+        page.goto(f"{live.origin}{HOME}/preferences")
+        page.get_by_label("Time (UTC)").wait_for()
+        expect(page.get_by_label("Time (UTC)")).not_to_be_editable()
+        expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
+        expect(page.get_by_text("admin@example.org")).to_have_count(0)
+        page.goto(f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")
+        page.get_by_text("This plan waits for a person").wait_for()
+        expect(page.get_by_role("button", name=re.compile("Approve"))).to_have_count(0)
+        expect(page.get_by_role("tab", name="Changes")).to_have_count(0)
+        expect(page.get_by_role("tab", name="Log")).to_have_count(0)
+
+
+def test_a_dag_run_shows_its_sync_and_others_say_that_they_have_none(
+    live: Live, held: dict[str, Any]
+) -> None:
+    """Airflow's page of a DAG run has the story in a tab, with a way to our own page."""
+    dag_run = held["dag_run"]["dag_run_id"]
+    address = f"{live.origin}/dags/oneroster_upload__default/runs/{dag_run}/plugin/oneroster-run"
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(address)
+        page.get_by_text("This plan waits for a person").wait_for()
+        page.get_by_role("link", name="Open in OneRoster").click()
+        page.wait_for_url(re.compile(f"/plugin/oneroster/runs/{held['run_id']}"))
+
+
+def test_a_held_run_is_approved(live: Live, held: dict[str, Any]) -> None:
+    """Approving exactly this plan lets its DAG run go on, and the page follows to the end."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")
+        page.get_by_role("button", name="Approve…").click()
+        dialog = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
+        expect(dialog.get_by_text(held["plan_hash"][:12]).first).to_be_visible()
+        dialog.get_by_role("button", name="Approve and apply").click()
+        page.get_by_text(re.compile("Applied after approval by admin")).first.wait_for(
+            timeout=90_000
+        )
+    run = live.admin.get(f"runs/{held['run_id']}")
+    assert run["decision"]["by"] == "admin"
+    assert run["outcome"] in {"succeeded", "succeeded_with_errors"}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [420, 1600])
+def test_no_page_is_wider_than_its_window(
+    live: Live, first: dict[str, Any], theme: str, width: int
+) -> None:
+    """Narrow or wide, light or dark: nothing but tables scrolls sideways."""
+    with browsing(theme, width) as page:
+        log_in(page, live.origin)
+        for place in (
+            HOME,
+            f"{HOME}/preferences",
+            f"{HOME}/upload",
+            f"{HOME}/why?q=a",
+            f"/plugin/oneroster/runs/{first['run_id']}",
+        ):
+            page.goto(live.origin + place)
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_load_state("networkidle")
+            assert _overflow(page) <= 0, place
+
+
+def _overflow(page: Page) -> int:
+    wider: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return wider
+
+
+def _with_hostile_name(users: list[dict[str, str]]) -> list[dict[str, str]]:
+    teacher = next(row for row in users if row["role"] == "teacher")
+    teacher["givenName"] = HOSTILE
+    return users
+
+
+def _with_few_teachers(users: list[dict[str, str]]) -> list[dict[str, str]]:
+    teachers = [row["sourcedId"] for row in users if row["role"] == "teacher"]
+    return [row for row in users if row["sourcedId"] not in teachers[4:]]
+
+
+def _changed(package: bytes, change: Any) -> bytes:
+    """Return a package with another users.csv."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(package)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            text = old.read(name).decode()
+            if name == "users.csv":
+                rows = change(list(csv.DictReader(io.StringIO(text))))
+                written = io.StringIO()
+                writer = csv.DictWriter(written, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+                text = written.getvalue()
+            new.writestr(name, text)
+    return made.getvalue()
