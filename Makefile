@@ -13,10 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test browser pictures check lock clean
+.PHONY: help setup demo up down status test browser pictures bench-pages check lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 # What was installed, where and from what is noted in .venv/.done. The note is written last, so
 # that an interrupted setup begins again, in a fresh folder if packages may be half there.
@@ -81,6 +81,9 @@ browser:
 pictures: setup browser ## take the pictures of the documentation anew
 	$(RUN) tests/take_pictures.py
 
+bench-pages: setup ## measure the pages beside Airflow's own lists (about five minutes)
+	@$(RUN) -m benchmarks.pages $(ARGS)
+
 check: setup ## lint, formatting, types and the direction of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -96,4 +99,4 @@ lock: setup ## upgrade every pin of requirements.txt
 clean: ## remove .venv and all caches; data in .oneroster stays
 	@if [ -e $(VENV)/.done ]; then $(LOCAL) down; fi
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find dags plugins include tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find dags plugins include tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

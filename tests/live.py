@@ -72,7 +72,7 @@ class Person:
 
     def get(self, path: str, expect: int | None = None, **params: Any) -> Any:
         """Read."""
-        return self.ask("GET", path, expect, params=params)
+        return self.ask("GET", path, expect, params=params or None)
 
     def put(self, path: str, body: Any, expect: int | None = None) -> Any:
         """Put something in place."""

@@ -75,7 +75,9 @@ function Compared({ form, theirs, choices, setChoices, close }) {
         Text,
         { mb: "4" },
         `${theirs.saved_by} saved these preferences on ${utc(theirs.saved_at)}, while you were changing them. `,
-        rows.length ? "Choose what shall hold; nothing is saved until you say so." : "Both are the same: there is nothing to choose.",
+        rows.length
+          ? "Choose what shall hold; nothing is saved until you say so."
+          : "Both are the same: there is nothing to choose.",
       ),
       h(
         Grid,
@@ -97,7 +99,7 @@ function Compared({ form, theirs, choices, setChoices, close }) {
       h(
         Text,
         { role: "status", color: "fg.muted", fontSize: "sm", flex: "1 1 8rem" },
-        open === 0 ? "" : open === 1 ? "One setting is still to choose." : `${open} settings are still to choose.`,
+        stillOpen(open),
       ),
       h(Button, { variant: "outline", disabled: form.isBusy, onClick: close }, "Back to editing"),
       h(
@@ -109,10 +111,27 @@ function Compared({ form, theirs, choices, setChoices, close }) {
   );
 }
 
+function stillOpen(count) {
+  if (count === 0) {
+    return "";
+  }
+  return count === 1 ? "One setting is still to choose." : `${count} settings are still to choose.`;
+}
+
+function changedBy(by, who) {
+  return { both: "You both changed it", yours: "Only you changed it" }[by] ?? `Only ${who} changed it`;
+}
+
 function Row({ row, who, value, onChange }) {
   return h(
     RadioCard.Root,
-    { value, onValueChange: (details) => onChange(details.value), colorPalette: "brand", size: "sm", gap: "0" },
+    {
+      value,
+      onValueChange: (details) => onChange(details.value),
+      colorPalette: "brand",
+      size: "sm",
+      gap: "0",
+    },
     h(
       RadioCard.Label,
       { mb: "1", width: "100%" },
@@ -120,7 +139,11 @@ function Row({ row, who, value, onChange }) {
         Flex,
         { gap: "2", align: "center" },
         h(Text, { as: "span", fontWeight: "bold" }, row.label),
-        h(Badge, { size: "sm", variant: "subtle", colorPalette: row.preset ? "gray" : "warning" }, row.told(who)),
+        h(
+          Badge,
+          { size: "sm", variant: "subtle", colorPalette: row.preset ? "gray" : "warning" },
+          changedBy(row.by, who),
+        ),
       ),
     ),
     h(
@@ -156,12 +179,12 @@ function compared(base, theirs, yours) {
   const byThem = new Set(differences(base, theirs).map(({ path }) => path));
   const byYou = new Set(differences(base, yours).map(({ path }) => path));
   return differences(theirs, yours).map(({ path, label }) => {
-    const both = byThem.has(path) && byYou.has(path);
+    const by = byYou.has(path) ? (byThem.has(path) ? "both" : "yours") : "theirs";
     return {
       path,
       label,
-      preset: both ? null : byYou.has(path) ? "yours" : "theirs",
-      told: (who) => (both ? "You both changed it" : byYou.has(path) ? "Only you changed it" : `Only ${who} changed it`),
+      by,
+      preset: by === "both" ? null : by,
       theirs: inWords(path, valueAt(theirs, path)),
       yours: inWords(path, valueAt(yours, path)),
     };

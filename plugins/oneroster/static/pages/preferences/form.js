@@ -24,9 +24,10 @@ const { useCallback, useEffect, useRef } = globalThis.React;
  * @param {string} props.site
  * @param {object} props.may
  * @param {object} props.latest The preferences as they were read last.
+ * @param {boolean} props.isStale Whether reading them again failed since.
  * @param {function(): void} props.reload
  */
-export function PreferencesForm({ site, may, latest, reload }) {
+export function PreferencesForm({ site, may, latest, isStale, reload }) {
   const form = usePreferencesForm(site, latest, reload);
   const root = useRef(null);
   const isReadOnly = !may.administer;
@@ -44,7 +45,7 @@ export function PreferencesForm({ site, may, latest, reload }) {
     FormProvider,
     { value: { ...form, latest, isReadOnly } },
     isReadOnly && h(ReadOnly),
-    h(SyncSwitch, { latest, isReadOnly, isEdited: form.changed.length > 0, reload }),
+    h(SyncSwitch, { latest, isStale, isReadOnly, isEdited: form.changed.length > 0, reload }),
     h(
       "form",
       {

@@ -8,6 +8,7 @@ const { Box, Skeleton } = globalThis.ChakraUI;
 const { useParams } = globalThis.ReactRouterDOM;
 
 const POLL_MS = 5000;
+const LOGGED_OUT = 401;
 const HEIGHTS = ["9rem", "10rem", "32rem", "40rem"];
 
 /**
@@ -33,8 +34,8 @@ function OfSite({ site, may }) {
   return h(
     Box,
     null,
-    problem && h(Box, { mb: "4" }, h(Failure, { problem, retry: reload })),
-    h(PreferencesForm, { site, may, latest: data, reload }),
+    problem?.status === LOGGED_OUT && h(Box, { mb: "4" }, h(Failure, { problem })),
+    h(PreferencesForm, { site, may, latest: data, isStale: problem !== null, reload }),
   );
 }
 

@@ -7,6 +7,7 @@ import { NumberBox, Section, Setting, useForm } from "./parts.js";
 const { Box, Flex, Text } = globalThis.ChakraUI;
 
 const FEW = 5;
+const EXAMPLE = 200;
 const KINDS = [
   { kind: "users", label: "Users", noun: "users", verb: "deactivated", sizes: [40, 2000] },
   { kind: "courses", label: "Courses", noun: "courses", verb: "removed", sizes: [40, 1000] },
@@ -38,7 +39,12 @@ function Removals({ kind, label, noun, verb, sizes }) {
   const path = `guards.${kind}`;
   return h(
     Setting,
-    { path, label: `${label} ${verb} in one sync`, group: true, help: removalWords(settings.guards[kind], noun, verb, sizes) },
+    {
+      path,
+      label: `${label} ${verb} in one sync`,
+      group: true,
+      help: removalWords(settings.guards[kind], noun, verb, sizes),
+    },
     () =>
       h(
         Flex,
@@ -69,16 +75,12 @@ function Part({ path, label, unit, placeholder }) {
 
 function ErrorRate() {
   const { settings } = useForm();
-  const percent = settings.guards.error_percent;
-  const few = Math.max(FEW, Math.floor(share(percent, 200)) + 1);
   return h(
     Setting,
     {
       path: "guards.error_percent",
       label: "Rows with errors, more than",
-      help: isPercent(percent)
-        ? `Of one file's rows of staff. For example: of 200 rows, ${few > 200 ? "none" : `${number(few)} or more`} with errors make the sync wait. Fewer than ${FEW} never do.`
-        : "A percentage of one file's rows of staff.",
+      help: errorWords(settings.guards.error_percent),
     },
     (control) => h(NumberBox, { ...control, path: "guards.error_percent", unit: "%" }),
   );
@@ -86,19 +88,35 @@ function ErrorRate() {
 
 function KnownRate() {
   const { settings } = useForm();
-  const percent = settings.guards.known_percent;
-  const few = Math.ceil(share(percent, 200));
   return h(
     Setting,
     {
       path: "guards.known_percent",
       label: "Known records in the files, at least",
-      help: isPercent(percent)
-        ? `Guards against the export of another school, or of a school year with new ids. For example: with 200 users from earlier syncs, a file that holds ${few > 0 ? `fewer than ${number(few)}` : "none"} of them ${few > 0 ? "waits" : "does not wait"}.`
-        : "A percentage of the users, and of the courses, that earlier syncs brought.",
+      help: knownWords(settings.guards.known_percent),
     },
     (control) => h(NumberBox, { ...control, path: "guards.known_percent", unit: "%" }),
   );
+}
+
+function errorWords(percent) {
+  if (!isPercent(percent)) {
+    return "A percentage of one file's rows of staff.";
+  }
+  const from = Math.max(FEW, Math.floor(share(percent, EXAMPLE)) + 1);
+  const many = from > EXAMPLE ? "no number of rows makes" : `${number(from)} or more with errors make`;
+  return `Of one file's rows of staff. For example: of ${EXAMPLE} rows, ${many} the sync wait. Fewer than ${FEW} never do.`;
+}
+
+function knownWords(percent) {
+  if (!isPercent(percent)) {
+    return "A percentage of the users, and of the courses, that earlier syncs brought.";
+  }
+  const below = Math.ceil(share(percent, EXAMPLE));
+  const why = "Guards against the export of another school, or of a school year with new ids.";
+  return below > 0
+    ? `${why} For example: with ${EXAMPLE} users from earlier syncs, a file that holds fewer than ${number(below)} of them waits.`
+    : `${why} At 0 % it holds nothing.`;
 }
 
 /** Say what a limit means for a small and for a large site. */
@@ -108,7 +126,7 @@ function removalWords(guard, noun, verb, sizes) {
   }
   const parts = sizes.map((of) => {
     const from = firstHeld(guard, of);
-    return from > of ? `of ${number(of)} ${noun}, never` : `of ${number(of)} ${noun}, ${number(from)} or more`;
+    return `of ${number(of)} ${noun}, ${from > of ? "never" : `${number(from)} or more`}`;
   });
   return `Waits when so many would be ${verb}: ${parts.join("; ")}.`;
 }

@@ -24,7 +24,7 @@ export function SaveBar({ form, enabled, goTo }) {
     Flex,
     {
       position: "sticky",
-      bottom: "0",
+      bottom: "-3",
       zIndex: "docked",
       bg: "bg",
       borderWidth: "1px",
@@ -114,7 +114,9 @@ function Errors({ errors, goTo }) {
     h(
       Text,
       { fontWeight: "bold" },
-      errors.length === 1 ? "Not saved: one setting cannot be used" : `Not saved: ${errors.length} settings cannot be used`,
+      errors.length === 1
+        ? "Not saved: one setting cannot be used"
+        : `Not saved: ${errors.length} settings cannot be used`,
     ),
     h(
       Flex,
@@ -130,7 +132,14 @@ function Errors({ errors, goTo }) {
 function InText({ onClick, children }) {
   return h(
     Box,
-    { as: "button", type: "button", textDecoration: "underline", cursor: "pointer", color: "inherit", onClick },
+    {
+      as: "button",
+      type: "button",
+      textDecoration: "underline",
+      cursor: "pointer",
+      color: "inherit",
+      onClick,
+    },
     children,
   );
 }

@@ -46,7 +46,13 @@ function Days() {
   };
   return h(
     Setting,
-    { path: "days", label: "Days", required: true, group: true, help: "The days in UTC on which a sync runs." },
+    {
+      path: "days",
+      label: "Days",
+      required: true,
+      group: true,
+      help: "The days in UTC on which a sync runs.",
+    },
     () =>
       h(
         Flex,

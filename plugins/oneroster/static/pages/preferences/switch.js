@@ -13,11 +13,12 @@ const { useEffect, useId, useState } = globalThis.React;
  *
  * @param {object} props
  * @param {object} props.latest The preferences as they were read last.
+ * @param {boolean} props.isStale Whether reading them again failed since.
  * @param {boolean} props.isReadOnly
  * @param {boolean} props.isEdited Whether there are changes that are not saved.
  * @param {function(): void} props.reload
  */
-export function SyncSwitch({ latest, isReadOnly, isEdited, reload }) {
+export function SyncSwitch({ latest, isStale, isReadOnly, isEdited, reload }) {
   const [answer, setAnswer] = useState(null);
   const [isAsking, setIsAsking] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
@@ -74,7 +75,11 @@ export function SyncSwitch({ latest, isReadOnly, isEdited, reload }) {
         Box,
         { id, mt: "2", minHeight: "3em", role: "status" },
         h(Flex, { gap: "2", wrap: "wrap" }, h(NextRun, { enabled, nextRun })),
-        h(Text, { color: "fg.muted", fontSize: "sm" }, MEANINGS[String(enabled)]),
+        h(
+          Text,
+          { color: isStale ? "fg.error" : "fg.muted", fontSize: "sm" },
+          isStale ? STALE : MEANINGS[String(enabled)],
+        ),
       ),
       problem && h(Box, { mt: "2" }, h(Failure, { problem })),
     ),
@@ -98,6 +103,7 @@ const MEANINGS = {
   false: "Nothing runs by itself. Uploads still work, and change the roster as always.",
   null: "Airflow reads new DAGs every few minutes. This switch works as soon as it has read this site's.",
 };
+const STALE = "The server does not answer right now, so this may be out of date. The page keeps asking.";
 
 function NextRun({ enabled, nextRun }) {
   if (!enabled) {

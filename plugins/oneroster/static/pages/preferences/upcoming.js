@@ -21,7 +21,7 @@ export function Upcoming() {
   const words = preview.words ?? (latest.enabled === false ? OFF : EDITED[String(isEdited)]);
   return h(
     Box,
-    { bg: "bg.muted", borderRadius: "8px", p: "4", minHeight: "17rem" },
+    { bg: "bg.muted", borderRadius: "8px", p: { base: "3", md: "4" }, minHeight: "17rem" },
     h(Heading, { as: "h3", size: "sm", mb: "1" }, "The next five syncs"),
     h(
       Text,
@@ -53,7 +53,7 @@ function Lines({ lines, isOld }) {
         Table.Row,
         { bg: "transparent" },
         h(Table.ColumnHeader, { scope: "col", ps: "0" }, "UTC"),
-        !inUtc && h(Table.ColumnHeader, { scope: "col", pe: "0" }, viewersZone().replaceAll("_", " ")),
+        !inUtc && h(Table.ColumnHeader, { scope: "col", px: "0" }, viewersZone().replaceAll("_", " ")),
       ),
     ),
     h(
@@ -79,8 +79,8 @@ function Line({ line: { at, skipped_because: pause }, inUtc }) {
   return h(
     Table.Row,
     { bg: "transparent" },
-    h(Table.Cell, { ps: "0", whiteSpace: "nowrap" }, h("time", { dateTime: at }, utcShort(at))),
-    !inUtc && h(Table.Cell, { pe: "0", whiteSpace: "nowrap", color: "fg.muted" }, localShort(at)),
+    h(Table.Cell, { ps: "0", pe: "2", whiteSpace: "nowrap" }, h("time", { dateTime: at }, utcShort(at))),
+    !inUtc && h(Table.Cell, { px: "0", whiteSpace: "nowrap", color: "fg.muted" }, localShort(at)),
   );
 }
 

@@ -22,7 +22,8 @@ export function Cause({ cause, most, runId, opens }) {
   const [isOpen, setIsOpen] = useState(false);
   const id = useId();
   const isError = cause.severity === "error";
-  const count = cause.rows || cause.findings;
+  const isOfRows = cause.first_row !== null && cause.rows > 0;
+  const count = isOfRows ? cause.rows : cause.findings;
   const isOfPlan = cause.code.startsWith("guard.");
   const hasRows = !isOfPlan && (cause.first_row !== null || cause.findings > 1);
   return h(
@@ -49,12 +50,17 @@ export function Cause({ cause, most, runId, opens }) {
           h(Code, { size: "sm", variant: "surface" }, cause.code),
         ),
         h(Text, { as: "h2", fontWeight: "semibold", id: `${id}-title` }, cause.meaning),
-        h(Text, { fontSize: "sm", mt: "1" }, h(Text, { as: "span", color: "fg.muted" }, "What to do: "), cause.hint),
+        h(
+          Text,
+          { fontSize: "sm", mt: "1" },
+          h(Text, { as: "span", color: "fg.muted" }, "What to do: "),
+          cause.hint,
+        ),
         h(Where, { cause }),
       ),
       isOfPlan
         ? h(Text, { flex: "none", color: "fg.muted", fontSize: "sm" }, "the whole plan")
-        : h(Share, { count, most, isError, cause }),
+        : h(Share, { count, most, isError, isOfRows }),
     ),
     opens &&
       hasRows &&
@@ -114,9 +120,9 @@ function Where({ cause: { file, column, expected, first_row: first } }) {
   );
 }
 
-function Share({ count, most, isError, cause }) {
+function Share({ count, most, isError, isOfRows }) {
   const width = `${Math.max(2, (100 * count) / most)}%`;
-  const noun = cause.rows ? "row" : "finding";
+  const noun = isOfRows ? "row" : "finding";
   return h(
     Box,
     { flex: "none", width: { base: "100%", md: "11rem" } },

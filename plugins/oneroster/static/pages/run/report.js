@@ -67,7 +67,14 @@ function Suite({ suite }) {
   const id = useId();
   return h(
     Box,
-    { as: "section", "aria-labelledby": id, borderWidth: "1px", borderColor: "border.emphasized", borderRadius: "md", p: "3" },
+    {
+      as: "section",
+      "aria-labelledby": id,
+      borderWidth: "1px",
+      borderColor: "border.emphasized",
+      borderRadius: "md",
+      p: "3",
+    },
     h(
       Flex,
       { gap: "3", align: "center", wrap: "wrap", mb: failed.length > 0 ? "3" : "0" },

@@ -63,7 +63,6 @@ function OfSite({ site, may }) {
         h(Target, {
           key: kind.kind,
           kind,
-          site,
           limit: limits?.[kind.kind] ?? null,
           isAllowed: may.operate,
           uploading,

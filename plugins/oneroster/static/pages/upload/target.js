@@ -12,12 +12,11 @@ const { useEffect, useId, useRef, useState } = globalThis.React;
  *
  * @param {object} props
  * @param {object} props.kind Of `KINDS`.
- * @param {string} props.site
  * @param {number|null} props.limit Bytes that it may have.
  * @param {boolean} props.isAllowed Whether the viewer may upload.
  * @param {object} props.uploading As `useUpload` gives it.
  */
-export function Target({ kind, site, limit, isAllowed, uploading }) {
+export function Target({ kind, limit, isAllowed, uploading }) {
   const { state } = uploading;
   const isMine = state.kind === kind.kind;
   const isLocked = !isAllowed || state.stage === "sending" || state.stage === "done";
@@ -47,15 +46,22 @@ export function Target({ kind, site, limit, isAllowed, uploading }) {
       h(Text, { color: "fg.muted" }, kind.leaves),
     ),
     isMine && state.stage !== "idle"
-      ? h(Mine, { kind, site, uploading, isAllowed })
+      ? h(Mine, { kind, uploading })
       : h(DropZone, { kind, limit, isLocked, uploading, describedBy: id }),
   );
 }
 
-function Mine({ kind, site, uploading }) {
+const VIEWS = {
+  chosen: Chosen,
+  cancelled: Chosen,
+  sending: Sending,
+  refused: Refused,
+  done: Taken,
+};
+
+function Mine({ kind, uploading }) {
   const { state } = uploading;
-  const view = { chosen: Chosen, cancelled: Chosen, sending: Sending, refused: Refused, done: Taken }[state.stage];
-  return h(Frame, null, h(view, { kind, site, uploading }));
+  return h(Frame, null, h(VIEWS[state.stage], { kind, uploading }));
 }
 
 function DropZone({ kind, limit, isLocked, uploading, describedBy }) {

@@ -1,0 +1,305 @@
+"""Who may do what: every role, on Airflow's simple auth manager and on FAB, with real logins.
+
+No scheduler runs here: what somebody may start only has to be taken in.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from golden.school import SCHOOL, added, folder_of, person
+from live import PROBLEM, Live, Person, running
+from oneroster.api.app import PREFIX, create_app, permission
+from oneroster.api.permissions import May
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
+
+SIMPLE, FAB = "simple", "fab"
+ROLES = {SIMPLE: ("viewer", "user", "op", "admin"), FAB: ("viewer", "user", "op", "admin")}
+KEEPER, STRANGER = "keeper", "stranger"
+"""On FAB: a role that can edit on OneRoster, and one that reads the DAG of another site only."""
+MARK = "zqmark"
+ADMIN = f"{MARK}-admin@example.org"
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that people do, how it is asked for, and the answer to those who may."""
+
+    name: str
+    method: str
+    path: str
+    may: May
+    status: int = 200
+    body: Any = None
+    content: bytes | None = None
+
+    def send(self, who: Person, runs: dict[str, str]) -> Any:
+        """Ask for it."""
+        more: dict[str, Any] = {"content": self.content} if self.content else {}
+        if self.body is not None:
+            more = {"json": self.body}
+        headers = {} if who.token else {"Sec-Fetch-Site": "same-origin"}
+        return who.send(self.method, self.path.format(**runs), headers=headers, **more)
+
+
+SITE, RUN = "sites/default", "runs/{applied}"
+SCHEDULE = {"days": ["monday"], "time_utc": "02:00"}
+NOTHING = {"version": 0, "settings": {}}
+USERS = b"sourcedId,role,givenName,familyName,email\nu1,teacher,U,One,u1@example.org\n"
+ACTIONS = [
+    Action("see oneself", "GET", "me", May.READ),
+    Action("see sites", "GET", "sites", May.READ),
+    Action("read preferences", "GET", f"{SITE}/preferences", May.READ),
+    Action("preview", "POST", f"{SITE}/preferences/upcoming", May.READ, body=SCHEDULE),
+    Action("list runs", "GET", f"{SITE}/runs", May.READ),
+    Action("trend", "GET", f"{SITE}/trend", May.READ),
+    Action("limits", "GET", f"{SITE}/uploads/limits", May.READ),
+    Action("run detail", "GET", RUN, May.READ),
+    Action("causes", "GET", f"{RUN}/causes", May.READ),
+    Action("report", "GET", f"{RUN}/report", May.READ),
+    Action("data docs", "GET", f"{RUN}/report/docs.zip", May.READ),
+    Action("a DAG run", "GET", "dag-runs/oneroster_sync__default/none", May.READ, 404),
+    Action("description", "GET", "openapi.json", May.READ),
+    Action("saves", "GET", f"{SITE}/preferences/saves", May.DETAILS),
+    Action("changes", "GET", f"{RUN}/changes", May.DETAILS),
+    Action("findings", "GET", f"{RUN}/findings", May.DETAILS),
+    Action("findings.csv", "GET", f"{RUN}/findings.csv", May.DETAILS),
+    Action("log", "GET", f"{RUN}/log", May.DETAILS, 404),
+    Action("search", "GET", f"{SITE}/records?q=a", May.DETAILS),
+    Action("story", "GET", f"{SITE}/records/user/{{user}}", May.DETAILS),
+    Action("upload", "POST", f"{SITE}/uploads?kind=users", May.OPERATE, 202, content=USERS),
+    Action("run now", "POST", f"{SITE}/runs", May.OPERATE, 409),
+    Action("save", "PUT", f"{SITE}/preferences", May.ADMINISTER, 422, body=NOTHING),
+    Action("enable", "PUT", f"{SITE}/enabled", May.ADMINISTER, body={"enabled": False}),
+    Action("accounts", "GET", f"{SITE}/accounts", May.ADMINISTER),
+    Action(
+        "approve",
+        "POST",
+        "runs/{held}/approve",
+        May.ADMINISTER,
+        409,
+        body={"plan_hash": "0" * 64},
+    ),
+    Action("discard", "POST", f"{RUN}/discard", May.ADMINISTER, 409, body={}),
+    Action("undo", "POST", "runs/{held}/undo", May.ADMINISTER, 409, body={}),
+]
+"""The answer to those who may need be no success: 409 says that the state forbids what they may."""
+
+MAY = {
+    "viewer": {May.READ},
+    "user": {May.READ},
+    "op": {May.READ, May.DETAILS, May.OPERATE},
+    "admin": set(May),
+    KEEPER: set(May),
+    STRANGER: set(),
+}
+CELLS = [
+    pytest.param(manager, role, action, id=f"{manager}-{role}-{action.name}")
+    for manager, roles in {**ROLES, FAB: (*ROLES[FAB], KEEPER)}.items()
+    for role in roles
+    for action in ACTIONS
+]
+
+_LOGINS = """
+import json, sys
+from airflow.cli.cli_parser import get_parser
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+from oneroster.api.permissions import RESOURCE
+
+def airflow(*words):
+    args = get_parser().parse_args(words)
+    args.func(args)
+
+with get_application_builder() as builder:
+    security = builder.sm
+    for role, granted in json.loads(sys.argv[1]).items():
+        made = security.add_role(role)
+        for action, resource in granted:
+            security.add_permission_to_role(made, security.create_permission(action, resource))
+for name, role in json.loads(sys.argv[2]).items():
+    mail = ("--email", f"{name}@example.org", "--firstname", name, "--lastname", name)
+    airflow("users", "create", "--username", name, "--password", name, "--role", role, *mail)
+"""
+
+
+def make_logins(live: Live) -> None:
+    """Make FAB's users by `airflow users create`, two of them with roles of their own."""
+    roles = {
+        "Keeper": [("can_read", "DAGs"), ("can_edit", "OneRoster")],
+        "Stranger": [("can_read", "DAG:oneroster_sync__other")],
+    }
+    users = {role: role.capitalize() for role in (*ROLES[FAB], KEEPER, STRANGER)}
+    subprocess.run(
+        [sys.executable, "-c", _LOGINS, json.dumps(roles), json.dumps(users)],
+        env={**live.environment, "PYTHONPATH": live.environment["AIRFLOW__CORE__PLUGINS_FOLDER"]},
+        check=True,
+        capture_output=True,
+    )
+
+
+@dataclass
+class Stage:
+    """An Airflow whose runs are full of marked names and addresses, and who has logged in."""
+
+    live: Live
+    runs: dict[str, str]
+    people: dict[str, Person]
+
+
+@pytest.fixture(scope="module")
+def simple(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """An Airflow of its own on the simple auth manager."""
+    with running("api-server", "dag-processor") as live:
+        yield set_up(live, tmp_path_factory.mktemp(SIMPLE), ROLES[SIMPLE])
+
+
+@pytest.fixture(scope="module")
+def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """An Airflow of its own on FAB."""
+    manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+    settings = {"AIRFLOW__CORE__AUTH_MANAGER": manager}
+    with running("api-server", "dag-processor", settings=settings) as live:
+        make_logins(live)
+        yield set_up(live, tmp_path_factory.mktemp(FAB), (*ROLES[FAB], KEEPER, STRANGER))
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """The Airflow on the auth manager that the parameter names."""
+    found: Stage = request.getfixturevalue(request.param)
+    return found
+
+
+def set_up(live: Live, folder: Path, names: tuple[str, ...]) -> Stage:
+    """Make a second site, the runs, and let everybody log in."""
+    live.oneroster("init", "--site", "other", "--admin", ADMIN)
+    runs = make_runs(live, folder)
+    return Stage(live, runs, {name: live.person(name) for name in names})
+
+
+def make_runs(live: Live, folder: Path) -> dict[str, str]:
+    """Have runs of all kinds about people whose names and addresses are marked."""
+
+    def marked(sourced_id: str, **more: str) -> str:
+        named = {"given": f"{MARK}given", "family": f"{MARK}family", "username": f"{MARK}login"}
+        return person(sourced_id, **{**named, "email": f"{MARK}-{sourced_id}@example.org", **more})
+
+    address = f"{MARK}-id@example.org"
+    people = [marked(f"p{n}") for n in range(8)]
+    people += [marked("boss", email=ADMIN), marked(address), marked("flag", enabled=f"{MARK}flag")]
+    people += [marked("mail", email=f"{MARK} no address"), marked(f"{address}x", given="")]
+    school = added(SCHOOL, "users.csv", *people)
+    school = added(
+        school, "enrollments.csv", f"e9,,,m1,s,{address},teacher,,,", "e8,,,m1,s,p1,boss,,,"
+    )
+    applied = live.oneroster("sync", str(folder_of(school, folder / "school")))
+    live.oneroster("preferences", "--set", f"credited_admin={ADMIN}")
+    held = live.oneroster("sync", str(folder_of(SCHOOL, folder / "fewer")))
+    rejected = live.oneroster("sync", str(folder / "school"), "--profile", "strict")
+    runs = {"applied": applied, "held": held, "rejected": rejected}
+    assert [run["outcome"] for run in runs.values()] == [
+        "succeeded_with_errors",
+        "held",
+        "rejected",
+    ]
+    ((user,),) = live.rows("select id from users where sourced_id = 'p1'")
+    return {**{name: run["run_id"] for name, run in runs.items()}, "user": str(user)}
+
+
+@pytest.mark.parametrize(("stage", "role", "action"), CELLS, indirect=["stage"])
+def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Action) -> None:
+    """Each role may do exactly what it should; what it may not is a problem that says so."""
+    answer = action.send(stage.people[role], stage.runs)
+    if action.may in MAY[role]:
+        assert answer.status_code == action.status, answer.text
+        return
+    assert answer.status_code == 403, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.json()["code"] == f"permission.{action.may}"
+    assert MARK not in answer.text
+
+
+@pytest.mark.parametrize("action", [pytest.param(action, id=action.name) for action in ACTIONS])
+@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None:
+    """Without a login every route answers 401, and with nothing but how to go on."""
+    answer = action.send(stage.live.nobody, stage.runs)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == PROBLEM
+    assert "log in" in answer.json()["detail"]
+    assert MARK not in answer.text
+
+
+@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+def test_everybody_is_told_what_they_may(stage: Stage) -> None:
+    """A page knows from `me` what to offer, and `me` says what the routes will say."""
+    for role, who in stage.people.items():
+        if role == STRANGER:
+            continue
+        told = who.get("me")
+        assert told["may"] == {may.value: may in MAY[role] for may in May}, role
+        assert told["name"]
+
+
+@pytest.mark.parametrize("stage", [FAB], indirect=True)
+def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
+    """A person who reads one site's DAG is told of that site, and of no other."""
+    who = stage.people[STRANGER]
+    about_default = [a for a in ACTIONS if a.path not in {"me", "sites", "openapi.json"}]
+    answers = {a.name: a.send(who, stage.runs).status_code for a in about_default}
+    assert answers == dict.fromkeys(answers, 403)
+    assert [site["site"] for site in who.get("sites")["sites"]] == ["other"]
+    assert who.get("sites/other/preferences")["settings"]["credited_admin"] == "z…@example.org"
+
+
+def readable() -> list[APIRoute]:
+    """Return the routes that viewers may read."""
+    routes = [route for route in create_app().routes if isinstance(route, APIRoute)]
+    return [r for r in routes if "GET" in r.methods and permission(r) is May.READ]
+
+
+def text_of(answer: httpx.Response) -> str:
+    """Return what an answer says, the files of a zip unpacked."""
+    if answer.headers["content-type"] != "application/zip":
+        return answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return "".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
+
+
+@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+def test_viewers_see_no_person(stage: Stage) -> None:
+    """No answer that a viewer or a user may read holds a name or a whole e-mail address."""
+    paths = [
+        route.path.removeprefix(f"{PREFIX}/").format(
+            site="default", run_id=run, dag_id="oneroster_upload__default", dag_run_id="none"
+        )
+        for route in readable()
+        for run in (stage.runs[name] for name in ("applied", "held", "rejected"))
+    ]
+    assert {f"runs/{stage.runs['held']}", "sites/default/preferences"} <= set(paths)
+    for role in ("viewer", "user"):
+        for path in dict.fromkeys(paths):
+            answer = stage.people[role].send("GET", path)
+            assert answer.status_code in {200, 404}, path
+            assert MARK not in text_of(answer), path
+        shown = stage.people[role].get("sites/default/preferences")
+        assert shown["settings"]["credited_admin"] == "z…@example.org"
+        masked = stage.people[role].get(f"runs/{stage.runs['held']}")["credited_admin"]
+        assert masked == "z…@example.org"
+    whole = stage.people["op"].get(f"runs/{stage.runs['held']}")
+    assert whole["credited_admin"] == ADMIN
+    assert MARK in stage.people["op"].send("GET", f"runs/{stage.runs['applied']}/changes").text

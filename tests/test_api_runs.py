@@ -1,0 +1,351 @@
+"""Runs by the API: lists, stories, logs and reports of runs that a real Airflow made."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from golden.school import SCHOOL, added, changed, folder_of, person, zip_of
+from live import STAGES, UPLOAD, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from live import Live
+
+SITE = "sites/default"
+FLAWED = added(
+    changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,maybe"),
+    "users.csv",
+    person("eve", given="=Eve"),
+    person("=fay", enabled="perhaps"),
+)
+"""Bob's row and that of =fay have errors, and so have the rows that need Bob."""
+LINE = re.compile(r"(\d{4}-\d\d-\d\dT\S+Z (DEBUG|INFO|WARNING|ERROR) +.|=== [a-z]+, try \d+ ===$)")
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own, with the site `default`."""
+    with running() as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def ids(live: Live, data: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Ids of runs by what became of them, the oldest first."""
+    folder = tmp_path_factory.mktemp("packages")
+    package = zip_of(FLAWED, folder / "OneRoster.zip")
+    applied = live.follow(live.person("op").upload(package.read_bytes()))
+    same = live.oneroster("sync", str(package))
+    shown = live.admin.get(f"{SITE}/preferences")
+    guards = {**shown["settings"]["guards"], "users": {"percent": 0, "minimum": 1, "cap": 0}}
+    settings = {**shown["settings"], "guards": guards}
+    live.admin.put(f"{SITE}/preferences", {"version": shown["version"], "settings": settings})
+    fewer = changed(FLAWED, "users.csv", "dan,,,true", "dan,,,false")
+    held = live.oneroster("sync", str(folder_of(fewer, folder / "fewer")))
+    rejected = live.oneroster("sync", str(data / "microsoft-sds"))
+    runs = {"applied": applied, "same": same, "held": held, "rejected": rejected}
+    assert [run["outcome"] for run in runs.values()] == [
+        *("succeeded_with_errors", "no_changes", "held", "rejected")
+    ]
+    return {name: run["run_id"] for name, run in runs.items()}
+
+
+def listed(live: Live, ids: dict[str, str], **asked: Any) -> list[str]:
+    """Return the names of the runs that a list holds."""
+    names = {run_id: name for name, run_id in ids.items()}
+    return [names[run["run_id"]] for run in live.admin.get(f"{SITE}/runs", **asked)["runs"]]
+
+
+def test_runs_are_listed_newest_first(live: Live, ids: dict[str, str]) -> None:
+    """A list has every run with its outcome, its numbers and its sentence."""
+    found = live.admin.get(f"{SITE}/runs")
+    assert [run["run_id"] for run in found["runs"]] == list(ids.values())[::-1]
+    assert (found["total"], found["older"]) == (4, None)
+    rejected, held, same, applied = found["runs"]
+    assert [run["type"] for run in (applied, same)] == [
+        "Users + courses, manual upload",
+        "Users + courses, command line",
+    ]
+    assert applied["findings"]["errors"] >= 3
+    assert applied["counts"]["users"] | {"added": 4, "errors": 2} == applied["counts"]["users"]
+    assert same["sentence"].startswith("Nothing to do")
+    assert held["sentence"] == "Held, nothing was changed: 1 of 4 users would go."
+    assert rejected["sentence"].startswith("Rejected, nothing was changed")
+    assert all(run["started_at"] <= run["ended_at"] for run in found["runs"])
+
+
+def test_pages_hold_each_run_once(live: Live, ids: dict[str, str]) -> None:
+    """From page to page the cursor leads through all runs, and ends."""
+    seen: list[str] = []
+    before: dict[str, Any] = {}
+    for _ in range(4):
+        page = live.admin.get(f"{SITE}/runs", limit=1, **before)
+        assert page["total"] == 4
+        seen += [run["run_id"] for run in page["runs"]]
+        before = {"before": page["older"]}
+    assert before == {"before": None}
+    assert seen == list(ids.values())[::-1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ({"outcome": "held"}, ["held"]),
+        ({"outcome": ["held", "rejected"]}, ["rejected", "held"]),
+        ({"outcome": "running"}, []),
+        ({"trigger": "upload"}, ["applied"]),
+        ({"trigger": "command", "outcome": "no_changes"}, ["same"]),
+        ({"from": "2026-01-01", "to": "2999-12-31", "limit": 2}, ["rejected", "held"]),
+        ({"to": "2000-01-01"}, []),
+    ],
+)
+def test_lists_are_narrowed(
+    live: Live, ids: dict[str, str], asked: dict[str, Any], names: list[str]
+) -> None:
+    """Runs are listed by outcome, trigger and days."""
+    assert listed(live, ids, **asked) == names
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"limit": 0},
+        {"limit": 201},
+        {"limit": "many"},
+        {"before": "garbage"},
+        {"before": "20261124T120000.000000Z_1; drop table runs"},
+        {"outcome": "fine"},
+        {"trigger": "magic"},
+        {"from": "yesterday"},
+        {"from": "0001-01-01"},
+        {"to": "9999-12-31"},
+        {"to": "2026-02-30"},
+    ],
+)
+def test_what_no_list_can_hold_is_refused(live: Live, asked: dict[str, Any]) -> None:
+    """A condition that makes no sense is refused with a sentence."""
+    live.admin.get(f"{SITE}/runs", 422, **asked)
+
+
+def test_trend_leads_to_now(live: Live, ids: dict[str, str]) -> None:
+    """The trend has the runs that came to numbers, the oldest first."""
+    points = live.admin.get(f"{SITE}/trend")["points"]
+    assert [point["run_id"] for point in points] == [ids[n] for n in ("applied", "same", "held")]
+    assert [point["changes"] for point in points][:2] == [7, 0]
+    assert live.admin.get(f"{SITE}/trend", limit=1)["points"] == points[-1:]
+
+
+def test_run_tells_what_is_known_of_it(live: Live, ids: dict[str, str]) -> None:
+    """A run tells its package, its plan, its DAG run stage by stage, and what can be done."""
+    run = live.admin.get(f"runs/{ids['applied']}")
+    assert (run["package"], run["oneroster_version"]) == ("OneRoster.zip", "1.1")
+    assert re.fullmatch("[0-9a-f]{64}", run["plan_hash"])
+    assert run["credited_admin"] == "admin@example.org"
+    assert run["has"] == {"changes": 7, "report": True, "log": True}
+    assert run["can"] == {"approve": False, "discard": False, "undo": True}
+    assert (run["dag_run"]["dag_id"], run["dag_run"]["state"]) == (UPLOAD, "success")
+    stages = run["dag_run"]["stages"]
+    assert [(s["stage"], s["state"], s["try_number"]) for s in stages] == [
+        (stage, "success", 1) for stage in STAGES
+    ]
+    moments = [moment for stage in stages for moment in (stage["started_at"], stage["ended_at"])]
+    assert moments == sorted(moments)
+
+
+def test_held_run_tells_the_numbers_that_hold_it(live: Live, ids: dict[str, str]) -> None:
+    """Who decides sees what the guard counted; who may not decide is not offered to."""
+    run = live.admin.get(f"runs/{ids['held']}")
+    (hold,) = run["holds"]
+    assert (hold["code"], hold["kind"], hold["found"], hold["of"]) == (
+        *("guard.removals", "users"),
+        *(1, 4),
+    )
+    assert run["can"] == {"approve": True, "discard": True, "undo": False}
+    assert (run["decision"], run["applied_at"], run["dag_run"]) == (None, None, None)
+    assert run["has"] == {"changes": 1, "report": True, "log": False}
+    assert not any(live.person("op").get(f"runs/{ids['held']}")["can"].values())
+
+
+def test_dag_run_leads_to_its_run(live: Live, ids: dict[str, str]) -> None:
+    """A DAG run tells which run it is; those of other DAGs are told to be none of ours."""
+    behind = live.admin.get(f"runs/{ids['applied']}")["dag_run"]
+    where = f"dag-runs/{UPLOAD}/{quote(behind['dag_run_id'], safe='')}"
+    found = live.admin.get(where)
+    assert (found["run_id"], found["recorded"]) == (ids["applied"], True)
+    assert found["dag_run"] == behind
+    assert live.admin.get("dag-runs/payroll/x", 404)["code"] == "dag_run.foreign"
+    assert live.admin.get(f"dag-runs/{UPLOAD}/x", 404)["code"] == "dag_run.unknown"
+
+
+def test_changes_are_told_by_name(live: Live, ids: dict[str, str]) -> None:
+    """Every change of an applied run is told, page by page, and can be searched."""
+    where = f"runs/{ids['applied']}/changes"
+    whole = live.admin.get(where)
+    assert whole["applied"] is True
+    assert {c["label"] for c in whole["changes"] if c["kind"] == "assignment"} == {
+        "Ann Lee → Mathematics"
+    }
+    first = live.admin.get(where, limit=3)
+    second = live.admin.get(where, limit=200, after=first["next"])
+    assert first["changes"] + second["changes"] == whole["changes"]
+    assert second["next"] is None
+    (dan,) = live.admin.get(where, q="dan fox", kind="user")["changes"]
+    assert (dan["action"], dan["sourced_id"], dan["file"], dan["row"]) == (
+        *("add", "dan", "users.csv"),
+        5,
+    )
+    assert live.admin.get(where, action="deactivate")["changes"] == []
+    live.admin.get(where, 422, kind="school")
+
+
+def test_planned_changes_are_told_as_such(live: Live, ids: dict[str, str]) -> None:
+    """What a held run would do is told in the same words, and that it is not done."""
+    found = live.admin.get(f"runs/{ids['held']}/changes")
+    assert found["applied"] is False
+    assert ("deactivate", "Dan Fox") in {(c["action"], c["label"]) for c in found["changes"]}
+    none = live.admin.get(f"runs/{ids['rejected']}/changes")
+    assert none == {"changes": [], "next": None, "applied": False}
+
+
+def test_plan_that_is_gone_is_told_so(live: Live, ids: dict[str, str]) -> None:
+    """When a plan was removed after its time the answer says so, and the run is still there."""
+    folder = live.home / "storage" / "runs" / "default" / ids["held"]
+    (folder / "plan.json").rename(folder / "plan.away")
+    try:
+        assert "removed" in live.admin.get(f"runs/{ids['held']}/changes", 410)["detail"]
+        assert live.admin.get(f"runs/{ids['held']}")["outcome"] == "held"
+    finally:
+        (folder / "plan.away").rename(folder / "plan.json")
+
+
+def test_causes_say_what_to_mend(live: Live, ids: dict[str, str]) -> None:
+    """What has to be mended is told once, with how many rows it touches and where it begins."""
+    causes = live.admin.get(f"runs/{ids['applied']}/causes")["causes"]
+    (flag,) = (cause for cause in causes if cause["code"] == "row.invalid_boolean")
+    assert (flag["file"], flag["column"], flag["rows"], flag["first_row"]) == (
+        *("users.csv", "enabledUser"),
+        *(2, 3),
+    )
+    assert flag["meaning"]
+    assert flag["hint"]
+    assert [cause["severity"] for cause in causes] == sorted(cause["severity"] for cause in causes)
+
+
+def test_findings_are_told_row_by_row(live: Live, ids: dict[str, str]) -> None:
+    """Each finding names its row, and pages and filters lead to all of them."""
+    where = f"runs/{ids['applied']}/findings"
+    whole = live.admin.get(where, limit=200)["findings"]
+    first = live.admin.get(where, limit=2)
+    assert first["findings"] == whole[:2]
+    assert live.admin.get(where, limit=200, after=first["next"])["findings"] == whole[2:]
+    errors = live.admin.get(where, severity="error", file="users.csv", column="enabledUser")
+    assert [(f["row"], f["sourced_id"]) for f in errors["findings"]] == [(3, "bob"), (9, "=fay")]
+    live.admin.get(where, 422, severity="fatal")
+
+
+def test_findings_are_downloaded_without_formulas(live: Live, ids: dict[str, str]) -> None:
+    """The download is a CSV of a name of ours, whose cells a spreadsheet leaves alone."""
+    answer = live.admin.send("GET", f"runs/{ids['applied']}/findings.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    name = f'attachment; filename="findings-{ids["applied"]}.csv"'
+    assert answer.headers["content-disposition"] == name
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    whole = live.admin.get(f"runs/{ids['applied']}/findings", limit=200)["findings"]
+    assert [row["code"] for row in rows] == [finding["code"] for finding in whole]
+    assert "'=fay" in {row["sourced_id"] for row in rows}
+
+
+def test_log_tells_every_stage_in_order(live: Live, ids: dict[str, str]) -> None:
+    """The full log is plain text: a section for each try of each stage, a line for each message."""
+    answer = live.admin.send("GET", f"runs/{ids['applied']}/log")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    lines = answer.text.splitlines()
+    assert [line for line in lines if line.startswith("===")] == [
+        f"=== {stage}, try 1 ===" for stage in STAGES
+    ]
+    assert [line for line in lines if not LINE.match(line)] == []
+    assert "users.csv (bulk): 8 rows, 6 kept" in answer.text
+    assert "The run ended: succeeded_with_errors" in answer.text
+    for private in ("Ann", "Lee", "ann@example.org"):
+        assert private not in answer.text
+    download = live.admin.send("GET", f"runs/{ids['applied']}/log?download=true")
+    assert download.headers["content-disposition"].startswith("attachment; ")
+    assert download.text == answer.text
+
+
+def test_run_of_the_command_line_has_no_log(live: Live, ids: dict[str, str]) -> None:
+    """What was printed on a terminal is not here, and the answer says so."""
+    assert "command line" in live.admin.get(f"runs/{ids['same']}/log", 404)["detail"]
+
+
+def test_report_tells_each_expectation(live: Live, ids: dict[str, str]) -> None:
+    """The report says what Great Expectations judged, of how many rows, and how many failed."""
+    report = live.admin.get(f"runs/{ids['applied']}/report")
+    (users,) = (suite for suite in report["suites"] if suite["file"] == "users.csv")
+    assert (users["version"], users["success"], users["rows"]) == ("1.1", False, 6)
+    failed = [e for e in users["expectations"] if not e["success"] and e["severity"] == "critical"]
+    assert [(e["column"], e["unexpected"], e["checked"], e["code"]) for e in failed] == [
+        ("enabledUser", 2, 6, "row.invalid_boolean")
+    ]
+    assert failed[0]["title"].startswith("enabledUser: ")
+    assert "refused" in live.admin.get(f"runs/{ids['rejected']}/report", 404)["detail"]
+
+
+def test_data_docs_are_downloaded(live: Live, ids: dict[str, str]) -> None:
+    """The Data Docs come as a zip of what was judged, and of nothing else that a run keeps."""
+    docs = live.admin.get(f"runs/{ids['applied']}/report")["docs"]
+    answer = live.admin.send("GET", f"/{docs}")
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"].startswith("attachment; ")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        texts = {name: archive.read(name) for name in archive.namelist()}
+    (index,) = (name for name in texts if name.endswith("index.html"))
+    assert "users" in texts[index].decode()
+    assert {Path(name).suffix for name in texts} <= {".html", ".css", ".png", ".svg", ".ico"}
+    assert all(name == Path(name).as_posix() and ".." not in name for name in texts)
+    assert not any(b"ann@example.org" in text for text in texts.values())
+    assert "refused" in live.admin.get(f"runs/{ids['rejected']}/report/docs.zip", 404)["detail"]
+
+
+ABOUT_A_RUN = ["", "/changes", "/causes", "/findings", "/findings.csv", "/log"]
+ABOUT_A_RUN += ["/report", "/report/docs.zip"]
+
+
+@pytest.mark.parametrize(
+    "run", ["00000000-0000-0000-0000-000000000000", "nonsense", "'%20or%201=1"]
+)
+@pytest.mark.parametrize("path", ABOUT_A_RUN)
+def test_run_that_is_not_there_is_told_so(live: Live, run: str, path: str) -> None:
+    """A run of no or of an impossible id is 404 with a sentence."""
+    assert "There is no run" in live.admin.get(f"runs/{run}{path}", 404)["detail"]
+
+
+def test_records_tell_why(live: Live, ids: dict[str, str]) -> None:
+    """A search leads to a person, and the person's story to the runs that changed them."""
+    (found,) = live.admin.get(f"{SITE}/records", q="ann lee")["records"]
+    assert (found["kind"], found["label"], found["managed"]) == ("user", "Ann Lee", True)
+    story = live.admin.get(f"{SITE}/records/user/{found['id']}")
+    changes = {(c["kind"], c["action"], c["run_id"], c["other"]) for c in story["changes"]}
+    assert changes == {
+        ("user", "add", ids["applied"], None),
+        ("assignment", "add", ids["applied"], "Mathematics"),
+    }
+    assert {c["requested_by"] for c in story["changes"]} == {"op"}
+    assert {c["credited_to"] for c in story["changes"]} == {"admin@example.org"}
+    assert live.admin.get(f"{SITE}/records", q=" ") == {"records": []}
+    assert live.admin.get(f"{SITE}/records", q="%") == {"records": []}
+    live.admin.get(f"{SITE}/records", 422)
+    live.admin.get(f"{SITE}/records", 422, q="a\0b")
+    live.admin.get(f"{SITE}/records/user/{2**62}", 404)
+    live.admin.get(f"{SITE}/records/school/1", 422)
+    live.admin.get(f"sites/atlantis/records/user/{found['id']}", 404)

@@ -1,0 +1,265 @@
+"""Uploads by the API: what a person brings becomes a run, or is refused before it costs anything.
+
+The sync of the site is off all the while: uploads don't ask for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import zipfile
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import pytest
+
+from live import SYNC, UPLOAD, running, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from live import Live
+
+SITE = "sites/default"
+UPLOADS = f"{SITE}/uploads"
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own, with the site `default`, whose sync is off."""
+    with running() as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def district(data: Path) -> bytes:
+    """A sample district."""
+    return (data / "district-small-1.1.zip").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def lone(data: Path) -> dict[str, bytes]:
+    """The files of the sample district, one by one."""
+    with zipfile.ZipFile(data / "district-small-1.1.zip") as package:
+        return {name: package.read(name) for name in package.namelist()}
+
+
+@pytest.fixture(scope="module")
+def first(live: Live, district: bytes) -> dict[str, Any]:
+    """The first upload: what the API answered, and the run that it became."""
+    uploaded = live.admin.upload(district)
+    return {"uploaded": uploaded, "run": live.follow(uploaded)}
+
+
+def runs_in_airflow(live: Live, dag_id: str = UPLOAD) -> int:
+    """Return how many runs of a DAG Airflow has."""
+    found = live.admin.get(f"/api/v2/dags/{dag_id}/dagRuns", limit=1)
+    return int(found["total_entries"])
+
+
+@pytest.fixture
+def unchanged(live: Live, first: dict[str, Any]) -> Iterator[None]:
+    """Make sure that a test leaves neither a run nor a file behind."""
+    before = runs_in_airflow(live), live.uploads()
+    yield
+    wait_for(lambda: True if (runs_in_airflow(live), live.uploads()) == before else None)
+
+
+def test_upload_becomes_a_run(live: Live, first: dict[str, Any], district: bytes) -> None:
+    """A package is taken in, read by a run of the upload DAG, and applied while the sync is off."""
+    uploaded, run = first["uploaded"], first["run"]
+    assert uploaded["sha256"] == run["sha256"] == hashlib.sha256(district).hexdigest()
+    assert (uploaded["size"], uploaded["same_as"]) == (len(district), None)
+    assert uploaded["dag_id"] == run["dag_run"]["dag_id"] == UPLOAD
+    assert (run["outcome"], run["type"]) == ("succeeded", "Users + courses, manual upload")
+    assert (run["trigger"], run["requested_by"]) == ("upload", "admin")
+    assert run["counts"]["users"]["added"] == 20
+    assert run["sentence"].startswith("Applied: 20 users added, 91 courses added")
+    assert live.admin.get(f"{SITE}/preferences")["enabled"] is False
+
+
+def test_uploaded_file_is_gone_when_it_was_read(live: Live, first: dict[str, Any]) -> None:
+    """A package may hold students: nothing of it stays once its run has ended."""
+    assert live.uploads() == []
+
+
+def test_same_package_again_points_to_the_first(
+    live: Live, first: dict[str, Any], district: bytes
+) -> None:
+    """The same bytes are taken in again, and the answer names the run that read them before."""
+    again = live.admin.upload(district)
+    assert again["same_as"]["run_id"] == first["run"]["run_id"]
+    assert again["same_as"]["outcome"] == "succeeded"
+    assert again["run_id"] != first["run"]["run_id"]
+    assert live.follow(again)["outcome"] == "no_changes"
+
+
+def test_lone_files_touch_their_own_kind(
+    live: Live, first: dict[str, Any], lone: dict[str, bytes]
+) -> None:
+    """A lone users.csv is about users only, and a lone courses.csv about courses only."""
+    op = live.person("op")
+    fewer = b"".join(lone["courses.csv"].splitlines(keepends=True)[:-1])
+    started = [op.upload(lone["users.csv"], "users"), op.upload(fewer, "courses")]
+    of_users, of_courses = (live.follow(one) for one in started)
+    assert (of_users["type"], of_users["outcome"]) == ("Users, manual upload", "no_changes")
+    assert of_courses["type"] == "Courses, manual upload"
+    assert of_courses["requested_by"] == "op"
+    assert of_courses["counts"]["courses"]["removed"] == 1
+    assert sum(of_courses["counts"]["users"].values()) == 0
+    assert live.uploads() == []
+
+
+def test_run_is_there_before_it_is_recorded(live: Live, first: dict[str, Any]) -> None:
+    """Right after an upload its DAG run can be followed, also while it only waits for its turn."""
+    started = live.admin.upload(b"PK\x05\x06" + bytes(18))
+    where = f"dag-runs/{started['dag_id']}/{started['dag_run_id'].replace('+', '%2B')}"
+    at_once = live.admin.get(where)
+    assert at_once["run_id"] == started["run_id"]
+    assert at_once["dag_run"]["state"] in {"queued", "running"}
+    assert [stage["stage"] for stage in at_once["dag_run"]["stages"]] == [
+        *("extract", "validate", "diff", "review", "apply", "record")
+    ]
+    run = live.follow(started)
+    assert live.admin.get(where)["recorded"] is True
+    assert run["outcome"] == "rejected"
+    assert run["dag_run"]["state"] == "failed"
+    assert live.uploads() == []
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(
+    ("kind", "name", "what"),
+    [
+        ("users", "courses.csv", "this is courses.csv"),
+        ("courses", "users.csv", "this is users.csv"),
+        ("package", "users.csv", "this is users.csv"),
+        ("users", "", "this is a zip"),
+    ],
+)
+def test_wrong_file_is_named(
+    live: Live, district: bytes, lone: dict[str, bytes], kind: str, name: str, what: str
+) -> None:
+    """A file that is not what the button takes is refused at once, and named."""
+    refused = live.admin.upload(lone.get(name, district), kind, 415)
+    assert refused["code"] == "upload.wrong_kind"
+    assert what in refused["detail"]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_empty_file_is_refused(live: Live) -> None:
+    """A file without bytes starts nothing."""
+    assert "empty" in live.admin.upload(b"", "users", 422)["detail"]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_unknown_kind_and_unknown_site_are_refused(live: Live, district: bytes) -> None:
+    """What nobody offered to take in is not taken in."""
+    assert live.admin.upload(district, "demographics", 422)["errors"][0]["field"] == "kind"
+    live.admin.ask("POST", UPLOADS, 422, content=district)
+    where = "sites/atlantis/uploads?kind=package"
+    assert "atlantis" in live.admin.ask("POST", where, 404, content=district)["detail"]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_length_has_to_be_declared(live: Live, district: bytes) -> None:
+    """An upload without a length is refused: nobody could say how far it has come."""
+    where = f"{UPLOADS}?kind=package"
+    assert (
+        "Content-Length" in live.admin.ask("POST", where, 411, content=iter([district]))["detail"]
+    )
+
+
+def test_limits_are_told(live: Live) -> None:
+    """A page knows the limits before anybody uploads."""
+    limits = live.person("viewer").get(f"{UPLOADS}/limits")
+    assert limits == {"package": 256 * MIB, "users": 512 * MIB, "courses": 512 * MIB}
+
+
+class Raw:
+    """A client that says what it likes and sends what it likes."""
+
+    def __init__(self, live: Live, headers: str, kind: str = "package") -> None:
+        """Connect, and send the head of an upload."""
+        at = urlsplit(live.origin)
+        self.socket = socket.create_connection((at.hostname, at.port), timeout=30)
+        head = (
+            f"POST /oneroster/api/v1/{UPLOADS}?kind={kind} HTTP/1.1\r\nHost: {at.netloc}\r\n"
+            f"Authorization: Bearer {live.admin.token}\r\n{headers}\r\n\r\n"
+        )
+        self.socket.sendall(head.encode())
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Hang up."""
+        self.socket.close()
+
+    def status(self) -> int:
+        """Return the status of the answer."""
+        return int(self.socket.makefile("rb").readline().split()[1])
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(("kind", "size"), [("package", 256), ("users", 512), ("courses", 512)])
+def test_too_large_an_upload_is_refused_before_it_comes(live: Live, kind: str, size: int) -> None:
+    """One byte more than the limit is refused as it is declared; not a byte is waited for."""
+    with Raw(live, f"Content-Length: {size * MIB + 1}", kind) as client:
+        assert client.status() == 413
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "+7", "٣", "many"])
+def test_length_that_is_no_number_is_refused(live: Live, length: str) -> None:
+    """A length that can't be counted is refused, and harms nobody."""
+    with Raw(live, f"Content-Length: {length}") as client:
+        assert client.status() in {400, 411}
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_length_that_contradicts_the_body_is_refused(live: Live, district: bytes) -> None:
+    """A body in chunks that declares a length as well is refused: one of the two is a lie."""
+    with Raw(live, "Content-Length: 5\r\nTransfer-Encoding: chunked") as client:
+        client.socket.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(district), district))
+        assert client.status() == 400
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_client_that_goes_away_leaves_nothing(live: Live, district: bytes) -> None:
+    """An upload that is cut off starts no run, and what had come is removed."""
+    with Raw(live, f"Content-Length: {len(district)}") as client:
+        client.socket.sendall(district[: len(district) // 2])
+        wait_for(lambda: live.uploads() or None)
+
+
+def test_sync_that_is_off_does_not_run_now(live: Live, first: dict[str, Any]) -> None:
+    """Run now is refused while the sync is off, because Airflow would keep the run waiting."""
+    before = runs_in_airflow(live, SYNC)
+    refused = live.admin.post(f"{SITE}/runs", expect=409)
+    assert refused["code"] == "sync.disabled"
+    assert runs_in_airflow(live, SYNC) == before
+
+
+def test_run_now_reads_the_source_of_the_site(
+    live: Live, first: dict[str, Any], data: Path
+) -> None:
+    """An operator starts the scheduled sync by hand, and it reads the site's own source."""
+    shown = live.admin.get(f"{SITE}/preferences")
+    settings = {**shown["settings"], "source": str(data / "district-small-1.1.zip")}
+    live.admin.put(f"{SITE}/preferences", {"version": shown["version"], "settings": settings})
+    live.admin.put(f"{SITE}/enabled", {"enabled": True})
+    try:
+        started = live.person("op").post(f"{SITE}/runs")
+        run = live.follow(started)
+    finally:
+        live.admin.put(f"{SITE}/enabled", {"enabled": False})
+    assert started["dag_id"] == SYNC
+    assert run["type"] == "Users + courses, started by hand"
+    assert (run["trigger"], run["requested_by"]) == ("schedule", "op")
+    assert run["sha256"] == first["run"]["sha256"]
+    assert run["outcome"] in {"no_changes", "succeeded"}
+    assert (data / "district-small-1.1.zip").exists()

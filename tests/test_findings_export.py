@@ -1,0 +1,130 @@
+"""Findings as a download: whole, in order, and nothing in it that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oneroster_sync.findings import CODES
+from oneroster_sync.findings.export import COLUMNS, as_csv, inert
+from oneroster_sync.store import database, run_details
+from roster_of import SCHOOL, changed
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+PLAIN: dict[str, Any] = {
+    "severity": "error",
+    "code": "row.invalid_date",
+    "file": "users.csv",
+    "row": 7,
+    "rows": 1,
+    "column": "c",
+    "sourced_id": "u1",
+    "expected": None,
+    "meaning": "It is no date.",
+    "hint": "Mend it.",
+}
+STARTS = [
+    "=",
+    "+",
+    "-",
+    "@",
+    "|",
+    "%",
+    "\t",
+    "\r",
+    "\n",
+    "\0",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+]
+
+
+def read(text: str) -> list[list[str]]:
+    """Return the cells of a CSV text, without the mark at its start."""
+    return list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+
+def cell(sourced_id: str) -> str:
+    """Return the cell in which a sourcedId ends up."""
+    told = "".join(as_csv([{**PLAIN, "sourced_id": sourced_id}]))
+    return read(told)[1][COLUMNS.index("sourced_id")]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=[f"U+{ord(start):04X}" for start in STARTS])
+def test_no_cell_starts_a_formula(start: str) -> None:
+    """A value that begins as a formula does gets an apostrophe, also behind blanks."""
+    payload = f"{start}HYPERLINK(1)"
+    assert inert(payload) == f"'{payload}"
+    assert inert(f"   {payload}") == f"'   {payload}"
+    assert cell(payload).startswith("'")
+
+
+@pytest.mark.parametrize("value", ["u1", "00123", "a=b", "ann@x.org", "1-2", "Ω", "", " ", "'=1"])
+def test_other_values_stay_as_they_are(value: str) -> None:
+    """What is no formula is not changed, neither are leading zeros."""
+    assert cell(value) == value
+
+
+def test_numbers_and_blanks_stay_numbers_and_blanks() -> None:
+    """A row number is a number and what is not known is blank, not the word None."""
+    row = read("".join(as_csv([PLAIN])))[1]
+    assert row[COLUMNS.index("row")] == "7"
+    assert row[COLUMNS.index("expected")] == ""
+
+
+@pytest.mark.parametrize("value", ['say "hi"', "a,b", "a;b", "two\nlines", "two\r\nlines", "a\rb"])
+def test_values_do_not_break_out_of_their_cell(value: str) -> None:
+    """Quotes, separators and line breaks in a value make no new cell and no new row."""
+    rows = read("".join(as_csv([{**PLAIN, "sourced_id": value}])))
+    assert len(rows) == 2
+    assert len(rows[1]) == len(COLUMNS)
+    assert rows[1][COLUMNS.index("sourced_id")] == value
+
+
+def test_download_begins_with_its_encoding_and_its_header() -> None:
+    """A spreadsheet is told that it is UTF-8, and what the columns are, also without findings."""
+    assert "".join(as_csv([])) == "\ufeff" + ",".join(COLUMNS) + "\r\n"
+
+
+@pytest.mark.parametrize("count", [1, 499, 500, 501, 1000, 1001])
+def test_no_finding_is_lost_between_pieces(count: int) -> None:
+    """Every finding is there once and in order, however the download is cut into pieces."""
+    pieces = list(as_csv({**PLAIN, "row": number} for number in range(count)))
+    numbers = [row[COLUMNS.index("row")] for row in read("".join(pieces))[1:]]
+    assert numbers == [str(number) for number in range(count)]
+
+
+def test_download_begins_before_the_last_finding_was_read() -> None:
+    """Findings are not gathered in memory: the first piece comes after some of them."""
+    taken = []
+
+    def findings() -> Any:
+        for number in range(100_000):
+            taken.append(number)
+            yield PLAIN
+
+    next(as_csv(findings()))
+    assert len(taken) <= 1000
+
+
+def test_download_of_a_run_tells_its_findings(site: Site) -> None:
+    """The download has a row for each finding of the run, with what it means and what to do."""
+    package = changed(SCHOOL, "users.csv", "ann,true", '"=1+1",maybe')
+    run = site.sync(changed(package, "enrollments.csv", "m1,ann", 'm1,"=1+1"'))
+    with database.engine().connect() as connection:
+        rows = read("".join(as_csv(run_details.all_findings(connection, run["run_id"]))))
+    told = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert [(row["code"], row["file"] or None, row["row"] or None) for row in told] == [
+        (code, file, str(row) if row else None) for code, file, row in site.findings(run)
+    ]
+    (flagged,) = (row for row in told if row["column"] == "enabledUser" and row["row"] == "2")
+    assert flagged["sourced_id"] == "'=1+1"
+    assert flagged["meaning"] == CODES[flagged["code"]].meaning
+    assert flagged["hint"] == CODES[flagged["code"]].hint

@@ -1,0 +1,241 @@
+"""Lists of runs: every run once, the newest first, however many there are and whatever is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oneroster_sync.preferences import Preferences, Scope
+from oneroster_sync.store import database, run_lists, runs
+from oneroster_sync.store.run_lists import CursorError, Page, Wanted
+from oneroster_sync.store.runs import Outcome, Run, Trigger
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+NOON = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+COUNTS = {
+    "users": {"added": 2, "updated": 1, "errors": 3, "ignored": 40},
+    "courses": {"added": 0, "errors": 0},
+    "assignments": {"added": 4, "removed": 1, "errors": 2},
+}
+
+
+def had(
+    site: Site,
+    at: dt.datetime = NOON,
+    *,
+    outcome: str | None = "succeeded",
+    trigger: Trigger = Trigger.SCHEDULE,
+    **values: Any,
+) -> str:
+    """Have a site have had a run, and return its id."""
+    run_id = str(uuid.uuid4())
+    run = Run.opened(
+        run_id=run_id,
+        site=site.name,
+        trigger=trigger,
+        requested_by="the test",
+        scope=Scope.USERS,
+        preferences=Preferences(site=site.name),
+        started_at=at,
+    )
+    with database.engine().begin() as connection:
+        runs.begin(connection, run)
+        runs.update(connection, run_id, outcome=outcome and Outcome(outcome), **values)
+    return run_id
+
+
+def page(site: Site, *, before: str | None = None, limit: int = 100, **wanted: Any) -> Page:
+    """Return a page of a site's runs."""
+    with database.engine().connect() as connection:
+        return run_lists.page_of_runs(
+            connection, site.name, Wanted(**wanted), before=before, limit=limit
+        )
+
+
+def listed(site: Site, **wanted: Any) -> list[str]:
+    """Return the ids of the runs of one page."""
+    return [run.run_id for run in page(site, **wanted).runs]
+
+
+def all_pages(site: Site, limit: int, **wanted: Any) -> list[list[str]]:
+    """Return the ids of the runs of every page, from the newest to the oldest."""
+    found, before = [], None
+    while True:
+        one = page(site, before=before, limit=limit, **wanted)
+        found.append([run.run_id for run in one.runs])
+        if one.older is None:
+            return found
+        before = one.older
+
+
+def test_newest_comes_first(site: Site) -> None:
+    """Runs are listed by their start, the newest first, whatever the order they were stored in."""
+    second, third, first = (had(site, NOON + dt.timedelta(seconds=n)) for n in (2, 3, 1))
+    assert listed(site) == [third, second, first]
+
+
+def test_site_without_runs_has_an_empty_list(site: Site) -> None:
+    """A new site's list is empty, and has no older page."""
+    assert page(site) == Page([], 0, None)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8])
+def test_each_run_is_on_one_page(site: Site, limit: int) -> None:
+    """Page by page every run comes once, also where several began in the same microsecond."""
+    same = [had(site) for _ in range(5)]
+    older, newer = had(site, NOON - dt.timedelta(microseconds=1)), had(site, NOON.replace(hour=13))
+
+    pages = all_pages(site, limit)
+
+    flat = [run for one in pages for run in one]
+    assert flat == [newer, *sorted(same, reverse=True), older]
+    assert {len(one) for one in pages[:-1]} <= {limit}
+    assert pages[-1] != []
+
+
+def test_newer_runs_do_not_move_the_older_pages(site: Site) -> None:
+    """A run that begins while somebody reads shows no run twice, and hides none."""
+    begun = [had(site, NOON + dt.timedelta(minutes=n)) for n in range(4)]
+    first = page(site, limit=2)
+    had(site, NOON.replace(hour=14))
+    second = page(site, before=first.older, limit=2)
+    assert [run.run_id for run in (*first.runs, *second.runs)] == begun[::-1]
+
+
+def test_total_counts_what_is_wanted_on_all_pages(site: Site) -> None:
+    """The total is of the whole list, not of the page, and of the runs that are wanted only."""
+    for outcome in ("held", "held", "held", "failed"):
+        had(site, outcome=outcome)
+    assert page(site, limit=1).total == 4
+    assert page(site, limit=1, outcomes=("held",)).total == 3
+    older = page(site, limit=1, outcomes=("held",)).older
+    assert page(site, limit=1, outcomes=("held",), before=older).total == 3
+
+
+def test_outcomes_are_chosen_together(site: Site) -> None:
+    """Several outcomes list the runs of any of them; `running` stands for those under way."""
+    at = iter(NOON + dt.timedelta(minutes=n) for n in range(9))
+    held, failed, under_way, done = (
+        had(site, next(at), outcome=outcome) for outcome in ("held", "failed", None, "succeeded")
+    )
+    assert listed(site, outcomes=("held",)) == [held]
+    assert listed(site, outcomes=("failed", "held")) == [failed, held]
+    assert listed(site, outcomes=("running",)) == [under_way]
+    assert listed(site, outcomes=("running", "succeeded")) == [done, under_way]
+    assert listed(site, outcomes=("skipped",)) == []
+
+
+def test_triggers_are_chosen(site: Site) -> None:
+    """Runs are listed by what started them."""
+    scheduled, uploaded, commanded = (
+        had(site, NOON + dt.timedelta(minutes=n), trigger=trigger)
+        for n, trigger in enumerate((Trigger.SCHEDULE, Trigger.UPLOAD, Trigger.COMMAND))
+    )
+    assert listed(site, triggers=(Trigger.UPLOAD,)) == [uploaded]
+    assert listed(site, triggers=(Trigger.COMMAND, Trigger.SCHEDULE)) == [commanded, scheduled]
+
+
+def test_days_are_whole_and_in_utc(site: Site) -> None:
+    """From and to are days in UTC, and runs of both days are listed, to the last microsecond."""
+    day = dt.date(2026, 11, 24)
+    midnight = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+    before, first, last, after = (
+        had(site, at)
+        for at in (
+            midnight - dt.timedelta(microseconds=1),
+            midnight,
+            midnight + dt.timedelta(days=1, microseconds=-1),
+            midnight + dt.timedelta(days=1),
+        )
+    )
+    assert listed(site, first_on=day, last_on=day) == [last, first]
+    assert listed(site, first_on=day) == [after, last, first]
+    assert listed(site, last_on=day) == [last, first, before]
+
+
+def test_conditions_narrow_together(site: Site) -> None:
+    """A run is listed when everything that is asked holds, page by page too."""
+    wanted = [
+        had(site, NOON + dt.timedelta(minutes=n), outcome="held", trigger=Trigger.UPLOAD)
+        for n in range(3)
+    ]
+    had(site, outcome="held")
+    had(site, outcome="failed", trigger=Trigger.UPLOAD)
+    had(site, NOON - dt.timedelta(days=1), outcome="held", trigger=Trigger.UPLOAD)
+    asked = {"outcomes": ("held",), "triggers": (Trigger.UPLOAD,), "first_on": NOON.date()}
+    assert all_pages(site, 2, **asked) == [wanted[:0:-1], wanted[:1]]
+
+
+def test_other_sites_are_not_listed(site: Site) -> None:
+    """A list is of one site, and so is its total."""
+    other = type(site)(f"{site.name}-b", site.folder)
+    other.command("init", "--admin", "admin@district.example")
+    mine, theirs = had(site), had(other)
+    assert (listed(site), page(site).total) == ([mine], 1)
+    assert (listed(other), page(other).total) == ([theirs], 1)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "_",
+        "garbage",
+        "2026-11-24_00000000-0000-0000-0000-000000000000",
+        "20261124T120000.000000Z_",
+        "20261124T120000.000000Z_1; drop table runs",
+        "20261324T120000.000000Z_00000000-0000-0000-0000-000000000000",
+        "99999999999T120000.000000Z_00000000-0000-0000-0000-000000000000",
+        "' or 1=1 --_00000000-0000-0000-0000-000000000000",
+    ],
+)
+def test_what_is_no_cursor_is_refused(site: Site, cursor: str) -> None:
+    """A cursor that no list gave is refused in words, and never reaches the database."""
+    with pytest.raises(CursorError, match="begin without one"):
+        page(site, before=cursor)
+
+
+def test_cursor_of_another_site_lists_this_sites_runs(site: Site) -> None:
+    """A cursor is a point in time and tells nothing of the site that it comes from."""
+    other = type(site)(f"{site.name}-b", site.folder)
+    other.command("init", "--admin", "admin@district.example")
+    for minute in (0, 1):
+        had(other, NOON + dt.timedelta(minutes=minute))
+    mine = had(site, NOON - dt.timedelta(hours=1))
+    assert listed(site, before=page(other, limit=1).older) == [mine]
+
+
+def test_trend_tells_changes_and_errors_of_the_last_runs(site: Site) -> None:
+    """The trend has a point for each of the last runs that came to numbers, the oldest first."""
+    had(site, NOON - dt.timedelta(days=9), counts=COUNTS)
+    at = iter(NOON + dt.timedelta(minutes=n) for n in range(9))
+    first = had(site, next(at), counts=COUNTS)
+    had(site, next(at), outcome="failed")
+    had(site, next(at), outcome=None, counts=COUNTS)
+    last = had(site, next(at), outcome="held", counts={"users": {"added": 7, "errors": 0}})
+
+    with database.engine().connect() as connection:
+        points = run_lists.trend(connection, site.name, 2)
+
+    assert [(p["run_id"], p["outcome"], p["changes"], p["errors"]) for p in points] == [
+        (first, "succeeded", 8, 5),
+        (last, "held", 7, 0),
+    ]
+
+
+def test_earlier_run_of_a_package_is_the_newest_of_this_site(site: Site) -> None:
+    """The same bytes point to the newest run that read them here, and to none elsewhere."""
+    digest = uuid.uuid4().hex
+    for hour in (3, 9, 6):
+        had(site, NOON.replace(hour=hour), sha256=digest)
+    with database.engine().connect() as connection:
+        found = run_lists.earlier_run(connection, site.name, digest)
+        assert found is not None
+        assert found.started_at == NOON.replace(hour=9)
+        assert run_lists.earlier_run(connection, f"{site.name}-b", digest) is None
+        assert run_lists.earlier_run(connection, site.name, uuid.uuid4().hex) is None

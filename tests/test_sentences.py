@@ -1,0 +1,211 @@
+"""Sentences: how a run ended, why, and who decided, for a person who reads one line."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oneroster_sync import stages
+from oneroster_sync.preferences import Preferences, Scope
+from oneroster_sync.sentences import BY_SCHEDULE, in_one_sentence, type_of, what_changes
+from oneroster_sync.store.runs import Outcome, Run, Trigger
+from roster_of import SCHOOL, changed
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+COUNTS = {
+    "users": {"added": 20, "deactivated": 3, "errors": 0, "ignored": 248},
+    "courses": {"added": 1, "errors": 0},
+    "assignments": {"removed": 1, "errors": 0},
+}
+DONE = "20 users added, 3 users deactivated, 1 course added, 1 course assignment removed"
+NONE = {kind: dict.fromkeys(numbers, 0) for kind, numbers in COUNTS.items()}
+
+
+def a_run(**values: Any) -> Run:
+    """Return the record of a run."""
+    return Run.opened(
+        **{
+            "run_id": "r",
+            "site": "s",
+            "trigger": Trigger.SCHEDULE,
+            "requested_by": BY_SCHEDULE,
+            "scope": Scope.USERS_AND_COURSES,
+            "preferences": Preferences(site="s"),
+            "started_at": dt.datetime(2026, 11, 24, tzinfo=dt.UTC),
+            **values,
+        }
+    )
+
+
+def ended(outcome: str, **values: Any) -> str:
+    """Return the sentence of a run that ended so."""
+    return in_one_sentence(a_run(outcome=Outcome(outcome), **values))
+
+
+def with_errors(errors: int) -> dict[str, dict[str, int]]:
+    """Return the counts with so many rows that could not be used."""
+    return {**COUNTS, "users": {**COUNTS["users"], "errors": errors}}
+
+
+def hold(code: str, kind: str, found: int, of: int) -> dict[str, Any]:
+    """Return a hold as it is stored with the run."""
+    return {"code": code, "kind": kind, "found": found, "of": of, "limit": "", "text": "text"}
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        ({"outcome": "succeeded", "counts": COUNTS}, f"Applied: {DONE}."),
+        (
+            {"outcome": "succeeded_with_errors", "counts": with_errors(1)},
+            f"Applied: {DONE}. 1 row could not be used; what they name was left as it is.",
+        ),
+        (
+            {"outcome": "succeeded_with_errors", "counts": with_errors(1234)},
+            f"Applied: {DONE}. 1,234 rows could not be used; what they name was left as it is.",
+        ),
+        (
+            {"outcome": "no_changes", "counts": NONE},
+            "Nothing to do: the roster is already as the package wants it.",
+        ),
+        (
+            {"outcome": "rejected", "reasons": ("error zip.empty: It is empty.",)},
+            "Rejected, nothing was changed: error zip.empty: It is empty.",
+        ),
+        (
+            {"outcome": "rejected", "reasons": ("one.", "two.", "three.")},
+            "Rejected, nothing was changed: one (2 more).",
+        ),
+        (
+            {"outcome": "discarded", "decision": "discarded", "decided_by": "Ann"},
+            "Discarded by Ann, nothing was changed.",
+        ),
+        (
+            {"outcome": "discarded", "reasons": ("a preview: nothing was to be applied",)},
+            "Discarded, nothing was changed: a preview: nothing was to be applied.",
+        ),
+        (
+            {"outcome": "superseded"},
+            "Superseded, nothing was changed: another run changed the roster first.",
+        ),
+        (
+            {"outcome": "failed", "reasons": ("the disk is full",)},
+            "Failed, nothing was changed: the disk is full.",
+        ),
+        ({"outcome": "failed"}, "Failed, nothing was changed: the log says why."),
+        ({"outcome": "skipped", "reasons": ("summer break",)}, "summer break."),
+        ({"outcome": None}, "Under way."),
+    ],
+    ids=lambda value: str(value.get("outcome")) if isinstance(value, dict) else "",
+)
+def test_every_outcome_has_its_sentence(run: dict[str, Any], sentence: str) -> None:
+    """Each outcome says what became of the roster and why, in one sentence."""
+    outcome = run["outcome"]
+    values = {name: value for name, value in run.items() if name != "outcome"}
+    assert in_one_sentence(a_run(outcome=outcome and Outcome(outcome), **values)) == sentence
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
+    """Whatever is missing from its record, a run that ended has a whole sentence."""
+    sentence = in_one_sentence(a_run(outcome=outcome))
+    assert sentence.endswith(".")
+    assert "None" not in sentence
+    assert "{" not in sentence
+    assert sentence == sentence.strip()
+
+
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (hold("guard.removals", "users", 1600, 2000), "1,600 of 2,000 users would go"),
+        (
+            hold("guard.removals", "assignments", 6, 9),
+            "6 of 9 course assignments would go",
+        ),
+        (
+            hold("guard.error_rate", "users.csv", 30, 100),
+            "30 of 100 rows of users.csv have errors",
+        ),
+        (hold("guard.empty_file", "users.csv", 0, 20), "users.csv holds no rows"),
+        (
+            hold("guard.wrong_source", "courses", 1, 90),
+            "only 1 of 90 known courses are in the package",
+        ),
+        (
+            hold("guard.identity_shift", "users", 19, 20),
+            "19 of 20 users would get another sourcedId",
+        ),
+        (hold("guard.of_tomorrow", "users", 1, 2), "1 of 2 users"),
+    ],
+)
+def test_held_run_tells_the_numbers(one: dict[str, Any], told: str) -> None:
+    """A held run says what the guard counted, without its code."""
+    assert ended("held", holds=(one,)) == f"Held, nothing was changed: {told}."
+
+
+def test_held_run_tells_every_reason() -> None:
+    """Several reasons to hold a plan are all told."""
+    holds = (hold("guard.removals", "users", 6, 9), hold("guard.removals", "courses", 7, 9))
+    told = ended("held", holds=holds)
+    assert told.endswith(": 6 of 9 users would go; 7 of 9 courses would go.")
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "succeeded_with_errors"])
+def test_approved_run_names_who_approved(outcome: str) -> None:
+    """What was applied after an approval says whose it was."""
+    told = ended(outcome, counts=COUNTS, decision="approved", decided_by="Ann")
+    assert told.startswith("Applied after approval by Ann: 20 users added")
+
+
+def test_approved_run_that_still_waits_says_so() -> None:
+    """Between the approval and the application a run is not told to be held."""
+    told = ended("held", decision="approved", decided_by="Ann", holds=())
+    assert told == "Approved by Ann; it is about to be applied."
+
+
+def test_plan_without_changes_changes_nothing() -> None:
+    """A plan that comes to nothing says so, whatever was ignored or broken."""
+    counts = {"users": {"added": 0, "errors": 3, "ignored": 40}}
+    assert what_changes(counts) == what_changes(None) == what_changes({}) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "Users + courses, automated"),
+        ({"requested_by": "ann"}, "Users + courses, started by hand"),
+        ({"trigger": Trigger.UPLOAD, "scope": Scope.USERS}, "Users, manual upload"),
+        ({"trigger": Trigger.UPLOAD, "scope": Scope.COURSES}, "Courses, manual upload"),
+        ({"trigger": Trigger.COMMAND}, "Users + courses, command line"),
+        ({"trigger": Trigger.UPLOAD, "undoes": "another"}, "Undo of a run"),
+    ],
+)
+def test_type_says_what_was_processed_and_how(values: dict[str, Any], told: str) -> None:
+    """The type names what was processed, and whether the schedule or a person began it."""
+    assert type_of(a_run(**values)) == told
+
+
+def test_sentences_of_real_runs(site: Site) -> None:
+    """Runs that were made, held, discarded and refused say so from their records."""
+
+    def sentence(run: dict[str, Any]) -> str:
+        return in_one_sentence(stages.find(run["run_id"]))
+
+    site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
+    first, again = site.sync(SCHOOL), site.sync(SCHOOL)
+    held = site.sync(changed(SCHOOL, "users.csv", "bob,true", "bob,false"))
+    empty = site.sync({"users.csv": ""})
+
+    done = "3 users added, 2 courses added, 2 course assignments added"
+    assert sentence(first) == f"Applied: {done}."
+    assert sentence(again).startswith("Nothing to do")
+    assert sentence(held) == "Held, nothing was changed: 1 of 3 users would go."
+    assert sentence(empty).startswith("Rejected, nothing was changed: error table.missing_header")
+    site.command("discard", held["run_id"])
+    assert sentence(held).startswith("Discarded by ")
+    assert sentence(held).endswith(" on the command line, nothing was changed.")

@@ -1,0 +1,186 @@
+"""Why is it so? Search finds the record that is meant, and its story says everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from oneroster_sync.store import database, history, preferences
+from roster_of import SCHOOL, changed
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+HEADER = "sourcedId,enabledUser,role,username,givenName,familyName,email"
+STAFF = {"users.csv": SCHOOL["users.csv"]}
+
+
+def found(site: Site, term: str, limit: int = 20) -> list[str]:
+    """Return the labels of what a search finds."""
+    with database.engine().connect() as connection:
+        return [record["label"] for record in history.search(connection, site.name, term, limit)]
+
+
+def story(site: Site, term: str, kind: str = "user") -> dict[str, Any]:
+    """Return the story of the record that a sourcedId names."""
+    with database.engine().connect() as connection:
+        (record,) = (
+            record
+            for record in history.search(connection, site.name, term, 20)
+            if record["sourced_id"] == term and record["kind"] == kind
+        )
+        told = history.tell(connection, site.name, kind, record["id"])
+    assert told is not None
+    return told
+
+
+def write(site: Site, statement: str) -> None:
+    """Change a site's records by hand, as the platform does."""
+    with database.engine().begin() as connection:
+        connection.execute(sa.text(statement), {"site": site.name})
+
+
+@pytest.mark.parametrize(
+    ("term", "labels"),
+    [
+        ("ann", ["Ann Lee"]),
+        ("ANN LEE", ["Ann Lee"]),
+        ("lee", ["Ann Lee"]),
+        ("ann@x.org", ["Ann Lee"]),
+        ("Ann@X.org", ["Ann Lee"]),
+        ("x.org", ["Ann Lee", "Bob Ray", "Cec Poe"]),
+        ("art", ["Art"]),
+        ("M1", ["Maths"]),
+        ("maths", ["Maths"]),
+        ("a", ["admin@district.example", "Ann Lee", "Art", "Bob Ray", "Maths"]),
+        ("nobody", []),
+        ("%", []),
+        ("_", []),
+        ("x_org", []),
+        ("\\", []),
+        ("' or '1'='1", []),
+    ],
+)
+def test_search_finds_names_addresses_codes_and_ids(
+    site: Site, term: str, labels: list[str]
+) -> None:
+    """A part of a name, an address, a title or a code finds it, in whatever case, as written."""
+    site.sync(SCHOOL)
+    assert sorted(found(site, term), key=str.casefold) == labels
+
+
+def test_signs_of_patterns_are_searched_for_as_they_are(site: Site) -> None:
+    """%, _ and the backslash stand for themselves."""
+    rows = ["p,true,teacher,p,100%,Sure,p@x.org", "u,true,teacher,u,snake_case,Lee,u@x.org"]
+    rows += ["b,true,teacher,b,back\\slash,Lee,b@x.org", "o,true,teacher,o,100,Lee,o@x.org"]
+    site.sync({"users.csv": "\n".join([HEADER, *rows]) + "\n"})
+    assert found(site, "0%") == ["100% Sure"]
+    assert found(site, "e_c") == ["snake_case Lee"]
+    assert found(site, "k\\s") == ["back\\slash Lee"]
+
+
+def test_what_is_meant_exactly_comes_first(site: Site) -> None:
+    """The record of that sourcedId or address stands before those that only contain it."""
+    rows = ["zed,true,teacher,z,Zed,Zed,ann@y.org", "x,true,teacher,x,Ann,Zedler,x@x.org"]
+    site.sync({"users.csv": "\n".join([HEADER, *rows]) + "\n"})
+    assert found(site, "zed") == ["Zed Zed", "Ann Zedler"]
+    assert found(site, "ann@y.org") == ["Zed Zed"]
+    assert found(site, "zed", limit=1) == ["Zed Zed"]
+
+
+def test_who_is_gone_is_found(site: Site) -> None:
+    """Inactive users and removed courses are found: it is them that people ask about."""
+    site.sync(SCHOOL)
+    gone = changed(SCHOOL, "users.csv", "bob,true", "bob,false")
+    site.sync(changed(gone, "courses.csv", "art,Art,A1\n", ""))
+    assert found(site, "bob") == ["Bob Ray"]
+    assert found(site, "art") == ["Art"]
+    assert story(site, "bob")["status"] == "inactive"
+    assert story(site, "art", "course")["status"] == "removed"
+
+
+def test_other_sites_are_not_found(site: Site) -> None:
+    """Neither a search nor a number leads to a record of another site."""
+    site.sync(STAFF)
+    other = type(site)(f"{site.name}-b", site.folder)
+    other.command("init", "--admin", "admin@district.example")
+    assert found(other, "ann") == []
+    record = story(site, "ann")
+    with database.engine().connect() as connection:
+        assert history.tell(connection, other.name, "user", record["id"]) is None
+        assert history.tell(connection, site.name, "course", 2**62) is None
+
+
+def test_story_tells_everything_newest_first(site: Site) -> None:
+    """Each change says when, by which run, why, from which row, who asked and who is credited."""
+    runs = [
+        site.sync(package)
+        for package in (STAFF, changed(STAFF, "users.csv", "Bob,Ray", "Robert,Ray"))
+    ]
+    told = story(site, "bob")
+    assert (told["label"], told["email"], told["role"]) == ("Robert Ray", "bob@x.org", "teacher")
+    assert told["protected"] is None
+    update, add = told["changes"]
+    assert [update["run_id"], add["run_id"]] == [runs[1]["run_id"], runs[0]["run_id"]]
+    assert update["made_at"] > add["made_at"]
+    assert update["fields"] == [{"field": "given_name", "before": "Bob", "after": "Robert"}]
+    assert (update["action"], update["file"], update["row"]) == ("update", "users.csv", 3)
+    assert update["requested_by"] == runs[1]["requested_by"]
+    assert update["credited_to"] == "admin@district.example"
+
+
+def test_assignments_name_their_other_end(site: Site) -> None:
+    """Seen from a user an assignment names the course, seen from a course the user."""
+    site.sync(SCHOOL)
+    (of_bob,) = (c for c in story(site, "bob")["changes"] if c["kind"] == "assignment")
+    (of_art,) = (c for c in story(site, "art", "course")["changes"] if c["kind"] == "assignment")
+    assert (of_bob["other"], of_art["other"]) == ("Art", "Bob Ray")
+    assert all(c["other"] is None for c in story(site, "bob")["changes"] if c["kind"] == "user")
+
+
+def test_findings_about_the_record_say_what_to_do(site: Site) -> None:
+    """Errors in the record's rows are told with their run, what they mean and what to do."""
+    site.sync(STAFF)
+    run = site.sync(changed(STAFF, "users.csv", "Bob,Ray", ",Ray"))
+    (finding,) = story(site, "bob")["findings"]
+    assert (finding["code"], finding["run_id"]) == ("row.missing_required_value", run["run_id"])
+    assert finding["meaning"].endswith(".")
+    assert finding["hint"].endswith(".")
+    assert story(site, "ann")["findings"] == []
+
+
+def test_story_says_what_protects_a_record(site: Site) -> None:
+    """The credited administrator and what was made by hand say why the sync leaves them alone."""
+    site.sync(SCHOOL)
+    write(site, "update courses set managed = false where site = :site and sourced_id = 'art'")
+    site.command("preferences", "--set", "credited_admin=ann@x.org")
+    by_hand = "it was made by hand and is not managed by the sync"
+    assert story(site, "ann")["protected"] == "it is the credited administrator"
+    assert story(site, "bob")["protected"] is None
+    assert story(site, "maths", "course")["protected"] is None
+    assert story(site, "art", "course")["protected"] == by_hand
+    with database.engine().connect() as connection:
+        (admin,) = history.search(connection, site.name, "admin@district.example", 20)
+        told = history.tell(connection, site.name, "user", admin["id"])
+    assert told is not None
+    assert told["protected"] == by_hand
+
+
+def accounts(site: Site, term: str, limit: int = 20) -> list[str]:
+    """Return the addresses of the accounts that could be credited."""
+    with database.engine().connect() as connection:
+        found = preferences.accounts(connection, site.name, term, limit)
+    return [account["email"] for account in found]
+
+
+def test_accounts_that_can_be_credited(site: Site) -> None:
+    """Active accounts with an address are offered, administrators first, as written."""
+    package = changed(STAFF, "users.csv", "bob,true,teacher", "bob,true,administrator")
+    package = changed(package, "users.csv", "cec,true", "cec,false")
+    site.sync(package)
+    assert accounts(site, "") == ["bob@x.org", "admin@district.example", "ann@x.org"]
+    assert accounts(site, "ANN lee") == ["ann@x.org"]
+    assert accounts(site, "", limit=1) == ["bob@x.org"]
+    assert [accounts(site, term) for term in ("cec", "%", "_", "\\")] == [[], [], [], []]
