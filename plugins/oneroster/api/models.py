@@ -21,13 +21,8 @@ OutcomeName = Literal[
     "failed",
     "skipped",
 ]
-Reason = Annotated[
-    str,
-    StringConstraints(
-        max_length=500, strip_whitespace=True, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-    ),
-]
-"""Text of a person; it may have several lines."""
+_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+Reason = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True, pattern=_LINES)]
 
 
 class _Body(BaseModel):
