@@ -66,7 +66,7 @@ test: setup browser ## run all tests (ARGS="-k name" for some)
 	$(RUN) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 # The tests drive the pages in a real browser; CHROMIUM names one that is not on the path.
-browser:
+browser: ## make sure that there is a Chromium for the tests
 	@for name in $$CHROMIUM chromium chromium-browser google-chrome google-chrome-stable; do \
 		if command -v "$$name" >/dev/null; then exit 0; fi; \
 	done; \

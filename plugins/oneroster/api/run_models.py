@@ -1,0 +1,255 @@
+"""The shapes of what is told of a run: a part of `models`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+Kind = Literal["user", "course", "assignment"]
+OutcomeName = Literal[
+    "succeeded",
+    "succeeded_with_errors",
+    "no_changes",
+    "held",
+    "rejected",
+    "discarded",
+    "superseded",
+    "failed",
+    "skipped",
+]
+
+
+class FieldChange(BaseModel):
+    """One field before and after."""
+
+    field: str
+    before: Any = None
+    after: Any = None
+
+
+class Severities(BaseModel):
+    """How many findings there are."""
+
+    errors: int
+    warnings: int
+
+
+class RunSummary(BaseModel):
+    """A run as a list shows it; without an outcome it is under way."""
+
+    run_id: str
+    site: str
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    outcome: OutcomeName | None
+    stage: str
+    trigger: Literal["schedule", "upload", "command"]
+    type: str
+    scope: Literal["users", "users_and_courses", "courses"]
+    requested_by: str
+    counts: dict[str, dict[str, int]] | None
+    findings: Severities
+    sentence: str
+
+
+class Runs(BaseModel):
+    """A page of runs, the newest first."""
+
+    runs: list[RunSummary]
+    total: int
+    older: str | None
+
+
+class Point(BaseModel):
+    """One run as a point in time."""
+
+    run_id: str
+    started_at: dt.datetime
+    outcome: OutcomeName
+    changes: int
+    errors: int
+
+
+class Trend(BaseModel):
+    """The last runs, the oldest first."""
+
+    points: list[Point]
+
+
+class Stage(BaseModel):
+    """One stage as Airflow runs it."""
+
+    stage: str
+    state: str | None
+    try_number: int
+    started_at: dt.datetime | None
+    ended_at: dt.datetime | None
+
+
+class DagRun(BaseModel):
+    """The DAG run behind a run."""
+
+    dag_id: str
+    dag_run_id: str
+    state: str
+    stages: list[Stage]
+
+
+class DagRunState(BaseModel):
+    """A DAG run, and the run that it is; not recorded means that it has not begun."""
+
+    run_id: str
+    recorded: bool
+    dag_run: DagRun
+
+
+class Hold(BaseModel):
+    """A guard that holds a plan, with the numbers that it judged."""
+
+    code: str
+    kind: str
+    found: int
+    of: int
+    limit: str
+    text: str
+
+
+class Decision(BaseModel):
+    """What a person decided about a held plan."""
+
+    decision: Literal["approved", "discarded"]
+    by: str
+    at: dt.datetime
+    reason: str | None
+
+
+class Has(BaseModel):
+    """What else there is of a run."""
+
+    changes: int | None
+    report: bool
+    log: bool
+
+
+class Can(BaseModel):
+    """What the user may do with the run as it stands."""
+
+    approve: bool
+    discard: bool
+    undo: bool
+
+
+class RunDetail(RunSummary):
+    """A run with all that is known about it as a whole."""
+
+    reasons: list[str]
+    package: str | None
+    sha256: str | None
+    oneroster_version: str | None
+    plan_hash: str | None
+    base_version: int | None
+    applied_at: dt.datetime | None
+    credited_admin: str | None
+    undoes: str | None
+    decision: Decision | None
+    holds: list[Hold]
+    dag_run: DagRun | None
+    has: Has
+    can: Can
+
+
+class Change(BaseModel):
+    """One record, before and after."""
+
+    kind: Kind
+    action: str
+    sourced_id: str | None
+    label: str | None
+    fields: list[FieldChange]
+    reason: str
+    file: str | None
+    row: int | None
+
+
+class Changes(BaseModel):
+    """A page of changes; not applied means that they would be made."""
+
+    changes: list[Change]
+    next: int | None
+    applied: bool
+
+
+class Cause(BaseModel):
+    """Findings that are mended together."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    file: str | None
+    column: str | None
+    expected: str | None
+    findings: int
+    rows: int
+    first_row: int | None
+    meaning: str
+    hint: str
+
+
+class Causes(BaseModel):
+    """What has to be mended, errors first, then by rows touched."""
+
+    causes: list[Cause]
+
+
+class FindingRow(BaseModel):
+    """One finding."""
+
+    seq: int
+    code: str
+    severity: Literal["error", "warning"]
+    file: str | None
+    row: int | None
+    rows: int
+    column: str | None
+    sourced_id: str | None
+    expected: str | None
+    meaning: str
+    hint: str
+
+
+class FindingRows(BaseModel):
+    """A page of findings."""
+
+    findings: list[FindingRow]
+    next: int | None
+
+
+class Expectation(BaseModel):
+    """What became of one expectation."""
+
+    expectation: str
+    column: str | None
+    title: str
+    severity: str
+    success: bool
+    unexpected: int
+    checked: int
+    code: str | None
+
+
+class SuiteResult(BaseModel):
+    """What became of one suite."""
+
+    file: str
+    version: str | None
+    success: bool
+    rows: int
+    expectations: list[Expectation]
+
+
+class Report(BaseModel):
+    """What Great Expectations said of a package."""
+
+    suites: list[SuiteResult]
+    docs: str | None
