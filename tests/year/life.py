@@ -9,7 +9,6 @@ from year.truth import TERMS
 
 if TYPE_CHECKING:
     import datetime as dt
-    import datetime as dt
     import random
 
     from year.truth import Course, Person, Truth

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from year.entries import Agenda
 
 BAD_DAYS = 0.35
-"""The share of days on which about one row in a hundred is bad."""
+"""The share of days on which one row in a hundred or two hundred is bad."""
+_BAD_ROWS = (0.005, 0.01)
 _MANY_ERRORS = frozenset({"guard.error_rate"})
-"""One bad row in a hundred may be more of another file, by what hangs from it."""
+"""What hangs from bad rows may be more than one row in a hundred."""
 _DAY = dt.timedelta(days=1)
 
 
@@ -144,14 +145,14 @@ class Simulation:
         """Yield the slots of the site's own schedule, and live the days in between."""
         at = self.doors.now
         while True:
-            chosen, before = self.doors.preferences(), self._lived_to
+            chosen = self.doors.preferences()
             slot = schedule.next_slot(chosen, at)
             assert slot is not None
             while self._lived_to < min(slot.date(), self.agenda.last_on) - _DAY:
                 self._live(self._lived_to + _DAY)
             if self.doors.preferences() != chosen:
                 continue  # what was saved in between counts at once
-            self._expect_skipped(chosen, before, slot.date())
+            self._expect_skipped(chosen, at.date(), slot.date())
             if slot.date() > self.agenda.last_on:
                 return
             assert schedule.skip_slot(chosen, slot, now=slot + dt.timedelta(minutes=1)) is None
@@ -167,7 +168,7 @@ class Simulation:
 
     def _expect_skipped(self, chosen: Preferences, after: dt.date, before: dt.date) -> None:
         """Check that no sync is wanted on the days between two slots."""
-        for number in range(2, (before - after).days):
+        for number in range(1, (before - after).days):
             moment = dt.datetime.combine(after + number * _DAY, chosen.time_utc, dt.UTC)
             skip = schedule.skip_slot(chosen, moment, now=moment)
             assert skip is not None, f"{moment} was left out and is wanted"
@@ -207,7 +208,9 @@ class Simulation:
         clean = self.rng.random() >= self.share_of_bad_days or before is None
         clean |= self.doors.now.date() in self.agenda.held
         if not clean:
-            package, faults = plant_faults(mishaps.without_address(package, self.rng), self.rng)
+            package = mishaps.without_address(package, self.rng)
+            share = self.rng.choice(_BAD_ROWS)
+            package, faults = plant_faults(package, self.rng, share=share)
             self.tally.bad_rows += len(faults) + 1
         self.put(package)
         return clean

@@ -31,7 +31,7 @@ class Tally:
         wrong: Everything that should not have happened.
         deactivations: How many wrong deactivations there are among it.
         by_mistake: People deactivated by a wrong approval.
-        put_back: How many of them undo brought back.
+        put_back: How many of them undo brought back; the others had left by then.
     """
 
     seed: int
