@@ -20,7 +20,6 @@ LAYERS = {
     "row",
     "reference",
     "semantic",
-    "mapping",
     "guard",
 }
 ERROR, WARNING = Severity.ERROR, Severity.WARNING

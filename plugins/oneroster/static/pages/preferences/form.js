@@ -12,7 +12,6 @@ import { SaveBar } from "./save_bar.js";
 import { Schedule } from "./schedule.js";
 import { Source } from "./source.js";
 import { SyncSwitch } from "./switch.js";
-import { Told } from "./told.js";
 import { isWithin, usePreferencesForm } from "./use_form.js";
 
 const { Alert, Text } = globalThis.ChakraUI;
@@ -64,7 +63,6 @@ export function PreferencesForm({ site, may, latest, isStale, reload }) {
       h(Schedule),
       h(Processing),
       h(Limits),
-      h(Told),
       h(Source),
       !isReadOnly && h(SaveBar, { form, enabled: latest.enabled, goTo }),
     ),

@@ -1,10 +1,9 @@
-/** The calendar: when syncs run by themselves, and what they may do at the turn of a year. */
+/** When syncs run by themselves: days, time, and pauses. */
 
 import { h } from "../../lib/ui.js";
 import { DAYS, capital } from "../../lib/words.js";
 import { READABLE, Section, Setting, useForm } from "./parts.js";
 import { Pauses } from "./pauses.js";
-import { EndedTerms, Rollover } from "./rollover.js";
 import { Upcoming } from "./upcoming.js";
 import { inViewersZone } from "./zone.js";
 
@@ -31,8 +30,6 @@ export function Schedule() {
         h(Days),
         h(Time),
         h(Pauses),
-        h(Rollover),
-        h(EndedTerms),
       ),
       h(Upcoming),
     ),

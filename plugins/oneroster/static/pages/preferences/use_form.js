@@ -1,9 +1,7 @@
 /** What is being edited: what was saved, what was typed since, and how saving went. */
 
 import { put } from "../../lib/api.js";
-import { problemsIn } from "./checks.js";
-import { byWhom } from "./in_words.js";
-import { differences, sendable, withValue } from "./settings.js";
+import { differences, problemsIn, sendable, withValue } from "./settings.js";
 
 const { useCallback, useEffect, useRef, useState } = globalThis.React;
 
@@ -43,13 +41,15 @@ export function usePreferencesForm(site, latest, reload) {
       setDraft(latest.settings);
       setErrors([]);
       setSaved(null);
-      setTold(`${byWhom(latest.saved_by)} saved these preferences; the page shows them now.`);
+      setTold(`${latest.saved_by} saved these preferences; the page shows them now.`);
     }
   }, [isNewer, changed.length, latest]);
 
   const change = useCallback((path, value) => {
+    const [top] = path.split(".");
+    const touched = top === "guards" ? path : top;
     setDraft((old) => withValue(old, path, value));
-    setErrors((old) => old.filter(({ field }) => !isWithin(field, path)));
+    setErrors((old) => old.filter(({ field }) => !isWithin(field, touched)));
     setProblem(null);
     setSaved(null);
     setTold("");

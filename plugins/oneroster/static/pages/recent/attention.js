@@ -12,19 +12,16 @@ export const MANY = 20;
 const READ_ROWS = new Set(["succeeded", "succeeded_with_errors", "no_changes", "held"]);
 
 /**
- * Point to a plan that waits for a decision, to many errors in the newest run, and to packages that
- * stay away.
+ * Point to a plan that waits for a decision, and to many errors in the newest run.
  *
  * @param {object} props
  * @param {object[]} props.runs The newest runs, unfiltered.
- * @param {object|null} props.freshness How new the newest package is, where that is known.
  */
-export function Attention({ runs, freshness }) {
+export function Attention({ runs }) {
   const held = runs.find(({ outcome }) => outcome === "held");
   const newest = runs.find(({ outcome }) => outcome !== null);
   const errors = newest && READ_ROWS.has(newest.outcome) ? errorsOf(newest) : 0;
-  const isStale = runs.length > 0 && freshness?.is_stale === true;
-  if (!held && errors < MANY && !isStale) {
+  if (!held && errors < MANY) {
     return null;
   }
   return h(
@@ -43,15 +40,7 @@ export function Attention({ runs, freshness }) {
         { run: newest, query: "?tab=findings", title: `The newest run met ${counted(errors, "error")}`, link: "Look at what it found" },
         "So many usually mean a changed format, changed ids or a missing column, not single bad rows. Mend the export before the next run. ",
       ),
-    isStale && h(Stale, { freshness }),
   );
-}
-
-/** No new package for longer than the site says. */
-function Stale({ freshness: { run_id: id, days, sentence } }) {
-  const title = `No new package for ${counted(days, "day")}`;
-  const told = `${sentence} Ask the SIS team whether the export still runs. `;
-  return h(Notice, { run: id && { run_id: id }, title, link: "Look at the run that read it" }, told);
 }
 
 function Notice({ run, query = "", title, link, children }) {
@@ -67,12 +56,11 @@ function Notice({ run, query = "", title, link, children }) {
         Alert.Description,
         null,
         children,
-        run &&
-          h(
-            Anchor,
-            { asChild: true, color: "inherit", textDecoration: "underline", fontWeight: "bold" },
-            h(Link, { to: `${HOME}/runs/${run.run_id}${query}` }, link),
-          ),
+        h(
+          Anchor,
+          { asChild: true, color: "inherit", textDecoration: "underline", fontWeight: "bold" },
+          h(Link, { to: `${HOME}/runs/${run.run_id}${query}` }, link),
+        ),
       ),
     ),
   );

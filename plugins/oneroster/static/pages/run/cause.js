@@ -1,7 +1,4 @@
-/**
- * One cause: what is wrong, where, how often, what to do; and its rows when opened. What only follows
- * from another cause says so, and stands behind it.
- */
+/** One cause: what is wrong, where, how often, what to do; and its rows when opened. */
 
 import { Failure, Loading, h } from "../../lib/ui.js";
 import { Place } from "./fields.js";
@@ -17,7 +14,7 @@ const { useId, useState } = globalThis.React;
  *
  * @param {object} props
  * @param {object} props.cause
- * @param {number} props.most The rows of the cause that affects the most, for the bar.
+ * @param {number} props.most The rows of the cause that has the most, for the bar.
  * @param {string} props.runId
  * @param {boolean} props.opens Whether its rows may be seen.
  */
@@ -25,11 +22,10 @@ export function Cause({ cause, most, runId, opens }) {
   const [isOpen, setIsOpen] = useState(false);
   const id = useId();
   const isError = cause.severity === "error";
-  const isOfRows = cause.first_row !== null || cause.target_file !== null;
-  const count = isOfRows ? cause.affected : cause.findings;
-  const follows = cause.follows !== null;
+  const isOfRows = cause.first_row !== null && cause.rows > 0;
+  const count = isOfRows ? cause.rows : cause.findings;
   const isOfPlan = cause.code.startsWith("guard.");
-  const hasRows = !isOfPlan && (isOfRows || cause.findings > 1);
+  const hasRows = !isOfPlan && (cause.first_row !== null || cause.findings > 1);
   return h(
     Box,
     {
@@ -39,7 +35,6 @@ export function Cause({ cause, most, runId, opens }) {
       borderRadius: "md",
       borderInlineStartWidth: "4px",
       borderInlineStartColor: isError ? "error.solid" : "warning.solid",
-      ms: follows ? { base: "3", md: "8" } : "0",
       p: "3",
     },
     h(
@@ -51,17 +46,10 @@ export function Cause({ cause, most, runId, opens }) {
         h(
           Flex,
           { gap: "2", align: "center", wrap: "wrap", mb: "1" },
-          h(Text, { as: "span", color: "fg.muted", fontWeight: "semibold" }, `${cause.number}.`),
           h(Severity, { severity: cause.severity }),
           h(Code, { size: "sm", variant: "surface" }, cause.code),
         ),
-        h(Text, { as: "h2", fontWeight: "semibold", id: `${id}-title` }, titleOf(cause)),
-        follows &&
-          h(
-            Text,
-            { fontSize: "sm", mt: "1", fontWeight: "semibold" },
-            `Follows from cause ${cause.follows}: mend that first.`,
-          ),
+        h(Text, { as: "h2", fontWeight: "semibold", id: `${id}-title` }, cause.meaning),
         h(
           Text,
           { fontSize: "sm", mt: "1" },
@@ -72,7 +60,7 @@ export function Cause({ cause, most, runId, opens }) {
       ),
       isOfPlan
         ? h(Text, { flex: "none", color: "fg.muted", fontSize: "sm" }, "the whole plan")
-        : h(Share, { count, most, isError, isOfRows, own: cause.rows }),
+        : h(Share, { count, most, isError, isOfRows }),
     ),
     opens &&
       hasRows &&
@@ -111,11 +99,6 @@ export function Severity({ severity }) {
   );
 }
 
-/** What is wrong, and with which record where one is missing. */
-function titleOf({ meaning, target, target_file: file }) {
-  return target ? `${meaning.replace(/\.$/, "")}: ${target} of ${file}.` : meaning;
-}
-
 function Where({ cause: { file, column, expected, first_row: first } }) {
   const parts = [
     ["File", file],
@@ -137,7 +120,7 @@ function Where({ cause: { file, column, expected, first_row: first } }) {
   );
 }
 
-function Share({ count, most, isError, isOfRows, own }) {
+function Share({ count, most, isError, isOfRows }) {
   const width = `${Math.max(2, (100 * count) / most)}%`;
   const noun = isOfRows ? "row" : "finding";
   return h(
@@ -158,18 +141,12 @@ function Share({ count, most, isError, isOfRows, own }) {
         width,
       }),
     ),
-    isOfRows &&
-      count > own &&
-      h(
-        Text,
-        { color: "fg.muted", fontSize: "xs", textAlign: { base: "start", md: "end" }, mt: "1" },
-        `${own.toLocaleString("en")} here, the others follow`,
-      ),
   );
 }
 
 function RowsOf({ cause, runId }) {
-  const params = { cause: cause.number, limit: 50 };
+  const { code, severity, file, column } = cause;
+  const params = { code, severity, file, column, limit: 50 };
   const list = usePages(`runs/${runId}/findings`, params, "findings");
   if (list.rows === null) {
     return list.problem
