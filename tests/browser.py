@@ -7,7 +7,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage
 
 __all__ = ["Page", "browsing", "chromium", "log_in"]
-
-_PATIENCE_MS = 60_000
-"""How long something may take to be seen: the machine runs an Airflow or two beside the browser."""
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
@@ -56,10 +53,7 @@ def browsing(
             said.append(f"{message.type}: {message.text} ({message.location['url']})")
 
     with sync_playwright() as playwright:
-        expect.set_options(timeout=_PATIENCE_MS)
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=list(_ARGUMENTS), timeout=_PATIENCE_MS
-        )
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(_ARGUMENTS))
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if theme == "dark" else "light",
@@ -68,7 +62,7 @@ def browsing(
         )
         context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
         page = context.new_page()
-        page.set_default_timeout(_PATIENCE_MS)
+        page.set_default_timeout(30_000)
         page.on("console", listen)
         page.on("pageerror", lambda error: said.append(str(error)))
         try:

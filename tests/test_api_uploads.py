@@ -118,7 +118,7 @@ def test_run_is_there_before_it_is_recorded(live: Live, first: dict[str, Any]) -
     where = f"dag-runs/{started['dag_id']}/{started['dag_run_id'].replace('+', '%2B')}"
     at_once = live.admin.get(where)
     assert at_once["run_id"] == started["run_id"]
-    assert at_once["dag_run"]["state"] in {"queued", "running", "failed"}
+    assert at_once["dag_run"]["state"] in {"queued", "running"}
     assert [stage["stage"] for stage in at_once["dag_run"]["stages"]] == [
         *("extract", "validate", "diff", "review", "apply", "record")
     ]

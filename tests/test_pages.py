@@ -50,7 +50,7 @@ def first(live: Live, district: bytes, tmp_path_factory: pytest.TempPathFactory)
         page.locator("input[type=file]").nth(2).set_input_files(package)
         page.get_by_role("button", name="Upload and sync").click()
         page.wait_for_url(re.compile(r"/plugin/oneroster/runs/"))
-        page.get_by_text("20 users added").first.wait_for(timeout=150_000)
+        page.get_by_text("20 users added").first.wait_for(timeout=90_000)
         expect(page.get_by_text("1. extract")).to_be_visible()
         expect(page.get_by_text("Succeeded").first).to_be_visible()
     run: dict[str, Any] = live.admin.get("sites/default/runs")["runs"][0]
@@ -85,7 +85,7 @@ def test_saved_preferences_move_the_next_run_in_airflow(live: Live) -> None:
         found = live.next_run()
         return (found is not None and (found.hour, found.minute) == (3, 17)) or None
 
-    assert wait_for(moved, within_s=90)
+    assert wait_for(moved, within_s=30)
 
 
 def test_a_wrong_setting_is_told_beside_its_field(live: Live) -> None:
@@ -128,10 +128,10 @@ def test_sync_enabled_is_airflows_own_switch(live: Live) -> None:
         page.get_by_text("Sync off", exact=True).click()
         confirm = page.get_by_role("alertdialog")
         confirm.get_by_role("button", name="Switch on", exact=True).click()
-        expect(page.get_by_text("Sync enabled", exact=True)).to_be_visible()
         wait_for(lambda: live.api._call("GET", dag)["is_paused"] is False or None)
+        expect(page.get_by_text("Sync enabled", exact=True)).to_be_visible(timeout=15_000)
         live.api._call("PATCH", dag, body={"is_paused": True})
-        expect(page.get_by_text("Sync off", exact=True)).to_be_visible()
+        expect(page.get_by_text("Sync off", exact=True)).to_be_visible(timeout=15_000)
 
 
 def test_a_wrong_file_is_named(live: Live, first: dict[str, Any], tmp_path: Path) -> None:
