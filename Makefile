@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test browser pictures bench-pages check lock clean
+.PHONY: help setup demo up down status test long year browser pictures bench-pages check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,12 @@ status: setup ## tell what is running
 
 test: setup browser ## run all tests (ARGS="-k name" for some)
 	$(RUN) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+
+long: setup browser ## run the tests that take minutes
+	$(RUN) -m pytest -m long $(ARGS)
+
+year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
+	$(RUN) -m pytest tests/test_year.py -m year $(ARGS)
 
 # The tests drive the pages in a real browser; CHROMIUM names one that is not on the path.
 browser: ## make sure that there is a Chromium for the tests

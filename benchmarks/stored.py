@@ -86,10 +86,10 @@ order by r.run_id, n
 """
 _CAUSES = """
 insert into causes (run_id, seq, code, severity, file, "column", expected, findings, rows,
-                    first_row)
+                    first_row, affected)
 select run_id,
        row_number() over (partition by run_id order by severity, sum(rows) desc, code, file),
-       code, severity, file, "column", expected, count(*), sum(rows), min(row)
+       code, severity, file, "column", expected, count(*), sum(rows), min(row), sum(rows)
 from findings group by run_id, code, severity, file, "column", expected
 """
 _CHANGES = """

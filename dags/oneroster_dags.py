@@ -17,7 +17,9 @@ Keeps a site's users, courses and course assignments in step with its student in
 ```
 
 `kind` is `package` (a zip or a folder: users, courses and course assignments), `users` (a lone
-users.csv: users only) or `courses` (a lone courses.csv: courses only). `{"undo": "<run>"}` takes an applied run back.
+users.csv: users only), `courses` (a lone courses.csv: courses only), or a mapping, for which it takes an
+administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses go on under other sourcedIds) or
+`links` (`email,sourcedId`: accounts made by hand become managed). `{"undo": "<run>"}` takes an applied run back.
 
 **The tasks.**
 
@@ -26,25 +28,40 @@ users.csv: users only) or `courses` (a lone courses.csv: courses only). `{"undo"
 | extract | reads the package, staff only | look at the findings in its log; the package is wrong or was not there |
 | validate | lets the Great Expectations suites decide which rows are used | a suite is wrong; rows with errors don't fail it |
 | diff | compares with the roster and freezes a plan | try again |
-| review | holds a plan beyond the site's limits; apply is then skipped | – |
-| apply | applies the plan in one transaction | nothing was changed; it is tried again by itself |
-| record | stores the counts and says how the run ended | red when the run was rejected or failed |
+| review | holds a plan beyond the site's limits | – |
+| review_decision | waits while a plan is held, and only then; it takes no slot | look at its log; the plan can still be decided about on the run's page |
+| apply | applies the plan in one transaction; skipped when the plan was not approved | nothing was changed; it is tried again by itself |
+| record | stores the counts and says how the run ended | red when the run was rejected or failed, or when an approved plan was not applied |
 
-**Held?** The run's page (tab *OneRoster*) shows the plan and why; approve or discard it there, or
-with `oneroster approve RUN` and `oneroster discard RUN`. The next run makes a plan of its own.
+**Held?** The plan waits under *Required Actions*, with the reasons, the numbers and a link to every
+change. An administrator approves or discards it there, on the run's page (tab *OneRoster*), or with
+`oneroster approve RUN` and `oneroster discard RUN`; the first decision counts. A plan that nobody
+decided about in time (72 hours, unless the preferences say otherwise) is discarded, and a newer plan
+of the same files takes its place. A plan that waits is in no other run's way.
 
-**Clear or retry** any task at any time: what was applied is never applied twice.
+**One at a time.** Runs of a site go one after the other, in the order they were asked for. Until its
+turn `extract` is put off again and again (*up for reschedule*), and its log says what comes first.
+
+**Clear or retry** any task at any time, or mark it: what was applied is never applied twice, and
+nothing is applied without its review or its approval.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, get_current_context, get_parsing_context, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
 
+from oneroster.decision import ReviewDecision
 from oneroster.timetable import PreferencesTimetable
 from oneroster_sync import dag_names
 
@@ -52,6 +69,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneroster_sync.store.runs import Run
+
+AT_ONCE = 16
+"""How many runs of a DAG may be open: one is at work, the others wait for their turn or a person."""
+LOOK_AGAIN = timedelta(seconds=10)
+"""How soon a run whose turn it is not looks again."""
 
 
 def sites_to_build() -> list[str]:
@@ -77,11 +99,15 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
     from oneroster_sync.sentences import BY_SCHEDULE
     from oneroster_sync.store.runs import Trigger
     from oneroster_sync.sync import Request
+    from oneroster_sync.undo import Part
 
     params, dag_run = context["params"], context["dag_run"]
     uploaded = "package" in params
+    if params.get("removals_of"):
+        return removals_left_by(params["removals_of"], context)
     if uploaded and not (params["package"] or params["undo"]):
         raise AirflowFailException("neither a package nor a run to undo was given")
+    part = params.get("undo_of")
     person = dag_run.triggering_user_name
     return Request(
         run_id=run_id(context),
@@ -91,8 +117,21 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
         requested_by=person or (BY_SCHEDULE if dag_run.run_type == "scheduled" else "Airflow"),
         kind=Kind(params["kind"]) if uploaded else Kind.PACKAGE,
         undoes=params.get("undo"),
+        undo_of=Part(**part) if part else None,
         dag_run=(dag_run.dag_id, dag_run.run_id),
     )
+
+
+def removals_left_by(earlier: str, context: dict[str, Any]) -> Any:
+    """Return what brings the removals of an earlier run, asked for by whoever asked for that one."""
+    from oneroster_sync import stages, sync
+
+    with retried_where_it_helps():
+        request = sync.what_waits(stages.find(earlier), run_id(context))
+    if request is None:
+        raise AirflowFailException(f"run {earlier} left no removals for a decision")
+    dag_run = context["dag_run"]
+    return replace(request, dag_run=(dag_run.dag_id, dag_run.run_id))
 
 
 def unwanted(run: Run, context: dict[str, Any]) -> str | None:
@@ -133,23 +172,56 @@ def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
         run = find(run_id(get_current_context()))
         with noting(run):
             run = stage(run)
-    if run.outcome in {"rejected", "failed"}:
-        raise AirflowFailException(f"{run.outcome}: {' '.join(run.reasons)}")
+    fail_if_useless(run)
     return run
 
 
+def fail_if_useless(run: Run) -> None:
+    """Fail where a run can't go on, and no other try helps."""
+    if run.outcome in {"rejected", "failed"}:
+        raise AirflowFailException(f"{run.outcome}: {' '.join(run.reasons)}")
+
+
+def fail_if_undone(run: Run) -> None:
+    """Fail where a plan was approved and yet not applied: apply failed, or was marked by hand."""
+    if run.outcome == "held" and run.decision == "approved":
+        raise AirflowFailException("the plan was approved and not applied: clear apply")
+
+
+def reviewed(run: Run) -> Run:
+    """Judge the plan; one that is held is recorded now, since it may wait for days."""
+    from oneroster_sync import stages
+
+    now = datetime.now(UTC)
+    run = stages.review(run, now=now)
+    stages.supersede_older(run, now=now)
+    return stages.record(run, now=now) if run.outcome == "held" else run
+
+
+def what_follows(run: Run) -> list[str]:
+    """Return the task that follows the review; none where the run has ended otherwise."""
+    if run.outcome == "held":
+        return [dag_names.REVIEW_DECISION]
+    return ["apply"] if run.outcome is None or run.applied_at else []
+
+
 def six_stages(site: str) -> None:
-    """Lay out the tasks of a DAG."""
+    """Lay out the tasks of a DAG: one for each stage, and one more that waits for a decision."""
 
     @task(retries=2, retry_delay=timedelta(seconds=30))
     def extract() -> str:
+        from oneroster import line
         from oneroster_sync import stages, sync
         from oneroster_sync.store import database, turns
 
         context = get_current_context()
-        request = asked_for(site, context)
+        request, ti = asked_for(site, context), context["ti"]
         with retried_where_it_helps(), turns.turn(database.engine(), site):
-            run = sync.begin(request, now=datetime.now(UTC))
+            now = datetime.now(UTC)
+            if first := line.ahead_of(request.run_id, site, context):
+                ti.log.info("First comes %s; this run waits for its turn.", first)
+                raise AirflowRescheduleException(now + LOOK_AGAIN)
+            run = sync.begin(request, now=now, is_over=lambda run: line.is_over(run, ti))
             reason = None if run.outcome else unwanted(run, context)
             if reason is not None:
                 stages.skip(run, reason)
@@ -168,31 +240,49 @@ def six_stages(site: str) -> None:
 
         return go_on(site, stages.diff).run_id
 
-    @task.short_circuit(
-        retries=2, retry_delay=timedelta(seconds=10), ignore_downstream_trigger_rules=False
+    @task.branch(retries=2, retry_delay=timedelta(seconds=10))
+    def review() -> list[str]:
+        from oneroster import telling
+
+        run = go_on(site, reviewed)
+        telling.tell(run)
+        return what_follows(run)
+
+    @task(
+        trigger_rule="none_failed_min_one_success",
+        retries=3,
+        retry_delay=timedelta(seconds=10),
+        retry_exponential_backoff=True,
     )
-    def review() -> bool:
-        from oneroster_sync import stages
-
-        run = go_on(site, stages.review)
-        return run.outcome is None or run.decision == "approved"
-
-    @task(retries=3, retry_delay=timedelta(seconds=10), retry_exponential_backoff=True)
     def apply() -> str:
         from oneroster_sync import stages
 
         return go_on(site, lambda run: stages.apply(run, now=datetime.now(UTC))).run_id
 
-    @task(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))
-    def record() -> str:
+    @task.short_circuit(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))
+    def record() -> str | None:
+        from oneroster import telling
         from oneroster_sync import stages
 
         run = stages.record(stages.find(run_id(get_current_context())), now=datetime.now(UTC))
-        if run.outcome in {"rejected", "failed"}:
-            raise AirflowFailException(f"{run.outcome}: {' '.join(run.reasons)}")
-        return run.run_id
+        telling.tell(run)
+        fail_if_useless(run)
+        fail_if_undone(run)
+        return run.run_id if run.applied_at and run.removals_wait else None
 
-    extract() >> validate() >> diff() >> review() >> apply() >> record()
+    decided = ReviewDecision(
+        task_id=dag_names.REVIEW_DECISION, retries=3, retry_delay=timedelta(seconds=30)
+    )
+    removals = TriggerDagRunOperator(
+        task_id=dag_names.RECORD_REMOVALS,
+        trigger_dag_id=dag_names.upload_dag_id(site),
+        trigger_run_id="removals__{{ ti.xcom_pull(task_ids='record') }}",
+        conf={"removals_of": "{{ ti.xcom_pull(task_ids='record') }}"},
+        skip_when_already_exists=True,
+    )
+    judged, applied = review(), apply()
+    extract() >> validate() >> diff() >> judged >> decided >> applied >> record() >> removals
+    judged >> applied
 
 
 def sync_dag(site: str) -> DAG:
@@ -202,7 +292,7 @@ def sync_dag(site: str) -> DAG:
         description=f"Scheduled sync of {site}",
         schedule=PreferencesTimetable(site),
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=AT_ONCE,
         is_paused_upon_creation=True,
         allowed_run_types=["scheduled", "manual"],
         tags=["oneroster", site],
@@ -219,7 +309,7 @@ def upload_dag(site: str) -> DAG:
         description=f"Sync of an uploaded package of {site}",
         schedule=None,
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=AT_ONCE,
         is_paused_upon_creation=False,
         tags=["oneroster", site],
         doc_md=__doc__,
@@ -234,11 +324,13 @@ def upload_dag(site: str) -> DAG:
             "kind": Param(
                 "package",
                 type="string",
-                enum=["package", "users", "courses"],
+                enum=["package", "users", "courses", "ids", "links"],
                 values_display={
                     "package": "OneRoster.zip: users and courses",
                     "users": "users.csv: users only",
                     "courses": "courses.csv: courses only",
+                    "ids": "ids.csv: new sourcedIds",
+                    "links": "links.csv: whose the accounts made by hand are",
                 },
                 title="What it is",
             ),
@@ -248,6 +340,25 @@ def upload_dag(site: str) -> DAG:
                 format="uuid",
                 title="Undo",
                 description="Id of a run to take back, in place of a package.",
+            ),
+            "undo_of": Param(
+                None,
+                type=["null", "object"],
+                additionalProperties=False,
+                properties={
+                    "kind": {"enum": [None, "user", "course", "assignment"]},
+                    "sourced_id": {"type": ["null", "string"], "maxLength": 255},
+                    "changed_too": {"type": "boolean"},
+                },
+                title="Which part of it",
+                description='Such as {"kind": "course"} or {"sourced_id": "…"}; nothing means all.',
+            ),
+            "removals_of": Param(
+                None,
+                type=["null", "string"],
+                format="uuid",
+                title="Removals of",
+                description="Id of a run whose removals wait; set by that run itself.",
             ),
         },
     ) as dag:

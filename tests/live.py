@@ -37,9 +37,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 UPLOAD, SYNC = "oneroster_upload__default", "oneroster_sync__default"
 STAGES = ["extract", "validate", "diff", "review", "apply", "record"]
+QUESTION = "review_decision"
+"""The task that waits for a decision while a plan is held."""
+UNASKED = {**dict.fromkeys(STAGES, "success"), QUESTION: "skipped", "record_removals": "skipped"}
+"""The states of the tasks of a run that went through without a question."""
 EVERYTHING = ("api-server", "scheduler", "dag-processor")
 PROBLEM = "application/problem+json"
 _PREFIX = "/oneroster/api/v1/"
+_LOOK_AGAIN = "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL"
 
 
 class Person:
@@ -141,18 +146,25 @@ class Live:
         return self.wait(run)
 
     def wait(self, run: Run) -> Run:
-        """Wait for a run to end."""
-        return wait_for(lambda: ended if (ended := self.api.run(*_ids(run))).has_ended else None)
+        """Wait for a run to end, or to wait for a decision."""
+
+        def stands_still() -> Run | None:
+            now = self.api.run(*_ids(run))
+            asks = self.states(run).get(QUESTION) == "awaiting_input"
+            return now if asks or now.has_ended else None
+
+        return wait_for(stands_still)
 
     def follow(self, started: Mapping[str, Any]) -> dict[str, Any]:
-        """Follow what the API started, as a page does, and return the run when all is done."""
+        """Follow what the API started, as a page does, and return the run when it stands still."""
         dag_run = quote(started["dag_run_id"], safe="")
 
-        def ended() -> dict[str, Any] | None:
-            found = self.admin.get(f"dag-runs/{started['dag_id']}/{dag_run}")
-            return found if found["dag_run"]["state"] in {"success", "failed"} else None
+        def stands_still() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.admin.get(f"dag-runs/{started['dag_id']}/{dag_run}")
+            asks = any(s["state"] == "awaiting_input" for s in found["dag_run"]["stages"])
+            return found if asks or found["dag_run"]["state"] in {"success", "failed"} else None
 
-        assert wait_for(ended)["run_id"] == started["run_id"]
+        assert wait_for(stands_still)["run_id"] == started["run_id"]
         run: dict[str, Any] = self.admin.get(f"runs/{started['run_id']}")
         return run
 
@@ -205,7 +217,7 @@ def running(*parts: str, settings: Mapping[str, str] | None = None) -> Iterator[
     with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         parts = parts or EVERYTHING
-        base = {**without_own_databases(os.environ), **(settings or {})}
+        base = {**without_own_databases(os.environ), _LOOK_AGAIN: "2", **(settings or {})}
         try:
             up = airflow.up(home, airflow.free_port(), parts=parts, base=base, prepare=make_site)
             with Api(up.url) as api:

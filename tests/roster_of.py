@@ -164,6 +164,7 @@ def plan_of(
     *,
     delta: Collection[str] = (),
     version: Version = Version.V1_1,
+    today: dt.date = dt.date(2026, 11, 25),
     **preferences: Any,
 ) -> Planned:
     """Return the plan of a package.
@@ -173,6 +174,7 @@ def plan_of(
         package: File name → CSV text; a row that begins with `!` has an error.
         delta: Names of the files that are delta; the others are bulk.
         version: Of the standard.
+        today: The day of the run.
         preferences: The site's, where they are not the default.
     """
     tables = {
@@ -187,6 +189,7 @@ def plan_of(
         modes,
         roster,
         Preferences(site="s", **preferences),
+        today=today,
     )
     return Planned(plan, quarantined, findings.table().to_pylist())
 
@@ -269,7 +272,7 @@ def request_of(site: Site, package: Mapping[str, str], run_id: str | None = None
 
 def reviewed(site: Site, package: Mapping[str, str]) -> Run:
     """Bring a run as far as its review, one stage after the other, as the tasks of a DAG do."""
-    return stages.review(diffed(site, package))
+    return stages.review(diffed(site, package), now=now())
 
 
 def diffed(site: Site, package: Mapping[str, str]) -> Run:

@@ -1,7 +1,8 @@
 """Takes the pictures of the documentation from the running product: `make pictures`.
 
 A sample district is synced every weekday for three weeks, each at its own time, so that the pages
-have something to show; then a package is uploaded that empties most of it, and is held.
+have something to show; then a package is uploaded that empties most of it, and is held. A few
+accounts were made by hand before, so that the first run has somebody to tell of.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import uuid
 import zipfile
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from browser import Page, browsing, log_in
-from live import running
+from live import QUESTION, running
 from oneroster_sync import sync
 from oneroster_sync.sentences import BY_SCHEDULE
 from oneroster_sync.store import database, preferences
@@ -29,6 +31,17 @@ if TYPE_CHECKING:
 
     from live import Live
 
+ACCOUNTS = (
+    ("winnie.wickerbasket@example.org", "Winnie", "Wickerbasket"),
+    ("livingood@staff.example", "Liam", "Livingood"),
+    ("aisha.razzmatazz@staff.example", "A.", "Razzmatazz"),
+    ("pat.retired@staff.example", "Pat", "Retired"),
+)
+"""Of one login, one name and one mailbox with somebody of the district, and of nobody."""
+ACCOUNT = """
+insert into users (site, email, login, given_name, family_name, role, status, managed)
+values ('default', %s, %s, %s, %s, 'teacher', 'active', false) returning id
+"""
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 SAMPLE = "district-small-1.1.zip"
 SATURDAY = 5
@@ -41,17 +54,21 @@ def main() -> None:
     """Take all pictures anew."""
     with running() as live:
         os.environ["ONEROSTER_HOME"] = str(live.home)
+        for email, given, family in ACCOUNTS:
+            live.rows(ACCOUNT, email, email, given, family)
         district = _sample()
         for number, moment in enumerate(_weekdays(DAYS), start=1):
             _sync(live.home / "day.zip", _day(district, number), moment)
         _prefer(live)
         newest = live.follow(live.admin.upload(_packed(_day(district, DAYS + 2))))
         held = live.follow(live.admin.upload(_packed(_day(district, DAYS + 3, staff=0.3))))
+        first = live.admin.get("sites/default/runs")["runs"][-1]
         teacher = live.admin.get("sites/default/records", q="fizz")["records"][0]
         for theme in THEMES:
             with browsing(theme) as page:
                 log_in(page, live.origin)
                 _take(page, live.origin, theme, held["run_id"], newest["run_id"], teacher["id"])
+                _take_trust(page, live.origin, theme, held, newest["run_id"], first["run_id"])
 
 
 def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int) -> None:
@@ -69,10 +86,61 @@ def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int
         ("log", f"{home}/runs/{run}?tab=log", "Jump to"),
         ("why", f"{home}/sites/default/why/user/{teacher}", "What changed"),
     ):
-        page.goto(address)
-        page.get_by_text(shown).first.wait_for()
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=PICTURES / f"{name}-{theme}.png")
+        _look(page, address, shown)
+        _keep(page, name, theme)
+
+
+def _take_trust(
+    page: Page, origin: str, theme: str, held: dict[str, Any], run: str, first: str
+) -> None:
+    """Look at what an operator decides about, and keep what is seen."""
+    home = f"{origin}/plugin/oneroster"
+    _look(page, f"{home}/runs/{first}?tab=accounts", "Person of the package")
+    _keep(page, "accounts", theme)
+    _look(page, f"{home}/runs/{run}", "Credited to")
+    page.get_by_role("button", name="Undo…").click()
+    page.get_by_text("What would come of it").wait_for()
+    page.get_by_role("button", name="Undo", exact=True).click(trial=True)
+    _keep(page, "undo", theme)
+    dag_run = held["dag_run"]
+    where = f"{dag_run['dag_id']}/runs/{quote(dag_run['dag_run_id'], safe='')}"
+    asked = f"{origin}/dags/{where}/tasks/{QUESTION}/required_actions"
+    _look(page, asked, "See every change of the plan")
+    _keep(page, "required-actions", theme)
+    _look(page, f"{home}/sites/default/preferences", "The next five syncs")
+    year = dt.datetime.now(dt.UTC).year + 1
+    page.get_by_text("Syncs only add", exact=True).click()
+    page.get_by_label("Last day (UTC)").fill(f"{year}-08-31")
+    page.get_by_text(f"Only adds, until {year}-08-31").first.wait_for()
+    _keep_part(page, "rollover", theme, "Schedule")
+    page.get_by_text("Raise the limits for removals", exact=True).click()
+    page.get_by_label("How long", exact=True).select_option("until a day")
+    page.get_by_label("Last day (UTC)").nth(1).fill(f"{year}-01-31")
+    page.get_by_label("Note", exact=True).last.fill("Hill School closes")
+    _keep_part(page, "limits", theme, "Limits")
+    page.get_by_label("E-mail addresses").fill("it.office@example.org\nprincipal@example.org")
+    page.get_by_label("Channels").fill("oneroster_slack")
+    _keep_part(page, "told", theme, "Being told")
+
+
+def _look(page: Page, address: str, shown: str) -> None:
+    """Go to an address and wait until something is shown there."""
+    page.goto(address)
+    page.get_by_text(shown).first.wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+def _keep(page: Page, name: str, theme: str) -> None:
+    """Keep what is seen."""
+    page.screenshot(path=PICTURES / f"{name}-{theme}.png")
+
+
+def _keep_part(page: Page, name: str, theme: str, part: str) -> None:
+    """Keep a part of a page; the window is so tall that nothing lies over it."""
+    page.set_viewport_size({"width": 1400, "height": 4000})
+    page.evaluate("document.activeElement.blur()")
+    region = page.get_by_role("region", name=part, exact=True)
+    region.screenshot(path=PICTURES / f"{name}-{theme}.png")
 
 
 def _prefer(live: Live) -> None:

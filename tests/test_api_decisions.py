@@ -107,8 +107,9 @@ def test_discarded_plan_is_never_applied(live: Live) -> None:
     """A discarded run ends there, tells who discarded it, and takes no other decision."""
     run = held(live)
     assert states(run) == {
-        **dict.fromkeys(("extract", "validate", "diff", "review", "record"), "success"),
-        "apply": "skipped",
+        **dict.fromkeys(("extract", "validate", "diff"), "success"),
+        "review": "awaiting_input",
+        **dict.fromkeys(("apply", "record")),
     }
     ended = live.admin.post(f"runs/{run['run_id']}/discard", {"reason": " wrong year "})
     assert ended["outcome"] == "discarded"
@@ -123,6 +124,9 @@ def test_discarded_plan_is_never_applied(live: Live) -> None:
     )
     assert events(live, run) == [("plan_discarded", "admin", "wrong year")]
     assert active(live) == 10
+    ended = live.follow({**run["dag_run"], "run_id": run["run_id"]})
+    assert (ended["outcome"], ended["dag_run"]["state"]) == ("discarded", "success")
+    assert states(ended)["apply"] == "skipped"
 
 
 def test_run_of_the_command_line_is_approved_here_too(live: Live, tmp_path: Path) -> None:

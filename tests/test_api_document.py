@@ -119,8 +119,11 @@ def test_every_answer_has_a_type(document: dict[str, Any]) -> None:
         ("put /api/v1/sites/{site}/enabled", {"409"}),
         ("post /api/v1/sites/{site}/uploads", {"408", "409", "411", "413", "415", "507"}),
         ("post /api/v1/sites/{site}/runs", {"409"}),
+        ("post /api/v1/sites/{site}/notices/test", {"409"}),
         ("get /api/v1/runs/{run_id}/changes", {"410"}),
         ("get /api/v1/runs/{run_id}/log", {"410"}),
+        ("get /api/v1/runs/{run_id}/adoption", {"410"}),
+        ("get /api/v1/runs/{run_id}/adoption.csv", {"410"}),
         ("post /api/v1/runs/{run_id}/approve", {"409"}),
         ("post /api/v1/runs/{run_id}/discard", {"409"}),
         ("post /api/v1/runs/{run_id}/undo", {"409"}),
@@ -162,7 +165,8 @@ def test_no_reason_breaks_a_decision(live: Live, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["runs", "trend", "preferences", "preferences/saves", "accounts", "records"]
+    "path",
+    ["runs", "trend", "preferences", "preferences/saves", "accounts", "records", "freshness"],
 )
 def test_unknown_site_is_told(live: Live, path: str) -> None:
     """A site that is not there is not one with nothing in it."""

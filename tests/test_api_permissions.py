@@ -17,7 +17,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from golden.school import SCHOOL, added, folder_of, person
-from live import PROBLEM, Live, Person, running
+from live import PROBLEM, QUESTION, UPLOAD, Live, Person, running
 from oneroster.api.app import PREFIX, create_app, permission
 from oneroster.api.permissions import May
 
@@ -46,6 +46,8 @@ class Action:
     status: int = 200
     body: Any = None
     content: bytes | None = None
+    route: May | None = None
+    """What the route asks of everybody, where some of what it does takes more."""
 
     def send(self, who: Person, runs: dict[str, str]) -> Any:
         """Ask for it."""
@@ -60,6 +62,7 @@ SITE, RUN = "sites/default", "runs/{applied}"
 SCHEDULE = {"days": ["monday"], "time_utc": "02:00"}
 NOTHING = {"version": 0, "settings": {}}
 USERS = b"sourcedId,role,givenName,familyName,email\nu1,teacher,U,One,u1@example.org\n"
+IDS, LINKS = b"kind,oldSourcedId,newSourcedId\n", b"email,sourcedId\n"
 ACTIONS = [
     Action("see oneself", "GET", "me", May.READ),
     Action("see sites", "GET", "sites", May.READ),
@@ -67,6 +70,7 @@ ACTIONS = [
     Action("preview", "POST", f"{SITE}/preferences/upcoming", May.READ, body=SCHEDULE),
     Action("list runs", "GET", f"{SITE}/runs", May.READ),
     Action("trend", "GET", f"{SITE}/trend", May.READ),
+    Action("freshness", "GET", f"{SITE}/freshness", May.READ),
     Action("limits", "GET", f"{SITE}/uploads/limits", May.READ),
     Action("run detail", "GET", RUN, May.READ),
     Action("causes", "GET", f"{RUN}/causes", May.READ),
@@ -78,13 +82,28 @@ ACTIONS = [
     Action("changes", "GET", f"{RUN}/changes", May.DETAILS),
     Action("findings", "GET", f"{RUN}/findings", May.DETAILS),
     Action("findings.csv", "GET", f"{RUN}/findings.csv", May.DETAILS),
+    Action("adoption", "GET", f"{RUN}/adoption", May.DETAILS),
+    Action("adoption.csv", "GET", f"{RUN}/adoption.csv", May.DETAILS),
     Action("log", "GET", f"{RUN}/log", May.DETAILS, 404),
     Action("search", "GET", f"{SITE}/records?q=a", May.DETAILS),
     Action("story", "GET", f"{SITE}/records/user/{{user}}", May.DETAILS),
     Action("upload", "POST", f"{SITE}/uploads?kind=users", May.OPERATE, 202, content=USERS),
     Action("run now", "POST", f"{SITE}/runs", May.OPERATE, 409),
+    *(
+        Action(
+            kind,
+            "POST",
+            f"{SITE}/uploads?kind={kind}",
+            May.ADMINISTER,
+            202,
+            content=content,
+            route=May.OPERATE,
+        )
+        for kind, content in (("ids", IDS), ("links", LINKS))
+    ),
     Action("save", "PUT", f"{SITE}/preferences", May.ADMINISTER, 422, body=NOTHING),
     Action("enable", "PUT", f"{SITE}/enabled", May.ADMINISTER, body={"enabled": False}),
+    Action("test message", "POST", f"{SITE}/notices/test", May.ADMINISTER, 409),
     Action("accounts", "GET", f"{SITE}/accounts", May.ADMINISTER),
     Action(
         "approve",
@@ -229,7 +248,8 @@ def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Actio
         return
     assert answer.status_code == 403, answer.text
     assert answer.headers["content-type"] == PROBLEM
-    assert answer.json()["code"] == f"permission.{action.may}"
+    lacks = action.may if action.route in {None, *MAY[role]} else action.route
+    assert answer.json()["code"] == f"permission.{lacks}"
     assert MARK not in answer.text
 
 
@@ -264,6 +284,50 @@ def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
     assert answers == dict.fromkeys(answers, 403)
     assert [site["site"] for site in who.get("sites")["sites"]] == ["other"]
     assert who.get("sites/other/preferences")["settings"]["credited_admin"] == "z…@example.org"
+
+
+@pytest.mark.parametrize("stage", [FAB], indirect=True)
+def test_who_was_deleted_may_nothing(stage: Stage) -> None:
+    """The token of somebody whom FAB does not know any more is as good as none."""
+    named = ("--email", "leaver@example.org", "--firstname", "A", "--lastname", "B")
+    login = ("--username", "leaver", "--password", "leaver", "--role", "Admin")
+    stage.live.airflow("users", "create", *login, *named)
+    leaver = stage.live.person("leaver")
+    stage.live.airflow("users", "delete", "--username", "leaver")
+    assert "log in" in leaver.get("me", expect=401)["detail"]
+
+
+@pytest.mark.parametrize("role", [*ROLES[SIMPLE], None])
+@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+def test_airflows_own_routes_ask_for_the_same(stage: Stage, role: str | None) -> None:
+    """Who may not start a run, undo one or decide about one here may not by Airflow's API either.
+
+    Who may is told by Airflow, or by us, what is wrong with what they ask for.
+    """
+    who = stage.people[role] if role else stage.live.nobody
+    runs, task = f"/api/v2/dags/{UPLOAD}/dagRuns", f"taskInstances/{QUESTION}/-1/hitlDetails"
+    watch = "/api/v2/dags/oneroster_watch/dagRuns"
+    asked = {"plan_hash": "0" * 64, "reason": None}
+    doors = [
+        ("POST", runs, {"logical_date": None, "conf": {"kind": "?"}}, May.OPERATE, 400),
+        ("POST", runs, {"logical_date": None, "conf": {"undo": "?"}}, May.ADMINISTER, 400),
+        ("POST", watch, {"logical_date": None, "conf": {"test_site": ""}}, May.ADMINISTER, 400),
+        (
+            "PATCH",
+            f"{runs}/none/{task}",
+            {"chosen_options": ["Approve"], "params_input": asked},
+            May.ADMINISTER,
+            404,
+        ),
+    ]
+    for method, path, body, may, status in doors:
+        answer = who.send(method, path, json=body)
+        if role is None:
+            assert answer.status_code == 401, path
+        elif may in MAY[role]:
+            assert answer.status_code == status, answer.text
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (403, f"permission.{may}")
 
 
 def readable() -> list[APIRoute]:

@@ -232,7 +232,7 @@ def test_base_version_that_was_tampered_with_is_not_applied(school: Site) -> Non
     school.sync(MUCH)
     folder = RunFolder.of(stale.site, stale.run_id)
     folder.write_json("plan", {**folder.read_json("plan"), "base_version": version(school)})
-    stages.apply(stages.review(stale), now=now())
+    stages.apply(stages.review(stale, now=now()), now=now())
     assert school.users()["bob"] == "active"
     assert school.sync(SCHOOL)["outcome"] == "no_changes"
 
@@ -253,8 +253,8 @@ def test_earlier_stages_of_an_applied_run_change_nothing(site: Site) -> None:
     for _ in range(2):
         run = begin(request, now=now())
         if run.outcome is None:
-            run = stages.review(stages.diff(stages.validate(stages.extract(run, Kind.PACKAGE))))
-            run = stages.apply(run, now=now())
+            run = stages.diff(stages.validate(stages.extract(run, Kind.PACKAGE)))
+            run = stages.apply(stages.review(run, now=now()), now=now())
         run = stages.record(run, now=now())
         assert run.outcome == "succeeded"
     assert version(site) == 1
@@ -281,6 +281,16 @@ def test_held_plan_is_not_applied_without_a_decision(school: Site) -> None:
     before = everything(school)
     with pytest.raises(NotApprovedError, match=run.run_id):
         apply_by_force(run)
+    assert everything(school) == before
+
+
+def test_plan_that_was_not_reviewed_is_reviewed_first(school: Site) -> None:
+    """Where Airflow was told that a plan had been reviewed, apply does not believe it."""
+    run = diffed(school, changed(SCHOOL, "enrollments.csv", _rows(SCHOOL), ""))
+    before = everything(school)
+    with pytest.raises(NotApprovedError, match="has not been reviewed"):
+        apply_by_force(run)
+    assert stages.apply(run, now=now()).outcome == "held"
     assert everything(school) == before
 
 
@@ -338,8 +348,9 @@ def test_stale_plan_is_judged_again(school: Site) -> None:
 def test_findings_are_stored_with_the_run(site: Site) -> None:
     """A run's findings are stored once, however often a stage is repeated."""
     run = reviewed(site, changed(SCHOOL, "users.csv", "Bob,Ray", ",Ray"))
-    run = stages.apply(stages.review(stages.diff(stages.validate(run))), now=now())
-    run = stages.record(stages.record(run, now=now()), now=now())
+    run = stages.review(stages.diff(stages.validate(run)), now=now())
+    run = stages.record(stages.apply(run, now=now()), now=now())
+    run = stages.record(run, now=now())
     errors = [
         (code, file, row)
         for code, file, row in site.rows(

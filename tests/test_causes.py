@@ -1,9 +1,13 @@
-"""Causes: findings that are mended together are one line, the heaviest first."""
+"""Causes: findings that are mended together are one line, what helps the most first."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from golden.school import SCHOOL as DISTRICT
 from oneroster_sync import stages
 from oneroster_sync.findings import Finding, Findings, Severity, causes_of
 from oneroster_sync.store import database, run_details
@@ -13,13 +17,14 @@ if TYPE_CHECKING:
     from conftest import Site
 
 DATE, BLANK = "row.invalid_date", "row.missing_required_value"
+MISSING, HANGING = "reference.missing_target_record", "reference.target_quarantined"
 
 
 def grouped(*findings: Finding) -> list[dict[str, Any]]:
     """Return the causes of some findings."""
     made = Findings()
     made.extend(findings)
-    return list(causes_of(made.table()).to_pylist())
+    return list(causes_of(made.table()).table.to_pylist())
 
 
 def finding(code: str = DATE, row: int | None = 2, **more: Any) -> Finding:
@@ -36,9 +41,13 @@ def test_findings_that_are_alike_are_one_cause() -> None:
         "file": "users.csv",
         "column": "c",
         "expected": None,
+        "target_file": None,
+        "target": None,
         "findings": 3,
         "rows": 3,
         "first_row": 3,
+        "affected": 3,
+        "follows": None,
     }
 
 
@@ -99,6 +108,169 @@ def test_finding_without_a_row_has_no_first_row() -> None:
 def test_nothing_found_has_no_cause() -> None:
     """Where nothing was found there is nothing to mend."""
     assert grouped() == []
+
+
+def missing(row: int, target: str | None = "o1", file: str = "classes", **more: Any) -> Finding:
+    """Return the finding that a row points to an org that is not there."""
+    about = {"file": f"{file}.csv", "column": "schoolSourcedId", "sourced_id": f"{file}{row}"}
+    return Finding(
+        MISSING, **{**about, "row": row, "target_file": "orgs.csv", "target": target, **more}
+    )
+
+
+def hanging(row: int, of: str, target: str, file: str = "enrollments") -> Finding:
+    """Return the finding that a row points to a record with errors."""
+    about: dict[str, Any] = {"file": f"{file}.csv", "row": row, "sourced_id": f"{file}{row}"}
+    return Finding(HANGING, **about, column=f"{of}Id", target_file=f"{of}.csv", target=target)
+
+
+def told(causes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Return code, target, affected rows and what is followed of some causes."""
+    return [(c["code"], c["target"], c["affected"], c["follows"]) for c in causes]
+
+
+def test_one_missing_org_is_one_cause_that_names_it() -> None:
+    """Whatever file points to it, an org that is not there is one cause, and names the org."""
+    files = ("classes", "courses", "enrollments")
+    (cause,) = grouped(*(missing(row, file=file) for file in files for row in range(2, 3335)))
+    assert told([cause]) == [(MISSING, "o1", 9999, None)]
+    assert cause["target_file"] == "orgs.csv"
+    assert cause["file"] == "classes.csv, courses.csv, enrollments.csv"
+    assert (cause["column"], cause["findings"], cause["first_row"]) == (
+        "schoolSourcedId",
+        9999,
+        None,
+    )
+
+
+def test_missing_records_are_named_as_long_as_they_are_few() -> None:
+    """Two missing orgs are two causes; of many those that most rows point to are named."""
+    assert [c["target"] for c in grouped(missing(2), missing(3, "o2"), missing(4, "o2"))] == [
+        "o2",
+        "o1",
+    ]
+    many = [missing(row, f"o{row}") for row in range(2, 102)]
+    some = [missing(row, f"p{row % 2}") for row in range(200, 210)]
+    assert told(grouped(*many, *some)) == [
+        (MISSING, None, 100, None),
+        (MISSING, "p0", 5, None),
+        (MISSING, "p1", 5, None),
+    ]
+
+
+def test_what_hangs_from_a_cause_stands_behind_it() -> None:
+    """Enrollments of classes whose org is missing follow from the org, and are counted there."""
+    classes = [missing(row) for row in (2, 3)]
+    enrollments = [hanging(row, "classes", f"classes{2 + row % 2}") for row in range(2, 102)]
+    others = [finding(row=row) for row in range(2, 52)]
+    assert told(grouped(*others, *enrollments, *classes)) == [
+        (MISSING, "o1", 102, None),
+        (HANGING, None, 100, 1),
+        (DATE, None, 50, None),
+    ]
+
+
+def test_chains_lead_to_their_beginning() -> None:
+    """Org, course, class and enrollment are one chain, and all of it follows from the org."""
+    chain = [
+        hanging(4, "classes", "classes3"),
+        hanging(3, "courses", "courses2", file="classes"),
+        missing(2, file="courses"),
+    ]
+    causes = grouped(*chain)
+    assert told(causes)[0] == (MISSING, "o1", 3, None)
+    assert {cause["follows"] for cause in causes[1:]} == {1}
+
+
+def test_a_row_is_counted_once_however_often_it_is_hit() -> None:
+    """A row that points to the missing org and to one of its classes is one row."""
+    both = [missing(9, file="enrollments"), hanging(9, "classes", "classes2")]
+    assert told(grouped(missing(2), *both))[0] == (MISSING, "o1", 2, None)
+
+
+def test_record_with_several_errors_is_put_to_the_heaviest() -> None:
+    """What hangs from a record with two errors follows from the one that most rows have."""
+    alone = finding(BLANK, row=2, file="classes.csv", sourced_id="classes2")
+    causes = grouped(alone, *(missing(row) for row in (2, 3)), hanging(7, "classes", "classes2"))
+    assert told(causes) == [(MISSING, "o1", 3, None), (HANGING, None, 1, 1), (BLANK, None, 1, None)]
+
+
+def test_what_hangs_from_something_unknown_follows_from_its_file() -> None:
+    """Where the record itself is not told, the errors of its file come first."""
+    roles = [finding(row=row, file="roles.csv", sourced_id=f"r{row}") for row in (2, 3)]
+    unknown = Finding(HANGING, file="users.csv", row=2, target_file="roles.csv")
+    assert told(grouped(unknown, *roles)) == [(DATE, None, 3, None), (HANGING, None, 1, 1)]
+    assert told(grouped(unknown)) == [(HANGING, None, 1, None)]
+
+
+def test_missing_records_follow_from_rows_that_can_not_be_told() -> None:
+    """One org is missing and one row of orgs.csv has no sourcedId: that one is mended first."""
+    nameless = finding(BLANK, row=5, file="orgs.csv", column="sourcedId")
+    unclear = Finding("semantic.unclear_identity", Severity.WARNING, "orgs.csv", 5)
+    assert told(grouped(missing(2), hanging(3, "classes", "classes2"), nameless, unclear)) == [
+        (BLANK, None, 3, None),
+        (MISSING, "o1", 1, 1),
+        (HANGING, None, 1, 1),
+        ("semantic.unclear_identity", None, 1, 1),
+    ]
+    causes = grouped(missing(2), missing(3, "o2"), nameless)
+    assert {cause["follows"] for cause in causes} == {None}
+
+
+def test_every_finding_has_the_number_of_its_cause() -> None:
+    """The numbers count from the first to mend, in the order of the findings."""
+    made = Findings()
+    made.extend([finding(), missing(2), missing(3), hanging(4, "classes", "classes2")])
+    causes = causes_of(made.table())
+    assert causes.numbers.to_pylist() == [3, 1, 1, 2]
+    assert causes.table["findings"].to_pylist() == [2, 1, 1]
+
+
+@pytest.fixture
+def orphaned(site: Site, caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """A run of a whole district without the one school that everything belongs to."""
+    with caplog.at_level(logging.INFO):
+        return site.sync(changed(DISTRICT, "orgs.csv", "s,,,School,school,,d\n", ""))
+
+
+def test_school_that_is_missing_is_the_one_thing_to_mend(
+    orphaned: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Users, courses, classes and enrollments of a missing school lead to it: page, CSV and log."""
+    with database.engine().connect() as connection:
+        causes = run_details.causes(connection, orphaned["run_id"])
+        findings = list(run_details.all_findings(connection, orphaned["run_id"]))
+    of_package = [cause for cause in causes if cause["code"].startswith("reference.")]
+    school = of_package[0]
+    assert (school["number"], school["code"]) == (1, MISSING)
+    assert (school["target"], school["target_file"]) == ("s", "orgs.csv")
+    assert school["file"] == "classes.csv, courses.csv, enrollments.csv, users.csv"
+    errors = [found for found in findings if found["severity"] == "error"]
+    assert school["affected"] == len({(found["file"], found["row"]) for found in errors})
+    assert {cause["code"] for cause in of_package[1:]} == {HANGING}
+    assert {cause["follows"] for cause in of_package[1:]} == {1}
+    assert {found["follows"] for found in errors if found["code"] == HANGING} == {1}
+    log = "\n".join(record.getMessage() for record in caplog.get_records("setup"))
+    assert f"It is s of orgs.csv. {school['affected']} rows are affected." in log
+    assert "Cause 2 follows from cause 1: mend that first: reference.target_quarantined" in log
+
+
+def test_missing_person_is_not_named(site: Site) -> None:
+    """Who is not in users.csv may be a student, so no finding holds the sourcedId."""
+    run = site.sync(changed(SCHOOL, "enrollments.csv", "m1,ann", "m1,stranger"))
+    query = (
+        "select target_file, target from findings "
+        "where run_id = cast(:run as uuid) and code = :code"
+    )
+    assert site.rows(query, run=run["run_id"], code=MISSING) == [("users.csv", None)]
+
+
+def test_every_org_of_a_list_is_looked_at(site: Site) -> None:
+    """Of several orgs in one cell the one that is missing is named."""
+    package = changed(DISTRICT, "users.csv", "ann,,,true,s,teacher", 'ann,,,true,"d, x ,s",teacher')
+    run = site.sync(package)
+    query = "select target from findings where run_id = cast(:run as uuid) and code = :code"
+    assert site.rows(query, run=run["run_id"], code=MISSING) == [("x",)]
 
 
 def test_causes_are_stored_with_the_run_and_say_what_to_do(site: Site) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from live import STAGES, SYNC, UPLOAD, running, wait_for
+from live import QUESTION, STAGES, SYNC, UNASKED, UPLOAD, running, wait_for
+from oneroster_sync import dag_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def test_a_dag_file_loads_nothing_heavy() -> None:
 def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:
     """The counts of the run are those of the package."""
     assert first.state == "success"
-    assert live.states(first) == dict.fromkeys(STAGES, "success")
+    assert live.states(first) == UNASKED
     run = live.oneroster("history")["runs"][-1]
     assert run["outcome"] == "succeeded"
     assert run["trigger"] == "upload"
@@ -70,13 +71,15 @@ def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:
 
 
 def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
-    """What tasks hand over is the run's id, and review's verdict."""
+    """What tasks hand over is the run's id, and which task follows the review."""
     record = live.oneroster("history")["runs"][-1]["run_id"]
-    for stage in STAGES:
+    passed = [{"followed": ["apply"]}, {"skipped": ["record_removals"]}]
+    for stage in (*STAGES, QUESTION):
         path = f"/api/v2/dags/{UPLOAD}/dagRuns/{first.run_id}/taskInstances/{stage}/xcomEntries"
         for entry in live.api._call("GET", path)["xcom_entries"]:
             value = live.api._call("GET", f"{path}/{entry['key']}")["value"]
-            assert value in {record, True, "true"}, (stage, entry["key"])
+            told = json.loads(value) if isinstance(value, str) and value[0] in "[{" else value
+            assert told in [record, ["apply"], *passed], (stage, entry["key"], value)
 
 
 def test_the_logs_tell_the_story_without_personal_data(live: Live, first: Run, data: Path) -> None:
@@ -115,15 +118,23 @@ def test_a_cleared_run_does_nothing_twice(live: Live, first: Run) -> None:
 
 
 def test_a_held_plan_is_not_applied(live: Live, first: Run, data: Path) -> None:
-    """An emptied district is held: apply is skipped, and the run is no failure."""
+    """An emptied district is held: it waits for a person, and then the run is no failure.
+
+    Everything that the run found is stored before it waits.
+    """
     run = live.upload(data / "classlink-template")
-    assert run.state == "success"
-    assert live.states(run)["apply"] == "skipped"
-    assert live.states(run)["record"] == "success"
+    assert run.state == "running"
+    states = live.states(run)
+    assert (states["review"], states[QUESTION]) == ("success", "awaiting_input")
     held = live.newest()
     assert held["outcome"] == "held"
+    assert held["ended_at"] is not None
     assert any("guard.removals: 20 of 20 users" in reason for reason in held["reasons"])
     assert live.oneroster("discard", held["run_id"])["outcome"] == "discarded"
+    run = wait_for(lambda: ended if (ended := live.api.run(UPLOAD, run.run_id)).has_ended else None)
+    assert run.state == "success"
+    states = live.states(run)
+    assert (states["apply"], states["record"]) == ("skipped", "success")
 
 
 def test_a_rejected_package_is_red(live: Live, data: Path) -> None:
@@ -151,7 +162,7 @@ def test_the_wrong_file_for_an_upload_is_named(live: Live, data: Path) -> None:
 
 
 def test_two_uploads_take_turns(live: Live, data: Path) -> None:
-    """Two packages at once are synced one after the other."""
+    """Two packages at once are synced one after the other, in the order they were asked for."""
     runs = [
         live.api.trigger(UPLOAD, {"package": str(data / name), "kind": "package"})
         for name in ("district-small-1.1.zip", "district-small-1.1.zip")
@@ -160,6 +171,8 @@ def test_two_uploads_take_turns(live: Live, data: Path) -> None:
     assert [run.state for run in ended] == ["success", "success"]
     newest = live.oneroster("history", "--limit", "2")["runs"]
     assert newest[1]["ended_at"] <= newest[0]["started_at"]
+    asked = [dag_names.run_id_of(UPLOAD, run.run_id) for run in runs]
+    assert [run["run_id"] for run in newest[::-1]] == asked
 
 
 def test_saved_preferences_show_in_the_next_run(live: Live) -> None:

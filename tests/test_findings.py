@@ -20,6 +20,7 @@ LAYERS = {
     "row",
     "reference",
     "semantic",
+    "mapping",
     "guard",
 }
 ERROR, WARNING = Severity.ERROR, Severity.WARNING

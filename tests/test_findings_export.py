@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from conftest import Site
 
 PLAIN: dict[str, Any] = {
+    "cause": 1,
+    "follows": None,
     "severity": "error",
     "code": "row.invalid_date",
     "file": "users.csv",
@@ -24,6 +26,8 @@ PLAIN: dict[str, Any] = {
     "rows": 1,
     "column": "c",
     "sourced_id": "u1",
+    "target": None,
+    "target_file": None,
     "expected": None,
     "meaning": "It is no date.",
     "hint": "Mend it.",
@@ -128,3 +132,6 @@ def test_download_of_a_run_tells_its_findings(site: Site) -> None:
     assert flagged["sourced_id"] == "'=1+1"
     assert flagged["meaning"] == CODES[flagged["code"]].meaning
     assert flagged["hint"] == CODES[flagged["code"]].hint
+    (hanging,) = (row for row in told if row["code"] == "reference.target_quarantined")
+    assert hanging["follows"] == flagged["cause"]
+    assert hanging["target"] == "'=1+1"

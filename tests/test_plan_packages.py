@@ -150,7 +150,9 @@ def test_swap_of_two_addresses_is_applied(staff: Site) -> None:
 
 def test_address_moves_from_who_leaves_to_who_comes(school: Site) -> None:
     """The database takes an address that changes hands, also while removals are suppressed."""
-    package = changed(SCHOOL, "users.csv", "bob,", "rob,")
+    package = changed(
+        SCHOOL, "users.csv", "bob,true,teacher,bray,Bob,Ray", "rob,true,teacher,r,Ron,Oak"
+    )
     package = changed(package, "enrollments.csv", "e2,a1,bob", "e2,a1,rob")
     run = school.sync(package)
     assert told(run["counts"]["users"], added=1, deactivated=1)

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from oneroster_sync.preferences import (
     Guards,
+    Limit,
     PauseWindow,
     Preferences,
     Profile,
-    RemovalGuard,
     Scope,
     TeacherPermission,
     Weekday,
@@ -53,7 +53,7 @@ def test_new_site_has_the_defaults(site: Site) -> None:
     assert chosen.scope is Scope.USERS_AND_COURSES
     assert chosen.teacher_permission is TeacherPermission.UNITS_AND_LESSONS
     assert len(chosen.days) == 5
-    assert chosen.guards.users == RemovalGuard(percent=10, minimum=5, cap=None)
+    assert chosen.guards.users == Limit(percent=10, minimum=5, cap=None)
 
 
 def test_everything_that_is_saved_is_loaded(site: Site) -> None:
@@ -74,7 +74,7 @@ def test_everything_that_is_saved_is_loaded(site: Site) -> None:
         profile=Profile.STRICT,
         assignment_roles=("teacher", "aide"),
         adopt_accounts=True,
-        guards=Guards(users=RemovalGuard(percent=2.5, minimum=1, cap=7), error_percent=1),
+        guards=Guards(users=Limit(percent=2.5, minimum=1, cap=7), error_percent=1),
         source="s3://exports/it's here/*.zip",
     )
     saved = save(chosen)

@@ -73,12 +73,12 @@ def hold(code: str, kind: str, found: int, of: int) -> dict[str, Any]:
             "Nothing to do: the roster is already as the package wants it.",
         ),
         (
-            {"outcome": "rejected", "reasons": ("error zip.empty: It is empty.",)},
-            "Rejected, nothing was changed: error zip.empty: It is empty.",
+            {"outcome": "rejected", "reasons": ("It is empty. Export it again.",)},
+            "Rejected, nothing was changed. It is empty. Export it again.",
         ),
         (
             {"outcome": "rejected", "reasons": ("one.", "two.", "three.")},
-            "Rejected, nothing was changed: one (2 more).",
+            "Rejected, nothing was changed. One. 2 more errors are among the findings.",
         ),
         (
             {"outcome": "discarded", "decision": "discarded", "decided_by": "Ann"},
@@ -205,7 +205,10 @@ def test_sentences_of_real_runs(site: Site) -> None:
     assert sentence(first) == f"Applied: {done}."
     assert sentence(again).startswith("Nothing to do")
     assert sentence(held) == "Held, nothing was changed: 1 of 3 users would go."
-    assert sentence(empty).startswith("Rejected, nothing was changed: error table.missing_header")
+    assert sentence(empty) == (
+        "Rejected, nothing was changed. The file is empty: not even a header (users.csv). "
+        "Export it again, or call it absent in the manifest."
+    )
     site.command("discard", held["run_id"])
     assert sentence(held).startswith("Discarded by ")
     assert sentence(held).endswith(" on the command line, nothing was changed.")

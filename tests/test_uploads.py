@@ -73,6 +73,8 @@ def left(site: Site) -> list[str]:
         (Kind.PACKAGE, ZIP, "OneRoster.zip"),
         (Kind.USERS, USERS, "users.csv"),
         (Kind.COURSES, COURSES, "courses.csv"),
+        (Kind.IDS, b"kind,oldSourcedId,newSourcedId\nuser,a,b\n", "ids.csv"),
+        (Kind.LINKS, b"email,sourcedId\na@x.org,a\n", "links.csv"),
     ],
 )
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])

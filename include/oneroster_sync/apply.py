@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import sqlalchemy as sa
 
+from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
-from oneroster_sync.store import runs
+from oneroster_sync.store import held, preferences, runs
 from oneroster_sync.store.copying import stage
 from oneroster_sync.store.database import lock_site
 from oneroster_sync.store.roster import roster_version
@@ -99,9 +100,9 @@ def apply_plan(
                 else run.requested_by,
                 "now": now,
                 "read": run.undoes is None,
+                "file": f"{run.kind}.csv" if run.kind in MAPPINGS else None,
             }
-            links = [s for name in LINK_FIELDS if name in plan.links for s in _link(name)]
-            for statement in (*_STATEMENTS, *links):
+            for statement in _statements(plan):
                 connection.execute(sa.text(statement), bound)
         version = run.base_version
         if not plan.is_empty() or plan.moves_links():
@@ -112,7 +113,13 @@ def apply_plan(
                 ),
                 {"site": plan.site},
             )
-            _supersede_held(connection, plan.site, run_id, now)
+            for older in held.held_runs(connection, plan.site):
+                if older.run_id != run_id:
+                    reason = f"{run.named()} changed the roster first"
+                    held.supersede(connection, older, reason, now=now)
+        if not plan.is_empty():
+            used = f"run {run_id}"
+            preferences.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         runs.save_findings(connection, run_id, findings)
         runs.update(
             connection,
@@ -147,13 +154,15 @@ def _check(run: Run, plan: Plan, version: int) -> None:
         raise DefectivePlanError(
             f"run {run.run_id} recorded plan {run.plan_hash}, this is {plan.hash()}"
         )
-    held = run.outcome is Outcome.HELD
-    if held and not (run.decision == "approved" and run.decided_hash == run.plan_hash):
+    is_held = run.outcome is Outcome.HELD
+    if is_held and not (run.decision == "approved" and run.decided_hash == run.plan_hash):
         raise NotApprovedError(
             f"run {run.run_id} is held; approve it with: oneroster approve {run.run_id}"
         )
-    if run.outcome is not None and not held:
+    if run.outcome is not None and not is_held:
         raise NotApprovedError(f"run {run.run_id} has ended: {run.outcome}")
+    if run.stage == "diff":
+        raise NotApprovedError(f"the plan of run {run.run_id} has not been reviewed")
     if version != run.base_version:
         raise StalePlanError(
             f"the roster is at version {version}, the plan was made against {run.base_version}"
@@ -164,19 +173,6 @@ def _outcome(plan: Plan, counts: Counts) -> Outcome:
     if plan.is_empty():
         return Outcome.NO_CHANGES
     return Outcome.SUCCEEDED_WITH_ERRORS if counts.errors() else Outcome.SUCCEEDED
-
-
-def _supersede_held(
-    connection: sa.engine.Connection, site: str, run_id: str, now: dt.datetime
-) -> None:
-    """End the plans that still wait: the roster that they were made against is no more."""
-    connection.execute(
-        sa.text(
-            "update runs set outcome = 'superseded', ended_at = :now where site = :site "
-            "and outcome = 'held' and run_id <> cast(:run_id as uuid)"
-        ),
-        {"site": site, "run_id": run_id, "now": now},
-    )
 
 
 def _without_nulls(table: pa.Table) -> pa.Table:
@@ -211,7 +207,8 @@ def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
             f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
             f"case when p.action <> 'add' then {_image('before', fields)} end, "
             f"{_image('after', fields)}, "
-            f"p.reason, case when :read then '{table}.csv' end, p.row, :admin, :by, :now "
+            f"p.reason, case when :read then coalesce(:file, '{table}.csv') end, p.row, :admin, "
+            ":by, :now "
             f"from plan_{table} p join {table} t on t.site = :site and {of_record} "
             "order by p.sourced_id"
             for of_record in (
@@ -233,24 +230,47 @@ def _link(name: str) -> list[str]:
     ]
 
 
-_PAIR = (
-    "from plan_assignments p join users u on u.site = :site and u.sourced_id = p.user_sourced_id "
-    "join courses c on c.site = :site and c.sourced_id = p.course_sourced_id"
-)
-_ASSIGNMENTS = [
-    "insert into course_assignments (site, user_id, course_id, status, created_at, updated_at) "
-    f"select :site, u.id, c.id, p.after_status, :now, :now {_PAIR} "
-    "on conflict (user_id, course_id) do update set status = excluded.status, updated_at = :now",
-    "insert into changes (run_id, site, kind, action, user_id, course_id, before, after, reason, "
-    "file, row, credited_admin_id, requested_by, made_at) "
-    "select :run_id, :site, 'assignment', p.action, u.id, c.id, "
-    "case when p.before_status is not null then jsonb_build_object('status', p.before_status) end, "
-    "jsonb_build_object('status', p.after_status), p.reason, "
-    "case when :read then 'enrollments.csv' end, p.row, :admin, "
-    f":by, :now {_PAIR} order by p.user_sourced_id, p.course_sourced_id",
-]
-_STATEMENTS = (
-    *_records("user", "users", USER_FIELDS),
-    *_records("course", "courses", COURSE_FIELDS),
-    *_ASSIGNMENTS,
-)
+_NAMED = """
+from plan_assignments p
+join users u on u.site = :site and u.sourced_id = p.user_sourced_id
+join courses c on c.site = :site and c.sourced_id = p.course_sourced_id
+"""
+_RENAMED = """
+from plan_assignments p
+join (
+    select id, sourced_id from users where site = :site
+    union select id, before_sourced_id from plan_users where id is not null
+) u on u.sourced_id = p.user_sourced_id
+join (
+    select id, sourced_id from courses where site = :site
+    union select id, before_sourced_id from plan_courses where id is not null
+) c on c.sourced_id = p.course_sourced_id
+"""
+"""Where records change their sourcedIds, an assignment may name them by either."""
+
+
+def _assignments(pairs: str) -> list[str]:
+    """Return the statements that change course assignments and write their audit."""
+    return [
+        "insert into course_assignments (site, user_id, course_id, status, created_at, updated_at) "
+        f"select :site, u.id, c.id, p.after_status, :now, :now {pairs} "
+        "on conflict (user_id, course_id) do update set status = excluded.status, "
+        "updated_at = :now",
+        "insert into changes (run_id, site, kind, action, user_id, course_id, before, after, "
+        "reason, file, row, credited_admin_id, requested_by, made_at) "
+        "select :run_id, :site, 'assignment', p.action, u.id, c.id, case when p.before_status "
+        "is not null then jsonb_build_object('status', p.before_status) end, "
+        "jsonb_build_object('status', p.after_status), p.reason, "
+        "case when :read then 'enrollments.csv' end, p.row, :admin, "
+        f":by, :now {pairs} order by p.user_sourced_id, p.course_sourced_id",
+    ]
+
+
+def _statements(plan: Plan) -> tuple[str, ...]:
+    """Return what changes the roster and writes the audit, in order."""
+    return (
+        *_records("user", "users", USER_FIELDS),
+        *_records("course", "courses", COURSE_FIELDS),
+        *_assignments(_RENAMED if plan.renames() else _NAMED),
+        *(s for name in LINK_FIELDS if name in plan.links for s in _link(name)),
+    )

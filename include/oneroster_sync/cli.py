@@ -98,7 +98,9 @@ def sync(
 
     with _explained():
         run = syncing.sync(_request(site, package, scope, profile, kind), clock=_now)
-    _end(run, as_json=as_json)
+        waiting = syncing.what_waits(run, str(uuid.uuid4()))
+        removals = syncing.sync(waiting, clock=_now) if waiting else None
+    _end(run, removals, as_json=as_json)
 
 
 @main.command()
@@ -189,15 +191,25 @@ def discard(site: str, run: str, reason: str, as_json: bool) -> None:
 @main.command()
 @_site
 @click.argument("run")
-def undo(site: str, run: str, as_json: bool) -> None:
+@click.option("--kind", type=click.Choice(["user", "course", "assignment"]), help="Of one kind.")
+@click.option("--record", metavar="SOURCEDID", help="Of one user or course, assignments included.")
+@click.option("--changed-too", is_flag=True, help="Also what changed again since.")
+def undo(
+    site: str, run: str, kind: str | None, record: str | None, changed_too: bool, as_json: bool
+) -> None:
     """Take back what RUN changed, with guards and review like any sync."""
     from oneroster_sync import sync as syncing
+    from oneroster_sync.undo import Part
 
     with _explained():
-        request = replace(_request(site, "", None, None, Kind.PACKAGE.value), undoes=run)
+        request = replace(
+            _request(site, "", None, None, Kind.PACKAGE.value),
+            undoes=run,
+            undo_of=Part(kind, record, changed_too),
+        )
         done, left = syncing.undo(request, clock=_now)
-    for record in left:
-        click.echo(f"left alone, because it changed again since: {record}", err=True)
+    for untouched in left:
+        click.echo(f"left alone, because it changed again since: {untouched}", err=True)
     _end(done, as_json=as_json)
 
 
@@ -219,27 +231,38 @@ def history(site: str, limit: int, as_json: bool) -> None:
 @click.argument("term", metavar="EMAIL|SOURCEDID")
 def explain(site: str, term: str, as_json: bool) -> None:
     """Tell why a user or a course is as it is."""
+    from oneroster_sync.sentences import lines_of_record
     from oneroster_sync.store import database
     from oneroster_sync.store import history as asking
 
     with _explained(), database.engine().connect() as connection:
         records = asking.explain(connection, site, term)
-    lines = []
-    for record in records:
-        state = f"{record['kind']} {record['sourced_id']}: {record['status']}"
-        lines.append(
-            state + (f", protected because {record['protected']}" if record["protected"] else "")
-        )
-        for change in record["changes"]:
-            place = f" ({change['file']} row {change['row']})" if change["row"] else ""
-            lines.append(
-                f"  {change['made_at']} {change['action']} {_what(change)}: {change['reason']}"
-                f"{place}; run {change['run_id']}, asked for by {change['requested_by']}, "
-                f"credited to {change['credited_to']}"
-            )
+    lines = (line for record in records for line in lines_of_record(record))
     words = "\n".join(lines) or f"Site {site} knows no user or course by {term}."
     _say({"site": site, "records": records}, words, as_json=as_json)
     sys.exit(0 if records else FAILED)
+
+
+@main.command()
+@_site
+@click.argument("run")
+@click.option(
+    "--csv", "csv", is_flag=True, help="As links.csv: delete what is wrong, sync the rest."
+)
+def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
+    """List the accounts that were made by hand, and whose each may be by the package of RUN."""
+    from oneroster_sync import adoption as report
+    from oneroster_sync.stages import find
+    from oneroster_sync.store import database
+
+    del site
+    with _explained(), database.engine().connect() as connection:
+        accounts = list(report.all_accounts(connection, find(run)))
+    if csv:
+        click.echo("".join(report.as_csv(accounts)), nl=False)
+        return
+    words = "\n".join(map(report.in_words, accounts)) or "Every account is the sync's own."
+    _say({"run_id": run, "accounts": accounts}, words, as_json=as_json)
 
 
 @main.command("preferences")
@@ -294,15 +317,6 @@ def _request(site: str, package: str, scope: str | None, profile: str | None, ki
     )
 
 
-def _what(change: dict[str, Any]) -> str:
-    user, course = change["user_sourced_id"], change["course_sourced_id"]
-    return (
-        f"assignment of {user} to {course}"
-        if user and course
-        else f"{change['kind']} {user or course}"
-    )
-
-
 def _setting(given: str) -> tuple[str, Any]:
     name, found, value = given.partition("=")
     if not found:
@@ -331,18 +345,28 @@ class _explained:  # noqa: N801  reads as a statement
                 raise click.UsageError(str(error)) from error
 
 
-def _end(run: Run, *, as_json: bool) -> None:
+def _end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
+    """Say how a run ended, and the run that brings its removals, and exit accordingly."""
     summary = run.summary()
-    _say(summary, _in_words(summary), as_json=as_json)
-    sys.exit(_EXIT.get(summary["outcome"], 0))
+    words, outcome = _in_words(summary), summary["outcome"]
+    if removals is not None:
+        summary["removals"] = removals.summary()
+        words += f"\nIts removals:\n{_in_words(summary['removals'])}"
+        outcome = summary["removals"]["outcome"]
+    _say(summary, words, as_json=as_json)
+    sys.exit(_EXIT.get(outcome, 0))
 
 
 def _in_words(summary: dict[str, Any]) -> str:
+    from oneroster_sync.sentences import left_out_in_words
+
     counts = summary["counts"] or {}
     parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
     for kind, numbers in counts.items():
         told = ", ".join(f"{n:,} {word}" for word, n in numbers.items() if n)
         parts.append(f"{kind}: {told or 'nothing'}")
+    if summary.get("withheld"):
+        parts.append(left_out_in_words(summary["withheld"]))
     parts.extend(summary["reasons"])
     return "\n  ".join(parts)
 

@@ -6,8 +6,20 @@ import uuid
 
 SYNC = "oneroster_sync__"
 UPLOAD = "oneroster_upload__"
+WATCH = "oneroster_watch"
+"""The one DAG that looks at every site once a day."""
 STAGES = ("extract", "validate", "diff", "review", "apply", "record")
-"""The task ids, in order."""
+"""The six stages, in order."""
+REVIEW_DECISION = "review_decision"
+"""The task that waits while a plan is held; it belongs to the stage review."""
+RECORD_REMOVALS = "record_removals"
+"""The task that starts the run of removals that wait; it belongs to the stage record."""
+TASKS = {
+    **{stage: (stage,) for stage in STAGES},
+    "review": ("review", REVIEW_DECISION),
+    "record": ("record", RECORD_REMOVALS),
+}
+"""The task ids of each stage, in order."""
 
 _RUNS = uuid.UUID("6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51")
 

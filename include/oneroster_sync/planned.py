@@ -33,6 +33,7 @@ def page_of_plan(
     plan: Plan,
     *,
     undoes: bool = False,
+    mapping: str | None = None,
     kind: str | None = None,
     action: str | None = None,
     q: str | None = None,
@@ -45,12 +46,16 @@ def page_of_plan(
         connection: To the roster database, for the names behind course assignments.
         plan: The frozen plan.
         undoes: Whether it takes a run back, and so comes from no file.
+        mapping: The kind of mapping that all of it comes from; None for a package.
         kind: user, course or assignment; None for all.
         action: add, update, …; None for all.
         q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
         after: Cursor that an earlier page gave.
         limit: How many at most.
     """
+    files: dict[str, str | None] = {**_FILES}
+    if undoes or mapping:
+        files = dict.fromkeys(_FILES, None if undoes else f"{mapping}.csv")
     page: list[dict[str, Any]] = []
     passed = 0
     for of_kind, table in _tables(plan):
@@ -59,7 +64,7 @@ def page_of_plan(
         chosen = table.filter(pc.equal(table["action"], action)) if action else table
         chosen = _holding(of_kind, chosen, q) if q else chosen
         part = chosen.slice(max(after - passed, 0), limit + 1 - len(page))
-        page.extend(_as_change(of_kind, row, undoes=undoes) for row in part.to_pylist())
+        page.extend(_as_change(of_kind, row, files[of_kind]) for row in part.to_pylist())
         passed += chosen.num_rows
     following = after + limit if len(page) > limit else None
     _name_pairs(connection, plan, page[:limit])
@@ -85,7 +90,7 @@ def _holding(kind: str, table: pa.Table, q: str) -> pa.Table:
     return table.filter(functools.reduce(pc.or_, found))
 
 
-def _as_change(kind: str, row: dict[str, Any], *, undoes: bool) -> dict[str, Any]:
+def _as_change(kind: str, row: dict[str, Any], file: str | None) -> dict[str, Any]:
     before = {n.removeprefix("before_"): v for n, v in row.items() if n.startswith("before_")}
     after = {n.removeprefix("after_"): v for n, v in row.items() if n.startswith("after_")}
     best = {name: after.get(name) or before.get(name) for name in {**before, **after}}
@@ -96,7 +101,7 @@ def _as_change(kind: str, row: dict[str, Any], *, undoes: bool) -> dict[str, Any
         "label": _label(kind, best) or row.get("sourced_id"),
         "fields": fields_moved(before, after),
         "reason": row["reason"],
-        "file": None if undoes else _FILES[kind],
+        "file": file,
         "row": row["row"],
         "pair": (row.get("user_sourced_id"), row.get("course_sourced_id")),
     }

@@ -85,8 +85,8 @@ class PauseWindow(_Frozen):
         return self.first_on <= day <= self.last_on
 
 
-class RemovalGuard(_Frozen):
-    """When the removals of one kind of record are too many to apply without a person's word.
+class Limit(_Frozen):
+    """When changes of one sort are too many to apply without a person's word.
 
     Held when they are at least `percent` of the active managed records *and* at least `minimum`
     records, or when they exceed `cap`, whatever the percentage.
@@ -97,16 +97,90 @@ class RemovalGuard(_Frozen):
     cap: Annotated[int, Field(ge=0)] | None = None
 
 
+class RaisedLimit(_Frozen):
+    """Another limit for removals for a while; then the site's own count again by themselves.
+
+    It replaces the percentages and the caps of removals, in the site and in its schools.
+    """
+
+    percent: Annotated[float, Field(ge=0, le=100)]
+    until: dt.date | None = None
+    """The last day, in UTC; None means the next run that is applied, and no other."""
+    note: Annotated[Text, Field(max_length=200)] = ""
+
+    def holds_on(self, day: dt.date) -> bool:
+        """Tell whether it counts on `day`."""
+        return self.until is None or day <= self.until
+
+
 class Guards(_Frozen):
     """The site's limits; a plan beyond one of them is held."""
 
-    users: RemovalGuard = RemovalGuard()
-    courses: RemovalGuard = RemovalGuard()
-    assignments: RemovalGuard = RemovalGuard()
+    users: Limit = Limit()
+    """Users deactivated."""
+    courses: Limit = Limit()
+    """Courses removed."""
+    assignments: Limit = Limit()
+    """Course assignments removed."""
+    school: Limit = Limit(percent=50)
+    """Users, courses or assignments of one school that go, each against those of that school."""
+    updated_users: Limit = Limit(percent=75, minimum=20)
+    """Users whose fields change."""
+    updated_courses: Limit = Limit(percent=75, minimum=20)
+    """Courses whose fields change."""
+    sourced_ids: Limit = Limit()
+    """Records that would get another sourcedId; from here on they are proposed as the same."""
     error_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
     """Rows of one file with an error, of the file's rows that count."""
     known_percent: Annotated[float, Field(ge=0, le=100)] = 50.0
     """Of the known sourcedIds, how many at least a bulk file must hold."""
+    removals_wait: bool = False
+    """Whether the rest of a plan goes on while removals beyond a limit wait for a person."""
+    raised: RaisedLimit | None = None
+    """Limits for removals that count for a while in place of the above."""
+
+
+class Topic(StrEnum):
+    """What people are told of."""
+
+    HELD = "held"
+    """A plan waits for a decision."""
+    FAILED = "failed"
+    """A run could not go on."""
+    REJECTED = "rejected"
+    """A package can't be used."""
+    ERRORS = "errors"
+    """A run met many rows that it could not use."""
+    STALE = "stale"
+    """No new package has come for days."""
+    DIGEST = "digest"
+    """Once a week, what has been."""
+
+
+Address = Annotated[
+    str,
+    StringConstraints(
+        max_length=320, pattern=r"^[^\s@,;<>\x00-\x1f\x7f]+@[^\s@,;<>\x00-\x1f\x7f]+$"
+    ),
+]
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+
+
+class Notices(_Frozen):
+    """Who is told, of what, and by which way."""
+
+    recipients: Annotated[tuple[Address, ...], Field(max_length=50)] = ()
+    """E-mail addresses."""
+    channels: Annotated[tuple[ConnectionId, ...], Field(max_length=20)] = ()
+    """Airflow connections of Apprise: Slack, Teams, webhooks and the like."""
+    topics: tuple[Topic, ...] = tuple(Topic)
+    errors_from: Annotated[int, Field(ge=1)] = 20
+    """From so many rows with errors on a run has many."""
+
+    @field_validator("topics")
+    @classmethod
+    def _topics_in_order(cls, topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
+        return tuple(topic for topic in Topic if topic in topics)
 
 
 class Settings(_Frozen):
@@ -131,6 +205,15 @@ class Settings(_Frozen):
     adopt_accounts: bool = False
     """Whether a hand-made account that a package names is managed by the sync from then on."""
     guards: Guards = Guards()
+    approval_hours: Annotated[int, Field(ge=1, le=24 * 60)] = 72
+    """How long a held plan waits; one that nobody decided by then is discarded."""
+    create_only_until: dt.date | None = None
+    """The last day, in UTC, on which syncs only add: for the rollover to the next school year."""
+    expire_ended_terms: bool = True
+    """Whether assignments end uncounted with the terms of their classes, as no mass removal."""
+    stale_after_days: Annotated[int, Field(ge=1, le=365)] | None = 7
+    """After how many days without a new package people are told; None means never."""
+    notices: Notices = Notices()
     source: Annotated[Text, Field(max_length=1000)] | None = None
     """Where scheduled syncs find their package: a path or URL of a file, or of a folder."""
 

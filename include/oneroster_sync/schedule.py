@@ -60,12 +60,13 @@ class Skip:
 class Upcoming:
     """A line of the list of what comes next: a sync, or a pause in which there is none.
 
-    Without `skipped_because` a sync is due at `slot`. With it, `slot` is the first of the
-    slots which that pause window skips.
+    Without `skipped_because` a sync is due at `slot`, and `notes` say in words what is otherwise
+    than always. With it, `slot` is the first of the slots which that pause window skips.
     """
 
     slot: datetime
     skipped_because: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def next_slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
@@ -126,8 +127,8 @@ def upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[Upcom
             break
         window = _pause_window(preferences, slot.date())
         if window is None:
+            lines.append(Upcoming(slot, notes=_notes(preferences, slot.date(), first=not runs)))
             runs += 1
-            lines.append(Upcoming(slot))
         elif window != pause:
             lines.append(Upcoming(slot, skipped_because=_words(window)))
         pause = window
@@ -157,6 +158,19 @@ def _pause_window(preferences: Preferences, day: date) -> PauseWindow | None:
     """Return the pause window that covers `day`; of several, the one that ends last."""
     covering = (window for window in preferences.pause_windows if window.covers(day))
     return max(covering, key=lambda window: window.last_on, default=None)
+
+
+def _notes(preferences: Preferences, day: date, *, first: bool) -> tuple[str, ...]:
+    """Say what counts for a sync on `day` and not for every other; `first` is the next of all."""
+    notes = []
+    until = preferences.create_only_until
+    if until is not None and day <= until:
+        notes.append(f"only adds, until {until}")
+    raised = preferences.guards.raised
+    if raised is not None and raised.holds_on(day) and (raised.until is not None or first):
+        how_long = f"until {raised.until}" if raised.until else "for one run"
+        notes.append(f"may remove up to {raised.percent:g} %, {how_long}")
+    return tuple(notes)
 
 
 def _words(window: PauseWindow) -> str:

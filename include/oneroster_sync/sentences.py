@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from oneroster_sync.package.kinds import Kind
 from oneroster_sync.preferences import Scope
 from oneroster_sync.store.runs import Outcome, Trigger
 
@@ -17,6 +18,7 @@ _SCOPES = {
     Scope.COURSES: "Courses",
     Scope.USERS_AND_COURSES: "Users + courses",
 }
+_MAPPINGS = {Kind.IDS.value: "New sourcedIds", Kind.LINKS.value: "Links of accounts"}
 BY_SCHEDULE = "the schedule"
 """Who asked for a run that nobody asked for."""
 
@@ -25,12 +27,13 @@ def type_of(run: Run) -> str:
     """Return what was processed, and how it came about."""
     if run.undoes:
         return "Undo of a run"
+    what = _MAPPINGS.get(run.kind, _SCOPES[run.scope])
     how = {
         Trigger.UPLOAD: "manual upload",
         Trigger.COMMAND: "command line",
         Trigger.SCHEDULE: "automated" if run.requested_by == BY_SCHEDULE else "started by hand",
     }[run.trigger]
-    return f"{_SCOPES[run.scope]}, {how}"
+    return f"{what}, {how}"
 
 
 def in_one_sentence(run: Run) -> str:
@@ -42,22 +45,25 @@ def in_one_sentence(run: Run) -> str:
     words = _SENTENCES[run.outcome]
     if run.outcome is Outcome.DISCARDED and not run.decided_by:
         words = "Discarded, nothing was changed: {first}"
+    if run.outcome is Outcome.SUPERSEDED and _told(run):
+        words = "Superseded, nothing was changed: {first}"
     return words.format(
         approved=f" after approval by {run.decided_by}" if run.decision == "approved" else "",
         by=f" by {run.decided_by}",
         done=what_changes(run.counts),
         errors=_errors(run.counts),
         first=_first(run),
-        held=_held(run),
+        what="file" if run.kind in _MAPPINGS else "package",
+        held=why_held(run),
     ).rstrip()
 
 
 _SENTENCES = {
     Outcome.SUCCEEDED: "Applied{approved}: {done}.",
     Outcome.SUCCEEDED_WITH_ERRORS: "Applied{approved}: {done}. {errors}",
-    Outcome.NO_CHANGES: "Nothing to do: the roster is already as the package wants it. {errors}",
+    Outcome.NO_CHANGES: "Nothing to do: the roster is already as the {what} wants it. {errors}",
     Outcome.HELD: "Held, nothing was changed: {held}.",
-    Outcome.REJECTED: "Rejected, nothing was changed: {first}",
+    Outcome.REJECTED: "Rejected, nothing was changed. {first}",
     Outcome.DISCARDED: "Discarded{by}, nothing was changed.",
     Outcome.SUPERSEDED: "Superseded, nothing was changed: another run changed the roster first.",
     Outcome.FAILED: "Failed, nothing was changed: {first}",
@@ -76,6 +82,37 @@ def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
     return ", ".join(parts) or "nothing"
 
 
+def left_out_in_words(withheld: dict[str, Any]) -> str:
+    """Return what a plan leaves out, and until when: `left out until 2027-08-15: …`."""
+    parts = [
+        f"{kind}: " + ", ".join(f"{number:,} {word}" for word, number in withheld[kind].items())
+        for kind in _KINDS
+        if withheld.get(kind)
+    ]
+    waits = "that is decided" if withheld["why"] == "removals_wait" else withheld["until"]
+    return f"left out until {waits}: {'; '.join(parts)}"
+
+
+def lines_of_record(record: dict[str, Any]) -> list[str]:
+    """Return why a user or a course is as it is, a line for each of its changes."""
+    state = f"{record['kind']} {record['sourced_id']}: {record['status']}"
+    if record["protected"]:
+        state += f", protected because {record['protected']}"
+    lines = [state]
+    for change in record["changes"]:
+        user, course = change["user_sourced_id"], change["course_sourced_id"]
+        what = f"{change['kind']} {user or course}"
+        if user and course:
+            what = f"assignment of {user} to {course}"
+        place = f" ({change['file']} row {change['row']})" if change["row"] else ""
+        lines.append(
+            f"  {change['made_at']} {change['action']} {what}: {change['reason']}{place}; "
+            f"run {change['run_id']}, asked for by {change['requested_by']}, "
+            f"credited to {change['credited_to']}"
+        )
+    return lines
+
+
 def _errors(counts: dict[str, dict[str, int]] | None) -> str:
     errors = sum(numbers["errors"] for numbers in (counts or {}).values())
     if not errors:
@@ -84,7 +121,8 @@ def _errors(counts: dict[str, dict[str, int]] | None) -> str:
     return f"{rows} could not be used; what they name was left as it is."
 
 
-def _held(run: Run) -> str:
+def why_held(run: Run) -> str:
+    """Return the numbers that hold a plan, as `6 of 10 users would go`."""
     told = []
     for hold in run.holds:
         kind = _KINDS.get(hold["kind"], hold["kind"])
@@ -102,10 +140,28 @@ def _held(run: Run) -> str:
 
 
 def _first(run: Run) -> str:
-    first = run.reasons[0] if run.reasons else "the log says why"
-    more = len(run.reasons) - 1
+    told = _told(run)
+    if run.outcome is Outcome.REJECTED:
+        return _why_rejected(told)
+    first = told[0] if told else "the log says why"
+    more = len(told) - 1
     tail = f" ({more} more)" if more > 0 else ""
     return f"{first.rstrip('.')}{tail}."
+
+
+def _why_rejected(told: list[str]) -> str:
+    """Return the first thing that is wrong, what to do about it, and how many there are more."""
+    first = told[0] if told else "The log says why"
+    more = {0: "", 1: " One more error is among the findings."}.get(
+        max(len(told) - 1, 0), f" {len(told) - 1:,} more errors are among the findings."
+    )
+    return f"{first[:1].upper()}{first[1:].rstrip('.')}.{more}"
+
+
+def _told(run: Run) -> list[str]:
+    """Return why a run ended, without the numbers that held it before."""
+    judged = {hold["text"] for hold in run.holds}
+    return [reason for reason in run.reasons if reason not in judged]
 
 
 def _counted(number: int, noun: str) -> str:

@@ -7,37 +7,37 @@ A stage whose run has ended does nothing.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import functools
 import logging
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from upath import UPath
 
 from oneroster_sync import apply as applying
 from oneroster_sync import settings, sources, story, uploads
 from oneroster_sync.findings import Findings
-from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package import extract as read_package
 from oneroster_sync.package.extract import Extracted
-from oneroster_sync.package.kinds import Kind, wrong_kind
-from oneroster_sync.plan import Counts, Plan, build_plan, check_plan
+from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_kind
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.mapping import read_mapping
+from oneroster_sync.plan import check_plan
+from oneroster_sync.plan.guards import REMOVAL_CODES
+from oneroster_sync.plan.schools import count_by_school
+from oneroster_sync.planning import let_the_rest_go_on, make_plan, note_plan, rejection
 from oneroster_sync.preferences import Scope
 from oneroster_sync.run_contents import all_findings, read_counts, read_extracted, read_plan
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
-from oneroster_sync.store import database, runs
+from oneroster_sync.store import database, held, run_details, runs
 from oneroster_sync.store.roster import read_known, read_roster
 from oneroster_sync.store.runs import Outcome, Trigger
-from oneroster_sync.undo import undo_plan
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterator
 
     from oneroster_sync.plan import Roster
@@ -52,6 +52,10 @@ _FILES = {
     Scope.COURSES: ("academicSessions", "orgs", "courses"),
 }
 _TRIES = 3
+_ROSTERED = frozenset({"users", "courses", "classes", "enrollments"})
+"""The files that a plan's changes come from."""
+_SCHOOLS = 100
+"""Of how many schools it is kept what the plan comes to there."""
 
 
 def _unless_ended(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concatenate[Run, P], Run]:
@@ -73,8 +77,8 @@ def extract(run: Run, kind: Kind) -> Run:
         OSError: The file system failed; another try may help.
     """
     folder = RunFolder.of(run.site, run.run_id)
-    if run.undoes:
-        log.info("Run %s is taken back; an undo reads no package.", run.undoes)
+    if earlier := run.undoes or run.removals_of:
+        log.info("This run is of run %s; it reads no package.", earlier)
         folder.write_json(
             "extracted", {"version": Version.V1_1, "modes": {}, "rows": {}, "ignored": 0}
         )
@@ -83,14 +87,16 @@ def extract(run: Run, kind: Kind) -> Run:
         known = read_known(connection, run.site)
     with _private_copy(run, kind) as package:
         finding = wrong_kind(package, kind)
-        if finding is None:
-            files = _FILES.get(run.scope)
-            extracted = read_package(package, run.preferences.profile, known, files=files)
-        else:
+        if finding is not None:
             extracted = Extracted("", refused=True)
             extracted.findings.add(finding)
+        elif kind in MAPPINGS:
+            extracted = read_mapping(package, kind, run.preferences.profile)
+        else:
+            files = _FILES.get(run.scope)
+            extracted = read_package(package, run.preferences.profile, known, files=files)
     found = extracted.findings.table()
-    story.tell_files(extracted)
+    story.tell_files(extracted, kind)
     story.tell_findings(found)
     folder.write_tables("findings", {"1-extract": found})
     folder.write_tables("snapshots", extracted.tables)
@@ -107,8 +113,8 @@ def extract(run: Run, kind: Kind) -> Run:
         run,
         stage="extract",
         sha256=extracted.sha256,
-        oneroster_version=extracted.version,
-        **_rejection(extracted.findings) if extracted.refused else {},
+        oneroster_version=extracted.version if run.of_package else None,
+        **rejection(extracted.findings) if extracted.refused else {},
     )
 
 
@@ -119,7 +125,8 @@ def validate(run: Run) -> Run:
     Raises:
         SuiteError: A suite can't be used; no other try helps.
     """
-    if run.undoes:
+    if not run.of_package:
+        log.info("The suites have nothing to judge: this run reads no package.")
         return _note(run, stage="validate")
     from oneroster_sync.validation import validate as judge
 
@@ -144,86 +151,94 @@ def validate(run: Run) -> Run:
     folder.write_tables("valid", validated.valid)
     folder.write_tables("quarantined", validated.quarantined)
     strict = run.preferences.profile == "strict" and validated.findings.has_violations()
-    return _note(run, stage="validate", **_rejection(validated.findings) if strict else {})
+    return _note(run, stage="validate", **rejection(validated.findings) if strict else {})
 
 
 @_unless_ended
 def diff(run: Run) -> Run:
     """Stage 3: compare with the roster and freeze the plan."""
-    if run.undoes:
-        return _diff_undo(run, run.undoes)
-    folder = RunFolder.of(run.site, run.run_id)
-    extracted = read_extracted(run)
-    plan, quarantined, findings = build_plan(
-        folder.read_tables("valid"),
-        folder.read_tables("quarantined"),
-        extracted.modes,
-        _roster(run),
-        run.preferences,
-    )
-    folder.add_table("findings", "3-diff", findings.table())
-    story.tell_findings(findings.table())
-    return _freeze(run, plan, _counts(plan, quarantined, extracted.ignored))
-
-
-def _diff_undo(run: Run, undone: str) -> Run:
-    """Freeze the plan that takes a run back, and name what it leaves alone."""
-    roster = _roster(run)
-    with database.engine().connect() as connection:
-        plan, left = undo_plan(connection, undone, roster)
-    for record_ in left:
-        log.warning("Left alone, because it changed again since: %s.", record_)
-    RunFolder.of(run.site, run.run_id).write_json("left", left)
-    return _freeze(run, plan, plan.count())
-
-
-def _freeze(run: Run, plan: Plan, counts: Counts) -> Run:
-    """Write the plan, tell it, and record its hash."""
-    folder = RunFolder.of(run.site, run.run_id)
-    plan_hash = plan.hash()
-    story.tell_plan(plan, plan_hash)
-    story.tell_counts(counts)
-    folder.write_tables("plan", plan.tables())
-    folder.write_json(
-        "plan", {"hash": plan_hash, "base_version": plan.base_version, **asdict(counts)}
-    )
-    return _note(
-        run,
-        stage="diff",
-        plan_hash=plan_hash,
-        base_version=plan.base_version,
-        counts=counts.as_dict(),
-    )
+    return note_plan(run, make_plan(run, _roster(run)))
 
 
 @_unless_ended
-def review(run: Run) -> Run:
-    """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it."""
+def review(run: Run, *, now: dt.datetime) -> Run:
+    """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it.
+
+    A held plan waits for as long as the site says, and is then discarded. Where the site says so,
+    only what a plan takes away is held, by a run of its own that follows.
+    """
     if run.decision == "approved":
         log.info("The plan was approved by %s.", run.decided_by)
         return run
     folder = RunFolder.of(run.site, run.run_id)
+    plan, roster, guards = read_plan(run), _roster(run), run.preferences.guards
+    schools = count_by_school(plan, roster)
     extracted = read_extracted(run)
     holds = check_plan(
-        read_plan(run),
-        _roster(run),
-        run.preferences.guards,
+        plan,
+        roster,
+        guards,
         modes=extracted.modes,
         valid=folder.read_tables("valid"),
         quarantined=folder.read_tables("quarantined"),
         rows=extracted.rows,
+        today=run.started_at.date(),
+        schools=schools,
     )
+    for hold in holds:
+        log.warning("Held: %s", hold.in_words())
+    only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
+    if holds and only_removals and guards.removals_wait and run.of_package:
+        rest = let_the_rest_go_on(run, plan, holds, roster)
+        if rest is not None:
+            log.warning("The removals wait for a decision; the rest of the plan goes on.")
+            run, holds = note_plan(run, rest), ()
     findings = Findings()
     findings.extend(hold.as_finding() for hold in holds)
     folder.add_table("findings", "4-review", findings.table())
     if not holds:
         log.info("The plan is within the site's limits.")
-        return _note(run, stage="review")
-    for hold in holds:
-        log.warning("Held: %s", hold.in_words())
+        return _note(run, stage="review", schools=schools[:_SCHOOLS])
     log.warning("Approve exactly this plan with: oneroster approve %s", run.run_id)
-    reasons = [hold.as_dict() for hold in holds]
-    return _note(run, stage="review", outcome=Outcome.HELD, reasons=reasons)
+    return _note(
+        run,
+        stage="review",
+        outcome=Outcome.HELD,
+        reasons=[hold.as_dict() for hold in holds],
+        schools=schools[:_SCHOOLS],
+        expires_at=now + dt.timedelta(hours=run.preferences.approval_hours),
+    )
+
+
+def supersede_older(run: Run, *, now: dt.datetime) -> None:
+    """End the plans that wait for a decision and that this run's plan takes the place of.
+
+    Those are the plans of packages that came before, all of whose files this run has in bulk. A
+    delta takes no plan's place, since it brings a part; nor does a run that reads no package.
+    """
+    waits = run.outcome is None or (run.outcome is Outcome.HELD and run.decision is None)
+    if run.plan_hash is None or not waits or not run.of_package:
+        return
+    brought = _files_of(run, bulk_only=True)
+    with database.engine().begin() as connection:
+        for older in held.held_runs(connection, run.site):
+            is_part = older.undoes or older.kind in MAPPINGS
+            if older.decision or is_part or older.started_at >= run.started_at:
+                continue
+            if _files_of(older) <= brought:
+                reason = f"{run.named()} made a newer plan"
+                held.supersede(connection, older, reason, now=now)
+                log.info("The plan of %s is superseded by this one.", older.named())
+
+
+def _files_of(run: Run, *, bulk_only: bool = False) -> frozenset[str]:
+    """Return the files of users, courses and assignments that a run's plan was made from."""
+    modes: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError):
+        folder = RunFolder.of(run.site, run.removals_of or run.run_id)
+        modes = folder.read_json("extracted")["modes"]
+    wanted = {Mode.BULK} if bulk_only else {Mode.BULK, Mode.DELTA}
+    return _ROSTERED.intersection(name for name, mode in modes.items() if mode in wanted)
 
 
 @_unless_ended
@@ -231,8 +246,13 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
     """Stage 5: apply the plan, once.
 
     When the roster moved since the plan was made, a plan that nobody approved is made again, and
-    one that somebody did ends the run as superseded.
+    one that somebody did ends the run as superseded. A plan that was not reviewed is reviewed
+    first, also where Airflow was told that it had been.
     """
+    if run.stage == "diff":
+        run = review(run, now=now)
+        if run.outcome is not None:
+            return run
     for _ in range(_TRIES):
         found = all_findings(run)
         try:
@@ -248,11 +268,20 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
         except applying.StalePlanError as stale:
             log.warning("%s", stale)
             if run.decision == "approved":
-                return _note(run, outcome=Outcome.SUPERSEDED, reasons=[str(stale)], ended_at=now)
-            run = review(diff(run))
+                return _too_late(run, str(stale), now)
+            run = review(diff(run), now=now)
             if run.outcome is not None:
                 return run
     raise applying.StalePlanError("the roster moved at every try; try again later")
+
+
+def _too_late(run: Run, stale: str, now: dt.datetime) -> Run:
+    """End an approved run whose plan is of a roster that is no more, and name who changed it."""
+    with database.engine().begin() as connection:
+        other = runs.first_after(connection, run.site, run.base_version)
+        who = other.named() if other else "another run"
+        held.supersede(connection, run, f"{who} changed the roster first: {stale}", now=now)
+        return runs.get(connection, run.run_id)
 
 
 def record(run: Run, *, now: dt.datetime) -> Run:
@@ -265,9 +294,9 @@ def record(run: Run, *, now: dt.datetime) -> Run:
         found = all_findings(run)
         with database.engine().begin() as connection:
             runs.save_findings(connection, run.run_id, found)
-            runs.update(
-                connection, run.run_id, findings=story.count_by_severity(found), ended_at=now
-            )
+            severities = story.count_by_severity(found)
+            ended_at = run.ended_at or now
+            runs.update(connection, run.run_id, findings=severities, ended_at=ended_at)
     run = find(run.run_id)
     folder.write_json("run", run.summary())
     for data in (
@@ -278,6 +307,8 @@ def record(run: Run, *, now: dt.datetime) -> Run:
             folder.remove(data)
     if run.outcome is not Outcome.FAILED:
         uploads.forget(run.site, run.package)
+    with database.engine().connect() as connection:
+        story.tell_causes(run_details.causes(connection, run.run_id))
     story.tell_end(run)
     return run
 
@@ -324,31 +355,6 @@ def recorded(run: Run, clock: Callable[[], dt.datetime]) -> Iterator[None]:
         record(find(run.run_id), now=clock())
 
 
-def _counts(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Counts:
-    counts = plan.count()
-    for kind, name in (
-        (counts.users, "users"),
-        (counts.courses, "courses"),
-        (counts.assignments, "enrollments"),
-    ):
-        kind["errors"] = quarantined[name].num_rows if name in quarantined else 0
-    counts.users["errors"] += _roles_alone(quarantined)
-    counts.users["ignored"] = ignored
-    return counts
-
-
-def _roles_alone(quarantined: dict[str, pa.Table]) -> int:
-    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts."""
-    if "roles" not in quarantined:
-        return 0
-    roles = quarantined["roles"]
-    counted = quarantined["users"]["sourcedId"].combine_chunks() if "users" in quarantined else None
-    broken = pc.is_valid(roles["flaw"])
-    if counted is not None:
-        broken = pc.and_(broken, pc.invert(pc.is_in(roles["userSourcedId"], counted)))
-    return int(pc.sum(broken).as_py() or 0)
-
-
 def _roster(run: Run) -> Roster:
     assert run.credited_admin_id is not None
     with database.engine().connect() as connection:
@@ -371,12 +377,6 @@ def _private_copy(run: Run, kind: Kind) -> Iterator[Path]:
             with source.open("rb") as read, target.open("wb") as written:
                 shutil.copyfileobj(read, written)
         yield target
-
-
-def _rejection(findings: Findings) -> dict[str, object]:
-    table = findings.table()
-    errors = [f for f in rows_as_findings(table) if f.severity == "error"][:10]
-    return {"outcome": Outcome.REJECTED, "reasons": [f.in_words() for f in errors]}
 
 
 def _note(run: Run, **values: object) -> Run:

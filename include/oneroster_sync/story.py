@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
 from oneroster_sync.findings.model import rows_as_findings, shown_id
+from oneroster_sync.package.kinds import MAPPINGS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -22,11 +23,14 @@ log = logging.getLogger("oneroster")
 
 LISTED = 10_000
 """How many findings or changes are told one by one; beyond it they are counted."""
+CAUSES = 50
+"""How many causes are told; the page of the run shows all."""
 
 
-def tell_files(extracted: Extracted) -> None:
+def tell_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
     """Tell what came through the door."""
-    log.info("The package is OneRoster %s, sha256 %s.", extracted.version, extracted.sha256)
+    what = f"{kind}.csv" if kind in MAPPINGS else f"OneRoster {extracted.version}"
+    log.info("The package is %s, sha256 %s.", what, extracted.sha256)
     for name, rows in extracted.rows.items():
         kept = extracted.tables[name].num_rows if name in extracted.tables else 0
         log.info(
@@ -42,6 +46,33 @@ def tell_findings(findings: pa.Table) -> None:
         level = logging.ERROR if finding.severity == "error" else logging.WARNING
         log.log(level, "%s", finding.in_words())
     _tell_rest(findings.num_rows, "findings")
+
+
+def tell_causes(causes: Sequence[Mapping[str, Any]]) -> None:
+    """Tell what has to be mended, in the order in which to mend it.
+
+    Args:
+        causes: As `run_details.causes` returns them.
+    """
+    for cause in causes[:CAUSES]:
+        level = logging.ERROR if cause["severity"] == "error" else logging.WARNING
+        log.log(level, "%s", _cause_in_words(cause))
+    if len(causes) > CAUSES:
+        log.info("… and %s more causes.", f"{len(causes) - CAUSES:,}")
+
+
+def _cause_in_words(cause: Mapping[str, Any]) -> str:
+    after = f" follows from cause {cause['follows']}: mend that first" if cause["follows"] else ""
+    place = [cause["file"], cause["column"] and f"column {cause['column']}"]
+    where = f" in {', '.join(filter(None, place))}" if cause["file"] else ""
+    missing = ""
+    if cause["target"]:
+        missing = f" It is {shown_id(cause['target'])} of {cause['target_file']}."
+    affected, rows = cause["affected"], ""
+    if cause["first_row"] or cause["target_file"]:
+        rows = " 1 row is affected." if affected == 1 else f" {affected:,} rows are affected."
+    told = f"Cause {cause['number']}{after}: {cause['code']}{where}: {cause['meaning']}{missing}"
+    return f"{told}{rows} {cause['hint']}"
 
 
 def tell_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oneroster_sync.preferences import Preferences, Profile
+    from oneroster_sync.undo import Part
 
     Clock = Callable[[], dt.datetime]
 
@@ -41,6 +42,8 @@ class Request:
         scope: In place of the site's own.
         profile: In place of the site's own.
         undoes: The run to take back; then no package is read.
+        undo_of: Which part of it is taken back; all of it when None.
+        removals_of: The run whose removals are brought for a decision; no package is read either.
         dag_run: The DAG and the DAG run that this is, None on the command line.
     """
 
@@ -53,6 +56,8 @@ class Request:
     scope: Scope | None = None
     profile: Profile | None = None
     undoes: str | None = None
+    undo_of: Part | None = None
+    removals_of: str | None = None
     dag_run: tuple[str, str] | None = None
 
 
@@ -77,29 +82,64 @@ def sync(request: Request, *, clock: Clock) -> Run:
             run = stages.extract(run, request.kind)
             run = stages.validate(run)
             run = stages.diff(run)
-            run = stages.review(run)
+            run = stages.review(run, now=clock())
+            stages.supersede_older(run, now=clock())
             run = stages.apply(run, now=clock())
         return stages.find(run.run_id)
 
 
-def begin(request: Request, *, now: dt.datetime) -> Run:
+def what_waits(run: Run, run_id: str) -> Request | None:
+    """Return the request that brings what a run left for a decision, None when it left nothing.
+
+    Args:
+        run: One that was applied while its removals wait.
+        run_id: Of the run that brings them.
+    """
+    if run.applied_at is None or not run.removals_wait:
+        return None
+    return Request(
+        run_id=run_id,
+        site=run.site,
+        package=None,
+        trigger=run.trigger,
+        requested_by=run.requested_by,
+        removals_of=run.run_id,
+    )
+
+
+def begin(
+    request: Request, *, now: dt.datetime, is_over: Callable[[Run], bool] | None = None
+) -> Run:
     """Open the run's record, with the preferences that hold for it.
 
+    Runs that were cut off are ended. The caller has the site's turn, and the command line keeps it
+    from a run's begin to its end: of its runs none is under way now. A DAG run has its turn stage
+    by stage, so only Airflow can tell.
+
     Without an active credited administrator the run ends as failed, before anything is read.
+
+    Args:
+        request: What is asked for.
+        now: When the run begins.
+        is_over: Tells of a run that is a DAG run whether Airflow is through with it; where nobody
+            can tell, such runs are left as they are.
 
     Raises:
         UnknownSiteError: The site has not been made.
         UnknownRunError: The site has had no run that is to be undone.
     """
     with database.engine().begin() as connection:
-        if request.undoes and runs.get(connection, request.undoes).site != request.site:
-            raise runs.UnknownRunError(f"there is no run {request.undoes} of site {request.site}")
+        earlier = request.undoes or request.removals_of
+        if earlier and runs.get(connection, earlier).site != request.site:
+            raise runs.UnknownRunError(f"there is no run {earlier} of site {request.site}")
         chosen = preferences.load(connection, request.site)
         chosen = chosen.model_copy(update={"profile": request.profile or chosen.profile})
         admin = None
         if chosen.credited_admin is not None:
             admin = preferences.find_admin(connection, request.site, chosen.credited_admin)
-        runs.end_abandoned(connection, request.site, request.trigger, request.run_id, now=now)
+        for other in runs.unfinished(connection, request.site, request.run_id):
+            if other.outcome is None and _is_cut_off(other, is_over):
+                runs.cut_off(connection, other.run_id, now=now)
         run = runs.begin(connection, _opened(request, chosen, admin, now))
         if admin is None and run.applied_at is None:
             reason = "the credited administrator is missing or inactive; choose another one"
@@ -117,6 +157,12 @@ def begin(request: Request, *, now: dt.datetime) -> Run:
     return run
 
 
+def _is_cut_off(run: Run, is_over: Callable[[Run], bool] | None) -> bool:
+    if run.trigger is Trigger.COMMAND:
+        return True
+    return run.dag_id is not None and is_over is not None and is_over(run)
+
+
 def _scope(request: Request, of_site: Scope) -> Scope:
     """Return what is processed: a lone file touches its own kind only."""
     if request.kind is Kind.USERS:
@@ -127,19 +173,23 @@ def _scope(request: Request, of_site: Scope) -> Scope:
 
 
 def _opened(request: Request, chosen: Preferences, admin: int | None, now: dt.datetime) -> Run:
+    of_run = request.undoes or request.removals_of
     return Run.opened(
         run_id=request.run_id,
         site=request.site,
         trigger=request.trigger,
         requested_by=request.requested_by,
         credited_admin_id=admin,
-        package=None if request.undoes else request.package or chosen.source,
+        package=None if of_run else request.package or chosen.source,
+        kind=request.kind.value,
         scope=_scope(request, chosen.scope),
         preferences=chosen,
         started_at=now,
         dag_id=request.dag_run[0] if request.dag_run else None,
         dag_run_id=request.dag_run[1] if request.dag_run else None,
         undoes=request.undoes,
+        undo_of=request.undo_of.as_dict() if request.undo_of else None,
+        removals_of=request.removals_of,
     )
 
 
@@ -154,7 +204,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
             run = stages.extract(run, request.kind)
             run = stages.validate(run)
             run = stages.diff(run)
-            run = stages.review(run)
+            run = stages.review(run, now=clock())
             stages.set_aside(run)
         return run
 

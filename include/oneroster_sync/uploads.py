@@ -1,6 +1,6 @@
 """Uploads: a file that somebody brings, taken in piece by piece and kept until it was read.
 
-    uploads/<site>/<random>/OneRoster.zip | users.csv | courses.csv
+    uploads/<site>/<random>/OneRoster.zip | users.csv | courses.csv | ids.csv | links.csv
 
 The name that the client gives is never used. A file that is too large, or not what the upload
 takes, is refused as soon as that shows, and nothing of it stays. A file that was read is removed
@@ -30,10 +30,16 @@ if TYPE_CHECKING:
     from oneroster_sync.findings import Finding
 
 MIB = 1 << 20
-LIMITS = {Kind.PACKAGE: 256 * MIB, Kind.USERS: 512 * MIB, Kind.COURSES: 512 * MIB}
+LIMITS = {
+    Kind.PACKAGE: 256 * MIB,
+    Kind.USERS: 512 * MIB,
+    Kind.COURSES: 512 * MIB,
+    Kind.IDS: 64 * MIB,
+    Kind.LINKS: 64 * MIB,
+}
 """Bytes that an upload may have."""
 
-_NAMES = {Kind.PACKAGE: "OneRoster.zip", Kind.USERS: "users.csv", Kind.COURSES: "courses.csv"}
+_NAMES = {kind: "OneRoster.zip" if kind is Kind.PACKAGE else f"{kind}.csv" for kind in Kind}
 _KEPT = dt.timedelta(days=7)
 """How long a file stays whose run never ended well: somebody may try the run again."""
 

@@ -16,7 +16,7 @@ from oneroster.timetable import PreferencesTimetable
 
 
 class OneRosterPlugin(AirflowPlugin):
-    """Registers the timetable, for every component, and the API and the pages, for the server."""
+    """Registers the timetable, for every component; API, guards and pages, for the server."""
 
     name = "oneroster"
     timetables = [PreferencesTimetable]  # noqa: RUF012 - declared so by Airflow
@@ -27,6 +27,13 @@ class OneRosterPlugin(AirflowPlugin):
         from oneroster.api.app import create_app
 
         return [{"app": create_app(), "url_prefix": "/oneroster", "name": "OneRoster"}]
+
+    @functools.cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
+        """Return what guards Airflow's own routes to our DAGs."""
+        from oneroster.doors import Doors
+
+        return [{"middleware": Doors, "name": "OneRoster's doors"}]
 
     @functools.cached_property
     def react_apps(self) -> list[dict[str, Any]]:

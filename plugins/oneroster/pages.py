@@ -1,4 +1,4 @@
-"""The pages: files without a build step, served as they are, and where Airflow shows them."""
+"""The pages: modules without a build step, and where Airflow shows them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from oneroster.joined import joined
+
 FOLDER = Path(__file__).with_name("static")
+BUNDLE = "oneroster.js"
 
 
 @functools.cache
@@ -21,11 +24,17 @@ def fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
+@functools.cache
+def bundle() -> str:
+    """Return the module that Airflow loads: all of ours in one."""
+    return joined(FOLDER, "main.js")
+
+
 def react_apps() -> list[dict[str, Any]]:
     """Return the pages as Airflow wants them: one in its navigation, one at every DAG run."""
     files = f"oneroster/static/{fingerprint()}"
     shared = {
-        "bundle_url": f"{files}/main.js",
+        "bundle_url": f"{files}/{BUNDLE}",
         "icon": f"{files}/icon.svg",
         "icon_dark_mode": f"{files}/icon-dark.svg",
     }

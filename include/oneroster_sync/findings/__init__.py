@@ -7,8 +7,8 @@ of the package other than a sourcedId, so that findings can be shown, logged and
 
 from __future__ import annotations
 
-from oneroster_sync.findings.causes import causes_of
+from oneroster_sync.findings.causes import Causes, causes_of
 from oneroster_sync.findings.codes import CODES, Code
 from oneroster_sync.findings.model import SCHEMA, Finding, Findings, Severity
 
-__all__ = ["CODES", "SCHEMA", "Code", "Finding", "Findings", "Severity", "causes_of"]
+__all__ = ["CODES", "SCHEMA", "Causes", "Code", "Finding", "Findings", "Severity", "causes_of"]

@@ -1,8 +1,24 @@
-"""Causes: findings that are mended together, so that ten thousand of them read as one."""
+"""Causes: what has to be mended, so that ten thousand findings of one missing org read as one.
+
+Findings that are alike are one cause: of one code about one column, or of one record that is not
+there, whatever file points to it. What only follows from another cause, such as the enrollments of
+a class whose org is missing, stands behind it: who mends the first has mended both. So causes are
+in the order in which to mend them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings.origins import HANGS, Numbers, keyed, numbered, origins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA = pa.schema(
     [
@@ -11,30 +27,138 @@ SCHEMA = pa.schema(
         ("file", pa.string()),
         ("column", pa.string()),
         ("expected", pa.string()),
+        ("target_file", pa.string()),
+        ("target", pa.string()),
         ("findings", pa.int64()),
         ("rows", pa.int64()),
         ("first_row", pa.int64()),
+        ("affected", pa.int64()),
+        ("follows", pa.int64()),
     ]
 )
+NAMED = 10
+"""How many records of a file that are not there are causes of their own; the others are one."""
+
+_SAME_KIND = ["code", "severity", "target_file"]
 
 
-def causes_of(findings: pa.Table) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """What has to be mended.
+
+    Attributes:
+        table: One row for each cause, with the columns of `SCHEMA`: errors first, then by the rows
+            affected; what follows from a cause right behind it. `affected` counts the rows of a
+            cause and of all that follows from it, each once; `follows` is the number of the cause
+            that one follows from, counted from 1.
+        numbers: For each finding the number of its cause.
+    """
+
+    table: pa.Table
+    numbers: pa.Array
+
+
+def causes_of(findings: pa.Table) -> Causes:
     """Group findings by what has to be mended.
 
     Args:
         findings: Of one run, with the columns of `model.SCHEMA`.
-
-    Returns:
-        One row for each cause, with the columns of `SCHEMA`: errors first, then what touches the
-        most rows.
     """
-    keys = ["code", "severity", "file", "column", "expected"]
-    grouped = findings.group_by(keys).aggregate(
-        [("code", "count"), ("rows", "sum"), ("row", "min")]
+    if not findings.num_rows:
+        return Causes(SCHEMA.empty_table(), pa.array([], pa.int64()))
+    findings = findings.combine_chunks()
+    named = _named_targets(findings)
+    alike = _alike(findings, named)
+    origin = origins(findings, alike)
+    of_finding = numbered(pa.array(alike), pa.array(origin))
+    causes = _described(findings, named, of_finding)
+    affected = _affected(findings, origin)
+    for cause in causes:
+        at = cause["at"]
+        cause["origin"], cause["is_origin"] = int(origin[at]), bool(origin[at] == alike[at])
+        cause["affected"] = affected[cause["origin"]] if cause["is_origin"] else cause["rows"]
+    _put_in_order(causes)
+    number_of = {cause["cause"]: number for number, cause in enumerate(causes, start=1)}
+    firsts = {cause["origin"]: number_of[cause["cause"]] for cause in causes if cause["is_origin"]}
+    for cause in causes:
+        cause["follows"] = None if cause["is_origin"] else firsts[cause["origin"]]
+    numbers = np.array([number_of[cause] for cause in range(len(causes))], np.int64)
+    return Causes(pa.Table.from_pylist(causes, schema=SCHEMA), pa.array(numbers[of_finding]))
+
+
+def _named_targets(findings: pa.Table) -> pa.Array:
+    """Return for each finding the record that is a cause of its own, null for the others.
+
+    Of each kind those that concern the most rows are; those of one row only while they are few.
+    """
+    pointing = findings.filter(
+        pc.and_(pc.is_valid(findings["target"]), pc.not_equal(findings["code"], HANGS))
     )
-    named = grouped.rename_columns(
-        {"code_count": "findings", "rows_sum": "rows", "row_min": "first_row"}
-    )
-    order = [("severity", "ascending"), ("rows", "descending")]
-    order += [(key, "ascending") for key in ("code", "file", "column", "expected")]
-    return named.select(SCHEMA.names).cast(SCHEMA).sort_by(order)
+    listed = pointing.group_by([*_SAME_KIND, "target"]).aggregate([("rows", "sum")])
+    order = [(name, "ascending") for name in _SAME_KIND]
+    listed = listed.sort_by([*order, ("rows_sum", "descending"), ("target", "ascending")])
+    kind = numbered(*(listed[name] for name in _SAME_KIND))
+    _, begin, length = np.unique(kind, return_index=True, return_counts=True)
+    place, among = np.arange(len(kind)) - begin[kind], length[kind]
+    is_named = (place < NAMED) & ((among <= NAMED) | (listed["rows_sum"].to_numpy() > 1))
+    keys = [*_SAME_KIND, "target"]
+    chosen = keyed(*(listed.filter(pa.array(is_named))[name] for name in keys))
+    is_chosen = pc.is_in(keyed(*(findings[name] for name in keys)), chosen)
+    return pc.if_else(is_chosen, findings["target"].combine_chunks(), None)
+
+
+def _alike(findings: pa.Table, named: pa.Array) -> Numbers:
+    """Return for each finding the number of those that are mended with it."""
+    of_record = keyed(findings["target_file"], named)
+    of_column = keyed(findings["file"], findings["column"], findings["expected"])
+    where = pc.if_else(pc.is_valid(named), of_record, of_column)
+    return numbered(findings["code"], findings["severity"], where)
+
+
+def _described(findings: pa.Table, named: pa.Array, of_finding: Numbers) -> list[dict[str, Any]]:
+    """Return the causes by number, each with the place `at` of a finding of its own."""
+    _, first = np.unique(of_finding, return_index=True)
+    findings = findings.set_column(findings.column_names.index("target"), "target", named)
+    told = findings.take(pa.array(first)).to_pylist()
+    grouped = findings.append_column("cause", pa.array(of_finding)).group_by("cause")
+    counts = grouped.aggregate(
+        [
+            *(("code", "count"), ("rows", "sum"), ("row", "min")),
+            *(("file", "distinct"), ("column", "distinct")),
+        ]
+    ).sort_by("cause")
+    causes = []
+    for at, one, count in zip(first.tolist(), told, counts.to_pylist(), strict=True):
+        files, columns = (sorted(filter(None, count[f"{n}_distinct"])) for n in ("file", "column"))
+        causes.append(
+            {
+                **one,
+                "at": at,
+                "cause": count["cause"],
+                "file": ", ".join(files) or None,
+                "column": ", ".join(columns) or None,
+                "findings": count["code_count"],
+                "rows": count["rows_sum"],
+                "first_row": count["row_min"] if len(files) < 2 else None,  # noqa: PLR2004  one file
+            }
+        )
+    return causes
+
+
+def _affected(findings: pa.Table, origin: Numbers) -> dict[int, int]:
+    """Return how many rows each group and all that follows from it touch, each row once."""
+    table = findings.select(["file", "row", "rows"]).append_column("origin", pa.array(origin))
+    rows = table.group_by(["origin", "file", "row"]).aggregate([("rows", "max")])
+    totals = rows.group_by("origin").aggregate([("rows_max", "sum")])
+    return dict(zip(*(totals[name].to_pylist() for name in totals.column_names), strict=True))
+
+
+def _put_in_order(causes: list[dict[str, Any]]) -> None:
+    """Put errors first, then what affects the most rows, and behind each what follows from it."""
+    texts = ("code", "file", "column", "expected", "target_file", "target")
+
+    def weight(cause: Mapping[str, Any]) -> tuple[Any, ...]:
+        return cause["severity"], -cause["affected"], *(cause[name] or "" for name in texts)
+
+    place = {cause["origin"]: weight(cause) for cause in causes if cause["is_origin"]}
+    causes.sort(key=lambda one: (place[one["origin"]], not one["is_origin"], weight(one)))

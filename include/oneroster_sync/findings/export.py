@@ -1,4 +1,8 @@
-"""Findings as CSV for the people who mend the export, safe to open in a spreadsheet."""
+"""Findings as CSV for the people who mend the export, safe to open in a spreadsheet.
+
+`cause` numbers what has to be mended, the first to mend first; a finding that has a number under
+`follows` goes when the cause of that number is mended.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 COLUMNS = (
+    "cause",
+    "follows",
     "severity",
     "code",
     "file",
@@ -17,6 +23,8 @@ COLUMNS = (
     "rows",
     "column",
     "sourced_id",
+    "target",
+    "target_file",
     "expected",
     "meaning",
     "hint",
@@ -25,14 +33,19 @@ _STARTS_FORMULA = tuple("=+-@\t\r\n\0＝＋－＠|%")  # noqa: RUF001  full-widt
 _BLOCK = 500
 
 
-def as_csv(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the CSV in pieces, with a mark at its start that tells spreadsheets its encoding."""
+def as_csv(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...] = COLUMNS) -> Iterator[str]:
+    """Yield rows as CSV in pieces, with a mark at the start that tells spreadsheets its encoding.
+
+    Args:
+        rows: Findings, or other rows that have the columns.
+        columns: In order.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     buffer.write("\ufeff")
-    writer.writerow(COLUMNS)
-    for number, finding in enumerate(findings, start=1):
-        writer.writerow([inert(finding[name]) for name in COLUMNS])
+    writer.writerow(columns)
+    for number, row in enumerate(rows, start=1):
+        writer.writerow([inert(row[name]) for name in columns])
         if number % _BLOCK == 0:
             yield buffer.getvalue()
             buffer.seek(0)
@@ -45,3 +58,18 @@ def inert(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip(" ").startswith(_STARTS_FORMULA):
         return f"'{value}"
     return value
+
+
+def marked(text: str | None) -> str | None:
+    """Return a cell that no spreadsheet takes for a formula, for a file that is brought back."""
+    return f"'{text}" if text and _may_be_marked(text) else text
+
+
+def unmarked(cell: str | None) -> str | None:
+    """Return the text that `marked` was given."""
+    return cell[1:] if cell and cell[0] == "'" and _may_be_marked(cell) else cell
+
+
+def _may_be_marked(text: str) -> bool:
+    """Tell whether a text is like a formula, or like one that was marked."""
+    return text.lstrip(" '").startswith(_STARTS_FORMULA)

@@ -33,6 +33,8 @@ SCHEMA = pa.schema(
         ("sourced_id", pa.string()),
         ("expected", pa.string()),
         ("rows", pa.int64()),
+        ("target_file", pa.string()),
+        ("target", pa.string()),
     ]
 )
 
@@ -44,6 +46,14 @@ def shown_id(sourced_id: str | None) -> str:
     if "@" in sourced_id:
         return "sha256:" + hashlib.sha256(sourced_id.encode()).hexdigest()[:12]
     return ascii(sourced_id)[1:-1]
+
+
+def completed(table: pa.Table) -> pa.Table:
+    """Return findings with the columns of `SCHEMA`; those that they lack are null."""
+    for column in SCHEMA:
+        if column.name not in table.column_names:
+            table = table.append_column(column, pa.nulls(table.num_rows, column.type))
+    return table.select(SCHEMA.names).cast(SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ class Finding:
         sourced_id: The row's sourcedId.
         expected: What would have been right.
         rows: How many rows the finding stands for; `row` is then the first of them.
+        target_file: The file that the row points to, with `.csv`, when that is what is wrong.
+        target: The sourcedId that it points to.
     """
 
     code: str
@@ -69,10 +81,22 @@ class Finding:
     sourced_id: str | None = None
     expected: str | None = None
     rows: int = 1
+    target_file: str | None = None
+    target: str | None = None
 
     def __post_init__(self) -> None:
         if self.code not in CODES:
             raise ValueError(f"{self.code} is no finding code; add it to findings/codes.py")
+
+    def for_a_person(self) -> str:
+        """Return what was found, where, and what to do, without code and sourcedId."""
+        row = None if self.row is None else f"row {self.row:,}"
+        place = ", ".join(filter(None, (self.file, row, self.column)))
+        code = CODES[self.code]
+        told = f"{code.meaning.removesuffix('.')} ({place})." if place else code.meaning
+        return " ".join(
+            filter(None, (told, self.expected and f"Expected {self.expected}.", code.hint))
+        )
 
     def in_words(self) -> str:
         """Return the finding as one line of a log."""
@@ -85,6 +109,8 @@ class Finding:
             place.append(f"column {self.column}")
         if self.sourced_id:
             place.append(f"sourcedId {shown_id(self.sourced_id)}")
+        if self.target:
+            place.append(f"which points to {shown_id(self.target)} of {self.target_file}")
         code = CODES[self.code]
         expected = f" Expected {self.expected}." if self.expected else ""
         where = f" in {', '.join(place)}" if place else ""
@@ -107,10 +133,10 @@ class Findings:
         self._few.extend(findings)
 
     def add_table(self, table: pa.Table) -> None:
-        """Add many findings at once; the table has the columns of `SCHEMA`."""
+        """Add many findings at once; columns of `SCHEMA` that the table lacks are null."""
         if table.num_rows:
             self._flush()
-            self._many.append(table.select(SCHEMA.names).cast(SCHEMA))
+            self._many.append(completed(table))
 
     def table(self) -> pa.Table:
         """Return all findings as one table of `SCHEMA`."""

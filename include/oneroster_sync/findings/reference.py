@@ -17,6 +17,7 @@ _LAYERS = {
     "row": "A row by itself",
     "reference": "A row and what it points to",
     "semantic": "What rows mean together",
+    "mapping": "A mapping and the roster",
     "guard": "A plan beyond the site's limits",
 }
 _HEAD = """\

@@ -2,7 +2,8 @@
 
 `opening` knows zips, folders and lone files; `manifest` which files count and how; `lines` and
 `reading` turn CSV into tables; `headers` and `repairs` hold the named repairs of the tolerant
-profile; `staff` drops everybody who is not staff; `extract` is the stage.
+profile; `staff` drops everybody who is not staff; `extract` is the stage. `mapping` reads ids.csv
+and links.csv, which are no packages.
 
 A repair is made only where there is one way to read what was meant, and each is a finding.
 """

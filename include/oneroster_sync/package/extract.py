@@ -78,7 +78,7 @@ def extract(
         OSError: The file system failed.
     """
     limits = limits or Limits()
-    extracted = Extracted(_sha256(path))
+    extracted = Extracted(sha256_of(path))
     try:
         with open_package(path, limits) as package:
             _read(package, profile, known, files or ROSTERING_FILES, extracted)
@@ -225,7 +225,8 @@ def _check_present(package: Package, manifest: Manifest, findings: Findings) -> 
             findings.add(Finding("package.unknown_file", Severity.WARNING, f"{name}.csv"))
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes; of a folder, of its files in order of their names."""
     digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     for file in files:

@@ -1,4 +1,8 @@
-"""What an upload button takes: users.csv, courses.csv or a whole package."""
+"""What an upload takes: users.csv, courses.csv, a whole package, or a mapping.
+
+A mapping is what people write of their own: ids.csv gives records other sourcedIds, links.csv says
+which accounts are which people of the SIS.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,12 @@ class Kind(StrEnum):
     USERS = "users"
     COURSES = "courses"
     PACKAGE = "package"
+    IDS = "ids"
+    LINKS = "links"
+
+
+MAPPINGS = {Kind.IDS: ("kind", "oldSourcedId", "newSourcedId"), Kind.LINKS: ("email", "sourcedId")}
+"""The kinds that are mappings, and their columns."""
 
 
 def wrong_kind(path: Path, kind: Kind) -> Finding | None:
@@ -51,7 +61,8 @@ def wrong_start(start: bytes, kind: Kind, *, name: str) -> Finding | None:
     if found == kind.value or (found is None and kind is not Kind.PACKAGE):
         return None
     wanted = "a zip" if kind is Kind.PACKAGE else f"{kind.value}.csv"
-    what = "no zip" if found is None else f"{found}.csv" if found in ROSTERING_FILES else found
+    is_file = found in ROSTERING_FILES or found in MAPPINGS
+    what = "no zip" if found is None else f"{found}.csv" if is_file else found
     return Finding(CODE, file=name, expected=f"{wanted}; this is {what}")
 
 
@@ -61,12 +72,24 @@ def _what_is(start: bytes, kind: Kind) -> str | None:
     if b"\0" in start:
         return "no CSV file"
     line = start.decode("utf-8-sig", "replace").strip().partition("\n")[0].partition("\r")[0]
-    header = {cell.strip().lower() for cell in next(csv.reader([line]), [])} - _COMMON
+    cells = {cell.strip().lower() for cell in next(csv.reader([line]), [])}
+    if (mapping := _mapping(cells)) is not None:
+        return mapping.value
+    header = cells - _COMMON
     # Where two files fit as well, the one that was asked for does.
     names = sorted(ROSTERING_FILES, key=lambda name: name != kind.value)
     best = max(names, key=lambda name: _likeness(name, header))
     fits = header and _likeness(best, header) >= _ALIKE * len(header)
     return best if fits else None
+
+
+def _mapping(cells: set[str]) -> Kind | None:
+    """Return the mapping that a header is of: it has all of its columns, and no others of users."""
+    for kind, columns in MAPPINGS.items():
+        own = {column.lower() for column in columns}
+        if own <= cells and not _likeness("users", cells - own):
+            return kind
+    return None
 
 
 def _likeness(name: str, header: set[str]) -> int:

@@ -3,6 +3,7 @@
 Nothing here reads a clock, a file or a database. `build` puts a plan together from `users`,
 `courses` and `assignments`; `links` says which classes and enrollments hold from now on; `claims`
 settles who owns a login; `guards` judges a plan; `definition` is the plan itself and its hash.
+`mapped` plans what people say of sourcedIds, `adoption` tells what they may say of accounts.
 """
 
 from __future__ import annotations

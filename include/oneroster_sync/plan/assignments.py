@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TAUGHT = "enrolled in a class of the course"
 NOT_TAUGHT = "no longer enrolled in a class of the course"
 COURSE_GONE = "the course is removed"
+TERMS_ENDED = "the terms of its classes have ended"
 
 
 def assignment_changes(
@@ -26,6 +27,8 @@ def assignment_changes(
     roster: Roster,
     users: pa.Table,
     courses: pa.Table,
+    *,
+    ended: pa.Table | None = None,
 ) -> pa.Table:
     """Return the changes to course assignments, sorted by both sourcedIds.
 
@@ -38,6 +41,7 @@ def assignment_changes(
         roster: What the site holds.
         users: The plan's changes to users.
         courses: The plan's changes to courses.
+        ended: Pairs of which every class has ended; they go for that reason.
     """
     stored = roster.assignments
     gone = _removed_courses(courses, roster)
@@ -54,9 +58,10 @@ def assignment_changes(
         action = pc.if_else(pc.is_null(was), "add", "reactivate")
         parts.append(_changes(added, action, was, "active", TAUGHT, added["row"]))
         known = pa.concat_arrays([_key(wanted).combine_chunks(), _key(kept).combine_chunks()])
-        parts.append(_removals(stored, pc.invert(pc.is_in(_key(stored), known)), gone))
+        unwanted = pc.invert(pc.is_in(_key(stored), known))
+        parts.append(_removals(stored, unwanted, gone, ended))
     else:
-        parts.append(_removals(stored, pa.repeat(False, stored.num_rows), gone))
+        parts.append(_removals(stored, pa.repeat(False, stored.num_rows), gone, None))
     return in_order(pa.concat_tables(parts), "user_sourced_id", "course_sourced_id")
 
 
@@ -105,12 +110,20 @@ def _removed_courses(courses: pa.Table, roster: Roster) -> pa.Array:
     return pa.concat_arrays([removed.combine_chunks(), before.combine_chunks()])
 
 
-def _removals(stored: pa.Table, unwanted: pa.Array | pa.ChunkedArray, gone: pa.Array) -> pa.Table:
+def _removals(
+    stored: pa.Table,
+    unwanted: pa.Array | pa.ChunkedArray,
+    gone: pa.Array,
+    ended: pa.Table | None,
+) -> pa.Table:
     held = pc.and_(stored["managed"], pc.equal(stored["status"], "active"))
     cascades = pc.is_in(stored["course_sourced_id"], gone)
     leaving = pc.and_(held, pc.or_(unwanted, cascades))
     rows = stored.filter(leaving)
     reason = pc.if_else(cascades.filter(leaving), COURSE_GONE, NOT_TAUGHT)
+    if ended is not None:
+        over = pc.is_in(_key(rows), _key(ended).combine_chunks())
+        reason = pc.if_else(over, TERMS_ENDED, reason)
     none = pa.nulls(rows.num_rows, pa.int64())
     return _changes(rows, "remove", rows["status"], "removed", reason, none)
 

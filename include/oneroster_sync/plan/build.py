@@ -29,9 +29,12 @@ from oneroster_sync.plan.links import (
     staying,
     with_courses,
 )
+from oneroster_sync.plan.rekeys import propose_rekeys, with_rekeys
+from oneroster_sync.plan.terms import pairs_that_ended, with_ends
 from oneroster_sync.plan.users import desired_users, user_changes, with_new_roles
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from oneroster_sync.plan.roster import Roster
@@ -60,6 +63,8 @@ def build_plan(
     modes: Mapping[str, Mode],
     roster: Roster,
     preferences: Preferences,
+    *,
+    today: dt.date,
 ) -> tuple[Plan, dict[str, pa.Table], Findings]:
     """Compare a package with the roster.
 
@@ -69,19 +74,24 @@ def build_plan(
         modes: File → absent, bulk or delta.
         roster: What the site holds.
         preferences: The site's, as they were when the run began.
+        today: The day on which the run began: terms that ended before it have ended.
 
     Returns:
         The plan; the quarantined rows, more of them where a row's login belongs to somebody else;
         and the findings about those.
     """
     good, bad, findings = dict(valid), dict(quarantined), Findings()
-    _settle_claims(good, bad, modes, roster, findings)
+    rekeys = propose_rekeys(good, bad, modes, roster, preferences.guards.sourced_ids)
+    before, roster = roster, rekeys.applied_to(roster)
+    _settle_claims(good, bad, modes, roster, findings, adopt=preferences.adopt_accounts)
     _note_unclear(bad, findings)
     links = {
         name: merge_link(name, roster.links[name], good[name], bad, modes[name])
         for name in LINK_FIELDS
         if name in good
     }
+    if "classes" in links:
+        links["classes"] = with_ends(links["classes"], roster.links["classes"], good)
     merged = {
         name: links[name].all() if name in links else roster.links[name] for name in LINK_FIELDS
     }
@@ -98,6 +108,7 @@ def build_plan(
     users = change_schema(USER_FIELDS).empty_table()
     if "users" in good:
         users = _users(good, bad, modes, merged, roster, preferences)
+        users = with_rekeys(USER_FIELDS, users, rekeys.users, before.users, good["users"])
         _note_admin(good, bad, modes, roster, findings)
     elif "roles" in good and modes["roles"] is Mode.DELTA:
         nobody = {"users": _NO_USERS, "roles": good["roles"]}
@@ -105,6 +116,9 @@ def build_plan(
     courses = change_schema(COURSE_FIELDS).empty_table()
     if "courses" in good:
         courses = course_changes(good["courses"], bad["courses"], modes["courses"], roster)
+        courses = with_rekeys(
+            COURSE_FIELDS, courses, rekeys.courses, before.courses, good["courses"]
+        )
     assignments = assignment_changes(
         enrollments,
         good.get("enrollments"),
@@ -112,10 +126,11 @@ def build_plan(
         roster,
         users,
         courses,
+        ended=pairs_that_ended(roster, today) if preferences.expire_ended_terms else None,
     )
     moved: dict[str, pa.Table] = {}
-    for name in links:
-        moved |= link_changes(name, roster.links[name], merged[name])
+    for name in merged if rekeys else links:
+        moved |= link_changes(name, before.links[name], merged[name])
     plan = Plan(roster.site, roster.version, users, courses, assignments, moved)
     return plan, bad, findings
 
@@ -151,11 +166,13 @@ def _settle_claims(
     modes: Mapping[str, Mode],
     roster: Roster,
     findings: Findings,
+    *,
+    adopt: bool,
 ) -> None:
     """Quarantine rows whose login somebody else keeps, and the enrollments that hang from them."""
     if "users" not in good:
         return
-    refused = taken_logins(good["users"], bad["users"], modes["users"], roster)
+    refused = taken_logins(good["users"], bad["users"], modes["users"], roster, adopt=adopt)
     if not len(refused):
         return
     rows = quarantine(good, bad, "users", pc.is_in(good["users"]["sourcedId"], refused))
@@ -165,7 +182,11 @@ def _settle_claims(
         hanging = pc.is_in(good["enrollments"]["userSourcedId"], refused)
         rows = quarantine(good, bad, "enrollments", hanging)
         code, expected = "reference.target_quarantined", "a user without errors"
-        findings.add_table(as_findings(rows, "enrollments", code, "userSourcedId", expected))
+        findings.add_table(
+            as_findings(
+                rows, "enrollments", code, "userSourcedId", expected, target_file="users.csv"
+            )
+        )
 
 
 def _note_unclear(bad: Mapping[str, pa.Table], findings: Findings) -> None:

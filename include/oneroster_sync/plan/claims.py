@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.findings import SCHEMA, Severity
+from oneroster_sync.findings import Severity
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.compare import positions
 from oneroster_sync.plan.links import GOING, is_unclear
@@ -21,11 +21,20 @@ if TYPE_CHECKING:
     from oneroster_sync.plan.roster import Roster
 
 
-def taken_logins(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster) -> pa.Array:
+def taken_logins(
+    valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster, *, adopt: bool = False
+) -> pa.Array:
     """Return the sourcedIds of rows whose login somebody else keeps.
 
     A row that is refused keeps its old login, which may be the one that another row wants; so the
     question is asked until the answer stands.
+
+    Args:
+        valid: Rows of users.csv that are used.
+        quarantined: Rows with errors.
+        mode: How users.csv counts.
+        roster: What the site holds.
+        adopt: Whether accounts that are only linked follow their rows from now on.
     """
     stored = roster.users
     active = pc.equal(stored["status"], "active")
@@ -39,6 +48,12 @@ def taken_logins(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Ros
     if mode is Mode.BULK and not pc.any(is_unclear("users", quarantined)).as_py():
         leaving = pc.or_(leaving, absent)
     keeps = pc.and_(active, pc.invert(pc.and_(mine, leaving)))
+    if adopt:
+        others = pc.and_(
+            pc.not_equal(stored["id"], roster.credited_admin),
+            pc.invert(pc.is_in(stored["sourced_id"], going)),
+        )
+        mine = pc.or_(mine, others)
     refused = pa.array([], pa.string())
     while True:
         trusted = valid.filter(pc.invert(pc.is_in(valid["sourcedId"], refused)))
@@ -66,9 +81,18 @@ def quarantine(
     return moved
 
 
-def as_findings(rows: pa.Table, name: str, code: str, column: str, expected: str) -> pa.Table:
-    """Return one error for each row."""
+def as_findings(
+    rows: pa.Table,
+    name: str,
+    code: str,
+    column: str,
+    expected: str,
+    *,
+    target_file: str | None = None,
+) -> pa.Table:
+    """Return one error for each row; where it points to a `target_file`, it is about its target."""
     count = rows.num_rows
+    target = rows[column] if target_file else pa.nulls(count, pa.string())
     return pa.table(
         {
             "code": pa.repeat(code, count),
@@ -79,6 +103,7 @@ def as_findings(rows: pa.Table, name: str, code: str, column: str, expected: str
             "sourced_id": rows["sourcedId"],
             "expected": pa.repeat(expected, count),
             "rows": pa.repeat(1, count),
-        },
-        schema=SCHEMA,
+            "target_file": pa.repeat(pa.scalar(target_file, pa.string()), count),
+            "target": target,
+        }
     )

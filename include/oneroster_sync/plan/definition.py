@@ -25,12 +25,22 @@ class Counts:
 
     users: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
-            ("added", "updated", "adopted", "deactivated", "reactivated", "errors", "ignored"), 0
+            (
+                "added",
+                "updated",
+                "adopted",
+                "rekeyed",
+                "deactivated",
+                "reactivated",
+                "errors",
+                "ignored",
+            ),
+            0,
         )
     )
     courses: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
-            ("added", "updated", "removed", "reactivated", "errors"), 0
+            ("added", "updated", "rekeyed", "removed", "reactivated", "errors"), 0
         )
     )
     assignments: dict[str, int] = field(
@@ -69,6 +79,22 @@ class Plan:
     def is_empty(self) -> bool:
         """Tell whether no user, course or course assignment would change."""
         return not (self.users.num_rows or self.courses.num_rows or self.assignments.num_rows)
+
+    def renames(self) -> bool:
+        """Tell whether a record that has a sourcedId gets another one, or none."""
+        return any(
+            pc.any(
+                pc.and_(
+                    pc.is_valid(table["before_sourced_id"]),
+                    pc.invert(
+                        pc.fill_null(
+                            pc.equal(table["before_sourced_id"], table["after_sourced_id"]), False
+                        )
+                    ),
+                )
+            ).as_py()
+            for table in (self.users, self.courses)
+        )
 
     def moves_links(self) -> bool:
         """Tell whether classes, enrollments, roles or orgs would be remembered differently."""
@@ -113,12 +139,14 @@ _USER_WORDS = {
     "add": "added",
     "update": "updated",
     "adopt": "adopted",
+    "rekey": "rekeyed",
     "deactivate": "deactivated",
     "reactivate": "reactivated",
 }
 _COURSE_WORDS = {
     "add": "added",
     "update": "updated",
+    "rekey": "rekeyed",
     "remove": "removed",
     "reactivate": "reactivated",
 }

@@ -40,7 +40,11 @@ LINK_FIELDS = {
         "role": "role",
         "org_sourced_id": "orgSourcedId",
     },
-    "classes": {"sourced_id": "sourcedId", "course_sourced_id": "courseSourcedId"},
+    "classes": {
+        "sourced_id": "sourcedId",
+        "course_sourced_id": "courseSourcedId",
+        "ends_on": "",
+    },
     "enrollments": {
         "sourced_id": "sourcedId",
         "class_sourced_id": "classSourcedId",
@@ -52,7 +56,7 @@ LINK_FIELDS = {
 """What is kept of the files that are no entity of the platform: column of the table → of the file.
 
 An enrollment's course is no column of the file: it is the course that its class led to when the
-enrollment was last without errors.
+enrollment was last without errors. A class's last day is that of the last of its terms.
 """
 
 

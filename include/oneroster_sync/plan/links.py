@@ -103,6 +103,13 @@ def with_courses(enrollments: Link, classes: pa.Table, *, lasting: bool) -> Link
     return Link(put(trusted, "course_sourced_id", course), enrollments.protected)
 
 
+def before_images(stored: pa.Table, moved: pa.Table, gone: pa.Table) -> pa.Table:
+    """Return what was remembered of the rows that are put in place or taken out."""
+    ids = [table["sourced_id"].combine_chunks() for table in (moved, gone)]
+    rows = stored.filter(pc.is_in(stored["sourced_id"], pa.concat_arrays(ids)))
+    return in_order(rows, "sourced_id")
+
+
 def link_changes(name: str, stored: pa.Table, merged: pa.Table) -> dict[str, pa.Table]:
     """Return what to put in place and what to take out, in order.
 

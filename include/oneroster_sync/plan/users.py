@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from oneroster_sync.plan.roster import Roster
 
 _SAME_LOGIN = "same login as a hand-made account"
+_LINKED = "a hand-made account that was linked before"
 _COLUMNS = {
     "given_name": "givenName",
     "family_name": "familyName",
@@ -122,21 +123,23 @@ def user_changes(
         quarantined: Rows with errors; their records are left as they are.
         mode: How users.csv counts.
         roster: What the site holds.
-        adopt: Whether a hand-made account that is matched is managed from now on.
+        adopt: Whether a hand-made account that is matched is managed from now on; be it linked by
+            this package or by an earlier one.
     """
     stored = roster.users
     at = positions(desired["sourced_id"], stored["sourced_id"])
     accounts = _adoptable(stored)
     account = positions(desired["login"], accounts["login"])
     account = pc.if_else(pc.is_null(at), account, pa.scalar(None, account.type))
+    known, before = desired.filter(pc.is_valid(at)), stored.take(at.drop_null())
     parts = [
         _adds(desired.filter(pc.and_(pc.is_null(at), pc.is_null(account)))),
         _adoptions(desired, accounts, account, roster.credited_admin, adopt=adopt),
-        _matched(
-            desired.filter(pc.is_valid(at)), stored.take(at.drop_null()), roster.credited_admin
-        ),
+        _matched(known, before, roster.credited_admin),
         _departures(valid, quarantined, mode, roster),
     ]
+    if adopt:
+        parts.append(_late_adoptions(known, before, roster.credited_admin))
     return in_order(pa.concat_tables(parts), "sourced_id")
 
 
@@ -167,6 +170,17 @@ def _adoptions(
     return changes(USER_FIELDS, before, after, "adopt", _SAME_LOGIN, desired["row"])
 
 
+def _late_adoptions(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
+    """Take over the accounts that were only linked before, each with its row's fields."""
+    theirs = pc.and_(pc.invert(before["managed"]), pc.not_equal(before["id"], admin))
+    desired, before = desired.filter(theirs), before.filter(theirs)
+    after = _after(desired) | {"managed": pa.repeat(True, desired.num_rows)}
+    leaving = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
+    action = pc.if_else(leaving, "deactivate", "adopt")
+    reason = pc.if_else(leaving, DISABLED, _LINKED)
+    return changes(USER_FIELDS, before, after, action, reason, desired["row"])
+
+
 def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
     ours = pc.and_(before["managed"], pc.not_equal(before["id"], admin))
     moved = differs(desired["status"], before["status"])
@@ -190,7 +204,11 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Rost
     leaving = pc.and_(ours, marked)
     if mode is Mode.BULK and not pc.any(is_unclear("users", quarantined)).as_py():
         named = [t["sourcedId"].combine_chunks() for t in (valid, quarantined)]
-        logins = quarantined.filter(pc.is_null(quarantined["sourcedId"]))["login"]
+        # A broken row may be of somebody under a sourcedId that can't be read, or a new one.
+        known_row = pc.is_in(
+            quarantined["sourcedId"], stored["sourced_id"].drop_null().combine_chunks()
+        )
+        logins = quarantined.filter(pc.invert(known_row))["login"]
         present = pc.or_(
             pc.is_in(stored["sourced_id"], pa.concat_arrays(named)),
             pc.fill_null(pc.is_in(stored["login"], logins.drop_null().combine_chunks()), False),

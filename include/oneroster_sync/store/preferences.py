@@ -33,9 +33,14 @@ _COLUMNS = (
     "assignment_roles",
     "adopt_accounts",
     "guards",
+    "approval_hours",
+    "create_only_until",
+    "expire_ended_terms",
+    "stale_after_days",
+    "notices",
     "source",
 )
-_JSON = {"pause_windows", "guards"}
+_JSON = {"pause_windows", "guards", "notices"}
 
 
 _SAVED = """
@@ -167,6 +172,35 @@ def save(
         changed["credited_admin_id"] = [was_admin, admin]
     note_event(connection, saved.site, actor, "preferences_saved", changed, now=now)
     return saved
+
+
+def use_up_raised_limit(
+    connection: Connection, used: Preferences, *, by: str, now: dt.datetime
+) -> None:
+    """Take back a limit that was raised for one run, in the transaction that applied it.
+
+    Args:
+        connection: With a transaction.
+        used: The preferences that the run went by; saved ones that differ are left alone.
+        by: The run, for the audit.
+        now: When.
+    """
+    raised = used.guards.raised
+    if raised is None or raised.until is not None:
+        return
+    was = load(connection, used.site).guards
+    if was.raised != raised:
+        return
+    guards = was.model_copy(update={"raised": None}).model_dump(mode="json")
+    connection.execute(
+        sa.text(
+            "update preferences set guards = cast(:guards as jsonb), version = version + 1, "
+            "saved_at = :now, saved_by = :by where site = :site"
+        ),
+        {"guards": json.dumps(guards), "now": now, "by": by, "site": used.site},
+    )
+    changed = {"guards": [was.model_dump(mode="json"), guards]}
+    note_event(connection, used.site, by, "preferences_saved", changed, now=now)
 
 
 def make_site(connection: Connection, site: str, admin: str, *, now: dt.datetime) -> bool:

@@ -41,13 +41,15 @@ where c.run_id = cast(:run_id as uuid) and c.id > :after
 order by c.id limit :limit
 """
 _FINDINGS = """
-select seq, code, severity, file, row, rows, "column", sourced_id, expected
+select seq, code, severity, file, row, rows, "column", sourced_id, expected, target_file, target,
+       cause
 from findings
 where run_id = cast(:run_id as uuid) and seq > :after
   and (cast(:severity as text) is null or severity = :severity)
   and (cast(:code as text) is null or code = :code)
   and (cast(:file as text) is null or file = :file)
   and (cast(:column as text) is null or "column" = :column)
+  and (cast(:cause as integer) is null or cause = :cause)
   and (cast(:q as text) is null or strpos(lower(sourced_id), :q) > 0
     or (code = any(array(
             select distinct code from causes
@@ -57,12 +59,15 @@ where run_id = cast(:run_id as uuid) and seq > :after
 order by seq limit :limit
 """
 _CAUSES = """
-select code, severity, file, "column", expected, findings, rows, first_row
+select seq as number, code, severity, file, "column", expected, target_file, target, findings, rows,
+       first_row, affected, follows
 from causes where run_id = cast(:run_id as uuid) order by seq
 """
 _ALL_FINDINGS = """
-select code, severity, file, row, rows, "column", sourced_id, expected
-from findings where run_id = cast(:run_id as uuid) order by seq
+select f.code, f.severity, f.file, f.row, f.rows, f."column", f.sourced_id, f.expected,
+       f.target_file, f.target, f.cause, c.follows
+from findings f left join causes c on c.run_id = f.run_id and c.seq = f.cause
+where f.run_id = cast(:run_id as uuid) order by f.seq
 """
 _NOT_SHOWN = {"login"}
 
@@ -137,7 +142,7 @@ def _shown(value: Any) -> str | None:
 
 
 def causes(connection: Connection, run_id: str) -> list[dict[str, Any]]:
-    """Return what has to be mended, errors first, then by rows touched."""
+    """Return what has to be mended, in the order in which to mend it."""
     rows = connection.execute(sa.text(_CAUSES), {"run_id": run_id}).mappings()
     return [explained(dict(row)) for row in rows]
 
@@ -150,6 +155,7 @@ def page_of_findings(
     code: str | None = None,
     file: str | None = None,
     column: str | None = None,
+    cause: int | None = None,
     q: str | None = None,
     after: int = 0,
     limit: int,
@@ -161,6 +167,7 @@ def page_of_findings(
         "code": code,
         "file": file,
         "column": column,
+        "cause": cause,
         "q": q.lower() if q else None,
         "after": after,
         "limit": limit + 1,

@@ -13,6 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from oneroster_sync.findings import causes_of
+from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.preferences import Preferences, Scope
 from oneroster_sync.store.copying import copy_in
 
@@ -87,13 +88,35 @@ class Run:
     dag_id: str | None
     dag_run_id: str | None
     undoes: str | None
+    kind: str
+    expires_at: dt.datetime | None
+    undo_of: dict[str, Any] | None
+    removals_of: str | None
+    withheld: dict[str, Any] | None
+    schools: list[dict[str, Any]] | None
     holds: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def opened(cls, **values: Any) -> Run:
         """Return the record of a run that begins, with everything else still blank."""
         blank: dict[str, Any] = dict.fromkeys(cls.__dataclass_fields__)
-        return cls(**{**blank, "stage": "extract", "reasons": (), "holds": (), **values})
+        blank |= {"stage": "extract", "kind": "package", "reasons": (), "holds": ()}
+        return cls(**{**blank, **values})
+
+    @property
+    def of_package(self) -> bool:
+        """Whether the run reads a package: no mapping, and nothing of an earlier run."""
+        of_run = self.undoes or self.removals_of
+        return of_run is None and self.kind not in MAPPINGS
+
+    def named(self) -> str:
+        """Return how sentences name the run."""
+        return f"run {self.run_id} of {self.started_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def removals_wait(self) -> bool:
+        """Whether the rest of its plan goes on while its removals wait for a decision."""
+        return self.withheld is not None and self.withheld["why"] == "removals_wait"
 
     def summary(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -110,9 +133,11 @@ class Run:
             "trigger": self.trigger.value,
             "scope": self.scope.value,
             "requested_by": self.requested_by,
+            "withheld": self.withheld,
         }
 
 
+_JSON = {"preferences", "undo_of"}
 _FIELDS = tuple(name for name in Run.__dataclass_fields__ if name != "holds")
 _SELECT = f"select {', '.join(_FIELDS)} from runs"  # noqa: S608  names of our own
 
@@ -136,9 +161,12 @@ def begin(connection: Connection, run: Run) -> Run:
         "dag_id": run.dag_id,
         "dag_run_id": run.dag_run_id,
         "undoes": run.undoes,
+        "kind": run.kind,
+        "undo_of": json.dumps(run.undo_of) if run.undo_of else None,
+        "removals_of": run.removals_of,
     }
     names = ", ".join(values)
-    marks = ", ".join(f"cast(:{n} as jsonb)" if n == "preferences" else f":{n}" for n in values)
+    marks = ", ".join(f"cast(:{n} as jsonb)" if n in _JSON else f":{n}" for n in values)
     connection.execute(
         sa.text(
             f"insert into runs ({names}) values ({marks}) on conflict (run_id) do update "  # noqa: S608
@@ -173,6 +201,16 @@ def exists(connection: Connection, run_id: str) -> bool:
     return bool(connection.scalar(query, {"run_id": run_id}))
 
 
+def bringing_removals_of(connection: Connection, run_id: str) -> str | None:
+    """Return the newest run that brings the removals which a run left for a decision."""
+    query = (
+        "select run_id from runs where removals_of = cast(:run_id as uuid) "
+        "order by started_at desc limit 1"
+    )
+    found = connection.scalar(sa.text(query), {"run_id": run_id})
+    return str(found) if found else None
+
+
 def newest(connection: Connection, site: str, limit: int) -> list[Run]:
     """Return a site's runs, the newest first."""
     query = sa.text(f"{_SELECT} where site = :site order by started_at desc limit :limit")
@@ -189,25 +227,28 @@ def as_runs(rows: Iterable[Any]) -> list[Run]:
     return [_as_run(dict(row)) for row in rows]
 
 
-def end_abandoned(
-    connection: Connection, site: str, trigger: Trigger, except_run: str, *, now: dt.datetime
-) -> None:
-    """End runs that never did: of one trigger only one runs at a time, so they were killed."""
-    reason = json.dumps(["the run was cut off; nothing of it was applied"])
-    connection.execute(
-        sa.text(
-            "update runs set outcome = 'failed', ended_at = :now, reasons = cast(:reason as jsonb) "
-            "where site = :site and trigger = :trigger and outcome is null "
-            "and run_id <> cast(:run_id as uuid)"
-        ),
-        {
-            "site": site,
-            "trigger": trigger.value,
-            "run_id": except_run,
-            "now": now,
-            "reason": reason,
-        },
+def unfinished(connection: Connection, site: str, except_run: str) -> list[Run]:
+    """Return the runs of a site that are under way, or approved and not applied yet."""
+    query = sa.text(
+        f"{_SELECT} where site = :site and run_id <> cast(:run_id as uuid) and (outcome is null "
+        "or (outcome = 'held' and decision = 'approved')) order by started_at, run_id"
     )
+    return as_runs(connection.execute(query, {"site": site, "run_id": except_run}).mappings())
+
+
+def cut_off(connection: Connection, run_id: str, *, now: dt.datetime) -> None:
+    """End a run that never did, because whoever was at it is gone."""
+    reasons = ["the run was cut off; nothing of it was applied"]
+    update(connection, run_id, outcome=Outcome.FAILED, ended_at=now, reasons=reasons)
+
+
+def first_after(connection: Connection, site: str, version: int | None) -> Run | None:
+    """Return the run that moved the roster on from a version, None when it stands there."""
+    query = f"{_SELECT} where site = :site and applied_version > :version "
+    query += "order by applied_version, applied_at limit 1"
+    bound = {"site": site, "version": version}
+    found = as_runs(connection.execute(sa.text(query), bound).mappings())
+    return found[0] if found else None
 
 
 def update(connection: Connection, run_id: str, **values: Any) -> None:
@@ -226,7 +267,9 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
 
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
     """Store a run's findings, and their causes, in place of those it had."""
-    for name, rows in (("findings", table), ("causes", causes_of(table))):
+    causes = causes_of(table)
+    findings = table.append_column("cause", causes.numbers)
+    for name, rows in (("findings", findings), ("causes", causes.table)):
         connection.execute(
             sa.text(f"delete from {name} where run_id = cast(:run_id as uuid)"),  # noqa: S608
             {"run_id": run_id},
@@ -251,5 +294,6 @@ def _as_run(row: dict[str, Any]) -> Run:
             "reasons": reasons,
             "holds": tuple(r for r in stored if isinstance(r, dict)),
             "undoes": str(row["undoes"]) if row["undoes"] else None,
+            "removals_of": str(row["removals_of"]) if row["removals_of"] else None,
         }
     )

@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from oneroster_sync.findings import SCHEMA, Severity
 from oneroster_sync.validation.suites import SuiteError
+from oneroster_sync.validation.targets import TARGETS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
     from great_expectations.core import ExpectationSuite, ExpectationSuiteValidationResult
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -27,6 +29,7 @@ _RESULT_FORMAT = {
     "exclude_unexpected_values": True,
     "partial_unexpected_count": 0,
 }
+_REFERS = "expect_column_values_to_refer_to"
 _UNUSED_ASSETS = (
     "fonts",
     "images/validation_failed_unexpected_values.gif",
@@ -142,11 +145,35 @@ def _findings(name: str, frame: pd.DataFrame, result: ExpectationSuiteValidation
                     "sourced_id": pa.array(ids.loc[rows.tolist()], pa.string(), from_pandas=True),
                     "expected": pa.repeat(pa.scalar(meta.get("expected"), pa.string()), count),
                     "rows": np.ones(count, np.int64),
+                    **_pointed_to(config, frame, rows),
                 },
                 schema=SCHEMA,
             )
         )
     return pa.concat_tables(tables)
+
+
+def _pointed_to(
+    config: ExpectationConfiguration, frame: pd.DataFrame, rows: np.ndarray[Any, Any]
+) -> dict[str, pa.Array]:
+    """Return which record of which file each row points to, where that is what it fails at.
+
+    A user who is not there may be a student, so of users only those are named who are.
+    """
+    kwargs, count = config.kwargs, len(rows)
+    target = TARGETS.get().get(kwargs.get("file", "")) if config.type == _REFERS else None
+    if target is None:
+        return {"target_file": pa.nulls(count, pa.string()), "target": pa.nulls(count, pa.string())}
+    file, _, by_other = kwargs["file"].partition(".")
+    ids = pa.nulls(count, pa.string())
+    if not by_other and (file, kwargs["state"]) != ("users", "present"):
+        cells = frame.loc[rows.tolist(), kwargs["column"]]
+        ids = pa.array(cells, pa.string(), from_pandas=True)
+        if kwargs.get("lists"):
+            distinct = ids.dictionary_encode()
+            refused = target.first_refused(distinct.dictionary, kwargs["state"])
+            ids = refused.take(distinct.indices)
+    return {"target_file": pa.repeat(f"{file}.csv", count), "target": ids}
 
 
 def _reported(name: str, rows: int, result: ExpectationSuiteValidationResult) -> dict[str, Any]:

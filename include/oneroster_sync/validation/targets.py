@@ -31,6 +31,17 @@ class Target:
             return pc.is_in(ids, self.present)
         return pc.invert(pc.is_in(ids, self.quarantined if state == "usable" else self.removed))
 
+    def first_refused(self, cells: pa.Array, state: str) -> pa.Array:
+        """Return of each cell, which holds sourcedIds, the first that may not be pointed to."""
+        split = pc.split_pattern(cells, ",")
+        ids, of_cell = (
+            pc.utf8_trim_whitespace(pc.list_flatten(split)),
+            pc.list_parent_indices(split),
+        )
+        refused = pc.invert(self.accepts(ids, state))
+        ids, of_cell = ids.filter(refused), of_cell.filter(refused)
+        return ids.take(pc.index_in(pa.array(range(len(cells)), of_cell.type), of_cell))
+
 
 TARGETS: ContextVar[dict[str, Target]] = ContextVar("targets")
 """The targets of the validation that is under way, by file; a file that is not here is unknown."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.findings import SCHEMA, Finding, Findings, Severity
+from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.findings.model import completed
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
@@ -196,18 +197,19 @@ def _empty_columns(table: pa.Table) -> set[str]:
 def _flaws(name: str, table: pa.Table) -> pa.Table:
     flawed = table.filter(pc.is_valid(table["flaw"]))
     count = flawed.num_rows
-    return pa.table(
-        {
-            "code": flawed["flaw"],
-            "severity": pa.repeat(Severity.ERROR.value, count),
-            "file": pa.repeat(f"{name}.csv", count),
-            "row": flawed["row"],
-            "column": pa.nulls(count, pa.string()),
-            "sourced_id": flawed["sourcedId"],
-            "expected": pa.nulls(count, pa.string()),
-            "rows": pa.repeat(1, count),
-        },
-        schema=SCHEMA,
+    return completed(
+        pa.table(
+            {
+                "code": flawed["flaw"],
+                "severity": pa.repeat(Severity.ERROR.value, count),
+                "file": pa.repeat(f"{name}.csv", count),
+                "row": flawed["row"],
+                "column": pa.nulls(count, pa.string()),
+                "sourced_id": flawed["sourcedId"],
+                "expected": pa.nulls(count, pa.string()),
+                "rows": pa.repeat(1, count),
+            }
+        )
     )
 
 

@@ -9,19 +9,29 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from oneroster.api import decisions, details, models, records, runs, sites, uploads
+from oneroster.api import (
+    adoption,
+    decisions,
+    details,
+    models,
+    notices,
+    records,
+    runs,
+    sites,
+    uploads,
+)
 from oneroster.api.permissions import May, Reader, asked_by
 from oneroster.api.problems import MEDIA_TYPE, ProblemBody, handle_problems
 from oneroster.api.safety import Safety
-from oneroster.pages import FOLDER, fingerprint
+from oneroster.pages import BUNDLE, FOLDER, bundle, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi.dependencies.models import Dependant
-    from starlette.responses import Response
     from starlette.types import Scope
 
 MOUNT = "/oneroster"
@@ -56,7 +66,7 @@ def create_app() -> FastAPI:
         default_response_class=JSONResponse,
     )
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for module in (sites, uploads, runs, details, decisions, records):
+    for module in (sites, uploads, runs, details, adoption, decisions, records, notices):
         api.include_router(module.router)
 
     @api.get("/openapi.json", include_in_schema=False)
@@ -134,6 +144,9 @@ class _Files(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file that a browser may keep for good."""
-        response = await super().get_response(path, scope)
+        if path == BUNDLE:
+            response: Response = Response(bundle(), media_type="text/javascript")
+        else:
+            response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response

@@ -7,6 +7,7 @@ session of its own and commits before it returns, so that an error reaches the c
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,14 @@ from airflow.api.common.trigger_dag import trigger_dag
 from airflow.models.dag import DagModel
 from airflow.models.dagbag import DagPriorityParsingRequest
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail, HITLUser
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.models.taskinstancehistory import TaskInstanceHistory
+from airflow.models.trigger import handle_event_submit
+from airflow.triggers.base import TriggerEvent
 from airflow.utils.log.log_reader import TaskLogReader
 from airflow.utils.session import create_session
-from airflow.utils.state import DagRunState
+from airflow.utils.state import DagRunState, State, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -28,13 +32,13 @@ from sqlalchemy.orm import joinedload
 from oneroster_sync import dag_names
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Iterator
 
 log = structlog.get_logger(__name__)
 
-_AGAIN = ("review", "apply", "record")
-"""What runs again when a held plan is approved."""
+_AGAIN = (dag_names.REVIEW_DECISION, "apply", "record")
+"""What runs again when a held plan is decided about and nothing waits for it any more."""
+_PASSED_OVER = {TaskInstanceState.SKIPPED, TaskInstanceState.UPSTREAM_FAILED, None}
 _ASIDE = "::group::Log message source details"
 _NOT_FIELDS = frozenset(
     {"timestamp", "level", "event", "logger", "filename", "lineno", "loc", "error_detail"}
@@ -75,6 +79,13 @@ def set_enabled(site: str, *, enabled: bool) -> None:
             raise NoDagError(_unknown(dag_names.sync_dag_id(site)))
         dag.is_paused = not enabled
     ask_for_parse(site)
+
+
+def is_paused(dag_id: str) -> bool:
+    """Tell whether Airflow knows a DAG and does not let its runs begin."""
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        return dag is not None and bool(dag.is_paused)
 
 
 def ask_for_parse(site: str) -> None:
@@ -131,12 +142,57 @@ def dag_run(dag_id: str, dag_run_id: str) -> dict[str, Any] | None:
             "dag_id": dag_id,
             "dag_run_id": dag_run_id,
             "state": _value(state),
-            "stages": [_stage(name, by_id.get(name)) for name in dag_names.STAGES],
+            "stages": [
+                _stage(stage, [by_id[name] for name in names if name in by_id])
+                for stage, names in dag_names.TASKS.items()
+            ],
         }
 
 
+def moves(dag_id: str, dag_run_id: str) -> bool:
+    """Tell whether Airflow has a DAG run and lets its tasks begin."""
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        if dag is None or dag.is_paused or dag.is_stale:
+            return False
+    return has_log(dag_id, dag_run_id)
+
+
+def waits(dag_id: str, dag_run_id: str) -> bool:
+    """Tell whether a DAG run has not come past its question for a decision."""
+    with create_session() as session:
+        return _asks(session.scalar(_task(dag_id, dag_run_id, dag_names.REVIEW_DECISION)))
+
+
+def answer(dag_id: str, dag_run_id: str, option: str, values: dict[str, Any], *, by: str) -> bool:
+    """Answer the question of a DAG run, whose task then looks what was decided.
+
+    Returns:
+        False when it does not ask (any more), or Airflow no longer has it.
+    """
+    with create_session() as session:
+        # The order of locks is that of Airflow itself: the task, then the question.
+        query = _task(dag_id, dag_run_id, dag_names.REVIEW_DECISION)
+        task = session.scalar(query.with_for_update(of=TaskInstance))
+        if not _asks(task):
+            return False
+        question = session.scalar(
+            select(HITLDetail).where(HITLDetail.ti_id == task.id).with_for_update(of=HITLDetail)
+        )
+        if question is None or question.response_received:
+            return True  # it is about to look by itself
+        question.responded_by = HITLUser(id=by, name=by)
+        question.responded_at = dt.datetime.now(dt.UTC)
+        question.chosen_options = [option]
+        question.params_input = values
+        if task.state == TaskInstanceState.AWAITING_INPUT:
+            event = TriggerEvent(question.as_resume_event_payload())
+            handle_event_submit(event, task_instance=task, session=session)
+        return True
+
+
 def go_on(dag_id: str, dag_run_id: str) -> bool:
-    """Let a DAG run whose plan was approved go on from its review.
+    """Let a DAG run that does not wait any more go on from its question.
 
     Returns:
         False when Airflow no longer has the DAG run.
@@ -149,6 +205,9 @@ def go_on(dag_id: str, dag_run_id: str) -> bool:
             .with_for_update()
         )
         if state == DagRunState.QUEUED:  # it was let go on already, and has not begun
+            return True
+        apply = session.scalar(_task(dag_id, dag_run_id, "apply"))
+        if state == DagRunState.RUNNING and apply is not None and apply.state not in State.finished:
             return True
         tasks = session.scalars(
             select(TaskInstance).where(
@@ -175,11 +234,11 @@ def has_log(dag_id: str, dag_run_id: str) -> bool:
 def log_lines(dag_id: str, dag_run_id: str) -> Iterator[str]:
     """Yield the log of all tasks and tries of a DAG run, in order, as lines of text."""
     reader = TaskLogReader()
-    for stage in dag_names.STAGES:
+    for name in (task for tasks in dag_names.TASKS.values() for task in tasks):
         with create_session() as session:
-            tries = _tries(session, dag_id, dag_run_id, stage)
+            tries = _tries(session, dag_id, dag_run_id, name)
             for task in tries:
-                yield f"=== {stage}, try {task.try_number} ===\n"
+                yield f"=== {name}, try {task.try_number} ===\n"
                 messages, _ = reader.read_log_chunks(task, task.try_number, {"download_logs": True})
                 for message in _told(messages):
                     yield _line(message.model_dump(mode="json"))
@@ -195,12 +254,26 @@ def _told(messages: Iterable[Any]) -> Iterator[Any]:
         aside = aside and message.event != "::endgroup::"
 
 
-def _tries(session: Any, dag_id: str, dag_run_id: str, stage: str) -> list[Any]:
+def _task(dag_id: str, dag_run_id: str, name: str) -> Any:
+    """Return the query of a task of a DAG run."""
+    return select(TaskInstance).where(
+        TaskInstance.dag_id == dag_id,
+        TaskInstance.run_id == dag_run_id,
+        TaskInstance.task_id == name,
+    )
+
+
+def _asks(task: Any) -> bool:
+    """Tell whether a task asks for a decision, is about to, or looks what was decided."""
+    return task is not None and task.state is not None and task.state not in State.finished
+
+
+def _tries(session: Any, dag_id: str, dag_run_id: str, name: str) -> list[Any]:
     """Return the tries of a task, the first one first; those that never began have no log."""
     found: dict[int, Any] = {}
     for model in (TaskInstanceHistory, TaskInstance):
         query = select(model).where(
-            model.dag_id == dag_id, model.run_id == dag_run_id, model.task_id == stage
+            model.dag_id == dag_id, model.run_id == dag_run_id, model.task_id == name
         )
         for task in session.scalars(query.options(joinedload(model.dag_run))):
             if task.try_number > 0 and task.start_date is not None:
@@ -227,13 +300,16 @@ def _errors(event: dict[str, Any]) -> list[dict[str, Any]]:
     return event.get("error_detail") or []
 
 
-def _stage(name: str, task: Any) -> dict[str, Any]:
+def _stage(stage: str, tasks: list[Any]) -> dict[str, Any]:
+    """Return a stage as the last of its tasks that has come to its turn makes it."""
+    first = tasks[0] if tasks else None
+    last = next((task for task in tasks[:0:-1] if task.state not in _PASSED_OVER), first)
     return {
-        "stage": name,
-        "state": _value(task.state) if task and task.state else None,
-        "try_number": task.try_number if task else 0,
-        "started_at": task.start_date if task else None,
-        "ended_at": task.end_date if task else None,
+        "stage": stage,
+        "state": _value(last.state) if last and last.state else None,
+        "try_number": first.try_number if first else 0,
+        "started_at": first.start_date if first else None,
+        "ended_at": last.end_date if last else None,
     }
 
 

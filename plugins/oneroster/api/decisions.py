@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from oneroster.api import bridge, models
+from oneroster.api import models, verdicts
 from oneroster.api.permissions import Administrator
 from oneroster.api.problems import Problem
 from oneroster.api.runs import RunId, detail, find
 from oneroster.api.uploads import started
-from oneroster_sync import dag_names, decisions
+from oneroster_sync import dag_names
+from oneroster_sync.planning import plan_undo
+from oneroster_sync.store import database
+from oneroster_sync.store.roster import read_roster
+from oneroster_sync.undo import Part
 
 if TYPE_CHECKING:
     from oneroster_sync.store.runs import Run
+
+_LISTED = 100
+"""How many of the records that an undo leaves alone are named."""
 
 router = APIRouter(tags=["decisions"])
 
@@ -27,51 +33,52 @@ _LATE: dict[int | str, dict[str, Any]] = {
 @router.post("/runs/{run_id}/approve", status_code=202, responses=_LATE)
 def approve(run_id: RunId, body: models.Approval, actor: Administrator) -> models.RunDetail:
     """Approve exactly this plan; its DAG run goes on and applies it."""
-    run = find(run_id)
-    now = dt.datetime.now(dt.UTC)
-    try:
-        if not _goes_on(run):
-            run = decisions.approve(
-                run_id, by=actor.name, now=now, plan_hash=body.plan_hash, reason=body.reason
-            )
-            return detail(run, actor)
-        decisions.note_approval(
-            run_id, by=actor.name, now=now, plan_hash=body.plan_hash, reason=body.reason
-        )
-    except (decisions.NotHeldError, decisions.OtherPlanError) as error:
-        raise _too_late(error) from None
-    assert run.dag_id is not None
-    assert run.dag_run_id is not None
-    bridge.go_on(run.dag_id, run.dag_run_id)
+    verdict = verdicts.Verdict(True, actor.name, body.reason, body.plan_hash)
+    verdicts.record(find(run_id), verdict)
+    verdicts.set_going(find(run_id), verdict)
     return detail(find(run_id), actor)
 
 
 @router.post("/runs/{run_id}/discard", responses=_LATE)
 def discard(run_id: RunId, body: models.Refusal, actor: Administrator) -> models.RunDetail:
     """Discard a held plan; nothing of it is applied."""
-    now = dt.datetime.now(dt.UTC)
-    try:
-        run = decisions.discard(run_id, by=actor.name, now=now, reason=body.reason)
-    except decisions.NotHeldError as error:
-        raise _too_late(error) from None
-    return detail(run, actor)
+    verdict = verdicts.Verdict(False, actor.name, body.reason)
+    verdicts.record(find(run_id), verdict)
+    verdicts.set_going(find(run_id), verdict)
+    return detail(find(run_id), actor)
+
+
+@router.get("/runs/{run_id}/undo", responses=_LATE)
+def preview_undo(
+    run_id: RunId,
+    actor: Administrator,
+    kind: models.Kind | None = None,
+    sourced_id: Annotated[str | None, Query(min_length=1, max_length=255)] = None,
+    changed_too: bool = False,  # noqa: FBT001, FBT002  a query is asked by name
+) -> models.UndoPreview:
+    """Tell what taking a run back would come to, and what it would leave alone."""
+    del actor
+    run = _applied(run_id)
+    assert run.credited_admin_id is not None
+    with database.engine().connect() as connection:
+        roster = read_roster(connection, run.site, run.credited_admin_id)
+    plan, left = plan_undo(run.run_id, roster, Part(kind, sourced_id, changed_too))
+    counts = plan.count().as_dict()
+    return models.UndoPreview(counts=counts, left=left[:_LISTED], left_total=len(left))
 
 
 @router.post("/runs/{run_id}/undo", status_code=202, responses=_LATE)
-def undo(run_id: RunId, actor: Administrator) -> models.Started:
-    """Start a run that takes this one back, with guards, review and audit like any other."""
+def undo(
+    run_id: RunId, actor: Administrator, body: models.UndoPart | None = None
+) -> models.Started:
+    """Start a run that takes this one back, or a part of it, judged and audited like any other."""
+    run = _applied(run_id)
+    conf = {"undo": run.run_id, "undo_of": body.model_dump() if body else None}
+    return models.Started(**started(dag_names.upload_dag_id(run.site), conf, by=actor.name))
+
+
+def _applied(run_id: str) -> Run:
     run = find(run_id)
     if run.applied_at is None:
         raise Problem(409, "This run changed nothing, so there is nothing to undo.")
-    dag_id = dag_names.upload_dag_id(run.site)
-    return models.Started(**started(dag_id, {"undo": run.run_id}, by=actor.name))
-
-
-def _goes_on(run: Run) -> bool:
-    """Tell whether the run is one of Airflow's, which then applies the plan in its own task."""
-    return bool(run.dag_id and run.dag_run_id and bridge.has_log(run.dag_id, run.dag_run_id))
-
-
-def _too_late(error: Exception) -> Problem:
-    told = str(error)
-    return Problem(409, f"{told[:1].upper()}{told[1:]}.", code="run.decided")
+    return run

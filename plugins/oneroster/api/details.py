@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from oneroster.api import bridge, models
-from oneroster.api.permissions import Insider, Reader
+from oneroster.api.permissions import Insider, May, Reader
 from oneroster.api.problems import Problem
 from oneroster.api.runs import Limit, RunId, find
 from oneroster.api.sites import Text
 from oneroster_sync.findings.export import as_csv
+from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.planned import page_of_plan
 from oneroster_sync.run_contents import read_changes, read_report, release_memory
 from oneroster_sync.run_folder import RunFolder
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["details"])
 
 After = Annotated[int, Query(ge=0, le=2**62, description="From the page before.")]
-_FORGOTTEN: dict[int | str, dict[str, Any]] = {
+FORGOTTEN: dict[int | str, dict[str, Any]] = {
     410: {"description": "It was there, and was removed after its time."}
 }
 _FORGETTING = "It may have been removed after its time; the run's record stays."
 
 
-@router.get("/runs/{run_id}/changes", responses=_FORGOTTEN)
+@router.get("/runs/{run_id}/changes", responses=FORGOTTEN)
 def changes(
     run_id: RunId,
     actor: Insider,
@@ -69,10 +70,14 @@ def changes(
 
 @router.get("/runs/{run_id}/causes")
 def causes(run_id: RunId, actor: Reader) -> models.Causes:
-    """List what has to be mended in the export, the heaviest first."""
-    del actor
+    """List what has to be mended in the export, in the order in which to mend it.
+
+    Which record is missing is told to those who may see rows.
+    """
     with database.engine().connect() as connection:
         found = run_details.causes(connection, run_id)
+    if not actor.is_allowed(May.DETAILS):
+        found = [{**cause, "target": None} for cause in found]
     return models.Causes(causes=[models.Cause(**cause) for cause in found])
 
 
@@ -84,6 +89,7 @@ def findings(
     code: Text | None = None,
     file: Text | None = None,
     column: Text | None = None,
+    cause: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     q: Text | None = None,
     after: After = 0,
     limit: Limit = 50,
@@ -98,6 +104,7 @@ def findings(
             code=code,
             file=file,
             column=column,
+            cause=cause,
             q=q,
             after=after,
             limit=limit,
@@ -118,14 +125,14 @@ def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
     return StreamingResponse(
         as_csv(_all_findings(run_id)),
         media_type="text/csv; charset=utf-8",
-        headers=_attachment(f"findings-{run_id}.csv"),
+        headers=attachment(f"findings-{run_id}.csv"),
     )
 
 
 @router.get(
     "/runs/{run_id}/log",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_FORGOTTEN},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **FORGOTTEN},
 )
 def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingResponse:  # noqa: FBT001, FBT002
     """Read the full log of a run: all tasks and all tries."""
@@ -138,7 +145,7 @@ def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingRespo
     return StreamingResponse(
         bridge.log_lines(run.dag_id, run.dag_run_id),
         media_type="text/plain; charset=utf-8",
-        headers=_attachment(f"log-{run_id}.txt") if download else None,
+        headers=attachment(f"log-{run_id}.txt") if download else None,
     )
 
 
@@ -173,7 +180,7 @@ def data_docs(run_id: RunId, actor: Reader) -> StreamingResponse:
     if packed is None:
         raise Problem(404, f"There are no Data Docs of this run. {_no_report(run)}")
     return StreamingResponse(
-        packed, media_type="application/zip", headers=_attachment(f"data-docs-{run_id}.zip")
+        packed, media_type="application/zip", headers=attachment(f"data-docs-{run_id}.zip")
     )
 
 
@@ -184,7 +191,9 @@ def _page_of_plan(connection: Connection, run: Run, **asked: Any) -> _Page:
     """
     try:
         plan = read_changes(run)
-        return page_of_plan(connection, plan, undoes=run.undoes is not None, **asked)
+        mapping = run.kind if run.kind in MAPPINGS else None
+        undoes = run.undoes is not None
+        return page_of_plan(connection, plan, undoes=undoes, mapping=mapping, **asked)
     finally:
         release_memory()
 
@@ -217,5 +226,6 @@ def _no_report(run: Run) -> str:
     return "Nothing was judged yet, or it was removed after its time."
 
 
-def _attachment(name: str) -> dict[str, str]:
+def attachment(name: str) -> dict[str, str]:
+    """Return the headers of an answer that is saved as a file."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}

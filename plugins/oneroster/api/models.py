@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from oneroster.api.run_models import *  # noqa: F403  one namespace for all shapes
 from oneroster.api.run_models import FieldChange, Kind, OutcomeName
-from oneroster_sync.preferences import PauseWindow, Settings, Weekday
+from oneroster_sync.preferences import PauseWindow, RaisedLimit, Settings, Weekday
 
 _LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Reason = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True, pattern=_LINES)]
@@ -51,10 +51,11 @@ class Sites(BaseModel):
 
 
 class Upcoming(BaseModel):
-    """A sync that is due, or the first of those that a pause skips."""
+    """A sync that is due and what is special about it, or the first of those that a pause skips."""
 
     at: dt.datetime
     skipped_because: str | None
+    notes: list[str] = []
 
 
 class UpcomingList(BaseModel):
@@ -64,11 +65,13 @@ class UpcomingList(BaseModel):
 
 
 class Schedule(_Body):
-    """Days, time and pauses that may not have been saved; each may be left out."""
+    """A calendar that may not have been saved: days, time, pauses, a rollover, a raised limit."""
 
     days: Annotated[list[Weekday], Field(max_length=7)]
     time_utc: dt.time
     pause_windows: Annotated[list[PauseWindow], Field(max_length=100)] = []
+    create_only_until: dt.date | None = None
+    raised: RaisedLimit | None = None
 
 
 class PreferencesState(BaseModel):
@@ -143,6 +146,28 @@ class Started(BaseModel):
     dag_run_id: str
 
 
+class Asked(BaseModel):
+    """A run of a DAG that was asked for; it is no sync."""
+
+    dag_id: str
+    dag_run_id: str
+
+
+class Freshness(BaseModel):
+    """How new the newest package of a site is; days of pause windows don't count."""
+
+    site: str
+    seen_at: dt.datetime | None
+    run_id: str | None
+    since: dt.datetime
+    days: int
+    again: int
+    failed: int
+    stale_after_days: int | None
+    is_stale: bool
+    sentence: str
+
+
 class EarlierRun(BaseModel):
     """A run that read the same package before."""
 
@@ -165,6 +190,8 @@ class UploadLimits(BaseModel):
     package: int
     users: int
     courses: int
+    ids: int
+    links: int
 
 
 class Approval(_Body):

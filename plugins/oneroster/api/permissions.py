@@ -5,8 +5,8 @@
 | Reader        | see preferences, runs, counts, causes        | viewer | who reads the DAG  |
 | Insider       | also see persons and rows: changes, findings | op     | Op                 |
 | Operator      | also upload, and run now                     | op     | Op                 |
-| Administrator | also save, enable, approve, discard, undo    | admin  | Admin, or who can  |
-|               |                                              |        | edit on OneRoster  |
+| Administrator | also save, enable, approve, discard, undo,   | admin  | Admin, or who can  |
+|               | and say who is who by ids.csv and links.csv  |        | edit on OneRoster  |
 
 Any other auth manager: nobody is an administrator.
 """
@@ -65,6 +65,15 @@ class Actor:
         """Tell whether the actor may do so."""
         return may in self.may
 
+    def insist(self, may: May) -> None:
+        """Go on only if the actor may do so, for what a route's own permission does not cover.
+
+        Raises:
+            Problem: 403, they may not.
+        """
+        if may not in self.may:
+            raise Problem(403, _REFUSALS[may], code=f"permission.{may}")
+
 
 class Requires:
     """A dependency that lets a request pass whose user may do so at the site it is about."""
@@ -80,16 +89,25 @@ class Requires:
             Problem: 403, they may not.
             UnknownRunError: There is no such run.
         """
-        may = permissions_of(user, _site_asked_for(request))
-        if self.may not in may:
-            raise Problem(403, _REFUSALS[self.may], code=f"permission.{self.may}")
-        return Actor(user.get_name(), may)
+        return require(self.may, user, _site_asked_for(request))
 
 
 Reader = Annotated[Actor, Depends(Requires(May.READ))]
 Insider = Annotated[Actor, Depends(Requires(May.DETAILS))]
 Operator = Annotated[Actor, Depends(Requires(May.OPERATE))]
 Administrator = Annotated[Actor, Depends(Requires(May.ADMINISTER))]
+
+
+def require(may: May, user: Any, site: str | None) -> Actor:
+    """Return a user as who may do so at a site.
+
+    Raises:
+        Problem: 403, they may not.
+    """
+    allowed = permissions_of(user, site)
+    if may not in allowed:
+        raise Problem(403, _REFUSALS[may], code=f"permission.{may}")
+    return Actor(user.get_name(), allowed)
 
 
 def permissions_of(user: Any, site: str | None) -> frozenset[May]:

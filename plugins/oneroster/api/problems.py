@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 
+from oneroster_sync.adoption import ReportGoneError
 from oneroster_sync.store.database import DatabaseError
 from oneroster_sync.store.preferences import UnknownSiteError
 from oneroster_sync.store.run_lists import CursorError
@@ -99,20 +100,28 @@ def handle_problems(app: FastAPI) -> None:
     app.exception_handler(UnknownSiteError)(_not_found)
     app.exception_handler(UnknownRunError)(_not_found)
     app.exception_handler(CursorError)(_bad_cursor)
+    app.exception_handler(ReportGoneError)(_gone)
     for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.exception_handler(silence)(_no_database)
 
 
 def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
+    return refused(error)
+
+
+def refused(error: HTTPException) -> JSONResponse:
+    """Return the answer to what FastAPI or Airflow refuses."""
+    # Airflow forbids a token that it did not make; what a role may not do is a problem of ours.
+    forged = error.status_code == HTTPStatus.FORBIDDEN
+    status = HTTPStatus.UNAUTHORIZED if forged else HTTPStatus(error.status_code)
     told = {
         HTTPStatus.BAD_REQUEST: "The body is no JSON in UTF-8; send it again as such.",
         HTTPStatus.UNAUTHORIZED: "You are not logged in, or your login has expired; log in again.",
-        HTTPStatus.FORBIDDEN: "Your role may not do this.",
         HTTPStatus.NOT_FOUND: "There is nothing here.",
     }
-    detail = told.get(HTTPStatus(error.status_code), sentence(str(error.detail)))
+    detail = told.get(status, sentence(str(error.detail)))
     headers = dict(error.headers) if error.headers else None
-    return Problem(error.status_code, detail).answer(headers)
+    return Problem(status, detail).answer(headers)
 
 
 def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -125,11 +134,20 @@ def _not_found(_request: Request, error: Exception) -> JSONResponse:
     return Problem(404, sentence(str(error))).answer()
 
 
+def _gone(_request: Request, error: Exception) -> JSONResponse:
+    return Problem(410, f"{sentence(str(error))} The run's record stays.").answer()
+
+
 def _bad_cursor(_request: Request, error: Exception) -> JSONResponse:
     return Problem(422, sentence(str(error))).answer()
 
 
 def _no_database(_request: Request, error: Exception) -> JSONResponse:
+    return unanswered(error)
+
+
+def unanswered(error: Exception) -> JSONResponse:
+    """Return the answer to a request that the roster database would have had to answer."""
     reference = _reference(error)
     detail = f"The roster database does not answer; try again in a moment ({reference})."
     return Problem(503, detail).answer()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Kind = Literal["user", "course", "assignment"]
+How = Literal["login", "name", "mailbox", "linked", "orphan"]
 OutcomeName = Literal[
     "succeeded",
     "succeeded_with_errors",
@@ -106,7 +107,7 @@ class DagRunState(BaseModel):
 
 
 class Hold(BaseModel):
-    """A guard that holds a plan, with the numbers that it judged."""
+    """A guard that holds a plan, with the numbers that it judged, of the site or of a school."""
 
     code: str
     kind: str
@@ -114,6 +115,56 @@ class Hold(BaseModel):
     of: int
     limit: str
     text: str
+    school: str | None = None
+
+
+class Numbers(BaseModel):
+    """What a plan comes to in one school, of one kind of record."""
+
+    added: int
+    changed: int
+    gone: int
+    ended: int
+    active: int
+
+
+class School(BaseModel):
+    """What a plan comes to in one school: `gone` leave, `ended` run out with their terms."""
+
+    school: str
+    name: str
+    users: Numbers
+    courses: Numbers
+    assignments: Numbers
+
+
+class Withheld(BaseModel):
+    """What a plan leaves out: removals that wait for a decision, or all that is no addition."""
+
+    why: Literal["removals_wait", "create_only"]
+    until: dt.date | None = None
+    holds: list[Hold] = []
+    users: dict[str, int] = {}
+    courses: dict[str, int] = {}
+    assignments: dict[str, int] = {}
+
+
+class UndoPart(BaseModel):
+    """Which part of a run is taken back; nothing said means all of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind | None = None
+    sourced_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    changed_too: bool = False
+
+
+class UndoPreview(BaseModel):
+    """What an undo would come to, and what it would leave alone because it changed again since."""
+
+    counts: dict[str, dict[str, int]]
+    left: list[str]
+    left_total: int
 
 
 class Decision(BaseModel):
@@ -130,6 +181,7 @@ class Has(BaseModel):
 
     changes: int | None
     report: bool
+    accounts: bool
     log: bool
 
 
@@ -153,6 +205,12 @@ class RunDetail(RunSummary):
     applied_at: dt.datetime | None
     credited_admin: str | None
     undoes: str | None
+    undo_of: UndoPart | None
+    removals_of: str | None
+    removals_run: str | None
+    expires_at: dt.datetime | None
+    withheld: Withheld | None
+    schools: list[School]
     decision: Decision | None
     holds: list[Hold]
     dag_run: DagRun | None
@@ -182,22 +240,31 @@ class Changes(BaseModel):
 
 
 class Cause(BaseModel):
-    """Findings that are mended together."""
+    """Findings that are mended together.
 
+    Of several files or columns the names stand side by side. `affected` counts the rows of a cause
+    and of all that follows from it; `follows` is the number of the cause to mend first.
+    """
+
+    number: int
     code: str
     severity: Literal["error", "warning"]
     file: str | None
     column: str | None
     expected: str | None
+    target_file: str | None
+    target: str | None
     findings: int
     rows: int
     first_row: int | None
+    affected: int
+    follows: int | None
     meaning: str
     hint: str
 
 
 class Causes(BaseModel):
-    """What has to be mended, errors first, then by rows touched."""
+    """What has to be mended, in the order in which to mend it."""
 
     causes: list[Cause]
 
@@ -214,6 +281,9 @@ class FindingRow(BaseModel):
     column: str | None
     sourced_id: str | None
     expected: str | None
+    target_file: str | None
+    target: str | None
+    cause: int | None
     meaning: str
     hint: str
 
@@ -253,3 +323,32 @@ class Report(BaseModel):
 
     suites: list[SuiteResult]
     docs: str | None
+
+
+class HandMadeAccount(BaseModel):
+    """An account that was made by hand; `managed` when it has been adopted since."""
+
+    id: int
+    email: str | None
+    name: str | None
+    role: str
+    status: str
+    managed: bool
+    credited: bool
+
+
+class AccountMatch(BaseModel):
+    """An account, how it is like a person of the package, and who that is."""
+
+    account: HandMadeAccount
+    how: How
+    sourced_id: str | None
+    person: str | None
+
+
+class Adoption(BaseModel):
+    """A page of the accounts that were made by hand; `counts` tells how many of each sort."""
+
+    accounts: list[AccountMatch]
+    counts: dict[How, int]
+    next: int | None

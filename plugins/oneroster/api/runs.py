@@ -12,6 +12,7 @@ from oneroster.api.permissions import Actor, May, Reader
 from oneroster.api.problems import Problem
 from oneroster.api.sites import Site, masked
 from oneroster_sync import dag_names
+from oneroster_sync.adoption import has_accounts
 from oneroster_sync.run_contents import read_report
 from oneroster_sync.sentences import in_one_sentence, type_of
 from oneroster_sync.store import database, preferences, run_lists, runs
@@ -123,12 +124,26 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
         applied_at=run.applied_at,
         credited_admin=masked(run.preferences.credited_admin, actor),
         undoes=run.undoes,
+        undo_of=models.UndoPart(**run.undo_of) if run.undo_of else None,
+        removals_of=run.removals_of,
+        removals_run=_run_of_removals(run),
+        expires_at=run.expires_at,
+        withheld=models.Withheld(**run.withheld) if run.withheld else None,
+        schools=[models.School(**school) for school in run.schools or ()],
         decision=decision,
         holds=[models.Hold(**hold) for hold in run.holds],
         dag_run=models.DagRun(**behind) if behind else None,
         has=_has(run, behind),
         can=_can(run, actor),
     )
+
+
+def _run_of_removals(run: Run) -> str | None:
+    """Return the run that brings the removals which this one left for a decision."""
+    if not run.removals_wait:
+        return None
+    with database.engine().connect() as connection:
+        return runs.bringing_removals_of(connection, run.run_id)
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -160,7 +175,8 @@ def _has(run: Run, behind: dict[str, Any] | None) -> models.Has:
             if word not in {"errors", "ignored"}
         )
     report = run.sha256 is not None and read_report(run) is not None
-    return models.Has(changes=planned, report=report, log=behind is not None)
+    accounts = run.plan_hash is not None and has_accounts(run)
+    return models.Has(changes=planned, report=report, accounts=accounts, log=behind is not None)
 
 
 def _can(run: Run, actor: Actor) -> models.Can:

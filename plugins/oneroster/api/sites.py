@@ -20,12 +20,14 @@ from oneroster.api.permissions import (
 )
 from oneroster.api.problems import FieldProblem, Problem, field_problems
 from oneroster_sync import schedule
-from oneroster_sync.preferences import SETTINGS, Preferences
+from oneroster_sync.preferences import SETTINGS, Guards, Preferences
 from oneroster_sync.store import database, preferences
 from oneroster_sync.store.sites import site_names
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+    from oneroster_sync.preferences import Settings
 
 router = APIRouter(tags=["sites"])
 
@@ -93,7 +95,8 @@ def upcoming(site: Site, body: models.Schedule, actor: Reader) -> models.Upcomin
     """Return what the next syncs would be with a schedule that has not been saved."""
     del actor
     try:
-        chosen = Preferences(site=site, **dict(body))
+        calendar = {name: value for name, value in dict(body).items() if name != "raised"}
+        chosen = Preferences(site=site, guards=Guards(raised=body.raised), **calendar)
     except ValidationError as error:
         errors = field_problems(error.errors())
         raise Problem(422, "This schedule can't be used.", errors=errors) from None
@@ -153,12 +156,10 @@ def _preferences(connection: Connection, site: str, actor: Actor) -> models.Pref
     chosen = preferences.load(connection, site)
     saved = preferences.saved(connection, site)
     state = bridge.dag_state(site)
-    settings = chosen.settings()
-    shown = settings.model_copy(update={"credited_admin": masked(settings.credited_admin, actor)})
     return models.PreferencesState(
         site=site,
         version=chosen.version,
-        settings=shown,
+        settings=_shown(chosen.settings(), actor),
         saved_at=saved.at,
         saved_by=saved.by,
         credited_admin_active=saved.admin_is_active,
@@ -168,9 +169,22 @@ def _preferences(connection: Connection, site: str, actor: Actor) -> models.Pref
     )
 
 
+def _shown(settings: Settings, actor: Actor) -> Settings:
+    """Return settings with the addresses in them as the actor may see them."""
+    recipients = tuple(masked(address, actor) for address in settings.notices.recipients)
+    told = {
+        "credited_admin": masked(settings.credited_admin, actor),
+        "notices": settings.notices.model_copy(update={"recipients": recipients}),
+    }
+    return settings.model_copy(update=told)
+
+
 def _upcoming(chosen: Preferences) -> list[models.Upcoming]:
     lines = schedule.upcoming(chosen, dt.datetime.now(dt.UTC), _SHOWN)
-    return [models.Upcoming(at=line.slot, skipped_because=line.skipped_because) for line in lines]
+    return [
+        models.Upcoming(at=line.slot, skipped_because=line.skipped_because, notes=list(line.notes))
+        for line in lines
+    ]
 
 
 def _state(site: str) -> models.SiteState:

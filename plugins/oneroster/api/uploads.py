@@ -11,11 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from oneroster.api import bridge, models
-from oneroster.api.permissions import Operator, Reader
+from oneroster.api.permissions import May, Operator, Reader
 from oneroster.api.problems import Problem, sentence
 from oneroster.api.sites import Site
 from oneroster_sync import dag_names, uploads
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.store import database, preferences, run_lists
 
 if TYPE_CHECKING:
@@ -68,7 +68,12 @@ async def upload(
     kind: Annotated[Kind, Query(description="What the file is.")],
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> models.Uploaded:
-    """Take in a file, as the raw body, and start a run that reads it."""
+    """Take in a file, as the raw body, and start a run that reads it.
+
+    Mappings (`ids` and `links`) say who is who, so they take an administrator.
+    """
+    if kind in MAPPINGS:
+        actor.insist(May.ADMINISTER)
     await run_in_threadpool(_check_site, site)
     if content_length is None or not content_length.isascii() or not content_length.isdigit():
         raise Problem(411, "Say how long the file is, by Content-Length.")

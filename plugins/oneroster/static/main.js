@@ -1,7 +1,7 @@
 /** The pages as Airflow loads them: one in its navigation, one at every DAG run. */
 
 import { useApi } from "./lib/api.js";
-import { settled } from "./lib/host.js";
+import { offer } from "./lib/host.js";
 import { Empty, Failure, HOME, Loading, Page, h } from "./lib/ui.js";
 import { DagRunTab } from "./pages/dag_run.js";
 import { Preferences } from "./pages/preferences/index.js";
@@ -62,5 +62,4 @@ function Nowhere() {
   );
 }
 
-globalThis.OneRoster = settled(OneRoster);
-globalThis["OneRoster run"] = settled(DagRunTab);
+offer({ OneRoster, "OneRoster run": DagRunTab });

@@ -1,38 +1,16 @@
 /** What has to be known about the page of Airflow that shows ours. */
 
-import { Loading, h } from "./ui.js";
-
-const { useLocation, useNavigate } = globalThis.ReactRouterDOM;
-const { useEffect, useState } = globalThis.React;
-
-const PATIENCE_MS = 200;
-
 /**
- * Return a component that keeps its state when the address changes.
+ * Hand Airflow its components, by the names that it knows them by.
  *
- * The first time, Airflow shows a plugin's component through `React.lazy`; from its next rendering
- * on it shows the component itself. To React these are two things, so it would throw away what
- * somebody has typed by then. Going to the same address once lets that happen before there is
- * anything to lose.
+ * One that is not there yet Airflow shows through `React.lazy`, which holds it back for a third of a
+ * second. From its next rendering on it shows the component itself, and to React that is another
+ * one: what somebody has typed by then would be lost. Telling the router that the address is still
+ * the same makes Airflow render again at once, when there is nothing to lose yet.
  *
- * @param {function(object): *} component
- * @returns {function(object): *}
+ * @param {object} components By name.
  */
-export function settled(component) {
-  let isSettled = false;
-  return function Settled(props) {
-    const [isReady, setIsReady] = useState(isSettled);
-    const location = useLocation();
-    const navigate = useNavigate();
-    useEffect(() => {
-      if (isReady) {
-        return undefined;
-      }
-      isSettled = true;
-      navigate(location, { replace: true, state: location.state });
-      const timer = setTimeout(() => setIsReady(true), PATIENCE_MS);
-      return () => clearTimeout(timer);
-    }, []);
-    return isReady ? h(component, props) : h(Loading, null);
-  };
+export function offer(components) {
+  Object.assign(globalThis, components);
+  globalThis.dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
 }

@@ -237,7 +237,7 @@ export function Time({ at, seconds = true, bare = false }) {
 }
 
 /**
- * How a run ended, in words and colour.
+ * How a run ended, in words and colour; subtle, because not all solid colours of Airflow can be read.
  *
  * @param {object} props
  * @param {string|null} props.outcome
@@ -245,7 +245,7 @@ export function Time({ at, seconds = true, bare = false }) {
 export function Outcome({ outcome }) {
   return h(
     Badge,
-    { colorPalette: outcomePalette(outcome), variant: "solid", borderRadius: "full", px: "2", whiteSpace: "nowrap" },
+    { colorPalette: outcomePalette(outcome), variant: "subtle", borderRadius: "full", px: "2", whiteSpace: "nowrap" },
     outcomeLabel(outcome),
   );
 }

@@ -13,6 +13,13 @@ const OUTCOMES = {
 };
 const RUNNING = { label: "Running", palette: "running" };
 
+/** From so many minutes on a span is told in a unit of so many minutes. */
+const SPANS = [
+  { from: 4 * 24 * 60, minutes: 24 * 60, unit: "day" },
+  { from: 2 * 60, minutes: 60, unit: "hour" },
+  { from: 1, minutes: 1, unit: "minute" },
+];
+
 const FIELDS = {
   given_name: "given name",
   family_name: "family name",
@@ -95,6 +102,15 @@ export function utc(at, { seconds = true } = {}) {
 }
 
 /**
+ * Return the day that it is in UTC, as `2026-11-24`.
+ *
+ * @returns {string}
+ */
+export function today() {
+  return new Date().toISOString().slice(0, 10);
+}
+
+/**
  * Return a moment in the viewer's zone, with the day of the week and the zone.
  *
  * @param {string} at ISO 8601.
@@ -110,6 +126,19 @@ export function local(at) {
     minute: "2-digit",
     timeZoneName: "short",
   }).format(new Date(at));
+}
+
+/**
+ * Say how far a moment lies ahead, as `in 70 hours`; of a past one, that it is `any moment
+ * now`.
+ *
+ * @param {string} at ISO 8601.
+ * @returns {string}
+ */
+export function inTime(at) {
+  const ahead = (Date.parse(at) - Date.now()) / 60000;
+  const span = SPANS.find(({ from }) => ahead >= from);
+  return span ? `in ${counted(Math.round(ahead / span.minutes), span.unit)}` : "any moment now";
 }
 
 /**

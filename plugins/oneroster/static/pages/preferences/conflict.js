@@ -2,7 +2,8 @@
 
 import { h } from "../../lib/ui.js";
 import { utc } from "../../lib/words.js";
-import { differences, inWords, valueAt, withValue } from "./settings.js";
+import { byWhom, inWords } from "./in_words.js";
+import { differences, valueAt, withValue } from "./settings.js";
 
 const { Badge, Button, CloseButton, Dialog, Flex, Grid, Portal, RadioCard, Text } =
   globalThis.ChakraUI;
@@ -74,7 +75,7 @@ function Compared({ form, theirs, choices, setChoices, close }) {
       h(
         Text,
         { mb: "4" },
-        `${theirs.saved_by} saved these preferences on ${utc(theirs.saved_at)}, while you were changing them. `,
+        `${byWhom(theirs.saved_by)} saved these preferences on ${utc(theirs.saved_at)}, while you were changing them. `,
         rows.length
           ? "Choose what shall hold; nothing is saved until you say so."
           : "Both are the same: there is nothing to choose.",
@@ -86,7 +87,7 @@ function Compared({ form, theirs, choices, setChoices, close }) {
           h(Row, {
             key: row.path,
             row,
-            who: theirs.saved_by,
+            who: byWhom(theirs.saved_by),
             value: chosen(row) ?? null,
             onChange: (value) => setChoices((old) => ({ ...old, [row.path]: value })),
           }),

@@ -12,6 +12,7 @@ import { SaveBar } from "./save_bar.js";
 import { Schedule } from "./schedule.js";
 import { Source } from "./source.js";
 import { SyncSwitch } from "./switch.js";
+import { Told } from "./told.js";
 import { isWithin, usePreferencesForm } from "./use_form.js";
 
 const { Alert, Text } = globalThis.ChakraUI;
@@ -63,6 +64,7 @@ export function PreferencesForm({ site, may, latest, isStale, reload }) {
       h(Schedule),
       h(Processing),
       h(Limits),
+      h(Told),
       h(Source),
       !isReadOnly && h(SaveBar, { form, enabled: latest.enabled, goTo }),
     ),

@@ -2,12 +2,14 @@
 
 import { useApi } from "../../lib/api.js";
 import { Empty, Failure, Loading, Time, h } from "../../lib/ui.js";
-import { SETTINGS, differences, inWords, valueAt } from "./settings.js";
+import { byWhom, inWords } from "./in_words.js";
+import { SETTINGS, differences, valueAt } from "./settings.js";
 
 const { Box, Button, Flex, Text } = globalThis.ChakraUI;
 const { useEffect, useId, useState } = globalThis.React;
 
 const SHOWN = 20;
+const PARTED = new Set(["guards", "notices"]);
 const EVENTS = {
   preferences_saved: "saved the preferences",
   sync_enabled: "switched the sync on",
@@ -81,7 +83,7 @@ function Save({ save: { at, actor, event, changes } }) {
     h(
       Box,
       { flex: "1 1 20rem", minWidth: 0 },
-      h(Text, null, h(Text, { as: "strong" }, actor), ` ${EVENTS[event] ?? event}`),
+      h(Text, null, h(Text, { as: "strong" }, byWhom(actor)), ` ${EVENTS[event] ?? event}`),
       event === "preferences_saved" && lines.length === 0 && h(Text, { color: "fg.muted" }, "Nothing was different."),
       h(
         Box,
@@ -107,14 +109,14 @@ function Line({ label, before, after }) {
   );
 }
 
-/** Return what a changed field comes to; the limits are told one by one. */
+/** Return what a changed field comes to; of limits and of notices each setting by itself. */
 function linesOf({ field, before, after }) {
   if (field === "credited_admin_id") {
     return [{ label: "Another credited administrator", before: null, after: null }];
   }
   const was = { [field]: before };
   const is = { [field]: after };
-  const settings = field === "guards" ? differences(was, is) : SETTINGS.filter(({ path }) => path === field);
+  const settings = PARTED.has(field) ? differences(was, is) : SETTINGS.filter(({ path }) => path === field);
   return settings.map(({ path, label }) => ({
     label,
     before: before === null ? null : inWords(path, valueAt(was, path)),

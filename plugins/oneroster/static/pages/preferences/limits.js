@@ -1,13 +1,12 @@
 /** Limits: what a sync may not do without a person's word. */
 
 import { h } from "../../lib/ui.js";
-import { number } from "../../lib/words.js";
-import { NumberBox, Section, Setting, useForm } from "./parts.js";
+import { LimitRow } from "./limit_row.js";
+import { UNCLEAR, errorWords, heldFrom, knownWords } from "./limit_words.js";
+import { MoreLimits } from "./more_limits.js";
+import { NumberBox, Section, Setting, Tick, useForm } from "./parts.js";
+import { Raised } from "./raised.js";
 
-const { Box, Flex, Text } = globalThis.ChakraUI;
-
-const FEW = 5;
-const EXAMPLE = 200;
 const KINDS = [
   { kind: "users", label: "Users", noun: "users", verb: "deactivated", sizes: [40, 2000] },
   { kind: "courses", label: "Courses", noun: "courses", verb: "removed", sizes: [40, 1000] },
@@ -26,50 +25,41 @@ export function Limits() {
     Section,
     {
       title: "Limits",
-      hint: "A sync beyond a limit changes nothing. It waits until a person has looked at it and approves or discards it.",
+      hint: "What is beyond a limit is not done. It waits until a person has looked at it and approves or discards it.",
     },
     KINDS.map((kind) => h(Removals, { key: kind.kind, ...kind })),
+    h(Raised),
+    h(RemovalsWait),
     h(ErrorRate),
     h(KnownRate),
+    h(ApprovalHours),
+    h(MoreLimits),
   );
 }
 
 function Removals({ kind, label, noun, verb, sizes }) {
   const { settings } = useForm();
-  const path = `guards.${kind}`;
-  return h(
-    Setting,
-    {
-      path,
-      label: `${label} ${verb} in one sync`,
-      group: true,
-      help: removalWords(settings.guards[kind], noun, verb, sizes),
-    },
-    () =>
-      h(
-        Flex,
-        { gap: "2", align: "flex-end", wrap: "wrap" },
-        h(Part, { path: `${path}.percent`, label: "Percent", unit: "%" }),
-        h(Text, { as: "span", color: "fg.muted", pb: "1.5", fontSize: "sm" }, "and"),
-        h(Part, { path: `${path}.minimum`, label: "At least" }),
-        h(
-          Flex,
-          { gap: "2", align: "flex-end" },
-          h(Text, { as: "span", color: "fg.muted", pb: "1.5", fontSize: "sm" }, "or"),
-          h(Part, { path: `${path}.cap`, label: "More than", placeholder: "no cap" }),
-        ),
-      ),
-  );
+  const from = heldFrom(settings.guards[kind], noun, sizes);
+  return h(LimitRow, {
+    kind,
+    label: `${label} ${verb} in one sync`,
+    help: from ? `Waits when so many would be ${verb}: ${from}.` : UNCLEAR,
+  });
 }
 
-function Part({ path, label, unit, placeholder }) {
-  const { errors } = useForm();
-  const isWrong = errors.some(({ field }) => field === path);
+function RemovalsWait() {
+  const { draft, change, isReadOnly } = useForm();
   return h(
-    Box,
-    { as: "label", display: "block", "data-setting": path },
-    h(Text, { as: "span", display: "block", fontSize: "xs", color: "fg.muted" }, label),
-    h(NumberBox, { path, unit, placeholder, "aria-invalid": isWrong || undefined }),
+    Setting,
+    { path: "guards.removals_wait", label: "While removals wait", group: true },
+    () =>
+      h(Tick, {
+        checked: draft.guards.removals_wait,
+        disabled: isReadOnly,
+        label: "The rest of the plan goes on",
+        help: "Where nothing but removals is beyond a limit, what is added and updated is applied at once. The removals wait in a run of their own, to be approved or discarded. Unticked, the whole plan waits.",
+        onChange: (isOn) => change("guards.removals_wait", isOn),
+      }),
   );
 }
 
@@ -99,47 +89,20 @@ function KnownRate() {
   );
 }
 
-function errorWords(percent) {
-  if (!isPercent(percent)) {
-    return "A percentage of one file's rows of staff.";
-  }
-  const from = Math.max(FEW, Math.floor(share(percent, EXAMPLE)) + 1);
-  const many = from > EXAMPLE ? "no number of rows makes" : `${number(from)} or more with errors make`;
-  return `Of one file's rows of staff. For example: of ${EXAMPLE} rows, ${many} the sync wait. Fewer than ${FEW} never do.`;
+function ApprovalHours() {
+  const { settings } = useForm();
+  return h(
+    Setting,
+    {
+      path: "approval_hours",
+      label: "How long a plan waits for a decision",
+      help: waitWords(settings.approval_hours),
+    },
+    (control) => h(NumberBox, { ...control, path: "approval_hours", unit: "hours" }),
+  );
 }
 
-function knownWords(percent) {
-  if (!isPercent(percent)) {
-    return "A percentage of the users, and of the courses, that earlier syncs brought.";
-  }
-  const below = Math.ceil(share(percent, EXAMPLE));
-  const why = "Guards against the export of another school, or of a school year with new ids.";
-  return below > 0
-    ? `${why} For example: with ${EXAMPLE} users from earlier syncs, a file that holds fewer than ${number(below)} of them waits.`
-    : `${why} At 0 % it holds nothing.`;
-}
-
-/** Say what a limit means for a small and for a large site. */
-function removalWords(guard, noun, verb, sizes) {
-  if (!isPercent(guard.percent) || !Number.isInteger(guard.minimum)) {
-    return "Both the percentage and the number must be reached; above the last number a sync always waits.";
-  }
-  const parts = sizes.map((of) => {
-    const from = firstHeld(guard, of);
-    return `of ${number(of)} ${noun}, ${from > of ? "never" : `${number(from)} or more`}`;
-  });
-  return `Waits when so many would be ${verb}: ${parts.join("; ")}.`;
-}
-
-function firstHeld({ percent, minimum, cap }, of) {
-  const both = Math.max(minimum, Math.ceil(share(percent, of)));
-  return Number.isInteger(cap) ? Math.min(both, cap + 1) : both;
-}
-
-function share(percent, of) {
-  return Math.round((percent * of * 1e6) / 100) / 1e6;
-}
-
-function isPercent(value) {
-  return typeof value === "number" && value >= 0 && value <= 100;
+function waitWords(hours) {
+  const days = Number.isInteger(hours) && hours >= 48 && hours % 24 === 0 ? ` That is ${hours / 24} days.` : "";
+  return `A plan that nobody decided about by then is discarded, and changes nothing.${days}`;
 }

@@ -189,3 +189,20 @@ export function NumberBox({ path, unit, placeholder, ...control }) {
   });
   return h(Box, { width: { base: "6rem", md: "7rem" } }, unit ? h(InputGroup, { endElement: unit }, box) : box);
 }
+
+/**
+ * A control of a setting that has several, with a small label of its own.
+ *
+ * @param {object} props
+ * @param {string} props.label
+ * @param {boolean} [props.grow] Whether it takes the room that there is.
+ * @param {*} props.children
+ */
+export function Labelled({ label, grow = false, children, ...rest }) {
+  return h(
+    Box,
+    { as: "label", display: "block", flex: grow ? "1 1 10rem" : "none", minWidth: "0", ...rest },
+    h(Text, { as: "span", display: "block", fontSize: "xs", color: "fg.muted" }, label),
+    children,
+  );
+}

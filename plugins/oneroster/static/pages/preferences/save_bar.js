@@ -2,6 +2,7 @@
 
 import { h } from "../../lib/ui.js";
 import { local, utc } from "../../lib/words.js";
+import { byWhom } from "./in_words.js";
 import { SETTINGS } from "./settings.js";
 
 const { Box, Button, Flex, Text, VisuallyHidden } = globalThis.ChakraUI;
@@ -74,7 +75,7 @@ function State({ form, told, isFresh, goTo }) {
   return h(
     Text,
     { color: isFresh ? "fg.success" : "fg.muted" },
-    told || `Saved by ${form.base.saved_by} on ${utc(form.base.saved_at, { seconds: false })}.`,
+    told || `Saved by ${byWhom(form.base.saved_by)} on ${utc(form.base.saved_at, { seconds: false })}.`,
   );
 }
 
@@ -97,7 +98,7 @@ function Moved({ form }) {
   return h(
     Box,
     { role: "alert" },
-    h(Text, { fontWeight: "bold" }, `${form.moved.saved_by} saved other preferences meanwhile.`),
+    h(Text, { fontWeight: "bold" }, `${byWhom(form.moved.saved_by)} saved other preferences meanwhile.`),
     h(
       Text,
       { color: "fg.muted" },

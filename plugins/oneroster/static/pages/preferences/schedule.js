@@ -1,9 +1,10 @@
-/** When syncs run by themselves: days, time, and pauses. */
+/** The calendar: when syncs run by themselves, and what they may do at the turn of a year. */
 
 import { h } from "../../lib/ui.js";
 import { DAYS, capital } from "../../lib/words.js";
 import { READABLE, Section, Setting, useForm } from "./parts.js";
 import { Pauses } from "./pauses.js";
+import { EndedTerms, Rollover } from "./rollover.js";
 import { Upcoming } from "./upcoming.js";
 import { inViewersZone } from "./zone.js";
 
@@ -30,6 +31,8 @@ export function Schedule() {
         h(Days),
         h(Time),
         h(Pauses),
+        h(Rollover),
+        h(EndedTerms),
       ),
       h(Upcoming),
     ),

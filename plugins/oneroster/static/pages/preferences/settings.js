@@ -1,35 +1,63 @@
-/** The settings as data: what they are called, how they are read, compared and checked. */
+/** The settings as data: what they are called, which are numbers, how they are read and compared. */
 
-import { DAYS, capital } from "../../lib/words.js";
+const PERCENT = { least: 0, most: 100 };
+const AT_LEAST_ONE = { least: 1, isWhole: true };
+const CAP = { least: 0, isWhole: true, isOptional: true };
+const HOURS = { least: 1, most: 24 * 60, isWhole: true };
+const DAYS = { least: 1, most: 365, isWhole: true, isOptional: true };
 
-const KINDS = { users: "users", courses: "courses", assignments: "course assignments" };
+const REMOVALS = { users: "users", courses: "courses", assignments: "course assignments" };
+const MORE = {
+  school: "one school",
+  updated_users: "updated users",
+  updated_courses: "updated courses",
+  sourced_ids: "new sourcedIds",
+};
 
-/** Every setting that can differ, in the order of the page. */
+/**
+ * Every setting that can differ, in the order of the page. Of those with a `number`, what it may be:
+ * whole, from `least` on, up to `most`, left empty.
+ */
 export const SETTINGS = [
   { path: "credited_admin", label: "Credited administrator" },
   { path: "days", label: "Days" },
   { path: "time_utc", label: "Time" },
   { path: "pause_windows", label: "Pauses" },
+  { path: "create_only_until", label: "Rollover" },
+  { path: "expire_ended_terms", label: "Ended terms" },
   { path: "scope", label: "Process" },
   { path: "teacher_permission", label: "Teacher permission" },
   { path: "assignment_roles", label: "Who is assigned to courses" },
   { path: "adopt_accounts", label: "Hand-made accounts" },
   { path: "profile", label: "Reading of the files" },
-  ...Object.entries(KINDS).flatMap(([kind, words]) => [
-    { path: `guards.${kind}.percent`, label: `Limit for ${words}, percent` },
-    { path: `guards.${kind}.minimum`, label: `Limit for ${words}, at least` },
-    { path: `guards.${kind}.cap`, label: `Limit for ${words}, always above` },
-  ]),
-  { path: "guards.error_percent", label: "Rows with errors" },
-  { path: "guards.known_percent", label: "Records we know" },
+  ...limitsOf(REMOVALS),
+  { path: "guards.raised", label: "Raised limits" },
+  { path: "guards.removals_wait", label: "While removals wait" },
+  { path: "guards.error_percent", label: "Rows with errors", number: PERCENT },
+  { path: "guards.known_percent", label: "Records we know", number: PERCENT },
+  { path: "approval_hours", label: "How long a plan waits", number: HOURS },
+  ...limitsOf(MORE),
+  { path: "notices.recipients", label: "E-mail addresses" },
+  { path: "notices.channels", label: "Channels" },
+  { path: "notices.topics", label: "What people are told" },
+  { path: "notices.errors_from", label: "Many errors", number: AT_LEAST_ONE },
+  { path: "stale_after_days", label: "Days without a package", number: DAYS },
   { path: "source", label: "Source" },
 ];
 
-const CHOICES = {
-  scope: { users_and_courses: "Users, courses and assignments", users: "Users only" },
-  teacher_permission: { units_and_lessons: "Units and lessons", lessons_only: "Lessons only" },
-  profile: { tolerant: "Tolerant", strict: "Strict" },
-};
+/** What a raised limit begins with: for the next run that is applied. */
+export const RAISED = { percent: 50, until: null, note: "" };
+
+/** What the percentage of a raised limit may be. */
+export const RAISED_PERCENT = PERCENT;
+
+function limitsOf(kinds) {
+  return Object.entries(kinds).flatMap(([kind, words]) => [
+    { path: `guards.${kind}.percent`, label: `Limit for ${words}, percent`, number: PERCENT },
+    { path: `guards.${kind}.minimum`, label: `Limit for ${words}, at least`, number: AT_LEAST_ONE },
+    { path: `guards.${kind}.cap`, label: `Limit for ${words}, always above`, number: CAP },
+  ]);
+}
 
 /**
  * Return what stands at a dotted path.
@@ -63,16 +91,19 @@ export function withValue(settings, path, value) {
  * @returns {object}
  */
 export function sendable(draft) {
-  let made = { ...draft, source: draft.source?.trim() || null };
-  for (const { path } of SETTINGS.filter((setting) => setting.path.startsWith("guards."))) {
-    made = withValue(made, path, asNumber(valueAt(draft, path)));
+  let made = {
+    ...draft,
+    source: draft.source?.trim() || null,
+    pause_windows: draft.pause_windows.map((pause) => ({ ...pause, note: pause.note.trim() })),
+  };
+  for (const { path, number } of SETTINGS) {
+    if (number) {
+      made = withValue(made, path, asNumber(valueAt(draft, path)));
+    }
   }
-  made.pause_windows = draft.pause_windows.map(({ first_on, last_on, note }) => ({
-    first_on,
-    last_on,
-    note: note.trim(),
-  }));
-  return made;
+  made = withValue(made, "guards.raised", raisedOf(draft.guards.raised));
+  made = withValue(made, "notices.recipients", namesIn(draft.notices.recipients));
+  return withValue(made, "notices.channels", namesIn(draft.notices.channels));
 }
 
 /**
@@ -97,125 +128,13 @@ export function same(one, other) {
   return JSON.stringify(ordered(one)) === JSON.stringify(ordered(other));
 }
 
-/**
- * Return what is wrong with settings, as the API would tell it.
- *
- * @param {object} settings As `sendable` gives them.
- * @param {object} before As they were saved.
- * @returns {{field: string, message: string}[]}
- */
-export function problemsIn(settings, before) {
-  const found = [];
-  const add = (field, message) => found.push({ field, message });
-  if (!settings.credited_admin) {
-    add("credited_admin", "Choose an administrator: without one no sync can run.");
-  }
-  if (settings.days.length === 0) {
-    add("days", "Choose at least one day. To stop all syncs, switch the sync off above.");
-  }
-  if (!settings.time_utc) {
-    add("time_utc", "Give a time, such as 02:00.");
-  }
-  settings.pause_windows.forEach(({ first_on: first, last_on: last }, index) => {
-    if (!first || !last) {
-      add(`pause_windows.${index}`, "Give the first and the last day, or remove this pause.");
-    } else if (last < first) {
-      add(`pause_windows.${index}`, "The last day lies before the first one.");
-    }
-  });
-  for (const { path } of SETTINGS.filter((setting) => setting.path.startsWith("guards."))) {
-    const message = numberProblem(path, valueAt(settings, path));
-    if (message) {
-      add(path, message);
-    }
-  }
-  if (!same(settings.source, before.source) && /^(?!file:)[a-z0-9+]+:\/\//i.test(settings.source)) {
-    add("source", "Only paths and file:// URLs can be read. Mount the storage, and give its path.");
-  }
-  return found;
+function raisedOf(raised) {
+  return raised && { ...raised, percent: asNumber(raised.percent), note: raised.note.trim() };
 }
 
-/**
- * Return what a value is in words.
- *
- * @param {string} path
- * @param {*} value
- * @returns {string}
- */
-export function inWords(path, value) {
-  if (CHOICES[path]) {
-    return CHOICES[path][value] ?? String(value);
-  }
-  if (path === "days") {
-    return daysInWords(value ?? []);
-  }
-  if (path === "time_utc") {
-    return value ? `${value.slice(0, 5)} UTC` : "none";
-  }
-  if (path === "pause_windows") {
-    return (value ?? []).map(pauseInWords).join("; ") || "none";
-  }
-  if (path === "assignment_roles") {
-    return (value ?? []).map((role) => `${role}s`).join(", ");
-  }
-  if (path === "adopt_accounts") {
-    return value ? "managed by the sync" : "left to those who made them";
-  }
-  if (value === null || value === undefined || value === "") {
-    return "none";
-  }
-  return path.endsWith("percent") ? `${value} %` : String(value);
-}
-
-/**
- * Return the days in a few words, such as `Mon–Fri`.
- *
- * @param {string[]} days
- * @returns {string}
- */
-export function daysInWords(days) {
-  if (days.length === DAYS.length) {
-    return "every day";
-  }
-  const rows = [];
-  for (const [index, day] of DAYS.entries()) {
-    if (!days.includes(day)) {
-      continue;
-    }
-    const row = rows.at(-1);
-    if (row && row.at(-1) === index - 1) {
-      row.push(index);
-    } else {
-      rows.push([index]);
-    }
-  }
-  return rows.map(rangeInWords).join(", ") || "none";
-}
-
-function rangeInWords(row) {
-  const names = row.map((index) => capital(DAYS[index].slice(0, 3)));
-  return names.length < 3 ? names.join(", ") : `${names[0]}–${names.at(-1)}`;
-}
-
-function pauseInWords({ first_on: first, last_on: last, note }) {
-  return `${first || "?"} to ${last || "?"}${note ? ` (${note})` : ""}`;
-}
-
-function numberProblem(path, value) {
-  const isWhole = !path.endsWith("percent");
-  if (value === null) {
-    return path.endsWith("cap") ? null : "Give a number.";
-  }
-  if (typeof value !== "number" || (isWhole && !Number.isInteger(value))) {
-    return isWhole ? "Give a whole number, such as 5." : "Give a number, such as 10 or 2.5.";
-  }
-  if (!isWhole && (value < 0 || value > 100)) {
-    return "Give a percentage from 0 to 100.";
-  }
-  if (path.endsWith("minimum") && value < 1) {
-    return "Give 1 or more.";
-  }
-  return value < 0 ? "Give 0 or more, or leave it empty." : null;
+/** Return the names in lines of text, each once; what a mail program puts between them is none. */
+function namesIn(lines) {
+  return [...new Set(lines.flatMap((line) => line.split(/[\s,;]+/)))].filter(Boolean);
 }
 
 function asNumber(typed) {

@@ -2,20 +2,22 @@
 
 import { post } from "../../lib/api.js";
 import { h } from "../../lib/ui.js";
+import { capital } from "../../lib/words.js";
 import { useForm } from "./parts.js";
-import { problemsIn, same } from "./settings.js";
+import { problemsIn } from "./checks.js";
+import { same, valueAt } from "./settings.js";
 import { isUtc, localShort, utcShort, viewersZone } from "./zone.js";
 
 const { Box, Heading, Table, Text } = globalThis.ChakraUI;
 const { useEffect, useState } = globalThis.React;
 
 const TYPING_MS = 300;
-const PARTS = ["days", "time_utc", "pause_windows"];
+const PARTS = ["days", "time_utc", "pause_windows", "create_only_until", "guards.raised"];
 
-/** Five syncs to come, in UTC and in the viewer's zone, and the pauses between them. */
+/** Five syncs to come, in UTC and in the viewer's zone, what is special about them, and the pauses. */
 export function Upcoming() {
   const { base, settings, latest, site } = useForm();
-  const isEdited = PARTS.some((part) => !same(base.settings[part], settings[part]));
+  const isEdited = PARTS.some((part) => !same(valueAt(base.settings, part), valueAt(settings, part)));
   const preview = usePreview(site, isEdited ? settings : null, base.settings);
   const lines = isEdited ? (preview.lines ?? latest.upcoming) : latest.upcoming;
   const words = preview.words ?? (latest.enabled === false ? OFF : EDITED[String(isEdited)]);
@@ -64,7 +66,7 @@ function Lines({ lines, isOld }) {
   );
 }
 
-function Line({ line: { at, skipped_because: pause }, inUtc }) {
+function Line({ line: { at, skipped_because: pause, notes }, inUtc }) {
   if (pause) {
     return h(
       Table.Row,
@@ -79,8 +81,18 @@ function Line({ line: { at, skipped_because: pause }, inUtc }) {
   return h(
     Table.Row,
     { bg: "transparent" },
-    h(Table.Cell, { ps: "0", pe: "2", whiteSpace: "nowrap" }, h("time", { dateTime: at }, utcShort(at))),
-    !inUtc && h(Table.Cell, { px: "0", whiteSpace: "nowrap", color: "fg.muted" }, localShort(at)),
+    h(
+      Table.Cell,
+      { ps: "0", pe: "2", verticalAlign: "top" },
+      h("time", { dateTime: at, style: { whiteSpace: "nowrap" } }, utcShort(at)),
+      notes.map((note) => h(Text, { key: note, color: "fg.warning", fontSize: "xs" }, capital(note))),
+    ),
+    !inUtc &&
+      h(
+        Table.Cell,
+        { px: "0", verticalAlign: "top", whiteSpace: "nowrap", color: "fg.muted" },
+        localShort(at),
+      ),
   );
 }
 
@@ -91,6 +103,8 @@ function usePreview(site, settings, saved) {
     days: settings.days,
     time_utc: settings.time_utc,
     pause_windows: settings.pause_windows.filter((one) => one.first_on && one.last_on),
+    create_only_until: settings.create_only_until || null,
+    raised: usable(settings.guards.raised),
   };
   const asked = schedule && JSON.stringify(schedule);
   const wrong =
@@ -128,4 +142,10 @@ function usePreview(site, settings, saved) {
   }
   const words = told ?? (state.asked === asked ? state.words : null);
   return { lines: state.lines, words, isBusy: state.asked !== asked };
+}
+
+/** Return a raised limit once it can be used: while it is being typed it is left out. */
+function usable(raised) {
+  const counts = raised && raised.until !== "" && raised.percent >= 0 && raised.percent <= 100;
+  return counts && typeof raised.percent === "number" ? raised : null;
 }

@@ -1,7 +1,9 @@
 /** What is being edited: what was saved, what was typed since, and how saving went. */
 
 import { put } from "../../lib/api.js";
-import { differences, problemsIn, sendable, withValue } from "./settings.js";
+import { problemsIn } from "./checks.js";
+import { byWhom } from "./in_words.js";
+import { differences, sendable, withValue } from "./settings.js";
 
 const { useCallback, useEffect, useRef, useState } = globalThis.React;
 
@@ -41,15 +43,13 @@ export function usePreferencesForm(site, latest, reload) {
       setDraft(latest.settings);
       setErrors([]);
       setSaved(null);
-      setTold(`${latest.saved_by} saved these preferences; the page shows them now.`);
+      setTold(`${byWhom(latest.saved_by)} saved these preferences; the page shows them now.`);
     }
   }, [isNewer, changed.length, latest]);
 
   const change = useCallback((path, value) => {
-    const [top] = path.split(".");
-    const touched = top === "guards" ? path : top;
     setDraft((old) => withValue(old, path, value));
-    setErrors((old) => old.filter(({ field }) => !isWithin(field, touched)));
+    setErrors((old) => old.filter(({ field }) => !isWithin(field, path)));
     setProblem(null);
     setSaved(null);
     setTold("");

@@ -12,16 +12,19 @@ export const MANY = 20;
 const READ_ROWS = new Set(["succeeded", "succeeded_with_errors", "no_changes", "held"]);
 
 /**
- * Point to a plan that waits for a decision, and to many errors in the newest run.
+ * Point to a plan that waits for a decision, to many errors in the newest run, and to packages that
+ * stay away.
  *
  * @param {object} props
  * @param {object[]} props.runs The newest runs, unfiltered.
+ * @param {object|null} props.freshness How new the newest package is, where that is known.
  */
-export function Attention({ runs }) {
+export function Attention({ runs, freshness }) {
   const held = runs.find(({ outcome }) => outcome === "held");
   const newest = runs.find(({ outcome }) => outcome !== null);
   const errors = newest && READ_ROWS.has(newest.outcome) ? errorsOf(newest) : 0;
-  if (!held && errors < MANY) {
+  const isStale = runs.length > 0 && freshness?.is_stale === true;
+  if (!held && errors < MANY && !isStale) {
     return null;
   }
   return h(
@@ -40,7 +43,15 @@ export function Attention({ runs }) {
         { run: newest, query: "?tab=findings", title: `The newest run met ${counted(errors, "error")}`, link: "Look at what it found" },
         "So many usually mean a changed format, changed ids or a missing column, not single bad rows. Mend the export before the next run. ",
       ),
+    isStale && h(Stale, { freshness }),
   );
+}
+
+/** No new package for longer than the site says. */
+function Stale({ freshness: { run_id: id, days, sentence } }) {
+  const title = `No new package for ${counted(days, "day")}`;
+  const told = `${sentence} Ask the SIS team whether the export still runs. `;
+  return h(Notice, { run: id && { run_id: id }, title, link: "Look at the run that read it" }, told);
 }
 
 function Notice({ run, query = "", title, link, children }) {
@@ -56,11 +67,12 @@ function Notice({ run, query = "", title, link, children }) {
         Alert.Description,
         null,
         children,
-        h(
-          Anchor,
-          { asChild: true, color: "inherit", textDecoration: "underline", fontWeight: "bold" },
-          h(Link, { to: `${HOME}/runs/${run.run_id}${query}` }, link),
-        ),
+        run &&
+          h(
+            Anchor,
+            { asChild: true, color: "inherit", textDecoration: "underline", fontWeight: "bold" },
+            h(Link, { to: `${HOME}/runs/${run.run_id}${query}` }, link),
+          ),
       ),
     ),
   );

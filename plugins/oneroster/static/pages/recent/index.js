@@ -13,8 +13,10 @@ const { Box, Button, Text } = globalThis.ChakraUI;
 const { Link, useParams } = globalThis.ReactRouterDOM;
 const { Fragment, useState } = globalThis.React;
 
+const LISTED = 25;
 const MOVING_MS = 2000;
 const STILL_MS = 15000;
+const FRESHNESS_MS = 60000;
 
 /**
  * Show what a site's runs came to.
@@ -26,11 +28,14 @@ export function Recent({ may }) {
   const { site } = useParams();
   const filters = useFilters();
   const [moving, setMoving] = useState(false);
-  const { data, problem, isOther, reload } = useApi(`sites/${site}/runs`, {
-    params: { ...filters.values, before: filters.before, limit: 25 },
+  const freshness = useApi(`sites/${site}/freshness`, { every: FRESHNESS_MS, keep: true });
+  const { data: runs, problem, isOther, reload } = useApi(`sites/${site}/runs`, {
+    params: { ...filters.values, before: filters.before, limit: LISTED },
     every: filters.before ? null : moving ? MOVING_MS : STILL_MS,
     keep: true,
   });
+  // What stands above the list is known before the list is shown, so that nothing moves.
+  const data = freshness.data || freshness.problem ? runs : null;
   const newest = useNewest(data, !filters.any && !filters.before && !isOther);
   const isMoving = data?.runs.some((run) => run.outcome === null) ?? false;
   if (isMoving !== moving) {
@@ -46,8 +51,8 @@ export function Recent({ may }) {
       tab: "runs",
       actions: may.operate && data && !isNew && h(Actions, { site }),
     },
-    newest && h(Attention, { runs: newest }),
-    data && !isNew && h(TrendCard, { site, newest: markOf(newest) }),
+    newest && h(Attention, { runs: newest, freshness: freshness.data }),
+    data && !isNew && hasTrend(newest) && h(TrendCard, { site, newest: markOf(newest) }),
     data && !isNew && h(Filters, { filters }),
     problem && h(Box, { mb: "3" }, h(Failure, { problem, retry: reload })),
     data
@@ -63,6 +68,12 @@ function useNewest(data, isUnfiltered) {
     setNewest(data.runs);
   }
   return newest;
+}
+
+/** Tell whether there may be two runs to draw, so that no place is held for a chart of none. */
+function hasTrend(newest) {
+  const drawn = newest?.filter(({ outcome, counts }) => outcome !== null && counts !== null);
+  return !newest || newest.length === LISTED || drawn.length > 1;
 }
 
 /** Return what moves when a run has ended, or ended otherwise. */

@@ -15,11 +15,12 @@ const { useEffect, useRef, useState } = globalThis.React;
  * @param {string} props.verb What the button says.
  * @param {boolean} [props.asksReason]
  * @param {boolean} [props.isDanger]
+ * @param {boolean} [props.disabled] Whether it can't be done as it stands.
  * @param {function(string): Promise<void>} props.act Gets the reason.
  * @param {function(Error): void} [props.onConflict] Called when somebody else was first.
  * @param {*} props.children What is asked.
  */
-export function Ask({ open, close, title, verb, asksReason, isDanger, act, onConflict, children }) {
+export function Ask({ open, close, title, verb, asksReason, isDanger, disabled, act, onConflict, children }) {
   const [reason, setReason] = useState("");
   const [isBusy, setIsBusy] = useState(false);
   const [problem, setProblem] = useState(null);
@@ -106,7 +107,7 @@ export function Ask({ open, close, title, verb, asksReason, isDanger, act, onCon
             ),
             h(
               Button,
-              { colorPalette: isDanger ? "danger" : "brand", loading: isBusy, onClick: go },
+              { colorPalette: isDanger ? "danger" : "brand", loading: isBusy, disabled, onClick: go },
               verb,
             ),
           ),

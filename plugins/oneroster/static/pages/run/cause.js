@@ -1,4 +1,7 @@
-/** One cause: what is wrong, where, how often, what to do; and its rows when opened. */
+/**
+ * One cause: what is wrong, where, how often, what to do; and its rows when opened. What only follows
+ * from another cause says so, and stands behind it.
+ */
 
 import { Failure, Loading, h } from "../../lib/ui.js";
 import { Place } from "./fields.js";
@@ -14,7 +17,7 @@ const { useId, useState } = globalThis.React;
  *
  * @param {object} props
  * @param {object} props.cause
- * @param {number} props.most The rows of the cause that has the most, for the bar.
+ * @param {number} props.most The rows of the cause that affects the most, for the bar.
  * @param {string} props.runId
  * @param {boolean} props.opens Whether its rows may be seen.
  */
@@ -22,10 +25,11 @@ export function Cause({ cause, most, runId, opens }) {
   const [isOpen, setIsOpen] = useState(false);
   const id = useId();
   const isError = cause.severity === "error";
-  const isOfRows = cause.first_row !== null && cause.rows > 0;
-  const count = isOfRows ? cause.rows : cause.findings;
+  const isOfRows = cause.first_row !== null || cause.target_file !== null;
+  const count = isOfRows ? cause.affected : cause.findings;
+  const follows = cause.follows !== null;
   const isOfPlan = cause.code.startsWith("guard.");
-  const hasRows = !isOfPlan && (cause.first_row !== null || cause.findings > 1);
+  const hasRows = !isOfPlan && (isOfRows || cause.findings > 1);
   return h(
     Box,
     {
@@ -35,6 +39,7 @@ export function Cause({ cause, most, runId, opens }) {
       borderRadius: "md",
       borderInlineStartWidth: "4px",
       borderInlineStartColor: isError ? "error.solid" : "warning.solid",
+      ms: follows ? { base: "3", md: "8" } : "0",
       p: "3",
     },
     h(
@@ -46,10 +51,17 @@ export function Cause({ cause, most, runId, opens }) {
         h(
           Flex,
           { gap: "2", align: "center", wrap: "wrap", mb: "1" },
+          h(Text, { as: "span", color: "fg.muted", fontWeight: "semibold" }, `${cause.number}.`),
           h(Severity, { severity: cause.severity }),
           h(Code, { size: "sm", variant: "surface" }, cause.code),
         ),
-        h(Text, { as: "h2", fontWeight: "semibold", id: `${id}-title` }, cause.meaning),
+        h(Text, { as: "h2", fontWeight: "semibold", id: `${id}-title` }, titleOf(cause)),
+        follows &&
+          h(
+            Text,
+            { fontSize: "sm", mt: "1", fontWeight: "semibold" },
+            `Follows from cause ${cause.follows}: mend that first.`,
+          ),
         h(
           Text,
           { fontSize: "sm", mt: "1" },
@@ -60,7 +72,7 @@ export function Cause({ cause, most, runId, opens }) {
       ),
       isOfPlan
         ? h(Text, { flex: "none", color: "fg.muted", fontSize: "sm" }, "the whole plan")
-        : h(Share, { count, most, isError, isOfRows }),
+        : h(Share, { count, most, isError, isOfRows, own: cause.rows }),
     ),
     opens &&
       hasRows &&
@@ -99,6 +111,11 @@ export function Severity({ severity }) {
   );
 }
 
+/** What is wrong, and with which record where one is missing. */
+function titleOf({ meaning, target, target_file: file }) {
+  return target ? `${meaning.replace(/\.$/, "")}: ${target} of ${file}.` : meaning;
+}
+
 function Where({ cause: { file, column, expected, first_row: first } }) {
   const parts = [
     ["File", file],
@@ -120,7 +137,7 @@ function Where({ cause: { file, column, expected, first_row: first } }) {
   );
 }
 
-function Share({ count, most, isError, isOfRows }) {
+function Share({ count, most, isError, isOfRows, own }) {
   const width = `${Math.max(2, (100 * count) / most)}%`;
   const noun = isOfRows ? "row" : "finding";
   return h(
@@ -141,12 +158,18 @@ function Share({ count, most, isError, isOfRows }) {
         width,
       }),
     ),
+    isOfRows &&
+      count > own &&
+      h(
+        Text,
+        { color: "fg.muted", fontSize: "xs", textAlign: { base: "start", md: "end" }, mt: "1" },
+        `${own.toLocaleString("en")} here, the others follow`,
+      ),
   );
 }
 
 function RowsOf({ cause, runId }) {
-  const { code, severity, file, column } = cause;
-  const params = { code, severity, file, column, limit: 50 };
+  const params = { cause: cause.number, limit: 50 };
   const list = usePages(`runs/${runId}/findings`, params, "findings");
   if (list.rows === null) {
     return list.problem

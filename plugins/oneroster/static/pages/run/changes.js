@@ -5,8 +5,9 @@ import { Action, Fields, Place, RecordName } from "./fields.js";
 import { usePages, useSettled } from "./paging.js";
 import { Rows } from "./rows.js";
 import { Choice, More, SearchBox, Toolbar } from "./toolbar.js";
+import { UndoDialog } from "./undo.js";
 
-const { Box, Text } = globalThis.ChakraUI;
+const { Box, Button, Text } = globalThis.ChakraUI;
 const { Link } = globalThis.ReactRouterDOM;
 const { useState } = globalThis.React;
 
@@ -22,6 +23,7 @@ const ACTIONS = [
   { value: "add", label: "Added" },
   { value: "update", label: "Updated" },
   { value: "adopt", label: "Adopted" },
+  { value: "rekey", label: "New sourcedId" },
   { value: "deactivate", label: "Deactivated" },
   { value: "remove", label: "Removed" },
   { value: "reactivate", label: "Reactivated" },
@@ -37,6 +39,7 @@ export function Changes({ run }) {
   const [kind, setKind] = useState("");
   const [action, setAction] = useState("");
   const [words, setWords] = useState("");
+  const [undone, setUndone] = useState(null);
   const q = useSettled(words);
   const list = usePages(`runs/${run.run_id}/changes`, { kind, action, q, limit: 50 }, "changes");
   const isFiltered = kind !== "" || action !== "" || q !== "";
@@ -69,7 +72,7 @@ export function Changes({ run }) {
     list.rows.length > 0 &&
       h(Rows, {
         caption: applied ? "What this run changed" : "What this run would change",
-        columns: columns(run.site, applied),
+        columns: columns(run.site, applied, run.can.undo ? setUndone : null),
         rows: list.rows,
         rowKey: (_row, index) => index,
         busy: list.loading,
@@ -78,11 +81,13 @@ export function Changes({ run }) {
       !list.loading &&
       h(Empty, { title: "No change fits" }, "Search for something else, or choose all kinds and all changes."),
     h(More, { list, what: "changes", total: isFiltered ? null : run.has.changes }),
+    run.can.undo &&
+      h(UndoDialog, { run, open: undone !== null, close: () => setUndone(null), sourcedId: undone ?? "" }),
   );
 }
 
-function columns(site, applied) {
-  return [
+function columns(site, applied, undo) {
+  const shown = [
     {
       key: "action",
       label: "Change",
@@ -104,6 +109,30 @@ function columns(site, applied) {
       cell: ({ file, row }) => h(Place, { file, row }),
     },
   ];
+  if (undo && applied) {
+    shown.push({ key: "undo", label: "Undo", width: "5rem", cell: (row) => undoOf(row, undo) });
+  }
+  return shown;
+}
+
+/** A button for a user or a course; an assignment is taken back with one of its ends. */
+function undoOf({ kind, label, sourced_id: id }, undo) {
+  if (kind === "assignment" || !id) {
+    return null;
+  }
+  return h(
+    Button,
+    {
+      size: "xs",
+      variant: "ghost",
+      mt: "-1",
+      ms: "-2",
+      "aria-label": `Undo what changed of ${label || id}…`,
+      title: "Take back what this run changed of it",
+      onClick: () => undo(id),
+    },
+    "Undo…",
+  );
 }
 
 /** A user or a course leads to its history; an assignment is named by both its ends. */

@@ -9,6 +9,7 @@ const ACTIONS = {
   add: { done: "Added", would: "Would be added", palette: "green", sign: "+" },
   update: { done: "Updated", would: "Would be updated", palette: "blue", sign: "~" },
   adopt: { done: "Adopted", would: "Would be adopted", palette: "purple", sign: "=" },
+  rekey: { done: "New sourcedId", would: "Would get a new sourcedId", palette: "purple", sign: "=" },
   deactivate: { done: "Deactivated", would: "Would be deactivated", palette: "red", sign: "−" },
   remove: { done: "Removed", would: "Would be removed", palette: "red", sign: "−" },
   reactivate: { done: "Reactivated", would: "Would be reactivated", palette: "teal", sign: "+" },

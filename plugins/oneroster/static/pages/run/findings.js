@@ -73,18 +73,14 @@ function Causes({ run, causes, all, may }) {
   if (causes.length === 0) {
     return h(Empty, { title: "No cause of this severity" }, "Show errors and warnings to see all.");
   }
-  const most = Math.max(1, ...all.map((cause) => cause.rows));
+  const most = Math.max(1, ...all.map((cause) => cause.affected));
   return h(
     Stack,
-    { as: "ul", gap: "3", listStyleType: "none", "aria-label": "Causes, errors first" },
+    { as: "ul", gap: "3", listStyleType: "none", "aria-label": "Causes, what to mend first" },
     causes.map((cause) =>
-      h(Cause, { key: causeKey(cause), cause, most, runId: run.run_id, opens: may.details }),
+      h(Cause, { key: cause.number, cause, most, runId: run.run_id, opens: may.details }),
     ),
   );
-}
-
-function causeKey({ code, severity, file, column, expected }) {
-  return [code, severity, file, column, expected].join("\n");
 }
 
 /** The rows that fit a search, whatever their cause. */

@@ -1,46 +1,20 @@
 /** The panel of a held run: why it waits, and the decision. */
 
 import { post } from "../../lib/api.js";
-import { h } from "../../lib/ui.js";
+import { Time, h } from "../../lib/ui.js";
+import { inTime, number } from "../../lib/words.js";
 import { Ask } from "./ask.js";
-import { Counts, Hash } from "./overview.js";
+import { Counts, Hash, addressOf } from "./overview.js";
+import { adviceOn, holdInWords } from "./reasons.js";
 import { Rows } from "./rows.js";
+import { Schools } from "./schools.js";
 
-const { Box, Button, Flex, Grid, Heading, Text } = globalThis.ChakraUI;
+const { Box, Button, Flex, Grid, Heading, Link: Anchor, Text } = globalThis.ChakraUI;
+const { Link } = globalThis.ReactRouterDOM;
 const { useState } = globalThis.React;
 
-const REASONS = {
-  "guard.removals": ({ found, of, kind }) =>
-    kind === "users"
-      ? `${number(found)} of ${number(of)} managed users would be deactivated.`
-      : `${number(found)} of ${number(of)} managed ${nameOf(kind)} would be removed.`,
-  "guard.error_rate": ({ found, of, kind }) =>
-    `${number(found)} of ${number(of)} rows of ${kind} have errors.`,
-  "guard.empty_file": ({ kind }) =>
-    `${kind} has no rows: everything of its kind would be removed.`,
-  "guard.identity_shift": ({ found, of }) =>
-    `${number(found)} of ${number(of)} users would leave while new ones come with the same e-mail addresses.`,
-  "guard.wrong_source": ({ found, of, kind }) =>
-    `Only ${number(found)} of the ${number(of)} known ${nameOf(kind)} are in the package.`,
-};
-
-const ADVICE = {
-  "guard.removals": "Is the export complete, and are these people and courses really gone?",
-  "guard.error_rate": "The tab Findings tells what to mend in the SIS.",
-  "guard.empty_file": "An export that was cut off looks like this. Export the file again.",
-  "guard.identity_shift": "Ask the SIS team whether the sourcedIds changed.",
-  "guard.wrong_source": "Check that the package is of this district and of this year.",
-};
-
-/**
- * Say what a guard found, in one sentence.
- *
- * @param {object} hold
- * @returns {string}
- */
-export function holdInWords(hold) {
-  return REASONS[hold.code]?.(hold) ?? hold.text;
-}
+/** The task that asks for the decision in Airflow. */
+const QUESTION = "review_decision";
 
 /**
  * Show why a run waits for a person, and let an administrator decide.
@@ -74,6 +48,7 @@ export function Hold({ run, may, onDecided }) {
       "Nothing has been changed. The plan is beyond the limits in the site's preferences:",
     ),
     h(Holds, { holds: run.holds, reasons: run.reasons }),
+    h(Schools, { schools: run.schools }),
     h(
       Grid,
       { templateColumns: { base: "minmax(0, 1fr)", md: "repeat(2, minmax(0, 1fr))" }, gap: "4", mt: "4" },
@@ -97,6 +72,7 @@ export function Hold({ run, may, onDecided }) {
         h(Button, { variant: "outline", size: "sm", onClick: () => setAsked("discard") }, "Discard…"),
       !run.can.approve && !run.can.discard && h(WhoDecides, { may }),
     ),
+    h(Until, { run, may }),
     h(Approve, { run, open: asked === "approve", close, onDecided }),
     h(Discard, { run, open: asked === "discard", close, onDecided }),
   );
@@ -113,24 +89,29 @@ function Holds({ holds, reasons }) {
   return h(Rows, {
     caption: "Why the plan waits",
     rows: holds,
-    rowKey: ({ code, kind }) => `${code} ${kind}`,
+    rowKey: ({ code, kind, school }) => `${code} ${kind} ${school}`,
     columns: [
       { key: "why", label: "Why", cell: (hold) => h(Why, { hold }) },
       {
         key: "found",
         label: "Found",
         width: "10rem",
-        cell: ({ found, of }) => `${number(found)} of ${number(of)}`,
+        cell: (hold) => (isOfNumbers(hold) ? `${number(hold.found)} of ${number(hold.of)}` : "–"),
       },
       {
         key: "share",
         label: "Share",
         width: "7rem",
-        cell: ({ found, of }) => (of ? `${((100 * found) / of).toFixed(1)} %` : "–"),
+        cell: (hold) => (isOfNumbers(hold) && hold.of ? `${((100 * hold.found) / hold.of).toFixed(1)} %` : "–"),
       },
       { key: "limit", label: "The site allows", width: "16rem", cell: ({ limit }) => limit },
     ],
   });
+}
+
+/** A package of another year is so as a whole. */
+function isOfNumbers({ code }) {
+  return code !== "guard.other_year";
 }
 
 function Why({ hold }) {
@@ -138,7 +119,7 @@ function Why({ hold }) {
     Box,
     null,
     h(Text, { fontWeight: "semibold" }, holdInWords(hold)),
-    h(Text, { color: "fg.muted", fontSize: "sm" }, ADVICE[hold.code]),
+    h(Text, { color: "fg.muted", fontSize: "sm" }, adviceOn(hold)),
   );
 }
 
@@ -158,6 +139,36 @@ function WhoDecides({ may }) {
     may.administer
       ? "It can't be decided about right now. Reload this page."
       : "Administrators decide. Send one of them the address of this page.",
+  );
+}
+
+/** How long it waits, and where else it can be decided. */
+function Until({ run, may }) {
+  const asks = run.dag_run?.stages.some(({ state }) => state === "awaiting_input");
+  return h(
+    Box,
+    { mt: "3", fontSize: "sm", color: "fg.muted" },
+    run.expires_at &&
+      h(
+        Text,
+        null,
+        "Undecided, it is discarded on ",
+        h(Time, { at: run.expires_at, seconds: false }),
+        `, ${inTime(run.expires_at)}.`,
+      ),
+    asks &&
+      may.administer &&
+      h(
+        Text,
+        null,
+        "Airflow asks for the decision too: ",
+        h(
+          Anchor,
+          { asChild: true, color: "fg.info" },
+          h(Link, { to: `${addressOf(run.dag_run)}/tasks/${QUESTION}/required_actions` }, "Required Actions"),
+        ),
+        ".",
+      ),
   );
 }
 
@@ -205,12 +216,4 @@ function Discard({ run, open, close, onDecided }) {
     },
     h(Text, null, "Nothing of it is applied, and it can't be approved afterwards."),
   );
-}
-
-function number(value) {
-  return value.toLocaleString("en");
-}
-
-function nameOf(kind) {
-  return kind === "assignments" ? "course assignments" : kind;
 }

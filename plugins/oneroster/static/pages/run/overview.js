@@ -9,6 +9,7 @@ const NUMBERS = [
   ["Added", ["added"]],
   ["Updated", ["updated"]],
   ["Adopted", ["adopted"]],
+  ["New sourcedId", ["rekeyed"]],
   ["Reactivated", ["reactivated"]],
   ["Deactivated or removed", ["deactivated", "removed"]],
   ["With errors, left as they are", ["errors"]],
@@ -64,19 +65,22 @@ function NoCounts({ run }) {
  *
  * @param {object} props
  * @param {object} props.counts
+ * @param {boolean} [props.isShort] Whether rows of nothing but zeros are left out.
  */
-export function Counts({ counts }) {
-  const rows = NUMBERS.filter(([, keys]) => KINDS.some(([kind]) => count(counts[kind], keys) !== null));
+export function Counts({ counts, isShort = false }) {
+  const rows = NUMBERS.filter(([, keys]) =>
+    KINDS.some(([kind]) => (isShort ? count(counts[kind], keys) : count(counts[kind], keys) !== null)),
+  );
   return h(
     Table.Root,
-    { size: "sm" },
+    { size: "sm", bg: "transparent" },
     h(Table.Caption, { srOnly: true }, "How many users, courses and course assignments"),
     h(
       Table.Header,
       null,
       h(
         Table.Row,
-        null,
+        { bg: "transparent" },
         h(Table.ColumnHeader, { scope: "col" }, h(Text, { as: "span", srOnly: true }, "Change")),
         KINDS.map(([kind, label]) =>
           h(Table.ColumnHeader, { key: kind, scope: "col", textAlign: "end" }, label),
@@ -89,7 +93,7 @@ export function Counts({ counts }) {
       rows.map(([label, keys]) =>
         h(
           Table.Row,
-          { key: label },
+          { key: label, bg: "transparent" },
           h(Table.Cell, { as: "th", scope: "row", fontWeight: "normal", textAlign: "start" }, label),
           KINDS.map(([kind]) => h(Count, { key: kind, value: count(counts[kind], keys), keys })),
         ),
@@ -126,7 +130,6 @@ function Facts({ run }) {
     ["sha256", run.sha256 && h(Hash, { value: run.sha256, label: "the sha256 of the package" })],
     ["OneRoster", run.oneroster_version],
     ["Plan", run.plan_hash && h(Hash, { value: run.plan_hash, label: "the hash of the plan" })],
-    ["Takes back", run.undoes && h(RunLink, { id: run.undoes })],
     ["DAG run", run.dag_run && h(DagRunLink, { dagRun: run.dag_run })],
     ["Run", h(Hash, { value: run.run_id, label: "the id of the run", length: 8 })],
   ].filter(([, value]) => value);
@@ -151,7 +154,13 @@ export function Decision({ decision: { decision, by, at, reason } }) {
   );
 }
 
-function RunLink({ id }) {
+/**
+ * A link to the page of another run.
+ *
+ * @param {object} props
+ * @param {string} props.id
+ */
+export function RunLink({ id }) {
   return h(
     Box,
     { asChild: true, color: "fg.info", _hover: { textDecoration: "underline" } },

@@ -86,13 +86,14 @@ export function Rows({ caption, columns, rows, rowKey, busy = false }) {
           h(
             Table.Row,
             { key: rowKey(row, index), role: "row" },
-            columns.map(({ key, label, align, cell }) =>
-              h(
+            columns.map(({ key, label, align, cell }) => {
+              const content = cell(row);
+              return h(
                 Table.Cell,
                 { key, role: "cell", textAlign: align, "data-label": label },
-                h(Box, { minWidth: 0 }, cell(row)),
-              ),
-            ),
+                content === null ? null : h(Box, { minWidth: 0 }, content),
+              );
+            }),
           ),
         ),
       ),

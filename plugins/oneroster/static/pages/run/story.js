@@ -1,21 +1,22 @@
 /** The story of one run: how it stands, what it waits for, and the tabs that tell the rest. */
 
-import { post } from "../../lib/api.js";
 import { HOME, Outcome, Stages, Time, h } from "../../lib/ui.js";
-import { Ask } from "./ask.js";
+import { Accounts } from "./accounts.js";
 import { Changes } from "./changes.js";
 import { RunFindings } from "./findings.js";
 import { Hold } from "./hold.js";
 import { Log } from "./log.js";
 import { Announcement, Notice } from "./notice.js";
 import { Overview, addressOf } from "./overview.js";
+import { LeftOut, Origin } from "./relations.js";
 import { Report } from "./report.js";
 import { RunTabs } from "./tabs.js";
 import { Trouble } from "./trouble.js";
+import { UndoRun } from "./undo.js";
 import { durationOf, isUnderWay } from "./watch.js";
 
 const { Box, Button, Flex, Text } = globalThis.ChakraUI;
-const { Link, useNavigate } = globalThis.ReactRouterDOM;
+const { Link } = globalThis.ReactRouterDOM;
 const { useState } = globalThis.React;
 
 /**
@@ -44,6 +45,7 @@ export function Story({ run, may, reload, extra = null, inAirflow = false }) {
     run.dag_run && !inAirflow && h(Box, { mb: "4" }, h(Stages, { dagRun: run.dag_run })),
     run.outcome === "held" && !run.decision && h(Hold, { run, may, onDecided }),
     h(Trouble, { run }),
+    h(LeftOut, { run }),
     h(RunTabs, {
       tabs: [
         { value: "overview", label: "Overview", body: h(Overview, { run }) },
@@ -64,6 +66,12 @@ export function Story({ run, may, reload, extra = null, inAirflow = false }) {
           value: "report",
           label: "Report",
           body: h(Report, { key: String(run.has.report), run }),
+        },
+        {
+          value: "accounts",
+          label: "Accounts",
+          hidden: !may.details || !run.has.accounts,
+          body: h(Accounts, { run, may }),
         },
         {
           value: "log",
@@ -99,12 +107,17 @@ function Head({ run, underWay, extra, inAirflow }) {
         Flex,
         { gap: "3", align: "center", flex: "1 1 20rem", minWidth: 0, wrap: "wrap" },
         h(Outcome, { outcome: run.outcome }),
-        h(Text, { fontSize: "md", flex: "1 1 16rem", minWidth: 0 }, run.sentence),
+        h(
+          Box,
+          { flex: "1 1 16rem", minWidth: 0 },
+          h(Text, { fontSize: "md" }, run.sentence),
+          h(Origin, { run }),
+        ),
       ),
       h(
         Flex,
         { gap: "2", wrap: "wrap" },
-        run.can.undo && h(Undo, { run }),
+        run.can.undo && h(UndoRun, { run }),
         run.dag_run &&
           !inAirflow &&
           h(
@@ -125,42 +138,6 @@ function Head({ run, underWay, extra, inAirflow }) {
           h(Text, { as: "dt", color: "fg.muted", fontSize: "xs", fontWeight: "bold" }, label),
           h(Text, { as: "dd", fontSize: "sm", m: "0", overflowWrap: "anywhere" }, value),
         ),
-      ),
-    ),
-  );
-}
-
-function Undo({ run }) {
-  const [isOpen, setIsOpen] = useState(false);
-  const navigate = useNavigate();
-  async function undo() {
-    const made = await post(`runs/${run.run_id}/undo`, {});
-    const query = new URLSearchParams({ dag_id: made.dag_id, dag_run_id: made.dag_run_id });
-    navigate(`${HOME}/runs/${made.run_id}?${query}`);
-  }
-  return h(
-    globalThis.React.Fragment,
-    null,
-    h(Button, { size: "sm", variant: "outline", onClick: () => setIsOpen(true) }, "Undo…"),
-    h(
-      Ask,
-      {
-        open: isOpen,
-        close: () => setIsOpen(false),
-        title: "Take this run back?",
-        verb: "Undo this run",
-        isDanger: true,
-        act: undo,
-      },
-      h(
-        Text,
-        null,
-        "A new run puts every record back as it was before this one. It is judged by the site's limits like any other, and may wait for a decision.",
-      ),
-      h(
-        Text,
-        { mt: "2", color: "fg.muted", fontSize: "sm" },
-        "A record that changed again since is left as it is, and named in the log.",
       ),
     ),
   );

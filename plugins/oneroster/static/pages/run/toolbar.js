@@ -75,7 +75,7 @@ export function More({ list, what, total = null }) {
         { color: "fg.muted", fontSize: "sm", role: "status" },
         list.hasMore
           ? `The first ${count.toLocaleString("en")}${all} ${what}`
-          : `${count.toLocaleString("en")} ${what}`,
+          : `${count.toLocaleString("en")} ${count === 1 ? what.replace(/s$/, "") : what}`,
       ),
     list.hasMore &&
       h(

@@ -1,8 +1,8 @@
 /** What a run that changed nothing says about itself: why, and what to do next. */
 
 import { h } from "../../lib/ui.js";
-import { holdInWords } from "./hold.js";
 import { Decision } from "./overview.js";
+import { holdInWords } from "./reasons.js";
 
 const { Box, Heading, Text } = globalThis.ChakraUI;
 

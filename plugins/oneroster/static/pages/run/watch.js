@@ -4,13 +4,16 @@ import { useApi } from "../../lib/api.js";
 
 const { useEffect, useState } = globalThis.React;
 
-const EVERY = 1000;
+const MOVING_MS = 1000;
+const WAITING_MS = 5000;
+const REMOVALS_FOLLOW_MS = 120000;
 const DONE = new Set(["success", "failed"]);
 
 /**
- * Tell whether a run still moves, so that it has to be asked about again.
+ * Tell whether a run still moves.
  *
- * A held run that was approved goes on; until its outcome is another one it is under way.
+ * A held run stands still until somebody decides; approved, it is under way until its outcome is
+ * another one.
  *
  * @param {object} run
  * @returns {boolean}
@@ -19,8 +22,8 @@ export function isUnderWay(run) {
   if (run.outcome === null) {
     return true;
   }
-  if (run.outcome === "held" && run.decision?.decision === "approved") {
-    return true;
+  if (run.outcome === "held") {
+    return run.decision?.decision === "approved";
   }
   return run.dag_run !== null && !DONE.has(run.dag_run.state);
 }
@@ -79,21 +82,36 @@ const MOVING = {
   scheduled: "queued",
   up_for_retry: "will be tried again",
   restarting: "is being restarted",
+  awaiting_input: "waits for a decision",
 };
 
 /**
- * Read a run, and again each second while it moves.
+ * Read a run, again each second while it moves, and now and then while somebody may decide about it.
  *
  * @param {string|null} id Null reads nothing.
  * @returns {{run: object|null, problem: Error|null, reload: function(): void}}
  */
 export function useRun(id) {
-  const [moves, setMoves] = useState(false);
+  const [every, setEvery] = useState(null);
   const path = id === null ? null : `runs/${encodeURIComponent(id)}`;
-  const { data, problem, reload } = useApi(path, { every: moves ? EVERY : null });
-  const still = data !== null && isUnderWay(data);
+  const { data, problem, reload } = useApi(path, { every });
+  const pace = data && paceOf(data);
   useEffect(() => {
-    setMoves(still);
-  }, [still]);
+    setEvery(pace);
+  }, [pace]);
   return { run: data, problem, reload };
+}
+
+/** Return after how many milliseconds a run has to be asked about again; null when it has ended. */
+function paceOf(run) {
+  if (isUnderWay(run)) {
+    return MOVING_MS;
+  }
+  return run.outcome === "held" || awaitsRemovals(run) ? WAITING_MS : null;
+}
+
+/** Tell whether the run that brings the removals of this one must be about to begin. */
+function awaitsRemovals({ withheld, applied_at: applied, removals_run: found }) {
+  const isOpen = withheld?.why === "removals_wait" && applied !== null && found === null;
+  return isOpen && Math.abs(Date.now() - Date.parse(applied)) < REMOVALS_FOLLOW_MS;
 }

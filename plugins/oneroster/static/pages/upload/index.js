@@ -4,7 +4,8 @@ import { useApi } from "../../lib/api.js";
 import { LeaveGuard } from "../../lib/leave.js";
 import { HOME, Page, h } from "../../lib/ui.js";
 import { outcomeLabel, utc } from "../../lib/words.js";
-import { KINDS } from "./kinds.js";
+import { KINDS, MAPPINGS } from "./kinds.js";
+import { MoreTargets } from "./more.js";
 import { Target } from "./target.js";
 import { useUpload } from "./use_upload.js";
 
@@ -16,7 +17,7 @@ const NOTE_MS = 700;
 const POLL_MS = 10000;
 
 /**
- * Take in users.csv, courses.csv or a whole package, and follow the sync that reads it.
+ * Take in users.csv, courses.csv, a whole package or a mapping, and follow the sync that reads it.
  *
  * @param {object} props
  * @param {object} props.may What the viewer may do.
@@ -33,7 +34,8 @@ export function Upload({ may }) {
 function OfSite({ site, may }) {
   const { data: limits } = useApi(`sites/${site}/uploads/limits`, { keep: true });
   const { data: preferences } = useApi(`sites/${site}/preferences`, { every: POLL_MS, keep: true });
-  const uploading = useUpload(site, limits);
+  const kinds = may.administer ? [...KINDS, ...MAPPINGS] : KINDS;
+  const uploading = { ...useUpload(site, limits), kinds };
   const { stage, answer } = uploading.state;
   const navigate = useNavigate();
 
@@ -69,6 +71,7 @@ function OfSite({ site, may }) {
         }),
       ),
     ),
+    may.administer && h(MoreTargets, { limits, uploading }),
     h(
       LeaveGuard,
       { when: stage === "sending", title: "Stop the upload?", leave: "Stop and leave" },

@@ -1,4 +1,4 @@
-/** The three files that can be uploaded, and what each of them touches. */
+/** The files that can be uploaded, and what each of them touches. */
 
 /** In the order of the page. */
 export const KINDS = [
@@ -28,6 +28,28 @@ export const KINDS = [
   },
 ];
 
+/** What only administrators bring: who is who. */
+export const MAPPINGS = [
+  {
+    kind: "links",
+    file: "links.csv",
+    accept: ".csv,text/csv",
+    title: "Links of accounts",
+    touches: "Says whose the accounts are that were made by hand; the sync manages them from then on.",
+    leaves: "Columns email and sourcedId. The tab Accounts of a run has a file to begin with.",
+  },
+  {
+    kind: "ids",
+    file: "ids.csv",
+    accept: ".csv,text/csv",
+    title: "New sourcedIds",
+    touches: "Gives users and courses other sourcedIds, so that they stay the same records in a new SIS.",
+    leaves: "Columns kind (user or course), oldSourcedId and newSourcedId.",
+  },
+];
+
+const ALL = [...KINDS, ...MAPPINGS];
+
 /**
  * Return the kind of a name.
  *
@@ -35,21 +57,22 @@ export const KINDS = [
  * @returns {object}
  */
 export function kindOf(kind) {
-  return KINDS.find((one) => one.kind === kind);
+  return ALL.find((one) => one.kind === kind);
 }
 
 /**
  * Return the kind that a refused file is of, where it can be uploaded at all.
  *
  * @param {object} problem
+ * @param {object[]} kinds What the viewer may upload.
  * @returns {object|undefined}
  */
-export function rightKind(problem) {
+export function rightKind(problem, kinds) {
   if (problem.code !== "upload.wrong_kind") {
     return undefined;
   }
   const [, what] = /; this is (.+?)\. /.exec(`${problem.detail} `) ?? [];
-  return KINDS.find(({ kind, file }) => what === file || (kind === "package" && what === "a zip"));
+  return kinds.find(({ kind, file }) => what === file || (kind === "package" && what === "a zip"));
 }
 
 /**
@@ -61,7 +84,7 @@ export function rightKind(problem) {
  */
 export function nameHint(kind, file) {
   const named = file.name.toLowerCase();
-  const other = KINDS.find((one) => one.kind !== kind && named === one.file.toLowerCase());
+  const other = ALL.find((one) => one.kind !== kind && named === one.file.toLowerCase());
   if (other) {
     return `By its name this is ${other.file}, which has its own place here. What it holds is what counts.`;
   }

@@ -71,9 +71,9 @@ export function Sending({ uploading: { state, cancel } }) {
 }
 
 /** A file that was not taken, and what to do about it. */
-export function Refused({ kind, uploading: { state, send, reset } }) {
+export function Refused({ kind, uploading: { state, kinds, send, reset } }) {
   const { problem, file } = state;
-  const right = rightKind(problem);
+  const right = rightKind(problem, kinds);
   const canRetry = problem.status === 0 || problem.status === 408 || problem.status >= 500;
   return h(
     Body,

@@ -1,0 +1,270 @@
+"""Stage 3, diff: what a run is of becomes a plan, frozen in the run's folder.
+
+A run is of a package, of a mapping, of an earlier run to be undone, or of the removals that an
+earlier run left for a person to decide about. What a plan leaves out, and why, stands beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from oneroster_sync import story
+from oneroster_sync.findings.model import rows_as_findings
+from oneroster_sync.package.kinds import MAPPINGS, Kind
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan import Counts, Plan, build_plan
+from oneroster_sync.plan.adoption import match_accounts
+from oneroster_sync.plan.links import before_images, staying
+from oneroster_sync.plan.mapped import plan_of_mapping
+from oneroster_sync.plan.withheld import additions_only, still_wanted, without_removals
+from oneroster_sync.preferences import Profile
+from oneroster_sync.run_contents import read_counts, read_extracted
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.store import database, runs
+from oneroster_sync.store.runs import Outcome
+from oneroster_sync.undo import WHOLE, Part, undo_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from oneroster_sync.findings import Findings
+    from oneroster_sync.plan import Hold, Roster
+    from oneroster_sync.store.runs import Run
+
+log = logging.getLogger("oneroster")
+
+_CHANGES = ("users", "courses", "assignments")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan and what it comes to.
+
+    Attributes:
+        plan: Frozen.
+        counts: What it comes to.
+        withheld: What it leaves out: counts by kind and `why`; None when it leaves out nothing.
+        rejected: How the run ends instead, because of what was found; None when it goes on.
+    """
+
+    plan: Plan
+    counts: Counts
+    withheld: dict[str, Any] | None = None
+    rejected: dict[str, Any] | None = None
+
+
+def make_plan(run: Run, roster: Roster) -> Planned:
+    """Compare what the run is of with the roster, and freeze the plan.
+
+    Args:
+        run: With its package extracted and validated, unless it is of an earlier run.
+        roster: What the site holds now.
+    """
+    if run.undoes:
+        planned = _undo(run, run.undoes, roster)
+    elif run.removals_of:
+        planned = _removals(run, run.removals_of, roster)
+    elif run.kind in MAPPINGS:
+        planned = _mapping(run, roster)
+    else:
+        planned = _package(run, roster)
+    if planned.rejected is None:
+        _freeze(run, planned, roster)
+    return planned
+
+
+def let_the_rest_go_on(
+    run: Run, plan: Plan, holds: Sequence[Hold], roster: Roster
+) -> Planned | None:
+    """Freeze a held plan anew without its removals, which stay in the run's folder.
+
+    Returns:
+        What can go on; None when it is nothing.
+    """
+    rest, removals = without_removals(plan)
+    if rest.is_empty():
+        return None
+    counts = read_counts(run)
+    for kind, numbers in rest.count().as_dict().items():
+        frozen = getattr(counts, kind)
+        frozen |= {word: n for word, n in numbers.items() if word not in {"errors", "ignored"}}
+    withheld = {
+        **_left_out("removals_wait", removals),
+        "holds": [hold.as_dict() for hold in holds],
+    }
+    planned = Planned(rest, counts, withheld)
+    RunFolder.of(run.site, run.run_id).write_tables("removals", _of_records(removals))
+    _freeze(run, planned, roster)
+    return planned
+
+
+def _package(run: Run, roster: Roster) -> Planned:
+    folder = RunFolder.of(run.site, run.run_id)
+    extracted = read_extracted(run)
+    today = run.started_at.date()
+    valid = folder.read_tables("valid")
+    plan, quarantined, findings = build_plan(
+        valid,
+        folder.read_tables("quarantined"),
+        extracted.modes,
+        roster,
+        run.preferences,
+        today=today,
+    )
+    folder.add_table("findings", "3-diff", findings.table())
+    story.tell_findings(findings.table())
+    _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
+    until = run.preferences.create_only_until
+    if until is None or today > until:
+        return Planned(plan, _counts(plan, quarantined, extracted.ignored))
+    plan, rest = additions_only(plan)
+    withheld = None
+    if not rest.is_empty():
+        withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
+        log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
+    return Planned(plan, _counts(plan, quarantined, extracted.ignored), withheld)
+
+
+def _report_accounts(
+    folder: RunFolder, rows: pa.Table | None, mode: Mode, plan: Plan, roster: Roster
+) -> None:
+    """Keep whose the accounts that were made by hand may be; ids only, for a person to decide."""
+    folder.remove("adoption")
+    if rows is None:
+        return
+    present = staying(rows)["sourcedId"].combine_chunks()
+    matched = match_accounts(plan.users, roster, present, whole=mode is Mode.BULK)
+    if matched.num_rows:
+        folder.add_table("adoption", "accounts", matched)
+
+
+def _mapping(run: Run, roster: Roster) -> Planned:
+    """Return the plan of the rows of a mapping that can be used; in strict, of all or none."""
+    folder = RunFolder.of(run.site, run.run_id)
+    kind = Kind(run.kind)
+    mapped = plan_of_mapping(kind, read_extracted(run).tables[run.kind], roster)
+    folder.write_tables("valid", {run.kind: mapped.valid})
+    folder.write_tables("quarantined", {run.kind: mapped.quarantined})
+    folder.add_table("findings", "3-diff", mapped.findings.table())
+    story.tell_findings(mapped.findings.table())
+    story.tell_rows({run.kind: mapped.valid}, {run.kind: mapped.quarantined})
+    counts = mapped.plan.count()
+    of_courses = 0
+    if kind is Kind.IDS:
+        of_courses = pc.sum(pc.equal(mapped.quarantined["kind"], "course")).as_py() or 0
+    counts.courses["errors"] = of_courses
+    counts.users["errors"] = mapped.quarantined.num_rows - of_courses
+    strict = run.preferences.profile is Profile.STRICT and mapped.findings.has_violations()
+    rejected = rejection(mapped.findings) if strict else None
+    return Planned(mapped.plan, counts, rejected=rejected)
+
+
+def _undo(run: Run, undone: str, roster: Roster) -> Planned:
+    """Return the plan that takes a run back, and name what it leaves alone."""
+    part = Part(**run.undo_of) if run.undo_of else WHOLE
+    plan, left = plan_undo(undone, roster, part)
+    for record_ in left:
+        log.warning("Left alone, because it changed again since: %s.", record_)
+    RunFolder.of(run.site, run.run_id).write_json("left", left)
+    return Planned(plan, plan.count())
+
+
+def plan_undo(undone: str, roster: Roster, part: Part) -> tuple[Plan, list[str]]:
+    """Return the plan that takes a run back, or a part of it, and what it leaves alone."""
+    folder = RunFolder.of(roster.site, undone)
+    remembered = {
+        **{n: t for n, t in folder.read_tables("plan").items() if n.startswith("links.")},
+        **{f"before.{n}": t for n, t in folder.read_tables("before").items()},
+    }
+    with database.engine().connect() as connection:
+        return undo_plan(connection, undone, roster, part, remembered)
+
+
+def _removals(run: Run, of: str, roster: Roster) -> Planned:
+    """Return what an earlier run left for a decision, as far as it still stands so."""
+    tables = RunFolder.of(run.site, of).read_tables("removals")
+    users, courses, assignments = (tables[kind] for kind in _CHANGES)
+    left = Plan(run.site, roster.version, users, courses, assignments, links={})
+    plan = still_wanted(left, roster)
+    return Planned(plan, plan.count())
+
+
+def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
+    """Write the plan and what it moves out of the way, and tell it."""
+    folder = RunFolder.of(run.site, run.run_id)
+    plan = planned.plan
+    story.tell_plan(plan, plan.hash())
+    story.tell_counts(planned.counts)
+    folder.write_tables("plan", plan.tables())
+    folder.write_tables(
+        "before",
+        {
+            name: before_images(table, plan.links[name], plan.links[f"{name}.gone"])
+            for name, table in roster.links.items()
+            if name in plan.links
+        },
+    )
+    folder.write_json(
+        "plan",
+        {"hash": plan.hash(), "base_version": plan.base_version, **asdict(planned.counts)},
+    )
+
+
+def note_plan(run: Run, planned: Planned) -> Run:
+    """Record the plan's hash and what it comes to with the run, or that the run ends here."""
+    values = planned.rejected or {
+        "plan_hash": planned.plan.hash(),
+        "base_version": planned.plan.base_version,
+        "counts": planned.counts.as_dict(),
+        "withheld": planned.withheld,
+    }
+    with database.engine().begin() as connection:
+        runs.update(connection, run.run_id, stage="diff", **values)
+        return runs.get(connection, run.run_id)
+
+
+def rejection(findings: Findings) -> dict[str, Any]:
+    """Return how a run ends that is rejected for what was found."""
+    errors = [f for f in rows_as_findings(findings.table()) if f.severity == "error"][:10]
+    return {"outcome": Outcome.REJECTED, "reasons": [f.for_a_person() for f in errors]}
+
+
+def _left_out(why: str, rest: Plan) -> dict[str, Any]:
+    counts = rest.count().as_dict()
+    told = {kind: {w: n for w, n in numbers.items() if n} for kind, numbers in counts.items()}
+    return {"why": why, **told}
+
+
+def _of_records(plan: Plan) -> dict[str, pa.Table]:
+    return {kind: getattr(plan, kind) for kind in _CHANGES}
+
+
+def _counts(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Counts:
+    counts = plan.count()
+    for kind, name in (
+        (counts.users, "users"),
+        (counts.courses, "courses"),
+        (counts.assignments, "enrollments"),
+    ):
+        kind["errors"] = quarantined[name].num_rows if name in quarantined else 0
+    counts.users["errors"] += _roles_alone(quarantined)
+    counts.users["ignored"] = ignored
+    return counts
+
+
+def _roles_alone(quarantined: dict[str, pa.Table]) -> int:
+    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts."""
+    if "roles" not in quarantined:
+        return 0
+    roles = quarantined["roles"]
+    counted = quarantined["users"]["sourcedId"].combine_chunks() if "users" in quarantined else None
+    broken = pc.is_valid(roles["flaw"])
+    if counted is not None:
+        broken = pc.and_(broken, pc.invert(pc.is_in(roles["userSourcedId"], counted)))
+    return int(pc.sum(broken).as_py() or 0)

@@ -1,0 +1,68 @@
+/** Why a plan is held, in words. */
+
+import { number } from "../../lib/words.js";
+
+const KINDS = { users: "users", courses: "courses", assignments: "course assignments" };
+
+const REASONS = {
+  "guard.removals": ({ found, of, kind }) => `${numbers(found, of)} managed ${nameOf(kind)} would be ${goneOf(kind)}.`,
+  "guard.school_removals": ({ found, of, kind, school }) =>
+    `${numbers(found, of)} ${nameOf(kind)} of ${school} would be ${goneOf(kind)}.`,
+  "guard.updates": ({ found, of, kind }) => `${numbers(found, of)} managed ${nameOf(kind)} would be updated.`,
+  "guard.error_rate": ({ found, of, kind }) => `${numbers(found, of)} rows of ${kind} have errors.`,
+  "guard.empty_file": ({ kind }) => `${kind} has no rows: everything of its kind would be removed.`,
+  "guard.identity_shift": ({ found, of, kind }) =>
+    `${numbers(found, of)} ${nameOf(kind)} come under another sourcedId. Approved, they stay the same ${nameOf(kind)}.`,
+  "guard.wrong_source": ({ found, of, kind }) =>
+    `Only ${number(found)} of the ${number(of)} known ${nameOf(kind)} are in the package.`,
+  "guard.other_year": () => "The package is of another school year.",
+};
+
+const ADVICE = {
+  "guard.removals": "Is the export complete, and are these people and courses really gone?",
+  "guard.school_removals": "Is this school missing from the export?",
+  "guard.updates": "A column that moved, or the export of another source, looks like this. The tab Changes shows what would change.",
+  "guard.error_rate": "The tab Findings tells what to mend in the SIS.",
+  "guard.empty_file": "An export that was cut off looks like this. Export the file again.",
+  "guard.identity_shift": "Ask the SIS team whether the sourcedIds changed. The tab Changes shows each old and new one.",
+  "guard.wrong_source": "Check that the package is of this district and of this year.",
+  "guard.other_year": "Export this year's package, or approve the plan if that year has begun.",
+};
+
+/**
+ * Say what a guard found, in one sentence.
+ *
+ * @param {object} hold
+ * @returns {string}
+ */
+export function holdInWords(hold) {
+  return REASONS[hold.code]?.(hold) ?? hold.text;
+}
+
+/**
+ * Say what to think of when a guard holds a plan.
+ *
+ * @param {object} hold
+ * @returns {string|undefined}
+ */
+export function adviceOn({ code }) {
+  return ADVICE[code];
+}
+
+/**
+ * Return what a kind of record is called among many.
+ *
+ * @param {string} kind
+ * @returns {string}
+ */
+export function nameOf(kind) {
+  return KINDS[kind] ?? kind;
+}
+
+function numbers(found, of) {
+  return `${number(found)} of ${number(of)}`;
+}
+
+function goneOf(kind) {
+  return kind === "users" ? "deactivated" : "removed";
+}

@@ -1,0 +1,130 @@
+"""Mappings in a few lines of CSV, read and planned, for tests of ids.csv and links.csv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync.package.kinds import MAPPINGS, Kind
+from oneroster_sync.package.mapping import read_mapping
+from oneroster_sync.plan.mapped import plan_of_mapping
+from oneroster_sync.preferences import Profile
+from roster_of import roster_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from oneroster_sync.package import Extracted
+    from oneroster_sync.plan import Roster
+    from oneroster_sync.plan.mapped import Mapped
+
+SITE = roster_of(
+    users="""
+        id,sourced_id,given_name,email,status,managed
+        1,ann,Ann,ann@x.org,active,yes
+        2,bob,Bob,bob@x.org,active,yes
+        3,cec,Cec,cec@x.org,inactive,yes
+        4,lea,Lea,lea@x.org,active,no
+        5,,Max,max@x.org,active,no
+        6,,Old,old@x.org,inactive,no
+        7,zoe,Zoe,zoe@x.org,active,yes
+    """,
+    courses="""
+        sourced_id,title,managed,status
+        art,Art,yes,active
+        maths,Maths,yes,removed
+        chess,Chess,no,active
+        music,Music,yes,active
+    """,
+    assignments="user,course\nann,art",
+    classes="sourced_id,course_sourced_id\na1,art\nm1,maths",
+    enrollments=(
+        "sourced_id,class_sourced_id,user_sourced_id,role,course_sourced_id\n"
+        "e1,a1,ann,teacher,art\ne2,a1,bob,aide,art"
+    ),
+    roles="sourced_id,user_sourced_id,role\nr1,ann,teacher\nr2,bob,aide",
+)
+"""Ann, Bob and Zoe work here, Cec did; Lea was linked, Max and Old were made by hand."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A mapping, read and planned, told shortly; one that was refused has no plan."""
+
+    extracted: Extracted
+    mapped: Mapped | None
+
+    @property
+    def plan(self) -> Mapped:
+        """What became of its rows."""
+        assert self.mapped is not None, self.findings
+        return self.mapped
+
+    @property
+    def findings(self) -> list[tuple[str, int | None, str | None]]:
+        """Code, row and column of each finding, as the stages tell them."""
+        return [(found["code"], found["row"], found["column"]) for found in self.told()]
+
+    @property
+    def users(self) -> list[tuple[str, str | None, str]]:
+        """Action, old and new sourcedId of each change to a user."""
+        return _moves(self.plan.plan.users)
+
+    @property
+    def courses(self) -> list[tuple[str, str | None, str]]:
+        """Action, old and new sourcedId of each change to a course."""
+        return _moves(self.plan.plan.courses)
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return all that is told of each finding."""
+        tables = [self.extracted.findings.table()]
+        if self.mapped is not None:
+            tables.append(self.mapped.findings.table())
+        return [found for table in tables for found in table.to_pylist()]
+
+
+def ids(folder: Path, rows: str | bytes, **more: Any) -> Read:
+    """Read ids.csv with these rows."""
+    return mapping(folder, Kind.IDS, rows, **more)
+
+
+def links(folder: Path, rows: str | bytes, **more: Any) -> Read:
+    """Read links.csv with these rows."""
+    return mapping(folder, Kind.LINKS, rows, **more)
+
+
+def mapping(
+    folder: Path,
+    kind: Kind,
+    rows: str | bytes,
+    *,
+    header: str | None = None,
+    roster: Roster = SITE,
+    profile: Profile = Profile.TOLERANT,
+) -> Read:
+    """Read a mapping and plan it.
+
+    Args:
+        folder: For the file.
+        kind: Which mapping.
+        rows: Of the file, or all of it where the header is blank.
+        header: In place of the right one.
+        roster: What the site holds.
+        profile: Of the site.
+    """
+    path = folder / "mapping.csv"
+    first = f"{','.join(MAPPINGS[kind])}\n" if header is None else header
+    path.write_bytes(first.encode() + (rows if isinstance(rows, bytes) else rows.encode()))
+    extracted = read_mapping(path, kind, profile)
+    if extracted.refused:
+        return Read(extracted, None)
+    return Read(extracted, plan_of_mapping(kind, extracted.tables[kind.value], roster))
+
+
+def _moves(table: pa.Table) -> list[tuple[str, str | None, str]]:
+    return [
+        (change["action"], change["before_sourced_id"], change["after_sourced_id"])
+        for change in table.to_pylist()
+    ]

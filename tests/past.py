@@ -1,0 +1,103 @@
+"""What a site has been through, written straight into its records: for tests in which days pass.
+
+had(site, day(2), "failed", reasons=["the SIS was away"])
+had(site, day(3), sha256="monday", counts=counts(users_errors=30))
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+from oneroster_sync.preferences import Notices, Preferences, Scope
+from oneroster_sync.store import database, preferences, runs
+from oneroster_sync.store.runs import Outcome, Run, Trigger
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+BASE_URL = "https://airflow.example.org/af"
+EVERYBODY = Notices(recipients=("ops@example.org",), errors_from=10)
+_FIRST = dt.datetime(2026, 11, 2, 2, tzinfo=dt.UTC)
+
+
+class Cause(NamedTuple):
+    """What a run found: a code, in which file, how many rows it affects, and what it follows."""
+
+    code: str
+    file: str
+    rows: int
+    follows: int | None = None
+
+
+def day(number: int, hour: int = 2) -> dt.datetime:
+    """Return a moment of the days that tests live through; day 0 is Monday, 2 November 2026."""
+    return (_FIRST + dt.timedelta(days=number)).replace(hour=hour)
+
+
+def choose(site: Site, **settings: Any) -> Preferences:
+    """Save some preferences of a site, by default so that everybody is told of everything."""
+    with database.engine().begin() as connection:
+        chosen = preferences.load(connection, site.name)
+        chosen = chosen.model_copy(update={"notices": EVERYBODY, **settings})
+        return preferences.save(connection, chosen, actor="Ann", now=day(0))
+
+
+def made_at(site: Site, at: dt.datetime) -> None:
+    """Have a site have been made at a moment."""
+    with database.engine().begin() as connection:
+        statement = "update sites set created_at = :at where site = :site"
+        connection.execute(sa.text(statement), {"site": site.name, "at": at})
+
+
+def had(
+    site: Site,
+    at: dt.datetime,
+    outcome: str = "succeeded",
+    *,
+    causes: tuple[Cause, ...] = (),
+    undoes: str | None = None,
+    **values: Any,
+) -> Run:
+    """Have a site have had a run, ten minutes long.
+
+    Args:
+        site: The site.
+        at: When it began.
+        outcome: How it ended.
+        causes: What was found, the first to mend first.
+        undoes: The run that it took back.
+        values: Columns of its record.
+    """
+    run = Run.opened(
+        run_id=str(uuid.uuid4()),
+        site=site.name,
+        trigger=Trigger.SCHEDULE,
+        requested_by="the schedule",
+        scope=Scope.USERS_AND_COURSES,
+        preferences=Preferences(site=site.name),
+        started_at=at,
+        undoes=undoes,
+    )
+    ended = {"ended_at": at + dt.timedelta(minutes=10)}
+    with database.engine().begin() as connection:
+        runs.begin(connection, run)
+        runs.update(connection, run.run_id, outcome=Outcome(outcome), **{**ended, **values})
+        for number, cause in enumerate(causes, start=1):
+            statement = (
+                "insert into causes "
+                "(run_id, seq, code, severity, file, findings, rows, affected, follows) values "
+                "(cast(:id as uuid), :seq, :code, 'error', :file, :rows, :rows, :rows, :follows)"
+            )
+            bound = {"id": run.run_id, "seq": number, **cause._asdict()}
+            connection.execute(sa.text(statement), bound)
+        return runs.get(connection, run.run_id)
+
+
+def counts(*, errors: int = 0, **users: int) -> dict[str, dict[str, int]]:
+    """Return the counts of a run whose rows of users.csv have errors."""
+    nothing = {"added": 0, "removed": 0, "errors": 0}
+    return {"users": {**users, "errors": errors}, "courses": nothing, "assignments": nothing}

@@ -1,0 +1,143 @@
+"""Where messages of the tests arrive: a real mail server and a real webhook, on this machine.
+
+with mail_server("ops", "password") as mail, webhook() as hook:
+    …
+    assert "held" in mail.messages[0]["subject"]
+    assert "held" in hook.bodies[0]["title"]
+"""
+
+from __future__ import annotations
+
+import email
+import json
+import socket
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from email import policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from email.message import EmailMessage
+
+HOST = "127.0.0.1"
+QUIET = (
+    "ignore:Requiring AUTH while not requiring TLS:UserWarning",  # nothing leaves this machine
+    "ignore:'imghdr' is deprecated:DeprecationWarning",  # Apprise brings its own where it is gone
+)
+"""Warnings that are none of ours."""
+
+
+@dataclass
+class Mail:
+    """A mail server: the mails that it took, and to whom each was addressed."""
+
+    port: int
+    messages: list[EmailMessage] = field(default_factory=list)
+    envelopes: list[list[str]] = field(default_factory=list)
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        """Take a mail."""
+        told = email.message_from_bytes(envelope.content, policy=policy.default)
+        self.messages.append(told)
+        self.envelopes.append(list(envelope.rcpt_tos))
+        return "250 taken"
+
+    def html(self, number: int = -1) -> str:
+        """Return the HTML of a mail."""
+        body = self.messages[number].get_body(("html",))
+        assert body is not None
+        return str(body.get_content())
+
+
+@dataclass
+class Hook:
+    """A webhook: what was posted to it."""
+
+    port: int
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def mail_server(login: str, password: str, port: int | None = None) -> Iterator[Mail]:
+    """Run a mail server that takes mail from one login."""
+
+    def is_known(_server: Any, _session: Any, _envelope: Any, _mechanism: Any, given: Any) -> Any:
+        known = LoginPassword(login.encode(), password.encode())
+        return AuthResult(success=given == known, handled=False)
+
+    mail = Mail(port or free_port())
+    controller = Controller(
+        mail,
+        hostname=HOST,
+        port=mail.port,
+        authenticator=is_known,
+        auth_require_tls=False,
+        auth_required=True,
+    )
+    controller.start()
+    try:
+        yield mail
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def webhook() -> Iterator[Hook]:
+    """Run a webhook; a path that holds `refuse` refuses."""
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if "refuse" not in self.path:
+                hook.paths.append(self.path)
+                hook.bodies.append(json.loads(body))
+            self.send_response(403 if "refuse" in self.path else 200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer((HOST, 0), Taking)
+    hook = Hook(server.server_port)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield hook
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def silence(port: int | None = None) -> Iterator[int]:
+    """Listen on a port and never say a word; yields the port."""
+    with closing(socket.create_server((HOST, port or 0))) as listening:
+        yield int(listening.getsockname()[1])
+
+
+def smtp_connection(port: int, login: str, password: str) -> str:
+    """Return a connection to the mail server, as an environment variable holds it."""
+    extra = {"from_email": "oneroster@example.org", "disable_ssl": True, "disable_tls": True}
+    told = {"conn_type": "smtp", "host": HOST, "port": port, "login": login, "password": password}
+    return json.dumps({**told, "extra": extra})
+
+
+def apprise_connection(*urls: str) -> str:
+    """Return a connection of Apprise to some services."""
+    services = [{"path": url, "tag": "all"} for url in urls]
+    return json.dumps({"conn_type": "apprise", "extra": {"config": services}})

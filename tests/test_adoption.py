@@ -1,0 +1,357 @@
+"""Adoption: whose the accounts may be that people made by hand, and nothing done before a word."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from oneroster_sync import settings
+from oneroster_sync.plan.adoption import match_accounts
+from oneroster_sync.store import database
+from roster_of import ADMIN, SCHOOL, plan_of, roster_of, said
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+NOBODY = pa.array([], pa.string())
+_ACCOUNT = """
+insert into users (site, given_name, family_name, email, login, role, status, managed)
+values (:site, :given, :family, :email, lower(:email), 'teacher', :status, false)
+"""
+
+
+def report(
+    users: str, package: str, *, delta: bool = False
+) -> dict[str, list[tuple[int, str | None]]]:
+    """Return how the accounts of a roster are like the people of a users.csv, by ids."""
+    roster = roster_of(users=users)
+    file = f"sourcedId,givenName,familyName,email\n{package}"
+    planned = plan_of(roster, {"users.csv": file}, delta=["users.csv"] if delta else ())
+    present = pa.array([line.split(",")[0] for line in package.split()], pa.string())
+    found: dict[str, list[tuple[int, str | None]]] = {}
+    for row in match_accounts(planned.plan.users, roster, present, whole=not delta).to_pylist():
+        if row["id"] != ADMIN:
+            found.setdefault(row["how"], []).append((row["id"], row["sourced_id"]))
+    return found
+
+
+def accounts(*rows: str) -> str:
+    """Return accounts that were made by hand, each `given,family,email` and by choice a status."""
+    cells = (row.split(",") for row in rows)
+    told = (f"{n},,{','.join(c[:3])},no,{(*c, 'active')[3]}" for n, c in enumerate(cells, start=1))
+    return "\n".join(["id,sourced_id,given_name,family_name,email,managed,status", *told])
+
+
+@pytest.mark.parametrize(
+    ("account", "person", "how"),
+    [
+        ("Ann,Lee,ANN@x.org", "u,Anna,Poe,ann@x.org", "login"),
+        ("Ann,Lee,ann@x.org,inactive", "u,Anna,Poe,ann@x.org", "login"),
+        ("ann,LEE,a@old.org", "u,Ann,Lee,ann@x.org", "name"),
+        ("Ann,Lee,a@old.org,inactive", "u,Ann,Lee,ann@x.org", "name"),
+        ("Ann,Lee,ann@old.org", "u,Anna,Poe,Ann@x.org", "mailbox"),
+        ("Ann,Lee,ann@old.org", "u,Ann,Lee,ann@x.org", "name"),
+        ("Ann,Lee,ann@old.org", "u,Anna,Lee,anna@x.org", "orphan"),
+        (",,ann@old.org", "u,,,anna@x.org", "orphan"),
+        (",Lee,a@old.org", "u,,Lee,anna@x.org", "orphan"),
+        ("Ann,Lee,ann@old.org,inactive", "u,Bob,Ray,bob@x.org", None),
+        ("Ann,Lee,ann", "u,Anna,Poe,ann@x.org", "orphan"),
+        ("Ann,Lee,a@b@old.org", "u,Anna,Poe,a@b@x.org", "mailbox"),
+    ],
+)
+def test_account_is_like_a_person(account: str, person: str, how: str | None) -> None:
+    """By login, by name, by mailbox, in this order; who is like nobody is told while active."""
+    sourced_id = None if how == "orphan" else "u"
+    assert report(accounts(account), person) == ({how: [(1, sourced_id)]} if how else {})
+
+
+@pytest.mark.parametrize(
+    ("made", "package"),
+    [
+        (("Ann,Lee,a@old.org", "ann,lee,b@old.org"), "u,Ann,Lee,ann@x.org"),
+        (("Ann,Lee,a@old.org",), "u,Ann,Lee,ann@x.org\nv,Ann,Lee,lee@x.org"),
+        (("A,A,ann@old.org", "B,B,ann@older.org"), "u,Ann,Lee,ann@x.org"),
+        (("A,A,ann@old.org",), "u,Ann,Lee,ann@x.org\nv,Bob,Ray,ann@y.org"),
+        (("Ann,Lee,a@old.org", "Ann,Lee,ann@x.org"), "u,Anna,Poe,ann@x.org\nv,Ann,Lee,lee@y.org"),
+    ],
+    ids=["two accounts", "two people", "two mailboxes", "two addresses", "one has another's login"],
+)
+def test_two_who_are_alike_are_told_of_nobody(made: tuple[str, ...], package: str) -> None:
+    """Where a name or a mailbox is not one account's and one person's, nothing is proposed."""
+    found = report(accounts(*made), package)
+    assert not {"name", "mailbox"} & found.keys()
+    assert (1, None) in found["orphan"]
+
+
+def test_people_who_have_an_account_are_nobodys_near_match() -> None:
+    """Who is known by a sourcedId, or comes under a new one, has an account and needs no other."""
+    users = """
+        id,sourced_id,given_name,family_name,email,managed
+        1,,Ann,Lee,a@old.org,no
+        2,u,Ann,Lee,ann@x.org,yes
+        3,,Bob,Ray,b@old.org,no
+        4,v,Bob,Ray,bob@x.org,yes
+    """
+    found = report(users, "u,Ann,Lee,ann@x.org\nw,Bob,Ray,bob@x.org")
+    assert found == {"orphan": [(1, None), (3, None)]}
+
+
+def test_account_that_was_linked_is_told_while_it_waits() -> None:
+    """Linked and not managed, it waits for the site's word; managed, it is the sync's own."""
+    users = """
+        id,sourced_id,given_name,family_name,email,managed
+        1,u,Ann,Lee,ann@x.org,no
+        2,v,Bob,Ray,bob@x.org,yes
+        3,w,Cec,Poe,cec@x.org,no
+    """
+    assert report(users, "u,Ann,Lee,ann@x.org\nv,Bob,Ray,bob@x.org") == {"linked": [(1, "u")]}
+
+
+def test_delta_tells_no_orphans() -> None:
+    """A delta brings a part of the people, so who is not in it may be anybody."""
+    made = accounts("Ann,Lee,a@old.org", "Zoe,Fox,zoe@old.org")
+    assert report(made, "u,Ann,Lee,ann@x.org", delta=True) == {"name": [(1, "u")]}
+
+
+def test_credited_administrator_is_told_of_like_any_other() -> None:
+    """How the credited administrator's account is like a person is in the report."""
+    roster = roster_of()
+    planned = plan_of(roster, {"users.csv": "sourcedId,email\nboss,admin@x.org"})
+    matched = match_accounts(planned.plan.users, roster, NOBODY, whole=True).to_pylist()
+    assert matched == [{"id": ADMIN, "sourced_id": "boss", "how": "login"}]
+
+
+# What is managed, and since when
+
+LINKED = "id,sourced_id,given_name,email,status,managed\n7,u,Annie,annie@x.org,{status},no"
+
+
+@pytest.mark.parametrize(
+    ("status", "enabled", "action"),
+    [
+        ("active", "true", "adopt"),
+        ("inactive", "true", "adopt"),
+        ("inactive", "false", "adopt"),
+        ("active", "false", "deactivate"),
+    ],
+)
+def test_linked_account_is_adopted_once_the_site_says_so(
+    status: str, enabled: str, action: str
+) -> None:
+    """An account that was only linked follows its row from then on; who leaves is seen to leave."""
+    roster = roster_of(users=LINKED.format(status=status))
+    text = f"sourcedId,givenName,email,enabledUser\nu,Ann,ann@x.org,{enabled}"
+    assert plan_of(roster, {"users.csv": text}).users == []
+    planned = plan_of(roster, {"users.csv": text}, adopt_accounts=True)
+    assert planned.users == [(action, "u")]
+    moved = planned.user("u")
+    assert (moved["managed"], moved["given_name"]) == ((False, True), ("Annie", "Ann"))
+    assert moved.get("status", (status, status))[1] == (
+        "active" if enabled == "true" else "inactive"
+    )
+
+
+def test_linked_account_that_the_package_does_not_name_is_not_adopted() -> None:
+    """Adoption needs the row of the person: an account whose link is not there stays by hand."""
+    roster = roster_of(users=LINKED.format(status="active"))
+    for text in ("sourcedId,email\nv,other@x.org", "sourcedId,email,status\nu,,tobedeleted"):
+        planned = plan_of(roster, {"users.csv": text}, delta=["users.csv"], adopt_accounts=True)
+        assert ("adopt", "u") not in planned.users
+    absent = plan_of(roster, {"users.csv": "sourcedId,email\nv,v@x.org"}, adopt_accounts=True)
+    assert absent.users == [("add", "v")]
+
+
+def test_credited_administrator_is_never_adopted() -> None:
+    """Linked before or now, the credited administrator stays by hand, whatever the site says."""
+    roster = roster_of(users=LINKED.format(status="active"), credited_admin=7)
+    text = "sourcedId,givenName,email\nu,Ann,ann@x.org"
+    assert plan_of(roster, {"users.csv": text}, adopt_accounts=True).users == []
+
+
+def test_adopted_account_moves_to_its_new_sourced_id() -> None:
+    """Renamed and adopted at once, an account is one change, which names both sourcedIds."""
+    roster = roster_of(users="sourced_id,given_name,email,managed\nold,Ann,ann@x.org,no")
+    text = "sourcedId,givenName,email\nnew,Ann,ann@x.org"
+    planned = plan_of(roster, {"users.csv": text}, adopt_accounts=True)
+    assert planned.users == [("adopt", "new")]
+    assert planned.user("new") == {"sourced_id": ("old", "new"), "managed": (False, True)}
+
+
+def test_login_that_an_adopted_account_leaves_is_free() -> None:
+    """Who follows a row gives the old address away: two people may swap theirs."""
+    users = "sourced_id,given_name,email,managed\nu,Ann,ann@x.org,no\nv,Bob,bob@x.org,no"
+    text = "sourcedId,givenName,email\nu,Ann,bob@x.org\nv,Bob,ann@x.org"
+    swapped = plan_of(roster_of(users=users), {"users.csv": text}, adopt_accounts=True)
+    assert swapped.users == [("adopt", "u"), ("adopt", "v")]
+    assert swapped.codes == []
+
+
+@pytest.mark.parametrize("delta", [True, False])
+def test_nothing_is_adopted_without_the_sites_word(*, delta: bool) -> None:
+    """However an account is like a person, a package alone lets the sync manage none."""
+    users = """
+        id,sourced_id,given_name,family_name,email,status,managed
+        1,,Ann,Lee,ann@x.org,active,no
+        2,,Bob,Ray,bob@x.org,inactive,no
+        3,,Cec,Poe,c@old.org,active,no
+        4,,Dan,Fox,dan@old.org,active,no
+        5,e,Eve,Orr,eve@x.org,active,no
+        6,f,Fay,Ash,fay@x.org,active,no
+        7,g,Gus,Elm,gus@x.org,inactive,no
+    """
+    package = {
+        "users.csv": """
+            sourcedId,givenName,familyName,email
+            a,Ann,Lee,ann@x.org
+            b,Bob,Ray,bob@x.org
+            c,Cec,Poe,cec@x.org
+            d,Dan,Fix,dan@x.org
+            e,Eva,Orr,eva@x.org
+            f2,Fay,Ash,fay@x.org
+            g,Gus,Elm,gus@x.org
+            boss,Boss,Boss,admin@x.org
+        """
+    }
+    files = ["users.csv"] if delta else []
+    plan = plan_of(roster_of(users=users), package, delta=files).plan
+    changed = [change for change in plan.users.to_pylist() if change["action"] != "add"]
+    assert {change["id"] for change in changed} >= {1, 2, ADMIN}
+    for change in changed:
+        assert change["after_managed"] is False
+        assert change["before_status"] == change["after_status"]
+
+
+# From the report to the links
+
+PEOPLE = ("=Ann,Lee,ANN@x.org,active", "Bob,Ray,bob@old.org,active", "Zoe,Fox,zoe@x.org,active")
+
+
+def hire(site: Site, *people: str) -> None:
+    """Make accounts by hand: `given,family,email,status`."""
+    with database.engine().begin() as connection:
+        for given, family, email, status in (person.split(",") for person in people):
+            bound = {"given": given, "family": family, "email": email, "status": status}
+            connection.execute(sa.text(_ACCOUNT), {"site": site.name, **bound})
+
+
+def lines(text: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV text."""
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def folder_of(site: Site, run: dict[str, Any]) -> Path:
+    """Return a run's folder."""
+    return Path(settings.storage().path) / "runs" / site.name / str(run["run_id"])
+
+
+def test_report_becomes_links(site: Site) -> None:
+    """Before the first sync a preview tells who is who; what is left of its CSV links accounts.
+
+    The sync that follows makes no second account, and the one after it finds nothing to do.
+    """
+    hire(site, *PEOPLE)
+    _, preview = site.command("plan", site.package(SCHOOL))
+    _, told = site.command("adoption", preview["run_id"])
+    assert [(a["how"], a["account"]["email"], a["sourced_id"]) for a in told["accounts"]] == [
+        ("login", "ANN@x.org", "ann"),
+        ("name", "bob@old.org", "bob"),
+        ("orphan", "admin@district.example", None),
+        ("orphan", "zoe@x.org", None),
+    ]
+    text = said(site, "adoption", preview["run_id"], "--csv")[1]
+    assert lines(text)[0] == {
+        "email": "ann@x.org",
+        "sourcedId": "ann",
+        "match": "login",
+        "accountName": "'=Ann Lee",
+        "personName": "",
+    }
+    assert (lines(text)[1]["personName"], lines(text)[1]["sourcedId"]) == ("Bob Ray", "bob")
+    path = site.folder / "links.csv"
+    path.write_text("".join(line for line in text.splitlines(keepends=True) if "zoe" not in line))
+
+    code, run = site.command("sync", path, "--kind", "links")
+
+    assert (code, run["outcome"], run["counts"]["users"]["adopted"]) == (0, "succeeded", 2)
+    assert site.users() == {"ann": "active", "bob": "active"}
+    synced = site.sync(SCHOOL)
+    assert synced["counts"]["users"] | {"added": 1, "updated": 2} == synced["counts"]["users"]
+    assert site.sync(SCHOOL)["outcome"] == "no_changes"
+    emails = "select email from users where site = :site and sourced_id is not null order by 1"
+    assert site.rows(emails) == [("ann@x.org",), ("bob@x.org",), ("cec@x.org",)]
+    again = site.command("sync", path, "--kind", "links")[1]
+    assert again["outcome"] == "no_changes"
+    # Bob's address is another one by now; Ann's account has what the row asks for.
+    assert site.codes(again) == {
+        "mapping.already_so",
+        "mapping.no_sourced_id",
+        "mapping.unknown_account",
+    }
+
+
+def test_report_holds_ids_and_no_names(site: Site) -> None:
+    """What the run keeps are ids; names are looked up when somebody asks."""
+    hire(site, *PEOPLE)
+    run = site.sync(SCHOOL)
+    table = pq.read_table(folder_of(site, run) / "adoption" / "accounts.parquet")
+    assert table.column_names == ["id", "sourced_id", "how"]
+    assert "Lee" not in str(table.to_pylist())
+    assert "@" not in str(table.to_pylist())
+
+
+def test_near_match_has_an_account_of_its_own_after_the_sync(site: Site) -> None:
+    """A sync does not wait: it makes an account, and the sourcedId is that one's from then on."""
+    hire(site, *PEOPLE)
+    run = site.sync(SCHOOL)
+    assert run["counts"]["users"]["adopted"] == 1
+    path = site.folder / "links.csv"
+    path.write_text("email,sourcedId\nbob@old.org,bob\nann@x.org,ann\n")
+    linked = site.command("sync", path, "--kind", "links")[1]
+    assert linked["outcome"] == "succeeded_with_errors"
+    assert site.findings(linked) == [("mapping.sourced_id_taken", "links.csv", 2)]
+    managed = "select managed from users where site = :site and sourced_id = 'ann'"
+    assert site.rows(managed) == [(True,)]
+
+
+def test_site_without_accounts_of_its_own_has_no_report(site: Site) -> None:
+    """Once everybody is the sync's own there is nothing to tell, and nothing is kept."""
+    site.command("sync", site.package(SCHOOL))
+    path = site.folder / "links.csv"
+    path.write_text("email,sourcedId\nadmin@district.example,boss\n")
+    site.command("sync", path, "--kind", "links")
+    run = site.sync(SCHOOL)
+    assert not (folder_of(site, run) / "adoption").exists()
+    assert site.command("adoption", run["run_id"])[1]["accounts"] == []
+    assert "the sync's own" in said(site, "adoption", run["run_id"])[1]
+
+
+def test_report_that_is_gone_is_told(site: Site) -> None:
+    """A run whose folder was removed says so, and an unknown one too."""
+    run = site.sync(SCHOOL)
+    shutil.rmtree(folder_of(site, run))
+    code, words = said(site, "adoption", run["run_id"])
+    assert (code, "not there any more" in words) == (1, True)
+    assert said(site, "adoption", "nothing")[0] == 1
+
+
+def test_late_word_adopts_what_was_linked(site: Site) -> None:
+    """The preference, set after the first sync, takes the linked accounts over at the next one."""
+    hire(site, "Annie,Lee,ann@x.org,active")
+    site.sync({"users.csv": SCHOOL["users.csv"]})
+    assert site.sync({"users.csv": SCHOOL["users.csv"]})["outcome"] == "no_changes"
+    site.command("preferences", "--set", "adopt_accounts=true")
+    run = site.sync({"users.csv": SCHOOL["users.csv"]})
+    assert (run["outcome"], run["counts"]["users"]["adopted"]) == ("succeeded", 1)
+    names = "select given_name, managed from users where site = :site and sourced_id = 'ann'"
+    assert site.rows(names) == [("Ann", True)]
+    assert site.sync({"users.csv": SCHOOL["users.csv"]})["outcome"] == "no_changes"
+    site.command("undo", run["run_id"])
+    assert site.rows(names) == [("Annie", False)]

@@ -1,0 +1,235 @@
+"""Adoption in Airflow: from a package to a report, to links, to accounts that the sync manages.
+
+One Airflow, and one story, which the tests below look at from all sides.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from live import UPLOAD, running
+from roster_of import SCHOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from live import Live
+
+START = f"/api/v2/dags/{UPLOAD}/dagRuns"
+_ACCOUNT = """
+insert into users (site, username, given_name, family_name, email, login, role, status, managed)
+values ('default', %s, %s, %s, %s, %s, 'teacher', 'active', false) returning id
+"""
+_MANAGED = "select sourced_id, email, managed from users where email = any(%s) order by email"
+BY_HAND = [
+    ("alee", "=Annie", "Lee", "ann@x.org"),
+    ("bob", "Bob", "Ray", "bob@old.org"),
+    ("zed", "Zed", "Fox", "zed@x.org"),
+]
+"""Ann has the login of a person of the package, Bob the name of one, Zed is like nobody."""
+
+
+def zipped(texts: dict[str, str]) -> bytes:
+    """Return a zip of files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+@dataclass
+class Story:
+    """An Airflow, and what has come about in it.
+
+    Attributes:
+        live: The Airflow.
+        first: The run of the package.
+        report: Its report, as the API tells it.
+        csv: The same as a download.
+        linked: The run of what was left of the download.
+        after: The same package once more.
+    """
+
+    live: Live
+    first: dict[str, Any]
+    report: dict[str, Any]
+    csv: str
+    linked: dict[str, Any]
+    after: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    """Three accounts, a package, its report, the links that are made of it, and the next sync."""
+    with running() as live:
+        for account in BY_HAND:
+            live.rows(_ACCOUNT, *account, account[-1])
+        package = zipped({**SCHOOL, "users.csv": SCHOOL["users.csv"].replace("Ann,", "=Annie,")})
+        first = live.follow(live.admin.upload(package))
+        where = f"runs/{first['run_id']}/adoption"
+        report = live.admin.get(where)
+        text = live.admin.send("GET", f"{where}.csv").text
+        kept = [line for line in text.splitlines() if not line.startswith("bob@")]
+        linked = live.follow(live.admin.upload("\r\n".join(kept).encode(), "links"))
+        after = live.follow(live.admin.upload(package))
+        yield Story(live, first, report, text, linked, after)
+
+
+def test_package_links_and_adopts_nobody(story: Story) -> None:
+    """The first sync links who has a person's login, and manages nobody who was there before."""
+    assert story.first["outcome"] == "succeeded"
+    assert story.first["counts"]["users"]["adopted"] == 1
+    changes = story.live.admin.get(f"runs/{story.first['run_id']}/changes", action="adopt")
+    (change,) = changes["changes"]
+    assert [field["field"] for field in change["fields"]] == ["sourced_id"]
+
+
+def test_report_tells_who_is_who(story: Story) -> None:
+    """Each account is told with its name, how it is like a person, and who that is."""
+    told = [
+        (one["how"], one["account"]["email"], one["sourced_id"], one["person"])
+        for one in story.report["accounts"]
+    ]
+    assert told == [
+        ("login", "ann@x.org", "ann", None),
+        ("name", "bob@old.org", "bob", "Bob Ray"),
+        ("orphan", "admin@example.org", None, None),
+        ("orphan", "zed@x.org", None, None),
+    ]
+    assert story.report["counts"] == {"login": 1, "name": 1, "mailbox": 0, "linked": 0, "orphan": 2}
+    assert story.report["next"] is None
+    ann, _, admin, _ = (one["account"] for one in story.report["accounts"])
+    assert (ann["name"], ann["role"], ann["status"]) == ("=Annie Lee", "teacher", "active")
+    assert (ann["managed"], ann["credited"], admin["credited"]) == (False, False, True)
+
+
+def test_report_comes_page_by_page(story: Story) -> None:
+    """Pages follow each other by their cursor, of one sort as of all."""
+    where = f"runs/{story.first['run_id']}/adoption"
+    first = story.live.admin.get(where, limit=3)
+    rest = story.live.admin.get(where, limit=3, after=first["next"])
+    assert [len(first["accounts"]), len(rest["accounts"]), rest["next"]] == [3, 1, None]
+    orphans = story.live.admin.get(where, how="orphan", limit=1)
+    assert orphans["counts"] == story.report["counts"]
+    assert [one["account"]["email"] for one in orphans["accounts"]] == ["admin@example.org"]
+    assert story.live.admin.get(where, how="orphan", after=orphans["next"])["next"] is None
+    story.live.admin.get(where, how="perhaps", expect=422)
+
+
+def test_download_is_a_links_file(story: Story) -> None:
+    """The download holds what links.csv needs and what a person needs, and no formula."""
+    rows = list(csv.reader(io.StringIO(story.csv.removeprefix("\ufeff"))))
+    assert rows == [
+        ["email", "sourcedId", "match", "accountName", "personName"],
+        ["ann@x.org", "ann", "login", "'=Annie Lee", ""],
+        ["bob@old.org", "bob", "name", "Bob Ray", "Bob Ray"],
+        ["admin@example.org", "", "orphan", "", ""],
+        ["zed@x.org", "", "orphan", "Zed Fox", ""],
+    ]
+    answer = story.live.admin.send("GET", f"runs/{story.first['run_id']}/adoption.csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+
+
+def test_links_adopt_whom_the_site_names(story: Story) -> None:
+    """What is left of the download is a run like any other, and its accounts are managed."""
+    assert (story.linked["outcome"], story.linked["type"]) == (
+        "succeeded",
+        "Links of accounts, manual upload",
+    )
+    assert story.linked["counts"]["users"]["adopted"] == 1
+    assert story.linked["dag_run"]["state"] == "success"
+    assert story.linked["has"]["report"] is False
+    changes = story.live.admin.get(f"runs/{story.linked['run_id']}/changes")["changes"]
+    assert [(c["action"], c["file"], c["row"], c["reason"]) for c in changes] == [
+        ("adopt", "links.csv", 2, "named in links.csv")
+    ]
+    by_hand = [account[-1] for account in BY_HAND]
+    assert story.live.rows(_MANAGED, by_hand) == [
+        ("ann", "ann@x.org", True),
+        (None, "bob@old.org", False),
+        (None, "zed@x.org", False),
+    ]
+    assert story.live.uploads() == []
+
+
+def test_next_sync_changes_nothing(story: Story) -> None:
+    """The same package finds the accounts as the links left them."""
+    assert story.after["outcome"] == "no_changes"
+    report = story.live.admin.get(f"runs/{story.after['run_id']}/adoption")
+    # Who was not linked before the first sync has two accounts now: Bob's is like nobody's.
+    assert report["counts"] == {"login": 0, "name": 0, "mailbox": 0, "linked": 0, "orphan": 3}
+
+
+def test_mapping_of_ids_runs_as_well(story: Story) -> None:
+    """ids.csv goes through the same tasks, and is taken back like any run."""
+    content = b"kind,oldSourcedId,newSourcedId\nuser,cec,2-cec\nuser,nobody,x\n"
+    run = story.live.follow(story.live.admin.upload(content, "ids"))
+    assert (run["outcome"], run["type"]) == (
+        "succeeded_with_errors",
+        "New sourcedIds, manual upload",
+    )
+    assert run["counts"]["users"]["rekeyed"] == 1
+    (finding,) = story.live.admin.get(f"runs/{run['run_id']}/findings")["findings"]
+    assert (finding["code"], finding["row"]) == ("mapping.unknown_record", 3)
+    assert story.live.admin.get(f"runs/{run['run_id']}/adoption")["accounts"] == []
+    undone = story.live.oneroster("undo", run["run_id"])
+    assert undone["counts"]["users"]["rekeyed"] == 1
+
+
+def test_preview_of_the_command_line_has_a_report_too(story: Story) -> None:
+    """Before anything is applied a preview tells who is who, and the API shows it."""
+    package = story.live.home / "preview"
+    package.mkdir()
+    for name, text in SCHOOL.items():
+        (package / name).write_text(text.replace("cec", "dee").replace("Cec,Poe", "Zed,Fox"))
+    preview = story.live.oneroster("plan", str(package))
+    named = story.live.admin.get(f"runs/{preview['run_id']}/adoption", how="name")["accounts"]
+    assert [(one["sourced_id"], one["person"]) for one in named] == [("dee", "Zed Fox")]
+
+
+@pytest.mark.parametrize("kind", ["ids", "links"])
+def test_operators_may_not_say_who_is_who(story: Story, kind: str) -> None:
+    """A mapping takes an administrator, by whichever way it comes."""
+    op = story.live.person("op")
+    refused = op.upload(b"email,sourcedId\n", kind, expect=403)
+    assert refused["code"] == "permission.administer"
+    conf = {"package": str(story.live.home / "links.csv"), "kind": kind}
+    refused = op.post(START, {"logical_date": None, "conf": conf}, expect=403)
+    assert refused["code"] == "permission.administer"
+
+
+def test_other_files_are_named(story: Story) -> None:
+    """What is no such mapping is refused before a run begins."""
+    for kind, content, what in (
+        ("links", SCHOOL["users.csv"], "this is users.csv"),
+        ("ids", "email,sourcedId\n", "this is links.csv"),
+        ("users", "kind,oldSourcedId,newSourcedId\n", "this is ids.csv"),
+    ):
+        refused = story.live.admin.upload(content.encode(), kind, expect=415)
+        assert what in refused["detail"]
+
+
+def test_viewers_see_no_account(story: Story) -> None:
+    """The report names persons, so it is for those who may see them."""
+    viewer = story.live.person("viewer")
+    for path in ("adoption", "adoption.csv"):
+        viewer.get(f"runs/{story.first['run_id']}/{path}", expect=403)
+
+
+def test_report_that_is_gone_is_told(story: Story) -> None:
+    """A report that was removed after its time is gone, and one of no run was never there."""
+    folder = story.live.home / "storage" / "runs" / "default" / story.after["run_id"]
+    shutil.rmtree(folder)
+    for path in ("adoption", "adoption.csv"):
+        gone = story.live.admin.get(f"runs/{story.after['run_id']}/{path}", expect=410)
+        assert "not there any more" in gone["detail"]
+        story.live.admin.get(f"runs/{'0' * 8}-0000-0000-0000-{'0' * 12}/{path}", expect=404)

@@ -1,0 +1,330 @@
+"""Web safety: what another site makes a browser send is refused, and what we answer stays inert.
+
+No scheduler runs here: what somebody may start only has to be taken in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import jwt
+import pytest
+
+from golden.school import SCHOOL, folder_of
+from live import PROBLEM, Live, Person, running
+from oneroster.pages import BUNDLE, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+API = "/oneroster/api/v1"
+ENABLED = f"{API}/sites/default/enabled"
+FOREIGN = "https://evil.example"
+HOSTILE = [
+    "..",
+    "../../../../etc/passwd",
+    "....//....//etc/passwd",
+    "C:\\Windows\\win.ini",
+    "\0",
+    "a\0b",
+    "a\nb\r\nSet-Cookie: x=1",
+    "x" * 5000,
+    "ä\u202eö\U0001f600",
+    "\ud7ff\ufffe",
+    "' or 1=1 --",
+    "{{7*7}}${7*7}",
+    "<script>alert(1)</script>",
+    "%2e%2e%2f",
+    " ",
+    "-1",
+    "99999999999999999999",
+]
+LEAKS = re.compile(
+    r"Traceback|File \"|\.py\b|site-packages|/work/|/tmp/|/etc/|"
+    r"psycopg|sqlalchemy|\bselect\b.+\bfrom\b|\binsert into\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own, with the site `default` and its DAGs."""
+    with running("api-server", "dag-processor") as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def run_id(live: Live, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run that was applied."""
+    folder = tmp_path_factory.mktemp("safety") / "school"
+    run = live.oneroster("sync", str(folder_of(SCHOOL, folder)))
+    return str(run["run_id"])
+
+
+@pytest.fixture(scope="module")
+def browser(live: Live) -> Iterator[httpx.Client]:
+    """A client that is logged in as a browser is: by a cookie, and by nothing else."""
+    cookies = {"_token": str(live.admin.token)}
+    with httpx.Client(base_url=live.origin, cookies=cookies, trust_env=False, timeout=60) as client:
+        yield client
+
+
+def own(live: Live) -> str:
+    """Return the host under which Airflow is asked."""
+    return urlsplit(live.origin).netloc
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "http://{own}"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://{own}"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+        ({"Sec-Fetch-Site": ""}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://{own}"}, 403),
+        ({"Origin": FOREIGN}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://{own}.evil.example"}, 403),
+        ({"Origin": "http://{own}@evil.example"}, 403),
+        ({"Origin": "http://evil.example/{own}"}, 403),
+        ({"Referer": "http://{own}/plugin/oneroster"}, 403),
+        ({"Authorization": "Basic YWRtaW46YWRtaW4="}, 403),
+        ({}, 403),
+    ],
+    ids=str,
+)
+def test_write_with_a_cookie_comes_from_our_own_pages(
+    live: Live, browser: httpx.Client, headers: dict[str, str], status: int
+) -> None:
+    """A cookie alone proves nothing: the browser has to say that a page of ours asks."""
+    told = {name: value.format(own=own(live)) for name, value in headers.items()}
+    answer = browser.put(ENABLED, json={"enabled": False}, headers=told)
+    assert answer.status_code == status, answer.text
+    if status == 403:
+        assert answer.headers["content-type"] == PROBLEM
+        assert answer.json()["code"] == "web.origin"
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": FOREIGN}, {"Sec-Fetch-Site": "cross-site"}], ids=str
+)
+def test_token_needs_no_page(live: Live, headers: dict[str, str]) -> None:
+    """No browser sends a bearer token by itself, so a program may write from anywhere."""
+    answer = live.admin.send("PUT", ENABLED, json={"enabled": False}, headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_form_of_another_site_is_refused(
+    live: Live, browser: httpx.Client, kind: str | None
+) -> None:
+    """What a form can send without asking first changes nothing."""
+    before = live.rows("select count(*) from runs")
+    headers = {"Sec-Fetch-Site": "cross-site", **({"Content-Type": kind} if kind else {})}
+    for path in (f"{API}/sites/default/uploads?kind=users", f"{API}/sites/default/runs"):
+        assert browser.post(path, content=b"sourcedId", headers=headers).status_code == 403
+    assert live.rows("select count(*) from runs") == before
+    assert live.uploads() == []
+
+
+def paths(live: Live) -> dict[str, list[str]]:
+    """Return the paths of the API, as the document has them, with their methods."""
+    document = live.admin.get("openapi.json")
+    return {path: [method.upper() for method in verbs] for path, verbs in document["paths"].items()}
+
+
+def filled(path: str, run_id: str, value: str | None = None) -> str:
+    """Return a path whose parameters are of something real, or all the same value."""
+    real = {"site": "default", "run_id": run_id, "dag_id": "oneroster_sync__default"}
+    return re.sub(r"\{(\w+)\}", lambda it: real.get(it[1], "1") if value is None else value, path)
+
+
+def test_reading_changes_nothing(live: Live, browser: httpx.Client, run_id: str) -> None:
+    """Whatever is asked by GET or HEAD, also from another site, the roster stays as it is."""
+
+    def state() -> list[Any]:
+        tables = ("runs", "changes", "events", "preferences", "users", "courses")
+        return [live.rows(f"select count(*), max(t::text) from {t} t") for t in tables]  # noqa: S608
+
+    before, enabled = state(), live.admin.get("sites")
+    for path in paths(live):
+        for method in ("GET", "HEAD"):
+            headers = {"Sec-Fetch-Site": "cross-site", "X-HTTP-Method-Override": "POST"}
+            answer = browser.request(
+                method, f"/oneroster{filled(path, run_id)}?enabled=true", headers=headers
+            )
+            assert answer.status_code < 500, (method, path)
+    assert (state(), live.admin.get("sites")) == (before, enabled)
+
+
+KINDS = {
+    f"/oneroster/static/{{static}}/{BUNDLE}": (200, "text/javascript; charset=utf-8"),
+    "/oneroster/static/{static}/main.js": (200, "text/javascript; charset=utf-8"),
+    "/oneroster/static/{static}/icon.svg": (200, "image/svg+xml"),
+    "/oneroster/static/{static}/nothing.js": (404, PROBLEM),
+    "/oneroster/health": (200, "application/json"),
+    f"{API}/me": (200, "application/json"),
+    f"{API}/sites/default/runs": (200, "application/json"),
+    f"{API}/openapi.json": (200, "application/json"),
+    f"{API}/runs/{{run}}/findings.csv": (200, "text/csv; charset=utf-8"),
+    f"{API}/runs/{{run}}/report/docs.zip": (200, "application/zip"),
+    f"{API}/runs/nonsense": (404, PROBLEM),
+    f"{API}/sites/default/runs?limit=x": (422, PROBLEM),
+    f"{API}/nowhere": (404, PROBLEM),
+    "/oneroster/": (404, PROBLEM),
+}
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_every_kind_of_answer_is_marked(live: Live, run_id: str, path: str) -> None:
+    """Every answer says what it is, and forbids to be framed, sniffed, and, if data, kept."""
+    status, kind = KINDS[path]
+    asked = path.format(static=fingerprint(), run=run_id)
+    for who in (live.admin, live.nobody):
+        answer = who.send("GET", asked)
+        headers = answer.headers
+        if who is live.admin:
+            assert (answer.status_code, headers["content-type"]) == (status, kind)
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == policy["base-uri"] == "'none'"
+        assert policy["frame-ancestors"] == "'self'"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "same-origin"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        is_file = "/static/" in asked and answer.status_code == 200
+        assert headers["cache-control"] == (
+            "public, max-age=31536000, immutable" if is_file else "no-store"
+        )
+        assert "access-control-allow-origin" not in headers
+        assert "set-cookie" not in headers
+
+
+def test_other_sites_are_not_let_in(live: Live, browser: httpx.Client) -> None:
+    """A page of another site is told no permission to read or to write."""
+    asked = {"Origin": FOREIGN, "Access-Control-Request-Method": "PUT"}
+    for answer in (
+        browser.options(ENABLED, headers=asked),
+        browser.get(f"{API}/me", headers={"Origin": FOREIGN}),
+    ):
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize("path", ["findings.csv", "report/docs.zip"])
+def test_downloads_are_named_by_us(live: Live, run_id: str, path: str) -> None:
+    """A download is an attachment whose name is made of the run's id and nothing else."""
+    where = f"{API}/runs/{run_id}/{path}?filename=evil.html"
+    told = live.admin.send("GET", where).headers["content-disposition"]
+    assert re.fullmatch(rf'attachment; filename="[a-z-]+-{run_id}\.(csv|zip)"', told)
+
+
+def claims(live: Live) -> dict[str, Any]:
+    """Return what the administrator's token says."""
+    body = str(live.admin.token).split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return found
+
+
+def signed(live: Live, key: str | None = None, **changed: Any) -> str:
+    """Return a token as Airflow makes them, with some claims changed or of another key."""
+    secret = key or live.environment["AIRFLOW__API_AUTH__JWT_SECRET"]
+    header = jwt.get_unverified_header(str(live.admin.token))
+    return jwt.encode({**claims(live), **changed}, secret, header["alg"], headers=header)
+
+
+def unsigned(live: Live) -> str:
+    """Return a token that says it needs no signature."""
+    return jwt.encode(claims(live), "", "none")
+
+
+def test_token_as_airflow_makes_them_is_taken(live: Live) -> None:
+    """What the tests below change a little is a token that is taken when it is left alone."""
+    assert Person(live.origin, signed(live)).get("me")["name"] == "admin"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(lambda live: signed(live, exp=int(time.time()) - 3600), id="expired"),
+        pytest.param(lambda live: signed(live, nbf=int(time.time()) + 3600), id="of the future"),
+        pytest.param(lambda live: signed(live, key="k" * 64), id="of another key"),
+        pytest.param(lambda live: signed(live, aud="somebody else"), id="for somebody else"),
+        pytest.param(unsigned, id="without a signature"),
+        pytest.param(lambda live: str(live.admin.token)[:-8] + "AAAAAAAA", id="changed"),
+        pytest.param(lambda _live: "garbage", id="garbage"),
+        pytest.param(lambda _live: "a.b.c", id="three words"),
+        pytest.param(lambda _live: "null", id="null"),
+        pytest.param(lambda _live: "x" * 8000, id="long"),
+    ],
+)
+def test_token_that_is_not_good_is_refused(live: Live, bad: Any) -> None:
+    """A token that Airflow did not make, or not for now, is as good as none: header or cookie."""
+    token = bad(live)
+    refused = Person(live.origin, token).get("me", expect=401)
+    assert "log in" in refused["detail"]
+    with httpx.Client(base_url=live.origin, cookies={"_token": token}, trust_env=False) as client:
+        assert client.get(f"{API}/me").status_code == 401
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answer = client.put(ENABLED, json={"enabled": True}, headers=headers)
+        assert answer.status_code == 401
+    assert live.admin.get("sites")["sites"][0]["enabled"] is False
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "_token", "jwt"])
+def test_token_is_not_taken_from_an_address(live: Live, name: str) -> None:
+    """Addresses end up in logs and histories, so a token in one is not looked at."""
+    answer = live.nobody.send("GET", f"{API}/me", params={name: live.admin.token})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: ascii(value)[:24])
+def test_hostile_names_in_paths_are_refused(live: Live, run_id: str, value: str) -> None:
+    """No part of a path makes the API fail, tell of its inside, or answer something else."""
+    for path, methods in paths(live).items():
+        if "{" not in path:
+            continue
+        asked = f"{live.origin}/oneroster{filled(path, run_id, quote(value, safe=''))}"
+        for method in methods:
+            # The address is sent as it stands: a client would tidy up what is to be tried.
+            answer = live.admin.send(method, asked, **({} if method == "GET" else {"json": {}}))
+            told = f"{method} {path} {value[:30]!r}: {answer.status_code} {answer.text[:300]}"
+            assert answer.status_code in {200, 404, 405, 409, 411, 422}, told
+            if answer.is_error and answer.headers["content-type"] == PROBLEM:
+                assert not LEAKS.search(without(answer.json()["detail"], value)), told
+            assert "Traceback" not in answer.text, told
+
+
+def without(text: str, value: str) -> str:
+    """Return a text without what was asked for, which it may repeat."""
+    return text.replace(value, "").replace(repr(value)[1:-1], "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../pages.py",
+        "..%2f..%2fpages.py",
+        "%2e%2e/%2e%2e/pages.py",
+        "lib/..%2f..%2f..%2fapi/app.py",
+        "/etc/passwd",
+        "%00",
+        "main.js%00.svg",
+        "..\\..\\pages.py",
+        "lib",
+        "",
+    ],
+)
+def test_static_files_are_only_ours(live: Live, path: str) -> None:
+    """No spelling of a path leads out of the folder of the pages, and no folder is listed."""
+    asked = f"/oneroster/static/{fingerprint()}/{path}"
+    answer = live.nobody.send("GET", live.origin + asked)
+    assert answer.status_code in {400, 404}, answer.text[:200]
+    assert not LEAKS.search(without(answer.text, path))

@@ -1,0 +1,165 @@
+"""Freshness: whoever stops exporting is noticed, and whoever is on holiday is left in peace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oneroster_sync.notices import Freshness, freshness
+from oneroster_sync.preferences import PauseWindow
+from oneroster_sync.store import database
+from oneroster_sync.store.preferences import UnknownSiteError
+from past import choose, day, had, made_at
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from conftest import Site
+
+
+def seen(site: Site, now: dt.datetime) -> Freshness:
+    """Return how fresh a site is at a moment."""
+    with database.engine().connect() as connection:
+        return freshness(connection, site.name, now=now)
+
+
+def test_a_new_package_is_fresh(site: Site) -> None:
+    """What was read this morning is told with the run that read it."""
+    run = had(site, day(3), sha256="a")
+    found = seen(site, day(3, hour=6))
+    assert (found.seen_at, found.run_id) == (day(3), run.run_id)
+    assert (found.days, found.again, found.failed, found.is_stale) == (0, 0, 0, False)
+    assert found.in_words() == "The newest package was first read on 2026-11-05."
+
+
+def test_it_goes_stale_after_the_chosen_days(site: Site) -> None:
+    """Seven days without anything new are stale, and not an hour before."""
+    had(site, day(0), sha256="a")
+    assert not seen(site, day(7, hour=1)).is_stale
+    found = seen(site, day(7))
+    assert (found.days, found.is_stale, found.stale_after_days) == (7, True, 7)
+
+
+def test_the_days_are_the_sites_choice(site: Site) -> None:
+    """A site may wait longer, or never be told."""
+    had(site, day(0), sha256="a")
+    choose(site, stale_after_days=30)
+    assert not seen(site, day(29)).is_stale
+    assert seen(site, day(30)).is_stale
+    choose(site, stale_after_days=None)
+    assert not seen(site, day(300)).is_stale
+    assert seen(site, day(300)).days == 300
+
+
+def test_the_same_package_again_and_again_is_not_new(site: Site) -> None:
+    """A package that is read once more is as old as when it was first read."""
+    first = had(site, day(0), sha256="a")
+    for number in range(1, 8):
+        had(site, day(number), "no_changes", sha256="a")
+    found = seen(site, day(7, hour=6))
+    assert (found.seen_at, found.run_id) == (day(0), first.run_id)
+    assert (found.again, found.is_stale) == (7, True)
+    assert found.in_words() == (
+        "The newest package was first read on 2026-11-02. "
+        "7 syncs since have read the same package again."
+    )
+
+
+def test_an_older_package_that_comes_back_is_not_new(site: Site) -> None:
+    """A restored backup of an export does not count as one."""
+    had(site, day(0), sha256="a")
+    had(site, day(1), sha256="b")
+    had(site, day(2), sha256="a")
+    found = seen(site, day(2, hour=6))
+    assert (found.seen_at, found.again) == (day(1), 1)
+
+
+def test_failures_are_told_apart(site: Site) -> None:
+    """Where no package came at all, people don't look for a stuck export."""
+    had(site, day(0), sha256="a")
+    for number in range(1, 8):
+        had(site, day(number), "failed")
+    found = seen(site, day(7, hour=6))
+    assert (found.again, found.failed, found.is_stale) == (0, 7, True)
+    assert found.in_words() == (
+        "The newest package was first read on 2026-11-02. "
+        "No package at all has come since. 7 syncs failed before a package was read."
+    )
+
+
+def test_a_site_that_never_had_a_package_waits_from_its_beginning(site: Site) -> None:
+    """A site whose first package never comes is told of too."""
+    made_at(site, day(0))
+    assert not seen(site, day(6)).is_stale
+    found = seen(site, day(7))
+    assert (found.seen_at, found.run_id, found.days, found.is_stale) == (None, None, 7, True)
+    assert found.in_words() == "No package has been read since the site was made on 2026-11-02."
+
+
+def test_a_rejected_package_is_one_that_came(site: Site) -> None:
+    """The SIS exports; that it exports nonsense is another notice."""
+    had(site, day(0), sha256="a")
+    had(site, day(5), "rejected", sha256="b")
+    assert seen(site, day(7)).days == 2
+
+
+def test_an_undo_reads_no_package(site: Site) -> None:
+    """Taking a run back neither makes a site fresh nor counts as a failure."""
+    run = had(site, day(0), sha256="a")
+    had(site, day(1), "failed", undoes=run.run_id)
+    found = seen(site, day(7))
+    assert (found.days, found.failed) == (7, 0)
+
+
+def test_days_of_a_pause_do_not_count(site: Site) -> None:
+    """After two weeks of holidays people are not told of two weeks without a package."""
+    holidays = PauseWindow(first_on=day(2).date(), last_on=day(15).date())
+    choose(site, pause_windows=(holidays,))
+    had(site, day(0), sha256="a")
+    assert not seen(site, day(16)).is_stale
+    found = seen(site, day(21))
+    assert (found.days, found.is_stale) == (7, True)
+    assert not seen(site, day(21, hour=1)).is_stale
+
+
+def test_pauses_that_overlap_count_once(site: Site) -> None:
+    """Two windows over the same days take them away once."""
+    days = [PauseWindow(first_on=day(a).date(), last_on=day(b).date()) for a, b in [(1, 3), (2, 4)]]
+    choose(site, pause_windows=tuple(days))
+    had(site, day(0), sha256="a")
+    assert seen(site, day(11)).days == 7
+
+
+def test_nobody_is_alarmed_during_a_pause(site: Site) -> None:
+    """What was stale before the summer break is not told every week of it."""
+    summer = PauseWindow(first_on=day(10).date(), last_on=day(60).date())
+    choose(site, pause_windows=(summer,))
+    had(site, day(0), sha256="a")
+    assert seen(site, day(9)).is_stale
+    assert not seen(site, day(10)).is_stale
+    assert not seen(site, day(60)).is_stale
+    assert seen(site, day(61)).is_stale
+
+
+def test_sites_do_not_share_packages(site: Site) -> None:
+    """What another site read tells nothing of this one."""
+    had(site, day(0), sha256="a")
+    other = type(site)(f"{site.name}-other", site.folder)
+    other.command("init", "--admin", "admin@district.example")
+    had(other, day(3), sha256="b")
+    assert seen(site, day(5)).seen_at == day(0)
+
+
+def test_a_moment_knows_nothing_of_later_ones(site: Site) -> None:
+    """Asked about the past, it answers as it would have then."""
+    had(site, day(0), sha256="a")
+    had(site, day(9), sha256="b")
+    assert seen(site, day(8)).seen_at == day(0)
+
+
+def test_an_unknown_site_is_told(site: Site) -> None:
+    """A site that is not there is not one without packages."""
+    other = type(site)("nowhere", site.folder)
+    with pytest.raises(UnknownSiteError, match="no site 'nowhere'"):
+        seen(other, day(0))

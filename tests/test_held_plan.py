@@ -1,0 +1,134 @@
+"""What Airflow asks about a held plan, and how often it looks whether somebody has decided."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+
+from oneroster import held_plan
+from oneroster.decision import until_next_look
+from oneroster_sync.preferences import Preferences, Scope
+from oneroster_sync.store.runs import Outcome, Run, Trigger
+
+BEGAN = dt.datetime(2026, 11, 25, 2, tzinfo=dt.UTC)
+COUNTS = {
+    "users": {"added": 0, "updated": 2, "deactivated": 1600, "errors": 0, "ignored": 9},
+    "courses": {"added": 0, "updated": 0, "removed": 0, "errors": 0},
+    "assignments": {"added": 5, "removed": 30, "errors": 0},
+}
+HOLD = {
+    "code": "guard.removals",
+    "kind": "users",
+    "found": 1600,
+    "of": 2000,
+    "limit": "less than 10 %",
+    "text": "guard.removals: 1,600 of 2,000 users (80.0 %); less than 10 %. More would go.",
+}
+
+
+def a_run(**values: Any) -> Run:
+    """Return the record of a held run."""
+    return Run.opened(
+        **{
+            "run_id": "5a9b8766-7b6f-5c42-98cf-2f2726617d8c",
+            "site": "north",
+            "trigger": Trigger.SCHEDULE,
+            "requested_by": "the schedule",
+            "scope": Scope.USERS_AND_COURSES,
+            "preferences": Preferences(site="north"),
+            "started_at": BEGAN,
+            "ended_at": BEGAN,
+            "outcome": Outcome.HELD,
+            "plan_hash": "a" * 64,
+            "counts": COUNTS,
+            "holds": (HOLD,),
+            "reasons": (HOLD["text"],),
+            "expires_at": BEGAN + dt.timedelta(hours=72),
+            **values,
+        }
+    )
+
+
+def school(name: str, **numbers: dict[str, int]) -> dict[str, Any]:
+    """Return what a plan comes to in one school."""
+    nothing = dict.fromkeys(("added", "changed", "gone", "ended", "active"), 0)
+    kinds = ("users", "courses", "assignments")
+    return {"school": name, "name": name, **{k: nothing | numbers.get(k, {}) for k in kinds}}
+
+
+def lines(run: Run) -> list[str]:
+    """Return the lines of what is asked about a run, as they are shown."""
+    return re.sub(r"\\(.)", r"\1", held_plan.body_of(run)).splitlines()
+
+
+def test_numbers_are_shown_where_there_are_some() -> None:
+    """The table has the kinds and the words that come to something, and no other."""
+    told = lines(a_run())
+    at = told.index("|  | updated | deactivated | added | removed |")
+    assert told[at + 2 : at + 5] == [
+        "| Users | 2 | 1,600 | 0 |  |",
+        "| Course assignments |  |  | 5 | 30 |",
+        "",
+    ]
+    assert (
+        "- 1,600 of 2,000 users (80.0 %); less than 10 %. More would go. (`guard.removals`)" in told
+    )
+    assert held_plan.subject_of(a_run()) == "north: 1,600 of 2,000 users would go"
+    assert "Undecided, it is discarded on Saturday, 28 November 2026, 02:00 UTC." in told
+
+
+def test_schools_are_shown_the_hardest_hit_first() -> None:
+    """Of each school it is told what goes and what comes; of many, the first ten."""
+    hit = school("East", users={"gone": 6, "active": 10, "added": 1}, courses={"ended": 2})
+    told = lines(a_run(schools=[hit, *(school(f"S{n}") for n in range(11))]))
+    at = told.index("| School | Users | Courses | Course assignments |")
+    assert told[at + 2] == "| East | 6 of 10 gone, 1 added | 2 ended | – |"
+    assert [line[:5] for line in told[at + 10 : at + 13]] == ["| S7 ", "| S8 ", ""]
+    assert told[at + 13] == "… and 2 more schools."
+    assert "School" not in "".join(lines(a_run()))
+
+
+@pytest.mark.parametrize(
+    "name", ["[click](https://evil.example)", "a | b", "<img src=x>", "**x**", "# x\n# y", "`x`"]
+)
+def test_names_are_no_markup(name: str) -> None:
+    """What a school is called is shown as it is written, whatever it is."""
+    body = held_plan.body_of(a_run(schools=[school(name)]))
+    (row,) = [line for line in body.splitlines() if line.endswith(" | – | – | – |")]
+    cell = row.removeprefix("| ").removesuffix(" | – | – | – |")
+    assert re.sub(r"\\(.)", r"\1", cell) == name.replace("\n", " ")
+    assert not re.search(r"(?<!\\)[\[\]|<>*#`]", cell)
+
+
+def test_run_of_earlier_days_is_shown_too() -> None:
+    """A run that knows no schools, no counts and no end of its time can be decided about."""
+    told = lines(a_run(counts=None, schools=None, expires_at=None))
+    assert any(line.startswith("**Approve** applies exactly this plan.") for line in told)
+    assert not any("discarded on" in line for line in told)
+
+
+def test_answer_names_the_plan() -> None:
+    """The plan's hash is a constant of the form, and a reason may be left out."""
+    form = held_plan.form_of(a_run())
+    assert form.get_param("plan_hash").schema["const"] == "a" * 64
+    assert form.validate() == {"reason": None, "plan_hash": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "pause_s"),
+    [(0, 15), (60, 15), (100, 25), (2000, 500), (3600, 600), (255_600, 600), (259_170, 30)],
+)
+def test_it_looks_the_less_often_the_longer_it_waits(waited_s: int, pause_s: int) -> None:
+    """From one look to the next it is a quarter of the time so far, within bounds."""
+    now = BEGAN + dt.timedelta(seconds=waited_s)
+    assert until_next_look(a_run(), now).total_seconds() == pause_s
+
+
+def test_it_looks_when_the_time_is_over() -> None:
+    """A clock that is a little behind makes one more look, at once."""
+    late = BEGAN + dt.timedelta(hours=72)
+    assert until_next_look(a_run(), late).total_seconds() == 1
+    assert until_next_look(a_run(expires_at=None), late).total_seconds() == 600

@@ -1,0 +1,166 @@
+"""The files of mappings: what is read, what is repaired, what is refused and by which name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mapping_of import ids, links, mapping
+from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_start
+from oneroster_sync.package.mapping import read_mapping
+from oneroster_sync.preferences import Profile
+from roster_of import SCHOOL, roster_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IDS, LINKS = (f"{','.join(columns)}\n" for columns in MAPPINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "column"),
+    [
+        (Kind.IDS, "kind,oldSourcedId", "newSourcedId"),
+        (Kind.IDS, "oldSourcedId,newSourcedId", "kind"),
+        (Kind.IDS, "user,ann,x", "kind"),
+        (Kind.LINKS, "email", "sourcedId"),
+        (Kind.LINKS, "mail,sourcedId", "email"),
+    ],
+)
+def test_other_header_is_refused_by_name(
+    tmp_path: Path, kind: Kind, header: str, column: str
+) -> None:
+    """A column that is missing is named, and nothing of the file is used."""
+    refused = mapping(tmp_path, kind, "", header=f"{header}\n")
+    assert refused.extracted.refused
+    assert refused.extracted.tables == {}
+    (finding,) = refused.extracted.findings.table().to_pylist()
+    assert finding["code"] == "schema.missing_header"
+    assert (finding["file"], finding["column"]) == (f"{kind}.csv", column)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "zip.empty"),
+        (b"\n\n", "table.missing_header"),
+        (b"kind;oldSourcedId;newSourcedId\nuser;ann;x\n", "csv.wrong_delimiter"),
+        (b"kind,oldSourcedId,oldSourcedId,newSourcedId\n", "table.duplicate_header"),
+        (IDS.encode() + b"user,ann,\xff\n", "csv.invalid_utf8"),
+        (IDS.encode("utf-16"), "csv.invalid_utf8"),
+        (IDS.encode() + b'user,"ann,x\n', "csv.unclosed_quote"),
+        (IDS.encode() + b"user,ann," + b"x" * 200_000 + b"\n", "csv.field_too_large"),
+        (b"PK\x03\x04" + bytes(20), "upload.wrong_kind"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_file_that_is_no_mapping_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
+    """A file that can't be read is refused as a whole, with its reason."""
+    refused = ids(tmp_path, content, header="")
+    assert refused.extracted.refused
+    assert [found for found, _, _ in refused.findings] == [code]
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    """A file that is not there is told as such."""
+    extracted = read_mapping(tmp_path / "none.csv", Kind.IDS, Profile.TOLERANT)
+    assert extracted.refused
+    assert extracted.findings.table()["code"].to_pylist() == ["upload.not_found"]
+
+
+def test_mark_and_line_ends_do_not_matter(tmp_path: Path) -> None:
+    """What spreadsheets write of their own is read: a mark at the start, CRLF, quotes, order."""
+    moved = ids(
+        tmp_path,
+        b'"newSourcedId","kind","oldSourcedId","note"\r\n"2-ann","user","ann","she, too"\r\n',
+        header="\ufeff",
+    )
+    assert moved.findings == []
+    assert moved.users == [("rekey", "ann", "2-ann")]
+
+
+def test_blanks_around_values_are_removed(tmp_path: Path) -> None:
+    """They are a warning that names the column, as in a package; in strict an error."""
+    moved = ids(tmp_path, "user, ann ,x\n")
+    assert moved.users == [("rekey", "ann", "x")]
+    assert moved.findings == [("row.surrounding_space", 2, "oldSourcedId")]
+    assert ids(tmp_path, "user, ann ,x\n", profile=Profile.STRICT).extracted.refused
+
+
+def test_further_columns_of_links_are_not_read(tmp_path: Path) -> None:
+    """The report of an adoption can be brought back as it is, whatever people noted in it."""
+    adopted = links(
+        tmp_path,
+        "max@x.org,m,name,Max,Max M\n",
+        header="email,sourcedId,match,accountName,personName\n",
+        profile=Profile.STRICT,
+    )
+    assert adopted.findings == []
+    assert adopted.users == [("adopt", None, "m")]
+
+
+@pytest.mark.parametrize("sourced_id", ["=1+1", "-5", "+49", "@m", "|x", "'=1", "''-5"])
+def test_cells_made_harmless_mean_what_they_meant(tmp_path: Path, sourced_id: str) -> None:
+    """A sourcedId that looks like a formula comes back as the one that it was."""
+    adopted = links(tmp_path, f"max@x.org,'{sourced_id}\n")
+    assert adopted.users == [("adopt", None, sourced_id)]
+
+
+def test_other_apostrophes_stay(tmp_path: Path) -> None:
+    """An apostrophe that makes nothing harmless is part of the sourcedId."""
+    assert links(tmp_path, "max@x.org,'m\n").users == [("adopt", None, "'m")]
+
+
+@pytest.mark.parametrize("kind", [Kind.IDS, Kind.LINKS])
+def test_strict_refuses_a_file_with_a_broken_row(tmp_path: Path, kind: Kind) -> None:
+    """In strict a row that is broken by itself refuses the whole file."""
+    assert mapping(tmp_path, kind, "user\n", profile=Profile.STRICT).extracted.refused
+
+
+def test_many_rows_are_read_at_once(tmp_path: Path) -> None:
+    """A hundred thousand rows are no more than a moment's work."""
+    count = 100_000
+    roster = roster_of(users="sourced_id,email\n" + "".join(f"u{n},\n" for n in range(count)))
+    moved = ids(tmp_path, "".join(f"user,u{n},x{n}\n" for n in range(count)), roster=roster)
+    assert moved.plan.plan.count().users["rekeyed"] == count
+
+
+# What an upload is
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "what"),
+    [
+        (Kind.IDS, LINKS, "ids.csv; this is links.csv"),
+        (Kind.LINKS, IDS, "links.csv; this is ids.csv"),
+        (Kind.LINKS, SCHOOL["users.csv"], "links.csv; this is users.csv"),
+        (Kind.IDS, SCHOOL["courses.csv"], "ids.csv; this is courses.csv"),
+        (Kind.USERS, LINKS, "users.csv; this is links.csv"),
+        (Kind.USERS, IDS, "users.csv; this is ids.csv"),
+        (Kind.COURSES, "email,sourcedId,match,accountName,personName\n", "this is links.csv"),
+        (Kind.PACKAGE, IDS, "a zip; this is ids.csv"),
+        (Kind.IDS, "PK\x03\x04", "ids.csv; this is a zip"),
+    ],
+)
+def test_other_file_is_named(kind: Kind, content: str, what: str) -> None:
+    """A file that is not what its upload takes is told by name, mappings too."""
+    finding = wrong_start(content.encode(), kind, name="the file")
+    assert finding is not None
+    assert what in str(finding.expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (Kind.IDS, IDS),
+        (Kind.IDS, "NewSourcedId,OldSourcedId,Kind,note\n"),
+        (Kind.LINKS, LINKS),
+        (Kind.LINKS, "\ufeffemail,sourcedId,match,accountName,personName\r\n"),
+        (Kind.USERS, SCHOOL["users.csv"]),
+        (Kind.COURSES, SCHOOL["courses.csv"]),
+    ],
+)
+def test_right_file_passes(kind: Kind, content: str) -> None:
+    """What the upload takes is let in."""
+    assert wrong_start(content.encode(), kind, name="the file") is None

@@ -1,0 +1,248 @@
+"""What messages say: what happened, what to do, where to go on, and nothing about anybody."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL
+from oneroster_sync import notices, stages
+from oneroster_sync.notices import Link, Message, Points
+from oneroster_sync.notices.messages import PAGES
+from oneroster_sync.preferences import Topic
+from oneroster_sync.store import database
+from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had, made_at
+from test_no_personal_data import NEVER, PERSONAL, marked, where
+
+if TYPE_CHECKING:
+    from conftest import Site
+    from oneroster_sync.store.runs import Run
+
+PROJECT = Path(__file__).resolve().parents[1]
+HOLD = {
+    "code": "guard.removals",
+    "kind": "users",
+    "found": 20,
+    "of": 20,
+    "text": "guard.removals: 20 of 20 users (100.0 %); less than 10 %.",
+}
+
+
+def of(run: Run) -> Message:
+    """Return the message that a run gives rise to."""
+    with database.engine().connect() as connection:
+        notice = notices.of_run(connection, run, base_url=BASE_URL)
+    assert notice is not None
+    return notice.message
+
+
+def of_day(site: Site, topic: Topic, number: int) -> Message:
+    """Return what a site gives rise to on a day."""
+    choose(site, notices=EVERYBODY.model_copy(update={"topics": (topic,)}))
+    with database.engine().connect() as connection:
+        now = day(number, hour=6)
+        (notice,) = notices.of_site(connection, site.name, base_url=BASE_URL, now=now)
+    return notice.message
+
+
+def test_held(site: Site) -> None:
+    """Which limits, the whole plan in numbers, until when it waits, and the way to decide."""
+    choose(site)
+    plan = {**counts(added=1, deactivated=20), "courses": {"removed": 1, "errors": 0}}
+    run = had(site, day(0), "held", plan_hash="h", reasons=[HOLD], counts=plan, expires_at=day(3))
+    message = of(run)
+    assert message.title() == f"OneRoster {site.name}: a plan is held and waits for a decision"
+    assert message.text() == (
+        "Held: what the scheduled sync of 2026-11-02 02:00 UTC would do is beyond the limits of "
+        "the site.\n\n"
+        "- guard.removals: 20 of 20 users (100.0 %); less than 10 %.\n\n"
+        "The whole plan: 1 user added, 20 users deactivated, 1 course removed. "
+        "Nothing of it was applied.\n\n"
+        "What to do: look at the plan; an administrator then approves or discards it. If it is "
+        "not what the SIS should say, mend the export and discard the plan.\n\n"
+        "Undecided, it is discarded at 2026-11-05 02:00 UTC.\n\n"
+        f"The plan and the decision: https://airflow.example.org/af{PAGES}/runs/{run.run_id}\n"
+    )
+
+
+def test_failed(site: Site) -> None:
+    """Why, that nothing was changed, and that it is tried again by itself."""
+    choose(site)
+    reasons = ["the roster database does not answer", "nothing was changed"]
+    message = of(had(site, day(0), "failed", reasons=reasons))
+    assert message.title() == f"OneRoster {site.name}: a sync failed"
+    assert "could not go on. Nothing was changed." in message.text()
+    assert "Why: the roster database does not answer.\n" in message.text()
+    assert "The next sync tries by itself" in message.text()
+
+
+def test_rejected(site: Site) -> None:
+    """What has to be mended, by code and with the hint, in the order in which it was stored."""
+    choose(site)
+    causes = (Cause("package.lookalike", "", 1), Cause("schema.missing_header", "users.csv", 1))
+    message = of(had(site, day(0), "rejected", causes=causes))
+    points = [line for line in message.text().splitlines() if line.startswith("- ")]
+    assert [line.rpartition("(")[2] for line in points] == [
+        "package.lookalike)",
+        "schema.missing_header)",
+    ]
+    assert points[1].startswith("- users.csv, 1 row: ")
+
+
+def test_errors(site: Site) -> None:
+    """How many rows, of which causes, the five heaviest of them."""
+    choose(site)
+    codes = [f"row.invalid_{what}" for what in ("email", "enum", "date", "year", "boolean")]
+    codes += ["row.too_long", "csv.unclosed_quote"]
+    causes = tuple(Cause(code, "users.csv", 1000) for code in codes)
+    run = had(site, day(0), "succeeded_with_errors", counts=counts(errors=7000), causes=causes)
+    text = of(run).text()
+    assert "Not used: 7,000 rows of the package of the scheduled sync" in text
+    assert "- users.csv, 1,000 rows: " in text
+    assert text.count("(row.invalid_") == 5
+    assert "- and 2 more causes\n" in text
+
+
+def test_what_follows_from_a_cause_is_not_told(site: Site) -> None:
+    """One missing org is one point, with all rows that hang from it."""
+    choose(site)
+    causes = (
+        Cause("reference.missing_target_record", "classes.csv, users.csv", 9000),
+        Cause("reference.target_quarantined", "enrollments.csv", 8000, follows=1),
+    )
+    run = had(site, day(0), "no_changes", counts=counts(errors=9000), causes=causes)
+    text = of(run).text()
+    assert "- classes.csv, users.csv, 9,000 rows: " in text
+    assert "enrollments.csv" not in text
+
+
+def test_stale_with_the_same_package(site: Site) -> None:
+    """That the sync works, what it reads again and again, and which run read it first."""
+    run = had(site, day(0), sha256="a")
+    for number in range(1, 6):
+        had(site, day(number), "no_changes", sha256="a")
+    message = of_day(site, Topic.STALE, 8)
+    assert message.title() == f"OneRoster {site.name}: no new package for 8 days"
+    assert "5 syncs since have read the same package again." in message.text()
+    assert "The sync works, but what it reads is old." in message.text()
+    assert run.run_id in message.text()
+
+
+def test_stale_without_any_package(site: Site) -> None:
+    """That nothing came at all, and where to look."""
+    made_at(site, day(0))
+    had(site, day(1), "failed")
+    message = of_day(site, Topic.STALE, 8)
+    assert "No package has been read since the site was made on 2026-11-02." in message.text()
+    assert "1 sync failed before a package was read." in message.text()
+    assert "whether the sync is enabled" in message.text()
+    assert f"{PAGES}/sites/{site.name}\n" in message.text()
+
+
+def test_digest(site: Site) -> None:
+    """The week's runs by outcome, what they changed, what waits, and what comes next."""
+    had(site, day(0), sha256="a", applied_at=day(0), counts=counts(added=20))
+    had(site, day(1), sha256="b", applied_at=day(1), counts=counts(added=1, updated=2, errors=4))
+    had(site, day(2), "failed")
+    waiting = had(site, day(3), "held", plan_hash="h", counts=counts(deactivated=9, errors=2))
+    had(site, day(7), applied_at=day(7), counts=counts(added=500))
+    message = of_day(site, Topic.DIGEST, 7)
+    assert message.title() == f"OneRoster {site.name}: the week of 2026-11-02 to 2026-11-08"
+    assert message.text() == (
+        "4 syncs ran.\n\n"
+        "- succeeded: 2\n- held: 1\n- failed: 1\n\n"
+        "Changed: 21 users added, 2 users updated.\n\n"
+        "Rows with errors in the newest of them: 2.\n\n"
+        "What waits for a decision: 1 plan.\n\n"
+        "The plan of 2026-11-05 02:00 UTC: "
+        f"https://airflow.example.org/af{PAGES}/runs/{waiting.run_id}\n\n"
+        "The newest package was first read on 2026-11-03. No package at all has come since. "
+        "1 sync failed before a package was read.\n\n"
+        "Next, by the schedule, while the sync is enabled: 2026-11-10 02:00 UTC, "
+        "2026-11-11 02:00 UTC, 2026-11-12 02:00 UTC.\n\n"
+        f"Recent synchronizations: https://airflow.example.org/af{PAGES}/sites/{site.name}\n"
+    )
+
+
+def test_a_quiet_week(site: Site) -> None:
+    """A week without a sync is told as such: silence would look like a broken messenger."""
+    text = of_day(site, Topic.DIGEST, 7).text()
+    assert text.startswith("No sync ran.\n\nChanged: nothing.\n\n")
+    assert "What waits for a decision: nothing." in text
+
+
+def test_trial(site: Site) -> None:
+    """A test message says that it is one, of what people are told, and when syncs run."""
+    chosen = choose(site)
+    message = notices.trial(chosen, BASE_URL, now=day(0, hour=6))
+    assert message.title() == f"OneRoster {site.name}: a test message"
+    assert "There is nothing to do." in message.text()
+    assert "Told of: held, failed, rejected, errors, stale, digest." in message.text()
+    assert "Syncs run Mon–Fri at 02:00 UTC; next: 2026-11-03 02:00 UTC." in message.text()
+
+
+def test_links_lead_to_the_pages() -> None:
+    """The pages are where the links say: the same place as in the pages themselves."""
+    text = (PROJECT / "plugins/oneroster/static/lib/ui.js").read_text("utf-8")
+    assert re.search(r'export const HOME = "(.+)";', text)[1] == PAGES  # type: ignore[index]
+
+
+MESSAGE = Message(
+    "A subject\nX-Injected: yes",
+    (
+        "a <b>bold</b> claim of ann.lee@example.org & sftp://user:pw@host/x",
+        Points(("one\ttwo", "<script>")),
+        Link("Go <on>", "https://x.example/?a=1&b='2'"),
+    ),
+)
+
+
+def test_a_message_is_plain_text() -> None:
+    """A paragraph stands alone, points begin with a dash, a link follows its label."""
+    assert MESSAGE.title() == "A subject X-Injected: yes"
+    assert MESSAGE.text() == (
+        "a <b>bold</b> claim of … & …\n\n"
+        "- one two\n- <script>\n\n"
+        "Go <on>: https://x.example/?a=1&b='2'\n"
+    )
+
+
+def test_a_message_is_html() -> None:
+    """The same as HTML, in which nothing is taken for markup."""
+    assert MESSAGE.html() == (
+        "<p>a &lt;b&gt;bold&lt;/b&gt; claim of … &amp; …</p>\n"
+        "<ul><li>one two</li><li>&lt;script&gt;</li></ul>\n"
+        '<p><a href="https://x.example/?a=1&amp;b=&#x27;2&#x27;">Go &lt;on&gt;</a></p>\n'
+    )
+
+
+def test_words_of_a_package_are_not_repeated(site: Site) -> None:
+    """A file or a column is named where the standard knows it; a package's own names are not."""
+    choose(site)
+    causes = (Cause("package.unknown_file", "Grades of Ann Lee.csv, users.csv", 1),)
+    message = of(had(site, day(0), "rejected", causes=causes))
+    assert "Ann Lee" not in message.text()
+    assert "- users.csv, 1 row: " in message.text()
+
+
+@pytest.mark.parametrize("profile", ["tolerant", "strict"])
+def test_no_message_names_anybody(site: Site, profile: str) -> None:
+    """Held, applied with errors, rejected or of a week: no message says a word about a person."""
+    chosen = choose(site)
+    run = site.sync(marked(SCHOOL), "--profile", profile)
+    messages = [of(stages.find(run["run_id"]))]
+    if run["outcome"] == "held":
+        site.command("approve", run["run_id"])
+        messages.append(of(stages.find(run["run_id"])))
+    now = dt.datetime.now(dt.UTC) + dt.timedelta(days=7)
+    with database.engine().connect() as connection:
+        due = notices.of_site(connection, site.name, base_url=BASE_URL, now=now)
+    messages += [*(notice.message for notice in due), notices.trial(chosen, BASE_URL, now=now)]
+    assert len(messages) >= (5 if profile == "tolerant" else 4)
+    places = {message.title(): message.text() + message.html() for message in messages}
+    assert [where(word, places) for word in (NEVER, PERSONAL, "@")] == [[], [], []]
+    assert [word for word in (NEVER, PERSONAL, "@") if word in "".join(places)] == []

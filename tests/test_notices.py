@@ -1,0 +1,294 @@
+"""Being told: of what matters, once, and again only when something else happened in between."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oneroster_sync import notices
+from oneroster_sync.notices import Message, Notice, Told
+from oneroster_sync.preferences import Notices, Topic
+from oneroster_sync.store import database
+from oneroster_sync.store.runs import Outcome
+from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from conftest import Site
+    from oneroster_sync.store.runs import Run
+
+MANY = counts(errors=10)
+FEW = counts(errors=9)
+
+
+def of_run(run: Run) -> Notice | None:
+    """Return the notice that a run gives rise to."""
+    with database.engine().connect() as connection:
+        return notices.of_run(connection, run, base_url=BASE_URL)
+
+
+def of_site(site: Site, now: dt.datetime) -> list[Notice]:
+    """Return the notices that a site gives rise to."""
+    with database.engine().connect() as connection:
+        return notices.of_site(connection, site.name, base_url=BASE_URL, now=now)
+
+
+def told(run: Run, now: dt.datetime) -> Told:
+    """Tell of a run, and return what became of it."""
+    notice = of_run(run)
+    assert notice is not None
+    return notices.tell(notice, lambda _: 1, now=now)
+
+
+def watch(site: Site, now: dt.datetime) -> list[Topic]:
+    """Tell what is due on a day, and return of what people were told."""
+    return [n.topic for n in of_site(site, now) if notices.tell(n, one_way, now=now) is Told.SENT]
+
+
+def one_way(message: Message) -> int:
+    """Send a message by one way, which works."""
+    assert message.text()
+    return 1
+
+
+def noted(site: Site) -> list[tuple[Any, ...]]:
+    """Return the notes of what people were told."""
+    return site.rows("select topic, ways, run_id from notices where site = :site order by id")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "values", "topic"),
+    [
+        ("held", {"plan_hash": "h"}, Topic.HELD),
+        ("held", {"plan_hash": "h", "decision": "approved"}, None),
+        ("failed", {}, Topic.FAILED),
+        ("rejected", {}, Topic.REJECTED),
+        ("succeeded", {"counts": counts()}, None),
+        ("succeeded_with_errors", {"counts": FEW}, None),
+        ("succeeded_with_errors", {"counts": MANY}, Topic.ERRORS),
+        ("no_changes", {"counts": MANY}, Topic.ERRORS),
+        ("held", {"plan_hash": "h", "counts": MANY}, Topic.HELD),
+        ("discarded", {"counts": MANY}, None),
+        ("superseded", {"counts": MANY}, None),
+        ("skipped", {}, None),
+    ],
+)
+def test_what_a_run_gives_rise_to(
+    site: Site, outcome: str, values: dict[str, Any], topic: Topic | None
+) -> None:
+    """What needs a person is told; what a person did, and what went well, is not."""
+    choose(site)
+    notice = of_run(had(site, day(0), outcome, **values))
+    assert (notice and notice.topic) == topic
+
+
+def test_every_outcome_is_thought_of() -> None:
+    """No outcome is left out of the table above."""
+    (mark,) = test_what_a_run_gives_rise_to.pytestmark
+    assert {case[0] for case in mark.args[1]} == {outcome.value for outcome in Outcome}
+
+
+@pytest.mark.parametrize("topic", list(Topic))
+def test_people_choose_their_topics(site: Site, topic: Topic) -> None:
+    """Of a topic that a site does not name nobody is told."""
+    others = tuple(other for other in Topic if other is not topic)
+    choose(site, notices=EVERYBODY.model_copy(update={"topics": others}))
+    had(site, day(0), "held", plan_hash="h")
+    had(site, day(1), "rejected", sha256="a")
+    made = [of_run(had(site, day(2), outcome)) for outcome in ("failed", "rejected", "held")]
+    made += [of_run(had(site, day(2), "no_changes", counts=MANY)), *of_site(site, day(14))]
+    assert {notice.topic for notice in made if notice} == set(others)
+
+
+def test_many_is_what_the_site_says(site: Site) -> None:
+    """The number of rows from which people are told is a preference, in force at once."""
+    run = had(site, day(0), "succeeded_with_errors", counts=counts(errors=3))
+    choose(site)
+    assert of_run(run) is None
+    choose(site, notices=Notices(recipients=("ops@example.org",), errors_from=3))
+    assert of_run(run) is not None
+
+
+def test_what_was_told_is_noted(site: Site) -> None:
+    """The note names topic, run and the number of ways, and comes with the sending."""
+    choose(site)
+    run = had(site, day(0), "failed")
+    notice = of_run(run)
+    assert notice is not None
+    assert notices.tell(notice, lambda _: 2, now=day(0)) is Told.SENT
+    assert [(t, w, str(r)) for t, w, r in noted(site)] == [("failed", 2, run.run_id)]
+
+
+def test_what_no_way_took_is_told_by_the_next_occasion(site: Site) -> None:
+    """A dead mail server leaves no note, so that the next occasion tells."""
+    choose(site)
+    notice = of_run(had(site, day(0), "failed"))
+    assert notice is not None
+    assert notices.tell(notice, lambda _: 0, now=day(0)) is Told.UNSENT
+    with pytest.raises(ConnectionError):
+        notices.tell(notice, _break, now=day(0))
+    assert noted(site) == []
+    assert watch(site, day(0, hour=6)) == [Topic.FAILED, Topic.DIGEST]
+    assert notices.tell(notice, _break, now=day(0, hour=7)) is Told.KNOWN
+
+
+def _break(_: Message) -> int:
+    raise ConnectionError
+
+
+def test_two_who_tell_at_once_tell_once(site: Site) -> None:
+    """While one process tells of a cause, another does not, and does not wait either."""
+    choose(site)
+    notice = of_run(had(site, day(0), "failed"))
+    assert notice is not None
+    sending, done = threading.Event(), threading.Event()
+
+    def slowly(_: Message) -> int:
+        sending.set()
+        assert done.wait(20)
+        return 1
+
+    first = threading.Thread(target=notices.tell, args=(notice, slowly), kwargs={"now": day(0)})
+    first.start()
+    assert sending.wait(20)
+    assert notices.tell(notice, _break, now=day(0)) is Told.KNOWN
+    done.set()
+    first.join(20)
+    assert len(noted(site)) == 1
+
+
+def test_a_held_plan_is_told_once(site: Site) -> None:
+    """The same plan is told once, however often it is made; another one is told."""
+    choose(site)
+    assert told(had(site, day(0), "held", plan_hash="h"), day(0)) is Told.SENT
+    assert told(had(site, day(1), "held", plan_hash="h"), day(1)) is Told.KNOWN
+    had(site, day(2))
+    assert told(had(site, day(3), "held", plan_hash="h"), day(3)) is Told.KNOWN
+    assert told(had(site, day(4), "held", plan_hash="i"), day(4)) is Told.SENT
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("there is no package at /srv/sis/2026-11-02.zip", "there is no package at /x/y.zip"),
+        ("stage diff was the last to end after 12 s", "stage diff was the last to end after 9 s"),
+        (
+            "run 6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51 was cut off",
+            "run 00000000-0a53-4e43-9a3f-5f0c9b6f2a51 was cut off",
+        ),
+    ],
+)
+def test_a_failure_is_told_once(site: Site, first: str, again: str) -> None:
+    """The same reason with other ids, paths and numbers is the same cause."""
+    choose(site)
+    assert told(had(site, day(0), "failed", reasons=[first]), day(0)) is Told.SENT
+    assert told(had(site, day(1), "failed", reasons=[again]), day(1)) is Told.KNOWN
+    other = had(site, day(2), "failed", reasons=["the roster database does not answer"])
+    assert told(other, day(2)) is Told.SENT
+
+
+@pytest.mark.parametrize("well", ["succeeded", "succeeded_with_errors", "no_changes"])
+def test_a_run_that_went_well_makes_a_failure_news(site: Site, well: str) -> None:
+    """What fails again after it worked is told again."""
+    choose(site)
+    assert told(had(site, day(0), "failed"), day(0)) is Told.SENT
+    had(site, day(1), well)
+    assert told(had(site, day(2), "failed"), day(2)) is Told.SENT
+
+
+@pytest.mark.parametrize("between", ["held", "rejected", "discarded", "skipped", "failed"])
+def test_other_trouble_makes_it_no_news(site: Site, between: str) -> None:
+    """As long as nothing went well, people know."""
+    choose(site)
+    assert told(had(site, day(0), "failed", reasons=["x"]), day(0)) is Told.SENT
+    had(site, day(1), between, reasons=["y"])
+    assert told(had(site, day(2), "failed", reasons=["x"]), day(2)) is Told.KNOWN
+
+
+def test_a_rejection_is_told_by_its_codes(site: Site) -> None:
+    """The same faults in other rows are the same cause; one more kind of fault is another."""
+    choose(site)
+
+    def rejected(number: int, *causes: Cause) -> Told:
+        return told(had(site, day(number), "rejected", causes=causes), day(number))
+
+    header, bytes_ = "schema.missing_header", "csv.invalid_utf8"
+    assert rejected(0, Cause(header, "users.csv", 1)) is Told.SENT
+    assert rejected(1, Cause(header, "users.csv", 9)) is Told.KNOWN
+    more = Cause(header, "users.csv", 1), Cause(bytes_, "orgs.csv", 1)
+    assert rejected(2, *more) is Told.SENT
+    assert rejected(3, *reversed(more)) is Told.KNOWN
+
+
+def test_many_errors_are_told_until_they_are_mended(site: Site) -> None:
+    """Once for the same faults; again when they are ten times as many, or mended and back."""
+    choose(site)
+
+    def with_errors(number: int, rows: int, code: str = "row.invalid_email") -> Told:
+        causes = (Cause(code, "users.csv", rows),)
+        run = had(site, day(number), "no_changes", counts=counts(errors=rows), causes=causes)
+        return told(run, day(number))
+
+    assert with_errors(0, 10) is Told.SENT
+    assert with_errors(1, 12) is Told.KNOWN
+    assert with_errors(2, 120) is Told.SENT
+    assert with_errors(3, 12) is Told.KNOWN
+    assert with_errors(4, 12, "row.invalid_enum") is Told.SENT
+    had(site, day(5), "succeeded_with_errors", counts=FEW)
+    assert with_errors(6, 12) is Told.SENT
+
+
+def test_staleness_is_told_once_and_then_every_week(site: Site) -> None:
+    """On the seventh day, and once a week from then on; a new package begins anew."""
+    choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.STALE,)}))
+    had(site, day(0), sha256="a")
+    days = [number for number in range(30) if watch(site, day(number, hour=6))]
+    assert days == [7, 14, 21, 28]
+    had(site, day(30), sha256="b")
+    assert [number for number in range(30, 45) if watch(site, day(number, hour=6))] == [37, 44]
+
+
+def test_the_digest_comes_on_mondays(site: Site) -> None:
+    """Each week is told on the Monday after it; a Monday that was missed, on the next day."""
+    choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.DIGEST,)}))
+    missed = {14}
+    days = [d for d in range(28) if d not in missed and watch(site, day(d, hour=6))]
+    assert days == [0, 7, 15, 21]
+
+
+def test_what_waits_is_told_by_the_watch(site: Site) -> None:
+    """A plan that was held while nobody could be told is told the next morning, and once."""
+    choose(site)
+    had(site, day(0), "held", plan_hash="h", expires_at=day(4))
+    had(site, day(1))
+    assert Topic.HELD in watch(site, day(1, hour=6))
+    assert watch(site, day(2)) == []
+
+
+def test_what_no_longer_waits_is_not_told(site: Site) -> None:
+    """A plan whose time is over, or that was decided, is nobody's business any more."""
+    choose(site)
+    had(site, day(0), "held", plan_hash="h", expires_at=day(1))
+    had(site, day(0), "held", plan_hash="i", decision="discarded")
+    assert watch(site, day(1, hour=6)) == [Topic.DIGEST]
+
+
+def test_what_has_passed_is_not_told_late(site: Site) -> None:
+    """A failure that a good run followed is no news, even if nobody was told of it."""
+    choose(site)
+    had(site, day(0), "failed")
+    had(site, day(1), sha256="a")
+    assert watch(site, day(1, hour=6)) == [Topic.DIGEST]
+
+
+def test_sites_are_told_apart(site: Site) -> None:
+    """What is known at one site is news at another."""
+    choose(site)
+    other = type(site)(f"{site.name}-other", site.folder)
+    other.command("init", "--admin", "admin@district.example")
+    choose(other)
+    assert told(had(site, day(0), "failed"), day(0)) is Told.SENT
+    assert told(had(other, day(0), "failed"), day(0)) is Told.SENT

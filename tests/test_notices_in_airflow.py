@@ -1,0 +1,210 @@
+"""People are told by the real DAGs: in a mail box and in a chat, once, and of nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from golden.school import SCHOOL, folder_of
+from live import UPLOAD, Live, running, wait_for
+from oneroster.telling import BOUND_S
+from oneroster_sync.dag_names import WATCH
+from oneroster_sync.local.api import Run
+from receivers import (
+    QUIET,
+    Hook,
+    Mail,
+    apprise_connection,
+    free_port,
+    mail_server,
+    smtp_connection,
+    webhook,
+)
+from test_no_personal_data import NEVER, PERSONAL, files_below, marked, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.filterwarnings(told) for told in QUIET]
+
+PROJECT = Path(__file__).resolve().parents[1]
+LOGIN, PASSWORD, TOKEN = "postman", "Zqpassword", "Zqtoken"
+CHOSEN = {"recipients": ["ops@example.org"], "channels": ["team"], "errors_from": 5}
+
+
+@dataclass
+class Town:
+    """An Airflow, and where its messages arrive."""
+
+    live: Live
+    mail: Mail
+    hook: Hook
+    mail_stops: contextlib.ExitStack
+
+    def new(self, since: int) -> list[str]:
+        """Return what the mails after the first ones are about."""
+        subjects = [str(mail["subject"]) for mail in self.mail.messages[since:]]
+        assert [body["title"] for body in self.hook.bodies[since:]] == subjects
+        return [subject.removeprefix("OneRoster default: ") for subject in subjects]
+
+    def watch(self, **conf: Any) -> Run:
+        """Run the DAG that looks at all sites, and wait for its end."""
+        return self.live.wait(self.live.api.trigger(WATCH, conf))
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    """An Airflow of its own, whose site `default` tells one address and one channel."""
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as mail_stops:
+        mail = mail_stops.enter_context(mail_server(LOGIN, PASSWORD, free_port()))
+        hook = stack.enter_context(webhook())
+        settings = {
+            "AIRFLOW_CONN_SMTP_DEFAULT": smtp_connection(mail.port, LOGIN, PASSWORD),
+            "AIRFLOW_CONN_TEAM": apprise_connection(f"json://127.0.0.1:{hook.port}/{TOKEN}"),
+        }
+        live = stack.enter_context(running(settings=settings))
+        live.oneroster("preferences", "--set", f"notices={json.dumps(CHOSEN)}")
+        wait_for(lambda: live.api.has_dag(WATCH) or None)
+        yield Town(live, mail, hook, mail_stops)
+
+
+def test_the_dag_file_loads_nothing_heavy() -> None:
+    """Every task's process reads the file: it names what it uses, and loads it when it works."""
+    heavy = ("apprise", "pandas", "pyarrow", "sqlalchemy", "airflow.providers.smtp")
+    program = (
+        "import sys; sys.path[:0] = ['plugins', 'dags']; import airflow.sdk.definitions.dag;"
+        f"before = {{m for m in {heavy} if m in sys.modules}}; import oneroster_watch_dag;"
+        f"print([m for m in {heavy} if m in sys.modules and m not in before])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_held_plan_is_told_while_it_waits(town: Town, tmp_path: Path) -> None:
+    """Its message leads to the plan; what is approved there is applied, and has many errors."""
+    package = folder_of(marked(SCHOOL), tmp_path / "marked")
+    run = town.live.api.trigger(UPLOAD, {"package": str(package), "kind": "package"})
+    wait_for(lambda: (town.hook.bodies and town.mail.messages) or None)
+    assert town.new(0) == ["a plan is held and waits for a decision"]
+    held = wait_for(lambda: found if (found := town.live.newest())["outcome"] == "held" else None)
+    link = f"{town.live.origin}/plugin/oneroster/runs/{held['run_id']}"
+    assert f'<a href="{link}">The plan and the decision</a>' in town.mail.html()
+    assert f"The plan and the decision: {link}" in town.hook.bodies[0]["message"]
+
+    where_to = f"runs/{held['run_id']}/approve"
+    town.live.admin.post(where_to, {"plan_hash": held["plan_hash"]})
+    wait_for(lambda: town.live.newest()["outcome"] == "succeeded_with_errors" or None)
+    town.live.wait(run)
+
+    (told,) = town.new(1)
+    assert told.endswith("rows could not be used")
+    assert "<li>users.csv, " in town.mail.html()
+
+
+def test_a_rejection_is_told_once(town: Town, data: Path) -> None:
+    """The same look-alike twice is one message, which says what has to be mended."""
+    before = len(town.mail.messages)
+    for _ in range(2):
+        assert town.live.upload(data / "microsoft-sds").state == "failed"
+    assert town.new(before) == ["a package was rejected"]
+    assert "(package.lookalike)" in town.mail.html()
+
+
+def test_a_failure_is_told(town: Town, data: Path) -> None:
+    """A run that can't begin is told with the reason."""
+    before = len(town.mail.messages)
+    town.live.oneroster("preferences", "--set", "credited_admin=null")
+    assert town.live.upload(data / "district-small-1.1.zip").state == "failed"
+    assert town.new(before) == ["a sync failed"]
+    assert "Why: the credited administrator is missing or inactive" in town.mail.html()
+    town.live.oneroster("preferences", "--set", "credited_admin=admin@example.org")
+
+
+def test_a_stale_site_and_its_week_are_told_once(town: Town) -> None:
+    """The daily look tells of packages that stay away and of the week, and not twice."""
+    before = len(town.mail.messages)
+    ago = "update runs set started_at = started_at - interval '10 days' returning run_id"
+    assert town.live.rows(ago)
+    first, second = town.watch(), town.watch()
+    assert (first.state, second.state) == ("success", "success")
+    assert town.live.states(first) == {"expire": "success", "tell": "success", "test": "skipped"}
+    stale, week = town.new(before)
+    assert stale == "no new package for 10 days"
+    assert week.startswith("the week of ")
+
+
+def test_freshness_is_told_by_the_api(town: Town) -> None:
+    """Pages ask what the alarm says."""
+    told = town.live.person("viewer").get("sites/default/freshness")
+    assert (told["days"], told["is_stale"], told["stale_after_days"]) == (10, True, 7)
+    assert told["sentence"].startswith("The newest package was first read on ")
+
+
+def test_a_test_message_arrives(town: Town) -> None:
+    """An administrator asks for it; nothing else happens."""
+    before = len(town.mail.messages)
+    asked = town.live.admin.post("sites/default/notices/test", expect=202)
+    assert asked["dag_id"] == WATCH
+    run = town.live.wait(Run(WATCH, asked["dag_run_id"], "queued"))
+    assert town.live.states(run) == {"expire": "skipped", "tell": "skipped", "test": "success"}
+    assert town.new(before) == ["a test message"]
+
+
+def test_a_test_message_needs_somebody_to_tell(town: Town) -> None:
+    """Where nobody is named, or the DAG is paused, it is refused in words."""
+    town.live.oneroster("init", "--site", "quiet", "--admin", "admin@example.org")
+    told = town.live.admin.post("sites/quiet/notices/test", expect=409)
+    assert told["code"] == "notices.nobody"
+    try:
+        town.live.api._call("PATCH", f"/api/v2/dags/{WATCH}", body={"is_paused": True})
+        told = town.live.admin.post("sites/default/notices/test", expect=409)
+        assert told["code"] == "notices.paused"
+    finally:
+        town.live.api.unpause(WATCH)
+
+
+def test_a_dead_mail_server_is_in_nobodys_way(town: Town, data: Path) -> None:
+    """The run ends as it ends, and as fast; the channel is told, and the log says of the mail."""
+    before = len(town.hook.bodies)
+    town.mail_stops.close()
+    run = town.live.upload(data / "edfi-lms-1.1" / "courses.csv", kind="users")
+    assert town.live.newest()["outcome"] == "rejected"
+    (record,) = [task for task in town.live.api.tasks(run) if task.task_id == "record"]
+    assert record.duration_s is not None
+    assert record.duration_s < BOUND_S
+    failure = "not sent by e-mail (connection smtp_default): ConnectionRefusedError"
+    assert failure in town.live.logs(run)
+    assert [body["title"] for body in town.hook.bodies[before:]] == [
+        "OneRoster default: a package was rejected"
+    ]
+
+
+def test_a_test_that_does_not_arrive_is_red(town: Town) -> None:
+    """The failed task says which way failed."""
+    run = town.watch(test_site="default")
+    assert run.state == "failed"
+    assert "e-mail (connection smtp_default): ConnectionRefusedError" in town.live.logs(run)
+
+
+def test_no_message_names_anybody(town: Town) -> None:
+    """Of all that was told, nothing is about a person."""
+    places = {str(mail["subject"]): town.mail.html(n) for n, mail in enumerate(town.mail.messages)}
+    places |= {f"hook {n}": json.dumps(body) for n, body in enumerate(town.hook.bodies)}
+    assert len(places) >= 13
+    assert [where(word, places) for word in (NEVER, PERSONAL, "@")] == [[], [], []]
+
+
+def test_no_secret_is_in_a_log(town: Town) -> None:
+    """No log of a task or of a service holds a password or a token of a connection."""
+    logs = files_below(town.live.home / "logs")
+    assert any("People of site default were told" in text for text in logs.values())
+    assert [where(word, logs) for word in (PASSWORD, TOKEN)] == [[], []]

@@ -1,0 +1,292 @@
+"""What the pages do for trust: limits, decisions, undo, messages, and who is who."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import zipfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser import browsing, log_in
+from live import running, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Locator
+
+    from browser import Page
+    from live import Live
+
+HOME = "/plugin/oneroster/sites/default"
+RUNS = "/plugin/oneroster/runs"
+ORGS = "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"
+ACCOUNT = """
+insert into users (site, username, given_name, family_name, email, login, role, status, managed)
+values ('default', 'zoe', 'Zoe', 'Fox', 'zoe@old.org', 'zoe@old.org', 'teacher', 'active', false)
+returning id
+"""
+SAVED = re.compile(r"^Saved\. ")
+SLOW_MS = 90_000
+"""How long a page may take to follow a run to its end."""
+
+
+def school(*, gone: int = 0, new: int = 0) -> bytes:
+    """Return a package: ten teachers at the lake, of whom so many are gone, and six on the hill."""
+    lake = [(f"l{n}", "lake") for n in range(gone, 10 + new)]
+    hill = [(f"h{n}", "hill") for n in range(6)]
+    rows = [f"{id_},{org},teacher,Ann,{id_.upper()},{id_}@x.org\n" for id_, org in lake + hill]
+    header = "sourcedId,orgSourcedIds,role,givenName,familyName,email\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("orgs.csv", ORGS)
+        archive.writestr("users.csv", header + "".join(rows))
+    return packed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own with sixteen teachers, and an account that somebody made by hand."""
+    with running() as live:
+        live.rows(ACCOUNT)
+        assert live.follow(live.admin.upload(school()))["outcome"] == "succeeded"
+        yield live
+
+
+@pytest.fixture(scope="module")
+def held(live: Live) -> dict[str, Any]:
+    """A run that waits: eight of the ten teachers at the lake are gone from its package."""
+    run = live.follow(live.admin.upload(school(gone=8)))
+    assert run["outcome"] == "held", run["sentence"]
+    return run
+
+
+@pytest.fixture(scope="module")
+def removals(live: Live, held: dict[str, Any]) -> dict[str, Any]:
+    """The run of the removals that another one left; what that added is applied."""
+    prefer(live, guards={"removals_wait": True})
+    rest = live.follow(live.admin.upload(school(gone=8, new=1)))
+    assert (rest["outcome"], rest["counts"]["users"]["added"]) == ("succeeded", 1)
+    assert rest["started_at"] > held["started_at"]
+
+    def waits() -> dict[str, Any] | None:
+        id_ = live.admin.get(f"runs/{rest['run_id']}")["removals_run"]
+        run: dict[str, Any] | None = live.admin.get(f"runs/{id_}") if id_ else None
+        return run if run and run["outcome"] == "held" else None
+
+    return wait_for(waits)
+
+
+def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
+    """What is chosen shows in the next syncs before it is saved, and in the history afterwards."""
+    last = f"{dt.datetime.now(dt.UTC).year + 1}-08-31"
+    before = settings_of(live)
+    with at_preferences(live) as page:
+        page.get_by_text("Syncs only add", exact=True).click()
+        page.get_by_label("Last day (UTC)").fill(last)
+        page.get_by_text("Raise the limits for removals", exact=True).click()
+        page.get_by_text("The rest of the plan goes on", exact=True).click()
+        page.get_by_label("How long a plan waits for a decision").fill("48")
+        page.get_by_role("button", name="More limits").click()
+        school_limit = page.get_by_role("group", name="Gone from one school in one sync")
+        school_limit.get_by_label("Percent").fill("40")
+        expect(page.get_by_text(f"Only adds, until {last}")).to_have_count(5)
+        expect(page.get_by_text("May remove up to 50 %, for one run")).to_have_count(1)
+        expect(page.get_by_text("5 changes are not saved")).to_be_visible()
+        save(page)
+        page.get_by_role("button", name="Who changed what").click()
+        history = page.get_by_role("region", name="History")
+        expect(history.get_by_text(f"only adds until {last}").first).to_be_visible()
+        expect(history.get_by_text("50 % for one run").first).to_be_visible()
+    now = settings_of(live)
+    assert (now["create_only_until"], now["approval_hours"]) == (last, 48)
+    assert now["guards"]["raised"] == {"percent": 50, "until": None, "note": ""}
+    assert (now["guards"]["removals_wait"], now["guards"]["school"]["percent"]) == (True, 40)
+    restore(live, before)
+
+
+def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
+    """A name beside an address, a limit behind a button: each says what is wrong, where it is."""
+    version = live.admin.get("sites/default/preferences")["version"]
+    with at_preferences(live) as page:
+        page.get_by_label("E-mail addresses").fill("Tom <tom@example.org>")
+        page.get_by_role("button", name="More limits").click()
+        limit = page.get_by_role("group", name="Users updated in one sync").get_by_label("At least")
+        limit.fill("0")
+        page.get_by_role("button", name="More limits").click()
+        expect(limit).to_be_hidden()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("“Tom” is no e-mail address")).to_be_visible()
+        expect(limit).to_be_visible()
+        expect(page.get_by_text("Give 1 or more.")).to_be_visible()
+        expect(limit).to_be_focused()
+        page.get_by_role("button", name="Discard", exact=True).click()
+        expect(page.get_by_text("Your changes are discarded.").first).to_be_visible()
+    assert live.admin.get("sites/default/preferences")["version"] == version
+
+
+def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
+    """Who is told is saved, a message is on its way, and a viewer sees no address."""
+    before = settings_of(live)
+    with at_preferences(live) as page:
+        button = page.get_by_role("button", name="Send a test message")
+        expect(button).to_be_disabled()
+        expect(page.get_by_text("Nobody is told yet.")).to_be_visible()
+        page.get_by_label("E-mail addresses").fill("it@example.org; head@example.org\n")
+        page.get_by_label("Channels").fill("oneroster_slack")
+        page.get_by_text("The week", exact=True).click()
+        page.get_by_label("Nothing new, after so many days").fill("3")
+        expect(page.get_by_text("Save first:")).to_be_visible()
+        save(page)
+        expect(button).to_be_enabled()
+        button.click()
+        expect(page.get_by_text("The test message is on its way.")).to_be_visible()
+        link = page.get_by_role("link", name="see the DAG run").get_attribute("href")
+        assert link
+        assert "/dags/oneroster_watch/runs/" in link
+    now = settings_of(live)
+    assert now["notices"]["recipients"] == ["it@example.org", "head@example.org"]
+    assert now["notices"]["channels"] == ["oneroster_slack"]
+    assert now["notices"]["topics"] == ["held", "failed", "rejected", "errors", "stale"]
+    assert now["stale_after_days"] == 3
+    asked = live.api._call("GET", "/api/v2/dags/oneroster_watch/dagRuns")["dag_runs"]
+    assert {"test_site": "default"} in [run["conf"] for run in asked]
+    with browsing() as page:
+        log_in(page, live.origin, "viewer")
+        page.goto(f"{live.origin}{HOME}/preferences")
+        expect(page.get_by_label("E-mail addresses")).to_have_value(
+            "i…@example.org\nh…@example.org"
+        )
+        expect(page.get_by_role("button", name="Send a test message")).to_have_count(0)
+    restore(live, before)
+
+
+def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str, Any]) -> None:
+    """Who decides sees which school loses most and until when, and finds Airflow's own question."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{RUNS}/{held['run_id']}")
+        page.get_by_text("8 of 16 managed users would be deactivated.").wait_for()
+        schools = page.get_by_role("region", name="By school")
+        expect(schools.get_by_role("row")).to_have_count(2)
+        expect(schools.get_by_role("row").nth(1)).to_contain_text("Lake School")
+        expect(schools.get_by_role("row").nth(1)).to_contain_text("8 of 10 gone")
+        expect(page.get_by_text("Undecided, it is discarded on")).to_contain_text("in 72 hours")
+        page.get_by_role("link", name="Required Actions").click()
+        page.wait_for_url(re.compile("/required_actions"))
+        page.get_by_text("default: 8 of 16 users would go").first.wait_for()
+
+
+def test_removals_wait_in_a_run_of_their_own(live: Live, removals: dict[str, Any]) -> None:
+    """From the run that went on a link leads to its removals, and these are approved there."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{RUNS}/{removals['removals_of']}")
+        page.get_by_role("heading", name="Its removals wait for a decision").wait_for()
+        expect(page.get_by_text("Left out of this plan: 8 users deactivated.")).to_be_visible()
+        page.get_by_role("link", name="Look at the removals").click()
+        page.wait_for_url(re.compile(removals["run_id"]))
+        expect(page.get_by_text("The rest of that plan has been applied.")).to_be_visible()
+        page.get_by_role("button", name="Approve…").click()
+        dialog(page).get_by_role("button", name="Approve and apply").click()
+        page.get_by_text("Applied after approval by admin: 8 users deactivated.").first.wait_for(
+            timeout=SLOW_MS
+        )
+        page.get_by_role("link", name=f"run {removals['removals_of'][:8]}").click()
+        page.get_by_role("heading", name="Its removals were a run of their own").wait_for()
+    assert live.admin.get(f"runs/{removals['run_id']}")["decision"]["by"] == "admin"
+
+
+def test_one_record_is_taken_back(live: Live, removals: dict[str, Any]) -> None:
+    """From a change one comes to an undo of its record, and sees before what would come of it."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{RUNS}/{removals['run_id']}?tab=changes")
+        page.get_by_role("button", name="Undo what changed of Ann L3…").click()
+        asked = dialog(page)
+        expect(asked.get_by_label("sourcedId")).to_have_value("l3")
+        expect(asked.get_by_role("row", name="Reactivated")).to_contain_text("1")
+        asked.get_by_label("What is taken back").select_option("All of it")
+        expect(asked.get_by_role("row", name="Reactivated")).to_contain_text("8")
+        asked.get_by_label("What is taken back").select_option("One user or one course")
+        asked.get_by_label("sourcedId").fill("nobody")
+        expect(asked.get_by_text("This run changed nothing of that record")).to_be_visible()
+        expect(asked.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
+        asked.get_by_label("sourcedId").fill("l3")
+        expect(asked.get_by_role("row", name="Reactivated")).to_contain_text("1")
+        asked.get_by_role("button", name="Undo", exact=True).click()
+        page.get_by_text("Applied: 1 user reactivated.").first.wait_for(timeout=SLOW_MS)
+        expect(page.get_by_text("only l3 with its course assignments.")).to_be_visible()
+        page.goto(f"{live.origin}{RUNS}/{removals['run_id']}")
+        page.get_by_role("button", name="Undo…", exact=True).click()
+        expect(dialog(page).get_by_role("button", name="1 record")).to_be_visible()
+        expect(dialog(page).get_by_text("user l3", exact=True)).to_be_visible()
+    active = live.rows("select status from users where sourced_id = 'l3'")
+    assert active == [("active",)]
+
+
+def test_accounts_made_by_hand_are_linked(live: Live, tmp_path: Path) -> None:
+    """A run tells of accounts that it does not manage; an uploaded links.csv says whose one is."""
+    first = live.admin.get("sites/default/runs")["runs"][-1]
+    links = tmp_path / "links.csv"
+    links.write_text("email,sourcedId\nzoe@old.org,l99\n")
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{RUNS}/{first['run_id']}?tab=accounts")
+        page.get_by_text("zoe@old.org").wait_for()
+        expect(page.get_by_text("credited administrator: never changed")).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download as CSV").click()
+        assert "zoe@old.org" in download.value.path().read_text("utf-8")
+        page.get_by_role("link", name="Upload links.csv").click()
+        page.get_by_role("button", name="Choose links.csv").wait_for()
+        page.locator("input[aria-label='links.csv']").set_input_files(links)
+        page.get_by_role("button", name="Upload and sync").click()
+        page.get_by_text("Applied: 1 user adopted.").first.wait_for(timeout=SLOW_MS)
+    query = "select sourced_id, managed from users where email = 'zoe@old.org'"
+    assert live.rows(query) == [("l99", True)]
+
+
+@contextmanager
+def at_preferences(live: Live) -> Iterator[Page]:
+    """Yield the preferences page as the administrator sees it, once it has been read."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/preferences")
+        page.get_by_label("Time (UTC)").wait_for()
+        yield page
+
+
+def save(page: Page) -> None:
+    """Save what was changed, and wait until it is."""
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text(SAVED).first.wait_for()
+
+
+def dialog(page: Page) -> Locator:
+    """Return the dialog that asks."""
+    return page.get_by_role("alertdialog")
+
+
+def settings_of(live: Live) -> dict[str, Any]:
+    """Return the preferences as they are saved."""
+    settings: dict[str, Any] = live.admin.get("sites/default/preferences")["settings"]
+    return settings
+
+
+def restore(live: Live, settings: dict[str, Any]) -> None:
+    """Save preferences whatever was saved since."""
+    version = live.admin.get("sites/default/preferences")["version"]
+    live.admin.put("sites/default/preferences", {"version": version, "settings": settings})
+
+
+def prefer(live: Live, *, guards: dict[str, Any]) -> None:
+    """Save some limits, and leave the others as they are."""
+    now = settings_of(live)
+    restore(live, {**now, "guards": {**now["guards"], **guards}})

@@ -1,0 +1,205 @@
+"""Sending: by every way at once, within its time, and with no secret in any log."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oneroster import telling
+from oneroster_sync.notices import Link, Message, Points
+from oneroster_sync.preferences import Notices
+from past import choose, day, had
+from receivers import (
+    QUIET,
+    Hook,
+    Mail,
+    apprise_connection,
+    free_port,
+    mail_server,
+    silence,
+    smtp_connection,
+    webhook,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Site
+
+pytestmark = [pytest.mark.filterwarnings(told) for told in QUIET]
+
+LOGIN, PASSWORD, TOKEN = "postman", "Zqpassword", "Zqtoken"
+MESSAGE = Message(
+    "A plan is held – look",
+    ("20 < 30", Points(("one", "two")), Link("The plan", "https://x.example/runs/1")),
+)
+TWO = ("ops@example.org", "sis@example.org")
+SMTP = "AIRFLOW_CONN_SMTP_DEFAULT"
+
+
+@dataclasses.dataclass
+class Post:
+    """Everything that takes messages, and how Airflow is told of it."""
+
+    mail: Mail
+    hook: Hook
+    environment: pytest.MonkeyPatch
+
+    def channel(self, name: str, *paths: str) -> str:
+        """Make a connection of Apprise to paths of the webhook."""
+        urls = (f"json://127.0.0.1:{self.hook.port}/{path}" for path in paths)
+        self.environment.setenv(f"AIRFLOW_CONN_{name.upper()}", apprise_connection(*urls))
+        return name
+
+    def smtp(self, port: int, password: str = PASSWORD) -> None:
+        """Make the connection for mails."""
+        self.environment.setenv(SMTP, smtp_connection(port, LOGIN, password))
+
+
+@pytest.fixture
+def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
+    """A mail server and a webhook, known to Airflow."""
+    with mail_server(LOGIN, PASSWORD) as mail, webhook() as hook:
+        made = Post(mail, hook, monkeypatch)
+        made.smtp(mail.port)
+        yield made
+
+
+def test_a_mail_says_what_the_message_says(post: Post) -> None:
+    """One mail to all recipients, from the sender of the connection, with the message as HTML."""
+    sent = telling.send(MESSAGE, Notices(recipients=TWO))
+    assert sent == telling.Sent(1, ())
+    (mail,) = post.mail.messages
+    assert post.mail.envelopes == [list(TWO)]
+    assert (mail["subject"], mail["from"]) == (MESSAGE.title(), "oneroster@example.org")
+    assert post.mail.html().replace("\r\n", "\n").strip() == MESSAGE.html().strip()
+
+
+def test_a_channel_gets_plain_text(post: Post) -> None:
+    """A service of Apprise gets the title and the text."""
+    sent = telling.send(MESSAGE, Notices(channels=(post.channel("team", TOKEN),)))
+    assert sent == telling.Sent(1, ())
+    (body,) = post.hook.bodies
+    assert (body["title"], body["message"].strip()) == (MESSAGE.title(), MESSAGE.text().strip())
+    assert post.hook.paths == [f"/{TOKEN}"]
+
+
+def test_nothing_in_a_message_is_a_template(post: Post) -> None:
+    """What looks like a template of Airflow is sent as it stands."""
+    strange = Message("{{ 1 + 1 }}", ("{{ conn.smtp_default.password }}",))
+    telling.send(strange, Notices(recipients=TWO, channels=(post.channel("team", "x"),)))
+    assert post.mail.messages[0]["subject"] == "{{ 1 + 1 }}"
+    assert "{{ conn.smtp_default.password }}" in post.hook.bodies[0]["message"]
+
+
+def test_a_way_that_fails_stops_no_other(post: Post) -> None:
+    """Where the mail server refuses, the channels are told, and how many worked is known."""
+    post.smtp(post.mail.port, "wrong")
+    channels = (post.channel("team", TOKEN), post.channel("lost", "refuse"))
+    sent = telling.send(MESSAGE, Notices(recipients=TWO, channels=channels))
+    assert sent.worked == 1
+    assert sent.failures == (
+        "e-mail (connection smtp_default): SMTPAuthenticationError 535",
+        "the connection lost: NotTakenError",
+    )
+    assert len(post.hook.bodies) == 1
+
+
+def test_a_connection_that_is_not_there_is_named(post: Post) -> None:
+    """A misspelt channel is told by its name; nothing is raised."""
+    sent = telling.send(MESSAGE, Notices(channels=("nowhere",)))
+    assert sent.worked == 0
+    assert sent.failures[0].startswith("the connection nowhere: ")
+
+
+def test_one_service_of_several_may_fail(post: Post) -> None:
+    """People were told when one service took it, and the log says that another did not."""
+    channel = post.channel("team", TOKEN, "refuse")
+    sent = telling.send(MESSAGE, Notices(channels=(channel,)))
+    assert sent == telling.Sent(1, ("the connection team: PartlyTakenError",))
+
+
+def test_a_silent_server_is_given_up(post: Post) -> None:
+    """A server that never answers costs the time that was given, and no more."""
+    with silence() as port:
+        post.smtp(port)
+        channels = (post.channel("team", TOKEN),)
+        began = time.monotonic()
+        sent = telling.send(MESSAGE, Notices(recipients=TWO, channels=channels), within_s=1.5)
+        assert time.monotonic() - began < 3
+    assert sent.worked == 1
+    assert sent.failures == ("e-mail (connection smtp_default): TimeoutError",)
+
+
+def test_no_secret_is_logged(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever fails, at whatever level is logged: no password, no token, no address."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("apprise", "urllib3"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    channels = [post.channel("team", TOKEN), post.channel("lost", f"refuse/{TOKEN}")]
+    gone = apprise_connection(f"json://{LOGIN}:{PASSWORD}@127.0.0.1:{free_port()}/{TOKEN}")
+    post.environment.setenv("AIRFLOW_CONN_GONE", gone)
+    post.environment.setenv("AIRFLOW_CONN_ODD", apprise_connection(f"no scheme {TOKEN}"))
+    post.smtp(post.mail.port, f"{PASSWORD}2")
+    chosen = Notices(recipients=TWO, channels=(*channels, "gone", "odd"))
+    assert telling.send(MESSAGE, chosen).worked == 1
+    assert "A message was not sent by the connection gone" in caplog.text
+    assert [word for word in (PASSWORD, TOKEN, *TWO) if word in caplog.text] == []
+
+
+def test_a_run_is_told_once(site: Site, post: Post) -> None:
+    """Told at its review and again at its end, a held plan is one mail."""
+    choose(site)
+    run = had(site, day(0), "held", plan_hash="h")
+    telling.tell(run)
+    telling.tell(run)
+    assert len(post.mail.messages) == 1
+    assert f"runs/{run.run_id}" in post.mail.html()
+
+
+def test_a_dead_mail_server_is_no_trouble_for_a_run(
+    site: Site, post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is raised and nothing noted, so that the next morning tells it."""
+    choose(site)
+    run = had(site, day(0), "failed", sha256="a")
+    post.smtp(free_port())
+    telling.tell(run)
+    assert "not sent by e-mail (connection smtp_default): ConnectionRefusedError" in caplog.text
+    assert telling.tell_sites([site.name], now=day(0, hour=6)) == [site.name]
+    post.smtp(post.mail.port)
+    assert telling.tell_sites([site.name], now=day(0, hour=7)) == []
+    subjects = [mail["subject"] for mail in post.mail.messages]
+    assert [subject.rpartition(": ")[2] for subject in subjects] == [
+        "a sync failed",
+        "the week of 2026-10-26 to 2026-11-01",
+    ]
+
+
+def test_where_nobody_is_to_be_told_nothing_is_noted(site: Site) -> None:
+    """A site that names nobody can name somebody later, who is then told."""
+    choose(site, notices=Notices())
+    telling.tell(had(site, day(0), "failed"))
+    assert telling.tell_sites([site.name], now=day(0, hour=6)) == []
+    assert site.rows("select count(*) from notices where site = :site") == [(0,)]
+
+
+def test_whatever_goes_wrong_a_run_ends_as_it_ended(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing that stands in the way of telling is raised; the log says that nobody was told."""
+    run = dataclasses.replace(had(site, day(0), "failed"), site="nowhere")
+    telling.tell(run)
+    assert "Nobody could be told of this run: UnknownSiteError." in caplog.text
+
+
+def test_one_site_stops_no_other(site: Site, post: Post) -> None:
+    """A site that was never made is passed over."""
+    choose(site)
+    had(site, day(0), "failed")
+    assert telling.tell_sites(["nowhere", site.name], now=day(0, hour=6)) == []
+    assert len(post.mail.messages) == 2

@@ -1,0 +1,197 @@
+"""Held plans that nobody decides about: a newer one takes their place, or their time runs out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import csv_text
+from oneroster_sync import decisions, stages
+from oneroster_sync.decisions import NotHeldError
+from oneroster_sync.sentences import in_one_sentence
+from roster_of import as_delta, said
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+HEADER = "sourcedId,role,givenName,familyName,email"
+
+
+def staff(count: int) -> dict[str, str]:
+    """Return a package of numbered teachers."""
+    rows = (f"u{n},teacher,Given,Family,u{n}@x.org" for n in range(count))
+    return {"users.csv": csv_text(HEADER, *rows)}
+
+
+EVERYBODY, FEWER = staff(10), staff(4)
+"""Six of ten users are gone: more than a site lets pass."""
+
+
+@pytest.fixture
+def held(site: Site) -> dict[str, Any]:
+    """A run that waits for a decision."""
+    site.sync(EVERYBODY)
+    run = site.sync(FEWER)
+    assert run["outcome"] == "held"
+    return run
+
+
+def active(site: Site) -> int:
+    """Return how many users with a sourcedId are active."""
+    return list(site.users().values()).count("active")
+
+
+def stored(run: dict[str, Any]) -> tuple[Any, ...]:
+    """Return how a run ended, and what was decided about it."""
+    found = stages.find(run["run_id"])
+    return found.outcome, found.decision
+
+
+def events(site: Site) -> list[tuple[Any, ...]]:
+    """Return what became of plans, as the audit of events has it."""
+    return site.rows(
+        "select event, actor, details from events "
+        "where site = :site and event like 'plan_%' order by id"
+    )
+
+
+def test_newer_applied_run_supersedes_a_held_one(site: Site, held: dict[str, Any]) -> None:
+    """A plan that waits ends as superseded once another one changed the roster."""
+    assert site.sync(staff(11))["outcome"] == "succeeded"
+    assert stored(held) == ("superseded", None)
+    code, output = said(site, "approve", held["run_id"])
+    assert code == 1
+    assert "superseded" in output
+    assert active(site) == 11
+
+
+@pytest.mark.parametrize(("package", "outcome"), [(EVERYBODY, "no_changes"), (staff(3), "held")])
+def test_newer_plan_supersedes_a_held_one(
+    site: Site, held: dict[str, Any], package: dict[str, str], outcome: str
+) -> None:
+    """What a newer package says counts, also where it changes nothing or is held itself.
+
+    The older run names the newer one, keeps the numbers that held it, and takes no decision.
+    """
+    newer = site.sync(package)
+    assert newer["outcome"] == outcome
+    assert stored(held) == ("superseded", None)
+    older = stages.find(held["run_id"])
+    named = f"run {newer['run_id']} of {newer['started_at'][:16].replace('T', ' ')} UTC"
+    told = f"Superseded, nothing was changed: {named} made a newer plan."
+    assert in_one_sentence(older) == told
+    assert [hold["found"] for hold in older.holds] == [6, 4]
+    assert older.ended_at is not None
+    for command in ("approve", "discard"):
+        code, output = said(site, command, held["run_id"])
+        assert (code, named in output) == (1, True)
+    assert active(site) == 10
+
+
+DELTA = csv_text(
+    "sourcedId,status,dateLastModified,role,givenName,familyName,email",
+    "u0,active,2026-11-25T00:00:00.000Z,teacher,Given,Family,u0@x.org",
+)
+
+
+@pytest.mark.parametrize(
+    ("package", "outcome"),
+    [
+        ({"users.csv": ""}, "rejected"),
+        ({"courses.csv": "sourcedId,title,courseCode\n,Art,A1\n"}, "no_changes"),
+        (as_delta("1.1", {"users.csv": DELTA}), "no_changes"),
+    ],
+    ids=["rejected", "other files", "delta"],
+)
+def test_only_a_plan_of_the_same_files_takes_the_place_of_another(
+    site: Site, held: dict[str, Any], package: dict[str, str], outcome: str
+) -> None:
+    """A package that was refused, is of other files or brings a part leaves an older plan be."""
+    assert site.sync(package)["outcome"] == outcome
+    assert stored(held) == ("held", None)
+    assert site.command("approve", held["run_id"])[1]["outcome"] == "succeeded"
+
+
+def test_preview_and_undo_supersede_nothing(site: Site, held: dict[str, Any]) -> None:
+    """Who only looks at a plan, or takes a run back, says nothing about the package that waits."""
+    assert site.command("plan", site.package(EVERYBODY))[0] == 0
+    assert stored(held) == ("held", None)
+    ((first,),) = site.rows(
+        "select run_id::text from runs where site = :site order by started_at limit 1"
+    )
+    code, undone = site.command("undo", first)
+    assert (code, undone["outcome"]) == (3, "held")
+    assert stored(held) == ("held", None)
+    assert site.command("approve", held["run_id"])[1]["outcome"] == "succeeded"
+    assert "changed the roster first" in stages.find(undone["run_id"]).reasons[0]
+
+
+def test_newer_plan_leaves_a_held_undo_alone(site: Site) -> None:
+    """An undo that waits is of another thing than a package, and stays."""
+    first = site.sync(EVERYBODY)
+    undone = site.command("undo", first["run_id"])[1]
+    assert undone["outcome"] == "held"
+    assert site.sync(EVERYBODY)["outcome"] == "no_changes"
+    assert stored(undone) == ("held", None)
+
+
+def after(run: dict[str, Any], hours: float) -> dt.datetime:
+    """Return a moment so many hours after a run began."""
+    return dt.datetime.fromisoformat(run["started_at"]) + dt.timedelta(hours=hours)
+
+
+def test_held_plan_waits_as_long_as_the_site_says(site: Site) -> None:
+    """A plan waits for the hours of the site's preferences, 72 at first."""
+    site.sync(EVERYBODY)
+    for hours in (72, 5):
+        site.command("preferences", "--set", f"approval_hours={hours}")
+        held = site.sync(FEWER)
+        waits = stages.find(held["run_id"]).expires_at
+        assert waits is not None
+        assert after(held, hours) < waits < after(held, hours + 0.1)
+    assert stages.find(site.sync(EVERYBODY)["run_id"]).expires_at is None
+
+
+def test_plan_that_nobody_decided_about_is_discarded(site: Site, held: dict[str, Any]) -> None:
+    """When its time is over a plan is discarded, once, with its sentence and its audit."""
+    assert held["run_id"] not in decisions.expire_due(after(held, 72))
+    assert decisions.expire(held["run_id"], now=after(held, 72)).outcome == "held"
+    assert held["run_id"] in decisions.expire_due(after(held, 73))
+    assert held["run_id"] not in decisions.expire_due(after(held, 74))
+    run = stages.find(held["run_id"])
+    told = "Discarded, nothing was changed: nobody decided within 72 hours."
+    assert in_one_sentence(run) == told
+    assert (run.outcome, run.decision, run.ended_at) == ("discarded", None, after(held, 73))
+    assert [hold["found"] for hold in run.holds] == [6, 4]
+    details = {
+        "run_id": held["run_id"],
+        "plan_hash": held["plan_hash"],
+        "reason": "nobody decided within 72 hours",
+    }
+    assert events(site) == [("plan_expired", "OneRoster", details)]
+    assert active(site) == 10
+
+
+@pytest.mark.parametrize("word", ["approve", "discard"])
+def test_decision_that_comes_too_late_is_told_so(
+    site: Site, held: dict[str, Any], word: str
+) -> None:
+    """Who decides after its time ends the run, and is told that nobody decided in time."""
+    with pytest.raises(NotHeldError, match="discarded, nobody decided within 72 hours"):
+        getattr(decisions, word)(held["run_id"], by="Ann", now=after(held, 73))
+    assert stored(held) == ("discarded", None)
+    assert [event for event, _, _ in events(site)] == ["plan_expired"]
+    assert active(site) == 10
+
+
+def test_decision_in_time_stands_when_the_time_is_over(site: Site, held: dict[str, Any]) -> None:
+    """What was approved in time does not expire, however late it is applied."""
+    decisions.note_approval(
+        held["run_id"], by="Ann", now=after(held, 71), plan_hash=held["plan_hash"]
+    )
+    assert held["run_id"] not in decisions.expire_due(after(held, 100))
+    again = decisions.approve(held["run_id"], by="Ann", now=after(held, 100))
+    assert again.outcome == "succeeded"
+    assert active(site) == 4

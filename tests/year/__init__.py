@@ -1,0 +1,14 @@
+"""A district's year: what is true, what a SIS makes of it, what goes wrong, and what becomes of it.
+
+* `truth` and `life` are the district as it is, which the sync can't see;
+* `sis` gives it sourcedIds, `mishaps` spoil the export, `agenda` says when;
+* `simulation` brings each day's package to the sync, `office` decides about what is held;
+* `watch` compares the roster with the truth, `tally` counts.
+"""
+
+from __future__ import annotations
+
+from year.agenda import AUTUMN as AUTUMN
+from year.agenda import YEAR as YEAR
+from year.simulation import Simulation as Simulation
+from year.simulation import WrongError as WrongError

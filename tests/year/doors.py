@@ -1,0 +1,183 @@
+"""The doors of the product that a simulated site goes through, at simulated times.
+
+A scheduled run looks at its package twice, two seconds apart; only the first slot of each month is
+begun that way, and those that find no package. The others are told the package that the product
+itself finds in the drop folder.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+import uuid
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from oneroster_sync import decisions, sources, stages
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.store import database, preferences
+from oneroster_sync.store.runs import Outcome, Trigger
+from oneroster_sync.sync import Request, sync, undo, what_waits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Site
+    from oneroster_sync.preferences import Preferences
+    from oneroster_sync.store.runs import Run
+    from year.tally import Tally
+
+_BY_HAND = """
+insert into users (site, given_name, family_name, email, login, role, status, managed)
+values (:site, 'By', 'Hand', :email, :login, 'teacher', 'active', false)
+"""
+_ERRORS = """
+select distinct code from findings where run_id::text = :run_id and severity = 'error'
+"""
+_BECAME = """
+select outcome, count(*) from runs
+where site = :site and expires_at is not null group by outcome
+"""
+_CAME = """
+select sourced_id from changes
+where run_id::text = :run_id and kind = 'user' and action in ('add', 'reactivate')
+"""
+_BEFORE = dt.timedelta(hours=3)
+"""How long before a sync its package is written."""
+
+
+class Doors:
+    """One site, its drop folder and its clock."""
+
+    def __init__(self, site: Site, tally: Tally, now: dt.datetime) -> None:
+        """Make the drop folder; the site's scheduled syncs read from there."""
+        self.site = site
+        self.tally = tally
+        self.now = now
+        self.drop = site.folder / "drop"
+        self.drop.mkdir()
+        self._runs = itertools.count()
+
+    # Preferences and accounts
+
+    def preferences(self) -> Preferences:
+        """Return the site's preferences."""
+        with database.engine().connect() as connection:
+            return preferences.load(connection, self.site.name)
+
+    def save(self, **settings: Any) -> None:
+        """Save some of the site's preferences."""
+        with database.engine().begin() as connection:
+            chosen = preferences.load(connection, self.site.name)
+            chosen = chosen.model_copy(update=settings)
+            preferences.save(connection, chosen, actor="the office", now=self.now)
+
+    def make_account(self, email: str) -> None:
+        """Make an account by hand."""
+        bound = {"site": self.site.name, "email": email, "login": email.casefold()}
+        with database.engine().begin() as connection:
+            connection.execute(sa.text(_BY_HAND), bound)
+
+    # The drop folder
+
+    def put(self, name: str, content: bytes) -> Path:
+        """Put a file into the drop folder as if some hours ago, and leave two older ones there."""
+        for old in sorted(self.drop.iterdir())[:-2]:
+            old.unlink()
+        path = self.drop / name
+        path.write_bytes(content)
+        at = (self.now - _BEFORE).timestamp()
+        os.utime(path, (at, at))
+        return path
+
+    def empty(self) -> tuple[str, bytes]:
+        """Empty the drop folder, and return what was newest in it."""
+        newest = sources.newest_package(self.drop)
+        kept = newest.name, newest.read_bytes()
+        for old in self.drop.iterdir():
+            old.unlink()
+        return kept
+
+    # Runs
+
+    def scheduled(self, *, by_itself: bool) -> Run:
+        """Sync what is in the drop folder; `by_itself` lets the product look for it."""
+        if not by_itself and any(self.drop.iterdir()):
+            return self.again()
+        request = self._request(None, Trigger.SCHEDULE)
+        try:
+            return self._noted(sync(request, clock=self._clock))
+        except sources.NoSourceError:
+            return self._noted(stages.find(request.run_id))
+
+    def again(self) -> Run:
+        """Sync the newest package of the drop folder."""
+        package = str(sources.newest_package(self.drop))
+        return self._noted(sync(self._request(package, Trigger.COMMAND), clock=self._clock))
+
+    def upload(self, path: Path, kind: Kind) -> Run:
+        """Upload a file."""
+        request = self._request(str(path), Trigger.UPLOAD, kind)
+        return self._noted(sync(request, clock=self._clock))
+
+    def what_waits(self, run: Run) -> Run | None:
+        """Bring what a run left for a decision; None when it left nothing."""
+        request = what_waits(run, self._run_id())
+        return self._noted(sync(request, clock=self._clock)) if request else None
+
+    def undo(self, run_id: str) -> tuple[Run, list[str]]:
+        """Take a run back, and return what it says that it leaves alone."""
+        request = replace(self._request(None, Trigger.COMMAND), undoes=run_id)
+        done, left = undo(request, clock=self._clock)
+        self.tally.decisions["undone"] += 1
+        return self._noted(done), left
+
+    def decide(self, run: Run, reason: str, *, approves: bool) -> Run:
+        """Approve or discard exactly the plan that was held."""
+        decide = decisions.approve if approves else decisions.discard
+        now, plan = self.now, run.plan_hash
+        run = decide(run.run_id, by="the office", now=now, plan_hash=plan, reason=reason)
+        self.tally.decisions[f"{run.decision}"] += 1
+        if run.applied_at is not None:
+            self.tally.note_changes(run)
+        return run
+
+    def expire_due(self) -> None:
+        """Let the product discard what nobody decided about in time."""
+        decisions.expire_due(self.now)
+
+    # What has become of them
+
+    def codes(self, run: Run) -> set[str]:
+        """Return the reasons for which a run was held, or rejected."""
+        if run.outcome is Outcome.REJECTED:
+            return {code for (code,) in self.site.rows(_ERRORS, run_id=run.run_id)}
+        return {hold["code"] for hold in run.holds}
+
+    def came_with(self, run_id: str) -> set[str]:
+        """Return the sourcedIds of the users that a run added or brought back."""
+        return {id_ for (id_,) in self.site.rows(_CAME, run_id=run_id)}
+
+    def became(self) -> Counter[str]:
+        """Return what became of the plans that were held."""
+        return Counter(dict(self.site.rows(_BECAME)))
+
+    def _noted(self, run: Run) -> Run:
+        self.tally.note_end(run)
+        if run.applied_at is not None:
+            self.tally.note_changes(run)
+        return run
+
+    def _request(self, package: str | None, trigger: Trigger, kind: Kind = Kind.PACKAGE) -> Request:
+        return Request(self._run_id(), self.site.name, package, trigger, str(trigger), kind)
+
+    def _run_id(self) -> str:
+        name = f"{self.site.name}/{self.tally.seed}/{next(self._runs)}"
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+    def _clock(self) -> dt.datetime:
+        return self.now

@@ -1,0 +1,84 @@
+"""The office: decides about held plans by what it reads in their reasons and what was announced.
+
+It never looks at the truth. Its rules, all of which a plan must pass:
+
+* many errors or another district's file is nobody's will: discard; so is an empty file, but for
+  classes and enrollments when the school year has ended;
+* another school year needs its announcement, other sourcedIds a new SIS or a new catalog;
+* mass updates need a new SIS, a new catalog or a new school year;
+* removals need as many leavers or ended courses as were announced since the last package that was
+  taken, or a school that closes, or the change that explains them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oneroster_sync.store.runs import Run
+    from year.life import News
+
+LEAVES, ENDS, CLOSES = "leaves", "course ends", "school closes"
+NEW_SIS, NEW_CATALOG = "new SIS", "new catalog"
+YEAR_ENDS, NEW_YEAR = "school year ends", "new school year"
+_LATELY = dt.timedelta(days=21)
+_NEVER = ("guard.error_rate", "guard.wrong_source")
+_OF_CLASSES = ("classes.csv", "enrollments.csv")
+_EXPLAINED_BY = {
+    "guard.other_year": (NEW_YEAR,),
+    "guard.identity_shift": (NEW_SIS, NEW_CATALOG),
+    "guard.updates": (NEW_SIS, NEW_CATALOG, NEW_YEAR),
+}
+_PER_LEAVER = 6
+"""So many assignments may go with a leaver or a course."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a plan is approved, and why."""
+
+    approves: bool
+    reason: str
+
+
+def judge(run: Run, news: News, *, since: dt.date, today: dt.date) -> Verdict:
+    """Decide about a held plan.
+
+    Args:
+        run: With the numbers that the guards judged.
+        news: What was announced.
+        since: The day of the last package that was taken.
+        today: The day of the decision.
+    """
+    for hold in run.holds:
+        if not _is_explained(hold, news, since, today):
+            return Verdict(approves=False, reason=f"nothing announced explains {hold['code']}")
+    return Verdict(approves=True, reason="as announced")
+
+
+def _is_explained(hold: dict[str, Any], news: News, since: dt.date, today: dt.date) -> bool:
+    code, kind = hold["code"], hold["kind"]
+    lately = today - _LATELY
+    if code in _NEVER:
+        return False
+    if code == "guard.empty_file":
+        return kind in _OF_CLASSES and news.count(lately, YEAR_ENDS) > 0
+    if code in _EXPLAINED_BY:
+        return news.count(lately, *_EXPLAINED_BY[code]) > 0
+    return _is_announced(hold, news, since, lately)
+
+
+def _is_announced(hold: dict[str, Any], news: News, since: dt.date, lately: dt.date) -> bool:
+    """Tell whether so many removals were announced, in the site or in a school."""
+    kind, closing = hold["kind"], {one.school for one in news.since(since, CLOSES)}
+    if hold["school"] in closing:
+        return True
+    if kind == "users":
+        return int(hold["found"]) <= news.count(since, LEAVES, CLOSES)
+    if closing or news.count(lately, NEW_SIS, NEW_CATALOG, NEW_YEAR):
+        return True
+    if kind == "courses":
+        return int(hold["found"]) <= news.count(since, ENDS)
+    return int(hold["found"]) <= _PER_LEAVER * news.count(since, ENDS, LEAVES)
