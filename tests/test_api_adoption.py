@@ -51,7 +51,8 @@ class Story:
 
     Attributes:
         live: The Airflow.
-        first: The run of the package.
+        held: The run of the package, as it waited.
+        first: The same after it was approved.
         report: Its report, as the API tells it.
         csv: The same as a download.
         linked: The run of what was left of the download.
@@ -59,6 +60,7 @@ class Story:
     """
 
     live: Live
+    held: dict[str, Any]
     first: dict[str, Any]
     report: dict[str, Any]
     csv: str
@@ -73,14 +75,26 @@ def story() -> Iterator[Story]:
         for account in BY_HAND:
             live.rows(_ACCOUNT, *account, account[-1])
         package = zipped({**SCHOOL, "users.csv": SCHOOL["users.csv"].replace("Ann,", "=Annie,")})
-        first = live.follow(live.admin.upload(package))
+        started = live.admin.upload(package)
+        held = live.follow(started)
+        decision = {"plan_hash": held["plan_hash"], "reason": "Bob gets a second account"}
+        live.admin.post(f"runs/{held['run_id']}/approve", decision)
+        first = live.follow(started)
         where = f"runs/{first['run_id']}/adoption"
         report = live.admin.get(where)
         text = live.admin.send("GET", f"{where}.csv").text
         kept = [line for line in text.splitlines() if not line.startswith("bob@")]
         linked = live.follow(live.admin.upload("\r\n".join(kept).encode(), "links"))
         after = live.follow(live.admin.upload(package))
-        yield Story(live, first, report, text, linked, after)
+        yield Story(live, held, first, report, text, linked, after)
+
+
+def test_first_sync_waits_for_a_word_about_near_matches(story: Story) -> None:
+    """Before people get a second account somebody is asked, and told how to link the first."""
+    (hold,) = story.held["holds"]
+    assert (hold["code"], hold["kind"], hold["found"]) == ("guard.look_alikes", "accounts", 1)
+    assert story.held["outcome"] == "held"
+    assert "1 of 4 accounts made by hand look like new people" in story.held["sentence"]
 
 
 def test_package_links_and_adopts_nobody(story: Story) -> None:

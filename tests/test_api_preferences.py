@@ -107,7 +107,7 @@ def test_saved_time_moves_the_next_run_in_airflow(live: Live) -> None:
 def test_what_was_saved_comes_back(live: Live) -> None:
     """Every setting comes back as it was saved, with the version counted up and the saver named."""
     before = shown(live)
-    settings = {
+    settings: dict[str, Any] = {
         "credited_admin": "admin@example.org",
         "days": ["monday", "sunday"],
         "time_utc": "23:59",
@@ -123,11 +123,29 @@ def test_what_was_saved_comes_back(live: Live) -> None:
             "users": {"percent": 2.5, "minimum": 1, "cap": 7},
             "courses": {"percent": 0.0, "minimum": 9, "cap": None},
             "assignments": {"percent": 100.0, "minimum": 5, "cap": 0},
+            "school": {"percent": 33.0, "minimum": 3, "cap": 30},
+            "updated_users": {"percent": 50.0, "minimum": 10, "cap": 400},
+            "updated_courses": {"percent": 60.0, "minimum": 11, "cap": None},
+            "sourced_ids": {"percent": 5.0, "minimum": 2, "cap": 9},
             "error_percent": 1.0,
             "known_percent": 99.0,
+            "removals_wait": True,
+            "raised": {"percent": 40.0, "until": "2027-07-31", "note": "two schools merge"},
+        },
+        "approval_hours": 48,
+        "create_only_until": "2027-08-31",
+        "expire_ended_terms": False,
+        "stale_after_days": None,
+        "notices": {
+            "recipients": ["sis@district.example"],
+            "channels": [],
+            "topics": ["held", "digest"],
+            "errors_from": 7,
         },
         "source": "/srv/it's here/*.zip",
     }
+    assert settings.keys() == before["settings"].keys()
+    assert settings["guards"].keys() == before["settings"]["guards"].keys()
     saved = live.admin.put(PREFERENCES, {"version": before["version"], "settings": settings})
     assert saved["settings"] == shown(live)["settings"] == settings
     assert saved["version"] == before["version"] + 1

@@ -124,6 +124,23 @@ def test_mass_of_updates_is_held() -> None:
     assert held(roster, renamed(40), guards=Guards(updated_users=LAX)) == []
 
 
+def test_rollover_is_no_mass_of_updates() -> None:
+    """Every course goes to the next school year once a year; a title that moves as well counts."""
+    roster = roster_of(
+        courses=csv_text(
+            "sourced_id,title,school_year_sourced_id", *(f"c{n},C{n},y26" for n in range(40))
+        )
+    )
+
+    def of_next_year(retitled: int) -> dict[str, str]:
+        rows = [f"c{n},{'New' if n < retitled else ''}C{n},y27" for n in range(40)]
+        return {"courses.csv": csv_text("sourcedId,title,schoolYearSourcedId", *rows)}
+
+    assert len(plan_of(roster, of_next_year(0)).courses) == 40
+    assert held(roster, of_next_year(29)) == []
+    assert held(roster, of_next_year(30)) == [("guard.updates", "courses", 30, 40)]
+
+
 def test_courses_under_new_sourced_ids_are_held() -> None:
     """Courses that come under other sourcedIds wait as people do."""
     roster = roster_of(

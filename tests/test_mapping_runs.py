@@ -58,7 +58,10 @@ def kept(site: Site) -> list[list[tuple[Any, ...]]]:
     """Return everything that a site holds, by the names that the SIS gives."""
     query = "select to_jsonb(t) - 'updated_at' from {} t where site = :site order by 1::text"
     tables = ("users", "courses", "enrollments", "classes", "roles")
-    return [*(site.rows(query.format(table)) for table in tables), [*site.assignments().items()]]
+    return [
+        *(site.rows(query.format(table)) for table in tables),
+        sorted(site.assignments().items()),
+    ]
 
 
 def audit(site: Site, run: dict[str, Any]) -> list[tuple[Any, ...]]:

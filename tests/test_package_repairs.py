@@ -79,6 +79,8 @@ def test_value_is_repaired_where_it_is_clear(
             "sourced_id": None,
             "expected": None,
             "rows": rows,
+            "target_file": None,
+            "target": None,
         }
     ]
     assert extracted.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables

@@ -230,3 +230,23 @@ def test_blank_addresses_are_nobodys() -> None:
     )
     assert planned.users == [("add", "bob"), ("add", "cec")]
     assert planned.codes == []
+
+
+def test_blank_address_takes_no_login_away() -> None:
+    """Who has a login keeps it while the cell is blank, and another change of the row is made."""
+    roster = roster_of(users="sourced_id,email,given_name\nann,Ann@x.org,Ann\nbob,bob@x.org,Bob")
+    package = {"users.csv": "sourcedId,email,givenName\nann,,Anna\nbob,,Bob\nnew,,New"}
+    planned = plan_of(roster, package)
+    assert planned.users == [("update", "ann"), ("add", "new")]
+    assert planned.user("ann") == {"given_name": ("Ann", "Anna")}
+    assert planned.codes == []
+
+
+def test_blank_address_gives_way_to_who_has_it_now() -> None:
+    """An address that another row of the package names is that row's; nobody keeps it as well."""
+    planned = plan_of(
+        roster_of(users="sourced_id,email\nann,shared@x.org\nbob,bob@x.org"),
+        {"users.csv": "sourcedId,email\nann,\nbob,shared@x.org"},
+    )
+    assert planned.user("ann")["login"] == ("shared@x.org", None)
+    assert planned.user("bob")["login"] == ("bob@x.org", "shared@x.org")

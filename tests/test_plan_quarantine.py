@@ -315,3 +315,48 @@ def test_bad_rows_are_counted_where_they_stand() -> None:
     assert planned.bad("users") == ["bob"]
     assert planned.bad("courses") == ["maths"]
     assert planned.bad("classes") == []
+
+
+RENUMBERED = "sourcedId,classSourcedId,userSourcedId"
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ("! tue-1,a1,nobody", {"ann"}),
+        ("! tue-1,nowhere,ann", {"ann"}),
+        ("! tue-1,nowhere,nobody", {"ann", "dan"}),
+        ("! tue-1,,", {"ann", "dan"}),
+        ("! tue-1,b1,bob", set()),
+    ],
+    ids=["user unknown", "class unknown", "both unknown", "a cell too many", "somebody else's"],
+)
+def test_broken_row_of_a_night_that_numbers_anew_stands_for_whom_it_may(
+    row: str, kept: set[str]
+) -> None:
+    """Where every enrollment has another sourcedId, a broken one keeps whomever it may be of."""
+    roster = roster_of(
+        users="sourced_id,email\nann,ann@x.org\nbob,bob@x.org\ncec,cec@x.org\ndan,dan@x.org",
+        courses="sourced_id,title\nart,Art\nbio,Bio\nlaw,Law",
+        assignments="user,course\nann,art\nbob,bio\ncec,bio\ndan,law",
+        classes="sourced_id,course_sourced_id\na1,art\nb1,bio\nl1,law",
+        enrollments="""
+            sourced_id,user_sourced_id,class_sourced_id,role,course_sourced_id
+            mon-1,ann,a1,teacher,art
+            mon-2,bob,b1,teacher,bio
+            mon-3,cec,b1,teacher,bio
+            mon-4,dan,l1,teacher,law
+        """,
+    )
+    rows = f"{RENUMBERED}\n{row}\ntue-2,b1,bob\ntue-3,b1,cec"
+    planned = plan_of(roster, {"enrollments.csv": rows})
+    courses = {"ann": "art", "dan": "law"}
+    gone = [("remove", user, courses[user]) for user in sorted(courses) if user not in kept]
+    assert planned.assignments == gone
+
+
+def test_broken_row_of_a_system_that_keeps_its_numbers_stands_for_its_own_only() -> None:
+    """Where sourcedIds last, a broken row under a new one is a new enrollment, not an old one."""
+    rows = "e1,ann,m1\n! e3,nobody,a1"
+    package = {"enrollments.csv": f"sourcedId,userSourcedId,classSourcedId\n{rows}"}
+    assert plan_of(TAUGHT, package).assignments == [("remove", "bob", "art")]

@@ -10,6 +10,7 @@ import pytest
 from conftest import csv_text
 from oneroster_sync.plan.assignments import NOT_TAUGHT, TERMS_ENDED
 from roster_of import plan_of, roster_of
+from test_guards import held
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -127,3 +128,28 @@ def test_end_of_term_is_not_held(site: Site) -> None:
     assert run["counts"]["assignments"]["removed"] == 40
     site.command("preferences", "--set", "expire_ended_terms=false")
     assert site.sync(package(8))["outcome"] == "held"
+
+
+@pytest.mark.parametrize("file", ["classes.csv", "enrollments.csv"])
+@pytest.mark.parametrize(
+    ("ends", "reasons"),
+    [
+        ([], []),
+        (["2026-06-30", "2026-11-24"], []),
+        (["2026-06-30", "2026-11-25"], ["guard.empty_file"]),
+        (["2026-06-30", ""], ["guard.empty_file"]),
+    ],
+    ids=["none", "ended", "one ends today", "one has no end"],
+)
+def test_files_of_classes_may_be_empty_in_summer(
+    file: str, ends: list[str], reasons: list[str]
+) -> None:
+    """Once all classes that are remembered have ended, nothing is missing from an empty file."""
+    rows = [f"c{number},m1,{end}" for number, end in enumerate(ends)]
+    roster = roster_of(
+        users="sourced_id,email\nann,ann@x.org",
+        courses="sourced_id,title\nm1,Maths",
+        classes=csv_text("sourced_id,course_sourced_id,ends_on", *rows),
+    )
+    header = {"classes.csv": "sourcedId,courseSourcedId", "enrollments.csv": "sourcedId,role"}
+    assert [code for code, *_ in held(roster, {file: header[file]})] == reasons

@@ -140,6 +140,19 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
             hold("guard.identity_shift", "users", 19, 20),
             "19 of 20 users would get another sourcedId",
         ),
+        (
+            hold("guard.school_removals", "users", 6, 9) | {"school": "Hill"},
+            "6 of 9 users of Hill would go",
+        ),
+        (hold("guard.updates", "courses", 75, 90), "75 of 90 courses would change"),
+        (
+            hold("guard.other_year", "academicSessions.csv", 3, 3),
+            "the package is of another school year",
+        ),
+        (
+            hold("guard.look_alikes", "accounts", 2, 7),
+            "2 of 7 accounts made by hand look like new people",
+        ),
         (hold("guard.of_tomorrow", "users", 1, 2), "1 of 2 users"),
     ],
 )

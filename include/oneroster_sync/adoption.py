@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from oneroster_sync.findings import export
-from oneroster_sync.plan.adoption import HOW, SCHEMA
-from oneroster_sync.run_contents import read_changes
+from oneroster_sync.plan.adoption import HOW
+from oneroster_sync.run_contents import read_accounts, read_changes
 from oneroster_sync.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -110,10 +110,9 @@ def in_words(account: dict[str, Any]) -> str:
 
 
 def _read(run: Run) -> pa.Table:
-    folder = RunFolder.of(run.site, run.run_id)
-    if not folder.path.exists():
+    if not RunFolder.of(run.site, run.run_id).path.exists():
         raise ReportGoneError(f"the report of run {run.run_id} is not there any more")
-    return folder.read_tables("adoption").get("accounts", SCHEMA.empty_table())
+    return read_accounts(run)
 
 
 def _named(connection: Connection, run: Run, part: pa.Table) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from oneroster_sync.findings import Findings
 from oneroster_sync.package.extract import Extracted
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan import Counts, Plan
+from oneroster_sync.plan.adoption import SCHEMA
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
 
@@ -61,6 +62,12 @@ def read_changes(run: Run) -> Plan:
     """
     version = RunFolder.of(run.site, run.run_id).read_json("plan")["base_version"]
     return Plan(run.site, version, *_changes(run.site, run.run_id, run.plan_hash), links={})
+
+
+def read_accounts(run: Run) -> pa.Table:
+    """Return whose the accounts made by hand may be, as `match_accounts` told it; else nothing."""
+    tables = RunFolder.of(run.site, run.run_id).read_tables("adoption")
+    return tables.get("accounts", SCHEMA.empty_table())
 
 
 @functools.lru_cache(maxsize=1)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _KINDS = {"users": "user", "courses": "course", "assignments": "course assignment"}
 _NOT_DONE = {"errors", "ignored"}
+_DONE = {"rekeyed": "given another sourcedId"}
+"""What was done, where the name of its count says it to nobody."""
 _SCOPES = {
     Scope.USERS: "Users",
     Scope.COURSES: "Courses",
@@ -74,7 +76,7 @@ _SENTENCES = {
 def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
     """Return what a plan comes to, as `20 users added, 3 users deactivated`."""
     parts = [
-        f"{_counted(number, _KINDS[kind])} {word}"
+        f"{_counted(number, _KINDS[kind])} {_DONE.get(word, word)}"
         for kind, numbers in (counts or {}).items()
         for word, number in numbers.items()
         if number and word not in _NOT_DONE
@@ -129,13 +131,17 @@ def why_held(run: Run) -> str:
         many = f"{kind}s" if hold["kind"] in _KINDS else f"rows of {kind}"
         what = {
             "guard.removals": "{found} of {of} {many} would go",
+            "guard.school_removals": "{found} of {of} {many} of {school} would go",
+            "guard.updates": "{found} of {of} {many} would change",
             "guard.error_rate": "{found} of {of} {many} have errors",
             "guard.empty_file": "{kind} holds no rows",
             "guard.wrong_source": "only {found} of {of} known {many} are in the package",
             "guard.identity_shift": "{found} of {of} {many} would get another sourcedId",
+            "guard.other_year": "the package is of another school year",
+            "guard.look_alikes": "{found} of {of} accounts made by hand look like new people",
         }.get(hold["code"], "{found} of {of} {many}")
         numbers = {"found": f"{hold['found']:,}", "of": f"{hold['of']:,}"}
-        told.append(what.format(**numbers, many=many, kind=kind))
+        told.append(what.format(**numbers, many=many, kind=kind, school=hold.get("school")))
     return "; ".join(told) or "; ".join(run.reasons) or "it waits for a decision"
 
 

@@ -30,7 +30,13 @@ from oneroster_sync.plan.guards import REMOVAL_CODES
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import let_the_rest_go_on, make_plan, note_plan, rejection
 from oneroster_sync.preferences import Scope
-from oneroster_sync.run_contents import all_findings, read_counts, read_extracted, read_plan
+from oneroster_sync.run_contents import (
+    all_findings,
+    read_accounts,
+    read_counts,
+    read_extracted,
+    read_plan,
+)
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
 from oneroster_sync.store import database, held, run_details, runs
@@ -184,6 +190,7 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         rows=extracted.rows,
         today=run.started_at.date(),
         schools=schools,
+        accounts=read_accounts(run),
     )
     for hold in holds:
         log.warning("Held: %s", hold.in_words())

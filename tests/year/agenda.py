@@ -356,9 +356,8 @@ YEAR = Agenda(
         day(4, 5): SHIFT,
     },
     may_be_held={
-        day(6, 30): frozenset({"guard.empty_file"}),
         day(8, 2): SHIFT,
-        day(8, 18): REMOVALS | {"guard.updates"},
+        day(8, 18): REMOVALS,
     },
 )
 """365 days from September to August."""

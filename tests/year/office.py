@@ -24,12 +24,11 @@ LEAVES, ENDS, CLOSES = "leaves", "course ends", "school closes"
 NEW_SIS, NEW_CATALOG = "new SIS", "new catalog"
 YEAR_ENDS, NEW_YEAR = "school year ends", "new school year"
 _LATELY = dt.timedelta(days=21)
-_NEVER = ("guard.error_rate", "guard.wrong_source")
-_OF_CLASSES = ("classes.csv", "enrollments.csv")
+_NEVER = ("guard.empty_file", "guard.error_rate", "guard.wrong_source")
 _EXPLAINED_BY = {
     "guard.other_year": (NEW_YEAR,),
     "guard.identity_shift": (NEW_SIS, NEW_CATALOG),
-    "guard.updates": (NEW_SIS, NEW_CATALOG, NEW_YEAR),
+    "guard.updates": (NEW_SIS, NEW_CATALOG),
 }
 _PER_LEAVER = 6
 """So many assignments may go with a leaver or a course."""
@@ -59,12 +58,10 @@ def judge(run: Run, news: News, *, since: dt.date, today: dt.date) -> Verdict:
 
 
 def _is_explained(hold: dict[str, Any], news: News, since: dt.date, today: dt.date) -> bool:
-    code, kind = hold["code"], hold["kind"]
+    code = hold["code"]
     lately = today - _LATELY
     if code in _NEVER:
         return False
-    if code == "guard.empty_file":
-        return kind in _OF_CLASSES and news.count(lately, YEAR_ENDS) > 0
     if code in _EXPLAINED_BY:
         return news.count(lately, *_EXPLAINED_BY[code]) > 0
     return _is_announced(hold, news, since, lately)

@@ -28,6 +28,8 @@ HOW = ("login", "name", "mailbox", "linked", "orphan")
 * linked: an earlier run linked the account to the person, and it is not managed yet;
 * orphan: an active account that is like nobody.
 """
+NEAR = ("name", "mailbox")
+"""Those of whom a person has to tell whether they are the same."""
 SCHEMA = pa.schema([("id", pa.int64()), ("sourced_id", pa.string()), ("how", pa.string())])
 
 _OF_PEOPLE = ("sourced_id", "given_name", "family_name", "login")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.assignments import assignment_changes
-from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins
+from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins, with_known_logins
 from oneroster_sync.plan.courses import course_changes
 from oneroster_sync.plan.definition import Plan
 from oneroster_sync.plan.fields import (
@@ -83,6 +83,8 @@ def build_plan(
     good, bad, findings = dict(valid), dict(quarantined), Findings()
     rekeys = propose_rekeys(good, bad, modes, roster, preferences.guards.sourced_ids)
     before, roster = roster, rekeys.applied_to(roster)
+    if "users" in good:
+        good["users"] = with_known_logins(good["users"], bad["users"], roster.users)
     _settle_claims(good, bad, modes, roster, findings, adopt=preferences.adopt_accounts)
     _note_unclear(bad, findings)
     links = {

@@ -2,7 +2,7 @@
 
 Two rows of one package that claim one address are found by the suite. Here a row meets a user of
 the roster that stays active and is not the row's own: the row is quarantined, and with it the
-enrollments that hang from it.
+enrollments that hang from it. A row without an address leaves its user the one that they have.
 """
 
 from __future__ import annotations
@@ -14,11 +14,29 @@ import pyarrow.compute as pc
 
 from oneroster_sync.findings import Severity
 from oneroster_sync.package.manifest import Mode
-from oneroster_sync.plan.compare import positions
+from oneroster_sync.plan.compare import positions, put
 from oneroster_sync.plan.links import GOING, is_unclear
 
 if TYPE_CHECKING:
     from oneroster_sync.plan.roster import Roster
+
+
+def with_known_logins(rows: pa.Table, quarantined: pa.Table, stored: pa.Table) -> pa.Table:
+    """Give rows without an e-mail address the one that their user has, unless another row takes it.
+
+    A blank cell is somebody's slip more often than the wish that a person can't log in any more.
+
+    Args:
+        rows: Rows of users.csv that are used.
+        quarantined: Rows with errors.
+        stored: The site's users.
+    """
+    before = stored.take(positions(rows["sourcedId"], stored["sourced_id"]))
+    claimed = pa.concat_arrays([t["login"].combine_chunks() for t in (rows, quarantined)])
+    kept = pc.and_(pc.is_null(rows["login"]), pc.invert(pc.is_in(before["login"], claimed)))
+    for name in ("email", "login"):
+        rows = put(rows, name, pc.if_else(kept, before[name], rows[name]))
+    return rows
 
 
 def taken_logins(

@@ -6,18 +6,19 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings import CODES, Finding
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan.adoption import NEAR
 from oneroster_sync.plan.assignments import TERMS_ENDED
-from oneroster_sync.plan.compare import positions
+from oneroster_sync.plan.compare import differs, positions
+from oneroster_sync.plan.fields import COURSE_FIELDS
 from oneroster_sync.plan.rekeys import is_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    import pyarrow as pa
 
     from oneroster_sync.plan.definition import Plan
     from oneroster_sync.plan.roster import Roster
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 
 _FEW = 5
 """Below so many records no share of them is a mass change."""
+ACCOUNTS = "accounts"
+"""What a guard counts that looks at accounts made by hand."""
 _WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
-_EMPTY_COUNTS = ("users", "roles", "courses", "classes", "enrollments")
+_NEVER_EMPTY = ("users", "roles", "courses")
+_EMPTY_IN_SUMMER = ("classes", "enrollments")
+"""Files that may have no rows between two school years."""
 _EARLY, _LATE = dt.timedelta(days=30), dt.timedelta(days=90)
 """How far from today all sessions of a package may lie, in the future and in the past."""
 REMOVAL_CODES = frozenset({"guard.removals", "guard.school_removals"})
@@ -39,7 +44,7 @@ class Hold:
 
     Attributes:
         code: A finding code of the layer `guard`.
-        kind: users, courses, assignments or the name of a file.
+        kind: users, courses, assignments, accounts or the name of a file.
         found: How many records or rows the guard looks for.
         of: How many there are.
         limit: What the site allows, in words.
@@ -84,6 +89,7 @@ def check_plan(
     rows: Mapping[str, int],
     today: dt.date,
     schools: Iterable[Mapping[str, Any]] = (),
+    accounts: pa.Table | None = None,
 ) -> tuple[Hold, ...]:
     """Return every reason to hold a plan; none means that it is clear.
 
@@ -100,8 +106,9 @@ def check_plan(
         rows: File → how many rows it has, staff or not.
         today: The day of the run: a raised limit counts until its day.
         schools: What the plan comes to in each school, as `count_by_school` tells it.
+        accounts: Whose the accounts made by hand may be, as `match_accounts` tells it.
     """
-    holds = _empty_files(modes, rows, roster)
+    holds = _empty_files(modes, rows, roster, today)
     if not plan.is_empty():
         removals = _removals(plan, roster, guards, today)
         holds += [
@@ -112,6 +119,7 @@ def check_plan(
             *_wrong_source(guards, modes, valid, quarantined, roster, plan),
             *_other_year(valid, roster, today),
             *_identity_shift(plan, roster, guards.sourced_ids),
+            *_look_alikes(accounts, roster),
         ]
     return tuple(sorted(holds, key=lambda hold: (hold.code, hold.kind, hold.school or "")))
 
@@ -166,11 +174,20 @@ def _updates(plan: Plan, roster: Roster, guards: Guards) -> list[Hold]:
     holds = []
     for kind, table, limit in (
         ("users", plan.users, guards.updated_users),
-        ("courses", plan.courses, guards.updated_courses),
+        ("courses", _beyond_their_year(plan.courses), guards.updated_courses),
     ):
         found = int(pc.sum(pc.equal(table["action"], "update")).as_py() or 0)
         holds += _beyond("guard.updates", kind, found, roster.managed_active(kind), limit)
     return holds
+
+
+def _beyond_their_year(courses: pa.Table) -> pa.Table:
+    """Leave out the changes to courses that go to another school year, and are as they were."""
+    moved = pa.repeat(False, courses.num_rows)
+    for name in COURSE_FIELDS:
+        if name != "school_year_sourced_id":
+            moved = pc.or_(moved, differs(courses[f"before_{name}"], courses[f"after_{name}"]))
+    return courses.filter(moved)
 
 
 def _beyond(
@@ -203,11 +220,18 @@ def _errors(
     return holds
 
 
-def _empty_files(modes: Mapping[str, Mode], rows: Mapping[str, int], roster: Roster) -> list[Hold]:
+def _empty_files(
+    modes: Mapping[str, Mode], rows: Mapping[str, int], roster: Roster, today: dt.date
+) -> list[Hold]:
+    """Hold files without rows; those of classes not while none that is remembered goes on."""
+    ends = roster.links["classes"]["ends_on"]
+    go_on = pc.any(pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)).as_py()
+    is_summer = roster.managed_active("users") > 0 and not go_on
+    expected = _NEVER_EMPTY if is_summer else (*_NEVER_EMPTY, *_EMPTY_IN_SUMMER)
     of = {"users": roster.managed_active("users"), "courses": roster.managed_active("courses")}
     return [
         Hold("guard.empty_file", f"{name}.csv", 0, of.get(name, 0), "at least one row")
-        for name in _EMPTY_COUNTS
+        for name in expected
         if modes.get(name) is Mode.BULK and rows.get(name) == 0
     ]
 
@@ -269,6 +293,17 @@ def _identity_shift(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
         of = roster.managed_active(kind)
         holds += _beyond("guard.identity_shift", kind, found, of, limit)
     return holds
+
+
+def _look_alikes(accounts: pa.Table | None, roster: Roster) -> list[Hold]:
+    """Hold a site's first sync that would give people who seem to have an account a second one."""
+    users = roster.users
+    if accounts is None or pc.any(users["managed"]).as_py():
+        return []
+    near = pc.is_in(accounts["how"], pa.array(NEAR))
+    found = pc.sum(pc.and_(near, pc.not_equal(accounts["id"], roster.credited_admin))).as_py() or 0
+    limit = "each that is like a person told whose it is"
+    return [Hold("guard.look_alikes", ACCOUNTS, found, users.num_rows, limit)] if found else []
 
 
 def _changes_id(table: pa.Table) -> pa.ChunkedArray:

@@ -78,6 +78,8 @@ def merge_link(
         pc.invert(pc.is_in(stored["sourced_id"], valid["sourcedId"].combine_chunks()))
     )
     protected = _protected(name, kept, quarantined)
+    if name == "enrollments":
+        protected = pc.or_(protected, _may_stand_for(kept, fresh, quarantined[name]))
     untouched = kept.filter(pc.invert(protected))
     if mode is Mode.BULK:
         untouched = untouched.slice(0, 0)
@@ -159,6 +161,40 @@ def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -
     pairs = _pair(own["userSourcedId"], own["classSourcedId"]).drop_null()
     stored = _pair(kept["user_sourced_id"], kept["class_sourced_id"])
     return pc.or_(protected, pc.is_in(stored, pairs.combine_chunks()))
+
+
+def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Array:
+    """Tell which remembered enrollments a row with an error may stand for under a new sourcedId.
+
+    Many systems number enrollments anew every night. In such a package a sourcedId names nothing:
+    a broken row is known by its user and class, by one of them where the other leads nowhere, and
+    may be anybody's where both do.
+
+    Args:
+        kept: Remembered enrollments whose sourcedIds no row that is used has.
+        fresh: Enrollments of the package.
+        broken: Its rows with errors.
+    """
+    pairs = _pair(kept["user_sourced_id"], kept["class_sourced_id"]).combine_chunks()
+    again = pc.is_in(_pair(fresh["user_sourced_id"], fresh["class_sourced_id"]), pairs)
+    if 2 * (pc.sum(again).as_py() or 0) < kept.num_rows:
+        return pa.repeat(False, kept.num_rows)
+    found = pc.or_(
+        pc.is_in(broken["sourcedId"], kept["sourced_id"].combine_chunks()),
+        pc.is_in(_pair(broken["userSourcedId"], broken["classSourcedId"]), pairs),
+    )
+    strays = broken.filter(pc.invert(found))
+    users, classes = (
+        kept[name].combine_chunks() for name in ("user_sourced_id", "class_sourced_id")
+    )
+    no_user = pc.invert(pc.is_in(strays["userSourcedId"], users))
+    no_class = pc.invert(pc.is_in(strays["classSourcedId"], classes))
+    if pc.any(pc.and_(no_user, no_class)).as_py():
+        return pa.repeat(True, kept.num_rows)
+    return pc.or_(
+        pc.is_in(classes, strays.filter(no_user)["classSourcedId"].combine_chunks()),
+        pc.is_in(users, strays.filter(no_class)["userSourcedId"].combine_chunks()),
+    )
 
 
 def _ids(table: pa.Table) -> pa.Array:

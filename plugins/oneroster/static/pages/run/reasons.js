@@ -16,6 +16,8 @@ const REASONS = {
   "guard.wrong_source": ({ found, of, kind }) =>
     `Only ${number(found)} of the ${number(of)} known ${nameOf(kind)} are in the package.`,
   "guard.other_year": () => "The package is of another school year.",
+  "guard.look_alikes": ({ found, of }) =>
+    `${numbers(found, of)} accounts made by hand look like people of the package, who would get a second account each.`,
 };
 
 const ADVICE = {
@@ -26,6 +28,8 @@ const ADVICE = {
   "guard.empty_file": "An export that was cut off looks like this. Export the file again.",
   "guard.identity_shift": "Ask the SIS team whether the sourcedIds changed. The tab Changes shows each old and new one.",
   "guard.wrong_source": "Check that the package is of this district and of this year.",
+  "guard.look_alikes":
+    "The tab Accounts shows who is like whom. To link them, download its list, discard this plan, delete the lines that are wrong, upload the rest as links.csv and sync again.",
   "guard.other_year": "Export this year's package, or approve the plan if that year has begun.",
 };
 
