@@ -138,6 +138,7 @@ def test_a_silent_server_is_given_up(post: Post) -> None:
 def test_no_secret_is_logged(post: Post, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever fails, at whatever level is logged: no password, no token, no address."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="oneroster")
     for name in ("apprise", "urllib3"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     channels = [post.channel("team", TOKEN), post.channel("lost", f"refuse/{TOKEN}")]

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import getpass
 import json
 import logging
@@ -69,6 +70,7 @@ def main(quiet: bool) -> None:
     """Keep a roster in step with a OneRoster export."""
     told = logging.getLogger("oneroster")
     told.handlers = [_Console()]
+    click.get_current_context().call_on_close(functools.partial(told.setLevel, told.level))
     told.setLevel(logging.CRITICAL if quiet else logging.INFO)
 
 
