@@ -167,6 +167,23 @@ def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     restore(live, before)
 
 
+def test_packages_that_stay_away_are_told(live: Live) -> None:
+    """A site whose newest package is ten days old says so, and leads to the run that read it."""
+    live.oneroster("init", "--site", "quiet", "--admin", "admin@example.org")
+    (first,) = live.rows(
+        "insert into runs select (jsonb_populate_record(r, jsonb_build_object('run_id', "
+        "gen_random_uuid(), 'site', 'quiet', 'started_at', now() - interval '10 days'))).* "
+        "from runs r where site = 'default' and sha256 <> '' limit 1 returning run_id::text"
+    )[0]
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites/quiet")
+        expect(page.get_by_text("No new package for 10 days")).to_be_visible()
+        expect(page.get_by_text("Ask the SIS team whether the export still runs.")).to_be_visible()
+        page.get_by_role("link", name="Look at the run that read it").click()
+        page.wait_for_url(re.compile(f"{RUNS}/{first}$"))
+
+
 def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str, Any]) -> None:
     """Who decides sees which school loses most and until when, and finds Airflow's own question."""
     with browsing() as page:

@@ -5,6 +5,7 @@ The package is hashed and read as it is; what is written is Parquet with the row
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from oneroster_sync.preferences import Profile
 from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, rostering_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -79,9 +80,16 @@ def extract(
     """
     limits = limits or Limits()
     extracted = Extracted(sha256_of(path))
+    with refusing(extracted, profile), open_package(path, limits) as package:
+        _read(package, profile, known, files or ROSTERING_FILES, extracted)
+    return extracted
+
+
+@contextlib.contextmanager
+def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
+    """Refuse what can't be read, and in strict what breaks the standard: nothing of it is used."""
     try:
-        with open_package(path, limits) as package:
-            _read(package, profile, known, files or ROSTERING_FILES, extracted)
+        yield
     except RefusedError as refusal:
         extracted.findings.add(refusal.finding)
         extracted.refused = True
@@ -89,7 +97,6 @@ def extract(
         extracted.refused = True
     if extracted.refused:
         extracted.tables = {}
-    return extracted
 
 
 def _read(

@@ -14,20 +14,20 @@ import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.findings.export import unmarked
-from oneroster_sync.package.extract import Extracted, sha256_of
+from oneroster_sync.package.extract import Extracted, refusing, sha256_of
 from oneroster_sync.package.headers import check_delimiter
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.opening import MIB, Limits, PackageFile, RefusedError, open_package
+from oneroster_sync.package.opening import MIB, Limits, PackageFile, open_package
 from oneroster_sync.package.reading import read_header, read_table
 from oneroster_sync.package.repairs import Repairs
-from oneroster_sync.preferences import Profile
 from oneroster_sync.spec import Column, File, Need, Version
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from oneroster_sync.findings import Findings
+    from oneroster_sync.preferences import Profile
 
 KINDS = ("user", "course")
 """What ids.csv may be about."""
@@ -57,18 +57,9 @@ def read_mapping(path: Path, kind: Kind, profile: Profile) -> Extracted:
         OSError: The file system failed.
     """
     extracted = Extracted(sha256_of(path), modes={kind.value: Mode.DELTA})
-    try:
-        with open_package(path, LIMITS) as package:
-            (file,) = package.files.values()
-            source = PackageFile(kind.value, package, file.member)
-            _read(source, kind, profile, extracted)
-    except RefusedError as refusal:
-        extracted.findings.add(refusal.finding)
-        extracted.refused = True
-    if profile is Profile.STRICT and extracted.findings.has_violations():
-        extracted.refused = True
-    if extracted.refused:
-        extracted.tables = {}
+    with refusing(extracted, profile), open_package(path, LIMITS) as package:
+        (file,) = package.files.values()
+        _read(PackageFile(kind.value, package, file.member), kind, profile, extracted)
     return extracted
 
 
