@@ -56,7 +56,7 @@ def mapped(site: Site, kind: str, text: str, *options: str) -> dict[str, Any]:
 
 def kept(site: Site) -> list[list[tuple[Any, ...]]]:
     """Return everything that a site holds, by the names that the SIS gives."""
-    query = "select to_jsonb(t) - 'updated_at' from {} t where site = :site order by 1::text"
+    query = "select to_jsonb(t) - 'updated_at' from {} t where site = :site order by t::text"
     tables = ("users", "courses", "enrollments", "classes", "roles")
     return [
         *(site.rows(query.format(table)) for table in tables),

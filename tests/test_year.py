@@ -1,4 +1,4 @@
-"""A district's year ends with no wrong deactivation, whatever the SIS sends.
+"""A district's year ends with no wrong deactivation, whatever the SIS sends and whatever breaks.
 
 `YEAR_SEED=n make year` lives another year, or one again that went wrong.
 """
@@ -45,4 +45,5 @@ def test_twelve_months(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     tally = live(site, YEAR, capsys)
     assert tally.deactivations == 0
     assert 0 < tally.put_back <= tally.by_mistake
+    assert tally.faults.keys() == {"killed", "failed"}
     assert sum(tally.mishaps.values()) == len(YEAR.mishaps)

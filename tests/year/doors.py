@@ -22,6 +22,7 @@ from oneroster_sync.package.kinds import Kind
 from oneroster_sync.store import database, preferences
 from oneroster_sync.store.runs import Outcome, Trigger
 from oneroster_sync.sync import Request, sync, undo, what_waits
+from year.soak import Soak
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,7 @@ class Doors:
         self.drop = site.folder / "drop"
         self.drop.mkdir()
         self._runs = itertools.count()
+        self._soak = Soak(tally)
 
     # Preferences and accounts
 
@@ -117,12 +119,12 @@ class Doors:
     def again(self) -> Run:
         """Sync the newest package of the drop folder."""
         package = str(sources.newest_package(self.drop))
-        return self._noted(sync(self._request(package, Trigger.COMMAND), clock=self._clock))
+        return self._noted(self._soak.sync(self._request(package, Trigger.COMMAND), self.now))
 
     def upload(self, path: Path, kind: Kind) -> Run:
         """Upload a file."""
         request = self._request(str(path), Trigger.UPLOAD, kind)
-        return self._noted(sync(request, clock=self._clock))
+        return self._noted(self._soak.sync(request, self.now))
 
     def what_waits(self, run: Run) -> Run | None:
         """Bring what a run left for a decision; None when it left nothing."""

@@ -25,6 +25,7 @@ class Tally:
         decisions: What people did.
         changes: What was applied, by kind and word.
         mishaps: What went wrong with packages.
+        faults: How often a run was killed, or failed for want of a database or a disk.
         bad_rows: Rows of otherwise good packages that could not be used.
         paused: Days on which a sync was not wanted because of a pause window.
         no_login: How many were active without an address to log in with, at most.
@@ -42,6 +43,7 @@ class Tally:
     decisions: Counter[str] = field(default_factory=Counter)
     changes: dict[str, Counter[str]] = field(default_factory=dict)
     mishaps: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     bad_rows: int = 0
     paused: int = 0
     no_login: int = 0
@@ -71,6 +73,7 @@ class Tally:
             ("what became of them", _listed(self.became)),
             ("people", _listed(self.decisions)),
             ("mishaps", f"{sum(self.mishaps.values())}: {_listed(self.mishaps)}"),
+            ("faults", f"{sum(self.faults.values())}: {_listed(self.faults)}"),
             ("bad rows", str(self.bad_rows)),
             ("without a login", f"{self.no_login} at most, on any day"),
             *((kind, _listed(words)) for kind, words in self.changes.items()),

@@ -1,0 +1,259 @@
+"""Faults: a run goes through its tasks in a process that is ended, cut off or out of disk.
+
+Every place where a run touches the world outside is a point: a statement, a commit, a file that it
+opens for writing, renames or removes. A point has the name of its task and of what happens there,
+such as `apply: insert into changes`. The product does not know of any of this; the points are seen
+from outside, by the events of SQLAlchemy and by the audit events of Python.
+
+What is left of a run is tried again in a new process that begins with the task that failed, as
+Airflow does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from oneroster_sync import settings, stages
+from oneroster_sync.store import database, turns
+from oneroster_sync.sync import begin
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection as Pipe
+
+    from oneroster_sync.store.runs import Run
+    from oneroster_sync.sync import Request
+
+TRIES = 4
+"""How often a run is tried at most; every fault but a fatal one is over with the next try."""
+_WRITES = {"open", "os.mkdir", "os.rename"}
+_REMOVES = {"os.remove", "os.rmdir", "shutil.rmtree"}
+_PRIVATE = "oneroster-"
+"""How the names of the folders begin in which a run keeps its private copies."""
+_END = "-"
+_TABLES = ("users", "courses", "course_assignments", "orgs", "roles", "classes", "enrollments")
+_ROWS = """
+select to_jsonb(t) - 'updated_at' - 'created_at' from {} t where site = :site order by t::text
+"""
+
+
+class Kind(StrEnum):
+    """What happens at a point."""
+
+    KILLED = "killed"
+    """The process ends at once, as by `kill -9` or with its machine."""
+    FAILED = "failed"
+    """The database ends the connection, as when it restarts; or the disk has no more room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that happens at the n-th point of a process, counted from one."""
+
+    kind: Kind
+    at: int
+
+
+@dataclass(slots=True)
+class Story:
+    """What became of a run.
+
+    Attributes:
+        points: Names of the points that the first process came to.
+        failed: Task and words of each error, in order; a process that was killed says nothing.
+        tries: How many processes it took.
+    """
+
+    points: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    tries: int = 0
+
+
+def live(request: Request, fault: Fault | None, at: dt.datetime, look: Callable[[], None]) -> Story:
+    """Bring a run to its end, whatever happens on the way.
+
+    Args:
+        request: What is asked for.
+        fault: What happens to the first process; None lets it pass untouched.
+        at: The time of all that the run does.
+        look: Called whenever a process has ended before the run had.
+    """
+    story, first = Story(), next(iter(TASKS))
+    while first != _END:
+        story.tries += 1
+        assert story.tries <= TRIES, f"{first} failed again and again: {story.failed}"
+        first = _try(request, first, fault if story.tries == 1 else None, at, story)
+        if first != _END:
+            look()
+    return story
+
+
+def _try(request: Request, first: str, fault: Fault | None, at: dt.datetime, story: Story) -> str:
+    """Begin with a task in a new process, and return the task with which to begin again."""
+    ours, theirs = _PROCESSES.Pipe(duplex=False)
+    process = _PROCESSES.Process(target=_work, args=(request, first, fault, at, theirs))
+    process.start()
+    theirs.close()
+    task, ended = first, False
+    with contextlib.suppress(EOFError):
+        while True:
+            what, words = ours.recv()
+            if what == "task":
+                task = words
+            elif what == "point" and story.tries == 1:
+                story.points.append(words)
+            elif what == "failed":
+                story.failed.append((task, words))
+            elif what == "end":
+                ended = True
+    process.join()
+    return _END if ended else task
+
+
+def _work(request: Request, first: str, fault: Fault | None, at: dt.datetime, pipe: Pipe) -> None:
+    """Go through the tasks; runs in a process of its own."""
+    points = _Points(fault, pipe)
+    points.watch()
+    names = list(TASKS)
+    for name in names[names.index(first) :]:
+        pipe.send(("task", name))
+        points.task = name
+        try:
+            TASKS[name](request, at)
+        except Exception as error:  # noqa: BLE001  told to the parent, which tries again
+            pipe.send(("failed", f"{type(error).__name__}: {error}"))
+            os._exit(1)
+    pipe.send(("end", ""))
+    os._exit(0)
+
+
+def state_of(site: str) -> list[list[dict[str, Any]]]:
+    """Return everything that a site's roster holds, hand-made accounts included."""
+    with database.engine().connect() as connection:
+        return [
+            list(connection.execute(sa.text(_ROWS.format(table)), {"site": site}).scalars())
+            for table in _TABLES
+        ]
+
+
+class _Points:
+    """Counts the points of this process, and lets happen what is to happen at one of them."""
+
+    def __init__(self, fault: Fault | None, pipe: Pipe) -> None:
+        self.task = ""
+        self._fault = fault
+        self._pipe = pipe
+        self._count = 0
+        self._busy = False
+        self._roots = (str(Path(settings.storage().path)), _PRIVATE)
+
+    def watch(self) -> None:
+        """Look at every statement, commit and file from now on; there is no way back."""
+        sa.event.listen(Engine, "before_cursor_execute", self._statement)
+        sa.event.listen(Engine, "commit", self._commit)
+        sys.addaudithook(self._audited)
+
+    def _statement(self, connection: sa.Connection, _cursor: object, text: str, *_: object) -> None:
+        self._database(" ".join(text.split()[:3]).lower(), connection)
+
+    def _commit(self, connection: sa.Connection) -> None:
+        self._database("commit", connection)
+
+    def _database(self, name: str, connection: sa.Connection) -> None:
+        with self._alone() as is_alone:
+            if is_alone and self._is_reached(name) is Kind.FAILED:
+                driver: Any = connection.connection.driver_connection
+                _terminate(driver.info.backend_pid)
+
+    def _audited(self, event: str, args: tuple[Any, ...]) -> None:
+        if event not in _WRITES and event not in _REMOVES:
+            return
+        path = str(args[0])
+        if not any(root in path for root in self._roots):
+            return
+        if event == "open" and not (isinstance(args[1], str) and set(args[1]) & set("wax+")):
+            return
+        with self._alone() as is_alone:
+            name = f"{event.rpartition('.')[2]} {Path(path).parent.name}/{Path(path).name}"
+            reached = self._is_reached(name) if is_alone else None
+        if reached is Kind.FAILED:
+            number = errno.EIO if event in _REMOVES else errno.ENOSPC
+            raise OSError(number, os.strerror(number), path)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Tell whether this is a point of the run, and not of what is done at another one."""
+        was_busy, self._busy = self._busy, True
+        try:
+            yield not was_busy
+        finally:
+            self._busy = was_busy
+
+    def _is_reached(self, name: str) -> Kind | None:
+        self._count += 1
+        self._pipe.send(("point", f"{self.task}: {name}"))
+        if self._fault is None or self._count != self._fault.at:
+            return None
+        if self._fault.kind is Kind.KILLED:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._fault.kind
+
+
+def _terminate(pid: int) -> None:
+    """End a connection from the side of the server."""
+    engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
+def _extract(request: Request, at: dt.datetime) -> None:
+    with turns.turn(database.engine(), request.site):
+        begin(request, now=at)
+    _go_on(request, lambda run: stages.extract(run, request.kind))
+
+
+def _reviewed(run: Run, at: dt.datetime) -> Run:
+    run = stages.review(run, now=at)
+    stages.supersede_older(run, now=at)
+    return stages.record(run, now=at) if run.outcome == "held" else run
+
+
+def _record(request: Request, at: dt.datetime) -> None:
+    stages.record(stages.find(request.run_id), now=at)
+
+
+def _go_on(request: Request, stage: Callable[[Run], Run]) -> None:
+    with turns.turn(database.engine(), request.site):
+        run = stages.find(request.run_id)
+        with stages.noting(run):
+            stage(run)
+
+
+TASKS: dict[str, Callable[[Request, dt.datetime], None]] = {
+    "extract": _extract,
+    "validate": lambda request, _: _go_on(request, stages.validate),
+    "diff": lambda request, _: _go_on(request, stages.diff),
+    "review": lambda request, at: _go_on(request, lambda run: _reviewed(run, at)),
+    "apply": lambda request, at: _go_on(request, lambda run: stages.apply(run, now=at)),
+    "record": _record,
+}
+"""What the tasks of a DAG do, in their order."""
+
+# Children begin with everything imported, so that hundreds of them are a matter of a minute.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    ["great_expectations", "oneroster_sync.stages", "oneroster_sync.validation.validate"]
+)

@@ -1,0 +1,140 @@
+"""Wherever a run is cut off, its roster is as before or as after, and the next try finishes it.
+
+The points are those at which a run touches the database or the disk; there are some two hundred of
+them. `make test` takes some of them, `make long` all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from faults import TASKS, Fault, Kind, live, state_of
+from oneroster_sync import stages
+from oneroster_sync.store import database
+from roster_of import SCHOOL, changed, now, request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Site
+
+NEXT_DAY = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob", "dan,true,aide,dan,Dan")
+NEXT_DAY = changed(NEXT_DAY, "users.csv", "bob@x.org", "dan@x.org")
+NEXT_DAY = changed(NEXT_DAY, "users.csv", "Cec,Poe", "Cecil,Poe")
+NEXT_DAY = changed(NEXT_DAY, "courses.csv", "Maths", "Mathematics")
+NEXT_DAY = changed(NEXT_DAY, "enrollments.csv", "e2,a1,bob", "e2,a1,ann")
+DAYS = (SCHOOL, NEXT_DAY)
+STEP = 17
+"""Of so many points one is tried in `make test`."""
+_BY_HAND = (
+    "insert into users (site, username, email, login, role, status, managed) "
+    "values (:site, 'zoe', 'zoe@x.org', 'zoe@x.org', 'teacher', 'active', false)"
+)
+_COUNTED_AS = {
+    ("user", "add"): "added",
+    ("user", "update"): "updated",
+    ("user", "deactivate"): "deactivated",
+    ("user", "reactivate"): "reactivated",
+    ("course", "update"): "updated",
+    ("assignment", "add"): "added",
+    ("assignment", "reactivate"): "added",
+    ("assignment", "remove"): "removed",
+}
+
+
+class School:
+    """A site that goes from one day to the other and back, and what it holds on each."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        with database.engine().begin() as connection:
+            connection.execute(sa.text(_BY_HAND), {"site": site.name})
+        self._states = []
+        for package in (*DAYS, *DAYS):
+            assert site.sync(package)["outcome"] == "succeeded"
+            self._states.append(state_of(self.site.name))
+        self._day = 1
+
+    def audited(self, run_id: str) -> Counter[tuple[str, str]]:
+        """Return how many changes of a run the audit has, by kind and action."""
+        query = "select kind, action, count(*) from changes where run_id::text = :run group by 1, 2"
+        return Counter({(k, a): n for k, a, n in self.site.rows(query, run=run_id)})
+
+    def next_day(self, fault: Fault | None) -> list[str]:
+        """Sync the other day's package with a fault, and return the points that it came to."""
+        before, self._day = self._states[-2 + self._day], 1 - self._day
+        after = self._states[-2 + self._day]
+        request = request_of(self.site, DAYS[self._day])
+
+        def look() -> None:
+            found, audited = state_of(self.site.name), self.audited(request.run_id)
+            assert found in (before, after), "neither as before nor as after"
+            applied = self.site.rows(
+                "select applied_at is not null from runs where run_id::text = :r",
+                r=request.run_id,
+            )
+            assert bool(audited) is (found == after)
+            assert applied in ([], [(found == after,)])
+
+        story = live(request, fault, now(), look)
+        run = stages.find(request.run_id)
+        assert (run.outcome, state_of(self.site.name)) == ("succeeded", after)
+        assert run.counts is not None
+        counted = Counter(
+            {
+                (kind.removesuffix("s"), word): number
+                for kind, numbers in run.counts.items()
+                for word, number in numbers.items()
+                if number
+            }
+        )
+        audited = Counter[tuple[str, str]]()
+        for (kind, action), number in self.audited(run.run_id).items():
+            audited[kind, _COUNTED_AS[kind, action]] += number
+        assert counted == audited
+        return story.points
+
+
+@pytest.fixture
+def school(site: Site) -> School:
+    """A site that is ready for faults."""
+    return School(site)
+
+
+def faults(points: int, step: int) -> Iterator[Fault]:
+    """Yield what may happen at the points, at every one of them or at one of so many."""
+    for number in range(1, points + 1):
+        for shift, kind in enumerate(Kind):
+            if (number + shift * (step // 2)) % step == 0:
+                yield Fault(kind, number)
+
+
+def break_everywhere(school: School, step: int) -> None:
+    """Go through a run's points and let something happen at each."""
+    points = school.next_day(None)
+    assert {name.split(": ")[0] for name in points} == set(TASKS)
+    for fault in faults(len(points), step):
+        try:
+            came = school.next_day(fault)
+        except AssertionError as error:
+            error.add_note(f"{fault.kind} at {fault.at}, {points[fault.at - 1]}")
+            raise
+        assert len(came) >= fault.at, f"point {fault.at} was not reached"
+    assert school.site.sync(DAYS[1])["outcome"] in {"succeeded", "no_changes"}
+    assert school.site.sync(DAYS[1])["outcome"] == "no_changes"
+
+
+def test_some_points(school: School) -> None:
+    """Killed, cut off or out of disk at some of the points: before or after, and then finished."""
+    break_everywhere(school, STEP)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_every_point(school: School) -> None:
+    """Killed, cut off or out of disk at every point there is: before or after, then finished."""
+    break_everywhere(school, 1)

@@ -1,0 +1,59 @@
+"""Faults at random in a simulated year: machines die, databases restart and disks are full.
+
+Each task of a run meets a fault with a probability of two per cent; which one and where depends on
+the seed alone, so that a year that went wrong goes wrong again.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from faults import TASKS, Fault, Kind, live, state_of
+from oneroster_sync import stages
+from oneroster_sync.store.runs import UnknownRunError
+from oneroster_sync.sync import sync
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from oneroster_sync.store.runs import Run
+    from oneroster_sync.sync import Request
+    from year.tally import Tally
+
+RATE = 0.02
+"""Of the tasks, how many meet a fault."""
+POINTS = 200
+"""The last point at which something may happen; a run that has fewer passes untouched."""
+
+
+class Soak:
+    """Syncs, now and then with a fault."""
+
+    def __init__(self, tally: Tally) -> None:
+        """Begin a year."""
+        self._tally = tally
+        self._rng = random.Random(f"faults {tally.seed}")
+
+    def sync(self, request: Request, at: dt.datetime) -> Run:
+        """Sync one package, and check that a fault leaves the roster as before or as after."""
+        faulty = any(self._rng.random() < RATE for _ in TASKS)
+        fault = Fault(self._rng.choice(list(Kind)), self._rng.randint(1, POINTS))
+        if not faulty:
+            return sync(request, clock=lambda: at)
+        before = state_of(request.site)
+
+        def look() -> None:
+            self._tally.faults[fault.kind] += 1
+            applied = _is_applied(request.run_id)
+            assert applied or state_of(request.site) == before, f"{fault} left half a run"
+
+        live(request, fault, at, look)
+        return stages.find(request.run_id)
+
+
+def _is_applied(run_id: str) -> bool:
+    try:
+        return stages.find(run_id).applied_at is not None
+    except UnknownRunError:
+        return False
