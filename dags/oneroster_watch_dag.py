@@ -8,6 +8,7 @@ to look every day whether something needs theirs.
 | task | what it does | when it fails |
 |---|---|---|
 | expire | discards held plans that nobody decided in time (*Approval* in the preferences, 72 h unless changed) | it is tried again by itself |
+| tidy | removes what has had its time: files and findings of runs after 90 days, changes after seven years, unless `ONEROSTER_KEEP_…_DAYS` say otherwise | it is tried again the next day |
 | tell | tells people what is due, by the ways that the preferences name | its log says by which way nothing could be sent; it is tried again after ten minutes, and the next day |
 | test | sends a test message to one site, and only when asked to | its log says which way failed, and how |
 
@@ -65,7 +66,7 @@ def test_site() -> str | None:
 
 with DAG(
     dag_names.WATCH,
-    description="Tells people what is due, and discards plans that nobody decided",
+    description="Tells people what is due, and removes what has had its time",
     # A new installation waits for its first morning.
     schedule=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
@@ -93,6 +94,17 @@ with DAG(
         decisions.expire_due(datetime.now(UTC))
 
     @task(retries=2, retry_delay=timedelta(minutes=10))
+    def tidy() -> None:
+        """Remove what has had its time."""
+        from oneroster_sync import retention
+        from oneroster_sync.store.sites import site_names
+
+        if test_site():
+            raise AirflowSkipException(A_TEST)
+        for site in site_names():
+            retention.sweep(site, now=datetime.now(UTC))
+
+    @task(retries=2, retry_delay=timedelta(minutes=10))
     def tell() -> None:
         """Tell people what is due."""
         from oneroster import telling
@@ -117,5 +129,6 @@ with DAG(
             raise AirflowFailException(f"site {site}: {why}")
 
     expire()
+    tidy()
     tell()
     test()

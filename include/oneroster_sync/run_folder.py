@@ -100,11 +100,20 @@ class RunFolder:
         packed.seek(0)
         return cast("IO[bytes]", packed)
 
+    def exists(self) -> bool:
+        """Tell whether anything of the run is there."""
+        return bool(self.path.exists())
+
     def remove(self, name: str) -> None:
-        """Remove a folder of the run, if it is there."""
+        """Remove a folder or a file of the run, if it is there."""
         target = self.path / name
         if target.exists():
             target.fs.rm(target.path, recursive=True)
+
+    def remove_all(self) -> None:
+        """Remove everything that is there of the run."""
+        if self.exists():
+            self.path.fs.rm(self.path.path, recursive=True)
 
 
 def _write_whole(target: UPath, data: bytes) -> None:

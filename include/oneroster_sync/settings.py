@@ -5,17 +5,34 @@
 | `ONEROSTER_HOME`         | `.oneroster/` in the project                                   |
 | `ONEROSTER_DATABASE_URL` | the PostgreSQL that this project starts in `ONEROSTER_HOME`     |
 | `ONEROSTER_STORAGE_URL`  | the folder `storage/` of `ONEROSTER_HOME`                       |
+| `ONEROSTER_KEEP_FILES_DAYS` | 90: plans and reports of runs                                |
+| `ONEROSTER_KEEP_FINDINGS_DAYS` | 90: findings, row by row                                  |
+| `ONEROSTER_KEEP_AUDIT_DAYS` | 2557, seven years: what was changed, before and after        |
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from upath import UPath
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The checkout: the folder that holds dags/, plugins/, include/ and expectations/."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How many days things are kept after the run they are of has ended."""
+
+    files_days: int = 90
+    findings_days: int = 90
+    audit_days: int = 2557
+
+
+class SettingError(Exception):
+    """A variable of the environment can't be used; the message names it."""
 
 
 def home() -> Path:
@@ -36,3 +53,28 @@ def storage() -> UPath:
 def expectations() -> Path:
     """Return the folder of the Great Expectations suites."""
     return Path(os.environ.get("ONEROSTER_EXPECTATIONS") or PROJECT / "expectations")
+
+
+def keeping() -> Keeping:
+    """Return how long things are kept.
+
+    Raises:
+        SettingError: A variable is no number of days.
+    """
+    return Keeping(
+        **{
+            f"{what}_days": _days(f"ONEROSTER_KEEP_{what.upper()}_DAYS", default)
+            for what, default in (("files", 90), ("findings", 90), ("audit", 2557))
+        }
+    )
+
+
+_LONGEST = 36_525
+"""A hundred years, in days."""
+
+
+def _days(name: str, default: int) -> int:
+    given = os.environ.get(name) or str(default)
+    if not given.isdecimal() or not 1 <= int(given) <= _LONGEST:
+        raise SettingError(f"{name} is a number of days, from 1 to {_LONGEST}, not {given!r}")
+    return int(given)

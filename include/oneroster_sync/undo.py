@@ -2,7 +2,7 @@
 
 It is held, approved, applied and audited like any other plan. All of a run can be taken back, one
 kind of record, or one record. A record that changed again since is left as it is and named, unless
-it is chosen too.
+it is chosen too. Who was erased since stays so.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ _NAMES = ("user_sourced_id", "course_sourced_id")
 
 _CHANGES = """
 select kind, action, sourced_id, user_id, course_id, before, after
-from changes where run_id = cast(:run_id as uuid) order by id
+from changes where run_id = cast(:run_id as uuid)
+  and not exists (select from users u where u.id = user_id and u.erased_at is not null)
+order by id
 """
 _PAIRS = """
 select c.action, c.before ->> 'status' as before, c.after ->> 'status' as after,
@@ -54,7 +56,7 @@ from changes c
 join users u on u.id = c.user_id
 join courses k on k.id = c.course_id
 join course_assignments a on a.user_id = c.user_id and a.course_id = c.course_id
-where c.run_id = cast(:run_id as uuid) and c.kind = 'assignment'
+where c.run_id = cast(:run_id as uuid) and c.kind = 'assignment' and u.erased_at is null
 """
 
 

@@ -7,7 +7,7 @@ it has one of the causes that hold the text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
@@ -70,6 +70,12 @@ from findings f left join causes c on c.run_id = f.run_id and c.seq = f.cause
 where f.run_id = cast(:run_id as uuid) order by f.seq
 """
 _NOT_SHOWN = {"login"}
+
+
+def has_rows(connection: Connection, run_id: str, table: Literal["changes", "findings"]) -> bool:
+    """Tell whether anything of a run is there; it goes after its time."""
+    query = f"select exists (select from {table} where run_id = cast(:run_id as uuid))"  # noqa: S608
+    return bool(connection.scalar(sa.text(query), {"run_id": run_id}))
 
 
 def page_of_changes(

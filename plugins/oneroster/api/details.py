@@ -54,6 +54,8 @@ def changes(
     with database.engine().connect() as connection:
         if run.applied_at is not None:
             found, following = run_details.page_of_changes(connection, run.run_id, **asked)
+            if not found and _changed_something(run):
+                _refuse_if_gone(connection, run, "changes")
         elif run.plan_hash is None:
             found, following = [], None
         else:
@@ -68,20 +70,23 @@ def changes(
     )
 
 
-@router.get("/runs/{run_id}/causes")
+@router.get("/runs/{run_id}/causes", responses=FORGOTTEN)
 def causes(run_id: RunId, actor: Reader) -> models.Causes:
     """List what has to be mended in the export, in the order in which to mend it.
 
     Which record is missing is told to those who may see rows.
     """
+    run = find(run_id)
     with database.engine().connect() as connection:
         found = run_details.causes(connection, run_id)
+        if not found and any((run.findings or {}).values()):
+            _refuse_if_gone(connection, run, "findings")
     if not actor.is_allowed(May.DETAILS):
         found = [{**cause, "target": None} for cause in found]
     return models.Causes(causes=[models.Cause(**cause) for cause in found])
 
 
-@router.get("/runs/{run_id}/findings")
+@router.get("/runs/{run_id}/findings", responses=FORGOTTEN)
 def findings(
     run_id: RunId,
     actor: Insider,
@@ -96,6 +101,7 @@ def findings(
 ) -> models.FindingRows:
     """List a run's findings, row by row."""
     del actor
+    run = find(run_id)
     with database.engine().connect() as connection:
         found, following = run_details.page_of_findings(
             connection,
@@ -109,6 +115,8 @@ def findings(
             after=after,
             limit=limit,
         )
+        if not found and any((run.findings or {}).values()):
+            _refuse_if_gone(connection, run, "findings")
     return models.FindingRows(
         findings=[models.FindingRow(**finding) for finding in found], next=following
     )
@@ -182,6 +190,20 @@ def data_docs(run_id: RunId, actor: Reader) -> StreamingResponse:
     return StreamingResponse(
         packed, media_type="application/zip", headers=attachment(f"data-docs-{run_id}.zip")
     )
+
+
+def _changed_something(run: Run) -> bool:
+    return any(
+        number
+        for numbers in (run.counts or {}).values()
+        for word, number in numbers.items()
+        if word not in {"errors", "ignored"}
+    )
+
+
+def _refuse_if_gone(connection: Connection, run: Run, what: Literal["changes", "findings"]) -> None:
+    if not run_details.has_rows(connection, run.run_id, what):
+        raise Problem(410, f"The {what} are not there any more. {_FORGETTING}")
 
 
 def _page_of_plan(connection: Connection, run: Run, **asked: Any) -> _Page:

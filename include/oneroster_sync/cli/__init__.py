@@ -1,0 +1,9 @@
+"""The command line: the same stages as the DAGs', without Airflow.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected.
+"""
+
+from oneroster_sync.cli import keeping, looking, running
+from oneroster_sync.cli.console import main
+
+__all__ = ["keeping", "looking", "main", "running"]

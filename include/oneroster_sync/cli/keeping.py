@@ -1,0 +1,35 @@
+"""Commands about what is kept, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from oneroster_sync.cli.console import explained, main, now, of_site, person, say
+
+
+@main.command()
+@of_site
+def tidy(site: str, as_json: bool) -> None:
+    """Remove what has had its time, as the DAG oneroster_watch does every day."""
+    from oneroster_sync import retention
+
+    with explained():
+        swept = retention.sweep(site, now=now())
+    say({"site": site, **asdict(swept)}, f"Removed: {swept.in_words()}.", as_json=as_json)
+
+
+@main.command()
+@of_site
+@click.argument("term", metavar="EMAIL|SOURCEDID")
+@click.option("--reason", default="", help="For the audit; without the person's name.")
+def erase(site: str, term: str, reason: str, as_json: bool) -> None:
+    """Erase who a deactivated person was; what was done to the account stays."""
+    from oneroster_sync import erasure
+
+    with explained():
+        erased = erasure.erase(site, term, by=person(), now=now(), reason=reason)
+    runs = len(erased.runs)
+    words = f"The account is {erased.alias} now; files of {runs:,} runs spoke of it and are gone."
+    say({"site": site, "alias": erased.alias, "runs": list(erased.runs)}, words, as_json=as_json)

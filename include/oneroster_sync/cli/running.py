@@ -1,0 +1,206 @@
+"""Commands that sync, and those that decide about a run."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oneroster_sync.cli.console import (
+    EXIT_CODES,
+    REJECTED,
+    end,
+    explained,
+    in_words,
+    main,
+    now,
+    of_site,
+    person,
+    say,
+)
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.preferences import Profile, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneroster_sync.sync import Request
+
+_PROFILES = click.Choice([p.value for p in Profile])
+_KINDS = click.Choice([k.value for k in Kind])
+
+
+def _of_package(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says which package is read, and how."""
+    scopes = click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value])
+    for option in (
+        click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True),
+        click.option("--profile", type=_PROFILES),
+        click.option("--scope", type=scopes),
+        click.argument("package", type=click.Path()),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@of_site
+@click.option("--admin", required=True, help="E-mail address of the administrator to credit.")
+def init(site: str, admin: str, as_json: bool) -> None:
+    """Make a site with one hand-made administrator and default preferences."""
+    from oneroster_sync.store import database, preferences
+
+    with explained(), database.engine().begin() as connection:
+        made = preferences.make_site(connection, site, admin, now=now())
+    words = (
+        f"Site {site} is ready." if made else f"Site {site} was there already; nothing was changed."
+    )
+    say({"site": site, "made": made}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
+@_of_package
+def sync(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
+) -> None:
+    """Sync PACKAGE: a zip, a folder or a lone CSV."""
+    from oneroster_sync import sync as syncing
+
+    with explained():
+        run = syncing.sync(_request_for(site, package, scope, profile, kind), clock=now)
+        waiting = syncing.what_waits(run, str(uuid.uuid4()))
+        removals = syncing.sync(waiting, clock=now) if waiting else None
+    end(run, removals, as_json=as_json)
+
+
+@main.command()
+@of_site
+@_of_package
+def plan(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
+) -> None:
+    """Show what a sync of PACKAGE would do; nothing is changed."""
+    from oneroster_sync import sync as syncing
+    from oneroster_sync.run_contents import read_plan
+
+    with explained():
+        run = syncing.preview(_request_for(site, package, scope, profile, kind), clock=now)
+        frozen = read_plan(run) if run.plan_hash else None
+    summary = run.summary()
+    summary["outcome"] = summary["outcome"] or (
+        "no_changes" if frozen and frozen.is_empty() else "planned"
+    )
+    if frozen is not None:
+        summary["changes"] = {
+            kind: table.to_pylist() for kind, table in frozen.tables().items() if "." not in kind
+        }
+    say(summary, in_words(summary), as_json=as_json)
+    sys.exit(EXIT_CODES.get(summary["outcome"], 0))
+
+
+@main.command()
+@of_site
+@click.argument("package", type=click.Path())
+@click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
+def validate(site: str, package: str, profile: str, as_json: bool) -> None:
+    """Judge PACKAGE by the suites; no database is needed and nothing is kept."""
+    from oneroster_sync.checking import check_package
+
+    with explained():
+        checked = check_package(Path(package), Profile(profile))
+    rows = checked.findings.table().to_pylist()
+    errors = sum(row["severity"] == "error" for row in rows)
+    summary = {
+        "site": site,
+        "outcome": "rejected"
+        if checked.rejected
+        else "succeeded_with_errors"
+        if errors
+        else "succeeded",
+        "version": checked.version.value,
+        "rows": checked.rows,
+        "findings": {"errors": errors, "warnings": len(rows) - errors},
+        "list": rows,
+    }
+    told = f"{errors} errors, {len(rows) - errors} warnings"
+    words = f"OneRoster {checked.version}: {told}, {summary['outcome']}."
+    say(summary, words, as_json=as_json)
+    sys.exit(REJECTED if checked.rejected else 0)
+
+
+@main.command()
+@of_site
+@click.argument("run")
+@click.option("--hash", "plan_hash", help="Hash of the plan that you looked at.")
+@click.option("--reason", default="", help="For the audit.")
+def approve(site: str, run: str, plan_hash: str | None, reason: str, as_json: bool) -> None:
+    """Approve the plan of a held RUN and apply it."""
+    from oneroster_sync import decisions
+
+    del site
+    with explained():
+        end(
+            decisions.approve(run, by=person(), now=now(), plan_hash=plan_hash, reason=reason),
+            as_json=as_json,
+        )
+
+
+@main.command()
+@of_site
+@click.argument("run")
+@click.option("--reason", default="", help="For the audit.")
+def discard(site: str, run: str, reason: str, as_json: bool) -> None:
+    """Discard the plan of a held RUN."""
+    from oneroster_sync import decisions
+
+    del site
+    with explained():
+        end(decisions.discard(run, by=person(), now=now(), reason=reason), as_json=as_json)
+
+
+@main.command()
+@of_site
+@click.argument("run")
+@click.option("--kind", type=click.Choice(["user", "course", "assignment"]), help="Of one kind.")
+@click.option("--record", metavar="SOURCEDID", help="Of one user or course, assignments included.")
+@click.option("--changed-too", is_flag=True, help="Also what changed again since.")
+def undo(
+    site: str, run: str, kind: str | None, record: str | None, changed_too: bool, as_json: bool
+) -> None:
+    """Take back what RUN changed, with guards and review like any sync."""
+    from oneroster_sync import sync as syncing
+    from oneroster_sync.undo import Part
+
+    with explained():
+        request = replace(
+            _request_for(site, "", None, None, Kind.PACKAGE.value),
+            undoes=run,
+            undo_of=Part(kind, record, changed_too),
+        )
+        done, left = syncing.undo(request, clock=now)
+    for untouched in left:
+        click.echo(f"left alone, because it changed again since: {untouched}", err=True)
+    end(done, as_json=as_json)
+
+
+def _request_for(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str
+) -> Request:
+    from oneroster_sync.store.runs import Trigger
+    from oneroster_sync.sync import Request
+
+    return Request(
+        run_id=str(uuid.uuid4()),
+        site=site,
+        package=str(Path(package).absolute()),
+        trigger=Trigger.COMMAND,
+        requested_by=person(),
+        kind=Kind(kind),
+        scope=Scope(scope) if scope else None,
+        profile=Profile(profile) if profile else None,
+    )

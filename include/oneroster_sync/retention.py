@@ -1,0 +1,70 @@
+"""Retention: what has had its time goes; the record of each run and its counts stay.
+
+Files of a run (its plan, its report) and rows of findings are needed while somebody may look into
+it, changes for as long as somebody may ask why. How long that is, the environment says.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from oneroster_sync import settings, uploads
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.store import database, preferences, retention
+
+if TYPE_CHECKING:
+    from oneroster_sync.settings import Keeping
+
+log = logging.getLogger("oneroster")
+
+ACTOR = "retention"
+"""Who removes what has had its time, in the audit of events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was removed of a site: runs whose files went, rows of findings, rows of the audit."""
+
+    runs: int
+    findings: int
+    changes: int
+
+    def in_words(self) -> str:
+        """Return what was removed."""
+        return f"{self.runs:,} runs' files, {self.findings:,} findings, {self.changes:,} changes"
+
+
+def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swept:
+    """Remove what has had its time; safe at any time, and from several processes.
+
+    A plan that waits is left alone, and so are the files of the newest run that was applied.
+
+    Args:
+        site: Whose.
+        now: The time.
+        keeping: How long things are kept; what the environment says when not given.
+    """
+    keeping = keeping or settings.keeping()
+    uploads.sweep(site, now=now)
+    with database.engine().connect() as connection:
+        over = retention.runs_without_files(
+            connection, site, before=now - dt.timedelta(days=keeping.files_days)
+        )
+    folders = [folder for folder in (RunFolder.of(site, run) for run in over) if folder.exists()]
+    for folder in folders:
+        folder.remove_all()
+    with database.engine().begin() as connection:
+        findings = retention.drop_findings(
+            connection, site, before=now - dt.timedelta(days=keeping.findings_days)
+        )
+        changes = retention.drop_changes(
+            connection, site, before=now - dt.timedelta(days=keeping.audit_days)
+        )
+        swept = Swept(len(folders), findings, changes)
+        if swept != Swept(0, 0, 0):
+            preferences.note_event(connection, site, ACTOR, "swept", asdict(swept), now=now)
+            log.info("Removed of site %s, after its time: %s.", site, swept.in_words())
+    return swept

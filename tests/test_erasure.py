@@ -1,0 +1,146 @@
+"""Erasure: nothing that a site keeps says any more who somebody was; what was done stays told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import ADMIN, csv_text
+from oneroster_sync import settings
+from oneroster_sync.erasure import NotErasedError, erase
+from roster_of import SCHOOL, changed, now, said
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+_TABLES = """
+select table_name, bool_or(column_name = 'site') from information_schema.columns
+where table_schema = 'public' and column_name in ('site', 'run_id')
+  and table_name in (select tablename from pg_tables) group by 1
+"""
+_RUNS = "select run_id from runs where site = :site"
+WORDS = ("zq-bob", "zqbob@x.org", "zqbray", "Zqrobert", "Zqray", "zqold@x.org")
+"""Everything by which Bob is known, and was known before."""
+BOB, ROW = "bob,true,teacher,bray,Bob,Ray,bob@x.org", "zqbray,Zqrobert,Zqray,zqold@x.org"
+EARLIER = {
+    name: text.replace(BOB, f"zq-bob,true,teacher,{ROW}").replace(",bob,", ",zq-bob,")
+    for name, text in SCHOOL.items()
+}
+WITH = {name: text.replace("zqold@x.org", "zqbob@x.org") for name, text in EARLIER.items()}
+BROKEN = changed(WITH, "users.csv", "zq-bob,true,teacher", "zq-bob,true,wizard")
+WITHOUT = {
+    name: "".join(line for line in text.splitlines(keepends=True) if "zq-bob" not in line)
+    for name, text in WITH.items()
+}
+
+
+def places(site: Site) -> dict[str, str]:
+    """Return everything that is kept of a site as text: each table, and each file."""
+    found = {}
+    for table, is_of_site in site.rows(_TABLES):
+        of = (
+            "site = :site"
+            if is_of_site
+            else "run_id in (select run_id from runs where site = :site)"
+        )
+        found[table] = str(site.rows(f"select t.* from {table} t where {of} order by t::text"))  # noqa: S608
+    root = Path(settings.storage().path) / "runs" / site.name
+    for path in (p for p in root.rglob("*") if p.is_file()):
+        if path.suffix == ".parquet":
+            found[str(path)] = str(pq.read_table(pa.BufferReader(path.read_bytes())).to_pylist())
+        else:
+            found[str(path)] = path.read_text("utf-8", "replace")
+    return found
+
+
+def where(site: Site) -> set[tuple[str, str]]:
+    """Return which words are still to be found, and where."""
+    return {(w, name) for name, text in places(site).items() for w in WORDS if w in text}
+
+
+@pytest.fixture
+def left(site: Site) -> Site:
+    """A site whose Bob had another address once, a row with an error, and has left."""
+    for package in (EARLIER, WITH, BROKEN, WITHOUT):
+        site.sync(package)
+    assert site.users()["zq-bob"] == "inactive"
+    assert {word for word, _ in where(site)} == set(WORDS)
+    return site
+
+
+@pytest.mark.parametrize("term", ["zq-bob", "ZQBob@x.org"])
+def test_nothing_says_who_it_was(left: Site, term: str) -> None:
+    """No table and no file holds a sourcedId, an address or a name; the history is still told."""
+    code, erased = left.command("erase", term, "--reason", "asked for on 2 November")
+    assert (code, len(erased["runs"])) == (0, 4)
+    assert where(left) == set()
+    told = left.command("explain", erased["alias"])[1]["records"][0]
+    actions = [change["action"] for change in told["changes"] if change["kind"] == "user"]
+    assert sorted(actions) == ["add", "deactivate", "update"]
+    events = "select event, actor, details ->> 'reason' from events where site = :site"
+    ((event, _, reason),) = left.rows(f"{events} and event = 'erased'")
+    assert (event, reason) == ("erased", "asked for on 2 November")
+
+
+def test_the_rest_of_the_site_goes_on(left: Site) -> None:
+    """The same package finds nothing to do, and whoever returns is a new account."""
+    others = left.rows("select * from users where site = :site order by id")
+    left.command("erase", "zq-bob")
+    now_there = left.rows("select * from users where site = :site order by id")
+    assert sum(a != b for a, b in zip(others, now_there, strict=True)) == 1
+    assert left.sync(WITHOUT)["outcome"] == "no_changes"
+    back = left.sync(WITH)
+    assert (back["outcome"], back["counts"]["users"]["added"]) == ("succeeded", 1)
+
+
+def test_undo_brings_nobody_back(left: Site) -> None:
+    """The run that deactivated the person can be taken back for the others only."""
+    run = left.command("history", "--limit", "1")[1]["runs"][0]
+    left.command("erase", "zq-bob")
+    assert left.command("undo", run["run_id"])[1]["outcome"] == "no_changes"
+    assert where(left) == set()
+
+
+def test_who_is_needed_is_not_erased(site: Site) -> None:
+    """Not who is active, nor the credited administrator, nor nobody; nothing is changed then."""
+    site.sync(WITH)
+    before = places(site)
+    for term, why in (
+        ("zq-bob", "the account is active"),
+        ("admin@district.example", "changes are credited to this account"),
+        ("nobody", "knows nobody of that sourcedId"),
+    ):
+        code, words = said(site, "erase", term)
+        assert (code, why in words) == (1, True), words
+    assert places(site) == before
+
+
+def test_plan_that_speaks_of_them_is_decided_first(site: Site) -> None:
+    """A plan that waits is frozen: it is decided before anything in it goes."""
+    header = "sourcedId,enabledUser,role,username,givenName,familyName,email"
+    people = [f"u{n},true,teacher,u{n},G,F,u{n}@x.org" for n in range(10)]
+    site.sync({"users.csv": csv_text(header, *people)})
+    site.sync({"users.csv": csv_text(header, *people[1:])})
+    held = site.sync({"users.csv": csv_text(header, *people[:4])})
+    with pytest.raises(NotErasedError, match=f"the plan of run {held['run_id']} speaks of them"):
+        erase(site.name, "u0", by="somebody", now=now())
+    site.command("discard", held["run_id"])
+    assert erase(site.name, "u0", by="somebody", now=now()).alias.startswith("erased-")
+
+
+def test_people_of_other_sites_are_left_alone(left: Site, tmp_path: Path) -> None:
+    """Who has the same sourcedId at another site is somebody else."""
+    twin = replace(left, name=f"{left.name}-twin", folder=tmp_path / "twin")
+    twin.folder.mkdir()
+    twin.command("init", "--admin", ADMIN)
+    for package in (WITH, WITHOUT):
+        twin.sync(package)
+    before = places(twin)
+    left.command("erase", "zq-bob")
+    assert where(left) == set()
+    assert places(twin) == before
