@@ -37,9 +37,8 @@ def _site(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(
         command
     )
-    return click.option("--site", default="default", show_default=True, help="Whose roster.")(
-        command
-    )
+    whose = click.option("--site", default="default", show_default=True, help="Whose roster.")
+    return whose(command)
 
 
 def _package(command: Callable[..., None]) -> Callable[..., None]:
@@ -268,7 +267,7 @@ def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
 @main.command("preferences")
 @_site
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=JSON", help="Change one; may be repeated."
+    "--set", "settings", multiple=True, metavar="NAME=JSON", help="Change one, or guards.raised=…."
 )
 def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Show a site's preferences, or change them with --set."""
@@ -278,10 +277,10 @@ def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
     with _explained(), database.engine().begin() as connection:
         chosen = store.load(connection, site)
         if settings:
-            given = dict(_setting(s) for s in settings)
-            if "site" in given:
-                raise click.UsageError("the site is named by --site; it can't be set")
-            chosen = type(chosen).model_validate(chosen.model_dump(mode="json") | given)
+            changed = chosen.model_dump(mode="json")
+            for setting in settings:
+                _change(changed, *_setting(setting))
+            chosen = type(chosen).model_validate(changed)
             chosen = store.save(connection, chosen, actor=_person(), now=_now())
     dumped = chosen.model_dump(mode="json")
     words = "\n".join(f"{name} = {json.dumps(value)}" for name, value in dumped.items())
@@ -327,6 +326,19 @@ def _setting(given: str) -> tuple[str, Any]:
         return name, value
 
 
+def _change(values: dict[str, Any], name: str, value: Any) -> None:
+    """Change one setting, or by a dotted name one part of a group; the others stay."""
+    if name == "site":
+        raise click.UsageError("the site is named by --site; it can't be set")
+    group, dot, part = name.partition(".")
+    if not dot:
+        values[name] = value
+    elif isinstance(values.get(group), dict):
+        _change(values[group], part, value)
+    else:
+        raise click.UsageError(f"{group} has no parts that could be set")
+
+
 class _explained:  # noqa: N801  reads as a statement
     """Turn what a person can mend into one sentence and exit code 1."""
 
@@ -358,12 +370,12 @@ def _end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
 
 
 def _in_words(summary: dict[str, Any]) -> str:
-    from oneroster_sync.sentences import left_out_in_words
+    from oneroster_sync.sentences import done_in_words, left_out_in_words
 
     counts = summary["counts"] or {}
     parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
     for kind, numbers in counts.items():
-        told = ", ".join(f"{n:,} {word}" for word, n in numbers.items() if n)
+        told = ", ".join(f"{n:,} {done_in_words(word)}" for word, n in numbers.items() if n)
         parts.append(f"{kind}: {told or 'nothing'}")
     if summary.get("withheld"):
         parts.append(left_out_in_words(summary["withheld"]))

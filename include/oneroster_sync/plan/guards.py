@@ -302,7 +302,7 @@ def _look_alikes(accounts: pa.Table | None, roster: Roster) -> list[Hold]:
         return []
     near = pc.is_in(accounts["how"], pa.array(NEAR))
     found = pc.sum(pc.and_(near, pc.not_equal(accounts["id"], roster.credited_admin))).as_py() or 0
-    limit = "each that is like a person told whose it is"
+    limit = "none on a first sync"
     return [Hold("guard.look_alikes", ACCOUNTS, found, users.num_rows, limit)] if found else []
 
 
