@@ -28,7 +28,7 @@ administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses go on 
 | extract | reads the package, staff only | look at the findings in its log; the package is wrong or was not there |
 | validate | lets the Great Expectations suites decide which rows are used | a suite is wrong; rows with errors don't fail it |
 | diff | compares with the roster and freezes a plan | try again |
-| review | holds a plan beyond the site's limits | – |
+| review | holds a plan about which a person has to decide | – |
 | review_decision | waits while a plan is held, and only then; it takes no slot | look at its log; the plan can still be decided about on the run's page |
 | apply | applies the plan in one transaction; skipped when the plan was not approved | nothing was changed; it is tried again by itself |
 | record | stores the counts and says how the run ended | red when the run was rejected or failed, or when an approved plan was not applied |

@@ -7,7 +7,7 @@ to look every day whether something needs theirs.
 
 | task | what it does | when it fails |
 |---|---|---|
-| expire | discards held plans that nobody decided in time (*Approval* in the preferences, 72 h unless changed) | it is tried again by itself |
+| expire | discards held plans that nobody decided in time (72 hours, unless the preferences say otherwise) | it is tried again by itself |
 | tidy | removes what has had its time: files and findings of runs after 90 days, changes after seven years, unless `ONEROSTER_KEEP_…_DAYS` say otherwise | it is tried again the next day |
 | tell | tells people what is due, by the ways that the preferences name | its log says by which way nothing could be sent; it is tried again after ten minutes, and the next day |
 | test | sends a test message to one site, and only when asked to | its log says which way failed, and how |

@@ -1,8 +1,8 @@
 """Takes the pictures of the documentation from the running product: `make pictures`.
 
 A sample district is synced every weekday for three weeks, each at its own time, so that the pages
-have something to show; then a package is uploaded that empties most of it, and is held. A few
-accounts were made by hand before, so that the first run has somebody to tell of.
+have something to show; then a package is uploaded that empties most of it, and is held. A second
+site has never been synced, and a few accounts that were made by hand: its first package is held.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import datetime as dt
 import io
 import os
 import random
+import re
 import uuid
 import zipfile
 from importlib.resources import files
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from browser import Page, browsing, log_in
-from live import QUESTION, running
+from live import QUESTION, running, wait_for
 from oneroster_sync import sync
 from oneroster_sync.sentences import BY_SCHEDULE
 from oneroster_sync.store import database, preferences
@@ -28,6 +29,8 @@ from oneroster_sync.store.runs import Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import FloatRect, Locator, ViewportSize
 
     from live import Live
 
@@ -40,13 +43,22 @@ ACCOUNTS = (
 """Of one login, one name and one mailbox with somebody of the district, and of nobody."""
 ACCOUNT = """
 insert into users (site, email, login, given_name, family_name, role, status, managed)
-values ('default', %s, %s, %s, %s, 'teacher', 'active', false) returning id
+values ('hillside', %s, %s, %s, %s, 'teacher', 'active', false) returning id
 """
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 SAMPLE = "district-small-1.1.zip"
 SATURDAY = 5
 THEMES = ("light", "dark")
 DAYS = 15
+NEW = "hillside"
+"""The site that has never been synced."""
+GONE = "aisha"
+"""Who is not in the newest package."""
+WAITS = "waits for a decision"
+"""What the stage review says of a held plan."""
+WINDOW: ViewportSize = {"width": 1400, "height": 900}
+TALL = 4000
+ROOM = 16
 Package = dict[str, list[dict[str, str]]]
 
 
@@ -54,21 +66,52 @@ def main() -> None:
     """Take all pictures anew."""
     with running() as live:
         os.environ["ONEROSTER_HOME"] = str(live.home)
+        live.oneroster("init", "--site", NEW, "--admin", "admin@example.org")
         for email, given, family in ACCOUNTS:
             live.rows(ACCOUNT, email, email, given, family)
         district = _sample()
         for number, moment in enumerate(_weekdays(DAYS), start=1):
             _sync(live.home / "day.zip", _day(district, number), moment)
         _prefer(live)
-        newest = live.follow(live.admin.upload(_packed(_day(district, DAYS + 2))))
-        held = live.follow(live.admin.upload(_packed(_day(district, DAYS + 3, staff=0.3))))
-        first = live.admin.get("sites/default/runs")["runs"][-1]
-        teacher = live.admin.get("sites/default/records", q="fizz")["records"][0]
         for theme in THEMES:
             with browsing(theme) as page:
                 log_in(page, live.origin)
+                _take_before(page, live.origin, theme)
+        live.admin.put("sites/default/enabled", {"enabled": True})
+        first = live.follow(_upload_to_new(live, _packed(district)))
+        newest = live.follow(live.admin.upload(_packed(_day(district, DAYS + 6))))
+        held = live.follow(live.admin.upload(_packed(_day(district, DAYS + 7, staff=0.3))))
+        teacher = live.admin.get("sites/default/records", q=GONE)["records"][0]
+        for theme in THEMES:
+            with browsing(theme) as page:
+                log_in(page, live.origin)
+                _take_first(page, live.origin, theme, first["run_id"])
                 _take(page, live.origin, theme, held["run_id"], newest["run_id"], teacher["id"])
-                _take_trust(page, live.origin, theme, held, newest["run_id"], first["run_id"])
+                _take_trust(page, live.origin, theme, held, newest["run_id"])
+                _take_settings(page, live.origin, theme)
+
+
+def _take_before(page: Page, origin: str, theme: str) -> None:
+    """Look at what there is before a site's first sync, and keep what is seen."""
+    home = f"{origin}/plugin/oneroster/sites"
+    _look(page, f"{home}/{NEW}", "This site has never been synchronized")
+    _keep(page, "new-site", theme, height=520)
+    _look(page, f"{home}/default/preferences", "Sync off")
+    page.get_by_text("Sync off", exact=True).click()
+    page.get_by_text("The first sync runs on").wait_for()
+    page.get_by_role("button", name="Switch on", exact=True).click(trial=True)
+    _keep(page, "switch-on", theme, height=640)
+
+
+def _take_first(page: Page, origin: str, theme: str, first: str) -> None:
+    """Look at the first package of a site that has accounts already, and keep what is seen."""
+    home = f"{origin}/plugin/oneroster"
+    _look(page, f"{home}/runs/{first}", WAITS)
+    _keep(page, "first-held", theme, height=1010)
+    _look(page, f"{home}/runs/{first}?tab=accounts", "Person of the package")
+    _keep_around(page, "accounts", theme, page.get_by_role("tabpanel", name="Accounts"))
+    _look(page, f"{home}/sites/{NEW}/upload?kind=links", "links.csv")
+    _keep(page, "links", theme, height=1090)
 
 
 def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int) -> None:
@@ -76,28 +119,35 @@ def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int
     home = f"{origin}/plugin/oneroster"
     for name, address, shown in (
         ("recent", f"{home}/sites/default", "Full log file"),
-        ("preferences", f"{home}/sites/default/preferences", "The next five syncs"),
+        ("preferences", f"{home}/sites/default/preferences", "Next run:"),
         ("upload", f"{home}/sites/default/upload", "OneRoster.zip"),
-        ("held", f"{home}/runs/{held}", "This plan waits for a person"),
         ("run", f"{home}/runs/{run}", "Credited to"),
         ("changes", f"{home}/runs/{run}?tab=changes", "Before and after"),
-        ("findings", f"{home}/runs/{run}?tab=findings", "What to do"),
         ("report", f"{home}/runs/{run}?tab=report", "expectations met"),
-        ("log", f"{home}/runs/{run}?tab=log", "Jump to"),
         ("why", f"{home}/sites/default/why/user/{teacher}", "What changed"),
     ):
         _look(page, address, shown)
         _keep(page, name, theme)
+    _look(page, f"{origin}/dags", "oneroster_watch")
+    _keep(page, "dags", theme, height=1000)
+    _look(page, f"{home}/runs/{run}?tab=log", "Jump to")
+    page.get_by_label("Search the log").fill("csv")
+    page.get_by_text(re.compile(r"\d of \d+ lines")).wait_for()
+    _keep(page, "log", theme)
+    _look(page, f"{home}/runs/{run}?tab=findings", "What to do")
+    page.get_by_role("button", name="Show rows").first.click()
+    page.get_by_role("columnheader", name="sourcedId").wait_for()
+    _keep(page, "findings", theme)
+    _look(page, f"{home}/runs/{held}", WAITS)
+    _keep(page, "held", theme, height=1110)
+    page.get_by_role("button", name="Approve…").click()
+    page.get_by_role("button", name="Approve and apply").click(trial=True)
+    _keep(page, "approve", theme)
 
 
-def _take_trust(
-    page: Page, origin: str, theme: str, held: dict[str, Any], run: str, first: str
-) -> None:
+def _take_trust(page: Page, origin: str, theme: str, held: dict[str, Any], run: str) -> None:
     """Look at what an operator decides about, and keep what is seen."""
-    home = f"{origin}/plugin/oneroster"
-    _look(page, f"{home}/runs/{first}?tab=accounts", "Person of the package")
-    _keep(page, "accounts", theme)
-    _look(page, f"{home}/runs/{run}", "Credited to")
+    _look(page, f"{origin}/plugin/oneroster/runs/{run}", "Credited to")
     page.get_by_role("button", name="Undo…").click()
     page.get_by_text("What would come of it").wait_for()
     page.get_by_role("button", name="Undo", exact=True).click(trial=True)
@@ -106,16 +156,31 @@ def _take_trust(
     where = f"{dag_run['dag_id']}/runs/{quote(dag_run['dag_run_id'], safe='')}"
     asked = f"{origin}/dags/{where}/tasks/{QUESTION}/required_actions"
     _look(page, asked, "See every change of the plan")
-    _keep(page, "required-actions", theme)
-    _look(page, f"{home}/sites/default/preferences", "The next five syncs")
-    year = dt.datetime.now(dt.UTC).year + 1
+    _keep(page, "required-actions", theme, height=1240)
+
+
+def _take_settings(page: Page, origin: str, theme: str) -> None:
+    """Look at settings for some days of the year, and keep what is seen."""
+    preferences_page = f"{origin}/plugin/oneroster/sites/default/preferences"
+    _look(page, preferences_page, "The next five syncs")
+    today = dt.datetime.now(dt.UTC).date()
+    monday = today + dt.timedelta(days=7 - today.weekday())
+    page.get_by_label("First day", exact=True).fill(str(monday))
+    page.get_by_label("Last day", exact=True).fill(str(monday + dt.timedelta(days=11)))
+    page.get_by_label("Note", exact=True).fill("School break")
+    page.get_by_text("Paused: School break").wait_for()
+    _keep_part(page, "pauses", theme, "Schedule")
+    page.set_viewport_size(WINDOW)
+    page.get_by_role("button", name="Discard", exact=True).click()
     page.get_by_text("Syncs only add", exact=True).click()
-    page.get_by_label("Last day (UTC)").fill(f"{year}-08-31")
-    page.get_by_text(f"Only adds, until {year}-08-31").first.wait_for()
+    page.get_by_label("Last day (UTC)").fill(f"{today.year + 1}-08-31")
+    page.get_by_text(f"Only adds, until {today.year + 1}-08-31").first.wait_for()
     _keep_part(page, "rollover", theme, "Schedule")
     page.get_by_text("Raise the limits for removals", exact=True).click()
+    raised = page.get_by_role("group", name="The raised limit")
+    raised.get_by_label("Percent").fill("100")
     page.get_by_label("How long", exact=True).select_option("until a day")
-    page.get_by_label("Last day (UTC)").nth(1).fill(f"{year}-01-31")
+    page.get_by_label("Last day (UTC)").nth(1).fill(f"{today.year + 1}-01-31")
     page.get_by_label("Note", exact=True).last.fill("Hill School closes")
     _keep_part(page, "limits", theme, "Limits")
     page.get_by_label("E-mail addresses").fill("it.office@example.org\nprincipal@example.org")
@@ -130,17 +195,42 @@ def _look(page: Page, address: str, shown: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def _keep(page: Page, name: str, theme: str) -> None:
-    """Keep what is seen."""
+def _keep(page: Page, name: str, theme: str, height: int = WINDOW["height"]) -> None:
+    """Keep what is seen in a window of so many pixels."""
+    page.set_viewport_size({**WINDOW, "height": height})
     page.screenshot(path=PICTURES / f"{name}-{theme}.png")
+    page.set_viewport_size(WINDOW)
 
 
 def _keep_part(page: Page, name: str, theme: str, part: str) -> None:
     """Keep a part of a page; the window is so tall that nothing lies over it."""
-    page.set_viewport_size({"width": 1400, "height": 4000})
+    page.set_viewport_size({**WINDOW, "height": TALL})
     page.evaluate("document.activeElement.blur()")
     region = page.get_by_role("region", name=part, exact=True)
     region.screenshot(path=PICTURES / f"{name}-{theme}.png")
+
+
+def _keep_around(page: Page, name: str, theme: str, part: Locator) -> None:
+    """Keep a part of a page that has no border, with some room around it."""
+    page.set_viewport_size({**WINDOW, "height": TALL})
+    box = part.bounding_box()
+    assert box is not None, f"{name} is not on the page"
+    room: FloatRect = {
+        "x": box["x"] - ROOM,
+        "y": box["y"],
+        "width": box["width"] + 2 * ROOM,
+        "height": box["height"] + ROOM,
+    }
+    page.screenshot(path=PICTURES / f"{name}-{theme}.png", clip=room)
+    page.set_viewport_size(WINDOW)
+
+
+def _upload_to_new(live: Live, packed: bytes) -> dict[str, Any]:
+    """Upload a package to the new site, as soon as Airflow has read its DAGs."""
+    site = f"sites/{NEW}"
+    wait_for(lambda: live.admin.get(f"{site}/preferences")["enabled"] is not None or None)
+    asked: dict[str, Any] = live.admin.ask("POST", f"{site}/uploads?kind=package", content=packed)
+    return asked
 
 
 def _prefer(live: Live) -> None:

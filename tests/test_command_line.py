@@ -223,3 +223,14 @@ def test_times_are_in_utc(site: Site) -> None:
     for name in ("started_at", "ended_at"):
         assert run[name].endswith("+00:00")
     assert run["started_at"] <= run["ended_at"] <= now().isoformat()
+
+
+def test_a_part_of_a_setting_is_changed_alone(site: Site) -> None:
+    """A dotted name changes one part of a group, and leaves what was chosen beside it."""
+    command = ("preferences", "--set")
+    site.command(*command, "guards.users.cap=40")
+    code, chosen = site.command(*command, "guards.removals_wait=true")
+    assert code == 0
+    assert (chosen["guards"]["users"]["cap"], chosen["guards"]["removals_wait"]) == (40, True)
+    for wrong in ("guards.nothing=1", "days.first=1", "none.of=1", "site=x"):
+        assert said(site, *command, wrong)[0] == 2

@@ -211,9 +211,10 @@ def test_old_sessions_alone_are_no_reason() -> None:
         (RaisedLimit(percent=50, until=TODAY), []),
         (RaisedLimit(percent=50), []),
         (RaisedLimit(percent=50, until=TODAY - dt.timedelta(days=1)), [("guard.removals", 20)]),
+        (RaisedLimit(percent=40, until=TODAY), []),
         (RaisedLimit(percent=30, until=TODAY), [("guard.removals", 20)]),
     ],
-    ids=["until today", "for one run", "over", "still beyond"],
+    ids=["until today", "for one run", "over", "as many as it says", "still beyond"],
 )
 def test_raised_limit_counts_for_a_while(
     raised: RaisedLimit, expected: list[tuple[str, int]]
@@ -224,6 +225,15 @@ def test_raised_limit_counts_for_a_while(
     found = holds(roster, staff(roster, without=[f"one{n}" for n in range(20)]), guards=guards)
     assert [(hold.code, hold.found) for hold in found] == expected
     assert all("raised" in hold.limit for hold in found) or raised.until != TODAY
+
+
+def test_a_school_may_close() -> None:
+    """Raised to 100 %, everybody of a school may go; without it that is held."""
+    roster = schools_of(one=10, two=90)
+    left = staff(roster, without=[f"one{n}" for n in range(10)])
+    raised = Guards(raised=RaisedLimit(percent=100, until=TODAY))
+    assert holds(roster, left, guards=Guards())
+    assert not holds(roster, left, guards=raised)
 
 
 HEADER = "sourcedId,enabledUser,role,username,givenName,familyName,email"

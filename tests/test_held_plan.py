@@ -80,6 +80,12 @@ def test_numbers_are_shown_where_there_are_some() -> None:
     assert "Undecided, it is discarded on Saturday, 28 November 2026, 02:00 UTC." in told
 
 
+def test_counts_are_named_in_words() -> None:
+    """What moves to another sourcedId is called so, and not by the name of its count."""
+    told = lines(a_run(counts={"users": {"added": 0, "rekeyed": 3}}))
+    assert "|  | given another sourcedId |" in told
+
+
 def test_schools_are_shown_the_hardest_hit_first() -> None:
     """Of each school it is told what goes and what comes; of many, the first ten."""
     hit = school("East", users={"gone": 6, "active": 10, "added": 1}, courses={"ended": 2})

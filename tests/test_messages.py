@@ -57,8 +57,8 @@ def test_held(site: Site) -> None:
     message = of(run)
     assert message.title() == f"OneRoster {site.name}: a plan is held and waits for a decision"
     assert message.text() == (
-        "Held: what the scheduled sync of 2026-11-02 02:00 UTC would do is beyond the limits of "
-        "the site.\n\n"
+        "Held: what the scheduled sync of 2026-11-02 02:00 UTC would do needs a person's "
+        "decision. Why:\n\n"
         "- guard.removals: 20 of 20 users (100.0 %); less than 10 %.\n\n"
         "The whole plan: 1 user added, 20 users deactivated, 1 course removed. "
         "Nothing of it was applied.\n\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from roster_of import SCHOOL, as_delta, changed
+from roster_of import SCHOOL, as_delta, changed, said
 from test_undo import ANN, BOB, NEXT_DAY, roster, staff
 
 if TYPE_CHECKING:
@@ -64,6 +64,15 @@ def test_what_is_as_it_was_already_is_no_change(site: Site) -> None:
     run = site.sync(staff(ANN))
     site.sync(staff(ANN, BOB))
     assert undone(site, run, "--changed-too")["outcome"] == "no_changes"
+
+
+def test_what_is_as_it_was_already_is_not_left_alone(site: Site) -> None:
+    """Chosen too, an assignment that came back by itself is no exception that is told of."""
+    site.sync(SCHOOL)
+    run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
+    site.sync(SCHOOL)
+    told = [said(site, "undo", run["run_id"], *more) for more in ((), ("--changed-too",))]
+    assert ["left alone" in text for _, text in told] == [True, False]
 
 
 def enrolled(site: Site) -> list[tuple[Any, ...]]:

@@ -100,7 +100,8 @@ class Limit(_Frozen):
 class RaisedLimit(_Frozen):
     """Another limit for removals for a while; then the site's own count again by themselves.
 
-    It replaces the percentages and the caps of removals, in the site and in its schools.
+    It replaces the percentages and the caps of removals, in the site and in its schools, and lets
+    pass as much as it names: with 100 % a whole school may go.
     """
 
     percent: Annotated[float, Field(ge=0, le=100)]

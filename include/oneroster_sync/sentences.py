@@ -76,7 +76,7 @@ _SENTENCES = {
 def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
     """Return what a plan comes to, as `20 users added, 3 users deactivated`."""
     parts = [
-        f"{_counted(number, _KINDS[kind])} {_DONE.get(word, word)}"
+        f"{_counted(number, _KINDS[kind])} {done_in_words(word)}"
         for kind, numbers in (counts or {}).items()
         for word, number in numbers.items()
         if number and word not in _NOT_DONE
@@ -84,10 +84,16 @@ def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
     return ", ".join(parts) or "nothing"
 
 
+def done_in_words(word: str) -> str:
+    """Return what the name of a count says to a person, as `given another sourcedId`."""
+    return _DONE.get(word, word)
+
+
 def left_out_in_words(withheld: dict[str, Any]) -> str:
     """Return what a plan leaves out, and until when: `left out until 2027-08-15: …`."""
     parts = [
-        f"{kind}: " + ", ".join(f"{number:,} {word}" for word, number in withheld[kind].items())
+        f"{kind}: "
+        + ", ".join(f"{number:,} {done_in_words(word)}" for word, number in withheld[kind].items())
         for kind in _KINDS
         if withheld.get(kind)
     ]

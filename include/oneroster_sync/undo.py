@@ -122,7 +122,9 @@ def undo_plan(
         if not part.holds("assignment", *ends):
             continue
         target = row["before"] or "removed"
-        changed = row["now"] != row["after"] and not (part.changed_too and row["now"] != target)
+        if part.changed_too and row["now"] == target:
+            continue
+        changed = row["now"] != row["after"] and not part.changed_too
         if changed or (target == "active" and ends[1] not in offered):
             left.append(f"assignment {ends[0]} to {ends[1]}")
             continue

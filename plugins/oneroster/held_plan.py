@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
-from oneroster_sync.sentences import why_held
+from oneroster_sync.sentences import done_in_words, why_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ def body_of(run: Run) -> str:
 
 
 def _lines(run: Run) -> Iterator[str]:
-    yield "This plan is beyond the site's limits. Nothing of it was applied."
+    yield "A person decides about this plan. Nothing of it was applied. Why it waits:"
     yield ""
     for hold in run.holds:
         yield f"- {_plain(hold['text'].removeprefix(hold['code'] + ': '))} (`{hold['code']}`)"
@@ -76,7 +76,7 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     words = dict.fromkeys(w for numbers in told.values() for w, n in numbers.items() if n)
     if not words:
         return
-    yield _row("", *words)
+    yield _row("", *map(done_in_words, words))
     yield _row("---", *("---:" for _ in words))
     for kind, numbers in told.items():
         cells = (f"{numbers[word]:,}" if word in numbers else "" for word in words)

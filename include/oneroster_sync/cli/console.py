@@ -45,9 +45,8 @@ def of_site(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(
         command
     )
-    return click.option("--site", default="default", show_default=True, help="Whose roster.")(
-        command
-    )
+    whose = click.option("--site", default="default", show_default=True, help="Whose roster.")
+    return whose(command)
 
 
 class explained:  # noqa: N801  reads as a statement
@@ -82,12 +81,12 @@ def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
 
 def in_words(summary: dict[str, Any]) -> str:
     """Return what a run came to, in a few lines."""
-    from oneroster_sync.sentences import left_out_in_words
+    from oneroster_sync.sentences import done_in_words, left_out_in_words
 
     counts = summary["counts"] or {}
     parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
     for kind, numbers in counts.items():
-        told = ", ".join(f"{n:,} {word}" for word, n in numbers.items() if n)
+        told = ", ".join(f"{n:,} {done_in_words(word)}" for word, n in numbers.items() if n)
         parts.append(f"{kind}: {told or 'nothing'}")
     if summary.get("withheld"):
         parts.append(left_out_in_words(summary["withheld"]))

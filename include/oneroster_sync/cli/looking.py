@@ -75,7 +75,7 @@ def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
 @main.command("preferences")
 @of_site
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=JSON", help="Change one; may be repeated."
+    "--set", "settings", multiple=True, metavar="NAME=JSON", help="Change one, or guards.raised=…."
 )
 def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Show a site's preferences, or change them with --set."""
@@ -85,10 +85,10 @@ def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
     with explained(), database.engine().begin() as connection:
         chosen = store.load(connection, site)
         if settings:
-            given = dict(_setting(s) for s in settings)
-            if "site" in given:
-                raise click.UsageError("the site is named by --site; it can't be set")
-            chosen = type(chosen).model_validate(chosen.model_dump(mode="json") | given)
+            changed = chosen.model_dump(mode="json")
+            for setting in settings:
+                _change(changed, *_setting(setting))
+            chosen = type(chosen).model_validate(changed)
             chosen = store.save(connection, chosen, actor=person(), now=now())
     dumped = chosen.model_dump(mode="json")
     words = "\n".join(f"{name} = {json.dumps(value)}" for name, value in dumped.items())
@@ -116,3 +116,16 @@ def _setting(given: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _change(values: dict[str, Any], name: str, value: Any) -> None:
+    """Change one setting, or by a dotted name one part of a group; the others stay."""
+    if name == "site":
+        raise click.UsageError("the site is named by --site; it can't be set")
+    group, dot, part = name.partition(".")
+    if not dot:
+        values[name] = value
+    elif isinstance(values.get(group), dict):
+        _change(values[group], part, value)
+    else:
+        raise click.UsageError(f"{group} has no parts that could be set")

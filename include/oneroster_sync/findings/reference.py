@@ -18,7 +18,7 @@ _LAYERS = {
     "reference": "A row and what it points to",
     "semantic": "What rows mean together",
     "mapping": "A mapping and the roster",
-    "guard": "A plan beyond the site's limits",
+    "guard": "Why a plan is held",
 }
 _HEAD = """\
 # Findings

@@ -84,7 +84,7 @@ def held(run: Run, base_url: str) -> Message:
     return Message(
         _subject(run.site, "a plan is held and waits for a decision"),
         (
-            f"Held: what {_which(run)} would do is beyond the limits of the site.",
+            f"Held: what {_which(run)} would do needs a person's decision. Why:",
             Points(run.reasons),
             f"The whole plan: {what_changes(run.counts)}. Nothing of it was applied.",
             _TO_DO[Topic.HELD],

@@ -199,10 +199,15 @@ def _beyond(
     words: str = "",
     school: str | None = None,
 ) -> list[Hold]:
-    """Return the reason to hold so many of so many, if they are beyond a limit."""
-    if not is_beyond(found, of, limit):
+    """Return the reason to hold so many of so many, if they are beyond a limit.
+
+    One that was raised, as `words` say, lets pass as many percent as it names: 100 is all of them.
+    """
+    is_all_it_names = found * 100 == limit.percent * of
+    if not is_beyond(found, of, limit) or (words and is_all_it_names):
         return []
-    allowed = f"less than {limit.percent:g} % or fewer than {limit.minimum}"
+    upto = "at most" if words else "less than"
+    allowed = f"{upto} {limit.percent:g} % or fewer than {limit.minimum}"
     if limit.cap is not None and found > limit.cap:
         allowed = f"at most {limit.cap:,}"
     return [Hold(code, kind, found, of, f"{allowed}{words}", school)]
@@ -302,7 +307,7 @@ def _look_alikes(accounts: pa.Table | None, roster: Roster) -> list[Hold]:
         return []
     near = pc.is_in(accounts["how"], pa.array(NEAR))
     found = pc.sum(pc.and_(near, pc.not_equal(accounts["id"], roster.credited_admin))).as_py() or 0
-    limit = "each that is like a person told whose it is"
+    limit = "none on a first sync"
     return [Hold("guard.look_alikes", ACCOUNTS, found, users.num_rows, limit)] if found else []
 
 

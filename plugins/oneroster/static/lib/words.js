@@ -165,7 +165,8 @@ export function size(bytes) {
     value /= 1024;
     unit += 1;
   }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+  const isWhole = unit === 0 || value >= 100 || Number.isInteger(value);
+  return `${isWhole ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
 /**

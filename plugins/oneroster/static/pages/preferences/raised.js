@@ -33,7 +33,7 @@ export function Raised() {
           checked: raised !== null,
           disabled: isReadOnly,
           label: "Raise the limits for removals",
-          help: "For a night on which more will go than usual, such as when a school closes. Counts in place of the percentages and the caps above, and of those for each school; at least as many records as above have to go.",
+          help: "For a night on which more will go than usual. So many percent may go, of the site and of each school: 100 % where a school closes. Counts in place of the percentages and caps above; fewer records than the numbers above never wait.",
           onChange: (isOn) => change(PATH, isOn ? (base.settings.guards.raised ?? RAISED) : null),
         }),
         raised && h(Numbers, { raised, isPast }),

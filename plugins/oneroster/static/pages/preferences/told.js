@@ -9,7 +9,7 @@ import { TestMessage } from "./test_message.js";
 const { Code, Grid } = globalThis.ChakraUI;
 
 const MEANINGS = {
-  held: () => "A plan is beyond a limit, and somebody has to decide.",
+  held: () => "A plan is held, and somebody has to decide.",
   failed: () => "A run could not go on.",
   rejected: () => "A package cannot be used at all.",
   errors: ({ notices }) => `A run met ${notices.errors_from ?? "so many"} or more rows that it could not use.`,

@@ -122,7 +122,7 @@ function Never({ site, may }) {
     h(
       Text,
       null,
-      "Look at the preferences first: who is credited, what is processed, and when. Then upload a package, or switch the sync on; the first sync can only add.",
+      "Look at the preferences first: who is credited, what is processed, and when. Then upload a package, or switch the sync on. A first sync only adds, and waits when accounts made by hand look like people of the package.",
     ),
     h(
       Box,

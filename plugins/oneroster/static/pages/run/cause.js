@@ -163,7 +163,7 @@ function Share({ count, most, isError, isOfRows, own }) {
       h(
         Text,
         { color: "fg.muted", fontSize: "xs", textAlign: { base: "start", md: "end" }, mt: "1" },
-        `${own.toLocaleString("en")} here, the others follow`,
+        `${own.toLocaleString("en")} here, ${(count - own).toLocaleString("en")} because of it`,
       ),
   );
 }

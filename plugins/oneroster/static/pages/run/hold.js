@@ -45,7 +45,7 @@ export function Hold({ run, may, onDecided }) {
     h(
       Text,
       { mb: "3", fontSize: "sm", color: "fg.muted" },
-      "Nothing has been changed. The plan is beyond the limits in the site's preferences:",
+      "Nothing has been changed. Somebody has to look at this plan before it is applied. Why:",
     ),
     h(Holds, { holds: run.holds, reasons: run.reasons }),
     h(Schools, { schools: run.schools }),

@@ -18,8 +18,8 @@ const ENDS = {
     tone: "error",
   },
   superseded: {
-    title: "The roster had moved on",
-    next: "Nothing of this plan was applied, because the roster changed after it was made. Run the sync again: it makes a plan from how things stand now.",
+    title: "The plan was superseded",
+    next: "Nothing of it was applied: the roster changed after it was made, or a newer plan took its place. The newest run makes a plan from how things stand now.",
     tone: "warning",
   },
   discarded: {

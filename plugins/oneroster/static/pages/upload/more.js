@@ -31,7 +31,7 @@ export function MoreTargets({ limits, uploading }) {
       h(
         Text,
         { color: "fg.muted", mb: "3", maxWidth: "60rem" },
-        "These files hold no people and no courses. They say who is who, and change nothing else of a record. Each is a run of its own, with a plan, limits and an undo.",
+        "These files hold no people and no courses. They say who is who, and change nothing else of a record. Each is a run of its own, with a plan and limits, and can be undone.",
       ),
       h(
         Grid,

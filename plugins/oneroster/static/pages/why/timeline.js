@@ -38,7 +38,12 @@ function byRun(changes) {
       groups.push([change]);
     }
   }
-  return groups;
+  return groups.map(ownFirst);
+}
+
+/** Put what happened to the record itself before what happened to its assignments. */
+function ownFirst(group) {
+  return [...group].sort((one, next) => Number(Boolean(one.other)) - Number(Boolean(next.other)));
 }
 
 function RunOfChanges({ group }) {
