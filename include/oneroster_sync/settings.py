@@ -5,6 +5,8 @@
 | `ONEROSTER_HOME`         | `.oneroster/` in the project                                   |
 | `ONEROSTER_DATABASE_URL` | the PostgreSQL that this project starts in `ONEROSTER_HOME`     |
 | `ONEROSTER_STORAGE_URL`  | the folder `storage/` of `ONEROSTER_HOME`                       |
+| `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
+| `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ from upath import UPath
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The checkout: the folder that holds dags/, plugins/, include/ and expectations/."""
+
+
+class SettingError(ValueError):
+    """A setting holds what it can't; the message names it."""
 
 
 def home() -> Path:
@@ -36,3 +42,15 @@ def storage() -> UPath:
 def expectations() -> Path:
     """Return the folder of the Great Expectations suites."""
     return Path(os.environ.get("ONEROSTER_EXPECTATIONS") or PROJECT / "expectations")
+
+
+def mebibytes(name: str, unset: int) -> int:
+    """Return a limit in bytes, from a variable that holds whole mebibytes.
+
+    Raises:
+        SettingError: It holds anything else.
+    """
+    value = os.environ.get(name) or str(unset)
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise SettingError(f"{name} is {value!r}; it takes a whole number of MiB, 1 or more")
+    return int(value) << 20

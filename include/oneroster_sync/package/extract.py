@@ -69,7 +69,7 @@ def extract(
         profile: How strictly the package is held to the standard.
         known: What the site has from earlier syncs.
         files: Those that are opened; the others count as absent. All rostering files by default.
-        limits: How large the package may be.
+        limits: How large the package may be; those of the settings by default.
 
     Returns:
         The rows of staff and all findings. A package that can't be used is `refused`.
@@ -77,7 +77,7 @@ def extract(
     Raises:
         OSError: The file system failed.
     """
-    limits = limits or Limits()
+    limits = limits or Limits.in_force()
     extracted = Extracted(sha256_of(path))
     try:
         with open_package(path, limits) as package:
@@ -86,6 +86,7 @@ def extract(
         extracted.findings.add(refusal.finding)
         extracted.refused = True
     if profile is Profile.STRICT and extracted.findings.has_violations():
+        extracted.findings.make_violations_errors()
         extracted.refused = True
     if extracted.refused:
         extracted.tables = {}
