@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from catalogue.case import written
+from catalogue.case import only, written
 from conftest import ADMIN, Site
 from golden.held import held_by
 from golden.school import SCHOOL, SCHOOL_1_2, zip_of
@@ -33,6 +33,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.case("d09")
 
 EXAMPLES = os.environ.get("ONEROSTER_EXAMPLES")
+"""How many examples of each are tried, at random: for a search."""
+
+OFTEN = pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param(1, id="some"),
+        pytest.param(10, id="many", marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+    ],
+)
+"""Whether some examples are tried, always the same, or many."""
+
 MIB = 1 << 20
 PROFILES = st.sampled_from(("tolerant", "strict"))
 ENDS = {
@@ -43,15 +54,18 @@ ENDS = {
 """Exit code → the outcomes that it may tell of; no other exit code is right for any input."""
 
 
-def some(few: int) -> settings:
-    """Return how many examples are tried: a few and always the same, or as many as are wanted."""
-    return settings(
+def tried(check: Callable[..., None], times: int, *examples: dict[str, Any], **any_: Any) -> None:
+    """Try a check with values of strategies, and with examples that are tried each time."""
+    check = given(**any_)(check)
+    for one in examples:
+        check = example(**one)(check)
+    settings(
         deadline=None,
         derandomize=EXAMPLES is None,
-        max_examples=int(EXAMPLES or few),
+        max_examples=int(EXAMPLES or times),
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),
-    )
+    )(check)()
 
 
 def judged(package: Path, profile: str) -> dict[str, Any]:
@@ -80,17 +94,23 @@ ANY_BYTES = st.one_of(
 )
 
 
-@given(NAMES, ANY_BYTES, PROFILES)
-@some(300)
-def test_any_bytes(name: str, data: bytes, profile: str) -> None:
+@OFTEN
+def test_any_bytes(times: int) -> None:
     """Any bytes, under whatever name, are judged, and what is rejected says why."""
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / name
-        package.write_bytes(data)
-        judged(package, profile)
+
+    def check(name: str, data: bytes, profile: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            package = Path(folder) / name
+            package.write_bytes(data)
+            judged(package, profile)
+
+    tried(check, 300 * times, name=NAMES, data=ANY_BYTES, profile=PROFILES)
 
 
-def damaged(data: bytes, faults: list[tuple[str, int, int, bytes]]) -> bytes:
+Faults = list[tuple[str, int, int, bytes]]
+
+
+def damaged(data: bytes, faults: Faults) -> bytes:
     """Return bytes with some of them changed, cut out, doubled or put in."""
     for what, at, length, more in faults:
         at %= max(len(data), 1)  # noqa: PLW2901
@@ -120,29 +140,33 @@ FAULTS = st.lists(
 )
 
 
-@given(FAULTS, PROFILES, st.sampled_from((SCHOOL, SCHOOL_1_2)))
-@some(40)
-def test_any_damage_to_a_zip(
-    faults: list[tuple[str, int, int, bytes]], profile: str, texts: dict[str, str]
-) -> None:
+@OFTEN
+def test_any_damage_to_a_zip(times: int) -> None:
     """A zip with bytes changed, cut out, doubled or put in is rejected, or is the same package."""
-    with tempfile.TemporaryDirectory() as folder:
-        package = zip_of(texts, Path(folder) / "OneRoster.zip")
-        package.write_bytes(damaged(package.read_bytes(), faults))
-        told = judged(package, profile)
-        if told["outcome"] == "succeeded":
-            assert told["rows"]["users"] == 6
+
+    def check(faults: Faults, profile: str, texts: dict[str, str]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            package = zip_of(texts, Path(folder) / "OneRoster.zip")
+            package.write_bytes(damaged(package.read_bytes(), faults))
+            told = judged(package, profile)
+            if told["outcome"] == "succeeded":
+                assert told["rows"]["users"] == 6
+
+    schools = st.sampled_from((SCHOOL, SCHOOL_1_2))
+    tried(check, 40 * times, faults=FAULTS, profile=PROFILES, texts=schools)
 
 
-@given(st.sampled_from(sorted(SCHOOL)), FAULTS, PROFILES)
-@some(15)
-def test_any_damage_to_a_file(
-    name: str, faults: list[tuple[str, int, int, bytes]], profile: str
-) -> None:
+@OFTEN
+def test_any_damage_to_a_file(times: int) -> None:
     """A package of which one file has any bytes changed is judged."""
-    with tempfile.TemporaryDirectory() as folder:
-        texts: dict[str, str | bytes] = {**SCHOOL, name: damaged(SCHOOL[name].encode(), faults)}
-        judged(zip_of(texts, Path(folder) / "OneRoster.zip"), profile)
+
+    def check(name: str, faults: Faults, profile: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            texts: dict[str, str | bytes] = {**SCHOOL, name: damaged(SCHOOL[name].encode(), faults)}
+            judged(zip_of(texts, Path(folder) / "OneRoster.zip"), profile)
+
+    names = st.sampled_from(sorted(SCHOOL))
+    tried(check, 15 * times, name=names, faults=FAULTS, profile=PROFILES)
 
 
 @pytest.fixture(scope="module")
@@ -180,37 +204,48 @@ def with_cell(file: str, row: int, column: int, cell: str, *, quoted: bool) -> d
     return {**SCHOOL, f"{file}.csv": told.getvalue()}
 
 
-@given(
-    file=FILES,
-    row=st.integers(0, 6),
-    column=st.integers(0, 20),
-    cell=CELLS,
-    profile=PROFILES,
-    quoted=st.booleans(),
-)
-@example(file="users", row=2, column=0, cell="", profile="tolerant", quoted=True)
-@example(file="users", row=2, column=3, cell="false", profile="tolerant", quoted=True)
-@example(file="enrollments", row=3, column=6, cell="student", profile="tolerant", quoted=True)
-@some(9)
-def test_any_cell(
-    school: Site, file: str, row: int, column: int, cell: str, profile: str, *, quoted: bool
-) -> None:
+ANY_CELL: dict[str, Any] = {
+    "file": FILES,
+    "row": st.integers(0, 6),
+    "column": st.integers(0, 20),
+    "cell": CELLS,
+    "profile": PROFILES,
+    "quoted": st.booleans(),
+}
+TELLING = [
+    {"file": "users", "row": 2, "column": 0, "cell": ""},
+    {"file": "users", "row": 2, "column": 3, "cell": "false"},
+    {"file": "enrollments", "row": 3, "column": 6, "cell": "student"},
+]
+
+
+@OFTEN
+def test_any_cell(school: Site, times: int) -> None:
     """Whatever one cell of a good package holds, nobody but the record of its row is touched."""
     synced(school, SCHOOL, "tolerant")
-    before, texts = held_by(school), with_cell(file, row, column, cell, quoted=quoted)
-    lines = SCHOOL[f"{file}.csv"].splitlines()
-    own = lines[row % len(lines)].split(",")[0]
+    before = held_by(school)
 
-    outcome = synced(school, texts, profile)
-    after = held_by(school)
+    def check(file: str, row: int, column: int, cell: str, profile: str, *, quoted: bool) -> None:
+        if held_by(school) != before:
+            synced(school, SCHOOL, "tolerant")
+        texts = only(with_cell(file, row, column, cell, quoted=quoted), file)
+        lines = SCHOOL[f"{file}.csv"].splitlines()
+        own = lines[row % len(lines)].split(",")[0]
 
-    if outcome in {"rejected", "held"}:
-        assert after == before
-    for kind in ("users", "courses"):
-        touched = {i for i in before[kind] if after[kind].get(i) != before[kind][i]}
-        assert touched <= ({own} if file == kind else set())
-    assert synced(school, texts, profile) in {"no_changes", "rejected", "held"}
-    assert held_by(school) == after
+        outcome = synced(school, texts, profile)
+        after = held_by(school)
+
+        if outcome in {"rejected", "held"}:
+            assert after == before
+            return
+        for kind in ("users", "courses"):
+            touched = {i for i in before[kind] if after[kind].get(i) != before[kind][i]}
+            assert touched <= ({own} if file == kind else set())
+        assert synced(school, texts, profile) in {"no_changes", "held"}
+        assert held_by(school) == after
+
+    telling = [{**one, "profile": "tolerant", "quoted": True} for one in TELLING]
+    tried(check, 7 * times, *telling, **ANY_CELL)
 
 
 def synced(site: Site, texts: dict[str, str], profile: str) -> str:
