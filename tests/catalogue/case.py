@@ -25,7 +25,7 @@ class Verdict:
 
     Attributes:
         outcome: Of the run.
-        findings: All of them, in order, as `found` writes them.
+        findings: All of them, in order, as `found` writes them; one that ends with `…` is cut off.
         became: What the roster has afterwards and had not before, in the words of `held_by`, and
             nothing for what went under another key; everything else is as it was.
         remembers: The tables of what is remembered for deltas that are not as before.
