@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from catalogue.promises import PROMISES
+from catalogue.tally import tally
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -33,6 +36,22 @@ os.environ.pop("ONEROSTER_STORAGE_URL", None)
 
 DATA = Path(__file__).parent / "data"
 ADMIN = "admin@district.example"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note for each test which cases of the catalogue it proves; refuse those that are none."""
+    for item in items:
+        for mark in item.iter_markers("case"):
+            for case in mark.args:
+                if case not in PROMISES:
+                    raise pytest.UsageError(f"{item.nodeid}: there is no case {case}")
+                item.user_properties.append(("case", case))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases of the catalogue were tried and held."""
+    for line in tally(terminalreporter.stats):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

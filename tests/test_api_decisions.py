@@ -159,6 +159,7 @@ def test_only_the_plan_that_was_looked_at_is_approved(live: Live) -> None:
     assert active(live) == 10
 
 
+@pytest.mark.case("b16")
 def test_approved_plan_is_applied_once_by_its_own_dag_run(live: Live) -> None:
     """When two people click twice at once one of them wins, and the plan is applied once."""
     run = held(live)

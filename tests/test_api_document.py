@@ -83,6 +83,7 @@ def test_document_is_valid_openapi(document: dict[str, Any]) -> None:
         jsonschema_rs.meta.validate(schema)
 
 
+@pytest.mark.case("c00")
 def test_every_operation_is_told_and_guarded(document: dict[str, Any]) -> None:
     """Each operation says what it does, who may, and how to log in."""
     for name, operation in operations(document).items():
@@ -194,6 +195,7 @@ def real(live: Live) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.case("c14")
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_answers_are_as_the_document_says(
     live: Live, document: dict[str, Any], real: list[dict[str, Any]], mode: GenerationMode

@@ -239,6 +239,7 @@ def make_runs(live: Live, folder: Path) -> dict[str, str]:
     return {**{name: run["run_id"] for name, run in runs.items()}, "user": str(user)}
 
 
+@pytest.mark.case("c00", "c11")
 @pytest.mark.parametrize(("stage", "role", "action"), CELLS, indirect=["stage"])
 def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Action) -> None:
     """Each role may do exactly what it should; what it may not is a problem that says so."""
@@ -253,6 +254,7 @@ def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Actio
     assert MARK not in answer.text
 
 
+@pytest.mark.case("c00", "c20")
 @pytest.mark.parametrize("action", [pytest.param(action, id=action.name) for action in ACTIONS])
 @pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
 def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None:
@@ -275,6 +277,7 @@ def test_everybody_is_told_what_they_may(stage: Stage) -> None:
         assert told["name"]
 
 
+@pytest.mark.case("c00")
 @pytest.mark.parametrize("stage", [FAB], indirect=True)
 def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
     """A person who reads one site's DAG is told of that site, and of no other."""
@@ -286,6 +289,7 @@ def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
     assert who.get("sites/other/preferences")["settings"]["credited_admin"] == "z…@example.org"
 
 
+@pytest.mark.case("c00")
 @pytest.mark.parametrize("stage", [FAB], indirect=True)
 def test_who_was_deleted_may_nothing(stage: Stage) -> None:
     """The token of somebody whom FAB does not know any more is as good as none."""
@@ -297,6 +301,7 @@ def test_who_was_deleted_may_nothing(stage: Stage) -> None:
     assert "log in" in leaver.get("me", expect=401)["detail"]
 
 
+@pytest.mark.case("c00")
 @pytest.mark.parametrize("role", [*ROLES[SIMPLE], None])
 @pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
 def test_airflows_own_routes_ask_for_the_same(stage: Stage, role: str | None) -> None:
@@ -344,6 +349,7 @@ def text_of(answer: httpx.Response) -> str:
         return "".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
 
 
+@pytest.mark.case("c00")
 @pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
 def test_viewers_see_no_person(stage: Stage) -> None:
     """No answer that a viewer or a user may read holds a name or a whole e-mail address."""

@@ -154,6 +154,7 @@ def test_what_was_saved_comes_back(live: Live) -> None:
     live.admin.put(PREFERENCES, {"version": saved["version"], "settings": before["settings"]})
 
 
+@pytest.mark.case("b27")
 def test_second_of_two_savers_gets_both(live: Live) -> None:
     """Who saves over somebody's save is refused, told who it was, and shown what stands now."""
     mine = shown(live)
@@ -316,6 +317,7 @@ def test_every_switch_is_audited(live: Live) -> None:
     assert newest_save(live) == off
 
 
+@pytest.mark.case("c17")
 def test_every_save_is_audited_field_by_field(live: Live) -> None:
     """The audit tells who saved, and each field before and after; what stayed is not told."""
     save(live, time_utc="06:00", scope="users_and_courses")

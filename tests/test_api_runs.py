@@ -216,6 +216,7 @@ def test_planned_changes_are_told_as_such(live: Live, ids: dict[str, str]) -> No
     assert none == {"changes": [], "next": None, "applied": False}
 
 
+@pytest.mark.case("b37")
 def test_plan_that_is_gone_is_told_so(live: Live, ids: dict[str, str]) -> None:
     """When a plan was removed after its time the answer says so, and the run is still there."""
     folder = live.home / "storage" / "runs" / "default" / ids["held"]
@@ -252,6 +253,7 @@ def test_findings_are_told_row_by_row(live: Live, ids: dict[str, str]) -> None:
     live.admin.get(where, 422, severity="fatal")
 
 
+@pytest.mark.case("c07")
 def test_findings_are_downloaded_without_formulas(live: Live, ids: dict[str, str]) -> None:
     """The download is a CSV of a name of ours, whose cells a spreadsheet leaves alone."""
     answer = live.admin.send("GET", f"runs/{ids['applied']}/findings.csv")
@@ -321,6 +323,7 @@ ABOUT_A_RUN = ["", "/changes", "/causes", "/findings", "/findings.csv", "/log"]
 ABOUT_A_RUN += ["/report", "/report/docs.zip"]
 
 
+@pytest.mark.case("c12")
 @pytest.mark.parametrize(
     "run", ["00000000-0000-0000-0000-000000000000", "nonsense", "'%20or%201=1"]
 )

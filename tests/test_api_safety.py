@@ -80,6 +80,7 @@ def own(live: Live) -> str:
     return urlsplit(live.origin).netloc
 
 
+@pytest.mark.case("c01")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -123,6 +124,7 @@ def test_token_needs_no_page(live: Live, headers: dict[str, str]) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.case("c01")
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
 def test_form_of_another_site_is_refused(
     live: Live, browser: httpx.Client, kind: str | None
@@ -148,6 +150,7 @@ def filled(path: str, run_id: str, value: str | None = None) -> str:
     return re.sub(r"\{(\w+)\}", lambda it: real.get(it[1], "1") if value is None else value, path)
 
 
+@pytest.mark.case("c01")
 def test_reading_changes_nothing(live: Live, browser: httpx.Client, run_id: str) -> None:
     """Whatever is asked by GET or HEAD, also from another site, the roster stays as it is."""
 
@@ -184,6 +187,7 @@ KINDS = {
 }
 
 
+@pytest.mark.case("c02")
 @pytest.mark.parametrize("path", KINDS)
 def test_every_kind_of_answer_is_marked(live: Live, run_id: str, path: str) -> None:
     """Every answer says what it is, and forbids to be framed, sniffed, and, if data, kept."""
@@ -208,6 +212,7 @@ def test_every_kind_of_answer_is_marked(live: Live, run_id: str, path: str) -> N
         assert "set-cookie" not in headers
 
 
+@pytest.mark.case("c01")
 def test_other_sites_are_not_let_in(live: Live, browser: httpx.Client) -> None:
     """A page of another site is told no permission to read or to write."""
     asked = {"Origin": FOREIGN, "Access-Control-Request-Method": "PUT"}
@@ -218,6 +223,7 @@ def test_other_sites_are_not_let_in(live: Live, browser: httpx.Client) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
+@pytest.mark.case("c08")
 @pytest.mark.parametrize("path", ["findings.csv", "report/docs.zip"])
 def test_downloads_are_named_by_us(live: Live, run_id: str, path: str) -> None:
     """A download is an attachment whose name is made of the run's id and nothing else."""
@@ -250,6 +256,7 @@ def test_token_as_airflow_makes_them_is_taken(live: Live) -> None:
     assert Person(live.origin, signed(live)).get("me")["name"] == "admin"
 
 
+@pytest.mark.case("c03")
 @pytest.mark.parametrize(
     "bad",
     [
@@ -278,6 +285,7 @@ def test_token_that_is_not_good_is_refused(live: Live, bad: Any) -> None:
     assert live.admin.get("sites")["sites"][0]["enabled"] is False
 
 
+@pytest.mark.case("c03")
 @pytest.mark.parametrize("name", ["token", "access_token", "_token", "jwt"])
 def test_token_is_not_taken_from_an_address(live: Live, name: str) -> None:
     """Addresses end up in logs and histories, so a token in one is not looked at."""
@@ -285,6 +293,7 @@ def test_token_is_not_taken_from_an_address(live: Live, name: str) -> None:
     assert answer.status_code == 401
 
 
+@pytest.mark.case("c12", "c14")
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: ascii(value)[:24])
 def test_hostile_names_in_paths_are_refused(live: Live, run_id: str, value: str) -> None:
     """No part of a path makes the API fail, tell of its inside, or answer something else."""
@@ -307,6 +316,7 @@ def without(text: str, value: str) -> str:
     return text.replace(value, "").replace(repr(value)[1:-1], "")
 
 
+@pytest.mark.case("c12")
 @pytest.mark.parametrize(
     "path",
     [

@@ -85,6 +85,7 @@ def test_uploaded_file_is_gone_when_it_was_read(live: Live, first: dict[str, Any
     assert live.uploads() == []
 
 
+@pytest.mark.case("b17")
 def test_same_package_again_points_to_the_first(
     live: Live, first: dict[str, Any], district: bytes
 ) -> None:
@@ -129,6 +130,7 @@ def test_run_is_there_before_it_is_recorded(live: Live, first: dict[str, Any]) -
     assert live.uploads() == []
 
 
+@pytest.mark.case("a16")
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     ("kind", "name", "what"),
@@ -208,6 +210,7 @@ class Raw:
         return int(self.socket.makefile("rb").readline().split()[1])
 
 
+@pytest.mark.case("c04")
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(("kind", "size"), [("package", 256), ("users", 512), ("courses", 512)])
 def test_too_large_an_upload_is_refused_before_it_comes(live: Live, kind: str, size: int) -> None:
@@ -224,6 +227,7 @@ def test_length_that_is_no_number_is_refused(live: Live, length: str) -> None:
         assert client.status() in {400, 411}
 
 
+@pytest.mark.case("c04")
 @pytest.mark.usefixtures("unchanged")
 def test_length_that_contradicts_the_body_is_refused(live: Live) -> None:
     """A body in chunks that declares a length as well is refused: one of the two is a lie.
@@ -234,6 +238,7 @@ def test_length_that_contradicts_the_body_is_refused(live: Live) -> None:
         assert client.status() == 400
 
 
+@pytest.mark.case("b18")
 @pytest.mark.usefixtures("unchanged")
 def test_client_that_goes_away_leaves_nothing(live: Live, district: bytes) -> None:
     """An upload that is cut off starts no run, and what had come is removed."""

@@ -70,9 +70,8 @@ def images(site: Site) -> dict[tuple[str, Any], dict[str, Any]]:
     found: dict[tuple[str, Any], dict[str, Any]] = {}
     for kind, names in FIELDS.items():
         query = f"select {', '.join(names)} from {kind}s where site = :site"  # noqa: S608
-        for row in site.rows(query):
-            if row[0] is not None:
-                found[kind, row[0]] = dict(zip(names, row, strict=True))
+        rows = (row for row in site.rows(query) if row[0] is not None)
+        found |= {(kind, row[0]): dict(zip(names, row, strict=True)) for row in rows}
     for pair, status in site.assignments().items():
         found["assignment", pair] = {"status": status}
     return found
@@ -310,6 +309,7 @@ def test_run_that_ended_is_not_applied(site: Site, ended: str) -> None:
     assert site.users() == {}
 
 
+@pytest.mark.case("b15")
 def test_stale_plan_is_made_again(school: Site) -> None:
     """A plan that nobody approved is made anew when another one was applied in the meantime."""
     renamed = changed(SCHOOL, "users.csv", "Bob,Ray", "Robert,Ray")

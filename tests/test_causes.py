@@ -233,6 +233,7 @@ def orphaned(site: Site, caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
         return site.sync(changed(DISTRICT, "orgs.csv", "s,,,School,school,,d\n", ""))
 
 
+@pytest.mark.case("a64")
 def test_school_that_is_missing_is_the_one_thing_to_mend(
     orphaned: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

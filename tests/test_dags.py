@@ -45,6 +45,7 @@ def test_the_dag_files_parse(live: Live) -> None:
     assert found == []
 
 
+@pytest.mark.case("d06")
 def test_a_dag_file_loads_nothing_heavy() -> None:
     """Parsing the DAG file loads neither pandas nor Arrow nor Great Expectations."""
     program = (
@@ -70,6 +71,7 @@ def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:
     assert run["counts"]["assignments"]["added"] == 91
 
 
+@pytest.mark.case("d06")
 def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
     """What tasks hand over is the run's id, and which task follows the review."""
     record = live.oneroster("history")["runs"][-1]["run_id"]
@@ -82,6 +84,7 @@ def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
             assert told in [record, ["apply"], *passed], (stage, entry["key"], value)
 
 
+@pytest.mark.case("c15")
 def test_the_logs_tell_the_story_without_personal_data(live: Live, first: Run, data: Path) -> None:
     """Files, rows, repairs, changes and counts are told; names and e-mail addresses are not."""
     log = live.logs(first)
@@ -106,6 +109,7 @@ def test_the_same_package_again_changes_nothing(live: Live, first: Run, data: Pa
     assert live.newest()["outcome"] == "no_changes"
 
 
+@pytest.mark.case("b19")
 def test_a_cleared_run_does_nothing_twice(live: Live, first: Run) -> None:
     """Clearing all tasks of an applied run leaves its record and its changes as they were."""
     before = live.oneroster("history")["runs"]
@@ -161,6 +165,7 @@ def test_the_wrong_file_for_an_upload_is_named(live: Live, data: Path) -> None:
     assert "users.csv; this is courses" in rejected["reasons"][0]
 
 
+@pytest.mark.case("b13")
 def test_two_uploads_take_turns(live: Live, data: Path) -> None:
     """Two packages at once are synced one after the other, in the order they were asked for."""
     runs = [

@@ -74,6 +74,7 @@ def test_approved_plan_is_applied(site: Site, held: dict[str, Any]) -> None:
     assert site.sync(FEWER)["outcome"] == "no_changes"
 
 
+@pytest.mark.case("c17")
 def test_decision_is_audited(site: Site, held: dict[str, Any]) -> None:
     """Who approved which plan, and why, stands in the run, in the events and in every change."""
     site.command("approve", held["run_id"], "--reason", "new school")
@@ -113,6 +114,7 @@ def test_other_hash_is_refused(site: Site, held: dict[str, Any]) -> None:
     assert site.command("approve", held["run_id"])[0] == 0
 
 
+@pytest.mark.case("b16")
 def test_second_approval_is_refused(site: Site, held: dict[str, Any]) -> None:
     """Once a run was decided nobody decides again, and the answer names who did."""
     site.command("approve", held["run_id"])
@@ -128,6 +130,7 @@ def test_second_approval_is_refused(site: Site, held: dict[str, Any]) -> None:
     assert active(site) == 4
 
 
+@pytest.mark.case("b16")
 def test_discarded_plan_is_never_applied(site: Site, held: dict[str, Any]) -> None:
     """A discarded run ends there, and an approval afterwards is told who discarded it."""
     code, run = site.command("discard", held["run_id"], "--reason", "wrong year")
@@ -152,6 +155,7 @@ def test_discarded_plan_can_come_again(site: Site, held: dict[str, Any]) -> None
     assert site.command("approve", again["run_id"])[0] == 0
 
 
+@pytest.mark.case("b15")
 def test_approval_after_the_roster_moved_applies_nothing(site: Site) -> None:
     """A plan that was made before another one was applied is superseded when it is approved."""
     site.sync(EVERYBODY)
@@ -208,6 +212,7 @@ def test_unknown_run_is_told_so(site: Site, run: str) -> None:
         assert "there is no run" in output
 
 
+@pytest.mark.case("b16")
 def test_of_two_who_decide_at_once_one_wins(site: Site) -> None:
     """When one person approves while another discards, one is told and one thing happens."""
     site.sync(EVERYBODY)

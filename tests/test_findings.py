@@ -85,6 +85,7 @@ def test_finding_about_the_package_has_no_place() -> None:
     assert "None" not in words
 
 
+@pytest.mark.case("c09")
 @pytest.mark.parametrize(
     ("sourced_id", "shown"),
     [
@@ -173,6 +174,20 @@ def test_violation_is_what_the_standard_forbids(*, code: str, violation: bool) -
     findings.add(Finding(code, WARNING))
 
     assert findings.has_violations() is violation
+
+
+def test_strict_takes_violations_for_errors() -> None:
+    """What the standard forbids becomes an error, so that a rejection tells it; the rest stays."""
+    findings = Findings()
+    findings.extend(
+        Finding(code, WARNING)
+        for code in ("zip.single_folder", "semantic.missing_login", "row.invalid_timestamp")
+    )
+
+    findings.make_violations_errors()
+
+    assert findings.table()["severity"].to_pylist() == ["error", "warning", "error"]
+    assert findings.count(ERROR) == 2
 
 
 def test_findings_come_back_as_they_were() -> None:

@@ -61,6 +61,7 @@ def cell(sourced_id: str) -> str:
     return read(told)[1][COLUMNS.index("sourced_id")]
 
 
+@pytest.mark.case("c07")
 @pytest.mark.parametrize("start", STARTS, ids=[f"U+{ord(start):04X}" for start in STARTS])
 def test_no_cell_starts_a_formula(start: str) -> None:
     """A value that begins as a formula does gets an apostrophe, also behind blanks."""
@@ -105,6 +106,7 @@ def test_no_finding_is_lost_between_pieces(count: int) -> None:
     assert numbers == [str(number) for number in range(count)]
 
 
+@pytest.mark.case("b32", "d03")
 def test_download_begins_before_the_last_finding_was_read() -> None:
     """Findings are not gathered in memory: the first piece comes after some of them."""
     taken = []

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from golden.held import held_by
 from oneroster_sync.store import database
 
 if TYPE_CHECKING:
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/expected.json"))
-_USERS = """
-select coalesce(sourced_id, email),
-       concat_ws(' · ', status, concat_ws(' ', given_name, family_name), email, role,
-                 case when not managed then 'hand-made' end)
-from users where site = :site and email is distinct from 'admin@district.example'
-"""
-_COURSES = """
-select sourced_id, concat_ws(' · ', status, title, course_code) from courses where site = :site
-"""
 _ACCOUNT = """
 insert into users (site, given_name, family_name, email, login, username, role, status, managed)
 values (:site, :given_name, :family_name, :email, :email, :email, :role, 'active', false)
@@ -45,15 +37,6 @@ def package_of(folder: Path) -> Path:
     """Return the folder, or the file itself where there is only one."""
     files = sorted(folder.iterdir())
     return files[0] if len(files) == 1 else folder
-
-
-def held_by(site: Site) -> dict[str, Any]:
-    """Return what a site holds, as `expected.json` writes it."""
-    return {
-        "users": dict(site.rows(_USERS)),
-        "courses": dict(site.rows(_COURSES)),
-        "assignments": {" ".join(pair): status for pair, status in site.assignments().items()},
-    }
 
 
 def said_of(site: Site, run: dict[str, Any]) -> dict[str, Any]:

@@ -210,6 +210,7 @@ def test_errors_of_every_file_count() -> None:
 @pytest.mark.parametrize(
     "package",
     [
+        {"orgs.csv": "sourcedId,name"},
         {"users.csv": "sourcedId,email"},
         {"courses.csv": "sourcedId,title"},
         {"classes.csv": "sourcedId,courseSourcedId"},

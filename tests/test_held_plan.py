@@ -97,6 +97,7 @@ def test_schools_are_shown_the_hardest_hit_first() -> None:
     assert "School" not in "".join(lines(a_run()))
 
 
+@pytest.mark.case("c06")
 @pytest.mark.parametrize(
     "name", ["[click](https://evil.example)", "a | b", "<img src=x>", "**x**", "# x\n# y", "`x`"]
 )

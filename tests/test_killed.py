@@ -129,6 +129,7 @@ def assert_next_day(site: Site) -> None:
     assert site.sync(NEXT_DAY)["outcome"] == "no_changes"
 
 
+@pytest.mark.case("b01", "b02", "b03", "b04", "b14")
 def test_killed_before_apply(school: Site) -> None:
     """A run that is killed in any stage before apply has changed nothing; the next one tells so.
 
@@ -175,6 +176,7 @@ MOMENTS_OF_APPLY = {
 }
 
 
+@pytest.mark.case("b05")
 def test_killed_inside_apply(school: Site) -> None:
     """A run that is killed inside its transaction has changed nothing, wherever it was.
 
@@ -198,6 +200,7 @@ def test_killed_inside_apply(school: Site) -> None:
     assert_next_day(school)
 
 
+@pytest.mark.case("b07")
 def test_killed_after_commit(school: Site) -> None:
     """A run that was killed after its transaction is done, and tried again does nothing twice."""
     victim = Victim(school, "sync", school.package(NEXT_DAY))
@@ -215,6 +218,7 @@ def test_killed_after_commit(school: Site) -> None:
     assert_next_day(school)
 
 
+@pytest.mark.case("b06")
 def test_applied_but_not_recorded(school: Site) -> None:
     """When the process dies between commit and record, the outcome is there all the same."""
     run = stages.apply(reviewed(school, NEXT_DAY), now=now())
@@ -225,6 +229,7 @@ def test_applied_but_not_recorded(school: Site) -> None:
     assert everything(school) == after
 
 
+@pytest.mark.case("b13")
 def test_second_run_waits_for_the_first(school: Site) -> None:
     """Two runs of a site at the same time never mix: the second sees what the first did."""
     with holding(school) as connection:
@@ -263,6 +268,7 @@ def test_killed_approval_can_be_repeated(site: Site) -> None:
     assert site.rows(approvals) == [(1,)]
 
 
+@pytest.mark.case("b08")
 def test_database_that_goes_away_in_apply(school: Site) -> None:
     """When the server ends the connection inside apply, nothing is changed and the run failed."""
     before, caught = everything(school), []

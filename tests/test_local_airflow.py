@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
+@pytest.mark.case("c16")
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     """Two processes of one home use the same secrets, and nobody else can read them."""
     first, second = environment(tmp_path, 8080, {}), environment(tmp_path, 8080, {})

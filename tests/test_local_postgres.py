@@ -108,6 +108,7 @@ def test_the_settings_do_not_depend_on_the_machine(home: Path) -> None:
         assert query(home, f"show {name}") == value
 
 
+@pytest.mark.case("c19")
 def test_only_the_owner_of_the_home_may_connect(home: Path) -> None:
     """Data and socket are closed to other accounts, and no port is open."""
     postgres.start(home)
@@ -252,6 +253,7 @@ def test_settings_of_ones_own_are_kept(home: Path) -> None:
     assert query(home, "show work_mem") == "33MB"
 
 
+@pytest.mark.case("c15")
 def test_the_log_never_shows_a_value(home: Path) -> None:
     """A violated constraint is logged without the row that violated it."""
     postgres.start(home)

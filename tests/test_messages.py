@@ -211,6 +211,7 @@ def test_a_message_is_plain_text() -> None:
     )
 
 
+@pytest.mark.case("c06")
 def test_a_message_is_html() -> None:
     """The same as HTML, in which nothing is taken for markup."""
     assert MESSAGE.html() == (
@@ -229,6 +230,7 @@ def test_words_of_a_package_are_not_repeated(site: Site) -> None:
     assert "- users.csv, 1 row: " in message.text()
 
 
+@pytest.mark.case("c15")
 @pytest.mark.parametrize("profile", ["tolerant", "strict"])
 def test_no_message_names_anybody(site: Site, profile: str) -> None:
     """Held, applied with errors, rejected or of a week: no message says a word about a person."""

@@ -134,6 +134,7 @@ def test_there_is_no_way_back(fresh: str) -> None:
     assert versions(fresh) == [(database.HEAD,)]
 
 
+@pytest.mark.case("b09")
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [

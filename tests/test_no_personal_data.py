@@ -144,6 +144,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.case("c15")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
 def test_whole_run_leaves_no_trace_of_students(
     site: Site, caplog: pytest.LogCaptureFixture, temporary: Path, texts: Texts
@@ -180,6 +181,7 @@ def test_whole_run_leaves_no_trace_of_students(
     assert any(name.endswith(".html") for name in reports)
 
 
+@pytest.mark.case("c15")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
 def test_data_that_is_no_longer_needed_goes(site: Site, texts: Texts) -> None:
     """Once a run is applied its rows are gone; what is left names changes to the roster only."""
@@ -191,6 +193,7 @@ def test_data_that_is_no_longer_needed_goes(site: Site, texts: Texts) -> None:
     assert parents == {"plan"}
 
 
+@pytest.mark.case("c15")
 def test_rejected_run_tells_no_values(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """A strict run that rejects a package says why without a word of what stands in it."""
     caplog.set_level(logging.DEBUG)

@@ -209,6 +209,7 @@ def test_no_message_names_anybody(town: Town) -> None:
     assert [where(word, places) for word in (NEVER, PERSONAL, "@")] == [[], [], []]
 
 
+@pytest.mark.case("c16")
 def test_no_secret_is_in_a_log(town: Town) -> None:
     """No log of a task or of a service holds a password or a token of a connection."""
     logs = files_below(town.live.home / "logs")

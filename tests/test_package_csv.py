@@ -278,6 +278,7 @@ def test_too_long_line_is_refused(tmp_path: Path, profile: str) -> None:
     assert told(extracted.findings) == [("csv.field_too_large", FILE, 3)]
 
 
+@pytest.mark.case("c13")
 def test_length_of_a_line_is_a_limit(tmp_path: Path) -> None:
     """The limit counts the line's bytes with its end."""
     package = folder_of(added(SCHOOL, FILE, ANN + "x" * (300 - len(ANN) - 1)), tmp_path / "p")

@@ -60,6 +60,7 @@ def test_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["inside", "p.zip"]
 
 
+@pytest.mark.case("c05")
 def test_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a package writes no file, neither beside it nor where temporary files go."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")

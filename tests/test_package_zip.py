@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catalogue.archives import first_byte_of, patch_entry
 from golden.school import SCHOOL, codes, folder_of, opened, told, zip_of
+from oneroster_sync.package import Known, Limits, extract
+from oneroster_sync.package.opening import MIB
+from oneroster_sync.preferences import Profile
+from oneroster_sync.settings import SettingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,14 +112,6 @@ def test_truncated_zip_is_refused(tmp_path: Path, kept: float, end: str) -> None
 # Damage inside
 
 
-def _first_byte_of(archive: bytes, name: str) -> int:
-    """Return where the data of an entry begins."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as read:
-        offset = read.getinfo(name).header_offset
-    names, extra = struct.unpack_from("<HH", archive, offset + 26)
-    return offset + 30 + int(names) + int(extra)
-
-
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("at", [1, 30])
 def test_flipped_bit_is_found(tmp_path: Path, method: int, at: int) -> None:
@@ -124,7 +121,7 @@ def test_flipped_bit_is_found(tmp_path: Path, method: int, at: int) -> None:
         for name, text in SCHOOL.items():
             archive.writestr(name, text)
     data = bytearray(package.read_bytes())
-    data[_first_byte_of(bytes(data), "users.csv") + at] ^= 1
+    data[first_byte_of(bytes(data), "users.csv") + at] ^= 1
     package.write_bytes(data)
 
     extracted = opened(package)
@@ -137,7 +134,7 @@ def test_flipped_bit_is_found(tmp_path: Path, method: int, at: int) -> None:
 def test_wrong_checksum_is_found(tmp_path: Path) -> None:
     """A checksum that is not that of the data refuses the package and names the file."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
-    _patch_entry(package, "courses.csv", 16, struct.pack("<L", 1))
+    patch_entry(package, "courses.csv", 16, struct.pack("<L", 1))
 
     extracted = opened(package)
 
@@ -145,23 +142,10 @@ def test_wrong_checksum_is_found(tmp_path: Path) -> None:
     assert told(extracted.findings) == [("zip.corrupt_entry", "courses.csv", None)]
 
 
-def _patch_entry(package: Path, name: str, offset: int, value: bytes) -> None:
-    """Overwrite a field of an entry in the central directory."""
-    data = bytearray(package.read_bytes())
-    found = -1
-    while True:
-        found = data.index(b"PK\x01\x02", found + 1)
-        length = int(struct.unpack_from("<H", data, found + 28)[0])
-        if data[found + 46 : found + 46 + length] == name.encode():
-            break
-    data[found + offset : found + offset + len(value)] = value
-    package.write_bytes(data)
-
-
 def test_encrypted_entry_is_refused(tmp_path: Path) -> None:
     """A file that needs a password refuses the package and is named."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
-    _patch_entry(package, "users.csv", 8, struct.pack("<H", 1))
+    patch_entry(package, "users.csv", 8, struct.pack("<H", 1))
 
     extracted = opened(package)
 
@@ -173,7 +157,7 @@ def test_encrypted_entry_is_refused(tmp_path: Path) -> None:
 def test_other_compression_is_refused(tmp_path: Path, method: int) -> None:
     """Only stored and deflated files are read, also where Python could read more."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
-    _patch_entry(package, "orgs.csv", 10, struct.pack("<H", method))
+    patch_entry(package, "orgs.csv", 10, struct.pack("<H", method))
 
     extracted = opened(package)
 
@@ -190,6 +174,7 @@ def _bomb(package: Path, lines: int) -> Path:
     return zip_of({**SCHOOL, "users.csv": f"{header}\n" + f"{row}\n" * lines}, package)
 
 
+@pytest.mark.case("c13")
 def test_bomb_by_ratio_is_stopped_on_the_way(tmp_path: Path) -> None:
     """A file that grows more than a hundredfold is not read to its end.
 
@@ -200,7 +185,7 @@ def test_bomb_by_ratio_is_stopped_on_the_way(tmp_path: Path) -> None:
         info = archive.getinfo("users.csv")
         assert info.file_size > 100 * info.compress_size
     data = bytearray(package.read_bytes())
-    data[_first_byte_of(bytes(data), "users.csv") + info.compress_size - 9] ^= 0xFF
+    data[first_byte_of(bytes(data), "users.csv") + info.compress_size - 9] ^= 0xFF
     package.write_bytes(data)
 
     extracted = opened(package)
@@ -245,7 +230,7 @@ def test_limit_counts_the_bytes_of_all_files(tmp_path: Path, kind: str) -> None:
 def test_declared_size_is_not_believed(tmp_path: Path) -> None:
     """A header that declares less than there is does not get more through the door."""
     package = _bomb(tmp_path / "p.zip", 1000)
-    _patch_entry(package, "users.csv", 24, struct.pack("<L", 100))
+    patch_entry(package, "users.csv", 24, struct.pack("<L", 100))
 
     extracted = opened(package)
 
@@ -261,6 +246,18 @@ def test_packed_size_has_a_limit(tmp_path: Path) -> None:
 
     assert extracted.refused
     assert codes(extracted.findings) == ["zip.size_exceeded"]
+
+
+def test_limits_are_the_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the operator says how large a package may be, that counts; nonsense is named."""
+    for name, set_, bytes_ in (("PACKED", "1", MIB), ("UNPACKED", "2", 2 * MIB)):
+        monkeypatch.setenv(f"ONEROSTER_{name}_MIB", set_)
+        assert getattr(Limits.in_force(), name.lower()) == bytes_
+
+    for nonsense in ("0", "-1", "much", "1.5", "\uff11"):
+        monkeypatch.setenv("ONEROSTER_PACKED_MIB", nonsense)
+        with pytest.raises(SettingError, match="ONEROSTER_PACKED_MIB"):
+            extract(tmp_path, Profile.TOLERANT, Known())
 
 
 @pytest.mark.parametrize("kind", ["zip", "folder"])
@@ -301,7 +298,7 @@ def test_entries_that_share_bytes_are_refused(tmp_path: Path) -> None:
     )
     with zipfile.ZipFile(package) as archive:
         offset = archive.getinfo("orgs.csv").header_offset
-    _patch_entry(package, "user1.csv", 42, struct.pack("<L", offset))
+    patch_entry(package, "user1.csv", 42, struct.pack("<L", offset))
 
     extracted = opened(package)
 
@@ -312,7 +309,7 @@ def test_entries_that_share_bytes_are_refused(tmp_path: Path) -> None:
 def test_entry_that_reaches_into_the_next_is_refused(tmp_path: Path) -> None:
     """An entry that declares more bytes than it has reaches into its neighbour."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
-    _patch_entry(package, "orgs.csv", 20, struct.pack("<L", 5000))
+    patch_entry(package, "orgs.csv", 20, struct.pack("<L", 5000))
 
     extracted = opened(package)
 

@@ -104,6 +104,7 @@ def test_a_wrong_setting_is_told_beside_its_field(live: Live) -> None:
     assert live.admin.get("sites/default/preferences")["version"] == before["version"]
 
 
+@pytest.mark.case("b27")
 def test_who_saves_second_sees_both(live: Live) -> None:
     """Somebody saved in between: both values are shown, and nothing is overwritten."""
     with browsing(ignoring=("status of 409",)) as page:

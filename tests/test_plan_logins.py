@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from roster_of import plan_of, roster_of
 
 TAKEN = "semantic.login_taken"
 
 
+@pytest.mark.case("a61")
 def test_two_users_swap_their_addresses() -> None:
     """Two users may swap their e-mail addresses in one package."""
     planned = plan_of(

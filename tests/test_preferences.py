@@ -84,6 +84,7 @@ def test_everything_that_is_saved_is_loaded(site: Site) -> None:
     assert saved.model_copy(update={"version": 1}) == chosen
 
 
+@pytest.mark.case("b27")
 def test_second_of_two_savers_is_told(site: Site) -> None:
     """Who saves what somebody else has saved since is refused, and changes nothing."""
     mine, theirs = load(site), load(site)
@@ -94,6 +95,7 @@ def test_second_of_two_savers_is_told(site: Site) -> None:
     assert load(site).profile is Profile.TOLERANT
 
 
+@pytest.mark.case("b27")
 def test_of_two_who_save_at_once_one_is_told(site: Site) -> None:
     """Also of two who save in the same moment the second is refused, and loses nobody's word."""
     mine = load(site)
@@ -116,6 +118,7 @@ def test_of_two_who_save_at_once_one_is_told(site: Site) -> None:
     assert load(site).scope is Scope.USERS
 
 
+@pytest.mark.case("c17")
 def test_saving_is_audited(site: Site) -> None:
     """Who saved, when, and what moved from which value to which is an event; nothing else is."""
     save(load(site).model_copy(update={"scope": Scope.USERS}), actor="Ann on the page")
@@ -248,6 +251,7 @@ def test_preferences_of_another_site_are_out_of_reach(site: Site) -> None:
     assert load(other).scope is Scope.USERS_AND_COURSES
 
 
+@pytest.mark.case("b30")
 def test_run_without_a_credited_admin_reads_nothing(site: Site) -> None:
     """While the credited account is inactive a run fails with a sentence, and opens no package."""
     write("update users set status = 'inactive' where site = :site", site)
@@ -260,6 +264,7 @@ def test_run_without_a_credited_admin_reads_nothing(site: Site) -> None:
     assert site.findings(run) == []
 
 
+@pytest.mark.case("b26")
 def test_run_keeps_the_preferences_of_its_beginning(site: Site) -> None:
     """What is saved afterwards does not change what a run says it followed."""
     run = site.sync({"users.csv": SCHOOL["users.csv"]}, "--profile", "tolerant")

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from oneroster_sync.findings.reference import as_markdown
+from catalogue import inputs
+from catalogue.page import PAGE, as_markdown
+from catalogue.promises import PROMISES
+from oneroster_sync.findings.reference import as_markdown as findings_as_markdown
 
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = sorted(
@@ -20,7 +23,21 @@ MODULES = sorted(
 
 def test_the_page_of_findings_is_the_catalogue() -> None:
     """docs/reference/findings.md is what the code says."""
-    assert (PROJECT / "docs/reference/findings.md").read_text("utf-8") == as_markdown()
+    assert (PROJECT / "docs/reference/findings.md").read_text("utf-8") == findings_as_markdown()
+
+
+def test_the_page_of_reliability_is_made_from_the_tests() -> None:
+    """docs/reliability.md names the tests that show each case, and no others."""
+    page = PAGE.read_text("utf-8")
+    assert as_markdown(page) == page
+
+
+def test_every_bad_input_is_tried() -> None:
+    """Each case of bad input has one that is brought through the command line, or an argument."""
+    tried = {bad.case for bad in inputs.ALL}
+    told = {case for case, promise in PROMISES.items() if promise.part == "a" if promise.argument}
+    assert tried | told == {case for case in PROMISES if case.startswith("a")}
+    assert len({bad.name for bad in inputs.ALL}) == len(inputs.ALL)
 
 
 def test_every_design_page_is_listed() -> None:

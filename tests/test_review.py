@@ -171,6 +171,7 @@ def test_held_plan_asks_for_a_decision(live: Live, held: dict[str, Any]) -> None
     assert held["findings"]["errors"] + held["findings"]["warnings"] > 0
 
 
+@pytest.mark.case("c00")
 @pytest.mark.parametrize("role", ["viewer", "user", "op", None])
 def test_nobody_below_administrator_answers(
     live: Live, held: dict[str, Any], role: str | None

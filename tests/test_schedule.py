@@ -93,6 +93,7 @@ class TestNextSlots:
         """Ends of months and years and leap days are ordinary days."""
         assert next_slot(prefers(WEEK), at(after)) == at(slot)
 
+    @pytest.mark.case("b29")
     def test_no_daylight_saving(self) -> None:
         """The hour that clocks in New York skip on 8 March 2026 has its slot, a day apart."""
         slots = list(islice(next_slots(prefers(WEEK, "07:30"), at("2026-03-07 00:00")), 3))
@@ -165,6 +166,7 @@ def any_preferences(draw: st.DrawFn, near: datetime) -> Preferences:
     )
 
 
+@pytest.mark.case("b29")
 @given(data=st.data(), after=MOMENTS)
 def test_slots_are_what_the_preferences_say(data: st.DataObject, after: datetime) -> None:
     """Every slot is on a chosen day at the chosen time, in no window, increasing, none left out.
@@ -215,6 +217,7 @@ class TestSkipSlot:
 
         assert skip_slot(prefers(), slot, now=slot + late) is None
 
+    @pytest.mark.case("b24")
     def test_late(self) -> None:
         """A run that began six minutes after its slot is skipped, and says how late it was."""
         skip = skip_slot(prefers(), at("2026-06-08 02:00"), now=at("2026-06-08 02:06"))

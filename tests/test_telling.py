@@ -135,6 +135,7 @@ def test_a_silent_server_is_given_up(post: Post) -> None:
     assert sent.failures == ("e-mail (connection smtp_default): TimeoutError",)
 
 
+@pytest.mark.case("c16")
 def test_no_secret_is_logged(post: Post, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever fails, at whatever level is logged: no password, no token, no address."""
     caplog.set_level(logging.DEBUG)

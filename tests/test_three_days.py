@@ -169,6 +169,7 @@ def test_another_version_of_the_same_district_changes_nothing(tmp_path: Path) ->
         assert answer.outcome == "no_changes"
 
 
+@pytest.mark.case("a32", "a85")
 def test_layout_of_the_package_changes_nothing(tmp_path: Path) -> None:
     """Line ends, quotes, a byte order mark, a folder, no manifest: the roster is the same."""
     site, package = Site(), bulk_package(make_district(60, 60, ids="mixed"), filled_status=True)

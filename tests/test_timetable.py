@@ -87,6 +87,7 @@ class TestNextRun:
         """A new site's first run is its next slot, not the last one."""
         assert Site("2026-06-06 12:00").next() == at("2026-06-08 02:00")
 
+    @pytest.mark.case("b29")
     def test_one_run_per_slot(self) -> None:
         """In the second after a run was created, the next one is the next day's."""
         assert Site("2026-06-08 02:00:01").next(last="2026-06-08 02:00") == at("2026-06-09 02:00")
@@ -103,10 +104,12 @@ class TestNextRun:
         """A slot that the scheduler missed is run up to five minutes late, then skipped."""
         assert Site(now).next(last="2026-06-05 02:00") == at(slot)
 
+    @pytest.mark.case("b24")
     def test_scheduler_was_down(self) -> None:
         """After a week without a scheduler there is one next run, in the future."""
         assert Site("2026-06-15 09:00").next(last="2026-06-05 02:00") == at("2026-06-16 02:00")
 
+    @pytest.mark.case("b25")
     def test_unpaused_after_the_summer(self) -> None:
         """Whoever unpauses the DAG after the summer gets the next future slot only."""
         site = Site("2026-08-16 09:00")
@@ -120,6 +123,7 @@ class TestNextRun:
 
         assert site.next(last="2026-06-12 02:00") == at("2026-08-17 02:00")
 
+    @pytest.mark.case("b28")
     def test_time_moved_to_earlier_today(self) -> None:
         """A time moved to a moment already past today counts from tomorrow on."""
         site = Site("2026-06-08 12:00", WEEKDAYS.model_copy(update={"time_utc": dt.time(18)}))

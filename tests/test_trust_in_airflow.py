@@ -275,6 +275,7 @@ def test_packages_of_others_and_of_other_years_are_held(school: School) -> None:
     assert school.active() == 40
 
 
+@pytest.mark.case("b21")
 def test_a_half_written_file_is_not_read(school: School) -> None:
     """A scheduled sync leaves a zip that still grows, or that is cut off, and changes nothing."""
     folder = school.written(package(EVERYBODY[:10]))

@@ -84,6 +84,7 @@ def counted(run: dict[str, Any]) -> int:
     )
 
 
+@pytest.mark.case("b36")
 def test_undo_takes_back_everything(site: Site) -> None:
     """Users, courses and assignments are as before the run; counts and audit tell so."""
     site.sync(SCHOOL)
@@ -212,6 +213,7 @@ def test_removed_course_keeps_its_assignments_removed(site: Site) -> None:
     assert site.assignments()["bob", "art"] == "removed"
 
 
+@pytest.mark.case("b36")
 def test_guards_hold_an_undo(site: Site) -> None:
     """An undo that would remove too much is held, applies nothing, and can be approved."""
     site.sync(staff(ANN))

@@ -93,6 +93,7 @@ def test_upload_is_kept_as_it_came(
     assert left(site) == sorted([path.parent.name, name])
 
 
+@pytest.mark.case("c04")
 def test_upload_is_private(site: Site) -> None:
     """Nobody else on the machine reads an upload, neither while it comes nor afterwards."""
     before = os.umask(0)
@@ -108,6 +109,7 @@ def test_upload_is_private(site: Site) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.case("c04")
 def test_two_uploads_do_not_meet(site: Site) -> None:
     """The same file twice is two files under names that nobody can guess."""
     first, second = (Path(receive(site, Kind.USERS, [USERS]).package) for _ in range(2))
@@ -132,6 +134,7 @@ def test_limit_is_a_number_of_bytes(site: Site, kind: Kind) -> None:
     assert left(site) == []
 
 
+@pytest.mark.case("c04")
 def test_limit_holds_whatever_was_announced(site: Site) -> None:
     """The bytes that come are counted: an upload that goes on and on ends at its limit."""
     taken: list[bytes] = []
@@ -148,6 +151,7 @@ def test_limit_holds_whatever_was_announced(site: Site) -> None:
     assert left(site) == []
 
 
+@pytest.mark.case("a16")
 @pytest.mark.parametrize(
     ("kind", "content", "what"),
     [
@@ -180,6 +184,7 @@ def test_line_ends_and_marks_do_not_hide_what_it_is(site: Site, content: bytes) 
     assert receive(site, Kind.USERS, [content]).size == len(content)
 
 
+@pytest.mark.case("c04")
 def test_other_file_is_refused_at_its_first_64_kib(site: Site) -> None:
     """What a large file is shows at its start; the rest of it is not waited for."""
     start = COURSES + b"c,Course,C\n" * (START // 10)
@@ -205,6 +210,7 @@ def test_empty_upload_is_refused(site: Site) -> None:
     assert left(site) == []
 
 
+@pytest.mark.case("b18")
 def test_upload_that_is_cut_off_leaves_nothing(site: Site) -> None:
     """When the client goes away, or anything fails, what had come is removed."""
 
@@ -219,6 +225,7 @@ def test_upload_that_is_cut_off_leaves_nothing(site: Site) -> None:
     assert left(site) == []
 
 
+@pytest.mark.case("b11")
 def test_full_storage_is_told_in_words(site: Site) -> None:
     """Where there is no room the answer says so, and what had come is removed."""
     with Receiving(site.name, Kind.USERS) as receiving, Path("/dev/full").open("wb", 0) as full:

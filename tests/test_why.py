@@ -71,6 +71,7 @@ def test_search_finds_names_addresses_codes_and_ids(
     assert sorted(found(site, term), key=str.casefold) == labels
 
 
+@pytest.mark.case("c10")
 def test_signs_of_patterns_are_searched_for_as_they_are(site: Site) -> None:
     """%, _ and the backslash stand for themselves."""
     rows = ["p,true,teacher,p,100%,Sure,p@x.org", "u,true,teacher,u,snake_case,Lee,u@x.org"]

@@ -56,5 +56,7 @@ def check_package(path: Path, profile: Profile) -> Checked:
             )
         findings.add_table(validated.findings.table())
         rejected = profile is Profile.STRICT and findings.has_violations()
+        if rejected:
+            findings.make_violations_errors()
     story.tell_findings(findings.table())
     return Checked(extracted.version, extracted.rows, findings, rejected)

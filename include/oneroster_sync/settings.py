@@ -8,6 +8,8 @@
 | `ONEROSTER_KEEP_FILES_DAYS` | 90: plans and reports of runs                                |
 | `ONEROSTER_KEEP_FINDINGS_DAYS` | 90: findings, row by row                                  |
 | `ONEROSTER_KEEP_AUDIT_DAYS` | 2557, seven years: what was changed, before and after        |
+| `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
+| `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ class Keeping:
     audit_days: int = 2557
 
 
-class SettingError(Exception):
-    """A variable of the environment can't be used; the message names it."""
+class SettingError(ValueError):
+    """A setting holds what it can't; the message names it."""
 
 
 def home() -> Path:
@@ -78,3 +80,15 @@ def _days(name: str, default: int) -> int:
     if not given.isdecimal() or not 1 <= int(given) <= _LONGEST:
         raise SettingError(f"{name} is a number of days, from 1 to {_LONGEST}, not {given!r}")
     return int(given)
+
+
+def mebibytes(name: str, unset: int) -> int:
+    """Return a limit in bytes, from a variable that holds whole mebibytes.
+
+    Raises:
+        SettingError: It holds anything else.
+    """
+    value = os.environ.get(name) or str(unset)
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise SettingError(f"{name} is {value!r}; it takes a whole number of MiB, 1 or more")
+    return int(value) << 20

@@ -150,13 +150,15 @@ def validate(run: Run) -> Run:
         folder.remove("report")
         folder.copy_in(Path(docs), "report")
     folder.write_json("report", validated.report)
+    strict = run.preferences.profile == "strict" and validated.findings.has_violations()
+    if strict:
+        validated.findings.make_violations_errors()
     found = validated.findings.table()
     story.tell_findings(found)
     story.tell_rows(validated.valid, validated.quarantined)
     folder.add_table("findings", "2-validate", found)
     folder.write_tables("valid", validated.valid)
     folder.write_tables("quarantined", validated.quarantined)
-    strict = run.preferences.profile == "strict" and validated.findings.has_violations()
     return _note(run, stage="validate", **rejection(validated.findings) if strict else {})
 
 

@@ -156,6 +156,16 @@ class Findings:
         codes = pc.unique(self.table()["code"]).to_pylist()
         return any(CODES[code].violation for code in codes)
 
+    def make_violations_errors(self) -> None:
+        """Take for an error whatever the standard forbids, as strict does."""
+        table = self.table()
+        forbidden = pa.array([name for name, code in CODES.items() if code.violation])
+        errors = pc.if_else(
+            pc.is_in(table["code"], forbidden), Severity.ERROR.value, table["severity"]
+        )
+        at = table.column_names.index("severity")
+        self._many = [table.set_column(at, SCHEMA.field(at), errors)]
+
     def _flush(self) -> None:
         if self._few:
             rows = [{**asdict(f), "severity": f.severity.value} for f in self._few]

@@ -70,7 +70,7 @@ def extract(
         profile: How strictly the package is held to the standard.
         known: What the site has from earlier syncs.
         files: Those that are opened; the others count as absent. All rostering files by default.
-        limits: How large the package may be.
+        limits: How large the package may be; those of the settings by default.
 
     Returns:
         The rows of staff and all findings. A package that can't be used is `refused`.
@@ -78,7 +78,7 @@ def extract(
     Raises:
         OSError: The file system failed.
     """
-    limits = limits or Limits()
+    limits = limits or Limits.in_force()
     extracted = Extracted(sha256_of(path))
     with refusing(extracted, profile), open_package(path, limits) as package:
         _read(package, profile, known, files or ROSTERING_FILES, extracted)
@@ -94,6 +94,7 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
         extracted.findings.add(refusal.finding)
         extracted.refused = True
     if profile is Profile.STRICT and extracted.findings.has_violations():
+        extracted.findings.make_violations_errors()
         extracted.refused = True
     if extracted.refused:
         extracted.tables = {}

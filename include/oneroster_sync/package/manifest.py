@@ -146,12 +146,10 @@ def _version(
     if written is None:
         findings.append(_missing("manifest.version", severity))
     elif written != "1.0":
-        finding = Finding(
-            "manifest.invalid_version", severity, NAME, row, "manifest.version", expected="1.0"
-        )
+        place = NAME, row, "manifest.version", None, "1.0"
         if written != "1":
-            raise RefusedError(finding)
-        findings.append(finding)
+            raise RefusedError(Finding("manifest.invalid_version", Severity.ERROR, *place))
+        findings.append(Finding("manifest.invalid_version", severity, *place))
     return version
 
 

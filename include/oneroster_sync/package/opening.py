@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Protocol
 
+from oneroster_sync import settings
 from oneroster_sync.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -45,6 +46,18 @@ class Limits:
     entries: int = 64
     ratio: int = 100
     line: int = 128 * 1024
+
+    @classmethod
+    def in_force(cls) -> Limits:
+        """Return the limits, with what the operator set.
+
+        Raises:
+            SettingError: A limit that was set is none.
+        """
+        usual = cls()
+        packed = settings.mebibytes("ONEROSTER_PACKED_MIB", usual.packed // MIB)
+        unpacked = settings.mebibytes("ONEROSTER_UNPACKED_MIB", usual.unpacked // MIB)
+        return cls(packed=packed, unpacked=unpacked)
 
 
 class Readable(Protocol):

@@ -29,7 +29,7 @@ _FEW = 5
 ACCOUNTS = "accounts"
 """What a guard counts that looks at accounts made by hand."""
 _WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
-_NEVER_EMPTY = ("users", "roles", "courses")
+_NEVER_EMPTY = ("orgs", "users", "roles", "courses")
 _EMPTY_IN_SUMMER = ("classes", "enrollments")
 """Files that may have no rows between two school years."""
 _EARLY, _LATE = dt.timedelta(days=30), dt.timedelta(days=90)

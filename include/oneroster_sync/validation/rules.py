@@ -79,6 +79,19 @@ class ColumnValuesIsoDate(ColumnMapMetricProvider):
         return pd.Series(right.to_numpy()[codes], index=column.index)
 
 
+class ColumnValuesUnmistakable(ColumnMapMetricProvider):
+    """Whether no other value differs by its capitals or by how its letters are composed only."""
+
+    condition_metric_name = "column_values.unmistakable"
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: pd.Series, **_: Any) -> pd.Series:  # noqa: N805
+        codes, values = pd.factorize(column)
+        folded = pc.utf8_lower(pc.utf8_normalize(pa.array(values, pa.string()), "NFC"))
+        alone = ~pd.Series(folded.to_pylist(), dtype=object).duplicated(keep=False)
+        return pd.Series(alone.to_numpy()[codes], index=column.index)
+
+
 class PairFormsNoCycle(ColumnPairMapMetricProvider):
     """Whether following the parents of a record never comes back to it."""
 
@@ -111,6 +124,14 @@ class ExpectColumnValuesToBeIsoDates(ColumnMapExpectation):
     """Expect the column's values to be dates of the form YYYY-MM-DD."""
 
     map_metric = "column_values.iso_date"
+    success_keys = ("column", "mostly")
+    args_keys = ("column",)
+
+
+class ExpectColumnValuesToBeUnmistakable(ColumnMapExpectation):
+    """Expect no two values that a person, or another system, takes for the same."""
+
+    map_metric = "column_values.unmistakable"
     success_keys = ("column", "mostly")
     args_keys = ("column",)
 

@@ -1,0 +1,18 @@
+"""All bad inputs of the catalogue, in its order."""
+
+from __future__ import annotations
+
+from catalogue import archive_inputs, file_inputs, night_inputs, reference_inputs, row_inputs
+
+ALL = tuple(
+    sorted(
+        (
+            *archive_inputs.INPUTS,
+            *file_inputs.INPUTS,
+            *row_inputs.INPUTS,
+            *reference_inputs.INPUTS,
+            *night_inputs.INPUTS,
+        ),
+        key=lambda bad: bad.case,
+    )
+)

@@ -1,0 +1,217 @@
+"""Bad input, cases 64 to 73: rows and what they point to."""
+
+from __future__ import annotations
+
+from catalogue.case import BadInput, Verdict, only
+from golden.school import SCHOOL, added, as_delta, changed, person
+
+_NOW = "2026-09-01T00:00:00.000Z"
+
+
+def _and(file: str, *rows: str) -> dict[str, str]:
+    return only(added(SCHOOL, file, *rows), file.removesuffix(".csv"))
+
+
+def _with(file: str, old: str, new: str, *others: str) -> dict[str, str]:
+    return only(changed(SCHOOL, file, old, new), file.removesuffix(".csv"), *others)
+
+
+INPUTS = (
+    BadInput(
+        "a64-org-parent",
+        _and("orgs.csv", "o1,,,Annex,school,,gone"),
+        Verdict(
+            "no_changes",
+            (
+                "! reference.missing_target_record orgs.csv 4 parentSourcedId o1 | the sourcedId of an org in orgs.csv",
+            ),
+        ),
+    ),
+    BadInput(
+        "a64-session-parent",
+        _with("academicSessions.csv", "2026-12-01,y,2027", "2026-12-01,gone,2027", "classes"),
+        Verdict(
+            "no_changes",
+            (
+                "! reference.missing_target_record academicSessions.csv 3 parentSourcedId t | the sourcedId of an academic session in academicSessions.csv",
+                "! reference.target_quarantined classes.csv 2 termSourcedIds m1 | an academic session without errors",
+                "! reference.target_quarantined classes.csv 3 termSourcedIds m2 | an academic session without errors",
+                "! reference.target_quarantined classes.csv 4 termSourcedIds a1 | an academic session without errors",
+            ),
+        ),
+    ),
+    BadInput(
+        "a65-course",
+        _with("classes.csv", "maths,M1-2", "gone,M1-2", "enrollments"),
+        Verdict(
+            "no_changes",
+            (
+                "! reference.missing_target_record classes.csv 3 courseSourcedId m2 | the sourcedId of a course in courses.csv",
+                "! reference.target_quarantined enrollments.csv 3 classSourcedId ann-m2 | a class without errors",
+            ),
+            errors={"assignments": 1},
+        ),
+    ),
+    BadInput(
+        "a65-class",
+        _with("enrollments.csv", "bob-a1,,,a1", "bob-a1,,,gone"),
+        Verdict(
+            "no_changes",
+            (
+                "! reference.missing_target_record enrollments.csv 4 classSourcedId bob-a1 | the sourcedId of a class in classes.csv",
+            ),
+            errors={"assignments": 1},
+        ),
+    ),
+    BadInput(
+        "a65-user",
+        _with("enrollments.csv", "s,bob,teacher", "s,gone,teacher"),
+        Verdict(
+            "no_changes",
+            (
+                "! reference.missing_target_record enrollments.csv 4 userSourcedId bob-a1 | the sourcedId of a user in users.csv",
+            ),
+            errors={"assignments": 1},
+        ),
+    ),
+    BadInput(
+        "a65-agent",
+        _with("users.csv", "bob@example.org,,,,,", "bob@example.org,,,gone,,"),
+        Verdict("no_changes"),
+    ),
+    BadInput(
+        "a66-user",
+        _with("users.csv", "bob,,,true", "bob,,,perhaps", "enrollments"),
+        Verdict(
+            "no_changes",
+            (
+                "! row.invalid_boolean users.csv 3 enabledUser bob | true or false",
+                "! reference.target_quarantined enrollments.csv 4 userSourcedId bob-a1 | a user without errors",
+            ),
+            errors={"users": 1, "assignments": 1},
+        ),
+    ),
+    BadInput(
+        "a66-course",
+        _with("courses.csv", "Mathematics,M1", ",M1", "classes", "enrollments"),
+        Verdict(
+            "no_changes",
+            (
+                "! row.missing_required_value courses.csv 2 title maths | a value",
+                "! reference.target_quarantined classes.csv 2 courseSourcedId m1 | a course without errors",
+                "! reference.target_quarantined classes.csv 3 courseSourcedId m2 | a course without errors",
+                "! reference.target_quarantined enrollments.csv 2 classSourcedId ann-m1 | a class without errors",
+                "! reference.target_quarantined enrollments.csv 3 classSourcedId ann-m2 | a class without errors",
+            ),
+            errors={"courses": 1, "assignments": 2},
+        ),
+    ),
+    BadInput(
+        "a67-delta",
+        as_delta(SCHOOL, enrollments=[f"bob-m1,active,{_NOW},m1,s,bob,teacher,,,"]),
+        Verdict(
+            "succeeded", became={"assignments": {"bob maths": "active"}}, remembers=("enrollments",)
+        ),
+    ),
+    BadInput(
+        "a68-user-goes",
+        as_delta(
+            SCHOOL,
+            users=[f"bob,tobedeleted,{_NOW},,,,,,,,,,,,,,,"],
+            enrollments=[f"bob-m1,active,{_NOW},m1,s,bob,teacher,,,"],
+        ),
+        Verdict(
+            "succeeded_with_errors",
+            (
+                "! reference.target_removed enrollments.csv 2 userSourcedId bob-m1 | a user that stays",
+            ),
+            became={"users": {"bob": "inactive · Bob Ray · bob@example.org · teacher"}},
+            errors={"assignments": 1},
+        ),
+    ),
+    BadInput(
+        "a69-orgs",
+        _and("orgs.csv", "o1,,,One,school,,o2", "o2,,,Two,school,,o1"),
+        Verdict(
+            "no_changes",
+            (
+                "! reference.cycle orgs.csv 4 parentSourcedId o1 | a parent that is no descendant",
+                "! reference.cycle orgs.csv 5 parentSourcedId o2 | a parent that is no descendant",
+            ),
+        ),
+    ),
+    BadInput(
+        "a69-itself",
+        _and("orgs.csv", "o1,,,One,school,,o1"),
+        Verdict(
+            "no_changes",
+            ("! reference.cycle orgs.csv 4 parentSourcedId o1 | a parent that is no descendant",),
+        ),
+    ),
+    BadInput(
+        "a69-sessions",
+        _and("academicSessions.csv", "t1,,,Fall,term,2026-08-01,2026-12-01,t1,2027"),
+        Verdict(
+            "no_changes",
+            (
+                "! reference.cycle academicSessions.csv 4 parentSourcedId t1 | a parent that is no descendant",
+            ),
+        ),
+    ),
+    BadInput(
+        "a70-class-of-district",
+        _with(
+            "classes.csv",
+            "a1,,,Art 1,09,art,A1-1,scheduled,,s,",
+            "a1,,,Art 1,09,art,A1-1,scheduled,,d,",
+            "orgs",
+        ),
+        Verdict("no_changes"),
+    ),
+    BadInput(
+        "a70-course-of-term",
+        _with("courses.csv", "art,,,y,", "art,,,t,", "academicSessions"),
+        Verdict("succeeded"),
+        before=(only(SCHOOL, "orgs", "academicSessions", "courses"),),
+    ),
+    BadInput(
+        "a71-other-school",
+        only(
+            changed(
+                added(SCHOOL, "orgs.csv", "s2,,,Other,school,,d"),
+                "enrollments.csv",
+                "bob-a1,,,a1,s,",
+                "bob-a1,,,a1,s2,",
+            ),
+            "orgs",
+            "enrollments",
+        ),
+        Verdict("no_changes", remembers=("orgs",)),
+    ),
+    BadInput(
+        "a72-two-primary",
+        _with("enrollments.csv", "cat-a1,,,a1,s,cat,aide,false", "cat-a1,,,a1,s,cat,teacher,true"),
+        Verdict(
+            "succeeded", became={"assignments": {"cat art": "active"}}, remembers=("enrollments",)
+        ),
+    ),
+    BadInput(
+        "a72-no-teacher",
+        _and("classes.csv", "a2,,,Art 2,09,art,A1-2,scheduled,,s,t,,,"),
+        Verdict("no_changes", remembers=("classes",)),
+    ),
+    BadInput(
+        "a73-others",
+        _and(
+            "users.csv",
+            person("gil", role="guardian"),
+            person("rik", role="relative"),
+            person("pro", role="proctor"),
+        ),
+        Verdict(
+            "succeeded",
+            became={"users": {"pro": "active · Given Family · pro@example.org · proctor"}},
+        ),
+        before=(only(SCHOOL, "users"),),
+    ),
+)

@@ -1,0 +1,178 @@
+"""Every bad input of the catalogue, brought through the command line in both profiles.
+
+A case says how the run ends, which findings it has at which place and in which words, and what the
+roster holds afterwards; all that it does not name is as it was. Most cases share one site, because
+nothing of it may change.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from catalogue import inputs
+from catalogue.case import BadInput, found, written
+from catalogue.promises import PROMISES
+from catalogue.tally import tally
+from conftest import ADMIN, Site
+from golden.held import held_by
+from golden.school import SCHOOL
+from oneroster_sync.cli import HELD, REJECTED, main
+from oneroster_sync.findings.model import rows_as_findings
+from oneroster_sync.run_contents import all_findings
+from oneroster_sync.stages import find
+from oneroster_sync.store import database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oneroster_sync.findings import Finding
+
+_REMEMBERED = "orgs", "roles", "classes", "enrollments"
+_TABLES = "users", "courses", "course_assignments", *_REMEMBERED
+_ACCOUNT = """
+insert into users (site, given_name, family_name, email, login, username, role, status, managed)
+values (:site, 'Eva', 'Hand', :email, :email, :email, 'teacher', 'active', false)
+"""
+REFUSED = "rejected"
+_EXIT = {"held": HELD, REFUSED: REJECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person gets who syncs a package: the exit code, the run, and what is said of it."""
+
+    exit_code: int
+    run: dict[str, Any]
+    said: str
+
+    def findings(self) -> list[Finding]:
+        """Return the findings of the run, in order."""
+        return list(rows_as_findings(all_findings(find(self.run["run_id"]))))
+
+
+def bring(site: Site, package: Path, *options: str) -> Answer:
+    """Sync a package on the command line."""
+    words = ["sync", str(package), *options, "--site", site.name, "--json"]
+    result = CliRunner().invoke(main, words, catch_exceptions=False)
+    return Answer(result.exit_code, json.loads(result.stdout), result.stderr)
+
+
+def made(folder: Path, name: str, bad: BadInput | None = None) -> Site:
+    """Return a site that has synced what a case wants, in each case the small school."""
+    site = Site(name, folder)
+    site.command("init", "--admin", ADMIN)
+    before = (SCHOOL,) if bad is None or bad.before is None else bad.before
+    for number, contents in enumerate(before):
+        (folder / f"before-{number}").mkdir()
+        answer = bring(site, written(contents, folder / f"before-{number}"))
+        assert answer.run["outcome"] == "succeeded"
+    for setting in bad.preferences if bad else ():
+        site.command("preferences", "--set", setting)
+    for email in bad.accounts if bad else ():
+        with database.engine().begin() as connection:
+            connection.execute(sa.text(_ACCOUNT), {"site": name, "email": email})
+    return site
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site that holds the small school; who takes it leaves it as it is."""
+    return made(tmp_path_factory.mktemp("school"), "catalogue")
+
+
+_NUMBERS = itertools.count(1)
+
+
+def site_for(bad: BadInput, profile: str, request: pytest.FixtureRequest, folder: Path) -> Site:
+    """Return the shared site, or one of its own where a case changes something."""
+    if bad.changes_nothing(profile):
+        site: Site = request.getfixturevalue("school")
+        return site
+    return made(folder, f"catalogue-{next(_NUMBERS)}", bad)
+
+
+def whole(site: Site) -> dict[str, Any]:
+    """Return every row that a site holds and remembers."""
+    return {
+        table: sorted(site.rows(f"select * from {table} where site = :site"), key=str)  # noqa: S608
+        for table in _TABLES
+    }
+
+
+def as_told(line: str, wanted: str) -> str:
+    """Return a finding, shortened where what is wanted ends with `…`: behind it stand days."""
+    shortened = wanted.endswith("…") and line.startswith(wanted.removesuffix("…"))
+    return wanted if shortened else line
+
+
+@pytest.mark.parametrize("profile", ["tolerant", "strict"])
+@pytest.mark.parametrize(
+    "bad", [pytest.param(b, id=b.name, marks=pytest.mark.case(b.case)) for b in inputs.ALL]
+)
+def test_bad_input(
+    bad: BadInput,
+    profile: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bad input ends as its case says, in words, and the roster is exactly what it should be."""
+    site, verdict = site_for(bad, profile, request, tmp_path), bad.verdict(profile)
+    before, rows = held_by(site), whole(site)
+    for name, value in bad.settings.items():
+        monkeypatch.setenv(name, value)
+
+    answer = bring(site, bad.write(tmp_path), *bad.options, "--profile", profile)
+
+    findings, after = answer.findings(), held_by(site)
+    end = verdict.outcome, _EXIT.get(verdict.outcome, 0)
+    assert (answer.run["outcome"], answer.exit_code) == end
+    said = [found(finding) for finding in findings]
+    both = itertools.zip_longest(said, verdict.findings, fillvalue="")
+    assert [as_told(line, wanted) for line, wanted in both] == list(verdict.findings)
+    for kind, records in before.items():
+        wanted = {**records, **verdict.became.get(kind, {})}
+        assert after[kind] == {key: value for key, value in wanted.items() if value}
+    moved = {table for table, now in whole(site).items() if now != rows[table]}
+    if not verdict.outcome.startswith("succeeded"):
+        assert moved == set(verdict.remembers)
+    assert moved.intersection(_REMEMBERED) == set(verdict.remembers)
+    counted = {
+        kind: numbers["errors"]
+        for kind, numbers in (answer.run["counts"] or {}).items()
+        if numbers["errors"]
+    }
+    assert counted == dict(verdict.errors)
+    # What is wrong is said in words, to who asked and in the run.
+    for finding in findings:
+        guard = finding.code if finding.code.startswith("guard.") else None
+        assert (guard or finding.in_words()) in answer.said
+    if verdict.outcome in _EXIT:
+        reasons = "\n".join(answer.run["reasons"])
+        ends_it = [f for f in findings if f.code.startswith("guard.") or verdict.outcome == REFUSED]
+        assert ends_it
+        assert all(f.code in reasons or f.for_a_person() in reasons for f in ends_it[:10])
+    assert "Traceback" not in answer.said
+
+
+def test_tally_tells_what_held() -> None:
+    """A case held when all of its tests did, and one that did not is named."""
+
+    def report(*cases: str, when: str = "call") -> SimpleNamespace:
+        return SimpleNamespace(user_properties=[("case", case) for case in cases], when=when)
+
+    stats = {"passed": [report("a01"), report("b01", "b02")], "failed": [report("a01"), report()]}
+
+    first, second = tally(stats)
+
+    assert first == f"catalogue: 3 of {len(PROMISES)} cases tried by 3 tests, 2 held"
+    assert second == "catalogue: NOT held: a01"
+    assert list(tally({"passed": [report()]})) == []
