@@ -252,7 +252,7 @@ def six_stages(site: str) -> None:
         trigger_rule="none_failed_min_one_success",
         retries=3,
         retry_delay=timedelta(seconds=10),
-        retry_exponential_backoff=True,
+        retry_exponential_backoff=2.0,
     )
     def apply() -> str:
         from oneroster_sync import stages

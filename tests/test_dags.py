@@ -45,6 +45,12 @@ def test_the_dag_files_parse(live: Live) -> None:
     assert found == []
 
 
+def test_each_wait_is_longer_than_the_one_before(live: Live) -> None:
+    """Who waits for a database that restarts is given twice the time at each try."""
+    task = live.api._call("GET", f"/api/v2/dags/{SYNC}/tasks/apply")
+    assert task["retry_exponential_backoff"] == 2.0
+
+
 def test_a_dag_file_loads_nothing_heavy() -> None:
     """Parsing the DAG file loads neither pandas nor Arrow nor Great Expectations."""
     program = (
