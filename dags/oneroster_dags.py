@@ -25,7 +25,7 @@ administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses go on 
 
 | task | what it does | when it fails |
 |---|---|---|
-| extract | reads the package, staff only | look at the findings in its log; the package is wrong or was not there |
+| extract | reads the package, staff only | look at the findings in its log; the package is wrong or was not there. A source that is away, too slow or not ready is tried again by itself |
 | validate | lets the Great Expectations suites decide which rows are used | a suite is wrong; rows with errors don't fail it |
 | diff | compares with the roster and freezes a plan | try again |
 | review | holds a plan about which a person has to decide | – |
@@ -149,13 +149,13 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
 def retried_where_it_helps() -> Iterator[None]:
     """Fail at once for what another try would meet again; Airflow retries the rest."""
     from oneroster_sync.apply import StalePlanError
-    from oneroster_sync.sources import NotReadyError
+    from oneroster_sync.sources import RetriableSourceError
     from oneroster_sync.store.database import DatabaseError
     from oneroster_sync.store.turns import BusyError
 
     try:
         yield
-    except (StalePlanError, NotReadyError, DatabaseError, BusyError):
+    except (StalePlanError, RetriableSourceError, DatabaseError, BusyError):
         raise
     except Exception as error:
         if type(error).__module__.startswith("oneroster_sync."):
@@ -208,9 +208,10 @@ def what_follows(run: Run) -> list[str]:
 def six_stages(site: str) -> None:
     """Lay out the tasks of a DAG: one for each stage, and one more that waits for a decision."""
 
-    @task(retries=2, retry_delay=timedelta(seconds=30))
+    @task(retries=4, retry_delay=timedelta(seconds=30), retry_exponential_backoff=2.0)
     def extract() -> str:
         from oneroster import line
+        from oneroster.connections import login_of
         from oneroster_sync import stages, sync
         from oneroster_sync.store import database, turns
 
@@ -226,7 +227,7 @@ def six_stages(site: str) -> None:
             if reason is not None:
                 stages.skip(run, reason)
                 raise AirflowSkipException(reason)
-        return go_on(site, lambda run: stages.extract(run, request.kind)).run_id
+        return go_on(site, lambda run: stages.extract(run, request.kind, login_of)).run_id
 
     @task(retries=1, retry_delay=timedelta(seconds=10))
     def validate() -> str:
@@ -252,7 +253,7 @@ def six_stages(site: str) -> None:
         trigger_rule="none_failed_min_one_success",
         retries=3,
         retry_delay=timedelta(seconds=10),
-        retry_exponential_backoff=True,
+        retry_exponential_backoff=2.0,
     )
     def apply() -> str:
         from oneroster_sync import stages
@@ -262,9 +263,11 @@ def six_stages(site: str) -> None:
     @task.short_circuit(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))
     def record() -> str | None:
         from oneroster import telling
-        from oneroster_sync import stages
+        from oneroster.connections import login_of
+        from oneroster_sync import incoming, stages
 
         run = stages.record(stages.find(run_id(get_current_context())), now=datetime.now(UTC))
+        incoming.put_aside(run, login_of)
         telling.tell(run)
         fail_if_useless(run)
         fail_if_undone(run)

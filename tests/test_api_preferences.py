@@ -142,7 +142,10 @@ def test_what_was_saved_comes_back(live: Live) -> None:
             "topics": ["held", "digest"],
             "errors_from": 7,
         },
-        "source": "/srv/it's here/*.zip",
+        "source": "sftp://sis.example.org/it's here",
+        "source_connection": "sis_sftp",
+        "source_pattern": "One*.zip",
+        "source_after": "move",
     }
     assert settings.keys() == before["settings"].keys()
     assert settings["guards"].keys() == before["settings"]["guards"].keys()
@@ -205,6 +208,15 @@ def test_second_of_two_savers_gets_both(live: Live) -> None:
         ("guards", {"unknown": 1}, "guards.unknown"),
         ("source", "/srv/\n", "source"),
         ("source", "x" * 1001, "source"),
+        ("source", "https://ann:pw@sis.example.org/o.zip", "source"),
+        ("source", "https://sis.example.org/o.zip?token=7", "source"),
+        ("source", "ftp://sis.example.org/o.zip", "source"),
+        ("source", "carrierpigeon://coop/o.zip", "source"),
+        ("source", "sftp://sis.example.org/", "source_connection"),
+        ("source_connection", "a b", "source_connection"),
+        ("source_pattern", "", "source_pattern"),
+        ("source_pattern", "out/*.zip", "source_pattern"),
+        ("source_after", "delete", "source_after"),
         ("colour", "blue", "colour"),
     ],
 )

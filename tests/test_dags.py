@@ -45,6 +45,13 @@ def test_the_dag_files_parse(live: Live) -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("stage", ["extract", "apply"])
+def test_each_wait_is_longer_than_the_one_before(live: Live, stage: str) -> None:
+    """What waits for somebody else's server is given twice the time at each try."""
+    task = live.api._call("GET", f"/api/v2/dags/{SYNC}/tasks/{stage}")
+    assert task["retry_exponential_backoff"] == 2.0
+
+
 @pytest.mark.case("d06")
 def test_a_dag_file_loads_nothing_heavy() -> None:
     """Parsing the DAG file loads neither pandas nor Arrow nor Great Expectations."""

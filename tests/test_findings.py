@@ -10,6 +10,7 @@ from oneroster_sync.findings import CODES, SCHEMA, Finding, Findings, Severity
 from oneroster_sync.findings.model import rows_as_findings, shown_id
 
 LAYERS = {
+    "source",
     "upload",
     "zip",
     "package",

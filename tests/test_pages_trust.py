@@ -131,6 +131,43 @@ def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
     assert live.admin.get("sites/default/preferences")["version"] == version
 
 
+def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
+    """A URL with a password or without encryption is told beside its field, a clean one saved."""
+    before = settings_of(live)
+    with at_preferences(live) as page:
+        source = page.get_by_label("Path or URL")
+        for text, told in (
+            ("sftp://ann:pw@sis.example.org/out", "It holds a password."),
+            ("http://sis.example.org/o.zip", "http:// is not encrypted."),
+            ("https://sis.example.org/o.zip?token=7", "keys and tokens go into"),
+            ("sftp://sis.example.org/out", "SFTP needs an Airflow connection"),
+        ):
+            source.fill(text)
+            page.get_by_role("button", name="Save", exact=True).click()
+            expect(page.get_by_text(told)).to_be_visible()
+        source.fill("sftp://sis.example.org/out")
+        page.get_by_label("Airflow connection").fill("sis_sftp")
+        page.get_by_label("Names of packages").fill("OneRoster-*.zip")
+        page.get_by_text("Move the package aside", exact=True).click()
+        save(page)
+        page.get_by_role("button", name="Who changed what").click()
+        history = page.get_by_role("region", name="History")
+        expect(history.get_by_text("The package is moved aside").first).to_be_visible()
+    now = settings_of(live)
+    assert (
+        now["source"],
+        now["source_connection"],
+        now["source_pattern"],
+        now["source_after"],
+    ) == (
+        "sftp://sis.example.org/out",
+        "sis_sftp",
+        "OneRoster-*.zip",
+        "move",
+    )
+    restore(live, before)
+
+
 def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     """Who is told is saved, a message is on its way, and a viewer sees no address."""
     before = settings_of(live)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from oneroster_sync.preferences import (
+    After,
     Guards,
     Limit,
     PauseWindow,
@@ -75,7 +76,10 @@ def test_everything_that_is_saved_is_loaded(site: Site) -> None:
         assignment_roles=("teacher", "aide"),
         adopt_accounts=True,
         guards=Guards(users=Limit(percent=2.5, minimum=1, cap=7), error_percent=1),
-        source="s3://exports/it's here/*.zip",
+        source="s3://exports/it's here",
+        source_connection="sis.s3-1",
+        source_pattern="OneRoster *.zip",
+        source_after=After.MOVE,
     )
     saved = save(chosen)
     assert saved.version == 2

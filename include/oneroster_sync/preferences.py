@@ -16,10 +16,13 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
 )
+
+from oneroster_sync.source_url import SFTP, SourceUrl, scheme_of
 
 
 class Scope(StrEnum):
@@ -57,12 +60,23 @@ class Weekday(StrEnum):
     SUNDAY = "sunday"
 
 
+class After(StrEnum):
+    """What becomes of a package at its source when its run has ended well."""
+
+    LEAVE = "leave"
+    MOVE = "move"
+    """Into a folder `done` beside it."""
+
+
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text."""
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # What was given may hold a secret, so no message repeats it.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class PauseWindow(_Frozen):
@@ -217,6 +231,12 @@ class Settings(_Frozen):
     notices: Notices = Notices()
     source: Annotated[Text, Field(max_length=1000)] | None = None
     """Where scheduled syncs find their package: a path or URL of a file, or of a folder."""
+    source_connection: Annotated[ConnectionId | None, Field(validate_default=True)] = None
+    """Airflow connection with the source's login; secrets stand nowhere else."""
+    source_pattern: Annotated[Text, Field(min_length=1, max_length=200)] = "*.zip"
+    """What the names of packages are like, whatever the size of letters: of those the newest."""
+    source_after: After = After.LEAVE
+    """What becomes of a package whose run ended well."""
 
     @field_validator("days")
     @classmethod
@@ -249,6 +269,38 @@ class Settings(_Frozen):
             )
         return tuple(role for role in known if role in roles)
 
+    @field_validator("source")
+    @classmethod
+    def _no_secret_in_it(cls, source: str | None, info: ValidationInfo) -> str | None:
+        if source is not None and info.context != STORED:
+            SourceUrl.parse(source)
+        return source
+
+    @field_validator("source_connection")
+    @classmethod
+    def _has_login(cls, connection: str | None, info: ValidationInfo) -> str | None:
+        source = info.data.get("source")
+        if connection is None and info.context != STORED and scheme_of(source or "") == SFTP:
+            raise ValueError(
+                "sftp:// needs an Airflow connection, with the login and the server's host key"
+            )
+        return connection
+
+    @field_validator("source_pattern")
+    @classmethod
+    def _of_a_name(cls, pattern: str) -> str:
+        if "/" in pattern or not pattern.strip():
+            raise ValueError("a pattern is of a file's name, such as *.zip; folders go to source")
+        return pattern
+
+    @field_validator("source_after")
+    @classmethod
+    def _can_move(cls, after: After, info: ValidationInfo) -> After:
+        source = info.data.get("source") if info.context != STORED else None
+        if after is After.MOVE and source and not SourceUrl.parse(source).can_move:
+            raise ValueError("nothing can be moved at https://; leave it there")
+        return after
+
     @field_serializer("time_utc", when_used="json")
     def _hours_and_minutes(self, time_utc: dt.time) -> str:
         return f"{time_utc:%H:%M}"
@@ -269,3 +321,5 @@ class Preferences(Settings):
 
 
 SETTINGS = tuple(Settings.model_fields)
+STORED = {"stored": True}
+"""The context in which what was saved once is read: what a source may be is not judged again."""

@@ -10,16 +10,14 @@ import contextlib
 import datetime as dt
 import functools
 import logging
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
-from upath import UPath
-
 from oneroster_sync import apply as applying
-from oneroster_sync import settings, sources, story, uploads
+from oneroster_sync import settings, story, uploads
 from oneroster_sync.findings import Findings
+from oneroster_sync.incoming import private_copy
 from oneroster_sync.package import extract as read_package
 from oneroster_sync.package.extract import Extracted
 from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_kind
@@ -41,11 +39,12 @@ from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
 from oneroster_sync.store import database, held, run_details, runs
 from oneroster_sync.store.roster import read_known, read_roster
-from oneroster_sync.store.runs import Outcome, Trigger
+from oneroster_sync.store.runs import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from oneroster_sync.incoming import Connections
     from oneroster_sync.plan import Roster
     from oneroster_sync.store.runs import Run
 
@@ -76,10 +75,16 @@ def _unless_ended(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concate
 
 
 @_unless_ended
-def extract(run: Run, kind: Kind) -> Run:
+def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run:
     """Stage 1: read the package into staff-only snapshots.
 
+    Args:
+        run: The run.
+        kind: What its package is said to be.
+        connections: Finds an Airflow connection by its id; None outside of Airflow.
+
     Raises:
+        SourceError: The site's source does not give a package.
         OSError: The file system failed; another try may help.
     """
     folder = RunFolder.of(run.site, run.run_id)
@@ -91,7 +96,7 @@ def extract(run: Run, kind: Kind) -> Run:
         return _note(run, stage="extract")
     with database.engine().connect() as connection:
         known = read_known(connection, run.site)
-    with _private_copy(run, kind) as package:
+    with private_copy(run, kind, connections) as package:
         finding = wrong_kind(package, kind)
         if finding is not None:
             extracted = Extracted("", refused=True)
@@ -368,24 +373,6 @@ def _roster(run: Run) -> Roster:
     assert run.credited_admin_id is not None
     with database.engine().connect() as connection:
         return read_roster(connection, run.site, run.credited_admin_id)
-
-
-@contextlib.contextmanager
-def _private_copy(run: Run, kind: Kind) -> Iterator[Path]:
-    """Yield a copy of the package that nobody else can change; it goes when the stage ends."""
-    source = UPath(run.package or "")
-    if run.trigger is Trigger.SCHEDULE:
-        source = UPath(sources.locate(run.package))
-        log.info("The package is %s.", source.name)
-    with tempfile.TemporaryDirectory(prefix="oneroster-") as folder:
-        lone = kind is not Kind.PACKAGE and source.suffix.lower() == ".csv"
-        target = Path(folder) / (f"{kind}.csv" if lone else source.name)
-        if source.is_dir():
-            shutil.copytree(source.path, target, symlinks=True)
-        elif source.is_file():
-            with source.open("rb") as read, target.open("wb") as written:
-                shutil.copyfileobj(read, written)
-        yield target
 
 
 def _note(run: Run, **values: object) -> Run:

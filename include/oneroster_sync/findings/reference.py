@@ -7,6 +7,7 @@ from itertools import groupby
 from oneroster_sync.findings.codes import CODES
 
 _LAYERS = {
+    "source": "Where the package comes from",
     "upload": "What was handed in",
     "zip": "The zip",
     "package": "The package",

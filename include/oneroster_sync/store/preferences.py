@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from oneroster_sync.preferences import Preferences
+from oneroster_sync.preferences import STORED, Preferences
 from oneroster_sync.store.brief import briefly
 from oneroster_sync.store.database import lock_site
 
@@ -39,6 +39,9 @@ _COLUMNS = (
     "stale_after_days",
     "notices",
     "source",
+    "source_connection",
+    "source_pattern",
+    "source_after",
 )
 _JSON = {"pause_windows", "guards", "notices"}
 
@@ -281,4 +284,4 @@ def note_event(
 
 def _as_preferences(row: dict[str, Any]) -> Preferences:
     names = ("site", "version", "credited_admin", *_COLUMNS)
-    return Preferences.model_validate({name: row[name] for name in names})
+    return Preferences.model_validate({name: row[name] for name in names}, context=STORED)

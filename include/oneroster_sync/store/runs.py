@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.findings import causes_of
 from oneroster_sync.package.kinds import MAPPINGS
-from oneroster_sync.preferences import Preferences, Scope
+from oneroster_sync.preferences import STORED, Preferences, Scope
 from oneroster_sync.store.copying import copy_in
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def _as_run(row: dict[str, Any]) -> Run:
             "trigger": Trigger(row["trigger"]),
             "scope": Scope(row["scope"]),
             "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
-            "preferences": Preferences.model_validate(row["preferences"]),
+            "preferences": Preferences.model_validate(row["preferences"], context=STORED),
             "reasons": reasons,
             "holds": tuple(r for r in stored if isinstance(r, dict)),
             "undoes": str(row["undoes"]) if row["undoes"] else None,

@@ -48,10 +48,36 @@ export function problemsIn(settings, before) {
   }
   add("notices.recipients", addressProblem(settings.notices.recipients));
   add("notices.channels", channelProblem(settings.notices.channels));
-  if (!same(settings.source, before.source) && /^(?!file:)[a-z0-9+]+:\/\//i.test(settings.source)) {
-    add("source", "Only paths and file:// URLs can be read. Mount the storage, and give its path.");
+  if (!same(settings.source, before.source)) {
+    add("source", sourceProblem(settings.source));
+  }
+  const { source_connection: connection, source_pattern: pattern } = settings;
+  add("source_connection", connection && connectionProblem(connection));
+  if (/^sftp:/i.test(settings.source) && !connection) {
+    add("source_connection", "SFTP needs an Airflow connection, with the login and the host key.");
+  }
+  add("source_pattern", pattern.includes("/") && "Only a file's name; folders go to the path or URL.");
+  if (/^https:/i.test(settings.source) && settings.source_after === "move") {
+    add("source_after", "Nothing can be moved at https://. Leave it there.");
   }
   return found;
+}
+
+/** Say what is wrong with a source; what else it may be is known to the API. */
+function sourceProblem(source) {
+  const [, scheme, host, rest] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/i.exec(source ?? "") ?? [];
+  if (!scheme) {
+    return null;
+  }
+  if (/:.*@/.test(host)) {
+    return "It holds a password. Put that into an Airflow connection, and name the connection here.";
+  }
+  if (/^(http|ftp)$/i.test(scheme)) {
+    return `${scheme}:// is not encrypted. Use https:// or sftp://.`;
+  }
+  return !/^file$/i.test(scheme) && /[?#]/.test(rest)
+    ? "Leave out what stands after ? or #: keys and tokens go into an Airflow connection."
+    : null;
 }
 
 /** Say what is wrong with a number; nothing where it can be used. */
@@ -82,10 +108,16 @@ function addressProblem(addresses) {
     : null;
 }
 
+function connectionProblem(id) {
+  return CONNECTION.test(id)
+    ? null
+    : `“${id}” is no id of a connection: it has letters, digits, dots, hyphens and underscores.`;
+}
+
 function channelProblem(channels) {
-  const wrong = channels.find((channel) => !CONNECTION.test(channel));
+  const wrong = channels.map(connectionProblem).find(Boolean);
   if (wrong) {
-    return `“${wrong}” is no id of a connection: it has letters, digits, dots, hyphens and underscores.`;
+    return wrong;
   }
   return channels.length > MOST_CHANNELS ? `Give ${MOST_CHANNELS} channels at most.` : null;
 }

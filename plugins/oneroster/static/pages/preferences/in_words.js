@@ -16,6 +16,7 @@ const CHOICES = {
   scope: { users_and_courses: "Users, courses and assignments", users: "Users only" },
   teacher_permission: { units_and_lessons: "Units and lessons", lessons_only: "Lessons only" },
   profile: { tolerant: "Tolerant", strict: "Strict" },
+  source_after: { leave: "The package stays", move: "The package is moved aside" },
 };
 const YES_AND_NO = {
   adopt_accounts: ["managed by the sync", "left to those who made them"],

@@ -43,6 +43,9 @@ export const SETTINGS = [
   { path: "notices.errors_from", label: "Many errors", number: AT_LEAST_ONE },
   { path: "stale_after_days", label: "Days without a package", number: DAYS },
   { path: "source", label: "Source" },
+  { path: "source_connection", label: "Connection of the source" },
+  { path: "source_pattern", label: "Names of packages" },
+  { path: "source_after", label: "After a run that ended well" },
 ];
 
 /** What a raised limit begins with: for the next run that is applied. */
@@ -94,6 +97,8 @@ export function sendable(draft) {
   let made = {
     ...draft,
     source: draft.source?.trim() || null,
+    source_connection: draft.source_connection?.trim() || null,
+    source_pattern: draft.source_pattern.trim() || "*.zip",
     pause_windows: draft.pause_windows.map((pause) => ({ ...pause, note: pause.note.trim() })),
   };
   for (const { path, number } of SETTINGS) {

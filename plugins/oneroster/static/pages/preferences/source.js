@@ -1,42 +1,92 @@
 /** Where scheduled syncs find the package of the SIS. */
 
 import { h } from "../../lib/ui.js";
-import { Section, Setting, useForm } from "./parts.js";
+import { Section, Setting, Tick, useForm } from "./parts.js";
 
 const { Code, Input } = globalThis.ChakraUI;
 
 /** The group with the source. */
 export function Source() {
-  const { draft, change, isReadOnly } = useForm();
   return h(
     Section,
     {
       title: "Source",
       hint: "Where scheduled syncs find what the SIS exports. Uploads need no source.",
     },
-    h(
-      Setting,
-      {
-        path: "source",
-        label: "Path or file:// URL",
-        help: [
-          "A path that Airflow's workers can read, such as ",
-          h(Code, { key: "path", size: "sm" }, "/srv/oneroster"),
-          ". It may name a zip, a folder with the CSV files, or a folder into which the SIS drops zips: then the newest one is read. A file that is still being written is left until it is whole.",
-        ],
-      },
-      (control) =>
-        h(Input, {
-          ...control,
-          fontFamily: "mono",
-          autoComplete: "off",
-          spellCheck: false,
-          readOnly: isReadOnly,
-          maxLength: 1000,
-          placeholder: "None: scheduled syncs have nothing to read",
-          value: draft.source ?? "",
-          onChange: (event) => change("source", event.target.value),
-        }),
-    ),
+    h(Line, {
+      path: "source",
+      label: "Path or URL",
+      maxLength: 1000,
+      placeholder: "None: scheduled syncs have nothing to read",
+      help: [
+        "A path that Airflow's workers can read, such as ",
+        code("/srv/oneroster"),
+        ", or a URL such as ",
+        code("sftp://sis.example.org/exports"),
+        ", ",
+        code("s3://bucket/exports"),
+        " or ",
+        code("https://sis.example.org/OneRoster.zip"),
+        ". It may name a zip, a folder with the CSV files, or a folder into which the SIS drops zips: then the newest one is read. A file that is still being written is left until it is whole.",
+      ],
+    }),
+    h(Line, {
+      path: "source_connection",
+      label: "Airflow connection",
+      maxLength: 200,
+      placeholder: "None: the source takes no login",
+      help: [
+        "Its id, such as ",
+        code("sis_sftp"),
+        ". Login, password and keys stand there and nowhere else; for SFTP also the server's host key.",
+      ],
+    }),
+    h(Line, {
+      path: "source_pattern",
+      label: "Names of packages",
+      maxLength: 200,
+      placeholder: "*.zip",
+      help: [
+        "In a folder, only files with such a name are read: ",
+        code("*"),
+        " stands for any letters, as in ",
+        code("OneRoster-*.zip"),
+        ".",
+      ],
+    }),
+    h(Afterwards),
   );
+}
+
+function Line({ path, label, help, ...input }) {
+  const { draft, change, isReadOnly } = useForm();
+  return h(Setting, { path, label, help }, (control) =>
+    h(Input, {
+      ...control,
+      ...input,
+      fontFamily: "mono",
+      autoComplete: "off",
+      spellCheck: false,
+      readOnly: isReadOnly,
+      value: draft[path] ?? "",
+      onChange: (event) => change(path, event.target.value),
+    }),
+  );
+}
+
+function Afterwards() {
+  const { draft, change, isReadOnly } = useForm();
+  return h(Setting, { path: "source_after", label: "When a run has ended well", group: true }, () =>
+    h(Tick, {
+      checked: draft.source_after === "move",
+      disabled: isReadOnly,
+      label: "Move the package aside",
+      help: "Into the folder “done” beside it. Otherwise it stays where it is.",
+      onChange: (isOn) => change("source_after", isOn ? "move" : "leave"),
+    }),
+  );
+}
+
+function code(text) {
+  return h(Code, { key: text, size: "sm" }, text);
 }

@@ -1,0 +1,104 @@
+"""Files and folders that a worker sees as its own."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError
+from oneroster_sync.sources.looking import matches, not_ready, unfinished
+from oneroster_sync.sources.place import PIECE, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class LocalPlace:
+    """A file or a folder of the worker's own file system."""
+
+    def __init__(self, path: str) -> None:
+        """Look at a path."""
+        self._path = Path(path)
+        self.name = path
+
+    def look(self) -> tuple[bool, list[Entry]]:
+        """Return whether the path is a file, and it or the files of the folder."""
+        if self._path.is_file():
+            return True, [entry_of(self._path)]
+        if not self._path.is_dir():
+            raise NoSourceError("source.not_found", f"there is nothing at {self.name}")
+        return False, [entry_of(path) for path in self._path.iterdir() if path.is_file()]
+
+    @contextlib.contextmanager
+    def read(self, entry: Entry) -> Iterator[Iterator[bytes]]:
+        """Open a file and yield its bytes in pieces."""
+        with Path(entry.path).open("rb") as file:
+            yield iter(lambda: file.read(PIECE), b"")
+
+    def move(self, entry: Entry, folder: str, name: str) -> None:
+        """Move a file into a folder beside it."""
+        target = Path(entry.path).with_name(folder)
+        try:
+            target.mkdir(exist_ok=True)
+            Path(entry.path).rename(target / name)
+        except OSError as error:
+            raise RefusedSourceError(
+                "source.not_permitted",
+                f"{entry.name} can't be moved to {target}: {type(error).__name__}",
+            ) from None
+
+
+def entry_of(path: Path) -> Entry:
+    """Return a file as it is now."""
+    found = path.stat()
+    modified = dt.datetime.fromtimestamp(found.st_mtime, dt.UTC)
+    return Entry(path.name, str(path), found.st_size, str(found.st_mtime_ns), modified)
+
+
+def newest_package(source: Path, pattern: str = "*.zip") -> Path:
+    """Return the package at a place: a file or a folder of CSV files itself, else its newest zip.
+
+    Raises:
+        NoSourceError: There is none.
+    """
+    if source.is_file() or (source.is_dir() and any(_csv_files(source))):
+        return source
+    found = [f for f in source.glob("*") if matches(f.name, pattern)] if source.is_dir() else []
+    if not found:
+        raise NoSourceError("source.not_found", f"there is no package at {source}")
+    return max(found, key=lambda file: (file.stat().st_mtime, file.name))
+
+
+def check_settled(package: Path, wait_s: float) -> None:
+    """Look at a package twice.
+
+    Raises:
+        NotReadyError: It changed in between, or a file of it is named as unfinished.
+    """
+    before = _look(package)
+    time.sleep(wait_s)
+    if any(unfinished(name) for name, *_ in before) or _look(package) != before:
+        raise not_ready(package.name)
+
+
+def copy(package: Path, target: Path) -> None:
+    """Copy a package; what is not there is not copied."""
+    if package.is_dir():
+        shutil.copytree(package, target, symlinks=True)
+    elif package.is_file():
+        with package.open("rb") as read, target.open("wb") as written:
+            shutil.copyfileobj(read, written)
+
+
+def _look(package: Path) -> list[tuple[str, int, int]]:
+    files = [package] if package.is_file() else sorted(package.iterdir())
+    stats = [(file.name, file.stat()) for file in files]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+
+
+def _csv_files(folder: Path) -> Iterable[Path]:
+    return (file for file in folder.iterdir() if file.suffix.lower() == ".csv")

@@ -1,0 +1,190 @@
+"""Scheduled runs of a site whose packages come from elsewhere: what is recorded, and moved."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oneroster_sync import incoming, settings, stages
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.sources import Login, RetriableSourceError, SourceError
+from oneroster_sync.store.runs import Run, Trigger
+from oneroster_sync.sync import Request, begin
+from places import zipped
+from roster_of import SCHOOL, now
+from servers import HOST, LOGIN, PASSWORD, closed_port, sftp_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Site
+    from servers import Sftp
+
+STAFF = zipped({"users.csv": SCHOOL["users.csv"]})
+NOBODY = zipped({"users.csv": SCHOOL["users.csv"].splitlines()[0] + "\n"})
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sftp]:
+    """An SFTP server with a package in its folder `out`."""
+    (tmp_path / "sftp" / "out").mkdir(parents=True)
+    with sftp_server(tmp_path / "sftp") as server:
+        yield server
+
+
+def put(server: Sftp, content: bytes, *, at: int) -> None:
+    """Have the SIS have exported at a time."""
+    path = server.folder / "out" / "OneRoster.zip"
+    path.write_bytes(content)
+    os.utime(path, (at, at))
+
+
+def choose(site: Site, **settings: str) -> None:
+    """Save some preferences."""
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    assert site.command("preferences", *words)[0] == 0
+
+
+def logins(server: Sftp | None, **other: Any) -> Callable[[str], Login]:
+    """Return what finds the connection `sis`, with something else in places."""
+
+    def login_of(connection: str) -> Login:
+        assert connection == "sis"
+        assert server is not None
+        usual = {"host": HOST, "port": server.port, "login": LOGIN, "password": PASSWORD}
+        return Login(connection, **{**usual, "extra": server.extra(), **other})
+
+    return login_of
+
+
+def scheduled(site: Site, server: Sftp | None = None, **other: Any) -> Run:
+    """Run what the schedule runs, one stage after the other, as the tasks of a DAG do."""
+    login_of = logins(server, **other)
+    request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
+    run = begin(request, now=now())
+    with contextlib.suppress(SourceError), stages.noting(run):
+        run = stages.extract(run, Kind.PACKAGE, login_of)
+        run = stages.diff(stages.validate(run))
+        run = stages.apply(stages.review(run, now=now()), now=now())
+    run = stages.record(stages.find(run.run_id), now=now())
+    incoming.put_aside(run, login_of)
+    return run
+
+
+def names(server: Sftp) -> list[str]:
+    """Return what lies in the folder and in `done`, in order."""
+    out = server.folder / "out"
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*.zip"))
+
+
+def test_a_package_from_elsewhere_is_synced_and_left(site: Site, server: Sftp) -> None:
+    """A run reads its site's newest package, knows its hash, and leaves it where it is."""
+    choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
+    put(server, STAFF, at=1_790_000_000)
+    run = scheduled(site, server)
+    assert (run.outcome, run.package) == ("succeeded", f"sftp://{HOST}/out")
+    assert len(site.users()) == 3
+    again = scheduled(site, server)
+    assert (again.outcome, again.sha256) == ("no_changes", run.sha256)
+    assert names(server) == ["OneRoster.zip"]
+
+
+def test_it_is_moved_when_the_run_ended_well(site: Site, server: Sftp) -> None:
+    """Each package that was read is kept in `done` under a name of its own."""
+    choose(site, source=f"sftp://{HOST}/out", source_connection="sis", source_after="move")
+    put(server, STAFF, at=1_790_000_000)
+    run = scheduled(site, server)
+    moved = f"done/OneRoster.{run.started_at:%Y%m%dT%H%M%SZ}.zip"
+    assert (run.outcome, names(server)) == ("succeeded", [moved])
+    failed = scheduled(site, server)
+    assert (failed.outcome, site.codes({"run_id": failed.run_id})) == (
+        "failed",
+        {"source.not_found"},
+    )
+    put(server, NOBODY, at=1_790_000_500)
+    held = scheduled(site, server)
+    assert (held.outcome, names(server)) == ("held", ["OneRoster.zip", moved])
+
+
+def test_a_run_says_why_it_got_no_package(site: Site, server: Sftp) -> None:
+    """The sentence, the reason and the finding name what is wrong and what to do."""
+    choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
+    run = scheduled(site, server, password="wrong")  # noqa: S106  it is meant to be
+    assert run.outcome == "failed"
+    assert run.reasons[0] == (
+        f"{HOST} refused the login of sis; check login, password and key in the Airflow "
+        "connection, and what they may read"
+    )
+    assert site.codes({"run_id": run.run_id}) == {"source.login_refused"}
+    run = scheduled(site, server, port=closed_port())
+    assert site.codes({"run_id": run.run_id}) == {"source.unreachable"}
+
+
+def test_a_source_that_is_back_is_synced_by_the_next_try(site: Site, server: Sftp) -> None:
+    """A try that met a closed door leaves nothing in the way of the next; the run is one."""
+    choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
+    put(server, STAFF, at=1_790_000_000)
+    request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
+    usual = {"package.missing_manifest", "schema.missing_header"}
+    run = begin(request, now=now())
+    with pytest.raises(RetriableSourceError), stages.noting(run):
+        stages.extract(run, Kind.PACKAGE, logins(server, port=closed_port()))
+    run = stages.extract(stages.find(run.run_id), Kind.PACKAGE, logins(server))
+    run = stages.diff(stages.validate(run))
+    run = stages.apply(stages.review(run, now=now()), now=now())
+    run = stages.record(run, now=now())
+    assert (run.outcome, site.codes({"run_id": run.run_id})) == ("succeeded", usual)
+    assert run.reasons == ()
+
+
+def test_nothing_that_a_run_leaves_holds_a_secret(site: Site, server: Sftp) -> None:
+    """Neither the run's folder nor its record nor the audit holds what the connection says."""
+    choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
+    put(server, STAFF, at=1_790_000_000)
+    run = scheduled(site, server)
+    scheduled(site, server, extra={})
+    folder = settings.storage() / "runs" / site.name
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert any(path.name == "fetched.json" for path in files)
+    kept = [path.read_bytes() for path in files]
+    kept += [repr(row).encode() for row in site.rows("select * from runs where site = :site")]
+    kept += [repr(row).encode() for row in site.rows("select * from events where site = :site")]
+    assert run.run_id.encode() in b"".join(kept)
+    for secret in (PASSWORD, server.host_key.split()[1]):
+        assert secret.encode() not in b"".join(kept)
+
+
+def test_a_folder_of_the_worker_follows_pattern_and_move(site: Site, tmp_path: Path) -> None:
+    """A path is read as ever, of the names that match; and moved aside where the site says so."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "OneRoster.zip").write_bytes(STAFF)
+    (drop / "other.zip").write_bytes(b"newer, and none of ours")
+    os.utime(drop / "OneRoster.zip", (1_790_000_000, 1_790_000_000))
+    choose(site, source=str(drop), source_pattern="oneroster*.zip", source_after="move")
+    run = scheduled(site)
+    assert run.outcome == "succeeded"
+    moved = f"OneRoster.{run.started_at:%Y%m%dT%H%M%SZ}.zip"
+    assert [path.name for path in (drop / "done").iterdir()] == [moved]
+    assert sorted(path.name for path in drop.iterdir()) == ["done", "other.zip"]
+
+
+def test_a_folder_of_csv_files_is_never_moved(site: Site, tmp_path: Path) -> None:
+    """The files that a SIS writes over and over stay, whatever the site says."""
+    drop = site.package({"users.csv": SCHOOL["users.csv"]})
+    choose(site, source=drop.as_uri(), source_after="move")
+    assert scheduled(site).outcome == "succeeded"
+    assert [path.name for path in drop.iterdir()] == ["users.csv"]
+
+
+def test_without_airflow_a_connection_cannot_be_used(site: Site) -> None:
+    """Outside of Airflow nobody knows its connections, and the run says so."""
+    choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
+    request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
+    with pytest.raises(SourceError, match="can be used by Airflow alone"):
+        stages.extract(begin(request, now=now()), Kind.PACKAGE)

@@ -1,0 +1,169 @@
+"""Packages from a real S3 server: what is read, and how it fails."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oneroster_sync.source_url import SourceUrl
+from oneroster_sync.sources import (
+    Login,
+    NoSourceError,
+    NotReadyError,
+    Patience,
+    RefusedSourceError,
+    RetriableSourceError,
+    Source,
+    fetch,
+    put_aside,
+)
+from places import a_zip, fetched, refused, source_of
+from roster_of import now
+from servers import BUCKET, HOST, S3, closed_port, cut_after, meanwhile, s3_server, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ZIP = a_zip()
+OUT = f"s3://{BUCKET}/out"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[S3]:
+    """An S3 server."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: S3) -> S3:
+    """The server, with nothing in its bucket."""
+    for key in running.keys():  # noqa: SIM118  no dictionary
+        running.client.delete_object(Bucket=BUCKET, Key=key)
+    return running
+
+
+def login_to(server: S3, **other: Any) -> Login:
+    """Return what the connection says, with something else in places."""
+    usual = {"login": server.key, "password": server.secret, "extra": server.extra()}
+    return Login("sis", **{**usual, **other})
+
+
+def test_the_newest_package_is_fetched(server: S3) -> None:
+    """Of the objects below a prefix that match the pattern, the newest is read whole."""
+    server.put("out/b.zip", a_zip(10))
+    server.put("out/done/c.zip", a_zip(20))
+    server.put("outside.zip", a_zip(30))
+    name, files, found = fetched(f"{OUT}/b.zip", login_to(server))
+    assert (name, files) == ("b.zip", {"b.zip": a_zip(10)})
+    server.client.delete_object(Bucket=BUCKET, Key="out/b.zip")
+    server.put("out/a.zip", ZIP)
+    for url in (OUT, f"{OUT}/"):
+        name, files, found = fetched(url, login_to(server))
+        assert (name, files) == ("a.zip", {"a.zip": ZIP})
+    assert found.as_dict()["files"][0]["path"] == f"{BUCKET}/out/a.zip"
+
+
+def test_wrong_keys_are_refused(server: S3) -> None:
+    """An unknown key and a wrong secret are told as such, and not tried again."""
+    server.put("out/a.zip", ZIP)
+    for other in ({"login": "AKIAUNKNOWN"}, {"password": "wrong"}):
+        refused(OUT, login_to(server, **other), "source.login_refused", RefusedSourceError)
+
+
+def test_nothing_there(server: S3) -> None:
+    """A wrong bucket, a wrong prefix and a prefix without packages are told as such."""
+    server.put("out/users.txt", b"hello")
+    for url in (OUT, f"s3://{BUCKET}/elsewhere", f"s3://{BUCKET}/", "s3://no-such-bucket/out"):
+        error = refused(url, login_to(server), "source.not_found", NoSourceError)
+        assert url.rstrip("/") in str(error)
+
+
+def test_a_server_that_is_away_is_tried_again(server: S3) -> None:
+    """Where nobody listens, and where nobody answers: another try may help."""
+    nobody = server.extra(endpoint_url=f"http://{HOST}:{closed_port()}")
+    refused(OUT, login_to(server, extra=nobody), "source.unreachable", RetriableSourceError)
+    with silent() as port:
+        extra = server.extra(endpoint_url=f"http://{HOST}:{port}")
+        patience = Patience(connect_s=0.3, read_s=0.3)
+        login = login_to(server, extra=extra)
+        refused(OUT, login, "source.timeout", RetriableSourceError, patience=patience)
+
+
+def test_a_cut_connection_leaves_nothing(server: S3) -> None:
+    """Cut half way through the object, at every try: nothing of it is used."""
+    server.put("out/a.zip", ZIP)
+    with cut_after(server.port, 100_000) as port:
+        login = login_to(server, extra=server.extra(endpoint_url=f"http://{HOST}:{port}"))
+        refused(OUT, login, "source.interrupted", RetriableSourceError)
+    assert fetched(OUT, login_to(server))[1] == {"a.zip": ZIP}
+
+
+def test_an_object_that_is_replaced_meanwhile_is_not_ready(server: S3) -> None:
+    """Another object under the same name between the two looks waits."""
+    server.put("out/a.zip", ZIP)
+    refused(
+        OUT,
+        login_to(server),
+        "source.not_ready",
+        NotReadyError,
+        between=lambda: server.put("out/a.zip", ZIP.swapcase()),
+    )
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_not_used(server: S3) -> None:
+    """Another package under the same name, half way through the first: neither is used."""
+    server.put("out/a.zip", ZIP)
+    with meanwhile(server.port, 100_000, lambda: server.put("out/a.zip", ZIP.swapcase())) as port:
+        login = login_to(server, extra=server.extra(endpoint_url=f"http://{HOST}:{port}"))
+        refused(OUT, login, "source.not_ready", NotReadyError)
+
+
+def test_a_zip_without_its_end_is_not_ready(server: S3) -> None:
+    """Half a zip is not used."""
+    server.put("out/a.zip", ZIP[:-50])
+    refused(OUT, login_to(server), "source.not_ready", NotReadyError)
+
+
+def test_a_package_is_moved_aside(server: S3) -> None:
+    """What was read goes below `done/`, once."""
+    server.put("out/a.zip", ZIP)
+    noted, at = fetched(OUT, login_to(server))[2].as_dict(), now()
+    moved = put_aside(source_of(OUT), noted, at=at, login=login_to(server))
+    assert server.keys() == [f"out/{moved}"]
+    assert put_aside(source_of(OUT), noted, at=at, login=login_to(server)) is None
+
+
+def test_without_a_connection_the_machine_says_who_it_is(
+    server: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role or the environment of the worker logs in where the site names no connection."""
+    server.put("out/a.zip", ZIP)
+    source = Source(SourceUrl.parse(OUT))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(RefusedSourceError, match="refused the login"):
+        fetch(source, tmp_path, pause=lambda _: None)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret)
+    assert fetch(source, tmp_path, pause=lambda _: None).path.read_bytes() == ZIP
+
+
+def test_no_log_holds_a_secret(server: S3, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the libraries write at their usual level, no secret key is in it."""
+    server.put("out/a.zip", ZIP)
+    caplog.set_level(logging.INFO)
+    fetched(OUT, login_to(server))
+    wrong = "wr0ng-secret"
+    refused(OUT, login_to(server, password=wrong), "source.login_refused")
+    assert server.secret not in caplog.text
+    assert wrong not in caplog.text
+
+
+def test_a_scheme_without_a_library_is_named(server: S3) -> None:
+    """What fsspec knows and this machine has no library for is told with what to install."""
+    error = refused("gs://bucket/out", None, "source.unknown_scheme", RefusedSourceError)
+    assert "nothing on this machine reads gs://" in str(error)
