@@ -128,6 +128,7 @@ def break_everywhere(school: School, step: int) -> None:
     assert school.site.sync(DAYS[1])["outcome"] == "no_changes"
 
 
+@pytest.mark.case("b01", "b02", "b03", "b04", "b05", "b06", "b08", "b11")
 def test_some_points(school: School) -> None:
     """Killed, cut off or out of disk at some of the points: before or after, and then finished."""
     break_everywhere(school, STEP)

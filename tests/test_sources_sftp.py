@@ -134,6 +134,7 @@ def test_an_unknown_host_key_is_refused(server: Sftp, out: Path) -> None:
     assert fetched(OUT, login_to(server, extra={"no_host_key_check": True}))[0] == "o.zip"
 
 
+@pytest.mark.case("b23")
 @pytest.mark.parametrize("algorithm", ["ssh-ed25519", "ssh-rsa"])
 def test_another_host_key_is_refused_and_named(server: Sftp, out: Path, algorithm: str) -> None:
     """A server that shows another key than the known one is not asked; both keys are named."""
@@ -156,6 +157,7 @@ def test_secrets_go_to_no_other_host(server: Sftp, out: Path) -> None:
     refused(OUT, None, "source.no_connection", RefusedSourceError)
 
 
+@pytest.mark.case("b23")
 def test_nothing_there(server: Sftp, out: Path) -> None:
     """A wrong path and an empty folder are told with where one looked."""
     error = refused(f"sftp://{HOST}/elsewhere", login_to(server), "source.not_found", NoSourceError)
@@ -163,8 +165,6 @@ def test_nothing_there(server: Sftp, out: Path) -> None:
     put(out, "o.csv.zip")
     error = refused(OUT, login_to(server), "source.not_found", NoSourceError, pattern="x*.zip")
     assert error.expected == "a file that matches x*.zip"
-
-
 def test_a_server_that_is_away_is_tried_again(server: Sftp) -> None:
     """A port where nobody listens and a server that never answers are told apart; both may pass."""
     away = login_to(server, port=closed_port())
@@ -182,6 +182,7 @@ def test_a_server_that_is_away_is_tried_again(server: Sftp) -> None:
     assert "did not answer in 0.5 s" in str(error)
 
 
+@pytest.mark.case("b23")
 @pytest.mark.parametrize("size", [500, 4_000, 100_000])
 def test_a_cut_connection_leaves_nothing(server: Sftp, out: Path, size: int) -> None:
     """Cut while greeting, while looking or half way through the file: nothing of it is used."""
@@ -192,6 +193,8 @@ def test_a_cut_connection_leaves_nothing(server: Sftp, out: Path, size: int) -> 
     assert fetched(OUT, login_to(server))[1] == {"o.zip": ZIP}
 
 
+@pytest.mark.case("b23")
+@pytest.mark.case("b21")
 def test_a_server_that_falls_silent_is_given_up(server: Sftp, out: Path) -> None:
     """Half a file and then nothing: after a while nobody waits any more, and nothing is used."""
     put(out, "o.zip")
@@ -199,8 +202,6 @@ def test_a_server_that_falls_silent_is_given_up(server: Sftp, out: Path) -> None
     with silent_after(server.port, 100_000) as port:
         login = login_to(server, port=port)
         refused(OUT, login, "source.timeout", RetriableSourceError, patience=patience)
-
-
 def test_a_file_that_grows_is_not_ready(server: Sftp, out: Path) -> None:
     """A file that is larger at the second look waits."""
     path = put(out, "o.zip", ZIP[:1000])
@@ -212,6 +213,7 @@ def test_a_file_that_grows_is_not_ready(server: Sftp, out: Path) -> None:
     assert f"{path.name} is still being written" in str(error)
 
 
+@pytest.mark.case("b22")
 def test_a_file_that_is_rewritten_is_not_ready(server: Sftp, out: Path) -> None:
     """Of the same size but of another time is another file."""
     put(out, "o.zip")
@@ -222,8 +224,6 @@ def test_a_file_that_is_rewritten_is_not_ready(server: Sftp, out: Path) -> None:
         NotReadyError,
         between=lambda: put(out, "o.zip", at=1_790_000_001),
     )
-
-
 def test_a_file_that_is_replaced_while_it_is_read_is_not_used(server: Sftp, out: Path) -> None:
     """Another package under the same name, half way through the first: neither is used."""
     put(out, "o.zip")

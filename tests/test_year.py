@@ -31,6 +31,7 @@ def live(site: Site, agenda: Agenda, capsys: pytest.CaptureFixture[str]) -> Tall
             sys.stdout.write(f"\n{simulation.tally.in_words()}\n")
 
 
+@pytest.mark.case("d07")
 def test_four_weeks(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """Five broken packages, a new SIS and a returnee: nobody who works here is deactivated."""
     tally = live(site, AUTUMN, capsys)
