@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _USER = "sourced_id, given_name, family_name, email, login, username, role, org_sourced_ids"
-_COURSE = (
-    "sourced_id, title, course_code, grades, subjects, org_sourced_id, school_year_sourced_id"
-)
+_COURSE = "sourced_id, title, course_code, grades, subjects, org_sourced_id, school_year_sourced_id"
 _NEWEST = "(select run_id from runs where site = 'default' order by started_at desc limit 1)"
 _SAID = {
     "users": f"select {_USER}, status, managed from users where site = 'default'",

@@ -15,7 +15,6 @@ leave in it, row by row.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 import polars as pl
 import psycopg
 
+from benchmarks.hashed import sha256_of
 from benchmarks.limit_checks import Checked, check
 from benchmarks.limit_writes import Run, copy_out
 
@@ -52,7 +52,7 @@ def sync(folder: Path, url: str, admin: int) -> None:
         admin: `id` of the user who is credited.
     """
     with ThreadPoolExecutor(1) as pool, psycopg.connect(url) as connection:
-        digest = pool.submit(_sha256, folder)
+        digest = pool.submit(sha256_of, folder)
         checked = check(folder)
         run, stored = Run(connection, admin), _Stored(connection)
         users, courses = _user_changes(checked, stored, admin), _course_changes(checked, stored)
@@ -345,16 +345,6 @@ def _ended(stored: _Stored) -> pl.DataFrame:
 
 def _among(column: str, rows: pl.DataFrame) -> pl.Expr:
     return pl.col(column).is_in(rows["sourcedId"].drop_nulls().implode()).fill_null(value=False)
-
-
-def _sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            while data := file.read(1 << 20):
-                digest.update(data)
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":
