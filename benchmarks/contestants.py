@@ -72,6 +72,7 @@ class Ground:
 class Contestant:
     """Somebody who syncs: from a fresh database, day by day."""
 
+    name = ""
     database = ""
 
     def __init__(self, ground: Ground) -> None:

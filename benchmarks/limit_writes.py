@@ -100,7 +100,7 @@ class Run:
             self._stage(moved.select("id", *names))
             sets = ", ".join(f"{name} = s.{name}" for name in names)
             self._connection.execute(
-                f"update {table} t set {sets}, updated_at = %s "  # noqa: S608  names of our own
+                f"update {table} t set {sets}, updated_at = %s "
                 "from staged s where t.id = s.id::bigint".encode(),
                 [self.now],
             )
@@ -157,7 +157,7 @@ class Run:
         if out.height:
             self._stage(out.select("sourced_id"))
             self._connection.execute(
-                f"delete from {name} t using staged s where t.site = %s "  # noqa: S608
+                f"delete from {name} t using staged s where t.site = %s "
                 "and t.sourced_id = s.sourced_id".encode(),
                 [SITE],
             )

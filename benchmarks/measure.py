@@ -90,6 +90,7 @@ def measure(size: str, rounds: int) -> Results:
         _sync_all(results, ground, folders, hashes, is_first=number == 0)
         _run_stages(results, ground, folders, hashes)
         _judge_all(results, ground, folders, is_first=number == 0)
+        results.save(OUT / f"{size}.json")
     _tell("reading the DAG file")
     _parse(results, ground)
     if size == "S":
@@ -97,7 +98,7 @@ def measure(size: str, rounds: int) -> Results:
         days = {WHAT[day]: folder for day, folder in folders.items()}
         took = through_airflow.measure(days, rounds=1)
         for what, seconds in took.seconds.items():
-            results.series[f"{what}/through Airflow"] = Series(seconds, [0.0])
+            results.series[f"{what}/through Airflow"] = Series(seconds)
     return results
 
 
@@ -183,14 +184,15 @@ def _parse(results: Results, ground: Ground) -> None:
         command = [sys.executable, "-m", "benchmarks.parsing"]
         timed = run(command, ground.environment | extra, PROJECT)
         seconds = json.loads(timed.output.splitlines()[-1])
-        results.series[f"{count} sites/DAG file"] = Series(seconds, [timed.peak_mib])
+        results.series[f"{count} sites/DAG file"] = Series(seconds)
 
 
 def _time(results: Results, ground: Ground, what: str, who: str, act: Callable[[], Timed]) -> Timed:
     ground.settle()
     timed = act()
     results.add(what, who, timed)
-    _tell(f"  {what:<12} {who:<22} {timed.seconds:8.2f} s {timed.peak_mib:8.0f} MiB")
+    cost = f"{timed.seconds:8.2f} s {timed.cpu_s:8.2f} CPU s {timed.peak_mib:8.0f} MiB"
+    _tell(f"  {what:<12} {who:<22} {cost}")
     return timed
 
 

@@ -45,7 +45,8 @@ def _lines(results: Results) -> Iterator[str]:
             if series is None:
                 continue
             size = _WIDTH * math.log10(series.median_s / low) / decades
-            yield f'<text x="{_LEFT - 6}" y="{y + 12}" text-anchor="end" {_TEXT}>{escape(who)}</text>'
+            place = f'x="{_LEFT - 6}" y="{y + 12}" text-anchor="end"'
+            yield f"<text {place} {_TEXT}>{escape(who)}</text>"
             yield (
                 f'<rect x="{_LEFT}" y="{y + 2}" width="{size:.0f}" height="{_BAR - 4}" '
                 f'fill="{color}"/>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _SAMPLE_S = 0.02
 _KIB = 1 << 10
-_PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 class FailedError(Exception):
@@ -29,6 +29,8 @@ class Timed:
 
     Attributes:
         seconds: From its start to its end.
+        cpu_s: What it and its children had of the processors; unlike the time, it hardly depends
+            on what else the machine does.
         peak_mib: The most resident memory that it and its children took together; what several
             of them share counts several times. The database server is no child.
         output: What it printed.
@@ -36,6 +38,7 @@ class Timed:
     """
 
     seconds: float
+    cpu_s: float
     peak_mib: float
     output: str
     errors: str
@@ -70,12 +73,15 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path
     if process.returncode != 0:
         words = " ".join(map(str, command))
         raise FailedError(f"{words}\nended with {process.returncode}:\n{told[1][-4000:]}")
-    largest = used.ru_maxrss / _KIB  # of one process, to the byte; the samples see all together
-    return Timed(seconds, max(watch.peak_mib, largest), told[0], told[1])
+    cpu_s = used.ru_utime + used.ru_stime
+    return Timed(seconds, cpu_s, watch.peak_mib, told[0], told[1])
 
 
 class _Watch(threading.Thread):
-    """Looks every 20 ms at what a process and its children take."""
+    """Looks every 20 ms at what a process and its children take.
+
+    Of the process itself the kernel knows the peak, so that none is missed between two looks.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -85,8 +91,8 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._done.wait(_SAMPLE_S):
-            taken = sum(_resident_mib(pid) for pid in _tree(self._pid))
-            self.peak_mib = max(self.peak_mib, taken)
+            taken = sum(_mib(pid, "VmRSS") for pid in _tree(self._pid))
+            self.peak_mib = max(self.peak_mib, taken, _mib(self._pid, "VmHWM"))
 
     def stop(self) -> None:
         """Look no more."""
@@ -106,8 +112,9 @@ def _tree(pid: int) -> Iterator[int]:
             yield from _tree(int(child))
 
 
-def _resident_mib(pid: int) -> float:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * _PAGE_MIB
-    except OSError:
-        return 0.0
+def _mib(pid: int, what: str) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
+            if line.startswith(what):
+                return int(line.split()[1]) / _KIB
+    return 0.0

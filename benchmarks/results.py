@@ -18,12 +18,18 @@ class Series:
     """The same thing done several times."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
 
     @property
     def median_s(self) -> float:
         """Return the median time."""
         return statistics.median(self.seconds)
+
+    @property
+    def median_cpu_s(self) -> float:
+        """Return the median of the processors' time."""
+        return statistics.median(self.cpu_s)
 
     @property
     def median_mib(self) -> float:
@@ -55,6 +61,7 @@ class Results:
         """Note one run of a program."""
         series = self.series.setdefault(f"{what}/{who}", Series())
         series.seconds.append(timed.seconds)
+        series.cpu_s.append(timed.cpu_s)
         series.peak_mib.append(timed.peak_mib)
 
     def find(self, what: str, who: str) -> Series | None:

@@ -56,18 +56,19 @@ def missed(results: Results) -> list[str]:
 
 
 def _syncs(results: Results) -> Iterator[str]:
-    heads = " | ".join(f"{day}, s | ÷ limit | MiB" for day in _DAYS)
+    heads = " | ".join(f"{day}, s | ÷ limit | CPU s | MiB" for day in _DAYS)
     yield f"| whole sync | {heads} |"
-    yield "|---|" + "--:|" * 9
+    yield "|---|" + "--:|" * 12
     for who in _SYNCING:
         cells = [f"**{who}**" if who == "ours" else who]
         for day in _DAYS:
             series = results.find(day, who)
             ratio = results.ratio(day, who, day, "limit")
             if series is None or ratio is None:
-                cells += ["", "", ""]
+                cells += [""] * 4
                 continue
-            cells += [_time(series.median_s), f"{ratio:.2f}", f"{series.median_mib:,.0f}"]
+            cells += [_time(series.median_s), f"{ratio:.2f}", _time(series.median_cpu_s)]
+            cells += [f"{series.median_mib:,.0f}"]
         yield f"| {' | '.join(cells)} |"
 
 
@@ -85,15 +86,16 @@ def _stages(results: Results) -> Iterator[str]:
 
 
 def _validations(results: Results) -> Iterator[str]:
-    yield "| validation only, day 2 | s | ÷ DuckDB | MiB |"
-    yield "|---|--:|--:|--:|"
+    yield "| validation only, day 2 | s | ÷ DuckDB | CPU s | MiB |"
+    yield "|---|--:|--:|--:|--:|"
     for who in _JUDGING:
         series = results.find("validation", who)
         ratio = results.ratio("validation", who, "validation", "DuckDB SQL")
         if series is not None and ratio is not None:
             name = f"**{who}**" if who == "ours" else who
             seconds = _time(series.median_s)
-            yield f"| {name} | {seconds} | {ratio:.2f} | {series.median_mib:,.0f} |"
+            rest = f"{_time(series.median_cpu_s)} | {series.median_mib:,.0f}"
+            yield f"| {name} | {seconds} | {ratio:.2f} | {rest} |"
 
 
 def _around(results: Results) -> Iterator[str]:

@@ -75,7 +75,7 @@ def targets(results: Results, smaller: Results | None) -> Iterator[Target]:
     for what in _DAYS:
         pair = (what, "through Airflow", EMPTY, "through Airflow")
         words = f"{what} through the real DAG ÷ an empty DAG"
-        yield from _ratio(results, words, 1.25, pair, sizes="S", is_stable=True)
+        yield from _ratio(results, words, 1.25, pair, sizes="S")
     for stage, seconds in results.imports.items():
         found = sorted(seconds)[len(seconds) // 2]
         yield Target(f"imports of {stage}", 1.0, found, unit="s", sizes="SML")
@@ -94,11 +94,10 @@ def _ratio(
     *,
     at_least: bool = False,
     sizes: str = "ML",
-    is_stable: bool = False,
 ) -> Iterator[Target]:
     found = results.ratio(*pair)
     if found is not None:
-        yield Target(words, aim, found, at_least=at_least, sizes=sizes, is_stable=is_stable)
+        yield Target(words, aim, found, at_least=at_least, sizes=sizes)
 
 
 def _growth(results: Results, smaller: Results) -> Iterator[Target]:

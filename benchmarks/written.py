@@ -15,7 +15,7 @@ from district.columns import COLUMNS, MANIFEST_FILES
 from district.words import FAMILY_NAMES, GIVEN_NAMES, GRADES, LEVELS, SUBJECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.records import District, Numbers, Records
@@ -81,7 +81,7 @@ def _write_large(
         return value
 
     roles = records.columns.get("role", np.zeros(len(records), np.int64))
-    faults = plant(name, roles >= STAFF, cell, rng, year=year + 1)
+    faults = plant(name, (roles >= STAFF).astype(np.int64), cell, rng, year=year + 1)
     header = COLUMNS["1.1"][name]
     with path.open("wb") as file:
         file.write(",".join(header).encode() + b"\n")
@@ -124,7 +124,7 @@ def _write_small(folder: Path, district: District, ids: Ids, year: int) -> None:
     _write_rows(folder / "academicSessions.csv", COLUMNS["1.1"]["academicSessions"], sessions)
 
 
-def _write_rows(path: Path, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _write_rows(path: Path, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
 

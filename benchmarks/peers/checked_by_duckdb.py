@@ -80,26 +80,27 @@ def check(folder: Path) -> list[tuple[str, str, int, str]]:
     for name in _FILES:
         _read(connection, folder, name)
         union = " union all ".join(
-            f"select '{code}', '{name}.csv', row, '{column}' from {name} where {wrong}"  # noqa: S608
+            f"select '{code}', '{name}.csv', row, '{column}' from {name} where {wrong}"
             for wrong, column, code in _rules(name)
         )
         connection.execute(f"insert into found {union}")
         connection.execute(
             f"""insert into bad select distinct '{name}', "sourcedId", row from {name}
             where row in (select row from found where file = '{name}.csv'
-            and code <> 'semantic.missing_login')"""  # noqa: S608  names of our own
+            and code <> 'semantic.missing_login')"""
         )
-    return connection.execute("select * from found").fetchall()
+    found: list[tuple[str, str, int, str]] = connection.execute("from found").fetchall()
+    return found
 
 
 def _read(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> None:
     """Read a file into a table, with row numbers; staff only."""
     path = folder / f"{name}.csv"
     source = f"read_csv('{path}', all_varchar = true, header = true, delim = ',', quote = '\"')"
-    rows = f"select *, row_number() over () + 1 as row from {source}"  # noqa: S608
+    rows = f"select *, row_number() over () + 1 as row from {source}"
     if name == "users":
         address = f"case when regexp_matches(username, {_EMAIL}) then username end"
-        rows = f"select *, lower(coalesce(email, {address})) as login from ({rows})"  # noqa: S608
+        rows = f"select *, lower(coalesce(email, {address})) as login from ({rows})"
         connection.execute(
             f"""create table others as select "sourcedId" from {source} where role in {_NO_STAFF}
             except select "sourcedId" from {source} where {_KEPT["users"]}"""
@@ -133,9 +134,18 @@ def _rules(name: str) -> Iterator[tuple[str, str, str]]:
         first, last = _DATES[name]
         rights = f"{_right_date(first)} and {_right_date(last)}"
         yield f'"{last}" < "{first}" and {rights}', last, "semantic.date_order"
+    yield from _references(name, told)
+    if name == "users":
+        yield f"not regexp_matches(email, {_EMAIL}){told}", "email", "row.invalid_email"
+        taken = f"{_twice(name, 'login')} and not {_twice(name, 'sourcedId')}"
+        yield taken, "email", "semantic.login_taken"
+        yield f"login is null{told}", "email", "semantic.missing_login"
+
+
+def _references(name: str, told: str) -> Iterator[tuple[str, str, str]]:
     for column, file in _REFERENCES[name].items():
-        ids = f'select "sourcedId" from {file} where "sourcedId" is not null'  # noqa: S608
-        bad = f"select id from bad where file = '{file}' and id is not null"  # noqa: S608
+        ids = f'select "sourcedId" from {file} where "sourcedId" is not null'
+        bad = f"select id from bad where file = '{file}' and id is not null"
         missing, broken = f'"{column}" not in ({ids})', f'"{column}" in ({bad})'
         if column.endswith("Ids"):
             parts = f"list_transform(string_split(\"{column}\", ','), lambda x: trim(x))"
@@ -144,16 +154,11 @@ def _rules(name: str) -> Iterator[tuple[str, str, str]]:
         yield missing + told, column, "reference.missing_target_record"
         if file != name:
             yield broken + told, column, "reference.target_quarantined"
-    if name == "users":
-        yield f"not regexp_matches(email, {_EMAIL}){told}", "email", "row.invalid_email"
-        taken = f"{_twice(name, 'login')} and not {_twice(name, 'sourcedId')}"
-        yield taken, "email", "semantic.login_taken"
-        yield f"login is null{told}", "email", "semantic.missing_login"
 
 
 def _twice(name: str, column: str) -> str:
     return (
-        f'"{column}" in (select "{column}" from {name} where "{column}" is not null '  # noqa: S608
+        f'"{column}" in (select "{column}" from {name} where "{column}" is not null '
         f'group by "{column}" having count(*) > 1)'
     )
 

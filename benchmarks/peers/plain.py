@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
@@ -97,16 +98,20 @@ def _merge(engine: sa.Engine, table: str, rows: pd.DataFrame, key: list[str]) ->
     sets = "".join(f'"{name}" = :{name}, ' for name in fields)
     with engine.begin() as connection:
         if len(changed):
-            update = sa.text(f"update {table} set {sets}status = 'active' where {where}")  # noqa: S608
-            connection.execute(update, changed[[*key, *fields]].to_dict("records"))
+            update = sa.text(f"update {table} set {sets}status = 'active' where {where}")
+            connection.execute(update, _records(changed[[*key, *fields]]))
         if len(gone):
-            leave = sa.text(f"update {table} set status = 'removed' where {where}")  # noqa: S608
-            connection.execute(leave, gone[key].to_dict("records"))
+            leave = sa.text(f"update {table} set status = 'removed' where {where}")
+            connection.execute(leave, _records(gone[key]))
     audit = pd.concat(
         part[key].assign(action=action, made_at=dt.datetime.now(dt.UTC))
         for part, action in ((added, "add"), (changed, "update"), (gone, "remove"))
     )
     audit.to_sql(f"{table}_audit", engine, if_exists="append", index=False)
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
 if __name__ == "__main__":
