@@ -83,7 +83,7 @@ def measure(size: str, rounds: int) -> Results:
     _tell(f"the districts of size {size}")
     today = dt.datetime.now(dt.UTC).date()
     folders = packages(size, _SEED, today.year - (today.month <= _JULY))
-    ground = Ground(OUT / "home")
+    ground = Ground(OUT / f"home-{size}")
     hashes: dict[int, set[str]] = {day: set() for day in DAYS}
     for number in range(rounds):
         _tell(f"round {number + 1} of {rounds}")
