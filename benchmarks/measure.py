@@ -83,6 +83,10 @@ def measure(size: str, rounds: int) -> Results:
     _tell(f"the districts of size {size}")
     today = dt.datetime.now(dt.UTC).date()
     folders = packages(size, _SEED, today.year - (today.month <= _JULY))
+    if size == "L":
+        slow = ", ".join(sorted(_ONCE_AT_L))
+        results.notes.append(f"Of {slow} there is one round only: each takes minutes.")
+    results.notes.append(f"Rounds: {rounds}.")
     ground = Ground(OUT / f"home-{size}")
     hashes: dict[int, set[str]] = {day: set() for day in DAYS}
     for number in range(rounds):
