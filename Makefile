@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test long year browser pictures bench-pages check lock clean
+.PHONY: help setup demo up down status test long year browser pictures bench bench-pages check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -86,6 +86,16 @@ browser: ## make sure that there is a Chromium for the tests
 
 pictures: setup browser ## take the pictures of the documentation anew
 	$(RUN) tests/take_pictures.py
+
+bench: setup build/peers/.done ## time a whole sync beside its limit and its peers (SIZE=M, SIZE=L)
+	@$(RUN) -m benchmarks.measure $(or $(SIZE),S) $(ARGS)
+
+# The limit and the peers are no part of the product: they have an environment of their own.
+build/peers/.done: benchmarks/requirements-peers.txt
+	@echo "==> the benchmark's peers"
+	@rm -rf build/peers && $(RUN) -m venv build/peers
+	@build/peers/bin/pip install --quiet --no-deps -r benchmarks/requirements-peers.txt
+	@touch $@
 
 bench-pages: setup ## measure the pages beside Airflow's own lists (about five minutes)
 	@$(RUN) -m benchmarks.pages $(ARGS)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -263,3 +265,19 @@ def test_broken_suite_changes_nothing(site: Site, suites: Path) -> None:
 
     assert code == 1
     assert (site.users(), site.courses(), site.assignments()) == before
+
+
+def test_statistics_are_loaded_when_a_suite_asks_for_them() -> None:
+    """Judging loads neither scipy.stats nor altair; an expectation that needs them gets them."""
+    program = (
+        "import sys; from oneroster_sync.validation import loading; loading.load();"
+        "print('scipy.stats._stats_py' in sys.modules, 'altair.vegalite' in sys.modules);"
+        "from great_expectations.expectations.core import "
+        "expect_column_kl_divergence_to_be_less_than as uses;"
+        "print(uses.stats.norm.cdf(0), uses.alt.Chart.__name__);"
+        "from scipy import stats; print(stats.norm.cdf(0))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False", "0.5", "Chart", "0.5"]

@@ -139,16 +139,18 @@ def validate(run: Run) -> Run:
     if not run.of_package:
         log.info("The suites have nothing to judge: this run reads no package.")
         return _note(run, stage="validate")
+    from oneroster_sync.validation import asks_what_is_known
     from oneroster_sync.validation import validate as judge
 
     folder = RunFolder.of(run.site, run.run_id)
     extracted = read_extracted(run)
+    known = _roster(run).known() if asks_what_is_known(extracted.modes) else {}
     with tempfile.TemporaryDirectory() as docs:
         validated = judge(
             extracted.tables,
             extracted.modes,
             extracted.version,
-            known=_roster(run).known(),
+            known=known,
             suites=settings.expectations(),
             docs=Path(docs),
         )

@@ -7,6 +7,6 @@ points to it. Importing this package is cheap; Great Expectations is loaded when
 
 from __future__ import annotations
 
-from oneroster_sync.validation.validate import Validated, validate
+from oneroster_sync.validation.validate import Validated, asks_what_is_known, validate
 
-__all__ = ["Validated", "validate"]
+__all__ = ["Validated", "asks_what_is_known", "validate"]

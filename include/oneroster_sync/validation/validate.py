@@ -64,7 +64,8 @@ def validate(
         tables: File → snapshot, as `package.extract` returns them.
         modes: File → how it counts.
         version: Of the standard.
-        known: File → sourcedIds that the site has from earlier syncs.
+        known: File → sourcedIds that the site has from earlier syncs; none are needed unless
+            `asks_what_is_known`.
         suites: The folder `expectations/`.
         docs: Local folder for the Data Docs.
 
@@ -111,6 +112,18 @@ def validate(
     return validated
 
 
+def asks_what_is_known(modes: Mapping[str, Mode]) -> bool:
+    """Tell whether rows may point to records that the site has and the package doesn't hold."""
+    return any(_counts_as_known(name, mode) for name, mode in modes.items())
+
+
+def _counts_as_known(name: str, mode: Mode) -> bool:
+    """Tell whether what the site has of a file stands beside what the package brings."""
+    if mode is Mode.BULK or name in _NOT_STORED:
+        return False
+    return mode is Mode.DELTA or name not in _UNKNOWN_WHEN_ABSENT
+
+
 def _targets(
     tables: Mapping[str, pa.Table], modes: Mapping[str, Mode], known: Mapping[str, pa.Array]
 ) -> dict[str, Target]:
@@ -122,7 +135,7 @@ def _targets(
         if mode is Mode.ABSENT and name in _UNKNOWN_WHEN_ABSENT:
             continue
         ids = _ids(tables[name]) if name in tables else NO_IDS
-        stored = known.get(name, NO_IDS) if mode is not Mode.BULK else NO_IDS
+        stored = known.get(name, NO_IDS) if _counts_as_known(name, mode) else NO_IDS
         targets[name] = Target(pa.concat_arrays([ids, stored]))
     if "roles" in tables:
         users = _ids(tables["roles"], "userSourcedId")

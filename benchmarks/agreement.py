@@ -1,0 +1,83 @@
+"""Whether two rosters say the same: what is held, what was found wrong, and what was changed.
+
+Ids of the database, times and who asked differ between two runs of the same thing; nothing else
+may. What the product alone writes (the causes of findings, the plan's hash) is not compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_USER = "sourced_id, given_name, family_name, email, login, username, role, org_sourced_ids"
+_COURSE = "sourced_id, title, course_code, grades, subjects, org_sourced_id, school_year_sourced_id"
+_NEWEST = "(select run_id from runs where site = 'default' order by started_at desc limit 1)"
+_SAID = {
+    "users": f"select {_USER}, status, managed from users where site = 'default'",
+    "courses": f"select {_COURSE}, status, managed from courses where site = 'default'",
+    "course assignments": """
+        select u.sourced_id, c.sourced_id, a.status, a.managed from course_assignments a
+        join users u on u.id = a.user_id join courses c on c.id = a.course_id
+        where a.site = 'default'""",
+    "orgs": "select sourced_id, name, type, parent_sourced_id from orgs where site = 'default'",
+    "classes": "select sourced_id, course_sourced_id, ends_on from classes where site = 'default'",
+    "enrollments": """
+        select sourced_id, class_sourced_id, user_sourced_id, role, course_sourced_id
+        from enrollments where site = 'default'""",
+    "findings": f"""
+        select code, severity, file, row, "column", sourced_id, rows
+        from findings where run_id = {_NEWEST}""",
+    "audit": f"""
+        select h.kind, h.action, u.sourced_id, c.sourced_id, h.sourced_id, h.before, h.after,
+            h.reason, h.file, h.row from changes h
+        left join users u on u.id = h.user_id left join courses c on c.id = h.course_id
+        where h.run_id = {_NEWEST}""",
+}
+_SHOWN = 3
+
+
+class DisagreementError(Exception):
+    """Two that did the same work did not come to the same; no time of theirs is worth anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the site `default` of a roster holds, and what its newest run found and changed.
+
+    Attributes:
+        lines: Kind of record → its rows as CSV, sorted.
+    """
+
+    lines: dict[str, list[bytes]]
+
+    @classmethod
+    def of(cls, url: str) -> Said:
+        """Read it from a roster database."""
+        with psycopg.connect(url) as connection:
+            return cls({kind: sorted(_rows(connection, query)) for kind, query in _SAID.items()})
+
+    def count(self, kind: str) -> int:
+        """Return how many rows there are of a kind."""
+        return len(self.lines[kind])
+
+
+def must_agree(ours: Said, theirs: Said, whose: str) -> None:
+    """Raise a DisagreementError that names the first rows in which two rosters differ."""
+    for kind, lines in ours.lines.items():
+        if lines == theirs.lines[kind]:
+            continue
+        left, right = set(lines), set(theirs.lines[kind])
+        told = [f"{kind}: ours has {len(lines):,} rows, {whose} {len(theirs.lines[kind]):,}"]
+        told += [f"  only ours: {line!r}" for line in sorted(left - right)[:_SHOWN]]
+        told += [f"  only {whose}: {line!r}" for line in sorted(right - left)[:_SHOWN]]
+        raise DisagreementError("\n".join(told))
+
+
+def _rows(connection: psycopg.Connection, query: str) -> Iterator[bytes]:
+    with connection.cursor().copy(f"copy ({query}) to stdout (format csv)".encode()) as copy:
+        yield from b"".join(copy).splitlines()

@@ -1,0 +1,56 @@
+"""One stage of a run as a process of its own, as Airflow's tasks are.
+
+    python -m benchmarks.one_stage extract RUN_ID PACKAGE
+    python -m benchmarks.one_stage validate RUN_ID
+
+Prints JSON: the run's plan hash so far, its outcome, and whether Great Expectations was imported.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+
+STAGES = ("extract", "validate", "diff", "review", "apply", "record")
+
+
+def run_stage(name: str, run_id: str, package: str | None) -> None:
+    """Run a stage of the site `default`."""
+    from oneroster_sync import stages, sync
+    from oneroster_sync.package.kinds import Kind
+    from oneroster_sync.store import database, turns
+    from oneroster_sync.store.runs import Trigger
+
+    now = dt.datetime.now(dt.UTC)
+    with turns.turn(database.engine(), "default"):
+        if name == "extract":
+            request = sync.Request(
+                run_id=run_id,
+                site="default",
+                package=package,
+                trigger=Trigger.COMMAND,
+                requested_by="the benchmark",
+            )
+            run = stages.extract(sync.begin(request, now=now), Kind.PACKAGE)
+        elif name == "validate":
+            run = stages.validate(stages.find(run_id))
+        elif name == "diff":
+            run = stages.diff(stages.find(run_id))
+        elif name == "review":
+            run = stages.review(stages.find(run_id), now=now)
+            stages.supersede_older(run, now=now)
+        elif name == "apply":
+            run = stages.apply(stages.find(run_id), now=now)
+        else:
+            run = stages.record(stages.find(run_id), now=now)
+    told = {
+        "plan_hash": run.plan_hash,
+        "outcome": run.outcome,
+        "great_expectations": "great_expectations" in sys.modules,
+    }
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    run_stage(sys.argv[1], sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)  # noqa: PLR2004

@@ -1,0 +1,120 @@
+"""Whole programs, timed: wall clock and the peak memory of the process with all its children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_SAMPLE_S = 0.02
+_KIB = 1 << 10
+
+
+class FailedError(Exception):
+    """A program did not do what it was started for; the message holds the end of its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One run of a program.
+
+    Attributes:
+        seconds: From its start to its end.
+        cpu_s: What it and its children had of the processors; unlike the time, it hardly depends
+            on what else the machine does.
+        peak_mib: The most resident memory that it and its children took together; what several
+            of them share counts several times. The database server is no child.
+        output: What it printed.
+        errors: What it printed on stderr.
+    """
+
+    seconds: float
+    cpu_s: float
+    peak_mib: float
+    output: str
+    errors: str
+
+
+def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path) -> Timed:
+    """Run a program to its end.
+
+    Raises:
+        FailedError: It ended with another code than 0.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603  programs of our own
+            [str(word) for word in command],
+            env=dict(environment),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+        watch = _Watch(process.pid)
+        watch.start()
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        watch.stop()
+        told = []
+        for stream in (out, err):
+            stream.seek(0)
+            told.append(stream.read().decode("utf-8", "replace"))
+    if process.returncode != 0:
+        words = " ".join(map(str, command))
+        raise FailedError(f"{words}\nended with {process.returncode}:\n{told[1][-4000:]}")
+    cpu_s = used.ru_utime + used.ru_stime
+    return Timed(seconds, cpu_s, watch.peak_mib, told[0], told[1])
+
+
+class _Watch(threading.Thread):
+    """Looks every 20 ms at what a process and its children take.
+
+    Of the process itself the kernel knows the peak, so that none is missed between two looks.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._done = threading.Event()
+        self.peak_mib = 0.0
+
+    def run(self) -> None:
+        while not self._done.wait(_SAMPLE_S):
+            taken = sum(_mib(pid, "VmRSS") for pid in _tree(self._pid))
+            self.peak_mib = max(self.peak_mib, taken, _mib(self._pid, "VmHWM"))
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._done.set()
+        self.join()
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """Yield a process and all that it started, as far as they are there."""
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = path.read_text("ascii").split()
+        except OSError:  # it has ended meanwhile
+            continue
+        for child in children:
+            yield from _tree(int(child))
+
+
+def _mib(pid: int, what: str) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
+            if line.startswith(what):
+                return int(line.split()[1]) / _KIB
+    return 0.0

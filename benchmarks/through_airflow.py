@@ -1,0 +1,74 @@
+"""A sync through the real DAG beside an empty DAG of the same shape, in one Airflow, in turns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from benchmarks import PROJECT
+from live import EVERYTHING, UPLOAD, Live, running, wait_for
+from oneroster_sync.local import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+EMPTY = "empty"
+_LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
+_BUNDLES = [
+    {"name": "dags-folder", "classpath": _LOCAL, "kwargs": {}},
+    {
+        "name": "benchmarks",
+        "classpath": _LOCAL,
+        "kwargs": {"path": str(PROJECT / "benchmarks" / "dags")},
+    },
+]
+_TOOK = """
+select extract(epoch from end_date - queued_at)::float from dag_run
+where dag_id = %s and run_id = %s
+"""
+
+
+@dataclass(slots=True)
+class EndToEnd:
+    """Seconds from the moment a DAG run is queued to its end, by what it does."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, what: str, seconds: float) -> None:
+        """Note one DAG run."""
+        self.seconds.setdefault(what, []).append(seconds)
+
+
+def measure(packages: Mapping[str, Path], *, rounds: int) -> EndToEnd:
+    """Run the DAGs in turns.
+
+    Args:
+        packages: What is synced, by the name under which it is noted, in this order in each round;
+            from the second round on the first one is no first sync any more.
+        rounds: How often.
+    """
+    took = EndToEnd()
+    settings = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(_BUNDLES)}
+    with running(*EVERYTHING, settings=settings) as live:
+        wait_for(lambda: live.api.has_dag(EMPTY) or None)
+        _run(live, EMPTY, {})  # what is loaded once is loaded now
+        for number in range(rounds):
+            for name, package in packages.items():
+                took.add(EMPTY, _run(live, EMPTY, {}))
+                asked = {"package": str(package), "kind": "package"}
+                what = name if number == 0 or name != next(iter(packages)) else "back to it"
+                took.add(what, _run(live, UPLOAD, asked))
+    return took
+
+
+def _run(live: Live, dag_id: str, conf: Mapping[str, str]) -> float:
+    run = live.wait(live.api.trigger(dag_id, conf))
+    assert run.state == "success", live.logs(run)
+    with psycopg.connect(postgres.url(live.home, "airflow")) as connection:
+        row = connection.execute(_TOOK, [run.dag_id, run.run_id]).fetchone()
+    assert row is not None
+    return float(row[0])
