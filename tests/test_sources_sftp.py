@@ -157,7 +157,6 @@ def test_secrets_go_to_no_other_host(server: Sftp, out: Path) -> None:
     refused(OUT, None, "source.no_connection", RefusedSourceError)
 
 
-@pytest.mark.case("b23")
 def test_nothing_there(server: Sftp, out: Path) -> None:
     """A wrong path and an empty folder are told with where one looked."""
     error = refused(f"sftp://{HOST}/elsewhere", login_to(server), "source.not_found", NoSourceError)
@@ -165,6 +164,9 @@ def test_nothing_there(server: Sftp, out: Path) -> None:
     put(out, "o.csv.zip")
     error = refused(OUT, login_to(server), "source.not_found", NoSourceError, pattern="x*.zip")
     assert error.expected == "a file that matches x*.zip"
+
+
+@pytest.mark.case("b23")
 def test_a_server_that_is_away_is_tried_again(server: Sftp) -> None:
     """A port where nobody listens and a server that never answers are told apart; both may pass."""
     away = login_to(server, port=closed_port())
@@ -194,7 +196,6 @@ def test_a_cut_connection_leaves_nothing(server: Sftp, out: Path, size: int) -> 
 
 
 @pytest.mark.case("b23")
-@pytest.mark.case("b21")
 def test_a_server_that_falls_silent_is_given_up(server: Sftp, out: Path) -> None:
     """Half a file and then nothing: after a while nobody waits any more, and nothing is used."""
     put(out, "o.zip")
@@ -202,6 +203,9 @@ def test_a_server_that_falls_silent_is_given_up(server: Sftp, out: Path) -> None
     with silent_after(server.port, 100_000) as port:
         login = login_to(server, port=port)
         refused(OUT, login, "source.timeout", RetriableSourceError, patience=patience)
+
+
+@pytest.mark.case("b21")
 def test_a_file_that_grows_is_not_ready(server: Sftp, out: Path) -> None:
     """A file that is larger at the second look waits."""
     path = put(out, "o.zip", ZIP[:1000])
@@ -213,7 +217,6 @@ def test_a_file_that_grows_is_not_ready(server: Sftp, out: Path) -> None:
     assert f"{path.name} is still being written" in str(error)
 
 
-@pytest.mark.case("b22")
 def test_a_file_that_is_rewritten_is_not_ready(server: Sftp, out: Path) -> None:
     """Of the same size but of another time is another file."""
     put(out, "o.zip")
@@ -224,6 +227,9 @@ def test_a_file_that_is_rewritten_is_not_ready(server: Sftp, out: Path) -> None:
         NotReadyError,
         between=lambda: put(out, "o.zip", at=1_790_000_001),
     )
+
+
+@pytest.mark.case("b22")
 def test_a_file_that_is_replaced_while_it_is_read_is_not_used(server: Sftp, out: Path) -> None:
     """Another package under the same name, half way through the first: neither is used."""
     put(out, "o.zip")
