@@ -33,6 +33,7 @@ from benchmarks.plot import plot
 from benchmarks.processes import run
 from benchmarks.results import Results, Series
 from benchmarks.tables import as_markdown, missed
+from oneroster_sync.local import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,10 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     rounds = 1 if chosen.check else chosen.rounds
-    results = measure(chosen.size, rounds)
+    try:
+        results = measure(chosen.size, rounds)
+    finally:
+        postgres.stop(OUT / f"home-{chosen.size}")
     results.save(OUT / f"{chosen.size}.json")
     smaller = Results.load(OUT / "M.json") if chosen.size == "L" else None
     text = "\n".join(as_markdown(results, smaller))
