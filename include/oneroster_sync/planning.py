@@ -216,7 +216,7 @@ def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
     )
 
 
-def note_plan(run: Run, planned: Planned) -> Run:
+def note_plan(run: Run, planned: Planned, **also: Any) -> Run:
     """Record the plan's hash and what it comes to with the run, or that the run ends here."""
     values = planned.rejected or {
         "plan_hash": planned.plan.hash(),
@@ -225,7 +225,7 @@ def note_plan(run: Run, planned: Planned) -> Run:
         "withheld": planned.withheld,
     }
     with database.engine().begin() as connection:
-        runs.update(connection, run.run_id, stage="diff", **values)
+        runs.update(connection, run.run_id, stage="diff", **values, **also)
         return runs.get(connection, run.run_id)
 
 

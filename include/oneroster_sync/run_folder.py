@@ -100,6 +100,15 @@ class RunFolder:
         packed.seek(0)
         return cast("IO[bytes]", packed)
 
+    def take(self, other: RunFolder, name: str) -> None:
+        """Copy a folder of another run, if it is there, in place of what this one has."""
+        self.remove(name)
+        source = other.path / name
+        for file in [f for f in source.rglob("*") if f.is_file()] if source.exists() else ():
+            target = self.path / name / file.relative_to(source).as_posix()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(target, file.read_bytes())
+
     def exists(self) -> bool:
         """Tell whether anything of the run is there."""
         return bool(self.path.exists())

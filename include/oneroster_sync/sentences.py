@@ -45,6 +45,8 @@ def in_one_sentence(run: Run) -> str:
     if run.outcome is Outcome.HELD and run.decision == "approved":
         return f"Approved by {run.decided_by}; it is about to be applied."
     words = _SENTENCES[run.outcome]
+    if run.outcome is Outcome.NO_CHANGES and run.same_as:
+        words = "Nothing to do: the package is as before, and so is all else. {errors}"
     if run.outcome is Outcome.DISCARDED and not run.decided_by:
         words = "Discarded, nothing was changed: {first}"
     if run.outcome is Outcome.SUPERSEDED and _told(run):

@@ -15,19 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from oneroster_sync import apply as applying
-from oneroster_sync import settings, story, uploads
+from oneroster_sync import settings, story, unchanged, uploads
+from oneroster_sync.extracting import read_package
 from oneroster_sync.findings import Findings
-from oneroster_sync.incoming import private_copy
-from oneroster_sync.package import extract as read_package
-from oneroster_sync.package.extract import Extracted
-from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_kind
+from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.mapping import read_mapping
 from oneroster_sync.plan import check_plan
 from oneroster_sync.plan.guards import REMOVAL_CODES
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import let_the_rest_go_on, make_plan, note_plan, rejection
-from oneroster_sync.preferences import Scope
 from oneroster_sync.run_contents import (
     all_findings,
     read_accounts,
@@ -36,15 +32,15 @@ from oneroster_sync.run_contents import (
     read_plan,
 )
 from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.spec import Version
 from oneroster_sync.store import database, held, run_details, runs
-from oneroster_sync.store.roster import read_known, read_roster
+from oneroster_sync.store.roster import read_roster
 from oneroster_sync.store.runs import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneroster_sync.incoming import Connections
+    from oneroster_sync.package.kinds import Kind
     from oneroster_sync.plan import Roster
     from oneroster_sync.store.runs import Run
 
@@ -52,10 +48,6 @@ P = ParamSpec("P")
 
 log = logging.getLogger("oneroster")
 
-_FILES = {
-    Scope.USERS: ("orgs", "roles", "users"),
-    Scope.COURSES: ("academicSessions", "orgs", "courses"),
-}
 _TRIES = 3
 _ROSTERED = frozenset({"users", "courses", "classes", "enrollments"})
 """The files that a plan's changes come from."""
@@ -74,9 +66,22 @@ def _unless_ended(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concate
     return guarded
 
 
+def _unless_known(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concatenate[Run, P], Run]:
+    """Make a stage return a run as it is whose package was judged before."""
+
+    @functools.wraps(stage)
+    def guarded(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Run:
+        if run.same_as is None:
+            return stage(run, *args, **kwargs)
+        log.info("Nothing to judge: what run %s found and planned holds.", run.same_as)
+        return run
+
+    return guarded
+
+
 @_unless_ended
 def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run:
-    """Stage 1: read the package into staff-only snapshots.
+    """Stage 1: read the package into staff-only snapshots, unless it was judged before.
 
     Args:
         run: The run.
@@ -87,49 +92,12 @@ def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run
         SourceError: The site's source does not give a package.
         OSError: The file system failed; another try may help.
     """
-    folder = RunFolder.of(run.site, run.run_id)
-    if earlier := run.undoes or run.removals_of:
-        log.info("This run is of run %s; it reads no package.", earlier)
-        folder.write_json(
-            "extracted", {"version": Version.V1_1, "modes": {}, "rows": {}, "ignored": 0}
-        )
-        return _note(run, stage="extract")
-    with database.engine().connect() as connection:
-        known = read_known(connection, run.site)
-    with private_copy(run, kind, connections) as package:
-        finding = wrong_kind(package, kind)
-        if finding is not None:
-            extracted = Extracted("", refused=True)
-            extracted.findings.add(finding)
-        elif kind in MAPPINGS:
-            extracted = read_mapping(package, kind, run.preferences.profile)
-        else:
-            files = _FILES.get(run.scope)
-            extracted = read_package(package, run.preferences.profile, known, files=files)
-    found = extracted.findings.table()
-    story.tell_files(extracted, kind)
-    story.tell_findings(found)
-    folder.write_tables("findings", {"1-extract": found})
-    folder.write_tables("snapshots", extracted.tables)
-    folder.write_json(
-        "extracted",
-        {
-            "version": extracted.version,
-            "modes": extracted.modes,
-            "rows": extracted.rows,
-            "ignored": extracted.ignored,
-        },
-    )
-    return _note(
-        run,
-        stage="extract",
-        sha256=extracted.sha256,
-        oneroster_version=extracted.version if run.of_package else None,
-        **rejection(extracted.findings) if extracted.refused else {},
-    )
+    values = {"same_as": None, "stage": "extract", **read_package(run, kind, connections)}
+    return _note(run, **values)
 
 
 @_unless_ended
+@_unless_known
 def validate(run: Run) -> Run:
     """Stage 2: let the suites decide which rows are used.
 
@@ -170,12 +138,14 @@ def validate(run: Run) -> Run:
 
 
 @_unless_ended
+@_unless_known
 def diff(run: Run) -> Run:
     """Stage 3: compare with the roster and freeze the plan."""
-    return note_plan(run, make_plan(run, _roster(run)))
+    return note_plan(run, make_plan(run, _roster(run)), basis=unchanged.still(run))
 
 
 @_unless_ended
+@_unless_known
 def review(run: Run, *, now: dt.datetime) -> Run:
     """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it.
 
@@ -283,7 +253,7 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
             )
         except applying.StalePlanError as stale:
             log.warning("%s", stale)
-            if run.decision == "approved":
+            if run.decision == "approved" or run.same_as:
                 return _too_late(run, str(stale), now)
             run = review(diff(run), now=now)
             if run.outcome is not None:

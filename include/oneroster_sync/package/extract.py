@@ -62,6 +62,7 @@ def extract(
     *,
     files: Collection[str] | None = None,
     limits: Limits | None = None,
+    sha256: str | None = None,
 ) -> Extracted:
     """Read a package: a zip, a folder or a lone CSV.
 
@@ -71,6 +72,7 @@ def extract(
         known: What the site has from earlier syncs.
         files: Those that are opened; the others count as absent. All rostering files by default.
         limits: How large the package may be; those of the settings by default.
+        sha256: Of its bytes, where that is known already.
 
     Returns:
         The rows of staff and all findings. A package that can't be used is `refused`.
@@ -79,7 +81,7 @@ def extract(
         OSError: The file system failed.
     """
     limits = limits or Limits.in_force()
-    extracted = Extracted(sha256_of(path))
+    extracted = Extracted(sha256 or sha256_of(path))
     with refusing(extracted, profile), open_package(path, limits) as package:
         _read(package, profile, known, files or ROSTERING_FILES, extracted)
     return extracted

@@ -39,7 +39,9 @@ _UNTOLD = {"schema.column_order", "schema.unknown_column"}
 """What is not said of a header: its columns are read by name, and others are somebody's notes."""
 
 
-def read_mapping(path: Path, kind: Kind, profile: Profile) -> Extracted:
+def read_mapping(
+    path: Path, kind: Kind, profile: Profile, *, sha256: str | None = None
+) -> Extracted:
     """Read a mapping.
 
     The old sourcedIds of ids.csv are the column `sourcedId` of its table. A row that is broken by
@@ -49,6 +51,7 @@ def read_mapping(path: Path, kind: Kind, profile: Profile) -> Extracted:
         path: A local CSV file that nobody is writing to any more.
         kind: One of `MAPPINGS`.
         profile: How strictly the file is read; in strict every violation refuses it.
+        sha256: Of its bytes, where that is known already.
 
     Returns:
         One table by the name of the kind, and all findings. A file that can't be used is `refused`.
@@ -56,7 +59,7 @@ def read_mapping(path: Path, kind: Kind, profile: Profile) -> Extracted:
     Raises:
         OSError: The file system failed.
     """
-    extracted = Extracted(sha256_of(path), modes={kind.value: Mode.DELTA})
+    extracted = Extracted(sha256 or sha256_of(path), modes={kind.value: Mode.DELTA})
     with refusing(extracted, profile), open_package(path, LIMITS) as package:
         (file,) = package.files.values()
         _read(PackageFile(kind.value, package, file.member), kind, profile, extracted)

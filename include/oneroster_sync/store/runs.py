@@ -57,7 +57,8 @@ class Run:
     `preferences` are those in force when it began; `reasons` say in words why it was held,
     rejected, skipped or failed, `holds` the numbers that the guards judged; `plan_hash` is what an
     approval names. `dag_id` and `dag_run_id` are None for a run of the command line; `undoes` is
-    the run that this one takes back.
+    the run that this one takes back, `same_as` the one whose judgement of the same package it takes
+    over, and `basis` what that depends on besides.
     """
 
     run_id: str
@@ -94,6 +95,8 @@ class Run:
     removals_of: str | None
     withheld: dict[str, Any] | None
     schools: list[dict[str, Any]] | None
+    basis: str | None
+    same_as: str | None
     holds: tuple[dict[str, Any], ...] = ()
 
     @classmethod
@@ -295,5 +298,6 @@ def _as_run(row: dict[str, Any]) -> Run:
             "holds": tuple(r for r in stored if isinstance(r, dict)),
             "undoes": str(row["undoes"]) if row["undoes"] else None,
             "removals_of": str(row["removals_of"]) if row["removals_of"] else None,
+            "same_as": str(row["same_as"]) if row["same_as"] else None,
         }
     )

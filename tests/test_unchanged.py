@@ -1,0 +1,189 @@
+"""Unchanged: the same package on the same basis takes the short way, all else the long one.
+
+The short way ends as the long one would: the same counts, findings, causes, plan and report.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from oneroster_sync import settings, stages
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.store import database
+from oneroster_sync.store.runs import Outcome
+from oneroster_sync.sync import begin, sync
+from roster_of import SCHOOL, changed, now, request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Site
+    from oneroster_sync.store.runs import Run
+
+BAD = changed(SCHOOL, "users.csv", "cec,true,aide", "cec,true,wizard")
+_BY_HAND = (
+    "insert into users (site, email, login, role, status, managed) "
+    "values (:site, 'zoe@x.org', 'zoe@x.org', 'teacher', 'active', false)"
+)
+
+
+def record(run: dict[str, Any]) -> Run:
+    """Return a run's record."""
+    return stages.find(run["run_id"])
+
+
+def told(site: Site, run: dict[str, Any]) -> list[Any]:
+    """Return everything that a run tells of its package, but its own id."""
+    rows = [
+        site.rows(
+            f"select to_jsonb(t) - 'run_id' from {table} t where run_id::text = :r order by seq",  # noqa: S608
+            r=run["run_id"],
+        )
+        for table in ("findings", "causes")
+    ]
+    found = record(run)
+    names = ("outcome", "reasons", "counts", "findings", "plan_hash", "sha256", "schools")
+    return [*rows, *(getattr(found, name) for name in names)]
+
+
+def write(statement: str, **bound: object) -> None:
+    """Change something outside of the product."""
+    with database.engine().begin() as connection:
+        connection.execute(sa.text(statement), bound)
+
+
+@pytest.fixture
+def settled(site: Site) -> Site:
+    """A site that has judged a package with a bad row, and has found it to bring nothing new."""
+    outcomes = [site.sync(BAD)["outcome"] for _ in range(2)]
+    assert outcomes == ["succeeded_with_errors", "no_changes"]
+    return site
+
+
+def test_third_night_takes_the_short_way(settled: Site) -> None:
+    """It is told as the night before was, and reads no row."""
+    long = settled.command("history")[1]["runs"][0]
+    short = settled.sync(BAD)
+    assert record(long).same_as is None
+    assert record(short).same_as == long["run_id"]
+    assert told(settled, short) == told(settled, long)
+    folder = Path(settings.storage().path, "runs", settled.name, short["run_id"])
+    assert not (folder / "snapshots").exists()
+    assert (folder / "report" / "report.json").exists() or any((folder / "report").iterdir())
+    again = settled.sync(BAD)
+    assert record(again).same_as == long["run_id"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda site: write(_BY_HAND, site=site.name),
+        lambda site: write(
+            "update users set given_name = 'Other' where site = :site and sourced_id = 'ann'",
+            site=site.name,
+        ),
+        lambda site: site.command("preferences", "--set", 'assignment_roles=["teacher","aide"]'),
+        lambda site: site.sync({"users.csv": SCHOOL["users.csv"]}),
+        lambda site: write(
+            "update classes set ends_on = '2020-01-01' where site = :site and sourced_id = 'm1'",
+            site=site.name,
+        ),
+    ],
+    ids=["account made by hand", "edited", "preferences", "another sync", "a term that ended"],
+)
+def test_what_else_has_changed_takes_the_long_way(
+    settled: Site, change: Callable[[Site], object]
+) -> None:
+    """Whatever the outcome depends on, a change of it is a reason to judge anew."""
+    change(settled)
+    assert record(settled.sync(BAD)).same_as is None
+
+
+def test_edited_record_is_set_right(settled: Site) -> None:
+    """What somebody changed by hand in a managed record is put back by the next night."""
+    settled.sync(BAD)
+    write(
+        "update users set given_name = 'X' where site = :s and sourced_id = 'ann'", s=settled.name
+    )
+    run = settled.sync(BAD)
+    assert (run["outcome"], run["counts"]["users"]["updated"]) == ("succeeded_with_errors", 1)
+
+
+def test_another_suite_judges_anew(
+    settled: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suite that was edited judges the package, though not a byte of it has changed."""
+    suites = tmp_path / "expectations"
+    shutil.copytree(settings.expectations(), suites)
+    monkeypatch.setenv("ONEROSTER_EXPECTATIONS", str(suites))
+    assert record(settled.sync(BAD)).same_as is not None
+    suite = suites / "1.1" / "users.json"
+    suite.write_text(suite.read_text("utf-8") + "\n", "utf-8")
+    assert record(settled.sync(BAD)).same_as is None
+
+
+def test_other_bytes_take_the_long_way(settled: Site) -> None:
+    """Only the very same bytes were judged before."""
+    more = {**BAD, "users.csv": BAD["users.csv"] + "dan,true,teacher,ddoe,Dan,Doe,dan@x.org\n"}
+    run = settled.sync(more)
+    assert record(run).same_as is None
+    assert run["counts"]["users"]["added"] == 1
+
+
+def test_other_scope_and_site_take_the_long_way(settled: Site) -> None:
+    """What was judged for one scope says nothing of another."""
+    assert record(settled.sync(BAD, "--scope", "users")).same_as is None
+
+
+def test_swept_files_are_judged_anew(settled: Site) -> None:
+    """When what the earlier run found was removed after its time, the package is read again."""
+    shutil.rmtree(Path(settings.storage().path, "runs", settled.name))
+    assert record(settled.sync(BAD)).same_as is None
+
+
+def test_day_on_which_syncs_may_remove_again(settled: Site) -> None:
+    """With the last day of a rollover the basis changes, though nobody saved anything."""
+    today = now()
+    settled.command("preferences", "--set", f"create_only_until={today.date()}")
+    for _ in range(2):
+        settled.sync(BAD)
+    assert record(settled.sync(BAD)).same_as is not None
+    tomorrow = today + dt.timedelta(days=1)
+    assert sync(request_of(settled, BAD), clock=lambda: tomorrow).same_as is None
+
+
+def test_roster_that_moves_after_the_short_way_began(settled: Site) -> None:
+    """Another run came between: the run is superseded and applies nothing."""
+    run = stages.extract(begin(request_of(settled, BAD), now=now()), Kind.PACKAGE)
+    assert run.same_as is not None
+    run = stages.review(stages.diff(stages.validate(run)), now=now())
+    settled.sync(changed(BAD, "courses.csv", "Maths", "Mathematics"))
+    ended = stages.record(stages.apply(run, now=now()), now=now())
+    assert ended.outcome is Outcome.SUPERSEDED
+    assert settled.rows(
+        "select title from courses where site = :site and sourced_id = 'maths'"
+    ) == [("Mathematics",)]
+
+
+def test_roster_that_moves_while_it_is_judged_is_no_basis(settled: Site) -> None:
+    """An account that is made between extract and diff: the run says nothing of other nights."""
+    settled.command("preferences", "--set", "profile=tolerant")
+    run = begin(request_of(settled, SCHOOL), now=now())
+    run = stages.validate(stages.extract(run, Kind.PACKAGE))
+    assert run.basis is not None
+    write(_BY_HAND, site=settled.name)
+    assert stages.diff(run).basis is None
+
+
+def test_rejected_and_held_packages_are_judged_each_time(site: Site) -> None:
+    """Only nothing to do is taken over; what was refused is refused anew, for its own reasons."""
+    first = site.sync(BAD, "--profile", "strict")
+    second = site.sync(BAD, "--profile", "strict")
+    assert [run["outcome"] for run in (first, second)] == ["rejected", "rejected"]
+    assert record(second).same_as is None
