@@ -66,7 +66,7 @@ test: setup browser ## run all tests (ARGS="-k name" for some)
 	$(RUN) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 long: setup browser ## run the tests that take minutes
-	$(RUN) -m pytest -m long $(ARGS)
+	$(RUN) -m pytest -m long $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
 	$(RUN) -m pytest tests/test_year.py -m year $(ARGS)

@@ -32,7 +32,7 @@ from test_no_personal_data import NEVER, PERSONAL, files_below, marked, where
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.filterwarnings(told) for told in QUIET]
+pytestmark = [pytest.mark.long, *(pytest.mark.filterwarnings(told) for told in QUIET)]
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOGIN, PASSWORD, TOKEN = "postman", "Zqpassword", "Zqtoken"

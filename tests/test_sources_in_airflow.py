@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from servers import S3, Sftp
 
+pytestmark = pytest.mark.long
 PREFERENCES = "sites/default/preferences"
 
 
