@@ -338,3 +338,17 @@ def test_static_files_are_only_ours(live: Live, path: str) -> None:
     answer = live.nobody.send("GET", live.origin + asked)
     assert answer.status_code in {400, 404}, answer.text[:200]
     assert not LEAKS.search(without(answer.text, path))
+
+
+@pytest.mark.case("c04")
+def test_one_person_can_not_fill_the_storage(live: Live) -> None:
+    """Nobody has more than 20 uploads wait for their turn; others may still upload."""
+    users, greedy = SCHOOL["users.csv"].encode(), live.person("op")
+    for _ in range(20):
+        greedy.upload(users, "users")
+    kept = live.uploads()
+    refused = greedy.send("POST", f"{API}/sites/default/uploads?kind=users", content=users)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.json()["code"] == "upload.too_many"
+    assert live.uploads() == kept
+    live.admin.upload(users, "users")

@@ -5,6 +5,7 @@ The sync of the site is off all the while: uploads don't ask for it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import zipfile
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 SITE = "sites/default"
 UPLOADS = f"{SITE}/uploads"
 MIB = 1 << 20
+PATIENCE_S = 8
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
     """An Airflow of its own, with the site `default`, whose sync is off."""
-    with running() as live:
+    with running(settings={"ONEROSTER_UPLOAD_SECONDS": str(PATIENCE_S)}) as live:
         yield live
 
 
@@ -245,6 +247,23 @@ def test_client_that_goes_away_leaves_nothing(live: Live, district: bytes) -> No
     with Raw(live, f"Content-Length: {len(district)}") as client:
         client.socket.sendall(district[: len(district) // 2])
         wait_for(lambda: live.uploads() or None)
+
+
+@pytest.mark.case("c04")
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("drips", [False, True])
+def test_slow_client_is_given_up(live: Live, district: bytes, *, drips: bool) -> None:
+    """Who is silent is not waited for, nor who sends a byte now and then; nothing of it stays."""
+    with Raw(live, f"Content-Length: {len(district)}") as client:
+        client.socket.sendall(district[:10])
+        client.socket.settimeout(0.5)
+        for byte in district[10:]:
+            if drips:
+                client.socket.sendall(bytes([byte]))
+            with contextlib.suppress(TimeoutError):
+                assert client.socket.recv(1, socket.MSG_PEEK)
+                break
+        assert client.status() == 408
 
 
 def test_sync_that_is_off_does_not_run_now(live: Live, first: dict[str, Any]) -> None:

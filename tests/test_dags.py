@@ -10,10 +10,14 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
+from golden.school import SCHOOL, zip_of
 from live import QUESTION, STAGES, SYNC, UNASKED, UPLOAD, running, wait_for
 from oneroster_sync import dag_names
+from oneroster_sync.local import postgres
+from test_no_personal_data import NEVER, PERSONAL, files_below, marked, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -226,3 +230,38 @@ def test_the_schedule_runs_by_itself(live: Live, data: Path) -> None:
     run = wait_for(scheduled, within_s=200)
     assert run["outcome"] == "no_changes"
     assert run["requested_by"] == "the schedule"
+
+
+@pytest.mark.case("c15", "c16")
+def test_a_whole_run_leaves_no_personal_data_in_airflow(live: Live, tmp_path: Path) -> None:
+    """Held, approved and applied: what Airflow keeps of it, rows and logs, names nobody.
+
+    Staff are in the roster, its audit and the plan; students and what isn't needed are nowhere.
+    """
+    held = live.upload(zip_of(marked(SCHOOL), tmp_path / "OneRoster.zip"))
+    run = live.newest()
+    assert (held.state, run["outcome"]) == ("running", "held")
+    live.admin.post(f"runs/{run['run_id']}/approve", {"plan_hash": run["plan_hash"]})
+    ended = wait_for(lambda: now if (now := live.api.run(UPLOAD, held.run_id)).has_ended else None)
+    assert (ended.state, live.newest()["outcome"]) == ("success", "succeeded_with_errors")
+
+    files = {name: text for name, text in files_below(live.home).items() if "/data/" not in name}
+    airflow, roster = (rows_of(live, database) for database in ("airflow", "roster"))
+    assert any("/logs/" in name for name in files)
+    assert any("add user ok1" in text for text in files.values())
+    secret = live.environment["AIRFLOW__API_AUTH__JWT_SECRET"]
+    assert [name for name in where(secret, {**files, **airflow, **roster}) if "/log" in name] == []
+    assert where(NEVER, {**files, **airflow, **roster}) == []
+    assert where(PERSONAL, airflow) == []
+    assert where(PERSONAL, roster) == ["changes", "users"]
+    assert {Path(name).parent.name for name in where(PERSONAL, files)} == {"plan"}
+
+
+def rows_of(live: Live, database: str) -> dict[str, str]:
+    """Return the rows of all tables of a database as text, bytes included."""
+    tables = "select tablename from pg_tables where schemaname = 'public'"
+    with psycopg.connect(postgres.url(live.home, database)) as connection:
+        return {
+            name: str(connection.execute(f'select t.*, t::text from "{name}" t').fetchall())  # noqa: S608
+            for (name,) in connection.execute(tables).fetchall()
+        }

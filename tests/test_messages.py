@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from golden.school import SCHOOL
+from hostile import PAYLOADS
 from oneroster_sync import notices, stages
 from oneroster_sync.notices import Link, Message, Points
 from oneroster_sync.notices.messages import PAGES
@@ -219,6 +221,19 @@ def test_a_message_is_html() -> None:
         "<ul><li>one two</li><li>&lt;script&gt;</li></ul>\n"
         '<p><a href="https://x.example/?a=1&amp;b=&#x27;2&#x27;">Go &lt;on&gt;</a></p>\n'
     )
+
+
+@pytest.mark.case("c06")
+def test_no_text_becomes_markup_of_a_message() -> None:
+    """Whatever a message says, its HTML has our own elements, and its links lead where ours do."""
+    seen: list[tuple[str, list[tuple[str, str | None]]]] = []
+    reader = HTMLParser()
+    reader.handle_starttag = lambda tag, attrs: seen.append((tag, attrs))  # type: ignore[method-assign]
+    for text in PAYLOADS:
+        reader.feed(Message(text, (text, Points((text, text)), Link(text, BASE_URL))).html())
+    assert {tag for tag, _ in seen} == {"p", "ul", "li", "a"}
+    assert {str(attrs) for tag, attrs in seen if tag != "a"} == {"[]"}
+    assert {str(attrs) for tag, attrs in seen if tag == "a"} == {f"[('href', '{BASE_URL}')]"}
 
 
 def test_words_of_a_package_are_not_repeated(site: Site) -> None:

@@ -17,6 +17,7 @@ from oneroster_sync.store import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _NUMBERS = itertools.count(1)
 CONNECT = "from oneroster_sync.store import database; print(database.engine().url.database)"
@@ -132,6 +133,35 @@ def test_there_is_no_way_back(fresh: str) -> None:
         with pytest.raises(NotImplementedError, match="backup"):
             command.downgrade(config, "base")
     assert versions(fresh) == [(database.HEAD,)]
+
+
+@pytest.mark.case("c19")
+def test_a_schema_of_its_own_is_enough(fresh: str, data: Path) -> None:
+    """A role that owns one schema and has no other right migrates, syncs, and stays there."""
+    with psycopg.connect(fresh, autocommit=True) as connection:
+        connection.execute("create role modest")
+        connection.execute("create schema roster authorization modest")
+    as_modest = {"options": "-crole=modest -csearch_path=roster"}
+    url = sa.make_url(fresh).update_query_dict(as_modest).render_as_string(hide_password=False)
+    for words in (
+        ("init", "--admin", "admin@district.example"),
+        ("sync", str(data / "district-small-1.1.zip")),
+        ("tidy",),
+    ):
+        subprocess.run(
+            [sys.executable, "-m", "oneroster_sync.cli", *words],
+            env={**os.environ, "ONEROSTER_DATABASE_URL": url},
+            capture_output=True,
+            check=True,
+        )
+    owned = (
+        "select distinct n.nspname, pg_get_userbyid(c.relowner) from pg_class c "
+        "join pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
+    )
+    with psycopg.connect(fresh) as connection:
+        assert connection.execute(owned).fetchall() == [("roster", "modest")]
+        assert connection.execute("select count(*) > 0 from roster.changes").fetchone() == (True,)
 
 
 @pytest.mark.case("b09")

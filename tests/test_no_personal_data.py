@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added
 from oneroster_sync import settings
+from oneroster_sync.spec import ALL_FILES, Version
 from oneroster_sync.store import database
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def marked(texts: Texts) -> Texts:
         *(f"{NEVER}{n},,,m1,s,{NEVER}{n},student,,," for n in (1, 2, 3, 4)),
         f"{NEVER}5,,,gone,s,{NEVER}1,teacher,,,",
     )
+    texts = with_every_file(texts)
     if "roles.csv" not in texts:
         return texts
     staff = {line.split(",")[0] for line in people} - {f"{NEVER}{n}" for n in (1, 2, 3, 4)}
@@ -101,6 +103,18 @@ def marked(texts: Texts) -> Texts:
         "r-unclear,,,unclear,primary,pupil,,,s,",
         *(f"{NEVER}r{n},,,{NEVER}{n},primary,parent,,,s,{NEVER}" for n in (1, 2, 3, 4)),
     )
+
+
+def with_every_file(texts: Texts) -> Texts:
+    """Return a package with all files that the standard has; those that are not needed are marked.
+
+    Among them are demographics.csv and results.csv, which are about students only.
+    """
+    version = Version.V1_2 if "roles.csv" in texts else Version.V1_1
+    others = {f"{name}.csv" for name in ALL_FILES[version]} - set(texts)
+    content = f"sourcedId,status,dateLastModified,{NEVER}\n{NEVER}id,,,{NEVER}value\n"
+    all_there = texts["manifest.csv"].replace(",absent", ",bulk")
+    return {**texts, **dict.fromkeys(others, content), "manifest.csv": all_there}
 
 
 def files_below(folder: Path) -> dict[str, str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import stat
+import subprocess
+import sys
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from golden.school import SCHOOL, codes, folder_of, opened, told, zip_of
+from golden.school import SCHOOL, changed, codes, folder_of, opened, told, zip_of
 from oneroster_sync.package.kinds import Kind, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from conftest import Site
 
 
 PROFILES = ("tolerant", "strict")
@@ -72,6 +77,31 @@ def test_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not opened(package).refused
 
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["p.zip", "tmp"]
+
+
+WITHOUT_XML = """
+import sys
+sys.modules |= dict.fromkeys(("pyexpat", "_elementtree", "lxml"))
+from oneroster_sync.cli import main
+main()
+"""
+
+
+@pytest.mark.case("c05")
+def test_nothing_is_read_as_xml(site: Site) -> None:
+    """Where Python has no parser of XML a whole sync is the same: nothing can be smuggled in."""
+    entity = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
+    texts = {**SCHOOL, "[Content_Types].xml": entity, "xl.csv": entity}
+    package = zip_of(changed(texts, "users.csv", ",Bob,", ",<b>&b;</b>,"), site.folder / "p.zip")
+    told = [sys.executable, "-c", WITHOUT_XML, "sync", str(package), "--site", site.name, "--json"]
+
+    done = subprocess.run(told, capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout)["outcome"] == "succeeded"
+    assert "root:" not in done.stderr
+    assert site.rows("select given_name from users where sourced_id = 'bob' and site = :site") == [
+        ("<b>&b;</b>",)
+    ]
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])

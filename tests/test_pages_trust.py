@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+import hostile
 from browser import browsing, log_in
 from live import running, wait_for
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Dialog, Locator
 
     from browser import Page
     from live import Live
@@ -305,6 +306,52 @@ def test_accounts_made_by_hand_are_linked(live: Live, tmp_path: Path) -> None:
         page.get_by_text("Applied: 1 user adopted.").first.wait_for(timeout=SLOW_MS)
     query = "select sourced_id, managed from users where email = 'zoe@old.org'"
     assert live.rows(query) == [("l99", True)]
+
+
+@pytest.mark.case("c06", "a83")
+def test_markup_is_text_on_every_page(live: Live, tmp_path: Path) -> None:
+    """Wherever a value is shown it is what was written: no script runs, nothing is asked elsewhere.
+
+    The console is silent too, so that the policy of the pages has had nothing to refuse.
+    """
+    applied, held = (f"{RUNS}/{run_id}" for run_id in hostile.two_runs(live, tmp_path))
+    people = live.rows("select id from users where site = 'hostile' order by id")
+    home = "/plugin/oneroster/sites/hostile"
+    places = {
+        home: (),
+        f"{home}/preferences": hostile.NOTES,
+        f"{home}/why?q=owned": (),
+        **{f"{home}/why/user/{id_}": () for (id_,) in people[1::6]},
+        **{f"{applied}?tab={tab}": () for tab in ("overview", "findings", "report", "accounts")},
+        f"{applied}?tab=changes": hostile.PAYLOADS,
+        **{f"{held}?tab={tab}": () for tab in ("overview", "changes", "report")},
+        f"{held}?tab=findings": [f"!{text}" for text in hostile.PAYLOADS],
+    }
+    asked, dialogs = set[str](), list[str]()
+
+    def refuse(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    with browsing() as page:
+        page.on("dialog", refuse)
+        log_in(page, live.origin)
+        page.on("request", lambda request: asked.add(request.url))
+        for place, texts in places.items():
+            page.goto(live.origin + place)
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_load_state("networkidle")
+            if place == f"{held}?tab=findings":
+                cause = page.get_by_role("listitem").filter(has_text="row.invalid_boolean")
+                cause.get_by_role("button").click()
+                cause.get_by_role("row").nth(len(hostile.PAYLOADS)).wait_for()
+            shown = "".join(page.locator("body").text_content() or "")
+            values = page.locator("input").evaluate_all("them => them.map(it => it.value)")
+            missing = [text for text in texts if text not in shown and text not in values]
+            assert not missing, (place, missing)
+            assert page.evaluate("typeof globalThis.owned") == "undefined", place
+    assert not dialogs
+    assert [url for url in asked if not url.startswith((live.origin, "data:", "blob:"))] == []
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from servers import HOST, LOGIN, PASSWORD, closed_port, sftp_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from conftest import Site
     from servers import Sftp
@@ -188,3 +188,36 @@ def test_without_airflow_a_connection_cannot_be_used(site: Site) -> None:
     request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
     with pytest.raises(SourceError, match="can be used by Airflow alone"):
         stages.extract(begin(request, now=now()), Kind.PACKAGE)
+
+
+HIDDEN = "Zqsecret"
+NO_PACKAGES = {
+    "passwd": f"root:{HIDDEN}:0:0:{HIDDEN}:/root:/bin/sh\n",
+    "users.csv": f"{HIDDEN},{HIDDEN}2\n{HIDDEN}3,{HIDDEN}4\n",
+    "settings.csv": f"key,value\nsecret,{HIDDEN}\n",
+    "key.zip": f"-----BEGIN KEY-----\n{HIDDEN}\n",
+    "settings.ini": f"[core]\nfernet_key = {HIDDEN}\n",
+}
+
+
+@pytest.mark.case("c11")
+@pytest.mark.parametrize("what", ["file", "folder"])
+@pytest.mark.parametrize("name", NO_PACKAGES)
+def test_source_is_no_way_to_read_the_server(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, what: str
+) -> None:
+    """A file of the server that is no package is not used, and not a word of it is shown."""
+    caplog.set_level("DEBUG")
+    place = tmp_path / "etc"
+    place.mkdir()
+    (place / name).write_text(NO_PACKAGES[name], "utf-8")
+    path = place if what == "folder" else place / name
+    choose(site, source=path.as_uri(), source_pattern="*")
+    run = scheduled(site)
+    assert run.outcome in {"rejected", "failed", "no_changes"}
+    kept = Path(settings.storage().path) / "runs" / site.name
+    files = [file for file in kept.rglob("*") if file.is_file()]
+    told = site.rows("select f::text from findings f where run_id::text = :run", run=run.run_id)
+    assert HIDDEN not in f"{caplog.text} {run} {told}"
+    assert [file for file in files if HIDDEN.encode() in file.read_bytes()] == []
+    assert site.users() == {}

@@ -10,6 +10,7 @@
 | `ONEROSTER_KEEP_AUDIT_DAYS` | 2557, seven years: what was changed, before and after        |
 | `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
 | `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
+| `ONEROSTER_UPLOAD_SECONDS` | 60: how long an upload may stand still, or fall behind         |
 """
 
 from __future__ import annotations
@@ -79,6 +80,23 @@ def _days(name: str, default: int) -> int:
     given = os.environ.get(name) or str(default)
     if not given.isdecimal() or not 1 <= int(given) <= _LONGEST:
         raise SettingError(f"{name} is a number of days, from 1 to {_LONGEST}, not {given!r}")
+    return int(given)
+
+
+_HOUR_S = 3600
+
+
+def upload_seconds() -> int:
+    """Return how long a client may send nothing, or be behind the slowest pace, in seconds.
+
+    Raises:
+        SettingError: The variable holds anything but a whole number, from 1 to an hour.
+    """
+    given = os.environ.get("ONEROSTER_UPLOAD_SECONDS") or "60"
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= _HOUR_S):
+        raise SettingError(
+            f"ONEROSTER_UPLOAD_SECONDS is {given!r}; it takes whole seconds, from 1 to {_HOUR_S}"
+        )
     return int(given)
 
 

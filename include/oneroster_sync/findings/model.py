@@ -48,6 +48,11 @@ def shown_id(sourced_id: str | None) -> str:
     return ascii(sourced_id)[1:-1]
 
 
+def shown(text: str) -> str:
+    """Return a text from outside on one line, with escapes for what can't be seen."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def completed(table: pa.Table) -> pa.Table:
     """Return findings with the columns of `SCHEMA`; those that they lack are null."""
     for column in SCHEMA:

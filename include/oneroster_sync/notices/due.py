@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from oneroster_sync.store.runs import Run
 
 _STALE_AGAIN = dt.timedelta(days=7)
-_VARIABLE = re.compile(r"""'[^']*'|"[^"]*"|\S*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+""")
+_VARIABLE = re.compile(
+    r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
+)
 _WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
 
 

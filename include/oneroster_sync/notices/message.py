@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-_ADDRESS = re.compile(r"[^\s<>\"'()]+@[^\s<>\"'()]+")
+_ADDRESS = re.compile(r"(?<![^\s<>\"'()])[^\s<>\"'()]+@[^\s<>\"'()]+")
 _NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 

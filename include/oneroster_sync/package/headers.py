@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.findings.model import shown
 from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.preferences import Profile
 from oneroster_sync.spec import Need, Version, rostering_file
@@ -30,6 +31,8 @@ ALIASES = {
 
 _EXTRA = {("users", Version.V1_2): {"resourceSourcedIds"}}
 """Columns that an earlier edition of the same version had."""
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
+"""Categories of what is no part of a header's name: controls, formats, separators of lines."""
 
 
 def match_header(
@@ -56,8 +59,8 @@ def match_header(
     for cell in header:
         spelled = cell if profile is Profile.STRICT else _spelled(cell, file, findings, header)
         if not cell.strip() or spelled in found or spelled in unknown:
-            shown = spelled if file.column(spelled) is not None else None
-            raise RefusedError(Finding("table.duplicate_header", file=name, column=shown))
+            known_as = spelled if file.column(spelled) is not None else None
+            raise RefusedError(Finding("table.duplicate_header", file=name, column=known_as))
         if file.column(spelled) is not None:
             found[spelled] = cell
         else:
@@ -65,7 +68,7 @@ def match_header(
     _check_missing(file, found, unknown, severity, findings)
     extra = _EXTRA.get((file.name, file.version), set())
     findings.extend(
-        Finding("schema.unknown_column", severity, name, 1, column)
+        Finding("schema.unknown_column", severity, name, 1, shown(column))
         for column in unknown
         if not column.startswith("metadata.") and column not in extra
     )
@@ -96,7 +99,7 @@ def _spelled(cell: str, file: File, findings: list[Finding], header: list[str]) 
     if canonical is None:
         return clean
     if clean != cell:
-        odd = [f"U+{ord(c):04X}" for c in cell if unicodedata.category(c) in {"Cf", "Cc", "Zs"}]
+        odd = [f"U+{ord(c):04X}" for c in cell if unicodedata.category(c) in {*_UNSEEN, "Zs"}]
         expected = f"{canonical} without {', '.join(odd)}"
         code = "schema.invisible_character"
     else:
@@ -147,7 +150,7 @@ def meant_names(header: list[str]) -> set[str]:
 
 
 def _clean(cell: str) -> str:
-    return "".join(c for c in cell if unicodedata.category(c) not in {"Cf", "Cc"}).strip()
+    return "".join(c for c in cell if unicodedata.category(c) not in _UNSEEN).strip()
 
 
 def _other_version(file: File, unknown: list[str]) -> Version | None:

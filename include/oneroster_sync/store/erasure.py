@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from oneroster_sync.store.audit import erasing
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
@@ -102,5 +104,6 @@ def erase_person(
         "now": now,
         "personal": list(_PERSONAL),
     }
-    for statement in _STATEMENTS:
-        connection.execute(sa.text(statement.format(runs=_RUNS)), bound)
+    with erasing(connection):
+        for statement in _STATEMENTS:
+            connection.execute(sa.text(statement.format(runs=_RUNS)), bound)

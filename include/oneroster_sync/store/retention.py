@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from oneroster_sync.store.audit import erasing
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -46,4 +48,5 @@ def drop_changes(connection: Connection, site: str, *, before: dt.datetime) -> i
     """Remove from the audit what was changed before a moment; the runs and their counts stay."""
     bound = {"site": site, "before": before}
     old = "delete from changes where site = :site and made_at < :before"
-    return connection.execute(sa.text(old), bound).rowcount
+    with erasing(connection):
+        return connection.execute(sa.text(old), bound).rowcount

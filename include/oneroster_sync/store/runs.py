@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from oneroster_sync.findings import causes_of
@@ -270,6 +271,9 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
 
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
     """Store a run's findings, and their causes, in place of those it had."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):  # PostgreSQL has no NUL
+            table = table.set_column(at, field, pc.replace_substring(table[at], "\0", r"\x00"))
     causes = causes_of(table)
     findings = table.append_column("cause", causes.numbers)
     for name, rows in (("findings", findings), ("causes", causes.table)):

@@ -25,7 +25,7 @@ from airflow.utils.log.log_reader import TaskLogReader
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState, State, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
@@ -122,6 +122,17 @@ def start(dag_id: str, conf: dict[str, Any], *, by: str) -> str:
         if made is None:
             raise NoDagError(_unknown(dag_id))
         return str(made.run_id)
+
+
+def under_way(dag_id: str, *, by: str) -> int:
+    """Return how many runs of a DAG that a person started have not ended."""
+    unfinished = select(func.count()).where(
+        DagRun.dag_id == dag_id,
+        DagRun.triggering_user_name == by,
+        DagRun.state.in_(State.unfinished_dr_states),
+    )
+    with create_session() as session:
+        return int(session.scalar(unfinished) or 0)
 
 
 def dag_run(dag_id: str, dag_run_id: str) -> dict[str, Any] | None:

@@ -58,9 +58,11 @@ class Problem(Exception):  # noqa: N818  it is what the client is told, not a fa
         code: str | None = None,
         errors: list[FieldProblem] | None = None,
         current: Any = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         """Refuse with this answer."""
         super().__init__(detail)
+        self.headers = headers
         self.body = ProblemBody(
             title=HTTPStatus(status).phrase,
             status=status,
@@ -76,7 +78,7 @@ class Problem(Exception):  # noqa: N818  it is what the client is told, not a fa
             self.body.model_dump(exclude_none=True),
             status_code=self.body.status,
             media_type=MEDIA_TYPE,
-            headers=headers,
+            headers=headers or self.headers,
         )
 
 

@@ -14,7 +14,7 @@ from oneroster.api import bridge, models
 from oneroster.api.permissions import May, Operator, Reader
 from oneroster.api.problems import Problem, sentence
 from oneroster.api.sites import Site
-from oneroster_sync import dag_names, uploads
+from oneroster_sync import dag_names, settings, uploads
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.store import database, preferences, run_lists
 
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["runs"])
 
-_SILENCE_S = 60
-"""How long a client may send nothing before the upload is given up."""
+_SLOWEST = 64 << 10
+"""Bytes a second that an upload has to come to, when the seconds of its patience are over."""
+_UNDER_WAY = 20
+"""How many uploads of one person may wait for their turn, or be read, at a site."""
+_AGAIN_S = 60
 _STATUS: dict[type[uploads.RefusedUploadError], int] = {
     uploads.TooLargeError: 413,
     uploads.WrongKindError: 415,
@@ -46,11 +49,12 @@ def limits(site: Site, actor: Reader) -> models.UploadLimits:
     responses={
         status: {"description": words}
         for status, words in {
-            408: "The client stopped sending.",
+            408: "The client stopped sending, or is too slow.",
             409: "Airflow does not know the site's DAG.",
             411: "The length of the body is not declared.",
             413: "The file is too large.",
             415: "The file is not of that kind.",
+            429: "Many uploads of this person are under way.",
             507: "The storage is full.",
         }.items()
     },
@@ -75,6 +79,7 @@ async def upload(
     if kind in MAPPINGS:
         actor.insist(May.ADMINISTER)
     await run_in_threadpool(_check_site, site)
+    await run_in_threadpool(_check_rate, site, actor.name)
     if content_length is None or not content_length.isascii() or not content_length.isdigit():
         raise Problem(411, "Say how long the file is, by Content-Length.")
     now = dt.datetime.now(dt.UTC)
@@ -82,7 +87,7 @@ async def upload(
     receiving = uploads.Receiving(site, kind)
     try:
         receiving.expect(int(content_length))
-        taken = await _receive(request, receiving)
+        taken = await _receive(request, receiving, int(content_length))
     except uploads.RefusedUploadError as error:
         code = "upload.wrong_kind" if isinstance(error, uploads.WrongKindError) else None
         raise Problem(_STATUS[type(error)], sentence(str(error)), code=code) from None
@@ -126,24 +131,43 @@ def _check_site(site: str) -> None:
         preferences.load(connection, site)
 
 
-async def _receive(request: Request, receiving: Receiving) -> Upload:
+def _check_rate(site: str, person: str) -> None:
+    """Refuse a person of whom many uploads are under way: each may be large, and is kept."""
+    if bridge.under_way(dag_names.upload_dag_id(site), by=person) >= _UNDER_WAY:
+        raise Problem(
+            429,
+            f"{_UNDER_WAY} of your uploads are under way at this site; they are read one after the "
+            "other. Try again when some have ended.",
+            code="upload.too_many",
+            headers={"Retry-After": str(_AGAIN_S)},
+        )
+
+
+async def _receive(request: Request, receiving: Receiving, size: int) -> Upload:
     """Take in the body as it comes.
+
+    A client may be silent for some seconds, and over all it may be as many behind the slowest pace:
+    who sends a byte now and then would keep the upload open for years.
 
     Raises:
         RefusedUploadError: The upload is not taken.
-        Problem: 408, the client went silent or away.
+        Problem: 408, the client went silent or away, or is too slow.
     """
+    patience = settings.upload_seconds()
     pieces = request.stream().__aiter__()
     with receiving:
         try:
-            while True:
-                try:
-                    piece = await asyncio.wait_for(anext(pieces), _SILENCE_S)
-                except StopAsyncIteration:
-                    break
-                await run_in_threadpool(receiving.write, piece)
+            async with asyncio.timeout(patience + size / _SLOWEST):
+                while True:
+                    try:
+                        piece = await asyncio.wait_for(anext(pieces), patience)
+                    except StopAsyncIteration:
+                        break
+                    await run_in_threadpool(receiving.write, piece)
         except (TimeoutError, ClientDisconnect):
-            raise Problem(408, "The upload was cut off; nothing was kept. Try again.") from None
+            raise Problem(
+                408, "The upload was cut off or too slow; nothing was kept. Try again."
+            ) from None
         return await run_in_threadpool(receiving.finish)
 
 

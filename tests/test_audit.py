@@ -1,0 +1,70 @@
+"""The audit can't be changed: not by the product, not by hand, only by retention and erasure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from oneroster_sync.store import audit, database
+from roster_of import SCHOOL
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+TABLES = ("changes", "events")
+STATEMENTS = {
+    "update": "update {table} set site = site where site = :site",
+    "delete": "delete from {table} where site = :site",
+    "update of nothing": "update {table} set site = site where false",
+    "truncate": "truncate {table}",
+    "truncate of another": "truncate sites cascade",
+}
+
+
+def told(site: Site) -> list[list[tuple[object, ...]]]:
+    """Return all rows of the audit of a site."""
+    return [site.rows(f"select t::text from {t} t where site = :site order by id") for t in TABLES]  # noqa: S608
+
+
+@pytest.fixture
+def audited(site: Site) -> Site:
+    """A site with changes to its roster, and with an event."""
+    site.sync(SCHOOL)
+    site.command("preferences", "--set", "profile=strict")
+    assert all(told(site))
+    return site
+
+
+@pytest.mark.case("c17")
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_rows_are_never_changed_and_never_removed(
+    audited: Site, statement: str, table: str
+) -> None:
+    """What was written stays as it was, and who tries is told that the audit is append-only."""
+    before = told(audited)
+    query = sa.text(STATEMENTS[statement].format(table=table))
+    with (
+        pytest.raises(sa.exc.ProgrammingError, match="the audit is append-only"),
+        database.engine().begin() as connection,
+    ):
+        connection.execute(query, {"site": audited.name} if ":site" in query.text else {})
+    assert told(audited) == before
+
+
+@pytest.mark.case("c17")
+def test_leave_to_erase_ends_with_its_block(audited: Site) -> None:
+    """Who may erase may do so in that block of that transaction, and no longer."""
+    before = told(audited)
+    query, bound = sa.text(STATEMENTS["delete"].format(table="changes")), {"site": audited.name}
+    with database.engine().connect() as connection:
+        with audit.erasing(connection):
+            assert connection.execute(query, bound).rowcount == len(before[0])
+        with pytest.raises(sa.exc.ProgrammingError, match="append-only"):
+            connection.execute(query, bound)
+        connection.rollback()
+        with pytest.raises(sa.exc.ProgrammingError, match="append-only"):
+            connection.execute(query, bound)
+    assert told(audited) == before

@@ -1,0 +1,129 @@
+"""Patterns that take for ever: none of ours does, whatever it is asked to read.
+
+Each is tried in a process that the system ends when it has used its seconds of CPU, so that nothing
+depends on how busy a machine is. Patterns of Arrow and of pydantic are no matter here: their
+engines know no way back.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+
+import pytest
+
+import oneroster
+import oneroster_sync
+from oneroster_sync import settings
+
+CPU_S = 30
+"""For all texts of a pattern, the start of Python included; one that goes back takes minutes."""
+LONG = 100_000
+OWN_TEXTS = {"oneroster.joined"}
+"""Modules whose patterns read files of the project only."""
+TRY = """
+import json, re, resource, sys
+seconds, length, pattern, flags, verbs, starts, pieces, ends = json.load(sys.stdin)
+resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+compiled = re.compile(pattern, flags)
+for start in starts:
+    for piece in pieces:
+        for end in ends:
+            text = start + piece * (length // len(piece)) + end
+            for verb in verbs:
+                getattr(compiled, verb)(*[""] * (verb == "sub"), text)
+"""
+PIECES = (
+    *(
+        "a",
+        "0",
+        "-",
+        ".",
+        "a@",
+        "a.",
+        "@.",
+        " ",
+        "\t",
+        "\r\n",
+        "'",
+        '"',
+        "'\"",
+        "\\",
+        "/",
+        "a/b",
+        ":",
+    ),
+    *("*", "{[(", "ext:a", "2026-", "00:", "+00:00", "19", "0f", "\u2028", "\0", "/dags/a", "/ui"),
+)
+STARTS = ("", "a@a.", "2026-08-01T00:00:00.", "ext:", "/api/v2/dags/a/dagRuns/", "'")
+ENDS = ("", "!\n", "@", "Z ")
+VERBS = ("match", "fullmatch", "search", "sub", "split", "findall", "finditer")
+Pattern = tuple[str, int, tuple[str, ...]]
+"""A pattern, its flags, and what is done with it."""
+
+
+def of_suites() -> set[Pattern]:
+    """Return the patterns of all suites."""
+    files = (settings.PROJECT / "expectations").rglob("*.json")
+    suites = [json.loads(path.read_text("utf-8")) for path in files]
+    kwargs = [one["kwargs"] for suite in suites for one in suite["expectations"]]
+    return {(told["regex"], 0, VERBS[:3]) for told in kwargs if "regex" in told}
+
+
+def of_modules() -> set[Pattern]:
+    """Return the patterns that the modules of the product have compiled."""
+    found = set()
+    for package in (oneroster_sync, oneroster):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if info.name in OWN_TEXTS or info.name.endswith(("__main__", "migrations.env")):
+                continue
+            module = importlib.import_module(info.name)
+            for name, value in vars(module).items():
+                if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
+                    used = re.findall(rf"\b{name}\.(\w+)\(", inspect.getsource(module))
+                    verbs = tuple(sorted(set(used) & set(VERBS)))
+                    found.add((value.pattern, value.flags & ~re.UNICODE.value, verbs))
+    return found
+
+
+def inline() -> set[Pattern]:
+    """Return the patterns that stand where they are used."""
+    found: set[Pattern] = set()
+    for folder in ("include", "plugins", "dags"):
+        for path in (settings.PROJECT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                match node:
+                    case ast.Call(
+                        func=ast.Attribute(value=ast.Name(id="re"), attr=verb),
+                        args=[ast.Constant(value=str() as pattern), *_],
+                    ) if verb in VERBS:
+                        found.add((pattern, 0, (verb,)))
+    return found
+
+
+def survives(pattern: Pattern, seconds: int = CPU_S) -> bool:
+    """Tell whether a pattern has read all texts before its seconds were used."""
+    told = json.dumps([seconds, LONG, *pattern, STARTS, PIECES, ENDS])
+    done = subprocess.run([sys.executable, "-c", TRY], input=told, text=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.mark.case("c13")
+@pytest.mark.timeout(600)
+def test_every_pattern_reads_long_texts() -> None:
+    """No text of 100,000 characters keeps a pattern of the product busy."""
+    parts = of_suites(), of_modules(), inline()
+    assert [len(part) > 1 for part in parts] == [True, True, True]
+    assert [pattern for pattern in sorted(set().union(*parts)) if not survives(pattern)] == []
+
+
+@pytest.mark.case("c13")
+def test_pattern_that_goes_back_would_be_found() -> None:
+    """The texts and the limit tell a pattern that takes for ever from one that does not."""
+    assert not survives((r"[^\s]+@[^\s]+", 0, ("search",)), seconds=2)
