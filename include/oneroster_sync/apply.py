@@ -42,6 +42,10 @@ class StalePlanError(Exception):
     """The roster moved since the plan was made; make it again."""
 
 
+class OldPlanError(StalePlanError):
+    """The plan was made by another version of this program; make it again."""
+
+
 class NotApprovedError(Exception):
     """The plan is held and nobody has approved exactly this hash."""
 
@@ -82,6 +86,7 @@ def apply_plan(
 
     Raises:
         StalePlanError: Another plan was applied since this one was made.
+        OldPlanError: The plan is of another version.
         NotApprovedError: The plan is held.
         DefectivePlanError: The plan is not the recorded one.
         RefusedByDatabaseError: The database does not take the changes.
@@ -189,6 +194,8 @@ def _check(run: Run, plan: Plan, version: int) -> None:
         raise NotApprovedError(f"run {run.run_id} has ended: {run.outcome}")
     if run.stage == "diff":
         raise NotApprovedError(f"the plan of run {run.run_id} has not been reviewed")
+    if not plan.is_of_this_version():
+        raise OldPlanError("the plan was made before an upgrade, by another version")
     if version != run.base_version:
         raise StalePlanError(
             f"the roster is at version {version}, the plan was made against {run.base_version}"

@@ -284,19 +284,23 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
         except applying.StalePlanError as stale:
             log.warning("%s", stale)
             if run.decision == "approved":
-                return _too_late(run, str(stale), now)
+                return _too_late(run, stale, now)
             run = review(diff(run), now=now)
             if run.outcome is not None:
                 return run
     raise applying.StalePlanError("the roster moved at every try; try again later")
 
 
-def _too_late(run: Run, stale: str, now: dt.datetime) -> Run:
-    """End an approved run whose plan is of a roster that is no more, and name who changed it."""
+def _too_late(run: Run, stale: applying.StalePlanError, now: dt.datetime) -> Run:
+    """End an approved run whose plan is of a roster or of a version that is no more."""
     with database.engine().begin() as connection:
-        other = runs.first_after(connection, run.site, run.base_version)
-        who = other.named() if other else "another run"
-        held.supersede(connection, run, f"{who} changed the roster first: {stale}", now=now)
+        reason = str(stale)
+        if not isinstance(stale, applying.OldPlanError):
+            other = runs.first_after(connection, run.site, run.base_version)
+            reason = (
+                f"{other.named() if other else 'another run'} changed the roster first: {stale}"
+            )
+        held.supersede(connection, run, reason, now=now)
         return runs.get(connection, run.run_id)
 
 
