@@ -154,9 +154,10 @@ def validate(run: Run) -> Run:
             suites=settings.expectations(),
             docs=Path(docs),
         )
-        folder.remove("report")
-        folder.copy_in(Path(docs), "report")
-    folder.write_json("report", validated.report)
+        with _dispensable("report"):
+            folder.remove("report")
+            folder.copy_in(Path(docs), "report")
+            folder.write_json("report", validated.report)
     strict = run.preferences.profile == "strict" and validated.findings.has_violations()
     if strict:
         validated.findings.make_violations_errors()
@@ -318,7 +319,8 @@ def record(run: Run, *, now: dt.datetime) -> Run:
             ended_at = run.ended_at or now
             runs.update(connection, run.run_id, findings=severities, ended_at=ended_at)
     run = find(run.run_id)
-    folder.write_json("run", run.summary())
+    with _dispensable("summary"):
+        folder.write_json("run", run.summary())
     for data in (
         "snapshots",
         *(("valid", "quarantined") if run.outcome is not Outcome.HELD else ()),
@@ -331,6 +333,15 @@ def record(run: Run, *, now: dt.datetime) -> Run:
         story.tell_causes(run_details.causes(connection, run.run_id))
     story.tell_end(run)
     return run
+
+
+@contextlib.contextmanager
+def _dispensable(what: str) -> Iterator[None]:
+    """Go on without something that tells of the run, where it can't be written."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("The %s is not there: it can't be written (%s).", what, error.strerror)
 
 
 @contextlib.contextmanager
