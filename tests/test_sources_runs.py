@@ -188,3 +188,21 @@ def test_without_airflow_a_connection_cannot_be_used(site: Site) -> None:
     request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
     with pytest.raises(SourceError, match="can be used by Airflow alone"):
         stages.extract(begin(request, now=now()), Kind.PACKAGE)
+
+
+@pytest.mark.case("b21")
+def test_a_folder_that_is_still_written_is_not_read(site: Site, tmp_path: Path) -> None:
+    """While one file of a folder is named as unfinished the run fails in words; then it is read."""
+    folder = site.package({"users.csv": SCHOOL["users.csv"]})
+    growing = folder / "courses.csv.part"
+    growing.write_text(SCHOOL["courses.csv"][:20], "utf-8")
+    choose(site, source=str(folder))
+
+    run = scheduled(site)
+
+    assert (run.outcome, site.users()) == ("failed", {})
+    assert "still being written" in run.reasons[0]
+    growing.write_text(SCHOOL["courses.csv"], "utf-8")
+    growing.rename(folder / "courses.csv")
+    assert scheduled(site).outcome == "succeeded"
+    assert site.courses() == dict.fromkeys(("art", "maths"), "active")
