@@ -43,13 +43,13 @@ class Ids:
         return self._ids[kind].take(pa.array(numbers))
 
 
-def write(folder: Path, district: District, rng: np.random.Generator, year: int) -> None:
+def write(folder: Path, district: District, rng: np.random.Generator | None, year: int) -> None:
     """Write a district as a package; some rows of each large file are bad.
 
     Args:
         folder: Is made, or filled anew.
         district: What it is about.
-        rng: Decides which rows are bad, and how.
+        rng: Decides which rows are bad, and how; None lets all be good.
         year: In whose August the school year begins.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def _write_large(
     name: str,
     records: Records,
     make: Callable[[Records], dict[str, pa.Array]],
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
     year: int,
 ) -> None:
     def cell(column: str, row: int) -> str:
@@ -81,7 +81,8 @@ def _write_large(
         return value
 
     roles = records.columns.get("role", np.zeros(len(records), np.int64))
-    faults = plant(name, (roles >= STAFF).astype(np.int64), cell, rng, year=year + 1)
+    sorts = (roles >= STAFF).astype(np.int64)
+    faults = plant(name, sorts, cell, rng, year=year + 1) if rng else {}
     header = COLUMNS["1.1"][name]
     with path.open("wb") as file:
         file.write(",".join(header).encode() + b"\n")

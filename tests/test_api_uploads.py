@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
+import threading
 import zipfile
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from live import SYNC, UPLOAD, running, wait_for
+from oneroster_sync.local import runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,6 +269,67 @@ def test_slow_client_is_given_up(live: Live, district: bytes, *, drips: bool) ->
         assert client.status() == 408
 
 
+LARGE = 200 * MIB
+
+
+def server_of(live: Live) -> list[psutil.Process]:
+    """Return the processes of the API server."""
+    found = []
+    for process in runner.members(live.home):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("api" in word and "server" in word for word in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def memory_of_the_server(live: Live) -> int:
+    """Return how many bytes the API server and what it started hold in memory."""
+    taken = 0
+    for process in server_of(live):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            taken += process.memory_info().rss
+    assert taken > 0
+    return taken
+
+
+class _Most(threading.Thread):
+    """Notes the most memory that the API server takes."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(daemon=True)
+        self._live, self._over = live, threading.Event()
+        self.taken = 0
+
+    def run(self) -> None:
+        while not self._over.wait(0.1):
+            self.taken = max(self.taken, memory_of_the_server(self._live))
+
+    def stop(self) -> int:
+        """Return the most that was seen."""
+        self._over.set()
+        self.join()
+        return self.taken
+
+
+@pytest.mark.case("d05")
+def test_memory_does_not_grow_with_an_upload(live: Live, first: dict[str, Any]) -> None:
+    """While 200 MiB come in, the API server takes less than 64 MiB more than before."""
+    block = b"PK\x03\x04" + bytes(MIB - 4)
+    before, watch = memory_of_the_server(live), _Most(live)
+    watch.start()
+    started = live.admin.ask(
+        "POST",
+        f"{UPLOADS}?kind=package",
+        headers={"Content-Length": str(LARGE)},
+        content=(block for _ in range(LARGE // MIB)),
+    )
+    most = watch.stop()
+    assert started["size"] == LARGE
+    assert live.follow(started)["outcome"] == "rejected"
+    assert most - before < 64 * MIB
+    assert live.uploads() == []
+
+
 def test_sync_that_is_off_does_not_run_now(live: Live, first: dict[str, Any]) -> None:
     """Run now is refused while the sync is off, because Airflow would keep the run waiting."""
     before = runs_in_airflow(live, SYNC)
@@ -293,3 +357,20 @@ def test_run_now_reads_the_source_of_the_site(
     assert run["sha256"] == first["run"]["sha256"]
     assert run["outcome"] in {"no_changes", "succeeded"}
     assert (data / "district-small-1.1.zip").exists()
+
+
+@pytest.mark.case("b33")
+def test_killed_server_forgets_nothing(live: Live, first: dict[str, Any], district: bytes) -> None:
+    """The API server is killed and started again: who was logged in goes on where they were."""
+    where = f"runs/{first['run']['run_id']}"
+    before = live.admin.get(f"{SITE}/preferences"), live.admin.get(where)
+    killed = server_of(live)
+    for process in killed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(killed, 30)
+    wait_for(lambda: live.api.is_up() or None)
+    assert (live.admin.get(f"{SITE}/preferences"), live.admin.get(where)) == before
+    again = live.admin.upload(district)
+    assert again["same_as"] is not None
+    assert live.follow(again)["outcome"] in {"no_changes", "succeeded"}

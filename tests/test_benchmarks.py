@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,16 +13,23 @@ import pytest
 from oneroster_sync import settings
 from oneroster_sync.package import Known, extract
 from oneroster_sync.preferences import Profile
+from oneroster_sync.store import database
 
 sys.path.append(str(settings.PROJECT))
 from benchmarks.agreement import DisagreementError, Said, must_agree
-from benchmarks.districts import first_day, next_day
+from benchmarks.districts import SIZES, first_day, next_day
+from benchmarks.processes import run
+from benchmarks.records import ROLES, STAFF
 from benchmarks.results import Results, Series
 from benchmarks.targets import targets
 from benchmarks.written import write
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from benchmarks.records import District
+
+    from conftest import Site
 
 USERS, ENROLLMENTS, SEED, YEAR = 1_000, 5_000, 7, 2026
 
@@ -78,6 +87,90 @@ def test_a_target_is_met_or_not() -> None:
     assert found["day 2: ours ÷ limit"].is_met()
     assert not found["day 2: dlt merge ÷ ours"].is_met()
     assert found["day 2: dlt merge ÷ ours"].is_met(2)
+
+
+def known_of(district: District) -> dict[str, dict[Any, Any]]:
+    """Return what a sync has to make of a district: users and courses by number, and who teaches.
+
+    Of a user it is whether they are enabled, and all that may change; of a course its title.
+    """
+    users, courses, classes, enrolled = (
+        district.files[name] for name in ("users", "courses", "classes", "enrollments")
+    )
+    staff = users.columns["role"] >= STAFF
+    columns = ("enabled", "given", "family", "school", "role")
+    cells = zip(*(users.columns[name][staff].tolist() for name in columns), strict=True)
+    people = dict(zip(users.ids[staff].tolist(), cells, strict=True))
+    course_of = dict(zip(classes.ids.tolist(), classes.columns["course"].tolist(), strict=True))
+    teaches = enrolled.columns["role"] == ROLES.index("teacher")
+    pairs = zip(
+        enrolled.columns["user"][teaches].tolist(),
+        enrolled.columns["class"][teaches].tolist(),
+        strict=True,
+    )
+    return {
+        "users": people,
+        "courses": dict(zip(courses.ids.tolist(), courses.columns["title"].tolist(), strict=True)),
+        "assignments": {(user, course_of[c]): 1 for user, c in pairs if people[user][0]},
+    }
+
+
+def counts_of(before: dict[str, dict[Any, Any]], after: dict[str, dict[Any, Any]]) -> Any:
+    """Return what the way from one day to the other comes to."""
+
+    def moved(kind: str) -> tuple[Any, Any, Any]:
+        old, new = before[kind], after[kind]
+        both = [(old[key], new[key]) for key in old.keys() & new.keys()]
+        return new.keys() - old.keys(), old.keys() - new.keys(), [p for p in both if p[0] != p[1]]
+
+    added, gone, changed = moved("users")
+    switched = [new[0] for old, new in changed if old[0] != new[0]]
+    users = {
+        "added": len(added),
+        "updated": len(changed) - len(switched),
+        "deactivated": sum(before["users"][user][0] for user in gone) + switched.count(0),
+        "reactivated": switched.count(1),
+    }
+    new, old, titled = moved("courses")
+    courses = {"added": len(new), "updated": len(titled), "removed": len(old)}
+    new, old, _ = moved("assignments")
+    return {
+        "users": users,
+        "courses": courses,
+        "assignments": {"added": len(new), "removed": len(old)},
+    }
+
+
+@pytest.mark.case("d01")
+def test_a_whole_district_comes_to_what_is_known_of_it(site: Site, tmp_path: Path) -> None:
+    """Size S through the command line: on both days each count is exact and memory has a bound."""
+    before: dict[str, dict[Any, Any]] = {"users": {}, "courses": {}, "assignments": {}}
+    today = first_day(*SIZES["S"], seed=SEED)
+    for number in range(2):
+        write(tmp_path / str(number), today, None, YEAR)
+        after = known_of(today)
+        words = ["sync", str(tmp_path / str(number)), "--site", site.name, "--json"]
+
+        ended = run(
+            [sys.executable, "-m", "oneroster_sync.cli", "--quiet", *words],
+            {**os.environ, "ONEROSTER_DATABASE_URL": database.url()},
+            tmp_path,
+        )
+
+        found = json.loads(ended.output)
+        assert found["outcome"] == "succeeded"
+        counts = {
+            kind: {word: n for word, n in numbers.items() if n}
+            for kind, numbers in found["counts"].items()
+        }
+        assert counts["users"].pop("ignored") == SIZES["S"][0] - len(after["users"])
+        expected = counts_of(before, after)
+        assert counts == {
+            kind: {word: n for word, n in numbers.items() if n}
+            for kind, numbers in expected.items()
+        }
+        assert ended.peak_mib < 600
+        before, today = after, next_day(today, np.random.default_rng([SEED, 2]))
 
 
 def _written(root: Path) -> list[Path]:

@@ -61,11 +61,11 @@ class Victim:
                 return
         raise AssertionError(f"never said {words!r}:\n{self.said}")
 
-    def kill(self) -> str:
-        """End the process at once, and return the id of the run it was at."""
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
-        assert self.process.returncode == -signal.SIGKILL
+    def kill(self, by: signal.Signals = signal.SIGKILL) -> str:
+        """End the process by a signal, and return the id of the run it was at."""
+        os.kill(self.process.pid, by)
+        self.process.communicate(timeout=WAIT_S)
+        assert self.process.returncode == -by
         found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", self.said)
         return found.group() if found else ""
 
@@ -200,6 +200,23 @@ def test_killed_inside_apply(school: Site) -> None:
     assert_next_day(school)
 
 
+@pytest.mark.case("b38")
+def test_told_to_end_inside_apply(school: Site) -> None:
+    """A run that gets SIGTERM while it applies is rolled back, and the next one does it all."""
+    before = everything(school)
+    with holding(school, MOMENTS_OF_APPLY["after everything, before its version"]) as connection:
+        victim = Victim(school, "sync", school.package(NEXT_DAY))
+        wait_until_blocked(connection)
+        victim.wait_for("within the site's limits")
+        run_id = victim.kill(signal.SIGTERM)
+    assert everything(school) == before
+
+    assert school.sync(NEXT_DAY)["outcome"] == "succeeded"
+
+    assert outcome(school, run_id)[0] == "failed"
+    assert_next_day(school)
+
+
 @pytest.mark.case("b07")
 def test_killed_after_commit(school: Site) -> None:
     """A run that was killed after its transaction is done, and tried again does nothing twice."""
@@ -242,6 +259,23 @@ def test_second_run_waits_for_the_first(school: Site) -> None:
         assert process.returncode == 0
     query = "select outcome from runs where site = :site order by started_at"
     assert school.rows(query) == [("succeeded",), ("succeeded",), ("no_changes",)]
+
+
+@pytest.mark.case("b14")
+def test_turn_ends_with_its_holder(school: Site) -> None:
+    """Who waits for a turn has it as soon as its holder is killed, and tells of the run cut off."""
+    with holding(school) as connection:
+        first = Victim(school, "sync", school.package(NEXT_DAY))
+        wait_until_blocked(connection)
+        second = Victim(school, "sync", school.package(NEXT_DAY))
+        second.wait_for("Another run of site")
+        first.wait_for("within the site's limits")
+        run_id = first.kill()
+        second.wait_for("asked for by")
+        assert outcome(school, run_id)[0] == "failed"
+    second.process.communicate(timeout=WAIT_S)
+    assert second.process.returncode == 0
+    assert_next_day(school)
 
 
 def test_killed_approval_can_be_repeated(site: Site) -> None:

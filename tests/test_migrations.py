@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import sql
 
+from databases import fresh_database
 from oneroster_sync.store import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_NUMBERS = itertools.count(1)
+RIGHT, WRONG = "the-right-one", "wrong-1"
 CONNECT = "from oneroster_sync.store import database; print(database.engine().url.database)"
 
 
 @pytest.fixture
 def fresh() -> Iterator[str]:
     """The URL of a database with nothing in it."""
-    name = f"fresh_{next(_NUMBERS)}"
-    here = database.url()
-    with psycopg.connect(here, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    yield (
-        sa.make_url(here)
-        .set(database=name, drivername="postgresql")
-        .render_as_string(hide_password=False)
-    )
-    with psycopg.connect(here, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with fresh_database() as url:
+        yield url
 
 
 def engine_of(url: str) -> sa.Engine:
@@ -174,6 +164,46 @@ def test_a_schema_of_its_own_is_enough(fresh: str, data: Path) -> None:
 )
 def test_database_that_can_not_be_used_is_one_sentence(url: str, sentence: str) -> None:
     """A wrong ONEROSTER_DATABASE_URL ends with what is wrong, and without a traceback."""
+    said = history_of(url)
+    assert sentence in said
+    assert "Traceback" not in said
+
+
+@pytest.fixture
+def keyholder() -> Iterator[sa.URL]:
+    """The URL of a role that logs in by a password."""
+    here = database.url()
+    with psycopg.connect(here, autocommit=True) as connection:
+        (hba,) = connection.execute("show hba_file").fetchone() or ("",)
+        before = Path(hba).read_text("utf-8")
+        Path(hba).write_text(f"local all keyholder scram-sha-256\n{before}", "utf-8")
+        connection.execute(f"create role keyholder login password '{RIGHT}'")
+        connection.execute("select pg_reload_conf()")
+        try:
+            yield sa.make_url(here).set(username="keyholder", drivername="postgresql")
+        finally:
+            Path(hba).write_text(before, "utf-8")
+            connection.execute("drop role keyholder")
+            connection.execute("select pg_reload_conf()")
+
+
+@pytest.mark.case("b09")
+def test_wrong_password_is_one_sentence(keyholder: sa.URL) -> None:
+    """A password that the server refuses is told as that, and not shown."""
+    right = keyholder.set(password=RIGHT).render_as_string(hide_password=False)
+    with psycopg.connect(right) as connection:
+        assert connection.execute("select current_user").fetchone() == ("keyholder",)
+
+    said = history_of(keyholder.set(password=WRONG).render_as_string(hide_password=False))
+
+    assert "password authentication failed" in said
+    assert "check ONEROSTER_DATABASE_URL" in said
+    assert "Traceback" not in said
+    assert WRONG not in said
+
+
+def history_of(url: str) -> str:
+    """Return what the command line says of a database that it can't use."""
     ended = subprocess.run(
         [sys.executable, "-m", "oneroster_sync.cli", "history"],
         env={**os.environ, "ONEROSTER_DATABASE_URL": url},
@@ -183,5 +213,4 @@ def test_database_that_can_not_be_used_is_one_sentence(url: str, sentence: str) 
         check=False,
     )
     assert ended.returncode == 1
-    assert sentence in ended.stderr
-    assert "Traceback" not in ended.stderr
+    return ended.stderr

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from oneroster_sync.preferences import Preferences, Scope
 from oneroster_sync.store import database, run_lists, runs
@@ -14,6 +16,8 @@ from oneroster_sync.store.run_lists import CursorError, Page, Wanted
 from oneroster_sync.store.runs import Outcome, Run, Trigger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Site
 
 NOON = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
@@ -239,3 +243,86 @@ def test_earlier_run_of_a_package_is_the_newest_of_this_site(site: Site) -> None
         assert found.started_at == NOON.replace(hour=9)
         assert run_lists.earlier_run(connection, f"{site.name}-b", digest) is None
         assert run_lists.earlier_run(connection, site.name, uuid.uuid4().hex) is None
+
+
+MANY = 10_000
+LIMIT = 50
+_COPIES = """
+insert into runs (
+    run_id, site, trigger, requested_by, scope, preferences, started_at, stage, outcome, counts
+)
+select
+    gen_random_uuid(), site, trigger, requested_by, scope, preferences,
+    started_at - n * interval '1 hour', stage, case when n % 100 = 0 then 'held' else outcome end,
+    counts
+from runs, generate_series(1, :many - 1) n
+where site = :site
+"""
+
+
+@pytest.fixture
+def many(site: Site) -> Site:
+    """A site that has had ten thousand runs, one in a hundred of them held."""
+    had(site, counts=COUNTS)
+    with database.engine().begin() as connection:
+        connection.execute(sa.text(_COPIES), {"site": site.name, "many": MANY})
+    with database.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("vacuum analyze runs"))
+    return site
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every node of a query's plan."""
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+def read_by(site: Site, before: str | None, **wanted: Any) -> tuple[Page, list[dict[str, Any]]]:
+    """Return a page of runs, and what PostgreSQL did for the query that reads it."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: object, _cursor: object, text: str, bound: Any, *_more: object) -> None:
+        asked.append((text, bound))
+
+    with database.engine().connect() as connection:
+        sa.event.listen(connection, "before_cursor_execute", note)
+        found = run_lists.page_of_runs(
+            connection, site.name, Wanted(**wanted), before=before, limit=LIMIT
+        )
+        sa.event.remove(connection, "before_cursor_execute", note)
+        (text, bound) = asked[-1]
+        explained = connection.exec_driver_sql(f"explain (analyze, format json) {text}", bound)
+        plan = explained.scalar_one()
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    return found, list(nodes(plan[0]["Plan"]))
+
+
+@pytest.mark.case("d08")
+def test_no_page_reads_more_than_it_shows(many: Site) -> None:
+    """Of ten thousand runs each page reads its own and one more, by an index and without a sort."""
+    before, pages = None, 0
+    while True:
+        found, plan = read_by(many, before)
+        kinds = {node["Node Type"] for node in plan}
+        assert "Index Scan" in kinds
+        assert not {"Sort", "Seq Scan", "Bitmap Heap Scan"} & kinds
+        assert all(node["Actual Rows"] <= LIMIT + 1 for node in plan)
+        assert sum(node.get("Rows Removed by Filter", 0) for node in plan) == 0
+        assert (found.total, len(found.runs)) == (MANY, LIMIT)
+        before, pages = found.older, pages + 1
+        if before is None or pages == 3:
+            break
+    middle = f"{NOON - dt.timedelta(hours=9_900):%Y%m%dT%H%M%S.%fZ}_{uuid.UUID(int=0)}"
+    found, plan = read_by(many, middle)
+    assert found.runs[-1].started_at == NOON - dt.timedelta(hours=9_950)
+    assert all(node["Actual Rows"] <= LIMIT + 1 for node in plan)
+    assert "Sort" not in {node["Node Type"] for node in plan}
+
+
+@pytest.mark.case("d08")
+def test_filtered_list_is_read_in_its_order(many: Site) -> None:
+    """The hundred held runs among ten thousand are found in the order of the index."""
+    found, plan = read_by(many, None, outcomes=("held",))
+    assert (found.total, len(found.runs)) == (99, LIMIT)
+    assert not {"Sort", "Seq Scan"} & {node["Node Type"] for node in plan}

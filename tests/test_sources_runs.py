@@ -221,3 +221,21 @@ def test_source_is_no_way_to_read_the_server(
     assert HIDDEN not in f"{caplog.text} {run} {told}"
     assert [file for file in files if HIDDEN.encode() in file.read_bytes()] == []
     assert site.users() == {}
+
+
+@pytest.mark.case("b21")
+def test_a_folder_that_is_still_written_is_not_read(site: Site, tmp_path: Path) -> None:
+    """While one file of a folder is named as unfinished the run fails in words; then it is read."""
+    folder = site.package({"users.csv": SCHOOL["users.csv"]})
+    growing = folder / "courses.csv.part"
+    growing.write_text(SCHOOL["courses.csv"][:20], "utf-8")
+    choose(site, source=str(folder))
+
+    run = scheduled(site)
+
+    assert (run.outcome, site.users()) == ("failed", {})
+    assert "still being written" in run.reasons[0]
+    growing.write_text(SCHOOL["courses.csv"], "utf-8")
+    growing.rename(folder / "courses.csv")
+    assert scheduled(site).outcome == "succeeded"
+    assert site.courses() == dict.fromkeys(("art", "maths"), "active")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import sqlalchemy as sa
+from psycopg import errors
 
 from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
@@ -32,9 +33,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_TRIES = 3
+_IN_THE_WAY = (errors.DeadlockDetected, errors.SerializationFailure)
+"""What PostgreSQL ends one of two transactions with that can't both go on; another try helps."""
+
 
 class StalePlanError(Exception):
     """The roster moved since the plan was made; make it again."""
+
+
+class OldPlanError(StalePlanError):
+    """The plan was made by another version of this program; make it again."""
 
 
 class NotApprovedError(Exception):
@@ -61,6 +70,8 @@ def apply_plan(
 ) -> Run:
     """Apply a plan, or do nothing when the run has been applied already.
 
+    A transaction that PostgreSQL ends because of another one is repeated, three tries in all.
+
     Args:
         engine: Of the roster database.
         run_id: The run whose record commits together with the changes.
@@ -75,11 +86,31 @@ def apply_plan(
 
     Raises:
         StalePlanError: Another plan was applied since this one was made.
+        OldPlanError: The plan is of another version.
         NotApprovedError: The plan is held.
         DefectivePlanError: The plan is not the recorded one.
         RefusedByDatabaseError: The database does not take the changes.
         sqlalchemy.exc.OperationalError: The database is away; another try may help.
     """
+    for left in reversed(range(_TRIES)):
+        try:
+            return _apply_once(engine, run_id, plan, counts, findings, severities, now)
+        except sa.exc.OperationalError as error:
+            if not left or not isinstance(error.orig, _IN_THE_WAY):
+                raise
+            log.warning("Another transaction was in the way; the same plan is tried again.")
+    raise AssertionError
+
+
+def _apply_once(
+    engine: Engine,
+    run_id: str,
+    plan: Plan,
+    counts: Counts,
+    findings: pa.Table,
+    severities: dict[str, int],
+    now: dt.datetime,
+) -> Run:
     with _without_values(), engine.begin() as connection:
         lock_site(connection, plan.site)
         run = runs.get(connection, run_id, for_update=True)
@@ -163,6 +194,8 @@ def _check(run: Run, plan: Plan, version: int) -> None:
         raise NotApprovedError(f"run {run.run_id} has ended: {run.outcome}")
     if run.stage == "diff":
         raise NotApprovedError(f"the plan of run {run.run_id} has not been reviewed")
+    if not plan.is_of_this_version():
+        raise OldPlanError("the plan was made before an upgrade, by another version")
     if version != run.base_version:
         raise StalePlanError(
             f"the roster is at version {version}, the plan was made against {run.base_version}"

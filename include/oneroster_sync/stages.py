@@ -122,9 +122,10 @@ def validate(run: Run) -> Run:
             suites=settings.expectations(),
             docs=Path(docs),
         )
-        folder.remove("report")
-        folder.copy_in(Path(docs), "report")
-    folder.write_json("report", validated.report)
+        with _dispensable("report"):
+            folder.remove("report")
+            folder.copy_in(Path(docs), "report")
+            folder.write_json("report", validated.report)
     strict = run.preferences.profile == "strict" and validated.findings.has_violations()
     if strict:
         validated.findings.make_violations_errors()
@@ -254,19 +255,23 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
         except applying.StalePlanError as stale:
             log.warning("%s", stale)
             if run.decision == "approved" or run.same_as:
-                return _too_late(run, str(stale), now)
+                return _too_late(run, stale, now)
             run = review(diff(run), now=now)
             if run.outcome is not None:
                 return run
     raise applying.StalePlanError("the roster moved at every try; try again later")
 
 
-def _too_late(run: Run, stale: str, now: dt.datetime) -> Run:
-    """End an approved run whose plan is of a roster that is no more, and name who changed it."""
+def _too_late(run: Run, stale: applying.StalePlanError, now: dt.datetime) -> Run:
+    """End an approved run whose plan is of a roster or of a version that is no more."""
     with database.engine().begin() as connection:
-        other = runs.first_after(connection, run.site, run.base_version)
-        who = other.named() if other else "another run"
-        held.supersede(connection, run, f"{who} changed the roster first: {stale}", now=now)
+        reason = str(stale)
+        if not isinstance(stale, applying.OldPlanError):
+            other = runs.first_after(connection, run.site, run.base_version)
+            reason = (
+                f"{other.named() if other else 'another run'} changed the roster first: {stale}"
+            )
+        held.supersede(connection, run, reason, now=now)
         return runs.get(connection, run.run_id)
 
 
@@ -284,7 +289,8 @@ def record(run: Run, *, now: dt.datetime) -> Run:
             ended_at = run.ended_at or now
             runs.update(connection, run.run_id, findings=severities, ended_at=ended_at)
     run = find(run.run_id)
-    folder.write_json("run", run.summary())
+    with _dispensable("summary"):
+        folder.write_json("run", run.summary())
     for data in (
         "snapshots",
         *(("valid", "quarantined") if run.outcome is not Outcome.HELD else ()),
@@ -297,6 +303,15 @@ def record(run: Run, *, now: dt.datetime) -> Run:
         story.tell_causes(run_details.causes(connection, run.run_id))
     story.tell_end(run)
     return run
+
+
+@contextlib.contextmanager
+def _dispensable(what: str) -> Iterator[None]:
+    """Go on without something that tells of the run, where it can't be written."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("The %s is not there: it can't be written (%s).", what, error.strerror)
 
 
 @contextlib.contextmanager

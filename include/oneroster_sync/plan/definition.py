@@ -12,11 +12,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from oneroster_sync.plan.fields import (
+    ASSIGNMENT_CHANGES,
+    COURSE_FIELDS,
+    LINK_FIELDS,
+    USER_FIELDS,
+    change_schema,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
 _NOT_HASHED = {"row", "id"}
+_COLUMNS = {
+    "users": set(change_schema(USER_FIELDS).names),
+    "courses": set(change_schema(COURSE_FIELDS).names),
+    "assignments": set(ASSIGNMENT_CHANGES.names),
+    **{f"links.{name}": set(columns) for name, columns in LINK_FIELDS.items()},
+    **{f"links.{name}.gone": {"sourced_id"} for name in LINK_FIELDS},
+}
 
 
 @dataclass(slots=True)
@@ -99,6 +114,10 @@ class Plan:
     def moves_links(self) -> bool:
         """Tell whether classes, enrollments, roles or orgs would be remembered differently."""
         return any(table.num_rows for table in self.links.values())
+
+    def is_of_this_version(self) -> bool:
+        """Tell whether the plan has the columns that plans of this version have."""
+        return all(_COLUMNS.get(n) == set(t.column_names) for n, t in self.tables().items())
 
     def tables(self) -> dict[str, pa.Table]:
         """Return all parts by name, as they are stored."""

@@ -1,7 +1,7 @@
 """The audit is append-only; what has had its time, and who is erased, is taken from it on purpose.
 
 The tables `changes` and `events` refuse UPDATE, DELETE and TRUNCATE, whoever asks, by a trigger of
-migration 0007, unless the transaction says that it erases.
+migration 0008, unless the transaction says that it erases.
 """
 
 from __future__ import annotations

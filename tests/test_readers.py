@@ -1,0 +1,83 @@
+"""Who only looks is not kept waiting: pages are read while a plan is being applied."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from oneroster_sync import stages
+from oneroster_sync import sync as syncing
+from oneroster_sync.store import database, history, preferences, run_details, run_lists, runs
+from oneroster_sync.store.roster import read_roster, roster_version
+from oneroster_sync.store.run_lists import Wanted
+from roster_of import SCHOOL, now, request_of
+from test_killed import MOMENTS_OF_APPLY, WAIT_S, holding, wait_until_blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Site
+
+LARGE = 3_000
+_HEADER, *_ROWS = SCHOOL["users.csv"].splitlines()
+_MORE = [f"u{n},true,teacher,u{n},Given,Family,u{n}@x.org" for n in range(LARGE)]
+NEXT_DAY = {**SCHOOL, "users.csv": "\n".join([_HEADER, *_ROWS, *_MORE]) + "\n"}
+
+
+@pytest.fixture
+def hasty() -> Iterator[sa.Connection]:
+    """A connection on which nothing may wait for a lock, or take two seconds."""
+    engine = sa.create_engine(
+        database.engine().url,
+        connect_args={"options": "-c statement_timeout=2s -c lock_timeout=1ms"},
+    )
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def shown(connection: sa.Connection, site: Site, first: str) -> dict[str, Any]:
+    """Return what the pages ask about a site and its first run."""
+    chosen = preferences.load(connection, site.name)
+    connection.rollback()
+    users = read_roster(connection, site.name, 0).users.num_rows
+    connection.rollback()
+    admin = preferences.find_admin(connection, site.name, chosen.credited_admin or "")
+    return {
+        "runs": run_lists.page_of_runs(connection, site.name, Wanted(), before=None, limit=50).runs[
+            -1
+        ],
+        "trend": run_lists.trend(connection, site.name, 50),
+        "run": runs.get(connection, first),
+        "changes": run_details.page_of_changes(connection, first, limit=50),
+        "causes": run_details.causes(connection, first),
+        "findings": run_details.page_of_findings(connection, first, limit=50),
+        "preferences": chosen,
+        "version": roster_version(connection, site.name),
+        "admin": admin,
+        "users": users,
+        "records": history.search(connection, site.name, "x.org", limit=50),
+    }
+
+
+@pytest.mark.case("d02")
+def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
+    """While all changes of a plan are made and not yet committed, pages show what was before."""
+    first = site.sync(SCHOOL)["run_id"]
+    with database.engine().connect() as connection:
+        before = shown(connection, site, first)
+    request = request_of(site, NEXT_DAY)
+    applying = threading.Thread(target=syncing.sync, args=(request,), kwargs={"clock": now})
+    with holding(site, MOMENTS_OF_APPLY["after everything, before its version"]) as connection:
+        applying.start()
+        wait_until_blocked(connection)
+        during = shown(hasty, site, first)
+        hasty.rollback()
+    applying.join(WAIT_S)
+
+    assert during == before
+    assert stages.find(request.run_id).outcome == "succeeded"
+    assert shown(hasty, site, first)["users"] == before["users"] + LARGE

@@ -1,0 +1,49 @@
+"""Reports and summaries tell of a run; where they can't be written, the run is what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oneroster_sync import sync as syncing
+from oneroster_sync.run_folder import RunFolder
+from roster_of import SCHOOL, now, request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Site
+
+
+def a_link_to_nowhere(path: Path) -> None:
+    """Put something in the way of a folder."""
+    path.symlink_to("/nowhere/at/all")
+
+
+def a_folder(path: Path) -> None:
+    """Put something in the way of a file."""
+    (path / "in the way").mkdir(parents=True)
+
+
+@pytest.mark.case("b11", "b32")
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [("report", a_link_to_nowhere), ("report.json.part", a_folder), ("run.json.part", a_folder)],
+)
+def test_report_that_can_not_be_written(
+    site: Site, caplog: pytest.LogCaptureFixture, name: str, block: Callable[[Path], None]
+) -> None:
+    """The package is applied all the same, and the log says what is missing."""
+    request = request_of(site, SCHOOL)
+    folder = RunFolder.of(site.name, request.run_id)
+    folder.path.mkdir(parents=True)
+    block(Path(folder.path.path) / name)
+
+    run = syncing.sync(request, clock=now)
+
+    assert run.outcome == "succeeded"
+    assert site.users() == dict.fromkeys(("ann", "bob", "cec"), "active")
+    assert "it can't be written" in caplog.text
+    assert site.sync(SCHOOL)["outcome"] == "no_changes"

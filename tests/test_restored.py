@@ -1,0 +1,67 @@
+"""A backup is restored: the database is yesterday's, the packages and the files are today's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conftest import ADMIN, Site
+from databases import fresh_database, server, url_of, using
+from roster_of import SCHOOL, as_delta, changed
+from test_killed import NEXT_DAY, assert_next_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BACKUP = "yesterdays_backup"
+
+
+@pytest.fixture
+def restored(tmp_path: Path) -> Iterator[Site]:
+    """A site that synced a day which its database then lost again."""
+    site = Site("restored", tmp_path)
+    with fresh_database() as url:
+        name = url.rpartition("/")[2].partition("?")[0]
+        with using(url):
+            site.command("init", "--admin", ADMIN)
+            assert site.sync(SCHOOL)["outcome"] == "succeeded"
+        server("create database {} template {}", BACKUP, name)
+        try:
+            with using(url):
+                assert site.sync(NEXT_DAY)["outcome"] == "succeeded"
+            server("drop database {} with (force)", name)
+            server("create database {} template {}", name, BACKUP)
+            with using(url_of(name)):
+                assert site.users() == dict.fromkeys(("ann", "bob", "cec"), "active")
+                yield site
+        finally:
+            server("drop database {} with (force)", BACKUP)
+
+
+@pytest.mark.case("b35")
+def test_next_bulk_package_sets_it_right(restored: Site) -> None:
+    """The day that was lost is synced again as if it had never been."""
+    assert restored.sync(NEXT_DAY)["outcome"] == "succeeded"
+    assert_next_day(restored)
+
+
+@pytest.mark.case("b35")
+def test_delta_that_builds_on_what_was_lost(restored: Site) -> None:
+    """Rows of a delta that point to what was lost are told and not used; bulk then sets it right.
+
+    What a lost delta changed besides is in nobody's knowledge until then.
+    """
+    header = "sourcedId,status,dateLastModified,classSourcedId,userSourcedId,role"
+    row = "e9,active,2026-11-25T00:00:00Z,m1,dan,teacher"
+    delta = as_delta("1.1", {"enrollments.csv": f"{header}\n{row}\n"})
+
+    run = restored.sync(delta)
+
+    assert run["outcome"] == "no_changes"
+    told = ("reference.missing_target_record", "enrollments.csv", 2)
+    assert told in restored.findings(run)
+    bulk = changed(NEXT_DAY, "enrollments.csv", "e1,m1,ann", "e9,m1,dan,teacher\ne1,m1,ann")
+    assert restored.sync(bulk)["outcome"] == "succeeded"
+    assert restored.assignments()["dan", "maths"] == "active"
