@@ -102,7 +102,9 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
     from oneroster_sync.undo import Part
 
     params, dag_run = context["params"], context["dag_run"]
-    uploaded = "package" in params
+    uploaded = dag_run.dag_id == dag_names.upload_dag_id(site)
+    if params and not uploaded:
+        raise AirflowFailException("a scheduled sync takes no parameters; ask for an upload")
     if params.get("removals_of"):
         return removals_left_by(params["removals_of"], context)
     if uploaded and not (params["package"] or params["undo"]):

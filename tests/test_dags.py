@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -67,6 +69,29 @@ def test_a_dag_file_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.case("b33")
+def test_a_plugin_that_can_not_be_loaded_is_shown(tmp_path: Path) -> None:
+    """Airflow lists the error of a plugin that lost one of its files, and goes on without it."""
+    plugins = shutil.copytree(PROJECT / "plugins", tmp_path / "plugins")
+    (plugins / "oneroster" / "timetable.py").unlink()
+    program = (
+        "import json; from airflow import plugins_manager as found;"
+        "print(json.dumps([found.get_import_errors(), len(found.get_timetables_plugins())]))"
+    )
+    environment = {**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins)}
+    environment["PYTHONPATH"] = str(PROJECT / "include")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    errors, _ = json.loads(done.stdout.strip().splitlines()[-1])
+    assert any("oneroster.timetable" in error for error in errors.values()), errors
 
 
 def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:
@@ -265,3 +290,54 @@ def rows_of(live: Live, database: str) -> dict[str, str]:
             name: str(connection.execute(f'select t.*, t::text from "{name}" t').fetchall())  # noqa: S608
             for (name,) in connection.execute(tables).fetchall()
         }
+
+
+NOBODYS_RUN = "5a9b8766-7b6f-5c42-98cf-2f2726617d8c"
+
+
+@pytest.mark.case("b20")
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"package": 7},
+        {"package": ""},
+        {"package": ["/etc/passwd"]},
+        {"package": "/etc/passwd", "kind": "demographics"},
+        {"undo": "the last one"},
+        {"undo": "../../etc/passwd"},
+        {"undo": NOBODYS_RUN, "undo_of": {"kind": "school"}},
+        {"undo": NOBODYS_RUN, "undo_of": {"kind": None, "drop table": "users"}},
+        {"removals_of": "' or true --"},
+    ],
+)
+def test_parameters_that_are_none_start_nothing(live: Live, conf: dict[str, Any]) -> None:
+    """What the parameters of the DAG rule out is refused as it is asked for."""
+    body = {"logical_date": None, "conf": conf}
+    refused = live.api._send("POST", f"/api/v2/dags/{UPLOAD}/dagRuns", body=body)
+    assert refused.status_code == 400, refused.text
+    assert "Traceback" not in refused.text
+
+
+@pytest.mark.case("b20")
+def test_hostile_parameters_are_refused_in_words(live: Live, first: Run) -> None:
+    """What no run can be made of fails at its first try, says why, and leaves the roster alone."""
+    live.api.unpause(SYNC)
+    hostile: list[tuple[str, dict[str, Any], str]] = [
+        (UPLOAD, {}, "neither a package nor a run to undo was given"),
+        (UPLOAD, {"undo": NOBODYS_RUN}, f"there is no run '{NOBODYS_RUN}'"),
+        (UPLOAD, {"removals_of": NOBODYS_RUN}, f"there is no run '{NOBODYS_RUN}'"),
+        (UPLOAD, {"package": "/etc/passwd"}, "rejected: "),
+        (SYNC, {"package": "/etc/passwd", "kind": "users"}, "takes no parameters"),
+        (SYNC, {"undo": first.run_id}, "takes no parameters"),
+    ]
+    before = [run for run in live.oneroster("history")["runs"] if run["counts"]]
+
+    for dag_id, conf, words in hostile:
+        ended = live.wait(live.api.trigger(dag_id, conf))
+        assert ended.state == "failed", conf
+        log = live.logs(ended)
+        assert words in log, conf
+        assert "root:" not in log, conf
+        (extract,) = [task for task in live.api.tasks(ended) if task.task_id == "extract"]
+        assert extract.try_number == 1, conf
+    assert [run for run in live.oneroster("history")["runs"] if run["counts"]] == before
