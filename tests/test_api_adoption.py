@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from live import Live
 
+pytestmark = pytest.mark.long
 START = f"/api/v2/dags/{UPLOAD}/dagRuns"
 _ACCOUNT = """
 insert into users (site, username, given_name, family_name, email, login, role, status, managed)

@@ -318,6 +318,7 @@ def test_parameters_that_are_none_start_nothing(live: Live, conf: dict[str, Any]
     assert "Traceback" not in refused.text
 
 
+@pytest.mark.long
 @pytest.mark.case("b20")
 def test_hostile_parameters_are_refused_in_words(live: Live, first: Run) -> None:
     """What no run can be made of fails at its first try, says why, and leaves the roster alone."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from browser import Page
     from live import Live
 
+pytestmark = pytest.mark.long
 HOME = "/plugin/oneroster/sites/default"
 RUNS = "/plugin/oneroster/runs"
 ORGS = "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from live import Live, Person
 
+pytestmark = pytest.mark.long
 MARK = "zqmark"
 HEADER = "sourcedId,role,givenName,familyName,email"
 DONE = {"success", "failed"}
