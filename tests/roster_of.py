@@ -242,6 +242,14 @@ def changed(package: Mapping[str, str], file: str, old: str, new: str) -> dict[s
     return {**package, file: package[file].replace(old, new)}
 
 
+NEXT_DAY = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob", "dan,true,aide,dan,Dan")
+NEXT_DAY = changed(NEXT_DAY, "users.csv", "bob@x.org", "dan@x.org")
+NEXT_DAY = changed(NEXT_DAY, "users.csv", "Cec,Poe", "Cecil,Poe")
+NEXT_DAY = changed(NEXT_DAY, "courses.csv", "Maths", "Mathematics")
+NEXT_DAY = changed(NEXT_DAY, "enrollments.csv", "e2,a1,bob", "e2,a1,ann")
+"""The school a day later: Dan came, Bob left, two names changed, and Ann teaches Art."""
+
+
 def as_delta(version: str, files: Mapping[str, str]) -> dict[str, str]:
     """Return a delta package: its rows have `status,dateLastModified` behind their sourcedId."""
     modes = {name: "delta" if f"{name}.csv" in files else "absent" for name in ROSTERING_FILES}

@@ -16,8 +16,8 @@ from oneroster_sync import stages
 from oneroster_sync import sync as syncing
 from oneroster_sync.run_contents import all_findings, read_counts, read_plan
 from oneroster_sync.store import database
-from roster_of import SCHOOL, now, request_of, reviewed
-from test_killed import NEXT_DAY, WAIT_S, assert_next_day, everything, holding, wait_until_blocked
+from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
+from test_killed import WAIT_S, assert_next_day, everything, holding, wait_until_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,18 +15,13 @@ import sqlalchemy as sa
 from faults import TASKS, Fault, Kind, live, state_of
 from oneroster_sync import stages
 from oneroster_sync.store import database
-from roster_of import SCHOOL, changed, now, request_of
+from roster_of import NEXT_DAY, SCHOOL, now, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Site
 
-NEXT_DAY = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob", "dan,true,aide,dan,Dan")
-NEXT_DAY = changed(NEXT_DAY, "users.csv", "bob@x.org", "dan@x.org")
-NEXT_DAY = changed(NEXT_DAY, "users.csv", "Cec,Poe", "Cecil,Poe")
-NEXT_DAY = changed(NEXT_DAY, "courses.csv", "Maths", "Mathematics")
-NEXT_DAY = changed(NEXT_DAY, "enrollments.csv", "e2,a1,bob", "e2,a1,ann")
 DAYS = (SCHOOL, NEXT_DAY)
 STEP = 17
 """Of so many points one is tried in `make test`."""

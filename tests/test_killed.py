@@ -22,18 +22,13 @@ import sqlalchemy as sa
 from oneroster_sync import stages
 from oneroster_sync import sync as syncing
 from oneroster_sync.store import database
-from roster_of import SCHOOL, changed, now, request_of, reviewed
+from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Site
 
-NEXT_DAY = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob", "dan,true,aide,dan,Dan")
-NEXT_DAY = changed(NEXT_DAY, "users.csv", "bob@x.org", "dan@x.org")
-NEXT_DAY = changed(NEXT_DAY, "users.csv", "Cec,Poe", "Cecil,Poe")
-NEXT_DAY = changed(NEXT_DAY, "courses.csv", "Maths", "Mathematics")
-NEXT_DAY = changed(NEXT_DAY, "enrollments.csv", "e2,a1,bob", "e2,a1,ann")
 
 TABLES = "users courses course_assignments orgs roles classes enrollments changes sites"
 WAIT_S = 60

@@ -8,8 +8,8 @@ import pytest
 
 from conftest import ADMIN, Site
 from databases import fresh_database, server, url_of, using
-from roster_of import SCHOOL, as_delta, changed
-from test_killed import NEXT_DAY, assert_next_day
+from roster_of import NEXT_DAY, SCHOOL, as_delta, changed
+from test_killed import assert_next_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,9 @@ moved since is refused as stale; a held plan needs an approval of exactly its ha
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -24,12 +25,14 @@ from oneroster_sync.store.runs import Outcome
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Engine
 
     from oneroster_sync.plan.definition import Counts, Plan
     from oneroster_sync.store.runs import Run
+
+P = ParamSpec("P")
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,24 @@ class RefusedByDatabaseError(Exception):
     """The database does not take the changes; nothing was changed."""
 
 
+def _repeated(apply: Callable[P, Run]) -> Callable[P, Run]:
+    """Repeat what PostgreSQL ended because of another transaction, three tries in all."""
+
+    @functools.wraps(apply)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> Run:
+        for _ in range(_TRIES - 1):
+            try:
+                return apply(*args, **kwargs)
+            except sa.exc.OperationalError as error:
+                if not isinstance(error.orig, _IN_THE_WAY):
+                    raise
+                log.warning("Another transaction was in the way; the same plan is tried again.")
+        return apply(*args, **kwargs)
+
+    return repeated
+
+
+@_repeated
 def apply_plan(
     engine: Engine,
     run_id: str,
@@ -92,25 +113,6 @@ def apply_plan(
         RefusedByDatabaseError: The database does not take the changes.
         sqlalchemy.exc.OperationalError: The database is away; another try may help.
     """
-    for left in reversed(range(_TRIES)):
-        try:
-            return _apply_once(engine, run_id, plan, counts, findings, severities, now)
-        except sa.exc.OperationalError as error:
-            if not left or not isinstance(error.orig, _IN_THE_WAY):
-                raise
-            log.warning("Another transaction was in the way; the same plan is tried again.")
-    raise AssertionError
-
-
-def _apply_once(
-    engine: Engine,
-    run_id: str,
-    plan: Plan,
-    counts: Counts,
-    findings: pa.Table,
-    severities: dict[str, int],
-    now: dt.datetime,
-) -> Run:
     with _without_values(), engine.begin() as connection:
         lock_site(connection, plan.site)
         run = runs.get(connection, run_id, for_update=True)

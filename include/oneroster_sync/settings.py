@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from upath import UPath
@@ -66,8 +66,8 @@ def keeping() -> Keeping:
     """
     return Keeping(
         **{
-            f"{what}_days": _days(f"ONEROSTER_KEEP_{what.upper()}_DAYS", default)
-            for what, default in (("files", 90), ("findings", 90), ("audit", 2557))
+            name: _days(f"ONEROSTER_KEEP_{name.upper()}", default)
+            for name, default in asdict(Keeping()).items()
         }
     )
 
