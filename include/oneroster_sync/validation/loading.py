@@ -29,4 +29,4 @@ def load() -> None:
     """Import Great Expectations and register the expectations of our own."""
     for name in _SELDOM_USED:
         sys.modules.setdefault(name, _Later(name))
-    from oneroster_sync.validation import rules  # noqa: F401  registers them
+    from oneroster_sync.validation import relations, rules  # noqa: F401  registers them
