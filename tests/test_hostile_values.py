@@ -20,16 +20,15 @@ from click.testing import CliRunner
 import hostile
 from conftest import ADMIN
 from golden.school import manifest
-from oneroster_sync.cli import main
+from oneroster_sync.cli import HELD, main
 from oneroster_sync.findings.export import COLUMNS, as_csv
+from oneroster_sync.findings.model import shown
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
 from oneroster_sync.store import database, run_details
 from test_forged_lines import BREAKS, FORGED, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from click.testing import Result
 
     from conftest import Site
@@ -143,7 +142,7 @@ def test_no_cell_makes_a_line(site: Site, name: str, version: Version, profile: 
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, dict[str, Any]]]:
+def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, dict[str, Any]]:
     """A site whose roster is as hostile as it can be, and the run that found the most."""
     from conftest import Site
 
@@ -160,7 +159,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, dict[
     assert run["outcome"] in {"succeeded_with_errors", "held"}, run
     if run["outcome"] == "held":
         run = site.command("approve", run["run_id"], "--reason", hostile.PAYLOADS[0])[1]
-    yield site, run
+    return site, run
 
 
 def test_answers_in_words_are_seen(seen: tuple[Site, dict[str, Any]]) -> None:
@@ -220,3 +219,26 @@ def assert_without_values(path: Path) -> None:
         if len(payload) > len("constructor") and payload.isascii():
             assert payload not in text, (path, payload)
             assert json.dumps(payload)[1:-1] not in text, (path, payload)
+
+
+def test_names_of_schools_are_seen_where_a_plan_is_held(site: Site) -> None:
+    """The reasons name schools: in the story, the answers and the record they are one line each."""
+    for setting in hostile.ONLY_SCHOOLS:
+        assert site.command("preferences", "--set", setting)[0] == 0
+    assert site.sync(hostile.schools())["outcome"] == "succeeded"
+    package = str(site.package(hostile.schools(without=5)))
+
+    told = ask(site, "sync", package)
+
+    assert told.exit_code == HELD
+    check(told.stderr)
+    lines_are_ours(told.stdout)
+    reasons = site.command("history")[1]["runs"][0]["reasons"]
+    of_schools = [
+        one for one in reasons if one.startswith("guard.school_removals: 5 of 6 users of")
+    ]
+    assert len(of_schools) == len(hostile.PAYLOADS) + 2
+    for reason in reasons:
+        lines_are_ours(reason)
+    answers = "\n".join(reasons)
+    assert all(shown(text) in answers for text in hostile.PAYLOADS)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
+from oneroster_sync.findings.model import shown
 from oneroster_sync.sentences import done_in_words, why_held
 
 if TYPE_CHECKING:
@@ -116,4 +117,4 @@ def _row(*cells: str) -> str:
 
 def _plain(text: str) -> str:
     """Return a text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", shown(" ".join(text.split())))

@@ -17,7 +17,7 @@ from oneroster_sync import settings
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
