@@ -151,9 +151,6 @@ def apply_plan(
                 if older.run_id != run_id:
                     reason = f"{run.named()} changed the roster first"
                     held.supersede(connection, older, reason, now=now)
-        if not plan.is_empty():
-            used = f"run {run_id}"
-            preferences.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         runs.save_findings(connection, run_id, findings)
         runs.update(
             connection,
@@ -167,6 +164,10 @@ def apply_plan(
             counts=counts.as_dict(),
             findings=severities,
         )
+        if not plan.is_empty():
+            # The last of all: from here on, who saves preferences waits for the commit.
+            used = f"run {run_id}"
+            preferences.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         return runs.get(connection, run_id)
 
 
