@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from catalogue import archive_inputs, file_inputs, night_inputs, reference_inputs, row_inputs
+from catalogue import (
+    archive_inputs,
+    delta_inputs,
+    file_inputs,
+    night_inputs,
+    reference_inputs,
+    row_inputs,
+)
 
 ALL = tuple(
     sorted(
@@ -10,6 +17,7 @@ ALL = tuple(
             *archive_inputs.INPUTS,
             *file_inputs.INPUTS,
             *row_inputs.INPUTS,
+            *delta_inputs.INPUTS,
             *reference_inputs.INPUTS,
             *night_inputs.INPUTS,
         ),

@@ -1,0 +1,95 @@
+"""The limit's rules about how records fit together: they warn of rows that are used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STAFF = ("administrator", "aide", "proctor", "teacher")
+OF_USED_ROWS = {
+    f"semantic.{problem}"
+    for problem in (
+        "class_without_teacher",
+        "org_type_mismatch",
+        "school_mismatch",
+        "session_type_mismatch",
+        "two_primary_teachers",
+    )
+}
+"""Warnings that tell nothing of a row with errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is wrong where an expression is true."""
+
+    wrong: pl.Expr
+    column: str
+    code: str
+    expected: str
+    severity: str = "error"
+    target_file: str | None = None
+
+
+def _warns(wrong: pl.Expr, column: str, problem: str) -> Rule:
+    """Return a rule about what changes nothing here."""
+    return Rule(wrong, column, f"semantic.{problem}", "as it has to be", severity="warning")
+
+
+def of_kind(
+    bad: Mapping[str, pl.DataFrame], column: str, file: str, target: pl.DataFrame, kind: str
+) -> Rule:
+    """Return that the record that is pointed to, if it has no errors, is of a type."""
+    ids = target["sourcedId"].filter((target["type"] != kind) & _is_sound(bad, file, target))
+    word = "org" if file == "orgs" else "session"
+    return _warns(pl.col(column).is_in(ids.implode()), column, f"{word}_type_mismatch")
+
+
+def of_class(bad: Mapping[str, pl.DataFrame], classes: pl.DataFrame) -> Rule:
+    """Return that an enrollment names the school of its class."""
+    sound = classes.filter(_is_sound(bad, "classes", classes))
+    sound = sound.drop_nulls("sourcedId").unique("sourcedId", keep="first")
+    school = pl.col("classSourcedId").replace_strict(
+        sound["sourcedId"], sound["schoolSourcedId"], default=None, return_dtype=pl.String
+    )
+    return _warns(school != pl.col("schoolSourcedId"), "schoolSourcedId", "school_mismatch")
+
+
+def _is_sound(bad: Mapping[str, pl.DataFrame], file: str, records: pl.DataFrame) -> pl.Series:
+    broken = bad[file]["sourcedId"].drop_nulls().implode()
+    return ~records["sourcedId"].is_in(broken).fill_null(value=False)
+
+
+def one_primary(enrollments: pl.DataFrame) -> Rule:
+    """Return that no class has two primary teachers on one day."""
+    rows = enrollments.filter(
+        (pl.col("role") == "teacher") & (pl.col("primary") == "true"),
+        (pl.col("status") != "tobedeleted").fill_null(value=True),
+        pl.col("userSourcedId").is_not_null() & pl.col("classSourcedId").is_not_null(),
+    )
+    group = "classSourcedId"
+    rows = rows.unique(pl.exclude("row"), keep="first", maintain_order=True)
+    rows = rows.filter(pl.col("userSourcedId").n_unique().over(group) > 1)
+    begin, end = pl.col("beginDate").fill_null("0"), pl.col("endDate").fill_null("9999-99-99")
+    rows = rows.with_columns(begin=begin, end=end).sort(group, "begin", "end", "row")
+    days = pl.concat([rows["begin"], rows["end"]]).unique().sort()
+    place = {"old": days, "new": range(len(days)), "return_dtype": pl.Int64}
+    rows = rows.with_columns(pl.col("begin", "end").replace_strict(**place))
+    latest = pl.col("end").cum_max().shift(1).over(group)
+    meets_later = pl.col("begin").shift(-1).over(group) <= pl.col("end")
+    both = rows.filter((pl.col("begin") <= latest) | meets_later)
+    return _warns(pl.col("row").is_in(both["row"].implode()), "primary", "two_primary_teachers")
+
+
+def taught(enrollments: pl.DataFrame) -> Rule:
+    """Return that a teacher is enrolled in a class, or somebody whose role can't be read."""
+    others = [role for role in _STAFF if role != "teacher"]
+    is_other = pl.col("role").is_in(others).fill_null(value=False)
+    taught = enrollments.filter(~is_other)["classSourcedId"].drop_nulls().unique()
+    cell = pl.col("sourcedId")
+    return _warns(~cell.is_in(taught.implode()), "sourcedId", "class_without_teacher")
