@@ -266,7 +266,6 @@ def questions(pair: Pair, run_id: str) -> dict[str, str]:
         "limits": f"{_SITE}/uploads/limits",
         "records": f"{_SITE}/records?q=x.org",
         "why": f"{_SITE}/records/user/{user}",
-        "freshness": f"{_SITE}/freshness",
         "sites": "sites",
         "me": "me",
     }
@@ -288,6 +287,7 @@ def test_nobody_waits_for_a_large_apply(pair: Pair, held: dict[str, Any], distri
         wait_for(lambda: _waits_for(live, pid), within_s=400)
 
         during = {name: pair.at(pair.other).get(path) for name, path in asked.items()}
+        fresh = live.admin.get(f"{_SITE}/freshness")
         shown = live.admin.get(f"runs/{started['run_id']}")
         planned = live.admin.get(f"runs/{started['run_id']}/changes?limit=50")
         listed = live.admin.get(f"{_SITE}/runs")["runs"][0]
@@ -301,6 +301,7 @@ def test_nobody_waits_for_a_large_apply(pair: Pair, held: dict[str, Any], distri
 
     assert during == before
     assert (shown["run_id"], shown["outcome"]) == (listed["run_id"], None)
+    assert fresh["run_id"] == started["run_id"]
     assert len(planned["changes"]) == 50
     assert csv.is_success
     assert saved["version"] == before["preferences"]["version"] + 1
