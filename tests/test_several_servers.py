@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import numpy as np
 import psutil
 import psycopg
 import pytest
