@@ -100,9 +100,7 @@ class Staff:
         """Keep the enrollments of staff, and those whose role can't be read."""
         flawed = pc.is_valid(table["flaw"])
         kept = table.filter(pc.or_(pc.invert(_is_no_staff(table["role"])), flawed))
-        dropped = pc.and_(
-            _is_among(kept["userSourcedId"], self.dropped), pc.is_null(kept["flaw"])
-        )
+        dropped = pc.and_(_is_among(kept["userSourcedId"], self.dropped), pc.is_null(kept["flaw"]))
         return kept.filter(pc.invert(dropped))
 
     def _with_known_users(self, table: pa.Table) -> pa.Table:

@@ -73,10 +73,11 @@ class Judge:
             name=name, data=batch, suite=self._context.suites.add(_suite(name, suite))
         )
         self._context.validation_definitions.add(definition)
-        result = definition.run(
-            batch_parameters={"dataframe": frame},
-            result_format=_RESULT_FORMAT,
-        )
+        with loading.described_once():
+            result = definition.run(
+                batch_parameters={"dataframe": frame},
+                result_format=_RESULT_FORMAT,
+            )
         found = _findings(name, frame, result)
         self.report.append(_reported(name, len(frame), result))
         return found
