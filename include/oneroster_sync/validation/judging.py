@@ -53,7 +53,6 @@ class Judge:
         self._context.variables.progress_bars = {"globally": False}
         self._context.delete_data_docs_site("local_site")
         self._context.add_data_docs_site("report", _site(docs))
-        self._source = self._context.data_sources.add_pandas("package")
 
     def judge(self, name: str, frame: pd.DataFrame, suite: dict[str, Any]) -> pa.Table:
         """Return the findings of one file.
@@ -68,7 +67,8 @@ class Judge:
         """
         import great_expectations as gx
 
-        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
+        source = self._context.data_sources.add_pandas(name)
+        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
         definition = gx.ValidationDefinition(
             name=name, data=batch, suite=self._context.suites.add(_suite(name, suite))
         )
@@ -78,6 +78,7 @@ class Judge:
                 batch_parameters={"dataframe": frame},
                 result_format=_RESULT_FORMAT,
             )
+        self._context.data_sources.delete(name)  # or it would keep the rows for good
         found = _findings(name, frame, result)
         self.report.append(_reported(name, len(frame), result))
         return found
