@@ -39,6 +39,8 @@ _CELLS = {
     "enrollments": (
         ("classSourcedId", _NOWHERE),
         ("userSourcedId", _NOWHERE),
+        ("schoolSourcedId", None),
+        ("primary", "true"),
         ("classSourcedId", ""),
         ("role", "techer"),
         ("beginDate", "{year}-02-30"),

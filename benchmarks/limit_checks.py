@@ -32,6 +32,17 @@ _COLUMNS = {
     "beginDate endDate",
 }
 _TELLING_WHEN_WITHHELD = ("sourcedId", "role", "status")
+_OF_USED_ROWS = {
+    f"semantic.{problem}"
+    for problem in (
+        "class_without_teacher",
+        "org_type_mismatch",
+        "school_mismatch",
+        "session_type_mismatch",
+        "two_primary_teachers",
+    )
+}
+"""Warnings that tell nothing of a row with errors."""
 
 
 @dataclass(slots=True)
@@ -97,8 +108,11 @@ def check(folder: Path) -> Checked:
             *_common(), *_required("title", "orgSourcedId"), _short("title"), _short("courseCode"),
             *_refers(checked, "orgSourcedId", "orgs", orgs),
             *_refers(checked, "schoolYearSourcedId", "academicSessions", sessions),
+            _of_kind(checked, "schoolYearSourcedId", "academicSessions", sessions, "schoolYear"),
         ],
     )  # fmt: skip
+    users, others = _users(folder, checked)
+    enrollments = _enrollments(folder, users, others)
     _judge(
         checked, "classes", small["classes"],
         [
@@ -109,10 +123,10 @@ def check(folder: Path) -> Checked:
             *_refers(checked, "courseSourcedId", "courses", small["courses"]),
             _one_of("classType", ["homeroom", "scheduled"]),
             *_refers(checked, "schoolSourcedId", "orgs", orgs),
+            _of_kind(checked, "schoolSourcedId", "orgs", orgs, "school"), _taught(enrollments),
             *_refers(checked, "termSourcedIds", "academicSessions", sessions, lists=True),
         ],
     )  # fmt: skip
-    users, others = _users(folder, checked)
     _judge(
         checked, "users", users,
         [
@@ -135,13 +149,15 @@ def check(folder: Path) -> Checked:
     )  # fmt: skip
     dates = ("beginDate", "endDate")
     _judge(
-        checked, "enrollments", _enrollments(folder, users, others),
+        checked, "enrollments", enrollments,
         [
             *_common(),
             *_required("classSourcedId", "userSourcedId", "schoolSourcedId", "role"),
             *_refers(checked, "classSourcedId", "classes", small["classes"]),
             *_refers(checked, "userSourcedId", "users", users),
             *_refers(checked, "schoolSourcedId", "orgs", orgs),
+            _of_kind(checked, "schoolSourcedId", "orgs", orgs, "school"),
+            _of_class(checked, small["classes"]), _one_primary(enrollments),
             _one_of("role", STAFF), _one_of("primary", ["true", "false"], "row.invalid_boolean"),
             *map(_date, dates), _order(*dates),
         ],
@@ -228,9 +244,10 @@ def _judge(
                     target=target,
                 )
             )
-    checked.findings += found
     errors = [f["row"] for f in found if f["severity"][0] == "error"]
     bad = pl.concat(errors).cast(rows["row"].dtype) if errors else rows["row"].head(0)
+    used = ~pl.col("row").is_in(bad.cast(pl.Int64).implode())
+    checked.findings += [f.filter(used) if f["code"][0] in _OF_USED_ROWS else f for f in found]
     is_bad = rows["row"].is_in(bad.implode())
     checked.good[name], checked.bad[name] = rows.filter(~is_bad), rows.filter(is_bad)
 
@@ -319,6 +336,63 @@ def _refers(
             )
         )
     return rules
+
+
+def _warns(wrong: pl.Expr, column: str, problem: str) -> Rule:
+    """Return a rule about what changes nothing here."""
+    return Rule(wrong, column, f"semantic.{problem}", "as it has to be", severity="warning")
+
+
+def _of_kind(checked: Checked, column: str, file: str, target: pl.DataFrame, kind: str) -> Rule:
+    """Return that the record that is pointed to, if it has no errors, is of a type."""
+    ids = target["sourcedId"].filter((target["type"] != kind) & _is_sound(checked, file, target))
+    word = "org" if file == "orgs" else "session"
+    return _warns(pl.col(column).is_in(ids.implode()), column, f"{word}_type_mismatch")
+
+
+def _of_class(checked: Checked, classes: pl.DataFrame) -> Rule:
+    """Return that an enrollment names the school of its class."""
+    sound = classes.filter(_is_sound(checked, "classes", classes))
+    sound = sound.drop_nulls("sourcedId").unique("sourcedId", keep="first")
+    school = pl.col("classSourcedId").replace_strict(
+        sound["sourcedId"], sound["schoolSourcedId"], default=None, return_dtype=pl.String
+    )
+    return _warns(school != pl.col("schoolSourcedId"), "schoolSourcedId", "school_mismatch")
+
+
+def _is_sound(checked: Checked, file: str, records: pl.DataFrame) -> pl.Series:
+    broken = checked.bad[file]["sourcedId"].drop_nulls().implode()
+    return ~records["sourcedId"].is_in(broken).fill_null(value=False)
+
+
+def _one_primary(enrollments: pl.DataFrame) -> Rule:
+    """Return that no class has two primary teachers on one day."""
+    rows = enrollments.filter(
+        (pl.col("role") == "teacher") & (pl.col("primary") == "true"),
+        (pl.col("status") != "tobedeleted").fill_null(value=True),
+        pl.col("userSourcedId").is_not_null() & pl.col("classSourcedId").is_not_null(),
+    )
+    group = "classSourcedId"
+    rows = rows.unique(pl.exclude("row"), keep="first", maintain_order=True)
+    rows = rows.filter(pl.col("userSourcedId").n_unique().over(group) > 1)
+    begin, end = pl.col("beginDate").fill_null("0"), pl.col("endDate").fill_null("9999-99-99")
+    rows = rows.with_columns(begin=begin, end=end).sort(group, "begin", "end", "row")
+    days = pl.concat([rows["begin"], rows["end"]]).unique().sort()
+    place = {"old": days, "new": range(len(days)), "return_dtype": pl.Int64}
+    rows = rows.with_columns(pl.col("begin", "end").replace_strict(**place))
+    latest = pl.col("end").cum_max().shift(1).over(group)
+    meets_later = pl.col("begin").shift(-1).over(group) <= pl.col("end")
+    both = rows.filter((pl.col("begin") <= latest) | meets_later)
+    return _warns(pl.col("row").is_in(both["row"].implode()), "primary", "two_primary_teachers")
+
+
+def _taught(enrollments: pl.DataFrame) -> Rule:
+    """Return that a teacher is enrolled in a class, or somebody whose role can't be read."""
+    others = [role for role in STAFF if role != "teacher"]
+    is_other = pl.col("role").is_in(others).fill_null(value=False)
+    taught = enrollments.filter(~is_other)["classSourcedId"].drop_nulls().unique()
+    cell = pl.col("sourcedId")
+    return _warns(~cell.is_in(taught.implode()), "sourcedId", "class_without_teacher")
 
 
 def _all_in(cell: pl.Expr, ids: pl.Series, *, lists: bool) -> pl.Expr:

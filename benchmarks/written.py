@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from benchmarks.records import District, Numbers, Records
+    from benchmarks.records import District, Flags, Numbers, Records
 
 _PIECE = 250_000
 """Rows that are text at one time."""
@@ -186,7 +186,7 @@ def _user_cells(users: Records, ids: Ids) -> dict[str, pa.Array]:
 
 def _enrollment_cells(enrollments: Records, ids: Ids, year: int) -> dict[str, pa.Array]:
     count, columns = len(enrollments), enrollments.columns
-    primary = pa.array((columns["role"] == ROLES.index("teacher")).astype(np.int64))
+    primary = pa.array(_is_first_teacher(columns).astype(np.int64))
     return {
         "sourcedId": ids.of("enrollments", enrollments.ids),
         "classSourcedId": ids.of("classes", columns["class"]),
@@ -197,6 +197,15 @@ def _enrollment_cells(enrollments: Records, ids: Ids, year: int) -> dict[str, pa
         "beginDate": _repeated(f"{year}-08-15", count),
         "endDate": _repeated(f"{year + 1}-06-11", count),
     }
+
+
+def _is_first_teacher(columns: dict[str, Numbers]) -> Flags:
+    """Tell which enrollments are of the first teacher of their class, who is its primary one."""
+    taught = np.flatnonzero(columns["role"] == ROLES.index("teacher"))
+    _, first = np.unique(columns["class"][taught], return_index=True)
+    found = np.zeros(len(columns["role"]), np.bool_)
+    found[taught[first]] = True
+    return found
 
 
 def _mailable(names: tuple[str, ...]) -> list[str]:

@@ -132,3 +132,29 @@ def _csv(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([header, *rows])
     return written.getvalue()
+
+
+def schools(*, without: int = 0) -> dict[str, str]:
+    """Return a package of schools that have payloads for names, with six teachers each.
+
+    Args:
+        without: How many of the six are gone, in each school.
+    """
+    names = [*PAYLOADS, f"x\u2028{PAYLOADS[0]}", "a\u2066b\u2069 c\u200bd"]
+    rows = (
+        (f"u{school}-{n}", f"o{school}", "teacher", f"G{n}", f"F{school}", f"u{school}.{n}@x.org")
+        for school in range(len(names))
+        for n in range(without, 6)
+    )
+    return {
+        "orgs.csv": _csv(
+            ("sourcedId", "name", "type"), ((f"o{n}", n_, "school") for n, n_ in enumerate(names))
+        ),
+        "users.csv": _csv(
+            ("sourcedId", "orgSourcedIds", "role", "givenName", "familyName", "email"), rows
+        ),
+    }
+
+
+ONLY_SCHOOLS = ("guards.users.minimum=1000000", "guards.school.cap=4")
+"""Settings by which a plan is held for each school, and never for the site as a whole."""

@@ -168,6 +168,15 @@ class Live:
         run: dict[str, Any] = self.admin.get(f"runs/{started['run_id']}")
         return run
 
+    def decided(self, run_id: str) -> dict[str, Any]:
+        """Follow a run whose plan somebody approved, and return it when its DAG run has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            run: dict[str, Any] = self.admin.get(f"runs/{run_id}")
+            return run if run["dag_run"]["state"] in {"success", "failed"} else None
+
+        return wait_for(ended)
+
     def states(self, run: Run) -> dict[str, str | None]:
         """Return the state of each task."""
         return {task.task_id: task.state for task in self.api.tasks(run)}

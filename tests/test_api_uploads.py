@@ -282,27 +282,29 @@ def server_of(live: Live) -> list[psutil.Process]:
     return found
 
 
-def memory_of_the_server(live: Live) -> int:
-    """Return how many bytes the API server and what it started hold in memory."""
+def memory_of(processes: list[psutil.Process]) -> int:
+    """Return how many bytes processes hold in memory together."""
     taken = 0
-    for process in server_of(live):
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             taken += process.memory_info().rss
     assert taken > 0
     return taken
 
 
-class _Most(threading.Thread):
-    """Notes the most memory that the API server takes."""
+class Watch(threading.Thread):
+    """Notes the most memory that processes take."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, processes: list[psutil.Process]) -> None:
+        """Watch these processes together, once started."""
         super().__init__(daemon=True)
-        self._live, self._over = live, threading.Event()
+        self._processes, self._over = processes, threading.Event()
         self.taken = 0
 
     def run(self) -> None:
+        """Look again and again."""
         while not self._over.wait(0.1):
-            self.taken = max(self.taken, memory_of_the_server(self._live))
+            self.taken = max(self.taken, memory_of(self._processes))
 
     def stop(self) -> int:
         """Return the most that was seen."""
@@ -315,7 +317,8 @@ class _Most(threading.Thread):
 def test_memory_does_not_grow_with_an_upload(live: Live, first: dict[str, Any]) -> None:
     """While 200 MiB come in, the API server takes less than 64 MiB more than before."""
     block = b"PK\x03\x04" + bytes(MIB - 4)
-    before, watch = memory_of_the_server(live), _Most(live)
+    server = server_of(live)
+    before, watch = memory_of(server), Watch(server)
     watch.start()
     started = live.admin.ask(
         "POST",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from oneroster_sync.findings import Finding
 
-_REMEMBERED = "orgs", "roles", "classes", "enrollments"
+_REMEMBERED = "orgs", "roles", "classes", "enrollments", "modified"
 _TABLES = "users", "courses", "course_assignments", *_REMEMBERED
 _ACCOUNT = """
 insert into users (site, given_name, family_name, email, login, username, role, status, managed)

@@ -65,7 +65,10 @@ def shown(connection: sa.Connection, site: Site, first: str) -> dict[str, Any]:
 
 @pytest.mark.case("d02")
 def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
-    """While all changes of a plan are made and not yet committed, pages show what was before."""
+    """While all changes of a plan are made and not yet committed, pages show what was before.
+
+    Who saves preferences does not wait either.
+    """
     first = site.sync(SCHOOL)["run_id"]
     with database.engine().connect() as connection:
         before = shown(connection, site, first)
@@ -76,8 +79,12 @@ def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
         wait_until_blocked(connection)
         during = shown(hasty, site, first)
         hasty.rollback()
+        chosen = preferences.load(hasty, site.name).model_copy(update={"approval_hours": 48})
+        saved = preferences.save(hasty, chosen, actor="a test", now=now())
+        hasty.commit()
     applying.join(WAIT_S)
 
     assert during == before
+    assert preferences.load(hasty, site.name) == saved
     assert stages.find(request.run_id).outcome == "succeeded"
     assert shown(hasty, site, first)["users"] == before["users"] + LARGE

@@ -78,10 +78,11 @@ def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
     assert file is not None
     read = {column.canonical for column in file.read_columns}
     read |= {"login"} if name == "users" else set()
-    files = {*ROSTERING_FILES, "roles.userSourcedId"}
+    files = {*ROSTERING_FILES, "roles.userSourcedId", "enrollments.classSourcedId"}
     for one in expectations(version, name):
         kwargs, meta = one["kwargs"], one["meta"]
-        assert {kwargs[k] for k in ("column", "column_A", "column_B") if k in kwargs} <= read
+        columns = {kwargs[k] for k in ("column", "column_A", "column_B") if k in kwargs}
+        assert columns.union(kwargs.get("column_list", ())) <= read
         assert meta["code"] in CODES
         assert meta["expected"]
         assert meta.get("only", "bulk") in {"bulk", "delta"}

@@ -22,6 +22,9 @@ _FILES = ("academicSessions", "orgs", "courses", "classes", "users", "enrollment
 _NO_STAFF = "('student', 'parent', 'guardian', 'relative')"
 _STAFF = "('administrator', 'aide', 'proctor', 'teacher')"
 _EMAIL = r"""'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'"""
+_OF_USED_ROWS = """('semantic.class_without_teacher', 'semantic.org_type_mismatch',
+    'semantic.school_mismatch', 'semantic.session_type_mismatch',
+    'semantic.two_primary_teachers')"""
 _MISSING, _ENUM = "row.missing_required_value", "row.invalid_enum"
 _KEPT = {
     "users": f"coalesce(role not in {_NO_STAFF}, true)",
@@ -87,8 +90,19 @@ def check(folder: Path) -> list[tuple[str, str, int, str]]:
         connection.execute(
             f"""insert into bad select distinct '{name}', "sourcedId", row from {name}
             where row in (select row from found where file = '{name}.csv'
-            and code <> 'semantic.missing_login')"""
+            and code <> 'semantic.missing_login' and code not in {_OF_USED_ROWS})"""
         )
+    connection.execute(
+        """insert into found select 'semantic.class_without_teacher', 'classes.csv', row,
+        'sourcedId' from classes where "sourcedId" not in (
+            select "classSourcedId" from enrollments where "classSourcedId" is not null
+            and coalesce(role not in ('administrator', 'aide', 'proctor'), true))"""
+    )
+    connection.execute(
+        f"""delete from found where code in {_OF_USED_ROWS}
+        and exists (select 1 from bad where bad.file || '.csv' = found.file
+                    and bad.row = found.row)"""
+    )
     found: list[tuple[str, str, int, str]] = connection.execute("from found").fetchall()
     return found
 
@@ -135,6 +149,7 @@ def _rules(name: str) -> Iterator[tuple[str, str, str]]:
         rights = f"{_right_date(first)} and {_right_date(last)}"
         yield f'"{last}" < "{first}" and {rights}', last, "semantic.date_order"
     yield from _references(name, told)
+    yield from _relations(name)
     if name == "users":
         yield f"not regexp_matches(email, {_EMAIL}){told}", "email", "row.invalid_email"
         taken = f"{_twice(name, 'login')} and not {_twice(name, 'sourcedId')}"
@@ -154,6 +169,37 @@ def _references(name: str, told: str) -> Iterator[tuple[str, str, str]]:
         yield missing + told, column, "reference.missing_target_record"
         if file != name:
             yield broken + told, column, "reference.target_quarantined"
+
+
+def _relations(name: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what does not fit together and changes nothing: it is used with a warning."""
+    if name in {"classes", "enrollments"}:
+        wrong = f'"schoolSourcedId" in ({_others("orgs", "school")})'
+        yield wrong, "schoolSourcedId", "semantic.org_type_mismatch"
+    if name == "courses":
+        wrong = f'"schoolYearSourcedId" in ({_others("academicSessions", "schoolYear")})'
+        yield wrong, "schoolYearSourcedId", "semantic.session_type_mismatch"
+    if name == "enrollments":
+        wrong = """exists (select 1 from classes c where c."sourcedId" = "classSourcedId"
+            and c."schoolSourcedId" <> enrollments."schoolSourcedId"
+            and c."sourcedId" not in (select id from bad where file = 'classes' and id is not null))
+            """
+        yield wrong, "schoolSourcedId", "semantic.school_mismatch"
+        yield f"row in ({_PRIMARIES})", "primary", "semantic.two_primary_teachers"
+
+
+_PRIMARIES = """
+    select a.row from enrollments a join enrollments b on a."classSourcedId" = b."classSourcedId"
+        and a."userSourcedId" <> b."userSourcedId"
+        and coalesce(a."beginDate", '0') <= coalesce(b."endDate", '9999-99-99')
+        and coalesce(b."beginDate", '0') <= coalesce(a."endDate", '9999-99-99')
+    where a.role = 'teacher' and a.primary = 'true' and b.role = 'teacher' and b.primary = 'true'
+        and coalesce(a.status, '') <> 'tobedeleted' and coalesce(b.status, '') <> 'tobedeleted'"""
+
+
+def _others(name: str, kind: str) -> str:
+    return f"""select "sourcedId" from {name} where type <> '{kind}' and "sourcedId" is not null
+        and "sourcedId" not in (select id from bad where file = '{name}' and id is not null)"""
 
 
 def _twice(name: str, column: str) -> str:

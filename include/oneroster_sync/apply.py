@@ -120,7 +120,8 @@ def apply_plan(
             log.info("This run was applied at %s; nothing is done twice.", run.applied_at)
             return run
         _check(run, plan, roster_version(connection, plan.site))
-        if not plan.is_empty() or plan.moves_links():
+        moves = not plan.is_empty() or plan.moves_links()
+        if moves or plan.moves_moments():
             connection.execute(sa.text("set local jit = off"))
             for name, table in plan.tables().items():
                 stage(connection, f"plan_{name.replace('.', '_')}", _without_nulls(table))
@@ -138,7 +139,7 @@ def apply_plan(
             for statement in _statements(plan):
                 connection.execute(sa.text(statement), bound)
         version = run.base_version
-        if not plan.is_empty() or plan.moves_links():
+        if moves:
             version = connection.scalar(
                 sa.text(
                     "update sites set roster_version = roster_version + 1 where site = :site "
@@ -150,9 +151,6 @@ def apply_plan(
                 if older.run_id != run_id:
                     reason = f"{run.named()} changed the roster first"
                     held.supersede(connection, older, reason, now=now)
-        if not plan.is_empty():
-            used = f"run {run_id}"
-            preferences.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         runs.save_findings(connection, run_id, findings)
         runs.update(
             connection,
@@ -166,6 +164,10 @@ def apply_plan(
             counts=counts.as_dict(),
             findings=severities,
         )
+        if not plan.is_empty():
+            # The last of all: from here on, who saves preferences waits for the commit.
+            used = f"run {run_id}"
+            preferences.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         return runs.get(connection, run_id)
 
 
@@ -265,6 +267,15 @@ def _link(name: str) -> list[str]:
     ]
 
 
+_MOMENTS = (
+    "delete from modified t using plan_links_modified_gone p "
+    "where t.site = :site and t.file = p.file and t.sourced_id = p.sourced_id",
+    "insert into modified as t (site, file, sourced_id, modified_at) "
+    "select :site, file, sourced_id, cast(modified_at as timestamptz) from plan_links_modified "
+    "on conflict (site, file, sourced_id) "
+    "do update set modified_at = greatest(t.modified_at, excluded.modified_at)",
+)
+
 _NAMED = """
 from plan_assignments p
 join users u on u.site = :site and u.sourced_id = p.user_sourced_id
@@ -308,4 +319,5 @@ def _statements(plan: Plan) -> tuple[str, ...]:
         *_records("course", "courses", COURSE_FIELDS),
         *_assignments(_RENAMED if plan.renames() else _NAMED),
         *(s for name in LINK_FIELDS if name in plan.links for s in _link(name)),
+        *(_MOMENTS if plan.moves_moments() else ()),
     )

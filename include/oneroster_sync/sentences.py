@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from oneroster_sync.findings.model import shown
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.preferences import Scope
 from oneroster_sync.store.runs import Outcome, Trigger
@@ -149,7 +150,8 @@ def why_held(run: Run) -> str:
             "guard.look_alikes": "{found} of {of} accounts made by hand look like new people",
         }.get(hold["code"], "{found} of {of} {many}")
         numbers = {"found": f"{hold['found']:,}", "of": f"{hold['of']:,}"}
-        told.append(what.format(**numbers, many=many, kind=kind, school=hold.get("school")))
+        school = shown(hold.get("school") or "")
+        told.append(what.format(**numbers, many=many, kind=kind, school=school))
     return "; ".join(told) or "; ".join(run.reasons) or "it waits for a decision"
 
 

@@ -112,15 +112,16 @@ def validate(run: Run) -> Run:
 
     folder = RunFolder.of(run.site, run.run_id)
     extracted = read_extracted(run)
-    known = _roster(run).known() if asks_what_is_known(extracted.modes) else {}
+    roster = _roster(run) if asks_what_is_known(extracted.modes) else None
     with tempfile.TemporaryDirectory() as docs:
         validated = judge(
             extracted.tables,
             extracted.modes,
             extracted.version,
-            known=known,
+            known=roster.known() if roster else {},
             suites=settings.expectations(),
             docs=Path(docs),
+            modified=roster.modified if roster else None,
         )
         with _dispensable("report"):
             folder.remove("report")

@@ -20,10 +20,12 @@ from oneroster_sync.plan.fields import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
     LINK_FIELDS,
+    PUT,
     USER_FIELDS,
     change_schema,
     link_schema,
 )
+from oneroster_sync.plan.modified import forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,6 +144,7 @@ def undo_plan(
     assignments = pa.Table.from_pylist(pairs, schema=ASSIGNMENT_CHANGES)
     assignments = in_order(assignments, "user_sourced_id", "course_sourced_id")
     links = _links(remembered or {}, roster, part)
+    links |= forgotten(_moments_of_part((remembered or {}).get(f"links.{PUT}"), part), roster)
     return Plan(roster.site, roster.version, users, courses, assignments, links), left
 
 
@@ -167,6 +170,19 @@ def _links(remembered: Mapping[str, pa.Table], roster: Roster, part: Part) -> di
         moved[name] = in_order(pa.Table.from_pylist(back, schema=schema), "sourced_id")
         moved[f"{name}.gone"] = pa.table({"sourced_id": pa.array(sorted(new), pa.string())})
     return moved
+
+
+def _moments_of_part(put: pa.Table | None, part: Part) -> pa.Table | None:
+    """Return when the SIS modified what is taken back: that is forgotten, not put back."""
+    if put is None:
+        return None
+    files = set(_OF[part.kind]) | {"user": {"users"}, "course": {"courses"}}.get(
+        part.kind or "", {"users", "courses"} if part.kind is None else set()
+    )
+    put = put.filter(pc.is_in(put["file"], pa.array(sorted(files))))
+    if part.sourced_id is None:
+        return put
+    return put.filter(pc.equal(put["sourced_id"], part.sourced_id))
 
 
 def _of_part(rows: pa.Table, part: Part) -> pa.Table:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
+from oneroster_sync.findings.model import shown
 from oneroster_sync.sentences import done_in_words, why_held
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _SHOWN = 10
 """How many schools are listed; the run's page has them all."""
 _KINDS = {"users": "Users", "courses": "Courses", "assignments": "Course assignments"}
 _SORTS = ("added", "changed", "ended")
+_ADDRESS = re.compile(r"https?|ftp|www|mailto|xmpp|[^\s@](?=@)", re.IGNORECASE)
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@/])")
 
 
@@ -115,5 +117,10 @@ def _row(*cells: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    """Return a text that Markdown shows as it is, on one line.
+
+    Addresses become links in Markdown although their signs are escaped; one that is broken by a
+    sign without width does not.
+    """
+    seen = _ADDRESS.sub(lambda found: f"{found[0]}\u2060", shown(" ".join(text.split())))
+    return _MARKUP.sub(r"\\\1", seen)

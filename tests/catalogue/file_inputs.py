@@ -159,7 +159,9 @@ INPUTS = (
             "users.csv": SCHOOL["users.csv"],
         },
         Verdict(
-            "succeeded", became={"assignments": {"bob maths": "active"}}, remembers=("enrollments",)
+            "succeeded",
+            became={"assignments": {"bob maths": "active"}},
+            remembers=("enrollments", "modified"),
         ),
     ),
     BadInput(

@@ -110,7 +110,9 @@ INPUTS = (
         "a67-delta",
         as_delta(SCHOOL, enrollments=[f"bob-m1,active,{_NOW},m1,s,bob,teacher,,,"]),
         Verdict(
-            "succeeded", became={"assignments": {"bob maths": "active"}}, remembers=("enrollments",)
+            "succeeded",
+            became={"assignments": {"bob maths": "active"}},
+            remembers=("enrollments", "modified"),
         ),
     ),
     BadInput(
@@ -126,6 +128,7 @@ INPUTS = (
                 "! reference.target_removed enrollments.csv 2 userSourcedId bob-m1 | a user that stays",
             ),
             became={"users": {"bob": "inactive · Bob Ray · bob@example.org · teacher"}},
+            remembers=("modified",),
             errors={"assignments": 1},
         ),
     ),
@@ -166,13 +169,47 @@ INPUTS = (
             "a1,,,Art 1,09,art,A1-1,scheduled,,d,",
             "orgs",
         ),
-        Verdict("no_changes"),
+        Verdict(
+            "no_changes",
+            (
+                "~ semantic.org_type_mismatch classes.csv 4 schoolSourcedId a1 | an org of type school",
+            ),
+        ),
+    ),
+    BadInput(
+        "a70-enrollment-of-district",
+        _with("enrollments.csv", "bob-a1,,,a1,s,", "bob-a1,,,a1,d,", "orgs"),
+        Verdict(
+            "no_changes",
+            (
+                "~ semantic.org_type_mismatch enrollments.csv 4 schoolSourcedId bob-a1 | an org of type school",
+            ),
+        ),
     ),
     BadInput(
         "a70-course-of-term",
         _with("courses.csv", "art,,,y,", "art,,,t,", "academicSessions"),
-        Verdict("succeeded"),
+        Verdict(
+            "succeeded",
+            (
+                "~ semantic.session_type_mismatch courses.csv 3 schoolYearSourcedId art | an academic session of type schoolYear",
+            ),
+        ),
         before=(only(SCHOOL, "orgs", "academicSessions", "courses"),),
+    ),
+    BadInput(
+        "a70-target-with-errors",
+        _with("orgs.csv", "s,,,School,school,", "s,,,,district,", "classes"),
+        Verdict(
+            "no_changes",
+            (
+                "! row.missing_required_value orgs.csv 3 name s | a value",
+                *(
+                    f"! reference.target_quarantined classes.csv {row} schoolSourcedId {id_} | an org without errors"
+                    for row, id_ in ((2, "m1"), (3, "m2"), (4, "a1"))
+                ),
+            ),
+        ),
     ),
     BadInput(
         "a71-other-school",
@@ -184,19 +221,75 @@ INPUTS = (
                 "bob-a1,,,a1,s2,",
             ),
             "orgs",
+            "classes",
             "enrollments",
         ),
-        Verdict("no_changes", remembers=("orgs",)),
+        Verdict(
+            "no_changes",
+            (
+                "~ semantic.school_mismatch enrollments.csv 4 schoolSourcedId bob-a1 | the school of the class",
+            ),
+            remembers=("orgs",),
+        ),
+    ),
+    BadInput(
+        "a71-other-role",
+        _with("enrollments.csv", "s,bob,teacher", "s,dan,teacher", "users"),
+        Verdict(
+            "succeeded",
+            became={"assignments": {"bob art": "removed", "dan art": "active"}},
+            remembers=("enrollments",),
+        ),
     ),
     BadInput(
         "a72-two-primary",
         _with("enrollments.csv", "cat-a1,,,a1,s,cat,aide,false", "cat-a1,,,a1,s,cat,teacher,true"),
+        Verdict(
+            "succeeded",
+            (
+                "~ semantic.two_primary_teachers enrollments.csv 4 primary bob-a1 | one primary teacher of a class at a time",
+                "~ semantic.two_primary_teachers enrollments.csv 5 primary cat-a1 | one primary teacher of a class at a time",
+            ),
+            became={"assignments": {"cat art": "active"}},
+            remembers=("enrollments",),
+        ),
+    ),
+    BadInput(
+        "a72-one-after-the-other",
+        only(
+            added(
+                changed(
+                    SCHOOL,
+                    "enrollments.csv",
+                    "bob-a1,,,a1,s,bob,teacher,true,,",
+                    "bob-a1,,,a1,s,bob,teacher,true,,2026-10-01",
+                ),
+                "enrollments.csv",
+                "cat-a1-2,,,a1,s,cat,teacher,true,2026-10-02,",
+            ),
+            "enrollments",
+        ),
         Verdict(
             "succeeded", became={"assignments": {"cat art": "active"}}, remembers=("enrollments",)
         ),
     ),
     BadInput(
         "a72-no-teacher",
+        only(
+            added(SCHOOL, "classes.csv", "a2,,,Art 2,09,art,A1-2,scheduled,,s,t,,,"),
+            "classes",
+            "enrollments",
+        ),
+        Verdict(
+            "no_changes",
+            (
+                "~ semantic.class_without_teacher classes.csv 5 sourcedId a2 | a class that a teacher is enrolled in",
+            ),
+            remembers=("classes",),
+        ),
+    ),
+    BadInput(
+        "a72-enrollments-absent",
         _and("classes.csv", "a2,,,Art 2,09,art,A1-2,scheduled,,s,t,,,"),
         Verdict("no_changes", remembers=("classes",)),
     ),

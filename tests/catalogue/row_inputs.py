@@ -46,6 +46,25 @@ _SWAPPED = _users("bob@example.org", "cat@example.net")
 _SWAPPED = changed(_SWAPPED, "users.csv", "cat@example.org", "bob@example.org")
 _SWAPPED = changed(_SWAPPED, "users.csv", "cat@example.net", "cat@example.org")
 
+_STALE = "a time not before that of the change that is known"
+
+
+def _bob(family: str, day: int) -> str:
+    """Return Bob's row of a delta of some day of September."""
+    return (
+        f"bob,active,2026-09-0{day}T00:00:00.000Z,true,s,teacher,bob,,Bob,{family},,,"
+        "bob@example.org,,,,,"
+    )
+
+
+def _gone(sourced_id: str, day: int, columns: int) -> str:
+    """Return a row of a delta that takes a record away, with nothing else in it."""
+    return f"{sourced_id},tobedeleted,2026-09-0{day}T00:00:00Z" + "," * (columns - 3)
+
+
+_THIRD = as_delta(SCHOOL, users=[_bob("Roe", 3)])
+_LEFT = as_delta(SCHOOL, users=[_gone("bob", 3, 18)], enrollments=[_gone("bob-a1", 3, 10)])
+
 INPUTS = (
     BadInput(
         "a44-wider",
@@ -280,7 +299,81 @@ INPUTS = (
             (
                 "~ row.invalid_timestamp users.csv 2 dateLastModified bob | a time as YYYY-MM-DDTHH:MM:SS.sssZ",
             ),
+            remembers=("modified",),
         ),
+        rejected(
+            "! row.invalid_timestamp users.csv 2 dateLastModified bob | a time as YYYY-MM-DDTHH:MM:SS.sssZ"
+        ),
+    ),
+    BadInput(
+        "a57-older",
+        as_delta(
+            SCHOOL,
+            users=[
+                _bob("Ray", 1),
+                "cat,active,2026-09-01T00:00:00Z,true,s,aide,cat,,Cat,Oz,,,cat@example.org,,,,,",
+            ],
+        ),
+        Verdict(
+            "succeeded",
+            (f"~ semantic.stale_change users.csv 2 dateLastModified bob | {_STALE}",),
+            became={"users": {"cat": "active · Cat Oz · cat@example.org · aide"}},
+            remembers=("modified",),
+        ),
+        before=(SCHOOL, _THIRD),
+    ),
+    BadInput(
+        "a57-back-from-the-dead",
+        as_delta(
+            SCHOOL,
+            users=[_bob("Ray", 1)],
+            enrollments=["bob-a1,active,2026-09-02T23:59:59.999Z,a1,s,bob,teacher,true,,"],
+        ),
+        Verdict(
+            "no_changes",
+            (
+                f"~ semantic.stale_change users.csv 2 dateLastModified bob | {_STALE}",
+                f"~ semantic.stale_change enrollments.csv 2 dateLastModified bob-a1 | {_STALE}",
+            ),
+        ),
+        before=(SCHOOL, _LEFT),
+    ),
+    BadInput(
+        "a57-late-removal",
+        as_delta(
+            SCHOOL,
+            users=[_gone("bob", 2, 18)],
+            enrollments=["bob-m1,active,2026-09-04T00:00:00Z,m1,s,bob,teacher,false,,"],
+        ),
+        Verdict(
+            "succeeded",
+            (f"~ semantic.stale_change users.csv 2 dateLastModified bob | {_STALE}",),
+            became={"assignments": {"bob maths": "active"}},
+            remembers=("enrollments", "modified"),
+        ),
+        before=(SCHOOL, _THIRD),
+    ),
+    BadInput(
+        "a57-another-zone",
+        as_delta(
+            SCHOOL, users=[_bob("Ray", 3).replace("03T00:00:00.000Z", "03T01:30:00.000+02:00")]
+        ),
+        Verdict(
+            "no_changes",
+            (f"~ semantic.stale_change users.csv 2 dateLastModified bob | {_STALE}",),
+        ),
+        before=(SCHOOL, _THIRD),
+    ),
+    BadInput("a57-the-same-again", _THIRD, Verdict("no_changes"), before=(SCHOOL, _THIRD)),
+    BadInput(
+        "a57-after-a-bulk",
+        as_delta(SCHOOL, users=[_bob("Roy", 1)]),
+        Verdict(
+            "succeeded",
+            became={"users": {"bob": "active · Bob Roy · bob@example.org · teacher"}},
+            remembers=("modified",),
+        ),
+        before=(SCHOOL, _THIRD, SCHOOL),
     ),
     BadInput(
         "a58-identical",

@@ -62,9 +62,9 @@ class explained:  # noqa: N801  reads as a statement
         if isinstance(error, Exception) and not isinstance(error, click.ClickException):
             module = type(error).__module__
             if module.startswith("oneroster_sync"):
-                raise click.ClickException(str(error)) from error
+                raise click.ClickException(_seen(str(error))) from error
             if module.startswith("pydantic"):
-                raise click.UsageError(str(error)) from error
+                raise click.UsageError(_seen(str(error))) from error
 
 
 def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
@@ -96,7 +96,14 @@ def in_words(summary: dict[str, Any]) -> str:
 
 def say(value: dict[str, Any], words: str, *, as_json: bool) -> None:
     """Print an answer: as JSON for a program, in words for a person."""
-    click.echo(json.dumps(value, default=str) if as_json else words)
+    click.echo(json.dumps(value, default=str) if as_json else _seen(words))
+
+
+def _seen(words: str) -> str:
+    """Return words in which whatever a terminal would obey, or hide, is shown as an escape."""
+    from oneroster_sync.findings.model import shown
+
+    return "\n".join(map(shown, words.split("\n")))
 
 
 def person() -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from html import escape
 
 _ADDRESS = re.compile(r"(?<![^\s<>\"'()])[^\s<>\"'()]+@[^\s<>\"'()]+")
-_NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,9 @@ class Message:
 
 
 def _clean(text: str) -> str:
-    return _ADDRESS.sub("…", _NOT_PRINTED.sub(" ", text)).strip()
+    """Return a text on one line, without what turns it around or hides a part of it."""
+    seen = "".join(c if c.isprintable() else " " for c in text)
+    return _ADDRESS.sub("…", " ".join(seen.split()))
 
 
 def _as_text(part: Part) -> str:

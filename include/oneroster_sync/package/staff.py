@@ -1,7 +1,7 @@
 """Staff only: students, parents, guardians and relatives never get past the door.
 
-A row whose role can't be read may be a student's: of such a row only the sourcedId and the role
-are kept (`withheld`), so that it can be reported and its record protected.
+A row whose role can't be read may be a student's: of such a row only the sourcedId, the role and
+when it was modified are kept (`withheld`), so that it can be reported and its record protected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oneroster_sync.package.repairs import role_is
 from oneroster_sync.spec import STAFF_ROLES, Version
 
 _NONE = pa.array([], pa.string())
-_KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status"} | {f.name for f in OWN}
+_KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status", "dateLastModified"} | {f.name for f in OWN}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from oneroster_sync.plan.links import (
     staying,
     with_courses,
 )
+from oneroster_sync.plan.modified import moments_of
 from oneroster_sync.plan.rekeys import propose_rekeys, with_rekeys
 from oneroster_sync.plan.terms import pairs_that_ended, with_ends
 from oneroster_sync.plan.users import desired_users, user_changes, with_new_roles
@@ -133,6 +134,10 @@ def build_plan(
     moved: dict[str, pa.Table] = {}
     for name in merged if rekeys else links:
         moved |= link_changes(name, before.links[name], merged[name])
+    present = {name: table["sourced_id"] for name, table in merged.items()}
+    present |= {"users": users["after_sourced_id"], "courses": courses["after_sourced_id"]}
+    ids = {name: column.drop_null().combine_chunks() for name, column in present.items()}
+    moved |= moments_of(good, modes, roster, ids)
     plan = Plan(roster.site, roster.version, users, courses, assignments, moved)
     return plan, bad, findings
 

@@ -15,7 +15,10 @@ import pyarrow.csv as pacsv
 from oneroster_sync.plan.fields import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
+    FORGOTTEN,
     LINK_FIELDS,
+    MODIFIED,
+    PUT,
     USER_FIELDS,
     change_schema,
 )
@@ -31,6 +34,8 @@ _COLUMNS = {
     "assignments": set(ASSIGNMENT_CHANGES.names),
     **{f"links.{name}": set(columns) for name, columns in LINK_FIELDS.items()},
     **{f"links.{name}.gone": {"sourced_id"} for name in LINK_FIELDS},
+    f"links.{PUT}": set(MODIFIED.names),
+    f"links.{FORGOTTEN}": {"file", "sourced_id"},
 }
 
 
@@ -81,7 +86,8 @@ class Plan:
         users: Changes, schema `fields.change_schema(USER_FIELDS)`, sorted by sourcedId.
         courses: Changes, schema `fields.change_schema(COURSE_FIELDS)`, sorted by sourcedId.
         assignments: Changes, schema `fields.ASSIGNMENT_CHANGES`, sorted by both sourcedIds.
-        links: `<table>` → rows to put in place, `<table>.gone` → sourcedIds to take out.
+        links: `<table>` → rows to put in place, `<table>.gone` → sourcedIds to take out; likewise
+            the `modified` of `plan.modified`.
     """
 
     site: str
@@ -113,7 +119,11 @@ class Plan:
 
     def moves_links(self) -> bool:
         """Tell whether classes, enrollments, roles or orgs would be remembered differently."""
-        return any(table.num_rows for table in self.links.values())
+        return any(t.num_rows for name, t in self.links.items() if name not in {PUT, FORGOTTEN})
+
+    def moves_moments(self) -> bool:
+        """Tell whether it would be remembered differently when the SIS modified something."""
+        return any(self.links[name].num_rows for name in (PUT, FORGOTTEN) if name in self.links)
 
     def is_of_this_version(self) -> bool:
         """Tell whether the plan has the columns that plans of this version have."""

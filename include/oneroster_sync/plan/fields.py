@@ -97,6 +97,13 @@ def change_schema(fields: tuple[str, ...]) -> pa.Schema:
     )
 
 
+MODIFIED = pa.schema(
+    [("file", pa.string()), ("sourced_id", pa.string()), ("modified_at", pa.string())]
+)
+"""When the SIS last modified records, by file; moments as `package.moments` writes them."""
+PUT, FORGOTTEN = "modified", "modified.gone"
+"""Names among a plan's links: moments to keep, schema `MODIFIED`, and records to forget."""
+
 STORED_ASSIGNMENTS = pa.schema(
     [
         ("user_id", pa.int64()),

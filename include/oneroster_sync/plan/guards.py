@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings import CODES, Finding
+from oneroster_sync.findings.model import shown
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.adoption import NEAR
 from oneroster_sync.plan.assignments import TERMS_ENDED
@@ -75,7 +76,7 @@ class Hold:
 
     def _what(self) -> str:
         kind = _WORDS.get(self.kind, self.kind)
-        return f"{kind} of {self.school}" if self.school else kind
+        return f"{kind} of {shown(self.school)}" if self.school else kind
 
 
 def check_plan(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from oneroster_sync.plan.fields import MODIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +26,7 @@ class Roster:
         courses: Schema `fields.record_schema(COURSE_FIELDS)`.
         assignments: Schema `fields.STORED_ASSIGNMENTS`.
         links: orgs, roles, classes and enrollments, schema `fields.link_schema`.
+        modified: When the SIS last modified what came in deltas, schema `fields.MODIFIED`.
     """
 
     site: str
@@ -33,6 +36,7 @@ class Roster:
     courses: pa.Table
     assignments: pa.Table
     links: Mapping[str, pa.Table]
+    modified: pa.Table = field(default_factory=MODIFIED.empty_table)
 
     def known(self) -> dict[str, pa.Array]:
         """Return the sourcedIds that the site has, by file, for references and for deltas."""

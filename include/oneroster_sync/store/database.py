@@ -17,7 +17,7 @@ from oneroster_sync import settings
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -82,9 +82,21 @@ def migrate(engine: Engine) -> None:
 
 def lock_site(connection: Connection, site: str) -> None:
     """Keep other transactions from changing the site's roster until this one ends."""
+    _lock(connection, 0, site)
+
+
+def lock_preferences(connection: Connection, site: str) -> None:
+    """Keep other transactions from saving the site's preferences until this one ends.
+
+    It is another lock than that of the roster: who saves does not wait for a plan to be applied.
+    """
+    _lock(connection, 1, site)
+
+
+def _lock(connection: Connection, of: int, site: str) -> None:
     connection.execute(
         sa.text("select pg_advisory_xact_lock(:lock, hashtext(:site))"),
-        {"lock": _LOCK % 2_147_483_647, "site": site},
+        {"lock": _LOCK % 2_147_483_647 + of, "site": site},
     )
 
 

@@ -49,6 +49,15 @@ _STATEMENTS = (
     "update causes set target = :alias where target = :was and run_id in ({runs})",
     "delete from enrollments where site = :site and user_sourced_id = :was",
     "delete from roles where site = :site and user_sourced_id = :was",
+    "delete from modified where site = :site and file = 'users' and sourced_id = :was",
+    *(
+        f"""
+        delete from modified m where site = :site and file = '{table}'
+          and not exists (
+              select from {table} t where t.site = m.site and t.sourced_id = m.sourced_id)
+        """  # noqa: S608  names of our own
+        for table in ("enrollments", "roles")
+    ),
     "update sites set roster_version = roster_version + 1 where site = :site",
 )
 _RUNS = "select run_id from runs where site = :site"

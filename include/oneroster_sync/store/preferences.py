@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.preferences import STORED, Preferences
 from oneroster_sync.store.brief import briefly
-from oneroster_sync.store.database import lock_site
+from oneroster_sync.store.database import lock_preferences
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -133,7 +133,7 @@ def save(
         ConflictError: Somebody else saved since that version was read.
         NoSuchAdminError: The credited administrator is no active account of the site.
     """
-    lock_site(connection, preferences.site)
+    lock_preferences(connection, preferences.site)
     admin = None
     if preferences.credited_admin is not None:
         admin = find_admin(connection, preferences.site, preferences.credited_admin)
@@ -191,6 +191,7 @@ def use_up_raised_limit(
     raised = used.guards.raised
     if raised is None or raised.until is not None:
         return
+    lock_preferences(connection, used.site)
     was = load(connection, used.site).guards
     if was.raised != raised:
         return

@@ -11,6 +11,7 @@ from oneroster_sync.package import Known
 from oneroster_sync.plan.fields import (
     COURSE_FIELDS,
     LINK_FIELDS,
+    MODIFIED,
     STORED_ASSIGNMENTS,
     USER_FIELDS,
     link_schema,
@@ -28,6 +29,10 @@ from course_assignments a
 join users u on u.id = a.user_id
 join courses c on c.id = a.course_id
 where a.site = {site} and u.sourced_id is not null and c.sourced_id is not null
+"""
+_MODIFIED = """
+select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+from modified where site = {site}
 """
 
 
@@ -56,6 +61,7 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
                 name: copy_out(connection, _links(name), site, link_schema(name))
                 for name in LINK_FIELDS
             },
+            modified=copy_out(connection, _MODIFIED, site, MODIFIED),
         )
 
 

@@ -21,8 +21,8 @@ _SUM = """
 (select jsonb_build_array(count(*), sum(hashtextextended(t::text, 0)::numeric)) from {table} t
  where t.site = s.site) as {table}
 """
-_OUTSIDE = ("users", "courses", "course_assignments")
-"""What people and the platform change as well, without the roster's version."""
+_OUTSIDE = ("users", "courses", "course_assignments", "modified")
+"""What changes without the roster's version: by people, the platform, and deltas of no change."""
 _BEFORE = """
 select sha256, run_id::text from runs
 where site = :site and kind = :kind and scope = :scope and basis = :basis

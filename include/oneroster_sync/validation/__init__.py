@@ -1,8 +1,9 @@
 """Stage 2, validate: the suites under `expectations/` decide which rows are used.
 
-`rules` adds what the suites need and Great Expectations lacks; `suites` loads them; `judging` runs
-one over one file; `validate` walks the files in an order in which a target stands before what
-points to it. Importing this package is cheap; Great Expectations is loaded when a stage runs.
+`rules` and `relations` add what the suites need and Great Expectations lacks; `suites` loads them;
+`judging` runs one over one file; `validate` walks the files in an order in which a target stands
+before what points to it. Importing this package is cheap; Great Expectations is loaded when a stage
+runs.
 """
 
 from __future__ import annotations

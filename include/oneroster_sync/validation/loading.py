@@ -40,7 +40,7 @@ def load() -> None:
     for name in _SELDOM_USED:
         sys.modules.setdefault(name, _Later(name))
     with _absent(_NEVER_USED), _uncollected():
-        from oneroster_sync.validation import rules  # noqa: F401  registers them
+        from oneroster_sync.validation import relations, rules  # noqa: F401  registers them
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """Suites: JSON under `expectations/<version>/<file>.json`, data and not code.
 
 Every expectation names in its `meta` the finding `code` that a failing row gets and what was
-`expected`; by choice `only` (`bulk` or `delta`) and the `column` to name in place of a derived
-one. Its `severity` decides: `critical` quarantines the row, anything else is a warning.
+`expected`; by choice `only` (`bulk` or `delta`), the `column` to name in place of a derived one,
+and `leave_out` for rows that are neither used nor wrong. Its `severity` decides: `critical`
+quarantines the row, anything else is a warning.
 """
 
 from __future__ import annotations
@@ -71,5 +72,6 @@ def _problem(expectation: Any) -> str | None:
 def _applies(expectation: dict[str, Any], mode: Mode, missing: set[str]) -> bool:
     kwargs = expectation["kwargs"]
     columns = {kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs}
+    columns.update(kwargs.get("column_list", ()))
     only = expectation["meta"].get("only")
     return (only is None or only == mode.value) and not columns & missing

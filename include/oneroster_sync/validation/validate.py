@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from oneroster_sync.spec import Version
 
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
-_TELLING_WHEN_WITHHELD = pa.array(["sourcedId", "role", "status"])
+_TELLING_WHEN_WITHHELD = pa.array(["sourcedId", "role", "status", "dateLastModified"])
 _TELLING_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
 _UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
 _NOT_STORED = {"academicSessions"}
+_TOLD = {"academicSessions": ("type",), "orgs": ("type",), "classes": ("schoolSourcedId",)}
+"""File → what its records say of themselves that others are compared with."""
+_NO_TEACHERS = pa.array(["administrator", "aide", "proctor"])
 
 
 @dataclass(slots=True)
@@ -57,6 +60,7 @@ def validate(
     known: Mapping[str, pa.Array],
     suites: Path,
     docs: Path,
+    modified: pa.Table | None = None,
 ) -> Validated:
     """Judge the rows of a package by the suites.
 
@@ -68,6 +72,7 @@ def validate(
             `asks_what_is_known`.
         suites: The folder `expectations/`.
         docs: Local folder for the Data Docs.
+        modified: When the SIS last modified what came in deltas: file, sourced_id, modified_at.
 
     Raises:
         SuiteError: A suite is missing or can't be evaluated; nothing was decided.
@@ -81,6 +86,9 @@ def validate(
     if "users" in tables:
         tables["users"] = _with_login(tables["users"], validated.findings)
     targets = _targets(tables, modes, known)
+    for name, target in targets.items():
+        if modified is not None and modes.get(name) is Mode.DELTA:
+            target.modified = modified.filter(pc.equal(modified["file"], name))
     token = TARGETS.set(targets)
     try:
         for name in ROSTERING_FILES:
@@ -102,8 +110,11 @@ def validate(
             validated.findings.add_table(found)
             errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
             bad = pc.is_in(table["row"], errors["row"].combine_chunks())
-            validated.valid[name] = table.filter(pc.invert(bad))
+            late = pc.is_in(table["row"], _left_out(found, suite))
+            validated.valid[name] = table.filter(pc.invert(pc.or_(bad, late)))
             validated.quarantined[name] = table.filter(bad)
+            if name in targets:
+                targets[name].leave_out(_ids(table.filter(pc.and_not(late, bad))))
             _note(targets, name, validated)
     finally:
         TARGETS.reset(token)
@@ -136,11 +147,19 @@ def _targets(
             continue
         ids = _ids(tables[name]) if name in tables else NO_IDS
         stored = known.get(name, NO_IDS) if _counts_as_known(name, mode) else NO_IDS
-        targets[name] = Target(pa.concat_arrays([ids, stored]))
+        about = None
+        if name in _TOLD and name in tables:
+            about = tables[name].select(["sourcedId", *_TOLD[name]])
+        targets[name] = Target(pa.concat_arrays([ids, stored]), stored=stored, about=about)
     if "roles" in tables:
         users = _ids(tables["roles"], "userSourcedId")
         stored = known.get("users", NO_IDS) if modes["roles"] is Mode.DELTA else NO_IDS
         targets["roles.userSourcedId"] = Target(pa.concat_arrays([users, stored]))
+    if "enrollments" in tables and modes["enrollments"] is Mode.BULK:
+        enrolled = tables["enrollments"]
+        if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # who may be anybody's teacher
+            taught = enrolled.filter(pc.invert(pc.is_in(enrolled["role"], _NO_TEACHERS)))
+            targets["enrollments.classSourcedId"] = Target(_ids(taught, "classSourcedId"))
     return targets
 
 
@@ -244,6 +263,17 @@ _EXPLAINED_BY = {
     "semantic.login_taken": "reference.duplicate_sourced_id",
 }
 """Finding → the finding that says why, when a row has both."""
+_OF_USED_ROWS = pa.array(
+    [
+        "semantic.class_without_teacher",
+        "semantic.org_type_mismatch",
+        "semantic.school_mismatch",
+        "semantic.session_type_mismatch",
+        "semantic.stale_change",
+        "semantic.two_primary_teachers",
+    ]
+)
+"""Warnings that tell nothing of a row that is not used for its errors."""
 
 
 def _without_explained(found: pa.Table) -> pa.Table:
@@ -252,7 +282,16 @@ def _without_explained(found: pa.Table) -> pa.Table:
         if len(of_reason):
             explained = pc.and_(pc.equal(found["code"], code), pc.is_in(found["row"], of_reason))
             found = found.filter(pc.invert(explained))
-    return found
+    errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))["row"]
+    beside = pc.is_in(found["row"], errors.combine_chunks())
+    return found.filter(pc.invert(pc.and_(pc.is_in(found["code"], _OF_USED_ROWS), beside)))
+
+
+def _left_out(found: pa.Table, suite: Mapping[str, Any]) -> pa.Array:
+    """Return the rows that a finding leaves out: the package is used as if they were not there."""
+    metas = [expectation["meta"] for expectation in suite["expectations"]]
+    codes = pa.array([meta["code"] for meta in metas if meta.get("leave_out")], pa.string())
+    return found.filter(pc.is_in(found["code"], codes))["row"].combine_chunks()
 
 
 def _ids(table: pa.Table, column: str = "sourcedId") -> pa.Array:

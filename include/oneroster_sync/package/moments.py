@@ -1,0 +1,31 @@
+"""Moments as an SIS writes them, in one spelling whose order as text is that of time."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_DATED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
+def in_utc(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return each moment as YYYY-MM-DDTHH:MM:SS.ssssssZ, and null for what is none.
+
+    One without a zone is taken for UTC, and a date alone for its beginning.
+
+    Args:
+        values: Texts, such as the cells of dateLastModified.
+    """
+    import pandas as pd
+
+    distinct = values.cast(pa.string()).dictionary_encode()
+    if isinstance(distinct, pa.ChunkedArray):
+        distinct = distinct.combine_chunks()
+    texts = distinct.dictionary
+    texts = pc.if_else(pc.match_substring_regex(texts, _DATED), texts, None)
+    read = pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=True, errors="coerce")
+    moments = pa.array(read.dt.tz_localize(None)).cast(pa.timestamp("us"), safe=False)
+    written = pc.binary_join_element_wise(
+        pc.strftime(moments, format="%Y-%m-%dT%H:%M:%S"), "Z", "", null_handling="emit_null"
+    )
+    return written.take(distinct.indices)
