@@ -17,7 +17,7 @@ from oneroster_sync import settings
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -83,8 +83,8 @@ def migrate(engine: Engine) -> None:
 def lock_site(connection: Connection, site: str) -> None:
     """Keep other transactions from changing the site's roster until this one ends."""
     connection.execute(
-        sa.text("select pg_advisory_xact_lock(:lock, hashtext(:site))"),
-        {"lock": _LOCK % 2_147_483_647, "site": site},
+        sa.text("select pg_advisory_xact_lock(hashtextextended(:site, :lock))"),
+        {"lock": _LOCK, "site": site},
     )
 
 
