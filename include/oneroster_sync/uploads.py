@@ -195,7 +195,7 @@ def sweep(site: str, *, now: dt.datetime) -> None:
 
 
 def _folder(site: str) -> UPath:
-    return settings.storage() / "uploads" / site
+    return settings.storage_of("uploads", site)
 
 
 def _is_local(path: UPath) -> bool:

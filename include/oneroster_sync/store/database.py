@@ -17,7 +17,7 @@ from oneroster_sync import settings
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -95,8 +95,8 @@ def lock_preferences(connection: Connection, site: str) -> None:
 
 def _lock(connection: Connection, of: int, site: str) -> None:
     connection.execute(
-        sa.text("select pg_advisory_xact_lock(:lock, hashtext(:site))"),
-        {"lock": _LOCK % 2_147_483_647 + of, "site": site},
+        sa.text("select pg_advisory_xact_lock(hashtextextended(:site, :lock))"),
+        {"site": site, "lock": _LOCK + of},
     )
 
 

@@ -16,6 +16,7 @@ from oneroster.api import (
     adoption,
     decisions,
     details,
+    installation,
     models,
     notices,
     records,
@@ -66,7 +67,17 @@ def create_app() -> FastAPI:
         default_response_class=JSONResponse,
     )
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for module in (sites, uploads, runs, details, adoption, decisions, records, notices):
+    for module in (
+        installation,
+        sites,
+        uploads,
+        runs,
+        details,
+        adoption,
+        decisions,
+        records,
+        notices,
+    ):
         api.include_router(module.router)
 
     @api.get("/openapi.json", include_in_schema=False)

@@ -19,6 +19,7 @@ from oneroster_sync.store.database import DatabaseError
 from oneroster_sync.store.preferences import UnknownSiteError
 from oneroster_sync.store.run_lists import CursorError
 from oneroster_sync.store.runs import UnknownRunError
+from oneroster_sync.store.site_records import ArchivedSiteError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -101,6 +102,7 @@ def handle_problems(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(UnknownSiteError)(_not_found)
     app.exception_handler(UnknownRunError)(_not_found)
+    app.exception_handler(ArchivedSiteError)(_archived)
     app.exception_handler(CursorError)(_bad_cursor)
     app.exception_handler(ReportGoneError)(_gone)
     for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
@@ -134,6 +136,15 @@ def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
 
 def _not_found(_request: Request, error: Exception) -> JSONResponse:
     return Problem(404, sentence(str(error))).answer()
+
+
+def _archived(_request: Request, error: Exception) -> JSONResponse:
+    return archived(error)
+
+
+def archived(error: Exception) -> JSONResponse:
+    """Return the answer to a request that would change an archived site."""
+    return Problem(409, sentence(str(error)), code="site.archived").answer()
 
 
 def _gone(_request: Request, error: Exception) -> JSONResponse:
