@@ -6,12 +6,13 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
+from benchmarks.days import NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.results import Results
 
-_DAYS = ("day 1", "day 2", "no change")
 _WHO = ("read + sha256", "limit", "ours", "pandas + to_sql", "dlt merge")
 _COLORS = ("#9aa5b1", "#52606d", "#2f6fed", "#d9a441", "#c4673f")
 _LEFT, _WIDTH, _BAR, _GAP = 150, 460, 18, 30
@@ -24,10 +25,10 @@ def plot(results: Results) -> str:
 
 
 def _lines(results: Results) -> Iterator[str]:
-    found = [s.median_s for d in _DAYS for w in _WHO if (s := results.find(d, w))]
+    found = [s.median_s for d in NAMES for w in _WHO if (s := results.find(d, w))]
     low = 10 ** math.floor(math.log10(min(found)))
     decades = math.log10(10 ** math.ceil(math.log10(max(found))) / low)
-    height = len(_DAYS) * (len(_WHO) * _BAR + _GAP) + 40
+    height = len(NAMES) * (len(_WHO) * _BAR + _GAP) + 40
     width = _LEFT + _WIDTH + 70
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
     yield f'<rect width="{width}" height="{height}" fill="white"/>'
@@ -37,7 +38,7 @@ def _lines(results: Results) -> Iterator[str]:
         label = f"{low * 10**decade:g} s"
         yield f'<text x="{x:.0f}" y="{height - 8}" text-anchor="middle" {_TEXT}>{label}</text>'
     y = 10
-    for day in _DAYS:
+    for day in NAMES:
         yield f'<text x="4" y="{y + 14}" font-weight="bold" {_TEXT}>{day}</text>'
         y += 20
         for who, color in zip(_WHO, _COLORS, strict=True):

@@ -44,6 +44,9 @@ turn `extract` is put off again and again (*up for reschedule*), and its log say
 
 **Clear or retry** any task at any time, or mark it: what was applied is never applied twice, and
 nothing is applied without its review or its approval.
+
+**Archived** sites have no DAGs. What had not ended then is discarded, and what was asked for before
+is not done after the site is restored: it fails in `extract` and has to be asked for again.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ LOOK_AGAIN = timedelta(seconds=10)
 
 
 def sites_to_build() -> list[str]:
-    """Return the site whose DAG a task asks for, or all sites for whoever lists the DAGs."""
+    """Return the site whose DAG a task asks for, or all in use for whoever lists the DAGs."""
     asked = get_parsing_context().dag_id
     if asked is not None:
         site = dag_names.site_of(asked)
@@ -106,7 +109,7 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
     if params and not uploaded:
         raise AirflowFailException("a scheduled sync takes no parameters; ask for an upload")
     if params.get("removals_of"):
-        return removals_left_by(params["removals_of"], context)
+        return removals_left_by(params["removals_of"], site, context)
     if uploaded and not (params["package"] or params["undo"]):
         raise AirflowFailException("neither a package nor a run to undo was given")
     part = params.get("undo_of")
@@ -121,19 +124,21 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
         undoes=params.get("undo"),
         undo_of=Part(**part) if part else None,
         dag_run=(dag_run.dag_id, dag_run.run_id),
+        asked_at=dag_run.run_after,
     )
 
 
-def removals_left_by(earlier: str, context: dict[str, Any]) -> Any:
+def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
     """Return what brings the removals of an earlier run, asked for by whoever asked for that one."""
     from oneroster_sync import stages, sync
 
     with retried_where_it_helps():
         request = sync.what_waits(stages.find(earlier), run_id(context))
-    if request is None:
-        raise AirflowFailException(f"run {earlier} left no removals for a decision")
+    if request is None or request.site != site:
+        raise AirflowFailException(f"no run {earlier} of site {site} left removals for a decision")
     dag_run = context["dag_run"]
-    return replace(request, dag_run=(dag_run.dag_id, dag_run.run_id))
+    named = (dag_run.dag_id, dag_run.run_id)
+    return replace(request, dag_run=named, asked_at=dag_run.run_after)
 
 
 def unwanted(run: Run, context: dict[str, Any]) -> str | None:

@@ -1,6 +1,6 @@
 """# OneRoster watch
 
-Looks at every site once a day, at 06:00 UTC. It needs no attention: it is here so that nobody has
+Looks at every site that is not archived once a day, at 06:00 UTC. It needs no attention: it is here so that nobody has
 to look every day whether something needs theirs.
 
 **The tasks.**
@@ -97,11 +97,13 @@ with DAG(
     def tidy() -> None:
         """Remove what has had its time."""
         from oneroster_sync import retention
-        from oneroster_sync.store.sites import site_names
+        from oneroster_sync.store import database, site_records
 
         if test_site():
             raise AirflowSkipException(A_TEST)
-        for site in site_names():
+        with database.engine().connect() as connection:
+            there = site_records.all_sites(connection)
+        for site in there:  # the archived ones too: what has had its time goes all the same
             retention.sweep(site, now=datetime.now(UTC))
 
     @task(retries=2, retry_delay=timedelta(minutes=10))

@@ -10,12 +10,13 @@ import json
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from fastapi.routing import APIRoute
 
+from actions import ACTIONS, MARK, OVERSEERS, PLACELESS, Action, routes_about
 from golden.school import SCHOOL, added, folder_of, person
 from live import PROBLEM, QUESTION, UPLOAD, Live, Person, running
 from oneroster.api.app import PREFIX, create_app, permission
@@ -31,93 +32,11 @@ SIMPLE, FAB = "simple", "fab"
 ROLES = {SIMPLE: ("viewer", "user", "op", "admin"), FAB: ("viewer", "user", "op", "admin")}
 KEEPER, STRANGER = "keeper", "stranger"
 """On FAB: a role that can edit on OneRoster, and one that reads the DAG of another site only."""
-MARK = "zqmark"
+CHIEF, CLERK = "chief", "clerk"
+"""On FAB: an administrator and an operator of the site `other` alone."""
 ADMIN = f"{MARK}-admin@example.org"
 
-
-@dataclass(frozen=True)
-class Action:
-    """Something that people do, how it is asked for, and the answer to those who may."""
-
-    name: str
-    method: str
-    path: str
-    may: May
-    status: int = 200
-    body: Any = None
-    content: bytes | None = None
-    route: May | None = None
-    """What the route asks of everybody, where some of what it does takes more."""
-
-    def send(self, who: Person, runs: dict[str, str]) -> Any:
-        """Ask for it."""
-        more: dict[str, Any] = {"content": self.content} if self.content else {}
-        if self.body is not None:
-            more = {"json": self.body}
-        headers = {} if who.token else {"Sec-Fetch-Site": "same-origin"}
-        return who.send(self.method, self.path.format(**runs), headers=headers, **more)
-
-
-SITE, RUN = "sites/default", "runs/{applied}"
-SCHEDULE = {"days": ["monday"], "time_utc": "02:00"}
-NOTHING = {"version": 0, "settings": {}}
-USERS = b"sourcedId,role,givenName,familyName,email\nu1,teacher,U,One,u1@example.org\n"
-IDS, LINKS = b"kind,oldSourcedId,newSourcedId\n", b"email,sourcedId\n"
-ACTIONS = [
-    Action("see oneself", "GET", "me", May.READ),
-    Action("see sites", "GET", "sites", May.READ),
-    Action("read preferences", "GET", f"{SITE}/preferences", May.READ),
-    Action("preview", "POST", f"{SITE}/preferences/upcoming", May.READ, body=SCHEDULE),
-    Action("list runs", "GET", f"{SITE}/runs", May.READ),
-    Action("trend", "GET", f"{SITE}/trend", May.READ),
-    Action("freshness", "GET", f"{SITE}/freshness", May.READ),
-    Action("limits", "GET", f"{SITE}/uploads/limits", May.READ),
-    Action("run detail", "GET", RUN, May.READ),
-    Action("causes", "GET", f"{RUN}/causes", May.READ),
-    Action("report", "GET", f"{RUN}/report", May.READ),
-    Action("data docs", "GET", f"{RUN}/report/docs.zip", May.READ),
-    Action("a DAG run", "GET", "dag-runs/oneroster_sync__default/none", May.READ, 404),
-    Action("description", "GET", "openapi.json", May.READ),
-    Action("saves", "GET", f"{SITE}/preferences/saves", May.DETAILS),
-    Action("changes", "GET", f"{RUN}/changes", May.DETAILS),
-    Action("findings", "GET", f"{RUN}/findings", May.DETAILS),
-    Action("findings.csv", "GET", f"{RUN}/findings.csv", May.DETAILS),
-    Action("adoption", "GET", f"{RUN}/adoption", May.DETAILS),
-    Action("adoption.csv", "GET", f"{RUN}/adoption.csv", May.DETAILS),
-    Action("log", "GET", f"{RUN}/log", May.DETAILS, 404),
-    Action("search", "GET", f"{SITE}/records?q=a", May.DETAILS),
-    Action("story", "GET", f"{SITE}/records/user/{{user}}", May.DETAILS),
-    Action("upload", "POST", f"{SITE}/uploads?kind=users", May.OPERATE, 202, content=USERS),
-    Action("run now", "POST", f"{SITE}/runs", May.OPERATE, 409),
-    *(
-        Action(
-            kind,
-            "POST",
-            f"{SITE}/uploads?kind={kind}",
-            May.ADMINISTER,
-            202,
-            content=content,
-            route=May.OPERATE,
-        )
-        for kind, content in (("ids", IDS), ("links", LINKS))
-    ),
-    Action("save", "PUT", f"{SITE}/preferences", May.ADMINISTER, 422, body=NOTHING),
-    Action("enable", "PUT", f"{SITE}/enabled", May.ADMINISTER, body={"enabled": False}),
-    Action("test message", "POST", f"{SITE}/notices/test", May.ADMINISTER, 409),
-    Action("accounts", "GET", f"{SITE}/accounts", May.ADMINISTER),
-    Action(
-        "approve",
-        "POST",
-        "runs/{held}/approve",
-        May.ADMINISTER,
-        409,
-        body={"plan_hash": "0" * 64},
-    ),
-    Action("discard", "POST", f"{RUN}/discard", May.ADMINISTER, 409, body={}),
-    Action("undo", "POST", "runs/{held}/undo", May.ADMINISTER, 409, body={}),
-]
-"""The answer to those who may need be no success: 409 says that the state forbids what they may."""
-
+ON_FAB = (*ROLES[FAB], KEEPER, STRANGER, CHIEF, CLERK)
 MAY = {
     "viewer": {May.READ},
     "user": {May.READ},
@@ -160,8 +79,10 @@ def make_logins(live: Live) -> None:
     roles = {
         "Keeper": [("can_read", "DAGs"), ("can_edit", "OneRoster")],
         "Stranger": [("can_read", "DAG:oneroster_sync__other")],
+        "Chief": [("can_read", "DAG:oneroster_sync__other"), ("can_edit", "OneRoster:other")],
+        "Clerk": [("can_read", "DAG:oneroster_sync__other"), ("can_create", "OneRoster:other")],
     }
-    users = {role: role.capitalize() for role in (*ROLES[FAB], KEEPER, STRANGER)}
+    users = {role: role.capitalize() for role in ON_FAB}
     subprocess.run(
         [sys.executable, "-c", _LOGINS, json.dumps(roles), json.dumps(users)],
         env={**live.environment, "PYTHONPATH": live.environment["AIRFLOW__CORE__PLUGINS_FOLDER"]},
@@ -193,7 +114,7 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     settings = {"AIRFLOW__CORE__AUTH_MANAGER": manager}
     with running("api-server", "dag-processor", settings=settings) as live:
         make_logins(live)
-        yield set_up(live, tmp_path_factory.mktemp(FAB), (*ROLES[FAB], KEEPER, STRANGER))
+        yield set_up(live, tmp_path_factory.mktemp(FAB), ON_FAB)
 
 
 @pytest.fixture
@@ -207,6 +128,10 @@ def set_up(live: Live, folder: Path, names: tuple[str, ...]) -> Stage:
     """Make a second site, the runs, and let everybody log in."""
     live.oneroster("init", "--site", "other", "--admin", ADMIN)
     runs = make_runs(live, folder)
+    school = folder_of(SCHOOL, folder / "other")
+    theirs = live.oneroster("sync", str(school), "--site", "other")
+    ((user,),) = live.rows("select min(id) from users where site = 'other' and managed")
+    runs |= {"other": theirs["run_id"], "other_user": str(user)}
     return Stage(live, runs, {name: live.person(name) for name in names})
 
 
@@ -270,10 +195,9 @@ def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None
 def test_everybody_is_told_what_they_may(stage: Stage) -> None:
     """A page knows from `me` what to offer, and `me` says what the routes will say."""
     for role, who in stage.people.items():
-        if role == STRANGER:
-            continue
         told = who.get("me")
-        assert told["may"] == {may.value: may in MAY[role] for may in May}, role
+        everywhere = MAY.get(role) or {May.READ}
+        assert told["may"] == {may.value: may in everywhere for may in May}, role
         assert told["name"]
 
 
@@ -282,11 +206,71 @@ def test_everybody_is_told_what_they_may(stage: Stage) -> None:
 def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
     """A person who reads one site's DAG is told of that site, and of no other."""
     who = stage.people[STRANGER]
-    about_default = [a for a in ACTIONS if a.path not in {"me", "sites", "openapi.json"}]
+    about_default = [a for a in ACTIONS if (a.method, a.path) not in PLACELESS]
     answers = {a.name: a.send(who, stage.runs).status_code for a in about_default}
     assert answers == dict.fromkeys(answers, 403)
     assert [site["site"] for site in who.get("sites")["sites"]] == ["other"]
     assert who.get("sites/other/preferences")["settings"]["credited_admin"] == "z…@example.org"
+
+
+@pytest.mark.case("c00")
+@pytest.mark.parametrize("role", [STRANGER, CHIEF, CLERK])
+@pytest.mark.parametrize("stage", [FAB], indirect=True)
+def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
+    """Whatever the document lists is refused to who is of one site only, and tells nothing.
+
+    The list is made of the document, so that a new route is asked too.
+    """
+    who, ours = stage.people[role], {stage.runs["other"], stage.runs["other_user"]}
+    foreign = [run for run in stage.runs.values() if len(run) > 9 and run not in ours]
+    about = {"site": "default", "run_id": stage.runs["applied"], "record_id": stage.runs["user"]}
+    for method, path in routes_about(who.get("openapi.json"), about):
+        answer = who.send(method, path, json={})
+        assert answer.status_code in {403, 404}, (method, path, answer.text)
+        assert answer.json()["code"].startswith("permission."), (method, path, answer.text)
+        assert MARK not in answer.text
+    for asked in ("site=default", f"run_id={stage.runs['held']}"):
+        told = who.get(f"me?{asked}")
+        assert (set(told["may"].values()), told["site"]) == ({False}, None)
+    assert not [run for run in foreign if run in who.send("GET", "sites").text]
+    assert "default" not in who.send("GET", "sites").text
+    dag = "/api/v2/dags/oneroster_upload__default/dagRuns"
+    answer = who.send("POST", dag, json={"logical_date": None, "conf": {}})
+    assert answer.status_code == 403
+
+
+@pytest.mark.case("c00")
+@pytest.mark.parametrize(("role", "may"), [(CHIEF, set(May)), (CLERK, MAY["op"])])
+@pytest.mark.parametrize("stage", [FAB], indirect=True)
+def test_who_is_of_one_site_may_there_what_others_may_everywhere(
+    stage: Stage, role: str, may: set[May]
+) -> None:
+    """An administrator of one site decides about all of it, and makes and archives no site."""
+    who = stage.people[role]
+    told = who.get("me", site="other")
+    assert (told["may"], told["site"]) == ({m.value: m in may for m in May}, "other")
+    listed = who.get("sites")
+    assert [site["may"] for site in listed["sites"]] == [told["may"]]
+    assert not listed["may_oversee"]
+    of_other = stage.runs["other"]
+    runs = {"applied": of_other, "held": of_other, "user": stage.runs["other_user"]}
+    for action in ACTIONS:
+        if (action.method, action.path) in PLACELESS:
+            continue
+        here = replace(action, path=action.path.replace("default", "other"))
+        answer = here.send(who, runs)
+        is_allowed = action.may in may and action.name not in OVERSEERS
+        assert (answer.status_code == 403) is not is_allowed, (action.name, answer.text)
+
+
+@pytest.mark.parametrize("stage", [FAB], indirect=True)
+def test_a_role_of_one_site_is_made_by_airflows_own_commands(stage: Stage) -> None:
+    """Once an administrator has looked at the sites, FAB knows what can be given for each."""
+    stage.live.oneroster("sites", "create", "third", "--admin", ADMIN)
+    stage.people["admin"].get("sites")
+    stage.live.airflow("roles", "create", "Third")
+    for action, resource in (("can_edit", "OneRoster:third"), ("can_create", "OneRoster:third")):
+        stage.live.airflow("roles", "add-perms", "Third", "-r", resource, "-a", action)
 
 
 @pytest.mark.case("c00")

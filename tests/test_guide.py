@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from oneroster_sync.cli import main
@@ -71,7 +72,10 @@ def test_every_command_is_understood(page: Path) -> None:
         while words[0] in OF_ALL:
             words.pop(0)
         name, *rest = words
-        command = main.commands[name]
+        command: click.Command = main.commands[name]
+        while isinstance(command, click.Group) and rest:
+            name, *rest = rest
+            command = command.commands[name]
         if not rest:
             continue
         found = command.make_context(name, rest).params

@@ -7,6 +7,7 @@ can't be used stops the run and is named.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -28,6 +29,7 @@ from oneroster_sync.spec import (
     rostering_file,
 )
 from oneroster_sync.spec.enums import BOOLEANS, ENUMERATIONS
+from oneroster_sync.validation import loading
 from oneroster_sync.validation.suites import SuiteError, load_suite
 
 if TYPE_CHECKING:
@@ -282,3 +284,28 @@ def test_statistics_are_loaded_when_a_suite_asks_for_them() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "False", "0.5", "Chart", "0.5"]
+
+
+def test_clouds_are_there_again_once_it_is_loaded() -> None:
+    """Great Expectations is loaded without boto3, which everybody else still gets."""
+    program = (
+        "import sys; from oneroster_sync.validation import loading; loading.load();"
+        "print('boto3' in sys.modules); import boto3; print(boto3.client.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "client"]
+
+
+def test_describing_expectations_once_changes_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Findings are those of Great Expectations left to itself."""
+    spoiled = added(SCHOOL, "users.csv", person("eve", email="none"), person("eve", role="king"))
+    for folder in ("once", "each"):
+        (tmp_path / folder).mkdir()
+    once = users_checked(tmp_path / "once", spoiled)
+    monkeypatch.setattr(loading, "described_once", contextlib.nullcontext)
+    each_time = users_checked(tmp_path / "each", spoiled)
+    assert once.findings.table().to_pylist() == each_time.findings.table().to_pylist() != []

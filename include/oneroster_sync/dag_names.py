@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+from oneroster_sync.site_name import is_site_name
+
 SYNC = "oneroster_sync__"
 UPLOAD = "oneroster_upload__"
 WATCH = "oneroster_watch"
@@ -37,8 +39,9 @@ def upload_dag_id(site: str) -> str:
 def site_of(dag_id: str) -> str | None:
     """Return the site that a DAG is of; None when it is none of ours."""
     for prefix in (SYNC, UPLOAD):
-        if dag_id.startswith(prefix):
-            return dag_id.removeprefix(prefix)
+        site = dag_id.removeprefix(prefix)
+        if site != dag_id and is_site_name(site):
+            return site
     return None
 
 

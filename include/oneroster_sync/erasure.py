@@ -95,7 +95,7 @@ def _erasable(connection: Connection, site: str, term: str) -> dict[str, Any]:
 def _speaking(site: str, words: set[str]) -> dict[str, list[str]]:
     """Return the runs whose files speak of a person, and the parts of their folders that do."""
     found: dict[str, list[str]] = {}
-    root = settings.storage() / "runs" / site
+    root = settings.storage_of("runs", site)
     for folder in root.iterdir() if root.exists() else ():
         parts = [part.name for part in folder.iterdir() if _speaks(part, words)]
         if parts:

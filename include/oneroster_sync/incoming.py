@@ -61,6 +61,14 @@ def private_copy(run: Run, kind: Kind, connections: Connections | None = None) -
         yield fetched.path
 
 
+def in_place(run: Run) -> Path | None:
+    """Return where the package lies that somebody named, if on this machine's own disk."""
+    if run.trigger is Trigger.SCHEDULE or not run.package:
+        return None
+    package = UPath(run.package)
+    return Path(package.path) if package.protocol in {"", "file"} and package.exists() else None
+
+
 def put_aside(run: Run, connections: Connections | None = None) -> None:
     """Move the package of a run that ended well, where the site says so.
 

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from oneroster_sync.site_name import PATTERN
 from oneroster_sync.source_url import SFTP, SourceUrl, scheme_of
 
 
@@ -312,7 +313,7 @@ class Preferences(Settings):
     `version` counts the saves, so that of two people who save at once the second is told.
     """
 
-    site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    site: Annotated[str, Field(pattern=PATTERN)]
     version: int = 0
 
     def settings(self) -> Settings:

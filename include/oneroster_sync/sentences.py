@@ -48,7 +48,7 @@ def in_one_sentence(run: Run) -> str:
     words = _SENTENCES[run.outcome]
     if run.outcome is Outcome.NO_CHANGES and run.same_as:
         words = "Nothing to do: the package is as before, and so is all else. {errors}"
-    if run.outcome is Outcome.DISCARDED and not run.decided_by:
+    if run.outcome is Outcome.DISCARDED and run.decision != "discarded":
         words = "Discarded, nothing was changed: {first}"
     if run.outcome is Outcome.SUPERSEDED and _told(run):
         words = "Superseded, nothing was changed: {first}"

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from upath import UPath
 
+from oneroster_sync.site_name import checked
+
 PROJECT = Path(__file__).resolve().parents[2]
 """The checkout: the folder that holds dags/, plugins/, include/ and expectations/."""
 
@@ -49,8 +51,23 @@ def database_url() -> str | None:
 
 
 def storage() -> UPath:
-    """Return the root under which packages, snapshots, plans and reports are kept."""
-    return UPath(os.environ.get("ONEROSTER_STORAGE_URL") or (home() / "storage").as_uri())
+    """Return the root under which packages, snapshots, plans and reports are kept.
+
+    What an object store holds is asked anew each time: another machine may have written meanwhile.
+    """
+    url = os.environ.get("ONEROSTER_STORAGE_URL") or (home() / "storage").as_uri()
+    if url.startswith(("/", "file:")):
+        return UPath(url)
+    return UPath(url, protocol=None, use_listings_cache=False)
+
+
+def storage_of(part: str, site: str) -> UPath:
+    """Return the folder in which a part of the storage keeps what is a site's, and only that.
+
+    Raises:
+        SiteNameError: No site can be called so; its folder could be another one's.
+    """
+    return storage() / part / checked(site)
 
 
 def expectations() -> Path:

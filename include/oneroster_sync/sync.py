@@ -13,7 +13,8 @@ from oneroster_sync import stages
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.preferences import Scope
 from oneroster_sync.run_contents import left_alone
-from oneroster_sync.store import database, preferences, runs, turns
+from oneroster_sync.run_folder import check_package_of
+from oneroster_sync.store import database, preferences, runs, site_records, turns
 from oneroster_sync.store.runs import Outcome, Run, Trigger
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Request:
         undo_of: Which part of it is taken back; all of it when None.
         removals_of: The run whose removals are brought for a decision; no package is read either.
         dag_run: The DAG and the DAG run that this is, None on the command line.
+        asked_at: When it was asked for, where it may have waited since; None means now.
     """
 
     run_id: str
@@ -59,6 +61,7 @@ class Request:
     undo_of: Part | None = None
     removals_of: str | None = None
     dag_run: tuple[str, str] | None = None
+    asked_at: dt.datetime | None = None
 
 
 def sync(request: Request, *, clock: Clock) -> Run:
@@ -127,12 +130,21 @@ def begin(
     Raises:
         UnknownSiteError: The site has not been made.
         UnknownRunError: The site has had no run that is to be undone.
+        ArchivedSiteError: The site is archived, or was so after this was asked for.
+        ForeignPackageError: The package is kept for another site.
     """
     with database.engine().begin() as connection:
+        site_records.refuse_archived(connection, request.site)
+        if site_records.was_asked_before_restore(connection, request.site, request.asked_at):
+            raise site_records.ArchivedSiteError(
+                f"this was asked for before the site {request.site} was archived; ask for it again"
+            )
         earlier = request.undoes or request.removals_of
         if earlier and runs.get(connection, earlier).site != request.site:
             raise runs.UnknownRunError(f"there is no run {earlier} of site {request.site}")
         chosen = preferences.load(connection, request.site)
+        if not earlier:
+            check_package_of(request.site, request.package or chosen.source)
         chosen = chosen.model_copy(update={"profile": request.profile or chosen.profile})
         admin = None
         if chosen.credited_admin is not None:

@@ -18,6 +18,8 @@ from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, runs, unchanged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Connection
 
     from oneroster_sync.store.runs import Run
@@ -58,14 +60,24 @@ def still(run: Run) -> str | None:
         return run.basis if run.basis == basis_of(connection, run) else None
 
 
-def judged_before(connection: Connection, run: Run, sha256: str, basis: str) -> Run | None:
-    """Return the run that found nothing to do in the same package on the same basis, if any."""
-    found = unchanged.judged_before(
-        connection, run.site, sha256=sha256, kind=run.kind, scope=run.scope.value, basis=basis
-    )
-    if found is None or not (RunFolder.of(run.site, found).path / "plan").exists():
+def judged_before(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run | None:
+    """Return the run that found nothing to do in the same package on the same basis, if any.
+
+    Args:
+        run: The run.
+        basis: What it goes by; None when it is of no package.
+        sha256: Returns the sha256 of its package; asked only where it may help.
+    """
+    if basis is None:
         return None
-    return runs.get(connection, found)
+    with database.engine().connect() as connection:
+        judged = unchanged.judged_before(
+            connection, run.site, kind=run.kind, scope=run.scope.value, basis=basis
+        )
+        found = judged.get(sha256()) if judged else None
+        if found is None or not (RunFolder.of(run.site, found).path / "plan").exists():
+            return None
+        return runs.get(connection, found)
 
 
 def take_over(earlier: Run, run: Run) -> dict[str, Any]:
@@ -76,7 +88,15 @@ def take_over(earlier: Run, run: Run) -> dict[str, Any]:
     for name in _VALUES:
         ours.write_json(name, theirs.read_json(name))
     log.info("The package is that of run %s, and nothing has changed since.", earlier.run_id)
-    names = ("oneroster_version", "plan_hash", "base_version", "counts", "schools")
+    names = (
+        "sha256",
+        "basis",
+        "oneroster_version",
+        "plan_hash",
+        "base_version",
+        "counts",
+        "schools",
+    )
     return {name: getattr(earlier, name) for name in names} | {
         "same_as": earlier.run_id,
         "stage": "review",

@@ -1,5 +1,8 @@
 """Guards Airflow's own ways to our DAGs: who may answer a held plan there, and who may start a run.
 
+A run of an archived site is not started. Before a DAG of ours is paused or unpaused there, the
+switches of restored sites are put off, so that what is asked for then is the last word.
+
 Airflow lets everybody who may run a DAG answer its questions and start it. Here a plan is decided
 about by administrators, and a run is started by operators, whichever way they come. So requests to
 those routes of Airflow are looked at before it sees them. What cannot be judged does not pass.
@@ -24,15 +27,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from oneroster.api import bridge, verdicts
+from oneroster.api import bridge, switches, verdicts
 from oneroster.api.models import Reason
 from oneroster.api.permissions import May, require
-from oneroster.api.problems import Problem, refused, sentence, unanswered, unexpected
+from oneroster.api.problems import Problem, archived, refused, sentence, unanswered, unexpected
 from oneroster.api.safety import is_own
 from oneroster.decision import APPROVE, DISCARD
 from oneroster.held_plan import PLAN, REASON
 from oneroster_sync import dag_names, stages
 from oneroster_sync.package.kinds import MAPPINGS
+from oneroster_sync.store import database, site_records
 from oneroster_sync.store.database import DatabaseError
 from oneroster_sync.store.runs import UnknownRunError
 
@@ -46,6 +50,7 @@ _MOST = 1 << 16
 """How many bytes an answer or the parameters of a run may have."""
 _ROOT = r"^(?:/.*)?/(?:api/v2|ui)/dags/(?P<dag_id>[^/]+)/dagRuns"
 _START = re.compile(_ROOT + r"/?$")
+_SWITCH = re.compile(r"^(?:/.*)?/(?:api/v2|ui)/dags(?:/(?P<dag_id>[^/]+))?/?$")
 _ANSWER = re.compile(
     _ROOT + r"/(?P<dag_run_id>[^/]+)/taskInstances/(?P<task_id>[^/]+)(?:/[^/]+)?/hitlDetails/?$"
 )
@@ -82,15 +87,16 @@ def _door(scope: Scope) -> tuple[Any, dict[str, str]] | None:
     """Return the guard of the route that is asked for, and where it leads; None where none is."""
     if scope["type"] != "http":
         return None
-    for method, pattern, guard in (("POST", _START, _start), ("PATCH", _ANSWER, _answer)):
+    for method, pattern, guard in _GUARDED:
         found = pattern.search(scope["path"])
         if scope["method"] == method and found and _is_ours(found["dag_id"]):
             return guard, found.groupdict()
     return None
 
 
-def _is_ours(dag_id: str) -> bool:
-    return dag_id == dag_names.WATCH or dag_names.site_of(dag_id) is not None
+def _is_ours(dag_id: str | None) -> bool:
+    """Tell whether a request is about a DAG of ours; one that names none may be."""
+    return dag_id is None or dag_id == dag_names.WATCH or dag_names.site_of(dag_id) is not None
 
 
 async def _start(request: Request, place: dict[str, str], body: bytes) -> None:
@@ -101,6 +107,24 @@ async def _start(request: Request, place: dict[str, str], body: bytes) -> None:
     is_graver = any(conf.get(name) is not None for name in _GRAVER)
     is_graver = is_graver or conf.get("kind") in tuple(MAPPINGS)
     await _user_who_may(May.ADMINISTER if is_graver else May.OPERATE, request, place)
+    await run_in_threadpool(_refuse_archived, dag_names.site_of(place["dag_id"]))
+
+
+def _refuse_archived(site: str | None) -> None:
+    if site is not None:
+        with database.engine().connect() as connection:
+            site_records.refuse_archived(connection, site)
+
+
+async def _switch(request: Request, place: dict[str, Any], body: bytes) -> None:
+    """Put off what has to be; the pause itself is Airflow's, also while our database is away."""
+    del request, place, body
+    try:
+        await run_in_threadpool(switches.settle)
+    except (DatabaseError, exc.SQLAlchemyError) as error:
+        log.warning(
+            "The switches of restored sites can't be looked at.", error=type(error).__name__
+        )
 
 
 async def _answer(request: Request, place: dict[str, str], body: bytes) -> None:
@@ -112,6 +136,9 @@ async def _answer(request: Request, place: dict[str, str], body: bytes) -> None:
     if place["task_id"] != dag_names.REVIEW_DECISION:
         raise Problem(404, "This task asks for no decision.")
     await run_in_threadpool(_record, place, verdict)
+
+
+_GUARDED = (("POST", _START, _start), ("PATCH", _ANSWER, _answer), ("PATCH", _SWITCH, _switch))
 
 
 def _record(place: dict[str, str], verdict: verdicts.Verdict) -> None:
@@ -194,6 +221,8 @@ def _refusal(error: Exception) -> Response:
         return error.answer()
     if isinstance(error, HTTPException):
         return refused(error)
+    if isinstance(error, site_records.ArchivedSiteError):
+        return archived(error)
     if isinstance(error, UnknownRunError):
         return Problem(HTTPStatus.NOT_FOUND, sentence(str(error))).answer()
     if isinstance(error, (DatabaseError, exc.OperationalError, exc.InterfaceError)):

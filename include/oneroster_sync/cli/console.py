@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from oneroster_sync.site_name import EXPECTED, is_site_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,13 +42,41 @@ def main(quiet: bool) -> None:
     told.setLevel(logging.CRITICAL if quiet else logging.INFO)
 
 
+def a_site(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    """Return the name of a site that was given, or refuse it as a wrong use of the command."""
+    if not is_site_name(name):
+        raise click.BadParameter(f"{name!r} can't be the name of a site: that is {EXPECTED}")
+    return name
+
+
 def of_site(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that every command has."""
     command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(
         command
     )
-    whose = click.option("--site", default="default", show_default=True, help="Whose roster.")
+    whose = click.option(
+        "--site", default="default", show_default=True, callback=a_site, help="Whose roster."
+    )
     return whose(command)
+
+
+def check_site_of(run: str) -> None:
+    """Refuse a run of another site than the one that was named; by default none was.
+
+    Raises:
+        click.ClickException: It is of another site, or there is none of that id.
+    """
+    from click.core import ParameterSource
+
+    from oneroster_sync.stages import find
+
+    context = click.get_current_context()
+    given = context.get_parameter_source("site") is not ParameterSource.DEFAULT
+    with explained():
+        found = find(run)
+    if given and found.site != context.params["site"]:
+        told = f"there is no run {run} of site {context.params['site']}; see: oneroster history"
+        raise click.ClickException(told)
 
 
 class explained:  # noqa: N801  reads as a statement

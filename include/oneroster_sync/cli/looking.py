@@ -10,6 +10,7 @@ import click
 
 from oneroster_sync.cli.console import (
     FAILED,
+    check_site_of,
     explained,
     in_words,
     main,
@@ -63,6 +64,7 @@ def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
     from oneroster_sync.store import database
 
     del site
+    check_site_of(run)
     with explained(), database.engine().connect() as connection:
         accounts = list(report.all_accounts(connection, find(run)))
     if csv:

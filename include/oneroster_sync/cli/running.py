@@ -13,6 +13,7 @@ import click
 from oneroster_sync.cli.console import (
     EXIT_CODES,
     REJECTED,
+    check_site_of,
     end,
     explained,
     in_words,
@@ -143,6 +144,7 @@ def approve(site: str, run: str, plan_hash: str | None, reason: str, as_json: bo
     from oneroster_sync import decisions
 
     del site
+    check_site_of(run)
     with explained():
         end(
             decisions.approve(run, by=person(), now=now(), plan_hash=plan_hash, reason=reason),
@@ -159,6 +161,7 @@ def discard(site: str, run: str, reason: str, as_json: bool) -> None:
     from oneroster_sync import decisions
 
     del site
+    check_site_of(run)
     with explained():
         end(decisions.discard(run, by=person(), now=now(), reason=reason), as_json=as_json)
 

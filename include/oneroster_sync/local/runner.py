@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 # Log servers are left out: all logs lie on this machine, and they would open ports to everybody.
 PARTS = {
-    "api-server": "api-server",
-    "scheduler": "scheduler --skip-serve-logs",
-    "dag-processor": "dag-processor",
-    "triggerer": "triggerer --skip-serve-logs",
+    "api-server": "airflow api-server",
+    "scheduler": "oneroster_sync.warm scheduler --skip-serve-logs",
+    "dag-processor": "airflow dag-processor",
+    "triggerer": "airflow triggerer --skip-serve-logs",
 }
-"""The parts of Airflow, and the command of each."""
+"""The parts of Airflow, and the module and arguments of each."""
 
 # What a part, the runner with all its parts, and parts without a runner get to end by themselves.
 _PART_STOP_S = 5
@@ -224,7 +224,7 @@ def _configuration(home: Path, parts: Iterable[str]) -> str:
         sections["supervisord"]["user"] = "root"
     for name in names:
         sections[f"program:{name}"] = {
-            "command": f"{python} -m airflow {PARTS[name]}",
+            "command": f"{python} -m {PARTS[name]}",
             "directory": run,
             "autorestart": "true",
             "startsecs": 5,

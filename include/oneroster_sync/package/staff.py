@@ -78,7 +78,7 @@ class Staff:
             staff = pc.is_in(ids, _joined(self._staff))
             known = pc.is_in(ids, self.known.users)
             unread = pc.is_in(ids, _joined(self._unclear))
-            others = pc.is_in(ids, _joined(self._others))
+            others = _is_among(ids, _joined(self._others))
             if self.delta:
                 others = pc.or_(others, pc.invert(known))
             dropped = pc.and_(others, pc.invert(pc.or_(staff, unread)))
@@ -98,10 +98,10 @@ class Staff:
 
     def keep_enrollments(self, table: pa.Table) -> pa.Table:
         """Keep the enrollments of staff, and those whose role can't be read."""
-        dropped = pc.or_(
-            _is_no_staff(table["role"]), pc.is_in(table["userSourcedId"], self.dropped)
-        )
-        return table.filter(pc.invert(pc.and_(dropped, pc.is_null(table["flaw"]))))
+        flawed = pc.is_valid(table["flaw"])
+        kept = table.filter(pc.or_(pc.invert(_is_no_staff(table["role"])), flawed))
+        dropped = pc.and_(_is_among(kept["userSourcedId"], self.dropped), pc.is_null(kept["flaw"]))
+        return kept.filter(pc.invert(dropped))
 
     def _with_known_users(self, table: pa.Table) -> pa.Table:
         if table["flaw"].null_count == table.num_rows:
@@ -124,6 +124,12 @@ class Staff:
 def _is_no_staff(roles: pa.ChunkedArray) -> pa.ChunkedArray:
     extended = pc.fill_null(pc.starts_with(roles, "ext:"), False)
     return pc.or_(role_is(roles), extended)
+
+
+def _is_among(values: pa.ChunkedArray, many: pa.Array) -> pa.ChunkedArray:
+    """Tell which values are among many more, which `pc.is_in` would hash anew for each block."""
+    found = many.filter(pc.is_in(many, pc.unique(values)))
+    return pc.is_in(values, found)
 
 
 def _withhold(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import selectors
 from typing import TYPE_CHECKING, cast
 
+import psycopg
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from psycopg import sql
+from psycopg.pq import ExecStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from psycopg import Connection as Driver
+    from psycopg.pq.abc import PGresult
     from sqlalchemy.engine import Connection
 
 
@@ -28,8 +32,7 @@ def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -
     statement = sql.SQL("copy ({}) to stdout (format csv)").format(
         sql.SQL(query).format(site=sql.Literal(site))
     )
-    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        data = b"".join(copy)
+    data = b"".join(_received(_driver(connection), statement))
     if not data:
         return schema.empty_table()
     return pacsv.read_csv(
@@ -45,6 +48,30 @@ def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -
             quoted_strings_can_be_null=False,
         ),
     )
+
+
+def _received(driver: Driver, statement: sql.Composable) -> Iterator[bytes]:
+    """Yield the rows that COPY sends.
+
+    The driver's own loop waits for each row anew, which takes five times as long as the row.
+    """
+    server = driver.pgconn
+    _must_be(ExecStatus.COPY_OUT, server.exec_(statement.as_bytes(driver)), driver)
+    with selectors.DefaultSelector() as arrivals:
+        arrivals.register(server.socket, selectors.EVENT_READ)
+        while (row := server.get_copy_data(1))[0] >= 0:
+            if row[0]:
+                yield bytes(row[1])
+            else:
+                arrivals.select()
+                server.consume_input()
+    while (result := server.get_result()) is not None:
+        _must_be(ExecStatus.COMMAND_OK, result, driver)
+
+
+def _must_be(status: ExecStatus, result: PGresult, driver: Driver) -> None:
+    if result.status != status:
+        raise psycopg.errors.error_from_result(result, driver.info.encoding)
 
 
 def copy_in(connection: Connection, name: str, table: pa.Table) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oneroster_sync.store.runs import Run
 
 _LOCK = 72_620_172
-_CLAIM = "select pg_try_advisory_xact_lock(:lock, hashtext(:what))"
+_CLAIM = "select pg_try_advisory_xact_lock(hashtextextended(:what, :lock))"
 _TOLD_AT = """
 select max(sent_at) from notices where site = :site and topic = :topic and cause = :cause
 """

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from oneroster_sync.preferences import STORED, Preferences
 from oneroster_sync.store.brief import briefly
 from oneroster_sync.store.database import lock_preferences
+from oneroster_sync.store.site_records import refuse_archived
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,6 +23,9 @@ select p.*, u.email as credited_admin
 from preferences p
 left join users u on u.id = p.credited_admin_id
 where p.site = :site
+"""
+_MAY_RUN = """
+and exists (select from sites s where s.site = p.site and s.archived_at is null and not off_asked)
 """
 _COLUMNS = (
     "days",
@@ -90,15 +94,16 @@ class NoSuchAdminError(Exception):
 def read(site: str) -> Preferences | None:
     """Return a site's preferences, or None when it has none: for the timetable.
 
-    Opens and closes one short connection, never starts or migrates a database, and gives up after
-    three seconds, because schedulers ask.
+    None too while the site is archived, and until it is switched on after it was restored. Opens
+    and closes one short connection, never starts or migrates a database, and gives up after three
+    seconds, because schedulers ask.
 
     Raises:
         psycopg.Error: The database does not answer.
     """
     from psycopg.rows import dict_row
 
-    query = _READ.replace(":site", "%(site)s")
+    query = _READ.replace(":site", "%(site)s") + _MAY_RUN
     with briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query, {"site": site}).fetchone()
     return _as_preferences(row) if row else None
@@ -132,8 +137,10 @@ def save(
     Raises:
         ConflictError: Somebody else saved since that version was read.
         NoSuchAdminError: The credited administrator is no active account of the site.
+        ArchivedSiteError: The site is archived.
     """
     lock_preferences(connection, preferences.site)
+    refuse_archived(connection, preferences.site)
     admin = None
     if preferences.credited_admin is not None:
         admin = find_admin(connection, preferences.site, preferences.credited_admin)
@@ -207,7 +214,15 @@ def use_up_raised_limit(
     note_event(connection, used.site, by, "preferences_saved", changed, now=now)
 
 
-def make_site(connection: Connection, site: str, admin: str, *, now: dt.datetime) -> bool:
+def make_site(
+    connection: Connection,
+    site: str,
+    admin: str,
+    *,
+    now: dt.datetime,
+    actor: str | None = None,
+    settings: dict[str, Any] | None = None,
+) -> bool:
     """Make a site with one hand-made administrator; False when it is there already.
 
     Args:
@@ -215,8 +230,10 @@ def make_site(connection: Connection, site: str, admin: str, *, now: dt.datetime
         site: A new name.
         admin: E-mail address of the administrator.
         now: When.
+        actor: Who makes it, for the audit.
+        settings: Its preferences, where they are not the default.
     """
-    preferences = Preferences(site=site, credited_admin=admin)
+    preferences = Preferences(**{**(settings or {}), "site": site, "credited_admin": admin})
     made = connection.execute(
         sa.text("insert into sites (site) values (:site) on conflict do nothing"), {"site": site}
     )
@@ -229,7 +246,7 @@ def make_site(connection: Connection, site: str, admin: str, *, now: dt.datetime
         ),
         {"site": site, "email": admin, "login": admin.casefold()},
     )
-    save(connection, preferences, actor=f"init of {site}", now=now)
+    save(connection, preferences, actor=actor or f"init of {site}", now=now)
     return True
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
 log = logging.getLogger("oneroster")
 
@@ -28,6 +28,10 @@ class BusyError(Exception):
     """Another run of the site did not end in time; try again later."""
 
 
+_TAKE = sa.text("select pg_try_advisory_lock(hashtextextended(:site, :lock))")
+_GIVE = sa.text("select pg_advisory_unlock(hashtextextended(:site, :lock))")
+
+
 @contextlib.contextmanager
 def turn(engine: Engine, site: str, *, wait_s: float = 600) -> Iterator[None]:
     """Hold the site's turn while the body runs.
@@ -35,19 +39,36 @@ def turn(engine: Engine, site: str, *, wait_s: float = 600) -> Iterator[None]:
     Raises:
         BusyError: The turn was not free within `wait_s` seconds.
     """
-    take = sa.text("select pg_try_advisory_lock(:lock, hashtext(:site))")
-    give = sa.text("select pg_advisory_unlock(:lock, hashtext(:site))")
-    key = {"lock": _LOCK, "site": site}
+    with turns_of(engine, [site], wait_s=wait_s):
+        yield
+
+
+@contextlib.contextmanager
+def turns_of(engine: Engine, sites: Iterable[str], *, wait_s: float) -> Iterator[None]:
+    """Hold the turns of several sites, taken in order, so that nobody waits in a circle.
+
+    Raises:
+        BusyError: One of them was not free within `wait_s` seconds; none is held then.
+    """
+    held: list[dict[str, Any]] = []
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        waited = 0.0
-        while not connection.scalar(take, key):
-            if waited % _SAY_EVERY_S == 0:
-                log.info("Another run of site %s is under way; waiting for it to end.", site)
-            if waited >= wait_s:
-                raise BusyError(f"another run of site {site} is still under way after {wait_s:g} s")
-            time.sleep(_POLL_S)
-            waited += _POLL_S
         try:
+            for site in sorted(sites):
+                key = {"lock": _LOCK, "site": site}
+                _take(connection, key, wait_s)
+                held.append(key)
             yield
         finally:
-            connection.execute(give, key)
+            for key in reversed(held):
+                connection.execute(_GIVE, key)
+
+
+def _take(connection: Connection, key: dict[str, Any], wait_s: float) -> None:
+    site, waited = key["site"], 0.0
+    while not connection.scalar(_TAKE, key):
+        if waited % _SAY_EVERY_S == 0:
+            log.info("Another run of site %s is under way; waiting for it to end.", site)
+        if waited >= wait_s:
+            raise BusyError(f"another run of site {site} is still under way after {wait_s:g} s")
+        time.sleep(_POLL_S)
+        waited += _POLL_S

@@ -24,10 +24,10 @@ _SUM = """
 _OUTSIDE = ("users", "courses", "course_assignments", "modified")
 """What changes without the roster's version: by people, the platform, and deltas of no change."""
 _BEFORE = """
-select run_id::text from runs
-where site = :site and sha256 = :sha256 and kind = :kind and scope = :scope and basis = :basis
-  and outcome = 'no_changes' and withheld is null and same_as is null
-order by started_at desc limit 1
+select sha256, run_id::text from runs
+where site = :site and kind = :kind and scope = :scope and basis = :basis
+  and outcome = 'no_changes' and withheld is null and same_as is null and sha256 is not null
+order by started_at
 """
 
 
@@ -40,9 +40,8 @@ def roster_now(connection: Connection, site: str, *, today: dt.date) -> dict[str
 
 
 def judged_before(
-    connection: Connection, site: str, *, sha256: str, kind: str, scope: str, basis: str
-) -> str | None:
-    """Return the run that found nothing to do in the same package on the same basis, if any."""
-    bound = {"site": site, "sha256": sha256, "kind": kind, "scope": scope, "basis": basis}
-    found: str | None = connection.scalar(sa.text(_BEFORE), bound)
-    return found
+    connection: Connection, site: str, *, kind: str, scope: str, basis: str
+) -> dict[str, str]:
+    """Return the runs that found nothing to do on a basis: sha256 of the package → newest run."""
+    bound = {"site": site, "kind": kind, "scope": scope, "basis": basis}
+    return {row[0]: row[1] for row in connection.execute(sa.text(_BEFORE), bound)}

@@ -53,7 +53,6 @@ class Judge:
         self._context.variables.progress_bars = {"globally": False}
         self._context.delete_data_docs_site("local_site")
         self._context.add_data_docs_site("report", _site(docs))
-        self._source = self._context.data_sources.add_pandas("package")
 
     def judge(self, name: str, frame: pd.DataFrame, suite: dict[str, Any]) -> pa.Table:
         """Return the findings of one file.
@@ -68,15 +67,18 @@ class Judge:
         """
         import great_expectations as gx
 
-        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
+        source = self._context.data_sources.add_pandas(name)
+        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
         definition = gx.ValidationDefinition(
             name=name, data=batch, suite=self._context.suites.add(_suite(name, suite))
         )
         self._context.validation_definitions.add(definition)
-        result = definition.run(
-            batch_parameters={"dataframe": frame},
-            result_format=_RESULT_FORMAT,
-        )
+        with loading.described_once():
+            result = definition.run(
+                batch_parameters={"dataframe": frame},
+                result_format=_RESULT_FORMAT,
+            )
+        self._context.data_sources.delete(name)  # or it would keep the rows for good
         found = _findings(name, frame, result)
         self.report.append(_reported(name, len(frame), result))
         return found

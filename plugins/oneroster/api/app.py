@@ -16,6 +16,7 @@ from oneroster.api import (
     adoption,
     decisions,
     details,
+    installation,
     models,
     notices,
     records,
@@ -42,7 +43,7 @@ _REFUSALS = {
     403: "The user may not do this.",
     404: "There is no such site, run or record.",
     422: "The request is not valid.",
-    503: "The roster database does not answer.",
+    503: "The roster database or the storage does not answer.",
 }
 
 
@@ -66,7 +67,17 @@ def create_app() -> FastAPI:
         default_response_class=JSONResponse,
     )
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for module in (sites, uploads, runs, details, adoption, decisions, records, notices):
+    for module in (
+        installation,
+        sites,
+        uploads,
+        runs,
+        details,
+        adoption,
+        decisions,
+        records,
+        notices,
+    ):
         api.include_router(module.router)
 
     @api.get("/openapi.json", include_in_schema=False)

@@ -81,6 +81,41 @@ def set_enabled(site: str, *, enabled: bool) -> None:
     ask_for_parse(site)
 
 
+def dag_states(sites: Iterable[str]) -> dict[str, DagState]:
+    """Return the states of the scheduled DAGs of sites, of those that Airflow knows."""
+    by_dag = {dag_names.sync_dag_id(site): site for site in sites}
+    wanted = select(DagModel).where(DagModel.dag_id.in_(by_dag), ~DagModel.is_stale)
+    with create_session() as session:
+        return {
+            by_dag[dag.dag_id]: DagState(dag.is_paused, None if dag.is_paused else dag.next_dagrun)
+            for dag in session.scalars(wanted)
+        }
+
+
+def put_off(site: str, *, hide: bool) -> None:
+    """Switch a site's sync off; by choice also hide its DAGs, and end what they have not begun.
+
+    The DAG file does not build the DAGs of an archived site any more, and Airflow finds that out by
+    itself a while later.
+    """
+    ids = [dag_names.sync_dag_id(site), dag_names.upload_dag_id(site)]
+    with create_session() as session:
+        for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(ids))):
+            if dag.dag_id == ids[0]:
+                dag.is_paused = True
+            dag.is_stale = dag.is_stale or hide
+        if not hide:
+            return
+        open_runs = select(DagRun).where(
+            DagRun.dag_id.in_(ids), DagRun.state.in_(State.unfinished_dr_states)
+        )
+        for dag_run in session.scalars(open_runs).all():
+            for task in dag_run.task_instances:
+                if task.state not in {*State.finished, TaskInstanceState.RUNNING}:
+                    task.state = TaskInstanceState.SKIPPED
+            dag_run.set_state(DagRunState.FAILED)
+
+
 def is_paused(dag_id: str) -> bool:
     """Tell whether Airflow knows a DAG and does not let its runs begin."""
     with create_session() as session:
@@ -90,11 +125,22 @@ def is_paused(dag_id: str) -> bool:
 
 def ask_for_parse(site: str) -> None:
     """Have the DAG file read at once, so that the next run shows what was saved."""
+    _ask_for_parse(DagModel.dag_id == dag_names.sync_dag_id(site))
+
+
+def ask_for_any_parse() -> None:
+    """Have the DAG file read at once, so that the DAGs of a new site are there."""
+    _ask_for_parse(DagModel.dag_id.startswith(dag_names.SYNC, autoescape=True))
+
+
+def _ask_for_parse(which: Any) -> None:
+    found = select(DagModel.bundle_name, DagModel.relative_fileloc).where(
+        which, DagModel.bundle_name.is_not(None), DagModel.relative_fileloc.is_not(None)
+    )
     with create_session() as session:
-        dag = session.get(DagModel, dag_names.sync_dag_id(site))
-        if dag is None or dag.bundle_name is None or dag.relative_fileloc is None:
+        place = session.execute(found.order_by(DagModel.is_stale).limit(1)).first()
+        if place is None:
             return
-        place = dag.bundle_name, dag.relative_fileloc
     with (
         contextlib.suppress(IntegrityError),
         create_session() as session,

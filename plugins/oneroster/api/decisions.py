@@ -13,7 +13,7 @@ from oneroster.api.runs import RunId, detail, find
 from oneroster.api.uploads import started
 from oneroster_sync import dag_names
 from oneroster_sync.planning import plan_undo
-from oneroster_sync.store import database
+from oneroster_sync.store import database, site_records
 from oneroster_sync.store.roster import read_roster
 from oneroster_sync.undo import Part
 
@@ -73,6 +73,8 @@ def undo(
 ) -> models.Started:
     """Start a run that takes this one back, or a part of it, judged and audited like any other."""
     run = _applied(run_id)
+    with database.engine().connect() as connection:
+        site_records.refuse_archived(connection, run.site)
     conf = {"undo": run.run_id, "undo_of": body.model_dump() if body else None}
     return models.Started(**started(dag_names.upload_dag_id(run.site), conf, by=actor.name))
 

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from oneroster.api.run_models import *  # noqa: F403  one namespace for all shapes
 from oneroster.api.run_models import FieldChange, Kind, OutcomeName
-from oneroster_sync.preferences import PauseWindow, RaisedLimit, Settings, Weekday
+from oneroster_sync.preferences import Address, PauseWindow, RaisedLimit, Settings, Weekday
+from oneroster_sync.site_name import PATTERN
 
 _LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+SiteName = Annotated[str, StringConstraints(pattern=PATTERN)]
 Reason = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True, pattern=_LINES)]
 
 
@@ -29,25 +31,63 @@ class Permissions(BaseModel):
 
 
 class Me(BaseModel):
-    """Who is logged in."""
+    """Who is logged in, and what they may do: at the site that was asked for, or at all of them.
+
+    At an archived site nobody may do more than read.
+    """
 
     name: str
     may: Permissions
+    site: str | None = None
+    archived_at: dt.datetime | None = None
+
+
+class LastRun(BaseModel):
+    """The newest run of a site."""
+
+    run_id: str
+    started_at: dt.datetime
+    outcome: OutcomeName | None
 
 
 class SiteState(BaseModel):
-    """A site, and what Airflow has of it."""
+    """A site, its last run, and what Airflow has of it."""
 
     site: str
     in_airflow: bool
     enabled: bool | None
     next_run: dt.datetime | None
+    last_run: LastRun | None
+    archived_at: dt.datetime | None
+    archived_by: str | None
+    may: Permissions
 
 
 class Sites(BaseModel):
-    """The sites that the user may see."""
+    """The sites that the user may see, and whether they may make, copy, archive and restore."""
 
     sites: list[SiteState]
+    may_oversee: bool
+
+
+class NewSite(_Body):
+    """A site that is to be made, and its administrator, whose account is made with it."""
+
+    site: SiteName
+    admin: Address
+
+
+class ArchivedSite(BaseModel):
+    """A site that was archived, and the runs that had not ended and were discarded with it."""
+
+    site: str
+    ended: list[str]
+
+
+class MadeSite(BaseModel):
+    """A site that was made or restored; its sync is off, and Airflow reads its DAGs soon."""
+
+    site: str
 
 
 class Upcoming(BaseModel):
@@ -82,6 +122,7 @@ class PreferencesState(BaseModel):
     settings: Settings
     saved_at: dt.datetime
     saved_by: str
+    archived_at: dt.datetime | None
     credited_admin_active: bool
     enabled: bool | None
     next_run: dt.datetime | None

@@ -14,7 +14,7 @@ from oneroster.api.sites import Site
 from oneroster.api.uploads import started
 from oneroster_sync import dag_names
 from oneroster_sync.notices import freshness
-from oneroster_sync.store import database, preferences
+from oneroster_sync.store import database, preferences, site_records
 
 router = APIRouter(tags=["notices"])
 
@@ -37,6 +37,7 @@ def test(site: Site, actor: Administrator) -> models.Asked:
     """Send a test message by every way that the saved preferences name."""
     with database.engine().connect() as connection:
         chosen = preferences.load(connection, site).notices
+        site_records.refuse_archived(connection, site)
     if not chosen.recipients and not chosen.channels:
         raise Problem(
             409,

@@ -4,11 +4,15 @@
 |---------------|----------------------------------------------|--------|--------------------|
 | Reader        | see preferences, runs, counts, causes        | viewer | who reads the DAG  |
 | Insider       | also see persons and rows: changes, findings | op     | Op                 |
-| Operator      | also upload, and run now                     | op     | Op                 |
+| Operator      | also upload, and run now                     | op     | Op, or who can     |
+|               |                                              |        | create on OneRoster |
 | Administrator | also save, enable, approve, discard, undo,   | admin  | Admin, or who can  |
 |               | and say who is who by ids.csv and links.csv  |        | edit on OneRoster  |
+| Overseer      | also make, copy, archive and restore sites   | admin  | the same           |
 
-Any other auth manager: nobody is an administrator.
+On FAB it can be given for one site: reading by `can read` on `DAG:oneroster_sync__<site>`, the rest
+by the same permissions on `OneRoster:<site>` in place of `OneRoster`. They count for who can read
+the site. The simple auth manager has no such limits. Any other: nobody is an administrator.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RESOURCE = "OneRoster"
-"""The resource of FAB on which `can edit` makes an administrator."""
+"""The resource of FAB on which `can edit` makes an administrator of all sites."""
 
 _FAB = "airflow.providers.fab.auth_manager.fab_auth_manager"
 _SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager"
@@ -52,6 +56,7 @@ _REFUSALS = {
     May.OPERATE: "Operators and administrators may start a sync; ask one of them.",
     May.ADMINISTER: "Only an administrator may do this; ask one.",
 }
+_NOT_EVERYWHERE = "Only an administrator of all sites may do this; ask one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,10 @@ class Actor:
 class Requires:
     """A dependency that lets a request pass whose user may do so at the site it is about."""
 
-    def __init__(self, may: May) -> None:
-        """Ask for this permission."""
+    def __init__(self, may: May, *, everywhere: bool = False) -> None:
+        """Ask for this permission, at the site alone or at all sites."""
         self.may = may
+        self._everywhere = everywhere
 
     def __call__(self, request: Request, user: GetUserDep) -> Actor:
         """Return who asks.
@@ -89,13 +95,17 @@ class Requires:
             Problem: 403, they may not.
             UnknownRunError: There is no such run.
         """
-        return require(self.may, user, _site_asked_for(request))
+        actor = require(self.may, user, _site_asked_for(request))
+        if self._everywhere and self.may not in permissions_of(user, None):
+            raise Problem(403, _NOT_EVERYWHERE, code=f"permission.{self.may}")
+        return actor
 
 
 Reader = Annotated[Actor, Depends(Requires(May.READ))]
 Insider = Annotated[Actor, Depends(Requires(May.DETAILS))]
 Operator = Annotated[Actor, Depends(Requires(May.OPERATE))]
 Administrator = Annotated[Actor, Depends(Requires(May.ADMINISTER))]
+Overseer = Annotated[Actor, Depends(Requires(May.ADMINISTER, everywhere=True))]
 
 
 def require(may: May, user: Any, site: str | None) -> Actor:
@@ -111,17 +121,24 @@ def require(may: May, user: Any, site: str | None) -> Actor:
 
 
 def permissions_of(user: Any, site: str | None) -> frozenset[May]:
-    """Return what a user may do at a site, or at any site when None."""
+    """Return what a user may do at a site; when None, what they may whatever the site is."""
     manager = get_auth_manager()
     details = DagDetails(id=dag_names.sync_dag_id(site)) if site else None
     if not manager.is_authorized_dag(method="GET", user=user, details=details):
         return frozenset()
     may = {May.READ}
-    if manager.is_authorized_connection(method="PUT", user=user):
+    if manager.is_authorized_connection(method="PUT", user=user) or _is_granted(
+        manager, "POST", site, user
+    ):
         may |= {May.DETAILS, May.OPERATE}
-    if _is_administrator(manager, user):
+    if _is_administrator(manager, user, site):
         may |= set(May)
     return frozenset(may)
+
+
+def is_under_fab() -> bool:
+    """Tell whether FAB says who may do what."""
+    return _is_a(get_auth_manager(), _FAB, "FabAuthManager")
 
 
 def asked_by(call: Callable[..., Any] | None) -> May | None:
@@ -129,15 +146,25 @@ def asked_by(call: Callable[..., Any] | None) -> May | None:
     return call.may if isinstance(call, Requires) else None
 
 
-def _is_administrator(manager: Any, user: Any) -> bool:
+def _is_administrator(manager: Any, user: Any, site: str | None) -> bool:
     """Tell whether a user is an administrator; none is under an auth manager we don't know."""
     if _is_a(manager, _SIMPLE, "SimpleAuthManager"):
         return str(user.role or "").lower() == "admin"
     if _is_a(manager, _FAB, "FabAuthManager"):
-        return any(role.name == "Admin" for role in user.roles) or bool(
-            manager.is_authorized_custom_view(method="PUT", resource_name=RESOURCE, user=user)
-        )
+        is_admin = any(role.name == "Admin" for role in user.roles)
+        return is_admin or _is_granted(manager, "PUT", site, user)
     return False
+
+
+def _is_granted(manager: Any, method: str, site: str | None, user: Any) -> bool:
+    """Tell whether FAB lets a user do so on OneRoster, as a whole or of one site."""
+    if not _is_a(manager, _FAB, "FabAuthManager"):
+        return False
+    resources = [RESOURCE, *([f"{RESOURCE}:{site}"] if site else [])]
+    return any(
+        manager.is_authorized_custom_view(method=method, resource_name=resource, user=user)
+        for resource in resources
+    )
 
 
 def _is_a(manager: Any, module: str, name: str) -> bool:

@@ -19,12 +19,15 @@ from oneroster_sync.store.database import DatabaseError
 from oneroster_sync.store.preferences import UnknownSiteError
 from oneroster_sync.store.run_lists import CursorError
 from oneroster_sync.store.runs import UnknownRunError
+from oneroster_sync.store.site_records import ArchivedSiteError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
 log = logging.getLogger(__name__)
 
+_STORAGES = {"aiobotocore", "aiohttp", "botocore", "s3fs"}
+"""The libraries of object stores whose own errors are no errors of the file system."""
 _PLACES = {"body", "query", "path", "header", "settings"}
 MEDIA_TYPE = "application/problem+json"
 
@@ -101,6 +104,7 @@ def handle_problems(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(UnknownSiteError)(_not_found)
     app.exception_handler(UnknownRunError)(_not_found)
+    app.exception_handler(ArchivedSiteError)(_archived)
     app.exception_handler(CursorError)(_bad_cursor)
     app.exception_handler(ReportGoneError)(_gone)
     for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
@@ -136,6 +140,15 @@ def _not_found(_request: Request, error: Exception) -> JSONResponse:
     return Problem(404, sentence(str(error))).answer()
 
 
+def _archived(_request: Request, error: Exception) -> JSONResponse:
+    return archived(error)
+
+
+def archived(error: Exception) -> JSONResponse:
+    """Return the answer to a request that would change an archived site."""
+    return Problem(409, sentence(str(error)), code="site.archived").answer()
+
+
 def _gone(_request: Request, error: Exception) -> JSONResponse:
     return Problem(410, f"{sentence(str(error))} The run's record stays.").answer()
 
@@ -156,8 +169,14 @@ def unanswered(error: Exception) -> JSONResponse:
 
 
 def unexpected(error: Exception) -> JSONResponse:
-    """Return the answer to what nobody foresaw; the log says what it was."""
+    """Return the answer to what nobody foresaw; the log says what it was.
+
+    A bucket that is away fails with whatever its library has for that.
+    """
     reference = _reference(error)
+    if type(error).__module__.partition(".")[0] in _STORAGES:
+        detail = f"The storage does not answer; try again in a moment ({reference})."
+        return Problem(503, detail).answer()
     detail = f"Something went wrong here; the API server's log says more under {reference}."
     return Problem(500, detail).answer()
 

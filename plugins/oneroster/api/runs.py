@@ -15,14 +15,13 @@ from oneroster_sync import dag_names
 from oneroster_sync.adoption import has_accounts
 from oneroster_sync.run_contents import read_report
 from oneroster_sync.sentences import in_one_sentence, type_of
-from oneroster_sync.store import database, preferences, run_lists, runs
+from oneroster_sync.store import database, preferences, run_lists, runs, site_records
 from oneroster_sync.store.runs import Outcome, Run, Trigger
 
 router = APIRouter(tags=["runs"])
 
-RunId = Annotated[
-    str, Path(description="Id of a run.", pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-]
+RUN_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+RunId = Annotated[str, Path(description="Id of a run.", pattern=RUN_ID)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=100, description="From the page before.")]
 _Day = Annotated[dt.date, Query(ge=dt.date(1970, 1, 1), le=dt.date(2999, 12, 31))]
@@ -138,6 +137,12 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
     )
 
 
+def _is_archived(site: str) -> bool:
+    with database.engine().connect() as connection:
+        record = site_records.find(connection, site)
+    return record is not None and record.is_archived
+
+
 def _run_of_removals(run: Run) -> str | None:
     """Return the run that brings the removals which this one left for a decision."""
     if not run.removals_wait:
@@ -180,7 +185,7 @@ def _has(run: Run, behind: dict[str, Any] | None) -> models.Has:
 
 
 def _can(run: Run, actor: Actor) -> models.Can:
-    decides = actor.is_allowed(May.ADMINISTER)
+    decides = actor.is_allowed(May.ADMINISTER) and not _is_archived(run.site)
     waits = run.outcome is Outcome.HELD and run.decision is None
     changed = run.applied_at is not None and run.outcome in _KINDS_CHANGED
     return models.Can(

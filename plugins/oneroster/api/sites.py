@@ -5,24 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any
 
-from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Path, Query
 from pydantic import ValidationError
 
-from oneroster.api import bridge, models
-from oneroster.api.permissions import (
-    Actor,
-    Administrator,
-    Insider,
-    May,
-    Reader,
-    permissions_of,
-)
+from oneroster.api import bridge, models, switches
+from oneroster.api.permissions import Actor, Administrator, Insider, May, Reader
 from oneroster.api.problems import FieldProblem, Problem, field_problems
 from oneroster_sync import schedule
 from oneroster_sync.preferences import SETTINGS, Guards, Preferences
-from oneroster_sync.store import database, preferences
-from oneroster_sync.store.sites import site_names
+from oneroster_sync.site_name import PATTERN
+from oneroster_sync.store import database, preferences, site_records
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -31,25 +23,10 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["sites"])
 
-Site = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of a site.")]
+Site = Annotated[str, Path(pattern=PATTERN, description="Name of a site.")]
 Text = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _SHOWN = 5
 _FOUND = 20
-
-
-@router.get("/me")
-def me(actor: Reader) -> models.Me:
-    """Tell who is logged in and what they may do."""
-    may = {name.value: actor.is_allowed(name) for name in May}
-    return models.Me(name=actor.name, may=models.Permissions(**may))
-
-
-@router.get("/sites")
-def sites(actor: Reader, user: GetUserDep) -> models.Sites:
-    """List the sites that the user may see."""
-    del actor
-    seen = [site for site in site_names() if May.READ in permissions_of(user, site)]
-    return models.Sites(sites=[_state(site) for site in seen])
 
 
 @router.get("/sites/{site}/preferences")
@@ -110,8 +87,10 @@ def upcoming(site: Site, body: models.Schedule, actor: Reader) -> models.Upcomin
 def enable(site: Site, body: models.Enabled, actor: Administrator) -> models.EnabledState:
     """Let scheduled syncs run, or not: this is the pause state of the scheduled DAG."""
     now = dt.datetime.now(dt.UTC)
+    switches.settle()
     with database.engine().begin() as connection:
         preferences.load(connection, site)
+        site_records.refuse_archived(connection, site)
         event = "sync_enabled" if body.enabled else "sync_disabled"
         preferences.note_event(connection, site, actor.name, event, {}, now=now)
         try:
@@ -155,6 +134,8 @@ def masked(email: str | None, actor: Actor) -> str | None:
 def _preferences(connection: Connection, site: str, actor: Actor) -> models.PreferencesState:
     chosen = preferences.load(connection, site)
     saved = preferences.saved(connection, site)
+    record = site_records.find(connection, site)
+    switches.settle()
     state = bridge.dag_state(site)
     return models.PreferencesState(
         site=site,
@@ -162,6 +143,7 @@ def _preferences(connection: Connection, site: str, actor: Actor) -> models.Pref
         settings=_shown(chosen.settings(), actor),
         saved_at=saved.at,
         saved_by=saved.by,
+        archived_at=record.archived_at if record else None,
         credited_admin_active=saved.admin_is_active,
         enabled=None if state is None else not state.is_paused,
         next_run=state.next_run if state else None,
@@ -185,16 +167,6 @@ def _upcoming(chosen: Preferences) -> list[models.Upcoming]:
         models.Upcoming(at=line.slot, skipped_because=line.skipped_because, notes=list(line.notes))
         for line in lines
     ]
-
-
-def _state(site: str) -> models.SiteState:
-    state = bridge.dag_state(site)
-    return models.SiteState(
-        site=site,
-        in_airflow=state is not None,
-        enabled=None if state is None else not state.is_paused,
-        next_run=state.next_run if state else None,
-    )
 
 
 def _save(event: dict[str, Any]) -> models.Save:

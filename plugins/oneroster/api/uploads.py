@@ -16,7 +16,7 @@ from oneroster.api.problems import Problem, sentence
 from oneroster.api.sites import Site
 from oneroster_sync import dag_names, settings, uploads
 from oneroster_sync.package.kinds import MAPPINGS, Kind
-from oneroster_sync.store import database, preferences, run_lists
+from oneroster_sync.store import database, preferences, run_lists, site_records
 
 if TYPE_CHECKING:
     from oneroster_sync.uploads import Receiving, Upload
@@ -127,8 +127,10 @@ def started(dag_id: str, conf: dict[str, Any], *, by: str) -> dict[str, str]:
 
 
 def _check_site(site: str) -> None:
+    """Go on only if there is such a site, and it is in use."""
     with database.engine().connect() as connection:
         preferences.load(connection, site)
+        site_records.refuse_archived(connection, site)
 
 
 def _check_rate(site: str, person: str) -> None:

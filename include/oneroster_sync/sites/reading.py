@@ -1,0 +1,174 @@
+"""YAML with the place of everything in it, and without what makes YAML surprising.
+
+`02:30` is a text and no number of seconds, `no` is a text and no boolean, a day is a text. Aliases
+and tags are refused, and so is a key that is given twice: what a file says stands in it as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+MOST = 1 << 20
+"""How many bytes a file may have."""
+
+Path = tuple[str | int, ...]
+_PLAIN = {
+    "tag:yaml.org,2002:null": re.compile(r"(?:~|null|Null|NULL|)$"),
+    "tag:yaml.org,2002:bool": re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"),
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?[0-9]+\.[0-9]*$"),
+}
+_TAGS = {*_PLAIN, *(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong at a place of a file: the line and the column, counted from 1."""
+
+    line: int
+    column: int
+    where: str
+    message: str
+    expected: str
+
+    def in_words(self) -> str:
+        """Return it as a sentence."""
+        place = f"line {self.line}" + (f", {self.where}" if self.where else "")
+        return f"{place}: {self.message}; expected {self.expected}"
+
+
+class WrongFileError(Exception):
+    """The file can't be used; `wrong` lists all that is wrong in it, with the places."""
+
+    def __init__(self, wrong: list[Wrong]) -> None:
+        """Refuse the file for these reasons."""
+        self.wrong = tuple(sorted(wrong, key=lambda it: (it.line, it.column, it.where)))
+        super().__init__("\n".join(it.in_words() for it in self.wrong))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file says, and where each part of it stands."""
+
+    value: Any
+    places: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    def wrong(self, path: Path, message: str, expected: str) -> Wrong:
+        """Return what is wrong at a path, placed at the nearest part of it that the file has."""
+        at = path
+        while at and at not in self.places:
+            at = at[:-1]
+        line, column = self.places.get(at, (1, 1))
+        where = ".".join(map(str, path[1:] if path[:1] == ("sites",) else path))
+        return Wrong(line, column, where, message, expected)
+
+
+def read(content: bytes) -> Document:
+    """Read a file.
+
+    Raises:
+        WrongFileError: It is no YAML of the kind that is taken.
+    """
+    if len(content) > MOST:
+        raise WrongFileError([Wrong(1, 1, "", "the file is too large", f"{MOST:,} bytes at most")])
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise WrongFileError([Wrong(line, 1, "", "this is no UTF-8", "UTF-8")]) from None
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        reading = _Reading()
+        value = reading.of(root, ()) if root is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        told = error.problem or "this can't be read"
+        raise WrongFileError([Wrong(line, column, "", told, "YAML")]) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        told = "there is a character that YAML has not"
+        told = "this is too deep" if isinstance(error, RecursionError) else told
+        line = text[: getattr(error, "position", 0)].count("\n") + 1
+        raise WrongFileError([Wrong(line, 1, "", told, "YAML")]) from None
+    if reading.found:
+        raise WrongFileError(reading.found)
+    return Document(value, reading.places)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes what stands in the file, and no more."""
+
+    yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012  so declared there
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse an alias: it would make more of a file than what stands in it."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            told = "aliases (*name) are not taken: write it out"
+            raise yaml.composer.ComposerError(None, None, told, mark)
+        return super().compose_node(parent, index)
+
+
+for _tag, _pattern in _PLAIN.items():
+    _Loader.add_implicit_resolver(_tag, _pattern, None)
+
+
+class _Reading:
+    """Makes values of nodes, and notes where each stands and what is wrong."""
+
+    def __init__(self) -> None:
+        self.places: dict[Path, tuple[int, int]] = {}
+        self.found: list[Wrong] = []
+
+    def of(self, node: yaml.Node, path: Path) -> Any:
+        self.places.setdefault(path, _place(node))
+        if node.tag not in _TAGS:
+            self._note(node, path, f"the tag {node.tag} is not taken", "a value without a tag")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.of(inner, (*path, number)) for number, inner in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for key, inner in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._note(key, path, "a key is a list or a mapping", "a name")
+                continue
+            name = str(key.value)
+            here = (*path, name)
+            if name in value:
+                first = self.places[here][0]
+                told = f"{name} stands here for the second time, first in line {first}"
+                self._note(key, here, told, "each name once")
+                continue
+            self.places[here] = _place(key)
+            value[name] = self.of(inner, here)
+        return value
+
+    def _note(self, node: yaml.Node, path: Path, message: str, expected: str) -> None:
+        line, column = _place(node)
+        where = ".".join(map(str, path[1:] if path[:1] == ("sites",) else path))
+        self.found.append(Wrong(line, column, where, message, expected))
+
+
+def _scalar(node: Any) -> Any:
+    text = str(node.value)
+    if node.tag.endswith(":null"):
+        return None
+    if node.tag.endswith(":bool"):
+        return text.lower() == "true"
+    if node.tag.endswith((":int", ":float")) and node.style is None:
+        number = _PLAIN[node.tag].match(text)
+        return text if number is None else int(text) if node.tag.endswith("int") else float(text)
+    return text
+
+
+def _place(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1

@@ -1,0 +1,123 @@
+"""Everything that people can ask the API for, with who may and what they are then told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oneroster.api.permissions import May
+
+if TYPE_CHECKING:
+    from live import Person
+
+MARK = "zqmark"
+"""Stands in names and addresses that not everybody may see."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that people do, how it is asked for, and the answer to those who may."""
+
+    name: str
+    method: str
+    path: str
+    may: May
+    status: int = 200
+    body: Any = None
+    content: bytes | None = None
+    route: May | None = None
+    """What the route asks of everybody, where some of what it does takes more."""
+
+    def send(self, who: Person, runs: dict[str, str]) -> Any:
+        """Ask for it."""
+        more: dict[str, Any] = {"content": self.content} if self.content else {}
+        if self.body is not None:
+            more = {"json": self.body}
+        headers = {} if who.token else {"Sec-Fetch-Site": "same-origin"}
+        return who.send(self.method, self.path.format(**runs), headers=headers, **more)
+
+
+SITE, RUN = "sites/default", "runs/{applied}"
+SCHEDULE = {"days": ["monday"], "time_utc": "02:00"}
+TAKEN = {"site": "other", "admin": "a@example.org"}
+NOTHING = {"version": 0, "settings": {}}
+USERS = b"sourcedId,role,givenName,familyName,email\nu1,teacher,U,One,u1@example.org\n"
+IDS, LINKS = b"kind,oldSourcedId,newSourcedId\n", b"email,sourcedId\n"
+ACTIONS = [
+    Action("see oneself", "GET", "me", May.READ),
+    Action("see sites", "GET", "sites", May.READ),
+    Action("read preferences", "GET", f"{SITE}/preferences", May.READ),
+    Action("preview", "POST", f"{SITE}/preferences/upcoming", May.READ, body=SCHEDULE),
+    Action("list runs", "GET", f"{SITE}/runs", May.READ),
+    Action("trend", "GET", f"{SITE}/trend", May.READ),
+    Action("freshness", "GET", f"{SITE}/freshness", May.READ),
+    Action("limits", "GET", f"{SITE}/uploads/limits", May.READ),
+    Action("run detail", "GET", RUN, May.READ),
+    Action("causes", "GET", f"{RUN}/causes", May.READ),
+    Action("report", "GET", f"{RUN}/report", May.READ),
+    Action("data docs", "GET", f"{RUN}/report/docs.zip", May.READ),
+    Action("a DAG run", "GET", "dag-runs/oneroster_sync__default/none", May.READ, 404),
+    Action("description", "GET", "openapi.json", May.READ),
+    Action("saves", "GET", f"{SITE}/preferences/saves", May.DETAILS),
+    Action("changes", "GET", f"{RUN}/changes", May.DETAILS),
+    Action("findings", "GET", f"{RUN}/findings", May.DETAILS),
+    Action("findings.csv", "GET", f"{RUN}/findings.csv", May.DETAILS),
+    Action("adoption", "GET", f"{RUN}/adoption", May.DETAILS),
+    Action("adoption.csv", "GET", f"{RUN}/adoption.csv", May.DETAILS),
+    Action("log", "GET", f"{RUN}/log", May.DETAILS, 404),
+    Action("search", "GET", f"{SITE}/records?q=a", May.DETAILS),
+    Action("story", "GET", f"{SITE}/records/user/{{user}}", May.DETAILS),
+    Action("upload", "POST", f"{SITE}/uploads?kind=users", May.OPERATE, 202, content=USERS),
+    Action("run now", "POST", f"{SITE}/runs", May.OPERATE, 409),
+    *(
+        Action(
+            kind,
+            "POST",
+            f"{SITE}/uploads?kind={kind}",
+            May.ADMINISTER,
+            202,
+            content=content,
+            route=May.OPERATE,
+        )
+        for kind, content in (("ids", IDS), ("links", LINKS))
+    ),
+    Action("save", "PUT", f"{SITE}/preferences", May.ADMINISTER, 422, body=NOTHING),
+    Action("enable", "PUT", f"{SITE}/enabled", May.ADMINISTER, body={"enabled": False}),
+    Action("test message", "POST", f"{SITE}/notices/test", May.ADMINISTER, 409),
+    Action("accounts", "GET", f"{SITE}/accounts", May.ADMINISTER),
+    Action("create", "POST", "sites", May.ADMINISTER, 409, body=TAKEN),
+    Action("copy", "POST", f"{SITE}/copy", May.ADMINISTER, 409, body=TAKEN),
+    Action("archive", "POST", "sites/nowhere/archive", May.ADMINISTER, 404),
+    Action("restore", "POST", f"{SITE}/restore", May.ADMINISTER, 409),
+    Action(
+        "approve",
+        "POST",
+        "runs/{held}/approve",
+        May.ADMINISTER,
+        409,
+        body={"plan_hash": "0" * 64},
+    ),
+    Action("discard", "POST", f"{RUN}/discard", May.ADMINISTER, 409, body={}),
+    Action("undo", "POST", "runs/{held}/undo", May.ADMINISTER, 409, body={}),
+]
+"""The answer to those who may need be no success: 409 says that the state forbids what they may."""
+PLACELESS = {("GET", "me"), ("GET", "sites"), ("GET", "openapi.json")}
+"""What is about no site in particular; everybody who sees any site may ask for it."""
+OVERSEERS = {"create", "copy", "archive", "restore"}
+"""What takes an administrator of all sites."""
+_NAMES = {"dag_id": "oneroster_upload__default", "dag_run_id": "none", "kind": "user"}
+
+
+def routes_about(document: dict[str, Any], about: dict[str, str]) -> list[tuple[str, str]]:
+    """Return method and path of every operation of an OpenAPI document, about these things.
+
+    A parameter that nobody thought of is an error here.
+    """
+    names = {**_NAMES, **about}
+    found = [
+        (method.upper(), path.removeprefix("/api/v1/").format(**names))
+        for path, methods in document["paths"].items()
+        for method in methods
+    ]
+    assert len(found) > len(ACTIONS) - 8
+    return [route for route in found if route not in PLACELESS]

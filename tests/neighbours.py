@@ -1,0 +1,85 @@
+"""Two sites that are as like as can be, and a picture of all that is one of them's.
+
+Both have the same sourcedIds, addresses, course codes, files and preferences, a run that was
+applied, one with errors, one that was undone, one that is held and one that was rejected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from conftest import ADMIN, Site
+from oneroster_sync import settings
+from oneroster_sync.store import database
+from roster_of import NEXT_DAY, SCHOOL, changed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EMPTY = {"users.csv": SCHOOL["users.csv"].splitlines()[0] + "\n"}
+WRONG = changed(NEXT_DAY, "courses.csv", "art,Art", "art,")
+_COLUMNS = """
+select table_name, array_agg(column_name::text) from information_schema.columns
+where table_schema = 'public' and table_name in (
+    select table_name from information_schema.tables
+    where table_schema = 'public' and table_type = 'BASE TABLE')
+group by table_name
+"""
+_OF_SITE = "select t::text from {table} t where site = :site order by 1"
+_OF_RUNS = """
+select t::text from {table} t
+where run_id in (select run_id from runs where site = :site) order by 1
+"""
+WITHOUT = {"oneroster_schema_version"}
+"""Tables that have nothing of any site."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One of the two sites, with its runs by what became of them."""
+
+    site: Site
+    runs: dict[str, str]
+
+
+def make_neighbour(name: str, folder: Path) -> Neighbour:
+    """Make a site with a history; it takes the same whatever its name."""
+    folder.mkdir(exist_ok=True)
+    site = Site(name, folder)
+    assert site.command("init", "--admin", ADMIN)[0] == 0
+    assert site.command("preferences", "--set", 'notices={"recipients": ["it@x.org"]}')[0] == 0
+    runs = {
+        "applied": site.sync(SCHOOL),
+        "errors": site.sync(WRONG),
+        "undone": site.sync(NEXT_DAY),
+        "rejected": site.sync(folder / "none.zip"),
+    }
+    runs["undo"] = site.command("undo", runs["undone"]["run_id"])[1]
+    runs["held"] = site.sync(EMPTY)
+    assert [run["outcome"] for run in runs.values()] == [
+        *("succeeded", "succeeded_with_errors", "succeeded", "rejected", "succeeded", "held")
+    ]
+    query = "select id from users where site = :site and sourced_id = 'ann'"
+    ((user,),) = site.rows(query)
+    return Neighbour(site, {**{k: run["run_id"] for k, run in runs.items()}, "user": str(user)})
+
+
+def picture_of(site: str) -> dict[str, Any]:
+    """Return every row and every file that is a site's: table → rows, path → sha256."""
+    found: dict[str, Any] = {}
+    with database.engine().connect() as connection:
+        for table, columns in connection.execute(sa.text(_COLUMNS)):
+            if table in WITHOUT:
+                continue
+            query = _OF_SITE if "site" in columns else _OF_RUNS
+            rows = connection.execute(sa.text(query.format(table=table)), {"site": site})
+            found[table] = list(rows.scalars())
+    for part in settings.storage().iterdir():
+        for file in sorted((part / site).rglob("*")) if (part / site).exists() else ():
+            if file.is_file():
+                found[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found

@@ -1,0 +1,295 @@
+"""No site sees, changes or delays another one, however alike the two are.
+
+What is asked of Airflow's pages and of the API is in test_isolation_api.py; here it is the command
+line, the product's own functions, the locks and the storage.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+import sqlalchemy as sa
+
+from conftest import ADMIN
+from neighbours import EMPTY, Neighbour, make_neighbour, picture_of
+from oneroster_sync import decisions, notices, retention, settings, stages
+from oneroster_sync.cli import main
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.site_name import SiteNameError
+from oneroster_sync.store import database, history, preferences, turns
+from oneroster_sync.sync import Request, what_waits
+from oneroster_sync.undo import Part
+from oneroster_sync.uploads import forget, sweep
+from roster_of import NEXT_DAY, SCHOOL, now, request_of, said
+from site_files import SiteFile, sites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+IDS = {"ids.csv": "kind,oldSourcedId,newSourcedId\nuser,bob,bobby\n"}
+LINKS = {"links.csv": "email,sourcedId\nbob@x.org,bob\n"}
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Neighbour:
+    """The site at which things are done."""
+    return make_neighbour("isolated-a", tmp_path_factory.mktemp("ours") / "a")
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Neighbour:
+    """The site at which nothing may be seen of it."""
+    return make_neighbour("isolated-b", tmp_path_factory.mktemp("theirs") / "b")
+
+
+@pytest.fixture
+def untouched(theirs: Neighbour) -> Iterator[None]:
+    """Everything of their site is byte for byte the same afterwards."""
+    before = picture_of(theirs.site.name)
+    yield
+    assert picture_of(theirs.site.name) == before
+
+
+def test_the_picture_holds_every_table(ours: Neighbour, theirs: Neighbour) -> None:
+    """Each table has rows of both sites, or is known to be filled by nothing that is done here."""
+    picture = picture_of(theirs.site.name)
+    empty = {name for name, rows in picture.items() if isinstance(rows, list) and not rows}
+    assert empty <= {"notices", "orgs", "roles"}
+    assert {"users", "runs", "findings", "causes", "changes", "events", "sites"} <= set(picture)
+    assert sum(isinstance(value, str) for value in picture.values()) > 10, "files are in it too"
+    mine = picture_of(ours.site.name)
+    names = {name for name, rows in picture.items() if isinstance(rows, list)}
+    assert {name: len(mine[name]) for name in names} == {name: len(picture[name]) for name in names}
+
+
+def package(files: dict[str, str]) -> Callable[[Neighbour], str]:
+    """Return what writes a package for a command."""
+    return lambda here: str(here.site.package(files))
+
+
+def csv(files: dict[str, str]) -> Callable[[Neighbour], str]:
+    """Return what writes a lone file for a command."""
+    (name,) = files
+    return lambda here: str(here.site.package(files) / name)
+
+
+def run(name: str) -> Callable[[Neighbour], str]:
+    """Return what names a run for a command."""
+    return lambda here: here.runs[name]
+
+
+WORDS: list[tuple[Any, ...]] = [
+    ("init", "--admin", ADMIN),
+    ("validate", package(SCHOOL)),
+    ("plan", package(NEXT_DAY)),
+    ("adoption", run("held")),
+    ("adoption", run("held"), "--csv"),
+    ("history",),
+    ("explain", "ann"),
+    ("explain", "ann@x.org"),
+    ("database-url",),
+    ("preferences",),
+    ("preferences", "--set", "time_utc=05:55"),
+    ("preferences", "--set", 'guards.raised={"percent": 100}'),
+    ("discard", run("held")),
+    ("sync", package(NEXT_DAY)),
+    ("undo", run("errors")),
+    ("undo", run("applied"), "--kind", "assignment", "--changed-too"),
+    ("undo", run("applied"), "--record", "ann"),
+    ("sync", csv(IDS), "--kind", "ids"),
+    ("sync", csv(LINKS), "--kind", "links"),
+    ("sync", package(EMPTY)),
+    ("approve", lambda here: here.site.command("history")[1]["runs"][0]["run_id"]),
+    ("erase", "ann", "--reason", "asked for"),
+    ("tidy",),
+]
+"""Every command, so that it does something where it can."""
+
+
+def test_every_command_is_tried() -> None:
+    """A new command has to be tried here too."""
+    assert {words[0] for words in WORDS} | {"sites"} == set(main.commands)
+    group = main.commands["sites"]
+    assert isinstance(group, click.Group)
+    assert set(group.commands) == {words[0] for words in SITES_WORDS}
+
+
+def test_no_command_touches_or_tells_of_another_site(
+    ours: Neighbour, theirs: Neighbour, untouched: None
+) -> None:
+    """All commands one after the other: nothing of theirs is changed, and nothing of it is told."""
+    did = []
+    for words in WORDS:
+        told = [word(ours) if callable(word) else word for word in words]
+        code, output = said(ours.site, *told)
+        did.append((words[0], code))
+        assert code in {0, 1, 3, 4}, output
+        assert theirs.site.name not in output, told
+        assert not [run for run in theirs.runs.values() if len(run) > 9 and run in output], told
+    assert {name for name, code in did if code == 0} >= {
+        *("sync", "plan", "undo", "discard", "approve", "erase", "explain", "adoption", "tidy"),
+    }, did
+
+
+SITES_WORDS: list[tuple[str, ...]] = [
+    ("list",),
+    ("create", "isolated-c", "--admin", ADMIN),
+    ("copy", "isolated-a", "isolated-d", "--admin", ADMIN),
+    ("archive", "isolated-d"),
+    ("restore", "isolated-d"),
+    ("archive", "isolated-c"),
+    ("plan", "{file}"),
+    ("apply", "{file}"),
+    ("export", "isolated-a"),
+]
+
+
+def test_no_command_about_sites_touches_another_site(
+    ours: Neighbour, untouched: None, tmp_path: Path
+) -> None:
+    """Made, copied, archived, planned and applied: the neighbour stays as it is."""
+    file = SiteFile(tmp_path / "sites.yaml")
+    file.write("isolated-a:\n  time_utc: 03:33\nisolated-c:\n  archived: false")
+    for words in SITES_WORDS:
+        code, told = sites(*(word.format(file=file.path) for word in words))
+        assert code == 0, told
+    assert "isolated-b" not in sites("export", "isolated-a")[1]["file"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("approve",), ("discard",), ("undo",), ("adoption",), ("undo", "--kind", "user")],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("of", ["held", "applied", "undone"])
+def test_a_run_of_another_site_is_none(
+    ours: Neighbour, theirs: Neighbour, untouched: None, words: tuple[str, ...], of: str
+) -> None:
+    """Whoever names the site gets runs of that site only."""
+    code, output = said(ours.site, words[0], theirs.runs[of], *words[1:])
+    assert code == 1
+    assert f"of site {ours.site.name}" in output
+
+
+def test_removals_of_another_site_are_not_brought(
+    ours: Neighbour, theirs: Neighbour, untouched: None
+) -> None:
+    """Neither an undo nor the removals of their run can be asked for here."""
+    from oneroster_sync.store.runs import UnknownRunError
+    from oneroster_sync.sync import begin
+
+    of_theirs = stages.find(theirs.runs["applied"])
+    assert what_waits(of_theirs, "any") is None
+    asked = request_of(ours.site, SCHOOL)
+    parts: list[dict[str, Any]] = [{name: of_theirs.run_id} for name in ("undoes", "removals_of")]
+    for part in parts:
+        with pytest.raises(UnknownRunError):
+            begin(replace(asked, package=None, undo_of=Part(), **part), now=now())
+
+
+def test_what_is_asked_about_a_record_is_of_its_site(ours: Neighbour, theirs: Neighbour) -> None:
+    """Records have numbers that go through all sites: those of theirs are none of ours."""
+    with database.engine().connect() as connection:
+        mine = history.tell(connection, theirs.site.name, "user", int(theirs.runs["user"]))
+        assert mine is not None
+        assert history.tell(connection, ours.site.name, "user", int(theirs.runs["user"])) is None
+        runs = {change["run_id"] for change in mine["changes"]}
+        runs |= {finding["run_id"] for finding in mine["findings"]}
+        assert runs
+        assert runs <= set(theirs.runs.values())
+
+
+def test_what_is_due_here_is_not_told_there(
+    ours: Neighbour, theirs: Neighbour, untouched: None
+) -> None:
+    """Notices, expiry and retention of one site leave the other as it is."""
+    later = now() + dt.timedelta(days=30)
+    with database.engine().connect() as connection:
+        due = notices.of_site(connection, ours.site.name, base_url="http://x", now=later)
+    assert due
+    for notice in due:
+        assert theirs.site.name not in notice.message.text()
+        notices.tell(notice, lambda _message: 1, now=later)
+    held = ours.site.sync(EMPTY)
+    decisions.expire(held["run_id"], now=later)
+    swept = retention.sweep(ours.site.name, now=later + dt.timedelta(days=3650))
+    assert swept.findings + swept.changes > 0
+    sweep(ours.site.name, now=later)
+
+
+@pytest.mark.parametrize(
+    "name", ["../isolated-b", "isolated-b/", "./isolated-b", "ISOLATED-B", "isolated-\u044c", "*"]
+)
+def test_no_path_leads_to_another_site(
+    ours: Neighbour, theirs: Neighbour, untouched: None, name: str
+) -> None:
+    """What would be another site's folder is made of no name, whoever asks for it."""
+    for ask in (
+        lambda: RunFolder.of(name, theirs.runs["applied"]),
+        lambda: retention.sweep(name, now=now() + dt.timedelta(days=3650)),
+        lambda: sweep(name, now=now() + dt.timedelta(days=3650)),
+        lambda: forget(name, str(settings.storage())),
+    ):
+        with pytest.raises(SiteNameError):
+            ask()
+
+
+def twins() -> tuple[str, str]:
+    """Return two names that have the same hash of 32 bits."""
+    query = """
+    select min(name), max(name) from (select 'twin-' || n as name from generate_series(1, 300000) n)
+    group by hashtext(name) having count(*) > 1 limit 1
+    """
+    with database.engine().connect() as connection:
+        first, second = connection.execute(sa.text(query)).one()
+    return first, second
+
+
+@pytest.mark.parametrize("alike", [False, True], ids=["any names", "names of one short hash"])
+def test_no_lock_of_one_site_is_in_the_way_of_another(alike: bool) -> None:  # noqa: FBT001
+    """While one site is at work and in a transaction, the other goes through all it does."""
+    here, there = twins() if alike else ("lock-a", "lock-b")
+    done = threading.Event()
+
+    def work() -> None:
+        with (
+            turns.turn(database.engine(), there, wait_s=0),
+            database.engine().begin() as connection,
+        ):
+            connection.execute(sa.text("set local lock_timeout = '10s'"))
+            preferences.make_site(connection, there, ADMIN, now=now())
+            database.lock_site(connection, there)
+        done.set()
+
+    with turns.turn(database.engine(), here), database.engine().begin() as connection:
+        preferences.make_site(connection, here, ADMIN, now=now())
+        database.lock_site(connection, here)
+        worker = threading.Thread(target=work)
+        worker.start()
+        worker.join(60)
+        assert done.is_set()
+
+
+def test_a_sync_goes_through_while_another_site_is_locked(
+    ours: Neighbour, theirs: Neighbour, tmp_path: Path
+) -> None:
+    """All six stages, while the other site's turn, its roster and its row are held."""
+    from oneroster_sync import sync as syncing
+
+    with (
+        turns.turn(database.engine(), theirs.site.name),
+        database.engine().begin() as connection,
+    ):
+        database.lock_site(connection, theirs.site.name)
+        connection.execute(
+            sa.text("select 1 from sites where site = :site for update"),
+            {"site": theirs.site.name},
+        )
+        request: Request = request_of(ours.site, NEXT_DAY)
+        assert syncing.sync(request, clock=now).outcome is not None

@@ -1,0 +1,333 @@
+"""Sites: made, copied, archived and restored; an archived one rests, and can be read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import ADMIN, Site
+from databases import fresh_database, using
+from oneroster_sync import decisions, settings, stages
+from oneroster_sync.run_folder import ForeignPackageError
+from oneroster_sync.site_name import SiteNameError
+from oneroster_sync.sites import keeping
+from oneroster_sync.store import database, preferences, site_records, turns
+from oneroster_sync.store.sites import site_names
+from oneroster_sync.sync import begin
+from roster_of import NEXT_DAY, SCHOOL, diffed, now, request_of, reviewed, said
+from site_files import sites, sites_said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EMPTY = {"users.csv": SCHOOL["users.csv"].splitlines()[0] + "\n"}
+NAMES = [
+    "No Spaces",
+    "UPPER",
+    "../b",
+    "b/../c",
+    "..",
+    "",
+    "x" * 64,
+    "b\n",
+    "bé",
+    "\uff42",
+    "\u0430",
+    "-b",
+]
+"""Names that lead elsewhere, look like another one, or differ from it in their letters' size."""
+
+
+def listed() -> dict[str, dict[str, Any]]:
+    """Return what `sites list` tells, by name."""
+    return {found["site"]: found for found in sites("list")[1]["sites"]}
+
+
+def another(site: Site) -> Site:
+    """Return a site of that name plus a word, which is not made."""
+    return Site(f"{site.name}-other", site.folder)
+
+
+def test_a_site_is_made_with_an_administrator_of_its_own(site: Site) -> None:
+    """`create` makes a site with default preferences; the audit tells who made it."""
+    made = another(site)
+    assert sites("create", made.name, "--admin", "boss@x.org") == (0, {"site": made.name})
+    query = "select email, role, managed from users where site = :site"
+    assert made.rows(query) == [("boss@x.org", "administrator", False)]
+    told = made.rows("select event from events where site = :site order by id")
+    assert told == [("preferences_saved",), ("site_created",)]
+    assert listed()[made.name]["archived_at"] is None
+    assert made.name in site_names()
+    code, words = sites_said("create", made.name, "--admin", "boss@x.org")
+    assert (code, "there is a site" in words) == (1, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_leads_elsewhere_is_no_site(name: str) -> None:
+    """No command takes it, and no folder is made of it."""
+    assert sites_said("create", "--admin", "a@x.org", "--", name)[0] == 2
+    assert said(Site(name, None), "tidy")[0] == 2  # type: ignore[arg-type]
+    assert said(Site(name, None), "history")[0] == 2  # type: ignore[arg-type]
+    for part in ("runs", "uploads"):
+        with pytest.raises(SiteNameError):
+            settings.storage_of(part, name)
+
+
+def test_an_administrator_has_an_address(site: Site) -> None:
+    """A site is not made for somebody who can't be written to."""
+    code, words = sites_said("create", another(site).name, "--admin", "the boss")
+    assert (code, "e-mail address" in words) == (1, True)
+    assert another(site).name not in listed()
+
+
+def test_a_copy_has_the_preferences_and_nothing_else(site: Site) -> None:
+    """Neither roster nor runs nor a limit that was raised for a while come with them."""
+    site.sync(SCHOOL)
+    raised = 'guards.raised={"percent": 100, "until": null}'
+    chosen = ("time_utc=04:15", "source=/srv/sis", 'days=["sunday"]', raised)
+    for setting in chosen:
+        assert site.command("preferences", "--set", setting)[0] == 0
+    code, told = sites("copy", site.name, another(site).name, "--admin", "own@x.org")
+    assert (code, told["same_source"]) == (0, True)
+    copied = another(site)
+    theirs, ours = site.command("preferences")[1], copied.command("preferences")[1]
+    assert ours["guards"].pop("raised") is None
+    assert theirs["guards"].pop("raised") is not None
+    own = {"site", "version", "credited_admin"}
+    assert {k: v for k, v in ours.items() if k not in own} == {
+        k: v for k, v in theirs.items() if k not in own
+    }
+    assert ours["credited_admin"] == "own@x.org"
+    assert (copied.users(), copied.courses()) == ({}, {})
+    assert copied.command("history")[1]["runs"] == []
+    details = copied.rows("select details from events where site = :site and event = 'site_copied'")
+    assert details == [({"from": site.name},)]
+
+
+def test_what_is_not_there_is_not_copied(site: Site) -> None:
+    """The error names the site, and nothing is made."""
+    code, words = sites_said("copy", "nowhere", another(site).name, "--admin", "own@x.org")
+    assert (code, "no site 'nowhere'" in words) == (1, True)
+    assert another(site).name not in listed()
+
+
+def test_an_archived_site_rests_and_can_be_read(site: Site) -> None:
+    """No command begins a run or changes a preference; all that reads goes on to work."""
+    run = site.sync(SCHOOL)
+    assert sites("archive", site.name)[1] == {"site": site.name, "ended": []}
+    for words in (
+        ("sync", site.package(NEXT_DAY)),
+        ("plan", site.package(NEXT_DAY)),
+        ("undo", run["run_id"]),
+        ("preferences", "--set", "time_utc=05:00"),
+    ):
+        code, told = said(site, *words)
+        assert (code, f"oneroster sites restore {site.name}" in told) == (1, True), words
+    assert len(site.command("history")[1]["runs"]) == 1
+    assert site.command("explain", "ann")[0] == 0
+    assert site.command("preferences")[1]["site"] == site.name
+    assert site.users() == dict.fromkeys(("ann", "bob", "cec"), "active")
+    assert site.command("tidy")[0] == 0
+    found = listed()[site.name]
+    assert found["archived_by"].endswith("on the command line")
+    assert found["last_run"]["run_id"] == run["run_id"]
+    assert sites("archive", site.name)[0] == 0, "a second time changes nothing"
+
+
+def test_an_archived_site_has_no_dags_and_no_schedule(site: Site) -> None:
+    """The DAG file does not build it, and the timetable has no next run for it."""
+    assert site.name in site_names()
+    assert preferences.read(site.name) is not None
+    sites("archive", site.name)
+    assert site.name not in site_names()
+    assert preferences.read(site.name) is None
+
+
+def test_a_restored_site_is_switched_off(site: Site) -> None:
+    """Until Airflow's own switch was put off nothing is scheduled; then it may be put on."""
+    sites("archive", site.name)
+    assert sites("restore", site.name) == (0, {"site": site.name})
+    assert site.name in site_names()
+    assert preferences.read(site.name) is None
+    with database.engine().begin() as connection:
+        assert site_records.all_sites(connection)[site.name].off_asked
+        site_records.note_switched(connection, site.name)
+    assert preferences.read(site.name) is not None
+    assert site.sync(SCHOOL)["outcome"] == "succeeded"
+    code, words = sites_said("restore", site.name)
+    assert (code, "is in use" in words) == (1, True)
+
+
+def test_a_plan_that_waits_is_discarded_with_its_site(site: Site) -> None:
+    """It says who archived the site; nobody can approve it, then or after a restore."""
+    site.sync(SCHOOL)
+    held = site.sync(EMPTY)
+    assert held["outcome"] == "held"
+    assert sites("archive", site.name)[1]["ended"] == [held["run_id"]]
+    run = stages.find(held["run_id"])
+    assert (run.outcome, run.decision) == ("discarded", None)
+    assert "archived the site" in run.reasons[0]
+    assert len(run.holds) == len(held["reasons"])
+    sites("restore", site.name)
+    code, words = said(site, "approve", held["run_id"])
+    assert (code, "archived the site" in words) == (1, True)
+    assert set(site.users().values()) == {"active"}
+
+
+def test_an_approval_that_was_not_applied_yet_is_discarded(site: Site) -> None:
+    """What was approved a moment before is not applied a moment later."""
+    site.sync(SCHOOL)
+    run = reviewed(site, EMPTY)
+    assert run.plan_hash
+    decisions.note_approval(run.run_id, by="boss", now=now(), plan_hash=run.plan_hash)
+    approved = stages.find(run.run_id)
+    sites("archive", site.name)
+    assert stages.find(run.run_id).outcome == "discarded"
+    with pytest.raises(Exception, match="has ended: discarded"):
+        stages.apply(approved, now=now())
+    assert set(site.users().values()) == {"active"}
+
+
+def test_a_run_between_two_stages_ends(site: Site) -> None:
+    """Its next stage finds that it has ended, and does nothing."""
+    run = diffed(site, SCHOOL)
+    sites("archive", site.name)
+    run = stages.find(run.run_id)
+    assert (run.outcome, run.applied_at) == ("discarded", None)
+    run = stages.record(stages.apply(stages.review(run, now=now()), now=now()), now=now())
+    assert run.outcome == "discarded"
+    assert site.users() == {}
+
+
+def test_a_stage_at_work_is_waited_for(site: Site) -> None:
+    """Archiving takes its turn after the stage that is at work, and gives up in time."""
+    began, go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with turns.turn(database.engine(), site.name):
+            began.set()
+            go.wait(60)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    began.wait(60)
+    with pytest.raises(turns.BusyError):
+        keeping.archive(site.name, by="boss", now=now(), wait_s=0)
+    assert listed()[site.name]["archived_at"] is None
+    go.set()
+    keeping.archive(site.name, by="boss", now=now())
+    worker.join()
+    assert listed()[site.name]["archived_by"] == "boss"
+
+
+def test_what_was_asked_for_before_is_not_done_after(site: Site) -> None:
+    """A run that waited in Airflow all the time has to be asked for again."""
+    earlier = now() - dt.timedelta(minutes=5)
+    sites("archive", site.name)
+    sites("restore", site.name)
+    request = replace(request_of(site, SCHOOL), asked_at=earlier)
+    with pytest.raises(site_records.ArchivedSiteError, match="ask for it again"):
+        begin(request, now=now())
+    assert begin(replace(request, asked_at=now()), now=now()).outcome is None
+
+
+def test_no_run_begins_while_its_site_is_being_archived(site: Site) -> None:
+    """Who begins at the same moment waits for the answer, and is refused."""
+    refused: list[str] = []
+
+    def start() -> None:
+        try:
+            begin(request_of(site, SCHOOL), now=now())
+        except site_records.ArchivedSiteError as error:
+            refused.append(str(error))
+
+    with database.engine().begin() as connection:
+        site_records.lock_list(connection)
+        keeping.put_away(connection, [site.name], by="boss", now=now())
+        starter = threading.Thread(target=start)
+        starter.start()
+        starter.join(1)
+        assert starter.is_alive()
+    starter.join(60)
+    assert len(refused) == 1
+    assert site.rows("select 1 from runs where site = :site") == []
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """A database in which there is no site yet."""
+    with fresh_database() as url, using(url):
+        yield
+
+
+def test_the_last_site_in_use_stays(alone: None) -> None:
+    """`default` can't be archived while it is the only one, and afterwards no other can be."""
+    assert sites("list")[1] == {"sites": []}
+    assert site_names() == ["default"]
+    sites("create", "default", "--admin", ADMIN)
+    code, words = sites_said("archive", "default")
+    assert (code, "the last site in use" in words) == (1, True)
+    sites("create", "north", "--admin", ADMIN)
+    assert sites("archive", "default")[0] == 0
+    assert site_names() == ["north"]
+    assert sites("archive", "north")[0] == 1
+    assert sites("restore", "default")[0] == 0
+    assert site_names() == ["default", "north"]
+
+
+def test_two_people_do_not_archive_the_last_two(alone: None) -> None:
+    """At the same moment, one of them is told that one site is needed."""
+    for name in ("east", "west"):
+        sites("create", name, "--admin", ADMIN)
+    ended: list[str] = []
+
+    def put_away(name: str) -> None:
+        try:
+            keeping.archive(name, by="boss", now=now())
+        except keeping.LastSiteError:
+            ended.append(name)
+
+    people = [threading.Thread(target=put_away, args=(name,)) for name in ("east", "west")]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert len(ended) == 1
+    assert site_names() == ["default", *ended]
+
+
+def test_names_are_remembered_while_the_database_is_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archived site does not come back because the database is being restarted."""
+    sites("archive", site.name)
+    before = site_names()
+    monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert site_names() == before
+    assert site.name not in before
+
+
+def test_the_storage_of_another_site_is_no_package(site: Site, tmp_path: Path) -> None:
+    """A run reads what was uploaded to its own site, and of the storage nothing else."""
+    theirs = settings.storage_of("uploads", "theirs") / "x" / "users.csv"
+    theirs.parent.mkdir(parents=True, exist_ok=True)
+    theirs.write_text(SCHOOL["users.csv"])
+    linked = tmp_path / "users.csv"
+    linked.symlink_to(theirs.path)
+    around = f"{settings.storage_of('uploads', site.name).path}/../theirs/x/users.csv"
+    for package in (theirs.path, f"file://{theirs.path}", str(linked), around):
+        asked = replace(request_of(site, SCHOOL), package=package, run_id=str(uuid.uuid4()))
+        with pytest.raises(ForeignPackageError):
+            begin(asked, now=now())
+    code, words = said(site, "sync", theirs.path, "--kind", "users")
+    assert (code, "upload it to this site" in words) == (1, True)
+    site.command("preferences", "--set", f"source={theirs.parent.path}")
+    scheduled = replace(request_of(site, SCHOOL), package=None)
+    with pytest.raises(ForeignPackageError):
+        begin(scheduled, now=now())

@@ -1,0 +1,310 @@
+"""Sites from a file: what would change is shown, exactly that is done, and faults have a line."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import ADMIN, Site
+from databases import fresh_database, using
+from oneroster_sync.sites.reading import WrongFileError, read
+from roster_of import SCHOOL
+from site_files import SiteFile, sites, sites_said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EMPTY = {"users.csv": SCHOOL["users.csv"].splitlines()[0] + "\n"}
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """A database with the sites `north` and `south`."""
+    with fresh_database() as url, using(url):
+        for name in ("north", "south"):
+            assert sites("create", name, "--admin", ADMIN)[0] == 0
+        yield
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> SiteFile:
+    """A file that says nothing yet."""
+    return SiteFile(tmp_path / "sites.yaml")
+
+
+def north(tmp_path: Path) -> Site:
+    """The site `north`."""
+    return Site("north", tmp_path)
+
+
+def test_what_would_change_is_told_by_site_and_preference(file: SiteFile) -> None:
+    """Old and new value of each; what the file does not say stays, and is not told."""
+    file.write("""
+        north:
+          time_utc: 02:45
+          guards:
+            users: {percent: 15}
+        south:
+          source: /srv/sis
+        west:
+          credited_admin: west@x.org
+          scope: users
+    """)
+    told = file.plan()
+    assert told["outcome"] == "planned"
+    assert [(site["site"], site["actions"]) for site in told["sites"]] == [
+        ("north", ["change"]),
+        ("south", ["change"]),
+        ("west", ["create"]),
+    ]
+    assert [site["changes"] for site in told["sites"]] == [
+        [
+            {"preference": "time_utc", "before": "02:00", "after": "02:45"},
+            {"preference": "guards.users.percent", "before": 10.0, "after": 15.0},
+        ],
+        [{"preference": "source", "before": None, "after": "/srv/sis"}],
+        [
+            {"preference": "credited_admin", "before": None, "after": "west@x.org"},
+            {"preference": "scope", "before": "users_and_courses", "after": "users"},
+        ],
+    ]
+    words = sites_said("plan", file.path)[1]
+    assert '  time_utc: "02:00" → "02:45"' in words
+    assert f"--plan {told['plan_hash']}" in words
+    assert sites("list")[1]["sites"] == [
+        {"site": name, "archived_at": None, "archived_by": None, "last_run": None}
+        for name in ("north", "south")
+    ], "nothing was changed by looking"
+
+
+def test_what_was_planned_is_done_once(file: SiteFile, tmp_path: Path) -> None:
+    """The apply tells the plan that it did; afterwards every site is as the file says."""
+    file.write("""
+        north:
+          time_utc: "03:30"
+        west:
+          credited_admin: west@x.org
+    """)
+    planned = file.plan()
+    done = file.apply("--plan", planned["plan_hash"])
+    assert done == {**planned, "outcome": "succeeded"}
+    assert north(tmp_path).command("preferences")[1]["time_utc"] == "03:30"
+    west = Site("west", tmp_path)
+    assert west.command("preferences")[1]["credited_admin"] == "west@x.org"
+    assert file.plan()["outcome"] == file.apply()["outcome"] == "no_changes"
+    query = "select actor from events where site = :site order by id desc limit 1"
+    assert west.rows(query)[0][0].endswith("on the command line, by sites.yaml")
+
+
+def test_another_plan_than_the_one_looked_at_is_refused(file: SiteFile, tmp_path: Path) -> None:
+    """Somebody saved in between, or the file was changed: look again; nothing is done."""
+    file.write("north: {time_utc: '03:30'}")
+    looked_at = file.plan()["plan_hash"]
+    assert north(tmp_path).command("preferences", "--set", "scope=users")[0] == 0
+    code, words = sites_said("apply", file.path, "--plan", looked_at)
+    assert (code, "look at the plan again" in words) == (1, True)
+    assert north(tmp_path).command("preferences")[1]["time_utc"] == "02:00"
+    looked_at = file.plan()["plan_hash"]
+    file.write("north: {time_utc: '03:31'}")
+    assert sites_said("apply", file.path, "--plan", looked_at)[0] == 1
+
+
+def test_a_site_that_is_not_in_the_file_stays(file: SiteFile, tmp_path: Path) -> None:
+    """Unless it is asked for: then it is archived, and what waits there is discarded."""
+    south = Site("south", tmp_path)
+    south.sync(SCHOOL)
+    held = south.sync(EMPTY)
+    assert held["outcome"] == "held"
+    file.write("north:")
+    assert file.plan()["outcome"] == "no_changes"
+    planned = file.plan("--archive-missing")
+    assert [(site["site"], site["actions"]) for site in planned["sites"]] == [
+        ("south", ["archive"])
+    ]
+    assert sites("apply", file.path, "--plan", planned["plan_hash"])[0] == 1, "another plan"
+    file.apply("--archive-missing", "--plan", planned["plan_hash"])
+    assert south.command("history")[1]["runs"][0]["outcome"] == "discarded"
+    assert file.plan("--archive-missing")["outcome"] == "no_changes"
+
+
+def test_a_file_archives_and_restores(file: SiteFile) -> None:
+    """`archived` says so; what is not said leaves it as it is."""
+    assert file.write("south: {archived: true}").apply()["sites"][0]["actions"] == ["archive"]
+    assert file.write("south:").plan()["outcome"] == "no_changes"
+    file.write("south:\n  time_utc: 04:00")
+    assert file.wrong() == [(3, "south")]
+    file.write("south:\n  archived: false\n  time_utc: 04:00")
+    assert file.apply()["sites"][0]["actions"] == ["restore", "change"]
+
+
+def test_the_last_site_is_not_archived_by_a_file(file: SiteFile) -> None:
+    """All or nothing: the other changes of the file are not made either."""
+    file.write("north: {archived: true}\nsouth: {archived: true}")
+    code, words = sites_said("apply", file.path)
+    assert (code, "the last site in use" in words) == (1, True)
+    assert {site["archived_at"] for site in sites("list")[1]["sites"]} == {None}
+    file.write("""
+        north: {archived: true}
+        south: {archived: true}
+        west: {credited_admin: w@x.org}
+    """)
+    assert len(file.apply()["sites"]) == 3
+
+
+def test_what_is_exported_changes_nothing(file: SiteFile, tmp_path: Path) -> None:
+    """Whatever was chosen: export, then plan, is empty; the words of people survive."""
+    note = "ends: {never} # 12:30, 'yes' é 日"
+    wished = {
+        "time_utc": "12:30",
+        "days": ["sunday", "monday"],
+        "source": "sftp://sis.example.org/exports",
+        "source_connection": "sis",
+        "pause_windows": [{"first_on": "2027-06-15", "last_on": "2027-08-15", "note": note}],
+        "notices": {"recipients": ["on@x.org"], "channels": ["slack"], "errors_from": 3},
+        "guards": {"raised": {"percent": 100, "until": "2027-01-31", "note": "null"}},
+        "create_only_until": "2027-09-01",
+        "stale_after_days": None,
+    }
+    file.write_all(yaml.safe_dump({"version": 1, "sites": {"north": wished}}))
+    file.apply()
+    sites("archive", "south")
+    file.write_all(sites("export")[1]["file"])
+    assert file.plan()["outcome"] == "no_changes"
+    assert file.plan("--archive-missing")["outcome"] == "no_changes"
+    assert north(tmp_path).command("preferences")[1]["pause_windows"][0]["note"] == note
+    text = sites_said("export", "north")[1]
+    assert "source_connection: sis" in text
+    assert "south:" not in text
+
+
+def test_an_exported_installation_is_made_anew(file: SiteFile) -> None:
+    """The file of one installation makes the same sites in an empty one."""
+    file.write("north: {time_utc: '12:30', source: /srv/sis}").apply()
+    file.write_all(sites("export")[1]["file"])
+    with fresh_database() as url, using(url):
+        assert [site["actions"] for site in file.apply()["sites"]] == [["create"], ["create"]]
+        assert sites("export")[1]["file"] == file.path.read_text("utf-8")
+
+
+def test_no_secret_is_exported(file: SiteFile, tmp_path: Path) -> None:
+    """A source that was stored with a password, as none can be any more, is left out and named."""
+    from oneroster_sync.store import database
+
+    with database.engine().begin() as connection:
+        connection.exec_driver_sql(
+            "update preferences set source = 'sftp://me:zqsecret@sis.example.org/o' "
+            "where site = 'north'"
+        )
+    text = sites("export")[1]["file"]
+    assert "zqsecret" not in text
+    assert "may hold a secret: the sources of north" in text
+    file.write_all(text)
+    assert file.plan()["outcome"] == "no_changes"
+
+
+WRONG = [
+    ("north:\n  time_utcc: 02:00", [(4, "north.time_utcc")], "time_utc, perhaps"),
+    ("north:\n  time_utc: 25:00", [(4, "north.time_utc")], "valid time"),
+    ("north:\n  scope: some", [(4, "north.scope")], "'users', 'users_and_courses'"),
+    ("north:\n  days: [monday, someday]", [(4, "north.days.1")], "'monday', 'tuesday'"),
+    ("north:\n  guards:\n    user: {}", [(5, "north.guards.user")], "users, perhaps"),
+    (
+        "north:\n  guards:\n    users:\n      percent: 101",
+        [(6, "north.guards.users.percent")],
+        "less than or equal to 100",
+    ),
+    ("north:\n  archived: maybe", [(4, "north.archived")], "true or false"),
+    ("north:\nsouth:\nnorth:", [(5, "north")], "each name once"),
+    ("north:\n  scope: users\n  scope: users", [(5, "north.scope")], "each name once"),
+    ("North: {}", [(3, "North")], "small letters"),
+    ("../b: {}", [(3, "../b")], "small letters"),
+    ("north: [1]", [(3, "north")], "preferences by name"),
+    ("west: {}", [(3, "west.credited_admin")], "whose account is made"),
+    ("west: {credited_admin: me}", [(3, "west.credited_admin")], "e-mail address"),
+    ("west:\n  archived: true", [(4, "west.archived")], "a site that is there"),
+    ("north: {credited_admin: no@x.org}", [(3, "north.credited_admin")], "an active account"),
+    ("north:\n  source: sftp://me:pw@h/o", [(4, "north.source")], "another value"),
+    ("north: &a {}\nsouth: *a", [(4, "")], "YAML"),
+    ("north: !!python/object:os.system {}", [(3, "north")], "without a tag"),
+    ("north: {", [(4, "")], "YAML"),
+    (
+        "north:\n  nonsense: 1\nsouth:\n  rubbish: 2",
+        [(4, "north.nonsense"), (6, "south.rubbish")],
+        "one of credited_admin",
+    ),
+    (
+        "north:\n  time_utc: 99:00\nsouth:\n  scope: x",
+        [(4, "north.time_utc"), (6, "south.scope")],
+        "valid time",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "places", "expected"), WRONG, ids=[it[0] for it in WRONG])
+def test_what_is_wrong_is_told_with_its_line(
+    file: SiteFile, text: str, places: list[tuple[int, str]], expected: str
+) -> None:
+    """Every fault has its line and says what was expected; a value is never repeated."""
+    file.write(text)
+    assert file.wrong() == places
+    code, words = sites_said("plan", file.path)
+    assert code == 4
+    assert f"{file.path}:{places[0][0]}:" in words
+    assert expected in words
+    assert "Nothing was changed." in words
+    assert "me:pw" not in words
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", 1),
+        (b"sites: {}", 1),
+        (b"version: 2\nsites: {}", 1),
+        (b"version: true\nsites: {}", 1),
+        (b"version: 1\nsites: {}\nother: 1", 3),
+        (b"version: 1\nsites: {}\n---\nversion: 1", 3),
+        (b"version: 1\nsites:\n  north: {note: \xff}", 3),
+        (b"version: 1\nsites:\n  north: {note: \x01}", 3),
+        (b"[" * 5000, 1),
+        (b"# " + b"x" * (1 << 20), 1),
+    ],
+)
+def test_what_is_no_such_file_is_refused(file: SiteFile, content: bytes, line: int) -> None:
+    """Whatever the bytes are, the answer is a place in the file and no stack trace."""
+    file.path.write_bytes(content)
+    assert [at for at, _ in file.wrong()] == [line]
+
+
+def test_a_file_that_is_not_there_is_a_wrong_use(file: SiteFile) -> None:
+    """The command says which file."""
+    code, words = sites_said("plan", file.path)
+    assert (code, str(file.path) in words) == (2, True)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    """Nothing that a file holds is a defect of ours."""
+    with contextlib.suppress(WrongFileError):
+        read(content)
+
+
+_PLAIN: Any = st.none() | st.booleans() | st.integers() | st.text()
+_VALUES: Any = st.recursive(
+    _PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_VALUES)
+def test_what_is_written_is_what_is_read(value: Any) -> None:
+    """Every text and number that the export writes is read as the same."""
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+    assert read(text.encode()).value == value

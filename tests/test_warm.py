@@ -1,0 +1,62 @@
+"""What runs the tasks has loaded before what they need, and starts Airflow as ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from oneroster_sync.store import database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Site
+
+HEAVY = {
+    "airflow",
+    "great_expectations",
+    "jinja2",
+    "marshmallow",
+    "numpy",
+    "pandas",
+    "psycopg",
+    "pyarrow",
+    "pydantic",
+    "sqlalchemy",
+}
+SYNC = """
+import sys
+from oneroster_sync import warm
+warm.load()
+before = set(sys.modules)
+from oneroster_sync.cli import main
+sys.argv = ["oneroster", "-q", "sync", "--site", sys.argv[1], sys.argv[2]]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}), file=sys.stderr)
+"""
+
+
+def test_a_sync_loads_nothing_of_weight_any_more(site: Site, data: Path) -> None:
+    """All six stages run, and of the big libraries not one module is missing before."""
+    done = subprocess.run(
+        [sys.executable, "-c", SYNC, site.name, str(data / "school-small-1.1.zip")],
+        env={**os.environ, "ONEROSTER_DATABASE_URL": database.url()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert HEAVY.isdisjoint(done.stderr.splitlines()[-1].split())
+
+
+def test_airflow_is_started_as_it_would_be() -> None:
+    """Behind the module stands Airflow's own command line, with its arguments."""
+    command = [sys.executable, "-m", "oneroster_sync.warm", "scheduler", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "airflow scheduler" in done.stdout
+    assert "--skip-serve-logs" in done.stdout
