@@ -23,6 +23,7 @@ from oneroster_sync import stages
 from oneroster_sync import sync as syncing
 from oneroster_sync.store import database
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
+from servers import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -270,6 +271,21 @@ def test_turn_ends_with_its_holder(school: Site) -> None:
         assert outcome(school, run_id)[0] == "failed"
     second.process.communicate(timeout=WAIT_S)
     assert second.process.returncode == 0
+    assert_next_day(school)
+
+
+@pytest.mark.case("b39")
+def test_the_server_drops_what_a_dead_process_was_at(school: Site) -> None:
+    """A killed apply is over within seconds, also while it waits for a lock that others hold."""
+    lock = MOMENTS_OF_APPLY["after everything, before its version"]
+    with holding(school, lock) as connection:
+        victim = Victim(school, "sync", school.package(NEXT_DAY))
+        pid = wait_until_blocked(connection)
+        victim.wait_for("within the site's limits")
+        victim.kill()
+        query = "select pid from pg_stat_activity where pid = :pid"
+        until(lambda: school.rows(query, pid=pid) == [])
+    assert school.sync(NEXT_DAY)["outcome"] == "succeeded"
     assert_next_day(school)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -50,6 +50,7 @@ def engine() -> Engine:
     made = sa.create_engine(
         _with_driver(url()), pool_pre_ping=True, pool_size=2, hide_parameters=True
     )
+    sa.event.listen(made, "connect", _notice_when_we_die)
     try:
         with made.connect() as connection:
             number = int(connection.scalar(sa.text("show server_version_num")) or 0)
@@ -62,6 +63,24 @@ def engine() -> Engine:
         ) from error
     migrate(made)
     return made
+
+
+_NOTICE = """
+    set tcp_keepalives_idle = 60;
+    set tcp_keepalives_interval = 10;
+    set tcp_keepalives_count = 6;
+    set client_connection_check_interval = '5s';
+"""
+
+
+def _notice_when_we_die(connection: Any, _record: object) -> None:
+    """Have the server notice soon that this process or its machine is gone.
+
+    Until then it would hold the locks and the turn of a dead worker: for hours when the machine
+    vanished, and for as long as a statement takes, or waits, when the process did.
+    """
+    connection.execute(_NOTICE)
+    connection.commit()
 
 
 def migrate(engine: Engine) -> None:
