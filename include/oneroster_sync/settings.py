@@ -49,8 +49,14 @@ def database_url() -> str | None:
 
 
 def storage() -> UPath:
-    """Return the root under which packages, snapshots, plans and reports are kept."""
-    return UPath(os.environ.get("ONEROSTER_STORAGE_URL") or (home() / "storage").as_uri())
+    """Return the root under which packages, snapshots, plans and reports are kept.
+
+    What an object store holds is asked anew each time: another machine may have written meanwhile.
+    """
+    url = os.environ.get("ONEROSTER_STORAGE_URL") or (home() / "storage").as_uri()
+    if url.startswith(("/", "file:")):
+        return UPath(url)
+    return UPath(url, protocol=None, use_listings_cache=False)
 
 
 def expectations() -> Path:

@@ -190,12 +190,17 @@ def sweep(site: str, *, now: dt.datetime) -> None:
     root = _folder(site)
     for folder in root.iterdir() if root.exists() else ():
         with contextlib.suppress(OSError):
-            if now.timestamp() - folder.stat().st_mtime > _KEPT.total_seconds():
+            if now.timestamp() - _touched_at(folder) > _KEPT.total_seconds():
                 _remove(folder)
 
 
 def _folder(site: str) -> UPath:
     return settings.storage() / "uploads" / site
+
+
+def _touched_at(folder: UPath) -> float:
+    """Return when a file of a folder was last written; an object store dates no folder."""
+    return max(file.stat().st_mtime for file in [*folder.iterdir()] or [folder])
 
 
 def _is_local(path: UPath) -> bool:

@@ -42,7 +42,7 @@ _REFUSALS = {
     403: "The user may not do this.",
     404: "There is no such site, run or record.",
     422: "The request is not valid.",
-    503: "The roster database does not answer.",
+    503: "The roster database or the storage does not answer.",
 }
 
 

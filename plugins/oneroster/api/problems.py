@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_STORAGES = {"aiobotocore", "aiohttp", "botocore", "s3fs"}
+"""The libraries of object stores whose own errors are no errors of the file system."""
 _PLACES = {"body", "query", "path", "header", "settings"}
 MEDIA_TYPE = "application/problem+json"
 
@@ -156,8 +158,14 @@ def unanswered(error: Exception) -> JSONResponse:
 
 
 def unexpected(error: Exception) -> JSONResponse:
-    """Return the answer to what nobody foresaw; the log says what it was."""
+    """Return the answer to what nobody foresaw; the log says what it was.
+
+    A bucket that is away fails with whatever its library has for that.
+    """
     reference = _reference(error)
+    if type(error).__module__.partition(".")[0] in _STORAGES:
+        detail = f"The storage does not answer; try again in a moment ({reference})."
+        return Problem(503, detail).answer()
     detail = f"Something went wrong here; the API server's log says more under {reference}."
     return Problem(500, detail).answer()
 

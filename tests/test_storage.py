@@ -1,0 +1,132 @@
+"""The storage in a bucket: what one machine writes another reads, and nothing goes early."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import fsspec
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from oneroster.api.problems import unexpected
+from oneroster_sync import uploads
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.run_folder import RunFolder
+from roster_of import SCHOOL, changed, now
+from servers import BUCKET, HOST, S3, closed_port, s3_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Site
+
+USERS = SCHOOL["users.csv"].encode()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[S3]:
+    """An S3 server."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(running: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The storage of this process, in a bucket that the environment names."""
+    monkeypatch.setenv("ONEROSTER_STORAGE_URL", f"s3://{BUCKET}/oneroster")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", running.key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", running.secret)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.filesystem("s3", skip_instance_cache=True).clear_instance_cache()
+    return running
+
+
+def uploaded(bucket: S3) -> list[str]:
+    """Return the keys of all uploads."""
+    return [key for key in bucket.keys() if "/uploads/" in key]  # noqa: SIM118
+
+
+def receive(site: Site, kind: Kind = Kind.USERS) -> str:
+    """Upload a users.csv, said to be of a kind, and return its package."""
+    with uploads.Receiving(site.name, kind) as receiving:
+        receiving.write(USERS)
+        return receiving.finish().package
+
+
+@pytest.mark.case("b40")
+def test_an_upload_waits_in_the_bucket(bucket: S3, site: Site) -> None:
+    """An upload is one whole object, which another upload's tidying leaves alone for a week."""
+    package = receive(site)
+    assert uploaded(bucket) == [package.removeprefix(f"s3://{BUCKET}/")]
+    uploads.sweep(site.name, now=now())
+    uploads.sweep(site.name, now=now() + dt.timedelta(days=6))
+    assert len(uploaded(bucket)) == 1
+    uploads.sweep(site.name, now=now() + dt.timedelta(days=8))
+    assert uploaded(bucket) == []
+
+
+def test_an_upload_that_was_read_is_forgotten(bucket: S3, site: Site) -> None:
+    """The object goes when its run has ended, and no other's."""
+    first, second = receive(site), receive(site)
+    uploads.forget(site.name, first)
+    assert uploaded(bucket) == [second.removeprefix(f"s3://{BUCKET}/")]
+    uploads.forget(site.name, second)
+    assert uploaded(bucket) == []
+
+
+def test_an_upload_that_is_refused_leaves_nothing(bucket: S3, site: Site) -> None:
+    """A file of another kind is told as such, and the bucket is as before."""
+    before = bucket.keys()
+    with pytest.raises(uploads.WrongKindError):
+        receive(site, Kind.PACKAGE)
+    assert bucket.keys() == before
+
+
+def test_a_bucket_that_is_away_is_told_as_such(
+    bucket: S3, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload is answered with what to do, not with a fault of ours; a sync is tried again."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{HOST}:{closed_port()}")
+    fsspec.filesystem("s3", skip_instance_cache=True).clear_instance_cache()
+    with pytest.raises(EndpointConnectionError) as failure:
+        receive(site)
+    answer = unexpected(failure.value)
+    assert answer.status_code == 503
+    assert b"The storage does not answer" in answer.body
+
+
+@pytest.mark.case("b40")
+def test_what_another_machine_wrote_is_seen_at_once(bucket: S3, site: Site) -> None:
+    """Nothing is remembered of what was not there, or was there, a moment ago."""
+    folder = RunFolder.of(site.name, "run")
+    assert not folder.exists()
+    assert folder.packed("report") is None
+    assert folder.read_tables("plan") == {}
+    key = f"oneroster/runs/{site.name}/run"
+    bucket.put(f"{key}/report/index.html", b"<html>")
+    bucket.put(f"{key}/report.json", b"[1]")
+    assert folder.exists()
+    assert folder.packed("report") is not None
+    assert folder.read_json("report") == [1]
+    for part in ("report/index.html", "report.json"):
+        bucket.client.delete_object(Bucket=BUCKET, Key=f"{key}/{part}")
+    assert not folder.exists()
+    assert folder.packed("report") is None
+
+
+@pytest.mark.case("b40")
+def test_a_site_lives_in_the_bucket(bucket: S3, site: Site) -> None:
+    """Sync, undo, tidying and erasure work where runs keep their files in a bucket."""
+    run = site.sync(SCHOOL)
+    assert run["outcome"] == "succeeded"
+    plan = [key for key in bucket.keys() if f"{run['run_id']}/plan/" in key]  # noqa: SIM118
+    assert plan
+    fewer = changed(SCHOOL, "users.csv", "cec,true,aide,cpoe,Cec,Poe,cec@x.org\n", "")
+    fewer = changed(fewer, "enrollments.csv", "e3,a1,cec,aide\n", "")
+    assert site.sync(fewer)["outcome"] == "succeeded"
+    assert site.users()["cec"] == "inactive"
+    assert site.command("erase", "cec")[0] == 0
+    assert site.command("tidy")[0] == 0
+    assert site.sync(fewer)["outcome"] == "no_changes"
