@@ -1,25 +1,37 @@
-# One image for all of Airflow's services: the locked dependencies, our package, plugin and DAGs.
+# One image for all of Airflow's services: what the lock pins, our package, plugin, DAGs and suites.
 FROM python:3.11-slim-bookworm
 
+# Volumes take over the owner of the folder that they are mounted at.
 RUN useradd --create-home --uid 50000 oneroster \
-    && mkdir -p /opt/oneroster /var/lib/oneroster \
-    && chown oneroster /var/lib/oneroster
+    && install --directory --owner oneroster --group oneroster --mode 0750 \
+        /var/lib/oneroster \
+        /var/lib/oneroster/airflow \
+        /var/lib/oneroster/home \
+        /var/lib/oneroster/logs \
+        /var/lib/oneroster/storage
 
 WORKDIR /opt/oneroster
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt
+
+# The part of the lock that production needs: the same pins and hashes, without the tests' tools.
+COPY deploy/requirements.txt deploy/requirements.txt
+RUN pip install --no-cache-dir --require-hashes --no-deps -r deploy/requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY include include
 COPY dags dags
 COPY plugins plugins
 COPY expectations expectations
-RUN pip install --no-cache-dir --no-deps -e .
+COPY deploy/prepare.sh deploy/prepare.sh
+RUN pip install --no-cache-dir --no-deps --editable . \
+    && python -m compileall -q include plugins
 
-USER oneroster
+USER 50000
 ENV AIRFLOW_HOME=/var/lib/oneroster/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/oneroster/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/oneroster/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
-    ONEROSTER_HOME=/var/lib/oneroster
-ENTRYPOINT ["airflow"]
+    AIRFLOW__LOGGING__BASE_LOG_FOLDER=/var/lib/oneroster/logs \
+    ONEROSTER_HOME=/var/lib/oneroster/home \
+    PYTHONPATH=/opt/oneroster/plugins \
+    PYTHONWARNINGS=ignore:GitWildMatchPattern:DeprecationWarning
+CMD ["airflow", "version"]

@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test long year browser pictures bench bench-pages check lock clean
+.PHONY: help setup demo up down status test long year browser redis pictures bench bench-pages check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -65,7 +65,7 @@ status: setup ## tell what is running
 test: setup browser ## run all tests (ARGS="-k name" for some)
 	$(RUN) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
-long: setup browser ## run the tests that take minutes
+long: setup browser redis ## run the tests that take minutes
 	$(RUN) -m pytest -m long $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
@@ -83,6 +83,17 @@ browser: ## make sure that there is a Chromium for the tests
 	fi; \
 	echo "The tests drive a Chromium, and there is none: install one (on Debian: apt-get install chromium)," >&2; \
 	echo "or name it: CHROMIUM=/path/to/chromium make test" >&2; exit 1
+
+# The long tests run production's services as processes, and Celery needs its broker.
+redis: ## make sure that there is a redis-server for the long tests
+	@if command -v redis-server >/dev/null; then exit 0; fi; \
+	sudo=; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
+	if command -v apt-get >/dev/null && $$sudo true 2>/dev/null; then \
+		echo "==> Redis, the broker of the tests' workers"; \
+		$$sudo apt-get update -qq && $$sudo sh -c 'RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server' >/dev/null && exit 0; \
+	fi; \
+	echo "The long tests need redis-server, and there is none: install it (on Debian: apt-get install redis-server;" >&2; \
+	echo "on macOS: brew install redis)." >&2; exit 1
 
 pictures: setup browser ## take the pictures of the documentation anew
 	$(RUN) tests/take_pictures.py
@@ -106,11 +117,14 @@ check: setup ## lint, formatting, types and the direction of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-lock: setup ## upgrade every pin of requirements.txt
+lock: setup ## upgrade every pin of requirements.txt, and of the image's part of it
 	$(RUN) -m venv build/lock
 	build/lock/bin/pip install --quiet --upgrade uv
 	build/lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 		--all-extras --custom-compile-command "make lock" -o requirements.txt pyproject.toml
+	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--extra cluster --extra sources --constraint requirements.txt \
+		--custom-compile-command "make lock" -o deploy/requirements.txt pyproject.toml
 
 clean: ## remove .venv and all caches; data in .oneroster stays
 	@if [ -e $(VENV)/.done ]; then $(LOCAL) down; fi

@@ -1,4 +1,4 @@
-"""The project keeps its own house: generated pages, the Docker layout, the size of rooms."""
+"""The project keeps its own house: generated pages, the size of rooms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from catalogue import inputs
 from catalogue.page import PAGE, as_markdown
@@ -51,32 +50,3 @@ def test_every_design_page_is_listed() -> None:
 def test_no_room_is_too_large(path: Path) -> None:
     """A module that passes 400 lines is two modules."""
     assert len(path.read_text("utf-8").splitlines()) <= 400
-
-
-def test_the_docker_layout_has_all_of_airflow() -> None:
-    """Every service of Airflow runs from our image, and secrets come from outside."""
-    text = (PROJECT / "docker-compose.yaml").read_text("utf-8")
-    services = yaml.safe_load(text)["services"]
-    commands = {name: service.get("command") for name, service in services.items()}
-    assert commands == {
-        "postgres": None,
-        "migrate": ["db", "migrate"],
-        "api-server": ["api-server"],
-        "scheduler": ["scheduler"],
-        "dag-processor": ["dag-processor"],
-        "triggerer": ["triggerer"],
-    }
-    asked = set(re.findall(r"\$\{([A-Z_]+)", text))
-    offered = set(
-        re.findall(r"^([A-Z_]+)=", (PROJECT / ".env.example").read_text("utf-8"), re.MULTILINE)
-    )
-    assert asked == offered
-
-
-def test_the_image_holds_what_the_sync_needs() -> None:
-    """The folders that run are copied into the image, and the tests are not."""
-    copied = re.findall(r"^COPY (\S+)", (PROJECT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
-    assert {"include", "dags", "plugins", "expectations", "requirements.txt"} <= set(copied)
-    ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
-    assert ignored[0] == "*"
-    assert "!tests" not in ignored

