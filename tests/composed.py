@@ -88,7 +88,7 @@ def filled(text: str, variables: Mapping[str, str]) -> str:
 
 def make_env(folder: Path) -> dict[str, str]:
     """Make .env in a folder by the command that .env.example gives, and return what it holds."""
-    (command,) = re.findall(r"(?m)^# +(umask 077; awk .*)$", OFFERED.read_text("utf-8"))
+    (command,) = re.findall(r"(?m)^# +(\(umask 077; awk .*)$", OFFERED.read_text("utf-8"))
     (folder / OFFERED.name).write_bytes(OFFERED.read_bytes())
     subprocess.run(["/bin/sh", "-euc", command], cwd=folder, check=True)
     return variables_of((folder / ".env").read_text("utf-8"))

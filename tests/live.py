@@ -145,7 +145,7 @@ class Live:
         run = self.api.trigger(UPLOAD, {"package": str(package), "kind": kind})
         return self.wait(run)
 
-    def wait(self, run: Run) -> Run:
+    def wait(self, run: Run, *, within_s: float = 150) -> Run:
         """Wait for a run to end, or to wait for a decision."""
 
         def stands_still() -> Run | None:
@@ -153,7 +153,7 @@ class Live:
             asks = self.states(run).get(QUESTION) == "awaiting_input"
             return now if asks or now.has_ended else None
 
-        return wait_for(stands_still)
+        return wait_for(stands_still, within_s=within_s)
 
     def follow(self, started: Mapping[str, Any]) -> dict[str, Any]:
         """Follow what the API started, as a page does, and return the run when it stands still."""

@@ -32,7 +32,8 @@ def shell_lines(page: Path) -> Iterator[list[str]]:
     for block in re.findall(r"(?ms)^ *```sh\n(.*?)^ *```", page.read_text("utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            yield words[: words.index(">")] if ">" in words else words
+            ends = [words.index(sign) for sign in "<>" if sign in words]
+            yield words[: min(ends, default=len(words))]
 
 
 def commands_of(page: Path) -> list[list[str]]:

