@@ -1,7 +1,7 @@
 """No site sees, changes or delays another one, however alike the two are.
 
-What is asked of Airflow's pages and of the API is in test_isolation_api.py; here it is the command
-line, the product's own functions, the locks and the storage.
+What people of one site may ask of the API is in test_api_permissions.py, which walks all of its
+routes; here it is the command line, the product's own functions, the locks and the storage.
 """
 
 from __future__ import annotations
