@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import ADMIN
-from neighbours import EMPTY, Neighbour, make_neighbour, picture_of
+from neighbours import DELTA, EMPTY, Neighbour, make_neighbour, picture_of
 from oneroster_sync import decisions, notices, retention, settings, stages
 from oneroster_sync.cli import main
 from oneroster_sync.run_folder import RunFolder
@@ -104,6 +104,7 @@ WORDS: list[tuple[Any, ...]] = [
     ("preferences", "--set", 'guards.raised={"percent": 100}'),
     ("discard", run("held")),
     ("sync", package(NEXT_DAY)),
+    ("sync", package(DELTA)),
     ("undo", run("errors")),
     ("undo", run("applied"), "--kind", "assignment", "--changed-too"),
     ("undo", run("applied"), "--record", "ann"),
@@ -113,6 +114,7 @@ WORDS: list[tuple[Any, ...]] = [
     ("approve", lambda here: here.site.command("history")[1]["runs"][0]["run_id"]),
     ("erase", "ann", "--reason", "asked for"),
     ("tidy",),
+    ("migrate",),
 ]
 """Every command, so that it does something where it can."""
 
