@@ -15,12 +15,19 @@ import sqlalchemy as sa
 from conftest import ADMIN, Site
 from oneroster_sync import settings
 from oneroster_sync.store import database
-from roster_of import NEXT_DAY, SCHOOL, changed
+from roster_of import NEXT_DAY, SCHOOL, as_delta, changed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 EMPTY = {"users.csv": SCHOOL["users.csv"].splitlines()[0] + "\n"}
+DELTA = as_delta(
+    "1.1",
+    {
+        "users.csv": "sourcedId,status,dateLastModified,enabledUser,role,username,givenName,"
+        "familyName,email\ncec,active,2026-11-20T08:00:00.000Z,true,aide,cpoe,Cecily,Poe,cec@x.org\n"
+    },
+)
 WRONG = changed(NEXT_DAY, "courses.csv", "art,Art", "art,")
 _COLUMNS = """
 select table_name, array_agg(column_name::text) from information_schema.columns
@@ -59,9 +66,11 @@ def make_neighbour(name: str, folder: Path) -> Neighbour:
         "rejected": site.sync(folder / "none.zip"),
     }
     runs["undo"] = site.command("undo", runs["undone"]["run_id"])[1]
+    runs["delta"] = site.sync(DELTA)
     runs["held"] = site.sync(EMPTY)
     assert [run["outcome"] for run in runs.values()] == [
-        *("succeeded", "succeeded_with_errors", "succeeded", "rejected", "succeeded", "held")
+        *("succeeded", "succeeded_with_errors", "succeeded", "rejected"),
+        *("succeeded", "succeeded", "held"),
     ]
     query = "select id from users where site = :site and sourced_id = 'ann'"
     ((user,),) = site.rows(query)

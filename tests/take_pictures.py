@@ -89,6 +89,7 @@ def main() -> None:
                 _take(page, live.origin, theme, held["run_id"], newest["run_id"], teacher["id"])
                 _take_trust(page, live.origin, theme, held, newest["run_id"])
                 _take_settings(page, live.origin, theme)
+                _take_sites(page, live.origin, theme)
 
 
 def _take_before(page: Page, origin: str, theme: str) -> None:
@@ -101,6 +102,13 @@ def _take_before(page: Page, origin: str, theme: str) -> None:
     page.get_by_text("The first sync runs on").wait_for()
     page.get_by_role("button", name="Switch on", exact=True).click(trial=True)
     _keep(page, "switch-on", theme, height=640)
+
+
+def _take_sites(page: Page, origin: str, theme: str) -> None:
+    """Look at the list of all sites, and keep what is seen."""
+    _look(page, f"{origin}/plugin/oneroster/sites", "New site…")
+    page.locator("tbody tr").first.wait_for()
+    _keep(page, "sites", theme, height=420)
 
 
 def _take_first(page: Page, origin: str, theme: str, first: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi.routing import APIRoute
+from playwright.sync_api import expect
 
 from actions import ACTIONS, MARK, OVERSEERS, PLACELESS, Action, routes_about
+from browser import browsing
 from golden.school import SCHOOL, added, folder_of, person
 from live import PROBLEM, QUESTION, UPLOAD, Live, Person, running
 from oneroster.api.app import PREFIX, create_app, permission
@@ -79,7 +82,10 @@ def make_logins(live: Live) -> None:
     roles = {
         "Keeper": [("can_read", "DAGs"), ("can_edit", "OneRoster")],
         "Stranger": [("can_read", "DAG:oneroster_sync__other")],
-        "Chief": [("can_read", "DAG:oneroster_sync__other"), ("can_edit", "OneRoster:other")],
+        "Chief": [
+            *(("can_read", name) for name in ("DAG:oneroster_sync__other", "Plugins", "Website")),
+            ("can_edit", "OneRoster:other"),
+        ],
         "Clerk": [("can_read", "DAG:oneroster_sync__other"), ("can_create", "OneRoster:other")],
     }
     users = {role: role.capitalize() for role in ON_FAB}
@@ -261,6 +267,27 @@ def test_who_is_of_one_site_may_there_what_others_may_everywhere(
         answer = here.send(who, runs)
         is_allowed = action.may in may and action.name not in OVERSEERS
         assert (answer.status_code == 403) is not is_allowed, (action.name, answer.text)
+
+
+@pytest.mark.parametrize("stage", [FAB], indirect=True)
+def test_the_page_of_another_site_says_that_one_may_not_see_it(stage: Stage) -> None:
+    """The list holds one's own site; the page of another one, or of its run, says so."""
+    home = f"{stage.live.origin}/plugin/oneroster"
+    with browsing(ignoring=("status of 403",)) as page:
+        # The page of FAB's own login has an error on its console, so the login is brought along.
+        token, url = str(stage.people[CHIEF].token), stage.live.origin
+        page.context.add_cookies([{"name": "_token", "value": token, "url": url}])
+        page.goto(f"{home}/sites/default")
+        expect(page.get_by_text("You may not see the site default")).to_be_visible(timeout=30_000)
+        page.goto(f"{home}/runs/{stage.runs['held']}")
+        expect(page.get_by_text("You may not see the site of this run")).to_be_visible()
+        page.goto(f"{home}/sites")
+        expect(page.locator("tbody tr")).to_have_count(1)
+        expect(page.get_by_role("button", name=re.compile("New site|Copy|Archive"))).to_have_count(
+            0
+        )
+        page.goto(f"{home}/sites/other/preferences")
+        expect(page.get_by_label("Time (UTC)")).to_be_editable()
 
 
 @pytest.mark.parametrize("stage", [FAB], indirect=True)

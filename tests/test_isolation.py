@@ -1,14 +1,16 @@
 """No site sees, changes or delays another one, however alike the two are.
 
-What is asked of Airflow's pages and of the API is in test_isolation_api.py; here it is the command
-line, the product's own functions, the locks and the storage.
+What people of one site may ask of the API is in test_api_permissions.py, which walks all of its
+routes; here it is the command line, the product's own functions, the locks and the storage.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import ADMIN
-from neighbours import EMPTY, Neighbour, make_neighbour, picture_of
+from neighbours import DELTA, EMPTY, Neighbour, make_neighbour, picture_of
 from oneroster_sync import decisions, notices, retention, settings, stages
 from oneroster_sync.cli import main
 from oneroster_sync.run_folder import RunFolder
@@ -27,10 +29,13 @@ from oneroster_sync.undo import Part
 from oneroster_sync.uploads import forget, sweep
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, said
 from site_files import SiteFile, sites
+from test_waiting import EVERYBODY, staff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from conftest import Site
 
 IDS = {"ids.csv": "kind,oldSourcedId,newSourcedId\nuser,bob,bobby\n"}
 LINKS = {"links.csv": "email,sourcedId\nbob@x.org,bob\n"}
@@ -99,6 +104,7 @@ WORDS: list[tuple[Any, ...]] = [
     ("preferences", "--set", 'guards.raised={"percent": 100}'),
     ("discard", run("held")),
     ("sync", package(NEXT_DAY)),
+    ("sync", package(DELTA)),
     ("undo", run("errors")),
     ("undo", run("applied"), "--kind", "assignment", "--changed-too"),
     ("undo", run("applied"), "--record", "ann"),
@@ -108,6 +114,7 @@ WORDS: list[tuple[Any, ...]] = [
     ("approve", lambda here: here.site.command("history")[1]["runs"][0]["run_id"]),
     ("erase", "ann", "--reason", "asked for"),
     ("tidy",),
+    ("migrate",),
 ]
 """Every command, so that it does something where it can."""
 
@@ -191,6 +198,27 @@ def test_removals_of_another_site_are_not_brought(
     for part in parts:
         with pytest.raises(UnknownRunError):
             begin(replace(asked, package=None, undo_of=Part(), **part), now=now())
+
+
+def test_no_dag_brings_the_removals_of_another_site(
+    site: Site, ours: Neighbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that left removals is named in the parameters of a DAG of another site: refused."""
+    monkeypatch.syspath_prepend(str(settings.PROJECT / "dags"))
+    from airflow.sdk.exceptions import AirflowFailException
+
+    dags = importlib.import_module("oneroster_dags")
+    site.command("preferences", "--set", "guards.removals_wait=true")
+    site.sync(EVERYBODY)
+    newcomer = "u99,teacher,Given,Family,u99@x.org\n"
+    left = site.sync({"users.csv": staff(5)["users.csv"] + newcomer})
+    assert left["removals"]["outcome"] == "held"
+    dag_run = SimpleNamespace(dag_id="oneroster_upload__any", run_id="any", run_after=now())
+    context = {"dag_run": dag_run}
+    asked = dags.removals_left_by(left["run_id"], site.name, context)
+    assert (asked.site, asked.removals_of) == (site.name, left["run_id"])
+    with pytest.raises(AirflowFailException, match=f"of site {ours.site.name} left removals"):
+        dags.removals_left_by(left["run_id"], ours.site.name, context)
 
 
 def test_what_is_asked_about_a_record_is_of_its_site(ours: Neighbour, theirs: Neighbour) -> None:

@@ -75,7 +75,7 @@ class PreferencesTimetable(Timetable):
         except Exception:  # noqa: BLE001 - any exception here keeps Airflow from storing the DAG
             return "Not scheduled: the preferences cannot be read"
         if preferences is None:
-            return "Not scheduled: no preferences saved"
+            return "Not scheduled: no preferences saved, archived, or not switched on since"
         return schedule.summary(preferences)
 
     def next_dagrun_info(

@@ -23,6 +23,7 @@ _HEAD = """\
 # The sites of this installation. What would change:  oneroster sites plan FILE
 # What a site does not say here is left as it is; a new site needs its credited_admin.
 """
+_ENDS = "\x85\u2028\u2029\ufeff"
 _LEFT_OUT = "# left out, since they may hold a secret: the sources of {sites}\n"
 
 
@@ -43,8 +44,24 @@ def export(connection: Connection, only: Collection[str] = ()) -> str:
         mark = {ARCHIVED: True} if there[name].is_archived else {}
         sites[name] = {**mark, **settings}
     told = _LEFT_OUT.format(sites=", ".join(left_out)) if left_out else ""
-    value = {"version": VERSION, "sites": sites}
-    return _HEAD + told + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+    return _HEAD + told + as_yaml({"version": VERSION, "sites": sites})
+
+
+def as_yaml(value: Any) -> str:
+    """Return a value as YAML that is read as exactly this value."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes letters as they are, and as escapes what YAML takes for the end of a line."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = '"' if any(letter in text for letter in _ENDS) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _may_hold_a_secret(source: str | None) -> bool:

@@ -1,5 +1,6 @@
 /** The pages as Airflow loads them: one in its navigation, one at every DAG run. */
 
+import { Allowed } from "./lib/allowed.js";
 import { useApi } from "./lib/api.js";
 import { offer } from "./lib/host.js";
 import { Empty, Failure, HOME, Loading, Page, h } from "./lib/ui.js";
@@ -7,7 +8,7 @@ import { DagRunTab } from "./pages/dag_run.js";
 import { Preferences } from "./pages/preferences/index.js";
 import { Recent } from "./pages/recent/index.js";
 import { Run } from "./pages/run/index.js";
-import { Sites } from "./pages/sites.js";
+import { Sites } from "./pages/sites/index.js";
 import { Upload } from "./pages/upload/index.js";
 import { Record, Why } from "./pages/why/index.js";
 
@@ -15,16 +16,7 @@ const { Link, Navigate, Route, Routes } = globalThis.ReactRouterDOM;
 
 /** The page in the navigation: what it shows stands in the address. */
 function OneRoster() {
-  const { data: me, problem, reload } = useApi("me", { keep: true });
-  if (!me) {
-    return h(
-      Page,
-      { title: "OneRoster" },
-      problem ? h(Failure, { problem, retry: reload }) : h(Loading, null),
-    );
-  }
-  const may = me.may;
-  const page = (component) => h(component, { may });
+  const page = (component) => h(Allowed, { component });
   return h(
     Routes,
     null,

@@ -52,6 +52,7 @@ export function Page({ title, site, may, tab, actions = null, children }) {
       h(Flex, { gap: "2", wrap: "wrap" }, actions),
     ),
     h(Notice),
+    may?.archivedAt && h(Rests, { since: may.archivedAt }),
     children,
   );
 }
@@ -67,6 +68,21 @@ function Notice() {
         h(Alert.Content, null, h(Alert.Description, null, notice)),
       )
     : null;
+}
+
+/** Says of an archived site that it can be read, and nothing more. */
+function Rests({ since }) {
+  return h(
+    Alert.Root,
+    { status: "info", mb: "4" },
+    h(Alert.Indicator),
+    h(
+      Alert.Content,
+      null,
+      h(Alert.Title, null, `This site is archived since ${since.slice(0, 10)}`),
+      h(Alert.Description, null, "Everything of it can be read; nothing begins or changes. An administrator of all sites can restore it."),
+    ),
+  );
 }
 
 function SiteNav({ site, may, tab }) {

@@ -1,5 +1,6 @@
 /** The tab at a DAG run in Airflow: the run's story in place. */
 
+import { mayOf, siteOfDag } from "../lib/allowed.js";
 import { useApi } from "../lib/api.js";
 import { Empty, Failure, HOME, Loading, h } from "../lib/ui.js";
 import { Story } from "./run/story.js";
@@ -22,7 +23,7 @@ export function DagRunTab({ dagId, runId }) {
 }
 
 function Found({ path, dagId, runId }) {
-  const me = useApi("me");
+  const me = useApi("me", { params: { site: siteOfDag(dagId) } });
   const found = useApi(path);
   const problem = found.problem ?? me.problem;
   if (found.problem?.code === "dag_run.foreign") {
@@ -35,7 +36,7 @@ function Found({ path, dagId, runId }) {
   if (!found.data.recorded) {
     return h(Waiting, { dagId, dagRunId: runId, onRecorded: found.reload });
   }
-  return h(Recorded, { id: found.data.run_id, may: me.data.may });
+  return h(Recorded, { id: found.data.run_id, may: mayOf(me.data) });
 }
 
 function Recorded({ id, may }) {

@@ -45,7 +45,7 @@ export function PreferencesForm({ site, may, latest, isStale, reload }) {
   return h(
     FormProvider,
     { value: { ...form, latest, isReadOnly } },
-    isReadOnly && h(ReadOnly),
+    isReadOnly && !may.archivedAt && h(ReadOnly),
     h(SyncSwitch, { latest, isStale, isReadOnly, isEdited: form.changed.length > 0, reload }),
     h(
       "form",

@@ -27,6 +27,7 @@ export function SyncSwitch({ latest, isStale, isReadOnly, isEdited, reload }) {
   useEffect(() => setAnswer(null), [latest]);
 
   const { enabled, next_run: nextRun } = answer ?? latest;
+  const state = latest.archived_at ? "archived" : String(enabled);
   const set = async (isOn) => {
     setIsBusy(true);
     setProblem(null);
@@ -68,17 +69,17 @@ export function SyncSwitch({ latest, isStale, isReadOnly, isEdited, reload }) {
         h(
           Switch.Label,
           { ...READABLE, fontWeight: "bold", fontSize: "md" },
-          `Sync ${WORDS[String(enabled)]}`,
+          `Sync ${WORDS[state]}`,
         ),
       ),
       h(
         Box,
         { id, mt: "2", minHeight: "3em", role: "status" },
-        h(Flex, { gap: "2", wrap: "wrap" }, h(NextRun, { enabled, nextRun })),
+        h(Flex, { gap: "2", wrap: "wrap" }, h(NextRun, { state, nextRun })),
         h(
           Text,
           { color: isStale ? "fg.error" : "fg.muted", fontSize: "sm" },
-          isStale ? STALE : MEANINGS[String(enabled)],
+          isStale ? STALE : MEANINGS[state],
         ),
       ),
       problem && h(Box, { mt: "2" }, h(Failure, { problem })),
@@ -97,17 +98,18 @@ export function SyncSwitch({ latest, isStale, isReadOnly, isEdited, reload }) {
   );
 }
 
-const WORDS = { true: "enabled", false: "off", null: "not in Airflow yet" };
+const WORDS = { true: "enabled", false: "off", null: "not in Airflow yet", archived: "off" };
 const MEANINGS = {
   true: "Missed times are never caught up with. Uploads run beside it, one after the other.",
   false: "Nothing runs by itself. Uploads still work, and change the roster as always.",
   null: "Airflow reads new DAGs every few minutes. This switch works as soon as it has read this site's.",
+  archived: "The site is archived: no run of it begins, by the schedule or otherwise.",
 };
 const STALE = "The server does not answer right now, so this may be out of date. The page keeps asking.";
 
-function NextRun({ enabled, nextRun }) {
-  if (!enabled) {
-    return h(Text, null, enabled === null ? "Airflow has not read the DAG of this site." : "No sync is planned.");
+function NextRun({ state, nextRun }) {
+  if (state !== "true") {
+    return h(Text, null, state === "null" ? "Airflow has not read the DAG of this site." : "No sync is planned.");
   }
   if (!nextRun) {
     return h(Text, null, "Airflow plans the next run; this takes a few seconds.");

@@ -20,7 +20,7 @@ export function Upcoming() {
   const isEdited = PARTS.some((part) => !same(valueAt(base.settings, part), valueAt(settings, part)));
   const preview = usePreview(site, isEdited ? settings : null, base.settings);
   const lines = isEdited ? (preview.lines ?? latest.upcoming) : latest.upcoming;
-  const words = preview.words ?? (latest.enabled === false ? OFF : EDITED[String(isEdited)]);
+  const words = preview.words ?? (latest.archived_at ? RESTS : latest.enabled === false ? OFF : EDITED[String(isEdited)]);
   return h(
     Box,
     { bg: "bg.muted", borderRadius: "8px", p: { base: "3", md: "4" }, minHeight: "17rem" },
@@ -38,6 +38,7 @@ const EDITED = {
   true: "As they will be when you save.",
   false: "As they stand.",
 };
+const RESTS = "The site is archived, so none of these comes.";
 const OFF = "The sync is off: none of them runs until it is switched on.";
 
 function Lines({ lines, isOld }) {

@@ -1,6 +1,6 @@
 /** The page of one run. */
 
-import { useApi } from "../../lib/api.js";
+import { siteOfDag } from "../../lib/allowed.js";
 import { Empty, Failure, HOME, Loading, Page, h } from "../../lib/ui.js";
 import { utc } from "../../lib/words.js";
 import { Story } from "./story.js";
@@ -42,7 +42,7 @@ function RunPage({ id, may }) {
   if (!hasBegun) {
     return h(
       Page,
-      { title: "Synchronization", site: siteOf(dagId), may, tab: "runs" },
+      { title: "Synchronization", site: siteOfDag(dagId), may, tab: "runs" },
       h(Waiting, { dagId, dagRunId, onRecorded: begin }),
     );
   }
@@ -62,11 +62,6 @@ function withoutDagRun(params) {
   others.delete("dag_id");
   others.delete("dag_run_id");
   return others;
-}
-
-/** The DAGs of a site are named after it. */
-function siteOf(dagId) {
-  return dagId.split("__").slice(1).join("__") || undefined;
 }
 
 function Unknown({ id }) {

@@ -1,0 +1,268 @@
+"""Sites in a real Airflow: their DAGs come and go, and the page of all sites in a real Chromium."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser import browsing, log_in
+from live import running, wait_for
+from measures import CONTRAST, FOCUS_IS_SEEN
+from roster_of import SCHOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from browser import Page
+    from live import Live
+
+pytestmark = pytest.mark.long
+
+ADMIN = "admin@example.org"
+MANY = 60
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own, with the site `default`."""
+    with running() as airflow:
+        yield airflow
+
+
+def site_of(live: Live, name: str) -> dict[str, Any]:
+    """Return a site as the list has it."""
+    (found,) = [site for site in live.admin.get("sites")["sites"] if site["site"] == name]
+    return dict(found)
+
+
+def has_dags(live: Live, name: str, *, wanted: bool) -> bool | None:
+    """Tell whether Airflow lists both DAGs of a site, or neither; None while it is otherwise."""
+    listed = live.api._call("GET", "/api/v2/dags?limit=1000")["dags"]
+    ids = {dag["dag_id"] for dag in listed}
+    found = [f"oneroster_{kind}__{name}" in ids for kind in ("sync", "upload")]
+    return True if found == [wanted, wanted] else None
+
+
+def make(live: Live, name: str) -> None:
+    """Make a site by the API, and wait until Airflow has its DAGs."""
+    live.admin.post("sites", {"site": name, "admin": ADMIN}, expect=202)
+    wait_for(lambda: has_dags(live, name, wanted=True))
+
+
+def test_a_site_made_here_has_its_dags_soon_and_is_off(live: Live) -> None:
+    """The DAG file is read at once; the scheduled DAG is paused, and the other one is not."""
+    make(live, "soon")
+    found = site_of(live, "soon")
+    assert (found["enabled"], found["next_run"], found["last_run"]) == (False, None, None)
+    told = live.admin.post("sites", {"site": "soon", "admin": ADMIN}, expect=409)
+    assert (told["code"], told["errors"][0]["field"]) == ("site.exists", "site")
+    told = live.admin.post("sites", {"site": "No way", "admin": "nobody"}, expect=422)
+    assert [error["field"] for error in told["errors"]] == ["site", "admin"]
+    told = live.admin.post("sites/soon/copy", {"site": "soon2", "admin": "a@x.org"}, expect=202)
+    assert told == {"site": "soon2"}
+    live.admin.post("sites/nowhere/copy", {"site": "soon3", "admin": "a@x.org"}, expect=404)
+
+
+def test_an_archived_site_is_gone_from_airflow_and_can_be_read(live: Live, tmp_path: Path) -> None:
+    """Its DAGs are hidden at once; every door refuses, with what to do; restored it is off."""
+    make(live, "leaver")
+    folder = tmp_path / "school"
+    folder.mkdir()
+    for name, text in SCHOOL.items():
+        (folder / name).write_text(text)
+    run = live.oneroster("sync", str(folder), "--site", "leaver")["run_id"]
+    live.admin.put("sites/leaver/enabled", {"enabled": True})
+    assert live.admin.post("sites/leaver/archive") == {"site": "leaver", "ended": []}
+    assert has_dags(live, "leaver", wanted=False)
+    users = (folder / "users.csv").read_bytes()
+    doors: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "sites/leaver/uploads?kind=users", {"content": users}),
+        ("POST", "sites/leaver/runs", {}),
+        ("POST", f"runs/{run}/undo", {"json": {}}),
+        ("PUT", "sites/leaver/enabled", {"json": {"enabled": True}}),
+        ("POST", "sites/leaver/notices/test", {}),
+        (
+            "POST",
+            "/api/v2/dags/oneroster_upload__leaver/dagRuns",
+            {"json": {"logical_date": None, "conf": {"package": str(folder)}}},
+        ),
+    ]
+    for method, path, more in doors:
+        assert live.admin.ask(method, path, 409, **more)["code"] == "site.archived", path
+    saved = live.admin.get("sites/leaver/preferences")
+    assert saved["archived_at"]
+    body = {"version": saved["version"], "settings": saved["settings"]}
+    assert live.admin.put("sites/leaver/preferences", body, 409)["code"] == "site.archived"
+    assert live.admin.get(f"runs/{run}")["can"]["undo"] is False
+    assert live.admin.get(f"runs/{run}/changes")["changes"]
+    assert live.admin.get("sites/leaver/records?q=ann")["records"]
+    me = live.admin.get("me?site=leaver")
+    assert me["archived_at"]
+    assert [name for name, may in me["may"].items() if may] == ["read", "details"]
+    live.admin.post("sites/leaver/restore", expect=200)
+    wait_for(lambda: has_dags(live, "leaver", wanted=True))
+    assert site_of(live, "leaver")["enabled"] is False
+    assert live.admin.post("sites/leaver/restore", expect=409)["code"] == "site.in_use"
+    live.admin.put("sites/leaver/enabled", {"enabled": True})
+    assert site_of(live, "leaver")["enabled"] is True
+
+
+def test_dags_go_when_a_site_is_archived_elsewhere(live: Live) -> None:
+    """Archived and restored on the command line: Airflow follows by itself, and the sync is off."""
+    make(live, "elsewhere")
+    live.admin.put("sites/elsewhere/enabled", {"enabled": True})
+    live.oneroster("sites", "archive", "elsewhere")
+    wait_for(lambda: has_dags(live, "elsewhere", wanted=False))
+    live.oneroster("sites", "restore", "elsewhere")
+    wait_for(lambda: has_dags(live, "elsewhere", wanted=True))
+    dag = "/api/v2/dags/oneroster_sync__elsewhere"
+    live.api._call("PATCH", dag, body={"is_paused": False})
+    assert site_of(live, "elsewhere")["enabled"] is True, "the last word is that of who asked last"
+    live.oneroster("sites", "archive", "elsewhere")
+    live.oneroster("sites", "restore", "elsewhere")
+    assert live.admin.get("sites/elsewhere/preferences")["enabled"] in {False, None}
+    wait_for(lambda: has_dags(live, "elsewhere", wanted=True))
+    assert site_of(live, "elsewhere")["enabled"] is False
+
+
+def test_a_site_in_use_is_needed(live: Live) -> None:
+    """The last one can't be archived by the page either."""
+    others = [site["site"] for site in live.admin.get("sites")["sites"]]
+    for name in others:
+        if name != "default":
+            live.admin.post(f"sites/{name}/archive")
+    assert live.admin.post("sites/default/archive", expect=409)["code"] == "site.last"
+    for name in others:
+        if name != "default":
+            live.admin.post(f"sites/{name}/restore", expect=200)
+
+
+def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None:
+    """All of it in the list, by the keyboard where somebody types; faults stand at their field."""
+    with browsing(ignoring=("status of 409", "status of 422")) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        page.get_by_role("button", name="New site…").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label(re.compile("^Name"))).to_be_focused()
+        page.keyboard.type("By Hand")
+        page.keyboard.press("Tab")
+        page.keyboard.type("nobody")
+        page.keyboard.press("Enter")
+        expect(dialog.get_by_text("A name has 1 to 63 small letters")).to_be_visible()
+        expect(dialog.get_by_text("This is no e-mail address.")).to_be_visible()
+        dialog.get_by_label(re.compile("^Name")).fill("default")
+        dialog.get_by_label(re.compile("^E-mail")).fill("hand@x.org")
+        page.keyboard.press("Enter")
+        expect(dialog.get_by_text("There is a site default already")).to_be_visible()
+        dialog.get_by_label(re.compile("^Name")).fill("by-hand")
+        page.keyboard.press("Enter")
+        expect(dialog).to_have_count(0)
+        expect(page.get_by_role("link", name="by-hand", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Copy by-hand").click()
+        dialog.get_by_label(re.compile("^Name")).fill("by-hand-2")
+        dialog.get_by_label(re.compile("^E-mail")).fill("hand@x.org")
+        dialog.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("link", name="by-hand-2", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Archive by-hand-2").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Archive").click()
+        expect(page.get_by_role("link", name="by-hand-2", exact=True)).to_have_count(0)
+        page.get_by_label("Which sites").select_option("archived")
+        expect(page.get_by_text(re.compile("Archived .* by admin")).first).to_be_visible()
+        page.get_by_role("link", name="by-hand-2", exact=True).click()
+        expect(page.get_by_text("This site is archived since")).to_be_visible()
+        expect(page.get_by_role("link", name="Upload a package")).to_have_count(0)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        page.get_by_label("Which sites").select_option("archived")
+        page.get_by_role("button", name="Restore by-hand-2").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Restore").click()
+        expect(page.get_by_role("button", name="Restore by-hand-2")).to_have_count(0)
+    assert site_of(live, "by-hand-2")["archived_at"] is None
+
+
+def test_the_switch_of_the_list_is_airflows(live: Live) -> None:
+    """To switch on asks first; to switch off does not; Airflow says the same afterwards."""
+    name = re.compile("^Sync of default:")
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        switch = page.get_by_role("checkbox", name=name)
+        page.get_by_label("Search sites by name").fill("default")
+        switch.focus()
+        page.keyboard.press("Space")
+        page.get_by_role("alertdialog").get_by_role("button", name="Switch on").click()
+        expect(switch).to_be_checked()
+        assert site_of(live, "default")["enabled"] is True
+        switch.focus()
+        page.keyboard.press("Space")
+        expect(switch).not_to_be_checked()
+    assert site_of(live, "default")["enabled"] is False
+
+
+def test_a_viewer_looks_and_no_more(live: Live) -> None:
+    """No button, and no switch that could be moved."""
+    with browsing() as page:
+        log_in(page, live.origin, "viewer")
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        expect(page.get_by_role("checkbox", name=re.compile("^Sync of default:"))).to_be_disabled()
+        expect(page.get_by_role("button", name=re.compile("New site|Copy|Archive"))).to_have_count(
+            0
+        )
+
+
+@pytest.fixture(scope="module")
+def many(live: Live) -> list[str]:
+    """Many sites, more than a page of the list holds."""
+    names = [f"school-{number:03}" for number in range(MANY)]
+    live.rows("insert into sites (site) select unnest(%s::text[]) returning site", names)
+    return names
+
+
+def test_many_sites_are_searched_and_paged(live: Live, many: list[str]) -> None:
+    """Twenty-five at a time; the search looks through all of them."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(25)
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_text(re.compile(r"^26 to 50 of \d+ sites$"))).to_be_visible()
+        page.get_by_label("Search sites by name").fill("school-059")
+        expect(rows).to_have_count(1)
+        expect(page.get_by_text("1 site", exact=True)).to_be_visible()
+        page.get_by_label("Search sites by name").fill("nothing like it")
+        expect(page.get_by_text("No site fits")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [420, 1600])
+def test_the_list_fits_and_can_be_read(live: Live, many: list[str], theme: str, width: int) -> None:
+    """Nothing but the table scrolls sideways; all has a name, a visible focus and contrast."""
+    with browsing(theme, width) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        page.locator("tbody tr").first.wait_for()
+        page.wait_for_load_state("networkidle")
+        assert overflow(page) <= 0
+        for badge in page.locator("tbody .chakra-badge").all():
+            assert badge.evaluate(CONTRAST) >= 4.5, badge.inner_text()
+        for role in ("button", "link", "textbox", "checkbox", "combobox", "searchbox"):
+            every = page.get_by_role(role)
+            assert page.get_by_role(role, name=re.compile(r"\S")).count() == every.count(), role
+        page.get_by_role("heading", level=1).evaluate("it => { it.tabIndex = -1; it.focus(); }")
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            assert page.evaluate(FOCUS_IS_SEEN)
+        page.get_by_role("button", name="New site…").click()
+        page.get_by_role("dialog").wait_for()
+        assert overflow(page) <= 0
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than its window."""
+    wider: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return wider
