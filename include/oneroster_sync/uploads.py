@@ -203,11 +203,6 @@ def _touched_at(folder: UPath) -> float:
     return max(file.stat().st_mtime for file in [*folder.iterdir()] or [folder])
 
 
-def _touched_at(folder: UPath) -> float:
-    """Return when a file of a folder was last written; an object store dates no folder."""
-    return max(file.stat().st_mtime for file in [*folder.iterdir()] or [folder])
-
-
 def _is_local(path: UPath) -> bool:
     return path.protocol in {"", "file", "local"}
 
