@@ -88,7 +88,7 @@ def test_all_of_airflow_is_there() -> None:
         "scheduler": ["airflow", "scheduler"],
         "dag-processor": ["airflow", "dag-processor"],
         "triggerer": ["airflow", "triggerer"],
-        "worker": ["airflow", "celery", "worker"],
+        "worker": ["python", "-m", "oneroster_sync.warm", "celery", "worker"],
     }
     assert SERVICES.keys() - commands.keys() == {"postgres", "redis"}
 
