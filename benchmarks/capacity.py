@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PAGE = PROJECT / "docs" / "scale.md"
-BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 DISTRICTS = (100, 1_000, 10_000)
 WORKER_MIB, SERVICE_MIB = 512, 1_024
 """What a worker takes before it works, and what is set aside for each of Airflow's services."""
@@ -82,10 +81,25 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if chosen.write:
-        page = PAGE.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        page = with_part(PAGE.read_text(encoding="utf-8"), "tables", text)
+        page = with_part(page, "assumptions", "\n".join(assumptions(assumed)))
+        PAGE.write_text(page, encoding="utf-8")
+
+
+def with_part(page: str, name: str, text: str) -> str:
+    """Return a page with another text between the comments of that name."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+
+
+def assumptions(assumed: Assumptions) -> Iterator[str]:
+    """Yield the table of what is assumed."""
+    yield "| what | value | from |"
+    yield "|---|---|---|"
+    for cells in assumed.rows():
+        yield f"| {' | '.join(cells)} |"
 
 
 def as_markdown(

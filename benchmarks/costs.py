@@ -45,7 +45,8 @@ class Stage:
     Attributes:
         name: extract, validate, diff, review, apply, record; `all` where the whole was timed.
         slot_s: How long a worker's slot is taken, without what Airflow adds.
-        database_s: Of it, how long the database worked, at most; 0 where the machine was busy.
+        database_s: Of it, what was not the process's own work: the database's; 0 where the machine
+            was busy, and too little where a stage worked on several cores.
         mib: The peak of its memory.
     """
 
@@ -74,6 +75,22 @@ class Costs:
     def slot_s(self, size: str, kind: str) -> float:
         """Return how long a run takes a slot, what Airflow adds included."""
         return sum(stage.slot_s for stage in self.runs[size][kind]) + self.airflow_s
+
+    def database_s(self, size: str, kind: str) -> float | None:
+        """Return about how long the database works for a run.
+
+        Of a size that was measured on a busy machine, the share of the others' time counts; None
+        where there is no other.
+        """
+        if any(stage.database_s for stages in self.runs[size].values() for stage in stages):
+            return sum(stage.database_s for stage in self.runs[size][kind])
+        known = [
+            sum(s.database_s for s in by[kind]) / sum(s.slot_s for s in by[kind])
+            for by in self.runs.values()
+            if any(stage.database_s for stages in by.values() for stage in stages)
+        ]
+        took = sum(stage.slot_s for stage in self.runs[size][kind])
+        return min(known) * took if known else None
 
     def mib(self, size: str, kind: str) -> float:
         """Return the peak of a run's memory: that of its largest stage."""

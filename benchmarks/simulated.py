@@ -45,6 +45,7 @@ class Run:
         stages_s: How long each stage takes a slot.
         mib: The memory it takes meanwhile.
         size: S, M or L.
+        database_s: How long the database works for it; None where nobody knows.
         fails_in: The stage, by its place, whose first try fails at its end; None means none.
         source_away: From and until when its source is away; extract fails then.
     """
@@ -55,6 +56,7 @@ class Run:
     stages_s: tuple[float, ...]
     mib: float = 0.0
     size: str = "S"
+    database_s: float | None = None
     fails_in: int | None = None
     source_away: tuple[float, float] | None = None
 

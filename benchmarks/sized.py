@@ -105,7 +105,7 @@ def size(districts: int, costs: Costs, assumed: Assumptions, *, seed: int) -> Si
         outcome,
         shared,
         begun_s(schedulers),
-        _database_cores(outcome, costs),
+        _database_cores(outcome),
     )
 
 
@@ -151,20 +151,12 @@ def memory_of_worker(runs: Sequence[Run], slots: int, own_mib: float) -> float:
     return own_mib + peaks[-1] + (slots - 1) * usual
 
 
-def _database_cores(outcome: Outcome, costs: Costs) -> float | None:
+def _database_cores(outcome: Outcome) -> float | None:
     """Return the database's cores in the quarter of an hour in which most runs end."""
-    shares = {
-        size: sum(s.database_s for stages in by.values() for s in stages)
-        / sum(s.slot_s for stages in by.values() for s in stages)
-        for size, by in costs.runs.items()
-    }
-    if not any(shares.values()):
-        return None
-    # A size that was measured on a busy machine does as the others do.
-    known = [share for share in shares.values() if share]
     quarters: dict[int, float] = {}
     for one in outcome.served:
-        share = shares[one.run.size] or sum(known) / len(known)
+        if one.run.database_s is None:
+            return None
         quarter = int(one.ended_at // _QUARTER_S)
-        quarters[quarter] = quarters.get(quarter, 0.0) + share * one.taken_s
+        quarters[quarter] = quarters.get(quarter, 0.0) + one.run.database_s
     return max(quarters.values()) / _QUARTER_S

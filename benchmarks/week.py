@@ -46,6 +46,7 @@ def runs_of_week(districts: int, costs: Costs, assumed: Assumptions, *, seed: in
                     stages_s=tuple(took + each_s for took in stages_s),
                     mib=costs.mib(size, kind),
                     size=size,
+                    database_s=costs.database_s(size, kind),
                     fails_in=failing,
                     source_away=assumed.outage if is_away and pool is Pool.SCHEDULED else None,
                 )
