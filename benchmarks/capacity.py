@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import PROJECT, growth
 from benchmarks.assumed import WEEK_S, Assumptions
-from benchmarks.costs import KINDS, Costs, measured
+from benchmarks.costs import KINDS, Costs, CostsError, measured
 from benchmarks.kept import Kept
 from benchmarks.money import GIB, Prices, Use, a_month
 from benchmarks.results import Results
@@ -68,16 +68,16 @@ def main() -> None:
     chosen = parser.parse_args()
     if min(chosen.districts) < 1:
         parser.error("--districts takes numbers from 1 on")
-    if chosen.costs_from:
-        measured(_results(chosen.costs_from), is_warm=not chosen.cold).save()
     try:
-        assumed, prices = Assumptions(), Prices()
+        if chosen.costs_from:
+            measured(_results(chosen.costs_from), is_warm=not chosen.cold).save()
+        costs, assumed, prices = Costs.load(), Assumptions(), Prices()
         if chosen.shares:
             assumed = dataclasses.replace(assumed, shares=_shares(chosen.shares))
         prices = dataclasses.replace(prices, **_prices(chosen.price))
-    except ValueError as error:
+    except (CostsError, ValueError) as error:
         parser.error(str(error))
-    lines = as_markdown(chosen.districts, Costs.load(), Kept.load(), assumed, prices, chosen.seed)
+    lines = as_markdown(chosen.districts, costs, Kept.load(), assumed, prices, chosen.seed)
     text = "\n".join(lines)
     print(text)
     if chosen.write:

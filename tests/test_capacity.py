@@ -16,7 +16,7 @@ from oneroster_sync.store import database
 sys.path.append(str(settings.PROJECT))
 from benchmarks import growth
 from benchmarks.assumed import DAY_S, HOUR_S, Assumptions
-from benchmarks.capacity import as_markdown, assumptions, use_of, with_part
+from benchmarks.capacity import as_markdown, assumptions, main, use_of, with_part
 from benchmarks.costs import KINDS, Costs, CostsError, Stage, is_quiet, measured
 from benchmarks.kept import Kept, bytes_of_row, count
 from benchmarks.money import Prices, Use, a_month
@@ -244,6 +244,31 @@ def test_kept_costs_are_read_as_they_were_written(tmp_path: Path, costs: Costs) 
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(CostsError, match="--costs-from"):
         Costs.load(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--price", "core_our=1"], "there are core_hour, gib_hour"),
+        (["--price", "core_hour=much"], "'much' is no amount"),
+        (["--shares", "S=1,M=1,L=1"], "have to come to 1 together"),
+        (["--shares", "S"], "it takes S=0.9"),
+        (["--districts", "0"], "numbers from 1 on"),
+        (["--costs-from", "nowhere"], "run make bench SIZE=M"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    words: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A word that is no price, no share or no folder of measurements ends with what to do."""
+    monkeypatch.setattr(sys, "argv", ["capacity", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 def test_money_is_the_formula() -> None:
