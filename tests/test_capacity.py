@@ -1,0 +1,317 @@
+"""The model of capacity: a week of runs, what serves it, what it leaves and what it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from oneroster_sync import settings
+from oneroster_sync.store import database
+
+sys.path.append(str(settings.PROJECT))
+from benchmarks import growth
+from benchmarks.assumed import DAY_S, HOUR_S, Assumptions
+from benchmarks.capacity import as_markdown, assumptions, main, use_of, with_part
+from benchmarks.costs import KINDS, Costs, CostsError, Stage, is_quiet, measured
+from benchmarks.kept import Kept, bytes_of_row, count
+from benchmarks.money import Prices, Use, a_month
+from benchmarks.one_stage import STAGES
+from benchmarks.results import Results, Series
+from benchmarks.simulated import End, Layout, Pool, Run, simulate
+from benchmarks.sized import (
+    GRACE_S,
+    SCHEDULED_S,
+    UPLOADS_S,
+    fewest,
+    layout_of,
+    longest_until_begun,
+    size,
+)
+from benchmarks.week import runs_of_week
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DISTRICTS, SEED = 200, 3
+ASSUMED = Assumptions()
+
+
+@pytest.fixture(scope="module")
+def costs() -> Costs:
+    """What was measured, as it is kept."""
+    return Costs.load()
+
+
+@pytest.fixture(scope="module")
+def week(costs: Costs) -> list[Run]:
+    """A week of a few districts."""
+    return runs_of_week(DISTRICTS, costs, ASSUMED, seed=SEED)
+
+
+def test_no_run_is_lost_or_done_twice(week: list[Run]) -> None:
+    """Every run ends once, with all that goes wrong; what was done is what was asked."""
+    layout = layout_of({Pool.SCHEDULED: 5, Pool.UPLOADS: 1}, ASSUMED)
+    outcome = simulate(week, layout)
+    assert [one.run.number for one in outcome.served] == [run.number for run in week]
+    assert all(one.end is not None and not math.isnan(one.ended_at) for one in outcome.served)
+    assert math.isclose(sum(one.taken_s for one in outcome.served), outcome.busy_area)
+    away = [one for one in outcome.served if one.end is End.FAILED]
+    assert away
+    for one in outcome.served:
+        if one.end is End.FAILED:
+            assert one.run.source_away is not None
+            assert one.tries == 1 + len(ASSUMED.retry_s)
+        elif one.tries == 1:
+            assert math.isclose(one.taken_s, one.run.slot_s)
+        else:
+            assert one.taken_s > one.run.slot_s
+
+
+def test_more_slots_never_wait_longer(week: list[Run]) -> None:
+    """Run by run where nothing goes wrong, and by the p95 where things do."""
+    sound = [dataclasses.replace(run, fails_in=None, source_away=None) for run in week]
+    before: list[float] | None = None
+    for slots in (1, 2, 3, 5, 9, 40):
+        layout = Layout({Pool.SCHEDULED: slots}, run_starts_s=1)
+        waits = [one.waited_s for one in simulate(sound, layout).served]
+        if before is not None:
+            assert all(now <= then + 1e-6 for now, then in zip(waits, before, strict=True))
+        before = waits
+    p95s = [
+        simulate(week, layout_of({Pool.SCHEDULED: slots, Pool.UPLOADS: 1}, ASSUMED)).p95(
+            Pool.SCHEDULED
+        )
+        for slots in (5, 6, 8, 12, 40)
+    ]
+    assert p95s == sorted(p95s, reverse=True)
+
+
+def test_a_seed_is_a_week(costs: Costs, week: list[Run]) -> None:
+    """One seed, one week; another one, another; and fewer districts ask for a part of the same."""
+    assert runs_of_week(DISTRICTS, costs, ASSUMED, seed=SEED) == week
+    assert runs_of_week(DISTRICTS, costs, ASSUMED, seed=SEED + 1) != week
+    fewer = runs_of_week(DISTRICTS // 2, costs, ASSUMED, seed=SEED)
+    assert week[: len(fewer)] == fewer
+
+
+def test_a_week_is_as_it_was_assumed(week: list[Run]) -> None:
+    """Scheduled runs come in the chosen hours, uploads in office hours, about as many as said."""
+    by_pool = {pool: [run for run in week if run.pool is pool] for pool in Pool}
+    hours = {int(run.at % DAY_S // HOUR_S) for run in by_pool[Pool.SCHEDULED]}
+    assert hours <= set(ASSUMED.hours)
+    opens, closes = ASSUMED.office_hours
+    assert all(opens <= run.at % DAY_S / HOUR_S < closes for run in by_pool[Pool.UPLOADS])
+    expected = sum(n for by in growth.runs_a_week(DISTRICTS, ASSUMED).values() for n in by.values())
+    assert len(week) == pytest.approx(expected, rel=0.1)
+
+
+def test_littles_law_holds(week: list[Run]) -> None:
+    """The runs that wait, over time, are what all runs waited, however they were counted."""
+    outcome = simulate(week, layout_of({Pool.SCHEDULED: 5, Pool.UPLOADS: 1}, ASSUMED))
+    assert outcome.queued_area > 0
+    assert outcome.queued_area == pytest.approx(sum(one.waited_s for one in outcome.served))
+
+
+def test_the_fewest_slots_are_enough_and_one_less_is_not(costs: Costs, week: list[Run]) -> None:
+    """What is found keeps both promises; with one slot less of either pool one of them breaks."""
+    dear = dataclasses.replace(costs, airflow_s=600)
+    found = size(DISTRICTS, dear, ASSUMED, seed=SEED)
+    assert found.outcome.p95(Pool.SCHEDULED) < SCHEDULED_S
+    assert found.outcome.p95(Pool.UPLOADS) < UPLOADS_S
+    assert found.runs == {pool: sum(run.pool is pool for run in week) for pool in Pool}
+    runs = runs_of_week(DISTRICTS, dear, ASSUMED, seed=SEED)
+    for pool, promise in ((Pool.SCHEDULED, SCHEDULED_S), (Pool.UPLOADS, UPLOADS_S)):
+        fewer = {**found.slots, pool: found.slots[pool] - 1}
+        if fewer[pool]:
+            assert simulate(runs, layout_of(fewer, ASSUMED, found.schedulers)).p95(pool) >= promise
+
+
+def test_schedulers_begin_every_run_before_it_would_be_skipped(costs: Costs) -> None:
+    """Ten runs at once, one begun in a second: the last after 10 s; sized, none comes too late."""
+    at_once = [Run(n, Pool.SCHEDULED, 100, (1,)) for n in range(10)]
+    assert longest_until_begun(at_once, 1) == 10
+    slow = dataclasses.replace(ASSUMED, tasks_per_s=0.1)
+    found = size(50, costs, slow, seed=SEED)
+    runs = runs_of_week(50, costs, slow, seed=SEED)
+    mornings = [run for run in runs if run.pool is Pool.SCHEDULED]
+    assert found.schedulers > 1
+    assert found.begun_s < GRACE_S
+    fewer = (found.schedulers - 1) * slow.tasks_per_s / 6
+    assert longest_until_begun(mornings, fewer) >= GRACE_S
+
+
+@pytest.mark.parametrize("enough", [1, 2, 7, 64, 65])
+def test_the_fewest_is_found(enough: int) -> None:
+    """Wherever it lies."""
+    assert fewest(lambda n: n >= enough, least=1) == enough
+
+
+def test_growth_is_linear_in_the_districts() -> None:
+    """Ten times the districts keep ten times the bytes, in every table and after any time."""
+    kept = Kept.load()
+    for grow in (growth.database, growth.airflow, growth.bucket):
+        few, many = (list(grow(n, kept, ASSUMED)) for n in (100, 1_000))
+        assert few
+        for one, ten in zip(few, many, strict=True):
+            for years in (0.1, 1, 7):
+                assert ten.after(years) == pytest.approx(10 * one.after(years))
+
+
+def test_what_has_its_time_stops_growing() -> None:
+    """Findings are as many after seven years as after one; runs and changes are not."""
+    tables = {one.name: one for one in growth.database(100, Kept.load(), ASSUMED)}
+    assert tables["findings"].after(7) == tables["findings"].after(1)
+    assert tables["runs"].after(7) > 5 * tables["runs"].after(1)
+    assert tables["changes"].after(7) > tables["changes"].after(1)
+    keeping = settings.Keeping(findings_days=180)
+    longer = {one.name: one for one in growth.database(100, Kept.load(), ASSUMED, keeping)}
+    assert longer["findings"].after(1) == pytest.approx(2 * tables["findings"].after(1))
+
+
+def test_all_that_is_kept_was_measured() -> None:
+    """Each table that a sync writes has bytes a row; sizes that were not measured are drawn on."""
+    kept = Kept.load()
+    tables = {t for by in kept.rows.values() for rows in by.values() for t in rows}
+    assert {"runs", "findings", "changes", "users", "courses"} <= tables
+    assert all(kept.row_bytes[table] > 24 for table in tables)
+    assert {"dag_run", "task_instance", "xcom"} <= kept.airflow_bytes.keys()
+
+
+def test_bytes_of_a_row_are_those_on_the_disk() -> None:
+    """A table of few rows is told by repeating them: as much as if it had as many."""
+    make = "create table {} (id bigint primary key, words text)"
+    fill = "insert into {} select n, repeat('x', 100) from generate_series(1, {}) n"
+    tables = {"few_rows": 3, "many_rows": 10_000}
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        try:
+            for name, rows in tables.items():
+                connection.execute(make.format(name).encode())
+                connection.execute(fill.format(name, rows).encode())
+                connection.execute(f"vacuum analyze {name}".encode())
+            assert count(connection)["few_rows"] == 3
+            few, many = (bytes_of_row(connection, name) for name in tables)
+        finally:
+            for name in tables:
+                connection.execute(f"drop table if exists {name}".encode())
+    assert few == pytest.approx(many, rel=0.15)
+    assert 100 + 24 < few < 300
+
+
+def results(name: str, machine: str, took: float) -> Results:
+    """Return what a benchmark might have measured: every stage as long, half of it by loading."""
+    made = Results(name, machine)
+    for stage in STAGES:
+        for day in KINDS[:3]:
+            made.series[f"{day}: {stage}/stages"] = Series([4 * took], [took], [100 * took])
+        made.imports[stage] = [2 * took]
+    made.series["empty/through Airflow"] = Series([3.0])
+    made.series["1000 sites/DAG file"] = Series([10.0])
+    return made
+
+
+def test_costs_are_made_of_what_was_measured() -> None:
+    """Wall clock on a quiet machine, the processors' time on a busy one, less what is loaded."""
+    quiet, busy = (
+        "2 cores (x), Linux; load 0.8 when it began",
+        "2 cores (x); load 9.8 when it began",
+    )
+    assert [is_quiet(machine) for machine in (quiet, busy, "a machine")] == [True, False, False]
+    made = measured([results("M", quiet, 2), results("S", busy, 1)])
+    assert made.slot_s("S", "day 2") == pytest.approx(6 * 1 * 0.5 + 3)
+    assert made.slot_s("M", "day 2") == pytest.approx(6 * 8 * 0.5 + 3)
+    assert made.runs["M"]["day 2"][0].database_s == pytest.approx(4)
+    assert made.database_s("M", "day 2") == pytest.approx(6 * 4)
+    # Not known of S, so as much of its time as of M's.
+    assert made.database_s("S", "day 2") == pytest.approx(6 * 0.5)
+    assert made.mib("L", "day 2") > made.mib("M", "day 2")
+    assert any("L was not measured" in note for note in made.notes)
+    cold = measured([results("M", quiet, 2), results("S", busy, 1)], is_warm=False)
+    assert cold.slot_s("S", "day 2") == pytest.approx(6 * 1 + 3)
+    with pytest.raises(CostsError, match="make bench SIZE=S"):
+        measured([results("M", quiet, 2)])
+
+
+def test_kept_costs_are_read_as_they_were_written(tmp_path: Path, costs: Costs) -> None:
+    """What is saved is what is loaded; a file of something else names the command."""
+    path = tmp_path / "costs.json"
+    costs.save(path)
+    assert Costs.load(path) == costs
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(CostsError, match="--costs-from"):
+        Costs.load(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--price", "core_our=1"], "there are core_hour, gib_hour"),
+        (["--price", "core_hour=much"], "'much' is no amount"),
+        (["--shares", "S=1,M=1,L=1"], "have to come to 1 together"),
+        (["--shares", "S"], "it takes S=0.9"),
+        (["--districts", "0"], "numbers from 1 on"),
+        (["--costs-from", "nowhere"], "run make bench SIZE=M"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    words: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A word that is no price, no share or no folder of measurements ends with what to do."""
+    monkeypatch.setattr(sys, "argv", ["capacity", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_money_is_the_formula() -> None:
+    """A month of two cores and four GiB, half the time, and of the rest."""
+    prices = Prices(1, 0.1, 2, 3, 4)
+    found = a_month(Use(2, 4, 0.5, 1, 1, 1, 10, 5), prices)
+    assert found == {
+        "workers": 365 * 2.4,
+        "services": pytest.approx(730 * 1.1),
+        "database": 730 * 2 + 30,
+        "bucket": 20,
+    }
+
+
+def test_the_tables_say_what_was_found(costs: Costs) -> None:
+    """All tables are there, the same for the same seed, with every number of districts."""
+    kept, prices = Kept.load(), Prices()
+    text, again = (
+        "\n".join(as_markdown([20, 40], costs, kept, ASSUMED, prices, SEED)) for _ in range(2)
+    )
+    assert text == again
+    for head in ("### What a run takes", "### Workers", "### Database and bucket", "### Money"):
+        assert head in text
+    assert "| 20 districts | 40 districts |" in text
+    small = size(20, costs, ASSUMED, seed=SEED)
+    always, following = (use_of(small, kept, ASSUMED, follows=is_so) for is_so in (False, True))
+    assert always.worker_share == 1
+    assert 0 < following.worker_share < 0.1
+
+
+def test_the_page_lists_the_assumptions() -> None:
+    """docs/scale.md has all of them as they are, and tables of the three numbers of districts."""
+    page = (settings.PROJECT / "docs" / "scale.md").read_text("utf-8")
+    assert with_part(page, "assumptions", "\n".join(assumptions(ASSUMED))) == page
+    assert "| | 100 districts | 1,000 districts | 10,000 districts |" in page
+
+
+def test_every_assumption_is_named(costs: Costs) -> None:
+    """Each has words, a value and a source; shares and kinds come to one."""
+    rows = list(ASSUMED.rows())
+    assert len(rows) == len(dataclasses.fields(ASSUMED))
+    assert all(all(cells) for cells in rows)
+    for shares in (ASSUMED.shares, ASSUMED.kinds, ASSUMED.hours, ASSUMED.minutes):
+        assert sum(shares.values()) == pytest.approx(1)
+    assert set(ASSUMED.kinds) <= set(KINDS)
+    assert isinstance(costs.runs["S"]["day 1"][0], Stage)
