@@ -3,6 +3,8 @@
 PORT ?= 8080
 PYTHON ?=
 VENV := .venv
+# Two cores carry three processes of tests: one of them mostly waits for an Airflow.
+IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m oneroster_sync.local
 
@@ -63,10 +65,10 @@ status: setup ## tell what is running
 	@$(LOCAL) status
 
 test: setup browser ## run all tests (ARGS="-k name" for some)
-	$(RUN) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+	$(RUN) -m pytest $(or $(ARGS),$(IN_PARALLEL))
 
 long: setup browser redis ## run the tests that take minutes
-	$(RUN) -m pytest -m long $(or $(ARGS),--numprocesses 2 --dist loadfile)
+	$(RUN) -m pytest -m long $(or $(ARGS),$(IN_PARALLEL))
 
 year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
 	$(RUN) -m pytest tests/test_year.py -m year $(ARGS)

@@ -20,7 +20,9 @@ import pytest
 from golden.school import SCHOOL, added, changed, codes, person, users_checked
 from oneroster_sync import settings
 from oneroster_sync.findings import CODES
+from oneroster_sync.package import Known, extract
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.preferences import Profile
 from oneroster_sync.spec import (
     ROSTERING_FILES,
     STAFF_ROLES,
@@ -29,10 +31,11 @@ from oneroster_sync.spec import (
     rostering_file,
 )
 from oneroster_sync.spec.enums import BOOLEANS, ENUMERATIONS
-from oneroster_sync.validation import loading
+from oneroster_sync.validation import once, validate
 from oneroster_sync.validation.suites import SuiteError, load_suite
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from conftest import Site
@@ -298,14 +301,35 @@ def test_clouds_are_there_again_once_it_is_loaded() -> None:
     assert done.stdout.split() == ["False", "client"]
 
 
-def test_describing_expectations_once_changes_no_verdict(
+def judged(folder: Path, texts: Mapping[str, str]) -> tuple[list[Any], list[Any], list[str]]:
+    """Return the findings of a package, its report, and the names of the pages, without times."""
+    package, docs = folder / "package", folder / "docs"
+    for path in (package, docs):
+        path.mkdir(parents=True)
+    for name, text in texts.items():
+        (package / name).write_text(text, "utf-8")
+    extracted = extract(package, Profile.TOLERANT, Known())
+    validated = validate(
+        extracted.tables,
+        extracted.modes,
+        extracted.version,
+        known={},
+        suites=SUITES,
+        docs=docs,
+    )
+    pages = [path.parts[-4] for path in docs.glob("validations/**/*.html")]
+    return validated.findings.table().to_pylist(), validated.report, sorted(pages)
+
+
+def test_what_is_done_once_changes_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Findings are those of Great Expectations left to itself."""
+    """Findings are those of Great Expectations left to itself, and so are its pages."""
     spoiled = added(SCHOOL, "users.csv", person("eve", email="none"), person("eve", role="king"))
-    for folder in ("once", "each"):
-        (tmp_path / folder).mkdir()
-    once = users_checked(tmp_path / "once", spoiled)
-    monkeypatch.setattr(loading, "described_once", contextlib.nullcontext)
-    each_time = users_checked(tmp_path / "each", spoiled)
-    assert once.findings.table().to_pylist() == each_time.findings.table().to_pylist() != []
+    known = judged(tmp_path / "once", spoiled)
+    monkeypatch.setattr(once, "once", contextlib.nullcontext)
+    each_time = judged(tmp_path / "each", spoiled)
+    assert known == each_time
+    findings, report, pages = known
+    assert findings
+    assert len(report) == len(pages) > 1

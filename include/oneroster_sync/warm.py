@@ -21,6 +21,7 @@ MODULES = (
     "oneroster_sync.store.turns",
     "oneroster_sync.sync",
     "oneroster_sync.validation.judging",
+    "pandas.core.methods.to_dict",
     "pyarrow.acero",
     "pyarrow.dataset",
     "great_expectations.render.renderer.site_builder",

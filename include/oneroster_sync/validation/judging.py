@@ -67,13 +67,15 @@ class Judge:
         """
         import great_expectations as gx
 
+        from oneroster_sync.validation.once import once
+
         source = self._context.data_sources.add_pandas(name)
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
         definition = gx.ValidationDefinition(
             name=name, data=batch, suite=self._context.suites.add(_suite(name, suite))
         )
         self._context.validation_definitions.add(definition)
-        with loading.described_once():
+        with once():
             result = definition.run(
                 batch_parameters={"dataframe": frame},
                 result_format=_RESULT_FORMAT,
@@ -87,7 +89,10 @@ class Judge:
         """Write the Data Docs of everything that was judged."""
         import shutil
 
-        self._context.build_data_docs()
+        from oneroster_sync.validation.once import once
+
+        with once():
+            self._context.build_data_docs()
         for asset in _UNUSED_ASSETS:
             path = self._docs / "static" / asset
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Great Expectations, loaded without what no suite here asks for, and judging without repetition.
+"""Great Expectations, loaded without what no suite here asks for.
 
 It imports scipy.stats and altair at once, for expectations about distributions, and the libraries
 of every cloud that is installed. They are half of what importing it takes. The first two are loaded
@@ -16,9 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from great_expectations.expectations.expectation import Expectation
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 _SELDOM_USED = ("altair", "scipy.stats")
 _NEVER_USED = ("boto3", "botocore", "google.cloud", "azure", "pyspark")
@@ -66,38 +63,3 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-@contextlib.contextmanager
-def described_once() -> Iterator[None]:
-    """Let an expectation look up its fields once, and not 140 times, while a suite is judged.
-
-    Each asking still gets a description of its own. That is a quarter of what judging a small
-    package takes; no expectation changes meanwhile.
-    """
-    from great_expectations.expectations.expectation import Expectation
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-
-    told: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
-    original = Expectation.configuration
-
-    def configuration(self: Expectation) -> ExpectationConfiguration:
-        if id(self) not in told:
-            told[id(self)] = self, original.__get__(self)
-        known = told[id(self)][1]
-        return ExpectationConfiguration(
-            type=known.type,
-            kwargs=dict(known.kwargs),
-            meta=known.meta,
-            notes=known.notes,
-            description=known.description,
-            severity=known.severity,
-            id=known.id,
-            rendered_content=known.rendered_content,
-        )
-
-    Expectation.configuration = property(configuration)
-    try:
-        yield
-    finally:
-        Expectation.configuration = original
