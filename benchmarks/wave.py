@@ -21,6 +21,8 @@ _LOOK_S = 1.0
 _SETTLED_S = 120
 """How long after the grace has passed a DAG run may still be made, in seconds."""
 _DUE_IN_S = 120
+_BEFORE_S = 5
+"""How long before the slot services are watched from, in seconds."""
 _SAVED_S = 600
 _STATES = """
 select count(*), count(*) filter (where state in ('success', 'failed')) from dag_run
@@ -84,6 +86,7 @@ def send(house: House, count: int, *, name: str, day: int, weights: str, hours: 
     house.put_packages(count, day)
     slot = _save(house, count)
     before = house.airflow_mib()
+    _sleep_until(slot - dt.timedelta(seconds=_BEFORE_S))
     watch = Watch(house.services(), house.database)
     since = slot - dt.timedelta(minutes=1)
     with watch.looking():
@@ -114,7 +117,7 @@ def _save(house: House, count: int) -> dt.datetime:
         soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=ahead)
         slot = soon.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
         house.apply(count, slot)
-        while dt.datetime.now(dt.UTC) < slot - dt.timedelta(seconds=5):
+        while dt.datetime.now(dt.UTC) < slot - dt.timedelta(seconds=_BEFORE_S):
             if house.is_due(count, slot):
                 return slot
             time.sleep(_LOOK_S)
@@ -202,6 +205,10 @@ def _site_runs(
         found.append(one)
     assert FIRST not in house.sites(count)
     return found
+
+
+def _sleep_until(moment: dt.datetime) -> None:
+    time.sleep(max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds()))
 
 
 def _after(slot: dt.datetime, moment: dt.datetime) -> float:
