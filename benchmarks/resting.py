@@ -63,7 +63,7 @@ class Rest:
 def rest(house: House, counts: Sequence[int], *, idle_s: float) -> Iterator[Rest]:
     """Measure with so many sites, the first one counted, from the fewest to the most."""
     for number, count in enumerate(sorted(counts)):
-        others = count - 1
+        others = max(0, count - 1 - number)  # beside the first site, and those made one by one
         apply_s = house.apply(others, None) if others else None
         dags_s = house.wait_for_dags(others)
         yield Rest(

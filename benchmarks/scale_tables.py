@@ -18,7 +18,7 @@ _LONG_S = 90
 def of_waves(waves: Sequence[Wave], machine: str) -> Iterator[str]:
     """Yield the tables of the waves."""
     count = len(waves[0].runs)
-    yield f"{count:,} sites due at the same minute. {machine}."
+    yield f"{_sites(count)} due at the same minute. {machine}."
     yield ""
     rows: list[tuple[str, Callable[[Wave], str]]] = [
         ("uploads weigh", lambda w: w.weights),
@@ -103,10 +103,14 @@ def of_rests(rests: Sequence[Rest], machine: str) -> Iterator[str]:
     ]
     yield f"{machine}."
     yield ""
-    yield f"| at rest | {' | '.join(f'{r.sites:,} sites' for r in rests)} |"
+    yield f"| at rest | {' | '.join(_sites(r.sites) for r in rests)} |"
     yield "|---|" + "--:|" * len(rests)
     for name, cell in rows:
         yield f"| {name} | {' | '.join(cell(rest) for rest in rests)} |"
+
+
+def _sites(count: int) -> str:
+    return f"{count:,} {'site' if count == 1 else 'sites'}"
 
 
 def _idle(name: str) -> Callable[[Rest], str]:
