@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test long year browser redis pictures bench bench-pages capacity check lock clean
+.PHONY: help setup demo up down status test long year browser redis pictures bench bench-pages bench-scale capacity check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -112,6 +112,9 @@ build/peers/.done: benchmarks/requirements-peers.txt
 
 bench-pages: setup ## measure the pages beside Airflow's own lists (about five minutes)
 	@$(RUN) -m benchmarks.pages $(ARGS)
+
+bench-scale: setup redis ## measure many sites on two Celery workers (an hour; ARGS="--sites 100 --rest 1 100")
+	@$(RUN) -m benchmarks.scale $(ARGS)
 
 capacity: setup ## tell what 100, 1,000 and 10,000 districts need (half a minute)
 	@$(RUN) -m benchmarks.capacity $(ARGS)

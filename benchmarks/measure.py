@@ -11,15 +11,11 @@ by a row. Prints the tables and writes them with a plot to build/bench/.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime as dt
 import json
-import os
-import platform
 import re
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -29,6 +25,7 @@ from benchmarks.agreement import DisagreementError, Said, must_agree
 from benchmarks.contestants import Dlt, Ground, Limit, Ours, Plain, Stages, validators
 from benchmarks.days import AGAIN, NAMES
 from benchmarks.districts import DAYS, SIZES, packages
+from benchmarks.machine import machine
 from benchmarks.parsing import MAKE_SITES
 from benchmarks.plot import plot
 from benchmarks.processes import run
@@ -38,6 +35,7 @@ from oneroster_sync.local import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from benchmarks.contestants import Contestant
     from benchmarks.processes import Timed
@@ -84,7 +82,7 @@ def measure(size: str, rounds: int) -> Results:
     Raises:
         DisagreementError: Two that did the same work did not come to the same.
     """
-    results = Results(size, _machine())
+    results = Results(size, machine())
     _tell(f"the districts of size {size}")
     today = dt.datetime.now(dt.UTC).date()
     folders = packages(size, _SEED, today.year - (today.month <= _JULY))
@@ -223,22 +221,6 @@ def _in_words(told: dict[str, Any]) -> str:
         parts.append(f"{kind}: {changed or 'nothing'}")
     found = told["findings"]
     return f"{'; '.join(parts)}; {found['errors']:,} errors, {found['warnings']:,} warnings"
-
-
-def _machine() -> str:
-    """Return what the numbers depend on, in words."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    processor = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    load = os.getloadavg()[0]
-    return (
-        f"{os.cpu_count()} cores ({processor}), {memory:.0f} GiB, {platform.system()}, "
-        f"Python {platform.python_version()}; load {load:.1f} when it began"
-    )
 
 
 def _tell(words: str) -> None:

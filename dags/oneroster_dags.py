@@ -8,7 +8,8 @@ Keeps a site's users, courses and course assignments in step with its student in
   preferences. *Unpaused means sync enabled*: pause it, here or on the preferences page, and no
   scheduled sync runs. Days inside a pause window (the summer break) are skipped. A slot that is
   missed by more than five minutes is never made up for.
-* `oneroster_upload__<site>` runs when somebody asks for it, also while the sync is paused.
+* `oneroster_upload__<site>` runs when somebody asks for it, also while the sync is paused. Its tasks take the next
+  slot that is free, before those of all scheduled runs.
 
 **Trigger an upload** with
 
@@ -77,6 +78,11 @@ AT_ONCE = 16
 """How many runs of a DAG may be open: one is at work, the others wait for their turn or a person."""
 LOOK_AGAIN = timedelta(seconds=10)
 """How soon a run whose turn it is not looks again."""
+SOMEBODY_WAITS = {"priority_weight": 100, "weight_rule": "absolute"}
+"""An upload's tasks take the next slot that is free, before those of all scheduled runs.
+
+Those weigh what Airflow gives them: as much as tasks follow, less than ten.
+"""
 
 
 def sites_to_build() -> list[str]:
@@ -321,6 +327,7 @@ def upload_dag(site: str) -> DAG:
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=False,
+        default_args=SOMEBODY_WAITS,
         tags=["oneroster", site],
         doc_md=__doc__,
         params={

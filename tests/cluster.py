@@ -30,7 +30,7 @@ from oneroster_sync.local.api import Api
 from servers import BUCKET, HOST, S3, s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from composed import Services
     from oneroster_sync.local.api import Run
@@ -41,7 +41,7 @@ PEOPLE = {"viewer": "Viewer", "op": "Op"}
 """Login → FAB's role; the password is the login."""
 SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _BOOT_S = 300
-_SOONER = {
+SOONER = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
@@ -138,8 +138,15 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Start everything as production does, and end it without a trace."""
+def cluster(
+    variables: Mapping[str, str] | None = None, settings: Mapping[str, str] = SOONER
+) -> Iterator[Cluster]:
+    """Start everything as production does, and end it without a trace.
+
+    Args:
+        variables: What `.env` says otherwise.
+        settings: What is set besides, so that tests wait less.
+    """
     assert shutil.which("redis-server"), (
         "There is no redis-server, which Celery needs: make redis, or install it yourself "
         "(on Debian: apt-get install redis-server)"
@@ -156,7 +163,7 @@ def cluster() -> Iterator[Cluster]:
         with psycopg.connect(postgres.url(database, "airflow"), autocommit=True) as server:
             server.execute("create database celery")
         bucket = stack.enter_context(s3_server())
-        variables = {**composed.make_env(folder), **_own(database, bucket)}
+        variables = {**composed.make_env(folder), **_own(database, bucket), **(variables or {})}
         api, health, redis = (airflow.free_port() for _ in range(3))
         origin = f"http://{HOST}:{api}"
         services = composed.Services(
@@ -171,7 +178,7 @@ def cluster() -> Iterator[Cluster]:
                 "redis-cli": f"redis-cli -p {redis}",
             },
             {
-                **_SOONER,
+                **settings,
                 "AIRFLOW__API__HOST": HOST,
                 "AIRFLOW__API__PORT": str(api),
                 "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health),

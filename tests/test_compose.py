@@ -119,6 +119,16 @@ def test_the_env_file_is_made_by_one_command(variables: dict[str, str], tmp_path
     assert ".env" in (PROJECT / ".gitignore").read_text("utf-8").splitlines()
 
 
+def test_airflow_keeps_what_has_no_slot(variables: dict[str, str]) -> None:
+    """Celery is given as many tasks as all workers take at once, offered or not set at all."""
+    sizes = ("WORKERS", "WORKER_CONCURRENCY", "PARALLELISM")
+    for told in (variables, {n: value for n, value in variables.items() if n not in sizes}):
+        services = composed.read(told)["services"]
+        each = services["worker"]["environment"]["AIRFLOW__CELERY__WORKER_CONCURRENCY"]
+        slots = int(services["worker"]["deploy"]["replicas"]) * int(each)
+        assert services["scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"] == str(slots)
+
+
 def test_what_is_missing_is_refused(variables: dict[str, str]) -> None:
     """Without any one of the secrets, or the administrator's address, nothing starts."""
     composed.read(variables)

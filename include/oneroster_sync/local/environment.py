@@ -30,6 +30,7 @@ _PERSONAL = ("email", "given_name", "family_name", "username", "password")
 _QUIET = "ignore:GitWildMatchPattern:DeprecationWarning"
 _CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _ROSTER = "ONEROSTER_DATABASE_URL"
+_PARALLELISM, _SLOTS = "AIRFLOW__CORE__PARALLELISM", "4"
 
 
 def folder(home: Path) -> Path:
@@ -66,7 +67,10 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
-        "CORE__PARALLELISM": "4",
+        "CORE__PARALLELISM": _SLOTS,
+        # LocalExecutor counts no slots: it takes all that the pool lets through, and does it in the
+        # order in which it came. What the pool keeps back goes by its priority.
+        "CORE__DEFAULT_POOL_TASK_SLOT_COUNT": inherited.get(_PARALLELISM, _SLOTS),
         "CORE__EXECUTION_API_SERVER_URL": f"{origin}/execution/",
         "CORE__FERNET_KEY": _secret(airflow_home / "fernet.key", _fernet_key),
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # a full name may take DNS seconds

@@ -1,0 +1,24 @@
+"""The machine that numbers depend on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from pathlib import Path
+
+
+def machine() -> str:
+    """Return what the numbers depend on, in words."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    processor = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    load = os.getloadavg()[0]
+    return (
+        f"{os.cpu_count()} cores ({processor}), {memory:.0f} GiB, {platform.system()}, "
+        f"Python {platform.python_version()}; load {load:.1f} when it began"
+    )

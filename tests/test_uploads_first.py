@@ -1,0 +1,118 @@
+"""Somebody waits for an upload, and nobody for a scheduled run: the upload's tasks go first.
+
+An Airflow with one slot. A run holds it, several scheduled runs of other sites wait for it, and
+then somebody uploads.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from live import EVERYTHING, STAGES, running, wait_for
+from oneroster_sync import dag_names
+from oneroster_sync.local import postgres
+from oneroster_sync.store import turns
+from places import zipped
+from roster_of import SCHOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from live import Live
+
+pytestmark = pytest.mark.long
+
+ADMIN = "admin@example.org"
+OTHERS = ("east", "north", "south", "west")
+BUSY = "busy"
+ONE_SLOT = {"AIRFLOW__CORE__PARALLELISM": "1"}
+WEIGHTS = "select distinct priority_weight from task_instance where dag_id = %s"
+BEGUN = """
+select dag_id, task_id from task_instance where start_date > %s and operator <> ''
+and state <> 'skipped' order by start_date
+"""
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow with one slot."""
+    with running(*EVERYTHING, settings=ONE_SLOT) as live:
+        yield live
+
+
+def of_airflow(live: Live, query: str, *bound: object) -> list[tuple[Any, ...]]:
+    """Return rows of Airflow's own database."""
+    with psycopg.connect(postgres.url(live.home, "airflow")) as connection:
+        return connection.execute(query, bound).fetchall()
+
+
+def apply_sites(live: Live, folder: Path, package: Path, at: dt.datetime) -> None:
+    """Make the other sites, each with a sync at a moment, and one that keeps the slot busy."""
+    sites: dict[str, dict[str, Any]] = {
+        name: {"credited_admin": ADMIN, "source": str(package)} for name in (*OTHERS, BUSY)
+    }
+    for name in OTHERS:
+        sites[name] |= {"days": [f"{at:%A}".lower()], "time_utc": f"{at:%H:%M}"}
+    file = folder / "sites.yaml"
+    file.write_text(yaml.safe_dump({"version": 1, "sites": sites}), "utf-8")
+    told = live.oneroster("sites", "apply", str(file))
+    assert told["outcome"] == "succeeded", told
+
+
+def test_an_upload_goes_before_scheduled_runs_that_wait(live: Live, tmp_path: Path) -> None:
+    """The next free slot is the upload's, at each of its stages, though others wait for longer."""
+    package = tmp_path / "OneRoster.zip"
+    package.write_bytes(zipped(SCHOOL))
+    slot = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
+    apply_sites(live, tmp_path, package, slot)
+    for name in (*OTHERS, BUSY):
+        wait_for(lambda name=name: live.api.has_dag(dag_names.sync_dag_id(name)) or None)  # type: ignore[misc]
+        live.admin.put(f"sites/{name}/enabled", {"enabled": True})
+    url = postgres.url(live.home, "roster").replace("postgresql", "postgresql+psycopg", 1)
+    with turns.turn(sa.create_engine(url), BUSY):
+        live.admin.post(f"sites/{BUSY}/runs")
+        wait_for(lambda: states(live, [BUSY], "running"))
+        wait_for(lambda: states(live, OTHERS, "scheduled"), within_s=200)
+        started = live.admin.upload(zipped(SCHOOL))
+        upload = started["dag_id"]
+        query = "select 1 from task_instance where dag_id = %s and task_id = %s and state = %s"
+        wait_for(lambda: of_airflow(live, query, upload, STAGES[0], "scheduled") or None)
+        (released,) = of_airflow(live, "select now()")
+    assert live.follow(started)["outcome"] == "succeeded"
+
+    begun = [dag_id for dag_id, _ in of_airflow(live, BEGUN, *released)]
+    assert begun[0] == upload
+    places = [place for place, dag_id in enumerate(begun) if dag_id == upload]
+    assert len(places) == len(STAGES)
+    # A slot may come free before Airflow knows that the upload's next stage is due: one goes in
+    # between then, and not a second one.
+    assert all(after - before <= 2 for before, after in itertools.pairwise(places))
+
+
+def test_all_tasks_of_an_upload_weigh_more(live: Live) -> None:
+    """No task of a scheduled run weighs as much as the lightest of an upload."""
+    upload, sync = (
+        live.api._call("GET", f"/api/v2/dags/{dag_id}/tasks")["tasks"]
+        for dag_id in (dag_names.upload_dag_id("default"), dag_names.sync_dag_id("default"))
+    )
+    assert {task["weight_rule"] for task in upload} == {"absolute"}
+    lightest = min(task["priority_weight"] for task in upload)
+    assert lightest > sum(task["priority_weight"] for task in sync)
+
+
+def states(live: Live, sites: tuple[str, ...] | list[str], state: str) -> bool | None:
+    """Tell whether the first task of each site's scheduled DAG is in a state, None while not."""
+    query = """
+    select count(distinct dag_id) from task_instance
+    where task_id = %s and state = %s and dag_id = any(%s)
+    """
+    ids = [dag_names.sync_dag_id(name) for name in sites]
+    return of_airflow(live, query, STAGES[0], state, ids) == [(len(ids),)] or None
