@@ -81,8 +81,10 @@ LOOK_AGAIN = timedelta(seconds=10)
 SOMEBODY_WAITS = {"priority_weight": 100, "weight_rule": "absolute"}
 """An upload's tasks take the next slot that is free, before those of all scheduled runs.
 
-Those weigh what Airflow gives them: as much as tasks follow, less than ten.
+Those weigh what Airflow gives them, less than ten.
 """
+ENDS_FIRST = {"weight_rule": "upstream"}
+"""What is nearest to its end goes first, so that a wave does not begin every run before it ends one."""
 
 
 def sites_to_build() -> list[str]:
@@ -310,6 +312,7 @@ def sync_dag(site: str) -> DAG:
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=True,
+        default_args=ENDS_FIRST,
         allowed_run_types=["scheduled", "manual"],
         tags=["oneroster", site],
         doc_md=__doc__,

@@ -108,6 +108,15 @@ def test_all_tasks_of_an_upload_weigh_more(live: Live) -> None:
     assert lightest > sum(task["priority_weight"] for task in sync)
 
 
+def test_what_is_nearest_to_its_end_goes_first(live: Live) -> None:
+    """Of scheduled runs each stage weighs more than the one before it."""
+    query = "select distinct task_id, priority_weight from task_instance where dag_id = %s"
+    weights = dict(of_airflow(live, query, dag_names.sync_dag_id(OTHERS[0])))
+    along = [weights[stage] for stage in STAGES]
+    assert along == sorted(along)
+    assert len(set(along)) == len(along)
+
+
 def states(live: Live, sites: tuple[str, ...] | list[str], state: str) -> bool | None:
     """Tell whether the first task of each site's scheduled DAG is in a state, None while not."""
     query = """
