@@ -1,8 +1,8 @@
 /** Keeps people from losing what they have begun: asks before a page is left. */
 
-import { h } from "./ui.js";
+import { Framed, h } from "./ui.js";
 
-const { Button, Dialog, Portal } = globalThis.ChakraUI;
+const { Button, Dialog } = globalThis.ChakraUI;
 const { useBlocker } = globalThis.ReactRouterDOM;
 const { useEffect } = globalThis.React;
 
@@ -31,35 +31,21 @@ export function LeaveGuard({ when, title, leave, stay = "Stay", children }) {
   }, [when]);
   const remain = () => blocker.state === "blocked" && blocker.reset();
   return h(
-    Dialog.Root,
+    Framed,
     {
       open: blocker.state === "blocked",
       onOpenChange: (event) => !event.open && remain(),
-      placement: "center",
       role: "alertdialog",
       lazyMount: true,
       unmountOnExit: true,
     },
+    h(Dialog.Header, null, h(Dialog.Title, null, title)),
+    h(Dialog.Body, null, children),
     h(
-      Portal,
+      Dialog.Footer,
       null,
-      h(Dialog.Backdrop),
-      h(
-        Dialog.Positioner,
-        { px: "2" },
-        h(
-          Dialog.Content,
-          null,
-          h(Dialog.Header, null, h(Dialog.Title, null, title)),
-          h(Dialog.Body, null, children),
-          h(
-            Dialog.Footer,
-            null,
-            h(Button, { variant: "outline", onClick: () => blocker.proceed() }, leave),
-            h(Button, { colorPalette: "brand", onClick: remain }, stay),
-          ),
-        ),
-      ),
+      h(Button, { variant: "outline", onClick: () => blocker.proceed() }, leave),
+      h(Button, { colorPalette: "brand", onClick: remain }, stay),
     ),
   );
 }

@@ -305,6 +305,26 @@ export function Field({ label, help, error, required = false, group = false, chi
 }
 
 /**
+ * The frame of a dialog: over the page, in its middle, never wider than the window.
+ *
+ * @param {object} props What a dialog's root takes, and:
+ * @param {object} [props.content] What its content takes, such as the events of a form.
+ * @param {*} props.children
+ */
+export function Framed({ content = null, children, ...root }) {
+  return h(
+    Dialog.Root,
+    { placement: "center", ...root },
+    h(
+      Portal,
+      null,
+      h(Dialog.Backdrop),
+      h(Dialog.Positioner, { px: "2" }, h(Dialog.Content, content, children)),
+    ),
+  );
+}
+
+/**
  * Asks before something is done, and shows why it could not be.
  *
  * @param {object} props
@@ -338,40 +358,26 @@ export function Confirm({ open, onClose, title, verb, palette = "brand", disable
     }
   };
   return h(
-    Dialog.Root,
+    Framed,
     {
       open,
       onOpenChange: (event) => !event.open && !busy && close(),
       initialFocusEl: () => cancel.current,
-      placement: "center",
       role: "alertdialog",
     },
+    h(Dialog.Header, null, h(Dialog.Title, null, title)),
     h(
-      Portal,
+      Dialog.Body,
       null,
-      h(Dialog.Backdrop),
-      h(
-        Dialog.Positioner,
-        { px: "2" },
-        h(
-          Dialog.Content,
-          null,
-          h(Dialog.Header, null, h(Dialog.Title, null, title)),
-          h(
-            Dialog.Body,
-            null,
-            children,
-            problem && h(Box, { mt: "3" }, h(Failure, { problem })),
-          ),
-          h(
-            Dialog.Footer,
-            null,
-            h(Button, { ref: cancel, variant: "outline", disabled: busy, onClick: close }, "Cancel"),
-            h(Button, { colorPalette: palette, loading: busy, disabled, onClick: act }, verb),
-          ),
-          h(Dialog.CloseTrigger, { asChild: true }, h(CloseButton, { size: "sm" })),
-        ),
-      ),
+      children,
+      problem && h(Box, { mt: "3" }, h(Failure, { problem })),
     ),
+    h(
+      Dialog.Footer,
+      null,
+      h(Button, { ref: cancel, variant: "outline", disabled: busy, onClick: close }, "Cancel"),
+      h(Button, { colorPalette: palette, loading: busy, disabled, onClick: act }, verb),
+    ),
+    h(Dialog.CloseTrigger, { asChild: true }, h(CloseButton, { size: "sm" })),
   );
 }

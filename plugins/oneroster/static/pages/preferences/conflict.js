@@ -1,11 +1,11 @@
 /** Two people saved at once: both values of every setting, and a choice for each. */
 
-import { h } from "../../lib/ui.js";
+import { Framed, h } from "../../lib/ui.js";
 import { utc } from "../../lib/words.js";
 import { byWhom, inWords } from "./in_words.js";
 import { differences, valueAt, withValue } from "./settings.js";
 
-const { Badge, Button, CloseButton, Dialog, Flex, Grid, Portal, RadioCard, Text } =
+const { Badge, Button, CloseButton, Dialog, Flex, Grid, RadioCard, Text } =
   globalThis.ChakraUI;
 const { useEffect, useState } = globalThis.React;
 
@@ -21,33 +21,19 @@ export function Conflict({ form }) {
   useEffect(() => setChoices({}), [theirs?.version]);
   const close = () => form.showConflict(null);
   return h(
-    Dialog.Root,
+    Framed,
     {
       open: theirs !== null,
       size: "lg",
-      placement: "center",
       scrollBehavior: "inside",
       closeOnInteractOutside: false,
       onOpenChange: (event) => !event.open && !form.isBusy && close(),
     },
+    theirs && h(Compared, { form, theirs, choices, setChoices, close }),
     h(
-      Portal,
-      null,
-      h(Dialog.Backdrop),
-      h(
-        Dialog.Positioner,
-        { px: "2" },
-        h(
-          Dialog.Content,
-          null,
-          theirs && h(Compared, { form, theirs, choices, setChoices, close }),
-          h(
-            Dialog.CloseTrigger,
-            { asChild: true },
-            h(CloseButton, { size: "sm", "aria-label": "Close", disabled: form.isBusy }),
-          ),
-        ),
-      ),
+      Dialog.CloseTrigger,
+      { asChild: true },
+      h(CloseButton, { size: "sm", "aria-label": "Close", disabled: form.isBusy }),
     ),
   );
 }

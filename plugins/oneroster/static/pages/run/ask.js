@@ -1,8 +1,8 @@
 /** A dialog that asks before it acts, and says when the act was not possible. */
 
-import { h } from "../../lib/ui.js";
+import { Framed, h } from "../../lib/ui.js";
 
-const { Button, CloseButton, Dialog, Field, Portal, Text, Textarea } = globalThis.ChakraUI;
+const { Button, CloseButton, Dialog, Field, Text, Textarea } = globalThis.ChakraUI;
 const { useEffect, useRef, useState } = globalThis.React;
 
 /**
@@ -52,72 +52,58 @@ export function Ask({ open, close, title, verb, asksReason, isDanger, disabled, 
   }
 
   return h(
-    Dialog.Root,
+    Framed,
     {
       open,
       role: "alertdialog",
-      placement: "center",
       scrollBehavior: "inside",
       closeOnInteractOutside: false,
       initialFocusEl: () => cancel.current,
       onOpenChange: (details) => !details.open && !isBusy && close(),
     },
+    h(Dialog.Header, null, h(Dialog.Title, null, title)),
     h(
-      Portal,
+      Dialog.Body,
       null,
-      h(Dialog.Backdrop),
-      h(
-        Dialog.Positioner,
-        { padding: "4" },
+      children,
+      asksReason &&
         h(
-          Dialog.Content,
-          null,
-          h(Dialog.Header, null, h(Dialog.Title, null, title)),
-          h(
-            Dialog.Body,
-            null,
-            children,
-            asksReason &&
-              h(
-                Field.Root,
-                { mt: "4" },
-                h(Field.Label, null, "Reason (optional)"),
-                h(Textarea, {
-                  value: reason,
-                  rows: 2,
-                  maxLength: 500,
-                  onChange: (event) => setReason(event.target.value),
-                }),
-                h(Field.HelperText, null, "Kept in the audit, and shown with this run."),
-              ),
-            problem &&
-              h(
-                Text,
-                { role: "alert", color: "error.fg", mt: "3" },
-                problem.detail ?? problem.message,
-              ),
-          ),
-          h(
-            Dialog.Footer,
-            null,
-            h(
-              Button,
-              { ref: cancel, variant: "outline", disabled: isBusy, onClick: close },
-              "Cancel",
-            ),
-            h(
-              Button,
-              { colorPalette: isDanger ? "danger" : "brand", loading: isBusy, disabled, onClick: go },
-              verb,
-            ),
-          ),
-          h(
-            Dialog.CloseTrigger,
-            { asChild: true },
-            h(CloseButton, { size: "sm", disabled: isBusy, "aria-label": "Close" }),
-          ),
+          Field.Root,
+          { mt: "4" },
+          h(Field.Label, null, "Reason (optional)"),
+          h(Textarea, {
+            value: reason,
+            rows: 2,
+            maxLength: 500,
+            onChange: (event) => setReason(event.target.value),
+          }),
+          h(Field.HelperText, null, "Kept in the audit, and shown with this run."),
         ),
+      problem &&
+        h(
+          Text,
+          { role: "alert", color: "error.fg", mt: "3" },
+          problem.detail ?? problem.message,
+        ),
+    ),
+    h(
+      Dialog.Footer,
+      null,
+      h(
+        Button,
+        { ref: cancel, variant: "outline", disabled: isBusy, onClick: close },
+        "Cancel",
       ),
+      h(
+        Button,
+        { colorPalette: isDanger ? "danger" : "brand", loading: isBusy, disabled, onClick: go },
+        verb,
+      ),
+    ),
+    h(
+      Dialog.CloseTrigger,
+      { asChild: true },
+      h(CloseButton, { size: "sm", disabled: isBusy, "aria-label": "Close" }),
     ),
   );
 }

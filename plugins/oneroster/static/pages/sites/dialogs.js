@@ -1,9 +1,9 @@
 /** What is asked before a site is made, copied, archived, restored or switched on. */
 
 import { post, put } from "../../lib/api.js";
-import { Confirm, Failure, Field, HOME, h } from "../../lib/ui.js";
+import { Confirm, Failure, Field, Framed, HOME, h } from "../../lib/ui.js";
 
-const { Box, Button, CloseButton, Dialog, Flex, Input, Portal, Text } = globalThis.ChakraUI;
+const { Box, Button, CloseButton, Dialog, Flex, Input, Text } = globalThis.ChakraUI;
 const { Link } = globalThis.ReactRouterDOM;
 const { useEffect, useRef, useState } = globalThis.React;
 
@@ -46,35 +46,22 @@ export function NewSite({ open, site, onClose, onDone }) {
     }
   };
   return h(
-    Dialog.Root,
+    Framed,
     {
       open,
       onOpenChange: (event) => !event.open && !isBusy && onClose(),
       initialFocusEl: () => first.current,
-      placement: "center",
+      content: { as: "form", onSubmit: make, noValidate: true },
     },
+    h(Dialog.Header, null, h(Dialog.Title, null, site ? `Copy ${site.site}` : "New site")),
+    h(Dialog.Body, null, h(Fields, { given, setGiven, problem, first, copied: site })),
     h(
-      Portal,
+      Dialog.Footer,
       null,
-      h(Dialog.Backdrop),
-      h(
-        Dialog.Positioner,
-        { px: "2" },
-        h(
-          Dialog.Content,
-          { as: "form", onSubmit: make, noValidate: true },
-          h(Dialog.Header, null, h(Dialog.Title, null, site ? `Copy ${site.site}` : "New site")),
-          h(Dialog.Body, null, h(Fields, { given, setGiven, problem, first, copied: site })),
-          h(
-            Dialog.Footer,
-            null,
-            h(Button, { variant: "outline", disabled: isBusy, onClick: onClose }, "Cancel"),
-            h(Button, { type: "submit", colorPalette: "brand", loading: isBusy }, site ? "Copy" : "Make site"),
-          ),
-          h(Dialog.CloseTrigger, { asChild: true }, h(CloseButton, { size: "sm", "aria-label": "Close" })),
-        ),
-      ),
+      h(Button, { variant: "outline", disabled: isBusy, onClick: onClose }, "Cancel"),
+      h(Button, { type: "submit", colorPalette: "brand", loading: isBusy }, site ? "Copy" : "Make site"),
     ),
+    h(Dialog.CloseTrigger, { asChild: true }, h(CloseButton, { size: "sm", "aria-label": "Close" })),
   );
 }
 
