@@ -89,7 +89,6 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "LOGGING__BASE_LOG_FOLDER": str(logs(home) / "tasks"),
         "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(logs(home) / "dag_files"),
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }
     if _CONN not in inherited:

@@ -5,6 +5,7 @@ const { useCallback, useEffect, useState } = globalThis.React;
 const ROOT = "oneroster/api/v1/";
 const KEPT = new Map();
 const KEPT_AT_MOST = 50;
+const KEPT_ALIVE = 16_000;
 
 /** Why the server, or the way to it, refused a request. */
 export class Problem extends Error {
@@ -207,7 +208,9 @@ function remember(address, data) {
 
 function write(method, path, body, signal) {
   const headers = { "Content-Type": "application/json" };
-  const request = { method, headers, body: JSON.stringify(body), signal };
+  const text = JSON.stringify(body);
+  // What was asked for is sent to its end though the page be left; browsers do that for 64 KiB.
+  const request = { method, headers, body: text, signal, keepalive: text.length < KEPT_ALIVE };
   return send(url(path), request).then((response) => response.json());
 }
 
