@@ -143,7 +143,9 @@ def validate(run: Run) -> Run:
 @_unless_known
 def diff(run: Run) -> Run:
     """Stage 3: compare with the roster and freeze the plan."""
-    return note_plan(run, make_plan(run, _roster(run)), basis=unchanged.still(run))
+    planned = make_plan(run, _roster(run))
+    basis = unchanged.still(run) if planned.plan.is_empty() else None
+    return note_plan(run, planned, basis=basis)
 
 
 @_unless_ended

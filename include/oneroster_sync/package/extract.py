@@ -129,19 +129,18 @@ def _read(
         mode = extracted.modes[name]
         if file is None or mode is Mode.ABSENT:
             continue
-        repairs = Repairs(f"{name}.csv", mode, profile)
-        keep_staff = {
+        keep = {
             "roles": staff.keep_roles,
             "users": staff.keep_users,
             "enrollments": staff.keep_enrollments,
         }.get(name, _keep_all)
         table, rows, noticed = read_table(
-            package.files[name],
-            file,
-            profile,
-            lambda block, k=keep_staff, r=repairs: r.apply(k(block)),  # type: ignore[misc]
-            package.limits.line,
+            package.files[name], file, profile, keep, package.limits.line
         )
+        if name == "enrollments":
+            table = staff.without_students(table)
+        repairs = Repairs(f"{name}.csv", mode, profile)
+        table = repairs.apply(table)
         findings.extend(noticed)
         findings.extend(repairs.findings())
         if rows == 0:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from oneroster_sync.package.opening import Readable
 
 BLOCK = 16 << 20
-_LF, _CR = b"\n\r"
+_TAB, _LF, _CR, _COMMA = b"\t\n\r,"
+_SPACE = ord(" ")
 _VALUE = r'(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")'
 _LINE = rf"^{_VALUE}(?:,{_VALUE})*\r?\n$"
 _NOTHING = r"^,[, \t]*\r?\n$"
-_CONTROL = bytes(c for c in range(32) if c not in b"\t\r\n") + b"\x7f"
 _HAS_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 
 
@@ -57,17 +57,17 @@ def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
     while True:
         data = stream.read(BLOCK)
         ended = not data
-        data = rest + data
         if first and data:
             data, first = _without_mark(data, name), False
-        if ended and data and not data.endswith(b"\n"):
-            data += b"\n"
+        if ended and rest:
+            data = b"\n"
         cut = data.rfind(b"\n") + 1
-        data, rest = data[:cut], data[cut:]
+        whole = b"".join((rest, memoryview(data)[:cut])) if cut else b""
+        rest = data[cut:] if cut else rest + data
         if len(rest) > BLOCK:
             raise RefusedError(_too_long(name, row, line_limit))
-        if data:
-            block, count = _checked(data, name, row, line_limit)
+        if whole:
+            block, count = _checked(whole, name, row, line_limit)
             row += count
             if block.rows.size:
                 yield block
@@ -77,8 +77,8 @@ def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
 
 def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[Block, int]:
     _check_utf8(data, name, first_row)
-    feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _LF)
-    ends = (feeds + 1).astype(np.int32)
+    octets = np.frombuffer(data, np.uint8)
+    ends = (np.flatnonzero(octets == _LF) + 1).astype(np.int32)
     starts = np.concatenate(([0], ends[:-1])).astype(np.int32)
     lengths = ends - starts
     rows = np.arange(first_row, first_row + len(ends), dtype=np.int64)
@@ -88,23 +88,31 @@ def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[B
         if b"\r" in data[starts[at] : ends[at]].removesuffix(b"\n").removesuffix(b"\r"):
             raise RefusedError(Finding("csv.bare_carriage_return", file=name, row=row))
         raise RefusedError(_too_long(name, row, line_limit))
-    blank = lengths == 1
-    if b"\r" in data:
-        two = np.flatnonzero(lengths == len(b"\r\n"))
-        blank[two] = np.frombuffer(data, np.uint8)[starts[two]] == _CR
+    firsts = octets[starts]
+    blank = (lengths == 1) | ((lengths == len(b"\r\n")) & (firsts == _CR))
     lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
-    if data.startswith(b",") or b"\n," in data:
+    if (firsts == _COMMA).any():
         blank |= pc.match_substring_regex(lines, _NOTHING).to_numpy(False)
     if b'"' in data or b"\r" in data:
         _check_grammar(data, lines, rows, name)
+    controlled = _has_control(data, len(ends))
     if blank.any():
         lines = lines.filter(pa.array(~blank))
         rows = rows[~blank]
         data = b"".join(lines.to_pylist())
     control = np.empty(0, np.int64)
-    if len(data.translate(None, _CONTROL)) != len(data):
+    if controlled:
         control = np.flatnonzero(pc.match_substring_regex(lines, _HAS_CONTROL).to_numpy(False))
     return Block(data, rows, control), len(ends)
+
+
+def _has_control(data: bytes, line_feeds: int) -> bool:
+    """Tell whether there are control characters; of those that may be, most files have one kind."""
+    octets = np.frombuffer(data, np.uint8)
+    low = np.count_nonzero(octets < _SPACE) - line_feeds
+    if low:
+        low -= np.count_nonzero((octets == _CR) | (octets == _TAB))
+    return bool(low) or b"\x7f" in data
 
 
 def _lines(data: bytes, offsets: np.ndarray) -> pa.BinaryArray:
@@ -131,6 +139,8 @@ def _check_grammar(data: bytes, lines: pa.BinaryArray, rows: np.ndarray, name: s
 
 
 def _check_utf8(data: bytes, name: str, first_row: int) -> None:
+    if data.isascii():
+        return
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

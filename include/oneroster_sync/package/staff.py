@@ -97,11 +97,14 @@ class Staff:
         return kept
 
     def keep_enrollments(self, table: pa.Table) -> pa.Table:
-        """Keep the enrollments of staff, and those whose role can't be read."""
+        """Keep the enrollments in a role of staff, and those whose role can't be read."""
         flawed = pc.is_valid(table["flaw"])
-        kept = table.filter(pc.or_(pc.invert(_is_no_staff(table["role"])), flawed))
-        dropped = pc.and_(_is_among(kept["userSourcedId"], self.dropped), pc.is_null(kept["flaw"]))
-        return kept.filter(pc.invert(dropped))
+        return table.filter(pc.or_(pc.invert(_is_no_staff(table["role"])), flawed))
+
+    def without_students(self, table: pa.Table) -> pa.Table:
+        """Drop what is left of enrollments.csv of those who turned out to be no staff."""
+        theirs = _is_among(table["userSourcedId"], self.dropped)
+        return table.filter(pc.invert(pc.and_(theirs, pc.is_null(table["flaw"]))))
 
     def _with_known_users(self, table: pa.Table) -> pa.Table:
         if table["flaw"].null_count == table.num_rows:
