@@ -17,9 +17,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import PROJECT, growth
+from benchmarks import growth
 from benchmarks.assumed import WEEK_S, Assumptions
 from benchmarks.costs import KINDS, Costs, CostsError, measured
+from benchmarks.documents import SCALE, write_parts
 from benchmarks.kept import Kept
 from benchmarks.money import GIB, Prices, Use, a_month
 from benchmarks.results import Results
@@ -29,7 +30,6 @@ from benchmarks.sized import Sized, memory_of_worker, size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PAGE = PROJECT / "docs" / "scale.md"
 DISTRICTS = (100, 1_000, 10_000)
 WORKER_MIB, SERVICE_MIB = 512, 1_024
 """What a worker takes before it works, and what is set aside for each of Airflow's services."""
@@ -64,7 +64,7 @@ def main() -> None:
         metavar="NAME=AMOUNT",
         help=f"one of {', '.join(Prices.names())}; may be given several times",
     )
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {SCALE.name}")
     chosen = parser.parse_args()
     if min(chosen.districts) < 1:
         parser.error("--districts takes numbers from 1 on")
@@ -81,17 +81,7 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if chosen.write:
-        page = with_part(PAGE.read_text(encoding="utf-8"), "tables", text)
-        page = with_part(page, "assumptions", "\n".join(assumptions(assumed)))
-        PAGE.write_text(page, encoding="utf-8")
-
-
-def with_part(page: str, name: str, text: str) -> str:
-    """Return a page with another text between the comments of that name."""
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    before, _, rest = page.partition(begin)
-    _, _, after = rest.partition(end)
-    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+        write_parts(SCALE, {"tables": text, "assumptions": "\n".join(assumptions(assumed))})
 
 
 def assumptions(assumed: Assumptions) -> Iterator[str]:

@@ -25,12 +25,13 @@ from benchmarks.agreement import DisagreementError, Said, must_agree
 from benchmarks.contestants import Dlt, Ground, Limit, Ours, Plain, Stages, validators
 from benchmarks.days import AGAIN, NAMES
 from benchmarks.districts import DAYS, SIZES, packages
+from benchmarks.documents import PERFORMANCE, PICTURES, README, write_parts
 from benchmarks.machine import machine
 from benchmarks.parsing import MAKE_SITES
 from benchmarks.plot import plot
 from benchmarks.processes import run
 from benchmarks.results import Results, Series
-from benchmarks.tables import as_markdown, missed
+from benchmarks.tables import as_markdown, missed, syncs
 from oneroster_sync.local import postgres
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("size", nargs="?", default="S", choices=SIZES)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="put the tables into the documents")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -68,10 +70,16 @@ def main() -> None:
     results.save(OUT / f"{chosen.size}.json")
     smaller = Results.load(OUT / "M.json") if chosen.size == "L" else None
     text = "\n".join(as_markdown(results, smaller))
+    drawn = plot(results)
     (OUT / f"{chosen.size}.md").write_text(text + "\n", encoding="utf-8")
-    (OUT / f"{chosen.size}.svg").write_text(plot(results), encoding="utf-8")
+    (OUT / f"{chosen.size}.svg").write_text(drawn, encoding="utf-8")
     print(text)
     print(f"\nWritten to {OUT.relative_to(PROJECT)}: {chosen.size}.md, .json and .svg")
+    if chosen.write:
+        write_parts(PERFORMANCE, {chosen.size: text})
+        (PICTURES / f"sync-{chosen.size}.svg").write_text(drawn, encoding="utf-8")
+        if chosen.size == "M":
+            write_parts(README, {"syncs": "\n".join(syncs(results))})
     if chosen.check and (wrong := missed(results)):
         raise SystemExit("\n".join(wrong))
 
@@ -104,7 +112,7 @@ def measure(size: str, rounds: int) -> Results:
         _tell("through Airflow")
         days = {WHAT[day]: folder for day, folder in folders.items()}
         days[AGAIN] = folders[DAYS[-1]]
-        took = through_airflow.measure(days, rounds=1)
+        took = through_airflow.measure(days, rounds=3)
         for what, seconds in took.seconds.items():
             results.series[f"{what}/through Airflow"] = Series(seconds)
     return results

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import PROJECT
-from benchmarks.capacity import PAGE, with_part
 from benchmarks.districts import SIZES
+from benchmarks.documents import SCALE, write_parts
 from benchmarks.machine import machine
 from benchmarks.resting import Rest, rest
 from benchmarks.scale_tables import of_rests, of_waves
@@ -91,7 +91,7 @@ def main() -> None:
         "--parallelism", type=int, help="tasks that Airflow gives to Celery; else all slots"
     )
     parser.add_argument("--hours", type=float, default=3, help="after which a wave is given up")
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {SCALE.name}")
     chosen = parser.parse_args()
     if min([chosen.sites, *chosen.rest], default=0) < 0 or 0 in chosen.rest:
         parser.error("--sites takes a number from 0 on, --rest numbers from 1 on")
@@ -119,10 +119,7 @@ def main() -> None:
             scale.save(RESULTS)
     print("\n".join(as_markdown(scale)))
     if chosen.write:
-        page = PAGE.read_text(encoding="utf-8")
-        for name, lines in parts(scale).items():
-            page = with_part(page, name, "\n".join(lines))
-        PAGE.write_text(page, encoding="utf-8")
+        write_parts(SCALE, {name: "\n".join(lines) for name, lines in parts(scale).items()})
 
 
 def parts(scale: Scale) -> dict[str, list[str]]:

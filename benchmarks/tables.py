@@ -30,7 +30,7 @@ def as_markdown(results: Results, smaller: Results | None = None) -> Iterator[st
     yield f"Size {results.size}: {users:,} users, {enrollments:,} enrollments. {results.machine}."
     yield "Medians of whole processes; memory is the peak of the whole tree, without PostgreSQL."
     yield ""
-    yield from _syncs(results)
+    yield from syncs(results)
     yield ""
     yield from _again(results)
     yield ""
@@ -48,16 +48,8 @@ def as_markdown(results: Results, smaller: Results | None = None) -> Iterator[st
         yield f"- {note}"
 
 
-def missed(results: Results) -> list[str]:
-    """Return in words which stable targets are missed twice over."""
-    return [
-        f"{target.what}: {target.in_words()[1]}, aimed at {target.in_words()[0]}"
-        for target in targets(results, None)
-        if target.is_stable and results.size in target.sizes and not target.is_met(2)
-    ]
-
-
-def _syncs(results: Results) -> Iterator[str]:
+def syncs(results: Results) -> Iterator[str]:
+    """Yield the table of whole syncs."""
     heads = " | ".join(f"{day}, s | ÷ limit | CPU s | MiB" for day in NAMES)
     yield f"| whole sync | {heads} |"
     yield "|---|" + "--:|" * 12
@@ -72,6 +64,15 @@ def _syncs(results: Results) -> Iterator[str]:
             cells += [_time(series.median_s), f"{ratio:.2f}", _time(series.median_cpu_s)]
             cells += [f"{series.median_mib:,.0f}"]
         yield f"| {' | '.join(cells)} |"
+
+
+def missed(results: Results) -> list[str]:
+    """Return in words which stable targets are missed twice over."""
+    return [
+        f"{target.what}: {target.in_words()[1]}, aimed at {target.in_words()[0]}"
+        for target in targets(results, None)
+        if target.is_stable and results.size in target.sizes and not target.is_met(2)
+    ]
 
 
 def _again(results: Results) -> Iterator[str]:

@@ -16,8 +16,9 @@ from oneroster_sync.store import database
 sys.path.append(str(settings.PROJECT))
 from benchmarks import growth
 from benchmarks.assumed import DAY_S, HOUR_S, Assumptions
-from benchmarks.capacity import as_markdown, assumptions, main, use_of, with_part
+from benchmarks.capacity import as_markdown, assumptions, main, use_of
 from benchmarks.costs import KINDS, Costs, CostsError, Stage, is_quiet, measured
+from benchmarks.documents import with_part
 from benchmarks.kept import Kept, bytes_of_row, count
 from benchmarks.money import Prices, Use, a_month
 from benchmarks.one_stage import STAGES
