@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from live import Live
 
+pytestmark = pytest.mark.long
+
 OPENAPI = "openapi.json"
 ANY_REFUSAL = {"400", "401", "403", "404", "422", "503"}
 CHECKS = [

@@ -1,5 +1,7 @@
 """Who may do what: every role, on Airflow's simple auth manager and on FAB, with real logins.
 
+What is of FAB is long: it has an Airflow of its own, and eight people who log in.
+
 No scheduler runs here: what somebody may start only has to be taken in.
 """
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import httpx
 
 SIMPLE, FAB = "simple", "fab"
+ON = [SIMPLE, pytest.param(FAB, marks=pytest.mark.long)]
 ROLES = {SIMPLE: ("viewer", "user", "op", "admin"), FAB: ("viewer", "user", "op", "admin")}
 KEEPER, STRANGER = "keeper", "stranger"
 """On FAB: a role that can edit on OneRoster, and one that reads the DAG of another site only."""
@@ -49,7 +52,13 @@ MAY = {
     STRANGER: set(),
 }
 CELLS = [
-    pytest.param(manager, role, action, id=f"{manager}-{role}-{action.name}")
+    pytest.param(
+        manager,
+        role,
+        action,
+        id=f"{manager}-{role}-{action.name}",
+        marks=[pytest.mark.long] if manager == FAB else [],
+    )
     for manager, roles in {**ROLES, FAB: (*ROLES[FAB], KEEPER)}.items()
     for role in roles
     for action in ACTIONS
@@ -187,7 +196,7 @@ def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Actio
 
 @pytest.mark.case("c00", "c20")
 @pytest.mark.parametrize("action", [pytest.param(action, id=action.name) for action in ACTIONS])
-@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON, indirect=True)
 def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None:
     """Without a login every route answers 401, and with nothing but how to go on."""
     answer = action.send(stage.live.nobody, stage.runs)
@@ -197,7 +206,7 @@ def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None
     assert MARK not in answer.text
 
 
-@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON, indirect=True)
 def test_everybody_is_told_what_they_may(stage: Stage) -> None:
     """A page knows from `me` what to offer, and `me` says what the routes will say."""
     for role, who in stage.people.items():
@@ -208,7 +217,7 @@ def test_everybody_is_told_what_they_may(stage: Stage) -> None:
 
 
 @pytest.mark.case("c00")
-@pytest.mark.parametrize("stage", [FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
     """A person who reads one site's DAG is told of that site, and of no other."""
     who = stage.people[STRANGER]
@@ -221,7 +230,7 @@ def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
 
 @pytest.mark.case("c00")
 @pytest.mark.parametrize("role", [STRANGER, CHIEF, CLERK])
-@pytest.mark.parametrize("stage", [FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
     """Whatever the document lists is refused to who is of one site only, and tells nothing.
 
@@ -247,7 +256,7 @@ def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
 
 @pytest.mark.case("c00")
 @pytest.mark.parametrize(("role", "may"), [(CHIEF, set(May)), (CLERK, MAY["op"])])
-@pytest.mark.parametrize("stage", [FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_who_is_of_one_site_may_there_what_others_may_everywhere(
     stage: Stage, role: str, may: set[May]
 ) -> None:
@@ -269,7 +278,7 @@ def test_who_is_of_one_site_may_there_what_others_may_everywhere(
         assert (answer.status_code == 403) is not is_allowed, (action.name, answer.text)
 
 
-@pytest.mark.parametrize("stage", [FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_the_page_of_another_site_says_that_one_may_not_see_it(stage: Stage) -> None:
     """The list holds one's own site; the page of another one, or of its run, says so."""
     home = f"{stage.live.origin}/plugin/oneroster"
@@ -290,7 +299,7 @@ def test_the_page_of_another_site_says_that_one_may_not_see_it(stage: Stage) -> 
         expect(page.get_by_label("Time (UTC)")).to_be_editable()
 
 
-@pytest.mark.parametrize("stage", [FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_a_role_of_one_site_is_made_by_airflows_own_commands(stage: Stage) -> None:
     """Once an administrator has looked at the sites, FAB knows what can be given for each."""
     stage.live.oneroster("sites", "create", "third", "--admin", ADMIN)
@@ -301,7 +310,7 @@ def test_a_role_of_one_site_is_made_by_airflows_own_commands(stage: Stage) -> No
 
 
 @pytest.mark.case("c00")
-@pytest.mark.parametrize("stage", [FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_who_was_deleted_may_nothing(stage: Stage) -> None:
     """The token of somebody whom FAB does not know any more is as good as none."""
     named = ("--email", "leaver@example.org", "--firstname", "A", "--lastname", "B")
@@ -314,7 +323,7 @@ def test_who_was_deleted_may_nothing(stage: Stage) -> None:
 
 @pytest.mark.case("c00")
 @pytest.mark.parametrize("role", [*ROLES[SIMPLE], None])
-@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON, indirect=True)
 def test_airflows_own_routes_ask_for_the_same(stage: Stage, role: str | None) -> None:
     """Who may not start a run, undo one or decide about one here may not by Airflow's API either.
 
@@ -361,7 +370,7 @@ def text_of(answer: httpx.Response) -> str:
 
 
 @pytest.mark.case("c00")
-@pytest.mark.parametrize("stage", [SIMPLE, FAB], indirect=True)
+@pytest.mark.parametrize("stage", ON, indirect=True)
 def test_viewers_see_no_person(stage: Stage) -> None:
     """No answer that a viewer or a user may read holds a name or a whole e-mail address."""
     paths = [

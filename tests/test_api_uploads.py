@@ -102,6 +102,7 @@ def test_same_package_again_points_to_the_first(
     assert live.follow(again)["outcome"] == "no_changes"
 
 
+@pytest.mark.long
 def test_lone_files_touch_their_own_kind(
     live: Live, first: dict[str, Any], lone: dict[str, bytes]
 ) -> None:
@@ -254,7 +255,7 @@ def test_client_that_goes_away_leaves_nothing(live: Live, district: bytes) -> No
 
 @pytest.mark.case("c04")
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("drips", [False, True])
+@pytest.mark.parametrize("drips", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_slow_client_is_given_up(live: Live, district: bytes, *, drips: bool) -> None:
     """Who is silent is not waited for, nor who sends a byte now and then; nothing of it stays."""
     with Raw(live, f"Content-Length: {len(district)}") as client:
@@ -363,6 +364,7 @@ def test_run_now_reads_the_source_of_the_site(
 
 
 @pytest.mark.case("b33")
+@pytest.mark.long
 def test_killed_server_forgets_nothing(live: Live, first: dict[str, Any], district: bytes) -> None:
     """The API server is killed and started again: who was logged in goes on where they were."""
     where = f"runs/{first['run']['run_id']}"

@@ -202,6 +202,7 @@ def test_the_wrong_file_for_an_upload_is_named(live: Live, data: Path) -> None:
 
 
 @pytest.mark.case("b13")
+@pytest.mark.long
 def test_two_uploads_take_turns(live: Live, data: Path) -> None:
     """Two packages at once are synced one after the other, in the order they were asked for."""
     runs = [

@@ -84,6 +84,7 @@ def test_the_watch_starts_a_postgresql_that_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(280)
+@pytest.mark.long
 def test_it_heals_and_stops_without_a_trace(tmp_path: Path) -> None:
     """A killed scheduler comes back without its orphans; a killed runner leaves none after down."""
     (base := dict(os.environ)).pop(CONN, None)

@@ -236,8 +236,15 @@ def test_a_held_run_is_approved(live: Live, held: dict[str, Any]) -> None:
     assert run["outcome"] in {"succeeded", "succeeded_with_errors"}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [420, 1600])
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (420, "dark"),
+        (1600, "light"),
+        pytest.param(420, "light", marks=pytest.mark.long),
+        pytest.param(1600, "dark", marks=pytest.mark.long),
+    ],
+)
 def test_no_page_is_wider_than_its_window(
     live: Live, first: dict[str, Any], theme: str, width: int
 ) -> None:
@@ -285,7 +292,7 @@ def test_every_outcome_can_be_read(live: Live, outcomes: list[str], theme: str) 
             assert ratio >= 4.5, f"{badge.inner_text()}: {ratio:.2f}"
 
 
-@pytest.mark.parametrize("width", [420, 1400])
+@pytest.mark.parametrize("width", [420, pytest.param(1400, marks=pytest.mark.long)])
 def test_nothing_jumps(live: Live, first: dict[str, Any], width: int) -> None:
     """While a page loads, what somebody reads already stays where it is."""
     with browsing(width=width) as page:
@@ -306,7 +313,7 @@ def test_nothing_jumps(live: Live, first: dict[str, Any], width: int) -> None:
             assert sum(shift["value"] for shift in shifts) < 0.1, f"{place}: {large}"
 
 
-@pytest.mark.parametrize("who", ["admin", "viewer"])
+@pytest.mark.parametrize("who", ["admin", pytest.param("viewer", marks=pytest.mark.long)])
 def test_everything_has_a_name_and_can_be_reached(
     live: Live, first: dict[str, Any], who: str
 ) -> None:

@@ -116,6 +116,7 @@ def survives(pattern: Pattern, seconds: int = CPU_S) -> bool:
 
 @pytest.mark.case("c13")
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_every_pattern_reads_long_texts() -> None:
     """No text of 100,000 characters keeps a pattern of the product busy."""
     parts = of_suites(), of_modules(), inline()

@@ -108,6 +108,7 @@ def poison(site: Site) -> Path:
 
 
 @pytest.mark.case("b34")
+@pytest.mark.long
 @pytest.mark.parametrize(
     "limiting",
     [

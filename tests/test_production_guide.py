@@ -123,6 +123,7 @@ def inside(name: str, *first: str) -> list[list[str]]:
 
 
 @pytest.mark.case("b35")
+@pytest.mark.long
 def test_a_backup_brings_a_roster_back(tmp_path: Path) -> None:
     """Dumped, changed and restored by the page's own commands, everything is as it was dumped."""
     home = tmp_path / "home"

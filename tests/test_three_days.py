@@ -50,7 +50,7 @@ def live(
     return lived
 
 
-@pytest.mark.parametrize("version", ["1.1", "1.2"])
+@pytest.mark.parametrize("version", [pytest.param("1.1", marks=pytest.mark.long), "1.2"])
 def test_three_days_with_bad_rows(tmp_path: Path, version: str) -> None:
     """With one row in a hundred bad, each day ends in exactly the state it should.
 
@@ -76,7 +76,7 @@ def test_three_days_with_bad_rows(tmp_path: Path, version: str) -> None:
     assert site.sync_and_approve(path).outcome == "no_changes"
 
 
-@pytest.mark.parametrize("version", ["1.1", "1.2"])
+@pytest.mark.parametrize("version", [pytest.param("1.1", marks=pytest.mark.long), "1.2"])
 def test_delta_ends_where_bulk_ends(tmp_path: Path, version: str) -> None:
     """Days sent as deltas lead to the state of the same days sent whole."""
     site, days = Site(), live(30, 250, 3, BUSY)
