@@ -117,6 +117,7 @@ def test_what_another_machine_wrote_is_seen_at_once(bucket: S3, site: Site) -> N
 
 
 @pytest.mark.case("b40")
+@pytest.mark.long
 def test_a_site_lives_in_the_bucket(bucket: S3, site: Site) -> None:
     """Sync, undo, tidying and erasure work where runs keep their files in a bucket."""
     run = site.sync(SCHOOL)
