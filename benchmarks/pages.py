@@ -28,7 +28,7 @@ from oneroster_sync.local import airflow, runner
 from oneroster_sync.local.api import Api
 from oneroster_sync.local.console import step
 from oneroster_sync.local.demo import make_site
-from oneroster_sync.local.environment import without_own_databases
+from oneroster_sync.local.environment import environment, password_of, without_own_databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,8 @@ def _measure(home: Path, url: str, stored: Stored, *, rounds: int, bursts: int) 
     memory = Memory(_servers(home))
     taken = {"at the start": memory.now()}
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-        login = client.post("/auth/token", json={"username": "admin", "password": "admin"})
+        password = password_of(environment(home, airflow.DEFAULT_PORT), "admin")
+        login = client.post("/auth/token", json={"username": "admin", "password": password})
         client.headers["Authorization"] = (
             f"Bearer {login.raise_for_status().json()['access_token']}"
         )
@@ -192,7 +193,11 @@ def _running(home: Path) -> Iterator[tuple[str, Stored]]:
     try:
         here = airflow.up(home, airflow.free_port(), parts=_PARTS, base=base, prepare=make_site)
         if not note.exists():
-            with Api(here.url) as api, step(f"{RUNS:,} runs with all that belongs to them"):
+            password = password_of(here.environment, "admin")
+            with (
+                Api(here.url, password) as api,
+                step(f"{RUNS:,} runs with all that belongs to them"),
+            ):
                 _wait_for_dag(api)
                 api.trigger(DAG_ID, {})  # no scheduler runs: it stays as it was made
                 stored = store(home)

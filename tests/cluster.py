@@ -185,7 +185,7 @@ def cluster(
             },
         )
         stack.callback(services.stop)
-        client = stack.enter_context(Api(origin))
+        client = stack.enter_context(Api(origin, "admin"))
         yield _up(services, Live(client, {}, database, origin), bucket)
 
 

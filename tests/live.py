@@ -29,7 +29,7 @@ import psycopg
 from oneroster_sync.local import airflow, postgres
 from oneroster_sync.local.api import Api, Run
 from oneroster_sync.local.demo import make_site
-from oneroster_sync.local.environment import without_own_databases
+from oneroster_sync.local.environment import USERS, without_own_databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +44,7 @@ UNASKED = {**dict.fromkeys(STAGES, "success"), QUESTION: "skipped", "record_remo
 EVERYTHING = ("api-server", "scheduler", "dag-processor")
 PROBLEM = "application/problem+json"
 _PREFIX = "/oneroster/api/v1/"
+_PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 _LOOK_AGAIN = "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL"
 
 
@@ -226,10 +227,13 @@ def running(*parts: str, settings: Mapping[str, str] | None = None) -> Iterator[
     with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         parts = parts or EVERYTHING
-        base = {**without_own_databases(os.environ), _LOOK_AGAIN: "2", **(settings or {})}
+        passwords = home / "passwords.json"
+        passwords.write_text(json.dumps({user: user for user in USERS}))
+        own = {_LOOK_AGAIN: "2", _PASSWORDS: str(passwords), **(settings or {})}
+        base = {**without_own_databases(os.environ), **own}
         try:
             up = airflow.up(home, airflow.free_port(), parts=parts, base=base, prepare=make_site)
-            with Api(up.url) as api:
+            with Api(up.url, "admin") as api:
                 live = Live(api, dict(up.environment), home, up.url)
                 if "dag-processor" in parts:
                     wait_for(lambda: _has_dags(home) or None)

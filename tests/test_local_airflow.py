@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from oneroster_sync.local import LocalError, airflow, postgres, runner, watch
-from oneroster_sync.local.environment import environment, folder, without_own_databases
+from oneroster_sync.local.__main__ import main
+from oneroster_sync.local.api import Api
+from oneroster_sync.local.environment import (
+    USERS,
+    environment,
+    folder,
+    make_passwords,
+    password_of,
+    passwords_file,
+    without_own_databases,
+)
 from oneroster_sync.local.processes import wait_until
 
 if TYPE_CHECKING:
@@ -33,6 +45,63 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     other = environment(tmp_path / "other", 8080, {})
     for name in ("CORE__FERNET_KEY", "API__SECRET_KEY", "API_AUTH__JWT_SECRET"):
         assert first[f"AIRFLOW__{name}"] != other[f"AIRFLOW__{name}"]
+
+
+@pytest.mark.case("c16")
+def test_each_home_has_passwords_of_its_own(tmp_path: Path) -> None:
+    """They are random, made once, readable by the owner alone, and no name of an account."""
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    values = environment(mine, 8080, {})
+    made = make_passwords(mine, values)
+    assert set(made) == set(USERS)
+    assert all(len(password) >= 16 for password in made.values())
+    assert len({*made.values(), *make_passwords(other, environment(other, 8080, {})).values()}) == 8
+    assert make_passwords(mine, values) == {}
+    assert {user: password_of(values, user) for user in USERS} == made
+    assert stat.S_IMODE(passwords_file(values).stat().st_mode) == 0o600
+
+
+@pytest.mark.case("c16")
+def test_a_home_of_an_earlier_version_gets_new_passwords(tmp_path: Path) -> None:
+    """A password that is the account's name is replaced; one that somebody chose stays."""
+    values = environment(tmp_path, 8080, {})
+    passwords_file(values).write_text(json.dumps({user: user for user in USERS} | {"op": "mine"}))
+    assert set(make_passwords(tmp_path, values)) == {"admin", "user", "viewer"}
+    assert password_of(values, "op") == "mine"
+    assert stat.S_IMODE(passwords_file(values).stat().st_mode) == 0o600
+
+
+def test_a_password_file_of_the_user_stays_as_it_is(tmp_path: Path) -> None:
+    """Nothing is made beside it."""
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps({"admin": "admin"}))
+    name = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
+    values = environment(tmp_path, 8080, {name: str(own)})
+    assert make_passwords(tmp_path, values) == {}
+    assert password_of(values, "admin") == "admin"
+
+
+@pytest.mark.case("c16")
+@pytest.mark.parametrize("was_open", [False, True])
+def test_nobody_else_can_enter_the_storage(tmp_path: Path, *, was_open: bool) -> None:
+    """Packages hold pupils; a folder that an earlier version left open is closed."""
+    storage = tmp_path / "storage"
+    if was_open:
+        storage.mkdir(mode=0o755)
+    environment(tmp_path, 8080, {})
+    assert stat.S_IMODE(storage.stat().st_mode) == 0o700
+
+
+def test_the_status_names_the_file_of_the_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows none of them."""
+    monkeypatch.setenv("ONEROSTER_HOME", str(tmp_path))
+    values = environment(tmp_path, 8080, {})
+    made = make_passwords(tmp_path, values)
+    told = CliRunner().invoke(main, ["status"]).output
+    assert str(passwords_file(values)) in told
+    assert not any(password in told for password in made.values())
 
 
 def test_what_the_user_sets_wins(tmp_path: Path) -> None:
@@ -90,7 +159,10 @@ def test_it_heals_and_stops_without_a_trace(tmp_path: Path) -> None:
     (base := dict(os.environ)).pop(CONN, None)
     running = airflow.up(tmp_path, airflow.free_port(), base=without_own_databases(base))
     try:
-        assert airflow.up(tmp_path, 1).port == running.port
+        again = airflow.up(tmp_path, 1)
+        assert (again.port, again.new_passwords) == (running.port, {})
+        with Api(running.url, running.new_passwords["admin"]) as api:
+            assert api.import_errors() == []
         scheduler = part(tmp_path, "scheduler")
         workers = scheduler.children(recursive=True)
         scheduler.kill()

@@ -13,7 +13,7 @@ from oneroster_sync.local import LocalError, airflow, postgres, runner
 from oneroster_sync.local.api import Api
 from oneroster_sync.local.console import step, tell
 from oneroster_sync.local.demo import demonstrate, make_site
-from oneroster_sync.local.environment import USERS, logs
+from oneroster_sync.local.environment import USERS, environment, logs, passwords_file
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -43,7 +43,12 @@ def up(port: int) -> None:
         if running.port != port:
             tell(f"It has port {running.port}; to change that: make down, PORT={port} make up")
     click.echo(running.url)
-    tell(f"Log in as {', '.join(USERS)} (the password is the name). Logs: {logs(home)}")
+    if running.new_passwords:
+        tell("Passwords, shown this once:")
+        for user, password in running.new_passwords.items():
+            tell(f"  {user:<7} {password}")
+    tell(f"Log in as {', '.join(USERS)}; passwords: {passwords_file(running.environment)}")
+    tell(f"Logs: {logs(home)}")
     tell("Stop it with: make down")
 
 
@@ -72,6 +77,9 @@ def status() -> None:
         states["airflow"] = "not running"
     for name, state in states.items():
         click.echo(f"{name:<16} {state}")
+    kept = passwords_file(environment(home, port or airflow.DEFAULT_PORT))
+    if kept.exists():
+        tell(f"The passwords of the accounts are in {kept}")
     sys.exit(any(state != "healthy" for state in states.values()))
 
 

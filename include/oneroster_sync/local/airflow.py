@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from oneroster_sync.local.environment import (
     folder,
     keeps_own_metadata,
     logs,
+    make_passwords,
     needs_postgres,
 )
 from oneroster_sync.local.processes import wait_until
@@ -52,6 +53,8 @@ class Airflow:
     port: int
     environment: Mapping[str, str]
     was_running: bool
+    new_passwords: Mapping[str, str] = field(default_factory=dict)
+    """The passwords that this start made, by account; nothing shows them again."""
 
     @property
     def url(self) -> str:
@@ -90,11 +93,13 @@ def up(
         if runner.is_running(home):
             running = port_of(home) or port
             _wait_until_up(home, running, parts)
-            return Airflow(home, running, environment(home, running, base), was_running=True)
+            values = environment(home, running, base)
+            return Airflow(home, running, values, True, make_passwords(home, values))
         if runner.stop(home):
             tell("Ended what an earlier run left behind.")
         _check_port(port)
         values = environment(home, port, base)
+        new_passwords = make_passwords(home, values)
         has_started_postgres = False
         try:
             if needs_postgres(home, values):
@@ -108,7 +113,7 @@ def up(
             if has_started_postgres:
                 postgres.stop(home)
             raise
-        return Airflow(home, port, values, was_running=False)
+        return Airflow(home, port, values, False, new_passwords)
 
 
 def down(home: Path) -> bool:

@@ -63,7 +63,7 @@ class Api:
         LocalError: Airflow refuses a call or cannot be reached.
     """
 
-    def __init__(self, origin: str, user: str = "admin", password: str = "admin") -> None:  # noqa: S107
+    def __init__(self, origin: str, password: str = "", user: str = "admin") -> None:
         """Log in lazily: at the first call that needs it."""
         self._login = {"username": user, "password": password}
         # A proxy of the environment has no business with calls to this machine.

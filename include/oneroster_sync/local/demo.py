@@ -22,7 +22,7 @@ from rich.table import Table
 from oneroster_sync.local import LocalError, airflow
 from oneroster_sync.local.api import Api, Run, Task
 from oneroster_sync.local.console import step, tell
-from oneroster_sync.local.environment import logs, without_own_databases
+from oneroster_sync.local.environment import logs, password_of, without_own_databases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,11 @@ def demonstrate(home: Path) -> bool:
     base = without_own_databases(os.environ)
     try:
         running = airflow.up(home, airflow.free_port(), parts=_PARTS, base=base, prepare=make_site)
-        with as_file(files(__package__) / "sample" / SAMPLE) as sample, Api(running.url) as api:
+        password = password_of(running.environment, "admin")
+        with (
+            as_file(files(__package__) / "sample" / SAMPLE) as sample,
+            Api(running.url, password) as api,
+        ):
             run = _follow(api, sample)
             if run.state == "success":
                 _show_counts(counts_of(run, running.environment))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 USERS = ("admin", "op", "user", "viewer")
-"""One account per role of Airflow's simple auth manager: its name is its role and its password."""
+"""One account per role of Airflow's simple auth manager: its name is its role."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PERSONAL = ("email", "given_name", "family_name", "username", "password")
@@ -31,6 +31,7 @@ _QUIET = "ignore:GitWildMatchPattern:DeprecationWarning"
 _CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _ROSTER = "ONEROSTER_DATABASE_URL"
 _PARALLELISM, _SLOTS = "AIRFLOW__CORE__PARALLELISM", "4"
+_PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 
 
 def folder(home: Path) -> Path:
@@ -46,7 +47,7 @@ def logs(home: Path) -> Path:
 def environment(home: Path, port: int, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment in which every part of the embedded Airflow runs.
 
-    Makes the secrets and the password file of the home if they are missing.
+    Makes the secrets of the home if they are missing.
 
     Args:
         home: The home, whose settings these are.
@@ -61,6 +62,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
     }
     airflow_home = folder(home)
     airflow_home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_private(home / "storage")
     origin = f"http://{HOST}:{port}"
     settings = {
         "CORE__DAGS_FOLDER": str(PROJECT / "dags"),
@@ -76,7 +78,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # a full name may take DNS seconds
         "CORE__SENSITIVE_VAR_CONN_NAMES": ",".join(_PERSONAL),
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in USERS),
-        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(airflow_home)),
+        _PASSWORDS.removeprefix("AIRFLOW__"): str(_passwords_file(home)),
         "API__HOST": HOST,
         "API__PORT": str(port),
         "API__BASE_URL": origin,
@@ -140,10 +142,55 @@ def _no_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
     return {"no_proxy": value, "NO_PROXY": value}
 
 
-def _passwords(airflow_home: Path) -> Path:
-    path = airflow_home / "passwords.json"
-    _secret(path, lambda: json.dumps({user: user for user in USERS}))
-    return path
+def make_passwords(home: Path, values: Mapping[str, str]) -> dict[str, str]:
+    """Give each account a random password, unless it has one of its own.
+
+    A home that an earlier version made has each account's name as its password: it gets new ones.
+    A password file that the user names is the user's own, and stays as it is.
+
+    Returns:
+        The passwords that are new, by account; they are shown this once.
+    """
+    path = _passwords_file(home)
+    if passwords_file(values) != path:
+        return {}
+    known = _read_passwords(path)
+    fresh = {user: secrets.token_urlsafe(12) for user in USERS if known.get(user, user) == user}
+    if fresh:
+        # Airflow reads this file at each login, so it is replaced as a whole.
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        _write_private(temporary, json.dumps(known | fresh))
+        temporary.replace(path)
+    return fresh
+
+
+def passwords_file(values: Mapping[str, str]) -> Path:
+    """Return the file that holds the passwords of the accounts of this environment."""
+    return Path(values[_PASSWORDS])
+
+
+def password_of(values: Mapping[str, str], user: str) -> str:
+    """Return the password of an account of this environment."""
+    return _read_passwords(passwords_file(values))[user]
+
+
+def _passwords_file(home: Path) -> Path:
+    return folder(home) / "passwords.json"
+
+
+def _read_passwords(path: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def _make_private(path: Path) -> None:
+    """Make a folder that only the owner of the home may enter; close one that others may enter."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.stat().st_uid == os.geteuid():
+        path.chmod(0o700)
 
 
 def _fernet_key() -> str:
@@ -154,10 +201,15 @@ def _secret(path: Path, make: Callable[[], str]) -> str:
     """Return the content of a private file, which is made once and by one process."""
     if not path.exists():
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(make())
+        _write_private(fresh, make())
         with suppress(FileExistsError):
             path.hardlink_to(fresh)
         fresh.unlink()
     return path.read_text(encoding="utf-8")
+
+
+def _write_private(path: Path, content: str) -> None:
+    """Write a new file that only its owner can read, from its first byte on."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
