@@ -17,7 +17,7 @@ STAGES = ("extract", "validate", "diff", "review", "apply", "record")
 
 def run_stage(name: str, run_id: str, package: str | None) -> None:
     """Run a stage of the site `default`."""
-    from oneroster_sync import stages, sync
+    from oneroster_sync import pipeline, stages
     from oneroster_sync.package.kinds import Kind
     from oneroster_sync.store import database, turns
     from oneroster_sync.store.runs import Trigger
@@ -25,14 +25,14 @@ def run_stage(name: str, run_id: str, package: str | None) -> None:
     now = dt.datetime.now(dt.UTC)
     with turns.turn(database.engine(), "default"):
         if name == "extract":
-            request = sync.Request(
+            request = pipeline.Request(
                 run_id=run_id,
                 site="default",
                 package=package,
                 trigger=Trigger.COMMAND,
                 requested_by="the benchmark",
             )
-            run = stages.extract(sync.begin(request, now=now), Kind.PACKAGE)
+            run = stages.extract(pipeline.begin(request, now=now), Kind.PACKAGE)
         elif name == "validate":
             run = stages.validate(stages.find(run_id))
         elif name == "diff":

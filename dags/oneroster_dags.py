@@ -107,10 +107,10 @@ def run_id(context: dict[str, Any]) -> str:
 def asked_for(site: str, context: dict[str, Any]) -> Any:
     """Return what the schedule or a person asks for."""
     from oneroster_sync.package.kinds import Kind
+    from oneroster_sync.pipeline import Request
     from oneroster_sync.sentences import BY_SCHEDULE
     from oneroster_sync.store.runs import Trigger
-    from oneroster_sync.sync import Request
-    from oneroster_sync.undo import Part
+    from oneroster_sync.undo_plan import Part
 
     params, dag_run = context["params"], context["dag_run"]
     uploaded = dag_run.dag_id == dag_names.upload_dag_id(site)
@@ -138,10 +138,10 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
 
 def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
     """Return what brings the removals of an earlier run, asked for by whoever asked for that one."""
-    from oneroster_sync import stages, sync
+    from oneroster_sync import pipeline, stages
 
     with retried_where_it_helps():
-        request = sync.what_waits(stages.find(earlier), run_id(context))
+        request = pipeline.what_waits(stages.find(earlier), run_id(context))
     if request is None or request.site != site:
         raise AirflowFailException(f"no run {earlier} of site {site} left removals for a decision")
     dag_run = context["dag_run"]
@@ -227,7 +227,7 @@ def six_stages(site: str) -> None:
     def extract() -> str:
         from oneroster import line
         from oneroster.connections import login_of
-        from oneroster_sync import stages, sync
+        from oneroster_sync import pipeline, stages
         from oneroster_sync.store import database, turns
 
         context = get_current_context()
@@ -237,7 +237,7 @@ def six_stages(site: str) -> None:
             if first := line.ahead_of(request.run_id, site, context):
                 ti.log.info("First comes %s; this run waits for its turn.", first)
                 raise AirflowRescheduleException(now + LOOK_AGAIN)
-            run = sync.begin(request, now=now, is_over=lambda run: line.is_over(run, ti))
+            run = pipeline.begin(request, now=now, is_over=lambda run: line.is_over(run, ti))
             reason = None if run.outcome else unwanted(run, context)
             if reason is not None:
                 stages.skip(run, reason)

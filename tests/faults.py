@@ -26,16 +26,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from oneroster_sync import settings, stages
+from oneroster_sync.pipeline import begin
 from oneroster_sync.store import database, turns
-from oneroster_sync.sync import begin
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection as Pipe
 
+    from oneroster_sync.pipeline import Request
     from oneroster_sync.store.runs import Run
-    from oneroster_sync.sync import Request
 
 TRIES = 4
 """How often a run is tried at most; every fault but a fatal one is over with the next try."""

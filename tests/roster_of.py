@@ -25,6 +25,7 @@ from oneroster_sync.cli import main
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.reading import snapshot_schema
+from oneroster_sync.pipeline import Request, begin
 from oneroster_sync.plan import Plan, Roster, build_plan
 from oneroster_sync.plan.fields import (
     COURSE_FIELDS,
@@ -36,7 +37,6 @@ from oneroster_sync.plan.fields import (
 from oneroster_sync.preferences import Preferences
 from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
 from oneroster_sync.store.runs import Trigger
-from oneroster_sync.sync import Request, begin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from browser import Page, browsing, log_in
 from live import QUESTION, running, wait_for
-from oneroster_sync import sync
+from oneroster_sync import pipeline
 from oneroster_sync.sentences import BY_SCHEDULE
 from oneroster_sync.store import database, preferences
 from oneroster_sync.store.runs import Trigger
@@ -258,7 +258,7 @@ def _sync(path: Path, package: Package, moment: dt.datetime) -> None:
         if chosen.source != str(path):
             chosen = chosen.model_copy(update={"source": str(path)})
             preferences.save(connection, chosen, actor="admin", now=moment)
-    request = sync.Request(
+    request = pipeline.Request(
         run_id=str(uuid.uuid4()),
         site="default",
         package=None,
@@ -266,7 +266,7 @@ def _sync(path: Path, package: Package, moment: dt.datetime) -> None:
         requested_by=BY_SCHEDULE,
     )
     took = iter(dt.timedelta(seconds=second) for second in range(1, 1000, 3))
-    sync.sync(request, clock=lambda: moment + next(took))
+    pipeline.sync(request, clock=lambda: moment + next(took))
 
 
 def _weekdays(count: int) -> Iterator[dt.datetime]:

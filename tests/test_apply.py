@@ -9,17 +9,16 @@ import pyarrow as pa
 import pytest
 
 from oneroster_sync import apply as applying
-from oneroster_sync import stages
-from oneroster_sync import sync as syncing
+from oneroster_sync import pipeline, stages
 from oneroster_sync.apply import DefectivePlanError, NotApprovedError
 from oneroster_sync.findings import SCHEMA
 from oneroster_sync.package.kinds import Kind
+from oneroster_sync.pipeline import begin
 from oneroster_sync.plan import Counts
 from oneroster_sync.plan.fields import COURSE_FIELDS, USER_FIELDS
 from oneroster_sync.run_contents import read_plan
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, runs, turns
-from oneroster_sync.sync import begin
 from roster_of import SCHOOL, changed, diffed, now, request_of, reviewed
 
 if TYPE_CHECKING:
@@ -387,7 +386,7 @@ def test_refused_changes_are_a_failed_run(site: Site, caplog: pytest.LogCaptureF
     before = everything(site)
     try:
         with pytest.raises(Exception, match="no_bob") as caught:
-            syncing.sync(request_of(site, SCHOOL), clock=now)
+            pipeline.sync(request_of(site, SCHOOL), clock=now)
     finally:
         with database.engine().begin() as connection:
             connection.exec_driver_sql("alter table users drop constraint no_bob")

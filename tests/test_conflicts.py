@@ -12,8 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from oneroster_sync import apply as applying
-from oneroster_sync import stages
-from oneroster_sync import sync as syncing
+from oneroster_sync import pipeline, stages
 from oneroster_sync.run_contents import all_findings, read_counts, read_plan
 from oneroster_sync.store import database
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
@@ -115,7 +114,7 @@ def test_conflict_that_stays(school: Site) -> None:
     before, request = everything(school), request_of(school, NEXT_DAY)
 
     with pytest.raises(sa.exc.OperationalError):
-        syncing.sync(request, clock=now)
+        pipeline.sync(request, clock=now)
 
     run = stages.find(request.run_id)
     assert school.rows("select last_value from tries") == [(3,)]

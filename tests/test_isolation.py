@@ -21,11 +21,11 @@ from conftest import ADMIN
 from neighbours import DELTA, EMPTY, Neighbour, make_neighbour, picture_of
 from oneroster_sync import decisions, notices, retention, settings, stages
 from oneroster_sync.cli import main
+from oneroster_sync.pipeline import Request, what_waits
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.site_name import SiteNameError
 from oneroster_sync.store import database, history, preferences, turns
-from oneroster_sync.sync import Request, what_waits
-from oneroster_sync.undo import Part
+from oneroster_sync.undo_plan import Part
 from oneroster_sync.uploads import forget, sweep
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, said
 from site_files import SiteFile, sites
@@ -188,8 +188,8 @@ def test_removals_of_another_site_are_not_brought(
     ours: Neighbour, theirs: Neighbour, untouched: None
 ) -> None:
     """Neither an undo nor the removals of their run can be asked for here."""
+    from oneroster_sync.pipeline import begin
     from oneroster_sync.store.runs import UnknownRunError
-    from oneroster_sync.sync import begin
 
     of_theirs = stages.find(theirs.runs["applied"])
     assert what_waits(of_theirs, "any") is None
@@ -308,7 +308,7 @@ def test_a_sync_goes_through_while_another_site_is_locked(
     ours: Neighbour, theirs: Neighbour, tmp_path: Path
 ) -> None:
     """All six stages, while the other site's turn, its roster and its row are held."""
-    from oneroster_sync import sync as syncing
+    from oneroster_sync import pipeline
 
     with (
         turns.turn(database.engine(), theirs.site.name),
@@ -320,4 +320,4 @@ def test_a_sync_goes_through_while_another_site_is_locked(
             {"site": theirs.site.name},
         )
         request: Request = request_of(ours.site, NEXT_DAY)
-        assert syncing.sync(request, clock=now).outcome is not None
+        assert pipeline.sync(request, clock=now).outcome is not None

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import stages
-from oneroster_sync import sync as syncing
+from oneroster_sync import pipeline, stages
 from oneroster_sync.store import database
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
 from servers import until
@@ -188,7 +187,7 @@ def test_killed_inside_apply(school: Site) -> None:
         assert everything(school) == before, moment
         assert outcome(school, run_id)[0] is None, moment
 
-    again = syncing.sync(request_of(school, NEXT_DAY, run_id), clock=now)
+    again = pipeline.sync(request_of(school, NEXT_DAY, run_id), clock=now)
 
     assert (again.run_id, again.outcome) == (run_id, "succeeded")
     versions = "select roster_version from sites where site = :site"
@@ -222,7 +221,7 @@ def test_killed_after_commit(school: Site) -> None:
     after = everything(school)
     assert outcome(school, run_id)[0] == "succeeded"
 
-    again = syncing.sync(request_of(school, NEXT_DAY, run_id), clock=now)
+    again = pipeline.sync(request_of(school, NEXT_DAY, run_id), clock=now)
 
     assert (again.run_id, again.outcome) == (run_id, "succeeded")
     assert again.counts is not None
@@ -237,7 +236,7 @@ def test_applied_but_not_recorded(school: Site) -> None:
     run = stages.apply(reviewed(school, NEXT_DAY), now=now())
     after = everything(school)
     assert outcome(school, run.run_id)[0] == "succeeded"
-    again = syncing.sync(request_of(school, NEXT_DAY, run.run_id), clock=now)
+    again = pipeline.sync(request_of(school, NEXT_DAY, run.run_id), clock=now)
     assert (again.outcome, again.applied_at) == ("succeeded", run.applied_at)
     assert everything(school) == after
 
@@ -321,7 +320,7 @@ def test_database_that_goes_away_in_apply(school: Site) -> None:
 
     def run() -> None:
         try:
-            syncing.sync(request, clock=now)
+            pipeline.sync(request, clock=now)
         except sa.exc.OperationalError as error:
             caught.append(error)
 
@@ -338,7 +337,7 @@ def test_database_that_goes_away_in_apply(school: Site) -> None:
     assert ended == "failed"
     assert "nothing was changed" in reasons
 
-    again = syncing.sync(request, clock=now)
+    again = pipeline.sync(request, clock=now)
 
     assert again.outcome == "succeeded"
     assert_next_day(school)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync import stages, uploads
-from oneroster_sync import sync as syncing
+from oneroster_sync import pipeline, stages, uploads
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.sentences import in_one_sentence, type_of
@@ -140,7 +139,7 @@ def test_same_mapping_again_changes_nothing(site: Site) -> None:
 def test_retry_does_nothing_twice(site: Site) -> None:
     """The same run again, from any stage on, is the run that was applied."""
     site.sync(SCHOOL)
-    request = syncing.Request(
+    request = pipeline.Request(
         run_id=str(uuid.uuid4()),
         site=site.name,
         package=str(written(site, IDS)),
@@ -148,13 +147,13 @@ def test_retry_does_nothing_twice(site: Site) -> None:
         requested_by="the test",
         kind=Kind.IDS,
     )
-    run = syncing.sync(request, clock=now)
+    run = pipeline.sync(request, clock=now)
     after, told = kept(site), audit(site, {"run_id": run.run_id})
-    again = syncing.sync(request, clock=now)
+    again = pipeline.sync(request, clock=now)
     assert (again.applied_at, again.outcome) == (run.applied_at, "succeeded")
     assert kept(site) == after
     assert audit(site, {"run_id": run.run_id}) == told
-    begun = syncing.begin(replace(request, run_id=str(uuid.uuid4())), now=now())
+    begun = pipeline.begin(replace(request, run_id=str(uuid.uuid4())), now=now())
     for _ in range(2):
         begun = stages.extract(begun, Kind.IDS)
         begun = stages.diff(stages.validate(begun))
@@ -288,10 +287,14 @@ def test_uploaded_mapping_goes_when_its_run_has_ended(site: Site) -> None:
         receiving.write(LINKS.encode())
         taken = receiving.finish()
     assert taken.package.endswith("/links.csv")
-    request = syncing.Request(
-        str(uuid.uuid4()), site.name, taken.package, Trigger.UPLOAD, "the test", Kind.LINKS
+    request = pipeline.Request(
+        site=site.name,
+        package=taken.package,
+        trigger=Trigger.UPLOAD,
+        requested_by="the test",
+        kind=Kind.LINKS,
     )
-    assert syncing.sync(request, clock=now).counts is not None
+    assert pipeline.sync(request, clock=now).counts is not None
     assert not Path(taken.package).exists()
 
 

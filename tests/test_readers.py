@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import stages
-from oneroster_sync import sync as syncing
+from oneroster_sync import pipeline, stages
 from oneroster_sync.store import database, history, preferences, run_details, run_lists, runs
 from oneroster_sync.store.roster import read_roster, roster_version
 from oneroster_sync.store.run_lists import Wanted
@@ -73,7 +72,7 @@ def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
     with database.engine().connect() as connection:
         before = shown(connection, site, first)
     request = request_of(site, NEXT_DAY)
-    applying = threading.Thread(target=syncing.sync, args=(request,), kwargs={"clock": now})
+    applying = threading.Thread(target=pipeline.sync, args=(request,), kwargs={"clock": now})
     with holding(site, MOMENTS_OF_APPLY["after everything, before its version"]) as connection:
         applying.start()
         wait_until_blocked(connection)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneroster_sync import sync as syncing
+from oneroster_sync import pipeline
 from oneroster_sync.run_folder import RunFolder
 from roster_of import SCHOOL, now, request_of
 
@@ -41,7 +41,7 @@ def test_report_that_can_not_be_written(
     folder.path.mkdir(parents=True)
     block(Path(folder.path.path) / name)
 
-    run = syncing.sync(request, clock=now)
+    run = pipeline.sync(request, clock=now)
 
     assert run.outcome == "succeeded"
     assert site.users() == dict.fromkeys(("ann", "bob", "cec"), "active")

@@ -13,12 +13,12 @@ import pytest
 from conftest import ADMIN, Site
 from databases import fresh_database, using
 from oneroster_sync import decisions, settings, stages
+from oneroster_sync.pipeline import begin
 from oneroster_sync.run_folder import ForeignPackageError
 from oneroster_sync.site_name import SiteNameError
 from oneroster_sync.sites import keeping
 from oneroster_sync.store import database, preferences, site_records, turns
 from oneroster_sync.store.sites import site_names
-from oneroster_sync.sync import begin
 from roster_of import NEXT_DAY, SCHOOL, diffed, now, request_of, reviewed, said
 from site_files import sites, sites_said
 

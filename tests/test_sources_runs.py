@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ import pytest
 
 from oneroster_sync import incoming, settings, stages
 from oneroster_sync.package.kinds import Kind
+from oneroster_sync.pipeline import Request, begin
 from oneroster_sync.sources import Login, RetriableSourceError, SourceError
 from oneroster_sync.store.runs import Run, Trigger
-from oneroster_sync.sync import Request, begin
 from places import zipped
 from roster_of import SCHOOL, now
 from servers import HOST, LOGIN, PASSWORD, closed_port, sftp_server
@@ -65,7 +64,7 @@ def logins(server: Sftp | None, **other: Any) -> Callable[[str], Login]:
 def scheduled(site: Site, server: Sftp | None = None, **other: Any) -> Run:
     """Run what the schedule runs, one stage after the other, as the tasks of a DAG do."""
     login_of = logins(server, **other)
-    request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
+    request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = begin(request, now=now())
     with contextlib.suppress(SourceError), stages.noting(run):
         run = stages.extract(run, Kind.PACKAGE, login_of)
@@ -129,7 +128,7 @@ def test_a_source_that_is_back_is_synced_by_the_next_try(site: Site, server: Sft
     """A try that met a closed door leaves nothing in the way of the next; the run is one."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     put(server, STAFF, at=1_790_000_000)
-    request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
+    request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     usual = {"package.missing_manifest", "schema.missing_header"}
     run = begin(request, now=now())
     with pytest.raises(RetriableSourceError), stages.noting(run):
@@ -185,7 +184,7 @@ def test_a_folder_of_csv_files_is_never_moved(site: Site, tmp_path: Path) -> Non
 def test_without_airflow_a_connection_cannot_be_used(site: Site) -> None:
     """Outside of Airflow nobody knows its connections, and the run says so."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
-    request = Request(str(uuid.uuid4()), site.name, None, Trigger.SCHEDULE, "the schedule")
+    request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     with pytest.raises(SourceError, match="can be used by Airflow alone"):
         stages.extract(begin(request, now=now()), Kind.PACKAGE)
 

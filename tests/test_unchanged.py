@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from oneroster_sync import settings, stages
 from oneroster_sync.package.kinds import Kind
+from oneroster_sync.pipeline import begin, sync
 from oneroster_sync.store import database
 from oneroster_sync.store.runs import Outcome
-from oneroster_sync.sync import begin, sync
 from roster_of import SCHOOL, changed, now, request_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync import sync as syncing
+from oneroster_sync import Request, undo
 from oneroster_sync.store.runs import Trigger
 from roster_of import SCHOOL, changed, now, said
 
@@ -259,7 +259,7 @@ def test_retry_of_an_undo_does_nothing_twice(site: Site) -> None:
     """An undo that is started again under its own id finds its end recorded."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))
-    request = syncing.Request(
+    request = Request(
         run_id=str(uuid.uuid4()),
         site=site.name,
         package=None,
@@ -267,7 +267,7 @@ def test_retry_of_an_undo_does_nothing_twice(site: Site) -> None:
         requested_by="the test",
         undoes=run["run_id"],
     )
-    first, _ = syncing.undo(request, clock=now)
-    again, _ = syncing.undo(request, clock=now)
+    first, _ = undo(request, clock=now)
+    again, _ = undo(request, clock=now)
     assert (first.outcome, again.applied_at) == ("succeeded", first.applied_at)
     assert site.users() == {"ann": "active", "bob": "active"}

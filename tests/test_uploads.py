@@ -15,8 +15,8 @@ import pytest
 
 from oneroster_sync import settings, stages, uploads
 from oneroster_sync.package.kinds import START, Kind
+from oneroster_sync.pipeline import Request, sync
 from oneroster_sync.store.runs import Outcome, Trigger
-from oneroster_sync.sync import Request, sync
 from oneroster_sync.uploads import (
     LIMITS,
     EmptyUploadError,

@@ -1,1 +1,105 @@
-"""A OneRoster sync: six stages from a package to a roster database."""
+"""A OneRoster sync: six stages from a package to a roster database.
+
+`docs/reference/python-api.md` describes what is public here; it stays as it is when the modules
+behind it move. The names are resolved when they are first used, because schedulers import this
+package every few seconds and must not load Arrow or SQLAlchemy for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oneroster_sync.api import (
+        Clock,
+        PreferenceNameError,
+        Undone,
+        approve,
+        change_preferences,
+        create_site,
+        discard,
+        pending_removals,
+        preview,
+        sync,
+        undo,
+    )
+    from oneroster_sync.apply import StalePlanError
+    from oneroster_sync.decisions import NotHeldError, OtherPlanError
+    from oneroster_sync.package.kinds import Kind
+    from oneroster_sync.pipeline import Request
+    from oneroster_sync.preferences import Preferences, Profile, Scope
+    from oneroster_sync.store.preferences import ConflictError, NoSuchAdminError, UnknownSiteError
+    from oneroster_sync.store.runs import Outcome, Run, Trigger, UnknownRunError
+    from oneroster_sync.store.site_records import ArchivedSiteError
+    from oneroster_sync.undo_plan import Part
+
+__all__ = [
+    "ArchivedSiteError",
+    "Clock",
+    "ConflictError",
+    "Kind",
+    "NoSuchAdminError",
+    "NotHeldError",
+    "OtherPlanError",
+    "Outcome",
+    "Part",
+    "PreferenceNameError",
+    "Preferences",
+    "Profile",
+    "Request",
+    "Run",
+    "Scope",
+    "StalePlanError",
+    "Trigger",
+    "Undone",
+    "UnknownRunError",
+    "UnknownSiteError",
+    "approve",
+    "change_preferences",
+    "create_site",
+    "discard",
+    "pending_removals",
+    "preview",
+    "sync",
+    "undo",
+]
+
+_MODULES = {
+    "api": (
+        "Clock",
+        "PreferenceNameError",
+        "Undone",
+        "approve",
+        "change_preferences",
+        "create_site",
+        "discard",
+        "pending_removals",
+        "preview",
+        "sync",
+        "undo",
+    ),
+    "apply": ("StalePlanError",),
+    "decisions": ("NotHeldError", "OtherPlanError"),
+    "package.kinds": ("Kind",),
+    "pipeline": ("Request",),
+    "preferences": ("Preferences", "Profile", "Scope"),
+    "store.preferences": ("ConflictError", "NoSuchAdminError", "UnknownSiteError"),
+    "store.runs": ("Outcome", "Run", "Trigger", "UnknownRunError"),
+    "store.site_records": ("ArchivedSiteError",),
+    "undo_plan": ("Part",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    # Don't ask again: from now on the name is found without this function.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,7 +26,7 @@ from oneroster_sync.run_contents import read_counts, read_extracted
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, runs
 from oneroster_sync.store.runs import Outcome
-from oneroster_sync.undo import WHOLE, Part, undo_plan
+from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ MODULES = (
     "oneroster_sync.incoming",
     "oneroster_sync.stages",
     "oneroster_sync.store.turns",
-    "oneroster_sync.sync",
+    "oneroster_sync.pipeline",
     "oneroster_sync.validation.judging",
     "pandas.core.methods.to_dict",
     "pyarrow.acero",

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from oneroster_sync import decisions, sources, stages
+from oneroster_sync import Request, decisions, sources, stages, sync, undo
 from oneroster_sync.package.kinds import Kind
+from oneroster_sync.pipeline import what_waits
 from oneroster_sync.store import database, preferences
 from oneroster_sync.store.runs import Outcome, Trigger
-from oneroster_sync.sync import Request, sync, undo, what_waits
 from year.soak import Soak
 
 if TYPE_CHECKING:
@@ -175,7 +175,14 @@ class Doors:
         return run
 
     def _request(self, package: str | None, trigger: Trigger, kind: Kind = Kind.PACKAGE) -> Request:
-        return Request(self._run_id(), self.site.name, package, trigger, str(trigger), kind)
+        return Request(
+            run_id=self._run_id(),
+            site=self.site.name,
+            package=package,
+            trigger=trigger,
+            requested_by=str(trigger),
+            kind=kind,
+        )
 
     def _run_id(self) -> str:
         name = f"{self.site.name}/{self.tally.seed}/{next(self._runs)}"

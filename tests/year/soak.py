@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from faults import TASKS, Fault, Kind, live, state_of
 from oneroster_sync import stages
+from oneroster_sync.pipeline import sync
 from oneroster_sync.store.runs import UnknownRunError
-from oneroster_sync.sync import sync
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from oneroster_sync.pipeline import Request
     from oneroster_sync.store.runs import Run
-    from oneroster_sync.sync import Request
     from year.tally import Tally
 
 RATE = 0.02

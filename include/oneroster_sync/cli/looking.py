@@ -81,17 +81,20 @@ def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
 )
 def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Show a site's preferences, or change them with --set."""
+    import oneroster_sync
     from oneroster_sync.store import database
     from oneroster_sync.store import preferences as store
 
-    with explained(), database.engine().begin() as connection:
-        chosen = store.load(connection, site)
+    with explained():
         if settings:
-            changed = chosen.model_dump(mode="json")
-            for setting in settings:
-                _change(changed, *_setting(setting))
-            chosen = type(chosen).model_validate(changed)
-            chosen = store.save(connection, chosen, actor=person(), now=now())
+            changes = dict(map(_setting, settings))
+            try:
+                chosen = oneroster_sync.change_preferences(site, changes, by=person(), clock=now)
+            except oneroster_sync.PreferenceNameError as error:
+                raise click.UsageError(str(error)) from error
+        else:
+            with database.engine().connect() as connection:
+                chosen = store.load(connection, site)
     dumped = chosen.model_dump(mode="json")
     words = "\n".join(f"{name} = {json.dumps(value)}" for name, value in dumped.items())
     say(dumped, words, as_json=as_json)
@@ -118,16 +121,3 @@ def _setting(given: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
-
-
-def _change(values: dict[str, Any], name: str, value: Any) -> None:
-    """Change one setting, or by a dotted name one part of a group; the others stay."""
-    if name == "site":
-        raise click.UsageError("the site is named by --site; it can't be set")
-    group, dot, part = name.partition(".")
-    if not dot:
-        values[name] = value
-    elif isinstance(values.get(group), dict):
-        _change(values[group], part, value)
-    else:
-        raise click.UsageError(f"{group} has no parts that could be set")

@@ -29,7 +29,7 @@ from oneroster_sync.preferences import Profile, Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oneroster_sync.sync import Request
+    from oneroster_sync import Request
 
 _PROFILES = click.Choice([p.value for p in Profile])
 _KINDS = click.Choice([k.value for k in Kind])
@@ -53,10 +53,10 @@ def _of_package(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--admin", required=True, help="E-mail address of the administrator to credit.")
 def init(site: str, admin: str, as_json: bool) -> None:
     """Make a site with one hand-made administrator and default preferences."""
-    from oneroster_sync.store import database, preferences
+    import oneroster_sync
 
-    with explained(), database.engine().begin() as connection:
-        made = preferences.make_site(connection, site, admin, now=now())
+    with explained():
+        made = oneroster_sync.create_site(site, admin=admin, clock=now)
     words = (
         f"Site {site} is ready." if made else f"Site {site} was there already; nothing was changed."
     )
@@ -70,12 +70,13 @@ def sync(
     site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
 ) -> None:
     """Sync PACKAGE: a zip, a folder or a lone CSV."""
-    from oneroster_sync import sync as syncing
+    import oneroster_sync
 
     with explained():
-        run = syncing.sync(_request_for(site, package, scope, profile, kind), clock=now)
-        waiting = syncing.what_waits(run, str(uuid.uuid4()))
-        removals = syncing.sync(waiting, clock=now) if waiting else None
+        asked = _request_for(site, package, scope, profile, kind)
+        run = oneroster_sync.sync(asked, clock=now)
+        waiting = oneroster_sync.pending_removals(run, str(uuid.uuid4()))
+        removals = oneroster_sync.sync(waiting, clock=now) if waiting else None
     end(run, removals, as_json=as_json)
 
 
@@ -86,11 +87,11 @@ def plan(
     site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
 ) -> None:
     """Show what a sync of PACKAGE would do; nothing is changed."""
-    from oneroster_sync import sync as syncing
+    from oneroster_sync import preview
     from oneroster_sync.run_contents import read_plan
 
     with explained():
-        run = syncing.preview(_request_for(site, package, scope, profile, kind), clock=now)
+        run = preview(_request_for(site, package, scope, profile, kind), clock=now)
         frozen = read_plan(run) if run.plan_hash else None
     summary = run.summary()
     summary["outcome"] = summary["outcome"] or (
@@ -141,15 +142,15 @@ def validate(site: str, package: str, profile: str, as_json: bool) -> None:
 @click.option("--reason", default="", help="For the audit.")
 def approve(site: str, run: str, plan_hash: str | None, reason: str, as_json: bool) -> None:
     """Approve the plan of a held RUN and apply it."""
-    from oneroster_sync import decisions
+    import oneroster_sync
 
     del site
     check_site_of(run)
     with explained():
-        end(
-            decisions.approve(run, by=person(), now=now(), plan_hash=plan_hash, reason=reason),
-            as_json=as_json,
+        approved = oneroster_sync.approve(
+            run, by=person(), clock=now, plan_hash=plan_hash, reason=reason
         )
+        end(approved, as_json=as_json)
 
 
 @main.command()
@@ -158,12 +159,13 @@ def approve(site: str, run: str, plan_hash: str | None, reason: str, as_json: bo
 @click.option("--reason", default="", help="For the audit.")
 def discard(site: str, run: str, reason: str, as_json: bool) -> None:
     """Discard the plan of a held RUN."""
-    from oneroster_sync import decisions
+    import oneroster_sync
 
     del site
     check_site_of(run)
     with explained():
-        end(decisions.discard(run, by=person(), now=now(), reason=reason), as_json=as_json)
+        discarded = oneroster_sync.discard(run, by=person(), clock=now, reason=reason)
+        end(discarded, as_json=as_json)
 
 
 @main.command()
@@ -176,8 +178,8 @@ def undo(
     site: str, run: str, kind: str | None, record: str | None, changed_too: bool, as_json: bool
 ) -> None:
     """Take back what RUN changed, with guards and review like any sync."""
-    from oneroster_sync import sync as syncing
-    from oneroster_sync.undo import Part
+    import oneroster_sync
+    from oneroster_sync import Part
 
     with explained():
         request = replace(
@@ -185,7 +187,7 @@ def undo(
             undoes=run,
             undo_of=Part(kind, record, changed_too),
         )
-        done, left = syncing.undo(request, clock=now)
+        done, left = oneroster_sync.undo(request, clock=now)
     for untouched in left:
         click.echo(f"left alone, because it changed again since: {untouched}", err=True)
     end(done, as_json=as_json)
@@ -194,14 +196,11 @@ def undo(
 def _request_for(
     site: str, package: str, scope: str | None, profile: str | None, kind: str
 ) -> Request:
-    from oneroster_sync.store.runs import Trigger
-    from oneroster_sync.sync import Request
+    from oneroster_sync import Request
 
     return Request(
-        run_id=str(uuid.uuid4()),
         site=site,
         package=str(Path(package).absolute()),
-        trigger=Trigger.COMMAND,
         requested_by=person(),
         kind=Kind(kind),
         scope=Scope(scope) if scope else None,

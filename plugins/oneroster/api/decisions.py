@@ -15,7 +15,7 @@ from oneroster_sync import dag_names
 from oneroster_sync.planning import plan_undo
 from oneroster_sync.store import database, site_records
 from oneroster_sync.store.roster import read_roster
-from oneroster_sync.undo import Part
+from oneroster_sync.undo_plan import Part
 
 if TYPE_CHECKING:
     from oneroster_sync.store.runs import Run

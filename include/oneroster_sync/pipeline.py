@@ -6,13 +6,13 @@ This is the same for the command line and for Airflow, whose tasks call the stag
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oneroster_sync import stages
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.preferences import Scope
-from oneroster_sync.run_contents import left_alone
 from oneroster_sync.run_folder import check_package_of
 from oneroster_sync.store import database, preferences, runs, site_records, turns
 from oneroster_sync.store.runs import Outcome, Run, Trigger
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oneroster_sync.preferences import Preferences, Profile
-    from oneroster_sync.undo import Part
+    from oneroster_sync.undo_plan import Part
 
     Clock = Callable[[], dt.datetime]
 
 log = logging.getLogger("oneroster")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What somebody or the schedule asks for.
 
     Attributes:
-        run_id: A UUID; the same id again is the same run.
         site: Whose roster.
+        requested_by: The person or the schedule, for the audit.
+        run_id: A UUID; the same id again is the same run. A new one when it is not given.
         package: Path of a zip, a folder or a lone CSV; None for the site's own source.
         trigger: What asks.
-        requested_by: The person or the schedule, for the audit.
         kind: What the package is said to be.
         scope: In place of the site's own.
         profile: In place of the site's own.
@@ -49,11 +49,11 @@ class Request:
         asked_at: When it was asked for, where it may have waited since; None means now.
     """
 
-    run_id: str
     site: str
-    package: str | None
-    trigger: Trigger
     requested_by: str
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    package: str | None = None
+    trigger: Trigger = Trigger.COMMAND
     kind: Kind = Kind.PACKAGE
     scope: Scope | None = None
     profile: Profile | None = None
@@ -219,20 +219,3 @@ def preview(request: Request, *, clock: Clock) -> Run:
             run = stages.review(run, now=clock())
             stages.set_aside(run)
         return run
-
-
-def undo(request: Request, *, clock: Clock) -> tuple[Run, list[str]]:
-    """Take back what a run changed, with guards, review and audit like any sync.
-
-    Args:
-        request: Who asks, and which run is to be taken back.
-        clock: Tells the time.
-
-    Returns:
-        The run that takes it back, and the records it leaves alone because they changed since.
-
-    Raises:
-        UnknownRunError: The site has had no such run.
-    """
-    run = sync(request, clock=clock)
-    return run, left_alone(run)

@@ -1,0 +1,150 @@
+"""The public Python API: what a script may rely on, whatever the modules behind it are called."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import re
+import subprocess
+import sys
+import typing
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import oneroster_sync
+from oneroster_sync import (
+    NotHeldError,
+    OtherPlanError,
+    Outcome,
+    PreferenceNameError,
+    Request,
+    approve,
+    change_preferences,
+    create_site,
+    discard,
+    pending_removals,
+    preview,
+    sync,
+    undo,
+)
+from roster_of import SCHOOL, changed
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+PAGE = Path(__file__).resolve().parents[1] / "docs/reference/python-api.md"
+NIGHT = dt.datetime(2026, 11, 2, 2, tzinfo=dt.UTC)
+
+
+def clock() -> dt.datetime:
+    """Tell a time of long ago, so that whoever asks another clock is found out."""
+    return NIGHT
+
+
+def asks(site: Site, package: dict[str, str]) -> Request:
+    """Return the request of a script."""
+    return Request(site=site.name, package=str(site.package(package)), requested_by="a script")
+
+
+SMALLER = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob,Ray,bob@x.org\n", "")
+SMALLER = changed(SMALLER, "enrollments.csv", "e2,a1,bob,teacher\n", "")
+
+
+def test_script_syncs_previews_and_takes_back(site: Site) -> None:
+    """A script does what the command line does, at the time that its clock tells."""
+    run = sync(asks(site, SCHOOL), clock=clock)
+    assert (run.outcome, run.applied_at) == (Outcome.SUCCEEDED, NIGHT)
+    seen = preview(asks(site, SMALLER), clock=clock)
+    assert seen.counts is not None
+    assert seen.counts["users"]["deactivated"] == 1
+    assert site.users()["bob"] == "active"
+    second = sync(asks(site, SMALLER), clock=clock)
+    back, left = undo(
+        Request(site=site.name, requested_by="a script", undoes=second.run_id), clock=clock
+    )
+    assert (back.outcome, back.undoes, left) == (Outcome.SUCCEEDED, second.run_id, [])
+    assert site.users()["bob"] == "active"
+    times = site.rows("select distinct made_at from changes where site = :site")
+    assert times == [(NIGHT,)]
+
+
+def test_script_decides_about_a_held_plan(site: Site) -> None:
+    """A held plan is approved by its hash, or discarded; of two decisions the first one counts."""
+    change_preferences(site.name, {"guards.users.minimum": 1}, by="Ann", clock=clock)
+    sync(asks(site, SCHOOL), clock=clock)
+    first = sync(asks(site, SMALLER), clock=clock)
+    assert first.outcome is Outcome.HELD
+    with pytest.raises(OtherPlanError):
+        approve(first.run_id, by="Ann", clock=clock, plan_hash="0" * 64)
+    assert discard(first.run_id, by="Ann", clock=clock).outcome is Outcome.DISCARDED
+    with pytest.raises(NotHeldError):
+        approve(first.run_id, by="Bob", clock=clock)
+    second = sync(asks(site, SMALLER), clock=clock)
+    done = approve(second.run_id, by="Ann", clock=clock, plan_hash=second.plan_hash)
+    assert (done.plan_hash, done.decided_by, done.applied_at) == (second.plan_hash, "Ann", NIGHT)
+    assert site.users()["bob"] == "inactive"
+
+
+def test_script_brings_pending_removals(site: Site) -> None:
+    """Where the rest of a plan goes on, what it left is one more request."""
+    limits = {"guards.users.minimum": 1, "guards.removals_wait": True}
+    change_preferences(site.name, limits, by="Ann", clock=clock)
+    sync(asks(site, SCHOOL), clock=clock)
+    run = sync(asks(site, changed(SMALLER, "courses.csv", "Maths", "Mathematics")), clock=clock)
+    request = pending_removals(run, str(uuid.uuid4()))
+    assert request is not None
+    assert sync(request, clock=clock).outcome is Outcome.HELD
+
+
+def test_undo_of_nothing_is_a_mistake() -> None:
+    """A request that names no run to take back is not taken for a sync of the source."""
+    with pytest.raises(ValueError, match="undoes"):
+        undo(Request(site="default", requested_by="a script"), clock=clock)
+
+
+def test_site_is_made_once(site: Site) -> None:
+    """A site that is there already stays as it is."""
+    assert not create_site(site.name, admin="other@district.example", clock=clock)
+
+
+@pytest.mark.parametrize("name", ["site", "scope.part", "guards.users.percent.part"])
+def test_preference_that_does_not_exist_is_refused(site: Site, name: str) -> None:
+    """A name that leads nowhere changes nothing."""
+    with pytest.raises(PreferenceNameError):
+        change_preferences(site.name, {name: 1}, by="Ann", clock=clock)
+
+
+def test_import_is_light() -> None:
+    """`import oneroster_sync` loads nothing else, since schedulers do it all the time."""
+    code = "import sys, oneroster_sync; print(*sorted(m for m in sys.modules if 'oneroster' in m"
+    code += " or m in {'pyarrow', 'sqlalchemy', 'pydantic'}))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # Editable installs put a finder of their own among the modules.
+    ours = [name for name in told.stdout.split() if not name.startswith("__editable__")]
+    assert ours == ["oneroster_sync"]
+
+
+def test_every_public_name_is_documented_and_typed() -> None:
+    """The page names what is public, and every function says what it takes and gives."""
+    page = PAGE.read_text("utf-8")
+    for name in oneroster_sync.__all__:
+        found = getattr(oneroster_sync, name)
+        assert re.search(rf"\b{name}\b", page), f"{name} is not on the page"
+        if inspect.isfunction(found):
+            inspect.signature(found)
+            assert "return" in found.__annotations__, name
+            assert found.__doc__, name
+    assert typing.get_args(oneroster_sync.Clock)
+
+
+def test_commands_write_by_the_api_alone() -> None:
+    """The commands that change a roster know no other way than this one."""
+    commands = Path(oneroster_sync.__file__).parent / "cli/running.py"
+    found = re.findall(
+        r"oneroster_sync\.(pipeline|decisions|stages|apply)\b|import (pipeline|decisions|stages)",
+        commands.read_text("utf-8"),
+    )
+    assert found == []
