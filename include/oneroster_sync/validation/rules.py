@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,9 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 )
 
 from oneroster_sync.validation.targets import TARGETS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _YEARS = range(1900, 2201)
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -99,8 +102,8 @@ class PairFormsNoCycle(ColumnPairMapMetricProvider):
 
     @column_pair_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
-        parents = dict(zip(column_A, column_B, strict=True))
-        return pd.Series([not _meets_itself(i, parents) for i in column_A], index=column_A.index)
+        cyclic = find_cyclic(dict(zip(column_A, column_B, strict=True)))
+        return ~column_A.isin(cyclic)
 
 
 class ExpectColumnValuesToReferTo(ColumnMapExpectation):
@@ -156,9 +159,22 @@ def _is_iso_date(value: str) -> bool:
         return False
 
 
-def _meets_itself(start: str, parents: dict[str, str]) -> bool:
-    seen, current = {start}, parents.get(start)
-    while current is not None and current not in seen:
-        seen.add(current)
-        current = parents.get(current)
-    return current == start
+def find_cyclic(parents: Mapping[str, str]) -> set[str]:
+    """Return the records that are their own ancestors.
+
+    Each record is visited once: a walk stops where an earlier one passed. Walking every chain to
+    its end would take the square of its length, and a package may hold a chain of any length.
+    """
+    walk_of: dict[str, str] = {}
+    cyclic: set[str] = set()
+    for start in parents:
+        current: str | None = start
+        while current is not None and current not in walk_of:
+            walk_of[current] = start
+            current = parents.get(current)
+        # The walk met itself, rather than an earlier one: from here around is a cycle.
+        if current is not None and walk_of[current] == start:
+            while current not in cyclic:
+                cyclic.add(current)
+                current = parents[current]
+    return cyclic
