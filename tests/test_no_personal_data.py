@@ -272,3 +272,48 @@ def test_sourced_id_that_is_an_address_is_not_logged(
     left = files_below(run_folder(site))
     reports = {name: text for name, text in left.items() if not name.endswith(".parquet")}
     assert where(PERSONAL, {"log": caplog.text, "reasons": str(run["reasons"]), **reports}) == []
+
+
+@pytest.mark.case("c15")
+@pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
+@pytest.mark.parametrize("command", ["sync", "validate"])
+def test_sourced_id_that_may_be_a_pupils_name_is_not_logged(
+    site: Site, caplog: pytest.LogCaptureFixture, texts: Texts, command: str
+) -> None:
+    """Where a row can't be read, or not whose it is, the log shows a hash of its sourcedId."""
+    caplog.set_level(logging.DEBUG)
+    header = texts["users.csv"].splitlines()[0]
+    texts = added(
+        texts,
+        "users.csv",
+        row(header, "ok1"),
+        row(header, "staff-with-an-error", email="no address"),
+        row(header, f"{PERSONAL}-pupil", role="pupil", status="gone"),
+        row(header, f"{PERSONAL}-ragged") + ",one,too,many",
+        row(header, f"{PERSONAL}-bell", familyName="\x07"),
+    )
+    texts = added(
+        texts,
+        "enrollments.csv",
+        f"{PERSONAL}-e1,,,m1,s,{PERSONAL}-pupil,pupil,,,",
+        f"{PERSONAL}-e2,,,m1,s,ok1,teacher,,,,,,,",
+        f"e3,,,m1,s,{PERSONAL}-pupil,teacher,,,",
+        f"e4,,,m1,s,{PERSONAL}-nowhere,teacher,,,",
+    )
+    if "roles.csv" in texts:
+        texts = added(
+            texts,
+            "roles.csv",
+            "r1,,,ok1,primary,teacher,,,s,",
+            "r2,,,staff-with-an-error,primary,teacher,,,s,",
+            f"{PERSONAL}-r3,,,{PERSONAL}-pupil,primary,pupil,,,s,",
+            f"r4,,,{PERSONAL}-nowhere,primary,teacher,,,s,",
+        )
+
+    _, told = site.command(command, site.package(texts))
+
+    assert where(PERSONAL, {"log": caplog.text, "reasons": str(told.get("reasons"))}) == []
+    hidden = [r.getMessage() for r in caplog.records if "sha256:" in r.getMessage()]
+    files = {"users.csv", "enrollments.csv", *(["roles.csv"] if "roles.csv" in texts else [])}
+    assert files <= {name for name in files for line in hidden if f" in {name}, row" in line}
+    assert "staff-with-an-error" in caplog.text

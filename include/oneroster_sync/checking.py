@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import settings, story
 from oneroster_sync.package import Known, extract
+from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.preferences import Profile
 from oneroster_sync.validation import validate
 
@@ -44,6 +45,7 @@ def check_package(path: Path, profile: Profile) -> Checked:
     extracted = extract(path, profile, Known())
     findings, rejected = extracted.findings, extracted.refused
     story.tell_files(extracted)
+    unclear = None
     if not rejected:
         with tempfile.TemporaryDirectory() as docs:
             validated = validate(
@@ -55,8 +57,9 @@ def check_package(path: Path, profile: Profile) -> Checked:
                 docs=Path(docs),
             )
         findings.add_table(validated.findings.table())
+        unclear = find_unclear(validated.valid, validated.quarantined)
         rejected = profile is Profile.STRICT and findings.has_violations()
         if rejected:
             findings.make_violations_errors()
-    story.tell_findings(findings.table())
+    story.tell_findings(findings.table(), unclear)
     return Checked(extracted.version, extracted.rows, findings, rejected)

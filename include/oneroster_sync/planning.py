@@ -16,6 +16,7 @@ from oneroster_sync import story
 from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.plan import Counts, Plan, build_plan
 from oneroster_sync.plan.adoption import match_accounts
 from oneroster_sync.plan.links import before_images, staying
@@ -108,17 +109,18 @@ def _package(run: Run, roster: Roster) -> Planned:
     folder = RunFolder.of(run.site, run.run_id)
     extracted = read_extracted(run)
     today = run.started_at.date()
-    valid = folder.read_tables("valid")
+    valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
+    unclear = find_unclear(valid, quarantined)
     plan, quarantined, findings = build_plan(
         valid,
-        folder.read_tables("quarantined"),
+        quarantined,
         extracted.modes,
         roster,
         run.preferences,
         today=today,
     )
     folder.add_table("findings", "3-diff", findings.table())
-    story.tell_findings(findings.table())
+    story.tell_findings(findings.table(), unclear)
     _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
     until = run.preferences.create_only_until
     if until is None or today > until:

@@ -20,6 +20,7 @@ from oneroster_sync.extracting import read_package
 from oneroster_sync.findings import Findings
 from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.plan import check_plan
 from oneroster_sync.plan.guards import REMOVAL_CODES
 from oneroster_sync.plan.schools import count_by_school
@@ -131,7 +132,7 @@ def validate(run: Run) -> Run:
     if strict:
         validated.findings.make_violations_errors()
     found = validated.findings.table()
-    story.tell_findings(found)
+    story.tell_findings(found, find_unclear(validated.valid, validated.quarantined))
     story.tell_rows(validated.valid, validated.quarantined)
     folder.add_table("findings", "2-validate", found)
     folder.write_tables("valid", validated.valid)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from oneroster_sync.findings.model import rows_as_findings, shown_id
+from oneroster_sync.findings.model import rows_as_findings, shown_id, shown_target
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 
 if TYPE_CHECKING:
@@ -40,11 +40,17 @@ def tell_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
         log.info("%s rows of users.csv are not staff; they were ignored.", f"{extracted.ignored:,}")
 
 
-def tell_findings(findings: pa.Table) -> None:
-    """Tell each finding on a line of its own."""
+def tell_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = None) -> None:
+    """Tell each finding on a line of its own.
+
+    Args:
+        findings: With the columns of `model.SCHEMA`.
+        unclear: File → rows that may be a pupil's, whose sourcedId is not shown.
+    """
+    hidden = {(file, row) for file, rows in (unclear or {}).items() for row in rows.to_pylist()}
     for finding in rows_as_findings(findings.slice(0, LISTED)):
         level = logging.ERROR if finding.severity == "error" else logging.WARNING
-        log.log(level, "%s", finding.in_words())
+        log.log(level, "%s", finding.in_words(is_staff=(finding.file, finding.row) not in hidden))
     _tell_rest(findings.num_rows, "findings")
 
 
@@ -67,7 +73,7 @@ def _cause_in_words(cause: Mapping[str, Any]) -> str:
     where = f" in {', '.join(filter(None, place))}" if cause["file"] else ""
     missing = ""
     if cause["target"]:
-        missing = f" It is {shown_id(cause['target'])} of {cause['target_file']}."
+        missing = f" It is {shown_target(cause['target'], cause['target_file'])}."
     affected, rows = cause["affected"], ""
     if cause["first_row"] or cause["target_file"]:
         rows = " 1 row is affected." if affected == 1 else f" {affected:,} rows are affected."

@@ -39,13 +39,25 @@ SCHEMA = pa.schema(
 )
 
 
-def shown_id(sourced_id: str | None) -> str:
-    """Return a sourcedId as a log may show it: one that is an e-mail address only as a hash."""
+def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
+    """Return a sourcedId as a log may show it.
+
+    One that is an e-mail address is shown as a hash. So is any that may be a pupil's: some systems
+    make sourcedIds of names, and no rule tells a name from a number in every language.
+    """
     if sourced_id is None:
         return "(no sourcedId)"
-    if "@" in sourced_id:
+    if "@" in sourced_id or not is_staff:
         return "sha256:" + hashlib.sha256(sourced_id.encode()).hexdigest()[:12]
     return ascii(sourced_id)[1:-1]
+
+
+def shown_target(target: str, file: str | None) -> str:
+    """Return the sourcedId that a row points to, and its file, as a log may show it.
+
+    A person who is not there, or whose row can't be used, may be a pupil.
+    """
+    return f"{shown_id(target, is_staff=file != 'users.csv')} of {file}"
 
 
 def shown(text: str) -> str:
@@ -103,8 +115,12 @@ class Finding:
             filter(None, (told, self.expected and f"Expected {self.expected}.", code.hint))
         )
 
-    def in_words(self) -> str:
-        """Return the finding as one line of a log."""
+    def in_words(self, *, is_staff: bool = True) -> str:
+        """Return the finding as one line of a log.
+
+        Args:
+            is_staff: Whether the row is known to be no pupil's.
+        """
         place = [self.file] if self.file else []
         if self.row is not None:
             place.append(
@@ -113,9 +129,9 @@ class Finding:
         if self.column:
             place.append(f"column {self.column}")
         if self.sourced_id:
-            place.append(f"sourcedId {shown_id(self.sourced_id)}")
+            place.append(f"sourcedId {shown_id(self.sourced_id, is_staff=is_staff)}")
         if self.target:
-            place.append(f"which points to {shown_id(self.target)} of {self.target_file}")
+            place.append(f"which points to {shown_target(self.target, self.target_file)}")
         code = CODES[self.code]
         expected = f" Expected {self.expected}." if self.expected else ""
         where = f" in {', '.join(place)}" if place else ""

@@ -7,6 +7,7 @@ when it was modified are kept (`withheld`), so that it can be reported and its r
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,9 @@ import pyarrow.compute as pc
 from oneroster_sync.package.reading import OWN
 from oneroster_sync.package.repairs import role_is
 from oneroster_sync.spec import STAFF_ROLES, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NONE = pa.array([], pa.string())
 _KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status", "dateLastModified"} | {f.name for f in OWN}
@@ -122,6 +126,27 @@ class Staff:
             dropped = _joined(self._dropped)
             self._never_staff = dropped.filter(pc.invert(pc.is_in(dropped, _joined(self._kept))))
         return self._never_staff
+
+
+def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:
+    """Return, by file, the rows that nobody can tell to be a staff member's.
+
+    They can't be read, or their role can't: a pupil's name may stand where the sourcedId belongs.
+
+    Args:
+        packages: File → rows, as `keep_…` returns them.
+    """
+    rows: dict[str, pa.Array] = {}
+    for name, table in ((name, table) for tables in packages for name, table in tables.items()):
+        if "flaw" not in table.column_names:
+            continue
+        unclear = pc.or_(pc.is_valid(table["flaw"]), table["withheld"])
+        if name in {"roles", "enrollments"}:
+            is_staff = pc.fill_null(role_is(table["role"], STAFF_ROLES), False)
+            unclear = pc.or_(unclear, pc.invert(is_staff))
+        found = table["row"].filter(unclear).combine_chunks()
+        rows[f"{name}.csv"] = pa.concat_arrays([rows.get(f"{name}.csv", found[:0]), found])
+    return rows
 
 
 def _is_no_staff(roles: pa.ChunkedArray) -> pa.ChunkedArray:
