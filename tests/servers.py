@@ -256,6 +256,24 @@ def silent_after(port: int, size: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def drip_after(port: int, size: int, left: threading.Event) -> Iterator[int]:
+    """Yield a port that leads to another, and after so many bytes of its passes on single ones.
+
+    One comes every tenth of a second, so nobody who waits for the next bytes waits long. `left` is
+    set when the other side goes away.
+    """
+
+    def serve(taken: socket.socket) -> None:
+        try:
+            _pass_on(port, size, lambda _: True, taken, piece=1)
+        finally:
+            left.set()
+
+    with _listening(serve) as dripping:
+        yield dripping
+
+
+@contextlib.contextmanager
 def meanwhile(port: int, size: int, happens: Callable[[], object]) -> Iterator[int]:
     """Yield a port that leads to another; after so many bytes of its something happens."""
 
@@ -309,24 +327,34 @@ def _listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
 
 
 def _pass_on(
-    port: int, size: int, then: Callable[[socket.socket], bool], taken: socket.socket
+    port: int,
+    size: int,
+    then: Callable[[socket.socket], bool],
+    taken: socket.socket,
+    piece: int = 1 << 14,
 ) -> None:
-    """Pass on what both sides say; after so many bytes of the server, go on if `then` says so."""
-    left = size
+    """Pass on what both sides say; after so many bytes of the server, go on if `then` says so.
+
+    From then on it is passed on in pieces of a size, small ones slowly.
+    """
+    left, most = size, min(1 << 14, size + 1)
     with socket.create_connection((HOST, port)) as target:
         while True:
             ready, _, _ = select.select([taken, target], [], [])
             for one, other in ((taken, target), (target, taken)):
                 if one not in ready:
                     continue
-                data = one.recv(1 << 14)
+                data = one.recv(most if one is target else 1 << 14)
                 if not data:
                     return
                 if one is target and left >= 0:
                     left -= len(data)
                     if left < 0 and not then(taken):
                         return
+                    most = piece if left < 0 else min(most, left + 1)
                 other.sendall(data)
+                if most == 1:
+                    time.sleep(0.1)
 
 
 def _wait(taken: socket.socket) -> bool:

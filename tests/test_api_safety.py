@@ -18,6 +18,7 @@ import pytest
 
 from golden.school import SCHOOL, folder_of
 from live import PROBLEM, Live, Person, running
+from oneroster.api.safety import is_own
 from oneroster.pages import BUNDLE, fingerprint
 
 if TYPE_CHECKING:
@@ -352,3 +353,29 @@ def test_one_person_can_not_fill_the_storage(live: Live) -> None:
     assert refused.json()["code"] == "upload.too_many"
     assert live.uploads() == kept
     live.admin.upload(users, "users")
+
+
+@pytest.mark.case("c01")
+@pytest.mark.parametrize(
+    ("scheme", "headers", "is_ours"),
+    [
+        ("https", {"origin": "https://sync.example.org"}, True),
+        ("http", {"origin": "http://sync.example.org"}, True),
+        ("https", {"origin": "http://sync.example.org"}, False),
+        ("http", {"origin": "https://sync.example.org"}, False),
+        ("https", {"origin": "null"}, False),
+        ("https", {}, False),
+        ("https", {"origin": "http://sync.example.org", "sec-fetch-site": "same-origin"}, True),
+        ("https", {"authorization": "Bearer token"}, True),
+    ],
+)
+def test_the_scheme_counts_in_what_is_ours(
+    scheme: str,
+    headers: dict[str, str],
+    *,
+    is_ours: bool,
+) -> None:
+    """A page of the same host that came without TLS may be anybody's, so its writes are refused."""
+    sent = {"host": "sync.example.org", **headers}
+    raw = [(name.encode(), value.encode()) for name, value in sent.items()]
+    assert is_own({"type": "http", "scheme": scheme, "headers": raw}) is is_ours

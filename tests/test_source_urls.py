@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oneroster_sync.preferences import STORED, Preferences
-from oneroster_sync.source_url import SourceUrl, WrongSourceError
+from oneroster_sync.source_url import SourceUrl, WrongSourceError, is_within
 from roster_of import said
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Site
 
 HIDDEN = "s3cret-of-the-sis"
@@ -27,6 +29,9 @@ HIDDEN = "s3cret-of-the-sis"
         ("s3://My-Bucket/out/", "s3", "My-Bucket", None, "/out/"),
         ("https://sis.example.org/o%20r.zip", "https", "sis.example.org", None, "/o%20r.zip"),
         ("gs://bucket/out", "gs", "bucket", None, "/out"),
+        ("s3a://bucket/out", "s3", "bucket", None, "/out"),
+        ("sftp://[fe80::1]:22/out", "sftp", "fe80::1", 22, "/out"),
+        ("/srv/odd::name", "file", "", None, "/srv/odd::name"),
         ("abfs://box@account.dfs.core.windows.net/out", "abfs", "account.dfs.core.windows.net",
          None, "/out"),
     ],
@@ -56,6 +61,23 @@ def test_what_a_source_may_be(
         ("carrierpigeon://coop/out", "is not known"),
         ("memory://here/out", "is not known"),
         ("s3://bucket/out/*.zip", "the pattern by itself"),
+        ("file://localhost/srv/sis", "takes no host"),
+        ("file:/srv/sis", "begins with"),
+        ("local:/srv/sis", "begins with"),
+        ("local:///srv/sis", "is not known"),
+        ("zip://users.csv::file:///srv/o.zip", "joins two places"),
+        ("simplecache::file:///srv/o.zip", "joins two places"),
+        ("filecache::s3://bucket/o.zip", "joins two places"),
+        ("simplecache://srv/o.zip", "is not known"),
+        ("dir://srv/o.zip", "is not known"),
+        ("ssh://sis.example.org/out", "is not known"),
+        ("github://them:sis@main/o.zip", "holds a password"),
+        ("s3://bucket/in/../out", ". or .."),
+        ("https://sis.example.org/in/%252e%252e/out/", ". or .."),
+        ("https://sis.example.org%2fx/o.zip", "its host holds"),
+        ("https://sis.example.org\\@evil.example/o.zip", "its host holds"),
+        ("file:///srv/%00", "control character"),
+        ("/srv/\0", "control character"),
     ],
 )
 def test_what_it_may_not_be(source: str, says: str) -> None:
@@ -63,6 +85,52 @@ def test_what_it_may_not_be(source: str, says: str) -> None:
     with pytest.raises(WrongSourceError, match=says) as refused:
         SourceUrl.parse(source)
     assert HIDDEN not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "root", "is_below"),
+    [
+        ("/srv/north/o.zip", "/srv/north", True),
+        ("/srv/north", "/srv/north/", True),
+        ("/srv/north-2/o.zip", "/srv/north", False),
+        ("/srv/north/../south/o.zip", "/srv/north", False),
+        ("file:///srv/%6eorth/o.zip", "/srv/north", True),
+        ("//srv//north/./o.zip", "file:///srv/north", True),
+        ("/srv/north", "s3://srv/north", False),
+        ("s3a://b/north/out", "s3://b/north/", True),
+        ("S3://b/north-2", "s3://b/north", False),
+        ("s3://B/north/out", "s3://b/north", False),
+        ("s3://b/%6eorth/out", "s3://b/north", False),
+        ("sftp://a@SIS.example.org./north/x", "sftp://sis.example.org:22/north", True),
+        ("sftp://sis.example.org/north/../south", "sftp://sis.example.org/north", False),
+        ("sftp://sis.example.org:2222/north", "sftp://sis.example.org/north", False),
+        ("https://x.example.org/o.zip", "https://*.example.org/", True),
+        ("https://example.org.evil.example/o.zip", "https://*.example.org/", False),
+        ("https://x.example.org/n%6frth/o.zip", "https://x.example.org/north/", True),
+        ("https://x.example.org/north%2f..%2fsouth/o.zip", "https://x.example.org/", False),
+        ("abfs://north@acc.example.org/o", "abfs://south@acc.example.org/", False),
+        ("abfs://north@acc.example.org/o", "abfs://north@acc.example.org/", True),
+    ],
+)  # fmt: skip
+def test_what_is_below_a_root(source: str, root: str, *, is_below: bool) -> None:
+    """Both are read by their parts, so that no spelling of a place passes for another one."""
+    try:
+        found = SourceUrl.parse(source).is_below(SourceUrl.parse(root))
+    except WrongSourceError:
+        found = False
+    assert found is is_below
+
+
+def test_the_file_system_says_what_is_below(tmp_path: Path) -> None:
+    """A link, and a folder by another name of it, lead where they lead."""
+    (tmp_path / "north").mkdir()
+    (tmp_path / "south").mkdir()
+    (tmp_path / "north" / "theirs").symlink_to(tmp_path / "south")
+    (tmp_path / "current").symlink_to(tmp_path / "north")
+    assert not is_within(f"{tmp_path}/north/theirs/o.zip", f"{tmp_path}/north")
+    assert is_within(f"{tmp_path}/current/o.zip", f"{tmp_path}/north")
+    assert is_within(f"{tmp_path}/north/o.zip", f"{tmp_path}/current")
+    assert is_within(f"/proc/self/root{tmp_path}/north/o.zip", f"{tmp_path}/north")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from oneroster.api.problems import unexpected
-from oneroster_sync import uploads
+from oneroster_sync import settings, uploads
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.run_folder import RunFolder
 from roster_of import SCHOOL, changed, now
@@ -131,3 +131,10 @@ def test_a_site_lives_in_the_bucket(bucket: S3, site: Site) -> None:
     assert site.command("erase", "cec")[0] == 0
     assert site.command("tidy")[0] == 0
     assert site.sync(fewer)["outcome"] == "no_changes"
+
+
+def test_a_storage_that_nothing_can_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheme that nothing here reads is told in words, with the variable that holds it."""
+    monkeypatch.setenv("ONEROSTER_STORAGE_URL", "carrierpigeon://coop/oneroster")
+    with pytest.raises(settings.SettingError, match="ONEROSTER_STORAGE_URL begins with carrier"):
+        settings.storage()

@@ -11,6 +11,7 @@ from oneroster_sync.package import extract
 from oneroster_sync.package.extract import Extracted, sha256_of
 from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_kind
 from oneroster_sync.package.mapping import read_mapping
+from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.planning import rejection
 from oneroster_sync.preferences import Scope
 from oneroster_sync.run_folder import RunFolder
@@ -21,6 +22,7 @@ from oneroster_sync.store.roster import read_known
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from oneroster_sync.findings import Finding
     from oneroster_sync.incoming import Connections
     from oneroster_sync.package.staff import Known
     from oneroster_sync.store.runs import Run
@@ -57,11 +59,14 @@ def read_package(run: Run, kind: Kind, connections: Connections | None) -> dict[
         return unchanged.take_over(same, run)
     with database.engine().connect() as connection:
         known = read_known(connection, run.site)
-    with private_copy(run, kind, connections) as package:
-        sha256 = sha256_of(package)
-        if same := unchanged.judged_before(run, basis, lambda: sha256):
-            return unchanged.take_over(same, run)
-        extracted = _read(package, run, kind, known, sha256)
+    try:
+        with private_copy(run, kind, connections) as package:
+            sha256 = sha256_of(package)
+            if same := unchanged.judged_before(run, basis, lambda: sha256):
+                return unchanged.take_over(same, run)
+            extracted = _read(package, run, kind, known, sha256)
+    except RefusedError as refusal:  # it is too large to be copied at all
+        extracted = _refused(refusal.finding)
     story.tell_files(extracted, kind)
     story.tell_findings(extracted.findings.table())
     _write(run, extracted)
@@ -76,13 +81,17 @@ def read_package(run: Run, kind: Kind, connections: Connections | None) -> dict[
 def _read(package: Path, run: Run, kind: Kind, known: Known, sha256: str) -> Extracted:
     finding = wrong_kind(package, kind)
     if finding is not None:
-        refused = Extracted("", refused=True)
-        refused.findings.add(finding)
-        return refused
+        return _refused(finding)
     if kind in MAPPINGS:
         return read_mapping(package, kind, run.preferences.profile, sha256=sha256)
     files = _FILES.get(run.scope)
     return extract(package, run.preferences.profile, known, files=files, sha256=sha256)
+
+
+def _refused(finding: Finding) -> Extracted:
+    refused = Extracted("", refused=True)
+    refused.findings.add(finding)
+    return refused
 
 
 def _write(run: Run, extracted: Extracted) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from upath import UPath
-
 from oneroster_sync import sources
+from oneroster_sync.findings import Finding
 from oneroster_sync.package.kinds import Kind
+from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.preferences import After
 from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.source_url import SourceUrl
 from oneroster_sync.sources import local
 from oneroster_sync.store.runs import Outcome, Trigger
 
@@ -44,10 +44,11 @@ def private_copy(run: Run, kind: Kind, connections: Connections | None = None) -
 
     Raises:
         SourceError: The site's source does not give a package; the run's findings say so too.
+        RefusedError: What somebody named is larger than a package may be.
     """
     with tempfile.TemporaryDirectory(prefix="oneroster-") as folder:
         if run.trigger is not Trigger.SCHEDULE:
-            yield _copy(UPath(run.package or ""), kind, Path(folder))
+            yield _copy(run.package or "", kind, Path(folder))
             return
         try:
             fetched = _fetch(sources.Source.of(run.preferences), connections, Path(folder))
@@ -65,8 +66,13 @@ def in_place(run: Run) -> Path | None:
     """Return where the package lies that somebody named, if on this machine's own disk."""
     if run.trigger is Trigger.SCHEDULE or not run.package:
         return None
-    package = UPath(run.package)
-    return Path(package.path) if package.protocol in {"", "file"} and package.exists() else None
+    url = SourceUrl.parse(run.package)
+    package = Path(url.path)
+    if not url.is_local or not package.exists():
+        return None
+    if package.is_file() and package.stat().st_size > sources.Patience().limits.unpacked:
+        return None  # it is not even read to be known again
+    return package
 
 
 def put_aside(run: Run, connections: Connections | None = None) -> None:
@@ -101,17 +107,29 @@ def _fetch(source: Source, connections: Connections | None, folder: Path) -> Fet
     local.check_settled(found, sources.Patience().settle_s)
     files = (local.entry_of(found),) if found.is_file() else ()
     target = folder / found.name
-    local.copy(found, target)
+    local.copy(found, target, sources.Patience())
     return sources.Fetched(target, found.name, "", files)
 
 
-def _copy(package: UPath, kind: Kind, folder: Path) -> Path:
-    """Copy what somebody brought; what is not there is not copied."""
-    lone = kind is not Kind.PACKAGE and package.suffix.lower() == ".csv"
-    target = folder / (f"{kind}.csv" if lone else package.name)
-    if package.is_dir():
-        local.copy(Path(package.path), target)
-    elif package.is_file():
-        with package.open("rb") as read, target.open("wb") as written:
-            shutil.copyfileobj(read, written)
+def _copy(named: str, kind: Kind, folder: Path) -> Path:
+    """Copy what somebody named, within the limits of a package; what is not there is not copied.
+
+    Raises:
+        RefusedError: It is larger than a package may be.
+    """
+    source = sources.Source(SourceUrl.parse(named))
+    path, patience = PurePosixPath(source.url.path), sources.Patience()
+    lone = kind is not Kind.PACKAGE and path.suffix.lower() == ".csv"
+    target = folder / (f"{kind}.csv" if lone else path.name or "package")
+    try:
+        if source.url.is_local:
+            local.copy(Path(source.url.path), target, patience)
+        else:
+            sources.copy_all(source, target, patience)
+    except sources.NoSourceError:
+        log.info("There is nothing at %s.", path.name)
+    except sources.RefusedSourceError as error:
+        if error.code != "source.too_large":
+            raise
+        raise RefusedError(Finding("zip.size_exceeded", expected=error.expected)) from None
     return target

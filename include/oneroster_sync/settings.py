@@ -54,11 +54,21 @@ def storage() -> UPath:
     """Return the root under which packages, snapshots, plans and reports are kept.
 
     What an object store holds is asked anew each time: another machine may have written meanwhile.
+
+    Raises:
+        SettingError: Nothing here can read or write what the variable names.
     """
     url = os.environ.get("ONEROSTER_STORAGE_URL") or (home() / "storage").as_uri()
-    if url.startswith(("/", "file:")):
-        return UPath(url)
-    return UPath(url, protocol=None, use_listings_cache=False)
+    try:
+        if url.startswith(("/", "file:")):
+            return UPath(url)
+        return UPath(url, protocol=None, use_listings_cache=False)
+    except (ValueError, ImportError):
+        scheme = url.partition(":")[0]
+        raise SettingError(
+            f"ONEROSTER_STORAGE_URL begins with {scheme}:, which nothing here can use; name a "
+            "folder, or a bucket by s3://"
+        ) from None
 
 
 def storage_of(part: str, site: str) -> UPath:

@@ -130,7 +130,7 @@ async def _switch(request: Request, place: dict[str, Any], body: bytes) -> None:
 async def _answer(request: Request, place: dict[str, str], body: bytes) -> None:
     """Let administrators answer, and record what they decide."""
     user = await _user_who_may(May.ADMINISTER, request, place)
-    if not is_own(request.headers):
+    if not is_own(request.scope):
         raise Problem(403, "Decisions are taken from Airflow's own pages only.", code="web.origin")
     verdict = _verdict(_parsed(body), user.get_name())
     if place["task_id"] != dag_names.REVIEW_DECISION:

@@ -14,7 +14,7 @@ from oneroster_sync.sources.errors import (
     RetriableSourceError,
     SourceError,
 )
-from oneroster_sync.sources.fetching import Fetched, fetch
+from oneroster_sync.sources.fetching import Fetched, copy_all, fetch
 from oneroster_sync.sources.local import check_settled, newest_package
 from oneroster_sync.sources.opening import Source
 from oneroster_sync.sources.place import Login, Patience
@@ -30,6 +30,7 @@ __all__ = [
     "Source",
     "SourceError",
     "check_settled",
+    "copy_all",
     "fetch",
     "newest_package",
     "put_aside",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 import zipfile
@@ -11,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.sources import looking
-from oneroster_sync.sources.errors import RefusedSourceError, RetriableSourceError
+from oneroster_sync.sources.copying import copy_file
 from oneroster_sync.sources.opening import opened
-from oneroster_sync.sources.place import Entry, Patience
+from oneroster_sync.sources.place import Entry, Patience, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from oneroster_sync.sources.opening import Source
     from oneroster_sync.sources.place import Login, Place
-
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,39 +82,36 @@ def fetch(
     return Fetched(target, found.name, sha256, found.files)
 
 
+def copy_all(source: Source, target: Path, patience: Patience) -> None:
+    """Copy exactly what a source names, a file or the files of a folder, without a login.
+
+    Raises:
+        SourceError: There is nothing, or it can't be had.
+    """
+    with opened(source, None, patience) as place:
+        is_file, entries = place.look()
+        package = looking.Package(target.name, tuple(entries), is_folder=not is_file)
+        _copy_package(place, package, target, patience)
+
+
 def _copy(place: Place, package: looking.Package, target: Path, patience: Patience) -> str:
+    sha256 = _copy_package(place, package, target, patience)
+    if not package.is_folder and _is_cut_off(target):
+        raise looking.not_ready(package.name)
+    return sha256
+
+
+def _copy_package(place: Place, package: looking.Package, target: Path, patience: Patience) -> str:
     deadline = time.monotonic() + patience.whole_s
     limit = patience.limits.unpacked if package.is_folder else patience.limits.packed
     if not package.is_folder:
-        sha256 = _copy_file(place, package.files[0], target, limit, deadline)
-        if _is_cut_off(target):
-            raise looking.not_ready(package.name)
-        return sha256
+        return copy_file(place, package.files[0], target, limit, deadline)
     target.mkdir()
     for entry in package.files:
-        _copy_file(place, entry, target / entry.name, limit, deadline)
-        limit -= (target / entry.name).stat().st_size
+        if is_plain(entry.name):
+            copy_file(place, entry, target / entry.name, limit, deadline)
+            limit -= (target / entry.name).stat().st_size
     return ""
-
-
-def _copy_file(place: Place, entry: Entry, target: Path, limit: int, deadline: float) -> str:
-    if (entry.size or 0) > limit:
-        raise _too_large(entry, limit)
-    digest, size = hashlib.sha256(), 0
-    with place.read(entry) as pieces, target.open("wb") as file:
-        for piece in pieces:
-            size += len(piece)
-            if size > limit:
-                raise _too_large(entry, limit)
-            if time.monotonic() > deadline:
-                raise RetriableSourceError("source.timeout", f"{entry.name} comes too slowly")
-            digest.update(piece)
-            file.write(piece)
-    if entry.size is not None and size != entry.size:
-        raise RetriableSourceError(
-            "source.interrupted", f"{size:,} of the {entry.size:,} bytes of {entry.name} came"
-        )
-    return digest.hexdigest()
 
 
 def _is_cut_off(file: Path) -> bool:
@@ -128,14 +122,6 @@ def _is_cut_off(file: Path) -> bool:
     with file.open("rb") as stream:
         start = stream.read(2)
     return not start or (start == b"PK" and not zipfile.is_zipfile(file))
-
-
-def _too_large(entry: Entry, limit: int) -> RefusedSourceError:
-    return RefusedSourceError(
-        "source.too_large",
-        f"{entry.name} is larger than a package may be",
-        expected=f"at most {limit // MIB:,} MiB",
-    )
 
 
 def _remove(target: Path) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import socket
 import ssl
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
@@ -51,6 +52,8 @@ class HttpsPlace:
         self._url = url.text
         self._host = url.host
         self._pattern = pattern
+        self._sockets: list[socket.socket] = []
+        client.event_hooks = {"request": [*client.event_hooks["request"], self._watch]}
         self.name = f"https://{url.host}{url.path}"
 
     def look(self) -> tuple[bool, list[Entry]]:
@@ -73,6 +76,30 @@ class HttpsPlace:
         raise RefusedSourceError(
             "source.not_permitted", f"{entry.name} can't become {folder}/{name}"
         )
+
+    def abort(self) -> None:
+        """Cut all connections, while another thread may be reading from one.
+
+        They are shut down and not closed: a thread that still reads would go on with whatever file
+        gets the number of a closed one.
+        """
+        for connected in self._sockets:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give back what `abort` works by."""
+        for connected in self._sockets:
+            connected.close()
+
+    def _watch(self, request: httpx.Request) -> None:
+        """Have the library tell of each connection that it makes for a request."""
+        request.extensions = {**request.extensions, "trace": self._note_connection}
+
+    def _note_connection(self, event: str, told: dict[str, Any]) -> None:
+        # A copy, because TLS takes the socket away from the object that the library has now.
+        if event.endswith("connect_tcp.complete"):
+            self._sockets.append(told["return_value"].get_extra_info("socket").dup())
 
     def _ask(self, url: str) -> Entry:
         name = unquote(urlsplit(url).path.rpartition("/")[2]) or "OneRoster.zip"
@@ -152,15 +179,18 @@ def opened(
             "source.certificate", "the ca_file of the connection can't be read"
         ) from None
     timeout = httpx.Timeout(patience.read_s, connect=patience.connect_s)
-    with httpx.Client(
-        auth=auth,
-        headers=headers,
-        verify=trusted,
-        timeout=timeout,
-        follow_redirects=True,
-        event_hooks={"request": [_only_tls]},
-    ) as client:
-        yield HttpsPlace(client, url, pattern)
+    with (
+        httpx.Client(
+            auth=auth,
+            headers=headers,
+            verify=trusted,
+            timeout=timeout,
+            follow_redirects=True,
+            event_hooks={"request": [_only_tls]},
+        ) as client,
+        contextlib.closing(HttpsPlace(client, url, pattern)) as place,
+    ):
+        yield place
 
 
 def _only_tls(request: httpx.Request) -> None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import shutil
+import itertools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oneroster_sync.sources.copying import copy_file
 from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError
 from oneroster_sync.sources.looking import matches, not_ready, unfinished
 from oneroster_sync.sources.place import PIECE, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from oneroster_sync.sources.place import Patience
+
+_ENTRIES = 1000
+"""How many entries of a folder are copied: far more than a package may have."""
+_DEPTH = 3
+"""How many folders deep a package may lie in a folder."""
 
 
 class LocalPlace:
@@ -85,13 +93,45 @@ def check_settled(package: Path, wait_s: float) -> None:
         raise not_ready(package.name)
 
 
-def copy(package: Path, target: Path) -> None:
-    """Copy a package; what is not there is not copied."""
+def copy(package: Path, target: Path, patience: Patience) -> None:
+    """Copy a package within the limits of one; what is not there is not copied.
+
+    Links stay links, so that whoever opens the copy refuses them.
+
+    Raises:
+        RefusedSourceError: It is larger than a package may be, or holds what is no file.
+        RetriableSourceError: It changed meanwhile, or took too long.
+    """
+    deadline = time.monotonic() + patience.whole_s
     if package.is_dir():
-        shutil.copytree(package, target, symlinks=True)
+        _copy_folder(package, target, patience.limits.unpacked, deadline)
     elif package.is_file():
-        with package.open("rb") as read, target.open("wb") as written:
-            shutil.copyfileobj(read, written)
+        is_table = package.suffix.lower() == ".csv"
+        limit = patience.limits.unpacked if is_table else patience.limits.packed
+        _copy_file(package, target, limit, deadline)
+
+
+def _copy_folder(folder: Path, target: Path, limit: int, deadline: float, depth: int = 0) -> int:
+    """Copy a folder, and return how many bytes may still come."""
+    target.mkdir()
+    # Whatever has more entries is refused when it is opened; so is a link, and what is no file.
+    for path in itertools.islice(sorted(folder.iterdir()), _ENTRIES):
+        copied = target / path.name
+        if path.is_symlink():
+            copied.symlink_to(path.readlink())
+        elif path.is_dir():
+            if depth < _DEPTH:
+                limit = _copy_folder(path, copied, limit, deadline, depth + 1)
+        elif path.is_file():
+            _copy_file(path, copied, limit, deadline)
+            limit -= copied.stat().st_size
+        else:
+            raise RefusedSourceError("source.not_permitted", f"{path.name} is no regular file")
+    return limit
+
+
+def _copy_file(path: Path, target: Path, limit: int, deadline: float) -> None:
+    copy_file(LocalPlace(str(path)), entry_of(path), target, limit, deadline)
 
 
 def _look(package: Path) -> list[tuple[str, int, int]]:

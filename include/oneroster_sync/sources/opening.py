@@ -10,6 +10,7 @@ from oneroster_sync.preferences import After
 from oneroster_sync.source_url import HTTPS, SFTP, SourceUrl
 from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError
 from oneroster_sync.sources.local import LocalPlace
+from oneroster_sync.sources.watched import WatchedPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,17 +84,17 @@ def opened(source: Source, login: Login | None, patience: Patience) -> Iterator[
         with _library("sftp"):
             from oneroster_sync.sources import sftp
         with sftp.opened(source.url, login, patience) as place:
-            yield place
+            yield WatchedPlace(place, patience, place.abort)
     elif source.url.scheme == HTTPS:
         with _library("https"):
             from oneroster_sync.sources import https
         with https.opened(source.url, login, patience, source.pattern) as page:
-            yield page
+            yield WatchedPlace(page, patience, page.abort)
     else:
         from oneroster_sync.sources import storage
 
         with storage.opened(source.url, login, patience) as found:
-            yield found
+            yield WatchedPlace(found, patience, found.abort)
 
 
 @contextlib.contextmanager

@@ -72,16 +72,20 @@ class Patience:
     Attributes:
         connect_s: For a connection to stand.
         read_s: For the next bytes to come.
+        look_s: For all that is asked of the place at one look, or before the first bytes come.
         whole_s: For a package to come.
+        move_s: For a package to be moved.
         settle_s: Between two looks at a package.
         limits: How large a package may be.
     """
 
     connect_s: float = 20.0
     read_s: float = 60.0
+    look_s: float = 300.0
     whole_s: float = 3600.0
+    move_s: float = 900.0
     settle_s: float = 2.0
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits.in_force)
 
 
 @dataclass(frozen=True, slots=True)

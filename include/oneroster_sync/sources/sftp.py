@@ -12,6 +12,7 @@ import base64
 import binascii
 import contextlib
 import datetime as dt
+import functools
 import io
 import logging
 import posixpath
@@ -32,9 +33,10 @@ from oneroster_sync.sources.errors import (
     SourceError,
 )
 from oneroster_sync.sources.place import PIECE, Entry
+from oneroster_sync.sources.watched import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from oneroster_sync.source_url import SourceUrl
     from oneroster_sync.sources.place import Login, Patience
@@ -48,9 +50,12 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 class SftpPlace:
     """A file or a folder of an SFTP server."""
 
-    def __init__(self, client: paramiko.SFTPClient, url: SourceUrl) -> None:
-        """Look at a URL through an open connection."""
+    def __init__(
+        self, client: paramiko.SFTPClient, url: SourceUrl, abort: Callable[[], None]
+    ) -> None:
+        """Look at a URL through an open connection, which `abort` cuts."""
         self._client = client
+        self.abort = abort
         self._host = url.host
         self._path = url.path.rstrip("/") or "/"
         self.name = f"sftp://{url.host}{self._path}"
@@ -103,13 +108,21 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
     login.check_host(url)
     with contextlib.closing(paramiko.SSHClient()) as client:
         _expect_key(client, url, login)
-        _connect(client, url, login, patience)
-        with _told(url.host, url.host):
-            session = client.open_sftp()
-            channel = session.get_channel()
-            if channel is not None:
-                channel.settimeout(patience.read_s)
-        yield SftpPlace(session, url)
+        begin = functools.partial(_begin, client, url, login, patience)
+        session = within(patience.look_s, begin, client.close, f"sftp://{url.host}")
+        yield SftpPlace(session, url, client.close)
+
+
+def _begin(
+    client: paramiko.SSHClient, url: SourceUrl, login: Login, patience: Patience
+) -> paramiko.SFTPClient:
+    _connect(client, url, login, patience)
+    with _told(url.host, url.host):
+        session = client.open_sftp()
+        channel = session.get_channel()
+        if channel is not None:
+            channel.settimeout(patience.read_s)
+        return session
 
 
 def _expect_key(client: paramiko.SSHClient, url: SourceUrl, login: Login) -> None:

@@ -106,6 +106,12 @@ class StoragePlace:
             self._fs.makedirs(target, exist_ok=True)
             self._fs.mv(entry.path, posixpath.join(target, name))
 
+    def abort(self) -> None:
+        """Close the session of a file system that has one; others are left to their own limits."""
+        session = getattr(self._fs, "_s3", None)
+        if session is not None:
+            self._fs.close_session(self._fs.loop, session)
+
 
 @contextlib.contextmanager
 def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[StoragePlace]:
@@ -119,7 +125,7 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
     options = _s3(login, patience) if url.scheme == S3 else _others(url, login)
     try:
         with _told(f"{url.scheme}://{url.host}", url.host):
-            filesystem, path = fsspec.url_to_fs(url.text, skip_instance_cache=True, **options)
+            filesystem, path = fsspec.url_to_fs(url.for_fsspec, skip_instance_cache=True, **options)
             filesystem.retries = _TRIES  # of s3fs, which has no other way to say it
     except ImportError:
         raise RefusedSourceError(

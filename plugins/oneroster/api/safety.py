@@ -53,7 +53,7 @@ class Safety:
                     headers.setdefault(name, value)
             await send(message)
 
-        if scope["method"] not in _READS and not is_own(Headers(scope=scope)):
+        if scope["method"] not in _READS and not is_own(scope):
             refusal = Problem(403, "Writes are taken from our own pages only.", code="web.origin")
             await refusal.answer()(scope, receive, marked)
             return
@@ -65,12 +65,17 @@ class Safety:
             await unexpected(error)(scope, receive, marked)
 
 
-def is_own(headers: Headers) -> bool:
-    """Tell whether a write comes from a page of ours, or from a program with a token."""
+def is_own(scope: Scope) -> bool:
+    """Tell whether a write comes from a page of ours, or from a program with a token.
+
+    A page that was read without TLS is none of ours where we are reached by TLS: whoever is between
+    could have written it.
+    """
+    headers = Headers(scope=scope)
     if headers.get("authorization", "").lower().startswith("bearer "):
         return True
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == headers.get("host")
+    origin = urlsplit(headers.get("origin") or "")
+    return (origin.scheme, origin.netloc) == (scope["scheme"], headers.get("host"))
