@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
+import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
+import requests
 
 from oneroster import telling
 from oneroster_sync.notices import Link, Message, Points
@@ -89,11 +93,112 @@ def test_a_channel_gets_plain_text(post: Post) -> None:
 
 
 def test_nothing_in_a_message_is_a_template(post: Post) -> None:
-    """What looks like a template of Airflow is sent as it stands."""
+    """What looks like a template of Airflow is sent without what makes it one."""
     strange = Message("{{ 1 + 1 }}", ("{{ conn.smtp_default.password }}",))
     telling.send(strange, Notices(recipients=TWO, channels=(post.channel("team", "x"),)))
-    assert post.mail.messages[0]["subject"] == "{{ 1 + 1 }}"
-    assert "{{ conn.smtp_default.password }}" in post.hook.bodies[0]["message"]
+    assert post.mail.messages[0]["subject"] == "1 + 1"
+    assert post.hook.bodies[0]["message"].strip() == "conn(.)smtp_default(.)password"
+
+
+SERVICES = {
+    "Slack": f"slack://T1JJ3T3L2/A1BRTD4JD/{'a' * 24}/",
+    "Slack, as blocks": f"slack://T1JJ3T3L2/A1BRTD4JD/{'a' * 24}/?blocks=yes",
+    "Microsoft Teams": f"workflows://prod-15.westus.logic.azure.com/{'a' * 32}/{'b' * 43}",
+    "Discord": f"discord://4174216298/{'a' * 30}",
+    "Discord, as Markdown": f"discord://4174216298/{'a' * 30}?format=markdown&ping=yes",
+    "Mattermost": f"mmosts://mm.example.org/{'a' * 32}",
+    "Telegram": "tgram://123456789:abcdefg_hijklmnop/-100123/",
+    "Google Chat": "gchat://space/key/token",
+    "Rocket.Chat": f"rockets://{'a' * 24}%2F{'b' * 24}@rocket.example.org/#sync",
+    "Zulip": f"zulip://bot@org/{'a' * 32}/sync",
+    "ntfy": "ntfys://ntfy.example.org/sync",
+}
+"""Each service that reads a markup of its own, as a connection of Apprise names it."""
+MARKUP = (
+    "<!channel>",
+    "<!here|everybody>",
+    "<@U012AB3CD>",
+    "@everyone",
+    "@here",
+    "@all",
+    "@**all**",
+    "<@&4174216298>",
+    "<at>everybody</at>",
+    "<users/all>",
+    "#town-square ~town-square",
+    "<https://evil.example/approve|The plan and the decision>",
+    "[The plan and the decision](https://evil.example/approve)",
+    "https://evil.example/approve",
+    "www.evil.example",
+    "evil.example",
+    "ev\u200bil.example",
+    "![x](//evil.example/x.png)",
+    "</b><a href='https://evil.example'>x",
+    "<b>never closed",
+    "&lt;!channel&gt; &#64;everyone",
+    "*b* _i_ ~s~ `c` ||hidden|| ```",
+    ":skull: /leave",
+    "\\u0040everyone \\@everyone",
+    "\u202eenoyreve@",
+    "\uff20everyone \uff1c!channel\uff1e",
+    "School " * 2_000,
+)
+"""Names of schools that a chat would take for more than a name."""
+_FORBIDDEN = re.compile(r"[<>@\[\]{}#~`*|\\\\!&]|https?:|www[.]|evil[.]|\b_|_\b")
+
+
+@pytest.mark.case("c31")
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("name", MARKUP, ids=range(len(MARKUP)))
+def test_no_service_takes_a_name_for_markup(
+    service: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notice with a hostile name calls nobody, leads nowhere else, and is not lost."""
+    sent: list[requests.PreparedRequest] = []
+
+    def take(_self: object, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.status_code, answer.request = 200, request
+        answer._content = b"ok" if "slack" in str(request.url) else b'{"ok": true, "result": []}'
+        sent.append(request)
+        return answer
+
+    # No service can be reached from here: what would go out is taken behind Apprise.
+    monkeypatch.setattr("requests.adapters.HTTPAdapter.send", take)
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", apprise_connection(SERVICES[service]))
+    link = "https://airflow.example.org/plugin/oneroster/runs/1"
+    reason = f"guard.school_removals: 9 of 9 users of {name} (100.0 %); less than 30 %."
+    message = Message(f"OneRoster north: {name}", (reason, Points((reason,)), Link("Plan", link)))
+
+    assert telling.send(message, Notices(channels=("chat",))) == telling.Sent(1, ())
+
+    texts = [text for request in sent for text in texts_of(request) if "Plan: " in text]
+    (body,) = texts
+    assert body.count("guard.school_removals: 9 of 9 users of") == 2
+    said, _, led = body.rpartition("Plan: ")
+    assert led.strip() == link
+    assert not _FORBIDDEN.search(said.replace("<b>", "").replace("</b>", "")), said
+    assert len(body) < 2_000
+
+
+def texts_of(request: requests.PreparedRequest) -> list[str]:
+    """Return every text in the body of a request, as the service reads it."""
+    body = request.body or ""
+    body = body.decode() if isinstance(body, bytes) else str(body)
+    if "json" not in str(request.headers.get("Content-Type")):
+        return [value for _, value in parse_qsl(body)]
+
+    def texts(value: Any) -> Iterator[str]:
+        match value:
+            case str():
+                yield value
+            case dict():
+                yield from texts(list(value.values()))
+            case list():
+                for one in value:
+                    yield from texts(one)
+
+    return list(texts(json.loads(body)))
 
 
 def test_a_way_that_fails_stops_no_other(post: Post) -> None:

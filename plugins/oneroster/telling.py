@@ -182,7 +182,7 @@ def _notify(channel: str, message: Message) -> None:
         PartlyTakenError: Not all services did.
     """
     from airflow.providers.apprise.hooks.apprise import AppriseHook
-    from apprise import Apprise
+    from apprise import Apprise, NotifyFormat
 
     hook = AppriseHook(channel)
     named = hook.get_config_from_conn(hook.get_connection(channel))
@@ -190,7 +190,12 @@ def _notify(channel: str, message: Message) -> None:
     for service in named if isinstance(named, list) else [named]:
         line = Apprise()
         line.add(service["path"])
-        taken.append(bool(line.notify(body=message.text(), title=message.title())))
+        # Apprise escapes plain text for services that read HTML, and passes what has no format on
+        # as it is. For those that read Markdown it would escape the dots of our links as well.
+        reads_html = any(one.resolve_format(NotifyFormat.TEXT) == NotifyFormat.HTML for one in line)
+        body_format = NotifyFormat.TEXT if reads_html else None
+        sent = line.notify(body=message.text(), title=message.title(), body_format=body_format)
+        taken.append(bool(sent))
     if not any(taken):
         raise NotTakenError
     if not all(taken):

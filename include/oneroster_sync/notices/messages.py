@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync.notices.message import Link, Message, Points
+from oneroster_sync.notices.message import FILES, Link, Message, Points
 from oneroster_sync.preferences import Topic
 from oneroster_sync.schedule import next_slot, summary
 from oneroster_sync.sentences import what_changes
-from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, rostering_file
+from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
 from oneroster_sync.store.runs import Outcome, Trigger
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 PAGES = "/plugin/oneroster"
 """Where Airflow shows the pages."""
 _CAUSES = 5
-_FILES = {f"{name}.csv" for names in ALL_FILES.values() for name in names}
 _COLUMNS = {
     column.name
     for version in Version
@@ -218,7 +217,7 @@ def _mended(causes: Sequence[dict[str, Any]]) -> Points:
 
 def _cause(cause: dict[str, Any]) -> str:
     """Return a cause as a line, without a word that a package chose."""
-    place = [name for name in _names(cause["file"]) if name in _FILES]
+    place = [name for name in _names(cause["file"]) if name in FILES]
     place += [name for name in _names(cause["column"]) if place and name in _COLUMNS]
     told = " ".join(filter(None, (cause["meaning"], cause["hint"])))
     return f"{', '.join((*place, _counted(cause['affected'], 'row')))}: {told} ({cause['code']})"
