@@ -137,7 +137,7 @@ def test_every_answer_has_a_type(document: dict[str, Any]) -> None:
         ("get /api/v1/runs/{run_id}/adoption.csv", {"410"}),
         ("post /api/v1/runs/{run_id}/approve", {"409"}),
         ("post /api/v1/runs/{run_id}/discard", {"409"}),
-        ("post /api/v1/runs/{run_id}/undo", {"409"}),
+        ("post /api/v1/runs/{run_id}/undo", {"409", "410"}),
     ],
 )
 def test_special_refusals_are_declared(

@@ -48,5 +48,5 @@ def test_every_design_page_is_listed() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PROJECT)))
 def test_no_room_is_too_large(path: Path) -> None:
-    """A module that passes 400 lines is two modules."""
-    assert len(path.read_text("utf-8").splitlines()) <= 400
+    """A module that passes 500 lines is looked at again."""
+    assert len(path.read_text("utf-8").splitlines()) <= 500

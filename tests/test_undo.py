@@ -148,7 +148,7 @@ def test_records_that_changed_since_are_left_alone(site: Site) -> None:
     code, output = said(site, "undo", run["run_id"])
 
     assert code == 0
-    assert "left alone, because it changed again since: user ann" in output
+    assert "left alone: user ann, because it changed again since" in output
     names = "select given_name from users where site = :site and managed order by sourced_id"
     assert site.rows(names) == [("Annette",), ("Bob",)]
 

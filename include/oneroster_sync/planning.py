@@ -171,8 +171,8 @@ def _undo(run: Run, undone: str, roster: Roster) -> Planned:
     """Return the plan that takes a run back, and name what it leaves alone."""
     part = Part(**run.undo_of) if run.undo_of else WHOLE
     plan, left = plan_undo(undone, roster, part)
-    for record_ in left:
-        log.warning("Left alone, because it changed again since: %s.", record_)
+    for line in left:
+        log.warning("Left alone: %s.", line)
     RunFolder.of(run.site, run.run_id).write_json("left", left)
     return Planned(plan, plan.count())
 

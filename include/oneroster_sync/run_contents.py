@@ -104,7 +104,7 @@ def read_counts(run: Run) -> Counts:
 
 
 def left_alone(run: Run) -> list[str]:
-    """Return the records that an undo leaves as they are, because they changed again since."""
+    """Return a line for each record that an undo leaves as it is, with the reason."""
     lines: list[str] = []
     with contextlib.suppress(FileNotFoundError):
         lines = RunFolder.of(run.site, run.run_id).read_json("left")

@@ -189,7 +189,7 @@ def undo(
         )
         done, left = oneroster_sync.undo(request, clock=now)
     for untouched in left:
-        click.echo(f"left alone, because it changed again since: {untouched}", err=True)
+        click.echo(f"left alone: {untouched}", err=True)
     end(done, as_json=as_json)
 
 

@@ -15,7 +15,7 @@ from oneroster_sync import dag_names
 from oneroster_sync.planning import plan_undo
 from oneroster_sync.store import database, site_records
 from oneroster_sync.store.roster import read_roster
-from oneroster_sync.undo_plan import Part
+from oneroster_sync.undo_plan import Part, refuse_without_audit
 
 if TYPE_CHECKING:
     from oneroster_sync.store.runs import Run
@@ -27,6 +27,10 @@ router = APIRouter(tags=["decisions"])
 
 _LATE: dict[int | str, dict[str, Any]] = {
     409: {"description": "It does not wait for a decision, or not for this plan."}
+}
+_UNDO: dict[int | str, dict[str, Any]] = {
+    409: {"description": "It changed nothing, or its site is archived."},
+    410: {"description": "Its audit has been removed after its time."},
 }
 
 
@@ -48,7 +52,7 @@ def discard(run_id: RunId, body: models.Refusal, actor: Administrator) -> models
     return detail(find(run_id), actor)
 
 
-@router.get("/runs/{run_id}/undo", responses=_LATE)
+@router.get("/runs/{run_id}/undo", responses=_UNDO)
 def preview_undo(
     run_id: RunId,
     actor: Administrator,
@@ -67,7 +71,7 @@ def preview_undo(
     return models.UndoPreview(counts=counts, left=left[:_LISTED], left_total=len(left))
 
 
-@router.post("/runs/{run_id}/undo", status_code=202, responses=_LATE)
+@router.post("/runs/{run_id}/undo", status_code=202, responses=_UNDO)
 def undo(
     run_id: RunId, actor: Administrator, body: models.UndoPart | None = None
 ) -> models.Started:
@@ -75,6 +79,7 @@ def undo(
     run = _applied(run_id)
     with database.engine().connect() as connection:
         site_records.refuse_archived(connection, run.site)
+        refuse_without_audit(connection, run.run_id)
     conf = {"undo": run.run_id, "undo_of": body.model_dump() if body else None}
     return models.Started(**started(dag_names.upload_dag_id(run.site), conf, by=actor.name))
 

@@ -20,6 +20,7 @@ from oneroster_sync.store.preferences import UnknownSiteError
 from oneroster_sync.store.run_lists import CursorError
 from oneroster_sync.store.runs import UnknownRunError
 from oneroster_sync.store.site_records import ArchivedSiteError
+from oneroster_sync.undo_plan import PurgedAuditError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -107,6 +108,7 @@ def handle_problems(app: FastAPI) -> None:
     app.exception_handler(ArchivedSiteError)(_archived)
     app.exception_handler(CursorError)(_bad_cursor)
     app.exception_handler(ReportGoneError)(_gone)
+    app.exception_handler(PurgedAuditError)(_gone)
     for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.exception_handler(silence)(_no_database)
 

@@ -160,7 +160,7 @@ class UndoPart(BaseModel):
 
 
 class UndoPreview(BaseModel):
-    """What an undo would come to, and what it would leave alone because it changed again since."""
+    """What an undo would come to, and what it would leave alone, with the reasons."""
 
     counts: dict[str, dict[str, int]]
     left: list[str]

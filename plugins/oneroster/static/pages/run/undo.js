@@ -196,7 +196,7 @@ function LeftAlone({ left, total }) {
     h(
       Text,
       { fontSize: "sm", color: "fg.muted" },
-      `Left alone, because ${total === 1 ? "it" : "they"} changed again since or would get a login that is taken:`,
+      "Left alone:",
     ),
     h(
       Disclosure,

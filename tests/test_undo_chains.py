@@ -1,0 +1,181 @@
+"""Undo where records hang together: chains of addresses, sourcedIds, assignments, lost audits."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import csv_text
+from oneroster_sync.retention import sweep
+from oneroster_sync.settings import Keeping
+from roster_of import SCHOOL, changed, now, said
+from test_undo import NEXT_DAY, audited, counted, numbered, roster, staff
+from test_undo_parts import enrolled, undone
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+LETTERS = "abcdefgh"
+
+
+def people(**mails: str) -> dict[str, str]:
+    """Return a users.csv of teachers: sourcedId → the letter of their address."""
+    return staff(*(f"{id_},{id_.upper()},{mail}@x.org" for id_, mail in mails.items()))
+
+
+def logins(site: Site) -> dict[str, str]:
+    """Return the addresses of the active users by sourcedId."""
+    query = "select sourced_id, login from users where site = :site and status = 'active'"
+    return {id_: login[0] for id_, login in site.rows(f"{query} and managed")}
+
+
+@pytest.mark.case("b36")
+def test_chain_of_addresses_is_left_alone_from_its_break_on(site: Site) -> None:
+    """Who needs the address of somebody who is left alone is left alone too, for all of a chain.
+
+    u takes over b, v takes over c, w takes over d. Then u marries: her record changed since and
+    keeps b, so v keeps c, so w keeps d.
+    """
+    site.sync(people(u="a", v="b", w="c", x="d"))
+    run = site.sync(people(u="b", v="c", w="d", x="e"))
+    site.sync(changed(people(u="b", v="c", w="d", x="e"), "users.csv", "u,U,Lee", "u,U,Fox"))
+
+    code, output = said(site, "undo", run["run_id"])
+
+    assert code == 0
+    assert logins(site) == {"u": "b", "v": "c", "w": "d", "x": "e"}
+    assert "left alone: user u, because it changed again since" in output
+    for name in "vwx":
+        assert f"left alone: user {name}, because somebody else has its login now" in output
+
+
+def test_the_rest_of_a_broken_chain_goes_back(site: Site) -> None:
+    """Who is in nobody's way goes back as ever."""
+    site.sync(people(u="a", v="b", w="c", y="h"))
+    run = site.sync(people(u="d", v="a", w="b", y="g"))
+    site.sync(people(u="d", v="a", w="b", y="g", new="c"))
+    taken = undone(site, run)
+    assert taken["outcome"] == "succeeded"
+    assert logins(site) == {"u": "d", "v": "a", "w": "b", "y": "h", "new": "c"}
+    assert audited(site, taken) == counted(taken) == 1
+
+
+def ids(site: Site, *rows: str) -> dict[str, Any]:
+    """Bring an ids.csv and return its run."""
+    text = csv_text("kind,oldSourcedId,newSourcedId", *rows)
+    path = site.folder / "ids.csv"
+    path.write_text(text, "utf-8")
+    return site.command("sync", path, "--kind", "ids")[1]
+
+
+def test_sourced_id_that_was_taken_since_is_left_alone(site: Site) -> None:
+    """An old sourcedId that somebody else has by now is not given back, and that is named."""
+    site.sync(people(u="a", v="b"))
+    run = ids(site, "user,u,u2")
+    day = staff("u2,U,a@x.org", "v,V,b@x.org", "u,New,c@x.org")
+    site.sync(changed(day, "users.csv", "u2,teacher,u2", "u2,teacher,u"))
+    code, output = said(site, "undo", run["run_id"])
+    assert code == 0
+    assert "left alone: user u2, because another record has its sourcedId now" in output
+    assert logins(site) == {"u2": "a", "v": "b", "u": "c"}
+
+
+def test_chain_of_sourced_ids_goes_back(site: Site) -> None:
+    """Records that passed their sourcedIds on get them back one after the other."""
+    site.sync(people(u="a", v="b", w="c"))
+    runs = [ids(site, f"user,{old},{new}") for old, new in (("w", "x"), ("v", "w"), ("u", "v"))]
+    assert logins(site) == {"x": "c", "w": "b", "v": "a"}
+    for run in reversed(runs):
+        assert undone(site, run)["outcome"] == "succeeded"
+    assert logins(site) == {"u": "a", "v": "b", "w": "c"}
+
+
+BOSS = "boss,true,administrator,boss,Boss,Lee,admin@district.example\n"
+LED = {**SCHOOL, "users.csv": SCHOOL["users.csv"] + BOSS}
+LED["enrollments.csv"] = SCHOOL["enrollments.csv"] + "e4,m1,boss,teacher\n"
+
+
+def test_undo_of_undo_keeps_the_assignments_of_linked_accounts(site: Site) -> None:
+    """An account that is let go and linked again teaches again; counts, audit and roster agree."""
+    site.sync(SCHOOL)
+    run = site.sync(LED)
+    assert site.assignments()["boss", "maths"] == "active"
+    first = undone(site, run)
+    assert audited(site, first) == counted(first) == 2
+    account = "select a.status from course_assignments a join users u on u.id = a.user_id "
+    account += "where a.site = :site and u.email = 'admin@district.example'"
+    assert site.rows(account) == [("removed",)]
+    second = undone(site, first)
+    assert audited(site, second) == counted(second) == 2
+    assert site.assignments()["boss", "maths"] == "active"
+    assert site.sync(LED)["outcome"] == "no_changes"
+
+
+def test_undo_of_users_takes_their_assignments_along(site: Site) -> None:
+    """Who came goes with what they teach, who left comes back with it; what can't is named."""
+    site.sync(SCHOOL)
+    run = site.sync(NEXT_DAY)
+    code, output = said(site, "undo", run["run_id"], "--kind", "user")
+    assert code == 0
+    assert site.users() == {"ann": "active", "bob": "active", "cec": "active", "dan": "inactive"}
+    assert site.courses() == {"maths": "active", "art": "removed", "bio": "active"}
+    assert site.assignments()["dan", "maths"] == "removed"
+    assert site.assignments()["ann", "maths"] == "active"
+    assert site.assignments()["bob", "art"] == "removed"
+    assert "left alone: assignment bob to art, because the course is removed" in output
+    assert ("e1", "ann") in enrolled(site)
+    assert ("e1", "dan") not in enrolled(site)
+
+
+def test_undo_of_courses_takes_their_assignments_along(site: Site) -> None:
+    """A course that goes takes its teachers along, also those whom a later run assigned."""
+    site.sync(SCHOOL)
+    run = site.sync(NEXT_DAY)
+    later = changed(NEXT_DAY, "enrollments.csv", "e2,b1,ann", "e3,b1,dan,teacher\ne2,b1,ann")
+    site.sync(later)
+    taken = undone(site, run, "--kind", "course")
+    assert site.courses() == {"maths": "active", "art": "active", "bio": "removed"}
+    assert site.assignments()["ann", "bio"] == "removed"
+    assert site.assignments()["dan", "bio"] == "removed"
+    assert site.users()["bob"] == "inactive"
+    assert site.assignments()["bob", "art"] == "removed"
+    assert audited(site, taken) == counted(taken)
+
+
+def test_assignments_of_another_run_stay_behind_and_are_named(site: Site) -> None:
+    """Who goes keeps an assignment that another run made, and the undo says so before."""
+    site.sync(SCHOOL)
+    run = site.sync(NEXT_DAY)
+    later = changed(NEXT_DAY, "enrollments.csv", "e2,b1,ann", "e3,b1,dan,teacher\ne2,b1,ann")
+    site.sync(later)
+    code, output = said(site, "undo", run["run_id"], "--kind", "user")
+    assert code == 0
+    assert "left alone: assignment dan to bio, because another run made it" in output
+
+
+@pytest.mark.parametrize("kind", ["user", "course", "assignment", None])
+def test_undo_of_a_part_and_of_that_gives_back_exactly_what_was(
+    site: Site, kind: str | None
+) -> None:
+    """Whatever part is taken back, to take that back restores the roster and what deltas go by."""
+    site.sync(SCHOOL)
+    run = site.sync(NEXT_DAY)
+    before = roster(site), enrolled(site), site.assignments()
+    part = undone(site, run, *(["--kind", kind] if kind else []))
+    assert audited(site, part) == counted(part) > 0
+    again = undone(site, part)
+    assert audited(site, again) == counted(again) == counted(part)
+    assert (roster(site), enrolled(site), site.assignments()) == before
+
+
+def test_run_whose_audit_was_removed_says_so(site: Site) -> None:
+    """What is not known any more can't be taken back; that is no empty success."""
+    site.sync(numbered(range(3)))
+    run = site.sync(numbered(range(2)))
+    sweep(site.name, now=now() + dt.timedelta(days=9), keeping=Keeping(1, 1, audit_days=8))
+    code, output = said(site, "undo", run["run_id"])
+    assert code == 1
+    assert "its audit was removed after its time" in output
+    assert site.users()["u2"] == "inactive"
