@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from conftest import Site
     from oneroster_sync.plan import Hold, Roster
+    from oneroster_sync.plan.recent import Recent
 
 
 TODAY = dt.date(2026, 11, 25)
@@ -61,9 +62,11 @@ def held(
     *,
     delta: Iterable[str] = (),
     guards: Guards | None = None,
+    recent: Recent | None = None,
 ) -> list[tuple[str, str, int, int]]:
     """Return code, kind and numbers of each reason to hold the plan of a package."""
-    return [(h.code, h.kind, h.found, h.of) for h in holds(roster, package, delta, guards)]
+    found = holds(roster, package, delta, guards, recent)
+    return [(h.code, h.kind, h.found, h.of) for h in found]
 
 
 def holds(
@@ -71,11 +74,13 @@ def holds(
     package: dict[str, str],
     delta: Iterable[str] = (),
     guards: Guards | None = None,
+    recent: Recent | None = None,
 ) -> tuple[Hold, ...]:
     """Return the reasons to hold the plan of a package."""
     tables = {f.removesuffix(".csv"): rows_of(f, text) for f, text in package.items()}
     guards = guards or Guards()
-    plan = plan_of(roster, package, delta=set(delta), guards=guards).plan
+    planned = plan_of(roster, package, delta=set(delta), guards=guards)
+    plan = planned.plan
     return check_plan(
         plan,
         roster,
@@ -86,6 +91,8 @@ def holds(
         rows={name: good.num_rows + bad.num_rows for name, (good, bad) in tables.items()},
         today=TODAY,
         schools=count_by_school(plan, roster),
+        recent=recent,
+        errors={name: table.num_rows for name, table in planned.quarantined.items()},
     )
 
 

@@ -7,7 +7,7 @@ earlier run left for a person to decide about. What a plan leaves out, and why, 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -23,7 +23,7 @@ from oneroster_sync.plan.links import before_images, staying
 from oneroster_sync.plan.mapped import plan_of_mapping
 from oneroster_sync.plan.withheld import additions_only, still_wanted, without_removals
 from oneroster_sync.preferences import Profile
-from oneroster_sync.run_contents import read_counts, read_extracted
+from oneroster_sync.run_contents import read_counts, read_errors, read_extracted
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, runs
 from oneroster_sync.store.runs import Outcome
@@ -52,12 +52,14 @@ class Planned:
         counts: What it comes to.
         withheld: What it leaves out: counts by kind and `why`; None when it leaves out nothing.
         rejected: How the run ends instead, because of what was found; None when it goes on.
+        bad: File → rows with errors, those included that the plan itself found.
     """
 
     plan: Plan
     counts: Counts
     withheld: dict[str, Any] | None = None
     rejected: dict[str, Any] | None = None
+    bad: dict[str, int] = field(default_factory=dict)
 
 
 def make_plan(run: Run, roster: Roster) -> Planned:
@@ -99,7 +101,7 @@ def let_the_rest_go_on(
         **_left_out("removals_wait", removals),
         "holds": [hold.as_dict() for hold in holds],
     }
-    planned = Planned(rest, counts, withheld)
+    planned = Planned(rest, counts, withheld, bad=read_errors(run))
     RunFolder.of(run.site, run.run_id).write_tables("removals", _of_records(removals))
     _freeze(run, planned, roster)
     return planned
@@ -122,15 +124,16 @@ def _package(run: Run, roster: Roster) -> Planned:
     folder.add_table("findings", "3-diff", findings.table())
     story.tell_findings(findings.table(), unclear)
     _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
+    bad = {name: table.num_rows for name, table in quarantined.items()}
     until = run.preferences.create_only_until
     if until is None or today > until:
-        return Planned(plan, _counts(plan, quarantined, extracted.ignored))
+        return Planned(plan, _counts(plan, quarantined, extracted.ignored), bad=bad)
     plan, rest = additions_only(plan)
     withheld = None
     if not rest.is_empty():
         withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
         log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
-    return Planned(plan, _counts(plan, quarantined, extracted.ignored), withheld)
+    return Planned(plan, _counts(plan, quarantined, extracted.ignored), withheld, bad=bad)
 
 
 def _report_accounts(
@@ -214,7 +217,12 @@ def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
     )
     folder.write_json(
         "plan",
-        {"hash": plan.hash(), "base_version": plan.base_version, **asdict(planned.counts)},
+        {
+            "hash": plan.hash(),
+            "base_version": plan.base_version,
+            "bad": planned.bad,
+            **asdict(planned.counts),
+        },
     )
 
 

@@ -144,6 +144,16 @@ class Guards(_Frozen):
     """Users whose fields change."""
     updated_courses: Limit = Limit(percent=75, minimum=20)
     """Courses whose fields change."""
+    week: Limit = Limit(percent=20, minimum=10)
+    """Users, courses or assignments that go within seven days without a person's approval."""
+    added_users: Limit = Limit(percent=25, minimum=20)
+    """Users added, in one run or within seven days; not by a site's first sync."""
+    reactivated_users: Limit = Limit(percent=5, minimum=5)
+    """Users reactivated, in one run or within seven days, but for those who were merely absent."""
+    changed_roles: Limit = Limit(percent=25, minimum=5)
+    """Users whose role on the platform changes."""
+    moved_terms: Limit = Limit(percent=10, minimum=5)
+    """Active assignments whose classes would end more than 14 days earlier than was known."""
     sourced_ids: Limit = Limit()
     """Records that would get another sourcedId; from here on they are proposed as the same."""
     error_percent: Annotated[float, Field(ge=0, le=100)] = 5.0

@@ -103,6 +103,12 @@ def read_counts(run: Run) -> Counts:
     return Counts(stored["users"], stored["courses"], stored["assignments"])
 
 
+def read_errors(run: Run) -> dict[str, int]:
+    """Return how many rows of each file have errors once the plan is made; by default unknown."""
+    stored: dict[str, int] = RunFolder.of(run.site, run.run_id).read_json("plan").get("bad", {})
+    return stored
+
+
 def left_alone(run: Run) -> list[str]:
     """Return a line for each record that an undo leaves as it is, with the reason."""
     lines: list[str] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.findings.model import shown
 from oneroster_sync.package.kinds import Kind
+from oneroster_sync.plan.holds import DELTA
 from oneroster_sync.preferences import Scope
 from oneroster_sync.store.runs import Outcome, Trigger
 
@@ -141,17 +142,27 @@ def why_held(run: Run) -> str:
         what = {
             "guard.removals": "{found} of {of} {many} would go",
             "guard.school_removals": "{found} of {of} {many} of {school} would go",
+            "guard.week_removals": "{found} of {of} {many} went or would go within {days} days",
+            "guard.additions": "{found} {many} would be added to {of}",
+            "guard.reactivations": "{found} {many} would be reactivated beside {of} active ones",
+            "guard.blank_enabled_user": "{found} disabled {many} would come back by a blank column",
+            "guard.role_changes": "{found} of {of} {many} would get another role",
+            "guard.moved_terms": "{found} of {of} {many} hang from terms that would end earlier",
             "guard.updates": "{found} of {of} {many} would change",
             "guard.error_rate": "{found} of {of} {many} have errors",
             "guard.empty_file": "{kind} holds no rows",
             "guard.wrong_source": "only {found} of {of} known {many} are in the package",
             "guard.identity_shift": "{found} of {of} {many} would get another sourcedId",
             "guard.other_year": "the package is of another school year",
+            DELTA: "only {found} of {of} rows of the delta name what is known",
             "guard.look_alikes": "{found} of {of} accounts made by hand look like new people",
-        }.get(hold["code"], "{found} of {of} {many}")
+        }.get(DELTA if hold["kind"] == DELTA else hold["code"], "{found} of {of} {many}")
         numbers = {"found": f"{hold['found']:,}", "of": f"{hold['of']:,}"}
         school = shown(hold.get("school") or "")
-        told.append(what.format(**numbers, many=many, kind=kind, school=school))
+        days = hold.get("days")
+        if days and hold["code"] != "guard.week_removals":
+            what += " within {days} days"
+        told.append(what.format(**numbers, many=many, kind=kind, school=school, days=days))
     return "; ".join(told) or "; ".join(run.reasons) or "it waits for a decision"
 
 

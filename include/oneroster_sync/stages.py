@@ -22,18 +22,20 @@ from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.plan import check_plan
-from oneroster_sync.plan.guards import REMOVAL_CODES
+from oneroster_sync.plan.guards import REMOVAL_CODES, coming_back
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import let_the_rest_go_on, make_plan, note_plan, rejection
 from oneroster_sync.run_contents import (
     all_findings,
     read_accounts,
     read_counts,
+    read_errors,
     read_extracted,
     read_plan,
 )
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, held, run_details, runs
+from oneroster_sync.store.recent_changes import read_recent
 from oneroster_sync.store.roster import read_roster
 from oneroster_sync.store.runs import Outcome
 
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 
     from oneroster_sync.incoming import Connections
     from oneroster_sync.package.kinds import Kind
-    from oneroster_sync.plan import Roster
+    from oneroster_sync.plan import Plan, Roster
+    from oneroster_sync.plan.recent import Recent
     from oneroster_sync.store.runs import Run
 
 P = ParamSpec("P")
@@ -175,6 +178,8 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         today=run.started_at.date(),
         schools=schools,
         accounts=read_accounts(run),
+        recent=_recent(run, plan, now),
+        errors=read_errors(run),
     )
     for hold in holds:
         log.warning("Held: %s", hold.in_words())
@@ -364,6 +369,11 @@ def _roster(run: Run) -> Roster:
     assert run.credited_admin_id is not None
     with database.engine().connect() as connection:
         return read_roster(connection, run.site, run.credited_admin_id)
+
+
+def _recent(run: Run, plan: Plan, now: dt.datetime) -> Recent:
+    with database.engine().connect() as connection:
+        return read_recent(connection, run.site, now=now, coming_back=coming_back(plan))
 
 
 def _note(run: Run, **values: object) -> Run:

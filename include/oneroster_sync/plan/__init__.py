@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from oneroster_sync.plan.build import build_plan
 from oneroster_sync.plan.definition import Counts, Plan
-from oneroster_sync.plan.guards import Hold, check_plan
+from oneroster_sync.plan.guards import check_plan
+from oneroster_sync.plan.holds import Hold
 from oneroster_sync.plan.roster import Roster
 
 __all__ = ["Counts", "Hold", "Plan", "Roster", "build_plan", "check_plan"]

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.findings import CODES, Finding
-from oneroster_sync.findings.model import shown
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.adoption import NEAR
 from oneroster_sync.plan.assignments import TERMS_ENDED
 from oneroster_sync.plan.compare import differs, positions
 from oneroster_sync.plan.fields import COURSE_FIELDS
-from oneroster_sync.plan.rekeys import is_beyond
+from oneroster_sync.plan.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond
+from oneroster_sync.plan.recent import WINDOW, Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,56 +26,31 @@ if TYPE_CHECKING:
 
 _FEW = 5
 """Below so many records no share of them is a mass change."""
-ACCOUNTS = "accounts"
-"""What a guard counts that looks at accounts made by hand."""
-_WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
 _NEVER_EMPTY = ("orgs", "users", "roles", "courses")
 _EMPTY_IN_SUMMER = ("classes", "enrollments")
 """Files that may have no rows between two school years."""
 _EARLY, _LATE = dt.timedelta(days=30), dt.timedelta(days=90)
 """How far from today all sessions of a package may lie, in the future and in the past."""
-REMOVAL_CODES = frozenset({"guard.removals", "guard.school_removals"})
+_EARLIER = dt.timedelta(days=14)
+"""How much earlier a class may end than was known before, without anybody's asking why."""
+_ROWS_OF_A_DELTA = 20
+"""From so many rows on a delta is asked whether it knows anything of the site."""
+_POINTS_TO = {
+    "orgs": {"sourcedId": "orgs", "parentSourcedId": "orgs"},
+    "users": {"sourcedId": "users", "orgSourcedIds": "orgs"},
+    "roles": {"sourcedId": "roles", "userSourcedId": "users", "orgSourcedId": "orgs"},
+    "courses": {"sourcedId": "courses", "orgSourcedId": "orgs"},
+    "classes": {"sourcedId": "classes", "courseSourcedId": "courses", "schoolSourcedId": "orgs"},
+    "enrollments": {
+        "sourcedId": "enrollments",
+        "userSourcedId": "users",
+        "classSourcedId": "classes",
+        "schoolSourcedId": "orgs",
+    },
+}
+"""File → column → the file whose sourcedIds stand there."""
+REMOVAL_CODES = frozenset({"guard.removals", "guard.school_removals", "guard.week_removals"})
 """Reasons for which only what goes needs to wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """One reason to wait, with the numbers that were judged.
-
-    Attributes:
-        code: A finding code of the layer `guard`.
-        kind: users, courses, assignments, accounts or the name of a file.
-        found: How many records or rows the guard looks for.
-        of: How many there are.
-        limit: What the site allows, in words.
-        school: Name of the school that was judged, None for the site as a whole.
-    """
-
-    code: str
-    kind: str
-    found: int
-    of: int
-    limit: str
-    school: str | None = None
-
-    def in_words(self) -> str:
-        """Return the reason as one sentence."""
-        share = f" ({100 * self.found / self.of:.1f} %)" if self.of else ""
-        numbers = f"{self.found:,} of {self.of:,} {self._what()}{share}"
-        return f"{self.code}: {numbers}; {self.limit}. {CODES[self.code].meaning}"
-
-    def as_finding(self) -> Finding:
-        """Return the reason as a finding about the package."""
-        expected = f"{self.limit}, found {self.found:,} of {self.of:,} {self._what()}"
-        return Finding(self.code, expected=expected)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the reason as it is stored with the run."""
-        return {**asdict(self), "text": self.in_words()}
-
-    def _what(self) -> str:
-        kind = _WORDS.get(self.kind, self.kind)
-        return f"{kind} of {shown(self.school)}" if self.school else kind
 
 
 def check_plan(
@@ -91,6 +65,8 @@ def check_plan(
     today: dt.date,
     schools: Iterable[Mapping[str, Any]] = (),
     accounts: pa.Table | None = None,
+    recent: Recent | None = None,
+    errors: Mapping[str, int] | None = None,
 ) -> tuple[Hold, ...]:
     """Return every reason to hold a plan; none means that it is clear.
 
@@ -108,16 +84,30 @@ def check_plan(
         today: The day of the run: a raised limit counts until its day.
         schools: What the plan comes to in each school, as `count_by_school` tells it.
         accounts: Whose the accounts made by hand may be, as `match_accounts` tells it.
+        recent: What the last days brought; nothing when not given.
+        errors: File → rows with errors once the plan is made; those of `quarantined` by default.
     """
-    holds = _empty_files(modes, rows, roster, today)
+    holds = [
+        *_empty_files(modes, rows, roster, today),
+        # A plan that moves nothing but the end of a term is empty, and so is the next one, in
+        # which all that hangs from it ends uncounted.
+        *_moved_terms(plan, roster, guards.moved_terms),
+    ]
     if not plan.is_empty():
+        recent = recent or Recent()
         removals = _removals(plan, roster, guards, today)
         holds += [
             *removals,
+            *_week(plan, guards, recent, today, {hold.kind for hold in removals}),
+            *_additions(plan, roster, guards, recent),
+            *_reactivations(plan, roster, guards, recent),
+            *_blank_enabled(plan, valid, recent),
+            *_changed_roles(plan, roster, guards.changed_roles),
             *_school_removals(schools, guards, today, {hold.kind for hold in removals}),
             *_updates(plan, roster, guards),
-            *_errors(guards, valid, quarantined),
+            *_errors(guards, valid, quarantined, errors),
             *_wrong_source(guards, modes, valid, quarantined, roster, plan),
+            *_wrong_delta(guards, modes, valid, quarantined, roster),
             *_other_year(valid, roster, today),
             *_identity_shift(plan, roster, guards.sourced_ids),
             *_look_alikes(accounts, roster),
@@ -127,17 +117,131 @@ def check_plan(
 
 def _removals(plan: Plan, roster: Roster, guards: Guards, today: dt.date) -> list[Hold]:
     holds = []
+    for kind, found in _going(plan).items():
+        of = roster.managed_active(kind)
+        limit, words = _in_force(getattr(guards, kind), guards, today)
+        holds += beyond("guard.removals", kind, found, of, limit, words)
+    return holds
+
+
+def _going(plan: Plan) -> dict[str, int]:
+    """Return how many records of each kind a plan takes away, but for what ends with its terms."""
+    counts = {}
     for kind, table, action in (
         ("users", plan.users, "deactivate"),
         ("courses", plan.courses, "remove"),
         ("assignments", plan.assignments, "remove"),
     ):
         going = table.filter(pc.equal(table["action"], action))
-        found = int(pc.sum(pc.not_equal(going["reason"], TERMS_ENDED)).as_py() or 0)
-        of = roster.managed_active(kind)
-        limit, words = _in_force(getattr(guards, kind), guards, today)
-        holds += _beyond("guard.removals", kind, found, of, limit, words)
+        counts[kind] = int(pc.sum(pc.not_equal(going["reason"], TERMS_ENDED)).as_py() or 0)
+    return counts
+
+
+def _week(plan: Plan, guards: Guards, recent: Recent, today: dt.date, held: set[str]) -> list[Hold]:
+    """Judge removals together with those of the last days that nobody approved."""
+    limit, words = _in_force(guards.week, guards, today)
+    holds: list[Hold] = []
+    for kind, going in _going(plan).items():
+        earlier = recent.gone.get(kind, 0)
+        if not going or not earlier or kind in held:
+            continue
+        of = recent.active.get(kind, 0)
+        found = beyond("guard.week_removals", kind, going + earlier, of, limit, words)
+        holds += [replace(hold, days=WINDOW.days, earlier=earlier) for hold in found]
     return holds
+
+
+def _additions(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> list[Hold]:
+    """Hold too many new users, but not the first ones that a site gets."""
+    if not pc.any(roster.users["managed"]).as_py():
+        return []
+    found = int(pc.sum(pc.equal(plan.users["action"], "add")).as_py() or 0)
+    return _coming("guard.additions", found, recent.added, roster, guards.added_users, recent)
+
+
+def _reactivations(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> list[Hold]:
+    """Hold too many who come back; who was merely absent comes back with a mended export."""
+    found = len(coming_back(plan) - recent.absent)
+    limit = guards.reactivated_users
+    return _coming("guard.reactivations", found, recent.reactivated, roster, limit, recent)
+
+
+def coming_back(plan: Plan) -> frozenset[int]:
+    """Return the `id` of the managed users whom a plan would reactivate."""
+    users = plan.users
+    back = pc.and_(
+        pc.equal(users["before_status"], "inactive"), pc.equal(users["after_status"], "active")
+    )
+    ours = pc.fill_null(pc.and_(back, users["before_managed"]), False)
+    return frozenset(users.filter(ours)["id"].to_pylist())
+
+
+def _coming(
+    code: str, found: int, earlier: int, roster: Roster, limit: Limit, recent: Recent
+) -> list[Hold]:
+    """Judge who comes by one plan, or else by it and by the last days that nobody approved."""
+    holds = beyond(code, "users", found, roster.managed_active("users"), limit)
+    if holds or not found or not earlier:
+        return holds
+    of = recent.active.get("users", 0)
+    holds = beyond(code, "users", found + earlier, of, limit)
+    return [replace(hold, days=WINDOW.days, earlier=earlier) for hold in holds]
+
+
+def _blank_enabled(plan: Plan, valid: Mapping[str, pa.Table], recent: Recent) -> list[Hold]:
+    """Hold each disabled account that would come back because enabledUser says nothing."""
+    rows = valid.get("users")
+    if rows is None or not recent.disabled:
+        return []
+    told = rows
+    if "enabledUser" in rows.column_names:
+        told = rows.filter(pc.is_null(rows["enabledUser"]))
+    back = plan.users.filter(
+        pc.is_in(plan.users["id"], pa.array(sorted(recent.disabled), pa.int64()))
+    )
+    silent = pc.is_in(back["after_sourced_id"], told["sourcedId"].combine_chunks())
+    found = int(pc.sum(silent).as_py() or 0)
+    limit = "none whose enabledUser is blank or missing"
+    code = "guard.blank_enabled_user"
+    return [Hold(code, "users", found, len(recent.disabled), limit)] if found else []
+
+
+def _changed_roles(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
+    users = plan.users
+    kept = pc.and_(pc.equal(users["before_status"], "active"), users["before_managed"])
+    moved = pc.and_(kept, differs(users["before_role"], users["after_role"]))
+    found = int(pc.sum(pc.fill_null(moved, False)).as_py() or 0)
+    return beyond("guard.role_changes", "users", found, roster.managed_active("users"), limit)
+
+
+def _moved_terms(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
+    """Hold terms that end so much earlier that what hangs from them would end uncounted."""
+    moved = plan.links.get("classes")
+    if moved is None or not moved.num_rows:
+        return []
+    classes = roster.links["classes"]
+    before = classes["ends_on"].take(positions(moved["sourced_id"], classes["sourced_id"]))
+    days = [
+        None if was is None or ends is None else dt.date.fromisoformat(was) - _EARLIER
+        for was, ends in zip(before.to_pylist(), moved["ends_on"].to_pylist(), strict=True)
+    ]
+    limits = pa.array([day and day.isoformat() for day in days], pa.string())
+    earlier = moved.filter(pc.fill_null(pc.less(moved["ends_on"], limits), False))
+    if not earlier.num_rows:
+        return []
+    enrollments = roster.links["enrollments"]
+    there = pc.is_in(enrollments["class_sourced_id"], earlier["sourced_id"].combine_chunks())
+    stored = roster.assignments
+    active = stored.filter(pc.and_(stored["managed"], pc.equal(stored["status"], "active")))
+    hanging = pc.is_in(_pair(active), _pair(enrollments.filter(there)).combine_chunks())
+    found = int(pc.sum(hanging).as_py() or 0)
+    return beyond("guard.moved_terms", "assignments", found, active.num_rows, limit)
+
+
+def _pair(table: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(
+        table["user_sourced_id"], table["course_sourced_id"], "\x1f", null_handling="emit_null"
+    )
 
 
 def _school_removals(
@@ -148,9 +252,9 @@ def _school_removals(
     return [
         hold
         for school in schools
-        for kind in _WORDS
+        for kind in KINDS
         if kind not in held
-        for hold in _beyond(
+        for hold in beyond(
             "guard.school_removals",
             kind,
             school[kind]["gone"],
@@ -178,7 +282,7 @@ def _updates(plan: Plan, roster: Roster, guards: Guards) -> list[Hold]:
         ("courses", _beyond_their_year(plan.courses), guards.updated_courses),
     ):
         found = int(pc.sum(pc.equal(table["action"], "update")).as_py() or 0)
-        holds += _beyond("guard.updates", kind, found, roster.managed_active(kind), limit)
+        holds += beyond("guard.updates", kind, found, roster.managed_active(kind), limit)
     return holds
 
 
@@ -191,35 +295,20 @@ def _beyond_their_year(courses: pa.Table) -> pa.Table:
     return courses.filter(moved)
 
 
-def _beyond(
-    code: str,
-    kind: str,
-    found: int,
-    of: int,
-    limit: Limit,
-    words: str = "",
-    school: str | None = None,
-) -> list[Hold]:
-    """Return the reason to hold so many of so many, if they are beyond a limit.
-
-    One that was raised, as `words` say, lets pass as many percent as it names: 100 is all of them.
-    """
-    is_all_it_names = found * 100 == limit.percent * of
-    if not is_beyond(found, of, limit) or (words and is_all_it_names):
-        return []
-    upto = "at most" if words else "less than"
-    allowed = f"{upto} {limit.percent:g} % or fewer than {limit.minimum}"
-    if limit.cap is not None and found > limit.cap:
-        allowed = f"at most {limit.cap:,}"
-    return [Hold(code, kind, found, of, f"{allowed}{words}", school)]
-
-
 def _errors(
-    guards: Guards, valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]
+    guards: Guards,
+    valid: Mapping[str, pa.Table],
+    quarantined: Mapping[str, pa.Table],
+    errors: Mapping[str, int] | None,
 ) -> list[Hold]:
+    """Hold files with many errors, by the numbers that stand once the plan is made.
+
+    The plan finds errors of its own, such as a login that somebody else keeps.
+    """
     holds = []
     for name, table in quarantined.items():
-        found, of = table.num_rows, table.num_rows + valid[name].num_rows
+        of = table.num_rows + valid[name].num_rows
+        found = (errors or {}).get(name, table.num_rows)
         if found >= _FEW and found * 100 > guards.error_percent * of:
             limit = f"at most {guards.error_percent:g} % with errors"
             holds.append(Hold("guard.error_rate", f"{name}.csv", found, of, limit))
@@ -273,6 +362,48 @@ def _wrong_source(
     return holds
 
 
+def _wrong_delta(
+    guards: Guards,
+    modes: Mapping[str, Mode],
+    valid: Mapping[str, pa.Table],
+    quarantined: Mapping[str, pa.Table],
+    roster: Roster,
+) -> list[Hold]:
+    """Hold a delta whose rows name or point to little that the site knows."""
+    if not pc.any(roster.users["managed"]).as_py():
+        return []
+    ids = roster.known()
+    found = of = 0
+    for name, columns in _POINTS_TO.items():
+        if modes.get(name) is not Mode.DELTA or name not in valid:
+            continue
+        for rows in (valid[name], quarantined[name]):
+            known = pa.repeat(False, rows.num_rows)
+            for column, file in columns.items():
+                if column in rows.column_names:
+                    known = pc.or_(known, _names_one(rows[column], ids[file]))
+            found += int(pc.sum(known).as_py() or 0)
+            of += rows.num_rows
+    if of < _ROWS_OF_A_DELTA or found * 100 >= guards.known_percent * of:
+        return []
+    limit = f"at least {guards.known_percent:g} % of the rows name or point to what is known"
+    return [Hold("guard.wrong_source", DELTA, found, of, limit)]
+
+
+def _names_one(cells: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:
+    """Tell which cells name a known record; a cell may list several, with commas between."""
+    whole = pc.is_in(cells, known)
+    listed = pc.fill_null(pc.match_substring(cells, ","), False)
+    if not pc.any(listed).as_py():
+        return whole
+    ids = set(known.to_pylist())
+    parts = [
+        any(part.strip() in ids for part in cell.split(",")) if cell else False
+        for cell in cells.to_pylist()
+    ]
+    return pc.or_(whole, pa.chunked_array([pa.array(parts, pa.bool_())]))
+
+
 def _other_year(valid: Mapping[str, pa.Table], roster: Roster, today: dt.date) -> list[Hold]:
     """Hold a package whose sessions are all far from today while we know of nearer ones."""
     sessions = valid.get("academicSessions")
@@ -297,7 +428,7 @@ def _identity_shift(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
     for kind, table in (("users", plan.users), ("courses", plan.courses)):
         found = int(pc.sum(_changes_id(table)).as_py() or 0)
         of = roster.managed_active(kind)
-        holds += _beyond("guard.identity_shift", kind, found, of, limit)
+        holds += beyond("guard.identity_shift", kind, found, of, limit)
     return holds
 
 

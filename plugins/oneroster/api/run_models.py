@@ -107,7 +107,10 @@ class DagRunState(BaseModel):
 
 
 class Hold(BaseModel):
-    """A guard that holds a plan, with the numbers that it judged, of the site or of a school."""
+    """A guard that holds a plan, with the numbers that it judged, of the site or of a school.
+
+    Where several days were judged together, `earlier` of `found` were applied before the plan.
+    """
 
     code: str
     kind: str
@@ -116,6 +119,8 @@ class Hold(BaseModel):
     limit: str
     text: str
     school: str | None = None
+    days: int | None = None
+    earlier: int = 0
 
 
 class Numbers(BaseModel):

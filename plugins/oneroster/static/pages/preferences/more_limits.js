@@ -20,6 +20,45 @@ const LIMITS = [
       `A school that is missing from an export is few records of a large district. Waits when so many of one school would go: ${from}.`,
   },
   {
+    kind: "week",
+    label: "Gone within seven days",
+    noun: "users, courses or assignments",
+    sizes: [100, 2000],
+    meaning: (from) =>
+      `Nine per cent a night is within the limits and takes half a school in a week. Counts what went without a person's approval. Waits when so many would be gone: ${from}.`,
+  },
+  {
+    kind: "added_users",
+    label: "Users added in one sync or within seven days",
+    noun: "users",
+    sizes: [40, 2000],
+    meaning: (from) =>
+      `Another district's export adds its people. Not for the first sync. Waits when so many would be added: ${from}.`,
+  },
+  {
+    kind: "reactivated_users",
+    label: "Users reactivated in one sync or within seven days",
+    noun: "users",
+    sizes: [40, 2000],
+    meaning: (from) =>
+      `Who was merely absent in the last 30 days is not counted, so that a mended export heals by itself. Waits when so many would come back: ${from}.`,
+  },
+  {
+    kind: "changed_roles",
+    label: "Users with another role in one sync",
+    noun: "users",
+    sizes: [40, 2000],
+    meaning: (from) => `A role that is mapped wrongly changes many at once. Waits when so many would change: ${from}.`,
+  },
+  {
+    kind: "moved_terms",
+    label: "Course assignments in terms that end earlier",
+    noun: "assignments",
+    sizes: [100, 5000],
+    meaning: (from) =>
+      `What hangs from a term that is over ends without being counted. Waits when the end of terms moves more than 14 days earlier, with so many in them: ${from}.`,
+  },
+  {
     kind: "updated_users",
     label: "Users updated in one sync",
     noun: "users",
@@ -43,7 +82,7 @@ const LIMITS = [
   },
 ];
 
-/** The limits for schools, for updates and for sourcedIds; open while one of them can't be used. */
+/** The limits for schools, for a week, for what comes and changes, and for sourcedIds; open while one of them can't be used. */
 export function MoreLimits() {
   const { settings, errors } = useForm();
   const [isOpen, setIsOpen] = useState(false);
@@ -53,7 +92,7 @@ export function MoreLimits() {
   }
   return h(
     Disclosure,
-    { label: "More limits: schools, updates, sourcedIds", isOpen, onToggle: setIsOpen },
+    { label: "More limits: schools, a week, additions, updates, sourcedIds", isOpen, onToggle: setIsOpen },
     h(
       Grid,
       { gap: "6", templateColumns: "minmax(0, 1fr)" },

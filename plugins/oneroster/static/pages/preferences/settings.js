@@ -9,6 +9,11 @@ const DAYS = { least: 1, most: 365, isWhole: true, isOptional: true };
 const REMOVALS = { users: "users", courses: "courses", assignments: "course assignments" };
 const MORE = {
   school: "one school",
+  week: "seven days",
+  added_users: "added users",
+  reactivated_users: "reactivated users",
+  changed_roles: "changed roles",
+  moved_terms: "terms that end earlier",
   updated_users: "updated users",
   updated_courses: "updated courses",
   sourced_ids: "new sourcedIds",
