@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from roster_of import plan_of, roster_of
 
 ART_AND_MATHS = """
@@ -160,3 +162,50 @@ def test_absent_courses_csv_changes_no_course() -> None:
     assert planned.users == [("deactivate", "bob")]
     assert planned.courses == []
     assert planned.assignments == []
+
+
+GONE_ART = roster_of(
+    users="""
+        sourced_id,email,status
+        ann,ann@x.org,active
+        bob,bob@x.org,inactive
+        cec,cec@x.org,active
+    """,
+    courses="sourced_id,title,status\nart,Art,removed\nmaths,Maths,active",
+    assignments="user,course,status\nann,art,removed\nbob,art,removed\ncec,art,removed",
+    classes="""
+        sourced_id,course_sourced_id,ends_on
+        now,art,2027-01-31
+        past,art,2026-11-24
+    """,
+    enrollments="""
+        sourced_id,user_sourced_id,class_sourced_id,role,course_sourced_id
+        e1,ann,now,teacher,art
+        e2,bob,now,teacher,art
+        e3,cec,past,teacher,art
+        e4,cec,now,aide,art
+    """,
+)
+ART = {"courses.csv": "sourcedId,title\nart,Art"}
+
+
+@pytest.mark.parametrize("mode", ["delta", "bulk", "with classes"])
+def test_course_that_comes_back_gets_its_remembered_assignments(mode: str) -> None:
+    """Those of active users and of classes that go on, at once: nobody sends them again."""
+    package, delta = dict(ART), ["courses.csv"] if mode != "bulk" else []
+    if mode == "with classes":
+        package["classes.csv"] = "sourcedId,courseSourcedId\nother,art"
+        delta.append("classes.csv")
+    planned = plan_of(GONE_ART, package, delta=delta)
+    assert ("reactivate", "art") in planned.courses
+    assert planned.assignments == [("reactivate", "ann", "art")]
+
+
+def test_course_that_comes_back_takes_a_package_at_its_word() -> None:
+    """An enrollment that the package names counts, although its user is disabled."""
+    package = {
+        **ART,
+        "enrollments.csv": "sourcedId,userSourcedId,classSourcedId,role\ne2,bob,now,teacher",
+    }
+    planned = plan_of(GONE_ART, package, delta=["courses.csv", "enrollments.csv"])
+    assert planned.assignments == [("reactivate", "ann", "art"), ("reactivate", "bob", "art")]

@@ -11,11 +11,14 @@ from oneroster_sync.plan.compare import in_order, positions
 from oneroster_sync.plan.fields import ASSIGNMENT_CHANGES
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from oneroster_sync.plan.links import Link
     from oneroster_sync.plan.roster import Roster
 
 TAUGHT = "enrolled in a class of the course"
 NOT_TAUGHT = "no longer enrolled in a class of the course"
+COURSE_BACK = "the course is back"
 COURSE_GONE = "the course is removed"
 TERMS_ENDED = "the terms of its classes have ended"
 
@@ -28,26 +31,30 @@ def assignment_changes(
     users: pa.Table,
     courses: pa.Table,
     *,
+    today: dt.date,
     ended: pa.Table | None = None,
 ) -> pa.Table:
     """Return the changes to course assignments, sorted by both sourcedIds.
 
     Args:
         enrollments: The enrollments that hold from now on, with their courses; None leaves
-            assignments alone, but for those of courses that go. A protected enrollment keeps its
-            assignment and makes none.
+            assignments alone, but for those of courses that go or come back. A protected
+            enrollment keeps its assignment and makes none.
         rows: Rows of enrollments.csv, to name where an assignment comes from.
         roles: Enrollment roles that make an assignment.
         roster: What the site holds.
         users: The plan's changes to users.
         courses: The plan's changes to courses.
+        today: The day of the run: a class that ended before it gives a course that comes back no
+            assignment.
         ended: Pairs of which every class has ended; they go for that reason.
     """
     stored = roster.assignments
     gone = _removed_courses(courses, roster)
     parts = []
     if enrollments is not None:
-        wanted = _pairs(enrollments.trusted, roles, rows)
+        trusted = _without_what_is_over(enrollments.trusted, rows, roster, users, courses, today)
+        wanted = _pairs(trusted, roles, rows)
         kept = _pairs(enrollments.protected, roles, None)
         wanted = wanted.filter(_exists(wanted, users, courses, gone, roster))
         at = positions(_key(wanted), _key(stored))
@@ -62,7 +69,82 @@ def assignment_changes(
         parts.append(_removals(stored, unwanted, gone, ended))
     else:
         parts.append(_removals(stored, pa.repeat(False, stored.num_rows), gone, None))
+        parts.append(_returning(roles, roster, users, courses, today))
     return in_order(pa.concat_tables(parts), "user_sourced_id", "course_sourced_id")
+
+
+def _returning(
+    roles: tuple[str, ...], roster: Roster, users: pa.Table, courses: pa.Table, today: dt.date
+) -> pa.Table:
+    """Return the remembered assignments of courses that come back without their enrollments.
+
+    Nobody would send them again: in a delta an enrollment that has not changed does not come.
+    """
+    enrollments = roster.links["enrollments"]
+    theirs = enrollments.filter(_of_returning(enrollments, courses))
+    theirs = theirs.filter(_goes_on(theirs, roster, users, today))
+    wanted = _pairs(theirs, roles, None)
+    before = roster.assignments["status"].take(positions(_key(wanted), _key(roster.assignments)))
+    new = pc.or_(pc.is_null(before), pc.fill_null(pc.equal(before, "removed"), False))
+    wanted, before = wanted.filter(new), before.filter(new)
+    action = pc.if_else(pc.is_null(before), "add", "reactivate")
+    return _changes(wanted, action, before, "active", COURSE_BACK, wanted["row"])
+
+
+def _without_what_is_over(
+    enrollments: pa.Table,
+    rows: pa.Table | None,
+    roster: Roster,
+    users: pa.Table,
+    courses: pa.Table,
+    today: dt.date,
+) -> pa.Table:
+    """Leave out what is merely remembered of a course that comes back, and is over.
+
+    Args:
+        enrollments: Those that hold from now on.
+        rows: Those of the package, which are taken at their word.
+        roster: What the site holds.
+        users: The plan's changes to users.
+        courses: The plan's changes to courses.
+        today: The day of the run.
+    """
+    named = pa.array([], pa.string()) if rows is None else rows["sourcedId"].combine_chunks()
+    told = pc.is_in(enrollments["sourced_id"], named)
+    goes_on = _goes_on(enrollments, roster, users, today)
+    returning = _of_returning(enrollments, courses)
+    return enrollments.filter(pc.or_(pc.invert(returning), pc.or_(told, goes_on)))
+
+
+def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:
+    """Tell which enrollments lead to a course that comes back."""
+    back = courses.filter(pc.equal(courses["action"], "reactivate"))["after_sourced_id"]
+    return pc.is_in(enrollments["course_sourced_id"], back.combine_chunks())
+
+
+def _goes_on(
+    enrollments: pa.Table, roster: Roster, users: pa.Table, today: dt.date
+) -> pa.ChunkedArray:
+    """Tell which enrollments are of an active user and of a class that has not ended."""
+    classes = roster.links["classes"]
+    at = positions(enrollments["class_sourced_id"], classes["sourced_id"])
+    ends = classes["ends_on"].take(at)
+    lasts = pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)
+    active = _active_after(roster.users, users)
+    return pc.and_(lasts, pc.is_in(enrollments["user_sourced_id"], active))
+
+
+def _active_after(stored: pa.Table, changes: pa.Table) -> pa.Array:
+    """Return the sourcedIds of the users who are active once the plan is applied."""
+    changed = pc.is_in(stored["id"], changes["id"].drop_null().combine_chunks())
+    stays = pc.and_(pc.equal(stored["status"], "active"), pc.invert(changed))
+    active = changes.filter(pc.equal(changes["after_status"], "active"))
+    return pa.concat_arrays(
+        [
+            stored.filter(stays)["sourced_id"].drop_null().combine_chunks(),
+            active["after_sourced_id"].drop_null().combine_chunks(),
+        ]
+    )
 
 
 def _pairs(enrollments: pa.Table, roles: tuple[str, ...], rows: pa.Table | None) -> pa.Table:

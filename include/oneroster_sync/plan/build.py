@@ -129,6 +129,7 @@ def build_plan(
         roster,
         users,
         courses,
+        today=today,
         ended=pairs_that_ended(roster, today) if preferences.expire_ended_terms else None,
     )
     moved: dict[str, pa.Table] = {}
