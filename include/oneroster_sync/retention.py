@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import settings, uploads
 from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.store import database, preferences, retention
+from oneroster_sync.store import audit, database, preferences, retention
 
 if TYPE_CHECKING:
     from oneroster_sync.settings import Keeping
@@ -60,7 +60,7 @@ def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swe
         findings = retention.drop_findings(
             connection, site, before=now - dt.timedelta(days=keeping.findings_days)
         )
-        changes = retention.drop_changes(
+        changes = audit.drop_changes(
             connection, site, before=now - dt.timedelta(days=keeping.audit_days)
         )
         swept = Swept(len(folders), findings, changes)

@@ -4,6 +4,7 @@
 |--------------------------|----------------------------------------------------------------|
 | `ONEROSTER_HOME`         | `.oneroster/` in the project                                   |
 | `ONEROSTER_DATABASE_URL` | the PostgreSQL that this project starts in `ONEROSTER_HOME`     |
+| `ONEROSTER_OWNER_URL`    | one role owns the tables and uses them; used by `migrate` alone |
 | `ONEROSTER_STORAGE_URL`  | the folder `storage/` of `ONEROSTER_HOME`                       |
 | `ONEROSTER_KEEP_FILES_DAYS` | 90: plans and reports of runs                                |
 | `ONEROSTER_KEEP_FINDINGS_DAYS` | 90: findings, row by row                                  |
@@ -48,6 +49,14 @@ def home() -> Path:
 def database_url() -> str | None:
     """Return the URL of the roster database, or None for the embedded PostgreSQL."""
     return os.environ.get("ONEROSTER_DATABASE_URL") or None
+
+
+def owner_url() -> str | None:
+    """Return the URL by which the owner of the tables upgrades them, or None if one role does all.
+
+    `oneroster migrate` alone uses it: the services need not have it.
+    """
+    return os.environ.get("ONEROSTER_OWNER_URL") or None
 
 
 def storage() -> UPath:

@@ -12,14 +12,31 @@ from oneroster_sync.cli.console import explained, main, now, of_site, person, sa
 @main.command()
 @of_site
 def migrate(site: str, as_json: bool) -> None:
-    """Bring the tables of all sites up to date; safe to run again."""
+    """Bring the tables of all sites up to date; safe to run again.
+
+    Where ONEROSTER_OWNER_URL is set, it is done as that role, and the role of
+    ONEROSTER_DATABASE_URL gets the rights that the services need.
+    """
     from oneroster_sync.store import database
 
     del site
     with explained():
-        database.engine()
+        database.upgrade()
     words = f"The tables of the roster database are those of version {database.HEAD}."
     say({"version": database.HEAD}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
+def check(site: str, as_json: bool) -> None:
+    """Say what of this installation an operator should know; no warning means all is well."""
+    from oneroster_sync import installation
+
+    del site
+    with explained():
+        warnings = installation.find_warnings()
+    words = "\n".join(f"Warning: {warning}" for warning in warnings) or "Nothing to warn of."
+    say({"warnings": warnings}, words, as_json=as_json)
 
 
 @main.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from oneroster_sync.store.audit import erasing
+from oneroster_sync.store import audit
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -36,14 +36,6 @@ _STATEMENTS = (
            erased_at = :now, updated_at = :now
     where id = :id
     """,
-    """
-    update changes
-    set sourced_id = case when kind = 'user' then :alias else sourced_id end,
-        before = case when kind = 'user' then before - cast(:personal as text[])
-                      else before end,
-        after = case when kind = 'user' then after - cast(:personal as text[]) else after end
-    where user_id = :id
-    """,
     "update findings set sourced_id = :alias where sourced_id = :was and run_id in ({runs})",
     "update findings set target = :alias where target = :was and run_id in ({runs})",
     "update causes set target = :alias where target = :was and run_id in ({runs})",
@@ -61,16 +53,6 @@ _STATEMENTS = (
     "update sites set roster_version = roster_version + 1 where site = :site",
 )
 _RUNS = "select run_id from runs where site = :site"
-_PERSONAL = (
-    "sourced_id",
-    "given_name",
-    "family_name",
-    "email",
-    "login",
-    "username",
-    "org_sourced_ids",
-)
-"""What says who somebody is, among the fields of a change."""
 
 
 def find_person(connection: Connection, site: str, term: str) -> dict[str, Any] | None:
@@ -111,8 +93,7 @@ def erase_person(
         "was": person["sourced_id"],
         "alias": alias,
         "now": now,
-        "personal": list(_PERSONAL),
     }
-    with erasing(connection):
-        for statement in _STATEMENTS:
-            connection.execute(sa.text(statement.format(runs=_RUNS)), bound)
+    for statement in _STATEMENTS:
+        connection.execute(sa.text(statement.format(runs=_RUNS)), bound)
+    audit.erase_person(connection, person["id"])

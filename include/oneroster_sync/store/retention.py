@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from oneroster_sync.store.audit import erasing
-
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -42,11 +40,3 @@ def drop_findings(connection: Connection, site: str, *, before: dt.datetime) -> 
     bound = {"site": site, "before": before}
     connection.execute(sa.text(f"delete from causes where {_ENDED}"), bound)  # noqa: S608
     return connection.execute(sa.text(f"delete from findings where {_ENDED}"), bound).rowcount  # noqa: S608
-
-
-def drop_changes(connection: Connection, site: str, *, before: dt.datetime) -> int:
-    """Remove from the audit what was changed before a moment; the runs and their counts stay."""
-    bound = {"site": site, "before": before}
-    old = "delete from changes where site = :site and made_at < :before"
-    with erasing(connection):
-        return connection.execute(sa.text(old), bound).rowcount
