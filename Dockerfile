@@ -1,5 +1,7 @@
 # One image for all of Airflow's services: what the lock pins, our package, plugin, DAGs and suites.
-FROM python:3.11-slim-bookworm
+ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
+# hadolint ignore=DL3006
+FROM ${PYTHON_IMAGE}
 
 # Volumes take over the owner of the folder that they are mounted at.
 RUN useradd --create-home --uid 50000 oneroster \
@@ -8,7 +10,8 @@ RUN useradd --create-home --uid 50000 oneroster \
         /var/lib/oneroster/airflow \
         /var/lib/oneroster/home \
         /var/lib/oneroster/logs \
-        /var/lib/oneroster/storage
+        /var/lib/oneroster/storage \
+        /var/lib/oneroster/temporary
 
 WORKDIR /opt/oneroster
 
@@ -22,8 +25,11 @@ COPY dags dags
 COPY plugins plugins
 COPY expectations expectations
 COPY deploy/prepare.sh deploy/prepare.sh
-RUN pip install --no-cache-dir --no-deps --editable . \
-    && python -m compileall -q include plugins
+# The lock's own setuptools builds it. A checkout under a strict umask would give files that the
+# user of the services can't read.
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && python -m compileall -q include plugins \
+    && chmod -R a+rX .
 
 USER 50000
 ENV AIRFLOW_HOME=/var/lib/oneroster/airflow \

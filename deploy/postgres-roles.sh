@@ -1,21 +1,50 @@
 #!/bin/sh
 # Three databases, each with a role of its own that can use no other: Airflow's metadata, the
-# roster, and Celery's results. PostgreSQL's image runs this once, when its volume is empty; on a
-# server of your own, run it as a role that may make roles and databases.
+# roster, and Celery's results. The roster's tables get an owner besides, `roster_owner`, where
+# ROSTER_OWNER_DB_PASSWORD is set: then the services' role `roster` can't change the audit.
+#
+# PostgreSQL's image runs this once, when its volume is empty. It may be run again at any time, to
+# end what a first start began, to give the roles new passwords, or to give the tables their owner.
+# On a server of your own, run it as a superuser.
 set -eu
 
 : "${AIRFLOW_DB_PASSWORD:?}" "${ROSTER_DB_PASSWORD:?}" "${CELERY_DB_PASSWORD:?}"
+ROSTER_OWNER_DB_PASSWORD="${ROSTER_OWNER_DB_PASSWORD:-}"
+export ROSTER_OWNER_DB_PASSWORD
 
 # Passwords are read from the environment by psql itself, so that no list of processes shows them.
-psql -v ON_ERROR_STOP=1 --no-psqlrc --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
+psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
 \getenv airflow AIRFLOW_DB_PASSWORD
 \getenv roster ROSTER_DB_PASSWORD
+\getenv owner ROSTER_OWNER_DB_PASSWORD
 \getenv celery CELERY_DB_PASSWORD
-create role airflow login password :'airflow';
-create role roster login password :'roster';
-create role celery login password :'celery';
-create database airflow owner airflow;
-create database roster owner roster;
-create database celery owner celery;
+select :'owner' <> '' as has_owner \gset
+
+create temporary table wanted as
+select * from (values
+    ('airflow', :'airflow', 'airflow'),
+    ('roster', :'roster', case when :'owner' <> '' then 'roster_owner' else 'roster' end),
+    ('roster_owner', nullif(:'owner', ''), null),
+    ('celery', :'celery', 'celery')
+) of (role, password, owner) where password is not null;
+
+select format('create role %I login', role) from wanted
+where role not in (select rolname from pg_roles) \gexec
+select format('alter role %I password %L', role, password) from wanted \gexec
+select format('create database %I owner %I', role, owner) from wanted
+where owner is not null and role not in (select datname from pg_database) \gexec
 revoke connect on database airflow, roster, celery from public;
+grant connect, temporary on database roster to roster;
+
+\if :has_owner
+alter database roster owner to roster_owner;
+grant connect, temporary on database roster to roster;
+\connect roster
+revoke create on schema public from public;
+-- The tables of an installation in which one role did both.
+select exists (select from pg_class where relowner = to_regrole('roster')) as had_tables \gset
+\if :had_tables
+reassign owned by roster to roster_owner;
+\endif
+\endif
 SQL

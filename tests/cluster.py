@@ -198,6 +198,7 @@ def _own(database: Path, bucket: S3) -> dict[str, str]:
         "ADMIN_PASSWORD": "admin",
         "AIRFLOW_DATABASE_URL": f"postgresql+psycopg2{bare['airflow']}",
         "ONEROSTER_DATABASE_URL": places["roster"],
+        "ONEROSTER_OWNER_URL": "",
         "CELERY_RESULT_BACKEND": f"db+postgresql+psycopg{bare['celery']}",
         "ONEROSTER_STORAGE_URL": f"s3://{BUCKET}/oneroster",
         "REMOTE_LOGGING": "True",

@@ -96,7 +96,10 @@ def make_env(folder: Path) -> dict[str, str]:
 
 def variables_of(text: str) -> dict[str, str]:
     """Return the variables of an env file that are set."""
-    return dict(re.findall(r"(?m)^([A-Z_0-9]+)=(.*)$", text))
+    found: dict[str, str] = {}
+    for name, value in re.findall(r"(?m)^([A-Z_0-9]+)=(.*)$", text):
+        found[name] = filled(value, found)
+    return found
 
 
 def image_environment() -> dict[str, str]:

@@ -115,6 +115,7 @@ WORDS: list[tuple[Any, ...]] = [
     ("erase", "ann", "--reason", "asked for"),
     ("tidy",),
     ("migrate",),
+    ("check",),
 ]
 """Every command, so that it does something where it can."""
 
