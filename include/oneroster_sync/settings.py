@@ -12,6 +12,9 @@
 | `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
 | `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
 | `ONEROSTER_UPLOAD_SECONDS` | 60: how long an upload may stand still, or fall behind         |
+| `ONEROSTER_GUARD`        | `oneroster`: only requests that reach a DAG of ours are judged  |
+| `ONEROSTER_ALLOWED_HOSTS` | requests may name any host                                    |
+| `ONEROSTER_HSTS_SECONDS` | 0: browsers are not told to come by TLS only                    |
 """
 
 from __future__ import annotations
@@ -133,6 +136,40 @@ def upload_seconds() -> int:
         raise SettingError(
             f"ONEROSTER_UPLOAD_SECONDS is {given!r}; it takes whole seconds, from 1 to {_HOUR_S}"
         )
+    return int(given)
+
+
+_SCOPES = ("oneroster", "airflow")
+
+
+def guards_all_of_airflow() -> bool:
+    """Return whether the whole Airflow is guarded, as in our own deployments.
+
+    Raises:
+        SettingError: The variable names no scope.
+    """
+    given = os.environ.get("ONEROSTER_GUARD") or _SCOPES[0]
+    if given not in _SCOPES:
+        raise SettingError(f"ONEROSTER_GUARD is {given!r}; it is one of {', '.join(_SCOPES)}")
+    return given == "airflow"
+
+
+def allowed_hosts() -> frozenset[str] | None:
+    """Return the names by which the server may be asked, besides loopback; None for any name."""
+    given = os.environ.get("ONEROSTER_ALLOWED_HOSTS") or ""
+    hosts = frozenset(host.strip().lower() for host in given.split(",") if host.strip())
+    return hosts or None
+
+
+def hsts_seconds() -> int:
+    """Return how long browsers are to come by TLS only, in seconds; 0 says nothing of it.
+
+    Raises:
+        SettingError: The variable holds no whole number.
+    """
+    given = os.environ.get("ONEROSTER_HSTS_SECONDS") or "0"
+    if not (given.isascii() and given.isdigit()):
+        raise SettingError(f"ONEROSTER_HSTS_SECONDS is {given!r}; it takes whole seconds")
     return int(given)
 
 

@@ -1,42 +1,51 @@
-"""Guards Airflow's own ways to our DAGs: who may answer a held plan there, and who may start a run.
+"""Guards Airflow's own ways to our DAGs: each asks for the permission that our own pages ask for.
 
-A run of an archived site is not started. Before a DAG of ours is paused or unpaused there, the
-switches of restored sites are put off, so that what is asked for then is the last word.
+Airflow lets everybody who may run a DAG pause it, clear it, and answer its questions. Here the sync
+is switched by administrators, a plan is decided about by administrators, and a run is started by
+operators, whichever way they come. So requests to Airflow are looked at before it sees them, by the
+table in `airflow_routes`. What cannot be judged does not pass.
 
-Airflow lets everybody who may run a DAG answer its questions and start it. Here a plan is decided
-about by administrators, and a run is started by operators, whichever way they come. So requests to
-those routes of Airflow are looked at before it sees them. What cannot be judged does not pass.
+There are two scopes. In our own deployments (`ONEROSTER_GUARD=airflow`) the guard covers the whole
+Airflow: a writing route that is not in the table is refused, and connections, pools and variables
+are for administrators. Elsewhere it judges only what can reach a DAG of ours.
 
-A decision is recorded with the run before Airflow takes the answer: the answer alone, if it came by
-another way, decides nothing.
+A decision is recorded with the run before Airflow takes the answer: the answer alone, if it came
+by another way, decides nothing. A run of an archived site is not started. Before a DAG of ours is
+paused or unpaused, the switches of restored sites are put off, so that what is asked for then is
+the last word. Who paused, deleted or cleared what is written into our audit once it is done.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-import re
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import structlog
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import exc
+from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from oneroster.api import bridge, switches, verdicts
+from oneroster import airflow_routes
+from oneroster.airflow_routes import Deed, Reach, Target
+from oneroster.api import bridge, reach, switches, verdicts
 from oneroster.api.models import Reason
 from oneroster.api.permissions import May, require
 from oneroster.api.problems import Problem, archived, refused, sentence, unanswered, unexpected
 from oneroster.api.safety import is_own
 from oneroster.decision import APPROVE, DISCARD
 from oneroster.held_plan import PLAN, REASON
-from oneroster_sync import dag_names, stages
-from oneroster_sync.package.kinds import MAPPINGS
-from oneroster_sync.store import database, site_records
+from oneroster.run_parameters import without_parameters
+from oneroster_sync import dag_names, settings, stages
+from oneroster_sync.store import database, preferences, site_records
 from oneroster_sync.store.database import DatabaseError
 from oneroster_sync.store.runs import UnknownRunError
 
@@ -44,20 +53,38 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from oneroster.airflow_routes import Route
+
 log = structlog.get_logger(__name__)
 
-_MOST = 1 << 16
-"""How many bytes an answer or the parameters of a run may have."""
-_ROOT = r"^(?:/.*)?/(?:api/v2|ui)/dags/(?P<dag_id>[^/]+)/dagRuns"
-_START = re.compile(_ROOT + r"/?$")
-_SWITCH = re.compile(r"^(?:/.*)?/(?:api/v2|ui)/dags(?:/(?P<dag_id>[^/]+))?/?$")
-_ANSWER = re.compile(
-    _ROOT + r"/(?P<dag_run_id>[^/]+)/taskInstances/(?P<task_id>[^/]+)(?:/[^/]+)?/hitlDetails/?$"
-)
-_GRAVER = ("undo", "test_site")
-"""Parameters of which one makes a run a matter of administrators."""
+_READS = {"GET", "HEAD", "OPTIONS"}
+_MOST, _MOST_OF_MANY = 1 << 16, 1 << 20
+"""How many bytes a body may have that is about one DAG, and one that is about several."""
 _BEARER = HTTPBearer(auto_error=False)
 _REASON: TypeAdapter[str] = TypeAdapter(Reason)
+_BOOL: TypeAdapter[bool] = TypeAdapter(bool)
+_MOMENT: TypeAdapter[dt.datetime] = TypeAdapter(dt.datetime)
+_NOTED: set[tuple[str, str]] = set()
+"""Unknown writing routes that were noted in the log of this process."""
+
+
+class _ElsewhereError(Exception):
+    """The request has nothing to do with us; Airflow alone answers it."""
+
+
+@dataclass
+class _Asked:
+    """A request as far as it was judged: who asks, for what, and of which DAGs of ours."""
+
+    scope: Scope
+    receive: Receive
+    path: str
+    user: Any = None
+    body: bytes = b""
+    parsed: dict[str, Any] = field(default_factory=dict)
+    targets: set[Target] = field(default_factory=set)
+    notes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    """What the audit is told once Airflow has done it: site, event, details."""
 
 
 class Doors:
@@ -66,79 +93,279 @@ class Doors:
     def __init__(self, app: ASGIApp) -> None:
         """Stand before Airflow's app."""
         self._app = app
+        self._guards_all = settings.guards_all_of_airflow()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or refuse it."""
-        door = _door(scope)
-        if door is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        guard, place = door
+        asked = _Asked(scope, receive, get_route_path(scope))
+        if "\0" in asked.path:  # no name of Airflow's or ours has one, and PostgreSQL fails at it
+            await Problem(404, "There is nothing here.").answer()(scope, receive, send)
+            return
+        judge = self._read if scope["method"] in _READS else self._write
         try:
-            body = await _read(receive)
-            await guard(Request(scope, _again(body, receive)), place, body)
+            send = await judge(asked, send)
+        except _ElsewhereError:
+            pass
         except Exception as error:  # noqa: BLE001  whatever it is, it does not pass
             await _refusal(error)(scope, receive, send)
             return
-        await self._app(scope, _again(body, receive), send)
+        await self._app(scope, asked.receive, send)
+
+    async def _read(self, asked: _Asked, send: Send) -> Send:
+        """Judge a reading request: logs name rows, and parameters of runs name packages."""
+        place = airflow_routes.reads_log(asked.path)
+        if place is not None and airflow_routes.is_ours(place["dag_id"]):
+            await self._log_in(asked)
+            await _insist(asked.user, May.DETAILS, [Target(place["dag_id"])])
+            return send
+        return await without_parameters(asked.scope, asked.path, send)
+
+    async def _write(self, asked: _Asked, send: Send) -> Send:
+        """Judge a writing request by the rules of all routes that it may lead to."""
+        if airflow_routes.is_under(asked.path, airflow_routes.PASSED):
+            return send
+        routes = airflow_routes.find(asked.scope["method"], asked.path)
+        if not routes:
+            await self._unknown(asked)
+            return send
+        if all(route.rule.may is None for route in routes):
+            return await without_parameters(asked.scope, asked.path, send)
+        if self._is_elsewhere(routes):
+            return send
+        await self._log_in(asked, must=self._guards_all or _is_placed(routes))
+        for route in routes:
+            if airflow_routes.has_body(route):
+                await _read_body(asked, _MOST if route.rule.reach is Reach.DAG else _MOST_OF_MANY)
+            await self._judge(asked, route)
+        return _noting(asked, send) if asked.notes else send
+
+    def _is_elsewhere(self, routes: list[Route]) -> bool:
+        """Tell whether no body and no user can make the request one that is ours to judge."""
+        return all(
+            (route.rule.reach is Reach.INSTALLATION and not self._guards_all)
+            or (
+                route.rule.reach in {Reach.DAG, Reach.CLEARED_TASKS}
+                and not _may_be_ours(route.place["dag_id"])
+            )
+            for route in routes
+        )
+
+    async def _log_in(self, asked: _Asked, *, must: bool = True) -> None:
+        """Find out who asks, before anything of the body is read.
+
+        Airflow refuses who has not logged in by itself, where the request may be none of ours.
+        """
+        request = Request(asked.scope, asked.receive)
+        try:
+            asked.user = await get_user(request, None, await _BEARER(request))
+        except HTTPException:
+            if must:
+                raise
+            raise _ElsewhereError from None
+
+    async def _unknown(self, asked: _Asked) -> None:
+        """Refuse a writing route that the table does not know, where it is ours to refuse."""
+        named = f"{asked.scope['method']} {asked.path}"
+        told = (
+            f"{named} is no route that this Airflow's guard knows, so it is refused. With "
+            "ONEROSTER_GUARD=oneroster only what reaches a DAG of OneRoster is judged."
+        )
+        if self._guards_all:
+            await self._log_in(asked)
+            raise Problem(403, told, code="route.unknown")
+        query = parse_qsl(asked.scope["query_string"].decode("latin-1"))
+        if not airflow_routes.is_under(asked.path, airflow_routes.OF_AIRFLOW):
+            return
+        names_ours = airflow_routes.names_ours([asked.path.split("/"), [v for _, v in query]])
+        await self._log_in(asked, must=names_ours)
+        await _read_body(asked, _MOST_OF_MANY, must=False)
+        if names_ours or airflow_routes.names_ours(_value(asked.body)):
+            raise Problem(403, told, code="route.unknown")
+        where = (asked.scope["method"], asked.path)
+        if where not in _NOTED and len(_NOTED) < _MOST:
+            _NOTED.add(where)
+            log.warning("A writing route of Airflow is not known to the guard.", route=named)
+
+    async def _judge(self, asked: _Asked, route: Route) -> None:
+        """Go on only if the user may do what a route is for, wherever it reaches.
+
+        Raises:
+            Problem: They may not.
+        """
+        rule = route.rule
+        if rule.may is None or airflow_routes.is_dry(rule, asked.parsed):
+            return
+        if rule.reach is Reach.INSTALLATION:
+            if self._guards_all:
+                await run_in_threadpool(require, rule.may, asked.user, None)
+            return
+        found = await _targets(asked, route)
+        if not found:
+            return
+        asked.targets |= found
+        if rule.deed is Deed.ANSWER:
+            await _answer(asked, route.place)
+            return
+        await _insist(asked.user, _needed(rule.may, rule.deed, asked.parsed), found)
+        if rule.deed is Deed.START:
+            await run_in_threadpool(_check_start, found, asked.parsed)
+            return
+        if rule.deed is Deed.SWITCH:
+            if not _is_bool(asked.parsed.get("is_paused")):
+                raise Problem(422, "Say by is_paused whether to pause: true or false.")
+            await run_in_threadpool(_settle)
+        elif rule.may is May.OPERATE:
+            graver = [t for t in found if await run_in_threadpool(reach.is_graver_run, t)]
+            await _insist(asked.user, May.ADMINISTER, graver)
+            found = set(graver)
+        asked.notes += _notes(rule.deed, found, asked.parsed)
 
 
-def _door(scope: Scope) -> tuple[Any, dict[str, str]] | None:
-    """Return the guard of the route that is asked for, and where it leads; None where none is."""
-    if scope["type"] != "http":
-        return None
-    for method, pattern, guard in _GUARDED:
-        found = pattern.search(scope["path"])
-        if scope["method"] == method and found and _is_ours(found["dag_id"]):
-            return guard, found.groupdict()
-    return None
+def _may_be_ours(dag_id: str) -> bool:
+    return dag_id == airflow_routes.ANY or airflow_routes.is_ours(dag_id)
 
 
-def _is_ours(dag_id: str | None) -> bool:
-    """Tell whether a request is about a DAG of ours; one that names none may be."""
-    return dag_id is None or dag_id == dag_names.WATCH or dag_names.site_of(dag_id) is not None
+def _is_placed(routes: list[Route]) -> bool:
+    """Tell whether the path itself names a DAG of ours."""
+    return any(airflow_routes.is_ours(route.place.get("dag_id")) for route in routes)
 
 
-async def _start(request: Request, place: dict[str, str], body: bytes) -> None:
-    """Let operators start a run, and administrators one of an undo, a mapping or a message."""
-    asked = _parsed(body)
-    conf = asked.get("conf")
-    conf = conf if isinstance(conf, dict) else {}
-    is_graver = any(conf.get(name) is not None for name in _GRAVER)
-    is_graver = is_graver or conf.get("kind") in tuple(MAPPINGS)
-    await _user_who_may(May.ADMINISTER if is_graver else May.OPERATE, request, place)
-    await run_in_threadpool(_refuse_archived, dag_names.site_of(place["dag_id"]))
+def _needed(may: May, deed: Deed | None, body: dict[str, Any]) -> May:
+    """Return the permission that a request needs, by what is in it."""
+    if airflow_routes.deletes(body):
+        return May.ADMINISTER
+    if deed is Deed.START:
+        conf = body.get("conf")
+        brings = isinstance(conf, dict) and conf.get("removals_of") is not None
+        if brings or airflow_routes.is_graver(conf):
+            return May.ADMINISTER
+    return may
 
 
-def _refuse_archived(site: str | None) -> None:
-    if site is not None:
-        with database.engine().connect() as connection:
-            site_records.refuse_archived(connection, site)
+async def _targets(asked: _Asked, route: Route) -> set[Target]:
+    """Return the DAGs and runs of ours that a request reaches."""
+    where, place = route.rule.reach, route.place
+    if where is Reach.PATTERN:
+        return await reach.of_pattern(asked.scope)
+    if where is Reach.BACKFILL:
+        return await run_in_threadpool(reach.of_backfill, place["backfill_id"])
+    if where is Reach.ASSET:
+        asset = place.get("asset_id", asked.parsed.get("asset_id"))
+        return await run_in_threadpool(reach.of_asset, asset)
+    named = airflow_routes.targets(where, place, asked.parsed)
+    found = {target for target in named if airflow_routes.is_ours(target.dag_id)}
+    if any(target.dag_id == airflow_routes.ANY for target in named):
+        found |= await run_in_threadpool(reach.all_ours)
+    return found
 
 
-async def _switch(request: Request, place: dict[str, Any], body: bytes) -> None:
-    """Put off what has to be; the pause itself is Airflow's, also while our database is away."""
-    del request, place, body
+async def _insist(user: Any, may: May, targets: Any) -> None:
+    """Go on only if a user may do so at the site of every DAG.
+
+    Raises:
+        Problem: 403, they may not.
+    """
+    for dag_id in {target.dag_id for target in targets}:
+        await run_in_threadpool(require, may, user, dag_names.site_of(dag_id))
+
+
+def _check_start(found: set[Target], body: dict[str, Any]) -> None:
+    """Refuse a run of an archived site, and one that would go before runs asked for earlier.
+
+    Raises:
+        ArchivedSiteError: The site is archived.
+        Problem: 422, the run is dated back.
+    """
+    with database.engine().connect() as connection:
+        for site in {dag_names.site_of(target.dag_id) for target in found} - {None}:
+            site_records.refuse_archived(connection, str(site))
     try:
-        await run_in_threadpool(switches.settle)
+        moment = _MOMENT.validate_python(body.get("run_after"))
+    except ValidationError:
+        return  # it is left out, or Airflow refuses it
+    if moment.replace(tzinfo=moment.tzinfo or dt.UTC) < dt.datetime.now(dt.UTC):
+        raise Problem(422, "run_after lies in the past; leave it out to start the run now.")
+
+
+def _is_bool(value: Any) -> bool:
+    """Tell whether Airflow can read a value as true or false."""
+    try:
+        _BOOL.validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _settle() -> None:
+    """Put off what has to be; the pause itself is Airflow's, also while our database is away."""
+    try:
+        switches.settle()
     except (DatabaseError, exc.SQLAlchemyError) as error:
         log.warning(
             "The switches of restored sites can't be looked at.", error=type(error).__name__
         )
 
 
-async def _answer(request: Request, place: dict[str, str], body: bytes) -> None:
+def _notes(
+    deed: Deed | None, found: set[Target], body: dict[str, Any]
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what the audit is to be told of a request, once it is done."""
+    notes: list[tuple[str, str, dict[str, Any]]] = []
+    for dag_id, run in sorted(found, key=str):
+        site = dag_names.site_of(dag_id)
+        if site is None:
+            continue
+        details: dict[str, Any] = {"dag_id": dag_id}
+        if run is not None:
+            details |= {"dag_run_id": run, "run_id": dag_names.run_id_of(dag_id, run)}
+        if deed is Deed.SWITCH:
+            what = "sync" if dag_id == dag_names.sync_dag_id(site) else "uploads"
+            state = "disabled" if _BOOL.validate_python(body.get("is_paused")) else "enabled"
+            notes.append((site, f"{what}_{state}", {}))
+        elif deed in {Deed.DELETE_DAG, Deed.DELETE_RUN}:
+            notes.append((site, "dag_deleted" if run is None else "dag_run_deleted", details))
+        elif airflow_routes.deletes(body):
+            notes.append((site, "dag_run_deleted", details))
+        elif deed is Deed.CLEAR:
+            notes.append((site, "dag_run_cleared", details))
+    return notes
+
+
+def _noting(asked: _Asked, send: Send) -> Send:
+    """Return what also writes into the audit, once Airflow says that it has done what was asked."""
+
+    async def noting(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] < HTTPStatus.BAD_REQUEST:
+            await run_in_threadpool(_note, asked)
+        await send(message)
+
+    return noting
+
+
+def _note(asked: _Asked) -> None:
+    """Write into the audit; Airflow has done it, so a database that is away is told to the log."""
+    by, now = asked.user.get_name(), dt.datetime.now(dt.UTC)
+    try:
+        with database.engine().begin() as connection:
+            for site, event, details in asked.notes:
+                preferences.note_event(connection, site, by, event, details, now=now)
+    except (DatabaseError, exc.SQLAlchemyError) as error:
+        told = "This was done in Airflow and could not be written into the audit."
+        log.warning(told, by=by, notes=asked.notes, error=type(error).__name__)
+
+
+async def _answer(asked: _Asked, place: dict[str, str]) -> None:
     """Let administrators answer, and record what they decide."""
-    user = await _user_who_may(May.ADMINISTER, request, place)
-    if not is_own(request.scope):
+    await _insist(asked.user, May.ADMINISTER, asked.targets)
+    if not is_own(asked.scope):
         raise Problem(403, "Decisions are taken from Airflow's own pages only.", code="web.origin")
-    verdict = _verdict(_parsed(body), user.get_name())
+    verdict = _verdict(asked.parsed, asked.user.get_name())
     if place["task_id"] != dag_names.REVIEW_DECISION:
         raise Problem(404, "This task asks for no decision.")
     await run_in_threadpool(_record, place, verdict)
-
-
-_GUARDED = (("POST", _START, _start), ("PATCH", _ANSWER, _answer), ("PATCH", _SWITCH, _switch))
 
 
 def _record(place: dict[str, str], verdict: verdicts.Verdict) -> None:
@@ -148,12 +375,6 @@ def _record(place: dict[str, str], verdict: verdicts.Verdict) -> None:
         told = "This DAG run does not wait for an answer any more; decide on the run's own page."
         raise Problem(409, told, code="run.decided")
     verdicts.record(run, verdict)
-
-
-async def _user_who_may(may: May, request: Request, place: dict[str, str]) -> Any:
-    user = await get_user(request, None, await _BEARER(request))
-    await run_in_threadpool(require, may, user, dag_names.site_of(place["dag_id"]))
-    return user
 
 
 def _verdict(asked: dict[str, Any], by: str) -> verdicts.Verdict:
@@ -172,33 +393,44 @@ def _verdict(asked: dict[str, Any], by: str) -> verdicts.Verdict:
     return verdicts.Verdict(chosen == [APPROVE], by, reason, named)
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
-    """Return a body as Airflow reads it."""
-    try:
-        asked = json.loads(body)
-    except ValueError:
-        asked = None
-    if not isinstance(asked, dict):
-        raise Problem(422, "The body is no JSON object.")
-    return asked
-
-
-async def _read(receive: Receive) -> bytes:
-    """Return the body of a request, and no more of it than may be.
+async def _read_body(asked: _Asked, most: int, *, must: bool = True) -> None:
+    """Read the body, no more of it than may be, and keep it for Airflow.
 
     Raises:
-        Problem: 413, it is too large; 400, it was cut off.
+        Problem: 413, it is too large; 400, it was cut off; 422, it must be an object and is none.
     """
+    receive = asked.receive
     body = b""
     while True:
         message: Message = await receive()
         if message["type"] != "http.request":
             raise Problem(400, "The request was cut off.")
         body += bytes(message.get("body", b""))
-        if len(body) > _MOST:
-            raise Problem(413, f"The body has more than {_MOST:,} bytes.")
+        if len(body) > most:
+            raise Problem(413, f"The body has more than {most:,} bytes.")
         if not message.get("more_body"):
-            return body
+            break
+    asked.body, asked.receive = body, _again(body, receive)
+    if not must or not body:
+        return
+    value = _value(body)
+    if value is not None and not isinstance(value, dict):
+        raise Problem(422, "The body is no JSON object.")
+    asked.parsed = value or {}
+
+
+def _value(body: bytes) -> Any:
+    """Return the value of a body as Airflow reads it.
+
+    Raises:
+        Problem: 422, it is no JSON, or too deep for any reader.
+    """
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Problem(422, "The body is no JSON object.") from None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

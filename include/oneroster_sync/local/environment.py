@@ -103,6 +103,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         **_no_proxy(inherited),
         "AIRFLOW_HOME": str(airflow_home),
         "ONEROSTER_HOME": str(home),
+        "ONEROSTER_GUARD": inherited.get("ONEROSTER_GUARD", "airflow"),
         # Airflow's own reading of .airflowignore; it would be the first line of every task's log.
         "PYTHONWARNINGS": inherited.get("PYTHONWARNINGS", _QUIET),
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS stops forked children otherwise

@@ -1,17 +1,25 @@
-"""Web safety for every answer: who may send a write, and what a browser may do with the answer."""
+"""Web safety for every answer: who may send a write, and what a browser may do with the answer.
+
+Writes of our own pages and of programs alone are looked at, and only once somebody has logged in.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
-from oneroster.api.problems import Problem, unexpected
+from oneroster.api.problems import Problem, refused, unexpected
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_BEARER = HTTPBearer(auto_error=False)
 _READS = {"GET", "HEAD", "OPTIONS"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -58,11 +66,25 @@ class Safety:
             await refusal.answer()(scope, receive, marked)
             return
         try:
+            await _log_in(scope)
             await self._app(scope, receive, marked)
+        except HTTPException as refusal:
+            await refused(refusal)(scope, receive, marked)
         except Exception as error:
             if begun:
                 raise
             await unexpected(error)(scope, receive, marked)
+
+
+async def _log_in(scope: Scope) -> None:
+    """Go on with a write only if somebody has logged in: FastAPI parses bodies before it asks.
+
+    Raises:
+        HTTPException: Nobody has.
+    """
+    if scope["method"] not in _READS:
+        request = Request(scope)
+        await get_user(request, None, await _BEARER(request))
 
 
 def is_own(scope: Scope) -> bool:

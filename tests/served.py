@@ -1,0 +1,178 @@
+"""Airflow's API server in this process, with our plugin before it, for tests of what it lets pass.
+
+    with served("simple") as server:
+        server.asks("op", "POST", "/api/v2/dags/oneroster_upload__routes/dagRuns", json={…})
+
+Airflow's metadata is a SQLite file of the tests' Airflow home; nothing else of Airflow runs. The
+DAGs are those of the site `routes`, the watch, and `payroll`, which is none of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.api_fastapi import app as airflow_app
+from airflow.configuration import conf
+from starlette.testclient import TestClient
+
+from oneroster_sync import dag_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+SITE, FOREIGN, MARK = "routes", "payroll", "zqpath"
+SYNC, UPLOAD, WATCH = dag_names.sync_dag_id(SITE), dag_names.upload_dag_id(SITE), dag_names.WATCH
+MANAGERS = {
+    "simple": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+    "fab": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+}
+ROLES = ("viewer", "user", "op", "admin")
+PLAIN, GRAVER = "plain", "graver"
+"""Runs of the upload DAG that have ended: of a package, and of an ids.csv."""
+_FOREIGN_FILE = """
+from airflow.sdk import DAG, Asset, task
+with DAG("payroll", schedule=None, tags=["money"]):
+    @task(outlets=[Asset("file:///payroll")])
+    def pay(): ...
+    pay()
+"""
+
+
+@dataclass
+class Server:
+    """An API server on an auth manager, guarded in one scope, and the people who have logged in."""
+
+    manager: str
+    client: TestClient
+    tokens: Mapping[str, str]
+    assets: Mapping[str, int] = field(default_factory=dict)
+
+    def asks(self, who: str | None, method: str, path: str, **more: Any) -> httpx.Response:
+        """Ask as somebody, or as nobody."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
+        headers |= more.pop("headers", {})
+        return self.client.request(method, path, headers=headers, **more)
+
+
+@contextlib.contextmanager
+def prepared(manager: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Make an auth manager the one in use, and yield the tokens of a person of each role."""
+    from airflow.utils.db import initdb
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__CORE__AUTH_MANAGER", MANAGERS[manager])
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(folder / "pw.json"))
+        users = ",".join(f"{role}:{role}" for role in ROLES)
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", users)
+        patch.setenv("AIRFLOW__DAG_PROCESSOR__PARSING_PRE_IMPORT_MODULES", "False")
+        conf.invalidate_cache() if hasattr(conf, "invalidate_cache") else None
+        airflow_app.purge_cached_app()
+        initdb()
+        _dags(folder)
+        airflow_app.init_auth_manager()
+        try:
+            yield {role: _token(manager, role) for role in ROLES}
+        finally:
+            airflow_app.purge_cached_app()
+
+
+@contextlib.contextmanager
+def served(manager: str, tokens: Mapping[str, str], guard: str) -> Iterator[Server]:
+    """Yield a server whose guard has this scope."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONEROSTER_GUARD", guard)
+        client = TestClient(airflow_app.create_app(apps="core"), raise_server_exceptions=False)
+        client.get("/api/v2/version")  # the guard reads its settings now
+        yield Server(manager, client, tokens)
+
+
+def _token(manager: str, role: str) -> str:
+    auth = airflow_app.get_auth_manager()
+    if manager == "simple":
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+        return auth.generate_jwt(SimpleAuthManagerUser(username=role, role=role))
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+    with get_application_builder() as builder:
+        security = builder.sm
+        found = security.find_user(username=role) or security.add_user(
+            role, role, role, f"{role}@example.org", security.find_role(role.capitalize()), role
+        )
+        return auth.generate_jwt(found)
+
+
+def _dags(folder: Path) -> None:
+    """Let Airflow know the DAGs as if it had read their files."""
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+
+    (folder / "payroll.py").write_text(_FOREIGN_FILE)
+    ours = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    with create_session() as session:
+        session.merge(DagBundleModel(name="dags-folder"))
+    for dag_id, file in {
+        SYNC: ours / "oneroster_dags.py",
+        UPLOAD: ours / "oneroster_dags.py",
+        WATCH: ours / "oneroster_watch_dag.py",
+        FOREIGN: folder / "payroll.py",
+    }.items():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
+            bag = DagBag(file, bundle_name="dags-folder", bundle_path=file.parent)
+        assert not bag.import_errors, bag.import_errors
+        bag.dags = {dag_id: bag.dags[dag_id]}
+        sync_bag_to_db(bag, "dags-folder", None)
+    with create_session() as session:
+        assert session.get(DagModel, SYNC) is not None
+    runs_anew()
+
+
+def runs_anew() -> None:
+    """Leave no runs but those that have ended: a package, an ids.csv, and one of the other DAG."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+    from sqlalchemy import delete, update
+
+    now = dt.datetime.now(dt.UTC)
+    with create_session() as session:
+        session.execute(delete(DagRun))
+        session.execute(update(DagModel).values(is_paused=True))
+        for dag_id, run_id, asked in (
+            (UPLOAD, PLAIN, {"package": f"/{MARK}/users.csv", "kind": "users"}),
+            (UPLOAD, GRAVER, {"package": f"/{MARK}/ids.csv", "kind": "ids"}),
+            (FOREIGN, PLAIN, {"shown": "to all"}),
+        ):
+            session.add(
+                DagRun(
+                    dag_id=dag_id,
+                    run_id=run_id,
+                    run_type=DagRunType.MANUAL,
+                    state="failed",
+                    conf=asked,
+                    run_after=now,
+                    queued_at=now,
+                    triggered_by=DagRunTriggeredByType.TEST,
+                )
+            )
+
+
+def is_paused(dag_id: str) -> bool:
+    """Tell whether a DAG is paused."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return bool(session.get_one(DagModel, dag_id).is_paused)
