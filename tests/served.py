@@ -12,22 +12,26 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.api_fastapi import app as airflow_app
-from airflow.configuration import conf
+from click.testing import CliRunner
 from starlette.testclient import TestClient
 
+from conftest import ADMIN
 from oneroster_sync import dag_names
+from oneroster_sync.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import httpx
 
+ALL, OURS = "airflow", "oneroster"
+"""The scopes of the guard."""
 SITE, FOREIGN, MARK = "routes", "payroll", "zqpath"
 SYNC, UPLOAD, WATCH = dag_names.sync_dag_id(SITE), dag_names.upload_dag_id(SITE), dag_names.WATCH
 MANAGERS = {
@@ -53,13 +57,37 @@ class Server:
     manager: str
     client: TestClient
     tokens: Mapping[str, str]
-    assets: Mapping[str, int] = field(default_factory=dict)
 
     def asks(self, who: str | None, method: str, path: str, **more: Any) -> httpx.Response:
         """Ask as somebody, or as nobody."""
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
         headers |= more.pop("headers", {})
-        return self.client.request(method, path, headers=headers, **more)
+        answer: httpx.Response = self.client.request(method, path, headers=headers, **more)
+        return answer
+
+
+@pytest.fixture(scope="module", params=["simple", "fab"])
+def tokens(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """An auth manager, and a login for each role."""
+    CliRunner().invoke(main, ["init", "--site", SITE, "--admin", ADMIN])
+    with prepared(request.param, tmp_path_factory.mktemp(request.param)) as found:
+        yield request.param, found
+
+
+@pytest.fixture(scope="module")
+def servers(tokens: tuple[str, dict[str, str]]) -> Iterator[dict[str, Server]]:
+    """The same Airflow under both scopes of the guard."""
+    with served(*tokens, ALL) as everything, served(*tokens, OURS) as ours:
+        yield {ALL: everything, OURS: ours}
+
+
+@pytest.fixture(params=[ALL, OURS])
+def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
+    """An Airflow under one of the scopes, with its runs as they were at first."""
+    runs_anew()
+    return servers[request.param]
 
 
 @contextlib.contextmanager
@@ -72,8 +100,6 @@ def prepared(manager: str, folder: Path) -> Iterator[dict[str, str]]:
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(folder / "pw.json"))
         users = ",".join(f"{role}:{role}" for role in ROLES)
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", users)
-        patch.setenv("AIRFLOW__DAG_PROCESSOR__PARSING_PRE_IMPORT_MODULES", "False")
-        conf.invalidate_cache() if hasattr(conf, "invalidate_cache") else None
         airflow_app.purge_cached_app()
         initdb()
         _dags(folder)
@@ -89,7 +115,9 @@ def served(manager: str, tokens: Mapping[str, str], guard: str) -> Iterator[Serv
     """Yield a server whose guard has this scope."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEROSTER_GUARD", guard)
-        client = TestClient(airflow_app.create_app(apps="core"), raise_server_exceptions=False)
+        patch.setenv("ONEROSTER_HSTS_SECONDS", "86400")
+        app = airflow_app.create_app(apps="core")
+        client = TestClient(app, "http://localhost", raise_server_exceptions=False)
         client.get("/api/v2/version")  # the guard reads its settings now
         yield Server(manager, client, tokens)
 
@@ -99,7 +127,7 @@ def _token(manager: str, role: str) -> str:
     if manager == "simple":
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
-        return auth.generate_jwt(SimpleAuthManagerUser(username=role, role=role))
+        return str(auth.generate_jwt(SimpleAuthManagerUser(username=role, role=role)))
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
     with get_application_builder() as builder:
@@ -107,7 +135,7 @@ def _token(manager: str, role: str) -> str:
         found = security.find_user(username=role) or security.add_user(
             role, role, role, f"{role}@example.org", security.find_role(role.capitalize()), role
         )
-        return auth.generate_jwt(found)
+        return str(auth.generate_jwt(found))
 
 
 def _dags(folder: Path) -> None:

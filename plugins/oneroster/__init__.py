@@ -30,10 +30,16 @@ class OneRosterPlugin(AirflowPlugin):
 
     @functools.cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
-        """Return what guards Airflow's own routes to our DAGs."""
+        """Return what stands before Airflow's app; the last one sees a request first."""
         from oneroster.doors import Doors
+        from oneroster.login_delay import LoginDelay
+        from oneroster.web_server import WebServer
 
-        return [{"middleware": Doors, "name": "OneRoster's doors"}]
+        return [
+            {"middleware": Doors, "name": "OneRoster's guard of Airflow's routes"},
+            {"middleware": LoginDelay, "name": "OneRoster's delay of guessed logins"},
+            {"middleware": WebServer, "name": "OneRoster's headers and hosts"},
+        ]
 
     @functools.cached_property
     def react_apps(self) -> list[dict[str, Any]]:

@@ -103,7 +103,8 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         **_no_proxy(inherited),
         "AIRFLOW_HOME": str(airflow_home),
         "ONEROSTER_HOME": str(home),
-        "ONEROSTER_GUARD": inherited.get("ONEROSTER_GUARD", "airflow"),
+        "ONEROSTER_GUARD": inherited.get("ONEROSTER_GUARD") or "airflow",
+        "ONEROSTER_ALLOWED_HOSTS": inherited.get("ONEROSTER_ALLOWED_HOSTS") or "localhost",
         # Airflow's own reading of .airflowignore; it would be the first line of every task's log.
         "PYTHONWARNINGS": inherited.get("PYTHONWARNINGS", _QUIET),
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS stops forked children otherwise

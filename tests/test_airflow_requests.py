@@ -1,0 +1,335 @@
+"""What reaches a DAG of ours by Airflow's own routes, however it is named, and what comes of it.
+
+The API server runs in this process, on both auth managers, with a DAG of others beside ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oneroster_sync.store import database
+from served import (
+    FOREIGN,
+    GRAVER,
+    MARK,
+    PLAIN,
+    SITE,
+    SYNC,
+    UPLOAD,
+    WATCH,
+    Server,
+    is_paused,
+    server,
+    servers,
+    tokens,
+)
+
+__all__ = ["server", "servers", "tokens"]
+CLEAR = f"/api/v2/dags/{UPLOAD}/dagRuns/{{}}/clear"
+DONE = {"dry_run": False}
+
+
+def events(name: str = "%") -> list[tuple[Any, ...]]:
+    """Return what our audit says of the site, the oldest first."""
+    with database.engine().connect() as connection:
+        found = connection.exec_driver_sql(
+            "select event, actor, details from events where site = %s and event like %s "
+            "order by id",
+            (SITE, name),
+        )
+        return [tuple(row) for row in found]
+
+
+@pytest.mark.case("c21")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "dag_id_pattern=~",
+        "dag_id_pattern=%25",
+        "dag_id_pattern=ROSTER_S",
+        "dag_id_pattern=~&dag_id_prefix_pattern=one",
+        "dag_id_pattern=x&dag_id_pattern=sync__routes",
+        "dag_id_pattern=pay%7Csync__routes",
+        "dag_id_pattern=~&tags=oneroster",
+    ],
+)
+def test_pattern_that_reaches_our_dag_is_for_administrators(server: Server, query: str) -> None:
+    """Who may not switch our sync may not switch it among others either, however it is spelled."""
+    told = {"json": {"is_paused": False}}
+    for role in ("user", "op"):
+        answer = server.asks(role, "PATCH", f"/api/v2/dags?{query}", **told)
+        assert answer.json()["code"] == "permission.administer"
+    assert is_paused(SYNC)
+    assert server.asks("admin", "PATCH", f"/api/v2/dags?{query}", **told).status_code == 200
+    assert not is_paused(SYNC)
+    assert events()[-1][:2] in {("sync_enabled", "admin"), ("uploads_enabled", "admin")}
+
+
+@pytest.mark.case("c21")
+@pytest.mark.parametrize("query", ["dag_id_pattern=pay", "dag_id_pattern=~&tags=money"])
+def test_pattern_that_reaches_no_dag_of_ours_is_airflows(server: Server, query: str) -> None:
+    """Who switches the DAGs of others by a pattern is not in our way, nor we in theirs."""
+    before = events()
+    told = {"json": {"is_paused": False}}
+    assert server.asks("op", "PATCH", f"/api/v2/dags?{query}", **told).status_code == 200
+    assert not is_paused(FOREIGN)
+    assert is_paused(SYNC)
+    assert events() == before
+
+
+@pytest.mark.case("c17", "c21")
+@pytest.mark.parametrize("given", [True, False, "off", 1, "false"])
+def test_a_pause_through_airflow_is_in_our_audit(server: Server, given: Any) -> None:
+    """Whoever switches the sync on Airflow's page is in the audit as if it had been on ours."""
+    path, paused = f"/api/v2/dags/{SYNC}", given in (True, 1)
+    before = len(events())
+    for role in ("viewer", "user"):
+        assert server.asks(role, "PATCH", path, json={"is_paused": given}).status_code == 403
+    assert server.asks("admin", "PATCH", path, json={"is_paused": {}}).status_code == 422
+    assert len(events()) == before
+    assert server.asks("admin", "PATCH", path, json={"is_paused": given}).status_code == 200
+    what = "sync_disabled" if paused else "sync_enabled"
+    assert events()[before:] == [(what, "admin", {})]
+    assert is_paused(SYNC) is paused
+
+
+def test_a_pause_that_airflow_refused_is_not_in_our_audit(server: Server) -> None:
+    """What did not happen is not told."""
+    before = events()
+    answer = server.asks("admin", "PATCH", f"/api/v2/dags/{SYNC}?update_mask=x",
+                         json={"is_paused": False})  # fmt: skip
+    assert answer.status_code == 400
+    assert events() == before
+
+
+@pytest.mark.case("c21")
+def test_an_operator_clears_a_package_and_an_administrator_a_mapping(server: Server) -> None:
+    """A mapping that was aborted is asked for again by who may, and the audit names them."""
+    before = len(events())
+    assert server.asks("user", "POST", CLEAR.format(PLAIN), json=DONE).status_code == 403
+    for dry, role in ((False, "op"), ("off", "op"), (0, "op"), (False, "user"), ("no", "viewer")):
+        answer = server.asks(role, "POST", CLEAR.format(GRAVER), json={"dry_run": dry})
+        assert answer.status_code == 403, answer.text
+    assert server.asks("op", "POST", CLEAR.format(PLAIN), json=DONE).status_code == 200
+    assert len(events()) == before
+    assert server.asks("admin", "POST", CLEAR.format(GRAVER), json=DONE).status_code == 200
+    ((event, actor, details),) = events()[before:]
+    assert (event, actor, details["dag_run_id"]) == ("dag_run_cleared", "admin", GRAVER)
+
+
+RANGES = {
+    "one": ("POST", "clearTaskInstances", {"dag_run_id": GRAVER, "task_ids": ["apply"]}),
+    "all": ("POST", "clearTaskInstances", {"task_ids": ["apply"]}),
+    "dates": ("POST", "clearTaskInstances", {"start_date": "2020-01-01T00:00:00Z"}),
+    "past": ("POST", "clearTaskInstances", {"dag_run_id": PLAIN, "include_past": True}),
+    "runs": ("POST", "clearDagRuns", {"dag_runs": [{"dag_run_id": GRAVER}]}),
+    "partition": ("POST", "clearDagRuns", {"partition_key": "x"}),
+    "state": ("PATCH", f"dagRuns/{GRAVER}", {"state": "queued"}),
+    "task": ("PATCH", f"dagRuns/{GRAVER}/taskInstances/apply", {"new_state": "success"}),
+    "future": (
+        "PATCH",
+        f"dagRuns/{PLAIN}/taskInstances/apply",
+        {"new_state": "failed", "include_future": True},
+    ),
+}
+MANY = {
+    "runs": ("PATCH", "dagRuns", "update", {"dag_run_id": GRAVER, "state": "queued"}),
+    "delete": ("PATCH", "dagRuns", "delete", {"dag_run_id": PLAIN}),
+    "tasks": ("PATCH", "dagRuns/~/taskInstances", "update",
+              {"dag_run_id": GRAVER, "task_id": "apply", "new_state": "success"}),
+    "delete tasks": ("PATCH", "dagRuns/~/taskInstances", "delete",
+                     {"dag_run_id": PLAIN, "task_id": "apply"}),
+}  # fmt: skip
+
+
+@pytest.mark.case("c21")
+@pytest.mark.parametrize("asked", RANGES.values(), ids=RANGES)
+def test_a_range_that_may_hold_a_mapping_is_for_administrators(
+    server: Server, asked: tuple[str, str, dict[str, Any]]
+) -> None:
+    """However a run of a mapping is reached, by its id, among others or by dates."""
+    method, path, more = asked
+    told = {**more, **({"dry_run": False} if method == "POST" else {})}
+    answer = server.asks("op", method, f"/api/v2/dags/{UPLOAD}/{path}", json=told)
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission.administer")
+
+
+@pytest.mark.case("c21")
+@pytest.mark.parametrize("dag_id", ["~", FOREIGN, UPLOAD])
+@pytest.mark.parametrize("asked", MANY.values(), ids=MANY)
+def test_many_at_once_ask_for_what_each_asks_for(
+    server: Server, asked: tuple[str, str, str, dict[str, Any]], dag_id: str
+) -> None:
+    """A body that names a DAG of ours is judged, whatever the path names."""
+    method, path, action, entity = asked
+    told = {"actions": [{"action": action, "entities": [{**entity, "dag_id": UPLOAD}]}]}
+    answer = server.asks("op", method, f"/api/v2/dags/{dag_id}/{path}", json=told)
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission.administer")
+    told["actions"][0]["entities"][0]["dag_id"] = FOREIGN  # type: ignore[index]
+    if dag_id != UPLOAD:
+        answer = server.asks("op", method, f"/api/v2/dags/{dag_id}/{path}", json=told)
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.case("c21")
+def test_a_dag_of_ours_and_its_runs_are_deleted_by_administrators(server: Server) -> None:
+    """A deleted run takes its log along, so it is an administrator's, and the audit names them."""
+    path = f"/api/v2/dags/{UPLOAD}/dagRuns/{PLAIN}"
+    for role in ("user", "op"):
+        assert server.asks(role, "DELETE", path).status_code == 403
+        assert server.asks(role, "DELETE", f"/api/v2/dags/{SYNC}").status_code == 403
+    assert server.asks("admin", "DELETE", path).status_code == 204
+    event, actor, details = events()[-1]
+    assert (event, actor, details["dag_run_id"]) == ("dag_run_deleted", "admin", PLAIN)
+
+
+@pytest.mark.case("c21")
+def test_backfills_and_messages_of_the_watch_are_for_administrators(server: Server) -> None:
+    """No backfill sends messages to people, also none that somebody else has begun."""
+    from airflow.models.backfill import Backfill
+    from airflow.utils.session import create_session
+
+    day = "2026-01-01T00:00:00Z"
+    told = {"dag_id": WATCH, "from_date": day, "to_date": day, "dag_run_conf": {"test_site": SITE}}
+    conf = {"logical_date": None, "conf": {"test_site": SITE}}
+    with create_session() as session:
+        numbers = []
+        for dag_id in (WATCH, FOREIGN):
+            moment = airflow_moment(day)
+            made = Backfill(dag_id=dag_id, from_date=moment, to_date=moment)
+            session.add(made)
+            session.flush()
+            numbers.append(made.id)
+    ours, theirs = numbers
+    for role in ("user", "op"):
+        refusals = [server.asks(role, "POST", "/api/v2/backfills", json=told)]
+        refusals += [server.asks(role, "POST", f"/api/v2/dags/{WATCH}/dagRuns", json=conf)]
+        for spelled in (str(ours), f"{ours}.0", f"0{ours}"):
+            for verb in ("pause", "unpause", "cancel"):
+                refusals += [server.asks(role, "PUT", f"/api/v2/backfills/{spelled}/{verb}")]
+        assert {(a.status_code, a.json().get("code")) for a in refusals} == {
+            (403, "permission.administer")
+        }
+    answer = server.asks("op", "PUT", f"/api/v2/backfills/{theirs}/pause")
+    assert "code" not in answer.json()
+    assert server.asks("admin", "PUT", f"/api/v2/backfills/{ours}/pause").status_code == 200
+
+
+def airflow_moment(text: str) -> Any:
+    """Return a moment as Airflow's tables take it."""
+    from airflow._shared.timezones import timezone
+
+    return timezone.parse(text)
+
+
+@pytest.mark.case("c21")
+def test_an_asset_of_ours_asks_for_what_its_dag_asks_for(server: Server) -> None:
+    """A DAG is not started by way of what it makes, by who may not start it."""
+    from airflow.models.asset import AssetModel, TaskOutletAssetReference
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        session.query(TaskOutletAssetReference).filter_by(dag_id=UPLOAD).delete()
+        made = session.scalar(select(AssetModel).where(AssetModel.name == "roster"))
+        if made is None:
+            made = AssetModel(name="roster", uri="x://roster", group="asset", extra={})
+            session.add(made)
+            session.flush()
+        session.add(TaskOutletAssetReference(asset_id=made.id, dag_id=UPLOAD, task_id="apply"))
+        ours = made.id
+        theirs = session.scalar(select(AssetModel.id).where(AssetModel.uri == "file:///payroll"))
+    start = f"/api/v2/assets/{ours}/materialize"
+    for role in ("viewer", "user"):
+        assert server.asks(role, "POST", start).status_code == 403
+    undo = {"conf": {"undo": "x"}}
+    answer = server.asks("op", "POST", start, json=undo)
+    assert answer.json()["code"] == "permission.administer"
+    for number in (ours, str(ours), float(ours)):
+        answer = server.asks("op", "POST", "/api/v2/assets/events", json={"asset_id": number})
+        assert answer.json()["code"] == "permission.administer"
+    answer = server.asks("op", "DELETE", f"/api/v2/assets/{ours}/queuedEvents")
+    assert answer.json()["code"] == "permission.administer"
+    answer = server.asks("op", "POST", f"/api/v2/assets/{theirs}/materialize")
+    assert "code" not in answer.json(), answer.text
+
+
+def test_a_dag_of_others_is_airflows_business(server: Server) -> None:
+    """What Airflow lets people do with the DAGs of others, our guard lets them do."""
+    dag = f"/api/v2/dags/{FOREIGN}"
+    started = server.asks("op", "POST", f"{dag}/dagRuns", json={"logical_date": None, "conf": {}})
+    assert started.status_code == 200, started.text
+    assert server.asks("op", "PATCH", dag, json={"is_paused": False}).status_code == 200
+    assert server.asks("op", "DELETE", f"{dag}/dagRuns/{PLAIN}").status_code == 204
+    big = {"logical_date": None, "conf": {"x": "y" * (1 << 21)}}
+    assert server.asks("op", "POST", f"{dag}/dagRuns", json=big).status_code == 200
+
+
+@pytest.mark.case("c21")
+def test_nobody_goes_before_others_by_a_date(server: Server) -> None:
+    """A run can't be dated back, so that it would go before those that were asked for earlier."""
+    told = {"logical_date": None, "conf": {"package": "/x"}, "run_after": "2020-01-01T00:00:00Z"}
+    answer = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=told)
+    assert answer.status_code == 422
+    assert "run_after" in answer.json()["detail"]
+
+
+@pytest.mark.case("c22")
+@pytest.mark.parametrize("content", [b"[" * 30_000, b'{"a":' * 9_000, b"\xff", b"null", b"[]", b""])
+def test_nothing_is_parsed_before_the_login(server: Server, content: bytes) -> None:
+    """Who has not logged in gets 401, and no server is brought down by what they send."""
+    runs = f"/api/v2/dags/{UPLOAD}/dagRuns"
+    ours = "/oneroster/api/v1/sites/routes/preferences"
+    kind = {"content-type": "application/json", "sec-fetch-site": "same-origin"}
+    for method, path in (("POST", runs), ("POST", CLEAR.format(PLAIN)), ("PUT", ours)):
+        answer = server.asks(None, method, path, content=content, headers=kind)
+        assert answer.status_code == 401, (path, answer.text)
+        answer = server.asks("op", method, path, content=content, headers=kind)
+        assert answer.status_code in {200, 400, 403, 422}, (path, answer.text)
+    answer = server.asks(None, "POST", runs, content=b" " * (1 << 20))
+    assert answer.status_code == 401
+
+
+@pytest.mark.case("c00")
+def test_logs_and_parameters_of_our_runs_follow_the_matrix(server: Server) -> None:
+    """Viewers see in Airflow what they see on our pages: no rows, no package, no record."""
+    log = f"/api/v2/dags/{UPLOAD}/dagRuns/{PLAIN}/taskInstances/apply/{{}}/1"
+    for role in ("viewer", "user"):
+        for kind in ("logs", "externalLogUrl"):
+            answer = server.asks(role, "GET", log.format(kind))
+            assert (answer.status_code, answer.json()["code"]) == (403, "permission.details")
+        for dag_id in ("~", UPLOAD):
+            runs = f"/api/v2/dags/{dag_id}/dagRuns"
+            answer = server.asks(role, "GET", runs)
+            assert answer.status_code == 200
+            assert MARK not in answer.text
+            confs = {r["dag_run_id"] + r["dag_id"]: r["conf"] for r in answer.json()["dag_runs"]}
+            assert confs[PLAIN + UPLOAD] is confs[GRAVER + UPLOAD] is None
+            if dag_id == "~":
+                assert confs[PLAIN + FOREIGN] == {"shown": "to all"}
+            for probe in ("conf_contains=zq", "order_by=-conf"):
+                assert server.asks(role, "GET", f"{runs}?{probe}").status_code == 403
+        assert MARK not in server.asks(role, "GET", f"{runs}/{PLAIN}").text
+        assert MARK not in server.asks(role, "POST", "/api/v2/dags/~/dagRuns/list", json={}).text
+    for role in ("op", "admin"):
+        assert MARK in server.asks(role, "GET", f"/api/v2/dags/{UPLOAD}/dagRuns/{PLAIN}").text
+        answer = server.asks(role, "GET", log.format("logs"))
+        assert answer.status_code == 404
+
+
+@pytest.mark.case("c12")
+@pytest.mark.parametrize("name", ["a%00b", "oneroster_sync__a%00", "%00"])
+def test_nul_in_the_id_of_a_dag_is_no_error_of_ours(server: Server, name: str) -> None:
+    """PostgreSQL keeps no NUL, so no id has one: what is asked for so is not there."""
+    for method, path in (
+        ("GET", f"/api/v2/dags/{name}"),
+        ("PATCH", f"/api/v2/dags/{name}"),
+        ("POST", f"/api/v2/dags/{name}/dagRuns"),
+        ("GET", f"/oneroster/api/v1/dag-runs/{name}/x"),
+        ("GET", f"/oneroster/api/v1/dag-runs/{SYNC}/{name}"),
+    ):
+        answer = server.asks("op", method, path, json={"is_paused": True})
+        assert answer.status_code == 404, (method, path, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
