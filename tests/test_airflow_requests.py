@@ -5,12 +5,16 @@ The API server runs in this process, on both auth managers, with a DAG of others
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from oneroster.api import uploads
 from oneroster_sync.store import database
 from served import (
+    ALL,
     FOREIGN,
     GRAVER,
     MARK,
@@ -21,10 +25,14 @@ from served import (
     WATCH,
     Server,
     is_paused,
+    runs_anew,
     server,
     servers,
     tokens,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 __all__ = ["server", "servers", "tokens"]
 CLEAR = f"/api/v2/dags/{UPLOAD}/dagRuns/{{}}/clear"
@@ -333,3 +341,57 @@ def test_nul_in_the_id_of_a_dag_is_no_error_of_ours(server: Server, name: str) -
         answer = server.asks("op", method, path, json={"is_paused": True})
         assert answer.status_code == 404, (method, path, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+class Slow:
+    """A body of which nothing but the beginning comes, until it is let go."""
+
+    def __init__(self) -> None:
+        """Begin to hold back."""
+        self.go = asyncio.Event()
+        self.begun = asyncio.Semaphore(0)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the beginning, and then wait."""
+        yield b"sourcedId,"
+        self.begun.release()
+        await self.go.wait()
+        yield b"role"
+
+
+@pytest.mark.case("c04")
+def test_uploads_that_are_being_received_count(servers: dict[str, Server]) -> None:
+    """Nobody has more than twenty uploads open at once, and all people together have forty."""
+    runs_anew()
+    server = servers[ALL]
+
+    async def flood() -> tuple[list[int], list[tuple[int, str]]]:
+        transport = httpx.ASGITransport(server.client.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            slow = Slow()
+
+            async def upload(who: str) -> tuple[int, str]:
+                headers = {"Authorization": f"Bearer {server.tokens[who]}", "Content-Length": "14"}
+                where = f"/oneroster/api/v1/sites/{SITE}/uploads?kind=users"
+                answer = await client.post(where, content=slow, headers=headers)
+                return answer.status_code, answer.json().get("detail", "")
+
+            async def begin(who: str) -> list[asyncio.Task[tuple[int, str]]]:
+                begun = [asyncio.create_task(upload(who)) for _ in range(20)]
+                for _ in begun:
+                    await slow.begun.acquire()
+                return begun
+
+            of_one = await begin("op")
+            refused = [await upload("op")]
+            of_all = of_one + await begin("admin")
+            refused += [await upload("admin")]
+            slow.go.set()
+            return [status for status, _ in await asyncio.gather(*of_all)], refused
+
+    ended, refused = asyncio.run(flood())
+    assert [status for status, _ in refused] == [429, 429]
+    assert refused[0][1].startswith("20 of your uploads")
+    assert refused[1][1].startswith("40 uploads are being received")
+    assert set(ended) <= {202, 415}
+    assert uploads._RECEIVED.total() == 0

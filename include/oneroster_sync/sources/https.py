@@ -41,6 +41,8 @@ _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _PAGE = 4 * PIECE
 """How much of a page of links is read."""
+_LINKS = 500
+"""How many files of a page are asked for; each is a request, at each look."""
 
 
 class HttpsPlace:
@@ -60,7 +62,14 @@ class HttpsPlace:
         """Return whether the URL is a file, and it or the files that the page links to."""
         if not self._url.endswith("/"):
             return True, [self._ask(self._url)]
-        return False, [self._ask(link) for link in self._links() if self._is_wanted(link)]
+        links = [link for link in self._links() if self._is_wanted(link)]
+        if len(links) > _LINKS:
+            raise RefusedSourceError(
+                "source.too_many_files",
+                f"{self.name} links to {len(links):,} files, and {_LINKS} may be looked at; "
+                "narrow the pattern, or name the file itself",
+            )
+        return False, [self._ask(link) for link in links]
 
     @contextlib.contextmanager
     def read(self, entry: Entry) -> Iterator[Iterator[bytes]]:

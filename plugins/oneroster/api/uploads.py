@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -19,6 +21,8 @@ from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.store import database, preferences, run_lists, site_records
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from oneroster_sync.uploads import Receiving, Upload
 
 router = APIRouter(tags=["runs"])
@@ -26,7 +30,11 @@ router = APIRouter(tags=["runs"])
 _SLOWEST = 64 << 10
 """Bytes a second that an upload has to come to, when the seconds of its patience are over."""
 _UNDER_WAY = 20
-"""How many uploads of one person may wait for their turn, or be read, at a site."""
+"""How many uploads of one person may be received, wait for their turn, or be read, at a site."""
+_AT_ONCE = 40
+"""How many uploads of all people this process receives at a time; each may be half a gigabyte."""
+_RECEIVED: Counter[str] = Counter()
+"""Person → how many of their uploads this process receives."""
 _AGAIN_S = 60
 _STATUS: dict[type[uploads.RefusedUploadError], int] = {
     uploads.TooLargeError: 413,
@@ -54,7 +62,7 @@ def limits(site: Site, actor: Reader) -> models.UploadLimits:
             411: "The length of the body is not declared.",
             413: "The file is too large.",
             415: "The file is not of that kind.",
-            429: "Many uploads of this person are under way.",
+            429: "Many uploads are under way, of this person or of all.",
             507: "The storage is full.",
         }.items()
     },
@@ -79,19 +87,19 @@ async def upload(
     if kind in MAPPINGS:
         actor.insist(May.ADMINISTER)
     await run_in_threadpool(_check_site, site)
-    await run_in_threadpool(_check_rate, site, actor.name)
     if content_length is None or not content_length.isascii() or not content_length.isdigit():
         raise Problem(411, "Say how long the file is, by Content-Length.")
-    now = dt.datetime.now(dt.UTC)
-    await run_in_threadpool(uploads.sweep, site, now=now)
-    receiving = uploads.Receiving(site, kind)
-    try:
-        receiving.expect(int(content_length))
-        taken = await _receive(request, receiving, int(content_length))
-    except uploads.RefusedUploadError as error:
-        code = "upload.wrong_kind" if isinstance(error, uploads.WrongKindError) else None
-        raise Problem(_STATUS[type(error)], sentence(str(error)), code=code) from None
-    return await run_in_threadpool(_begin, site, kind, taken, actor.name)
+    with _counted(actor.name):
+        await run_in_threadpool(_check_rate, site, actor.name)
+        await run_in_threadpool(uploads.sweep, site, now=dt.datetime.now(dt.UTC))
+        receiving = uploads.Receiving(site, kind)
+        try:
+            receiving.expect(int(content_length))
+            taken = await _receive(request, receiving, int(content_length))
+        except uploads.RefusedUploadError as error:
+            code = "upload.wrong_kind" if isinstance(error, uploads.WrongKindError) else None
+            raise Problem(_STATUS[type(error)], sentence(str(error)), code=code) from None
+        return await run_in_threadpool(_begin, site, kind, taken, actor.name)
 
 
 @router.post(
@@ -133,13 +141,40 @@ def _check_site(site: str) -> None:
         site_records.refuse_archived(connection, site)
 
 
-def _check_rate(site: str, person: str) -> None:
-    """Refuse a person of whom many uploads are under way: each may be large, and is kept."""
-    if bridge.under_way(dag_names.upload_dag_id(site), by=person) >= _UNDER_WAY:
+@contextlib.contextmanager
+def _counted(person: str) -> Iterator[None]:
+    """Count an upload as one of a person's until its run has been started.
+
+    It is counted before anybody looks how many there are, so that none is missed on its way from
+    what is received to what waits.
+
+    Raises:
+        Problem: 429, many others are being received.
+    """
+    if _RECEIVED.total() >= _AT_ONCE:
         raise Problem(
             429,
-            f"{_UNDER_WAY} of your uploads are under way at this site; they are read one after the "
-            "other. Try again when some have ended.",
+            f"{_AT_ONCE} uploads are being received; try again in a moment.",
+            code="upload.too_many",
+            headers={"Retry-After": str(_AGAIN_S)},
+        )
+    _RECEIVED[person] += 1
+    try:
+        yield
+    finally:
+        _RECEIVED[person] -= 1
+        if not _RECEIVED[person]:
+            del _RECEIVED[person]
+
+
+def _check_rate(site: str, person: str) -> None:
+    """Refuse a person of whom many uploads are under way: each may be large, and is kept."""
+    waiting = bridge.under_way(dag_names.upload_dag_id(site), by=person)
+    if _RECEIVED[person] + waiting > _UNDER_WAY:
+        raise Problem(
+            429,
+            f"{_UNDER_WAY} of your uploads are under way; they are read one after the other. Try "
+            "again when some have ended.",
             code="upload.too_many",
             headers={"Retry-After": str(_AGAIN_S)},
         )
