@@ -6,11 +6,14 @@ The API server runs in this process, on both auth managers, with a DAG of others
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRun
 
+from oneroster import line
 from oneroster.api import uploads
 from oneroster_sync.store import database
 from served import (
@@ -18,6 +21,7 @@ from served import (
     FOREIGN,
     GRAVER,
     MARK,
+    OURS,
     PLAIN,
     SITE,
     SYNC,
@@ -284,6 +288,20 @@ def test_nobody_goes_before_others_by_a_date(server: Server) -> None:
     assert "run_after" in answer.json()["detail"]
 
 
+@pytest.mark.case("c21")
+def test_a_run_that_is_dated_back_waits_for_its_turn() -> None:
+    """However a run came to an old date, it goes after those that were started before it."""
+    moments = [dt.datetime(2026, 1, 1, 12, minute, tzinfo=dt.UTC) for minute in range(3)]
+    first, second = (
+        DagRun.model_construct(run_id=run_id, run_after=asked, start_date=started)
+        for run_id, asked, started in (
+            ("b", moments[0], moments[1]),
+            ("a", dt.datetime(2020, 1, 1, tzinfo=dt.UTC), moments[2]),
+        )
+    )
+    assert sorted([second, first], key=line.place_of) == [first, second]
+
+
 @pytest.mark.case("c22")
 @pytest.mark.parametrize("content", [b"[" * 30_000, b'{"a":' * 9_000, b"\xff", b"null", b"[]", b""])
 def test_nothing_is_parsed_before_the_login(server: Server, content: bytes) -> None:
@@ -341,6 +359,14 @@ def test_nul_in_the_id_of_a_dag_is_no_error_of_ours(server: Server, name: str) -
         answer = server.asks("op", method, path, json={"is_paused": True})
         assert answer.status_code == 404, (method, path, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("run_id", ["abc", "00000000-0000-0000-0000-000000000000", "%00"])
+def test_an_address_of_no_run_is_told_as_such(servers: dict[str, Server], run_id: str) -> None:
+    """The page of a run asks first what one may do there: that there is none is 404."""
+    for path in (f"me?run_id={run_id}", f"runs/{run_id}"):
+        answer = servers[OURS].asks("viewer", "GET", f"/oneroster/api/v1/{path}")
+        assert answer.status_code == 404, answer.text
 
 
 class Slow:

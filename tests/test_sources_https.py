@@ -82,6 +82,16 @@ def test_the_newest_file_of_a_page_is_fetched(web: Web, tmp_path: Path) -> None:
     refused(at(web, "out/"), login_to(web), "source.not_ready", NotReadyError)
 
 
+def test_a_page_of_many_links_is_not_asked_for_all_of_them(web: Web, tmp_path: Path) -> None:
+    """A page that links to thousands of packages is refused before it is asked for one of them."""
+    for n in range(501):
+        put(tmp_path / "web" / "out", f"OneRoster-{n}.zip")
+    refused(at(web, "out/"), login_to(web), "source.too_many_files", RefusedSourceError)
+    assert len(web.sent) == 1
+    name, _, _ = fetched(at(web, "out/"), login_to(web), pattern="OneRoster-1.zip")
+    assert name == "OneRoster-1.zip"
+
+
 def test_a_token_logs_in(tmp_path: Path) -> None:
     """A password is a bearer token where the connection says so."""
     (tmp_path / "web").mkdir()

@@ -71,10 +71,18 @@ def _asked_for_earlier(mine: Any, ti: Any) -> str | None:
         if dag_run_id == mine.run_id or str(states[_FIRST] or "null") not in _NOT_ENDED:
             continue
         other = _dag_run(mine.dag_id, dag_run_id)
-        before = (other.run_after, dag_run_id) < (mine.run_after, mine.run_id)
-        if before and other.state == "running":
+        if other.state == "running" and place_of(other) < place_of(mine):
             return dag_run_id
     return None
+
+
+def place_of(dag_run: Any) -> tuple[Any, str]:
+    """Return what DAG runs are sorted by: when they were asked for, and then their ids.
+
+    `run_after` is what somebody may have written into a request. No run was asked for later than
+    Airflow started it, and none that is dated back goes before those that were started earlier.
+    """
+    return max(dag_run.run_after, dag_run.start_date or dag_run.run_after), dag_run.run_id
 
 
 def _dag_run(dag_id: str, dag_run_id: str) -> Any:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from oneroster.api import bridge, grants, models, switches
 from oneroster.api.permissions import May, Overseer, Reader, permissions_of
 from oneroster.api.problems import FieldProblem, Problem, sentence
-from oneroster.api.runs import RUN_ID, find
+from oneroster.api.runs import find
 from oneroster.api.sites import Site
 from oneroster_sync.site_name import PATTERN
 from oneroster_sync.sites import keeping
@@ -23,7 +23,7 @@ router = APIRouter(tags=["sites"])
 _WAIT_S = 10.0
 """How long a request waits for a stage that is at work, in seconds."""
 _ASKED = Query(pattern=PATTERN, description="What one may do at this site.")
-_ASKED_RUN = Query(pattern=RUN_ID, description="What one may do at the site of this run.")
+_ASKED_RUN = Query(max_length=100, description="What one may do at the site of this run.")
 
 
 @router.get("/me")
