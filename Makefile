@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test long year browser redis pictures bench bench-pages bench-scale capacity check lock clean
+.PHONY: help setup demo up down status test long soak year browser redis pictures bench bench-pages bench-scale capacity check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,9 @@ test: setup browser ## run all tests (ARGS="-k name" for some)
 
 long: setup browser redis ## run the tests that take minutes
 	$(RUN) -m pytest -m long $(or $(ARGS),$(IN_PARALLEL))
+
+soak: setup ## walk long and random orders of tasks (ORDERS_SEED=7 repeats one, ORDERS_RUNS=1000 for more)
+	$(RUN) -m pytest -m soak -s $(ARGS)
 
 year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
 	$(RUN) -m pytest tests/test_year.py -m year $(ARGS)

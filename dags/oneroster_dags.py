@@ -31,7 +31,7 @@ administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses go on 
 | diff | compares with the roster and freezes a plan | try again |
 | review | holds a plan about which a person has to decide | – |
 | review_decision | waits while a plan is held, and only then; it takes no slot | look at its log; the plan can still be decided about on the run's page |
-| apply | applies the plan in one transaction; skipped when the plan was not approved | nothing was changed; it is tried again by itself |
+| apply | applies the plan in one transaction; skipped when nothing was applied, such as a plan that was not approved | nothing was changed; it is tried again by itself |
 | record | stores the counts and says how the run ended | red when the run was rejected or failed, or when an approved plan was not applied |
 
 **Held?** The plan waits under *Required Actions*, with the reasons, the numbers and a link to every
@@ -44,7 +44,9 @@ of the same files takes its place. A plan that waits is in no other run's way.
 turn `extract` is put off again and again (*up for reschedule*), and its log says what comes first.
 
 **Clear or retry** any task at any time, or mark it: what was applied is never applied twice, and
-nothing is applied without its review or its approval.
+nothing is applied but the plan that review found clear or that a person approved, by its hash. A task
+whose input is missing fails and says which task to clear. While a plan is held, and once it is
+approved, the tasks before `apply` leave it as it is.
 
 **Archived** sites have no DAGs. What had not ended then is discarded, and what was asked for before
 is not done after the site is restored: it fails in `extract` and has to be asked for again.
@@ -52,6 +54,7 @@ is not done after the site is restored: it fails in `extract` and has to be aske
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -73,6 +76,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneroster_sync.store.runs import Run
+
+log = logging.getLogger("oneroster")
+"""Goes to the task's log. The task instance that a task is given has no logger of its own."""
 
 AT_ONCE = 16
 """How many runs of a DAG may be open: one is at work, the others wait for their turn or a person."""
@@ -197,6 +203,14 @@ def fail_if_useless(run: Run) -> None:
         raise AirflowFailException(f"{run.outcome}: {' '.join(run.reasons)}")
 
 
+def skip_if_unapplied(run: Run) -> None:
+    """Skip where nothing was applied: a task `apply` is green only if its run is applied."""
+    from oneroster_sync.sentences import in_one_sentence
+
+    if run.applied_at is None:
+        raise AirflowSkipException(in_one_sentence(run))
+
+
 def fail_if_undone(run: Run) -> None:
     """Fail where a plan was approved and yet not applied: apply failed, or was marked by hand."""
     if run.outcome == "held" and run.decision == "approved":
@@ -235,7 +249,7 @@ def six_stages(site: str) -> None:
         with retried_where_it_helps(), turns.turn(database.engine(), site):
             now = datetime.now(UTC)
             if first := line.ahead_of(request.run_id, site, context):
-                ti.log.info("First comes %s; this run waits for its turn.", first)
+                log.info("First comes %s; this run waits for its turn.", first)
                 raise AirflowRescheduleException(now + LOOK_AGAIN)
             run = pipeline.begin(request, now=now, is_over=lambda run: line.is_over(run, ti))
             reason = None if run.outcome else unwanted(run, context)
@@ -273,7 +287,9 @@ def six_stages(site: str) -> None:
     def apply() -> str:
         from oneroster_sync import stages
 
-        return go_on(site, lambda run: stages.apply(run, now=datetime.now(UTC))).run_id
+        run = go_on(site, lambda run: stages.apply(run, now=datetime.now(UTC)))
+        skip_if_unapplied(run)
+        return run.run_id
 
     @task.short_circuit(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))
     def record() -> str | None:

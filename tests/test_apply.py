@@ -10,11 +10,12 @@ import pytest
 
 from oneroster_sync import apply as applying
 from oneroster_sync import pipeline, stages
-from oneroster_sync.apply import DefectivePlanError, NotApprovedError
+from oneroster_sync.apply import NotApprovedError
 from oneroster_sync.findings import SCHEMA
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.pipeline import begin
 from oneroster_sync.plan import Counts
+from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.plan.fields import COURSE_FIELDS, USER_FIELDS
 from oneroster_sync.run_contents import read_plan
 from oneroster_sync.run_folder import RunFolder

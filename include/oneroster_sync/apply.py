@@ -1,7 +1,9 @@
 """Stage 5, apply: the frozen plan, its audit and the run's record, in one transaction.
 
-Nothing is computed here. A run that was applied is never applied again; a plan whose roster has
-moved since is refused as stale; a held plan needs an approval of exactly its hash.
+Nothing is computed here. A run that was applied is never applied again, and a plan whose roster has
+moved since is refused as stale. Positive evidence is demanded: the hash of the plan at hand is the
+one that review found clear or, where the plan was held, the one that a person approved. The states
+of Airflow's tasks are no evidence, because operators can mark and clear them in any order.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sqlalchemy as sa
 from psycopg import errors
 
 from oneroster_sync.package.kinds import MAPPINGS
+from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
 from oneroster_sync.store import held, preferences, runs
 from oneroster_sync.store.copying import stage
@@ -50,11 +53,7 @@ class OldPlanError(StalePlanError):
 
 
 class NotApprovedError(Exception):
-    """The plan is held and nobody has approved exactly this hash."""
-
-
-class DefectivePlanError(Exception):
-    """The plan is not the one whose hash the run recorded; nothing was changed."""
+    """No review found exactly this plan clear, and nobody approved exactly this hash."""
 
 
 class RefusedByDatabaseError(Exception):
@@ -108,7 +107,7 @@ def apply_plan(
     Raises:
         StalePlanError: Another plan was applied since this one was made.
         OldPlanError: The plan is of another version.
-        NotApprovedError: The plan is held.
+        NotApprovedError: The plan is held, or was not reviewed.
         DefectivePlanError: The plan is not the recorded one.
         RefusedByDatabaseError: The database does not take the changes.
         sqlalchemy.exc.OperationalError: The database is away; another try may help.
@@ -185,18 +184,19 @@ def _without_values() -> Iterator[None]:
 
 
 def _check(run: Run, plan: Plan, version: int) -> None:
-    if run.plan_hash != plan.hash():
+    plan_hash = plan.hash()
+    if run.plan_hash != plan_hash:
         raise DefectivePlanError(
-            f"run {run.run_id} recorded plan {run.plan_hash}, this is {plan.hash()}"
+            f"run {run.run_id} recorded plan {run.plan_hash}, this is {plan_hash}"
         )
     is_held = run.outcome is Outcome.HELD
-    if is_held and not (run.decision == "approved" and run.decided_hash == run.plan_hash):
+    if is_held and not (run.decision == "approved" and run.decided_hash == plan_hash):
         raise NotApprovedError(
             f"run {run.run_id} is held; approve it with: oneroster approve {run.run_id}"
         )
     if run.outcome is not None and not is_held:
         raise NotApprovedError(f"run {run.run_id} has ended: {run.outcome}")
-    if run.stage == "diff":
+    if not is_held and run.reviewed_hash != plan_hash:
         raise NotApprovedError(f"the plan of run {run.run_id} has not been reviewed")
     if not plan.is_of_this_version():
         raise OldPlanError("the plan was made before an upgrade, by another version")

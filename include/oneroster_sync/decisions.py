@@ -119,9 +119,10 @@ def _decide(
         again = cut_off and decision == "approved"
         if run.outcome is not Outcome.HELD or (run.decision and not again):
             raise NotHeldError(f"run {run_id} {_became(run)}")
-        if plan_hash is not None and plan_hash != run.plan_hash:
+        held_hash = run.decided_hash if again else run.plan_hash
+        if (plan_hash or run.plan_hash) != held_hash:
             raise OtherPlanError(
-                f"run {run_id} holds another plan than the one you looked at, {run.plan_hash}; "
+                f"run {run_id} holds another plan than the one you looked at, {held_hash}; "
                 "look at it again, then decide"
             )
         if again:

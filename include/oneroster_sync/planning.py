@@ -233,6 +233,7 @@ def note_plan(run: Run, planned: Planned, **also: Any) -> Run:
         "base_version": planned.plan.base_version,
         "counts": planned.counts.as_dict(),
         "withheld": planned.withheld,
+        "reviewed_hash": None,
     }
     with database.engine().begin() as connection:
         runs.update(connection, run.run_id, stage="diff", **values, **also)

@@ -13,6 +13,7 @@ from oneroster_sync.package.extract import Extracted
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan import Counts, Plan
 from oneroster_sync.plan.adoption import SCHEMA
+from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
 
@@ -39,16 +40,24 @@ def read_extracted(run: Run) -> Extracted:
 
 
 def read_plan(run: Run) -> Plan:
-    """Return the run's frozen plan.
+    """Return the run's frozen plan, hashed again: a file may have changed since it was written.
 
     Raises:
         FileNotFoundError: It is not there any more.
+        DefectivePlanError: It is not the plan whose hash the run recorded.
     """
     folder = RunFolder.of(run.site, run.run_id)
     tables = folder.read_tables("plan")
     links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
     version = folder.read_json("plan")["base_version"]
-    return Plan(run.site, version, tables["users"], tables["courses"], tables["assignments"], links)
+    kinds = tables["users"], tables["courses"], tables["assignments"]
+    plan = Plan(run.site, version, *kinds, links)
+    if plan.hash() != run.plan_hash:
+        raise DefectivePlanError(
+            f"run {run.run_id} recorded plan {run.plan_hash}, its files hold {plan.hash()}; "
+            "clear diff and the tasks after it"
+        )
+    return plan
 
 
 def read_changes(run: Run) -> Plan:

@@ -1,7 +1,9 @@
 """The six stages of a run, each from the run's folder and the database to the same.
 
-A stage can be run again: what an earlier try left is replaced, and what was applied stays applied.
-A stage whose run has ended does nothing.
+A stage can be run again, by whoever may clear a task, and in any order. So no stage trusts that the
+ones before it ran: each asks for what it needs, and forgets what was made from what it replaces.
+What was applied stays applied. A stage whose run has ended does nothing. While a plan is held, and
+once it is approved, only apply goes on.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneroster_sync.incoming import Connections
+    from oneroster_sync.package.extract import Extracted
     from oneroster_sync.package.kinds import Kind
     from oneroster_sync.plan import Plan, Roster
     from oneroster_sync.plan.recent import Recent
@@ -59,13 +62,19 @@ _SCHOOLS = 100
 """Of how many schools it is kept what the plan comes to there."""
 
 
+class MissingStageError(Exception):
+    """A stage has nothing to work on, because an earlier one did not run; the message names it."""
+
+
 def _unless_ended(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concatenate[Run, P], Run]:
-    """Make a stage return a run that has ended as it is; an approved one goes on."""
+    """Make a stage return a run that has ended as it is, and one that is held.
+
+    A held plan never changes, so that an approval is of the plan that people were shown.
+    """
 
     @functools.wraps(stage)
     def guarded(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Run:
-        approved = run.outcome is Outcome.HELD and run.decision == "approved"
-        return stage(run, *args, **kwargs) if run.outcome is None or approved else run
+        return stage(run, *args, **kwargs) if run.outcome is None else run
 
     return guarded
 
@@ -96,8 +105,10 @@ def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run
         SourceError: The site's source does not give a package.
         OSError: The file system failed; another try may help.
     """
-    values = {"same_as": None, "stage": "extract", **read_package(run, kind, connections)}
-    return _note(run, **values)
+    run = _forget_plan(run)
+    # Removed first and written last: a stage that is killed leaves nothing that looks finished.
+    RunFolder.of(run.site, run.run_id).remove("extracted.json")
+    return _note(run, **{"stage": "extract", **read_package(run, kind, connections)})
 
 
 @_unless_ended
@@ -107,7 +118,9 @@ def validate(run: Run) -> Run:
 
     Raises:
         SuiteError: A suite can't be used; no other try helps.
+        MissingStageError: No package has been read.
     """
+    run = _forget_plan(run)
     if not run.of_package:
         log.info("The suites have nothing to judge: this run reads no package.")
         return _note(run, stage="validate")
@@ -115,7 +128,7 @@ def validate(run: Run) -> Run:
     from oneroster_sync.validation import validate as judge
 
     folder = RunFolder.of(run.site, run.run_id)
-    extracted = read_extracted(run)
+    extracted = _extracted(run)
     roster = _roster(run) if asks_what_is_known(extracted.modes) else None
     with tempfile.TemporaryDirectory() as docs:
         validated = judge(
@@ -146,27 +159,42 @@ def validate(run: Run) -> Run:
 @_unless_ended
 @_unless_known
 def diff(run: Run) -> Run:
-    """Stage 3: compare with the roster and freeze the plan."""
+    """Stage 3: compare with the roster and freeze the plan.
+
+    Raises:
+        MissingStageError: The package has not been validated since it was read.
+    """
+    if run.stage == "extract":
+        raise MissingStageError(
+            "the package was not validated after it was read; clear validate and the tasks after it"
+        )
     planned = make_plan(run, _roster(run))
     basis = unchanged.still(run) if planned.plan.is_empty() else None
     return note_plan(run, planned, basis=basis)
 
 
 @_unless_ended
-@_unless_known
 def review(run: Run, *, now: dt.datetime) -> Run:
     """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it.
 
-    A held plan waits for as long as the site says, and is then discarded. Where the site says so,
+    A plan that is clear is recorded by its hash (`reviewed_hash`): apply demands to see that. A
+    held plan waits for as long as the site says, and is then discarded. Where the site says so,
     only what a plan takes away is held, by a run of its own that follows.
+
+    Raises:
+        MissingStageError: There is no plan.
+        DefectivePlanError: The plan is not the one that diff recorded.
     """
-    if run.decision == "approved":
-        log.info("The plan was approved by %s.", run.decided_by)
-        return run
     folder = RunFolder.of(run.site, run.run_id)
-    plan, roster, guards = read_plan(run), _roster(run), run.preferences.guards
+    plan, guards = _plan(run), run.preferences.guards
+    extracted = _extracted(run)
+    if run.same_as and plan.is_empty() and all(extracted.rows.values()):
+        # The earlier run's review found this plan clear, on the same basis. A roster of a million
+        # people is not read again to say so.
+        log.info("The plan changes nothing, as that of run %s.", run.same_as)
+        return _note(run, stage="review", reviewed_hash=plan.hash())
+    roster = _roster(run)
     schools = count_by_school(plan, roster)
-    extracted = read_extracted(run)
     holds = check_plan(
         plan,
         roster,
@@ -194,7 +222,7 @@ def review(run: Run, *, now: dt.datetime) -> Run:
     folder.add_table("findings", "4-review", findings.table())
     if not holds:
         log.info("The plan is within the site's limits.")
-        return _note(run, stage="review", schools=schools[:_SCHOOLS])
+        return _note(run, stage="review", reviewed_hash=run.plan_hash, schools=schools[:_SCHOOLS])
     log.warning("Approve exactly this plan with: oneroster approve %s", run.run_id)
     return _note(
         run,
@@ -237,15 +265,23 @@ def _files_of(run: Run, *, bulk_only: bool = False) -> frozenset[str]:
     return _ROSTERED.intersection(name for name, mode in modes.items() if mode in wanted)
 
 
-@_unless_ended
 def apply(run: Run, *, now: dt.datetime) -> Run:
     """Stage 5: apply the plan, once.
 
     When the roster moved since the plan was made, a plan that nobody approved is made again, and
-    one that somebody did ends the run as superseded. A plan that was not reviewed is reviewed
+    one that somebody did ends the run as superseded. A plan that no review found clear is reviewed
     first, also where Airflow was told that it had been.
+
+    Raises:
+        MissingStageError: There is no plan.
+        DefectivePlanError: The plan is not the one that the run recorded.
     """
-    if run.stage == "diff":
+    approved = run.outcome is Outcome.HELD and run.decision == "approved"
+    if run.outcome is not None and not approved:
+        return run
+    if approved and run.decided_hash != run.plan_hash:
+        return _too_late(run, "the plan that was approved is not the run's any more", now)
+    if not approved and (run.plan_hash is None or run.reviewed_hash != run.plan_hash):
         run = review(run, now=now)
         if run.outcome is not None:
             return run
@@ -255,7 +291,7 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
             return applying.apply_plan(
                 database.engine(),
                 run.run_id,
-                read_plan(run),
+                _plan(run),
                 read_counts(run),
                 found,
                 story.count_by_severity(found),
@@ -263,23 +299,26 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
             )
         except applying.StalePlanError as stale:
             log.warning("%s", stale)
-            if run.decision == "approved" or run.same_as:
-                return _too_late(run, stale, now)
+            if approved or run.same_as:
+                return _too_late(run, _why(run, stale), now)
             run = review(diff(run), now=now)
             if run.outcome is not None:
                 return run
     raise applying.StalePlanError("the roster moved at every try; try again later")
 
 
-def _too_late(run: Run, stale: applying.StalePlanError, now: dt.datetime) -> Run:
-    """End an approved run whose plan is of a roster or of a version that is no more."""
+def _why(run: Run, stale: applying.StalePlanError) -> str:
+    """Return why a plan is of a roster, or of a version of this program, that is no more."""
+    if isinstance(stale, applying.OldPlanError):
+        return str(stale)
+    with database.engine().connect() as connection:
+        other = runs.first_after(connection, run.site, run.base_version)
+    return f"{other.named() if other else 'another run'} changed the roster first: {stale}"
+
+
+def _too_late(run: Run, reason: str, now: dt.datetime) -> Run:
+    """End a run whose plan can't be applied any more and must not be made again."""
     with database.engine().begin() as connection:
-        reason = str(stale)
-        if not isinstance(stale, applying.OldPlanError):
-            other = runs.first_after(connection, run.site, run.base_version)
-            reason = (
-                f"{other.named() if other else 'another run'} changed the roster first: {stale}"
-            )
         held.supersede(connection, run, reason, now=now)
         return runs.get(connection, run.run_id)
 
@@ -363,6 +402,47 @@ def recorded(run: Run, clock: Callable[[], dt.datetime]) -> Iterator[None]:
             yield
     finally:
         record(find(run.run_id), now=clock())
+
+
+def _forget_plan(run: Run) -> Run:
+    """Forget the plan and its review, because what the plan was made from is about to be replaced.
+
+    The record goes first: a stage that is killed then leaves files that no hash vouches for.
+    """
+    forgotten = ("plan_hash", "base_version", "reviewed_hash", "counts", "withheld", "schools")
+    had_plan = run.plan_hash is not None
+    run = _note(run, stage="extract", same_as=None, **dict.fromkeys(forgotten))
+    if had_plan:
+        folder = RunFolder.of(run.site, run.run_id)
+        for name in ("plan.json", "plan", "before", "removals"):
+            folder.remove(name)
+    return run
+
+
+def _extracted(run: Run) -> Extracted:
+    """Return what extract left.
+
+    Raises:
+        MissingStageError: It did not run to its end.
+    """
+    try:
+        return read_extracted(run)
+    except FileNotFoundError:
+        raise MissingStageError(
+            "the package was not read; clear extract and the tasks after it"
+        ) from None
+
+
+def _plan(run: Run) -> Plan:
+    """Return the run's plan, which has the hash that the run recorded.
+
+    Raises:
+        MissingStageError: There is none.
+        DefectivePlanError: It has another hash.
+    """
+    if run.plan_hash is None:
+        raise MissingStageError("there is no plan; clear diff and the tasks after it")
+    return read_plan(run)
 
 
 def _roster(run: Run) -> Roster:

@@ -1,8 +1,8 @@
 """Unchanged: a package that was judged before needs no second judgement while all else is the same.
 
 Many a SIS exports the same bytes every night. Such a run takes over what an earlier one found and
-planned, which was nothing, and goes on with apply, where the plan's hash and the roster's version
-are checked as ever.
+planned, which was nothing, and goes on with review and apply, where the plan's hash and the
+roster's version are checked as ever.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def take_over(earlier: Run, run: Run) -> dict[str, Any]:
     )
     return {name: getattr(earlier, name) for name in names} | {
         "same_as": earlier.run_id,
-        "stage": "review",
+        "stage": "diff",
     }
 
 

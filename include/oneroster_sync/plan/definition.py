@@ -39,6 +39,10 @@ _COLUMNS = {
 }
 
 
+class DefectivePlanError(Exception):
+    """The plan is not the one whose hash the run recorded; nothing was changed."""
+
+
 @dataclass(slots=True)
 class Counts:
     """What a run comes to, as the page of recent synchronizations shows it."""
@@ -96,6 +100,7 @@ class Plan:
     courses: pa.Table
     assignments: pa.Table
     links: Mapping[str, pa.Table]
+    _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def is_empty(self) -> bool:
         """Tell whether no user, course or course assignment would change."""
@@ -139,7 +144,15 @@ class Plan:
 
         The same input against the same roster gives the same hash. Row numbers and database ids
         are left out, so that it does not matter how the package was written.
+
+        Tables are immutable, so the hash is computed once. A plan that is read from storage is
+        another object, and is hashed again.
         """
+        if not self._hash:
+            self._hash.append(self._compute_hash())
+        return self._hash[0]
+
+    def _compute_hash(self) -> str:
         header = {"format": FORMAT, "site": self.site}
         digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
         options = pacsv.WriteOptions(quoting_style="all_valid")

@@ -57,9 +57,10 @@ class Run:
 
     `preferences` are those in force when it began; `reasons` say in words why it was held,
     rejected, skipped or failed, `holds` the numbers that the guards judged; `plan_hash` is what an
-    approval names. `dag_id` and `dag_run_id` are None for a run of the command line; `undoes` is
-    the run that this one takes back, `same_as` the one whose judgement of the same package it takes
-    over, and `basis` what that depends on besides.
+    approval names, `reviewed_hash` the plan that review found clear. `dag_id` and `dag_run_id`
+    are None for a run of the command line; `undoes` is the run that this one takes back, `same_as`
+    the one whose judgement of the same package it takes over, and `basis` what that depends on
+    besides.
     """
 
     run_id: str
@@ -98,6 +99,7 @@ class Run:
     schools: list[dict[str, Any]] | None
     basis: str | None
     same_as: str | None
+    reviewed_hash: str | None
     holds: tuple[dict[str, Any], ...] = ()
 
     @classmethod
@@ -143,13 +145,32 @@ class Run:
 
 _JSON = {"preferences", "undo_of"}
 _FIELDS = tuple(name for name in Run.__dataclass_fields__ if name != "holds")
+_BEGINS_ANEW = ", ".join(
+    [
+        "reasons = '[]'",
+        *(
+            f"{name} = excluded.{name}"
+            for name in ("stage", "credited_admin_id", "preferences", "scope", "package")
+        ),
+        *(
+            f"{name} = null"
+            for name in (
+                *("outcome", "ended_at", "expires_at", "same_as", "basis", "sha256"),
+                *("plan_hash", "base_version", "reviewed_hash", "counts", "withheld", "schools"),
+                *("decision", "decided_hash", "decided_by", "decided_at", "decision_reason"),
+            )
+        ),
+    ]
+)
 _SELECT = f"select {', '.join(_FIELDS)} from runs"  # noqa: S608  names of our own
 
 
 def begin(connection: Connection, run: Run) -> Run:
     """Insert a run's record, or return the one that is there: a retry is the same run.
 
-    A run that failed or was rejected and is tried again begins anew under its id.
+    A run that failed, was rejected or skipped and is tried again begins anew under its id: with the
+    preferences, the package and the credited administrator of now, and without the plan, the review
+    and the decision that it had.
     """
     values = {
         "run_id": run.run_id,
@@ -174,7 +195,7 @@ def begin(connection: Connection, run: Run) -> Run:
     connection.execute(
         sa.text(
             f"insert into runs ({names}) values ({marks}) on conflict (run_id) do update "  # noqa: S608
-            "set outcome = null, ended_at = null, reasons = '[]', stage = excluded.stage "
+            f"set {_BEGINS_ANEW} "
             "where runs.applied_at is null and runs.outcome in ('failed', 'rejected', 'skipped')"
         ),
         values,

@@ -27,6 +27,7 @@ _BEFORE = """
 select sha256, run_id::text from runs
 where site = :site and kind = :kind and scope = :scope and basis = :basis
   and outcome = 'no_changes' and withheld is null and same_as is null and sha256 is not null
+  and reviewed_hash = plan_hash
 order by started_at
 """
 
@@ -42,6 +43,9 @@ def roster_now(connection: Connection, site: str, *, today: dt.date) -> dict[str
 def judged_before(
     connection: Connection, site: str, *, kind: str, scope: str, basis: str
 ) -> dict[str, str]:
-    """Return the runs that found nothing to do on a basis: sha256 of the package → newest run."""
+    """Return the runs that found nothing to do on a basis: sha256 of the package → newest run.
+
+    Only runs whose plan a review found clear: one that a person had to approve is judged again.
+    """
     bound = {"site": site, "kind": kind, "scope": scope, "basis": basis}
     return {row[0]: row[1] for row in connection.execute(sa.text(_BEFORE), bound)}
