@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,14 @@ import pytest
 from oneroster_sync import incoming, settings, stages
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.pipeline import Request, begin
-from oneroster_sync.sources import Login, RetriableSourceError, SourceError
+from oneroster_sync.sources import (
+    Login,
+    Patience,
+    RefusedSourceError,
+    RetriableSourceError,
+    SourceError,
+    local,
+)
 from oneroster_sync.store.runs import Run, Trigger
 from places import zipped
 from roster_of import SCHOOL, now
@@ -238,3 +246,38 @@ def test_a_folder_that_is_still_written_is_not_read(site: Site, tmp_path: Path) 
     growing.rename(folder / "courses.csv")
     assert scheduled(site).outcome == "succeeded"
     assert site.courses() == dict.fromkeys(("art", "maths"), "active")
+
+
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder with a package and a folder of CSV files, none of which may be read."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "csv").mkdir()
+        (folder / "csv" / "users.csv").write_text(SCHOOL["users.csv"], "utf-8")
+        (folder / "OneRoster.zip").write_bytes(STAFF)
+        (folder / "shut").mkdir()
+        for path in (folder / "csv" / "users.csv", folder / "OneRoster.zip", folder / "shut"):
+            path.chmod(0o000)
+        folder.chmod(0o755)
+        # Root may read everything, so for a moment this process is somebody else.
+        me = os.geteuid()
+        os.seteuid(65534 if me == 0 else me)
+        try:
+            yield folder
+        finally:
+            os.seteuid(me)
+            (folder / "shut").chmod(0o700)
+
+
+@pytest.mark.case("b23")
+@pytest.mark.parametrize("name", ["OneRoster.zip", "csv", "shut"])
+def test_what_may_not_be_read_is_told_in_words(closed: Path, name: str) -> None:
+    """No other try helps, so none is made; who mends it is told which path, and as whom."""
+    with (
+        tempfile.TemporaryDirectory() as into,
+        pytest.raises(RefusedSourceError, match=rf"user id \d+\) may not read .*{name}") as told,
+    ):
+        local.copy(local.newest_package(closed / name), Path(into) / "copy", Patience())
+    assert told.value.code == "source.not_permitted"
+    assert not isinstance(told.value, RetriableSourceError)

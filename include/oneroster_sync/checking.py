@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneroster_sync import settings, story
@@ -12,8 +10,11 @@ from oneroster_sync.package import Known, extract
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.preferences import Profile
 from oneroster_sync.validation import validate
+from oneroster_sync.work_folder import work_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oneroster_sync.findings import Findings
     from oneroster_sync.spec import Version
 
@@ -47,14 +48,14 @@ def check_package(path: Path, profile: Profile) -> Checked:
     story.tell_files(extracted)
     unclear = None
     if not rejected:
-        with tempfile.TemporaryDirectory() as docs:
+        with work_folder() as docs:
             validated = validate(
                 extracted.tables,
                 extracted.modes,
                 extracted.version,
                 known={},
                 suites=settings.expectations(),
-                docs=Path(docs),
+                docs=docs,
             )
         findings.add_table(validated.findings.table())
         unclear = find_unclear(validated.valid, validated.quarantined)

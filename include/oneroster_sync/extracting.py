@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync import story, unchanged
+from oneroster_sync import story, unchanged, uploads, work_folder
 from oneroster_sync.incoming import in_place, private_copy
 from oneroster_sync.package import extract
 from oneroster_sync.package.extract import Extracted, sha256_of
@@ -15,6 +16,7 @@ from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.planning import rejection
 from oneroster_sync.preferences import Scope
 from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.settings import SettingError
 from oneroster_sync.spec import Version
 from oneroster_sync.store import database
 from oneroster_sync.store.roster import read_known
@@ -35,6 +37,15 @@ _FILES = {
 }
 
 
+def _sweep(site: str) -> None:
+    """Remove what processes that were killed left of packages; a run goes on where it can't be."""
+    try:
+        work_folder.sweep()
+        uploads.sweep_unfinished(site, now=dt.datetime.now(dt.UTC))
+    except (OSError, SettingError) as error:
+        log.warning("What cut-off processes left can't be removed: %s.", type(error).__name__)
+
+
 def read_package(run: Run, kind: Kind, connections: Connections | None) -> dict[str, Any]:
     """Write the snapshots of a run's package, and return what its record says of it.
 
@@ -47,6 +58,7 @@ def read_package(run: Run, kind: Kind, connections: Connections | None) -> dict[
         SourceError: The site's source does not give a package.
         OSError: The file system failed.
     """
+    _sweep(run.site)
     if earlier := run.undoes or run.removals_of:
         log.info("This run is of run %s; it reads no package.", earlier)
         _write(run, Extracted("", version=Version.V1_1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
+import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.source_url import SourceUrl
 from oneroster_sync.sources import local
 from oneroster_sync.store.runs import Outcome, Trigger
+from oneroster_sync.work_folder import work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,12 +47,12 @@ def private_copy(run: Run, kind: Kind, connections: Connections | None = None) -
         SourceError: The site's source does not give a package; the run's findings say so too.
         RefusedError: What somebody named is larger than a package may be.
     """
-    with tempfile.TemporaryDirectory(prefix="oneroster-") as folder:
+    with work_folder() as folder:
         if run.trigger is not Trigger.SCHEDULE:
-            yield _copy(run.package or "", kind, Path(folder))
+            yield _copy(run.package or "", kind, folder)
             return
         try:
-            fetched = _fetch(sources.Source.of(run.preferences), connections, Path(folder))
+            fetched = _fetch(sources.Source.of(run.preferences), connections, folder)
         except sources.SourceError as error:
             RunFolder.of(run.site, run.run_id).write_tables(
                 "findings", {"1-extract": error.as_findings()}
@@ -68,11 +69,20 @@ def in_place(run: Run) -> Path | None:
         return None
     url = SourceUrl.parse(run.package)
     package = Path(url.path)
-    if not url.is_local or not package.exists():
-        return None
+    if not url.is_local or not _can_read(package):
+        return None  # where it is there and may not be read, copying it says so in words
     if package.is_file() and package.stat().st_size > sources.Patience().limits.unpacked:
         return None  # it is not even read to be known again
     return package
+
+
+def _can_read(package: Path) -> bool:
+    """Tell whether a package is there and all of it may be read."""
+    try:
+        files = [package, *package.rglob("*")] if package.is_dir() else [package]
+        return all(os.access(file, os.R_OK) for file in files)
+    except PermissionError:
+        return False
 
 
 def put_aside(run: Run, connections: Connections | None = None) -> None:

@@ -11,7 +11,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from oneroster_sync import settings, uploads
+from oneroster_sync import settings, uploads, work_folder
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import audit, database, preferences, retention
 
@@ -48,6 +48,7 @@ def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swe
         keeping: How long things are kept; what the environment says when not given.
     """
     keeping = keeping or settings.keeping()
+    work_folder.sweep()
     uploads.sweep(site, now=now)
     with database.engine().connect() as connection:
         over = retention.runs_without_files(

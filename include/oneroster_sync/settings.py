@@ -6,6 +6,7 @@
 | `ONEROSTER_DATABASE_URL` | the PostgreSQL that this project starts in `ONEROSTER_HOME`     |
 | `ONEROSTER_OWNER_URL`    | one role owns the tables and uses them; used by `migrate` alone |
 | `ONEROSTER_STORAGE_URL`  | the folder `storage/` of `ONEROSTER_HOME`                       |
+| `ONEROSTER_TEMPORARY`    | `oneroster-<user id>` in the system's folder for temporary files |
 | `ONEROSTER_KEEP_FILES_DAYS` | 90: plans and reports of runs                                |
 | `ONEROSTER_KEEP_FINDINGS_DAYS` | 90: findings, row by row                                  |
 | `ONEROSTER_KEEP_AUDIT_DAYS` | 2557, seven years: what was changed, before and after        |

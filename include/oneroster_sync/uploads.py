@@ -12,14 +12,17 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import errno
+import fcntl
 import hashlib
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from oneroster_sync import settings
 from oneroster_sync.findings import CODES
 from oneroster_sync.package.kinds import START, Kind, wrong_start
+from oneroster_sync.work_folder import is_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +45,10 @@ LIMITS = {
 _NAMES = {kind: "OneRoster.zip" if kind is Kind.PACKAGE else f"{kind}.csv" for kind in Kind}
 _KEPT = dt.timedelta(days=7)
 """How long a file stays whose run never ended well: somebody may try the run again."""
+_BEGUN = dt.timedelta(minutes=1)
+"""How long an upload may have nothing yet that shows that a process is at it."""
+_UNLOCKED = dt.timedelta(days=1)
+"""How old an unfinished upload gets in an object store, which has no locks."""
 
 
 class RefusedUploadError(Exception):
@@ -104,6 +111,9 @@ class Receiving:
             if _is_local(self._target):
                 self._target.parent.chmod(0o700)
             self._file = self._open.enter_context(self._part.open("wb"))
+            if _is_local(self._part):
+                # The system gives the lock back however this process ends: see sweep_unfinished.
+                fcntl.flock(self._file, fcntl.LOCK_EX)
         return self
 
     def __exit__(
@@ -185,8 +195,18 @@ def forget(site: str, package: str | None) -> None:
             _remove(folder)
 
 
+def sweep_unfinished(site: str, *, now: dt.datetime) -> None:
+    """Remove what is left of uploads whose server was killed: it may hold students."""
+    root = _folder(site)
+    for folder in root.iterdir() if root.exists() else ():
+        with contextlib.suppress(OSError):
+            if _is_cut_off(folder, now):
+                _remove(folder)
+
+
 def sweep(site: str, *, now: dt.datetime) -> None:
-    """Remove uploads that nobody will read any more."""
+    """Remove uploads that nobody will read any more, and those that were cut off."""
+    sweep_unfinished(site, now=now)
     root = _folder(site)
     for folder in root.iterdir() if root.exists() else ():
         with contextlib.suppress(OSError):
@@ -196,6 +216,18 @@ def sweep(site: str, *, now: dt.datetime) -> None:
 
 def _folder(site: str) -> UPath:
     return settings.storage_of("uploads", site)
+
+
+def _is_cut_off(folder: UPath, now: dt.datetime) -> bool:
+    """Tell whether an upload is not whole and no process is at it any more."""
+    files = list(folder.iterdir())
+    age = dt.timedelta(seconds=now.timestamp() - _touched_at(folder))
+    parts = [file for file in files if file.name.endswith(".part")]
+    if (files and not parts) or age < _BEGUN:
+        return False
+    if not _is_local(folder):
+        return age > _UNLOCKED
+    return not any(is_held(Path(part.path)) for part in parts)
 
 
 def _touched_at(folder: UPath) -> float:

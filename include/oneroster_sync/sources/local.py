@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,13 +73,29 @@ def newest_package(source: Path, pattern: str = "*.zip") -> Path:
 
     Raises:
         NoSourceError: There is none.
+        RefusedSourceError: It may not be read.
     """
-    if source.is_file() or (source.is_dir() and any(_csv_files(source))):
-        return source
-    found = [f for f in source.glob("*") if matches(f.name, pattern)] if source.is_dir() else []
-    if not found:
-        raise NoSourceError("source.not_found", f"there is no package at {source}")
-    return max(found, key=lambda file: (file.stat().st_mtime, file.name))
+    with _permitted(source):
+        if source.is_file() or (source.is_dir() and any(_csv_files(source))):
+            return source
+        # glob() passes over a folder that can't be read without a word.
+        listed = sorted(source.iterdir()) if source.is_dir() else []
+        found = [file for file in listed if matches(file.name, pattern)]
+        if not found:
+            raise NoSourceError("source.not_found", f"there is no package at {source}")
+        return max(found, key=lambda file: (file.stat().st_mtime, file.name))
+
+
+@contextlib.contextmanager
+def _permitted(path: Path) -> Iterator[None]:
+    """Say in words that a file or a folder may not be read; another try would not help."""
+    try:
+        yield
+    except PermissionError:
+        account = f"the account that syncs (user id {os.geteuid()})"
+        raise RefusedSourceError(
+            "source.not_permitted", f"{account} may not read {path}, or what is in it"
+        ) from None
 
 
 def check_settled(package: Path, wait_s: float) -> None:
@@ -87,10 +104,11 @@ def check_settled(package: Path, wait_s: float) -> None:
     Raises:
         NotReadyError: It changed in between, or a file of it is named as unfinished.
     """
-    before = _look(package)
-    time.sleep(wait_s)
-    if any(unfinished(name) for name, *_ in before) or _look(package) != before:
-        raise not_ready(package.name)
+    with _permitted(package):
+        before = _look(package)
+        time.sleep(wait_s)
+        if any(unfinished(name) for name, *_ in before) or _look(package) != before:
+            raise not_ready(package.name)
 
 
 def copy(package: Path, target: Path, patience: Patience) -> None:
@@ -99,16 +117,18 @@ def copy(package: Path, target: Path, patience: Patience) -> None:
     Links stay links, so that whoever opens the copy refuses them.
 
     Raises:
-        RefusedSourceError: It is larger than a package may be, or holds what is no file.
+        RefusedSourceError: It is larger than a package may be, holds what is no file, or may not
+            be read.
         RetriableSourceError: It changed meanwhile, or took too long.
     """
     deadline = time.monotonic() + patience.whole_s
-    if package.is_dir():
-        _copy_folder(package, target, patience.limits.unpacked, deadline)
-    elif package.is_file():
-        is_table = package.suffix.lower() == ".csv"
-        limit = patience.limits.unpacked if is_table else patience.limits.packed
-        _copy_file(package, target, limit, deadline)
+    with _permitted(package):
+        if package.is_dir():
+            _copy_folder(package, target, patience.limits.unpacked, deadline)
+        elif package.is_file():
+            is_table = package.suffix.lower() == ".csv"
+            limit = patience.limits.unpacked if is_table else patience.limits.packed
+            _copy_file(package, target, limit, deadline)
 
 
 def _copy_folder(folder: Path, target: Path, limit: int, deadline: float, depth: int = 0) -> int:
