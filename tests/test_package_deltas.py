@@ -185,7 +185,6 @@ def in_1_2(sourced_id: str, org: str = "s") -> str:
 
 
 ROLE_FAULTS: list[tuple[str, str, str, str]] = [
-    ("users.csv", in_1_2("u1"), "reference.missing_role", "sourcedId"),
     ("users.csv", in_1_2("u2"), "reference.target_quarantined", "sourcedId"),
     ("users.csv", in_1_2("u3", "gone"), "reference.missing_target_record", "primaryOrgSourcedId"),
     ("roles.csv", "r2,,,u2,first,teacher,,,s,", "row.invalid_enum", "roleType"),

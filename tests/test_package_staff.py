@@ -130,30 +130,45 @@ def test_role_that_is_unknown_withholds_the_person(tmp_path: Path, texts: Texts,
     extracted = opened(folder_of(with_role(texts, "stu student", role), tmp_path / "p"))
 
     assert ids(extracted) == ["ann", "bob", "cat", "dan", "stu"]
-    assert set(user(extracted, "stu")) <= {"sourcedId", "role", "status", "row", "withheld"}
+    kept = {"sourcedId", "role", "status", "row", "withheld", "flaw"}
+    assert set(user(extracted, "stu")) <= kept
     assert user(extracted, "stu")["withheld"] is True
+    assert user(extracted, "stu")["flaw"]
     assert extracted.ignored == 1
     assert "stu@example.org" not in everything(extracted)
     assert "Poe" not in everything(extracted)
 
 
-def test_user_without_any_role_is_withheld(tmp_path: Path) -> None:
-    """In 1.2 a user without a row in roles.csv may be anybody."""
+def test_user_without_any_role_stays_outside(tmp_path: Path) -> None:
+    """In 1.2 a user who is none of ours and has no role is taken for a pupil, in bulk as well."""
     texts = changed(SCHOOL_1_2, "roles.csv", "r-stu,,,stu,primary,student,,,s,\n", "")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
-    assert set(user(extracted, "stu")) == {"sourcedId", "row", "withheld"}
-    assert "Poe" not in everything(extracted)
+    assert ids(extracted) == ["ann", "bob", "cat", "dan"]
+    assert "stu" not in everything(extracted)
+    assert extracted.ignored == 2
 
 
-def test_user_of_whom_the_site_knows_is_staff(tmp_path: Path) -> None:
-    """In a delta without roles only a user whom the site has from an earlier sync is staff."""
+def test_user_of_ours_without_any_role_is_withheld(tmp_path: Path) -> None:
+    """One of ours for whom no role is left in the whole roles.csv is protected and named."""
+    texts = changed(SCHOOL_1_2, "roles.csv", "r-cat,,,cat,primary,aide,,,s,\n", "")
+
+    extracted = opened(folder_of(texts, tmp_path / "p"), known=["cat"], roles={"r-cat": "cat"})
+
+    assert set(user(extracted, "cat")) == {"sourcedId", "row", "withheld", "flaw"}
+    assert user(extracted, "cat")["flaw"] == "reference.missing_role"
+    assert "Orr" not in everything(extracted)
+
+
+def test_remembered_role_makes_a_user_staff(tmp_path: Path) -> None:
+    """In a delta without roles only a user of whom a role is remembered is staff."""
     row = SCHOOL_1_2["users.csv"].splitlines()[1].replace(",,,", ",active,2026-09-01T00:00:00Z,", 1)
     package = folder_of(as_delta(SCHOOL_1_2, users=[row]), tmp_path / "p")
 
-    assert user(opened(package, known=["ann"]), "ann")["givenName"] == "Ann"
-    assert "Ann" not in everything(opened(package))
+    assert user(opened(package, known=["ann"], roles={"r": "ann"}), "ann")["givenName"] == "Ann"
+    assert "Ann" not in everything(opened(package, known=["ann"]))
+    assert "ann" not in everything(opened(package))
 
 
 @pytest.mark.parametrize("other", ["parent", "guardian", "student", "relative"])

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("oneroster")
 
-_FILES = {
+FILES_OF_SCOPE = {
     Scope.USERS: ("orgs", "roles", "users"),
     Scope.COURSES: ("academicSessions", "orgs", "courses"),
 }
+"""Scope → the files that are opened; all of them where it is not named."""
 
 
 def _sweep(site: str) -> None:
@@ -96,7 +97,7 @@ def _read(package: Path, run: Run, kind: Kind, known: Known, sha256: str) -> Ext
         return _refused(finding)
     if kind in MAPPINGS:
         return read_mapping(package, kind, run.preferences.profile, sha256=sha256)
-    files = _FILES.get(run.scope)
+    files = FILES_OF_SCOPE.get(run.scope)
     return extract(package, run.preferences.profile, known, files=files, sha256=sha256)
 
 

@@ -127,13 +127,13 @@ def _package(run: Run, roster: Roster) -> Planned:
     bad = {name: table.num_rows for name, table in quarantined.items()}
     until = run.preferences.create_only_until
     if until is None or today > until:
-        return Planned(plan, _counts(plan, quarantined, extracted.ignored), bad=bad)
+        return Planned(plan, count_rows(plan, quarantined, extracted.ignored), bad=bad)
     plan, rest = additions_only(plan)
     withheld = None
     if not rest.is_empty():
         withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
         log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
-    return Planned(plan, _counts(plan, quarantined, extracted.ignored), withheld, bad=bad)
+    return Planned(plan, count_rows(plan, quarantined, extracted.ignored), withheld, bad=bad)
 
 
 def _report_accounts(
@@ -256,7 +256,8 @@ def _of_records(plan: Plan) -> dict[str, pa.Table]:
     return {kind: getattr(plan, kind) for kind in _CHANGES}
 
 
-def _counts(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Counts:
+def count_rows(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Counts:
+    """Return what a plan comes to, with the rows that could not be used and those of no staff."""
     counts = plan.count()
     for kind, name in (
         (counts.users, "users"),

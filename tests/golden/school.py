@@ -179,11 +179,27 @@ def zip_of(texts: Mapping[str, str | bytes], path: Path) -> Path:
 
 
 def opened(
-    package: Path, profile: str = "tolerant", *, known: Iterable[str] = (), **limits: int
+    package: Path,
+    profile: str = "tolerant",
+    *,
+    known: Iterable[str] = (),
+    roles: Mapping[str, str] | None = None,
+    enrollments: Iterable[str] = (),
+    **limits: int,
 ) -> Extracted:
-    """Take a package through the door; `known` are the users whom the site has already."""
-    users = pa.array(list(known), pa.string())
-    return extract(package, Profile(profile), Known(users=users), limits=Limits(**limits))
+    """Take a package through the door.
+
+    Args:
+        package: A zip, a folder or a lone CSV.
+        profile: How strictly it is judged.
+        known: Users whom the site has already.
+        roles: sourcedIds of remembered roles, and whose each is.
+        enrollments: sourcedIds of remembered enrollments.
+        limits: How large it may be.
+    """
+    ids = [list(values) for values in (known, roles or {}, (roles or {}).values(), enrollments)]
+    remembered = Known(*(pa.array(values, pa.string()) for values in ids))
+    return extract(package, Profile(profile), remembered, limits=Limits(**limits))
 
 
 def users_checked(folder: Path, texts: Mapping[str, str], profile: str = "tolerant") -> Checked:

@@ -118,12 +118,17 @@ def _read(
         raise RefusedError(Finding("package.lookalike", expected=expected))
     manifest = _manifest(package, headers, profile, findings)
     extracted.version, version = manifest.version, manifest.version
-    _check_present(package, manifest, findings)
+    _check_present(package, manifest, findings, known)
     extracted.modes = {
         name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
         for name in ROSTERING_FILES
     }
-    staff = Staff(version, known, delta=extracted.modes["users"] is Mode.DELTA)
+    staff = Staff(
+        version,
+        known,
+        deltas=frozenset(n for n, mode in extracted.modes.items() if mode is Mode.DELTA),
+        whole_roles=extracted.modes["roles"] is Mode.BULK,
+    )
     for name in ROSTERING_FILES:
         file = rostering_file(name, version)
         mode = extracted.modes[name]
@@ -139,6 +144,7 @@ def _read(
         )
         if name == "enrollments":
             table = staff.without_students(table)
+        table = staff.with_leavers(name, table)
         repairs = Repairs(f"{name}.csv", mode, profile)
         table = repairs.apply(table)
         findings.extend(noticed)
@@ -220,14 +226,15 @@ def _score(name: str, header: list[str], version: Version) -> int:
     return len(known & {cell.strip().lower() for cell in header})
 
 
-def _check_present(package: Package, manifest: Manifest, findings: Findings) -> None:
+def _check_present(package: Package, manifest: Manifest, findings: Findings, known: Known) -> None:
     """Refuse what can't be understood without a file that is missing; name what stays shut."""
     if not any(m is not Mode.ABSENT for m in manifest.modes.values()) and len(package.files) > 1:
         raise RefusedError(Finding("package.empty"))
     roles = manifest.modes.get("roles", Mode.ABSENT)
     users = manifest.modes.get("users", Mode.ABSENT)
-    if manifest.version is Version.V1_2 and users is Mode.BULK and roles is Mode.ABSENT:
-        expected = "roles.csv, which tells staff from students"
+    absent = users is Mode.BULK and roles is Mode.ABSENT
+    if manifest.version is Version.V1_2 and absent and not len(known.role_ids):
+        expected = "roles.csv, which tells staff from students: no roles are known from before"
         raise RefusedError(Finding("package.missing_file", file="roles.csv", expected=expected))
     for name in sorted(package.files):
         if name not in ALL_FILES[manifest.version] and name != "manifest":

@@ -1,8 +1,9 @@
 """CSV into Arrow: only the columns that are read, only the rows that are kept.
 
-The result has the canonical column names as text, blanks as null, and three columns of our own:
+The result has the canonical column names as text, blanks as null, and four columns of our own:
 `row` (line of the file), `flaw` (a finding code when the row itself is broken; its values are then
-withheld) and `withheld` (the row may not be staff, so nothing but its sourcedId was kept).
+withheld), `withheld` (the row may not be staff, so nothing but its sourcedId was kept) and `goes`
+(why the row asks for its record to go, null when it does not; `verdicts`).
 """
 
 from __future__ import annotations
@@ -31,11 +32,16 @@ if TYPE_CHECKING:
     Keep = Callable[[pa.Table], pa.Table]
 
 _BLANK = b"\r\n"
-OWN = [pa.field("row", pa.int64()), pa.field("flaw", pa.string()), pa.field("withheld", pa.bool_())]
+OWN = [
+    pa.field("row", pa.int64()),
+    pa.field("flaw", pa.string()),
+    pa.field("withheld", pa.bool_()),
+    pa.field("goes", pa.string()),
+]
 
 
 def snapshot_schema(file: File) -> pa.Schema:
-    """Return the schema of a file's snapshot: the columns read, as text, and our own three."""
+    """Return the schema of a file's snapshot: the columns read, as text, and our own."""
     return pa.schema([pa.field(c.canonical, pa.string()) for c in file.read_columns] + OWN)
 
 
@@ -148,7 +154,7 @@ def _withhold_flawed(table: pa.Table) -> pa.Table:
         return table
     flawed = pc.is_valid(table["flaw"])
     for index, name in enumerate(table.column_names):
-        if name not in {"sourcedId", "row", "flaw", "withheld"}:
+        if name not in {"sourcedId", *(own.name for own in OWN)}:
             hidden = pc.if_else(flawed, pa.scalar(None, pa.string()), table[name])
             table = table.set_column(index, name, hidden)
     return table

@@ -1,7 +1,8 @@
 """Staff only: students, parents, guardians and relatives never get past the door.
 
-A row whose role can't be read may be a student's: of such a row only the sourcedId, the role and
-when it was modified are kept (`withheld`), so that it can be reported and its record protected.
+What becomes of a row is decided by one table (`verdicts`), in bulk as in a delta. Of a row that
+may be a pupil's only the sourcedId, the role and when it was modified are kept (`withheld`), so
+that it can be reported and its record protected; such a row has a flaw and is never valid.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ import pyarrow.compute as pc
 
 from oneroster_sync.package.reading import OWN
 from oneroster_sync.package.repairs import role_is
+from oneroster_sync.package.verdicts import MARKED, NO_STAFF, Verdict, Who, is_marked, judge
 from oneroster_sync.spec import STAFF_ROLES, Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NONE = pa.array([], pa.string())
-_KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status", "dateLastModified"} | {f.name for f in OWN}
+_OWN_NAMES = {f.name for f in OWN}
+_KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status", "dateLastModified"} | _OWN_NAMES
+_KEPT_WHEN_GOING = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,13 @@ class Known:
         users: sourcedIds.
         role_ids: sourcedIds of role rows.
         role_users: Whose role each of `role_ids` is.
+        enrollments: sourcedIds of enrollments of staff.
     """
 
     users: pa.Array = field(default_factory=lambda: _NONE)
     role_ids: pa.Array = field(default_factory=lambda: _NONE)
     role_users: pa.Array = field(default_factory=lambda: _NONE)
+    enrollments: pa.Array = field(default_factory=lambda: _NONE)
 
 
 @dataclass(slots=True)
@@ -45,70 +51,163 @@ class Staff:
     Attributes:
         version: From 1.2 on, roles stand in roles.csv.
         known: What the site has from earlier syncs.
-        delta: Whether users.csv holds changes only, so that a user without roles may be anybody.
+        deltas: Names of the files that hold changes only.
+        whole_roles: Whether roles.csv is bulk: then no role counts that it does not name.
         ignored: How many rows of users.csv were not staff.
     """
 
     version: Version
     known: Known
-    delta: bool = False
+    deltas: frozenset[str] = frozenset()
+    whole_roles: bool = False
     ignored: int = 0
     _staff: list[pa.Array] = field(default_factory=list)
-    _unclear: list[pa.Array] = field(default_factory=list)
+    _unread: list[pa.Array] = field(default_factory=list)
     _others: list[pa.Array] = field(default_factory=list)
+    _named_roles: list[pa.Array] = field(default_factory=list)
     _dropped: list[pa.Array] = field(default_factory=list)
     _kept: list[pa.Array] = field(default_factory=list)
+    _leavers: dict[str, list[pa.Table]] = field(default_factory=dict)
     _never_staff: pa.Array | None = None
+    _remembered: pa.Array | None = None
     _lost_role: bool = False
 
     def keep_roles(self, table: pa.Table) -> pa.Table:
-        """Keep the role rows of staff, and those whose role can't be read.
+        """Keep the role rows of staff, those that go, and those whose role can't be read.
 
         A broken row is that of the user who had a role of its sourcedId before.
         """
         table = self._with_known_users(table)
-        dropped = _is_no_staff(table["role"])
-        self._others.append(_ids(table["userSourcedId"].filter(dropped)))
-        kept = table.filter(pc.invert(dropped))
-        sound = pc.or_(role_is(kept["role"], STAFF_ROLES), pc.is_valid(kept["flaw"]))
-        self._staff.append(_ids(kept["userSourcedId"].filter(sound)))
-        self._unclear.append(_ids(kept["userSourcedId"].filter(pc.invert(sound))))
-        return kept
+        who = _who_by_role(table)
+        found = self._judge("roles", table, who, self.known.role_ids)
+        for verdict, users in (
+            (Verdict.COMES, self._staff),
+            (Verdict.UNREADABLE, self._unread),
+            (Verdict.PUPIL, self._others),
+        ):
+            users.append(_ids(table["userSourcedId"].filter(found[verdict])))
+        leaving = pc.and_(found[Verdict.GOES], who[Who.PUPIL])
+        self._others.append(_ids(table["userSourcedId"].filter(leaving)))
+        self._named_roles.append(_ids(table["sourcedId"]))
+        return self._kept_of("roles", table, found, who[Who.PUPIL])
 
     def keep_users(self, table: pa.Table) -> pa.Table:
-        """Keep the rows of staff; withhold those of whom nothing is known."""
-        if self.version is Version.V1_2:
-            ids = table["sourcedId"]
-            staff = pc.is_in(ids, _joined(self._staff))
-            known = pc.is_in(ids, self.known.users)
-            unread = pc.is_in(ids, _joined(self._unclear))
-            others = _is_among(ids, _joined(self._others))
-            if self.delta:
-                others = pc.or_(others, pc.invert(known))
-            dropped = pc.and_(others, pc.invert(pc.or_(staff, unread)))
-            if self._lost_role:
-                dropped = pc.and_(dropped, pc.invert(known))
-            seen = pc.or_(staff, pc.and_(known, pc.invert(unread))) if self.delta else staff
-            unclear = pc.invert(pc.or_(seen, dropped))
-        else:
-            dropped = _is_no_staff(table["role"])
-            unclear = pc.invert(role_is(table["role"], STAFF_ROLES))
-            dropped = pc.and_(dropped, pc.is_null(table["flaw"]))
-        self.ignored += pc.sum(dropped).as_py() or 0
-        self._dropped.append(_ids(table["sourcedId"].filter(dropped)))
-        kept = _withhold(table, unclear).filter(pc.invert(dropped))
+        """Keep the rows of staff and those that go; withhold those of whom nothing is known."""
+        who = self._who_in_roles(table) if self.version is Version.V1_2 else _who_by_role(table)
+        found = self._judge("users", table, who, self.known.users)
+        if self._lost_role:
+            # A role row of nobody knows whom may be the one that makes a known person staff.
+            known = pc.is_in(table["sourcedId"], self.known.users)
+            pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], who[Who.PUPIL]))
+            unclear = pc.and_(pupils, known)
+            for verdict in (Verdict.PUPIL, Verdict.GOES):
+                found[verdict] = pc.and_not(found[verdict], unclear)
+            found[Verdict.UNREADABLE] = pc.or_(found[Verdict.UNREADABLE], unclear)
+        pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], who[Who.PUPIL]))
+        not_staff = pc.and_(pupils, pc.or_(who[Who.PUPIL], who[Who.NOBODY]))
+        self.ignored += pc.sum(not_staff).as_py() or 0
+        self._dropped.append(_ids(table["sourcedId"].filter(pupils)))
+        table = _hide(table, found[Verdict.GOES], _KEPT_WHEN_GOING)
+        table = self._withhold(table, found[Verdict.UNREADABLE], who)
+        kept = self._kept_of("users", table, found, who[Who.PUPIL])
         self._kept.append(_ids(kept["sourcedId"]))
         return kept
 
     def keep_enrollments(self, table: pa.Table) -> pa.Table:
-        """Keep the enrollments in a role of staff, and those whose role can't be read."""
-        flawed = pc.is_valid(table["flaw"])
-        return table.filter(pc.or_(pc.invert(_is_no_staff(table["role"])), flawed))
+        """Keep the enrollments in a role of staff, those that go, and those that can't be read."""
+        who = _who_by_role(table)
+        found = self._judge("enrollments", table, who, self.known.enrollments)
+        return self._kept_of("enrollments", table, found, who[Who.PUPIL])
 
     def without_students(self, table: pa.Table) -> pa.Table:
         """Drop what is left of enrollments.csv of those who turned out to be no staff."""
         theirs = _is_among(table["userSourcedId"], self.dropped)
-        return table.filter(pc.invert(pc.and_(theirs, pc.is_null(table["flaw"]))))
+        theirs = pc.and_(theirs, pc.is_null(table["flaw"]))
+        if not pc.any(theirs).as_py():
+            return table
+        who = {Who.PUPIL: theirs, Who.STAFF: pc.invert(theirs)}
+        found = self._judge("enrollments", table, who, self.known.enrollments)
+        found[Verdict.COMES] = pc.invert(theirs)
+        return self._kept_of("enrollments", table, found, theirs)
+
+    def with_leavers(self, name: str, table: pa.Table) -> pa.Table:
+        """Add the rows of ours that go by their role, unless another row of the file keeps them.
+
+        A teacher who is a parent may have a row for each; so it is known at the end of the file.
+        """
+        parts = self._leavers.pop(name, [])
+        if not parts:
+            return table
+        rows = pa.concat_tables(parts)
+        rows = rows.filter(pc.invert(pc.is_in(rows["sourcedId"], _ids(table["sourcedId"]))))
+        first = pc.index_in(pc.unique(rows["sourcedId"]), rows["sourcedId"].combine_chunks())
+        leavers = rows.take(first).cast(table.schema)
+        return pa.concat_tables([table, leavers]).replace_schema_metadata(table.schema.metadata)
+
+    def _judge(
+        self,
+        name: str,
+        table: pa.Table,
+        who: dict[Who, pa.ChunkedArray],
+        known: pa.Array,
+    ) -> dict[Verdict, pa.ChunkedArray]:
+        marked = is_marked(table, self.version)
+        ours = pc.is_in(table["sourcedId"], known)
+        return judge(who, marked=marked, ours=ours, delta=name in self.deltas)
+
+    def _kept_of(
+        self,
+        name: str,
+        table: pa.Table,
+        found: dict[Verdict, pa.ChunkedArray],
+        by_role: pa.ChunkedArray,
+    ) -> pa.Table:
+        """Return the rows that are kept; those that go by their role wait for the file's end."""
+        leaving = pc.and_(found[Verdict.GOES], by_role)
+        marked = pc.and_not(found[Verdict.GOES], by_role)
+        goes = pc.if_else(marked, pa.scalar(MARKED), table["goes"])
+        table = _put(table, "goes", pc.if_else(leaving, pa.scalar(NO_STAFF), goes))
+        if pc.any(leaving).as_py():
+            leavers = _hide(table, leaving, _KEPT_WHEN_GOING).filter(leaving)
+            self._leavers.setdefault(name, []).append(leavers)
+        return table.filter(pc.invert(pc.or_(found[Verdict.PUPIL], leaving)))
+
+    def _who_in_roles(self, table: pa.Table) -> dict[Who, pa.ChunkedArray]:
+        """Tell who each user of 1.2 is by the package's roles and those that are remembered."""
+        ids = table["sourcedId"]
+        staff = pc.is_in(ids, _joined(self._staff))
+        if not self.whole_roles:
+            staff = pc.or_(staff, pc.is_in(ids, self.remembered))
+        # A row without a sourcedId may be anybody's.
+        unread = pc.or_(pc.is_null(ids), pc.is_in(ids, _joined(self._unread)))
+        others = _is_among(ids, _joined(self._others))
+        found = {Who.STAFF: staff, Who.UNREAD: unread, Who.PUPIL: others}
+        return _first_of(found, otherwise=Who.NOBODY)
+
+    @property
+    def remembered(self) -> pa.Array:
+        """Return the users with a role that an earlier package brought and this one leaves."""
+        if self._remembered is None:
+            named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
+            self._remembered = self.known.role_users.filter(pc.invert(named)).drop_null()
+        return self._remembered
+
+    def _withhold(
+        self, table: pa.Table, rows: pa.ChunkedArray, who: dict[Who, pa.ChunkedArray]
+    ) -> pa.Table:
+        """Blank rows that may be a pupil's, and note why they are of no use."""
+        if not pc.any(rows).as_py():
+            return table
+        if self.version is Version.V1_2:
+            unread = pc.and_(rows, who[Who.UNREAD])
+            why = pc.if_else(unread, "reference.target_quarantined", "reference.missing_role")
+        else:
+            blank = pc.is_null(table["role"])
+            why = pc.if_else(blank, "row.missing_required_value", "row.invalid_enum")
+        noted = pc.and_(rows, pc.is_null(table["flaw"]))
+        table = _put(table, "flaw", pc.if_else(noted, why, table["flaw"]))
+        table = _hide(table, rows, _KEPT_WHEN_WITHHELD)
+        return _put(table, "withheld", pc.or_(table["withheld"], rows))
 
     def _with_known_users(self, table: pa.Table) -> pa.Table:
         if table["flaw"].null_count == table.num_rows:
@@ -117,7 +216,7 @@ class Staff:
         users = pc.coalesce(table["userSourcedId"], pc.take(self.known.role_users, at))
         lost = pc.and_(pc.is_valid(table["flaw"]), pc.is_null(users))
         self._lost_role = self._lost_role or bool(pc.any(lost).as_py())
-        return table.set_column(table.column_names.index("userSourcedId"), "userSourcedId", users)
+        return _put(table, "userSourcedId", users)
 
     @property
     def dropped(self) -> pa.Array:
@@ -149,9 +248,30 @@ def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:
     return rows
 
 
-def _is_no_staff(roles: pa.ChunkedArray) -> pa.ChunkedArray:
-    extended = pc.fill_null(pc.starts_with(roles, "ext:"), False)
-    return pc.or_(role_is(roles), extended)
+def _who_by_role(table: pa.Table) -> dict[Who, pa.ChunkedArray]:
+    """Tell who each row is of by its own role; of a broken row that can't be told."""
+    role, broken = table["role"], pc.is_valid(table["flaw"])
+    extended = pc.fill_null(pc.starts_with(role, "ext:"), False)
+    return _first_of(
+        {
+            Who.UNREAD: broken,
+            Who.PUPIL: pc.or_(role_is(role), extended),
+            Who.STAFF: role_is(role, STAFF_ROLES),
+        },
+        otherwise=Who.UNREAD,
+    )
+
+
+def _first_of(found: dict[Who, pa.ChunkedArray], *, otherwise: Who) -> dict[Who, pa.ChunkedArray]:
+    """Return for each answer the rows of which it is the first that is true."""
+    answers: dict[Who, pa.ChunkedArray] = {}
+    taken = pa.scalar(False)
+    for who, rows in found.items():
+        answers[who] = pc.and_not(rows, taken)
+        taken = pc.or_(taken, rows)
+    left = pc.invert(taken)
+    answers[otherwise] = pc.or_(answers.get(otherwise, pa.scalar(False)), left)
+    return {who: answers.get(who, pc.and_(left, False)) for who in Who}
 
 
 def _is_among(values: pa.ChunkedArray, many: pa.Array) -> pa.ChunkedArray:
@@ -160,15 +280,19 @@ def _is_among(values: pa.ChunkedArray, many: pa.Array) -> pa.ChunkedArray:
     return pc.is_in(values, found)
 
 
-def _withhold(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
+def _hide(table: pa.Table, rows: pa.ChunkedArray, kept: set[str]) -> pa.Table:
+    """Blank all values of some rows but those of the columns that are kept."""
     if not pc.any(rows).as_py():
         return table
-    for index, name in enumerate(table.column_names):
-        if name not in _KEPT_WHEN_WITHHELD:
+    for name in table.column_names:
+        if name not in kept:
             hidden = pc.if_else(rows, pa.scalar(None, table[name].type), table[name])
-            table = table.set_column(index, name, hidden)
-    withheld = pc.or_(table["withheld"], rows)
-    return table.set_column(table.column_names.index("withheld"), "withheld", withheld)
+            table = _put(table, name, hidden)
+    return table
+
+
+def _put(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
 
 
 def _ids(values: pa.ChunkedArray) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -9,8 +10,10 @@ import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.verdicts import MARKED, is_disabled, is_going, with_goes
 from oneroster_sync.plan.assignments import assignment_changes
 from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins, with_known_logins
+from oneroster_sync.plan.compare import put
 from oneroster_sync.plan.courses import course_changes
 from oneroster_sync.plan.definition import Plan
 from oneroster_sync.plan.fields import (
@@ -21,8 +24,8 @@ from oneroster_sync.plan.fields import (
     link_schema,
 )
 from oneroster_sync.plan.links import (
-    GOING,
     Link,
+    going,
     is_unclear,
     link_changes,
     merge_link,
@@ -32,7 +35,12 @@ from oneroster_sync.plan.links import (
 from oneroster_sync.plan.modified import moments_of
 from oneroster_sync.plan.rekeys import propose_rekeys, with_rekeys
 from oneroster_sync.plan.terms import pairs_that_ended, with_ends
-from oneroster_sync.plan.users import desired_users, user_changes, with_new_roles
+from oneroster_sync.plan.users import (
+    desired_users,
+    user_changes,
+    users_of_new_roles,
+    with_new_roles,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -52,6 +60,7 @@ _NO_USERS = pa.table(
         "familyName": pa.array([], pa.string()),
         "email": pa.array([], pa.string()),
         "login": pa.array([], pa.string()),
+        "goes": pa.array([], pa.string()),
         "row": pa.array([], pa.int64()),
     }
 )
@@ -81,13 +90,18 @@ def build_plan(
         The plan; the quarantined rows, more of them where a row's login belongs to somebody else;
         and the findings about those.
     """
-    good, bad, findings = dict(valid), dict(quarantined), Findings()
+    good = {name: with_goes(table) for name, table in valid.items()}
+    bad = {name: with_goes(table) for name, table in quarantined.items()}
+    findings = Findings()
     rekeys = propose_rekeys(good, bad, modes, roster, preferences.guards.sourced_ids)
     before, roster = roster, rekeys.applied_to(roster)
     if "users" in good:
         good["users"] = with_known_logins(good["users"], bad["users"], roster.users)
-    _settle_claims(good, bad, modes, roster, findings, adopt=preferences.adopt_accounts)
+    moved = _users_of_new_roles(good, bad, modes, roster)
+    _settle_claims(good, bad, modes, roster, findings, moved, adopt=preferences.adopt_accounts)
     _note_unclear(bad, findings)
+    if modes["enrollments"] is Mode.BULK:
+        good["enrollments"] = _with_those_that_hang(good)
     links = {
         name: merge_link(name, roster.links[name], good[name], bad, modes[name])
         for name in LINK_FIELDS
@@ -110,12 +124,12 @@ def build_plan(
         links["enrollments"] = enrollments
     users = change_schema(USER_FIELDS).empty_table()
     if "users" in good:
-        users = _users(good, bad, modes, merged, roster, preferences)
+        users = _users(good, bad, modes, merged, roster, preferences, moved.users)
         users = with_rekeys(USER_FIELDS, users, rekeys.users, before.users, good["users"])
         _note_admin(good, bad, modes, roster, findings)
-    elif "roles" in good and modes["roles"] is Mode.DELTA:
-        nobody = {"users": _NO_USERS, "roles": good["roles"]}
-        users = _users(nobody, {"users": _NO_USERS}, modes, merged, roster, preferences)
+    elif "roles" in good:
+        nobody = {"users": _NO_USERS}
+        users = _users(nobody, nobody, modes, merged, roster, preferences, moved.users)
     courses = change_schema(COURSE_FIELDS).empty_table()
     if "courses" in good:
         courses = course_changes(good["courses"], bad["courses"], modes["courses"], roster)
@@ -132,14 +146,14 @@ def build_plan(
         today=today,
         ended=pairs_that_ended(roster, today) if preferences.expire_ended_terms else None,
     )
-    moved: dict[str, pa.Table] = {}
+    remembered_anew: dict[str, pa.Table] = {}
     for name in merged if rekeys else links:
-        moved |= link_changes(name, before.links[name], merged[name])
+        remembered_anew |= link_changes(name, before.links[name], merged[name])
     present = {name: table["sourced_id"] for name, table in merged.items()}
     present |= {"users": users["after_sourced_id"], "courses": courses["after_sourced_id"]}
     ids = {name: column.drop_null().combine_chunks() for name, column in present.items()}
-    moved |= moments_of(good, modes, roster, ids)
-    plan = Plan(roster.site, roster.version, users, courses, assignments, moved)
+    remembered_anew |= moments_of(good, modes, roster, ids)
+    plan = Plan(roster.site, roster.version, users, courses, assignments, remembered_anew)
     return plan, bad, findings
 
 
@@ -150,14 +164,13 @@ def _users(
     merged: Mapping[str, pa.Table],
     roster: Roster,
     preferences: Preferences,
+    moved: pa.Array,
 ) -> pa.Table:
     by_roles = "role" not in good["users"].column_names
     roles = merged["roles"] if by_roles else None
     desired = desired_users(staying(good["users"]), roles, roster.users)
-    if roles is not None and "roles" in good and modes["roles"] is Mode.DELTA:
-        moved = pc.unique(good["roles"]["userSourcedId"].drop_null().combine_chunks())
-        named = [t["sourcedId"].combine_chunks() for t in (good["users"], bad["users"])]
-        desired = with_new_roles(desired, roles, moved, pa.concat_arrays(named), roster.users)
+    if roles is not None and len(moved):
+        desired = with_new_roles(desired, moved, roles, roster.users)
     return user_changes(
         desired,
         good["users"],
@@ -168,19 +181,69 @@ def _users(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _NewRoles:
+    """Users whose roles change although their own rows are not in the package.
+
+    Attributes:
+        users: Their sourcedIds.
+        none_left: Of those who lose the last role, and are deactivated for that.
+    """
+
+    users: pa.Array
+    none_left: pa.Array
+
+
+def _users_of_new_roles(
+    good: Mapping[str, pa.Table],
+    bad: Mapping[str, pa.Table],
+    modes: Mapping[str, Mode],
+    roster: Roster,
+) -> _NewRoles:
+    """Return whom new roles reach; of a bulk users.csv everybody is named or absent."""
+    nobody = pa.array([], pa.string())
+    if "roles" not in good or modes["users"] is Mode.BULK:
+        return _NewRoles(nobody, nobody)
+    before = roster.links["roles"]
+    after = merge_link("roles", before, good["roles"], bad, modes["roles"]).all()
+    named = [t["users"]["sourcedId"].combine_chunks() for t in (good, bad) if "users" in t]
+    users = users_of_new_roles(before, after, bad["roles"], pa.concat_arrays([nobody, *named]))
+    left = pc.is_in(users, after["user_sourced_id"].combine_chunks())
+    return _NewRoles(users, users.filter(pc.invert(left)))
+
+
+def _with_those_that_hang(good: Mapping[str, pa.Table]) -> pa.Table:
+    """Let the enrollments of a bulk file go whose user or class goes by a row of its own."""
+    rows = good["enrollments"]
+    hanging = pa.repeat(False, rows.num_rows)
+    for name, column in (("users", "userSourcedId"), ("classes", "classSourcedId")):
+        if name in good:
+            gone = going(good[name])["sourcedId"].combine_chunks()
+            hanging = pc.or_(hanging, pc.is_in(rows[column], gone))
+    return put(rows, "goes", pc.if_else(hanging, pa.scalar(MARKED), rows["goes"]))
+
+
 def _settle_claims(
     good: dict[str, pa.Table],
     bad: dict[str, pa.Table],
     modes: Mapping[str, Mode],
     roster: Roster,
     findings: Findings,
+    moved: _NewRoles,
     *,
     adopt: bool,
 ) -> None:
     """Quarantine rows whose login somebody else keeps, and the enrollments that hang from them."""
     if "users" not in good:
         return
-    refused = taken_logins(good["users"], bad["users"], modes["users"], roster, adopt=adopt)
+    refused = taken_logins(
+        good["users"],
+        bad["users"],
+        modes["users"],
+        roster,
+        without_role=moved.none_left,
+        adopt=adopt,
+    )
     if not len(refused):
         return
     rows = quarantine(good, bad, "users", pc.is_in(good["users"]["sourcedId"], refused))
@@ -228,11 +291,9 @@ def _note_admin(
     if not len(admin) or admin[0].as_py() is None:
         return
     rows = good["users"]
-    going = pc.is_in(rows["status"], GOING)
-    if "enabledUser" in rows.column_names:
-        going = pc.or_(going, pc.fill_null(pc.equal(rows["enabledUser"], "false"), False))
+    ends = pc.or_(is_going(rows), is_disabled(rows))
     of_admin = pc.fill_null(pc.equal(rows["sourcedId"], admin[0]), False)
-    leaves = pc.any(pc.and_(of_admin, going)).as_py()
+    leaves = pc.any(pc.and_(of_admin, ends)).as_py()
     broken = pc.any(pc.equal(bad["users"]["sourcedId"], admin[0])).as_py()
     absent = modes["users"] is Mode.BULK and not pc.any(of_admin).as_py() and not broken
     if leaves or absent:

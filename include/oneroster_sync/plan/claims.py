@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings import Severity
-from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.verdicts import claims_login, is_disabled, is_going
 from oneroster_sync.plan.compare import positions, put
-from oneroster_sync.plan.links import GOING, is_unclear
+from oneroster_sync.plan.links import leaving
 
 if TYPE_CHECKING:
+    from oneroster_sync.package.manifest import Mode
     from oneroster_sync.plan.roster import Roster
 
 
@@ -32,15 +33,42 @@ def with_known_logins(rows: pa.Table, quarantined: pa.Table, stored: pa.Table) -
         stored: The site's users.
     """
     before = stored.take(positions(rows["sourcedId"], stored["sourced_id"]))
-    claimed = pa.concat_arrays([t["login"].combine_chunks() for t in (rows, quarantined)])
-    kept = pc.and_(pc.is_null(rows["login"]), pc.invert(pc.is_in(before["login"], claimed)))
+    claimed = pa.concat_arrays([claimed_logins(t) for t in (rows, quarantined)])
+    # Who is disabled holds no login, so theirs may stand beside that of another row.
+    free = pc.or_(pc.invert(pc.is_in(before["login"], claimed)), is_disabled(rows))
+    kept = pc.and_(pc.is_null(rows["login"]), free)
     for name in ("email", "login"):
         rows = put(rows, name, pc.if_else(kept, before[name], rows[name]))
     return rows
 
 
+def claimed_logins(rows: pa.Table) -> pa.Array:
+    """Return the logins that rows of users.csv claim."""
+    return rows["login"].filter(claims_login(rows)).combine_chunks()
+
+
+def recognisable(rows: pa.Table) -> pa.Table:
+    """Return the rows whose login may tell who they are: of one login, one row.
+
+    A disabled row claims nothing; it is recognised only where no other row has its login.
+    """
+    rows = rows.filter(pc.and_(pc.is_valid(rows["login"]), pc.invert(is_going(rows))))
+    claims = claims_login(rows)
+    claimed = rows["login"].filter(claims).combine_chunks()
+    counts = pc.value_counts(rows["login"].combine_chunks())
+    once = counts.field("values").filter(pc.equal(counts.field("counts"), 1))
+    alone = pc.and_not(pc.is_in(rows["login"], once), pc.is_in(rows["login"], claimed))
+    return rows.filter(pc.or_(claims, alone))
+
+
 def taken_logins(
-    valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster, *, adopt: bool = False
+    valid: pa.Table,
+    quarantined: pa.Table,
+    mode: Mode,
+    roster: Roster,
+    *,
+    without_role: pa.Array | None = None,
+    adopt: bool = False,
 ) -> pa.Array:
     """Return the sourcedIds of rows whose login somebody else keeps.
 
@@ -52,24 +80,23 @@ def taken_logins(
         quarantined: Rows with errors.
         mode: How users.csv counts.
         roster: What the site holds.
+        without_role: sourcedIds of users who lose their last role, and with it their login.
         adopt: Whether accounts that are only linked follow their rows from now on.
     """
     stored = roster.users
     active = pc.equal(stored["status"], "active")
     mine = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))
-    named = pa.concat_arrays([t["sourcedId"].combine_chunks() for t in (valid, quarantined)])
-    going = valid.filter(pc.is_in(valid["status"], GOING))["sourcedId"].combine_chunks()
-    absent = pc.and_(
-        pc.is_valid(stored["sourced_id"]), pc.invert(pc.is_in(stored["sourced_id"], named))
-    )
-    leaving = pc.is_in(stored["sourced_id"], going)
-    if mode is Mode.BULK and not pc.any(is_unclear("users", quarantined)).as_py():
-        leaving = pc.or_(leaving, absent)
-    keeps = pc.and_(active, pc.invert(pc.and_(mine, leaving)))
+    marked, absent = leaving("users", stored, valid, quarantined, mode)
+    disabled = valid.filter(is_disabled(valid))["sourcedId"].combine_chunks()
+    if without_role is not None:
+        disabled = pa.concat_arrays([disabled, without_role])
+    marked = pc.or_(marked, pc.is_in(stored["sourced_id"], disabled))
+    leaves = pc.or_(marked, absent)
+    keeps = pc.and_(active, pc.invert(pc.and_(mine, leaves)))
     if adopt:
         others = pc.and_(
             pc.not_equal(stored["id"], roster.credited_admin),
-            pc.invert(pc.is_in(stored["sourced_id"], going)),
+            pc.invert(marked),
         )
         mine = pc.or_(mine, others)
     refused = pa.array([], pa.string())
@@ -77,6 +104,8 @@ def taken_logins(
         trusted = valid.filter(pc.invert(pc.is_in(valid["sourcedId"], refused)))
         moved = pc.and_(mine, pc.is_in(stored["sourced_id"], trusted["sourcedId"].combine_chunks()))
         holders = stored.filter(pc.and_(keeps, pc.invert(moved)))
+        # A row without a login lets go of the one that its user had, and claims none.
+        trusted = trusted.filter(claims_login(trusted))
         at = positions(trusted["login"], holders["login"])
         holder = holders["sourced_id"].take(at)
         own = pc.fill_null(pc.equal(holder, trusted["sourcedId"]), False)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ABSENT = "absent from the file"
 MARKED = "marked to be deleted"
+NO_STAFF = "the role is no longer one of staff"
+NO_ROLE = "no role of staff is left"
 DISABLED = "enabledUser is false"
 PRESENT = "in the package"
 

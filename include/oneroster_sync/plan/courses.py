@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.compare import (
     ABSENT,
     MARKED,
@@ -19,9 +18,10 @@ from oneroster_sync.plan.compare import (
     row_of,
 )
 from oneroster_sync.plan.fields import COURSE_FIELDS, change_schema
-from oneroster_sync.plan.links import going, is_unclear, staying
+from oneroster_sync.plan.links import going, leaving, staying
 
 if TYPE_CHECKING:
+    from oneroster_sync.package.manifest import Mode
     from oneroster_sync.plan.roster import Roster
 
 _COLUMNS = {
@@ -81,15 +81,10 @@ def _matched(rows: pa.Table, before: pa.Table) -> pa.Table:
 
 def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, stored: pa.Table) -> pa.Table:
     ours = pc.and_(stored["managed"], pc.equal(stored["status"], "active"))
-    marked = pc.is_in(stored["sourced_id"], going(valid)["sourcedId"].combine_chunks())
-    leaving = pc.and_(ours, marked)
-    if mode is Mode.BULK and not pc.any(is_unclear("courses", quarantined)).as_py():
-        named = [t["sourcedId"].combine_chunks() for t in (valid, quarantined)]
-        absent = pc.invert(pc.is_in(stored["sourced_id"], pa.concat_arrays(named)))
-        known = pc.is_valid(stored["sourced_id"])
-        leaving = pc.or_(leaving, pc.and_(pc.and_(ours, known), absent))
-    before = stored.filter(leaving)
-    reason = pc.if_else(marked.filter(leaving), MARKED, ABSENT)
+    marked, absent = leaving("courses", stored, valid, quarantined, mode)
+    leaves = pc.and_(ours, pc.or_(marked, absent))
+    before = stored.filter(leaves)
+    reason = pc.if_else(marked.filter(leaves), MARKED, ABSENT)
     after = {"status": pa.repeat("removed", before.num_rows)}
     row = row_of(going(valid), before["sourced_id"])
     return changes(COURSE_FIELDS, before, after, "remove", reason, row)

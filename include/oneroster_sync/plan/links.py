@@ -13,24 +13,51 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.verdicts import is_going
 from oneroster_sync.plan.compare import differs, in_order, positions, put
 from oneroster_sync.plan.fields import LINK_FIELDS, link_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GOING = pa.array(["tobedeleted", "inactive"])
-"""Statuses of rows that ask for their record to go."""
-
 
 def staying(table: pa.Table) -> pa.Table:
     """Return the rows whose records are to be there."""
-    return table.filter(pc.invert(pc.is_in(table["status"], GOING)))
+    return table.filter(pc.invert(is_going(table)))
 
 
 def going(table: pa.Table) -> pa.Table:
     """Return the rows whose records are to go."""
-    return table.filter(pc.is_in(table["status"], GOING))
+    return table.filter(is_going(table))
+
+
+def leaving(
+    name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Tell which users or courses a file takes away: by a row that goes, and by their absence.
+
+    Nobody is absent while a row with an error may be theirs: one that names them, one of users
+    under an unknown sourcedId that has their login, or one that names nobody at all.
+
+    Args:
+        name: users or courses.
+        stored: The site's records.
+        valid: Rows of the file that are used.
+        quarantined: Rows with errors.
+        mode: How the file counts.
+    """
+    marked = pc.is_in(stored["sourced_id"], going(valid)["sourcedId"].combine_chunks())
+    marked = pc.and_(marked, pc.is_valid(stored["sourced_id"]))
+    if mode is not Mode.BULK or pc.any(is_unclear(name, quarantined)).as_py():
+        return marked, pc.and_(marked, False)
+    named = pa.concat_arrays([t["sourcedId"].combine_chunks() for t in (valid, quarantined)])
+    present = pc.is_in(stored["sourced_id"], named)
+    if name == "users":
+        known = pc.is_in(quarantined["sourcedId"], _of_stored(stored))
+        logins = quarantined.filter(pc.invert(known))["login"].drop_null().combine_chunks()
+        present = pc.or_(present, pc.is_in(stored["login"], logins))
+    absent = pc.and_(pc.is_valid(stored["sourced_id"]), pc.invert(present))
+    return marked, absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +226,10 @@ def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Arra
 
 def _ids(table: pa.Table) -> pa.Array:
     return table["sourcedId"].drop_null().combine_chunks()
+
+
+def _of_stored(table: pa.Table) -> pa.Array:
+    return table["sourced_id"].drop_null().combine_chunks()
 
 
 def is_unclear(name: str, quarantined: pa.Table) -> pa.ChunkedArray:

@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.plan.claims import recognisable
 from oneroster_sync.plan.compare import changes, in_order, positions, put, row_of
-from oneroster_sync.plan.links import going, is_unclear, staying
+from oneroster_sync.plan.links import is_unclear, leaving, staying
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,12 +141,11 @@ def _users(
     stored = roster.users
     known = pc.and_(pc.is_valid(stored["sourced_id"]), pc.equal(stored["status"], "active"))
     known = pc.and_(known, pc.not_equal(stored["id"], roster.credited_admin))
-    leaving = stored.filter(pc.and_(known, _leaves(stored, valid, quarantined, mode)))
-    rows = staying(valid)
+    left = stored.filter(pc.and_(known, _leaves("users", stored, valid, quarantined, mode)))
+    rows = recognisable(valid)
     coming = rows.filter(pc.invert(pc.is_in(rows["sourcedId"], _ids(stored))))
-    coming = coming.filter(pc.is_valid(coming["login"]))
-    at = positions(coming["login"], leaving["login"])
-    coming, before = coming.filter(pc.is_valid(at)), leaving.take(at.drop_null())
+    at = positions(coming["login"], left["login"])
+    coming, before = coming.filter(pc.is_valid(at)), left.take(at.drop_null())
     same = pc.or_(
         _agree(coming["givenName"], before["given_name"]),
         _agree(coming["familyName"], before["family_name"]),
@@ -158,10 +158,10 @@ def _users(
 def _courses(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Table:
     stored = roster.courses
     ours = pc.and_(stored["managed"], pc.equal(stored["status"], "active"))
-    leaving = stored.filter(pc.and_(ours, _leaves(stored, valid, quarantined, Mode.BULK)))
+    left = stored.filter(pc.and_(ours, _leaves("courses", stored, valid, quarantined, Mode.BULK)))
     rows = staying(valid)
     coming = rows.filter(pc.invert(pc.is_in(rows["sourcedId"], _ids(stored))))
-    old = _once(_pair(leaving["course_code"], leaving["title"]), leaving["sourced_id"])
+    old = _once(_pair(left["course_code"], left["title"]), left["sourced_id"])
     new = _once(_pair(coming["courseCode"], coming["title"]), coming["sourcedId"])
     at = positions(new["key"], old["key"])
     return _table(old["sourced_id"].take(at.drop_null()), new["sourced_id"].filter(pc.is_valid(at)))
@@ -175,14 +175,11 @@ def is_beyond(found: int, of: int, limit: Limit) -> bool:
 
 
 def _leaves(
-    stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
+    name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
 ) -> pa.ChunkedArray:
-    """Tell which records a file takes away: by their absence or by a mark."""
-    leaves = pc.is_in(stored["sourced_id"], _column(going(valid)))
-    if mode is Mode.BULK:
-        named = pa.concat_arrays([_column(valid), _column(quarantined)])
-        leaves = pc.or_(leaves, pc.invert(pc.is_in(stored["sourced_id"], named)))
-    return leaves
+    """Tell which records a file takes away: by their absence or by a row that goes."""
+    marked, absent = leaving(name, stored, valid, quarantined, mode)
+    return pc.or_(marked, absent)
 
 
 def _once(keys: pa.ChunkedArray, ids: pa.ChunkedArray) -> pa.Table:
@@ -218,7 +215,3 @@ def _is_unclear(quarantined: Mapping[str, pa.Table], name: str) -> bool:
 
 def _ids(stored: pa.Table) -> pa.Array:
     return stored["sourced_id"].drop_null().combine_chunks()
-
-
-def _column(rows: pa.Table) -> pa.Array:
-    return rows["sourcedId"].drop_null().combine_chunks()

@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.verdicts import NO_STAFF as BY_ROLE
+from oneroster_sync.plan.claims import recognisable
 from oneroster_sync.plan.compare import (
     ABSENT,
     DISABLED,
     MARKED,
+    NO_ROLE,
+    NO_STAFF,
     PRESENT,
     changes,
     differs,
     in_order,
     positions,
     put,
-    row_of,
 )
 from oneroster_sync.plan.fields import USER_FIELDS, change_schema
-from oneroster_sync.plan.links import going, is_unclear
+from oneroster_sync.plan.links import going, leaving, link_changes
 from oneroster_sync.spec import PLATFORM_ROLE
 
 if TYPE_CHECKING:
+    from oneroster_sync.package.manifest import Mode
     from oneroster_sync.plan.roster import Roster
 
 _SAME_LOGIN = "same login as a hand-made account"
@@ -77,19 +80,17 @@ def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> 
 
 
 def with_new_roles(
-    desired: pa.Table, roles: pa.Table, moved: pa.Array, named: pa.Array, stored: pa.Table
+    desired: pa.Table, moved: pa.Array, roles: pa.Table, stored: pa.Table
 ) -> pa.Table:
-    """Add users whose roles a delta changes although their own rows are not in it.
+    """Add users whose roles change although their own rows are not in the package.
 
     Args:
         desired: As `desired_users` returns them.
+        moved: sourcedIds of those users, as `users_of_new_roles` returns them.
         roles: The roles that hold from now on.
-        moved: sourcedIds of the users whose roles the delta touches.
-        named: sourcedIds of the users whose own rows are in it.
         stored: The site's users.
     """
-    ids = stored["sourced_id"]
-    others = stored.filter(pc.and_(pc.is_in(ids, moved), pc.invert(pc.is_in(ids, named))))
+    others = stored.filter(pc.is_in(stored["sourced_id"], moved))
     by_user = _by_user(roles)
     at = positions(others["sourced_id"], by_user["user_sourced_id"])
     role = by_user["role"].take(at)
@@ -104,6 +105,43 @@ def with_new_roles(
     return pa.concat_tables(
         [desired, others.select(desired.column_names)], promote_options="permissive"
     )
+
+
+def users_of_new_roles(
+    before: pa.Table, after: pa.Table, broken: pa.Table, named: pa.Array
+) -> pa.Array:
+    """Return the sourcedIds of users whose roles change and whose own rows are not in the package.
+
+    A user with a broken row of roles.csv is left as they are; while nobody knows whose a broken row
+    is, nobody loses the last role.
+
+    Args:
+        before: The roles that were remembered.
+        after: Those that hold from now on.
+        broken: Rows of roles.csv with errors.
+        named: sourcedIds of the users whose own rows are in the package.
+    """
+    moved = link_changes("roles", before, after)
+    touched = pa.concat_arrays(
+        [
+            moved["roles"]["sourced_id"].combine_chunks(),
+            moved["roles.gone"]["sourced_id"].combine_chunks(),
+        ]
+    )
+    users = pa.concat_arrays(
+        [
+            t.filter(pc.is_in(t["sourced_id"], touched))["user_sourced_id"].combine_chunks()
+            for t in (before, after)
+        ]
+    )
+    at = positions(broken["sourcedId"], before["sourced_id"])
+    whose = pc.coalesce(broken["userSourcedId"], before["user_sourced_id"].take(at))
+    left_alone = pa.concat_arrays([named, whose.drop_null().combine_chunks()])
+    if whose.null_count:
+        staff = after["user_sourced_id"].combine_chunks()
+        left_alone = pa.concat_arrays([left_alone, users.filter(pc.invert(pc.is_in(users, staff)))])
+    users = pc.unique(users.drop_null())
+    return users.filter(pc.invert(pc.is_in(users, left_alone)))
 
 
 def user_changes(
@@ -129,7 +167,11 @@ def user_changes(
     stored = roster.users
     at = positions(desired["sourced_id"], stored["sourced_id"])
     accounts = _adoptable(stored)
+    known_by_login = pc.is_in(
+        desired["sourced_id"], recognisable(valid)["sourcedId"].combine_chunks()
+    )
     account = positions(desired["login"], accounts["login"])
+    account = pc.if_else(known_by_login, account, pa.scalar(None, account.type))
     account = pc.if_else(pc.is_null(at), account, pa.scalar(None, account.type))
     known, before = desired.filter(pc.is_valid(at)), stored.take(at.drop_null())
     parts = [
@@ -175,9 +217,9 @@ def _late_adoptions(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table
     theirs = pc.and_(pc.invert(before["managed"]), pc.not_equal(before["id"], admin))
     desired, before = desired.filter(theirs), before.filter(theirs)
     after = _after(desired) | {"managed": pa.repeat(True, desired.num_rows)}
-    leaving = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
-    action = pc.if_else(leaving, "deactivate", "adopt")
-    reason = pc.if_else(leaving, DISABLED, _LINKED)
+    leaves = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
+    action = pc.if_else(leaves, "deactivate", "adopt")
+    reason = pc.if_else(leaves, DISABLED, _LINKED)
     return changes(USER_FIELDS, before, after, action, reason, desired["row"])
 
 
@@ -188,10 +230,12 @@ def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
         moved = pc.or_(moved, differs(desired[name], before[name]))
     chosen = pc.and_(ours, moved)
     desired, before = desired.filter(chosen), before.filter(chosen)
-    leaving = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
+    leaves = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
     coming = pc.and_(pc.equal(before["status"], "inactive"), pc.equal(desired["status"], "active"))
-    action = pc.case_when(pc.make_struct(leaving, coming), "deactivate", "reactivate", "update")
-    reason = pc.if_else(leaving, DISABLED, PRESENT)
+    action = pc.case_when(pc.make_struct(leaves, coming), "deactivate", "reactivate", "update")
+    # Who leaves without a row of their own has lost the last role.
+    why = pc.if_else(pc.is_null(desired["row"]), NO_ROLE, DISABLED)
+    reason = pc.if_else(leaves, why, PRESENT)
     return changes(USER_FIELDS, before, _after(desired), action, reason, desired["row"])
 
 
@@ -200,26 +244,14 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Rost
     stored = roster.users
     ours = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))
     ours = pc.and_(ours, pc.equal(stored["status"], "active"))
-    marked = pc.is_in(stored["sourced_id"], going(valid)["sourcedId"].combine_chunks())
-    leaving = pc.and_(ours, marked)
-    if mode is Mode.BULK and not pc.any(is_unclear("users", quarantined)).as_py():
-        named = [t["sourcedId"].combine_chunks() for t in (valid, quarantined)]
-        # A broken row may be of somebody under a sourcedId that can't be read, or a new one.
-        known_row = pc.is_in(
-            quarantined["sourcedId"], stored["sourced_id"].drop_null().combine_chunks()
-        )
-        logins = quarantined.filter(pc.invert(known_row))["login"]
-        present = pc.or_(
-            pc.is_in(stored["sourced_id"], pa.concat_arrays(named)),
-            pc.fill_null(pc.is_in(stored["login"], logins.drop_null().combine_chunks()), False),
-        )
-        known = pc.is_valid(stored["sourced_id"])
-        leaving = pc.or_(leaving, pc.and_(pc.and_(ours, known), pc.invert(present)))
-    before = stored.filter(leaving)
-    reason = pc.if_else(marked.filter(leaving), MARKED, ABSENT)
+    marked, absent = leaving("users", stored, valid, quarantined, mode)
+    before = stored.filter(pc.and_(ours, pc.or_(marked, absent)))
+    rows = going(valid)
+    at = positions(before["sourced_id"], rows["sourcedId"])
+    by_role = pc.fill_null(pc.equal(rows["goes"].take(at), BY_ROLE), False)
+    reason = pc.if_else(by_role, NO_STAFF, pc.if_else(pc.is_valid(at), MARKED, ABSENT))
     after = {"status": pa.repeat("inactive", before.num_rows)}
-    row = row_of(going(valid), before["sourced_id"])
-    return changes(USER_FIELDS, before, after, "deactivate", reason, row)
+    return changes(USER_FIELDS, before, after, "deactivate", reason, rows["row"].take(at))
 
 
 def _adoptable(stored: pa.Table) -> pa.Table:

@@ -30,6 +30,9 @@ join users u on u.id = a.user_id
 join courses c on c.id = a.course_id
 where a.site = {site} and u.sourced_id is not null and c.sourced_id is not null
 """
+_KNOWN_USERS = "select sourced_id from users where site = {site} and sourced_id is not null"
+_KNOWN_ROLES = "select sourced_id, user_sourced_id from roles where site = {site}"
+_KNOWN_ENROLLMENTS = "select sourced_id from enrollments where site = {site}"
 _MODIFIED = """
 select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 from modified where site = {site}
@@ -66,14 +69,26 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
 
 
 def read_known(connection: Connection, site: str) -> Known:
-    """Return what the door needs to know of the site's users."""
-    users = "select sourced_id from users where site = :site and sourced_id is not null"
-    roles = "select sourced_id, user_sourced_id from roles where site = :site order by sourced_id"
-    found = connection.execute(sa.text(roles), {"site": site}).all()
+    """Return what the door needs to know of the site's users, their roles and enrollments.
+
+    Args:
+        connection: A connection without a transaction under way.
+        site: The site.
+    """
+    with connection.begin():
+        users, roles, enrollments = (
+            copy_out(connection, query, site, pa.schema([(name, pa.string()) for name in names]))
+            for query, names in (
+                (_KNOWN_USERS, ["sourced_id"]),
+                (_KNOWN_ROLES, ["sourced_id", "user_sourced_id"]),
+                (_KNOWN_ENROLLMENTS, ["sourced_id"]),
+            )
+        )
     return Known(
-        users=pa.array(connection.scalars(sa.text(users), {"site": site}).all(), pa.string()),
-        role_ids=pa.array([row[0] for row in found], pa.string()),
-        role_users=pa.array([row[1] for row in found], pa.string()),
+        users=users["sourced_id"].combine_chunks(),
+        role_ids=roles["sourced_id"].combine_chunks(),
+        role_users=roles["user_sourced_id"].combine_chunks(),
+        enrollments=enrollments["sourced_id"].combine_chunks(),
     )
 
 

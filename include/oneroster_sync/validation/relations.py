@@ -117,16 +117,7 @@ class OnePrimaryTeacherAtATime(MulticolumnMapMetricProvider):
 
     @multicolumn_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column_list: pd.DataFrame, **_: Any) -> pd.Series:  # noqa: N805
-        rows = column_list
-        right = pd.Series(True, index=rows.index)
-        named = (rows["role"] == "teacher") & (rows["primary"] == "true")
-        rows = rows[named & (rows["status"] != "tobedeleted")]
-        rows = rows[rows["classSourcedId"].notna() & rows["userSourcedId"].notna()]
-        several = rows.groupby("classSourcedId", sort=False)["userSourcedId"].transform("nunique")
-        rows = rows[several > 1]
-        if not rows.empty:
-            right.loc[rows.index[_overlapping(rows)]] = False
-        return right
+        return at_most_one_primary_teacher(column_list)
 
 
 class ExpectColumnValuesToReferToKind(ColumnMapExpectation):
@@ -188,6 +179,19 @@ class ExpectOnePrimaryTeacherAtATime(MulticolumnMapExpectation):
     map_metric = "multicolumn_values.one_primary_teacher_at_a_time"
     success_keys = ("column_list", "ignore_row_if", "mostly")
     args_keys = ("column_list",)
+
+
+def at_most_one_primary_teacher(rows: pd.DataFrame) -> pd.Series:
+    """Tell of each enrollment whether no other primary teacher has its class on the same day."""
+    right = pd.Series(True, index=rows.index)
+    named = (rows["role"] == "teacher") & (rows["primary"] == "true")
+    rows = rows[named & ~rows["status"].isin(["tobedeleted", "inactive"])]
+    rows = rows[rows["classSourcedId"].notna() & rows["userSourcedId"].notna()]
+    several = rows.groupby("classSourcedId", sort=False)["userSourcedId"].transform("nunique")
+    rows = rows[several > 1]
+    if not rows.empty:
+        right.loc[rows.index[_overlapping(rows)]] = False
+    return right
 
 
 def _overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:

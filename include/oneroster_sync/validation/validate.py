@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.findings import SCHEMA, Finding, Findings, Severity
 from oneroster_sync.findings.model import completed
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.reading import OWN
+from oneroster_sync.package.verdicts import claims_login, is_going
 from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from oneroster_sync.spec import Version
 
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
-_TELLING_WHEN_WITHHELD = pa.array(["sourcedId", "role", "status", "dateLastModified"])
 _TELLING_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
 _UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
 _NOT_STORED = {"academicSessions"}
@@ -97,16 +98,15 @@ def validate(
             table = _without_repetitions(name, tables[name], validated.findings)
             missing = _empty_columns(table)
             suite = load_suite(suites, version, name, modes[name], missing)
-            found = _flaws(name, table)
-            sound = table.filter(pc.is_null(table["flaw"]))
+            flawed = pc.is_valid(table["flaw"])
+            found = _flaws(name, table.filter(flawed), suite)
+            sound = table.filter(pc.invert(flawed))
             if sound.num_rows:
                 frame = _frame(sound)
-                found = pa.concat_tables(
-                    [
-                        found,
-                        _telling(judge.judge(f"{name}.csv", frame, suite), sound),
-                    ]
-                )
+                judged = judge.judge(f"{name}.csv", frame, suite)
+                twins = _twins(name, sound, table.filter(flawed), suite)
+                judged = _telling(pa.concat_tables([judged, twins]), sound)
+                found = pa.concat_tables([found, _of_used_teachers(judged, frame)])
             validated.findings.add_table(found)
             errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
             bad = pc.is_in(table["row"], errors["row"].combine_chunks())
@@ -151,10 +151,10 @@ def _targets(
         if name in _TOLD and name in tables:
             about = tables[name].select(["sourcedId", *_TOLD[name]])
         targets[name] = Target(pa.concat_arrays([ids, stored]), stored=stored, about=about)
-    if "roles" in tables:
-        users = _ids(tables["roles"], "userSourcedId")
-        stored = known.get("users", NO_IDS) if modes["roles"] is Mode.DELTA else NO_IDS
-        targets["roles.userSourcedId"] = Target(pa.concat_arrays([users, stored]))
+    if "roles" in tables and "users" in tables:
+        # The door knows which roles are remembered: who has none is withheld, and not judged.
+        with_role = _ids(tables["users"].filter(pc.invert(tables["users"]["withheld"])))
+        targets["roles.userSourcedId"] = Target(with_role)
     if "enrollments" in tables and modes["enrollments"] is Mode.BULK:
         enrolled = tables["enrollments"]
         if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # who may be anybody's teacher
@@ -166,11 +166,11 @@ def _targets(
 def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
     """Let the files that follow know what became of this one's records."""
     bad, good = validated.quarantined[name], validated.valid[name]
-    going = good.filter(pc.equal(good["status"], "tobedeleted"))
+    going = good.filter(is_going(good))
     if name in targets:
         targets[name].quarantined = _ids(bad)
         targets[name].removed = _ids(going)
-    if name == "roles":
+    if name == "roles" and "roles.userSourcedId" in targets:
         targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
 
 
@@ -215,8 +215,18 @@ def _without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.T
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return the rows as a DataFrame whose nameless index holds the row numbers."""
-    frame: pd.DataFrame = table.drop_columns(["flaw", "withheld"]).to_pandas()
+    """Return the rows as a DataFrame whose nameless index holds the row numbers.
+
+    Of users the column `login` holds what a row claims: one that goes or is disabled claims none,
+    and an address that is none is nobody's.
+    """
+    if "login" in table.column_names:
+        address = pc.match_substring_regex(table["login"], _EMAIL)
+        claims = pc.and_(claims_login(table), pc.fill_null(address, False))
+        claimed = pc.if_else(claims, table["login"], pa.scalar(None, pa.string()))
+        table = table.append_column("claimed_login", claimed)
+    own = [field.name for field in OWN if field.name != "row" and field.name in table.column_names]
+    frame: pd.DataFrame = table.drop_columns(own).to_pandas()
     return frame.set_index("row").rename_axis(None)
 
 
@@ -226,19 +236,71 @@ def _empty_columns(table: pa.Table) -> set[str]:
     return set(filter(None, meta.get(b"missing", b"").decode().split(",")))
 
 
-def _flaws(name: str, table: pa.Table) -> pa.Table:
-    flawed = table.filter(pc.is_valid(table["flaw"]))
-    count = flawed.num_rows
+_WITHHELD_FOR = {
+    "row.missing_required_value": ("role", None),
+    "row.invalid_enum": ("role", None),
+    "reference.missing_role": ("sourcedId", "roles.csv"),
+    "reference.target_quarantined": ("sourcedId", "roles.csv"),
+}
+"""Code of a row that is withheld → the column that says so, and the file that it points to."""
+
+
+def _flaws(name: str, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
+    """Return one error for each row that is broken, or that may be a pupil's.
+
+    Such rows are blanked at the door. They are not judged, so a report says nothing of them.
+    """
+    parts = [SCHEMA.empty_table()]
+    for code in pc.unique(flawed["flaw"]).to_pylist():
+        rows = flawed.filter(pc.equal(flawed["flaw"], code))
+        column, target = _WITHHELD_FOR.get(code, (None, None)) if name == "users" else (None, None)
+        expected = _expected(suite, code, column) if column else None
+        parts.append(_errors_of(name, rows, code, column, expected, target))
+    return pa.concat_tables(parts).sort_by("row")
+
+
+def _twins(name: str, sound: pa.Table, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
+    """Return an error for each sound row that has the sourcedId of a broken one: which is right?"""
+    rows = sound.filter(pc.is_in(sound["sourcedId"], _ids(flawed)))
+    code, column = "reference.duplicate_sourced_id", "sourcedId"
+    return _errors_of(name, rows, code, column, _expected(suite, code, column))
+
+
+def _expected(suite: Mapping[str, Any], code: str, column: str) -> str | None:
+    """Return what the suite expects where a value of a column gets a code."""
+    for expectation in suite["expectations"]:
+        meta = expectation["meta"]
+        named = meta.get("column") or expectation["kwargs"].get("column")
+        if (meta["code"], named) == (code, column):
+            return str(meta.get("expected"))
+    return None
+
+
+def _errors_of(
+    name: str,
+    rows: pa.Table,
+    code: str,
+    column: str | None = None,
+    expected: str | None = None,
+    target_file: str | None = None,
+) -> pa.Table:
+    count = rows.num_rows
+
+    def all_of(text: str | None) -> pa.Array:
+        return pa.repeat(pa.scalar(text, pa.string()), count)
+
+    told: dict[str, str | None] = {
+        "code": code,
+        "severity": Severity.ERROR.value,
+        "file": f"{name}.csv",
+    }
+    told |= {"column": column, "expected": expected, "target_file": target_file}
     return completed(
         pa.table(
             {
-                "code": flawed["flaw"],
-                "severity": pa.repeat(Severity.ERROR.value, count),
-                "file": pa.repeat(f"{name}.csv", count),
-                "row": flawed["row"],
-                "column": pa.nulls(count, pa.string()),
-                "sourced_id": flawed["sourcedId"],
-                "expected": pa.nulls(count, pa.string()),
+                **{key: all_of(text) for key, text in told.items()},
+                "row": rows["row"],
+                "sourced_id": rows["sourcedId"],
                 "rows": pa.repeat(1, count),
             }
         )
@@ -246,16 +308,29 @@ def _flaws(name: str, table: pa.Table) -> pa.Table:
 
 
 def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
-    """Drop findings about values that were withheld, or that a removal does not need."""
-    for rows, telling in (
-        (table["withheld"], _TELLING_WHEN_WITHHELD),
-        (pc.fill_null(pc.equal(table["status"], "tobedeleted"), False), _TELLING_WHEN_REMOVED),
-    ):
-        if pc.any(rows).as_py():
-            of_these = pc.is_in(found["row"], table["row"].filter(rows).combine_chunks())
-            said = pc.is_in(found["column"], telling)
-            found = found.filter(pc.or_(pc.invert(of_these), said))
+    """Drop findings about values that a row does not need which goes."""
+    going = is_going(table)
+    if pc.any(going).as_py():
+        of_these = pc.is_in(found["row"], table["row"].filter(going).combine_chunks())
+        said = pc.is_in(found["column"], _TELLING_WHEN_REMOVED)
+        of_roles = pc.equal(found["target_file"], "roles.csv")
+        said = pc.and_not(said, pc.fill_null(of_roles, False))
+        found = found.filter(pc.or_(pc.invert(of_these), said))
     return _without_explained(found)
+
+
+def _of_used_teachers(found: pa.Table, frame: pd.DataFrame) -> pa.Table:
+    """Say of two primary teachers only where both rows are used."""
+    code = "semantic.two_primary_teachers"
+    if not pc.any(pc.equal(found["code"], code)).as_py():
+        return found
+    from oneroster_sync.validation.relations import at_most_one_primary_teacher
+
+    errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))["row"]
+    left = at_most_one_primary_teacher(frame.drop(index=errors.unique().to_pylist()))
+    still = pa.array(left.index[~left].to_numpy(), pa.int64())
+    said = pc.or_(pc.not_equal(found["code"], code), pc.is_in(found["row"], still))
+    return found.filter(said)
 
 
 _EXPLAINED_BY = {

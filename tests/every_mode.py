@@ -1,0 +1,232 @@
+r"""A site in memory: a package goes through door, suites and plan, and the plan is carried out.
+
+What a run does between its package and its database, without the database: so that hundreds of
+small packages, and thousands of random days, can be lived in a minute.
+
+    site = MemorySite(roster_of(users="sourced_id,email\nu1,ann@x.org"))
+    done = site.sync({"users.csv": "…"})
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from golden.school import folder_of
+from oneroster_sync import settings
+from oneroster_sync.extracting import FILES_OF_SCOPE
+from oneroster_sync.package import Known, extract
+from oneroster_sync.plan import build_plan
+from oneroster_sync.plan.fields import (
+    COURSE_FIELDS,
+    FORGOTTEN,
+    LINK_FIELDS,
+    PUT,
+    USER_FIELDS,
+    record_schema,
+)
+from oneroster_sync.planning import count_rows
+from oneroster_sync.preferences import Preferences, Profile, Scope
+from oneroster_sync.validation import validate
+from roster_of import Planned, roster_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oneroster_sync.plan import Roster
+
+NAMES = ("sourced_id", "given_name", "family_name", "email", "username", "role", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Planned):
+    """A plan that was carried out, with the findings of all stages and the counts of the run."""
+
+    refused: bool
+    counts: dict[str, dict[str, int]]
+    said: list[tuple[str, str | None, str | None]]
+    """Severity-free: code, file and sourcedId of each finding."""
+    kept: str
+    """All that the snapshots and the findings hold, as one text."""
+
+
+class MemorySite:
+    """A site whose roster is tables in memory."""
+
+    def __init__(self, roster: Roster | None = None, **preferences: Any) -> None:
+        self.roster = roster or roster_of()
+        self.preferences = Preferences(site="s", **preferences)
+
+    def sync(
+        self,
+        texts: Mapping[str, str | bytes],
+        *,
+        today: dt.date = dt.date(2026, 11, 25),
+        scope: Scope | None = None,
+    ) -> Done:
+        """Sync a package, whatever its plan is."""
+        roster = self.roster
+        profile = Profile(self.preferences.profile)
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder_of(texts, Path(folder) / "package")
+            if len(texts) == 1:
+                path /= next(iter(texts))
+            files = FILES_OF_SCOPE.get(scope) if scope else None
+            extracted = extract(path, profile, known_of(roster), files=files)
+            validated = validate(
+                extracted.tables,
+                extracted.modes,
+                extracted.version,
+                known=roster.known(),
+                suites=settings.expectations(),
+                docs=Path(folder) / "docs",
+                modified=roster.modified,
+            )
+        plan, bad, found = build_plan(
+            validated.valid,
+            validated.quarantined,
+            extracted.modes,
+            roster,
+            self.preferences,
+            today=today,
+        )
+        counts = count_rows(plan, bad, extracted.ignored)
+        findings = [
+            finding
+            for part in (extracted.findings, validated.findings, found)
+            for finding in part.table().to_pylist()
+        ]
+        rejected = extracted.refused or (
+            profile is Profile.STRICT
+            and (extracted.findings.has_violations() or validated.findings.has_violations())
+        )
+        if not rejected:
+            self.roster = carried_out(roster, plan)
+        return Done(
+            plan=plan,
+            quarantined=bad,
+            findings=findings,
+            refused=rejected,
+            counts=counts.as_dict(),
+            said=[(f["code"], f["file"], f["sourced_id"]) for f in findings],
+            kept=str([[t.to_pylist() for t in extracted.tables.values()], findings]),
+        )
+
+    def user(self, sourced_id: str) -> dict[str, Any]:
+        """Return what the site has of one user."""
+        (found,) = [u for u in self.users() if u["sourced_id"] == sourced_id]
+        return found
+
+    def users(self) -> list[dict[str, Any]]:
+        """Return the users with a sourcedId."""
+        users = [user for user in self.roster.users.to_pylist() if user["sourced_id"]]
+        return [{name: user[name] for name in NAMES} for user in users]
+
+    def status(self) -> dict[str, str]:
+        """Return the status of each user, by sourcedId."""
+        return {user["sourced_id"]: user["status"] for user in self.users()}
+
+    def assignments(self) -> dict[tuple[str, str], str]:
+        """Return the status of each pair of user and course."""
+        return {
+            (a["user_sourced_id"], a["course_sourced_id"]): a["status"]
+            for a in self.roster.assignments.to_pylist()
+        }
+
+
+def known_of(roster: Roster) -> Known:
+    """Return what the door is told of a roster."""
+    known = roster.known()
+    roles = roster.links["roles"]
+    return Known(
+        users=known["users"],
+        role_ids=roles["sourced_id"].combine_chunks(),
+        role_users=roles["user_sourced_id"].combine_chunks(),
+        enrollments=known["enrollments"],
+    )
+
+
+def carried_out(roster: Roster, plan: Any) -> Roster:
+    """Return a roster after a plan: what `apply` does in SQL, told once more in plain Python."""
+    users = _records(roster.users, plan.users, USER_FIELDS)
+    courses = _records(roster.courses, plan.courses, COURSE_FIELDS)
+    ids = {
+        "user": {u["sourced_id"]: u["id"] for u in users if u["sourced_id"]},
+        "course": {c["sourced_id"]: c["id"] for c in courses if c["sourced_id"]},
+    }
+    named = {
+        "user": {u["id"]: u["sourced_id"] for u in users},
+        "course": {c["id"]: c["sourced_id"] for c in courses},
+    }
+    pairs = {(a["user_id"], a["course_id"]): a for a in roster.assignments.to_pylist()}
+    for change in plan.assignments.to_pylist():
+        user, course = ids["user"][change["user_sourced_id"]], change["course_sourced_id"]
+        pair = (user, ids["course"][course])
+        pairs[pair] = {"managed": True, **pairs.get(pair, {}), "status": change["after_status"]}
+    assignments = [
+        {
+            **a,
+            "user_id": user,
+            "course_id": course,
+            "user_sourced_id": named["user"][user],
+            "course_sourced_id": named["course"][course],
+        }
+        for (user, course), a in pairs.items()
+    ]
+    links = dict(roster.links)
+    for name in LINK_FIELDS:
+        if name in plan.links:
+            links[name] = _put(links[name], plan.links[name], plan.links[f"{name}.gone"])
+    modified = roster.modified
+    if PUT in plan.links:
+        rows = {(r["file"], r["sourced_id"]): r for r in modified.to_pylist()}
+        for gone in plan.links[FORGOTTEN].to_pylist():
+            rows.pop((gone["file"], gone["sourced_id"]), None)
+        rows |= {(r["file"], r["sourced_id"]): r for r in plan.links[PUT].to_pylist()}
+        modified = pa.Table.from_pylist(list(rows.values()), schema=modified.schema)
+    after = replace(
+        roster,
+        version=roster.version + 1,
+        users=pa.Table.from_pylist(users, schema=record_schema(USER_FIELDS)),
+        courses=pa.Table.from_pylist(courses, schema=record_schema(COURSE_FIELDS)),
+        assignments=pa.Table.from_pylist(assignments, schema=roster.assignments.schema),
+        links=links,
+        modified=modified,
+    )
+    assert_sound(after)
+    return after
+
+
+def assert_sound(roster: Roster) -> None:
+    """Check what the database refuses: one sourcedId twice, one login of two active users."""
+    users = roster.users
+    active = users.filter(pc.equal(users["status"], "active"))
+    for column in (users["sourced_id"], roster.courses["sourced_id"], active["login"]):
+        twice = [
+            v["values"] for v in pc.value_counts(column.drop_null()).to_pylist() if v["counts"] > 1
+        ]
+        assert not twice, f"the database would refuse {twice}"
+
+
+def _records(stored: pa.Table, changes: pa.Table, fields: tuple[str, ...]) -> list[dict[str, Any]]:
+    names = ("sourced_id", *fields, "status", "managed")
+    records = {record["id"]: record for record in stored.to_pylist()}
+    following = max([*records, 0]) + 1
+    for change in changes.to_pylist():
+        id_ = change["id"]
+        if id_ is None:
+            id_, following = following, following + 1
+        records[id_] = {"id": id_, **{name: change[f"after_{name}"] for name in names}}
+    return list(records.values())
+
+
+def _put(stored: pa.Table, put: pa.Table, gone: pa.Table) -> pa.Table:
+    ids = [t["sourced_id"].combine_chunks() for t in (put, gone)]
+    left = stored.filter(pc.invert(pc.is_in(stored["sourced_id"], pa.concat_arrays(ids))))
+    return pa.concat_tables([left, put.cast(stored.schema)]).combine_chunks()
