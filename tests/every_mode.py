@@ -22,6 +22,7 @@ from golden.school import folder_of
 from oneroster_sync import settings
 from oneroster_sync.extracting import FILES_OF_SCOPE
 from oneroster_sync.package import Known, extract
+from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan import build_plan
 from oneroster_sync.plan.fields import (
     COURSE_FIELDS,
@@ -33,6 +34,7 @@ from oneroster_sync.plan.fields import (
 )
 from oneroster_sync.planning import count_rows
 from oneroster_sync.preferences import Preferences, Profile, Scope
+from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.validation import validate
 from roster_of import Planned, roster_of
 
@@ -91,7 +93,7 @@ class MemorySite:
         plan, bad, found = build_plan(
             validated.valid,
             validated.quarantined,
-            extracted.modes,
+            {**dict.fromkeys(ROSTERING_FILES, Mode.ABSENT), **extracted.modes},
             roster,
             self.preferences,
             today=today,

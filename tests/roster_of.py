@@ -36,6 +36,7 @@ from oneroster_sync.plan.fields import (
 )
 from oneroster_sync.preferences import Preferences
 from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
+from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.store.runs import Trigger
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def roster_of(
     """
     people = _records(users, USER_FIELDS, {"role": "teacher"})
     for person in people:
-        person["login"] = (person["email"] or "").casefold() or None
+        person["login"] = normalize_login(person["email"] or "") or None
     offered = _records(courses, COURSE_FIELDS, {})
     user_ids = {person["sourced_id"]: person["id"] for person in people}
     course_ids = {course["sourced_id"]: course["id"] for course in offered}
@@ -212,7 +213,7 @@ def rows_of(file: str, text: str, version: Version = Version.V1_1) -> tuple[pa.T
         first = line[header[0]] or ""
         row: dict[str, Any] = {**_IN_PLACE, **line, "row": number, "withheld": False}
         row[header[0]] = first.removeprefix("!").strip() or None
-        row["login"] = (row.get("email") or "").casefold() or None
+        row["login"] = normalize_login(row.get("email") or "") or None
         (bad if first.startswith("!") else good).append(row)
     return pa.Table.from_pylist(good, schema=schema), pa.Table.from_pylist(bad, schema=schema)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from oneroster_sync.store import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from alembic.config import Config
 
 RIGHT, WRONG = "the-right-one", "wrong-1"
 CONNECT = "from oneroster_sync.store import database; print(database.engine().url.database)"
@@ -115,16 +118,54 @@ def test_migration_that_fails_leaves_nothing(fresh: str) -> None:
 def test_there_is_no_way_back(fresh: str) -> None:
     """A migration never throws a roster away."""
     from alembic import command
-    from alembic.config import Config
 
     database.migrate(engine_of(fresh))
+    with configured(fresh) as config, pytest.raises(NotImplementedError, match="backup"):
+        command.downgrade(config, "base")
+    assert versions(fresh) == [(database.HEAD,)]
+
+
+def test_logins_get_their_new_spelling(fresh: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A stored login is spelled anew; where another account has it, both are left as they are."""
+    from alembic import command
+
+    users = [
+        (1, "gro\u00df@x.org", "gross@x.org", "gro\u00df@x.org"),
+        (2, "E\u0301va@X.org", "e\u0301va@x.org", "\u00e9va@x.org"),
+        (3, "ann@x.org", "ann@x.org", "ann@x.org"),
+        (4, "mu\u00df@x.org", "muss@x.org", "muss@x.org"),
+        (5, "elsewhere@x.org", "mu\u00df@x.org", "mu\u00df@x.org"),
+    ]
+    with configured(fresh) as config:
+        command.upgrade(config, "0011")
+    with psycopg.connect(fresh) as connection:
+        connection.execute("insert into sites (site) values ('s')")
+        for id_, email, login, _ in users:
+            connection.execute(
+                "insert into users (id, site, email, login, role, status, managed) "
+                "overriding system value values (%s, 's', %s, %s, 'teacher', 'active', true)",
+                [id_, email, login],
+            )
+
+    database.migrate(engine_of(fresh))
+
+    with psycopg.connect(fresh) as connection:
+        found = connection.execute("select id, login from users order by id").fetchall()
+    assert found == [(id_, login) for id_, _, _, login in users]
+    assert "User 4 of site s keeps the old spelling" in caplog.text
+    assert "@" not in caplog.text
+
+
+@contextmanager
+def configured(url: str) -> Iterator[Config]:
+    """Give Alembic's configuration for one transaction."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(database.MIGRATIONS))
-    with engine_of(fresh).begin() as connection:
+    with engine_of(url).begin() as connection:
         config.attributes["connection"] = connection
-        with pytest.raises(NotImplementedError, match="backup"):
-            command.downgrade(config, "base")
-    assert versions(fresh) == [(database.HEAD,)]
+        yield config
 
 
 @pytest.mark.case("c19")

@@ -128,7 +128,7 @@ def shared_logins(lines: Iterable[Line]) -> set[str]:
     claims: defaultdict[str, set[str]] = defaultdict(set)
     for line in lines:
         if not line.deletes and line.cells["email"] and line.fault != "row.invalid_enum":
-            claims[line.cells["email"].casefold()].add(line.id)
+            claims[line.cells["email"].lower()].add(line.id)
     return {id_ for ids in claims.values() if len(ids) > 1 for id_ in ids}
 
 

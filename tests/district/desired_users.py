@@ -94,12 +94,12 @@ def _give_way_to_held_logins(before: Roster, users: Users) -> None:
     """Quarantine rows that claim the e-mail of an active user who keeps it."""
     while True:
         held = {
-            old.email.casefold(): id_
+            old.email.lower(): id_
             for id_, old in before.users.items()
             if old.status == "active" and _stays(id_, users)
         }
         taken = [
-            id_ for id_, new in users.present.items() if held.get(new.email.casefold(), id_) != id_
+            id_ for id_, new in users.present.items() if held.get(new.email.lower(), id_) != id_
         ]
         if not taken:
             return

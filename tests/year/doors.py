@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from oneroster_sync import Request, decisions, sources, stages, sync, undo
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.pipeline import what_waits
+from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.store import database, preferences
 from oneroster_sync.store.runs import Outcome, Trigger
 from year.soak import Soak
@@ -80,7 +81,7 @@ class Doors:
 
     def make_account(self, email: str) -> None:
         """Make an account by hand."""
-        bound = {"site": self.site.name, "email": email, "login": email.casefold()}
+        bound = {"site": self.site.name, "email": email, "login": normalize_login(email)}
         with database.engine().begin() as connection:
             connection.execute(sa.text(_BY_HAND), bound)
 

@@ -100,7 +100,7 @@ def build_plan(
     moved = _users_of_new_roles(good, bad, modes, roster)
     _settle_claims(good, bad, modes, roster, findings, moved, adopt=preferences.adopt_accounts)
     _note_unclear(bad, findings)
-    if modes["enrollments"] is Mode.BULK:
+    if modes.get("enrollments") is Mode.BULK:
         good["enrollments"] = _with_those_that_hang(good)
     links = {
         name: merge_link(name, roster.links[name], good[name], bad, modes[name])

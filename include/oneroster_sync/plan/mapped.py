@@ -29,6 +29,7 @@ from oneroster_sync.plan.fields import (
 )
 from oneroster_sync.plan.links import link_changes
 from oneroster_sync.plan.rekeys import SCHEMA, Rekeys, with_rekeys
+from oneroster_sync.spec.logins import normalize_login
 
 if TYPE_CHECKING:
     from oneroster_sync.plan.roster import Roster
@@ -143,7 +144,7 @@ def _of_ids(rows: _Rows, roster: Roster) -> Plan:
 
 def _of_links(rows: _Rows, roster: Roster) -> Plan:
     rows.pass_over(pc.is_null(rows["sourcedId"]), "mapping.no_sourced_id", "sourcedId")
-    folded = [cell.casefold() for cell in rows["email"].to_pylist()]
+    folded = [normalize_login(cell) for cell in rows["email"].to_pylist()]
     rows.note("login", pa.chunked_array([pa.array(folded, pa.string())]))
     rows.pass_over_repeated("login", "sourcedId")
     rows.refuse(_repeats(rows, "login", "sourcedId"), "mapping.named_twice", "sourcedId")

@@ -16,6 +16,7 @@ from oneroster_sync.preferences import Preferences, Settings
 from oneroster_sync.sites import keeping
 from oneroster_sync.sites.file import ARCHIVED, judged, merged
 from oneroster_sync.sites.reading import WrongFileError
+from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.store import database, preferences, site_records, turns
 
 if TYPE_CHECKING:
@@ -193,7 +194,11 @@ def _due(connection: Connection, wanted: Wanted, there: Site) -> Change:
     chosen = preferences.load(connection, site)
     before = chosen.settings().model_dump(mode="json")
     admin, named = before["credited_admin"], given.get("credited_admin")
-    if isinstance(admin, str) and isinstance(named, str) and admin.casefold() == named.casefold():
+    if (
+        isinstance(admin, str)
+        and isinstance(named, str)
+        and normalize_login(admin) == normalize_login(named)
+    ):
         given["credited_admin"] = admin
     values = merged(before, given)
     actions, after = [], before

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.store import audit
+from oneroster_sync.spec.logins import normalize_login
+from oneroster_sync.store.audit import erasing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -57,7 +59,7 @@ _RUNS = "select run_id from runs where site = :site"
 
 def find_person(connection: Connection, site: str, term: str) -> dict[str, Any] | None:
     """Return the account of a sourcedId or an e-mail address; None when there is none."""
-    bound = {"site": site, "term": term, "login": term.casefold()}
+    bound = {"site": site, "term": term, "login": normalize_login(term)}
     found = connection.execute(sa.text(_FIND), bound).mappings().first()
     return dict(found) if found else None
 

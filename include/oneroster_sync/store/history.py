@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.store.run_details import explained, fields_moved
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def explain(connection: Connection, site: str, term: str) -> list[dict[str, Any]
         For each record: what it is, its changes in order, recent findings about its rows, and why
         the sync may not change it, if so.
     """
-    bound = {"site": site, "term": term, "login": term.casefold()}
+    bound = {"site": site, "term": term, "login": normalize_login(term)}
     records = []
     for query in (_USERS, _COURSES):
         for row in connection.execute(sa.text(query), bound).mappings():
@@ -112,7 +113,7 @@ def search(connection: Connection, site: str, term: str, limit: int) -> list[dic
     bound = {
         "site": site,
         "term": term,
-        "login": term.casefold(),
+        "login": normalize_login(term),
         "part": f"%{_escaped(term)}%",
         "limit": limit,
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.preferences import STORED, Preferences
+from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.store.brief import briefly
 from oneroster_sync.store.database import lock_preferences
 from oneroster_sync.store.site_records import refuse_archived
@@ -244,7 +245,7 @@ def make_site(
             "insert into users (site, email, login, username, role, status, managed) "
             "values (:site, :email, :login, :email, 'administrator', 'active', false)"
         ),
-        {"site": site, "email": admin, "login": admin.casefold()},
+        {"site": site, "email": admin, "login": normalize_login(admin)},
     )
     save(connection, preferences, actor=actor or f"init of {site}", now=now)
     return True
@@ -264,7 +265,7 @@ def saved(connection: Connection, site: str) -> Saved:
 
 def accounts(connection: Connection, site: str, term: str, limit: int) -> list[dict[str, Any]]:
     """Return active accounts whose name or e-mail address holds a text, administrators first."""
-    bound = {"site": site, "term": term.casefold(), "limit": limit}
+    bound = {"site": site, "term": term.lower(), "limit": limit}
     return [dict(row) for row in connection.execute(sa.text(_ACCOUNTS), bound).mappings()]
 
 
@@ -277,7 +278,8 @@ def events(connection: Connection, site: str, limit: int) -> list[dict[str, Any]
 def find_admin(connection: Connection, site: str, email: str) -> int | None:
     """Return the id of the active account with an e-mail address."""
     query = "select id from users where site = :site and login = :login and status = 'active'"
-    found: int | None = connection.scalar(sa.text(query), {"site": site, "login": email.casefold()})
+    bound = {"site": site, "login": normalize_login(email)}
+    found: int | None = connection.scalar(sa.text(query), bound)
     return found
 
 

@@ -17,6 +17,7 @@ from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.reading import OWN
 from oneroster_sync.package.verdicts import claims_login, is_going
 from oneroster_sync.spec import ROSTERING_FILES
+from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _with_login(table: pa.Table, findings: Findings) -> pa.Table:
             )
         )
     login = pc.if_else(by_name, table["username"], table["email"])
-    folded = pa.array([v.casefold() if v else None for v in login.to_pylist()], pa.string())
+    folded = pa.array([normalize_login(v) if v else None for v in login.to_pylist()], pa.string())
     return table.append_column("login", folded)
 
 
