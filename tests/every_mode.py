@@ -87,7 +87,7 @@ class MemorySite:
                 extracted.version,
                 known=roster.known(),
                 suites=settings.expectations(),
-                docs=Path(folder) / "docs",
+                docs=None,
                 modified=roster.modified,
             )
         plan, bad, found = build_plan(

@@ -48,15 +48,14 @@ def check_package(path: Path, profile: Profile) -> Checked:
     story.tell_files(extracted)
     unclear = None
     if not rejected:
-        with work_folder() as docs:
-            validated = validate(
-                extracted.tables,
-                extracted.modes,
-                extracted.version,
-                known={},
-                suites=settings.expectations(),
-                docs=docs,
-            )
+        validated = validate(
+            extracted.tables,
+            extracted.modes,
+            extracted.version,
+            known={},
+            suites=settings.expectations(),
+            docs=None,
+        )
         findings.add_table(validated.findings.table())
         unclear = find_unclear(validated.valid, validated.quarantined)
         rejected = profile is Profile.STRICT and findings.has_violations()

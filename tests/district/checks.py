@@ -16,7 +16,7 @@ from district.model import NOT_STAFF
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from district.rows import Package, Row
+    from district.rows import Package, Row, Table
 
 USER_ROLES = {
     "administrator", "aide", "guardian", "parent", "proctor", "relative", "student", "teacher",
@@ -62,11 +62,21 @@ class Finding:
     code: str
 
 
-def read_lines(package: Package, file: str) -> list[Line]:
+MARKS = {"1.0": ("inactive", "tobedeleted"), "1.1": ("tobedeleted",), "1.2": ("tobedeleted",)}
+"""The statuses that ask for a removal, in bulk as in a delta."""
+
+
+def read_lines(package: Package, file: str, known: Iterable[str] = ()) -> list[Line]:
     """Read the staff's rows of a file: student and guardian rows are not even looked at.
 
     Identical rows are one line; rows that differ under one sourcedId are faults, all of them. Of a
     row with a cell too many only the sourcedId can be trusted, because it comes first.
+
+    Args:
+        package: Of the day.
+        file: Its name.
+        known: The site's sourcedIds of the file. In a delta one of these that is a student's now
+            has left the staff.
     """
     if file not in package.tables:
         return []
@@ -79,9 +89,9 @@ def read_lines(package: Package, file: str) -> list[Line]:
         if cells.get("role") not in NOT_STAFF:
             kept[row] = cells
     different_rows = Counter(cells["sourcedId"] for cells in kept.values())
-    lines = []
+    lines = _leavers(table, set(known) - set(different_rows))
     for row, cells in kept.items():
-        deletes = table.mode == "delta" and cells["status"] == "tobedeleted"
+        deletes = cells["status"] in MARKS[package.version]
         if len(row) != len(table.header):
             fault: str | None = "row.width_mismatch"
         elif different_rows[cells["sourcedId"]] > 1:
@@ -92,6 +102,18 @@ def read_lines(package: Package, file: str) -> list[Line]:
             fault = own_fault(package.version, file, cells)
         lines.append(Line(cells, fault, deletes))
     return lines
+
+
+def _leavers(table: Table, ours: set[str]) -> list[Line]:
+    """Give the rows of a delta in which one of ours has become a student, one for each."""
+    if table.mode != "delta":
+        return []
+    found = {
+        cells["sourcedId"]: cells
+        for cells in reversed(table.records())
+        if cells.get("role") in NOT_STAFF and cells["sourcedId"] in ours
+    }
+    return [Line(cells, None, deletes=True) for cells in found.values()]
 
 
 def count_rows_of_students(package: Package) -> int:
@@ -127,7 +149,8 @@ def shared_logins(lines: Iterable[Line]) -> set[str]:
     """
     claims: defaultdict[str, set[str]] = defaultdict(set)
     for line in lines:
-        if not line.deletes and line.cells["email"] and line.fault != "row.invalid_enum":
+        silent = line.deletes or line.cells.get("enabledUser") == "false"
+        if not silent and line.fault not in ("row.invalid_enum", "row.invalid_email"):
             claims[line.cells["email"].lower()].add(line.id)
     return {id_ for ids in claims.values() if len(ids) > 1 for id_ in ids}
 

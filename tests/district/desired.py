@@ -12,7 +12,9 @@ The rules, in the order in which the code follows them:
    was. An enrollment hangs from its user, its class and that class's course, a class from its
    course, an assignment from its user, its course and the enrollments that make it.
 3. A record whose row is absent from a bulk file is gone: a user is inactive, a course removed. In
-   a delta only `tobedeleted` says so.
+   a delta only `tobedeleted` says so, or the row of one of ours that is a student's now. A row
+   that goes (in 1.0 also `inactive`) claims and protects nothing; in a bulk file what hangs from
+   it goes along.
 4. An assignment is wanted where a usable enrollment of role teacher reaches a course through a
    usable class. A removed course takes its assignments along.
 """
@@ -108,7 +110,7 @@ def _kind(package: Package, file: str, known: Iterable[str], findings: list[Find
     table = package.tables.get(file)
     kind = _Kind(table is not None and table.mode == "bulk", known)
     for line in read_lines(package, file):
-        if line.fault:
+        if line.fault and not line.deletes:
             kind.quarantined.add(line.id)
             findings.append(Finding(file, line.id, line.fault))
         elif line.deletes:
@@ -139,7 +141,8 @@ def _classes(
     """Link classes to courses: a quarantined class keeps the link it had."""
     classes = _kind(package, "classes", before.classes, findings)
     for id_, cells in list(classes.present.items()):
-        if not courses.is_usable(cells["courseSourcedId"]):
+        goes_along = classes.bulk and cells["courseSourcedId"] in courses.deleted
+        if not courses.is_usable(cells["courseSourcedId"]) and not goes_along:
             del classes.present[id_]
             classes.quarantined.add(id_)
             findings.append(Finding("classes", id_, courses.why_not(cells["courseSourcedId"])))
@@ -183,13 +186,17 @@ class _Lessons:
         table = package.tables.get("enrollments")
         self.bulk = table is not None and table.mode == "bulk"
         errors = 0
-        for line in read_lines(package, "enrollments"):
+        for line in read_lines(package, "enrollments", self.before.enrollments):
             user, class_ = line.cells["userSourcedId"], line.cells["classSourcedId"]
-            if user in self.users.ignored_ids:
-                continue
+            hangs = user in self.users.deleted or class_ in self.classes.deleted
+            goes = line.deletes or (self.bulk and hangs)
+            no_staff = user in self.users.ignored_ids
             code = line.fault
-            if code is None and line.deletes:
-                self.deleted.add(line.id)
+            if goes and code not in ("row.width_mismatch", "reference.duplicate_sourced_id"):
+                code = None  # a row that goes needs no more than its sourcedId
+            if no_staff or (code is None and goes):
+                if not no_staff or not self.bulk:
+                    self.deleted.add(line.id)
                 continue
             code = code or self._reference_fault(user, class_)
             role, course = line.cells["role"], self.links.get(class_, "")
@@ -209,7 +216,8 @@ class _Lessons:
             return QUARANTINED if user in self.users.quarantined else MISSING
         if not self.classes.is_usable(class_):
             return self.classes.why_not(class_)
-        if not self.courses.is_usable(self.links[class_]):
+        course = self.links[class_]
+        if not self.courses.is_usable(course) and course not in self.courses.deleted:
             return self.courses.why_not(self.links[class_])
         return None
 
@@ -250,11 +258,10 @@ class _Lessons:
         old = self.before.assignments.get(pair)
         if self.courses_after[course].status == "removed":
             return old and "removed"
-        if user in self.users.quarantined or course in self.courses.quarantined:
-            return old
-        if wanted:
+        broken = user in self.users.quarantined or course in self.courses.quarantined
+        if wanted and not broken:
             return "active"
-        if old == "active" and kept:
+        if old == "active" and (kept or wanted):
             return old
         return old and "removed"
 

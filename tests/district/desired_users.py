@@ -13,11 +13,13 @@ from district.checks import (
     read_lines,
     shared_logins,
 )
+from district.model import NOT_STAFF
 from district.state import RoleHeld, Roster, UserState
 
 if TYPE_CHECKING:
     from district.rows import Package
 
+MISSING = "reference.missing_target_record"
 MISSING_ROLE = "reference.missing_role"
 LOGIN_TAKEN = "semantic.login_taken"
 PLATFORM_ROLES = {
@@ -56,7 +58,7 @@ def desired_users(before: Roster, package: Package) -> Users:
     """Give the users that the site must hold after the sync, and what could not be used."""
     table = package.tables.get("users")
     users = Users(table is not None and table.mode == "bulk", set(before.users))
-    lines = read_lines(package, "users")
+    lines = read_lines(package, "users", before.users)
     roles = _Roles(before, package) if package.version == "1.2" else None
     if roles:
         lines = roles.keep_staff(lines, users)
@@ -65,8 +67,10 @@ def desired_users(before: Roster, package: Package) -> Users:
         users.ignored_ids = _ids_of_students(package)
     shared = shared_logins(lines)
     for line in lines:
-        fault = line.fault or (LOGIN_TAKEN if line.id in shared else None)
-        if fault or (roles and line.id in roles.quarantined):
+        fault = line.fault
+        if not line.deletes:
+            fault = fault or (LOGIN_TAKEN if line.id in shared else None)
+        if fault or (roles and line.id in roles.quarantined and not line.deletes):
             _quarantine(users, line.id, fault)
         elif line.deletes:
             users.deleted.add(line.id)
@@ -99,7 +103,9 @@ def _give_way_to_held_logins(before: Roster, users: Users) -> None:
             if old.status == "active" and _stays(id_, users)
         }
         taken = [
-            id_ for id_, new in users.present.items() if held.get(new.email.lower(), id_) != id_
+            id_
+            for id_, new in users.present.items()
+            if new.status == "active" and held.get(new.email.lower(), id_) != id_
         ]
         if not taken:
             return
@@ -157,22 +163,28 @@ class _Roles:
         bulk = table is not None and table.mode == "bulk"
         self.bulk = bulk
         self.held: dict[str, RoleHeld] = {} if bulk else dict(before.roles)
+        self.named: set[str] = set()
         self.quarantined: set[str] = set()
         self.findings: list[Finding] = []
-        self.touched: set[str] = set()
-        self.with_roles = _users_with_roles(package)
-        for line in read_lines(package, "roles"):
+        self.lost = False
+        """Whether nobody knows whose a broken row is."""
+        self.pupils = _users_with_pupils_roles(package)
+        there = _users_there(before, package)
+        for line in read_lines(package, "roles", before.roles):
             old = before.roles.get(line.id)
             user = line.cells["userSourcedId"] or (old.user if old else "")
+            self.named.add(line.id)
             if line.fault:
                 self.findings.append(Finding("roles", line.id, line.fault))
-            if not user:
-                continue  # the row is broken and new: nobody knows whose it is
-            self.touched.add(user)
-            if line.fault:
-                self.quarantined.add(user)
+                self.held.pop(line.id, None)
+                self.lost = self.lost or not user
+                self.quarantined |= {user} - {""}
             elif line.deletes:
                 self.held.pop(line.id, None)
+            elif user not in there:
+                self.findings.append(Finding("roles", line.id, MISSING))
+                if old:
+                    self.held[line.id] = old
             else:
                 self.held[line.id] = RoleHeld(
                     user, line.cells["roleType"], line.cells["role"], line.cells["orgSourcedId"]
@@ -184,31 +196,27 @@ class _Roles:
     def keep_staff(self, lines: list[Line], users: Users) -> list[Line]:
         """Give the rows of the staff, and count the others as ignored.
 
-        In a delta an unknown user without a row in roles.csv is no staff: students' roles are
-        stored nowhere, and a delta need not repeat them.
+        A user is staff by a role of the package or one that is remembered. Whoever has none is a
+        student, or somebody of whom nothing is known; one of ours has left the staff by a
+        student's role, and is an error without any.
         """
         users.findings.extend(self.findings)
         staff = []
         for line in lines:
-            if self._is_staff(line):
+            known = line.id in self.before.users
+            pupil = line.id in self.pupils and not (self.lost and known)
+            if self.by_user.get(line.id) or line.id in self.quarantined:
                 staff.append(line)
-            elif self.bulk and line.id not in self.with_roles:
-                staff.append(replace(line, fault=line.fault or MISSING_ROLE))
-            else:
+            elif pupil or not known:
                 users.ignored_ids.add(line.id)
+                if known and not users.bulk:
+                    users.deleted.add(line.id)
+            elif line.deletes:
+                staff.append(line)
+            else:
+                staff.append(replace(line, fault=line.fault or MISSING_ROLE))
         users.ignored = _count_rows(self.package, users.ignored_ids)
-        users.ignored_ids |= {
-            id_ for id_ in self.with_roles if id_ not in self.by_user and id_ not in self.touched
-        }
         return staff
-
-    def _is_staff(self, line: Line) -> bool:
-        """Tell whether the row is of the staff: by a role, or in a delta by being known."""
-        return (
-            line.id in self.by_user
-            or line.id in self.touched
-            or (not self.bulk and line.id in self.before.users)
-        )
 
     def of_user(self, sourced_id: str) -> tuple[str, frozenset[str]]:
         """Give the user's role, the primary one first, and all orgs of their roles."""
@@ -220,29 +228,49 @@ class _Roles:
         return PLATFORM_ROLES.get(role, role), frozenset(one.org for one in held)
 
     def apply_to_users_without_row(self, users: Users, with_row: set[str]) -> None:
-        """Let changed roles of a delta reach known users whose own row did not change."""
-        for id_ in self.touched - with_row:
-            if id_ in self.quarantined:
-                users.quarantined.add(id_)
-            elif id_ in self.before.users and self.by_user[id_] and not users.bulk:
+        """Let changed roles reach known users whose own row is not in the package."""
+        users.quarantined |= self.quarantined - with_row
+        if users.bulk:
+            return
+        roles = self.settled(users.quarantined)
+        for id_ in self.before.users.keys() - with_row - self.quarantined - users.ignored_ids:
+            was = {role: held for role, held in self.before.roles.items() if held.user == id_}
+            now = {role: held for role, held in roles.items() if held.user == id_}
+            old = self.before.users[id_]
+            if was == now:
+                continue
+            if now:
                 role, orgs = self.of_user(id_)
-                old = self.before.users[id_]
                 users.present[id_] = replace(old, role=role, org_sourced_ids=orgs)
+            elif not self.lost:
+                users.present[id_] = replace(old, status="inactive")
 
     def settled(self, quarantined: set[str]) -> dict[str, RoleHeld]:
-        """Give the roles to remember: those of a quarantined user stay as they were."""
-        kept = {id_: held for id_, held in self.held.items() if held.user not in quarantined}
-        old = {id_: held for id_, held in self.before.roles.items() if held.user in quarantined}
-        return {**kept, **old}
+        """Give the roles to remember: of a quarantined user those that no row names stay."""
+        old = {
+            id_: held
+            for id_, held in self.before.roles.items()
+            if id_ not in self.held
+            and (id_ not in self.named or held.user in self.quarantined)
+            and held.user in quarantined
+        }
+        return {**self.held, **old}
 
 
-def _users_with_roles(package: Package) -> set[str]:
-    """Give the users of whom roles.csv has a row that can be read."""
+def _users_with_pupils_roles(package: Package) -> set[str]:
+    """Give the users who have a role of a student or guardian in roles.csv."""
     table = package.tables.get("roles")
     if table is None:
         return set()
-    at = table.index("userSourcedId")
-    return {row[at] for row in table.rows if len(row) == len(table.header)}
+    return {cells["userSourcedId"] for cells in table.records() if cells["role"] in NOT_STAFF}
+
+
+def _users_there(before: Roster, package: Package) -> set[str]:
+    """Give the users whom a role may name: those of the package, and ours if it is not whole."""
+    table = package.tables.get("users")
+    if table is None:
+        return set(before.users)
+    return {row[0] for row in table.rows} | (set(before.users) if table.mode == "delta" else set())
 
 
 def _count_rows(package: Package, ids: set[str]) -> int:

@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.verdicts import MARKED, is_disabled, is_going, with_goes
+from oneroster_sync.package.verdicts import is_disabled, is_going, with_goes
 from oneroster_sync.plan.assignments import assignment_changes
 from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins, with_known_logins
-from oneroster_sync.plan.compare import put
 from oneroster_sync.plan.courses import course_changes
 from oneroster_sync.plan.definition import Plan
 from oneroster_sync.plan.fields import (
@@ -25,7 +24,6 @@ from oneroster_sync.plan.fields import (
 )
 from oneroster_sync.plan.links import (
     Link,
-    going,
     is_unclear,
     link_changes,
     merge_link,
@@ -100,8 +98,6 @@ def build_plan(
     moved = _users_of_new_roles(good, bad, modes, roster)
     _settle_claims(good, bad, modes, roster, findings, moved, adopt=preferences.adopt_accounts)
     _note_unclear(bad, findings)
-    if modes.get("enrollments") is Mode.BULK:
-        good["enrollments"] = _with_those_that_hang(good)
     links = {
         name: merge_link(name, roster.links[name], good[name], bad, modes[name])
         for name in LINK_FIELDS
@@ -212,17 +208,6 @@ def _users_of_new_roles(
     return _NewRoles(users, users.filter(pc.invert(left)))
 
 
-def _with_those_that_hang(good: Mapping[str, pa.Table]) -> pa.Table:
-    """Let the enrollments of a bulk file go whose user or class goes by a row of its own."""
-    rows = good["enrollments"]
-    hanging = pa.repeat(False, rows.num_rows)
-    for name, column in (("users", "userSourcedId"), ("classes", "classSourcedId")):
-        if name in good:
-            gone = going(good[name])["sourcedId"].combine_chunks()
-            hanging = pc.or_(hanging, pc.is_in(rows[column], gone))
-    return put(rows, "goes", pc.if_else(hanging, pa.scalar(MARKED), rows["goes"]))
-
-
 def _settle_claims(
     good: dict[str, pa.Table],
     bad: dict[str, pa.Table],
@@ -251,6 +236,7 @@ def _settle_claims(
     findings.add_table(as_findings(rows, "users", "semantic.login_taken", "email", expected))
     if "enrollments" in good:
         hanging = pc.is_in(good["enrollments"]["userSourcedId"], refused)
+        hanging = pc.and_not(hanging, is_going(good["enrollments"]))
         rows = quarantine(good, bad, "enrollments", hanging)
         code, expected = "reference.target_quarantined", "a user without errors"
         findings.add_table(

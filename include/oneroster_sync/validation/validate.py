@@ -15,7 +15,7 @@ from oneroster_sync.findings import SCHEMA, Finding, Findings, Severity
 from oneroster_sync.findings.model import completed
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.reading import OWN
-from oneroster_sync.package.verdicts import claims_login, is_going
+from oneroster_sync.package.verdicts import MARKED, claims_login, is_going, with_goes
 from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
@@ -61,7 +61,7 @@ def validate(
     *,
     known: Mapping[str, pa.Array],
     suites: Path,
-    docs: Path,
+    docs: Path | None,
     modified: pa.Table | None = None,
 ) -> Validated:
     """Judge the rows of a package by the suites.
@@ -73,7 +73,7 @@ def validate(
         known: File → sourcedIds that the site has from earlier syncs; none are needed unless
             `asks_what_is_known`.
         suites: The folder `expectations/`.
-        docs: Local folder for the Data Docs.
+        docs: Local folder for the Data Docs; None to write none.
         modified: When the SIS last modified what came in deltas: file, sourced_id, modified_at.
 
     Raises:
@@ -97,6 +97,8 @@ def validate(
             if name not in tables:
                 continue
             table = _without_repetitions(name, tables[name], validated.findings)
+            if name == "enrollments" and modes[name] is Mode.BULK:
+                table = _with_those_that_hang(table, targets)
             missing = _empty_columns(table)
             suite = load_suite(suites, version, name, modes[name], missing)
             flawed = pc.is_valid(table["flaw"])
@@ -173,6 +175,20 @@ def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
         targets[name].removed = _ids(going)
     if name == "roles" and "roles.userSourcedId" in targets:
         targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
+
+
+def _with_those_that_hang(enrollments: pa.Table, targets: Mapping[str, Target]) -> pa.Table:
+    """Let the enrollments of a bulk file go whose user or class goes by a row of its own.
+
+    In a delta such a row is an error: nobody sends a row for what hangs from a record that goes.
+    """
+    hanging = pa.repeat(False, enrollments.num_rows)
+    for file, column in (("users", "userSourcedId"), ("classes", "classSourcedId")):
+        if file in targets:
+            hanging = pc.or_(hanging, pc.is_in(enrollments[column], targets[file].removed))
+    rows = with_goes(enrollments)
+    goes = pc.if_else(hanging, pa.scalar(MARKED), rows["goes"])
+    return rows.set_column(rows.column_names.index("goes"), "goes", goes)
 
 
 def _with_login(table: pa.Table, findings: Findings) -> pa.Table:
