@@ -11,6 +11,7 @@ from catalogue import inputs
 from catalogue.page import PAGE, as_markdown
 from catalogue.promises import PROMISES
 from oneroster_sync.findings.reference import as_markdown as findings_as_markdown
+from oneroster_sync.package.semantics import as_markdown as semantics_as_markdown
 
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = sorted(
@@ -23,6 +24,12 @@ MODULES = sorted(
 def test_the_page_of_findings_is_the_catalogue() -> None:
     """docs/reference/findings.md is what the code says."""
     assert (PROJECT / "docs/reference/findings.md").read_text("utf-8") == findings_as_markdown()
+
+
+def test_semantics_are_documented() -> None:
+    """docs/reference/semantics.md is what the decision table says."""
+    page = (PROJECT / "docs/reference/semantics.md").read_text("utf-8")
+    assert page == semantics_as_markdown()
 
 
 def test_the_page_of_reliability_is_made_from_the_tests() -> None:

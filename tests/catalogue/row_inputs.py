@@ -236,12 +236,16 @@ INPUTS = (
         "a55-tobedeleted",
         _users("bob,,,", f"bob,tobedeleted,{_NOW},"),
         Verdict(
-            "no_changes",
+            "succeeded",
             (
                 "~ row.field_forbidden_in_bulk users.csv 3 dateLastModified",
-                "! semantic.tobedeleted_in_bulk users.csv 3 status bob | no status in a bulk file",
+                "~ semantic.tobedeleted_in_bulk users.csv 3 status bob | no status in a bulk file",
             ),
-            errors={"users": 1},
+            became={
+                "users": {"bob": "inactive · Bob Ray · bob@example.org · teacher"},
+                "assignments": {"bob art": "removed"},
+            },
+            remembers=("enrollments",),
         ),
         rejected("! row.field_forbidden_in_bulk users.csv 3 dateLastModified"),
     ),
