@@ -600,3 +600,23 @@ def test_withheld_row_is_never_valid_and_not_judged(texts: Texts) -> None:
     of_cat = [code for code, file, id_ in done.said if (file, id_) == ("users.csv", "cat")]
     assert len(of_cat) == 1
     assert "cat" in done.bad("users")
+
+
+def test_protection_of_a_renumbered_night_lasts_as_long_as_the_row() -> None:
+    """Who is kept for a broken row under a new sourcedId is kept while the row comes."""
+    site = synced(SCHOOL)
+    header, *rows = SCHOOL["enrollments.csv"].splitlines()
+    anew = [f"new-{row}" for row in rows]
+    broken = [row.replace("new-bob-a1,,,a1", "new-bob-a1,,,gone") for row in anew]
+    texts = {**SCHOOL, "enrollments.csv": "\n".join([header, *broken]) + "\n"}
+
+    for night in range(4):
+        done = site.sync(texts)
+        assert done.assignments == [], night
+        assert night == 0 or not done.plan.moves_links()
+
+    mended = {**SCHOOL, "enrollments.csv": "\n".join([header, *anew]) + "\n"}
+    assert site.sync(mended).assignments == []
+    without_bob = [row for row in anew if "bob" not in row]
+    texts = {**SCHOOL, "enrollments.csv": "\n".join([header, *without_bob]) + "\n"}
+    assert site.sync(texts).assignments == [("remove", "bob", "art")]

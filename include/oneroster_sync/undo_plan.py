@@ -431,6 +431,8 @@ def _links(
         was = _of_part(was, part)
         if hanging is not None and name == "enrollments":
             made, was = _of_ends(made, hanging), _of_ends(was, hanging)
+        schema = link_schema(name)
+        made, was = _of_schema(made, schema), _of_schema(was, schema)
         now = {row["sourced_id"]: row for row in roster.links[name].to_pylist()}
         unmoved = {
             row["sourced_id"] for row in made.to_pylist() if now.get(row["sourced_id"]) == row
@@ -439,10 +441,17 @@ def _links(
         back = [row for row in was.to_pylist() if row["sourced_id"] in unmoved]
         there = {row["sourced_id"] for row in back}
         new = [id_ for id_ in made["sourced_id"].to_pylist() if id_ in unmoved and id_ not in there]
-        schema = link_schema(name)
         moved[name] = in_order(pa.Table.from_pylist(back, schema=schema), "sourced_id")
         moved[f"{name}.gone"] = pa.table({"sourced_id": pa.array(sorted(new), pa.string())})
     return moved
+
+
+def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with all columns: a run of an earlier version remembered fewer."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names)
 
 
 def _moments_of_part(

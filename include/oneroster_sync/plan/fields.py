@@ -51,12 +51,14 @@ LINK_FIELDS = {
         "user_sourced_id": "userSourcedId",
         "role": "role",
         "course_sourced_id": "",
+        "unplaced": "",
     },
 }
 """What is kept of the files that are no entity of the platform: column of the table → of the file.
 
 An enrollment's course is no column of the file: it is the course that its class led to when the
-enrollment was last without errors. A class's last day is that of the last of its terms.
+enrollment was last without errors; it is unplaced when it is kept for a broken row that may be its
+own under another sourcedId. A class's last day is that of the last of its terms.
 """
 
 

@@ -106,7 +106,10 @@ def merge_link(
     )
     protected = _protected(name, kept, quarantined)
     if name == "enrollments":
-        protected = pc.or_(protected, _may_stand_for(kept, fresh, quarantined[name]))
+        may_be_theirs = _may_stand_for(kept, fresh, quarantined[name])
+        unplaced = pc.and_not(may_be_theirs, protected)
+        kept = put(kept, "unplaced", pc.if_else(unplaced, "true", kept["unplaced"]))
+        protected = pc.or_(protected, may_be_theirs)
     untouched = kept.filter(pc.invert(protected))
     if mode is Mode.BULK:
         untouched = untouched.slice(0, 0)
@@ -195,7 +198,8 @@ def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Arra
 
     Many systems number enrollments anew every night. In such a package a sourcedId names nothing:
     a broken row is known by its user and class, by one of them where the other leads nowhere, and
-    may be anybody's where both do.
+    may be anybody's where both do. An enrollment that was kept for that stays for as long as such a
+    row comes, also on nights on which nothing is numbered anew.
 
     Args:
         kept: Remembered enrollments whose sourcedIds no row that is used has.
@@ -204,24 +208,29 @@ def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Arra
     """
     pairs = _pair(kept["user_sourced_id"], kept["class_sourced_id"]).combine_chunks()
     again = pc.is_in(_pair(fresh["user_sourced_id"], fresh["class_sourced_id"]), pairs)
-    if 2 * (pc.sum(again).as_py() or 0) < kept.num_rows:
-        return pa.repeat(False, kept.num_rows)
+    numbered_anew = 2 * (pc.sum(again).as_py() or 0) >= kept.num_rows
+    rows = kept if numbered_anew else pa.concat_tables([kept, fresh])
     found = pc.or_(
-        pc.is_in(broken["sourcedId"], kept["sourced_id"].combine_chunks()),
+        pc.is_in(broken["sourcedId"], rows["sourced_id"].combine_chunks()),
         pc.is_in(_pair(broken["userSourcedId"], broken["classSourcedId"]), pairs),
     )
     strays = broken.filter(pc.invert(found))
     users, classes = (
-        kept[name].combine_chunks() for name in ("user_sourced_id", "class_sourced_id")
+        rows[name].combine_chunks() for name in ("user_sourced_id", "class_sourced_id")
     )
     no_user = pc.invert(pc.is_in(strays["userSourcedId"], users))
     no_class = pc.invert(pc.is_in(strays["classSourcedId"], classes))
-    if pc.any(pc.and_(no_user, no_class)).as_py():
-        return pa.repeat(True, kept.num_rows)
-    return pc.or_(
-        pc.is_in(classes, strays.filter(no_user)["classSourcedId"].combine_chunks()),
-        pc.is_in(users, strays.filter(no_class)["userSourcedId"].combine_chunks()),
-    )
+    theirs = pa.repeat(True, kept.num_rows)
+    if not pc.any(pc.and_(no_user, no_class)).as_py():
+        theirs = pc.or_(
+            pc.is_in(
+                kept["class_sourced_id"], strays.filter(no_user)["classSourcedId"].combine_chunks()
+            ),
+            pc.is_in(
+                kept["user_sourced_id"], strays.filter(no_class)["userSourcedId"].combine_chunks()
+            ),
+        )
+    return theirs if numbered_anew else pc.and_(theirs, pc.is_valid(kept["unplaced"]))
 
 
 def _ids(table: pa.Table) -> pa.Array:
