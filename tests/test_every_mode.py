@@ -7,15 +7,26 @@ package that could break it, through the door, the suites and the plan.
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from every_mode import Done, MemorySite
+from every_mode import Done, MemorySite, carried_out
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added, as_delta, changed, manifest, without
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.mapping import read_mapping
 from oneroster_sync.package.verdicts import RULES, Verdict, Who, decide, every_case
+from oneroster_sync.plan import check_plan
+from oneroster_sync.plan.mapped import plan_of_mapping
+from oneroster_sync.preferences import Guards, Profile
 from oneroster_sync.spec.logins import normalize_login
+from roster_of import plan_of, roster_of, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = "2026-09-01T00:00:00.000Z"
 TAKEN = "semantic.login_taken"
@@ -620,3 +631,81 @@ def test_protection_of_a_renumbered_night_lasts_as_long_as_the_row() -> None:
     without_bob = [row for row in anew if "bob" not in row]
     texts = {**SCHOOL, "enrollments.csv": "\n".join([header, *without_bob]) + "\n"}
     assert site.sync(texts).assignments == [("remove", "bob", "art")]
+
+
+# Another person under a known sourcedId
+
+
+def test_another_person_under_a_known_id_changes_nothing() -> None:
+    """Where all names and the address change at once, the record is left as it is and named."""
+    site = synced(SCHOOL)
+    before = site.user("bob")
+    texts = changed(
+        SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", "bob,,Zoe,Fay,,,zoe@example.org"
+    )
+
+    done = site.sync(texts)
+
+    assert errors(done) == [
+        ("semantic.identity_reuse", "bob"),
+        ("reference.target_quarantined", "bob-a1"),
+    ]
+    assert (done.users, done.assignments, site.user("bob")) == ([], [], before)
+
+
+@pytest.mark.parametrize(
+    "row", ["Zoe,Ray,,,zoe@example.org", "Bob,Fay,,,zoe@example.org", "Zoe,Fay,,,bob@example.org"]
+)
+def test_person_who_keeps_something_is_the_same(row: str) -> None:
+    """A marriage, another first name or a new domain alone make nobody another person."""
+    site = synced(SCHOOL)
+
+    done = site.sync(changed(SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", f"bob,,{row}"))
+
+    assert (errors(done), done.users) == ([], [("update", "bob")])
+
+
+def test_another_person_is_settled_by_another_id(tmp_path: Path) -> None:
+    """Once the record has an id of its own, the other person comes as a new one."""
+    site = synced(SCHOOL)
+    other = changed(
+        SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", "bob,,Zoe,Fay,,,zoe@example.org"
+    )
+    path = tmp_path / "ids.csv"
+    path.write_text("kind,oldSourcedId,newSourcedId\nuser,bob,bob-of-2025\n", "utf-8")
+    ids = read_mapping(path, Kind.IDS, Profile.TOLERANT).tables["ids"]
+    site.roster = carried_out(site.roster, plan_of_mapping(Kind.IDS, ids, site.roster).plan)
+
+    done = site.sync(other)
+
+    assert errors(done) == []
+    assert done.users == [("add", "bob"), ("deactivate", "bob-of-2025")]
+    assert site.user("bob")["given_name"] == "Zoe"
+
+
+@pytest.mark.parametrize(("reused", "held"), [(4, False), (5, True)])
+def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
+    """From 5 records and 10 % on the rest of the plan waits; fewer are errors and no more."""
+    users = "".join(f"\nu{n},Given{n},Family{n},u{n}@x.org" for n in range(45))
+    roster = roster_of(users=f"sourced_id,given_name,family_name,email{users}")
+    rows = [
+        f"u{n},New{n},Name{n},n{n}@x.org" if n < reused else f"u{n},Given{n},Family{n},u{n}@x.org"
+        for n in range(45)
+    ]
+    text = "\n".join(["sourcedId,givenName,familyName,email", *rows, "new,N,N,new@x.org"])
+    planned = plan_of(roster, {"users.csv": text})
+    good, bad = rows_of("users.csv", text)
+
+    holds = check_plan(
+        planned.plan,
+        roster,
+        Guards(),
+        modes={"users": Mode.BULK},
+        valid={"users": good},
+        quarantined={"users": bad},
+        rows={"users": 46},
+        today=dt.date(2026, 11, 25),
+        errors={"users": reused},
+    )
+
+    assert [hold.code for hold in holds] == (["guard.identity_reuse"] if held else [])

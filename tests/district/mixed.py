@@ -72,13 +72,9 @@ def unsettle(district: District, rng: random.Random) -> District:
     free = [u for u in left if u.email.lower() not in taken]
     if free and rng.random() < 0.7:
         one, heir = rng.choice(free), rng.choice(fresh)
-        # Names that nobody else has, or the two would be one person under another sourcedId.
-        users[heir.sourced_id] = replace(
-            heir,
-            email=one.email,
-            given_name=f"{heir.given_name}q",
-            family_name=f"{heir.family_name}q",
-        )
+        # With a name in common the two would be one person under another sourcedId.
+        if one.given_name != heir.given_name and one.family_name != heir.family_name:
+            users[heir.sourced_id] = replace(heir, email=one.email)
     return replace(district, users=users)
 
 

@@ -31,7 +31,7 @@ from oneroster_sync.plan.links import (
     with_courses,
 )
 from oneroster_sync.plan.modified import moments_of
-from oneroster_sync.plan.rekeys import propose_rekeys, with_rekeys
+from oneroster_sync.plan.rekeys import find_other_people, propose_rekeys, with_rekeys
 from oneroster_sync.plan.terms import pairs_that_ended, with_ends
 from oneroster_sync.plan.users import (
     desired_users,
@@ -218,9 +218,15 @@ def _settle_claims(
     *,
     adopt: bool,
 ) -> None:
-    """Quarantine rows whose login somebody else keeps, and the enrollments that hang from them."""
+    """Quarantine rows of another person, and those whose login somebody else keeps.
+
+    With them go the enrollments that hang from them.
+    """
     if "users" not in good:
         return
+    others = find_other_people(good["users"], roster)
+    expected = "the person who has this sourcedId; another person needs another one"
+    _refuse(good, bad, findings, others, "semantic.identity_reuse", "sourcedId", expected)
     refused = taken_logins(
         good["users"],
         bad["users"],
@@ -229,11 +235,24 @@ def _settle_claims(
         without_role=moved.none_left,
         adopt=adopt,
     )
+    expected = "an e-mail address that no other user has"
+    _refuse(good, bad, findings, refused, "semantic.login_taken", "email", expected)
+
+
+def _refuse(
+    good: dict[str, pa.Table],
+    bad: dict[str, pa.Table],
+    findings: Findings,
+    refused: pa.Array,
+    code: str,
+    column: str,
+    expected: str,
+) -> None:
+    """Quarantine rows of users.csv with an error, and the enrollments that hang from them."""
     if not len(refused):
         return
     rows = quarantine(good, bad, "users", pc.is_in(good["users"]["sourcedId"], refused))
-    expected = "an e-mail address that no other user has"
-    findings.add_table(as_findings(rows, "users", "semantic.login_taken", "email", expected))
+    findings.add_table(as_findings(rows, "users", code, column, expected))
     if "enrollments" in good:
         hanging = pc.is_in(good["enrollments"]["userSourcedId"], refused)
         hanging = pc.and_not(hanging, is_going(good["enrollments"]))

@@ -16,13 +16,15 @@ from oneroster_sync.plan.compare import differs, positions
 from oneroster_sync.plan.fields import COURSE_FIELDS
 from oneroster_sync.plan.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond
 from oneroster_sync.plan.recent import WINDOW, Recent
+from oneroster_sync.plan.rekeys import find_other_people
+from oneroster_sync.preferences import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from oneroster_sync.plan.definition import Plan
     from oneroster_sync.plan.roster import Roster
-    from oneroster_sync.preferences import Guards, Limit
+    from oneroster_sync.preferences import Guards
 
 _FEW = 5
 """Below so many records no share of them is a mass change."""
@@ -49,6 +51,8 @@ _POINTS_TO = {
     },
 }
 """File → column → the file whose sourcedIds stand there."""
+_REUSED = Limit(percent=10, minimum=5)
+"""From how many rows of another person under a known sourcedId on a plan is held."""
 REMOVAL_CODES = frozenset({"guard.removals", "guard.school_removals", "guard.week_removals"})
 """Reasons for which only what goes needs to wait."""
 
@@ -95,6 +99,7 @@ def check_plan(
     ]
     if not plan.is_empty():
         recent = recent or Recent()
+        reused = len(find_other_people(valid["users"], roster)) if "users" in valid else 0
         removals = _removals(plan, roster, guards, today)
         holds += [
             *removals,
@@ -105,7 +110,10 @@ def check_plan(
             *_changed_roles(plan, roster, guards.changed_roles),
             *_school_removals(schools, guards, today, {hold.kind for hold in removals}),
             *_updates(plan, roster, guards),
-            *_errors(guards, valid, quarantined, errors),
+            *_errors(guards, valid, quarantined, errors, reused),
+            *beyond(
+                "guard.identity_reuse", "users", reused, roster.managed_active("users"), _REUSED
+            ),
             *_wrong_source(guards, modes, valid, quarantined, roster, plan),
             *_wrong_delta(guards, modes, valid, quarantined, roster),
             *_other_year(valid, roster, today),
@@ -300,15 +308,19 @@ def _errors(
     valid: Mapping[str, pa.Table],
     quarantined: Mapping[str, pa.Table],
     errors: Mapping[str, int] | None,
+    reused: int,
 ) -> list[Hold]:
     """Hold files with many errors, by the numbers that stand once the plan is made.
 
-    The plan finds errors of its own, such as a login that somebody else keeps.
+    The plan finds errors of its own, such as a login that somebody else keeps. Rows of another
+    person under a known sourcedId are left out: they have a limit of their own.
     """
     holds = []
     for name, table in quarantined.items():
         of = table.num_rows + valid[name].num_rows
         found = (errors or {}).get(name, table.num_rows)
+        if errors and name == "users":
+            found -= reused
         if found >= _FEW and found * 100 > guards.error_percent * of:
             limit = f"at most {guards.error_percent:g} % with errors"
             holds.append(Hold("guard.error_rate", f"{name}.csv", found, of, limit))

@@ -95,6 +95,33 @@ def propose_rekeys(
     return Rekeys(users, courses)
 
 
+def find_other_people(valid: pa.Table, roster: Roster) -> pa.Array:
+    """Return the sourcedIds of users under which another person comes.
+
+    All names and the address changed at once: a system that gives a sourcedId away again looks
+    like this, and so does an export with its columns shifted. A marriage or a new domain leaves
+    something as it was.
+
+    Args:
+        valid: Rows of users.csv that are used.
+        roster: What the site holds.
+    """
+    stored = roster.users
+    rows = staying(valid)
+    at = positions(rows["sourcedId"], stored["sourced_id"])
+    rows, before = rows.filter(pc.is_valid(at)), stored.take(at.drop_null())
+    other = pc.and_(before["managed"], pc.not_equal(before["id"], roster.credited_admin))
+    for column, field_ in (
+        ("givenName", "given_name"),
+        ("familyName", "family_name"),
+        ("login", "login"),
+    ):
+        changed = pc.invert(_agree(rows[column], before[field_]))
+        both = pc.and_(pc.is_valid(rows[column]), pc.is_valid(before[field_]))
+        other = pc.and_(other, pc.and_(changed, both))
+    return rows["sourcedId"].filter(other).combine_chunks()
+
+
 def with_rekeys(
     fields: tuple[str, ...],
     made: pa.Table,
