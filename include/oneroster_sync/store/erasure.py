@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from oneroster_sync.store import audit
 from oneroster_sync.spec.logins import normalize_login
-from oneroster_sync.store.audit import erasing
+from oneroster_sync.store import audit
 
 if TYPE_CHECKING:
     import datetime as dt
