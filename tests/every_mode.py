@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from golden.school import folder_of
+from golden.school import Texts, folder_of, manifest
 from oneroster_sync import settings
 from oneroster_sync.extracting import FILES_OF_SCOPE
 from oneroster_sync.package import Known, extract
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from oneroster_sync.plan import Roster
 
+NOW = "2026-09-01T00:00:00.000Z"
 NAMES = ("sourced_id", "given_name", "family_name", "email", "username", "role", "status")
 
 
@@ -232,3 +233,44 @@ def _put(stored: pa.Table, put: pa.Table, gone: pa.Table) -> pa.Table:
     ids = [t["sourced_id"].combine_chunks() for t in (put, gone)]
     left = stored.filter(pc.invert(pc.is_in(stored["sourced_id"], pa.concat_arrays(ids))))
     return pa.concat_tables([left, put.cast(stored.schema)]).combine_chunks()
+
+
+def synced(texts: Texts, **preferences: Any) -> MemorySite:
+    """Return a site that has the school."""
+    site = MemorySite(**preferences)
+    site.sync(texts)
+    return site
+
+
+def row(sourced_id: str, status: str = "active", **cells: str) -> str:
+    """Return a row of a delta of users in 1.1: a teacher of the school, but for some cells."""
+    values = {"enabled": "true", "role": "teacher", "given": sourced_id.title(), "family": "Lee"}
+    values |= {"email": f"{sourced_id}@example.org", "stamp": NOW, **cells}
+    return (
+        "{id},{status},{stamp},{enabled},s,{role},{id},,{given},{family},,,{email},,,,,"
+    ).format(id=sourced_id, status=status, **values)
+
+
+def gone(sourced_id: str, columns: int) -> str:
+    """Return a row of a delta that takes a record away, with nothing else in it."""
+    return f"{sourced_id},tobedeleted,{NOW}" + "," * (columns - 3)
+
+
+def mixed(texts: Texts, modes: dict[str, str], **files: str) -> Texts:
+    """Return a package of some files, each in a mode of its own; the header is the school's."""
+    version = "1.2" if "roles.csv" in texts else "1.1"
+    told = {"manifest.csv": manifest(version, **modes)}
+    for name, rows in files.items():
+        header = texts[f"{name}.csv"].split("\n", 1)[0]
+        told[f"{name}.csv"] = f"{header}\n{rows}"
+    return told
+
+
+def body(texts: Texts, file: str) -> str:
+    """Return the rows of a file of the school."""
+    return texts[file].split("\n", 1)[1]
+
+
+def errors(done: Done) -> list[tuple[str, str | None]]:
+    """Return code and sourcedId of each error."""
+    return [(f["code"], f["sourced_id"]) for f in done.findings if f["severity"] == "error"]

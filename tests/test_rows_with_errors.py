@@ -1,0 +1,193 @@
+"""Rows with errors: what is said of them, how long they protect, and another person's row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+
+from every_mode import MemorySite, carried_out, errors, synced
+from golden.school import SCHOOL, SCHOOL_1_2, Texts, added, changed
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.mapping import read_mapping
+from oneroster_sync.plan import check_plan
+from oneroster_sync.plan.mapped import plan_of_mapping
+from oneroster_sync.preferences import Guards, Profile
+from roster_of import plan_of, roster_of, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+# What is said of rows with errors
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_sound_and_broken_row_of_one_id_are_both_errors(*, first: bool) -> None:
+    """Which of the two is right nobody can tell, so the sound one is not used either."""
+    site = synced(SCHOOL)
+    broken = "bob,,,true,s,teacher,bob"
+    header, rest = SCHOOL["users.csv"].replace("Bob,Ray", "Rob,Ray").split("\n", 1)
+    text = f"{header}\n{broken}\n{rest}" if first else f"{header}\n{rest}{broken}\n"
+
+    done = site.sync({**SCHOOL, "users.csv": text})
+
+    assert sorted(code for code, id_ in errors(done) if id_ == "bob") == [
+        "reference.duplicate_sourced_id",
+        "row.width_mismatch",
+    ]
+    assert done.users == []
+
+
+def test_two_primary_teachers_counts_no_row_with_an_error() -> None:
+    """A row that is not used is no second primary teacher."""
+    texts = added(SCHOOL, "enrollments.csv", "dan-m1,,,m1,s,dan,teacher,true,2026-02-30,")
+
+    done = MemorySite().sync(texts)
+
+    assert [said for said in done.said if said[1] == "enrollments.csv"] == [
+        ("row.invalid_date", "enrollments.csv", "dan-m1")
+    ]
+
+
+def test_two_primary_teachers_are_told_of_beside_a_third_with_an_error() -> None:
+    """Two whose rows are used are still two."""
+    texts = added(
+        SCHOOL,
+        "enrollments.csv",
+        "dan-m1,,,m1,s,dan,teacher,true,2026-02-30,",
+        "bob-m1,,,m1,s,bob,teacher,true,,",
+    )
+
+    done = MemorySite().sync(texts)
+
+    said = [id_ for code, _, id_ in done.said if code == "semantic.two_primary_teachers"]
+    assert set(said) == {"ann-m1", "bob-m1"}
+
+
+def test_two_equal_invalid_addresses_are_invalid() -> None:
+    """An address that is none is nobody's login: it is invalid twice, and not taken."""
+    texts = changed(SCHOOL, "users.csv", "ann@example.org", "nobody")
+    texts = changed(texts, "users.csv", "bob@example.org", "nobody")
+
+    done = MemorySite().sync(texts)
+
+    assert [said for said in errors(done) if said[0].startswith(("row", "semantic"))] == [
+        ("row.invalid_email", "ann"),
+        ("row.invalid_email", "bob"),
+    ]
+
+
+@pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
+def test_withheld_row_is_never_valid_and_not_judged(texts: Texts) -> None:
+    """A row that was blanked for privacy has one error, and no report speaks of its blanks."""
+    if "roles.csv" in texts:
+        texts = changed(texts, "roles.csv", "cat,primary,aide", "cat,primary,wizard")
+    else:
+        texts = changed(texts, "users.csv", "s,aide", "s,wizard")
+
+    done = synced(texts if texts is SCHOOL else SCHOOL_1_2).sync(texts)
+
+    of_cat = [code for code, file, id_ in done.said if (file, id_) == ("users.csv", "cat")]
+    assert len(of_cat) == 1
+    assert "cat" in done.bad("users")
+
+
+def test_protection_of_a_renumbered_night_lasts_as_long_as_the_row() -> None:
+    """Who is kept for a broken row under a new sourcedId is kept while the row comes."""
+    site = synced(SCHOOL)
+    header, *rows = SCHOOL["enrollments.csv"].splitlines()
+    anew = [f"new-{row}" for row in rows]
+    broken = [row.replace("new-bob-a1,,,a1", "new-bob-a1,,,gone") for row in anew]
+    texts = {**SCHOOL, "enrollments.csv": "\n".join([header, *broken]) + "\n"}
+
+    for night in range(4):
+        done = site.sync(texts)
+        assert done.assignments == [], night
+        assert night == 0 or not done.plan.moves_links()
+
+    mended = {**SCHOOL, "enrollments.csv": "\n".join([header, *anew]) + "\n"}
+    assert site.sync(mended).assignments == []
+    without_bob = [row for row in anew if "bob" not in row]
+    texts = {**SCHOOL, "enrollments.csv": "\n".join([header, *without_bob]) + "\n"}
+    assert site.sync(texts).assignments == [("remove", "bob", "art")]
+
+
+# Another person under a known sourcedId
+
+
+def test_another_person_under_a_known_id_changes_nothing() -> None:
+    """Where all names and the address change at once, the record is left as it is and named."""
+    site = synced(SCHOOL)
+    before = site.user("bob")
+    texts = changed(
+        SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", "bob,,Zoe,Fay,,,zoe@example.org"
+    )
+
+    done = site.sync(texts)
+
+    assert errors(done) == [
+        ("semantic.identity_reuse", "bob"),
+        ("reference.target_quarantined", "bob-a1"),
+    ]
+    assert (done.users, done.assignments, site.user("bob")) == ([], [], before)
+
+
+@pytest.mark.parametrize(
+    "row", ["Zoe,Ray,,,zoe@example.org", "Bob,Fay,,,zoe@example.org", "Zoe,Fay,,,bob@example.org"]
+)
+def test_person_who_keeps_something_is_the_same(row: str) -> None:
+    """A marriage, another first name or a new domain alone make nobody another person."""
+    site = synced(SCHOOL)
+
+    done = site.sync(changed(SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", f"bob,,{row}"))
+
+    assert (errors(done), done.users) == ([], [("update", "bob")])
+
+
+def test_another_person_is_settled_by_another_id(tmp_path: Path) -> None:
+    """Once the record has an id of its own, the other person comes as a new one."""
+    site = synced(SCHOOL)
+    other = changed(
+        SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", "bob,,Zoe,Fay,,,zoe@example.org"
+    )
+    path = tmp_path / "ids.csv"
+    path.write_text("kind,oldSourcedId,newSourcedId\nuser,bob,bob-of-2025\n", "utf-8")
+    ids = read_mapping(path, Kind.IDS, Profile.TOLERANT).tables["ids"]
+    site.roster = carried_out(site.roster, plan_of_mapping(Kind.IDS, ids, site.roster).plan)
+
+    done = site.sync(other)
+
+    assert errors(done) == []
+    assert done.users == [("add", "bob"), ("deactivate", "bob-of-2025")]
+    assert site.user("bob")["given_name"] == "Zoe"
+
+
+@pytest.mark.parametrize(("reused", "held"), [(4, False), (5, True)])
+def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
+    """From 5 records and 10 % on the rest of the plan waits; fewer are errors and no more."""
+    users = "".join(f"\nu{n},Given{n},Family{n},u{n}@x.org" for n in range(45))
+    roster = roster_of(users=f"sourced_id,given_name,family_name,email{users}")
+    rows = [
+        f"u{n},New{n},Name{n},n{n}@x.org" if n < reused else f"u{n},Given{n},Family{n},u{n}@x.org"
+        for n in range(45)
+    ]
+    text = "\n".join(["sourcedId,givenName,familyName,email", *rows, "new,N,N,new@x.org"])
+    planned = plan_of(roster, {"users.csv": text})
+    good, bad = rows_of("users.csv", text)
+
+    holds = check_plan(
+        planned.plan,
+        roster,
+        Guards(),
+        modes={"users": Mode.BULK},
+        valid={"users": good},
+        quarantined={"users": bad},
+        rows={"users": 46},
+        today=dt.date(2026, 11, 25),
+        errors={"users": reused},
+    )
+
+    assert [hold.code for hold in holds] == (["guard.identity_reuse"] if held else [])
