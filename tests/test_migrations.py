@@ -137,7 +137,7 @@ def test_logins_get_their_new_spelling(fresh: str, caplog: pytest.LogCaptureFixt
         (5, "elsewhere@x.org", "mu\u00df@x.org", "mu\u00df@x.org"),
     ]
     with configured(fresh) as config:
-        command.upgrade(config, "0011")
+        command.upgrade(config, "0012")
     with psycopg.connect(fresh) as connection:
         connection.execute("insert into sites (site) values ('s')")
         for id_, email, login, _ in users:

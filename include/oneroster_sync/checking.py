@@ -10,7 +10,6 @@ from oneroster_sync.package import Known, extract
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.preferences import Profile
 from oneroster_sync.validation import validate
-from oneroster_sync.work_folder import work_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
