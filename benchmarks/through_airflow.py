@@ -52,7 +52,11 @@ def measure(packages: Mapping[str, Path], *, rounds: int) -> EndToEnd:
         rounds: How often.
     """
     took = EndToEnd()
-    settings = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(_BUNDLES)}
+    folders = {str(package.parent) for package in packages.values()}
+    settings = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(_BUNDLES),
+        "ONEROSTER_ALLOWED_PACKAGES": " ".join(folders),
+    }
     with running(*EVERYTHING, settings=settings) as live:
         wait_for(lambda: live.api.has_dag(EMPTY) or None)
         _run(live, EMPTY, {})  # what is loaded once is loaded now

@@ -17,6 +17,7 @@ Keeps a site's users, courses and course assignments in step with its student in
 {"package": "/path/OneRoster.zip", "kind": "package"}
 ```
 
+`package` is what was uploaded to this site, or a path below a folder that `ONEROSTER_ALLOWED_PACKAGES` names.
 `kind` is `package` (a zip or a folder: users, courses and course assignments), `users` (a lone
 users.csv: users only), `courses` (a lone courses.csv: courses only), or a mapping, for which it takes an
 administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses go on under other sourcedIds) or
@@ -84,12 +85,18 @@ AT_ONCE = 16
 """How many runs of a DAG may be open: one is at work, the others wait for their turn or a person."""
 LOOK_AGAIN = timedelta(seconds=10)
 """How soon a run whose turn it is not looks again."""
-SOMEBODY_WAITS = {"priority_weight": 100, "weight_rule": "absolute"}
+AT_MOST = timedelta(hours=3)
+"""How long one try of a task may take; the largest district needs minutes, and a slow source an hour."""
+SOMEBODY_WAITS = {
+    "priority_weight": 100,
+    "weight_rule": "absolute",
+    "execution_timeout": AT_MOST,
+}
 """An upload's tasks take the next slot that is free, before those of all scheduled runs.
 
 Those weigh what Airflow gives them, less than ten.
 """
-ENDS_FIRST = {"weight_rule": "upstream"}
+ENDS_FIRST = {"weight_rule": "upstream", "execution_timeout": AT_MOST}
 """What is nearest to its end goes first, so that a wave does not begin every run before it ends one."""
 
 
@@ -355,7 +362,8 @@ def upload_dag(site: str) -> DAG:
                 type=["null", "string"],
                 minLength=1,
                 title="Package",
-                description="Path of a OneRoster zip, a folder of CSV files or a lone CSV file.",
+                description="Path of a OneRoster zip, a folder of CSV files or a lone CSV file, below "
+                "a folder that ONEROSTER_ALLOWED_PACKAGES names.",
             ),
             "kind": Param(
                 "package",

@@ -71,6 +71,7 @@ with DAG(
     schedule=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     is_paused_upon_creation=False,
+    default_args={"execution_timeout": timedelta(hours=3)},
     tags=["oneroster"],
     doc_md=__doc__,
     params={

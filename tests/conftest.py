@@ -31,6 +31,7 @@ os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(_PROJECT / "plugins")
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(_PROJECT / "dags")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ["ONEROSTER_ALLOWED_PACKAGES"] = tempfile.gettempdir()
 os.environ.pop("ONEROSTER_DATABASE_URL", None)
 os.environ.pop("ONEROSTER_STORAGE_URL", None)
 

@@ -45,6 +45,9 @@ EVERYTHING = ("api-server", "scheduler", "dag-processor")
 PROBLEM = "application/problem+json"
 _PREFIX = "/oneroster/api/v1/"
 _PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
+_PACKAGES = "ONEROSTER_ALLOWED_PACKAGES"
+PACKAGES = f"{tempfile.gettempdir()} {Path(__file__).parent / 'data'}"
+"""From where DAG runs of tests may name packages."""
 _LOOK_AGAIN = "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL"
 
 
@@ -229,7 +232,8 @@ def running(*parts: str, settings: Mapping[str, str] | None = None) -> Iterator[
         parts = parts or EVERYTHING
         passwords = home / "passwords.json"
         passwords.write_text(json.dumps({user: user for user in USERS}))
-        own = {_LOOK_AGAIN: "2", _PASSWORDS: str(passwords), **(settings or {})}
+        own = {_LOOK_AGAIN: "2", _PASSWORDS: str(passwords), _PACKAGES: PACKAGES}
+        own |= settings or {}
         base = {**without_own_databases(os.environ), **own}
         try:
             up = airflow.up(home, airflow.free_port(), parts=parts, base=base, prepare=make_site)

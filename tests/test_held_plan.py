@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from oneroster import held_plan
 from oneroster.decision import until_next_look
+from oneroster_sync import settings
 from oneroster_sync.preferences import Preferences, Scope
 from oneroster_sync.store.runs import Outcome, Run, Trigger
 
@@ -139,3 +141,15 @@ def test_it_looks_when_the_time_is_over() -> None:
     late = BEGAN + dt.timedelta(hours=72)
     assert until_next_look(a_run(), late).total_seconds() == 1
     assert until_next_look(a_run(expires_at=None), late).total_seconds() == 600
+
+
+def test_every_try_of_every_task_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that hangs is ended; how long a person may take to decide is another matter."""
+    monkeypatch.syspath_prepend(str(settings.PROJECT / "dags"))
+    dags = importlib.import_module("oneroster_dags")
+    watch = importlib.import_module("oneroster_watch_dag")
+    built = [dags.sync_dag("town"), dags.upload_dag("town"), watch.dag]
+    tasks = {f"{dag.dag_id}.{task.task_id}": task for dag in built for task in dag.tasks}
+    assert len(tasks) >= 8 + 8 + 4
+    assert [name for name, task in tasks.items() if not task.execution_timeout] == []
+    assert tasks["oneroster_sync__town.review_decision"].response_timeout is None

@@ -65,7 +65,7 @@ def test_the_picture_holds_every_table(ours: Neighbour, theirs: Neighbour) -> No
     """Each table has rows of both sites, or is known to be filled by nothing that is done here."""
     picture = picture_of(theirs.site.name)
     empty = {name for name, rows in picture.items() if isinstance(rows, list) and not rows}
-    assert empty <= {"notices", "orgs", "roles"}
+    assert empty <= {"allow_list", "notices", "orgs", "roles"}
     assert {"users", "runs", "findings", "causes", "changes", "events", "sites"} <= set(picture)
     assert sum(isinstance(value, str) for value in picture.values()) > 10, "files are in it too"
     mine = picture_of(ours.site.name)
@@ -154,6 +154,7 @@ SITES_WORDS: list[tuple[str, ...]] = [
     ("archive", "isolated-c"),
     ("plan", "{file}"),
     ("apply", "{file}"),
+    ("withdraw", "isolated-a", "/srv/isolated-a"),
     ("export", "isolated-a"),
 ]
 
@@ -163,7 +164,7 @@ def test_no_command_about_sites_touches_another_site(
 ) -> None:
     """Made, copied, archived, planned and applied: the neighbour stays as it is."""
     file = SiteFile(tmp_path / "sites.yaml")
-    file.write("isolated-a:\n  time_utc: 03:33\nisolated-c:\n  archived: false")
+    file.write("isolated-a:\n  source: /srv/isolated-a\nisolated-c:\n  archived: false")
     for words in SITES_WORDS:
         code, told = sites(*(word.format(file=file.path) for word in words))
         assert code == 0, told

@@ -9,15 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from conftest import ADMIN, Site
 from databases import fresh_database, using
 from oneroster_sync import decisions, settings, stages
 from oneroster_sync.pipeline import begin
-from oneroster_sync.run_folder import ForeignPackageError
 from oneroster_sync.site_name import SiteNameError
 from oneroster_sync.sites import keeping
 from oneroster_sync.store import database, preferences, site_records, turns
+from oneroster_sync.store.allow_list import ForeignPackageError
 from oneroster_sync.store.sites import site_names
 from roster_of import NEXT_DAY, SCHOOL, diffed, now, request_of, reviewed, said
 from site_files import sites, sites_said
@@ -327,7 +328,11 @@ def test_the_storage_of_another_site_is_no_package(site: Site, tmp_path: Path) -
             begin(asked, now=now())
     code, words = said(site, "sync", theirs.path, "--kind", "users")
     assert (code, "upload it to this site" in words) == (1, True)
-    site.command("preferences", "--set", f"source={theirs.parent.path}")
-    scheduled = replace(request_of(site, SCHOOL), package=None)
-    with pytest.raises(ForeignPackageError):
-        begin(scheduled, now=now())
+    code, words = said(site, "preferences", "--set", f"source={theirs.parent.path}")
+    assert (code, "a folder of the storage" in words) == (1, True)
+    with database.engine().begin() as connection:  # as an earlier version let it be saved
+        statement = "update preferences set source = :source where site = :site"
+        bound = {"source": theirs.parent.path, "site": site.name}
+        connection.execute(sa.text(statement), bound)
+    run = begin(replace(request_of(site, SCHOOL), package=None), now=now())
+    assert (run.outcome, "may not use its source" in run.reasons[0]) == ("failed", True)

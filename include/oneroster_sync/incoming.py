@@ -16,13 +16,15 @@ from oneroster_sync.preferences import After
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.source_url import SourceUrl
 from oneroster_sync.sources import local
+from oneroster_sync.store import allow_list, database
 from oneroster_sync.store.runs import Outcome, Trigger
 from oneroster_sync.work_folder import work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oneroster_sync.sources import Fetched, Login, Source
+    from oneroster_sync.preferences import Preferences
+    from oneroster_sync.sources import Fetched, Login
     from oneroster_sync.store.runs import Run
 
     Connections = Callable[[str], Login]
@@ -52,7 +54,7 @@ def private_copy(run: Run, kind: Kind, connections: Connections | None = None) -
             yield _copy(run.package or "", kind, folder)
             return
         try:
-            fetched = _fetch(sources.Source.of(run.preferences), connections, folder)
+            fetched = _fetch(run.preferences, connections, folder)
         except sources.SourceError as error:
             RunFolder.of(run.site, run.run_id).write_tables(
                 "findings", {"1-extract": error.as_findings()}
@@ -110,10 +112,13 @@ def put_aside(run: Run, connections: Connections | None = None) -> None:
         log.info("The package is now at %s.", moved or "the place where it was")
 
 
-def _fetch(source: Source, connections: Connections | None, folder: Path) -> Fetched:
+def _fetch(chosen: Preferences, connections: Connections | None, folder: Path) -> Fetched:
+    source = sources.Source.of(chosen)
     if not source.url.is_local:
         return sources.fetch(source, folder, login=source.login(connections))
     found = local.newest_package(Path(source.url.path), source.pattern)
+    with database.engine().connect() as connection:
+        allow_list.check_found(connection, chosen, str(found))
     local.check_settled(found, sources.Patience().settle_s)
     files = (local.entry_of(found),) if found.is_file() else ()
     target = folder / found.name

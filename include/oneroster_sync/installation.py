@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oneroster_sync import settings
-from oneroster_sync.store import audit, database
+from oneroster_sync.store import allow_list, audit, database, preferences, site_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
-def find_warnings() -> list[str]:
-    """Return what is not as it should be, in sentences; it changes nothing."""
+def find_warnings(site: str | None = None) -> list[str]:
+    """Return what is not as it should be, of one site or of all, in sentences; nothing is changed.
+
+    Raises:
+        SettingError: A variable holds what it can't.
+    """
     with database.engine().connect() as connection:
-        return [warning for check in _CHECKS for warning in check(connection)]
+        return [warning for check in _CHECKS for warning in check(connection, site)]
 
 
-def _check_audit(connection: Connection) -> Iterator[str]:
+def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
     """Warn where the role of the services could change the audit."""
     found = audit.protection(connection)
     if found.can_be_changed:
@@ -37,4 +41,35 @@ def _check_audit(connection: Connection) -> Iterator[str]:
         )
 
 
-_CHECKS: tuple[Callable[[Connection], Iterator[str]], ...] = (_check_audit,)
+def _check_forbidden(connection: Connection, only: str | None) -> Iterator[str]:
+    """Warn of what sites name and may not use: the next run fails, or a message is not sent."""
+    allow_list.check_settings()
+    for site, record in site_records.all_sites(connection).items():
+        if record.is_archived or only not in {None, site}:
+            continue
+        chosen = preferences.load(connection, site)
+        for what, value in allow_list.find_forbidden(connection, chosen):
+            yield (
+                f"the site {site} may not use its {what} {value}: change it in the preferences, or "
+                f"allow it by {what.variable}"
+            )
+
+
+def _check_recorded(connection: Connection, only: str | None) -> Iterator[str]:
+    """Tell what was allowed by an upgrade or by who saved it: nobody else has looked at it."""
+    for entry in allow_list.list_recorded(connection):
+        if only not in {None, entry.site}:
+            continue
+        by = "by upgrade" if entry.allowed_by == allow_list.UPGRADE else f"by {entry.allowed_by}"
+        yield (
+            f"the site {entry.site} may use the {entry.what} {entry.value}, allowed {by} on "
+            f"{entry.allowed_at:%Y-%m-%d}; to take it back: "
+            f"oneroster sites withdraw {entry.site} {entry.value}"
+        )
+
+
+_CHECKS: tuple[Callable[[Connection, str | None], Iterator[str]], ...] = (
+    _check_audit,
+    _check_forbidden,
+    _check_recorded,
+)

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 from oneroster_sync import stages
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.preferences import Scope
-from oneroster_sync.run_folder import check_package_of
-from oneroster_sync.store import database, preferences, runs, site_records, turns
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.sources import RefusedSourceError
+from oneroster_sync.store import allow_list, database, preferences, runs, site_records, turns
 from oneroster_sync.store.runs import Outcome, Run, Trigger
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
 
     from oneroster_sync.preferences import Preferences, Profile
     from oneroster_sync.undo_plan import Part
@@ -119,7 +122,8 @@ def begin(
     from a run's begin to its end: of its runs none is under way now. A DAG run has its turn stage
     by stage, so only Airflow can tell.
 
-    Without an active credited administrator the run ends as failed, before anything is read.
+    Without an active credited administrator, or with a source that the site may not use, the run
+    ends as failed, before anything is read.
 
     Args:
         request: What is asked for.
@@ -131,7 +135,7 @@ def begin(
         UnknownSiteError: The site has not been made.
         UnknownRunError: The site has had no run that is to be undone.
         ArchivedSiteError: The site is archived, or was so after this was asked for.
-        ForeignPackageError: The package is kept for another site.
+        ForeignPackageError: The site may not read the package.
     """
     with database.engine().begin() as connection:
         site_records.refuse_archived(connection, request.site)
@@ -143,8 +147,9 @@ def begin(
         if earlier and runs.get(connection, earlier).site != request.site:
             raise runs.UnknownRunError(f"there is no run {earlier} of site {request.site}")
         chosen = preferences.load(connection, request.site)
-        if not earlier:
-            check_package_of(request.site, request.package or chosen.source)
+        if request.package and not earlier:
+            is_command = request.trigger is Trigger.COMMAND
+            allow_list.check_package(request.site, request.package, from_anywhere=is_command)
         chosen = chosen.model_copy(update={"profile": request.profile or chosen.profile})
         admin = None
         if chosen.credited_admin is not None:
@@ -159,6 +164,8 @@ def begin(
                 connection, run.run_id, outcome=Outcome.FAILED, reasons=[reason], ended_at=now
             )
             run = runs.get(connection, run.run_id)
+        if run.outcome is None and not (earlier or request.package):
+            run = _check_source(connection, run, now)
     log.info(
         "Run %s of site %s: %s, asked for by %s.",
         run.run_id,
@@ -166,6 +173,22 @@ def begin(
         run.trigger,
         run.requested_by,
     )
+    return run
+
+
+def _check_source(connection: Connection, run: Run, now: dt.datetime) -> Run:
+    """Return the run, ended as failed where its site may not use its source.
+
+    A run that is tried again keeps the preferences of its start, so it is those that are judged.
+    """
+    try:
+        allow_list.check_source(connection, run.preferences)
+    except RefusedSourceError as error:
+        found = {"1-extract": error.as_findings()}
+        RunFolder.of(run.site, run.run_id).write_tables("findings", found)
+        values = {"outcome": Outcome.FAILED, "reasons": [str(error)], "ended_at": now}
+        runs.update(connection, run.run_id, **values)
+        return runs.get(connection, run.run_id)
     return run
 
 

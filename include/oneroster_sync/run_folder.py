@@ -14,8 +14,6 @@ was killed leaves nothing that looks finished.
 from __future__ import annotations
 
 import json
-import os
-import posixpath
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -33,38 +31,6 @@ if TYPE_CHECKING:
     from upath import UPath
 
 _LOCAL = {"", "file", "local"}
-
-
-class ForeignPackageError(Exception):
-    """The package is kept for another site, or is no package but what a run left."""
-
-
-def check_package_of(site: str, package: str | None) -> None:
-    """Go on only if a package is no file that the storage keeps for something else.
-
-    Of the storage, a run may read what was uploaded to its own site. A path from anywhere else is
-    the business of whoever may start runs.
-
-    Raises:
-        ForeignPackageError: It is such a file.
-    """
-    if package is None:
-        return
-    place, storage = _place(package), _place(str(settings.storage()))
-    own = _place(str(settings.storage_of("uploads", site)))
-    if f"{place}/".startswith(f"{storage}/") and not place.startswith(f"{own}/"):
-        raise ForeignPackageError(
-            f"the package is kept in the storage, and not as an upload to the site {site}; "
-            "upload it to this site, or name the file that it was"
-        )
-
-
-def _place(path: str) -> str:
-    """Return where a path or a URL leads, in one spelling."""
-    scheme, found, rest = path.partition("://")
-    if not found or scheme.lower() in _LOCAL:
-        return os.path.realpath(rest if found else path)
-    return f"{scheme.lower()}://{posixpath.normpath(rest)}"
 
 
 @dataclass(frozen=True, slots=True)

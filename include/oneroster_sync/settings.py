@@ -16,6 +16,7 @@
 | `ONEROSTER_GUARD`        | `oneroster`: only requests that reach a DAG of ours are judged  |
 | `ONEROSTER_ALLOWED_HOSTS` | requests may name any host                                    |
 | `ONEROSTER_HSTS_SECONDS` | 0: browsers are not told to come by TLS only                    |
+| `ONEROSTER_ALLOWED_…`     | what a site may use: `store.allow_list`                        |
 """
 
 from __future__ import annotations

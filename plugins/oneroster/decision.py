@@ -37,8 +37,14 @@ class ReviewDecision(HITLOperator, SkipMixin):
     inherits_from_skipmixin = True
     template_fields: Collection[str] = ()
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(subject="A plan is held", options=[APPROVE, DISCARD], **kwargs)
+    def __init__(self, *, execution_timeout: dt.timedelta | None = None, **kwargs: Any) -> None:
+        # The operator takes a timeout that it is given for how long a person may take to answer.
+        super().__init__(
+            subject="A plan is held",
+            options=[APPROVE, DISCARD],
+            **{**kwargs, "execution_timeout": None},
+        )
+        self.execution_timeout = execution_timeout
 
     def execute(self, context: Any) -> None:
         """Ask, unless somebody has decided already."""

@@ -45,7 +45,7 @@ from oneroster.decision import APPROVE, DISCARD
 from oneroster.held_plan import PLAN, REASON
 from oneroster.run_parameters import without_parameters
 from oneroster_sync import dag_names, settings, stages
-from oneroster_sync.store import database, preferences, site_records
+from oneroster_sync.store import allow_list, database, preferences, site_records
 from oneroster_sync.store.database import DatabaseError
 from oneroster_sync.store.runs import UnknownRunError
 
@@ -272,13 +272,27 @@ async def _insist(user: Any, may: May, targets: Any) -> None:
         await run_in_threadpool(require, may, user, dag_names.site_of(dag_id))
 
 
+def _refuse_package(site: str, package: Any) -> None:
+    """Refuse a package that the site may not read; what is no text is left to Airflow."""
+    if not isinstance(package, str) or not package:
+        return
+    try:
+        allow_list.check_package(site, package)
+    except allow_list.ForeignPackageError as error:
+        raise Problem(422, sentence(str(error)), code="package.not_allowed") from None
+
+
 def _check_start(found: set[Target], body: dict[str, Any]) -> None:
     """Refuse a run of an archived site, and one that would go before runs asked for earlier.
 
     Raises:
         ArchivedSiteError: The site is archived.
-        Problem: 422, the run is dated back.
+        Problem: 422, the run is dated back, or names a package that its site may not read.
     """
+    conf = body.get("conf")
+    package = conf.get("package") if isinstance(conf, dict) else None
+    for site in {dag_names.site_of(target.dag_id) for target in found} - {None}:
+        _refuse_package(str(site), package)
     with database.engine().connect() as connection:
         for site in {dag_names.site_of(target.dag_id) for target in found} - {None}:
             site_records.refuse_archived(connection, str(site))

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import notices
 from oneroster_sync.notices import Told
-from oneroster_sync.store import database, preferences
+from oneroster_sync.store import allow_list, database, preferences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from sqlalchemy.engine import Connection
 
     from oneroster_sync.notices import Message, Notice
     from oneroster_sync.preferences import Notices
@@ -61,7 +63,7 @@ def tell(run: Run) -> None:
         base_url = _base_url()
         with database.engine().connect() as connection:
             notice = notices.of_run(connection, run, base_url=base_url)
-            chosen = preferences.load(connection, run.site).notices
+            chosen = _ways_of(connection, run.site)
         if notice is not None:
             _tell(notice, chosen, dt.datetime.now(dt.UTC))
     except Exception as error:  # noqa: BLE001  being told is never in the way of a run
@@ -95,7 +97,8 @@ def send_trial(site: str, *, now: dt.datetime) -> Sent:
     """
     with database.engine().connect() as connection:
         chosen = preferences.load(connection, site)
-    return send(notices.trial(chosen, _base_url(), now=now), chosen.notices)
+        ways = _ways_of(connection, site)
+    return send(notices.trial(chosen, _base_url(), now=now), ways)
 
 
 def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sent:
@@ -138,10 +141,20 @@ def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sen
 def _tell_site(site: str, now: dt.datetime) -> bool:
     """Tell the people of one site what is due, and return whether all of it could be told."""
     with database.engine().connect() as connection:
-        chosen = preferences.load(connection, site).notices
+        chosen = _ways_of(connection, site)
         due = notices.of_site(connection, site, base_url=_base_url(), now=now)
     outcomes = [_tell(notice, chosen, now) for notice in due]
     return Told.UNSENT not in outcomes
+
+
+def _ways_of(connection: Connection, site: str) -> Notices:
+    """Return whom a site notifies, without the channels that it may not use (any more)."""
+    chosen, refused = allow_list.allowed_notices(
+        connection, site, preferences.load(connection, site).notices
+    )
+    for channel in refused:
+        log.warning("The site %s may not use the channel %s, so nothing goes there.", site, channel)
+    return chosen
 
 
 def _tell(notice: Notice, chosen: Notices, now: dt.datetime) -> Told:

@@ -29,12 +29,14 @@ def migrate(site: str, as_json: bool) -> None:
 @main.command()
 @of_site
 def check(site: str, as_json: bool) -> None:
-    """Say what of this installation an operator should know; no warning means all is well."""
+    """Say what of this installation an operator should know: of all sites, or of one by --site."""
+    from click.core import ParameterSource
+
     from oneroster_sync import installation
 
-    del site
+    given = click.get_current_context().get_parameter_source("site") is not ParameterSource.DEFAULT
     with explained():
-        warnings = installation.find_warnings()
+        warnings = installation.find_warnings(site if given else None)
     words = "\n".join(f"Warning: {warning}" for warning in warnings) or "Nothing to warn of."
     say({"warnings": warnings}, words, as_json=as_json)
 

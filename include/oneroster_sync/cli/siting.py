@@ -123,6 +123,32 @@ def restore(site: str, as_json: bool) -> None:
     say({"site": site}, f"Site {site} is back; its sync is off.", as_json=as_json)
 
 
+@sites.command()
+@_SITE
+@click.argument("value")
+@_json
+def withdraw(site: str, value: str, as_json: bool) -> None:
+    """Take back that SITE may use VALUE: a source, a connection or a channel.
+
+    It is what `oneroster check` lists as allowed by an upgrade, or by who saved it.
+    """
+    from oneroster_sync.store import allow_list, database, preferences
+
+    with explained(), database.engine().begin() as connection:
+        taken = allow_list.withdraw(connection, site, value)
+        details = {"value": value, "as": [what.value for what in taken]}
+        if taken:
+            preferences.note_event(
+                connection, site, person(), "allowed_withdrawn", details, now=now()
+            )
+    if not taken:
+        raise click.ClickException(
+            f"{value} was not allowed to the site {site} by name; see: oneroster check"
+        )
+    words = f"The site {site} may not use {value} any more, unless the deployment allows it."
+    say({"site": site, **details}, words, as_json=as_json)
+
+
 @sites.command("plan")
 @_FILE
 @_MISSING

@@ -30,6 +30,9 @@ _PERSONAL = ("email", "given_name", "family_name", "username", "password")
 _QUIET = "ignore:GitWildMatchPattern:DeprecationWarning"
 _CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _ROSTER = "ONEROSTER_DATABASE_URL"
+_PACKAGES = "ONEROSTER_ALLOWED_PACKAGES"
+SAMPLES = Path(__file__).with_name("sample")
+"""The folder of the sample district: the one from which a DAG run may name a package here."""
 _PARALLELISM, _SLOTS = "AIRFLOW__CORE__PARALLELISM", "4"
 _PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 
@@ -99,6 +102,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         settings["DATABASE__SQL_ALCHEMY_CONN_ASYNC"] = f"postgresql+asyncpg{url}"
     return {
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+        _PACKAGES: str(SAMPLES),
         **inherited,
         **_no_proxy(inherited),
         "AIRFLOW_HOME": str(airflow_home),

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from oneroster_sync import stages
 from oneroster_sync.preferences import Address
-from oneroster_sync.store import database, preferences, runs, site_records, turns
+from oneroster_sync.store import allow_list, database, preferences, runs, site_records, turns
 from oneroster_sync.store.runs import Outcome
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def copy(source: str, site: str, admin: str, *, by: str, now: dt.datetime) -> No
     """Make a site with the preferences of another one, and an administrator of its own.
 
     Neither roster nor runs are copied, nor what was read of the source, nor a limit that was raised
-    for a while. The sync of the copy is off.
+    for a while, nor what the deployment does not let the new site use. The sync of the copy is off.
 
     Raises:
         UnknownSiteError: There is no site to copy.
@@ -93,15 +93,16 @@ def copy(source: str, site: str, admin: str, *, by: str, now: dt.datetime) -> No
     with database.engine().begin() as connection:
         site_records.lock_list(connection)
         chosen = preferences.load(connection, source)
-        make(connection, site, admin, by=by, now=now, settings=to_copy(chosen))
+        make(connection, site, admin, by=by, now=now, settings=to_copy(chosen, site))
         details = {"from": source}
         preferences.note_event(connection, site, by, "site_copied", details, now=now)
 
 
-def to_copy(chosen: Preferences) -> dict[str, Any]:
-    """Return what a copy of a site takes over."""
+def to_copy(chosen: Preferences, site: str) -> dict[str, Any]:
+    """Return what a copy of a site takes over, under its new name."""
     guards = chosen.guards.model_copy(update={"raised": None})
-    return {**dict(chosen.settings()), "guards": guards}
+    usable = allow_list.without_forbidden(chosen.model_copy(update={"site": site}))
+    return {**dict(usable.settings()), "guards": guards}
 
 
 def archive(site: str, *, by: str, now: dt.datetime, wait_s: float = WAIT_S) -> Archived:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.preferences import STORED, Preferences
 from oneroster_sync.spec.logins import normalize_login
+from oneroster_sync.store import allow_list
 from oneroster_sync.store.brief import briefly
 from oneroster_sync.store.database import lock_preferences
 from oneroster_sync.store.site_records import refuse_archived
@@ -125,7 +126,12 @@ def load(connection: Connection, site: str) -> Preferences:
 
 
 def save(
-    connection: Connection, preferences: Preferences, *, actor: str, now: dt.datetime
+    connection: Connection,
+    preferences: Preferences,
+    *,
+    actor: str,
+    now: dt.datetime,
+    everywhere: bool = True,
 ) -> Preferences:
     """Save a site's preferences and the audit of it in the transaction under way.
 
@@ -134,9 +140,12 @@ def save(
         preferences: `version` is the one that was read; it is counted up.
         actor: Who saves.
         now: When.
+        everywhere: Whether who saves may decide for all sites: then what is named anew is allowed
+            thereby, unless the deployment says itself what a site may use.
 
     Raises:
         ConflictError: Somebody else saved since that version was read.
+        NotAllowedError: The site may not use the source, the connection or a channel.
         NoSuchAdminError: The credited administrator is no active account of the site.
         ArchivedSiteError: The site is archived.
     """
@@ -152,6 +161,8 @@ def save(
     before = connection.execute(sa.text(_READ), {"site": preferences.site}).mappings().one_or_none()
     if (before["version"] if before else 0) != preferences.version:
         raise ConflictError("the preferences were saved by somebody else; read them again")
+    earlier = _as_preferences(dict(before)) if before else None
+    allow_list.admit(connection, earlier, preferences, by=actor, now=now, everywhere=everywhere)
     saved = preferences.model_copy(update={"version": preferences.version + 1})
     dumped = saved.model_dump(mode="json")
     values: dict[str, Any] = {
@@ -174,7 +185,7 @@ def save(
         ),
         values,
     )
-    was = _as_preferences(dict(before)).model_dump(mode="json") if before else {}
+    was = earlier.model_dump(mode="json") if earlier else {}
     changed = {
         k: [was.get(k), v] for k, v in dumped.items() if was.get(k) != v and k != "credited_admin"
     }

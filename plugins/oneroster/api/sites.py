@@ -5,16 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any
 
+from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Path, Query
 from pydantic import ValidationError
 
 from oneroster.api import bridge, models, switches
-from oneroster.api.permissions import Actor, Administrator, Insider, May, Reader
-from oneroster.api.problems import FieldProblem, Problem, field_problems
+from oneroster.api.permissions import (
+    Actor,
+    Administrator,
+    Insider,
+    May,
+    Reader,
+    permissions_of,
+)
+from oneroster.api.problems import FieldProblem, Problem, field_problems, sentence
 from oneroster_sync import schedule
 from oneroster_sync.preferences import SETTINGS, Guards, Preferences
 from oneroster_sync.site_name import PATTERN
-from oneroster_sync.store import database, preferences, site_records
+from oneroster_sync.store import allow_list, database, preferences, site_records
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -37,8 +45,14 @@ def read(site: Site, actor: Reader) -> models.PreferencesState:
 
 
 @router.put("/sites/{site}/preferences", responses={409: {"description": "Somebody else saved."}})
-def save(site: Site, body: models.PreferencesSave, actor: Administrator) -> models.PreferencesState:
-    """Save a site's preferences, all of them; the next run follows within seconds."""
+def save(
+    site: Site, body: models.PreferencesSave, actor: Administrator, user: GetUserDep
+) -> models.PreferencesState:
+    """Save a site's preferences, all of them; the next run follows within seconds.
+
+    Source, connection and channels are what the deployment allows this site. Where it says nothing
+    of them, only an administrator of all sites may name new ones.
+    """
     missing = [name for name in SETTINGS if name not in body.settings.model_fields_set]
     if missing:
         errors = [FieldProblem(field=name, message="Say it too.") for name in missing]
@@ -47,7 +61,17 @@ def save(site: Site, body: models.PreferencesSave, actor: Administrator) -> mode
     try:
         with database.engine().begin() as connection:
             preferences.load(connection, site)
-            preferences.save(connection, chosen, actor=actor.name, now=dt.datetime.now(dt.UTC))
+            preferences.save(
+                connection,
+                chosen,
+                actor=actor.name,
+                now=dt.datetime.now(dt.UTC),
+                everywhere=May.ADMINISTER in permissions_of(user, None),
+            )
+    except allow_list.NotAllowedError as error:
+        wrong = [FieldProblem(field=f, message=sentence(why)) for f, why in error.fields.items()]
+        told = " ".join(problem.message for problem in wrong)
+        raise Problem(422, told, code="source.not_allowed", errors=wrong) from None
     except preferences.NoSuchAdminError:
         told = "No active account has this e-mail address."
         wrong = [FieldProblem(field="credited_admin", message=told)]

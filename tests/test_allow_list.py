@@ -1,0 +1,367 @@
+"""One site can't name another's source, connection, channel or package, however it is spelled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from databases import fresh_database, using
+from oneroster_sync import incoming, notices, settings, stages
+from oneroster_sync.package.kinds import Kind
+from oneroster_sync.pipeline import begin
+from oneroster_sync.source_url import WrongSourceError
+from oneroster_sync.sources import SourceError
+from oneroster_sync.store import allow_list, database, preferences
+from oneroster_sync.store.allow_list import ForeignPackageError, NotAllowedError
+from places import zipped
+from roster_of import SCHOOL, now, request_of, said
+from site_files import sites
+from test_sources_runs import choose, scheduled
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+STAFF = zipped({"users.csv": SCHOOL["users.csv"]})
+SECRET = b"sourcedId,password\nof-another-site,1\n"
+USES = {
+    "source": "/srv/north/out",
+    "source_connection": "sis-north",
+    "channels": ("chat-north",),
+}
+
+
+@pytest.fixture
+def neighbour(site: Site, tmp_path: Path) -> Site:
+    """Another site."""
+    made = type(site)(f"{site.name}-b", tmp_path)
+    made.command("init", "--admin", "admin@district.example")
+    return made
+
+
+def save(site: Site, *, everywhere: bool, **uses: Any) -> None:
+    """Save what a site uses, as an administrator of it or of all sites does."""
+    with database.engine().begin() as connection:
+        chosen = preferences.load(connection, site.name)
+        if "channels" in uses:
+            told = chosen.notices.model_copy(update={"channels": uses.pop("channels")})
+            uses["notices"] = told
+        chosen = chosen.model_copy(update=uses)
+        preferences.save(connection, chosen, actor="Ann", now=now(), everywhere=everywhere)
+
+
+def refused_fields(site: Site, *, everywhere: bool, **uses: Any) -> set[str]:
+    """Return the preferences whose values can't be saved."""
+    with pytest.raises(NotAllowedError) as refusal:
+        save(site, everywhere=everywhere, **uses)
+    return set(refusal.value.fields)
+
+
+def uploaded(site: Site) -> str:
+    """Return a file that was uploaded to a site."""
+    file = settings.storage_of("uploads", site.name) / uuid.uuid4().hex / "users.csv"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(SECRET)
+    return str(file.path)
+
+
+@pytest.mark.case("c40")
+def test_only_an_administrator_of_all_sites_names_something_new(site: Site) -> None:
+    """Where the deployment says nothing, what they save is allowed to the site from then on."""
+    fields = {"source", "source_connection", "notices.channels"}
+    assert refused_fields(site, everywhere=False, **USES) == fields
+    save(site, everywhere=True, **USES)
+    save(site, everywhere=False, approval_hours=5)
+    save(site, everywhere=False, source=None, source_connection=None, channels=())
+    save(site, everywhere=False, **{**USES, "source": "file:///srv/north/./out"})
+    assert refused_fields(site, everywhere=False, source="/srv/north") == {"source"}
+    assert refused_fields(site, everywhere=False, channels=("chat-north", "chat-south")) == {
+        "notices.channels"
+    }
+
+
+@pytest.mark.case("c40")
+def test_what_is_allowed_to_one_site_is_not_to_another(site: Site, neighbour: Site) -> None:
+    """What an administrator of all sites saved for one is nothing that another may name."""
+    save(site, everywhere=True, **USES)
+    fields = {"source", "source_connection", "notices.channels"}
+    assert refused_fields(neighbour, everywhere=False, **USES) == fields
+
+
+@pytest.mark.case("c40")
+def test_the_deployment_says_what_a_site_may_use(
+    site: Site, neighbour: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By patterns with the site's name; then nobody saves anything else, whoever it is."""
+    monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", "/srv/{site} site-*=sftp://sis.example/{site}")
+    monkeypatch.setenv("ONEROSTER_ALLOWED_CONNECTIONS", "sis-{site}")
+    monkeypatch.setenv("ONEROSTER_ALLOWED_CHANNELS", "nobody=* chat-{site}")
+    own = {
+        "source": f"/srv/{site.name}/out",
+        "source_connection": f"sis-{site.name}",
+        "channels": (f"chat-{site.name}",),
+    }
+    save(site, everywhere=False, **own)
+    save(site, everywhere=False, source=f"sftp://SIS.example/{site.name}/out")
+    fields = {"source", "source_connection", "notices.channels"}
+    assert refused_fields(neighbour, everywhere=True, **own) == fields
+    code, words = said(neighbour, "preferences", "--set", f"source=/srv/{site.name}/out")
+    assert (code, "ONEROSTER_ALLOWED_SOURCES" in words) == (1, True)
+
+
+@pytest.mark.case("c40")
+def test_a_copy_of_a_site_does_not_read_what_the_site_reads(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes over what it may use itself, and leaves out the rest."""
+    save(site, everywhere=True, **USES)
+    copied = f"{site.name}-copy"
+    monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", "/srv/{site}")
+    monkeypatch.setenv("ONEROSTER_ALLOWED_CHANNELS", f"{copied}=chat-*")
+    assert sites("copy", site.name, copied, "--admin", "a@x.org")[0] == 0
+    with database.engine().connect() as connection:
+        chosen = preferences.load(connection, copied)
+    assert (chosen.source, chosen.source_connection) == (None, None)
+    assert chosen.notices.channels == ("chat-north",)
+
+
+@pytest.mark.case("c40")
+@pytest.mark.parametrize("what", ["source", "source_connection"])
+def test_what_is_not_allowed_when_it_is_used_fails_before_anything_is_read(
+    site: Site, tmp_path: Path, what: str
+) -> None:
+    """The run says so with a code, people are notified, and tried again it is judged again."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "OneRoster.zip").write_bytes(STAFF)
+    choose(site, source=str(drop), source_connection="sis", source_after="move")
+    value = {"source": str(drop), "source_connection": "sis"}[what]
+    assert sites("withdraw", site.name, value)[0] == 0
+
+    run = scheduled(site)
+
+    assert (run.outcome, site.users(), run.sha256) == ("failed", {}, None)
+    assert site.codes({"run_id": run.run_id}) == {"source.not_allowed"}
+    assert "may not use its source" in run.reasons[0]
+    assert (drop / "OneRoster.zip").exists()
+    with database.engine().connect() as connection:
+        notice = notices.of_run(connection, run, base_url="https://airflow.example.org")
+    assert notice is not None
+    assert notice.topic == "failed"
+    if what == "source":
+        save(site, everywhere=True, source=None)
+        save(site, everywhere=True, source=str(drop))
+        assert scheduled(site, None).outcome == "succeeded"
+
+
+@pytest.mark.case("c40")
+def test_a_link_in_the_own_folder_is_no_way_to_another(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write into a site's folder can't have the package of another one read."""
+    monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", f"{tmp_path}/{{site}}")
+    own, theirs = tmp_path / site.name, tmp_path / "theirs"
+    own.mkdir()
+    theirs.mkdir()
+    (theirs / "OneRoster.zip").write_bytes(STAFF)
+    (own / "OneRoster.zip").symlink_to(theirs / "OneRoster.zip")
+    choose(site, source=str(own), source_after="move")
+    run = scheduled(site)
+    assert (run.outcome, site.users()) == ("failed", {})
+    assert site.codes({"run_id": run.run_id}) == {"source.not_allowed"}
+    (own / "today.zip").write_bytes(STAFF)
+    (own / "OneRoster.zip").unlink()
+    (own / "OneRoster.zip").symlink_to("today.zip")
+    assert scheduled(site).outcome == "succeeded"
+
+
+@pytest.mark.case("c40")
+def test_nothing_goes_to_a_channel_that_a_site_may_not_use(site: Site) -> None:
+    """A channel that was taken back is left out; people are told by the others."""
+    save(site, everywhere=True, channels=("chat-north", "chat-all"))
+    assert sites("withdraw", site.name, "chat-all")[0] == 0
+    with database.engine().connect() as connection:
+        chosen = preferences.load(connection, site.name).notices
+        kept, left_out = allow_list.allowed_notices(connection, site.name, chosen)
+    assert (kept.channels, left_out) == (("chat-north",), ["chat-all"])
+
+
+@pytest.mark.case("c41")
+def test_a_package_is_an_upload_or_below_a_root(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the workers could reach besides is refused; the command line reads what it may."""
+    monkeypatch.setenv("ONEROSTER_ALLOWED_PACKAGES", f"{tmp_path}/{{site}}")
+    below = tmp_path / site.name / "users.csv"
+    below.parent.mkdir()
+    below.write_text(SCHOOL["users.csv"])
+    outside = tmp_path / "users.csv"
+    outside.write_text(SCHOOL["users.csv"])
+    (below.parent / "link.csv").symlink_to(outside)
+    asked = request_of(site, SCHOOL)
+    for package in (
+        str(outside),
+        f"{below.parent}/../users.csv",
+        f"{below.parent}/link.csv",
+        "/etc/passwd",
+        "http://127.0.0.1:8080/o.zip",
+        "https://sis.example.org/o.zip",
+        "ftp://sis.example.org/o.zip",
+        "s3://exports/o.zip",
+        "carrierpigeon://coop/o.zip",
+        f"simplecache::file://{below}",
+        f"zip://users.csv::file://{below}",
+        f"file://localhost{below}",
+    ):
+        with pytest.raises(ForeignPackageError):
+            begin(replace(asked, package=package, run_id=str(uuid.uuid4())), now=now())
+    for package in (str(below), f"file://{below}", uploaded(site)):
+        run = begin(replace(asked, package=package, run_id=str(uuid.uuid4())), now=now())
+        assert run.outcome is None
+    assert said(site, "sync", outside, "--kind", "users")[0] == 0
+    code, words = said(site, "sync", uploaded(type(site)("theirs", tmp_path)), "--kind", "users")
+    assert (code, "upload it to this site" in words) == (1, True)
+
+
+def test_a_named_file_is_not_copied_beyond_the_limit(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of 8 GiB is refused by what is written of its size; none of it is copied first."""
+    monkeypatch.setenv("ONEROSTER_PACKED_MIB", "1")
+    large = tmp_path / "large.zip"
+    with large.open("wb") as file:
+        file.write(b"PK")
+        os.truncate(file.fileno(), 8 << 30)
+    asked = replace(request_of(site, SCHOOL), package=str(large))
+    run = stages.extract(begin(asked, now=now()), Kind.PACKAGE)
+    run = stages.record(run, now=now())
+    assert (run.outcome, site.codes({"run_id": run.run_id})) == ("rejected", {"zip.size_exceeded"})
+
+
+BEGINNINGS = [
+    *("", "", "", "file:", "file:/", "file://", "file:///", "FILE://", "local:", "local://"),
+    *("file://localhost", "file://127.0.0.1", "file://LOCALHOST", "file://./", "dir://"),
+    *("simplecache::", "filecache::file://", "simplecache::file://", "memory://", "http://"),
+    *("zip://users.csv::file://", "reference::file://", "/proc/self/root", "/proc/self/cwd"),
+]
+
+
+def spellings(path: str) -> st.SearchStrategy[str]:
+    """Return ways to write a path, right and wrong, by which some reader or other finds it."""
+
+    def spelled(seed: int) -> str:
+        dice = random.Random(seed)
+        parts = path.strip("/").split("/")
+        told = ""
+        for part in parts:
+            told += dice.choice(["/", "/", "/", "//", "/./", f"/{part}/../", "/x/../"])
+            letters = (
+                [f"%{ord(c):02{dice.choice('xX')}}" if dice.random() < share else c for c in part]
+                if (share := dice.choice([0, 0, 0.2, 1]))
+                else [part]
+            )
+            told += "".join(letters)
+        after = dice.choice(["", "", "", "/", "?x", "#x", "%00", "::file:///etc", " ", "/."])
+        return f"{dice.choice(BEGINNINGS)}{told}{after}"
+
+    return st.integers(0, 1 << 40).map(spelled)
+
+
+@pytest.fixture(scope="module")
+def foreign() -> str:
+    """A file that the storage keeps for another site."""
+    file = Path(settings.storage_of("uploads", "somebody").path) / "x" / "users.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(SECRET)
+    return str(file)
+
+
+@pytest.mark.case("c41")
+@hypothesis_settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_no_spelling_leads_to_a_file_of_another_site(foreign: str, data: st.DataObject) -> None:
+    """Whatever passes the check is read as something else than the file, or as nothing."""
+    spelling = data.draw(spellings(foreign))
+    for from_anywhere in (False, True):
+        with contextlib.suppress(ForeignPackageError, WrongSourceError, SourceError, OSError):
+            allow_list.check_package("own", spelling, from_anywhere=from_anywhere)
+            folder = Path(settings.home()) / "copies" / uuid.uuid4().hex
+            folder.mkdir(parents=True)
+            copied = incoming._copy(spelling, Kind.USERS, folder)
+            assert not copied.is_file() or SECRET not in copied.read_bytes(), spelling
+
+
+@pytest.mark.parametrize(
+    "value", ["/srv/{sites}", "{site", "s3:/x", "sftp://a:b@host/", "north=zip://x::y"]
+)
+def test_an_entry_that_cannot_be_read_is_named(
+    site: Site, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`oneroster check` names the variable, and a password in it is not repeated."""
+    monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", value)
+    code, words = said(site, "check")
+    assert (code, "ONEROSTER_ALLOWED_SOURCES" in words) == (1, True)
+    assert "a:b" not in words
+
+
+_ADMIN_OF_BEFORE = """
+insert into users (site, email, login, username, role, status, managed)
+values ('old', 'a@x.org', 'a@x.org', 'a@x.org', 'administrator', 'active', false)
+"""
+_PREFERENCES_OF_BEFORE = """
+insert into preferences (site, credited_admin_id, source, source_connection, notices, days,
+    time_utc, pause_windows, scope, teacher_permission, profile, assignment_roles, adopt_accounts,
+    guards, version, saved_at, saved_by)
+select 'old', id, :source, 'sis', cast(:notices as jsonb), '{monday}', '02:00', '[]', 'users',
+    'lessons_only', 'tolerant', '{teacher}', false, '{}', 1, now(), 'Ann'
+from users
+"""
+
+
+@pytest.mark.case("b31")
+def test_an_upgrade_stops_no_site(tmp_path: Path) -> None:
+    """What the sites had is allowed to them by the upgrade; `oneroster check` lists it."""
+    from conftest import Site
+
+    with fresh_database() as url:
+        config = Config()
+        config.set_main_option("script_location", str(database.MIGRATIONS))
+        made = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
+        drop = tmp_path / "drop"
+        drop.mkdir()
+        (drop / "OneRoster.zip").write_bytes(STAFF)
+        with made.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0010")
+            uses = {
+                "source": f"file://localhost{drop}",
+                "notices": '{"channels": ["chat", "chat"]}',
+            }
+            connection.execute(sa.text("insert into sites (site) values ('old'), ('bare')"))
+            connection.execute(sa.text(_ADMIN_OF_BEFORE))
+            connection.execute(sa.text(_PREFERENCES_OF_BEFORE), uses)
+        made.dispose()
+        with using(url):
+            old = Site("old", tmp_path)
+            assert scheduled(old).outcome == "succeeded"
+            warnings = old.command("check")[1]["warnings"]
+            assert sum("allowed by upgrade" in warning for warning in warnings) == 3
+            assert "chat-other" not in str(warnings)
+            assert refused_fields(old, everywhere=False, channels=("chat", "chat-other")) == {
+                "notices.channels"
+            }
+            assert sites("withdraw", "old", "chat")[0] == 0
+            warnings = old.command("check")[1]["warnings"]
+            assert [w for w in warnings if "may not use its channel chat" in w]
