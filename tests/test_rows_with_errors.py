@@ -191,3 +191,30 @@ def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
     )
 
     assert [hold.code for hold in holds] == (["guard.identity_reuse"] if held else [])
+
+
+def test_deactivated_account_made_by_hand_is_named_each_night() -> None:
+    """Whose account a person deactivated is told of for as long as it stays so."""
+    site = MemorySite(
+        roster_of(users="id,sourced_id,email,status,managed\n5,,bob@example.org,inactive,no")
+    )
+
+    for _ in range(2):
+        done = site.sync(SCHOOL)
+        assert ("semantic.deactivated_account", "users.csv", "bob") in done.said
+    assert site.status()["bob"] == "inactive"
+    off = changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,false")
+    assert "semantic.deactivated_account" not in str(site.sync(off).said)
+
+
+def test_adopted_account_is_none_of_these() -> None:
+    """Where the site adopts accounts, the account follows its row and is active."""
+    site = MemorySite(
+        roster_of(users="id,sourced_id,email,status,managed\n5,,bob@example.org,inactive,no"),
+        adopt_accounts=True,
+    )
+
+    done = site.sync(SCHOOL)
+
+    assert "semantic.deactivated_account" not in str(done.said)
+    assert site.status()["bob"] == "active"

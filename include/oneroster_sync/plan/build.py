@@ -123,6 +123,7 @@ def build_plan(
         users = _users(good, bad, modes, merged, roster, preferences, moved.users)
         users = with_rekeys(USER_FIELDS, users, rekeys.users, before.users, good["users"])
         _note_admin(good, bad, modes, roster, findings)
+        _note_deactivated_accounts(good["users"], users, roster, preferences, findings)
     elif "roles" in good:
         nobody = {"users": _NO_USERS}
         users = _users(nobody, nobody, modes, merged, roster, preferences, moved.users)
@@ -308,5 +309,36 @@ def _note_admin(
                 Severity.WARNING,
                 "users.csv",
                 sourced_id=admin[0].as_py(),
+            )
+        )
+
+
+def _note_deactivated_accounts(
+    rows: pa.Table,
+    changes: pa.Table,
+    roster: Roster,
+    preferences: Preferences,
+    findings: Findings,
+) -> None:
+    """Say who can't log in because the account that is theirs was made and deactivated by hand."""
+    stored = roster.users
+    off = pc.and_not(pc.equal(stored["status"], "inactive"), stored["managed"])
+    linked = stored.filter(off)["sourced_id"].drop_null().combine_chunks()
+    if preferences.adopt_accounts:
+        linked = linked.slice(0, 0)
+    stays_off = pc.and_(
+        pc.equal(changes["action"], "adopt"), pc.equal(changes["after_status"], "inactive")
+    )
+    linking = changes.filter(stays_off)["sourced_id"].combine_chunks()
+    coming = rows.filter(pc.invert(pc.or_(is_going(rows), is_disabled(rows))))
+    theirs = pc.is_in(coming["sourcedId"], pa.concat_arrays([linked, linking]))
+    for row in coming.filter(theirs).select(["row", "sourcedId"]).to_pylist():
+        findings.add(
+            Finding(
+                "semantic.deactivated_account",
+                Severity.WARNING,
+                "users.csv",
+                row["row"],
+                sourced_id=row["sourcedId"],
             )
         )
