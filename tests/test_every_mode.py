@@ -45,6 +45,7 @@ def users_without_roles() -> Texts:
     )
 
 
+@pytest.mark.case("a86")
 def test_users_in_bulk_keep_what_a_delta_of_roles_leaves_out() -> None:
     """Who is not in the delta of roles keeps the role that is remembered, and all their values."""
     site = synced(SCHOOL_1_2)
@@ -137,6 +138,7 @@ def test_lone_users_of_1_2_are_refused_without_remembered_roles() -> None:
 # Roles in bulk, users as a delta or not at all
 
 
+@pytest.mark.case("a86")
 @pytest.mark.parametrize("users", ["absent", "delta"])
 def test_roles_in_bulk_reach_users_who_are_not_named(users: str) -> None:
     """Who lost the last role leaves, and who has another one changes, though no row names them."""
@@ -187,6 +189,7 @@ def test_broken_role_takes_nobody_away() -> None:
 # Whoever stops being staff by their role
 
 
+@pytest.mark.case("a87")
 def test_teacher_becomes_a_student_in_a_delta_of_users() -> None:
     """In 1.1 a delta in which a teacher is a student now takes the account away, as bulk does."""
     site = synced(SCHOOL)

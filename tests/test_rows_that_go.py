@@ -31,6 +31,7 @@ def test_same_person_under_another_id_in_a_delta() -> None:
     assert done.users == [("rekey", "b2")]
 
 
+@pytest.mark.case("a87")
 def test_new_person_with_the_address_of_a_leaver() -> None:
     """Another person may have the address of somebody who leaves in the same delta."""
     site = synced(SCHOOL)
@@ -141,6 +142,7 @@ def in_1_0() -> Texts:
     return texts
 
 
+@pytest.mark.case("a87")
 def test_inactive_row_of_1_0_goes() -> None:
     """A row with status inactive claims no address and protects nothing, however broken it is."""
     first = in_1_0()

@@ -118,6 +118,7 @@ def test_protection_of_a_renumbered_night_lasts_as_long_as_the_row() -> None:
 # Another person under a known sourcedId
 
 
+@pytest.mark.case("a88")
 def test_another_person_under_a_known_id_changes_nothing() -> None:
     """Where all names and the address change at once, the record is left as it is and named."""
     site = synced(SCHOOL)
@@ -193,6 +194,7 @@ def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
     assert [hold.code for hold in holds] == (["guard.identity_reuse"] if held else [])
 
 
+@pytest.mark.case("a89")
 def test_deactivated_account_made_by_hand_is_named_each_night() -> None:
     """Whose account a person deactivated is told of for as long as it stays so."""
     site = MemorySite(
