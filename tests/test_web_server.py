@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvicorn
+from playwright.sync_api import expect, sync_playwright
 from starlette.testclient import TestClient
 
+from browser import chromium
+from live import wait_for
 from oneroster.login_delay import LONGEST, Guesses, LoginDelay
 from oneroster.web_server import WebServer
-from served import ALL, OURS, UPLOAD, Server, server, servers, tokens
+from oneroster_sync.local.airflow import free_port
+from served import ALL, OURS, SITE, SYNC, UPLOAD, Server, server, servers, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
 
 __all__ = ["server", "servers", "tokens"]
@@ -49,6 +59,51 @@ def test_only_tls_is_asked_for_where_there_is_tls(server: Server) -> None:
     assert told not in server.asks(None, "GET", "/api/v2/version").headers
     answer = server.asks(None, "GET", "https://localhost/api/v2/version")
     assert answer.headers[told] == "max-age=86400"
+
+
+@contextlib.contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """Serve an app to browsers, from a thread, and yield where it is."""
+    port = free_port()
+    uvicorn_ = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
+    thread = threading.Thread(target=uvicorn_.run, daemon=True)
+    thread.start()
+    wait_for(lambda: uvicorn_.started or None)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        uvicorn_.should_exit = True
+        thread.join(30)
+
+
+@pytest.mark.case("c02")
+def test_airflows_own_pages_live_with_the_policy(
+    servers: dict[str, Server], tokens: tuple[str, Any]
+) -> None:
+    """What we say of where scripts and styles come from keeps no page of Airflow from its work."""
+    said: list[str] = []
+    server = servers[ALL]
+    with listening(server.client.app) as origin, sync_playwright() as playwright:
+        # Other words of Airflow's and FAB's pages on the console are no concern of ours.
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"{origin}/auth/login")
+        page.locator("input[name=username]").fill("admin")
+        if tokens[0] == "fab":
+            page.locator("input[name=password]").fill("admin")
+            page.keyboard.press("Enter")
+            page.wait_for_url(re.compile(r"^(?!.*/auth/login)"))
+        else:
+            cookie = {"name": "_token", "value": server.tokens["admin"], "url": origin}
+            page.context.add_cookies([cookie])  # type: ignore[list-item]
+        page.goto(f"{origin}/dags/{SYNC}/code")
+        expect(page.locator(".monaco-editor .view-line").first).to_be_visible(timeout=60_000)
+        page.goto(f"{origin}/plugin/oneroster/sites/{SITE}/preferences")
+        expect(page.get_by_label("Time (UTC)")).to_be_visible(timeout=60_000)
+        browser.close()
+    assert [text for text in said if "Content Security Policy" in text] == []
 
 
 def named(monkeypatch: pytest.MonkeyPatch, hosts: str, host: str, path: str = "/x") -> int:
