@@ -88,7 +88,6 @@ class MemorySite:
                 extracted.version,
                 known=roster.known(),
                 suites=settings.expectations(),
-                docs=None,
                 modified=roster.modified,
             )
         plan, bad, found = build_plan(

@@ -151,7 +151,6 @@ def test_delta_may_point_to_what_the_site_has(
         extracted.version,
         known={name: pa.array(ids, pa.string()) for name, ids in known.items()},
         suites=SUITES,
-        docs=tmp_path / "docs",
     )
 
     assert codes(validated.findings) == expected
@@ -168,7 +167,6 @@ def test_bulk_may_not_point_to_what_only_the_site_has(tmp_path: Path) -> None:
         extracted.version,
         known={"classes": pa.array(["a1"], pa.string())},
         suites=SUITES,
-        docs=tmp_path / "docs",
     )
 
     assert set(codes(validated.findings)) == {"reference.missing_target_record"}

@@ -32,6 +32,7 @@ from oneroster_sync.spec import (
 )
 from oneroster_sync.spec.enums import BOOLEANS, ENUMERATIONS
 from oneroster_sync.validation import once, validate
+from oneroster_sync.validation.data_docs import write_data_docs
 from oneroster_sync.validation.suites import SuiteError, load_suite
 
 if TYPE_CHECKING:
@@ -315,8 +316,8 @@ def judged(folder: Path, texts: Mapping[str, str]) -> tuple[list[Any], list[Any]
         extracted.version,
         known={},
         suites=SUITES,
-        docs=docs,
     )
+    write_data_docs(validated.results, docs)
     pages = [path.parts[-4] for path in docs.glob("validations/**/*.html")]
     return validated.findings.table().to_pylist(), validated.report, sorted(pages)
 

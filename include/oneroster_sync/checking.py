@@ -53,7 +53,6 @@ def check_package(path: Path, profile: Profile) -> Checked:
             extracted.version,
             known={},
             suites=settings.expectations(),
-            docs=None,
         )
         findings.add_table(validated.findings.table())
         unclear = find_unclear(validated.valid, validated.quarantined)

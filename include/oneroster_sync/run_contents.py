@@ -16,6 +16,8 @@ from oneroster_sync.plan.adoption import SCHEMA
 from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import Version
+from oneroster_sync.validation.data_docs import make_data_docs
+from oneroster_sync.work_folder import work_folder
 
 if TYPE_CHECKING:
     from oneroster_sync.store.runs import Run
@@ -133,3 +135,23 @@ def read_report(run: Run) -> list[dict[str, Any]] | None:
     except FileNotFoundError:
         return None
     return report
+
+
+def ensure_data_docs(run: Run) -> RunFolder | None:
+    """Make Great Expectations' pages of a run, below `report/` of its folder, unless they exist.
+
+    Returns:
+        The folder of the run; None when there is nothing to make them from.
+
+    Raises:
+        DataDocsError: Great Expectations could not make them.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    if folder.has("report/index.html"):
+        return folder
+    if not folder.has("results.json"):
+        return None
+    with work_folder() as pages:
+        make_data_docs(folder.read_json("results"), pages)
+        folder.copy_in(pages, "report")
+    return folder

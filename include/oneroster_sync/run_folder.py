@@ -72,8 +72,9 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a small value as `<name>.json`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        _write_whole(self.path / f"{name}.json", json.dumps(value, indent=2).encode())
+        target = self.path / f"{name}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(target, json.dumps(value, indent=2).encode())
 
     def read_json(self, name: str) -> Any:
         """Return what was written as `<name>.json`.
@@ -110,6 +111,10 @@ class RunFolder:
             target = self.path / name / file.relative_to(source).as_posix()
             target.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(target, file.read_bytes())
+
+    def has(self, name: str) -> bool:
+        """Tell whether a folder or a file of the run is there."""
+        return bool((self.path / name).exists())
 
     def exists(self) -> bool:
         """Tell whether anything of the run is there."""

@@ -38,7 +38,6 @@ from oneroster_sync.store import database, held, run_details, runs
 from oneroster_sync.store.recent_changes import read_recent
 from oneroster_sync.store.roster import read_roster
 from oneroster_sync.store.runs import Outcome
-from oneroster_sync.work_folder import work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,20 +128,18 @@ def validate(run: Run) -> Run:
     folder = RunFolder.of(run.site, run.run_id)
     extracted = _extracted(run)
     roster = _roster(run) if asks_what_is_known(extracted.modes) else None
-    with work_folder() as docs:
-        validated = judge(
-            extracted.tables,
-            extracted.modes,
-            extracted.version,
-            known=roster.known() if roster else {},
-            suites=settings.expectations(),
-            docs=docs,
-            modified=roster.modified if roster else None,
-        )
-        with _dispensable("report"):
-            folder.remove("report")
-            folder.copy_in(docs, "report")
-            folder.write_json("report", validated.report)
+    validated = judge(
+        extracted.tables,
+        extracted.modes,
+        extracted.version,
+        known=roster.known() if roster else {},
+        suites=settings.expectations(),
+        modified=roster.modified if roster else None,
+    )
+    with _dispensable("report"):
+        folder.remove("report")
+        folder.write_json("results", validated.results)
+        folder.write_json("report", validated.report)
     strict = run.preferences.profile == "strict" and validated.findings.has_violations()
     if strict:
         validated.findings.make_violations_errors()

@@ -28,6 +28,8 @@ log = logging.getLogger("oneroster")
 
 _PARTS = ("findings", "plan", "before", "report", "adoption")
 _VALUES = ("extracted", "plan")
+_OPTIONAL_VALUES = ("results", "report")
+"""What may be missing: a run goes on when its report can't be written."""
 _DECIDES = ("oneroster-sync", "great-expectations", "pyarrow")
 """Packages whose version may change what is found and planned."""
 
@@ -87,6 +89,9 @@ def take_over(earlier: Run, run: Run) -> dict[str, Any]:
         ours.take(theirs, part)
     for name in _VALUES:
         ours.write_json(name, theirs.read_json(name))
+    for name in _OPTIONAL_VALUES:
+        if theirs.has(f"{name}.json"):
+            ours.write_json(name, theirs.read_json(name))
     log.info("The package is that of run %s, and nothing has changed since.", earlier.run_id)
     names = (
         "sha256",

@@ -1,7 +1,9 @@
 """Running suites with Great Expectations, so that it is fast and names every failing row.
 
-The DataFrame's index holds the row numbers, so Great Expectations' own index of unexpected rows
-is the answer. Values are excluded from its results: they are personal data.
+Each expectation decides by itself (Great Expectations' `_validate`), by metrics that metrics.py
+finds in the Arrow table. What is not known there is validated by Great Expectations in its ordinary
+way, on a DataFrame whose index holds the positions of the rows. Values are excluded from its
+results: they are personal data.
 """
 
 from __future__ import annotations
@@ -18,87 +20,152 @@ from oneroster_sync.validation.suites import SuiteError
 from oneroster_sync.validation.targets import TARGETS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-    from great_expectations.core import ExpectationSuite, ExpectationSuiteValidationResult
+    from great_expectations.core import ExpectationSuite, ExpectationValidationResult
+    from great_expectations.expectations.expectation import Expectation
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from numpy.typing import NDArray
+
+    from oneroster_sync.validation.metrics import Columns
+
+    Judged = tuple[ExpectationValidationResult, NDArray[np.int64]]
+    """What Great Expectations says of an expectation, and the positions of the unexpected rows."""
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
     "return_unexpected_index_query": False,
     "exclude_unexpected_values": True,
     "partial_unexpected_count": 0,
+    "include_unexpected_rows": False,
 }
 _REFERS = "expect_column_values_to_refer_to"
-_UNUSED_ASSETS = (
-    "fonts",
-    "images/validation_failed_unexpected_values.gif",
-    "images/glossary_scroller.gif",
-)
 
 
 class Judge:
-    """One Great Expectations context for one validation, with its Data Docs."""
+    """Validates the files of one package, and keeps what Great Expectations said.
 
-    def __init__(self, docs: Path | None) -> None:
-        """Open the context; `docs` is the local folder of the Data Docs, None to write none."""
+    Attributes:
+        report: For each file, what became of each expectation, in numbers.
+        results: For each file, its suite and Great Expectations' result, as JSON: what Data Docs
+            are made from.
+    """
+
+    def __init__(self) -> None:
+        """Load Great Expectations, with the expectations of our own."""
         os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
         loading.load()
-        import great_expectations as gx
-
-        self._docs = docs
         self.report: list[dict[str, Any]] = []
-        self._context = gx.get_context(mode="ephemeral")
-        self._context.variables.progress_bars = {"globally": False}
-        self._context.delete_data_docs_site("local_site")
-        if docs is not None:
-            self._context.add_data_docs_site("report", _site(docs))
+        self.results: list[dict[str, Any]] = []
 
-    def judge(self, name: str, frame: pd.DataFrame, suite: dict[str, Any]) -> pa.Table:
+    def judge(self, name: str, table: pa.Table, suite: dict[str, Any]) -> pa.Table:
         """Return the findings of one file.
 
         Args:
             name: The file, with `.csv`.
-            frame: Its rows, indexed by row number, with a column `sourcedId`.
+            table: Its rows, with columns `row` and `sourcedId`.
             suite: As `load_suite` returns it.
 
         Raises:
             SuiteError: Great Expectations could not evaluate an expectation.
         """
-        import great_expectations as gx
-
+        from oneroster_sync.validation.metrics import Columns
         from oneroster_sync.validation.once import once
 
-        source = self._context.data_sources.add_pandas(name)
-        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
-        definition = gx.ValidationDefinition(
-            name=name, data=batch, suite=self._context.suites.add(_suite(name, suite))
-        )
-        self._context.validation_definitions.add(definition)
+        columns = Columns(table)
         with once():
-            result = definition.run(
-                batch_parameters={"dataframe": frame},
-                result_format=_RESULT_FORMAT,
-            )
-        self._context.data_sources.delete(name)  # or it would keep the rows for good
-        found = _findings(name, frame, result)
-        self.report.append(_reported(name, len(frame), result))
-        return found
+            expectations = _by_column(_suite(name, suite).expectations)
+            judged = [_decide(expectation, columns) for expectation in expectations]
+            if any(one is None for one in judged):
+                judged = _with_ordinary(name, table, expectations, judged)
+            decided = [one for one in judged if one is not None]
+            self.results.append({"suite": suite, "result": _result(suite["name"], decided)})
+        self.report.append(_reported(name, table.num_rows, [result for result, _ in decided]))
+        return _findings(name, table, columns, decided)
 
-    def write_docs(self) -> None:
-        """Write the Data Docs of everything that was judged, if they are wanted."""
-        if self._docs is None:
-            return
-        import shutil
 
-        from oneroster_sync.validation.once import once
+def _by_column(expectations: list[Expectation]) -> list[Expectation]:
+    """Return expectations in the order in which Great Expectations validates them: by column.
 
-        with once():
-            self._context.build_data_docs()
-        for asset in _UNUSED_ASSETS:
-            path = self._docs / "static" / asset
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    Both ways must have one order: the results of the ordinary way have no other mark by which
+    they could be told from one another.
+    """
+    groups: dict[str | None, list[Expectation]] = {}
+    for expectation in expectations:
+        groups.setdefault(getattr(expectation, "column", None), []).append(expectation)
+    return [expectation for group in groups.values() for expectation in group]
+
+
+def _decide(expectation: Expectation, columns: Columns) -> Judged | None:
+    """Have an expectation decide by metrics of ours; None where these are not known."""
+    from oneroster_sync.validation.metrics import find_metrics
+
+    metrics = find_metrics(expectation, columns)
+    if metrics is None:
+        return None
+    decided = expectation._validate(  # noqa: SLF001  no public method takes metrics by their names
+        metrics=metrics.values, runtime_configuration={"result_format": _RESULT_FORMAT}
+    )
+    return expectation._build_evr(decided), metrics.unexpected  # noqa: SLF001
+
+
+def _with_ordinary(
+    name: str, table: pa.Table, expectations: list[Expectation], judged: list[Judged | None]
+) -> list[Judged | None]:
+    """Have Great Expectations validate in its ordinary way what is not judged yet."""
+    import great_expectations as gx
+
+    missing = [e for e, one in zip(expectations, judged, strict=True) if one is None]
+    # The nameless index is the position of each row: Great Expectations gives it back.
+    frame = table.drop_columns([c for c in ("flaw", "withheld") if c in table.column_names])
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    batch = (
+        context.data_sources.add_pandas(name)
+        .add_dataframe_asset(name)
+        .add_batch_definition_whole_dataframe("rows")
+    )
+    suite = gx.ExpectationSuite(
+        name=name, expectations=[expectation.configuration for expectation in missing]
+    )
+    definition = gx.ValidationDefinition(name=name, data=batch, suite=context.suites.add(suite))
+    context.validation_definitions.add(definition)
+    result = definition.run(
+        batch_parameters={"dataframe": frame.to_pandas()}, result_format=_RESULT_FORMAT
+    )
+    answers = iter([_ordinary(name, one) for one in result.results])
+    return [one if one is not None else next(answers) for one in judged]
+
+
+def _ordinary(name: str, one: ExpectationValidationResult) -> Judged:
+    config = one.expectation_config
+    assert config is not None
+    info = one.exception_info or {}
+    if info.get("raised_exception") or _any_raised(info):
+        raise SuiteError(f"the suite of {name} can't be evaluated: {config.type} {config.kwargs}")
+    rows = np.asarray(one.result.pop("unexpected_index_list", None) or [], dtype=np.int64)
+    return one, np.sort(rows)
+
+
+def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
+    """Return what Great Expectations keeps of a validation, as JSON."""
+    import great_expectations as gx
+    from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.validator.validator import calc_validation_statistics
+
+    results = [result for result, _ in decided]
+    said = calc_validation_statistics(results)
+    result: dict[str, Any] = ExpectationSuiteValidationResult(
+        results=results,
+        success=said.success,
+        suite_name=suite,
+        statistics={
+            "evaluated_expectations": said.evaluated_expectations,
+            "successful_expectations": said.successful_expectations,
+            "unsuccessful_expectations": said.unsuccessful_expectations,
+            "success_percent": said.success_percent,
+        },
+        meta={"great_expectations_version": gx.__version__},
+    ).to_json_dict()
+    return result
 
 
 def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
@@ -116,46 +183,30 @@ def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
     return made
 
 
-def _site(docs: Path) -> dict[str, Any]:
-    return {
-        "class_name": "SiteBuilder",
-        "site_name": "OneRoster package",
-        "show_how_to_buttons": False,
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)},
-    }
-
-
-def _findings(name: str, frame: pd.DataFrame, result: ExpectationSuiteValidationResult) -> pa.Table:
+def _findings(name: str, table: pa.Table, columns: Columns, decided: list[Judged]) -> pa.Table:
     tables = [SCHEMA.empty_table()]
-    ids = frame["sourcedId"]
-    for one in result.results:
+    for one, rows in decided:
+        count = len(rows)
+        if not count:
+            continue
         config = one.expectation_config
         assert config is not None
-        raised = (one.exception_info or {}).get("raised_exception")
-        if raised or (not raised and one.exception_info and _any_raised(one.exception_info)):
-            raise SuiteError(
-                f"the suite of {name} can't be evaluated: {config.type} {config.kwargs}"
-            )
-        rows = np.asarray(one.result.get("unexpected_index_list") or [], dtype=np.int64)
-        if not rows.size:
-            continue
         meta = config.meta or {}
         column = meta.get("column") or config.kwargs.get("column")
         severity = Severity.ERROR if config.severity == "critical" else Severity.WARNING
-        count = len(rows)
+        at = pa.array(rows)
         tables.append(
             pa.table(
                 {
                     "code": pa.repeat(meta["code"], count),
                     "severity": pa.repeat(severity.value, count),
                     "file": pa.repeat(name, count),
-                    "row": rows,
+                    "row": table["row"].take(at),
                     "column": pa.repeat(pa.scalar(column, pa.string()), count),
-                    "sourced_id": pa.array(ids.loc[rows.tolist()], pa.string(), from_pandas=True),
+                    "sourced_id": table["sourcedId"].take(at),
                     "expected": pa.repeat(pa.scalar(meta.get("expected"), pa.string()), count),
                     "rows": np.ones(count, np.int64),
-                    **_pointed_to(config, frame, rows),
+                    **_pointed_to(config, columns, at),
                 },
                 schema=SCHEMA,
             )
@@ -164,21 +215,20 @@ def _findings(name: str, frame: pd.DataFrame, result: ExpectationSuiteValidation
 
 
 def _pointed_to(
-    config: ExpectationConfiguration, frame: pd.DataFrame, rows: np.ndarray[Any, Any]
+    config: ExpectationConfiguration, columns: Columns, at: pa.Array
 ) -> dict[str, pa.Array]:
     """Return which record of which file each row points to, where that is what it fails at.
 
     A user who is not there may be a student, so of users only those are named who are.
     """
-    kwargs, count = config.kwargs, len(rows)
+    kwargs, count = config.kwargs, len(at)
     target = TARGETS.get().get(kwargs.get("file", "")) if config.type == _REFERS else None
     if target is None:
         return {"target_file": pa.nulls(count, pa.string()), "target": pa.nulls(count, pa.string())}
     file, _, by_other = kwargs["file"].partition(".")
     ids = pa.nulls(count, pa.string())
     if not by_other and (file, kwargs["state"]) != ("users", "present"):
-        cells = frame.loc[rows.tolist(), kwargs["column"]]
-        ids = pa.array(cells, pa.string(), from_pandas=True)
+        ids = columns[kwargs["column"]].values.take(at)
         if kwargs.get("lists"):
             distinct = ids.dictionary_encode()
             refused = target.first_refused(distinct.dictionary, kwargs["state"])
@@ -186,10 +236,10 @@ def _pointed_to(
     return {"target_file": pa.repeat(f"{file}.csv", count), "target": ids}
 
 
-def _reported(name: str, rows: int, result: ExpectationSuiteValidationResult) -> dict[str, Any]:
+def _reported(name: str, rows: int, results: list[ExpectationValidationResult]) -> dict[str, Any]:
     """Return what became of each expectation of one file, in numbers and without values."""
     expectations = []
-    for one in result.results:
+    for one in results:
         config = one.expectation_config
         assert config is not None
         meta = config.meta or {}
@@ -208,7 +258,7 @@ def _reported(name: str, rows: int, result: ExpectationSuiteValidationResult) ->
     return {
         "file": name,
         "rows": rows,
-        "success": bool(result.success),
+        "success": all(bool(one.success) for one in results),
         "expectations": expectations,
     }
 

@@ -190,11 +190,11 @@ def at_most_one_primary_teacher(rows: pd.DataFrame) -> pd.Series:
     several = rows.groupby("classSourcedId", sort=False)["userSourcedId"].transform("nunique")
     rows = rows[several > 1]
     if not rows.empty:
-        right.loc[rows.index[_overlapping(rows)]] = False
+        right.loc[rows.index[find_overlapping(rows)]] = False
     return right
 
 
-def _overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def find_overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Tell which enrollments of a class share a day with another of it; a blank date is open."""
     if "beginDate" not in rows.columns:
         return np.ones(len(rows), bool)

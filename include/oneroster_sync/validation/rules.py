@@ -78,7 +78,7 @@ class ColumnValuesIsoDate(ColumnMapMetricProvider):
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: pd.Series, **_: Any) -> pd.Series:  # noqa: N805
         codes, values = pd.factorize(column)
-        right = pd.Series([_is_iso_date(value) for value in values], dtype=bool)
+        right = pd.Series([is_iso_date(value) for value in values], dtype=bool)
         return pd.Series(right.to_numpy()[codes], index=column.index)
 
 
@@ -150,7 +150,8 @@ class ExpectParentsToFormNoCycle(ColumnPairMapExpectation):
     )
 
 
-def _is_iso_date(value: str) -> bool:
+def is_iso_date(value: str) -> bool:
+    """Tell whether a text is a date that exists, written YYYY-MM-DD."""
     if not _ISO_DATE.fullmatch(value):
         return False
     try:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import pandas as pd
-
     from oneroster_sync.spec import Version
 
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
@@ -46,12 +44,14 @@ class Validated:
         quarantined: File → rows with errors, for what they protect.
         findings: Errors and warnings about rows.
         report: For each file, what became of each expectation, in numbers.
+        results: For each file, its suite and Great Expectations' result, as JSON.
     """
 
     valid: dict[str, pa.Table] = field(default_factory=dict)
     quarantined: dict[str, pa.Table] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
     report: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
 
 
 def validate(
@@ -61,7 +61,6 @@ def validate(
     *,
     known: Mapping[str, pa.Array],
     suites: Path,
-    docs: Path | None,
     modified: pa.Table | None = None,
 ) -> Validated:
     """Judge the rows of a package by the suites.
@@ -73,7 +72,6 @@ def validate(
         known: File → sourcedIds that the site has from earlier syncs; none are needed unless
             `asks_what_is_known`.
         suites: The folder `expectations/`.
-        docs: Local folder for the Data Docs; None to write none.
         modified: When the SIS last modified what came in deltas: file, sourced_id, modified_at.
 
     Raises:
@@ -83,7 +81,7 @@ def validate(
     from oneroster_sync.validation.suites import load_suite
 
     validated = Validated()
-    judge = Judge(docs)
+    judge = Judge()
     tables = dict(tables)
     if "users" in tables:
         tables["users"] = _with_login(tables["users"], validated.findings)
@@ -105,11 +103,10 @@ def validate(
             found = _flaws(name, table.filter(flawed), suite)
             sound = table.filter(pc.invert(flawed))
             if sound.num_rows:
-                frame = _frame(sound)
-                judged = judge.judge(f"{name}.csv", frame, suite)
+                judged = judge.judge(f"{name}.csv", _claiming(sound), suite)
                 twins = _twins(name, sound, table.filter(flawed), suite)
                 judged = _telling(pa.concat_tables([judged, twins]), sound)
-                found = pa.concat_tables([found, _of_used_teachers(judged, frame)])
+                found = pa.concat_tables([found, _of_used_teachers(judged, sound)])
             validated.findings.add_table(found)
             errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
             bad = pc.is_in(table["row"], errors["row"].combine_chunks())
@@ -121,8 +118,7 @@ def validate(
             _note(targets, name, validated)
     finally:
         TARGETS.reset(token)
-    judge.write_docs()
-    validated.report = judge.report
+    validated.report, validated.results = judge.report, judge.results
     return validated
 
 
@@ -231,11 +227,11 @@ def _without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.T
     return table.filter(pc.invert(repeated))
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return the rows as a DataFrame whose nameless index holds the row numbers.
+def _claiming(table: pa.Table) -> pa.Table:
+    """Return what Great Expectations sees of the rows: without columns of our own.
 
-    Of users the column `login` holds what a row claims: one that goes or is disabled claims none,
-    and an address that is none is nobody's.
+    Of users the column `claimed_login` holds what a row claims: one that goes or is disabled claims
+    none, and an address that is none is nobody's.
     """
     if "login" in table.column_names:
         address = pc.match_substring_regex(table["login"], _EMAIL)
@@ -243,8 +239,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
         claimed = pc.if_else(claims, table["login"], pa.scalar(None, pa.string()))
         table = table.append_column("claimed_login", claimed)
     own = [field.name for field in OWN if field.name != "row" and field.name in table.column_names]
-    frame: pd.DataFrame = table.drop_columns(own).to_pandas()
-    return frame.set_index("row").rename_axis(None)
+    return table.drop_columns(own)
 
 
 def _empty_columns(table: pa.Table) -> set[str]:
@@ -336,7 +331,12 @@ def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
     return _without_explained(found)
 
 
-def _of_used_teachers(found: pa.Table, frame: pd.DataFrame) -> pa.Table:
+_OF_TEACHING = (
+    *("classSourcedId", "userSourcedId", "role", "primary", "status", "beginDate", "endDate"),
+)
+
+
+def _of_used_teachers(found: pa.Table, table: pa.Table) -> pa.Table:
     """Say of two primary teachers only where both rows are used."""
     code = "semantic.two_primary_teachers"
     if not pc.any(pc.equal(found["code"], code)).as_py():
@@ -344,8 +344,10 @@ def _of_used_teachers(found: pa.Table, frame: pd.DataFrame) -> pa.Table:
     from oneroster_sync.validation.relations import at_most_one_primary_teacher
 
     errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))["row"]
-    left = at_most_one_primary_teacher(frame.drop(index=errors.unique().to_pylist()))
-    still = pa.array(left.index[~left].to_numpy(), pa.int64())
+    used = table.filter(pc.invert(pc.is_in(table["row"], errors.combine_chunks())))
+    named = [name for name in _OF_TEACHING if name in used.column_names]
+    right = at_most_one_primary_teacher(used.select(named).to_pandas())
+    still = used["row"].filter(pa.array(~right.to_numpy())).combine_chunks()
     said = pc.or_(pc.not_equal(found["code"], code), pc.is_in(found["row"], still))
     return found.filter(said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -15,9 +16,15 @@ from oneroster.api.sites import Text
 from oneroster_sync.findings.export import as_csv
 from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.planned import page_of_plan
-from oneroster_sync.run_contents import read_changes, read_report, release_memory
+from oneroster_sync.run_contents import (
+    ensure_data_docs,
+    read_changes,
+    read_report,
+    release_memory,
+)
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, run_details
+from oneroster_sync.validation.data_docs import DataDocsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     _Page = tuple[list[dict[str, Any]], int | None]
 
 router = APIRouter(tags=["details"])
+_logger = logging.getLogger(__name__)
 
 After = Annotated[int, Query(ge=0, le=2**62, description="From the page before.")]
 FORGOTTEN: dict[int | str, dict[str, Any]] = {
@@ -167,7 +175,8 @@ def report(run_id: RunId, actor: Reader) -> models.Report:
         raise Problem(404, f"There is no report of this run. {_no_report(run)}")
     suites = [_suite(suite, run.oneroster_version) for suite in stored]
     docs = None
-    if (RunFolder.of(run.site, run.run_id).path / "report" / "index.html").exists():
+    folder = RunFolder.of(run.site, run.run_id)
+    if folder.has("results.json") or folder.has("report/index.html"):
         docs = f"oneroster/api/v1/runs/{run.run_id}/report/docs.zip"
     return models.Report(suites=suites, docs=docs)
 
@@ -178,13 +187,18 @@ def report(run_id: RunId, actor: Reader) -> models.Report:
     responses={200: {"content": {"application/zip": {"schema": {"type": "string"}}}}},
 )
 def data_docs(run_id: RunId, actor: Reader) -> StreamingResponse:
-    """Download the Data Docs of Great Expectations, as they were written.
+    """Download the Data Docs of Great Expectations, which are made at the first download.
 
     They are pages of scripts that ask other hosts for more, so they are not shown from here.
     """
     del actor
     run = find(run_id)
-    packed = RunFolder.of(run.site, run.run_id).packed("report")
+    try:
+        folder = ensure_data_docs(run)
+    except DataDocsError as error:
+        _logger.warning("The Data Docs of run %s could not be made: %s", run_id, error)
+        raise Problem(503, "Great Expectations could not make its pages. Try again.") from error
+    packed = folder.packed("report") if folder else None
     if packed is None:
         raise Problem(404, f"There are no Data Docs of this run. {_no_report(run)}")
     return StreamingResponse(
