@@ -141,6 +141,7 @@ def test_what_was_saved_comes_back(live: Live) -> None:
         "approval_hours": 48,
         "create_only_until": "2027-08-31",
         "expire_ended_terms": False,
+        "stale_protection_runs": 21,
         "stale_after_days": None,
         "notices": {
             "recipients": ["sis@district.example"],

@@ -171,6 +171,7 @@ def test_what_is_exported_changes_nothing(file: SiteFile, tmp_path: Path) -> Non
         "guards": {"raised": {"percent": 100, "until": "2027-01-31", "note": "null"}},
         "create_only_until": "2027-09-01",
         "stale_after_days": None,
+        "stale_protection_runs": 30,
     }
     file.write_all(yaml.safe_dump({"version": 1, "sites": {"north": wished}}))
     file.apply()

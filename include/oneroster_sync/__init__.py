@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         discard,
         pending_removals,
         preview,
+        preview_release,
+        release_protection,
+        stale_protections,
         sync,
         undo,
     )
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from oneroster_sync.package.kinds import Kind
     from oneroster_sync.pipeline import Request
     from oneroster_sync.preferences import Preferences, Profile, Scope
+    from oneroster_sync.protections import NotStaleError, StaleCause
     from oneroster_sync.store.preferences import ConflictError, NoSuchAdminError, UnknownSiteError
     from oneroster_sync.store.runs import Outcome, Run, Trigger, UnknownRunError
     from oneroster_sync.store.site_records import ArchivedSiteError
@@ -41,6 +45,7 @@ __all__ = [
     "Kind",
     "NoSuchAdminError",
     "NotHeldError",
+    "NotStaleError",
     "OtherPlanError",
     "Outcome",
     "Part",
@@ -50,6 +55,7 @@ __all__ = [
     "Request",
     "Run",
     "Scope",
+    "StaleCause",
     "StalePlanError",
     "Trigger",
     "Undone",
@@ -61,6 +67,9 @@ __all__ = [
     "discard",
     "pending_removals",
     "preview",
+    "preview_release",
+    "release_protection",
+    "stale_protections",
     "sync",
     "undo",
 ]
@@ -76,6 +85,9 @@ _MODULES = {
         "discard",
         "pending_removals",
         "preview",
+        "preview_release",
+        "release_protection",
+        "stale_protections",
         "sync",
         "undo",
     ),
@@ -84,6 +96,7 @@ _MODULES = {
     "package.kinds": ("Kind",),
     "pipeline": ("Request",),
     "preferences": ("Preferences", "Profile", "Scope"),
+    "protections": ("NotStaleError", "StaleCause"),
     "store.preferences": ("ConflictError", "NoSuchAdminError", "UnknownSiteError"),
     "store.runs": ("Outcome", "Run", "Trigger", "UnknownRunError"),
     "store.site_records": ("ArchivedSiteError",),

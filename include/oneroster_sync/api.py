@@ -13,7 +13,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from oneroster_sync import decisions, pipeline
+from oneroster_sync import decisions, pipeline, protections
 from oneroster_sync.run_contents import left_alone
 from oneroster_sync.store import database
 from oneroster_sync.store import preferences as store
@@ -21,6 +21,7 @@ from oneroster_sync.store import preferences as store
 if TYPE_CHECKING:
     from oneroster_sync.pipeline import Request
     from oneroster_sync.preferences import Preferences
+    from oneroster_sync.protections import StaleCause
     from oneroster_sync.store.runs import Run
 
 Clock = Callable[[], dt.datetime]
@@ -195,6 +196,52 @@ def change_preferences(
             _change(values, name, value)
         changed = type(chosen).model_validate(values)
         return store.save(connection, changed, actor=by, now=clock())
+
+
+def stale_protections(site: str) -> list[StaleCause]:
+    """Return what broken rows have protected for long, by cause.
+
+    Args:
+        site: The site.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    with database.engine().connect() as connection:
+        return protections.list_stale(connection, site)
+
+
+def preview_release(site: str, cause: str) -> dict[str, list[str]]:
+    """Return what the next plan would take away if a cause were released, by kind of record.
+
+    Args:
+        site: The site.
+        cause: `StaleCause.cause`.
+
+    Raises:
+        NotStaleError: Nothing is stale by this cause.
+    """
+    with database.engine().connect() as connection:
+        return protections.preview_release(connection, site, cause)
+
+
+def release_protection(
+    site: str, cause: str, *, by: str, clock: Clock, reason: str = ""
+) -> StaleCause:
+    """Release what one cause protects: the next plan takes the records for absent.
+
+    Args:
+        site: The site.
+        cause: `StaleCause.cause`.
+        by: Who decides; the audit of the removals names them.
+        clock: Tells the time.
+        reason: For the audit.
+
+    Raises:
+        NotStaleError: Nothing is stale by this cause.
+        ArchivedSiteError: The site is archived.
+    """
+    return protections.release(site, cause, by=by, now=clock(), reason=reason)
 
 
 def _change(values: dict[str, Any], name: str, value: Any) -> None:

@@ -20,7 +20,7 @@ from psycopg import errors
 from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
-from oneroster_sync.store import held, preferences, runs
+from oneroster_sync.store import held, preferences, protections, runs
 from oneroster_sync.store.copying import stage
 from oneroster_sync.store.database import lock_site
 from oneroster_sync.store.roster import roster_version
@@ -87,6 +87,7 @@ def apply_plan(
     severities: dict[str, int],
     *,
     now: dt.datetime,
+    protected: tuple[pa.Table, list[str]] | None = None,
 ) -> Run:
     """Apply a plan, or do nothing when the run has been applied already.
 
@@ -100,6 +101,8 @@ def apply_plan(
         findings: Of all stages, to be stored with the run.
         severities: How many errors and warnings the findings are.
         now: The moment that the audit names.
+        protected: Records that broken rows protect, and the files that the run had in bulk; None
+            where the run saw none of its own.
 
     Returns:
         The run's record after the transaction.
@@ -150,6 +153,10 @@ def apply_plan(
                 if older.run_id != run_id:
                     reason = f"{run.named()} changed the roster first"
                     held.supersede(connection, older, reason, now=now)
+        bulk = None
+        if protected is not None:
+            table, bulk = protected
+            protections.note(connection, plan.site, run_id, table, bulk, now=now)
         runs.save_findings(connection, run_id, findings)
         runs.update(
             connection,
@@ -162,6 +169,7 @@ def apply_plan(
             ended_at=now,
             counts=counts.as_dict(),
             findings=severities,
+            bulk_files=bulk,
         )
         if not plan.is_empty():
             # The last of all: from here on, who saves preferences waits for the commit.

@@ -10,6 +10,7 @@ import logging
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync import story
@@ -21,6 +22,7 @@ from oneroster_sync.plan import Counts, Plan, build_plan
 from oneroster_sync.plan.adoption import match_accounts
 from oneroster_sync.plan.links import before_images, staying
 from oneroster_sync.plan.mapped import plan_of_mapping
+from oneroster_sync.plan.protection import protected_records
 from oneroster_sync.plan.withheld import additions_only, still_wanted, without_removals
 from oneroster_sync.preferences import Profile
 from oneroster_sync.run_contents import read_counts, read_errors, read_extracted
@@ -31,8 +33,6 @@ from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
     from oneroster_sync.findings import Findings
     from oneroster_sync.plan import Hold, Roster
@@ -124,6 +124,7 @@ def _package(run: Run, roster: Roster) -> Planned:
     folder.add_table("findings", "3-diff", findings.table())
     story.tell_findings(findings.table(), unclear)
     _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
+    _keep_protected(run, valid, quarantined, plan, roster)
     bad = {name: table.num_rows for name, table in quarantined.items()}
     until = run.preferences.create_only_until
     if until is None or today > until:
@@ -134,6 +135,42 @@ def _package(run: Run, roster: Roster) -> Planned:
         withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
         log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
     return Planned(plan, count_rows(plan, quarantined, extracted.ignored), withheld, bad=bad)
+
+
+def _keep_protected(
+    run: Run,
+    valid: dict[str, pa.Table],
+    quarantined: dict[str, pa.Table],
+    plan: Plan,
+    roster: Roster,
+) -> None:
+    """Keep which records only a broken row protects, and what is wrong with that row."""
+    folder = RunFolder.of(run.site, run.run_id)
+    modes = read_extracted(run).modes
+    records = protected_records(valid, quarantined, modes, roster, plan)
+    causes = _causes_by_row(folder)
+    told = [causes.get((row["file"], row["row"])) for row in records.to_pylist()]
+    records = records.drop_columns(["row"])
+    for name, at in (("code", 0), ("column", 1)):
+        values = [cause[at] if cause else _UNKNOWN[at] for cause in told]
+        records = records.append_column(name, pa.array(values, pa.string()))
+    folder.write_tables("protected", {"records": records})
+
+
+_UNKNOWN = ("semantic.unclear_identity", "")
+
+
+def _causes_by_row(folder: RunFolder) -> dict[tuple[str, int], tuple[str, str]]:
+    """Return the code and the column of the first error of each row that has one."""
+    causes: dict[tuple[str, int], tuple[str, str]] = {}
+    names = ["severity", "file", "row", "code", "column"]
+    for table in folder.read_tables("findings").values():
+        errors = table.filter(pc.equal(table["severity"], "error")).select(names)
+        for found in errors.to_pylist():
+            if found["file"] and found["row"]:
+                place = found["file"].removesuffix(".csv"), found["row"]
+                causes.setdefault(place, (found["code"], found["column"] or ""))
+    return causes
 
 
 def _report_accounts(

@@ -237,6 +237,8 @@ class Settings(_Frozen):
     """The last day, in UTC, on which syncs only add: for the rollover to the next school year."""
     expire_ended_terms: bool = True
     """Whether assignments end uncounted with the terms of their classes, as no mass removal."""
+    stale_protection_runs: Annotated[int, Field(ge=1, le=1000)] = 14
+    """After how many bulk runs a record that only a broken row protects is listed as stale."""
     stale_after_days: Annotated[int, Field(ge=1, le=365)] | None = 7
     """After how many days without a new package people are told; None means never."""
     notices: Notices = Notices()

@@ -120,6 +120,20 @@ def read_errors(run: Run) -> dict[str, int]:
     return stored
 
 
+def read_protected(run: Run) -> tuple[pa.Table, list[str]] | None:
+    """Return the records that broken rows protect, and the files that the run had in bulk.
+
+    None for a run that read no package, or that reuses what an earlier run found.
+    """
+    if not run.of_package or run.same_as is not None:
+        return None
+    tables = RunFolder.of(run.site, run.run_id).read_tables("protected")
+    if not tables:
+        return None
+    bulk = [name for name, mode in read_extracted(run).modes.items() if mode is Mode.BULK]
+    return tables["records"], sorted(bulk)
+
+
 def left_alone(run: Run) -> list[str]:
     """Return a line for each record that an undo leaves as it is, with the reason."""
     lines: list[str] = []

@@ -25,6 +25,7 @@ from oneroster_sync.plan import check_plan
 from oneroster_sync.plan.guards import REMOVAL_CODES, coming_back
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import let_the_rest_go_on, make_plan, note_plan, rejection
+from oneroster_sync.protections import list_stale
 from oneroster_sync.run_contents import (
     all_findings,
     read_accounts,
@@ -32,6 +33,7 @@ from oneroster_sync.run_contents import (
     read_errors,
     read_extracted,
     read_plan,
+    read_protected,
 )
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, held, run_details, runs
@@ -292,6 +294,7 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
                 found,
                 story.count_by_severity(found),
                 now=now,
+                protected=read_protected(run),
             )
         except applying.StalePlanError as stale:
             log.warning("%s", stale)
@@ -345,6 +348,8 @@ def record(run: Run, *, now: dt.datetime) -> Run:
         uploads.forget(run.site, run.package)
     with database.engine().connect() as connection:
         story.tell_causes(run_details.causes(connection, run.run_id))
+        for cause in list_stale(connection, run.site) if run.of_package else ():
+            log.warning("Stale protection: %s. See: oneroster protections list", cause.in_words())
     story.tell_end(run)
     return run
 

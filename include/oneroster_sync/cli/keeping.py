@@ -3,10 +3,66 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from oneroster_sync.cli.console import explained, main, now, of_site, person, say
+
+if TYPE_CHECKING:
+    from oneroster_sync import StaleCause
+
+
+@main.group()
+def protections() -> None:
+    """List what broken rows have protected for long, and release it."""
+
+
+@protections.command("list")
+@of_site
+def list_(site: str, as_json: bool) -> None:
+    """List stale protection, by cause."""
+    from oneroster_sync import stale_protections
+
+    with explained():
+        found = stale_protections(site)
+    lines = [f"{cause.cause}\n  {cause.in_words()}" for cause in found]
+    words = "\n".join(lines) or f"No broken row has protected a record of site {site} for long."
+    say({"site": site, "causes": [_cause_as_dict(c) for c in found]}, words, as_json=as_json)
+
+
+@protections.command()
+@of_site
+@click.argument("cause")
+def show(site: str, cause: str, as_json: bool) -> None:
+    """Show what the next plan would take away if CAUSE were released."""
+    from oneroster_sync import preview_release
+
+    with explained():
+        goes = preview_release(site, cause)
+    lines = [f"{kind}: {', '.join(ids) or 'nothing'}" for kind, ids in goes.items()]
+    lines.append(f"Release it with: oneroster protections release {cause} --site {site}")
+    say({"site": site, "cause": cause, "goes": goes}, "\n".join(lines), as_json=as_json)
+
+
+@protections.command()
+@of_site
+@click.argument("cause")
+@click.option("--reason", default="", help="For the audit.")
+def release(site: str, cause: str, reason: str, as_json: bool) -> None:
+    """Release what CAUSE protects: the next plan takes the records for absent."""
+    from oneroster_sync import release_protection
+
+    with explained():
+        done = release_protection(site, cause, by=person(), clock=now, reason=reason)
+    words = f"{done.in_words()}. Released: the next plan takes them for absent, and is judged."
+    say({"site": site, **_cause_as_dict(done)}, words, as_json=as_json)
+
+
+def _cause_as_dict(found: StaleCause) -> dict[str, Any]:
+    names = ("cause", "file", "code", "column", "age", "is_released")
+    records = [asdict(record) for record in found.records]
+    return {**{name: getattr(found, name) for name in names}, "records": records}
 
 
 @main.command()

@@ -10,6 +10,7 @@ else has happened in between:
 | rejected | the codes of what was found         | after a run that went well                   |
 | errors   | these codes, and the order of their | after a run with fewer errors than the limit |
 |          | number                              |                                              |
+| errors   | stale protection                    | after a week, while there is any             |
 | stale    | since when nothing new has come     | after a week                                 |
 | digest   | the week                            | never                                        |
 """
@@ -26,6 +27,7 @@ from oneroster_sync.notices import messages
 from oneroster_sync.notices.digest import WAITING, week_before
 from oneroster_sync.notices.freshness import freshness
 from oneroster_sync.preferences import Topic
+from oneroster_sync.protections import list_stale
 from oneroster_sync.store import database, preferences, run_details
 from oneroster_sync.store import notices as told
 from oneroster_sync.store.runs import Outcome
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from oneroster_sync.store.runs import Run
 
 _STALE_AGAIN = dt.timedelta(days=7)
+_PROTECTED = "stale protection"
 _VARIABLE = re.compile(
     r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
 )
@@ -132,6 +135,11 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
     if fresh.is_stale and Topic.STALE in chosen.topics:
         cause, message = fresh.since.isoformat(), messages.stale(fresh, base_url)
         found.append(Notice(site, Topic.STALE, cause, None, message, chosen.errors_from))
+    stale = list_stale(connection, site) if Topic.ERRORS in chosen.topics else []
+    if waiting_for_release := [cause for cause in stale if not cause.is_released]:
+        message = messages.protected(site, waiting_for_release, base_url)
+        notice = Notice(site, Topic.ERRORS, _PROTECTED, None, message, chosen.errors_from)
+        found.append(notice)
     if Topic.DIGEST in chosen.topics:
         week = week_before(connection, site, now=now)
         cause, message = f"{week.first_on}", messages.digest(week, base_url)
@@ -176,6 +184,8 @@ def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
     at = told.told_at(connection, notice.site, notice.topic, notice.cause)
     if at is None:
         return False
+    if notice.cause == _PROTECTED:
+        return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
     match notice.topic:
         case Topic.HELD | Topic.DIGEST:
             return True

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from oneroster_sync.notices.digest import Week
     from oneroster_sync.notices.freshness import Freshness
     from oneroster_sync.preferences import Preferences
+    from oneroster_sync.protections import StaleCause
     from oneroster_sync.store.runs import Run
 
 PAGES = "/plugin/oneroster"
@@ -62,6 +63,10 @@ _TO_DO = {
         "What to do: see why the SIS exports nothing new. The sync works, but what it reads is old."
     ),
 }
+_TO_RELEASE = (
+    "What to do: mend the rows in the SIS. Where a record is really gone, an administrator "
+    "releases it: oneroster protections list --site {site}"
+)
 _NOTHING_COMES = (
     "What to do: see whether the SIS still exports to the place that the preferences name, and "
     "whether the sync is enabled."
@@ -135,6 +140,23 @@ def errors(run: Run, causes: Sequence[dict[str, Any]], rows: int, base_url: str)
             _mended(causes),
             _TO_DO[Topic.ERRORS],
             Link("What was found, row by row", run_page(base_url, run.run_id)),
+        ),
+    )
+
+
+def protected(site: str, causes: Sequence[StaleCause], base_url: str) -> Message:
+    """Tell what broken rows have protected for long, without a sourcedId."""
+    count = sum(len(cause.records) for cause in causes)
+    lines = [cause.in_words() for cause in causes[:_CAUSES]]
+    if len(causes) > _CAUSES:
+        lines.append(f"and {_counted(len(causes) - _CAUSES, 'more cause', 'more causes')}")
+    return Message(
+        _subject(site, f"{_counted(count, 'record')} protected by rows that nobody mends"),
+        (
+            "A row that can't be used leaves its record as it is. These rows have come for long:",
+            Points(tuple(lines)),
+            _TO_RELEASE.format(site=site),
+            Link("Recent synchronizations", site_page(base_url, site)),
         ),
     )
 

@@ -31,6 +31,7 @@ from oneroster_sync.plan.links import (
     with_courses,
 )
 from oneroster_sync.plan.modified import moments_of
+from oneroster_sync.plan.protection import count_waiting, split_released, with_reasons
 from oneroster_sync.plan.rekeys import find_other_people, propose_rekeys, with_rekeys
 from oneroster_sync.plan.terms import pairs_that_ended, with_ends
 from oneroster_sync.plan.users import (
@@ -89,15 +90,16 @@ def build_plan(
         and the findings about those.
     """
     good = {name: with_goes(table) for name, table in valid.items()}
-    bad = {name: with_goes(table) for name, table in quarantined.items()}
-    findings = Findings()
+    broken = {name: with_goes(table) for name, table in quarantined.items()}
+    parted = split_released(broken, modes, roster)
+    bad, findings = parted.protects, Findings()
     rekeys = propose_rekeys(good, bad, modes, roster, preferences.guards.sourced_ids)
     before, roster = roster, rekeys.applied_to(roster)
     if "users" in good:
         good["users"] = with_known_logins(good["users"], bad["users"], roster.users)
     moved = _users_of_new_roles(good, bad, modes, roster)
     _settle_claims(good, bad, modes, roster, findings, moved, adopt=preferences.adopt_accounts)
-    _note_unclear(bad, findings)
+    _note_unclear(good, bad, modes, roster, findings)
     links = {
         name: merge_link(name, roster.links[name], good[name], bad, modes[name])
         for name in LINK_FIELDS
@@ -151,7 +153,7 @@ def build_plan(
     ids = {name: column.drop_null().combine_chunks() for name, column in present.items()}
     remembered_anew |= moments_of(good, modes, roster, ids)
     plan = Plan(roster.site, roster.version, users, courses, assignments, remembered_anew)
-    return plan, bad, findings
+    return with_reasons(plan, before), parted.with_released(bad), findings
 
 
 def _users(
@@ -266,21 +268,37 @@ def _refuse(
         )
 
 
-def _note_unclear(bad: Mapping[str, pa.Table], findings: Findings) -> None:
-    """Say that nothing of a kind is removed because a broken row may stand for any record."""
+def _note_unclear(
+    good: Mapping[str, pa.Table],
+    bad: Mapping[str, pa.Table],
+    modes: Mapping[str, Mode],
+    roster: Roster,
+    findings: Findings,
+) -> None:
+    """Say that nothing of a kind is removed because a broken row may stand for any record.
+
+    What waits behind it is said from the first night: nobody would notice that nobody leaves.
+    """
     for name, table in bad.items():
         rows = table.filter(is_unclear(name, table))["row"] if name != "academicSessions" else []
-        if len(rows):
-            first = pc.min(rows).as_py()
-            findings.add(
-                Finding(
-                    "semantic.unclear_identity",
-                    Severity.WARNING,
-                    f"{name}.csv",
-                    first,
-                    rows=len(rows),
-                )
+        if not len(rows):
+            continue
+        expected = None
+        if modes.get(name) is Mode.BULK and (
+            waiting := count_waiting(name, good[name], table, roster)
+        ):
+            removals = "1 removal waits" if waiting == 1 else f"{waiting:,} removals wait"
+            expected = f"a sourcedId in every row; {removals} until these rows have one"
+        findings.add(
+            Finding(
+                "semantic.unclear_identity",
+                Severity.WARNING,
+                f"{name}.csv",
+                pc.min(rows).as_py(),
+                expected=expected,
+                rows=len(rows),
             )
+        )
 
 
 def _note_admin(

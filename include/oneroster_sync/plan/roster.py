@@ -13,6 +13,16 @@ from oneroster_sync.plan.fields import MODIFIED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RELEASED = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("sourced_id", pa.string()),
+        ("course_sourced_id", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""Released records and why their removal is planned; no course but for assignments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roster:
@@ -26,6 +36,7 @@ class Roster:
         courses: Schema `fields.record_schema(COURSE_FIELDS)`.
         assignments: Schema `fields.STORED_ASSIGNMENTS`.
         links: orgs, roles, classes and enrollments, schema `fields.link_schema`.
+        released: Records that a broken row protects and that an administrator released.
         modified: When the SIS last modified what came in deltas, schema `fields.MODIFIED`.
     """
 
@@ -37,6 +48,7 @@ class Roster:
     assignments: pa.Table
     links: Mapping[str, pa.Table]
     modified: pa.Table = field(default_factory=MODIFIED.empty_table)
+    released: pa.Table = field(default_factory=RELEASED.empty_table)
 
     def known(self) -> dict[str, pa.Array]:
         """Return the sourcedIds that the site has, by file, for references and for deltas."""

@@ -41,6 +41,7 @@ _STATEMENTS = (
     "update findings set target = :alias where target = :was and run_id in ({runs})",
     "update causes set target = :alias where target = :was and run_id in ({runs})",
     "delete from enrollments where site = :site and user_sourced_id = :was",
+    "delete from protections where site = :site and kind <> 'course' and sourced_id = :was",
     "delete from roles where site = :site and user_sourced_id = :was",
     "delete from modified where site = :site and file = 'users' and sourced_id = :was",
     *(

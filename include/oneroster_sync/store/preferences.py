@@ -42,6 +42,7 @@ _COLUMNS = (
     "approval_hours",
     "create_only_until",
     "expire_ended_terms",
+    "stale_protection_runs",
     "stale_after_days",
     "notices",
     "source",

@@ -17,7 +17,7 @@ from oneroster_sync.plan.fields import (
     link_schema,
     record_schema,
 )
-from oneroster_sync.plan.roster import Roster
+from oneroster_sync.plan.roster import RELEASED, Roster
 from oneroster_sync.store.copying import copy_out
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ _KNOWN_ENROLLMENTS = "select sourced_id from enrollments where site = {site}"
 _MODIFIED = """
 select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 from modified where site = {site}
+"""
+_RELEASED = """
+select kind, sourced_id, course_sourced_id,
+       'protected by a broken row since '
+       || to_char(since at time zone 'UTC', 'YYYY-MM-DD') || ', released by ' || released_by
+from protections where site = {site} and released_at is not null
 """
 
 
@@ -65,6 +71,7 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
                 for name in LINK_FIELDS
             },
             modified=copy_out(connection, _MODIFIED, site, MODIFIED),
+            released=copy_out(connection, _RELEASED, site, RELEASED),
         )
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _ROSTER = """
 select roster_version,
        (select count(*) from classes c where c.site = s.site and c.ends_on < :today) as ended,
+       (select jsonb_build_array(count(*), max(released_at)) from protections p
+        where p.site = s.site and p.released_at is not null) as released,
        {sums}
 from sites s where site = :site
 """

@@ -33,6 +33,7 @@ export function Limits() {
     h(ErrorRate),
     h(KnownRate),
     h(ApprovalHours),
+    h(StaleProtection),
     h(MoreLimits),
   );
 }
@@ -99,6 +100,18 @@ function ApprovalHours() {
       help: waitWords(settings.approval_hours),
     },
     (control) => h(NumberBox, { ...control, path: "approval_hours", unit: "hours" }),
+  );
+}
+
+function StaleProtection() {
+  return h(
+    Setting,
+    {
+      path: "stale_protection_runs",
+      label: "Protected by a broken row: stale after",
+      help: "A row that can't be used leaves its record as it is. After so many syncs with the whole file the record is listed as stale, and people are told. An administrator may then release it; nothing is released by itself.",
+    },
+    (control) => h(NumberBox, { ...control, path: "stale_protection_runs", unit: "syncs" }),
   );
 }
 

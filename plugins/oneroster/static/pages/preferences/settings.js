@@ -4,6 +4,7 @@ const PERCENT = { least: 0, most: 100 };
 const AT_LEAST_ONE = { least: 1, isWhole: true };
 const CAP = { least: 0, isWhole: true, isOptional: true };
 const HOURS = { least: 1, most: 24 * 60, isWhole: true };
+const RUNS = { least: 1, most: 1000, isWhole: true };
 const DAYS = { least: 1, most: 365, isWhole: true, isOptional: true };
 
 const REMOVALS = { users: "users", courses: "courses", assignments: "course assignments" };
@@ -41,6 +42,7 @@ export const SETTINGS = [
   { path: "guards.error_percent", label: "Rows with errors", number: PERCENT },
   { path: "guards.known_percent", label: "Records we know", number: PERCENT },
   { path: "approval_hours", label: "How long a plan waits", number: HOURS },
+  { path: "stale_protection_runs", label: "Stale protection", number: RUNS },
   ...limitsOf(MORE),
   { path: "notices.recipients", label: "E-mail addresses" },
   { path: "notices.channels", label: "Channels" },
