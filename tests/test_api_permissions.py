@@ -393,3 +393,17 @@ def test_viewers_see_no_person(stage: Stage) -> None:
     whole = stage.people["op"].get(f"runs/{stage.runs['held']}")
     assert whole["credited_admin"] == ADMIN
     assert MARK in stage.people["op"].send("GET", f"runs/{stage.runs['applied']}/changes").text
+
+
+@pytest.mark.case("c40")
+@pytest.mark.parametrize("stage", ON[1:], indirect=True)
+def test_an_administrator_of_one_site_names_nothing_new(stage: Stage) -> None:
+    """Source and connection are given by who administers all sites; then both may save them."""
+    uses = {"source": "/srv/other", "source_connection": "sis-other"}
+    for name, expected in ((CHIEF, 422), ("admin", 200), (CHIEF, 200)):
+        saved = stage.people[name].get("sites/other/preferences")
+        body = {"version": saved["version"], "settings": {**saved["settings"], **uses}}
+        told = stage.people[name].put("sites/other/preferences", body, expected)
+        if expected == 422:
+            assert told["code"] == "source.not_allowed"
+            assert [error["field"] for error in told["errors"]] == ["source", "source_connection"]
