@@ -98,7 +98,7 @@ class MemorySite:
             self.preferences,
             today=today,
         )
-        counts = count_rows(plan, bad, extracted.ignored)
+        counts = count_rows(plan, bad, extracted.modes, extracted.ignored)
         findings = [
             finding
             for part in (extracted.findings, validated.findings, found)

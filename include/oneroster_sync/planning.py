@@ -32,7 +32,7 @@ from oneroster_sync.store.runs import Outcome
 from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from oneroster_sync.findings import Findings
     from oneroster_sync.plan import Hold, Roster
@@ -128,13 +128,17 @@ def _package(run: Run, roster: Roster) -> Planned:
     bad = {name: table.num_rows for name, table in quarantined.items()}
     until = run.preferences.create_only_until
     if until is None or today > until:
-        return Planned(plan, count_rows(plan, quarantined, extracted.ignored), bad=bad)
+        return Planned(
+            plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), bad=bad
+        )
     plan, rest = additions_only(plan)
     withheld = None
     if not rest.is_empty():
         withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
         log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
-    return Planned(plan, count_rows(plan, quarantined, extracted.ignored), withheld, bad=bad)
+    return Planned(
+        plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), withheld, bad=bad
+    )
 
 
 def _keep_protected(
@@ -293,7 +297,9 @@ def _of_records(plan: Plan) -> dict[str, pa.Table]:
     return {kind: getattr(plan, kind) for kind in _CHANGES}
 
 
-def count_rows(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Counts:
+def count_rows(
+    plan: Plan, quarantined: dict[str, pa.Table], modes: Mapping[str, Mode], ignored: int
+) -> Counts:
     """Return what a plan comes to, with the rows that could not be used and those of no staff."""
     counts = plan.count()
     for kind, name in (
@@ -302,18 +308,21 @@ def count_rows(plan: Plan, quarantined: dict[str, pa.Table], ignored: int) -> Co
         (counts.assignments, "enrollments"),
     ):
         kind["errors"] = quarantined[name].num_rows if name in quarantined else 0
-    counts.users["errors"] += _roles_alone(quarantined)
+    counts.users["errors"] += _roles_alone(quarantined, modes.get("users"))
     counts.users["ignored"] = ignored
     return counts
 
 
-def _roles_alone(quarantined: dict[str, pa.Table]) -> int:
-    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts."""
+def _roles_alone(quarantined: dict[str, pa.Table], mode: Mode | None) -> int:
+    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts.
+
+    A whole users.csv names everybody: there only a row that can't be read is of nobody.
+    """
     if "roles" not in quarantined:
         return 0
     roles = quarantined["roles"]
-    counted = quarantined["users"]["sourcedId"].combine_chunks() if "users" in quarantined else None
-    broken = pc.is_valid(roles["flaw"])
-    if counted is not None:
-        broken = pc.and_(broken, pc.invert(pc.is_in(roles["userSourcedId"], counted)))
+    broken = pc.is_valid(roles["flaw"]) if mode is Mode.BULK else pc.is_valid(roles["row"])
+    if "users" in quarantined:
+        counted = quarantined["users"]["sourcedId"].combine_chunks()
+        broken = pc.and_not(broken, pc.is_in(roles["userSourcedId"], counted))
     return int(pc.sum(broken).as_py() or 0)

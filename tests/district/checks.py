@@ -36,6 +36,8 @@ REQUIRED = {
 }
 DATES = {"enrollments": ("beginDate", "endDate"), "roles": ("beginDate", "endDate")}
 BOOLEANS = {"users": ("enabledUser",), "enrollments": ("primary",)}
+SAY_NOTHING = ("row.invalid_enum", "row.invalid_email", "reference.missing_role")
+"""Faults of rows whose e-mail claims nothing: it is none, or may be a student's."""
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -150,7 +152,7 @@ def shared_logins(lines: Iterable[Line]) -> set[str]:
     claims: defaultdict[str, set[str]] = defaultdict(set)
     for line in lines:
         silent = line.deletes or line.cells.get("enabledUser") == "false"
-        if not silent and line.fault not in ("row.invalid_enum", "row.invalid_email"):
+        if not silent and line.fault not in SAY_NOTHING:
             claims[line.cells["email"].lower()].add(line.id)
     return {id_ for ids in claims.values() if len(ids) > 1 for id_ in ids}
 

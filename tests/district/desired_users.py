@@ -82,6 +82,7 @@ def desired_users(before: Roster, package: Package) -> Users:
     users.errors = sum(line.id in users.quarantined for line in lines)
     users.errors += len(users.quarantined - {line.id for line in lines})
     if roles:
+        users.errors += 0 if users.bulk else roles.dangling
         users.roles_after = roles.settled(users.quarantined)
     users.after = _after(before, users)
     return users
@@ -166,6 +167,7 @@ class _Roles:
         self.named: set[str] = set()
         self.quarantined: set[str] = set()
         self.findings: list[Finding] = []
+        self.dangling = 0
         self.lost = False
         """Whether nobody knows whose a broken row is."""
         self.pupils = _users_with_pupils_roles(package)
@@ -183,6 +185,7 @@ class _Roles:
                 self.held.pop(line.id, None)
             elif user not in there:
                 self.findings.append(Finding("roles", line.id, MISSING))
+                self.dangling += 1
                 if old:
                     self.held[line.id] = old
             else:
