@@ -194,7 +194,6 @@ def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
     assert [hold.code for hold in holds] == (["guard.identity_reuse"] if held else [])
 
 
-@pytest.mark.case("a89")
 def test_deactivated_account_made_by_hand_is_named_each_night() -> None:
     """Whose account a person deactivated is told of for as long as it stays so."""
     site = MemorySite(

@@ -6,6 +6,7 @@ from catalogue import (
     archive_inputs,
     delta_inputs,
     file_inputs,
+    mode_inputs,
     night_inputs,
     reference_inputs,
     row_inputs,
@@ -20,6 +21,7 @@ ALL = tuple(
             *delta_inputs.INPUTS,
             *reference_inputs.INPUTS,
             *night_inputs.INPUTS,
+            *mode_inputs.INPUTS,
         ),
         key=lambda bad: bad.case,
     )
