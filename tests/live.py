@@ -149,15 +149,21 @@ class Live:
         run = self.api.trigger(UPLOAD, {"package": str(package), "kind": kind})
         return self.wait(run)
 
-    def wait(self, run: Run, *, within_s: float = 150) -> Run:
-        """Wait for a run to end, or to wait for a decision."""
+    def wait(self, run: Run, *, within_s: float = 150, may_retry: bool = False) -> Run:
+        """Wait for a run to end, or to wait for a decision.
+
+        What succeeded did so at its first try, unless the test has reason to expect another one.
+        """
 
         def stands_still() -> Run | None:
             now = self.api.run(*_ids(run))
             asks = self.states(run).get(QUESTION) == "awaiting_input"
             return now if asks or now.has_ended else None
 
-        return wait_for(stands_still, within_s=within_s)
+        found = wait_for(stands_still, within_s=within_s)
+        if not may_retry:
+            self.check_tries(*_ids(run))
+        return found
 
     def follow(self, started: Mapping[str, Any]) -> dict[str, Any]:
         """Follow what the API started, as a page does, and return the run when it stands still."""
@@ -169,6 +175,7 @@ class Live:
             return found if asks or found["dag_run"]["state"] in {"success", "failed"} else None
 
         assert wait_for(stands_still)["run_id"] == started["run_id"]
+        self.check_tries(started["dag_id"], started["dag_run_id"])
         run: dict[str, Any] = self.admin.get(f"runs/{started['run_id']}")
         return run
 
@@ -179,7 +186,26 @@ class Live:
             run: dict[str, Any] = self.admin.get(f"runs/{run_id}")
             return run if run["dag_run"]["state"] in {"success", "failed"} else None
 
-        return wait_for(ended)
+        found = wait_for(ended)
+        self.check_tries(found["dag_run"]["dag_id"], found["dag_run"]["dag_run_id"])
+        return found
+
+    def check_tries(self, dag_id: str, dag_run_id: str) -> None:
+        """Check that each task that succeeded did so at its first try: a retry masks a fault.
+
+        Airflow counts on when somebody clears a task, and then raises `max_tries` by as much.
+        """
+        dag = f"/api/v2/dags/{dag_id}"
+        tasks = self.admin.ask("GET", f"{dag}/tasks")["tasks"]
+        retries = {task["task_id"]: int(task["retries"] or 0) for task in tasks}
+        path = f"{dag}/dagRuns/{quote(dag_run_id, safe='')}/taskInstances"
+        tried = {
+            task["task_id"]: task["try_number"] - task["max_tries"] + retries[task["task_id"]]
+            for task in self.admin.ask("GET", path)["task_instances"]
+            if task["state"] == "success"
+        }
+        again = {task: tries for task, tries in tried.items() if tries > 1}
+        assert again == {}, f"succeeded only when tried again: {again}"
 
     def states(self, run: Run) -> dict[str, str | None]:
         """Return the state of each task."""

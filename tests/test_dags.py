@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from live import Live
-    from oneroster_sync.local.api import Run
+    from oneroster_sync.local.api import Run, Task
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -173,6 +173,7 @@ def test_a_held_plan_is_not_applied(live: Live, first: Run, data: Path) -> None:
     assert any("guard.removals: 20 of 20 users" in reason for reason in held["reasons"])
     assert live.oneroster("discard", held["run_id"])["outcome"] == "discarded"
     run = wait_for(lambda: ended if (ended := live.api.run(UPLOAD, run.run_id)).has_ended else None)
+    live.check_tries(UPLOAD, run.run_id)
     assert run.state == "success"
     states = live.states(run)
     assert (states["apply"], states["record"]) == ("skipped", "success")
@@ -205,11 +206,23 @@ def test_the_wrong_file_for_an_upload_is_named(live: Live, data: Path) -> None:
 @pytest.mark.case("b13")
 @pytest.mark.long
 def test_two_uploads_take_turns(live: Live, data: Path) -> None:
-    """Two packages at once are synced one after the other, in the order they were asked for."""
+    """Two packages at once are synced one after the other, in the order they were asked for.
+
+    The second one's first try is put off until its turn, and its log says what comes first.
+    """
     runs = [
         live.api.trigger(UPLOAD, {"package": str(data / name), "kind": "package"})
         for name in ("district-small-1.1.zip", "district-small-1.1.zip")
     ]
+
+    def put_off() -> Task | None:
+        (extract,) = [task for task in live.api.tasks(runs[1]) if task.task_id == "extract"]
+        assert extract.state not in {"up_for_retry", "failed", "success"}
+        return extract if extract.state == "up_for_reschedule" else None
+
+    waits = wait_for(put_off)
+    assert waits.try_number == 1
+    assert "this run waits for its turn" in live.api.log(runs[1], waits)
     ended = [live.wait(run) for run in runs]
     assert [run.state for run in ended] == ["success", "success"]
     newest = live.oneroster("history", "--limit", "2")["runs"]
@@ -270,6 +283,7 @@ def test_a_whole_run_leaves_no_personal_data_in_airflow(live: Live, tmp_path: Pa
     assert (held.state, run["outcome"]) == ("running", "held")
     live.admin.post(f"runs/{run['run_id']}/approve", {"plan_hash": run["plan_hash"]})
     ended = wait_for(lambda: now if (now := live.api.run(UPLOAD, held.run_id)).has_ended else None)
+    live.check_tries(UPLOAD, held.run_id)
     assert (ended.state, live.newest()["outcome"]) == ("success", "succeeded_with_errors")
 
     files = {name: text for name, text in files_below(live.home).items() if "/data/" not in name}

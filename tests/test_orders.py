@@ -266,6 +266,7 @@ def note(run: Run, **values: Any) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_every_order_of_calls(product: Product) -> None:
     """Whatever is called in whatever order, with approvals and another package on the way.
 
@@ -288,6 +289,7 @@ def test_every_order_of_calls(product: Product) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_random_orders_of_calls(product: Product) -> None:
     """Long orders, drawn at random, none of whose calls is remembered from another order.
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.long
 MARK = "zqmark"
 HEADER = "sourcedId,role,givenName,familyName,email"
-DONE = {"success", "failed"}
 WAITING = {
     **dict.fromkeys(("extract", "validate", "diff", "review"), "success"),
     QUESTION: "awaiting_input",
@@ -106,12 +105,7 @@ def answer(
 
 def ended(live: Live, run: dict[str, Any]) -> dict[str, Any]:
     """Wait for a run's DAG run to end, and return the run."""
-
-    def has_ended() -> dict[str, Any] | None:
-        now: dict[str, Any] = live.admin.get(f"runs/{run['run_id']}")
-        return now if now["dag_run"]["state"] in DONE else None
-
-    return wait_for(has_ended)
+    return live.decided(run["run_id"])
 
 
 def an_hour_goes_by(live: Live, run: dict[str, Any]) -> None:
