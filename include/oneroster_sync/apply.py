@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from psycopg import errors
 
 from oneroster_sync.package.kinds import MAPPINGS
+from oneroster_sync.plan.compare import NO_ROLE
 from oneroster_sync.plan.definition import DefectivePlanError
-from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
+from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
 from oneroster_sync.store import held, preferences, protections, runs
 from oneroster_sync.store.copying import stage
 from oneroster_sync.store.database import lock_site
@@ -135,6 +136,7 @@ def apply_plan(
                 if run.decision
                 else run.requested_by,
                 "now": now,
+                "no_role": NO_ROLE,
                 "read": run.undoes is None,
                 "file": f"{run.kind}.csv" if run.kind in MAPPINGS else None,
             }
@@ -275,6 +277,16 @@ def _link(name: str) -> list[str]:
     ]
 
 
+_LOST_ROLE = (
+    "update users t set lost_role_at = "
+    "case when p.reason = :no_role and p.after_status = 'inactive' then cast(:now as timestamptz) "
+    "end from plan_users p where t.id = p.id and t.site = :site"
+)
+_STAY_GONE = (
+    "update users t set lost_role_at = null from plan_links_lost_role_gone p "
+    "where t.site = :site and t.sourced_id = p.sourced_id"
+)
+
 _MOMENTS = (
     "delete from modified t using plan_links_modified_gone p "
     "where t.site = :site and t.file = p.file and t.sourced_id = p.sourced_id",
@@ -324,6 +336,8 @@ def _statements(plan: Plan) -> tuple[str, ...]:
     """Return what changes the roster and writes the audit, in order."""
     return (
         *_records("user", "users", USER_FIELDS),
+        _LOST_ROLE,
+        *((_STAY_GONE,) if STAY_GONE in plan.links else ()),
         *_records("course", "courses", COURSE_FIELDS),
         *_assignments(_RENAMED if plan.renames() else _NAMED),
         *(s for name in LINK_FIELDS if name in plan.links for s in _link(name)),

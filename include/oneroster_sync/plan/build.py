@@ -13,11 +13,13 @@ from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.verdicts import is_disabled, is_going, with_goes
 from oneroster_sync.plan.assignments import assignment_changes
 from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins, with_known_logins
+from oneroster_sync.plan.compare import in_order
 from oneroster_sync.plan.courses import course_changes
 from oneroster_sync.plan.definition import Plan
 from oneroster_sync.plan.fields import (
     COURSE_FIELDS,
     LINK_FIELDS,
+    STAY_GONE,
     USER_FIELDS,
     change_schema,
     link_schema,
@@ -38,6 +40,7 @@ from oneroster_sync.plan.users import (
     desired_users,
     user_changes,
     users_of_new_roles,
+    who_stays_gone,
     with_new_roles,
 )
 
@@ -152,6 +155,8 @@ def build_plan(
     present |= {"users": users["after_sourced_id"], "courses": courses["after_sourced_id"]}
     ids = {name: column.drop_null().combine_chunks() for name, column in present.items()}
     remembered_anew |= moments_of(good, modes, roster, ids)
+    if "users" in good and len(stay := who_stays_gone(good["users"], bad["users"], roster)):
+        remembered_anew[STAY_GONE] = in_order(pa.table({"sourced_id": stay}), "sourced_id")
     plan = Plan(roster.site, roster.version, users, courses, assignments, remembered_anew)
     return with_reasons(plan, before), parted.with_released(bad), findings
 
@@ -169,7 +174,7 @@ def _users(
     roles = merged["roles"] if by_roles else None
     desired = desired_users(staying(good["users"]), roles, roster.users)
     if roles is not None and len(moved):
-        desired = with_new_roles(desired, moved, roles, roster.users)
+        desired = with_new_roles(desired, moved, roles, roster)
     return user_changes(
         desired,
         good["users"],

@@ -16,6 +16,7 @@ ABSENT = "absent from the file"
 MARKED = "marked to be deleted"
 NO_STAFF = "the role is no longer one of staff"
 NO_ROLE = "no role of staff is left"
+ROLE_BACK = "a role of staff is back"
 DISABLED = "enabledUser is false"
 PRESENT = "in the package"
 

@@ -19,6 +19,7 @@ from oneroster_sync.plan.fields import (
     LINK_FIELDS,
     MODIFIED,
     PUT,
+    STAY_GONE,
     USER_FIELDS,
     change_schema,
 )
@@ -36,6 +37,7 @@ _COLUMNS = {
     **{f"links.{name}.gone": {"sourced_id"} for name in LINK_FIELDS},
     f"links.{PUT}": set(MODIFIED.names),
     f"links.{FORGOTTEN}": {"file", "sourced_id"},
+    f"links.{STAY_GONE}": {"sourced_id"},
 }
 
 

@@ -106,6 +106,9 @@ MODIFIED = pa.schema(
 PUT, FORGOTTEN = "modified", "modified.gone"
 """Names among a plan's links: moments to keep, schema `MODIFIED`, and records to forget."""
 
+STAY_GONE = "lost_role.gone"
+"""Name among a plan's links: sourcedIds of users who don't come back by a role alone any more."""
+
 STORED_ASSIGNMENTS = pa.schema(
     [
         ("user_id", pa.int64()),

@@ -37,6 +37,8 @@ class Roster:
         assignments: Schema `fields.STORED_ASSIGNMENTS`.
         links: orgs, roles, classes and enrollments, schema `fields.link_schema`.
         released: Records that a broken row protects and that an administrator released.
+        lost_role: sourcedIds of the users whom losing the last role has deactivated, and nothing
+            else since.
         modified: When the SIS last modified what came in deltas, schema `fields.MODIFIED`.
     """
 
@@ -49,6 +51,7 @@ class Roster:
     links: Mapping[str, pa.Table]
     modified: pa.Table = field(default_factory=MODIFIED.empty_table)
     released: pa.Table = field(default_factory=RELEASED.empty_table)
+    lost_role: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
 
     def known(self) -> dict[str, pa.Array]:
         """Return the sourcedIds that the site has, by file, for references and for deltas."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.package.verdicts import NO_STAFF as BY_ROLE
+from oneroster_sync.package.verdicts import is_disabled, is_going
 from oneroster_sync.plan.claims import recognisable
 from oneroster_sync.plan.compare import (
     ABSENT,
@@ -16,6 +17,7 @@ from oneroster_sync.plan.compare import (
     NO_ROLE,
     NO_STAFF,
     PRESENT,
+    ROLE_BACK,
     changes,
     differs,
     in_order,
@@ -79,22 +81,26 @@ def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> 
     return pa.table(columns)
 
 
-def with_new_roles(
-    desired: pa.Table, moved: pa.Array, roles: pa.Table, stored: pa.Table
-) -> pa.Table:
+def with_new_roles(desired: pa.Table, moved: pa.Array, roles: pa.Table, roster: Roster) -> pa.Table:
     """Add users whose roles change although their own rows are not in the package.
 
     Args:
         desired: As `desired_users` returns them.
         moved: sourcedIds of those users, as `users_of_new_roles` returns them.
         roles: The roles that hold from now on.
-        stored: The site's users.
+        roster: What the site holds.
     """
+    stored = roster.users
     others = stored.filter(pc.is_in(stored["sourced_id"], moved))
     by_user = _by_user(roles)
     at = positions(others["sourced_id"], by_user["user_sourced_id"])
     role = by_user["role"].take(at)
-    others = put(others, "status", pc.if_else(pc.is_null(role), "inactive", others["status"]))
+    back = pc.and_(
+        pc.is_in(others["sourced_id"], roster.lost_role),
+        pc.invert(pc.is_in(others["login"], _held_logins(stored, desired))),
+    )
+    status = pc.if_else(back, "active", others["status"])
+    others = put(others, "status", pc.if_else(pc.is_null(role), "inactive", status))
     others = put(others, "role", pc.coalesce(role, others["role"]))
     others = put(
         others,
@@ -105,6 +111,33 @@ def with_new_roles(
     return pa.concat_tables(
         [desired, others.select(desired.column_names)], promote_options="permissive"
     )
+
+
+def _held_logins(stored: pa.Table, desired: pa.Table) -> pa.Array:
+    """Return the logins that active users have, or get by rows of their own."""
+    return pa.concat_arrays(
+        [
+            t.filter(pc.equal(t["status"], "active"))["login"].drop_null().combine_chunks()
+            for t in (stored, desired)
+        ]
+    )
+
+
+def who_stays_gone(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Array:
+    """Return whom a role alone brings back no longer, because a row says that they are gone.
+
+    A row that was withheld because nobody has a role for it may say so too: it can't be seen any
+    more, and is not taken for leave to come back.
+
+    Args:
+        valid: Rows of users.csv that are used.
+        quarantined: Rows with errors.
+        roster: What the site holds.
+    """
+    gone = valid.filter(pc.or_(is_going(valid), is_disabled(valid)))["sourcedId"]
+    unseen = quarantined.filter(quarantined["withheld"])["sourcedId"]
+    named = pa.concat_arrays([gone.combine_chunks(), unseen.combine_chunks()])
+    return roster.lost_role.filter(pc.is_in(roster.lost_role, named))
 
 
 def users_of_new_roles(
@@ -234,8 +267,9 @@ def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
     coming = pc.and_(pc.equal(before["status"], "inactive"), pc.equal(desired["status"], "active"))
     action = pc.case_when(pc.make_struct(leaves, coming), "deactivate", "reactivate", "update")
     # Who leaves without a row of their own has lost the last role.
-    why = pc.if_else(pc.is_null(desired["row"]), NO_ROLE, DISABLED)
-    reason = pc.if_else(leaves, why, PRESENT)
+    by_role = pc.is_null(desired["row"])
+    why = pc.if_else(by_role, NO_ROLE, DISABLED)
+    reason = pc.if_else(leaves, why, pc.if_else(pc.and_(coming, by_role), ROLE_BACK, PRESENT))
     return changes(USER_FIELDS, before, _after(desired), action, reason, desired["row"])
 
 

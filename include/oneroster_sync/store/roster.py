@@ -37,6 +37,12 @@ _MODIFIED = """
 select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 from modified where site = {site}
 """
+# An edit by hand, an erasure or another run has moved `updated_at` since, and counts for more.
+_LOST_ROLE = """
+select sourced_id from users
+where site = {site} and managed and status = 'inactive' and sourced_id is not null
+  and lost_role_at = updated_at
+"""
 _RELEASED = """
 select kind, sourced_id, course_sourced_id,
        'protected by a broken row since '
@@ -72,6 +78,9 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
             },
             modified=copy_out(connection, _MODIFIED, site, MODIFIED),
             released=copy_out(connection, _RELEASED, site, RELEASED),
+            lost_role=copy_out(
+                connection, _LOST_ROLE, site, pa.schema([("sourced_id", pa.string())])
+            )["sourced_id"].combine_chunks(),
         )
 
 

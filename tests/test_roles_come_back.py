@@ -1,0 +1,117 @@
+"""Whom losing the last role deactivated comes back with a role; whatever came later wins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from golden.school import SCHOOL_1_2, as_delta
+from oneroster_sync import change_preferences, erasure
+from oneroster_sync.store import database
+from roster_of import now
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+
+def roles(day: int, *rows: str) -> dict[str, str]:
+    """Return a delta of roles.csv, each row told as `sourcedId,status,userSourcedId`."""
+    told = []
+    for row in rows:
+        id_, status, user = row.split(",")
+        told.append(f"{id_},{status},2026-11-{day:02}T00:00:00Z,{user},primary,teacher,,,s,")
+    return as_delta(SCHOOL_1_2, roles=told)
+
+
+def users(day: int, status: str, enabled: str) -> dict[str, str]:
+    """Return a delta with Bob's row."""
+    row = f"bob,{status},2026-11-{day:02}T00:00:00Z,{enabled},bob,,Bob,Ray,,,bob@example.org,"
+    return as_delta(SCHOOL_1_2, users=[row + ",,,,,,,,,s,"])
+
+
+@pytest.fixture
+def without_role(site: Site) -> dict[str, Any]:
+    """A school in which Bob lost the last role, and the run that took it."""
+    changes = {"guards.error_percent": 100}
+    change_preferences(site.name, changes, by="Ann", clock=now)
+    site.sync(SCHOOL_1_2)
+    run = site.sync(roles(20, "r-bob,tobedeleted,bob"))
+    assert site.users()["bob"] == "inactive"
+    return run
+
+
+def reason(site: Site, run: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return action and reason of a run's changes to users."""
+    query = "select action, reason from changes where run_id::text = :run and kind = 'user'"
+    return site.rows(query, run=run["run_id"])
+
+
+@pytest.mark.usefixtures("without_role")
+def test_role_that_comes_back_brings_its_user_back(site: Site) -> None:
+    """The row of users.csv has not changed, so the role is all that the SIS sends."""
+    run = site.sync(roles(21, "r-new,active,bob"))
+    assert site.users()["bob"] == "active"
+    assert reason(site, run) == [("reactivate", "a role of staff is back")]
+    assert site.sync(roles(21, "r-new,active,bob"))["outcome"] == "no_changes"
+
+
+@pytest.mark.usefixtures("without_role")
+@pytest.mark.parametrize(("status", "enabled"), [("active", "false"), ("tobedeleted", "true")])
+def test_later_row_wins(site: Site, status: str, enabled: str) -> None:
+    """Who was disabled or marked since stays gone, although that row changed nothing then."""
+    site.sync(users(21, status, enabled))
+    again = site.sync(users(21, status, enabled))
+    assert again["outcome"] == "no_changes"
+    site.sync(roles(22, "r-new,active,bob"))
+    assert site.users()["bob"] == "inactive"
+
+
+@pytest.mark.usefixtures("without_role")
+def test_later_edit_by_hand_wins(site: Site) -> None:
+    """Who was let in and deactivated by hand since stays so."""
+    with database.engine().begin() as connection:
+        for status in ("active", "inactive"):
+            connection.execute(
+                sa.text(
+                    "update users set status = :status, updated_at = clock_timestamp() "
+                    "where site = :site and sourced_id = 'bob'"
+                ),
+                {"site": site.name, "status": status},
+            )
+    site.sync(roles(22, "r-new,active,bob"))
+    assert site.users()["bob"] == "inactive"
+
+
+@pytest.mark.usefixtures("without_role")
+def test_erased_person_does_not_come_back(site: Site) -> None:
+    """An erasure is for good."""
+    erasure.erase(site.name, "bob", by="Ann", now=now())
+    site.sync(roles(22, "r-new,active,bob"))
+    assert "active" not in {s for id_, s in site.users().items() if id_.startswith("erased")}
+
+
+def test_later_undo_wins(site: Site, without_role: dict[str, Any]) -> None:
+    """Who was brought back by a role and taken back by an undo does not come by the next role."""
+    del without_role
+    back = site.sync(roles(21, "r-new,active,bob"))
+    site.command("undo", back["run_id"])
+    assert site.users()["bob"] == "inactive"
+    site.sync(roles(22, "r-newer,active,bob"))
+    assert site.users()["bob"] == "inactive"
+
+
+@pytest.mark.usefixtures("without_role")
+def test_login_that_somebody_has_now_keeps_them_out(site: Site) -> None:
+    """Who comes back takes nobody's login."""
+    package = as_delta(
+        SCHOOL_1_2,
+        users=["new,active,2026-11-21T00:00:00Z,true,new,,New,Ray,,,bob@example.org,,,,,,,,,,s,"],
+        roles=["r-n,active,2026-11-21T00:00:00Z,new,primary,teacher,,,s,"],
+    )
+    site.sync(package)
+    assert site.users()["new"] == "active"
+    run = site.sync(roles(22, "r-new,active,bob"))
+    assert run["outcome"] in {"succeeded", "no_changes"}
+    assert site.users()["bob"] == "inactive"
