@@ -3,28 +3,70 @@
 PORT ?= 8080
 PYTHON ?=
 VENV := .venv
-# Two cores carry three processes of tests: one of them mostly waits for an Airflow.
-IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Two cores carry three processes of tests: each mostly waits for an Airflow. Modules that share one
+# run on one process (tests/conftest.py).
+IN_PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+PYTEST = $(RUN) -m pytest $(IN_PARALLEL)
 RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m oneroster_sync.local
 
 export PORT
+WANTED ?= $(MAKECMDGOALS)
+export WANTED
 # Without byte-code every process of Airflow would compile thousands of modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test long soak year browser redis pictures bench bench-pages bench-scale capacity check lock clean
+.PHONY: help setup demo up down status test unit long soak year browser redis pictures bench bench-pages bench-scale capacity check lock clean
+.PHONY: users install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-# What was installed, where and from what is noted in .venv/.done. The note is written last, so
-# that an interrupted setup begins again, in a fresh folder if packages may be half there.
+# What was installed, where and from what is noted in .venv/.done, or in .venv/.users where it is only
+# what users need. The note is written last, so that an interrupted setup begins again, in a fresh
+# folder if packages may be half there. Two setups in one checkout take turns: flock(1) is not on
+# macOS, so the lock is Python's, and a killed setup gives it back.
+setup: LOCK := requirements.txt
+setup: NOTE := .done
 setup: ## prepare .venv with everything pinned; instant when nothing changed
+	@$(IN_TURN)
+
+users: LOCK := deploy/requirements-local.txt
+users: NOTE := .users
+users:
+	@$(IN_TURN)
+
+define IN_TURN
+state="$$(cat requirements.txt pyproject.toml | cksum) $(CURDIR)"; \
+if [ ! -e $(VENV)/.busy ] && $(RUN) -c '' 2>/dev/null; then \
+	for note in .done $(NOTE); do \
+		if [ "$$(cat $(VENV)/$$note 2>/dev/null)" = "$$state" ]; then exit 0; fi; \
+	done; \
+fi; \
+for any in python3 python3.13 python3.12 python3.11; do \
+	if $$any -c 'import fcntl' 2>/dev/null; then \
+		exec $$any -c '$(TAKE_TURN)' .venv.lock \
+			$(MAKE) --no-print-directory LOCK=$(LOCK) NOTE=$(NOTE) install; \
+	fi; \
+done; \
+exec $(MAKE) --no-print-directory LOCK=$(LOCK) NOTE=$(NOTE) install
+endef
+
+# The lock is held for as long as the file is open here, and closed on the way into the programs.
+TAKE_TURN := import fcntl, subprocess, sys; \
+lock = open(sys.argv[1], "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
+sys.exit(subprocess.call(sys.argv[2:]))
+
+install:
 	@state="$$(cat requirements.txt pyproject.toml | cksum) $(CURDIR)"; \
-	if [ ! -e $(VENV)/.busy ] && [ "$$(cat $(VENV)/.done 2>/dev/null)" = "$$state" ] && $(RUN) -c '' 2>/dev/null; then exit 0; fi; \
+	if [ ! -e $(VENV)/.busy ] && $(RUN) -c '' 2>/dev/null; then \
+		for note in .done $(NOTE); do \
+			if [ "$$(cat $(VENV)/$$note 2>/dev/null)" = "$$state" ]; then exit 0; fi; \
+		done; \
+	fi; \
 	good='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; \
 	place="$$(cat $(VENV)/.place 2>/dev/null)"; \
 	if [ -e $(VENV)/.busy ] || [ "$${place:-$(CURDIR)}" != "$(CURDIR)" ] || ! $(RUN) -c "$$good" 2>/dev/null; then \
@@ -34,7 +76,7 @@ setup: ## prepare .venv with everything pinned; instant when nothing changed
 		done; \
 		if [ -z "$$python" ]; then \
 			echo "This project needs Python 3.11, 3.12 or 3.13; found: $$($(or $(PYTHON),python3) --version 2>&1 | tail -n 1)." >&2; \
-			echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(or $(MAKECMDGOALS),setup)" >&2; \
+			echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(or $(WANTED),setup)" >&2; \
 			exit 1; \
 		fi; \
 		if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
@@ -44,33 +86,36 @@ setup: ## prepare .venv with everything pinned; instant when nothing changed
 		echo "==> $(VENV) with $$($$python --version)"; \
 		rm -rf $(VENV) && mkdir $(VENV) && touch $(VENV)/.busy && $$python -m venv $(VENV) || exit 1; \
 	fi; \
-	touch $(VENV)/.busy && rm -f $(VENV)/.done || exit 1; \
-	echo "==> $$(grep -c == requirements.txt) pinned packages (a minute or two on a fresh machine)"; \
-	$(RUN) -m pip install --require-hashes --no-deps -r requirements.txt || exit 1; \
+	touch $(VENV)/.busy && rm -f $(VENV)/.done $(VENV)/.users || exit 1; \
+	echo "==> $$(grep -c == $(LOCK)) pinned packages (a minute or two on a fresh machine)"; \
+	$(RUN) -m pip install --require-hashes --no-deps -r $(LOCK) || exit 1; \
 	echo "==> this project, editable"; \
 	$(RUN) -m pip install --quiet --no-deps --no-build-isolation -e . || exit 1; \
-	echo "$(CURDIR)" > $(VENV)/.place && echo "$$state" > $(VENV)/.done && rm -f $(VENV)/.busy; \
+	echo "$(CURDIR)" > $(VENV)/.place && echo "$$state" > $(VENV)/$(NOTE) && rm -f $(VENV)/.busy; \
 	echo "==> ready"
 
-demo: setup ## sync a sample district through the real DAG and show its counts
+demo: users ## sync a sample district through the real DAG and show its counts
 	@$(LOCAL) demo
 
-up: setup ## start Airflow with its pages and leave it running (PORT=8081 make up)
+up: users ## start Airflow with its pages and leave it running (PORT=8081 make up)
 	@$(LOCAL) up
 
-down: setup ## stop what `make up` started
+down: users ## stop what `make up` started
 	@$(LOCAL) down
 
-status: setup ## tell what is running
+status: users ## tell what is running
 	@$(LOCAL) status
 
 test: setup browser ## run all tests (ARGS="-k name" for some)
-	$(RUN) -m pytest $(or $(ARGS),$(IN_PARALLEL))
+	$(PYTEST) $(ARGS)
+
+unit: setup ## run the tests that need no database, no Airflow and no browser (a minute)
+	$(PYTEST) -m unit $(ARGS)
 
 long: setup browser redis ## run the tests that take minutes
-	$(RUN) -m pytest -m long $(or $(ARGS),$(IN_PARALLEL))
+	$(PYTEST) -m long $(ARGS)
 
-soak: setup ## walk long and random orders of tasks (ORDERS_SEED=7 repeats one, ORDERS_RUNS=1000 for more)
+soak: setup browser redis ## run what goes deep and at random, before a release (ORDERS_SEED=7 repeats one)
 	$(RUN) -m pytest -m soak -s $(ARGS)
 
 year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
@@ -136,8 +181,11 @@ lock: setup ## upgrade every pin of requirements.txt, and of the image's part of
 	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--extra cluster --extra sources --constraint requirements.txt \
 		--custom-compile-command "make lock" -o deploy/requirements.txt pyproject.toml
+	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--extra local --extra sources --constraint requirements.txt \
+		--custom-compile-command "make lock" -o deploy/requirements-local.txt pyproject.toml
 
 clean: ## remove .venv and all caches; data in .oneroster stays
-	@if [ -e $(VENV)/.done ]; then $(LOCAL) down; fi
+	@if [ -e $(VENV)/.done ] || [ -e $(VENV)/.users ]; then $(LOCAL) down; fi
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find dags plugins include tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,9 +28,16 @@ case "$*" in
     --version) echo "Python $VERSION" ;;
     "-c "*) case "$VERSION" in 3.11*|3.12*|3.13*) exit 0 ;; esac; exit 1 ;;
     "-m venv "*) mkdir -p .venv/bin && cp "$0" .venv/bin/python; echo venv >> calls ;;
+    "-m pip "*"-r "*)
+        echo "pip:${*##*-r }" >> calls; sleep "${PIP_TAKES:-0}"; exit "${PIP_FAILS:-0}" ;;
     "-m pip "*) echo pip >> calls; exit "${PIP_FAILS:-0}" ;;
 esac
 """
+
+ADDED = ["pip:requirements.txt", "pip"]
+FRESH = ["venv", *ADDED]
+"""What is asked of Python: an environment, all that is pinned, and the project itself."""
+FOR_USERS = ["venv", "pip:deploy/requirements-local.txt", "pip"]
 
 
 @pytest.fixture
@@ -40,6 +47,8 @@ def checkout(tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(PROJECT / "Makefile", folder)
     (folder / "requirements.txt").write_text("one==1\n")
+    (folder / "deploy").mkdir()
+    (folder / "deploy" / "requirements-local.txt").write_text("one==1\n")
     (folder / "pyproject.toml").write_text("[project]\n")
     (folder / "python").write_text(STAND_IN)
     (folder / "python").chmod(0o755)
@@ -69,7 +78,7 @@ def calls(checkout: Path) -> list[str]:
 def test_it_installs_once(checkout: Path) -> None:
     """The second setup does nothing and says nothing."""
     assert make(checkout, "setup").returncode == 0
-    assert calls(checkout) == ["venv", "pip", "pip"]
+    assert calls(checkout) == FRESH
     again = make(checkout, "setup")
     assert (again.returncode, again.stdout, calls(checkout)) == (0, "", [])
 
@@ -84,15 +93,15 @@ def test_it_installs_again_when_the_pins_change(checkout: Path, name: str) -> No
     assert calls(checkout) == []
     (checkout / name).write_text("two==2\n")
     make(checkout, "setup")
-    assert calls(checkout) == ["pip", "pip"]
+    assert calls(checkout) == ADDED
 
 
 def test_it_begins_from_scratch_after_an_interruption(checkout: Path) -> None:
     """Packages that may be half there are thrown away."""
     assert make(checkout, "setup", PIP_FAILS="1").returncode != 0
-    assert calls(checkout) == ["venv", "pip"]
+    assert calls(checkout) == FRESH[:2]
     assert make(checkout, "setup").returncode == 0
-    assert calls(checkout) == ["venv", "pip", "pip"]
+    assert calls(checkout) == FRESH
 
 
 def test_a_moved_checkout_is_set_up_again(checkout: Path) -> None:
@@ -101,7 +110,7 @@ def test_a_moved_checkout_is_set_up_again(checkout: Path) -> None:
     calls(checkout)
     moved = checkout.rename(checkout.with_name("moved"))
     make(moved, "setup")
-    assert calls(moved) == ["venv", "pip", "pip"]
+    assert calls(moved) == FRESH
 
 
 def test_a_wrong_python_is_refused_in_plain_words(checkout: Path) -> None:
@@ -111,6 +120,34 @@ def test_a_wrong_python_is_refused_in_plain_words(checkout: Path) -> None:
     assert "needs Python 3.11, 3.12 or 3.13; found: Python 3.9.2" in refused.stderr
     assert "make PYTHON=/path/to/python3.12 demo" in refused.stderr
     assert not (checkout / ".venv").exists()
+
+
+def test_users_get_what_they_need_and_the_tests_add_the_rest(checkout: Path) -> None:
+    """Who only runs the product waits for no test library; a whole setup serves users too."""
+    assert make(checkout, "users").returncode == 0
+    assert calls(checkout) == FOR_USERS
+    make(checkout, "users")
+    assert calls(checkout) == []
+    make(checkout, "setup")
+    assert calls(checkout) == ADDED
+    make(checkout, "users")
+    assert calls(checkout) == []
+
+
+def test_two_setups_take_turns(checkout: Path) -> None:
+    """The second one waits for the first, and finds nothing left to do."""
+    environment = {"PATH": os.environ["PATH"], "VERSION": "3.12.1", "PIP_TAKES": "1"}
+    both = [
+        subprocess.Popen(
+            [MAKE, "PYTHON=./python", "setup"],
+            cwd=checkout,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        for _ in range(2)
+    ]
+    assert [one.wait(50) for one in both] == [0, 0]
+    assert calls(checkout) == FRESH
 
 
 def test_the_list_shows_every_target(checkout: Path) -> None:
