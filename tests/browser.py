@@ -1,4 +1,8 @@
-"""A real Chromium for tests and pictures: it fails a test for anything that its console says."""
+"""A real Chromium for tests and pictures: it fails a test for anything that its console says.
+
+One Chromium serves a whole module; each page has a context of its own, which shares nothing with
+another one's.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,14 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import ConsoleMessage
 
-__all__ = ["Page", "browsing", "chromium", "log_in"]
+__all__ = ["Page", "browsing", "chromium", "close", "log_in"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
@@ -52,24 +56,42 @@ def browsing(
         if message.type in {"error", "warning"} and not expected and not _is_of_others(message):
             said.append(f"{message.type}: {message.text} ({message.location['url']})")
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(_ARGUMENTS))
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if theme == "dark" else "light",
-            locale="en-GB",
-            timezone_id="Europe/Berlin",
-        )
+    context = _browser().new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+    )
+    try:
         context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.on("console", listen)
         page.on("pageerror", lambda error: said.append(str(error)))
-        try:
-            yield page
-        finally:
-            browser.close()
+        yield page
+    finally:
+        context.close()
     assert not said, "\n".join(said)
+
+
+_open: list[tuple[Playwright, Browser]] = []
+
+
+def _browser() -> Browser:
+    """Return the Chromium that is open, or open one."""
+    if not _open:
+        playwright = sync_playwright().start()
+        launch = playwright.chromium.launch
+        _open.append((playwright, launch(executable_path=chromium(), args=list(_ARGUMENTS))))
+    return _open[0][1]
+
+
+def close() -> None:
+    """Close the Chromium, if one is open."""
+    while _open:
+        playwright, browser = _open.pop()
+        browser.close()
+        playwright.stop()
 
 
 def log_in(page: Page, origin: str, name: str = "admin") -> None:

@@ -1,6 +1,9 @@
-"""Everything runs against one real PostgreSQL, started once, with a home of its own.
+"""One real PostgreSQL for each test process, sites of one's own, and the level of each test.
 
-Each test that changes a roster takes a site of its own (`site`), so that tests don't meet.
+The level follows from what a test takes: a Chromium (`browser`), an Airflow (`airflow`), the
+database (`integration`), or none of these: `unit`, the modules that `UNIT` names. A test of level
+`unit` that asks for a database finds none. A test that changes a roster takes a site of its own
+(`site`), so that tests don't meet.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,37 +19,95 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import homes
+import slowest
 from catalogue.promises import PROMISES
 from catalogue.tally import tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
-_HOME = tempfile.TemporaryDirectory(prefix="oneroster-tests-", ignore_cleanup_errors=True)
-_PROJECT = Path(__file__).resolve().parents[1]
-os.environ["ONEROSTER_HOME"] = _HOME.name
-os.environ["AIRFLOW_HOME"] = str(Path(_HOME.name) / "airflow")
-os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(_PROJECT / "plugins")
-os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(_PROJECT / "dags")
+_HOME = homes.root() / "home"
+os.environ["ONEROSTER_HOME"] = str(_HOME)
+os.environ["AIRFLOW_HOME"] = str(_HOME / "airflow")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(homes.PROJECT / "plugins")
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(homes.PROJECT / "dags")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["ONEROSTER_ALLOWED_PACKAGES"] = tempfile.gettempdir()
-os.environ.pop("ONEROSTER_DATABASE_URL", None)
+# Until a test asks for the fixture `postgresql`, asking for a database is an error.
+os.environ["ONEROSTER_DATABASE_URL"] = "none://tests-of-level-unit-have-no-database"
 os.environ.pop("ONEROSTER_STORAGE_URL", None)
 
 DATA = Path(__file__).parent / "data"
 ADMIN = "admin@district.example"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Note for each test which cases of the catalogue it proves; refuse those that are none.
+LEVELS = ("unit", "integration", "airflow", "browser", "topology")
+UNIT = {
+    *("test_capacity_queue", "test_cycles", "test_desired", "test_findings", "test_helm"),
+    *("test_joined", "test_make_setup", "test_package_csv", "test_package_deltas"),
+    *("test_package_files", "test_package_headers", "test_package_manifest"),
+    *("test_package_repairs", "test_package_rows", "test_package_staff", "test_package_zip"),
+    *("test_patterns", "test_plan_hash", "test_plan_users", "test_plan_logins"),
+    *("test_plan_roles", "test_plan_rekeys", "test_plan_courses", "test_plan_assignments"),
+    *("test_plan_quarantine", "test_plan_terms", "test_project", "test_scale", "test_schedule"),
+    *("test_sentences", "test_suites", "test_guards", "test_guards_by_school"),
+}
+"""Modules whose tests need neither a database nor an Airflow, but for those that say so."""
 
-    Modules that start an Airflow come first: they wait a lot, and none of them should be the last.
+
+LANES = {
+    # Airflow with everything that a sync needs.
+    "first": ("test_dags", "test_api_runs", "test_review", "test_trust_in_airflow"),
+    "second": (
+        *("test_pages", "test_api_uploads", "test_api_decisions", "test_api_adoption"),
+        *("test_sites_in_airflow", "test_pages_trust", "test_sources_in_airflow"),
+    ),
+    # Without a scheduler; and one whose document is asked for anything.
+    "third": (
+        "test_api_permissions",
+        "test_api_preferences",
+        "test_api_safety",
+        "test_api_document",
+    ),
+}
+"""Modules that share an Airflow: one worker takes a lane, and no module waits for a start."""
+_LANE_OF = {module: lane for lane, modules in LANES.items() for module in modules}
+
+
+def level_of(item: pytest.Item) -> str:
+    """Return the level of a test: what it names itself, or the most costly thing that it takes."""
+    named = [level for level in LEVELS if item.get_closest_marker(level)]
+    if named:
+        return named[-1]
+    taken = set(getattr(item, "fixturenames", ()))
+    if has_airflow(item):
+        code = getattr(getattr(item, "function", None), "__code__", None)
+        drives = "page" in taken or (code is not None and "browsing" in code.co_names)
+        return "browser" if drives else "airflow"
+    return "unit" if item.path.stem in UNIT and "postgresql" not in taken else "integration"
+
+
+def has_airflow(item: pytest.Item) -> bool:
+    """Tell whether the module of a test takes an Airflow."""
+    live = sys.modules.get("live")
+    running = getattr(getattr(item, "module", None), "running", None)
+    return live is not None and running is live.running
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its level, its worker, and the cases of the catalogue that it proves.
+
+    Modules that take an Airflow come first: they wait a lot, and none of them should be the last.
     """
-    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "running"))
+    items.sort(key=lambda item: (not has_airflow(item), _LANE_OF.get(item.path.stem, "zzz")))
     for item in items:
+        item.add_marker(level_of(item))
+        item.add_marker(pytest.mark.xdist_group(lane_of(item)))
         for mark in item.iter_markers("case"):
             for case in mark.args:
                 if case not in PROMISES:
@@ -53,25 +115,72 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.user_properties.append(("case", case))
 
 
+def lane_of(item: pytest.Item) -> str:
+    """Return the name of what one worker does in one go: a module, or a lane of modules."""
+    return _LANE_OF.get(item.path.stem, item.path.stem)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer `--slowest`."""
+    parser.addoption("--slowest", action="store_true", help="print what each test costs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure, if that is asked for."""
+    if config.getoption("--slowest"):
+        config.pluginmanager.register(slowest.Cost())
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cases of the catalogue were tried and held."""
-    for line in tally(terminalreporter.stats):
+    """Say how many cases of the catalogue were tried and held, and what was slow if asked."""
+    for line in (*tally(terminalreporter.stats), *slowest.summary(terminalreporter.stats)):
         terminalreporter.write_line(line)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def postgresql() -> Iterator[None]:
-    """Start the embedded PostgreSQL, and stop it when all is done."""
-    from oneroster_sync.local import postgres
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
+    """Show the ends of Airflow's logs beside the failure of a test that used it."""
+    report = yield
+    if report.failed and has_airflow(item):
+        tail = sys.modules["live"].tail_of_logs()
+        report.sections.append(("the ends of Airflow's logs", tail))
+    return report
 
-    home = Path(_HOME.name)
-    postgres.start(home)
-    yield
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the Chromium that a module used: no other code can run an event loop beside it."""
+    if "browser" in sys.modules and (nextitem is None or nextitem.path != item.path):
+        sys.modules["browser"].close()
+
+
+def pytest_unconfigure() -> None:
+    """Stop what this process still runs; the sweeper would, but nobody would wait for it."""
+    if "live" in sys.modules:
+        sys.modules["live"].stop_shared()
+
+
+@pytest.fixture(autouse=True)
+def _database(request: pytest.FixtureRequest) -> None:
+    """Have the database there for every test but those of level `unit`."""
+    if not request.node.get_closest_marker("unit"):
+        request.getfixturevalue("postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[None]:
+    """The embedded PostgreSQL of this test process, with the roster's tables."""
+    from oneroster_sync.local import postgres
     from oneroster_sync.store import database
 
+    homes.fill(_HOME)
+    postgres.start(_HOME)
+    without = os.environ.pop("ONEROSTER_DATABASE_URL")
+    database.engine.cache_clear()
+    yield
     database.engine().dispose()
-    postgres.stop(home)
-    _HOME.cleanup()
+    postgres.stop(_HOME)
+    os.environ["ONEROSTER_DATABASE_URL"] = without
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +190,7 @@ def data() -> Path:
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
+def connection(postgresql: None) -> Iterator[Connection]:
     """A connection to the roster database."""
     from oneroster_sync.store import database
 
@@ -166,7 +275,7 @@ _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(postgresql: None, tmp_path: Path) -> Site:
     """A fresh site with one hand-made administrator."""
     made = Site(f"site-{next(_NUMBERS)}", tmp_path)
     made.command("init", "--admin", ADMIN)

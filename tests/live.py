@@ -4,7 +4,9 @@
         live.admin.get("sites/default/preferences")
         live.person("viewer").get("runs/…/changes", expect=403)
 
-Each module starts one of its own, in a home of its own, and shares it among its tests.
+A module shares one Airflow among its tests. The next module of the same test process that wants
+the same parts and settings takes it over with all tables, files and logs as at the beginning; who
+breaks it (kills a part, fills its disk) says `alone=True` and gets one that nobody else uses.
 """
 
 from __future__ import annotations
@@ -13,26 +15,30 @@ import datetime as dt
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
+import psutil
 import psycopg
+from psycopg import sql
 
-from oneroster_sync.local import airflow, postgres
+import homes
+from oneroster_sync.local import airflow, postgres, postmaster, runner
 from oneroster_sync.local.api import Api, Run
 from oneroster_sync.local.demo import make_site
-from oneroster_sync.local.environment import USERS, without_own_databases
+from oneroster_sync.local.environment import USERS, logs, without_own_databases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 UPLOAD, SYNC = "oneroster_upload__default", "oneroster_sync__default"
@@ -45,10 +51,21 @@ EVERYTHING = ("api-server", "scheduler", "dag-processor")
 PROBLEM = "application/problem+json"
 _PREFIX = "/oneroster/api/v1/"
 _PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
-_PACKAGES = "ONEROSTER_ALLOWED_PACKAGES"
 PACKAGES = f"{tempfile.gettempdir()} {Path(__file__).parent / 'data'}"
 """From where DAG runs of tests may name packages."""
-_LOOK_AGAIN = "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL"
+PATIENCE_S = 8
+"""How long an upload may stand still."""
+PEOPLE = {**{role: role for role in USERS}, "second": "admin"}
+"""Who may log in to an Airflow of the tests: name → role. The password is the name."""
+_SETTINGS = {
+    # It looks often whether a decision came.
+    "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+        f"{name}:{role}" for name, role in PEOPLE.items()
+    ),
+    "ONEROSTER_ALLOWED_PACKAGES": PACKAGES,
+    "ONEROSTER_UPLOAD_SECONDS": str(PATIENCE_S),
+}
 
 
 class Person:
@@ -202,7 +219,8 @@ class Live:
         tried = {
             task["task_id"]: task["try_number"] - task["max_tries"] + retries[task["task_id"]]
             for task in self.admin.ask("GET", path)["task_instances"]
-            if task["state"] == "success"
+            # Each look of the question at the run's record is a try of its own.
+            if task["state"] == "success" and task["task_id"] != QUESTION
         }
         again = {task: tries for task, tries in tried.items() if tries > 1}
         assert again == {}, f"succeeded only when tried again: {again}"
@@ -245,31 +263,163 @@ def wait_for(look: Callable[[], T | None], *, within_s: float = 150) -> T:
 
 
 @contextmanager
-def running(*parts: str, settings: Mapping[str, str] | None = None) -> Iterator[Live]:
-    """Start an Airflow of its own with the site `default`, and stop it at the end.
+def running(
+    *parts: str, settings: Mapping[str, str] | None = None, alone: bool = False
+) -> Iterator[Live]:
+    """Give an Airflow with the site `default`, as if it had just been started.
 
     Args:
         parts: What is started; all that a sync needs when none are named. Where the DAG file is
             read, the DAGs of the site are there.
         settings: Settings of Airflow, as environment variables.
+        alone: The tests break it: nobody else has used it, and nobody will.
     """
-    with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        parts = parts or EVERYTHING
-        passwords = home / "passwords.json"
-        passwords.write_text(json.dumps({user: user for user in USERS}))
-        own = {_LOOK_AGAIN: "2", _PASSWORDS: str(passwords), _PACKAGES: PACKAGES}
-        own |= settings or {}
-        base = {**without_own_databases(os.environ), **own}
+    parts = parts or EVERYTHING
+    found = _take_over(parts, dict(settings or {}), alone=alone)
+    try:
+        with Api(found.up.url, "admin") as api:
+            live = Live(api, dict(found.up.environment), found.up.home, found.up.url)
+            if "dag-processor" in parts:
+                wait_for(lambda: _has_dags(found.up.home) or None)
+            yield live
+    finally:
+        found.is_taken = False
+        if alone:
+            stop_shared()
+
+
+@dataclass
+class _Shared:
+    """The Airflow of this test process, and what it was started with."""
+
+    up: airflow.Airflow
+    parts: tuple[str, ...]
+    settings: dict[str, str]
+    alone: bool
+    is_taken: bool = True
+
+
+_shared: _Shared | None = None
+
+
+def _take_over(parts: tuple[str, ...], settings: dict[str, str], *, alone: bool) -> _Shared:
+    """Return the Airflow of this process with everything as at the beginning, or a new one."""
+    global _shared  # noqa: PLW0603 - there is one for each process, whatever module asks
+    wanted = (parts, settings, alone)
+    if _shared and (_shared.parts, _shared.settings, _shared.alone) == wanted:
+        assert not _shared.is_taken, "one module at a time uses the Airflow of a test process"
+        _reset(_shared)
+        _shared.is_taken = True
+        return _shared
+    stop_shared()
+    home = homes.new_home("live")
+    passwords = home / "passwords.json"
+    passwords.write_text(json.dumps({name: name for name in PEOPLE}))
+    own = {**_SETTINGS, _PASSWORDS: str(passwords), **settings}
+    base = {**without_own_databases(os.environ), **own}
+    up = airflow.up(home, airflow.free_port(), parts=parts, base=base, prepare=make_site)
+    _shared = _Shared(up, parts, settings, alone)
+    return _shared
+
+
+def stop_shared() -> None:
+    """Stop the Airflow of this process, if there is one, and remove its home."""
+    global _shared  # noqa: PLW0603
+    if _shared:
+        airflow.down(_shared.up.home)
+        shutil.rmtree(_shared.up.home, ignore_errors=True)
+        _shared = None
+
+
+def servers() -> list[psutil.Process]:
+    """Return the first process of the Airflow in use and of its PostgreSQL."""
+    if _shared is None:
+        return []
+    home = _shared.up.home
+    found = [postmaster.find(home / "postgres" / "data")]
+    with suppress(OSError, ValueError, psutil.Error):
+        number = (runner.run_folder(home) / "supervisord.pid").read_text("ascii")
+        found.append(psutil.Process(int(number)))
+    return [process for process in found if process]
+
+
+def tail_of_logs(lines: int = 40) -> str:
+    """Return the ends of the logs of the Airflow in use: of its parts and of the newest tasks."""
+    if _shared is None:
+        return ""
+    folder = logs(_shared.up.home)
+    tasks = sorted(folder.glob("tasks/**/*.log"), key=lambda path: path.stat().st_mtime)
+    told = []
+    for path in [*sorted(folder.glob("*.log")), *tasks[-3:]]:
+        with suppress(OSError):
+            text = path.read_text("utf-8", errors="replace").splitlines()[-lines:]
+            told.append("\n".join([f"--- {path.relative_to(folder)}", *text]))
+    return "\n".join(told)
+
+
+# Everything that a test can have made. What Airflow needs to go on living stays: its jobs, its
+# pools, its bundle, and FAB's tables, which nobody uses here.
+_AIRFLOW_TABLES = (
+    *("dag", "dag_run", "dag_version", "dag_code", "dag_warning", "import_error", "log"),
+    *("asset", "asset_alias", "asset_event", "asset_active", "asset_watcher", "backfill"),
+    *("callback", "connection", "deadline", "trigger", "variable", "xcom", "task_instance"),
+    *("dag_priority_parsing_request", "dag_favorite", "revoked_token", "session"),
+)
+_QUIET_S = 60
+
+
+def _reset(shared: _Shared) -> None:
+    """Make everything as it was when this Airflow had just been started."""
+    home = shared.up.home
+    with psycopg.connect(postgres.url(home, "airflow"), autocommit=True) as metadata:
+        _end_tasks(home, metadata)
+        _empty(metadata, _AIRFLOW_TABLES)
+        metadata.execute("delete from slot_pool where pool <> 'default_pool'")
+        for folder in (home / "storage", logs(home) / "tasks"):
+            for path in folder.glob("*"):  # the folders themselves have modes of their own
+                shutil.rmtree(path, ignore_errors=True)
+        with psycopg.connect(postgres.url(home, "roster"), autocommit=True) as roster:
+            # The audit's tables refuse to be emptied, by a trigger that counts in origin alone.
+            roster.execute("set session_replication_role = replica")
+            query = "select tablename from pg_tables where schemaname = 'public'"
+            names = {name for (name,) in roster.execute(query)}
+            _empty(roster, names - {"oneroster_schema_version"})
+        make_site(shared.up.environment)
+        metadata.execute(
+            "insert into dag_priority_parsing_request (id, bundle_name, relative_fileloc)"
+            " values ('tests', 'dags-folder', 'oneroster_dags.py'),"
+            " ('tests-watch', 'dags-folder', 'oneroster_watch_dag.py')"
+        )
+
+
+def _end_tasks(home: Path, metadata: psycopg.Connection) -> None:
+    """Have every task that still runs end: Airflow asks itself at each heartbeat whether it may."""
+    for table in ("task_instance", "dag_run"):
+        ends = sql.SQL("update {} set state = 'failed' where state not in ('success', 'failed')")
+        metadata.execute(ends.format(sql.Identifier(table)))
+
+    def is_quiet() -> bool | None:
+        # A process that ran a task hides its working folder; see runner.members.
+        titles = [" ".join(process.cmdline()) for process in runner.members(home)]
+        at_work = [title for title in titles if "airflow worker" in title and "<idle>" not in title]
+        return None if at_work else True
+
+    wait_for(is_quiet, within_s=_QUIET_S)
+
+
+def _empty(connection: psycopg.Connection, names: Iterable[str]) -> None:
+    """Empty tables and what refers to them; try again when Airflow was in the way."""
+    tables = sql.SQL(", ").join(map(sql.Identifier, names))
+
+    def is_done() -> bool | None:
         try:
-            up = airflow.up(home, airflow.free_port(), parts=parts, base=base, prepare=make_site)
-            with Api(up.url, "admin") as api:
-                live = Live(api, dict(up.environment), home, up.url)
-                if "dag-processor" in parts:
-                    wait_for(lambda: _has_dags(home) or None)
-                yield live
-        finally:
-            airflow.down(home)
+            connection.execute("set lock_timeout = '5s'")
+            connection.execute(sql.SQL("truncate {} cascade").format(tables))
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable):
+            return None
+        return True
+
+    wait_for(is_done, within_s=_QUIET_S)
 
 
 def _has_dags(home: Path) -> bool:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from browser import Page, browsing, log_in
+from browser import Page, browsing, close, log_in
 from live import QUESTION, running, wait_for
 from oneroster_sync import pipeline
 from oneroster_sync.sentences import BY_SCHEDULE
@@ -328,4 +328,7 @@ def _packed(package: Package) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        close()

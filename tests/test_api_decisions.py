@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +31,9 @@ EVERYBODY, FEWER = staff(10), staff(4)
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live() -> Iterator[Live]:
     """An Airflow of its own with two administrators, and the site `default` with ten users."""
-    passwords = tmp_path_factory.mktemp("logins") / "passwords.json"
-    passwords.write_text(json.dumps({name: name for name in (*ADMINS, "op")}))
-    users = [f"{name}:admin" for name in ADMINS] + ["op:op"]
-    settings = {
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(users),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-    }
-    with running(settings=settings) as live:
+    with running() as live:
         assert synced(live, EVERYBODY)["outcome"] == "succeeded"
         yield live
 

@@ -28,13 +28,12 @@ if TYPE_CHECKING:
 SITE = "sites/default"
 UPLOADS = f"{SITE}/uploads"
 MIB = 1 << 20
-PATIENCE_S = 8
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
     """An Airflow of its own, with the site `default`, whose sync is off."""
-    with running(settings={"ONEROSTER_UPLOAD_SECONDS": str(PATIENCE_S)}) as live:
+    with running() as live:
         yield live
 
 

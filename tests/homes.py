@@ -1,0 +1,181 @@
+"""Homes of the tests: their databases are ready at once, and nothing of them outlives the tests.
+
+    home = new_home("live")      # a folder with migrated databases, whose server is not started yet
+
+initdb, the roster's migrations, `airflow db migrate` and FAB's tables and roles take some fifteen
+seconds of a processor. They depend on what is installed and on the migrations alone, so they are
+made once, below `build/`, and copied for each test process and each Airflow.
+
+All homes of a test process lie in one folder. A second process, the sweeper, reads a pipe that
+only the test process holds open. When the pipe ends, however the test process ended, it stops
+every server that has a home there, ends every process that was started with the tests' mark in
+its environment, and removes the folder.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parents[1]
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+MARK = "TESTS_OF_ONEROSTER"
+"""The environment variable by which the sweeper knows what a test process started."""
+
+_KEPT = PROJECT / "build" / f"prepared-{os.geteuid()}"
+
+# Entering the builder makes FAB's tables; the rest is what `airflow sync-perm` does.
+_FAB_TABLES = """
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+with get_application_builder() as builder:
+    builder.add_permissions(update_perms=True)
+    builder.sm.sync_roles()
+"""
+
+
+@functools.cache
+def root() -> Path:
+    """Return the folder of this process's homes; the first call starts its sweeper."""
+    folder = Path(tempfile.mkdtemp(prefix="oneroster-tests-"))
+    folder.chmod(0o755)  # root's PostgreSQL runs as another account, which has to pass
+    os.environ[MARK] = folder.name
+    held, ours = os.pipe()
+    sweeper = subprocess.Popen(
+        [sys.executable, __file__, str(folder)],
+        stdin=held,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal must not end it first
+        env={name: value for name, value in os.environ.items() if name != MARK},
+    )
+    os.close(held)
+
+    @functools.cache  # once: the number of the pipe may be another file's by then
+    def end() -> None:
+        os.close(ours)
+        sweeper.wait(60)
+
+    atexit.register(end)
+    return folder
+
+
+def new_home(prefix: str) -> Path:
+    """Return a new home with prepared databases; the first caller on this machine makes them."""
+    home = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=root()))
+    fill(home)
+    return home
+
+
+def fill(home: Path) -> None:
+    """Copy the prepared databases into a home that has none yet."""
+    ready = _prepared()
+    (home / "airflow").mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in ("postgres", "airflow/migrated"):
+        # Root's server runs as another account. shutil would make these files root's.
+        subprocess.run(["cp", "-pR", str(ready / part), str(home / part)], check=True)  # noqa: S607
+
+
+def _prepared() -> Path:
+    ready = _KEPT / _key()
+    with _locked():
+        if not ready.exists():
+            shutil.rmtree(_KEPT, ignore_errors=True)  # of an older lock file, or half made
+            fresh = _KEPT / "fresh"
+            _make(fresh)
+            fresh.rename(ready)
+    return ready
+
+
+def _key() -> str:
+    """Return a hash of everything that the prepared databases depend on."""
+    from oneroster_sync.local import postgres
+    from oneroster_sync.store import database
+
+    read = [PROJECT / "requirements.txt", *sorted(database.MIGRATIONS.rglob("*.py"))]
+    read += [Path(__file__), Path(postgres.__file__)]
+    told = hashlib.sha256(version("apache-airflow-core").encode())
+    for path in read:
+        told.update(path.read_bytes())
+    return told.hexdigest()[:16]
+
+
+def _make(home: Path) -> None:
+    import sqlalchemy as sa
+
+    from oneroster_sync.local import airflow, postgres
+    from oneroster_sync.local.environment import environment, without_own_databases
+    from oneroster_sync.store import database
+
+    home.mkdir(parents=True)
+    values = environment(home, 0, without_own_databases(os.environ))
+    postgres.start(home)
+    try:
+        airflow._migrate(home, values)
+        url = sa.make_url(postgres.url(home, "roster")).set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(url)
+        database.migrate(engine)
+        engine.dispose()
+        subprocess.run(
+            [sys.executable, "-c", _FAB_TABLES],
+            env={**values, "AIRFLOW__CORE__AUTH_MANAGER": FAB},
+            check=True,
+            capture_output=True,
+        )
+    finally:
+        postgres.stop(home)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Let one test process make the prepared home while the others wait for it."""
+    _KEPT.parent.mkdir(exist_ok=True)
+    with _KEPT.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def sweep(folder: Path) -> None:
+    """Stop every server that has a home in the folder, end what carries its mark, remove it."""
+    from oneroster_sync.local import airflow
+
+    for data in folder.glob("*/postgres/data"):
+        with suppress(Exception):  # the next home is to be stopped all the same
+            airflow.down(data.parents[1])
+    _kill_marked(folder.name)
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+        time.sleep(0.1)  # a process that is being ended may still write
+
+
+def _kill_marked(mark: str) -> None:
+    import psutil
+
+    from oneroster_sync.local.processes import kill
+
+    marked = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                marked.append(process)
+    kill(marked)
+
+
+if __name__ == "__main__":
+    sys.stdin.buffer.read()  # ends with the test process
+    sweep(Path(sys.argv[1]))
