@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 
 from golden.school import Texts, folder_of, manifest
 from oneroster_sync import settings
-from oneroster_sync.extracting import FILES_OF_SCOPE
 from oneroster_sync.package import Known, extract
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan import build_plan
@@ -35,6 +34,7 @@ from oneroster_sync.plan.fields import (
 from oneroster_sync.planning import count_rows
 from oneroster_sync.preferences import Preferences, Profile, Scope
 from oneroster_sync.spec import ROSTERING_FILES
+from oneroster_sync.store.pending import FILES_OF_SCOPE
 from oneroster_sync.validation import validate
 from roster_of import Planned, roster_of
 

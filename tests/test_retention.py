@@ -115,7 +115,7 @@ def test_environment_says_how_long(site: Site, monkeypatch: pytest.MonkeyPatch) 
     age(site, run, 100)
     monkeypatch.setenv("ONEROSTER_KEEP_AUDIT_DAYS", "99")
     monkeypatch.setenv("ONEROSTER_KEEP_FINDINGS_DAYS", "101")
-    swept = {"site": site.name, "runs": 0, "findings": 0, "changes": 7}
+    swept = {"site": site.name, "runs": 0, "findings": 0, "changes": 7, "deltas": 0}
     assert site.command("tidy") == (0, swept)
     monkeypatch.setenv("ONEROSTER_KEEP_FILES_DAYS", "for ever")
     with pytest.raises(SettingError, match="ONEROSTER_KEEP_FILES_DAYS is a number of days"):

@@ -21,7 +21,7 @@ from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.plan.compare import NO_ROLE
 from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
-from oneroster_sync.store import held, preferences, protections, runs
+from oneroster_sync.store import held, pending, preferences, protections, runs
 from oneroster_sync.store.copying import stage
 from oneroster_sync.store.database import lock_site
 from oneroster_sync.store.roster import roster_version
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
     from oneroster_sync.plan.definition import Counts, Plan
     from oneroster_sync.store.runs import Run
@@ -123,6 +123,7 @@ def apply_plan(
             log.info("This run was applied at %s; nothing is done twice.", run.applied_at)
             return run
         _check(run, plan, roster_version(connection, plan.site))
+        _check_deltas(connection, run)
         moves = not plan.is_empty() or plan.moves_links()
         if moves or plan.moves_moments():
             connection.execute(sa.text("set local jit = off"))
@@ -159,6 +160,7 @@ def apply_plan(
         if protected is not None:
             table, bulk = protected
             protections.note(connection, plan.site, run_id, table, bulk, now=now)
+        pending.end_applied(connection, run)
         runs.save_findings(connection, run_id, findings)
         runs.update(
             connection,
@@ -214,6 +216,21 @@ def _check(run: Run, plan: Plan, version: int) -> None:
         raise StalePlanError(
             f"the roster is at version {version}, the plan was made against {run.base_version}"
         )
+
+
+def _check_deltas(connection: Connection, run: Run) -> None:
+    """Go on only if the plan is made from what is pending now.
+
+    A plan that somebody approved may leave out what arrived since; any other is made again with it.
+    """
+    planned = set(run.deltas or ())
+    if planned != pending.still_pending(connection, planned):
+        raise StalePlanError("deltas that the plan is made from were applied or discarded since")
+    if run.deltas is None or not run.of_package or run.decision == "approved":
+        return
+    found = pending.used(connection, run)
+    if found != planned:
+        raise StalePlanError("other deltas are pending than when the plan was made")
 
 
 def _outcome(plan: Plan, counts: Counts) -> Outcome:

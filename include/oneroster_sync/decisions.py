@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oneroster_sync import stages
-from oneroster_sync.store import database, held, preferences, runs, turns
+from oneroster_sync.store import database, held, pending, preferences, runs, turns
 from oneroster_sync.store.runs import Outcome
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def note_approval(
 def discard(
     run_id: str, *, by: str, now: dt.datetime, plan_hash: str | None = None, reason: str = ""
 ) -> Run:
-    """Discard a held plan; nothing of it is applied.
+    """Discard a held plan; nothing of it is applied, and its deltas never come back by themselves.
+
+    Of a run that ended undecided, the deltas that it left pending are dropped.
 
     Args:
         run_id: The held run.
@@ -81,8 +83,28 @@ def discard(
         NotHeldError: It does not wait, or somebody else decided first.
         OtherPlanError: `plan_hash` is not the run's plan.
     """
+    if (run := _discard_left(run_id, by=by, now=now, reason=reason)) is not None:
+        return run
     run = _decide(run_id, "discarded", by, now, plan_hash, reason)
     return stages.record(run, now=now)
+
+
+def _discard_left(run_id: str, *, by: str, now: dt.datetime, reason: str) -> Run | None:
+    """Drop the deltas that a run left pending when it ended without a decision, if it did.
+
+    So a person gets rid of a delta that makes every plan fail that it is part of.
+    """
+    with database.engine().begin() as connection:
+        run = runs.get(connection, run_id, for_update=True)
+        if run.outcome in {None, Outcome.HELD}:
+            return None
+        own = pending.of_site(connection, run.site, pending.State.PENDING)
+        ids = [delta.delta_id for delta in own if delta.run_id == run_id]
+        if not pending.discard(connection, run.site, ids, by=by):
+            return None
+        details = {"run_id": run_id, "reason": reason}
+        preferences.note_event(connection, run.site, by, "delta_discarded", details, now=now)
+        return run
 
 
 def expire(run_id: str, *, now: dt.datetime) -> Run:
@@ -138,6 +160,7 @@ def _decide(
         )
         if decision == "discarded":
             runs.update(connection, run_id, outcome=Outcome.DISCARDED, ended_at=now)
+            pending.discard(connection, run.site, run.deltas or (), by=by)
         details = {"run_id": run_id, "plan_hash": run.plan_hash, "reason": reason}
         preferences.note_event(connection, run.site, by, f"plan_{decision}", details, now=now)
         return runs.get(connection, run_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from oneroster_sync import settings
 from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.store import database, erasure, preferences, turns
+from oneroster_sync.store import database, erasure, pending, preferences, turns
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -72,10 +73,18 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
         erased = Erased(f"erased-{person['id']}", tuple(sorted(speaking)))
         details = {"alias": erased.alias, "runs": erased.runs, "reason": reason}
         with database.engine().begin() as connection:
+            words = erasure.known_by(connection, person)
+            pending.rewrite_rows(connection, site, partial(_without, words))
             erasure.erase_person(connection, site, person, erased.alias, now=now)
             preferences.note_event(connection, site, by, "erased", details, now=now)
     log.info("A person of site %s was erased; the account is %s now.", site, erased.alias)
     return erased
+
+
+def _without(words: set[str], file: str, rows: pa.Table) -> pa.Table:
+    """Return the rows of a pending delta that do not speak of a person."""
+    del file
+    return rows.filter(pc.invert(pending.naming(rows, words)))
 
 
 def _erasable(connection: Connection, site: str, term: str) -> dict[str, Any]:

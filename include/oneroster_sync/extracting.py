@@ -3,39 +3,59 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync import story, unchanged, uploads, work_folder
-from oneroster_sync.incoming import in_place, private_copy
+import pyarrow as pa
+from upath import UPath
+
+from oneroster_sync import pending, story, unchanged, uploads, work_folder
+from oneroster_sync.findings import Findings
+from oneroster_sync.incoming import in_place, private_copies
 from oneroster_sync.package import extract
 from oneroster_sync.package.extract import Extracted, sha256_of
 from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_kind
+from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.mapping import read_mapping
 from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.planning import rejection
-from oneroster_sync.preferences import Scope
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.settings import SettingError
 from oneroster_sync.spec import Version
 from oneroster_sync.store import database
+from oneroster_sync.store.pending import FILES_OF_SCOPE, State
 from oneroster_sync.store.roster import read_known
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from oneroster_sync.findings import Finding
-    from oneroster_sync.incoming import Connections
+    from oneroster_sync.incoming import Brought, Connections
     from oneroster_sync.package.staff import Known
+    from oneroster_sync.store.pending import Delta
     from oneroster_sync.store.runs import Run
 
 log = logging.getLogger("oneroster")
 
-FILES_OF_SCOPE = {
-    Scope.USERS: ("orgs", "roles", "users"),
-    Scope.COURSES: ("academicSessions", "orgs", "courses"),
-}
-"""Scope → the files that are opened; all of them where it is not named."""
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What stage 1 found.
+
+    Attributes:
+        values: What the run's record says of it.
+        deltas: Delta files that are pending from now on, with their rows.
+        taken: The source and the newest package that was taken from it, if any was.
+        lost: Files of which deltas may be lacking, and why.
+    """
+
+    values: dict[str, Any]
+    deltas: list[tuple[Delta, pa.Table]] = field(default_factory=list)
+    taken: tuple[str, dict[str, Any]] | None = None
+    lost: dict[str, str] = field(default_factory=dict)
 
 
 def _sweep(site: str) -> None:
@@ -47,48 +67,136 @@ def _sweep(site: str) -> None:
         log.warning("What cut-off processes left can't be removed: %s.", type(error).__name__)
 
 
-def read_package(run: Run, kind: Kind, connections: Connections | None) -> dict[str, Any]:
+def read_package(
+    run: Run, kind: Kind, connections: Connections | None, *, is_preview: bool = False
+) -> Read:
     """Write the snapshots of a run's package, and return what its record says of it.
 
     Args:
         run: The run.
         kind: What its package is said to be.
         connections: Finds an Airflow connection by its id; None outside of Airflow.
+        is_preview: Whether nothing will be applied, so that nothing stays pending.
 
     Raises:
         SourceError: The site's source does not give a package.
         OSError: The file system failed.
     """
     _sweep(run.site)
+    folder = RunFolder.of(run.site, run.run_id)
     if earlier := run.undoes or run.removals_of:
         log.info("This run is of run %s; it reads no package.", earlier)
-        _write(run, Extracted("", version=Version.V1_1))
-        return {}
+        folder.write_tables("findings", {"1-extract": Findings().table()})
+        nothing = Extracted("", version=Version.V1_1)
+        pending.write_packages(folder, [pending.Arrived("", run.started_at, nothing)])
+        return Read({})
     with database.engine().connect() as connection:
         basis = unchanged.basis_of(connection, run) if run.of_package else None
     # Most nights bring what was there before: then a package on this machine is not even copied.
     lies = in_place(run)
     if lies is not None and (same := unchanged.judged_before(run, basis, lambda: sha256_of(lies))):
-        return unchanged.take_over(same, run)
+        return Read(unchanged.take_over(same, run))
     with database.engine().connect() as connection:
-        known = read_known(connection, run.site)
+        known = pending.with_pending(connection, run, read_known(connection, run.site))
+    sha256, read = "", Read({})
+    packages: list[pending.Arrived] = []
     try:
-        with private_copy(run, kind, connections) as package:
-            sha256 = sha256_of(package)
+        with private_copies(run, kind, connections) as brought:
+            read = Read({}, taken=brought.taken)
+            sha256 = _sha256_of_all(brought)
             if same := unchanged.judged_before(run, basis, lambda: sha256):
-                return unchanged.take_over(same, run)
-            extracted = _read(package, run, kind, known, sha256)
+                return replace(read, values=unchanged.take_over(same, run))
+            for one in brought.packages:
+                extracted = _read(one.path, run, kind, known, sha256)
+                packages.append(pending.Arrived(one.name, one.arrived_at, extracted))
+                known = pending.with_staff(known, extracted.tables.items())
+            if brought.is_again and _leave_out_deltas(packages[-1]):
+                basis = None
+            read = replace(read, lost=_lost(packages, brought.gap))
     except RefusedError as refusal:  # it is too large to be copied at all
-        extracted = _refused(refusal.finding)
-    story.tell_files(extracted, kind)
-    story.tell_findings(extracted.findings.table())
-    _write(run, extracted)
-    return {
-        "sha256": extracted.sha256,
+        name = UPath(run.package or "").name
+        packages = [pending.Arrived(name, run.started_at, _refused(refusal.finding))]
+    for package in packages:
+        story.tell_files(package.extracted, kind)
+        story.tell_findings(package.extracted.findings.table())
+    folder.write_tables("findings", {"1-extract": _findings_of(packages)})
+    pending.write_packages(folder, packages)
+    values = {
+        "sha256": sha256,
         "basis": basis,
-        "oneroster_version": extracted.version if run.of_package else None,
-        **(rejection(extracted.findings) if extracted.refused else {}),
+        "oneroster_version": packages[-1].extracted.version if run.of_package else None,
+        "packages": [
+            {"name": package.name, "arrived_at": package.arrived_at.isoformat()}
+            for package in packages
+        ],
     }
+    if (refused := [package for package in packages if package.extracted.refused]) != []:
+        return Read({**values, **_rejection(refused[0], len(packages))})
+    state = State.PREVIEW if is_preview else State.PENDING
+    deltas = pending.deltas_of(run, packages, state=state) if run.of_package else []
+    return replace(read, values=values, deltas=deltas)
+
+
+def _sha256_of_all(brought: Brought) -> str:
+    """Return the sha256 of a package, or of those of several packages together."""
+    found = [sha256_of(one.path) for one in brought.packages]
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def _leave_out_deltas(package: pending.Arrived) -> bool:
+    """Leave out the deltas of a package that was taken before, and tell whether it had any.
+
+    They were applied, are pending, or were discarded: none of that is undone by reading them again.
+    """
+    modes = package.extracted.modes
+    known = [file for file, mode in modes.items() if mode is Mode.DELTA]
+    for file in known:
+        modes[file] = Mode.ABSENT
+        package.extracted.tables.pop(file, None)
+    if known:
+        log.info("Nothing is new at the source; what its last delta says was read before.")
+    return bool(known)
+
+
+def _lost(packages: Sequence[pending.Arrived], gap: str | None) -> dict[str, str]:
+    """Return the files whose deltas may be lacking, and why.
+
+    A bulk file is not kept when it is not applied, so that the deltas after it stand on nothing.
+    """
+    lost: dict[str, str] = {}
+    in_bulk: set[str] = set()
+    for package in packages:
+        for file, mode in package.extracted.modes.items():
+            if mode is Mode.DELTA and file in in_bulk:
+                lost[file] = "a bulk file before its deltas was not applied"
+            if mode is Mode.DELTA and gap is not None and file not in in_bulk:
+                lost[file] = gap
+            if mode is Mode.BULK:
+                in_bulk.add(file)
+    if gap is not None and lost:
+        log.warning("Deltas may be lost, since %s: %s.", gap, pending.ASK_FOR_BULK)
+    return lost
+
+
+def _findings_of(packages: Sequence[pending.Arrived]) -> pa.Table:
+    """Return what was noticed; rows are told of the newest package alone."""
+    findings = Findings()
+    for package in packages:
+        table = package.extracted.findings.table()
+        if package is not packages[-1]:
+            at = table.column_names.index("row")
+            nowhere = pa.nulls(table.num_rows, pa.int64())
+            table = table.set_column(at, table.schema.field(at), nowhere)
+        findings.add_table(table)
+    return findings.table()
+
+
+def _rejection(package: pending.Arrived, count: int) -> dict[str, Any]:
+    """Return how a run ends whose package is refused, and which of several it is."""
+    values = rejection(package.extracted.findings)
+    if count > 1:
+        values["reasons"] = [f"{package.name}: {reason}" for reason in values["reasons"]]
+    return values
 
 
 def _read(package: Path, run: Run, kind: Kind, known: Known, sha256: str) -> Extracted:
@@ -97,7 +205,7 @@ def _read(package: Path, run: Run, kind: Kind, known: Known, sha256: str) -> Ext
         return _refused(finding)
     if kind in MAPPINGS:
         return read_mapping(package, kind, run.preferences.profile, sha256=sha256)
-    files = FILES_OF_SCOPE.get(run.scope)
+    files = FILES_OF_SCOPE[run.scope]
     return extract(package, run.preferences.profile, known, files=files, sha256=sha256)
 
 
@@ -105,11 +213,3 @@ def _refused(finding: Finding) -> Extracted:
     refused = Extracted("", refused=True)
     refused.findings.add(finding)
     return refused
-
-
-def _write(run: Run, extracted: Extracted) -> None:
-    folder = RunFolder.of(run.site, run.run_id)
-    folder.write_tables("findings", {"1-extract": extracted.findings.table()})
-    folder.write_tables("snapshots", extracted.tables)
-    told = ("version", "modes", "rows", "ignored")
-    folder.write_json("extracted", {name: getattr(extracted, name) for name in told})

@@ -5,26 +5,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import sources
 from oneroster_sync.findings import Finding
+from oneroster_sync.package.extract import holds_delta
 from oneroster_sync.package.kinds import Kind
 from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.preferences import After
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.source_url import SourceUrl
 from oneroster_sync.sources import local
-from oneroster_sync.store import allow_list, database
+from oneroster_sync.store import allow_list, database, positions
 from oneroster_sync.store.runs import Outcome, Trigger
 from oneroster_sync.work_folder import work_folder
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator
 
-    from oneroster_sync.preferences import Preferences
-    from oneroster_sync.sources import Fetched, Login
+    from oneroster_sync.sources import Login
     from oneroster_sync.store.runs import Run
 
     Connections = Callable[[str], Login]
@@ -36,9 +38,43 @@ _NOTED = "fetched"
 """Under which name a run's folder keeps what was fetched, and from where."""
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A package of a run, in a private copy.
+
+    Attributes:
+        path: The copy.
+        name: What it is called.
+        arrived_at: When it arrived, as far as anybody can tell.
+    """
+
+    path: Path
+    name: str
+    arrived_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a run is to read.
+
+    Attributes:
+        packages: The oldest first; at least one.
+        taken: Where it is of the site's source: the source, and the newest package of it.
+        is_again: Whether the newest was taken before, so that its deltas are known.
+        gap: Why deltas may have been lost, in words; None when none were.
+    """
+
+    packages: tuple[Incoming, ...]
+    taken: tuple[str, dict[str, Any]] | None = None
+    is_again: bool = False
+    gap: str | None = None
+
+
 @contextlib.contextmanager
-def private_copy(run: Run, kind: Kind, connections: Connections | None = None) -> Iterator[Path]:
-    """Yield a copy of the package that nobody else can change; it goes when the stage ends.
+def private_copies(
+    run: Run, kind: Kind, connections: Connections | None = None
+) -> Iterator[Brought]:
+    """Yield copies of the run's packages that nobody else can change; they go when the stage ends.
 
     Args:
         run: A scheduled one is of the site's source, another of the path that it names.
@@ -51,18 +87,17 @@ def private_copy(run: Run, kind: Kind, connections: Connections | None = None) -
     """
     with work_folder() as folder:
         if run.trigger is not Trigger.SCHEDULE:
-            yield _copy(run.package or "", kind, folder)
+            path = _copy(run.package or "", kind, folder)
+            yield Brought((Incoming(path, path.name, run.started_at),))
             return
         try:
-            fetched = _fetch(run.preferences, connections, folder)
+            brought = _fetch(run, connections, folder)
         except sources.SourceError as error:
             RunFolder.of(run.site, run.run_id).write_tables(
                 "findings", {"1-extract": error.as_findings()}
             )
             raise
-        log.info("The package is %s.", fetched.name)
-        RunFolder.of(run.site, run.run_id).write_json(_NOTED, fetched.as_dict())
-        yield fetched.path
+        yield brought
 
 
 def in_place(run: Run) -> Path | None:
@@ -88,7 +123,7 @@ def _can_read(package: Path) -> bool:
 
 
 def put_aside(run: Run, connections: Connections | None = None) -> None:
-    """Move the package of a run that ended well, where the site says so.
+    """Move the packages of a run that ended well, where the site says so.
 
     Nothing that fails here changes how the run ended: the package then stays where it is.
     """
@@ -98,32 +133,60 @@ def put_aside(run: Run, connections: Connections | None = None) -> None:
         return
     try:
         source = sources.Source.of(chosen)
-        moved = sources.put_aside(
-            source,
-            RunFolder.of(run.site, run.run_id).read_json(_NOTED),
-            at=run.started_at,
-            login=source.login(connections),
-        )
+        login = source.login(connections)
+        for fetched in _fetched_for(run):
+            moved = sources.put_aside(source, fetched, at=run.started_at, login=login)
+            log.info("The package is now at %s.", moved or "the place where it was")
+            if moved:
+                with database.engine().begin() as connection:
+                    positions.note_moved(connection, run.site, [fetched["files"][0]["name"]])
     except sources.SourceError as error:
         log.warning("The package stays where it is: %s.", error)
     except Exception as error:  # noqa: BLE001  to be moved is never in the way of a run
         log.warning("The package stays where it is: %s.", type(error).__name__)
-    else:
-        log.info("The package is now at %s.", moved or "the place where it was")
 
 
-def _fetch(chosen: Preferences, connections: Connections | None, folder: Path) -> Fetched:
-    source = sources.Source.of(chosen)
-    if not source.url.is_local:
-        return sources.fetch(source, folder, login=source.login(connections))
-    found = local.newest_package(Path(source.url.path), source.pattern)
+def _fetched_for(run: Run) -> list[dict[str, Any]]:
+    """Return what was fetched for a run, and for the runs whose deltas its plan was made from."""
+    folder = RunFolder.of(run.site, run.run_id)
+    read_by = folder.read_json("extracted").get("read_by", [])
+    found: list[dict[str, Any]] = []
+    for run_id in (*read_by, run.run_id):
+        with contextlib.suppress(FileNotFoundError):
+            noted = RunFolder.of(run.site, run_id).read_json(_NOTED)
+            found += noted.get("packages", [noted])
+    return found
+
+
+def _fetch(run: Run, connections: Connections | None, folder: Path) -> Brought:
+    source = sources.Source.of(run.preferences)
+    key = f"{source.url.text} {source.pattern}"
     with database.engine().connect() as connection:
-        allow_list.check_found(connection, chosen, str(found))
-    local.check_settled(found, sources.Patience().settle_s)
-    files = (local.entry_of(found),) if found.is_file() else ()
-    target = folder / found.name
-    local.copy(found, target, sources.Patience())
-    return sources.Fetched(target, found.name, "", files)
+        stored, elsewhere = positions.last_taken(connection, run.site, run.run_id, key)
+
+    def check_found(path: str) -> None:
+        with database.engine().connect() as connection:
+            allow_list.check_found(connection, run.preferences, path)
+
+    unread = sources.fetch_unread(
+        source,
+        folder,
+        taken=sources.Taken.read(stored) if stored else None,
+        is_moved_here=elsewhere,
+        holds_delta=holds_delta,
+        check_found=check_found,
+        login=source.login(connections),
+    )
+    noted = {"packages": [fetched.as_dict() for fetched in unread.packages]}
+    RunFolder.of(run.site, run.run_id).write_json(_NOTED, noted)
+    packages = []
+    for fetched, modified in zip(unread.packages, unread.arrived, strict=True):
+        log.info("The package is %s.", fetched.name)
+        # A clock that is ahead does not make a package arrive after it was read.
+        arrived_at = min(modified or run.started_at, run.started_at)
+        packages.append(Incoming(fetched.path, fetched.name, arrived_at))
+    taken = None if unread.is_again else (key, unread.newest.as_dict())
+    return Brought(tuple(packages), taken, unread.is_again, unread.gap)
 
 
 def _copy(named: str, kind: Kind, folder: Path) -> Path:

@@ -236,7 +236,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
     with turns.turn(database.engine(), request.site):
         run = begin(request, now=clock())
         with stages.recorded(run, clock):
-            run = stages.extract(run, request.kind)
+            run = stages.extract(run, request.kind, is_preview=True)
             run = stages.validate(run)
             run = stages.diff(run)
             run = stages.review(run, now=clock())

@@ -7,7 +7,7 @@ earlier run left for a person to decide about. What a plan leaves out, and why, 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,24 +18,28 @@ from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.staff import find_unclear
-from oneroster_sync.plan import Counts, Plan, build_plan
+from oneroster_sync.plan import Counts, Plan, build_plan, check_plan
 from oneroster_sync.plan.adoption import match_accounts
+from oneroster_sync.plan.folding import row_in_file, rows_in_files
 from oneroster_sync.plan.links import before_images, staying
 from oneroster_sync.plan.mapped import plan_of_mapping
 from oneroster_sync.plan.protection import protected_records
+from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.plan.withheld import additions_only, still_wanted, without_removals
 from oneroster_sync.preferences import Profile
 from oneroster_sync.run_contents import read_counts, read_errors, read_extracted
 from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.store import database, runs
 from oneroster_sync.store.runs import Outcome
 from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from oneroster_sync.findings import Findings
     from oneroster_sync.plan import Hold, Roster
+    from oneroster_sync.plan.recent import Recent
     from oneroster_sync.store.runs import Run
 
 log = logging.getLogger("oneroster")
@@ -53,6 +57,8 @@ class Planned:
         withheld: What it leaves out: counts by kind and `why`; None when it leaves out nothing.
         rejected: How the run ends instead, because of what was found; None when it goes on.
         bad: File → rows with errors, those included that the plan itself found.
+        made_from: The deltas and the bulk files that it is made from, where it is of an earlier
+            run; validate notes those of a package.
     """
 
     plan: Plan
@@ -60,6 +66,7 @@ class Planned:
     withheld: dict[str, Any] | None = None
     rejected: dict[str, Any] | None = None
     bad: dict[str, int] = field(default_factory=dict)
+    made_from: dict[str, Any] = field(default_factory=dict)
 
 
 def make_plan(run: Run, roster: Roster) -> Planned:
@@ -107,12 +114,55 @@ def let_the_rest_go_on(
     return planned
 
 
+def judge_part(
+    run: Run,
+    valid: dict[str, pa.Table],
+    quarantined: dict[str, pa.Table],
+    roster: Roster,
+    recent: Callable[[Plan], Recent],
+) -> tuple[Hold, ...]:
+    """Return the reasons to hold the plan of one delta alone.
+
+    Args:
+        run: The run that the delta is part of.
+        valid: File → the delta's rows that are used.
+        quarantined: File → its rows with errors.
+        roster: What the site holds.
+        recent: Returns what the last days brought, for a plan.
+    """
+    none = {name: table.slice(0, 0) for name, table in (valid | quarantined).items()}
+    good, bad = none | valid, none | quarantined
+    modes = {name: Mode.DELTA if name in none else Mode.ABSENT for name in ROSTERING_FILES}
+    today = run.started_at.date()
+    plan, unused, _ = build_plan(good, bad, modes, roster, run.preferences, today=today)
+    if _only_adds(run):
+        plan, _ = additions_only(plan)
+    return check_plan(
+        plan,
+        roster,
+        run.preferences.guards,
+        modes=modes,
+        valid=good,
+        quarantined=bad,
+        rows={},
+        today=today,
+        schools=count_by_school(plan, roster),
+        recent=recent(plan),
+        errors={name: table.num_rows for name, table in unused.items()},
+    )
+
+
+def _only_adds(run: Run) -> bool:
+    until = run.preferences.create_only_until
+    return until is not None and run.started_at.date() <= until
+
+
 def _package(run: Run, roster: Roster) -> Planned:
     folder = RunFolder.of(run.site, run.run_id)
     extracted = read_extracted(run)
     today = run.started_at.date()
     valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
-    unclear = find_unclear(valid, quarantined)
+    unclear = rows_in_files(find_unclear(valid, quarantined))
     plan, quarantined, findings = build_plan(
         valid,
         quarantined,
@@ -121,13 +171,15 @@ def _package(run: Run, roster: Roster) -> Planned:
         run.preferences,
         today=today,
     )
-    folder.add_table("findings", "3-diff", findings.table())
-    story.tell_findings(findings.table(), unclear)
+    found = with_rows_of_file(findings.table())
+    folder.add_table("findings", "3-diff", found)
+    story.tell_findings(found, unclear)
+    plan = _with_rows_of_file(plan)
     _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
     _keep_protected(run, valid, quarantined, plan, roster)
     bad = {name: table.num_rows for name, table in quarantined.items()}
     until = run.preferences.create_only_until
-    if until is None or today > until:
+    if until is None or not _only_adds(run):
         return Planned(
             plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), bad=bad
         )
@@ -175,6 +227,16 @@ def _causes_by_row(folder: RunFolder) -> dict[tuple[str, int], tuple[str, str]]:
                 place = found["file"].removesuffix(".csv"), found["row"]
                 causes.setdefault(place, (found["code"], found["column"] or ""))
     return causes
+
+
+def with_rows_of_file(table: pa.Table) -> pa.Table:
+    """Return changes or findings with the row numbers that people can look up."""
+    at = table.column_names.index("row")
+    return table.set_column(at, table.schema.field(at), row_in_file(table["row"]))
+
+
+def _with_rows_of_file(plan: Plan) -> Plan:
+    return replace(plan, **{kind: with_rows_of_file(getattr(plan, kind)) for kind in _CHANGES})
 
 
 def _report_accounts(
@@ -238,7 +300,10 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
     users, courses, assignments = (tables[kind] for kind in _CHANGES)
     left = Plan(run.site, roster.version, users, courses, assignments, links={})
     plan = still_wanted(left, roster)
-    return Planned(plan, plan.count())
+    with database.engine().connect() as connection:
+        left_by = runs.get(connection, of)
+    made_from = {"deltas": left_by.deltas, "bulk_in_plan": left_by.bulk_in_plan}
+    return Planned(plan, plan.count(), made_from=made_from)
 
 
 def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
@@ -275,6 +340,7 @@ def note_plan(run: Run, planned: Planned, **also: Any) -> Run:
         "counts": planned.counts.as_dict(),
         "withheld": planned.withheld,
         "reviewed_hash": None,
+        **planned.made_from,
     }
     with database.engine().begin() as connection:
         runs.update(connection, run.run_id, stage="diff", **values, **also)

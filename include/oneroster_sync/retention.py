@@ -11,7 +11,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from oneroster_sync import settings, uploads, work_folder
+from oneroster_sync import pending, settings, uploads, work_folder
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import audit, database, preferences, retention
 
@@ -26,15 +26,26 @@ ACTOR = "retention"
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What was removed of a site: runs whose files went, rows of findings, rows of the audit."""
+    """What was removed of a site.
+
+    Attributes:
+        runs: Runs whose files went.
+        findings: Rows of findings.
+        changes: Rows of the audit.
+        deltas: Delta files that could not be applied for too long.
+    """
 
     runs: int
     findings: int
     changes: int
+    deltas: int = 0
 
     def in_words(self) -> str:
         """Return what was removed."""
-        return f"{self.runs:,} runs' files, {self.findings:,} findings, {self.changes:,} changes"
+        return (
+            f"{self.runs:,} runs' files, {self.findings:,} findings, {self.changes:,} changes, "
+            f"{self.deltas:,} pending delta files"
+        )
 
 
 def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swept:
@@ -64,8 +75,9 @@ def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swe
         changes = audit.drop_changes(
             connection, site, before=now - dt.timedelta(days=keeping.audit_days)
         )
-        swept = Swept(len(folders), findings, changes)
-        if swept != Swept(0, 0, 0):
+        dropped = pending.expire(connection, site, now=now, keeping=keeping)
+        swept = Swept(len(folders), findings, changes, dropped)
+        if swept != Swept(0, 0, 0, 0):
             preferences.note_event(connection, site, ACTOR, "swept", asdict(swept), now=now)
             log.info("Removed of site %s, after its time: %s.", site, swept.in_words())
     return swept

@@ -116,6 +116,12 @@ class RunFolder:
         """Tell whether a folder or a file of the run is there."""
         return bool((self.path / name).exists())
 
+    def names(self, start: str) -> list[str]:
+        """Return the names of the run's folders that begin so, in order."""
+        if not self.path.exists():
+            return []
+        return sorted(one.name for one in self.path.iterdir() if one.name.startswith(start))
+
     def exists(self) -> bool:
         """Tell whether anything of the run is there."""
         return bool(self.path.exists())

@@ -51,6 +51,11 @@ def in_one_sentence(run: Run) -> str:
         words = "Nothing to do: the package is as before, and so is all else. {errors}"
     if run.outcome is Outcome.DISCARDED and run.decision != "discarded":
         words = "Discarded, nothing was changed: {first}"
+    if run.outcome is Outcome.DISCARDED and run.decision == "discarded" and run.deltas:
+        words = (
+            "Discarded{by}, nothing was changed. The roster lacks these changes until a bulk file "
+            "is applied."
+        )
     if run.outcome is Outcome.SUPERSEDED and _told(run):
         words = "Superseded, nothing was changed: {first}"
     return words.format(
@@ -148,6 +153,7 @@ def why_held(run: Run) -> str:
             "guard.blank_enabled_user": "{found} disabled {many} would come back by a blank column",
             "guard.role_changes": "{found} of {of} {many} would get another role",
             "guard.moved_terms": "{found} of {of} {many} hang from terms that would end earlier",
+            "guard.out_of_step": "{found} of {of} {many} would go by delta while deltas were lost",
             "guard.updates": "{found} of {of} {many} would change",
             "guard.error_rate": "{found} of {of} {many} have errors",
             "guard.empty_file": "{kind} holds no rows",

@@ -10,6 +10,8 @@
 | `ONEROSTER_KEEP_FILES_DAYS` | 90: plans and reports of runs                                |
 | `ONEROSTER_KEEP_FINDINGS_DAYS` | 90: findings, row by row                                  |
 | `ONEROSTER_KEEP_AUDIT_DAYS` | 2557, seven years: what was changed, before and after        |
+| `ONEROSTER_KEEP_PENDING_DAYS` | 30: deltas that were read and not applied                  |
+| `ONEROSTER_KEEP_PENDING_PACKAGES` | 60: packages of such deltas                            |
 | `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
 | `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
 | `ONEROSTER_UPLOAD_SECONDS` | 60: how long an upload may stand still, or fall behind         |
@@ -35,11 +37,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How many days things are kept after the run they are of has ended."""
+    """How long things are kept: days after their run has ended.
+
+    Pending deltas are kept for so many days after they arrived, and of so many packages.
+    """
 
     files_days: int = 90
     findings_days: int = 90
     audit_days: int = 2557
+    pending_days: int = 30
+    pending_packages: int = 60
 
 
 class SettingError(ValueError):
@@ -103,11 +110,11 @@ def keeping() -> Keeping:
     """Return how long things are kept.
 
     Raises:
-        SettingError: A variable is no number of days.
+        SettingError: A variable is no number.
     """
     return Keeping(
         **{
-            name: _days(f"ONEROSTER_KEEP_{name.upper()}", default)
+            name: _number(f"ONEROSTER_KEEP_{name.upper()}", default)
             for name, default in asdict(Keeping()).items()
         }
     )
@@ -117,10 +124,11 @@ _LONGEST = 36_525
 """A hundred years, in days."""
 
 
-def _days(name: str, default: int) -> int:
+def _number(name: str, default: int) -> int:
     given = os.environ.get(name) or str(default)
     if not given.isdecimal() or not 1 <= int(given) <= _LONGEST:
-        raise SettingError(f"{name} is a number of days, from 1 to {_LONGEST}, not {given!r}")
+        what = name.rpartition("_")[2].lower()
+        raise SettingError(f"{name} is a number of {what}, from 1 to {_LONGEST}, not {given!r}")
     return int(given)
 
 

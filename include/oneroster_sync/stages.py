@@ -9,22 +9,34 @@ once it is approved, only apply goes on.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import functools
 import logging
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from oneroster_sync import apply as applying
-from oneroster_sync import settings, story, unchanged, uploads
+from oneroster_sync import pending, settings, story, unchanged, uploads
 from oneroster_sync.extracting import read_package
 from oneroster_sync.findings import Findings
 from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.plan import check_plan
+from oneroster_sync.plan.folding import STRIDE, rows_in_files
 from oneroster_sync.plan.guards import REMOVAL_CODES, coming_back
 from oneroster_sync.plan.schools import count_by_school
-from oneroster_sync.planning import let_the_rest_go_on, make_plan, note_plan, rejection
+from oneroster_sync.planning import (
+    judge_part,
+    let_the_rest_go_on,
+    make_plan,
+    note_plan,
+    rejection,
+    with_rows_of_file,
+)
 from oneroster_sync.protections import list_stale
 from oneroster_sync.run_contents import (
     all_findings,
@@ -36,7 +48,8 @@ from oneroster_sync.run_contents import (
     read_protected,
 )
 from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.store import database, held, run_details, runs
+from oneroster_sync.store import database, held, positions, run_details, runs
+from oneroster_sync.store import pending as kept
 from oneroster_sync.store.recent_changes import read_recent
 from oneroster_sync.store.roster import read_roster
 from oneroster_sync.store.runs import Outcome
@@ -47,7 +60,7 @@ if TYPE_CHECKING:
     from oneroster_sync.incoming import Connections
     from oneroster_sync.package.extract import Extracted
     from oneroster_sync.package.kinds import Kind
-    from oneroster_sync.plan import Plan, Roster
+    from oneroster_sync.plan import Hold, Plan, Roster
     from oneroster_sync.plan.recent import Recent
     from oneroster_sync.store.runs import Run
 
@@ -93,13 +106,18 @@ def _unless_known(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concate
 
 
 @_unless_ended
-def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run:
+def extract(
+    run: Run, kind: Kind, connections: Connections | None = None, *, is_preview: bool = False
+) -> Run:
     """Stage 1: read the package into staff-only snapshots, unless it was judged before.
+
+    Its delta files are pending from then on, until a plan that they are part of is applied.
 
     Args:
         run: The run.
         kind: What its package is said to be.
         connections: Finds an Airflow connection by its id; None outside of Airflow.
+        is_preview: Whether nothing will be applied, so that nothing stays pending.
 
     Raises:
         SourceError: The site's source does not give a package.
@@ -108,7 +126,17 @@ def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run
     run = _forget_plan(run)
     # Removed first and written last: a stage that is killed leaves nothing that looks finished.
     RunFolder.of(run.site, run.run_id).remove("extracted.json")
-    return _note(run, **{"stage": "extract", **read_package(run, kind, connections)})
+    read = read_package(run, kind, connections, is_preview=is_preview)
+    # One transaction: whoever is killed before it has read nothing, and after it loses nothing.
+    with database.engine().begin() as connection:
+        kept.register(connection, run.site, run.run_id, read.deltas)
+        if read.taken is not None:
+            positions.take(connection, run.site, run.run_id, *read.taken)
+        for file, cause in read.lost.items():
+            kept.mark_out_of_step(connection, run.site, [file], cause=cause, now=run.started_at)
+        pending.expire(connection, run.site, now=run.started_at)
+        runs.update(connection, run.run_id, **{"same_as": None, "stage": "extract", **read.values})
+        return runs.get(connection, run.run_id)
 
 
 @_unless_ended
@@ -128,8 +156,11 @@ def validate(run: Run) -> Run:
     from oneroster_sync.validation import validate as judge
 
     folder = RunFolder.of(run.site, run.run_id)
-    extracted = _extracted(run)
-    roster = _roster(run) if asks_what_is_known(extracted.modes) else None
+    _extracted(run)  # it says so where nothing was read
+    read_roster_once = functools.cache(lambda: _roster(run))
+    with database.engine().connect() as connection:
+        extracted, made_from = pending.read_folded(run, connection, read_roster_once)
+    roster = read_roster_once() if asks_what_is_known(extracted.modes) else None
     validated = judge(
         extracted.tables,
         extracted.modes,
@@ -142,16 +173,28 @@ def validate(run: Run) -> Run:
         folder.remove("report")
         folder.write_json("results", validated.results)
         folder.write_json("report", validated.report)
-    strict = run.preferences.profile == "strict" and validated.findings.has_violations()
+    own, older = _by_package(validated.findings.table())
+    strict = run.preferences.profile == "strict" and own.has_violations()
     if strict:
-        validated.findings.make_violations_errors()
-    found = validated.findings.table()
-    story.tell_findings(found, find_unclear(validated.valid, validated.quarantined))
+        own.make_violations_errors()
+    found = pa.concat_tables([own.table(), older])
+    story.tell_findings(found, rows_in_files(find_unclear(validated.valid, validated.quarantined)))
     story.tell_rows(validated.valid, validated.quarantined)
     folder.add_table("findings", "2-validate", found)
     folder.write_tables("valid", validated.valid)
     folder.write_tables("quarantined", validated.quarantined)
-    return _note(run, stage="validate", **rejection(validated.findings) if strict else {})
+    return _note(run, stage="validate", **made_from, **rejection(own) if strict else {})
+
+
+def _by_package(found: pa.Table) -> tuple[Findings, pa.Table]:
+    """Return what is said of the run's newest package, and of the rows of older ones.
+
+    Strict rejects a package for what it holds itself.
+    """
+    is_older = pc.fill_null(pc.greater_equal(found["row"], STRIDE), False)
+    own = Findings()
+    own.add_table(found.filter(pc.invert(is_older)))
+    return own, with_rows_of_file(found.filter(is_older))
 
 
 @_unless_ended
@@ -207,6 +250,8 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         recent=_recent(run, plan, now),
         errors=read_errors(run),
     )
+    if run.of_package:
+        holds += _holds_of_deltas(run, plan, roster, holds, now)
     for hold in holds:
         log.warning("Held: %s", hold.in_words())
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
@@ -217,6 +262,11 @@ def review(run: Run, *, now: dt.datetime) -> Run:
             run, holds = note_plan(run, rest), ()
     findings = Findings()
     findings.extend(hold.as_finding() for hold in holds)
+    if run.of_package:
+        with database.engine().connect() as connection:
+            lacking = pending.find_what_is_lacking(connection, run.site, extracted.modes)
+        story.tell_findings(lacking.table())
+        findings.add_table(lacking.table())
     folder.add_table("findings", "4-review", findings.table())
     if not holds:
         log.info("The plan is within the site's limits.")
@@ -232,11 +282,38 @@ def review(run: Run, *, now: dt.datetime) -> Run:
     )
 
 
+def _holds_of_deltas(
+    run: Run, plan: Plan, roster: Roster, holds: tuple[Hold, ...], now: dt.datetime
+) -> tuple[Hold, ...]:
+    """Return the reasons to hold a plan that lie in one of its deltas alone.
+
+    Each delta is judged by itself, so that a held one is not cleared by what it is folded with.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    extracted, arrivals = read_extracted(run), folder.read_json("extracted").get("arrivals", {})
+    with database.engine().connect() as connection:
+        lost = {one.file for one in kept.out_of_step(connection, run.site)}
+    found = pending.hold_out_of_step(plan, extracted.modes, lost, roster)
+    if plan.is_empty():
+        return tuple(found)
+    known = {(hold.code, hold.kind, hold.school) for hold in holds}
+    parts = pending.parts_of(
+        folder.read_tables("valid"), folder.read_tables("quarantined"), extracted.modes
+    )
+    for number, (good, bad) in sorted(parts.items()):
+        for hold in judge_part(run, good, bad, roster, lambda plan: _recent(run, plan, now)):
+            if (hold.code, hold.kind, hold.school) not in known:
+                limit = f"{hold.limit}, in {pending.named(number, arrivals)} by itself"
+                found.append(dataclasses.replace(hold, limit=limit))
+    return tuple(found)
+
+
 def supersede_older(run: Run, *, now: dt.datetime) -> None:
     """End the plans that wait for a decision and that this run's plan takes the place of.
 
-    Those are the plans of packages that came before, all of whose files this run has in bulk. A
-    delta takes no plan's place, since it brings a part; nor does a run that reads no package.
+    Those are the plans of packages that came before, all of whose files this run has in bulk, and
+    the plans of pending deltas that this run's plan is made from, too. A run that reads no package
+    takes no plan's place.
     """
     waits = run.outcome is None or (run.outcome is Outcome.HELD and run.decision is None)
     if run.plan_hash is None or not waits or not run.of_package:
@@ -247,7 +324,8 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
             is_part = older.undoes or older.kind in MAPPINGS
             if older.decision or is_part or older.started_at >= run.started_at:
                 continue
-            if _files_of(older) <= brought:
+            is_folded = not set(older.deltas or ()).isdisjoint(run.deltas or ())
+            if is_folded or _files_of(older) <= brought:
                 reason = f"{run.named()} made a newer plan"
                 held.supersede(connection, older, reason, now=now)
                 log.info("The plan of %s is superseded by this one.", older.named())
@@ -300,7 +378,8 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
             log.warning("%s", stale)
             if approved or run.same_as:
                 return _too_late(run, _why(run, stale), now)
-            run = review(diff(run), now=now)
+            # Other deltas may be pending now, and rows may point to what another run changed.
+            run = review(diff(validate(run)), now=now)
             if run.outcome is not None:
                 return run
     raise applying.StalePlanError("the roster moved at every try; try again later")
@@ -339,7 +418,7 @@ def record(run: Run, *, now: dt.datetime) -> Run:
     with _dispensable("summary"):
         folder.write_json("run", run.summary())
     for data in (
-        "snapshots",
+        *folder.names("snapshots"),
         *(("valid", "quarantined") if run.outcome is not Outcome.HELD else ()),
     ):
         if run.outcome is not Outcome.FAILED:
@@ -392,7 +471,11 @@ def skip(run: Run, reason: str) -> None:
 def set_aside(run: Run) -> None:
     """End a run whose plan was only to be looked at."""
     if run.outcome in {None, Outcome.HELD}:
-        _note(run, outcome=Outcome.DISCARDED, reasons=["a preview: nothing was to be applied"])
+        run = _note(
+            run, outcome=Outcome.DISCARDED, reasons=["a preview: nothing was to be applied"]
+        )
+    with database.engine().begin() as connection:
+        kept.forget(connection, run.run_id)
 
 
 @contextlib.contextmanager
@@ -459,5 +542,8 @@ def _recent(run: Run, plan: Plan, now: dt.datetime) -> Recent:
 
 def _note(run: Run, **values: object) -> Run:
     with database.engine().begin() as connection:
+        if values.get("outcome") is Outcome.REJECTED:
+            kept.forget(connection, run.run_id)
+            positions.give_back(connection, run.run_id)
         runs.update(connection, run.run_id, **values)
         return runs.get(connection, run.run_id)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import settings
 from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.store import database, runs, unchanged
+from oneroster_sync.store import database, pending, runs, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,9 @@ _DECIDES = ("oneroster-sync", "great-expectations", "pyarrow")
 def basis_of(connection: Connection, run: Run) -> str:
     """Return a hash of everything that the outcome of a run depends on but its package.
 
-    That is the roster with the accounts that were made by hand, which classes have ended by today,
-    the preferences, who is credited, the suites and the versions of what judges.
+    That is the roster with the accounts that were made by hand, the deltas that are pending, which
+    classes have ended by today, the preferences, who is credited, the suites and the versions of
+    what judges.
     """
     today = run.started_at.date()
     chosen = run.preferences
@@ -50,6 +51,7 @@ def basis_of(connection: Connection, run: Run) -> str:
         "credited": run.credited_admin_id,
         "suites": _suites(),
         "versions": [version(name) for name in _DECIDES],
+        "pending": pending.tell_apart(connection, run.site, except_run=run.run_id),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -101,6 +103,7 @@ def take_over(earlier: Run, run: Run) -> dict[str, Any]:
         "base_version",
         "counts",
         "schools",
+        "bulk_in_plan",
     )
     return {name: getattr(earlier, name) for name in names} | {
         "same_as": earlier.run_id,

@@ -11,7 +11,8 @@ else has happened in between:
 | errors   | these codes, and the order of their | after a run with fewer errors than the limit |
 |          | number                              |                                              |
 | errors   | stale protection                    | after a week, while there is any             |
-| stale    | since when nothing new has come     | after a week                                 |
+| stale    | since when nothing new has come;    | after a week                                 |
+|          | the files of which deltas are lost  |                                              |
 | digest   | the week                            | never                                        |
 """
 
@@ -28,7 +29,7 @@ from oneroster_sync.notices.digest import WAITING, week_before
 from oneroster_sync.notices.freshness import freshness
 from oneroster_sync.preferences import Topic
 from oneroster_sync.protections import list_stale
-from oneroster_sync.store import database, preferences, run_details
+from oneroster_sync.store import database, pending, preferences, run_details
 from oneroster_sync.store import notices as told
 from oneroster_sync.store.runs import Outcome
 from oneroster_sync.store.weeks import errors_of
@@ -140,6 +141,13 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
         message = messages.protected(site, waiting_for_release, base_url)
         notice = Notice(site, Topic.ERRORS, _PROTECTED, None, message, chosen.errors_from)
         found.append(notice)
+    lost = pending.out_of_step(connection, site)
+    discarded = pending.of_site(connection, site, pending.State.DISCARDED)
+    if (lost or discarded) and Topic.STALE in chosen.topics:
+        files = sorted({*(one.file for one in lost), *(one.file for one in discarded)})
+        message = messages.lacking(site, files, base_url, is_out_of_step=bool(lost))
+        cause = " ".join([*files, "out of step" if lost else "discarded"])
+        found.append(Notice(site, Topic.STALE, cause, None, message, chosen.errors_from))
     if Topic.DIGEST in chosen.topics:
         week = week_before(connection, site, now=now)
         cause, message = f"{week.first_on}", messages.digest(week, base_url)

@@ -173,6 +173,28 @@ def stale(fresh: Freshness, base_url: str) -> Message:
     )
 
 
+def lacking(site: str, files: Sequence[str], base_url: str, *, is_out_of_step: bool) -> Message:
+    """Say that the roster lacks changes that came in deltas, and what brings them."""
+    listed = ", ".join(f"{file}.csv" for file in files)
+    if is_out_of_step:
+        subject = "the roster is out of step with the SIS"
+        why = (
+            f"Out of step: deltas of {listed} were lost or could not be applied for too long, so "
+            "that the roster may lack changes. Whatever a delta removes is held until then."
+        )
+    else:
+        subject = "the roster lacks changes that were discarded"
+        why = f"The roster lacks changes of {listed}, because a person discarded a delta."
+    return Message(
+        _subject(site, subject),
+        (
+            why,
+            f"What to do: ask the SIS for a bulk file of {listed}, and sync it.",
+            Link("Recent synchronizations", site_page(base_url, site)),
+        ),
+    )
+
+
 def digest(week: Week, base_url: str) -> Message:
     """Tell what a week has been, and what comes next."""
     ran = sum(week.outcomes.values())

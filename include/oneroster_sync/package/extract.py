@@ -102,6 +102,19 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
         extracted.tables = {}
 
 
+def holds_delta(path: Path) -> bool:
+    """Tell whether any file of a package is a delta; one that can't be read holds none."""
+    with contextlib.suppress(RefusedError), open_package(path, Limits.in_force()) as package:
+        names = {name.lower(): name for name in package.files}
+        if "manifest" in names:
+            with package.files[names["manifest"]].open() as stream:
+                data = stream.read(_MANIFEST_BYTES)
+            present = set(package.files) - {names["manifest"]}
+            manifest = read_manifest(data.decode("utf-8", "replace"), present, Profile.TOLERANT)
+            return Mode.DELTA in manifest.modes.values()
+    return False
+
+
 def _read(
     package: Package,
     profile: Profile,

@@ -53,7 +53,9 @@ _POINTS_TO = {
 """File → column → the file whose sourcedIds stand there."""
 _REUSED = Limit(percent=10, minimum=5)
 """From how many rows of another person under a known sourcedId on a plan is held."""
-REMOVAL_CODES = frozenset({"guard.removals", "guard.school_removals", "guard.week_removals"})
+REMOVAL_CODES = frozenset(
+    {"guard.removals", "guard.school_removals", "guard.week_removals", "guard.out_of_step"}
+)
 """Reasons for which only what goes needs to wait."""
 
 

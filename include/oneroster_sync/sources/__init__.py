@@ -18,6 +18,7 @@ from oneroster_sync.sources.fetching import Fetched, copy_all, fetch
 from oneroster_sync.sources.local import check_settled, newest_package
 from oneroster_sync.sources.opening import Source
 from oneroster_sync.sources.place import Login, Patience
+from oneroster_sync.sources.unread import Taken, Unread, fetch_unread
 
 __all__ = [
     "Fetched",
@@ -29,9 +30,12 @@ __all__ = [
     "RetriableSourceError",
     "Source",
     "SourceError",
+    "Taken",
+    "Unread",
     "check_settled",
     "copy_all",
     "fetch",
+    "fetch_unread",
     "newest_package",
     "put_aside",
 ]

@@ -72,14 +72,28 @@ def fetch(
     patience = patience or Patience()
     with opened(source, login, patience) as place:
         found = looking.settled(place, source.pattern, partial(pause, patience.settle_s))
-        target = into / ("package" if found.is_folder else found.name)
+        fetched = copy_package(place, found, into, patience)
         try:
-            sha256 = _copy(place, found, target, patience)
             looking.check_same(place, source.pattern, found)
         except BaseException:
-            _remove(target)
+            _remove(fetched.path)
             raise
-    return Fetched(target, found.name, sha256, found.files)
+    return fetched
+
+
+def copy_package(place: Place, package: looking.Package, into: Path, patience: Patience) -> Fetched:
+    """Copy one package of a place into a folder; a copy that fails leaves nothing there.
+
+    Raises:
+        SourceError: It can't be had, or not now.
+    """
+    target = into / ("package" if package.is_folder else package.name)
+    try:
+        sha256 = _copy(place, package, target, patience)
+    except BaseException:
+        _remove(target)
+        raise
+    return Fetched(target, package.name, sha256, package.files)
 
 
 def copy_all(source: Source, target: Path, patience: Patience) -> None:

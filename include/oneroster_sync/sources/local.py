@@ -98,6 +98,16 @@ def _permitted(path: Path) -> Iterator[None]:
         ) from None
 
 
+def holds_csv(path: Path) -> bool:
+    """Tell whether a path is a folder of CSV files."""
+    return path.is_dir() and any(_csv_files(path))
+
+
+def files_of(package: Path) -> list[Path]:
+    """Return the file that a package is, or the files of its folder."""
+    return [package] if package.is_file() else [f for f in package.iterdir() if f.is_file()]
+
+
 def check_settled(package: Path, wait_s: float) -> None:
     """Look at a package twice.
 

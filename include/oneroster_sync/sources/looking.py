@@ -54,7 +54,7 @@ def newest_of(place: Place, pattern: str) -> Package:
         if any(unfinished(entry.name) for entry in csv):
             raise not_ready("the folder")
         return Package("the folder", tuple(csv), is_folder=True)
-    packages = [entry for entry in entries if matches(finished(entry.name), pattern)]
+    packages = _matching(entries, pattern)
     if not packages:
         raise NoSourceError(
             "source.not_found",
@@ -65,6 +65,16 @@ def newest_of(place: Place, pattern: str) -> Package:
     if unfinished(newest.name):
         raise not_ready(newest.name)
     return Package(newest.name, (newest,))
+
+
+def packages_of(place: Place, pattern: str) -> list[Entry]:
+    """Return the files of a folder that are packages and written to the end."""
+    entries = [entry for entry in place.look()[1] if is_plain(entry.name)]
+    return [entry for entry in _matching(entries, pattern) if not unfinished(entry.name)]
+
+
+def _matching(entries: list[Entry], pattern: str) -> list[Entry]:
+    return [entry for entry in entries if matches(finished(entry.name), pattern)]
 
 
 def settled(place: Place, pattern: str, pause: Callable[[], None]) -> Package:

@@ -60,7 +60,9 @@ class Run:
     approval names, `reviewed_hash` the plan that review found clear. `dag_id` and `dag_run_id`
     are None for a run of the command line; `undoes` is the run that this one takes back, `same_as`
     the one whose judgement of the same package it takes over, and `basis` what that depends on
-    besides.
+    besides. `packages` are those that it read, the oldest first; `deltas` the numbers of the
+    pending deltas that its plan is made from, its own included, and `bulk_in_plan` the files that
+    its plan is made from in bulk.
     """
 
     run_id: str
@@ -100,6 +102,9 @@ class Run:
     basis: str | None
     same_as: str | None
     reviewed_hash: str | None
+    packages: list[dict[str, Any]] | None
+    deltas: list[int] | None
+    bulk_in_plan: list[str] | None
     holds: tuple[dict[str, Any], ...] = ()
 
     @classmethod

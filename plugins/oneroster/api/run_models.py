@@ -199,10 +199,11 @@ class Can(BaseModel):
 
 
 class RunDetail(RunSummary):
-    """A run with all that is known about it as a whole."""
+    """A run with all that is known about it as a whole; `packages` are those it read, by name."""
 
     reasons: list[str]
     package: str | None
+    packages: list[str]
     sha256: str | None
     oneroster_version: str | None
     plan_hash: str | None

@@ -116,6 +116,7 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
         **_summary(run),
         reasons=list(run.reasons),
         package=_package(run, actor),
+        packages=[package["name"] for package in run.packages or ()],
         sha256=run.sha256,
         oneroster_version=run.oneroster_version,
         plan_hash=run.plan_hash,

@@ -127,6 +127,7 @@ function Facts({ run }) {
     ["Applied", run.applied_at && h(Time, { at: run.applied_at })],
     ["Decision", run.decision && run.outcome !== "discarded" && h(Decision, { decision: run.decision })],
     ["Package", run.package && h(Text, { as: "span", overflowWrap: "anywhere" }, run.package)],
+    ["Packages", run.packages.length > 1 && h(Text, { as: "span", overflowWrap: "anywhere" }, run.packages.join(", "))],
     ["sha256", run.sha256 && h(Hash, { value: run.sha256, label: "the sha256 of the package" })],
     ["OneRoster", run.oneroster_version],
     ["Plan", run.plan_hash && h(Hash, { value: run.plan_hash, label: "the hash of the plan" })],

@@ -1,0 +1,352 @@
+"""Pending deltas in a run: what a package leaves in the store, and what its plan is made from.
+
+`docs/design/pending-deltas.md` says which deltas are kept, for how long, and why.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync import settings
+from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.package.extract import Extracted
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.staff import Known
+from oneroster_sync.plan import Hold
+from oneroster_sync.plan.assignments import TERMS_ENDED
+from oneroster_sync.plan.folding import Part, fold, part_of
+from oneroster_sync.plan.links import staying
+from oneroster_sync.plan.withheld import REMOVALS
+from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.spec import ROSTERING_FILES, Version
+from oneroster_sync.store import pending as store
+from oneroster_sync.store.pending import Delta, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.plan import Plan, Roster
+    from oneroster_sync.settings import Keeping
+    from oneroster_sync.store.runs import Run
+
+log = logging.getLogger("oneroster")
+
+_FROM = {
+    "users": ("users", "roles"),
+    "courses": ("courses",),
+    "assignments": ("enrollments", "classes", "courses"),
+}
+"""What a plan removes, and the files whose rows may ask for it."""
+ASK_FOR_BULK = "ask the SIS for a bulk file"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One package of a run.
+
+    Attributes:
+        name: What it is called.
+        arrived_at: When it arrived.
+        extracted: What came through the door.
+    """
+
+    name: str
+    arrived_at: dt.datetime
+    extracted: Extracted
+
+
+def write_packages(folder: RunFolder, packages: Sequence[Arrived]) -> None:
+    """Write the bulk files of a run's packages; their delta files go to the database."""
+    newest = packages[-1].extracted
+    for older in range(len(packages) - 1):
+        folder.write_tables(_snapshots(older), _in_mode(packages[older].extracted, Mode.BULK))
+    folder.write_tables(
+        "snapshots",
+        {
+            name: table
+            for name, table in newest.tables.items()
+            if name not in ROSTERING_FILES or newest.modes[name] is Mode.BULK
+        },
+    )
+    folder.write_json(
+        "extracted",
+        {
+            "version": newest.version,
+            "modes": newest.modes,
+            "rows": newest.rows,
+            "ignored": sum(package.extracted.ignored for package in packages),
+            "packages": [
+                {
+                    "arrived_at": package.arrived_at.isoformat(),
+                    "version": package.extracted.version,
+                    "modes": package.extracted.modes,
+                    "rows": package.extracted.rows,
+                }
+                for package in packages
+            ],
+        },
+    )
+
+
+def deltas_of(
+    run: Run, packages: Sequence[Arrived], *, state: State
+) -> list[tuple[Delta, pa.Table]]:
+    """Return the delta files of a run's packages, as they are stored."""
+    return [
+        (
+            Delta(
+                delta_id=0,
+                run_id=run.run_id,
+                part=number,
+                package=package.name,
+                file=file,
+                version=package.extracted.version.value,
+                arrived_at=package.arrived_at,
+                state=state,
+            ),
+            table,
+        )
+        for number, package in enumerate(packages)
+        for file, table in _in_mode(package.extracted, Mode.DELTA).items()
+    ]
+
+
+def with_pending(connection: Connection, run: Run, known: Known) -> Known:
+    """Return what the door needs to know of the site's users, with those of pending deltas."""
+    found = store.of_site(connection, run.site, State.PENDING, except_run=run.run_id)
+    told = [delta for delta in found if delta.file in {"users", "roles"}]
+    rows = store.read_rows(connection, told) if told else {}
+    return with_staff(known, [(delta.file, rows[delta.delta_id]) for delta in told])
+
+
+def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
+    """Return what the door needs to know of the site's users, with those of packages before.
+
+    In 1.2 a row of users.csv is that of a staff member whose role may have come before it.
+
+    Args:
+        known: What the site has.
+        tables: Names of files, and their rows.
+    """
+    told = [(file, table) for file, table in tables if file in {"users", "roles"}]
+    if not told:
+        return known
+    users, role_ids, role_users = [known.users], [known.role_ids], [known.role_users]
+    for file, rows in told:
+        table = staying(rows)
+        table = table.filter(pc.invert(table["withheld"]))
+        if file == "users":
+            users.append(table["sourcedId"].drop_null().combine_chunks())
+            continue
+        table = table.filter(pc.is_valid(table["sourcedId"]))
+        role_ids.append(table["sourcedId"].combine_chunks())
+        role_users.append(table["userSourcedId"].combine_chunks())
+        users.append(table["userSourcedId"].drop_null().combine_chunks())
+    return Known(
+        pc.unique(pa.concat_arrays(users)),
+        pa.concat_arrays(role_ids),
+        pa.concat_arrays(role_users),
+    )
+
+
+def expire(
+    connection: Connection, site: str, *, now: dt.datetime, keeping: Keeping | None = None
+) -> int:
+    """Drop the deltas that can't be kept any longer, and say so.
+
+    Returns:
+        How many files were dropped.
+    """
+    keeping = keeping or settings.keeping()
+    dropped = store.expire(
+        connection,
+        site,
+        before=now - dt.timedelta(days=keeping.pending_days),
+        packages=keeping.pending_packages,
+        now=now,
+    )
+    if dropped:
+        log.warning(
+            "%s delta files of site %s were pending for too long and are dropped: %s.",
+            f"{dropped:,}",
+            site,
+            ASK_FOR_BULK,
+        )
+    return dropped
+
+
+def read_folded(
+    run: Run, connection: Connection, roster: Callable[[], Roster]
+) -> tuple[Extracted, dict[str, Any]]:
+    """Return what a run's plan is made from: its own files and the pending deltas.
+
+    The run's folder remembers how each file then counts, for the stages that follow.
+
+    Args:
+        run: The run, with its packages extracted.
+        connection: To the roster database.
+        roster: Reads what the site holds; asked only where files are folded.
+
+    Returns:
+        The folded files; and what the run's record says of them, `deltas` and `bulk_in_plan`.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    stored = folder.read_json("extracted")
+    version = Version(stored["version"])
+    # What another version exported has other columns; it stays where it is.
+    own = [(at, p) for at, p in enumerate(stored["packages"]) if p["version"] == version]
+    found = store.foldable(
+        connection, run, version=version.value, files=store.FILES_OF_SCOPE[run.scope]
+    )
+    modes = [package["modes"] for _, package in own]
+    in_bulk = {file for of in modes for file, mode in of.items() if mode == Mode.BULK}
+    found = [one for one in found if one.run_id == run.run_id or one.file not in in_bulk]
+    rows = store.read_rows(connection, found)
+    numbers, arrivals = _numbers(run, stored["packages"], found)
+    parts: dict[str, list[Part]] = {}
+    for delta in found:
+        if delta.run_id != run.run_id:
+            parts.setdefault(delta.file, []).append(_part(delta, numbers, rows))
+            _log_folded(delta)
+    counted: dict[str, int] = {}
+    for at, package in own:
+        number = numbers[run.run_id, at]
+        for file, table in folder.read_tables(_snapshots(at) if number else "snapshots").items():
+            parts[file] = [Part(number, arrivals[number], Mode.BULK, table)]
+            counted[file] = package["rows"][file]
+        for delta in found:
+            if (delta.run_id, delta.part) == (run.run_id, at):
+                parts.setdefault(delta.file, []).append(_part(delta, numbers, rows))
+                counted.setdefault(delta.file, package["rows"][delta.file])
+    extracted = Extracted("", version, rows=counted, ignored=stored["ignored"])
+    extracted.modes = dict.fromkeys(ROSTERING_FILES, Mode.ABSENT)
+    for file in filter(parts.__contains__, ROSTERING_FILES):
+        stored_now = roster() if len(parts[file]) > 1 else None
+        extracted.tables[file], extracted.modes[file] = fold(file, parts[file], stored_now)
+    told = {
+        "modes": extracted.modes,
+        "rows": counted,
+        "arrivals": arrivals,
+        "read_by": sorted({one.run_id for one in found} - {run.run_id}),
+    }
+    folder.write_json("extracted", {**stored, **told})
+    bulk = [file for file, mode in extracted.modes.items() if mode is Mode.BULK]
+    return extracted, {"deltas": [delta.delta_id for delta in found], "bulk_in_plan": bulk}
+
+
+def _numbers(
+    run: Run, packages: Sequence[Mapping[str, Any]], found: Sequence[Delta]
+) -> tuple[dict[tuple[str, int], int], dict[int, str]]:
+    """Number the packages that a plan is made from, 0 the newest, and tell when each arrived."""
+    arrived = {
+        (run.run_id, at): _as_moment(dt.datetime.fromisoformat(package["arrived_at"]))
+        for at, package in enumerate(packages)
+    }
+    others = {
+        (delta.run_id, delta.part): _as_moment(delta.arrived_at)
+        for delta in found
+        if delta.run_id != run.run_id
+    }
+    keys = [*others, *arrived][::-1]
+    numbers = {key: number for number, key in enumerate(keys)}
+    return numbers, {number: (others | arrived)[key] for key, number in numbers.items()}
+
+
+def parts_of(
+    valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table], modes: Mapping[str, Mode]
+) -> dict[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]]:
+    """Return what each delta contributes to a folded plan: number → rows used, rows with errors.
+
+    Nothing when the plan is made from one package alone.
+    """
+    found: dict[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]] = {}
+    packages = set()
+    for side, tables in enumerate((valid, quarantined)):
+        for file, table in tables.items():
+            numbers = part_of(table["row"])
+            for number in pc.unique(numbers).to_pylist():
+                packages.add(number)
+                if modes[file] is Mode.DELTA:
+                    rows = table.filter(pc.equal(numbers, number))
+                    found.setdefault(number, ({}, {}))[side][file] = rows
+    return found if len(packages) > 1 else {}
+
+
+def hold_out_of_step(
+    plan: Plan, modes: Mapping[str, Mode], lost: Collection[str], roster: Roster
+) -> list[Hold]:
+    """Return the reasons to hold what deltas remove while deltas of their files are lost."""
+    holds = []
+    for kind, files in _FROM.items():
+        by_delta = [file for file in files if file in lost and modes.get(file) is Mode.DELTA]
+        table = getattr(plan, kind)
+        going = table.filter(pc.is_in(table["action"], REMOVALS))
+        found = int(pc.sum(pc.not_equal(going["reason"], TERMS_ENDED)).as_py() or 0)
+        if by_delta and found:
+            limit = f"none by delta until a bulk {by_delta[0]}.csv is applied: {ASK_FOR_BULK}"
+            holds.append(Hold("guard.out_of_step", kind, found, roster.managed_active(kind), limit))
+    return holds
+
+
+def find_what_is_lacking(connection: Connection, site: str, modes: Mapping[str, Mode]) -> Findings:
+    """Return findings about deltas that the roster lacks; what comes in bulk now is mended."""
+    findings = Findings()
+    lacking = {
+        "package.out_of_step": [one.file for one in store.out_of_step(connection, site)],
+        "package.changes_discarded": [
+            one.file for one in store.of_site(connection, site, State.DISCARDED)
+        ],
+    }
+    for code, files in lacking.items():
+        for file in sorted(set(files)):
+            if modes.get(file) is not Mode.BULK:
+                findings.add(
+                    Finding(code, Severity.WARNING, f"{file}.csv", expected=f"a bulk {file}.csv")
+                )
+    return findings
+
+
+def named(number: int, arrivals: Mapping[str, str]) -> str:
+    """Return how sentences name a package of a folded plan."""
+    arrived = arrivals.get(str(number))
+    if arrived is None:
+        return "an earlier package"
+    return f"the package that arrived at {arrived[:16].replace('T', ' ')} UTC"
+
+
+def _part(
+    delta: Delta, numbers: Mapping[tuple[str, int], int], rows: Mapping[int, pa.Table]
+) -> Part:
+    arrived_at = _as_moment(delta.arrived_at)
+    return Part(numbers[delta.run_id, delta.part], arrived_at, Mode.DELTA, rows[delta.delta_id])
+
+
+def _as_moment(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _in_mode(extracted: Extracted, mode: Mode) -> dict[str, pa.Table]:
+    return {n: t for n, t in extracted.tables.items() if extracted.modes.get(n) is mode}
+
+
+def _snapshots(number: int) -> str:
+    return f"snapshots-{number}"
+
+
+def _log_folded(delta: Delta) -> None:
+    log.info(
+        "%s.csv of the package %s, which run %s read at %s, was not applied yet: it is part of "
+        "this plan.",
+        delta.file,
+        delta.package,
+        delta.run_id,
+        f"{delta.arrived_at:%Y-%m-%d %H:%M} UTC",
+    )

@@ -1,0 +1,256 @@
+"""Fetch the packages of a source that were not read yet.
+
+A bulk package says everything, so the newest one is enough. Deltas say each change once, so all of
+them that came since the last package that was taken are fetched, the oldest first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import time
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync.sources import local, looking
+from oneroster_sync.sources.fetching import Fetched, copy_package
+from oneroster_sync.sources.opening import opened
+from oneroster_sync.sources.place import Entry, Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from oneroster_sync.sources.opening import Source
+    from oneroster_sync.sources.place import Login, Place
+
+MOST = 60
+"""How many packages are read in one run."""
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The newest package that was taken from a source, as it was there.
+
+    Attributes:
+        name: What the place called it.
+        size: Bytes; None where the place does not tell.
+        stamp: Its time of change or its tag.
+        modified: When it was changed last, as far as the place told.
+        is_moved: Whether we moved it, so that it is not listed any more.
+        beside: Names of packages of the same time: places tell seconds at best, and some tell none.
+    """
+
+    name: str
+    size: int | None
+    stamp: str
+    modified: dt.datetime | None
+    is_moved: bool = False
+    beside: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, files: Sequence[Entry], name: str) -> Taken:
+        """Return what tells a package from others: of a folder, its files together."""
+        if len(files) == 1:
+            (entry,) = files
+            return cls(entry.name, entry.size, entry.stamp, entry.modified)
+        told = "\n".join(f"{e.name}\t{e.size}\t{e.stamp}" for e in sorted(files, key=_by_name))
+        return cls(name, None, hashlib.sha256(told.encode()).hexdigest(), None)
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Taken:
+        """Return what `as_dict` wrote."""
+        modified = stored["modified"] and dt.datetime.fromisoformat(stored["modified"])
+        return cls(**{**stored, "modified": modified, "beside": tuple(stored["beside"])})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        modified = self.modified.isoformat() if self.modified else None
+        return {
+            "name": self.name,
+            "size": self.size,
+            "stamp": self.stamp,
+            "modified": modified,
+            "is_moved": self.is_moved,
+            "beside": list(self.beside),
+        }
+
+    def is_same(self, other: Taken) -> bool:
+        """Tell whether both are one package, unchanged."""
+        return (self.name, self.size, self.stamp) == (other.name, other.size, other.stamp)
+
+    def is_before(self, other: Taken) -> bool:
+        """Tell whether another package is newer: by its time; of the same time, if it is new."""
+        if self.name == other.name:
+            return not self.is_same(other)
+        mine, theirs = (one.modified or _NEVER for one in (self, other))
+        return theirs > mine or (theirs == mine and other.name not in self.beside)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What a source gives to a run.
+
+    Attributes:
+        packages: Private copies, the oldest first; at least one.
+        arrived: When each of them was changed last, as far as the place tells.
+        newest: The newest of them.
+        is_again: Whether the newest was taken before, so that its deltas are known.
+        gap: Why deltas may have been lost, in words; None when none were.
+    """
+
+    packages: tuple[Fetched, ...]
+    arrived: tuple[dt.datetime | None, ...]
+    newest: Taken
+    is_again: bool = False
+    gap: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The unread packages of a place before the newest, the newest first."""
+
+    older: list[Entry] = field(default_factory=list)
+    gap: str | None = None
+
+
+def fetch_unread(
+    source: Source,
+    into: Path,
+    *,
+    taken: Taken | None,
+    is_moved_here: bool = False,
+    holds_delta: Callable[[Path], bool],
+    check_found: Callable[[str], None],
+    login: Login | None = None,
+    patience: Patience | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Unread:
+    """Fetch what came since the last package that was taken.
+
+    The newest is looked at twice before it is read, and once after. If it is bulk in all its files,
+    it alone is fetched.
+
+    Args:
+        source: Where to look, and for what.
+        into: An empty folder.
+        taken: The last package that was taken; None where nothing was taken from this source.
+        is_moved_here: Whether the site took packages from another source before.
+        holds_delta: Tells of a private copy whether any of its files is a delta.
+        check_found: Raises an error for a path of a local source that must not be read.
+        login: What the source's Airflow connection says.
+        patience: How long a place may take.
+        pause: Waits so many seconds.
+
+    Raises:
+        NoSourceError: There is no package.
+        NotReadyError: One is still being written.
+        RetriableSourceError: The source was away, too slow, or cut off.
+        RefusedSourceError: A person has to mend something.
+    """
+    patience = patience or Patience()
+    if source.url.is_local and (found := _single(Path(source.url.path))) is not None:
+        check_found(str(found))
+        local.check_settled(found, patience.settle_s)
+        target = _in_own_folder(into, 0) / found.name
+        local.copy(found, target, patience)
+        files = tuple(map(local.entry_of, local.files_of(found)))
+        fetched = Fetched(target, found.name, "", files if found.is_file() else ())
+        return _alone(fetched, Taken.of(files, found.name), taken)
+    with opened(source, login, patience) as place:
+        package = looking.settled(place, source.pattern, partial(pause, patience.settle_s))
+        newest = Taken.of(package.files, package.name)
+        if source.url.is_local:
+            check_found(package.files[0].path)
+        newest = replace(newest, beside=_beside(place, source.pattern, newest))
+        fetched = copy_package(place, package, _in_own_folder(into, 0), patience)
+        looking.check_same(place, source.pattern, package)
+        alone = _alone(fetched, newest, taken)
+        is_listed = not package.is_folder and not place.look()[0]
+        if alone.is_again or not is_listed or not holds_delta(fetched.path):
+            return alone
+        listed = _older(place, source.pattern, newest, taken, is_moved_here=is_moved_here)
+        packages, arrived, gap = [fetched], [newest.modified], listed.gap
+        for number, entry in enumerate(listed.older, start=1):
+            if source.url.is_local:
+                check_found(entry.path)
+            one = looking.Package(entry.name, (entry,))
+            packages.insert(0, copy_package(place, one, _in_own_folder(into, number), patience))
+            arrived.insert(0, entry.modified)
+            if not holds_delta(packages[0].path):
+                gap = None
+                break
+        _check_unchanged(place, listed.older)
+    return Unread(tuple(packages), tuple(arrived), newest, gap=gap)
+
+
+def _single(path: Path) -> Path | None:
+    """Return a file or a folder of CSV files that is the package itself; else None."""
+    found = local.newest_package(path) if path.is_file() or local.holds_csv(path) else None
+    return found if found == path else None
+
+
+def _alone(fetched: Fetched, newest: Taken, taken: Taken | None) -> Unread:
+    is_again = taken is not None and not taken.is_before(newest)
+    return Unread((fetched,), (newest.modified,), newest, is_again=is_again)
+
+
+def _older(
+    place: Place, pattern: str, newest: Taken, taken: Taken | None, *, is_moved_here: bool
+) -> _Listed:
+    """Return the packages between the last one that was taken and the newest."""
+    if taken is None:
+        if is_moved_here:
+            return _Listed(gap="the source is another one than that of the last package")
+        return _Listed()
+    entries = looking.packages_of(place, pattern)
+    between = []
+    for entry in entries:
+        one = Taken.of((entry,), entry.name)
+        is_older = (one.modified or _NEVER) <= (newest.modified or _NEVER)
+        if taken.is_before(one) and is_older and entry.name != newest.name:
+            between.append(entry)
+    between.sort(key=lambda entry: (entry.modified or _NEVER, entry.name), reverse=True)
+    names = {entry.name for entry in entries}
+    gap = None
+    if len(between) >= MOST:
+        gap = f"more than {MOST} packages came since the last sync"
+    elif not taken.is_moved and taken.name not in names:
+        gap = "the last package that was read is not there any more"
+    return _Listed(between[: MOST - 1], gap)
+
+
+def _beside(place: Place, pattern: str, newest: Taken) -> tuple[str, ...]:
+    is_file, _ = place.look()
+    if is_file:
+        return ()
+    same = [e.name for e in looking.packages_of(place, pattern) if e.modified == newest.modified]
+    return tuple(sorted(set(same) - {newest.name}))
+
+
+def _check_unchanged(place: Place, entries: Sequence[Entry]) -> None:
+    """Make sure that what was read is still there as it was.
+
+    Raises:
+        NotReadyError: It is not.
+    """
+    if entries:
+        now = {(entry.name, entry.size, entry.stamp) for entry in place.look()[1]}
+        for entry in entries:
+            if (entry.name, entry.size, entry.stamp) not in now:
+                raise looking.not_ready(entry.name)
+
+
+def _in_own_folder(into: Path, number: int) -> Path:
+    """Return a new folder for one package, since two may have one name."""
+    folder = into / str(number)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+    return folder
+
+
+def _by_name(entry: Entry) -> str:
+    return entry.name
