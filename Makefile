@@ -110,7 +110,7 @@ test: setup browser ## run all tests (ARGS="-k name" for some)
 	$(PYTEST) $(ARGS)
 
 unit: setup ## run the tests that need no database, no Airflow and no browser (a minute)
-	$(PYTEST) -m unit $(ARGS)
+	$(PYTEST) -m "unit and not long and not soak" $(ARGS)
 
 long: setup browser redis ## run the tests that take minutes
 	$(PYTEST) -m long $(ARGS)

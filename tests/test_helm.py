@@ -16,6 +16,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from oneroster_sync import dag_names, settings
+from oneroster_sync.store import allow_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +126,7 @@ def options() -> dict[str, set[str]]:
 
 def test_every_variable_is_one_that_is_read(values: dict[str, Any]) -> None:
     """A setting of ours that is misspelt would be passed over without a word."""
-    ours = (settings.__doc__ or "") + Path(settings.__file__).read_text("utf-8")
+    ours = "".join(Path(str(one.__file__)).read_text("utf-8") for one in (settings, allow_list))
     known = set(re.findall(r"ONEROSTER_[A-Z_]+[A-Z]", ours))
     airflows = {
         f"AIRFLOW__{section}__{option}".upper()

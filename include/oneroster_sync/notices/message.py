@@ -25,7 +25,8 @@ _LINE = 500
 """How many characters a sentence may have: a long name must not push the link out of sight."""
 _SCHEME = re.compile(r":/+")
 _LOOSE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-_DOTTED = re.compile(r"\w+(?:\.\w+)+")
+# From the beginning of a word only: a search from each letter takes the square of a word's length.
+_DOTTED = re.compile(r"\b\w+(?:\.\w+)+")
 FILES = {f"{name}.csv" for names in ALL_FILES.values() for name in names}
 _ADDRESS = re.compile(r"(?<![^\s<>\"'()])[^\s<>\"'()]+@[^\s<>\"'()]+")
 
