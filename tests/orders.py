@@ -475,25 +475,25 @@ def _deeds(text: str) -> tuple[Deed, ...]:
 
 SHORTEST = (
     "mark success review | ",
-    " | mark success review",
     "mark success review_decision | ",
     " | mark success review_decision",
+    " | mark success extract and downstream, clear apply",
+    " | mark success extract and downstream, clear apply and downstream",
+    " | mark success validate and downstream, clear apply",
+    " | mark success validate and downstream, clear apply and downstream",
+    " | mark success diff and downstream, clear apply",
+    " | mark success diff and downstream, clear apply and downstream",
     "mark success review and downstream | clear apply",
     "mark success review and downstream | clear review_decision and downstream",
     "mark success review and downstream | clear apply and downstream",
     " | mark success review and downstream, clear apply",
-    " | mark success review and downstream, clear review_decision and downstream",
     " | mark success review and downstream, clear apply and downstream",
     "mark success review_decision and downstream | clear apply",
     "mark success review_decision and downstream | clear apply and downstream",
     " | mark success review_decision and downstream, clear apply",
     " | mark success review_decision and downstream, clear apply and downstream",
-    "mark success apply | mark success extract and downstream, clear apply",
-    "mark success apply | mark success extract and downstream, clear apply and downstream",
-    "mark success apply | mark success validate and downstream, clear apply",
-    "mark success apply | mark success validate and downstream, clear apply and downstream",
-    "mark success apply | mark success diff and downstream, clear apply",
-    "mark success apply | mark success diff and downstream, clear apply and downstream",
+    "mark success diff and downstream | clear diff, clear apply",
+    "mark success diff and downstream | clear diff, clear review_decision and downstream",
 )
 """The shortest dangerous orders: what is done before any task was called | and in a standstill.
 
@@ -518,7 +518,7 @@ def shortest_dangerous(walk: Walk, plan_hash: str, count: int) -> list[Order]:
     calls. None has a deed more than it needs.
     """
     found: list[Order] = []
-    edge = [(Order(()), walk.start, walk.start)]
+    edge = [(Order(()), walk.start, _settled(walk, walk.start, plan_hash)[0])]
     while len(found) < count:
         reached = [longer for one in edge for longer in _longer(walk, *one)]
         edge = []

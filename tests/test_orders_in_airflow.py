@@ -1,0 +1,101 @@
+"""The shortest dangerous orders of marking and clearing, done in a live Airflow as people would.
+
+`test_orders.py` walks all orders in process; these show that its model is of the real Airflow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+import sqlalchemy as sa
+
+from live import QUESTION, running, wait_for
+from oneroster_sync.local import postgres
+from oneroster_sync.store import turns
+from orders import ATTACKS, EVERYBODY, PACKAGES, SHORTEST, order_of, staff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from live import Live, Person
+    from orders import Deed
+
+pytestmark = pytest.mark.long
+BUSY = {"scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule"}
+STATES = {"mark success": "success", "mark failed": "failed"}
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own, whose site has ten people."""
+    with running() as live:
+        live.follow(live.person("op").upload(staff(EVERYBODY).encode(), "users"))
+        assert active(live) == EVERYBODY
+        yield live
+
+
+def active(live: Live) -> int:
+    """Return how many users of the SIS are active."""
+    query = "select count(*) from users where sourced_id is not null and status = 'active'"
+    return int(live.rows(query)[0][0])
+
+
+def do(who: Person, started: dict[str, Any], deed: Deed) -> httpx.Response:
+    """Mark or clear a task, as Airflow's own pages do."""
+    dag, dag_run = f"/api/v2/dags/{started['dag_id']}", started["dag_run_id"]
+    body: dict[str, Any] = {"include_downstream": deed.downstream}
+    if deed.word == "clear":
+        body |= {"dry_run": False, "only_failed": False, "task_ids": [deed.task]}
+        body["dag_run_id"] = dag_run
+        return who.send("POST", f"{dag}/clearTaskInstances", json=body)
+    path = f"{dag}/dagRuns/{quote(dag_run, safe='')}/taskInstances/{deed.task}"
+    return who.send("PATCH", path, json={**body, "new_state": STATES[deed.word]})
+
+
+def stand_still(live: Live, started: dict[str, Any]) -> None:
+    """Wait until the DAG run has ended, or waits for a decision and for nothing else."""
+    dag_run = f"/api/v2/dags/{started['dag_id']}/dagRuns/{quote(started['dag_run_id'], safe='')}"
+
+    def stands_still() -> bool | None:
+        tasks = live.admin.ask("GET", f"{dag_run}/taskInstances")["task_instances"]
+        states = {task["task_id"]: task["state"] for task in tasks}
+        if BUSY & set(states.values()):
+            return None
+        ended = live.admin.ask("GET", dag_run)["state"] in {"success", "failed"}
+        return ended or states[QUESTION] == "awaiting_input" or None
+
+    wait_for(stands_still)
+
+
+@pytest.mark.case("b43")
+@pytest.mark.parametrize("order", [*ATTACKS, *SHORTEST])
+@pytest.mark.parametrize("role", ["op", "user"])
+def test_nobody_is_deactivated_by_an_order_of_tasks(live: Live, role: str, order: str) -> None:
+    """However somebody marks and clears the tasks, a plan that nobody approved is not applied.
+
+    Who may not do so at all is refused, and then nothing is applied either.
+    """
+    deeds, who = order_of(order), live.person(role)
+    engine = sa.create_engine(postgres.url(live.home, "roster").replace("://", "+psycopg://", 1))
+    with turns.turn(engine, "default"):  # so that no task gets ahead of what is done first
+        started = live.person("op").upload(PACKAGES["dangerous"].encode(), "users")
+        path = f"/api/v2/dags/{started['dag_id']}/dagRuns/{quote(started['dag_run_id'], safe='')}"
+        extract = f"{path}/taskInstances/extract"
+        wait_for(lambda: live.admin.ask("GET", extract)["state"] == "running" or None)
+        answers = [do(who, started, deed) for deed in deeds.first]
+    engine.dispose()
+    stand_still(live, started)
+    for deed in deeds.later:
+        answers.append(do(who, started, deed))
+        stand_still(live, started)
+    statuses = {answer.status_code for answer in answers}
+    assert statuses == {200} or (role == "user" and statuses <= {200, 403}), answers[-1].text
+    run = live.admin.get(f"runs/{started['run_id']}")
+    assert (active(live), run["applied_at"]) == (EVERYBODY, None)
+    if run["outcome"] == "held":
+        live.admin.post(f"runs/{started['run_id']}/discard", {})
+        assert active(live) == EVERYBODY
