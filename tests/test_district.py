@@ -241,7 +241,7 @@ def test_fault_is_what_it_says(version: str, name: str, seed: int) -> None:
 
     spoilt, planted = plant_faults(package, random.Random(seed), share=0.0, names=[name])
 
-    if version == "1.0" and name in ("malformed date", "invalid boolean"):
+    if version == "1.0" and name == "invalid boolean":
         assert planted == []
         return
     assert len(planted) == (2 if name == "two users with one e-mail" else 1)
@@ -299,7 +299,7 @@ def test_oracle_wants_nothing_the_second_time(seed: int, users: int, version: st
     for package in _days_with_faults(seed, users, version):
         roster = desired(roster, package).roster
         again = desired(roster, package)
-        assert again.outcome == "no_changes"
+        assert not again.counts.has_changes
         assert again.roster == roster
         mixed = desired(roster, shuffled(package, random.Random(seed)))
         assert mixed.counts == again.counts
@@ -318,7 +318,7 @@ def test_oracle_lets_rows_that_got_worse_change_nothing(
     result = desired(known, worse)
 
     assert len(result.findings) >= len(faults)
-    assert result.outcome == "no_changes"
+    assert not result.counts.has_changes
     assert result.roster == known
 
 

@@ -90,7 +90,9 @@ def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
         assert meta["code"] in CODES
         assert meta["expected"]
         assert meta.get("only", "bulk") in {"bulk", "delta"}
-        assert one["severity"] in {"critical", "warning"}
+        assert meta["effect"] in {"row", "value", "warn"}
+        assert "severity" not in one, "the effect says it"
+        assert set(meta.get("used_by", ())) <= {"guards.school", "expire_ended_terms"}
         assert kwargs.get("file", name) in files
 
 
@@ -193,7 +195,9 @@ def test_suite_that_is_loosened_lets_a_row_in(site: Site, suites: Path) -> None:
     edit(
         suites / USERS_SUITE,
         lambda old: [
-            {**one, "severity": "warning"} if one["meta"]["code"] == "row.invalid_email" else one
+            {**one, "meta": {**one["meta"], "effect": "warn"}}
+            if one["meta"]["code"] == "row.invalid_email"
+            else one
             for one in old
         ],
     )
@@ -202,6 +206,30 @@ def test_suite_that_is_loosened_lets_a_row_in(site: Site, suites: Path) -> None:
 
     assert (second["outcome"], second["findings"]) == ("succeeded", {"errors": 0, "warnings": 1})
     assert site.users()["eve"] == "active"
+
+
+def test_suite_of_earlier_days_decides_by_its_severity(tmp_path: Path, suites: Path) -> None:
+    """A suite without effects, as sites have them of their own, means what it meant."""
+    texts = added(SCHOOL, "users.csv", person("u11", given=""), person("u12", username=""))
+
+    def of_earlier_days(old: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {
+                **one,
+                "severity": "warning" if one["kwargs"].get("column") == "givenName" else "critical",
+                "meta": {k: v for k, v in one["meta"].items() if k != "effect"},
+            }
+            for one in old
+        ]
+
+    edit(suites / USERS_SUITE, of_earlier_days)
+
+    found = users_checked(tmp_path, texts).findings.table().to_pylist()
+
+    assert {one["column"]: one["severity"] for one in found} == {
+        "givenName": "warning",
+        "username": "error",
+    }
 
 
 def test_suite_without_an_expectation_asks_for_less(tmp_path: Path, suites: Path) -> None:
@@ -227,6 +255,7 @@ def _spoil_one(**changes: Any) -> Any:
     [
         _spoil_one(meta={"code": "row.no_such_code"}),
         _spoil_one(meta={}),
+        _spoil_one(meta={"code": "row.too_long", "effect": "perhaps"}),
         _spoil_one(kwargs={"column": "emial"}),
         _spoil_one(kwargs={}),
         _spoil_one(type="expect_column_values_to_be_nice"),

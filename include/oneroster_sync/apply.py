@@ -17,6 +17,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from psycopg import errors
 
+from oneroster_sync.findings.model import has_row_errors
 from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.plan.compare import NO_ROLE
 from oneroster_sync.plan.definition import DefectivePlanError
@@ -166,7 +167,7 @@ def apply_plan(
             connection,
             run_id,
             stage="apply",
-            outcome=_outcome(plan, counts),
+            outcome=_outcome(plan, counts, findings),
             **({} if run.decision else {"reasons": []}),
             applied_at=now,
             applied_version=version,
@@ -233,10 +234,11 @@ def _check_deltas(connection: Connection, run: Run) -> None:
         raise StalePlanError("other deltas are pending than when the plan was made")
 
 
-def _outcome(plan: Plan, counts: Counts) -> Outcome:
-    if plan.is_empty():
-        return Outcome.NO_CHANGES
-    return Outcome.SUCCEEDED_WITH_ERRORS if counts.errors() else Outcome.SUCCEEDED
+def _outcome(plan: Plan, counts: Counts, findings: pa.Table) -> Outcome:
+    """Return how a run ends that was applied: it is in step only where every row was usable."""
+    if counts.errors() or has_row_errors(findings):
+        return Outcome.SUCCEEDED_WITH_ERRORS
+    return Outcome.NO_CHANGES if plan.is_empty() else Outcome.SUCCEEDED
 
 
 def _without_nulls(table: pa.Table) -> pa.Table:

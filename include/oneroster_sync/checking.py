@@ -9,7 +9,7 @@ from oneroster_sync import settings, story
 from oneroster_sync.package import Known, extract
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.preferences import Profile
-from oneroster_sync.validation import validate
+from oneroster_sync.validation import unusable_files, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,5 +59,8 @@ def check_package(path: Path, profile: Profile) -> Checked:
         rejected = profile is Profile.STRICT and findings.has_violations()
         if rejected:
             findings.make_violations_errors()
+        unusable = unusable_files(validated, extracted.modes, extracted.rows)
+        findings.add_table(unusable.table())
+        rejected = rejected or unusable.has_errors()
     story.tell_findings(findings.table(), unclear)
     return Checked(extracted.version, extracted.rows, findings, rejected)

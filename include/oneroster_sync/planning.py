@@ -10,10 +10,12 @@ import logging
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync import story
+from oneroster_sync.findings import causes_of
 from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
@@ -347,9 +349,18 @@ def note_plan(run: Run, planned: Planned, **also: Any) -> Run:
         return runs.get(connection, run.run_id)
 
 
-def rejection(findings: Findings) -> dict[str, Any]:
-    """Return how a run ends that is rejected for what was found."""
-    errors = [f for f in rows_as_findings(findings.table()) if f.severity == "error"][:10]
+def rejection(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:
+    """Return how a run ends that is rejected for what was found.
+
+    Args:
+        findings: Of all stages so far.
+        by_cause: Whether one error of each cause is named, the gravest first, in place of all.
+    """
+    table = findings.table()
+    if by_cause:
+        numbers = causes_of(table).numbers.to_numpy()
+        table = table.take(pa.array(np.unique(numbers, return_index=True)[1]))
+    errors = [f for f in rows_as_findings(table) if f.severity == "error"][:10]
     return {"outcome": Outcome.REJECTED, "reasons": [f.for_a_person() for f in errors]}
 
 

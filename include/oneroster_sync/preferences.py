@@ -251,6 +251,18 @@ class Settings(_Frozen):
     source_after: After = After.LEAVE
     """What becomes of a package whose run ended well."""
 
+    def in_use(self) -> frozenset[str]:
+        """Return the settings by which some columns of a package decide, as suites name them.
+
+        Every site has a threshold for each school; only one that the site set itself says that
+        people rely on it. Otherwise a school that can't be read would keep teachers out.
+        """
+        uses = {
+            "guards.school": self.guards.school != Guards().school,
+            "expire_ended_terms": self.expire_ended_terms,
+        }
+        return frozenset(name for name, is_used in uses.items() if is_used)
+
     @field_validator("days")
     @classmethod
     def _days_in_order(cls, days: tuple[Weekday, ...]) -> tuple[Weekday, ...]:

@@ -48,7 +48,9 @@ def in_one_sentence(run: Run) -> str:
         return f"Approved by {run.decided_by}; it is about to be applied."
     words = _SENTENCES[run.outcome]
     if run.outcome is Outcome.NO_CHANGES and run.same_as:
-        words = "Nothing to do: the package is as before, and so is all else. {errors}"
+        words = "Nothing to do: the package is as before, and so is all else."
+    if run.outcome is Outcome.SUCCEEDED_WITH_ERRORS and not _changes(run.counts):
+        words = "Nothing to change. {errors}"
     if run.outcome is Outcome.DISCARDED and run.decision != "discarded":
         words = "Discarded, nothing was changed: {first}"
     if run.outcome is Outcome.DISCARDED and run.decision == "discarded" and run.deltas:
@@ -62,7 +64,7 @@ def in_one_sentence(run: Run) -> str:
         approved=f" after approval by {run.decided_by}" if run.decision == "approved" else "",
         by=f" by {run.decided_by}",
         done=what_changes(run.counts),
-        errors=_errors(run.counts),
+        errors=_errors(run),
         first=_first(run),
         what="file" if run.kind in _MAPPINGS else "package",
         held=why_held(run),
@@ -72,7 +74,7 @@ def in_one_sentence(run: Run) -> str:
 _SENTENCES = {
     Outcome.SUCCEEDED: "Applied{approved}: {done}.",
     Outcome.SUCCEEDED_WITH_ERRORS: "Applied{approved}: {done}. {errors}",
-    Outcome.NO_CHANGES: "Nothing to do: the roster is already as the {what} wants it. {errors}",
+    Outcome.NO_CHANGES: "Nothing to do: the roster is already as the {what} wants it.",
     Outcome.HELD: "Held, nothing was changed: {held}.",
     Outcome.REJECTED: "Rejected, nothing was changed. {first}",
     Outcome.DISCARDED: "Discarded{by}, nothing was changed.",
@@ -84,13 +86,16 @@ _SENTENCES = {
 
 def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
     """Return what a plan comes to, as `20 users added, 3 users deactivated`."""
-    parts = [
+    return ", ".join(_changes(counts)) or "nothing"
+
+
+def _changes(counts: dict[str, dict[str, int]] | None) -> list[str]:
+    return [
         f"{_counted(number, _KINDS[kind])} {done_in_words(word)}"
         for kind, numbers in (counts or {}).items()
         for word, number in numbers.items()
         if number and word not in _NOT_DONE
     ]
-    return ", ".join(parts) or "nothing"
 
 
 def done_in_words(word: str) -> str:
@@ -130,11 +135,12 @@ def lines_of_record(record: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _errors(counts: dict[str, dict[str, int]] | None) -> str:
-    errors = sum(numbers["errors"] for numbers in (counts or {}).values())
-    if not errors:
-        return ""
+def _errors(run: Run) -> str:
+    """Return how many rows could not be used: of users, courses and assignments, or of others."""
+    errors = sum(numbers["errors"] for numbers in (run.counts or {}).values())
     rows = "1 row" if errors == 1 else f"{errors:,} rows"
+    if not errors:
+        rows = "Some rows of orgs, classes or sessions"
     return f"{rows} could not be used; what they name was left as it is."
 
 

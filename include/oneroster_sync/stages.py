@@ -152,7 +152,7 @@ def validate(run: Run) -> Run:
     if not run.of_package:
         log.info("The suites have nothing to judge: this run reads no package.")
         return _note(run, stage="validate")
-    from oneroster_sync.validation import asks_what_is_known
+    from oneroster_sync.validation import asks_what_is_known, unusable_files
     from oneroster_sync.validation import validate as judge
 
     folder = RunFolder.of(run.site, run.run_id)
@@ -168,6 +168,7 @@ def validate(run: Run) -> Run:
         known=roster.known() if roster else {},
         suites=settings.expectations(),
         modified=roster.modified if roster else None,
+        in_use=run.preferences.in_use(),
     )
     with _dispensable("report"):
         folder.remove("report")
@@ -177,13 +178,17 @@ def validate(run: Run) -> Run:
     strict = run.preferences.profile == "strict" and own.has_violations()
     if strict:
         own.make_violations_errors()
+    unusable = unusable_files(validated, extracted.modes, extracted.rows)
+    own.add_table(unusable.table())
     found = pa.concat_tables([own.table(), older])
     story.tell_findings(found, rows_in_files(find_unclear(validated.valid, validated.quarantined)))
     story.tell_rows(validated.valid, validated.quarantined)
     folder.add_table("findings", "2-validate", found)
     folder.write_tables("valid", validated.valid)
     folder.write_tables("quarantined", validated.quarantined)
-    return _note(run, stage="validate", **made_from, **rejection(own) if strict else {})
+    is_rejected = strict or unusable.has_errors()
+    end = rejection(own, by_cause=unusable.has_errors()) if is_rejected else {}
+    return _note(run, stage="validate", **made_from, **end)
 
 
 def _by_package(found: pa.Table) -> tuple[Findings, pa.Table]:

@@ -112,7 +112,7 @@ def tell_plan(plan: Plan, plan_hash: str) -> None:
         )
     _tell_rest(plan.assignments.num_rows, "changes to course assignments")
     if plan.is_empty():
-        log.info("The plan is empty: the roster is as the package wants it.")
+        log.info("The plan is empty: no user, course or course assignment changes.")
     log.info(
         "The plan's hash is %s, against version %s of the roster.", plan_hash, plan.base_version
     )

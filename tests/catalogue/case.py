@@ -88,7 +88,7 @@ class BadInput:
     def changes_nothing(self, profile: str) -> bool:
         """Tell whether the small school is as it was afterwards, so that others can use it."""
         verdict = self.verdict(profile)
-        moves = verdict.outcome.startswith("succeeded") or verdict.remembers
+        moves = verdict.outcome == "succeeded" or verdict.became or verdict.remembers
         return self.before is None and not (moves or self.preferences or self.accounts)
 
     def write(self, folder: Path) -> Path:

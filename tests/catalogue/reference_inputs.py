@@ -23,8 +23,9 @@ INPUTS = (
         Verdict(
             "no_changes",
             (
-                "! reference.missing_target_record orgs.csv 4 parentSourcedId o1 | the sourcedId of an org in orgs.csv",
+                "~ reference.missing_target_record orgs.csv 4 parentSourcedId o1 | the sourcedId of an org in orgs.csv",
             ),
+            remembers=("orgs",),
         ),
     ),
     BadInput(
@@ -33,10 +34,7 @@ INPUTS = (
         Verdict(
             "no_changes",
             (
-                "! reference.missing_target_record academicSessions.csv 3 parentSourcedId t | the sourcedId of an academic session in academicSessions.csv",
-                "! reference.target_quarantined classes.csv 2 termSourcedIds m1 | an academic session without errors",
-                "! reference.target_quarantined classes.csv 3 termSourcedIds m2 | an academic session without errors",
-                "! reference.target_quarantined classes.csv 4 termSourcedIds a1 | an academic session without errors",
+                "~ reference.missing_target_record academicSessions.csv 3 parentSourcedId t | the sourcedId of an academic session in academicSessions.csv",
             ),
         ),
     ),
@@ -44,7 +42,7 @@ INPUTS = (
         "a65-course",
         _with("classes.csv", "maths,M1-2", "gone,M1-2", "enrollments"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! reference.missing_target_record classes.csv 3 courseSourcedId m2 | the sourcedId of a course in courses.csv",
                 "! reference.target_quarantined enrollments.csv 3 classSourcedId ann-m2 | a class without errors",
@@ -56,7 +54,7 @@ INPUTS = (
         "a65-class",
         _with("enrollments.csv", "bob-a1,,,a1", "bob-a1,,,gone"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! reference.missing_target_record enrollments.csv 4 classSourcedId bob-a1 | the sourcedId of a class in classes.csv",
             ),
@@ -67,7 +65,7 @@ INPUTS = (
         "a65-user",
         _with("enrollments.csv", "s,bob,teacher", "s,gone,teacher"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! reference.missing_target_record enrollments.csv 4 userSourcedId bob-a1 | the sourcedId of a user in users.csv",
             ),
@@ -83,7 +81,7 @@ INPUTS = (
         "a66-user",
         _with("users.csv", "bob,,,true", "bob,,,perhaps", "enrollments"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! row.invalid_boolean users.csv 3 enabledUser bob | true or false",
                 "! reference.target_quarantined enrollments.csv 4 userSourcedId bob-a1 | a user without errors",
@@ -95,7 +93,7 @@ INPUTS = (
         "a66-course",
         _with("courses.csv", "Mathematics,M1", ",M1", "classes", "enrollments"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! row.missing_required_value courses.csv 2 title maths | a value",
                 "! reference.target_quarantined classes.csv 2 courseSourcedId m1 | a course without errors",
@@ -138,9 +136,10 @@ INPUTS = (
         Verdict(
             "no_changes",
             (
-                "! reference.cycle orgs.csv 4 parentSourcedId o1 | a parent that is no descendant",
-                "! reference.cycle orgs.csv 5 parentSourcedId o2 | a parent that is no descendant",
+                "~ reference.cycle orgs.csv 4 parentSourcedId o1 | a parent that is no descendant",
+                "~ reference.cycle orgs.csv 5 parentSourcedId o2 | a parent that is no descendant",
             ),
+            remembers=("orgs",),
         ),
     ),
     BadInput(
@@ -148,7 +147,8 @@ INPUTS = (
         _and("orgs.csv", "o1,,,One,school,,o1"),
         Verdict(
             "no_changes",
-            ("! reference.cycle orgs.csv 4 parentSourcedId o1 | a parent that is no descendant",),
+            ("~ reference.cycle orgs.csv 4 parentSourcedId o1 | a parent that is no descendant",),
+            remembers=("orgs",),
         ),
     ),
     BadInput(
@@ -157,7 +157,7 @@ INPUTS = (
         Verdict(
             "no_changes",
             (
-                "! reference.cycle academicSessions.csv 4 parentSourcedId t1 | a parent that is no descendant",
+                "~ reference.cycle academicSessions.csv 4 parentSourcedId t1 | a parent that is no descendant",
             ),
         ),
     ),
@@ -199,13 +199,16 @@ INPUTS = (
     ),
     BadInput(
         "a70-target-with-errors",
-        _with("orgs.csv", "s,,,School,school,", "s,,,,district,", "classes"),
+        only(added(SCHOOL, "orgs.csv", "s,,,Other,district,,"), "orgs", "classes"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
-                "! row.missing_required_value orgs.csv 3 name s | a value",
                 *(
-                    f"! reference.target_quarantined classes.csv {row} schoolSourcedId {id_} | an org without errors"
+                    f"! reference.duplicate_sourced_id orgs.csv {row} sourcedId s | a sourcedId that no other row has"
+                    for row in (3, 4)
+                ),
+                *(
+                    f"~ reference.target_quarantined classes.csv {row} schoolSourcedId {id_} | an org without errors"
                     for row, id_ in ((2, "m1"), (3, "m2"), (4, "a1"))
                 ),
             ),

@@ -48,24 +48,46 @@ _SWAPPED = changed(_SWAPPED, "users.csv", "cat@example.net", "cat@example.org")
 
 INPUTS = (
     BadInput(
-        "a44-wider",
+        "a44-empty",
         _users("bob@example.org,,", "bob@example.org,,,"),
-        Verdict("no_changes", ("! row.width_mismatch users.csv 3 - bob",), errors={"users": 1}),
+        Verdict("no_changes", ("~ table.surplus_cells users.csv 3",)),
+        rejected("! row.width_mismatch users.csv 3 - bob"),
+    ),
+    BadInput(
+        "a44-wider",
+        _users("Bob,Ray,", "Bob,Ray, Jr,"),
+        Verdict(
+            "succeeded_with_errors",
+            ("! row.width_mismatch users.csv 3 - bob",),
+            errors={"users": 1},
+        ),
     ),
     BadInput(
         "a44-narrower",
         _users("bob@example.org,,,,,", "bob@example.org,,"),
-        Verdict("no_changes", ("! row.width_mismatch users.csv 3 - bob",), errors={"users": 1}),
+        Verdict(
+            "succeeded_with_errors",
+            ("! row.width_mismatch users.csv 3 - bob",),
+            errors={"users": 1},
+        ),
     ),
     BadInput(
         "a45-nul",
         _users(",Ray,", ",R\0ay,"),
-        Verdict("no_changes", ("! row.invalid_character users.csv 3 - bob",), errors={"users": 1}),
+        Verdict(
+            "succeeded_with_errors",
+            ("! row.invalid_character users.csv 3 - bob",),
+            errors={"users": 1},
+        ),
     ),
     BadInput(
         "a45-escape",
         _users(",Ray,", ",\x1b[31mRay,"),
-        Verdict("no_changes", ("! row.invalid_character users.csv 3 - bob",), errors={"users": 1}),
+        Verdict(
+            "succeeded_with_errors",
+            ("! row.invalid_character users.csv 3 - bob",),
+            errors={"users": 1},
+        ),
     ),
     BadInput(
         "a45-separators",
@@ -80,7 +102,7 @@ INPUTS = (
         "a46-name",
         _users(",Ray,", f",{_LONG},"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             ("! row.too_long users.csv 3 familyName bob | at most 255 characters",),
             errors={"users": 1},
         ),
@@ -89,7 +111,7 @@ INPUTS = (
         "a46-title",
         {"courses.csv": SCHOOL["courses.csv"].replace("Mathematics", _LONG)},
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             ("! row.too_long courses.csv 2 title maths | at most 255 characters",),
             errors={"courses": 1},
         ),
@@ -113,7 +135,7 @@ INPUTS = (
         "a47-equal-without",
         _more("bob ,,,true,s,teacher,bob2,,Bea,Ray,,,bea@example.org,,,,,"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "~ row.surrounding_space users.csv 8 sourcedId",
                 "! reference.duplicate_sourced_id users.csv 3 sourcedId bob | a sourcedId that no other row has",
@@ -127,7 +149,7 @@ INPUTS = (
         "a48-name",
         _users("Bob,Ray", "Bob,"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             ("! row.missing_required_value users.csv 3 familyName bob | a value",),
             errors={"users": 1},
         ),
@@ -136,7 +158,7 @@ INPUTS = (
         "a48-sourced-id",
         _users("\nbob,,,", "\n,,,"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             ("! row.missing_required_value users.csv 3 sourcedId | a value",),
             errors={"users": 1},
         ),
@@ -172,7 +194,7 @@ INPUTS = (
         "a51-unknown",
         _users("s,teacher,bob", "s,stdnt,bob"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! row.invalid_enum users.csv 3 role bob | one of administrator, aide, proctor, teacher",
             ),
@@ -188,7 +210,7 @@ INPUTS = (
         "a52-unknown",
         _users("bob,,,true", "bob,,,perhaps"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             ("! row.invalid_boolean users.csv 3 enabledUser bob | true or false",),
             errors={"users": 1},
         ),
@@ -197,17 +219,19 @@ INPUTS = (
         "a53-other-forms",
         as_delta(SCHOOL, enrollments=_DATED),
         Verdict(
-            "no_changes",
+            "succeeded",
             (
-                "! row.invalid_date enrollments.csv 2 beginDate d0 | a date as YYYY-MM-DD",
-                "! row.invalid_date enrollments.csv 3 beginDate d1 | a date as YYYY-MM-DD",
-                "! row.invalid_date enrollments.csv 4 beginDate d2 | a date as YYYY-MM-DD",
-                "! row.invalid_date enrollments.csv 5 beginDate d3 | a date as YYYY-MM-DD",
-                "! row.invalid_date enrollments.csv 6 beginDate d4 | a date as YYYY-MM-DD",
-                "! row.invalid_date enrollments.csv 7 beginDate d5 | a date as YYYY-MM-DD",
-                "! row.invalid_date enrollments.csv 8 beginDate d6 | a date as YYYY-MM-DD",
+                *(
+                    f"~ row.invalid_date enrollments.csv {row} beginDate d{row - 2} | a date as YYYY-MM-DD"
+                    for row in (2, 3, 4, 5, 8)
+                ),
+                *(
+                    f"~ row.unlikely_date enrollments.csv {row} beginDate d{row - 2} | a date from 1990-01-01 to 2100-12-31"
+                    for row in (6, 7)
+                ),
             ),
-            errors={"assignments": 7},
+            became={"assignments": {"bob maths": "active"}},
+            remembers=("enrollments", "modified"),
         ),
     ),
     BadInput(
@@ -216,9 +240,8 @@ INPUTS = (
         Verdict(
             "no_changes",
             (
-                "! semantic.date_order enrollments.csv 2 endDate ann-m1 | endDate not before beginDate",
+                "~ semantic.date_order enrollments.csv 2 endDate ann-m1 | endDate not before beginDate",
             ),
-            errors={"assignments": 1},
         ),
     ),
     BadInput(
@@ -249,27 +272,31 @@ INPUTS = (
         "a56-no-status",
         _delta(f"bob,,{_NOW},true,s,teacher,bob,,Rob,Ray,,,bob@example.org,,,,,"),
         Verdict(
-            "no_changes",
-            ("! row.field_required_in_delta users.csv 2 status bob | active or tobedeleted",),
-            errors={"users": 1},
+            "rejected",
+            (
+                "! row.field_required_in_delta users.csv 2 status bob | active or tobedeleted",
+                "! table.nothing_usable users.csv",
+            ),
         ),
     ),
     BadInput(
         "a56-unknown-status",
         _delta(f"bob,gone,{_NOW},true,s,teacher,bob,,Rob,Ray,,,bob@example.org,,,,,"),
         Verdict(
-            "no_changes",
-            ("! row.invalid_enum users.csv 2 status bob | one of active, tobedeleted",),
-            errors={"users": 1},
+            "rejected",
+            (
+                "! row.invalid_enum users.csv 2 status bob | one of active, tobedeleted",
+                "! table.nothing_usable users.csv",
+            ),
         ),
     ),
     BadInput(
         "a56-no-date",
         _delta("bob,active,,true,s,teacher,bob,,Rob,Ray,,,bob@example.org,,,,,"),
         Verdict(
-            "no_changes",
-            ("! row.field_required_in_delta users.csv 2 dateLastModified bob | a time in UTC",),
-            errors={"users": 1},
+            "succeeded",
+            ("~ row.field_required_in_delta users.csv 2 dateLastModified bob | a time in UTC",),
+            became={"users": {"bob": "active · Rob Ray · bob@example.org · teacher"}},
         ),
     ),
     BadInput(
@@ -295,7 +322,7 @@ INPUTS = (
         "a59-different",
         _more("bob,,,true,s,teacher,bob2,,Bea,Ray,,,bea@example.org,,,,,"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! reference.duplicate_sourced_id users.csv 3 sourcedId bob | a sourcedId that no other row has",
                 "! reference.duplicate_sourced_id users.csv 8 sourcedId bob | a sourcedId that no other row has",
@@ -341,7 +368,7 @@ INPUTS = (
         "a61-one-address",
         _more(person("eve", email="Bob@Example.org")),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             (
                 "! semantic.login_taken users.csv 3 email bob | an e-mail address that no other user has",
                 "! semantic.login_taken users.csv 8 email eve | an e-mail address that no other user has",
@@ -367,7 +394,7 @@ INPUTS = (
         "a62-no-address",
         _users("bob@example.org", "bob at example"),
         Verdict(
-            "no_changes",
+            "succeeded_with_errors",
             ("! row.invalid_email users.csv 3 email bob | an e-mail address",),
             errors={"users": 1},
         ),
@@ -386,5 +413,68 @@ INPUTS = (
             "succeeded", became={"users": {"bob": "inactive · Bob Ray · bob@example.org · teacher"}}
         ),
         before=(_ALONE,),
+    ),
+    BadInput(
+        "a89-users",
+        {"users.csv": _ALONE["users.csv"].split("bob,")[0].replace("ann@example.org", "ann")},
+        rejected(
+            "! row.invalid_email users.csv 2 email ann | an e-mail address",
+            "! table.nothing_usable users.csv",
+        ),
+    ),
+    BadInput(
+        "a90-orgs",
+        only(added(SCHOOL, "orgs.csv", "x,,,One,school,,", "x,,,Two,school,,"), "orgs"),
+        Verdict(
+            "succeeded_with_errors",
+            tuple(
+                f"! reference.duplicate_sourced_id orgs.csv {row} sourcedId x | a sourcedId that no other row has"
+                for row in (4, 5)
+            ),
+        ),
+    ),
+    BadInput(
+        "a91-blank",
+        only(
+            changed(
+                SCHOOL,
+                "classes.csv",
+                "Maths 1,09,maths,M1-1,scheduled,,s,",
+                ",09,maths,M1-1,scheduled,,,",
+            ),
+            "classes",
+        ),
+        Verdict(
+            "no_changes",
+            tuple(
+                f"~ row.missing_required_value classes.csv 2 {column} m1 | a value"
+                for column in ("title", "schoolSourcedId")
+            ),
+        ),
+    ),
+    BadInput(
+        "a92-all-short",
+        {
+            "courses.csv": SCHOOL["courses.csv"]
+            .replace("Maths,\n", "Maths\n")
+            .replace("Art,\n", "Art\n")
+        },
+        Verdict(
+            "no_changes",
+            (
+                "~ table.missing_cells courses.csv 2 | values for subjectCodes",
+                "~ schema.missing_header courses.csv 1 subjectCodes | subjectCodes",
+            ),
+        ),
+        rejected(
+            "! row.width_mismatch courses.csv 2 - maths",
+            "! row.width_mismatch courses.csv 3 - art",
+            "! table.nothing_usable courses.csv",
+        ),
+    ),
+    BadInput(
+        "a93-within-a-row",
+        {"users.csv": _ALONE["users.csv"].split("Dan,Fox")[0]},
+        rejected("! table.cut_off users.csv 5"),
     ),
 )

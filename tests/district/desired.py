@@ -52,9 +52,9 @@ class Desired:
     @property
     def outcome(self) -> str:
         """The outcome of the run, once approved where a guard held it."""
-        if not self.counts.has_changes:
-            return "no_changes"
-        return "succeeded_with_errors" if self.findings else "succeeded"
+        if self.findings:
+            return "succeeded_with_errors"
+        return "succeeded" if self.counts.has_changes else "no_changes"
 
 
 @dataclass(slots=True)

@@ -133,7 +133,11 @@ SCHOOL_MISSING_AND_APPROVED = Mishap(
 SCHOOL_STILL_MISSING = Mishap("school missing", without_a_school, TAKEN)
 SCHOOL_MISSING_AND_WAITING = Mishap("school missing", without_a_school, TAKEN, waits=REMOVALS)
 NO_PACKAGE = Mishap("no package", nothing, frozenset({Outcome.FAILED}))
-OLD_PACKAGE = Mishap("the old package again", the_old_one, frozenset({Outcome.NO_CHANGES}))
+OLD_PACKAGE = Mishap(
+    "the old package again",
+    the_old_one,
+    frozenset({Outcome.NO_CHANGES, Outcome.SUCCEEDED_WITH_ERRORS}),
+)
 
 
 # What happens

@@ -73,6 +73,13 @@ def completed(table: pa.Table) -> pa.Table:
     return table.select(SCHEMA.names).cast(SCHEMA)
 
 
+def has_row_errors(findings: pa.Table) -> bool:
+    """Tell whether a row or a file could not be used; that a plan was held is no such error."""
+    errors = pc.equal(findings["severity"], Severity.ERROR.value)
+    of_guards = pc.starts_with(findings["code"], "guard.")
+    return bool(pc.any(pc.and_(errors, pc.invert(of_guards))).as_py())
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something about the input that somebody should know.

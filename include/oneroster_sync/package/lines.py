@@ -8,7 +8,7 @@ number that a spreadsheet shows (the header is row 1).
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,11 +40,13 @@ class Block:
         data: The bytes, ending with a line feed, without lines that are blank or only commas.
         rows: Row number of each line.
         control: Indices of the lines that hold control characters.
+        is_open: Whether the last line is that of the file and has no line end.
     """
 
     data: bytes
     rows: np.ndarray
     control: np.ndarray
+    is_open: bool = False
 
 
 def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
@@ -70,7 +72,7 @@ def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
             block, count = _checked(whole, name, row, line_limit)
             row += count
             if block.rows.size:
-                yield block
+                yield replace(block, is_open=ended)
         if ended:
             return
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.package.reading import is_left_out
 from oneroster_sync.plan.compare import (
     ABSENT,
     MARKED,
@@ -93,7 +94,9 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, stored: pa.T
 def _after(rows: pa.Table, before: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
     missing = (rows.schema.metadata or {}).get(b"missing", b"").decode().split(",")
     after = {
-        name: before[name] if source in missing else rows[source]
+        name: before[name]
+        if source in missing
+        else pc.if_else(is_left_out(rows, source), before[name], rows[source])
         for name, source in _COLUMNS.items()
     }
     return {**after, "sourced_id": rows["sourcedId"], "status": pa.repeat("active", rows.num_rows)}

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.reading import is_left_out
 from oneroster_sync.package.verdicts import is_going
 from oneroster_sync.plan.compare import differs, in_order, positions, put
 from oneroster_sync.plan.fields import LINK_FIELDS, link_schema
@@ -94,9 +95,12 @@ def merge_link(
         mode: How the file counts; not absent.
     """
     rows = staying(valid)
+    before = stored.take(positions(rows["sourcedId"], stored["sourced_id"]))
     fresh = pa.table(
         {
-            column: rows[source] if source else pa.nulls(rows.num_rows, pa.string())
+            column: pc.if_else(is_left_out(rows, source), before[column], rows[source])
+            if source
+            else pa.nulls(rows.num_rows, pa.string())
             for column, source in LINK_FIELDS[name].items()
         },
         schema=link_schema(name),

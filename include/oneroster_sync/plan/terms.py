@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.package.reading import is_left_out
 from oneroster_sync.plan.compare import positions, put
 from oneroster_sync.plan.links import Link, staying
 
@@ -35,6 +36,8 @@ def with_ends(classes: Link, stored: pa.Table, valid: Mapping[str, pa.Table]) ->
     trusted = classes.trusted
     rows = staying(valid["classes"])
     ends = _ends(rows["termSourcedIds"], valid.get("academicSessions"))
+    # A term that can't be read may be the last one, so it never ends a class sooner.
+    ends = pc.if_else(is_left_out(rows, "termSourcedIds"), pa.scalar(None, pa.string()), ends)
     told = ends.take(positions(trusted["sourced_id"], rows["sourcedId"]))
     remembered = stored["ends_on"].take(positions(trusted["sourced_id"], stored["sourced_id"]))
     return replace(classes, trusted=put(trusted, "ends_on", pc.coalesce(told, remembered)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.package.reading import is_left_out
 from oneroster_sync.package.verdicts import NO_STAFF as BY_ROLE
 from oneroster_sync.package.verdicts import is_disabled, is_going
 from oneroster_sync.plan.claims import recognisable
@@ -46,7 +47,8 @@ _COLUMNS = {
 def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> pa.Table:
     """Return the users as the package wants them: sourced_id, the fields, status and row.
 
-    A column that the file does not have leaves what is stored as it is.
+    A column that the file does not have leaves what is stored as it is, and so does a value that
+    validation left out of its row. A blank enabledUser means enabled for a new account only.
 
     Args:
         valid: Rows of users.csv that are used and stay.
@@ -57,11 +59,11 @@ def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> 
     before = stored.take(positions(valid["sourcedId"], stored["sourced_id"]))
     columns: dict[str, pa.ChunkedArray | pa.Array] = {"sourced_id": valid["sourcedId"]}
     for name, source in _COLUMNS.items():
-        columns[name] = before[name] if source in missing else valid[source]
-    columns["email"] = pc.coalesce(valid["email"], valid["login"])
+        columns[name] = before[name] if source in missing else _kept(valid, source, before[name])
+    columns["email"] = pc.coalesce(columns["email"], columns["login"])
     if roles is None:
         columns["role"] = _on_platform(valid["role"])
-        orgs = _as_sorted_lists(valid["orgSourcedIds"])
+        orgs = _as_sorted_lists(_kept(valid, "orgSourcedIds", before["org_sourced_ids"]))
         columns["org_sourced_ids"] = (
             before["org_sourced_ids"] if "orgSourcedIds" in missing else orgs
         )
@@ -69,16 +71,26 @@ def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> 
         by_user = _by_user(roles)
         at = positions(valid["sourcedId"], by_user["user_sourced_id"])
         columns["role"] = pc.coalesce(by_user["role"].take(at), before["role"])
-        columns["org_sourced_ids"] = by_user["org_sourced_ids"].take(at)
+        columns["org_sourced_ids"] = pc.coalesce(
+            by_user["org_sourced_ids"].take(at), before["org_sourced_ids"]
+        )
     enabled = valid["enabledUser"] if "enabledUser" in valid.column_names else None
     disabled = (
         pa.repeat(False, len(valid))
         if enabled is None
         else pc.fill_null(pc.equal(enabled, "false"), False)
     )
-    columns["status"] = pc.if_else(disabled, "inactive", "active")
+    status = pc.if_else(disabled, "inactive", "active")
+    unsaid = pc.and_(is_left_out(valid, "enabledUser"), pc.is_valid(before["status"]))
+    columns["status"] = pc.if_else(unsaid, before["status"], status)
     columns["row"] = valid["row"]
     return pa.table(columns)
+
+
+def _kept(valid: pa.Table, source: str, before: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column's values, and what is stored where validation left all of a value out."""
+    lost = pc.and_(is_left_out(valid, source), pc.is_null(valid[source]))
+    return pc.if_else(lost, before, valid[source])
 
 
 def with_new_roles(desired: pa.Table, moved: pa.Array, roles: pa.Table, roster: Roster) -> pa.Table:
@@ -337,13 +349,15 @@ def _by_user(roles: pa.Table) -> pa.Table:
             ("org", "distinct"),
         ]
     )
+    # binary_join makes null of a list that holds one, so a blank org is joined as nothing.
+    orgs = [",".join(filter(None, ids)) for ids in grouped["org_distinct"].to_pylist()]
     ranks = pc.if_else(
         pc.greater_equal(grouped["rank_min"], 100),
         pc.subtract(grouped["rank_min"], 100),
         grouped["rank_min"],
     )
     platform = pa.array(list(PLATFORM_ROLE.values()))
-    joined = pc.binary_join(grouped["org_distinct"], ",")
+    joined = pa.chunked_array([pa.array(orgs, pa.string())])
     return pa.table(
         {
             "user_sourced_id": grouped["user_sourced_id"],

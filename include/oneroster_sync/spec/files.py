@@ -1,7 +1,9 @@
-"""Files and columns of the OneRoster CSV bindings 1.0, 1.1 and 1.2.
+"""Files and columns of the OneRoster CSV bindings 1.0, 1.1 and 1.2: one declaration for a column.
 
-To let the sync read one more column, drop its `-` in the table below; to keep it on the platform,
-name it in `oneroster_sync.plan.fields` and add it to the table by a migration.
+To let the sync read one more column, give it a `use` below; to keep it on the platform, name it in
+`oneroster_sync.plan.fields` and add it to the table by a migration. What a value may be, and what
+becomes of a row whose value is blank, odd or dangling, stands in the suites under `expectations/`;
+docs/reference/columns.md is made from both.
 """
 
 from __future__ import annotations
@@ -30,6 +32,18 @@ class Need(StrEnum):
     """The standard demands the header only: refused in strict, a warning in tolerant."""
 
 
+class Type(StrEnum):
+    """What a column's values are."""
+
+    TEXT = "text"
+    ID = "sourcedId"
+    ENUM = "enumeration"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    YEAR = "year"
+    TIME = "timestamp"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a file.
@@ -40,6 +54,9 @@ class Column:
         need: What a missing header means.
         read: Whether values are read at all. Passwords, telephone numbers and the like are not.
         is_list: Whether a cell holds several values, separated by commas.
+        type: What its values are.
+        target: The file whose records it points to, without `.csv`; None where it points to none.
+        use: What the sync uses it for, as a noun phrase; empty where it is not read.
     """
 
     name: str
@@ -47,6 +64,9 @@ class Column:
     need: Need
     read: bool
     is_list: bool
+    type: Type = Type.TEXT
+    target: str | None = None
+    use: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,45 +87,163 @@ class File:
         return next((c for c in self.columns if c.canonical == canonical), None)
 
 
-# `!` essential, `*` required by the standard, `[]` list, `-` never read, `old=new` renamed since.
-_HEAD = "sourcedId! status dateLastModified"
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A column in all versions that have it.
 
-_TABLES: dict[Version, dict[str, str]] = {
-    Version.V1_0: {
-        "academicSessions": f"{_HEAD} title* type* startDate* endDate* parentSourcedId",
-        "orgs": f"{_HEAD} name* type* identifier- parentSourcedId",
-        "courses": f"{_HEAD} schoolYearId=schoolYearSourcedId title! courseCode grade=grades[] "
-        "orgSourcedId* subjects[]",
-        "classes": f"{_HEAD} title* grade=grades-[] courseSourcedId! classCode- classType* "
-        "location- schoolSourcedId* termSourcedId=termSourcedIds*[] subjects-[]",
-        "users": f"{_HEAD} orgSourcedIds*[] role! username* userId=userIds- givenName! familyName! "
-        "identifier- email! sms- phone- agents=agentSourcedIds-[]",
-        "enrollments": "sourcedId! classSourcedId! schoolSourcedId* userSourcedId! role! status "
-        "dateLastModified primary",
-    },
-    Version.V1_1: {
-        "academicSessions": f"{_HEAD} title* type* startDate* endDate* parentSourcedId schoolYear*",
-        "orgs": f"{_HEAD} name* type* identifier- parentSourcedId",
-        "courses": f"{_HEAD} schoolYearSourcedId title! courseCode grades[] orgSourcedId* "
-        "subjects[] subjectCodes-[]",
-        "classes": f"{_HEAD} title* grades-[] courseSourcedId! classCode- classType* location- "
-        "schoolSourcedId* termSourcedIds*[] subjects-[] subjectCodes-[] periods-[]",
-        "users": f"{_HEAD} enabledUser* orgSourcedIds*[] role! username* userIds- givenName! "
-        "familyName! middleName- identifier- email! sms- phone- agentSourcedIds-[] grades- "
-        "password-",
-        "enrollments": f"{_HEAD} classSourcedId! schoolSourcedId* userSourcedId! role! primary "
-        "beginDate endDate",
-    },
-    Version.V1_2: {
-        "users": f"{_HEAD} enabledUser* username* userIds- givenName! familyName! middleName- "
-        "identifier- email! sms- phone- agentSourcedIds-[] grades- password- userMasterIdentifier- "
-        "preferredGivenName- preferredMiddleName- preferredFamilyName- primaryOrgSourcedId "
-        "pronouns-",
-        "roles": f"{_HEAD} userSourcedId! roleType* role! beginDate endDate orgSourcedId! "
-        "userProfileSourcedId-",
-    },
+    Attributes:
+        need: `!` essential, `*` required by the standard, otherwise optional.
+        since: The first version that has it.
+        until: The last one.
+        was: What 1.0 calls it.
+    """
+
+    name: str
+    use: str = ""
+    need: str = ""
+    type: Type = Type.TEXT
+    target: str | None = None
+    is_list: bool = False
+    since: Version = Version.V1_0
+    until: Version = Version.V1_2
+    was: str | None = None
+
+    def in_version(self, version: Version) -> Column:
+        needs = {"!": Need.ESSENTIAL, "*": Need.REQUIRED}
+        return Column(
+            self.was if self.was and version is Version.V1_0 else self.name,
+            self.name,
+            needs.get(self.need, Need.OPTIONAL),
+            bool(self.use),
+            self.is_list,
+            self.type,
+            self.target,
+            self.use,
+        )
+
+
+_C = _Declared
+_1_1, _1_2 = Version.V1_1, Version.V1_2
+_HEAD = (
+    _C("sourcedId", "which record the row is of", "!", Type.ID),
+    _C("status", "whether the record stays or goes, in delta files", "", Type.ENUM),
+    _C("dateLastModified", "which of two deltas is newer", "", Type.TIME),
+)
+_SCHOOL = "the school, where the site has a threshold of its own for each school"
+_DATES = (
+    _C("beginDate", "warnings about dates", "", Type.DATE, since=_1_1),
+    _C("endDate", "warnings about dates", "", Type.DATE, since=_1_1),
+)
+
+_COLUMNS: dict[str, tuple[_Declared, ...]] = {
+    "academicSessions": (
+        *_HEAD,
+        _C("title", "nothing but warnings", "*"),
+        _C("type", "warnings about what courses point to", "*", Type.ENUM),
+        _C("startDate", "whether a package is of this school year", "*", Type.DATE),
+        _C("endDate", "when classes end, and whether a package is of this year", "*", Type.DATE),
+        _C("parentSourcedId", "warnings about circles", "", Type.ID, "academicSessions"),
+        _C("schoolYear", "nothing but warnings", "*", Type.YEAR, since=_1_1),
+    ),
+    "orgs": (
+        *_HEAD,
+        _C("name", "what a school is called on the pages", "*"),
+        _C("type", "warnings about what classes point to", "*", Type.ENUM),
+        _C("identifier"),
+        _C("parentSourcedId", "warnings about circles", "", Type.ID, "orgs"),
+    ),
+    "courses": (
+        *_HEAD,
+        _C(
+            "schoolYearSourcedId",
+            "the course's school year",
+            "",
+            Type.ID,
+            "academicSessions",
+            was="schoolYearId",
+        ),
+        _C("title", "the course's title", "!"),
+        _C("courseCode", "the course's code"),
+        _C("grades", "the course's grades", is_list=True, was="grade"),
+        _C("orgSourcedId", _SCHOOL, "*", Type.ID, "orgs"),
+        _C("subjects", "the course's subjects", is_list=True),
+        _C("subjectCodes", is_list=True, since=_1_1),
+    ),
+    "classes": (
+        *_HEAD,
+        _C("title", "nothing but warnings", "*"),
+        _C("grades", is_list=True, was="grade"),
+        _C("courseSourcedId", "which course its teachers are assigned to", "!", Type.ID, "courses"),
+        _C("classCode"),
+        _C("classType", "nothing but warnings", "*", Type.ENUM),
+        _C("location"),
+        _C("schoolSourcedId", _SCHOOL, "*", Type.ID, "orgs"),
+        _C(
+            "termSourcedIds",
+            "when the class ends",
+            "*",
+            Type.ID,
+            "academicSessions",
+            is_list=True,
+            was="termSourcedId",
+        ),
+        _C("subjects", is_list=True),
+        _C("subjectCodes", is_list=True, since=_1_1),
+        _C("periods", is_list=True, since=_1_1),
+    ),
+    "users": (
+        *_HEAD,
+        _C("enabledUser", "whether the account is active", "*", Type.BOOLEAN, since=_1_1),
+        _C("orgSourcedIds", _SCHOOL, "*", Type.ID, "orgs", is_list=True, until=_1_1),
+        _C("role", "who is staff, and as what", "!", Type.ENUM, until=_1_1),
+        _C("username", "the account's username; the login, where it is an address", "*"),
+        _C("userIds", was="userId"),
+        _C("givenName", "the person's name", "!"),
+        _C("familyName", "the person's name", "!"),
+        _C("middleName", since=_1_1),
+        _C("identifier"),
+        _C("email", "the login", "!"),
+        _C("sms"),
+        _C("phone"),
+        _C("agentSourcedIds", is_list=True, was="agents"),
+        _C("grades", since=_1_1),
+        _C("password", since=_1_1),
+        _C("userMasterIdentifier", since=_1_2),
+        _C("preferredGivenName", since=_1_2),
+        _C("preferredMiddleName", since=_1_2),
+        _C("preferredFamilyName", since=_1_2),
+        _C("primaryOrgSourcedId", "nothing but warnings", "", Type.ID, "orgs", since=_1_2),
+        _C("pronouns", since=_1_2),
+    ),
+    "roles": (
+        *_HEAD,
+        _C("userSourcedId", "whose role it is", "!", Type.ID, "users"),
+        _C("roleType", "which of several roles counts", "*", Type.ENUM),
+        _C("role", "who is staff, and as what", "!", Type.ENUM),
+        *_DATES,
+        _C("orgSourcedId", _SCHOOL, "*", Type.ID, "orgs"),
+        _C("userProfileSourcedId"),
+    ),
+    "enrollments": (
+        *_HEAD,
+        _C("classSourcedId", "which course is assigned", "!", Type.ID, "classes"),
+        _C("schoolSourcedId", "warnings about another school", "*", Type.ID, "orgs"),
+        _C("userSourcedId", "who is assigned", "!", Type.ID, "users"),
+        _C("role", "who teaches", "!", Type.ENUM),
+        _C("primary", "warnings about two primary teachers", "", Type.BOOLEAN),
+        *_DATES,
+    ),
 }
-_TABLES[Version.V1_2] = {**_TABLES[Version.V1_1], **_TABLES[Version.V1_2]}
+"""File → its columns, in the order of the standard since 1.1."""
+
+_ENROLLMENTS_1_0 = (
+    "sourcedId classSourcedId schoolSourcedId userSourcedId role status dateLastModified primary"
+)
+_ORDER = {("enrollments", Version.V1_0): _ENROLLMENTS_1_0.split()}
+"""Columns of a version that stood in another order."""
+
+_FILES_1_1 = frozenset(_COLUMNS) - {"roles"}
+_FILES = {Version.V1_0: _FILES_1_1, Version.V1_1: _FILES_1_1, Version.V1_2: frozenset(_COLUMNS)}
 
 ROSTERING_FILES = (
     "academicSessions",
@@ -140,9 +278,9 @@ _NEVER_OPENED_1_2 = _NEVER_OPENED_1_1 | {
 }
 
 ALL_FILES: dict[Version, frozenset[str]] = {
-    Version.V1_0: frozenset(_TABLES[Version.V1_0]) | _NEVER_OPENED_1_1,
-    Version.V1_1: frozenset(_TABLES[Version.V1_1]) | _NEVER_OPENED_1_1,
-    Version.V1_2: frozenset(_TABLES[Version.V1_2]) | _NEVER_OPENED_1_2,
+    Version.V1_0: _FILES[Version.V1_0] | _NEVER_OPENED_1_1,
+    Version.V1_1: _FILES[Version.V1_1] | _NEVER_OPENED_1_1,
+    Version.V1_2: _FILES[Version.V1_2] | _NEVER_OPENED_1_2,
 }
 """Every file that a manifest of the version may name; those not in `ROSTERING_FILES` stay shut."""
 
@@ -150,16 +288,12 @@ ALL_FILES: dict[Version, frozenset[str]] = {
 @cache
 def rostering_file(name: str, version: Version) -> File | None:
     """Return the file `name` (without .csv) of a version, or None where it has none."""
-    table = _TABLES[version].get(name)
-    if table is None:
+    if name not in _FILES[version]:
         return None
-    return File(name, version, tuple(_column(word) for word in table.split()))
-
-
-def _column(word: str) -> Column:
-    spelling, _, canonical = word.partition("=")
-    flags = "!*[]-"
-    name = spelling.rstrip(flags)
-    marks = word[len(word.rstrip(flags)) :]
-    need = Need.ESSENTIAL if "!" in marks else Need.REQUIRED if "*" in marks else Need.OPTIONAL
-    return Column(name, canonical.rstrip(flags) or name, need, "-" not in marks, "[]" in marks)
+    columns = {
+        declared.name: declared.in_version(version)
+        for declared in _COLUMNS[name]
+        if declared.since <= version <= declared.until
+    }
+    order = _ORDER.get((name, version), list(columns))
+    return File(name, version, tuple(columns[canonical] for canonical in order))

@@ -28,7 +28,8 @@ _OUTSIDE = ("users", "courses", "course_assignments", "modified")
 _BEFORE = """
 select sha256, run_id::text from runs
 where site = :site and kind = :kind and scope = :scope and basis = :basis
-  and outcome = 'no_changes' and withheld is null and same_as is null and sha256 is not null
+  and outcome in ('no_changes', 'succeeded_with_errors')
+  and withheld is null and same_as is null and sha256 is not null
   and reviewed_hash = plan_hash
 order by started_at
 """

@@ -8,6 +8,11 @@ runs.
 
 from __future__ import annotations
 
-from oneroster_sync.validation.validate import Validated, asks_what_is_known, validate
+from oneroster_sync.validation.validate import (
+    Validated,
+    asks_what_is_known,
+    unusable_files,
+    validate,
+)
 
-__all__ = ["Validated", "asks_what_is_known", "validate"]
+__all__ = ["Validated", "asks_what_is_known", "unusable_files", "validate"]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from oneroster_sync.findings import SCHEMA, Severity
+from oneroster_sync.findings import Severity
 from oneroster_sync.validation import loading
+from oneroster_sync.validation.left_out import FOUND
 from oneroster_sync.validation.suites import SuiteError
 from oneroster_sync.validation.targets import TARGETS
 
@@ -37,7 +38,7 @@ _RESULT_FORMAT = {
     "partial_unexpected_count": 0,
     "include_unexpected_rows": False,
 }
-_REFERS = "expect_column_values_to_refer_to"
+REFERS = "expect_column_values_to_refer_to"
 
 
 class Judge:
@@ -57,7 +58,7 @@ class Judge:
         self.results: list[dict[str, Any]] = []
 
     def judge(self, name: str, table: pa.Table, suite: dict[str, Any]) -> pa.Table:
-        """Return the findings of one file.
+        """Return the findings of one file, schema `FOUND`.
 
         Args:
             name: The file, with `.csv`.
@@ -184,7 +185,7 @@ def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
 
 
 def _findings(name: str, table: pa.Table, columns: Columns, decided: list[Judged]) -> pa.Table:
-    tables = [SCHEMA.empty_table()]
+    tables = [FOUND.empty_table()]
     for one, rows in decided:
         count = len(rows)
         if not count:
@@ -207,11 +208,18 @@ def _findings(name: str, table: pa.Table, columns: Columns, decided: list[Judged
                     "expected": pa.repeat(pa.scalar(meta.get("expected"), pa.string()), count),
                     "rows": np.ones(count, np.int64),
                     **_pointed_to(config, columns, at),
+                    "effect": pa.repeat(_effect(config), count),
                 },
-                schema=SCHEMA,
+                schema=FOUND,
             )
         )
     return pa.concat_tables(tables)
+
+
+def _effect(config: ExpectationConfiguration) -> str:
+    """Return what a failing row costs; a suite of earlier days says so by its severity only."""
+    by_severity = "row" if config.severity == "critical" else "warn"
+    return str((config.meta or {}).get("effect", by_severity))
 
 
 def _pointed_to(
@@ -222,7 +230,7 @@ def _pointed_to(
     A user who is not there may be a student, so of users only those are named who are.
     """
     kwargs, count = config.kwargs, len(at)
-    target = TARGETS.get().get(kwargs.get("file", "")) if config.type == _REFERS else None
+    target = TARGETS.get().get(kwargs.get("file", "")) if config.type == REFERS else None
     if target is None:
         return {"target_file": pa.nulls(count, pa.string()), "target": pa.nulls(count, pa.string())}
     file, _, by_other = kwargs["file"].partition(".")
@@ -249,6 +257,7 @@ def _reported(name: str, rows: int, results: list[ExpectationValidationResult]) 
                 "column": meta.get("column") or config.kwargs.get("column"),
                 "expected": meta.get("expected"),
                 "severity": str(getattr(config.severity, "value", config.severity)),
+                "effect": _effect(config),
                 "code": meta["code"],
                 "success": bool(one.success),
                 "unexpected": int(one.result.get("unexpected_count") or 0),

@@ -179,6 +179,10 @@ def _find_unmatched(expectation: Any, column: Column) -> Rows:
     return column.rows_of(pc.invert(found))
 
 
+def _find_matched(expectation: Any, column: Column) -> Rows:
+    return column.rows_of(pc.match_substring_regex(column.distinct, expectation.regex))
+
+
 def _find_repeated(_: Any, column: Column) -> Rows:
     size = len(column.distinct)
     if size + column.values.null_count == len(column.values):
@@ -310,6 +314,7 @@ _FINDERS: dict[str, Finder] = {
     "expect_column_values_to_be_in_set": _of_column(_find_outside_set),
     "expect_column_values_to_not_be_in_set": _of_column(_find_inside_set),
     "expect_column_values_to_match_regex": _of_column(_find_unmatched),
+    "expect_column_values_to_not_match_regex": _of_column(_find_matched),
     "expect_column_values_to_be_unique": _of_column(_find_repeated),
     "expect_column_values_to_refer_to": _of_column(_find_unresolved),
     "expect_column_values_to_refer_to_kind": _of_column(_find_other_kinds),

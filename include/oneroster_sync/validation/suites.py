@@ -1,9 +1,16 @@
 """Suites: JSON under `expectations/<version>/<file>.json`, data and not code.
 
-Every expectation names in its `meta` the finding `code` that a failing row gets and what was
-`expected`; by choice `only` (`bulk` or `delta`), the `column` to name in place of a derived one,
-and `leave_out` for rows that are neither used nor wrong. Its `severity` decides: `critical`
-quarantines the row, anything else is a warning.
+Every expectation names in its `meta` the finding `code` that a failing row gets, what was
+`expected`, and the `effect`:
+
+- `row`: an error; the row is not used, and its record stays as it is;
+- `value`: a warning; the row is used without the value, and what is stored of it stays;
+- `warn`: a warning; the row is used as it is.
+
+By choice it has `used_by`, the settings of a site (`Settings.in_use`) that turn `value` into `row`;
+`only` (`bulk` or `delta`); the `column` to name in place of a derived one; and `leave_out` for rows
+that are neither used nor wrong. Great Expectations' own `severity` follows from the effect; a suite
+of earlier days, that has a severity and no effect, means `row` by `critical` and else `warn`.
 """
 
 from __future__ import annotations
@@ -14,10 +21,14 @@ from typing import TYPE_CHECKING, Any
 from oneroster_sync.findings import CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from oneroster_sync.package.manifest import Mode
     from oneroster_sync.spec import Version
+
+
+EFFECTS = ("row", "value", "warn")
 
 
 class SuiteError(Exception):
@@ -25,7 +36,12 @@ class SuiteError(Exception):
 
 
 def load_suite(
-    folder: Path, version: Version, file: str, mode: Mode, missing: set[str]
+    folder: Path,
+    version: Version,
+    file: str,
+    mode: Mode,
+    missing: set[str],
+    in_use: Collection[str] = (),
 ) -> dict[str, Any]:
     """Read one suite.
 
@@ -35,6 +51,10 @@ def load_suite(
         file: Name without `.csv`.
         mode: Expectations for another mode are left out.
         missing: Columns that the file does not have; what is expected of them is left out.
+        in_use: The settings by which the site's columns decide.
+
+    Returns:
+        The suite, with the effect of each expectation at this site and a severity to match.
 
     Raises:
         SuiteError: The file is missing, is no JSON, or names an unknown finding code.
@@ -55,7 +75,24 @@ def load_suite(
         problem = _problem(expectation)
         if problem is not None:
             raise SuiteError(f"{path}: expectation {number} {problem}")
-    return {**suite, "expectations": [e for e in expectations if _applies(e, mode, missing)]}
+    applied = [_settled(e, in_use) for e in expectations if _applies(e, mode, missing)]
+    return {**suite, "expectations": applied}
+
+
+def _settled(expectation: dict[str, Any], in_use: Collection[str]) -> dict[str, Any]:
+    """Return an expectation with the effect that it has at this site."""
+    meta = expectation["meta"]
+    effect = effect_of(expectation)
+    if effect == "value" and not set(meta.get("used_by", ())).isdisjoint(in_use):
+        effect = "row"
+    severity = "critical" if effect == "row" else "warning"
+    return {**expectation, "severity": severity, "meta": {**meta, "effect": effect}}
+
+
+def effect_of(expectation: dict[str, Any]) -> str:
+    """Return an expectation's effect at a site that uses none of the settings it names."""
+    by_severity = "row" if expectation.get("severity", "critical") == "critical" else "warn"
+    return str(expectation["meta"].get("effect", by_severity))
 
 
 def _problem(expectation: Any) -> str | None:
@@ -65,8 +102,12 @@ def _problem(expectation: Any) -> str | None:
     for part in ("kwargs", "meta"):
         if not isinstance(expectation.get(part), dict):
             return f"needs {part}"
-    code = expectation["meta"].get("code")
-    return None if code in CODES else f"needs meta.code to be a finding code, not {code!r}"
+    meta = expectation["meta"]
+    if meta.get("code") not in CODES:
+        return f"needs meta.code to be a finding code, not {meta.get('code')!r}"
+    if effect_of(expectation) not in EFFECTS:
+        return f"needs meta.effect to be one of {', '.join(EFFECTS)}, not {meta['effect']!r}"
+    return None
 
 
 def _applies(expectation: dict[str, Any], mode: Mode, missing: set[str]) -> bool:

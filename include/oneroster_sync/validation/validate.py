@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.findings import SCHEMA, Finding, Findings, Severity
+from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.findings.model import completed
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.reading import OWN
 from oneroster_sync.package.verdicts import MARKED, claims_login, is_going, with_goes
 from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.spec.logins import normalize_login
+from oneroster_sync.validation.left_out import FOUND, without_values
 from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from oneroster_sync.spec import Version
@@ -32,6 +33,8 @@ _UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
 _NOT_STORED = {"academicSessions"}
 _TOLD = {"academicSessions": ("type",), "orgs": ("type",), "classes": ("schoolSourcedId",)}
 """File → what its records say of themselves that others are compared with."""
+_ENTITIES = ("users", "courses", "enrollments")
+"""The files whose rows become users, courses and course assignments."""
 _NO_TEACHERS = pa.array(["administrator", "aide", "proctor"])
 
 
@@ -62,6 +65,7 @@ def validate(
     known: Mapping[str, pa.Array],
     suites: Path,
     modified: pa.Table | None = None,
+    in_use: Collection[str] = (),
 ) -> Validated:
     """Judge the rows of a package by the suites.
 
@@ -73,6 +77,7 @@ def validate(
             `asks_what_is_known`.
         suites: The folder `expectations/`.
         modified: When the SIS last modified what came in deltas: file, sourced_id, modified_at.
+        in_use: The settings by which the site's columns decide, as suites name them.
 
     Raises:
         SuiteError: A suite is missing or can't be evaluated; nothing was decided.
@@ -98,7 +103,7 @@ def validate(
             if name == "enrollments" and modes[name] is Mode.BULK:
                 table = _with_those_that_hang(table, targets)
             missing = _empty_columns(table)
-            suite = load_suite(suites, version, name, modes[name], missing)
+            suite = load_suite(suites, version, name, modes[name], missing, in_use)
             flawed = pc.is_valid(table["flaw"])
             found = _flaws(name, table.filter(flawed), suite)
             sound = table.filter(pc.invert(flawed))
@@ -107,11 +112,12 @@ def validate(
                 twins = _twins(name, sound, table.filter(flawed), suite)
                 judged = _telling(pa.concat_tables([judged, twins]), sound)
                 found = pa.concat_tables([found, _of_used_teachers(judged, sound)])
-            validated.findings.add_table(found)
+            validated.findings.add_table(found.drop_columns(["effect"]))
             errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
             bad = pc.is_in(table["row"], errors["row"].combine_chunks())
             late = pc.is_in(table["row"], _left_out(found, suite))
-            validated.valid[name] = table.filter(pc.invert(pc.or_(bad, late)))
+            used = table.filter(pc.invert(pc.or_(bad, late)))
+            validated.valid[name] = without_values(used, found, suite, targets)
             validated.quarantined[name] = table.filter(bad)
             if name in targets:
                 targets[name].leave_out(_ids(table.filter(pc.and_not(late, bad))))
@@ -120,6 +126,41 @@ def validate(
         TARGETS.reset(token)
     validated.report, validated.results = judge.report, judge.results
     return validated
+
+
+def unusable_files(
+    validated: Validated, modes: Mapping[str, Mode], rows: Mapping[str, int]
+) -> Findings:
+    """Return an error for each file of which no row could be used, although it has rows.
+
+    A delta brings what changed, which may be one row. So its files are judged together: the other
+    rows of a delta that is refused would never come again. Where a file has no rows, what points to
+    it has errors for that reason alone, and `guard.empty_file` holds the plan.
+
+    Args:
+        validated: The verdict on the package.
+        modes: File → how it counts.
+        rows: File → how many rows it has, staff or not.
+    """
+    findings, spoilt = Findings(), list[str]()
+    if any(modes[name] is not Mode.ABSENT and not number for name, number in rows.items()):
+        return findings
+    brought = [name for name in _ENTITIES if name in validated.valid]
+    for name in brought:
+        usable, errors = validated.valid[name].num_rows, validated.quarantined[name].num_rows
+        if usable == 0 and errors:
+            spoilt.append(name)
+        elif usable == 0 and rows.get(name) and name == "users" and _is_whole(modes):
+            findings.add(Finding("table.no_staff", file="users.csv"))
+    is_delta = any(modes[name] is Mode.DELTA for name in brought)
+    if not is_delta or all(validated.valid[name].num_rows == 0 for name in brought):
+        findings.extend(Finding("table.nothing_usable", file=f"{name}.csv") for name in spoilt)
+    return findings
+
+
+def _is_whole(modes: Mapping[str, Mode]) -> bool:
+    """Tell whether a package says of everybody who is staff."""
+    return modes["users"] is Mode.BULK and modes.get("roles") is not Mode.DELTA
 
 
 def asks_what_is_known(modes: Mapping[str, Mode]) -> bool:
@@ -169,6 +210,8 @@ def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
     if name in targets:
         targets[name].quarantined = _ids(bad)
         targets[name].removed = _ids(going)
+        if name in _TOLD:  # a value that was left out says nothing of its record
+            targets[name].about = good.select(["sourcedId", *_TOLD[name]])
     if name == "roles" and "roles.userSourcedId" in targets:
         targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
 
@@ -262,7 +305,7 @@ def _flaws(name: str, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
 
     Such rows are blanked at the door. They are not judged, so a report says nothing of them.
     """
-    parts = [SCHEMA.empty_table()]
+    parts = [FOUND.empty_table()]
     for code in pc.unique(flawed["flaw"]).to_pylist():
         rows = flawed.filter(pc.equal(flawed["flaw"], code))
         column, target = _WITHHELD_FOR.get(code, (None, None)) if name == "users" else (None, None)
@@ -307,7 +350,7 @@ def _errors_of(
         "file": f"{name}.csv",
     }
     told |= {"column": column, "expected": expected, "target_file": target_file}
-    return completed(
+    found = completed(
         pa.table(
             {
                 **{key: all_of(text) for key, text in told.items()},
@@ -317,6 +360,7 @@ def _errors_of(
             }
         )
     )
+    return found.append_column("effect", pa.repeat("row", count))
 
 
 def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
@@ -353,7 +397,9 @@ def _of_used_teachers(found: pa.Table, table: pa.Table) -> pa.Table:
 
 
 _EXPLAINED_BY = {
+    "row.unlikely_date": "row.invalid_date",
     "semantic.date_order": "row.invalid_date",
+    "semantic.school_mismatch": "reference.missing_target_record",
     "semantic.login_taken": "reference.duplicate_sourced_id",
 }
 """Finding → the finding that says why, when a row has both."""

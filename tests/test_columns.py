@@ -1,0 +1,351 @@
+"""Every column, every wrong value: what the page of columns says is what happens.
+
+For each version, mode and file a package holds one row for each column, whose value there is
+blank, odd or dangling, and all else is right. Each row must come to what docs/reference/columns.md
+says: used, used without the value, or not used.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+import pytest
+
+from golden.school import manifest
+from oneroster_sync import settings
+from oneroster_sync.package import Extracted, Known, extract
+from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.reading import is_left_out
+from oneroster_sync.preferences import Guards, Limit, Preferences, Profile
+from oneroster_sync.spec import ROSTERING_FILES, Column, Version, rostering_file
+from oneroster_sync.spec.files import Type
+from oneroster_sync.validation import validate
+from oneroster_sync.validation.columns import answers, as_markdown
+from oneroster_sync.validation.suites import SuiteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pyarrow as pa
+
+SUITES = settings.PROJECT / "expectations"
+LONG = "x" * 256
+RIGHT: dict[str, dict[str, str]] = {
+    "academicSessions": {
+        "title": "Year",
+        "type": "schoolYear",
+        "startDate": "2026-08-01",
+        "endDate": "2027-06-01",
+        "schoolYear": "2027",
+    },
+    "orgs": {"name": "School", "type": "school"},
+    "courses": {
+        "schoolYearSourcedId": "base",
+        "title": "Art",
+        "orgSourcedId": "base",
+    },
+    "classes": {
+        "title": "Art 1",
+        "courseSourcedId": "base",
+        "classType": "scheduled",
+        "schoolSourcedId": "base",
+        "termSourcedIds": "base",
+    },
+    "users": {
+        "enabledUser": "true",
+        "orgSourcedIds": "base",
+        "role": "teacher",
+        "givenName": "Ann",
+        "familyName": "Lee",
+    },
+    "roles": {"roleType": "primary", "role": "teacher", "orgSourcedId": "base"},
+    "enrollments": {
+        "classSourcedId": "base",
+        "schoolSourcedId": "base",
+        "userSourcedId": "base",
+        "role": "teacher",
+    },
+}
+"""A row of each file in which nothing is wrong, by the names that the sync uses."""
+ODD = {
+    Type.ENUM: "oddword",
+    Type.BOOLEAN: "perhaps",
+    Type.DATE: "soon",
+    Type.YEAR: "27",
+    Type.TIME: "yesterday",
+    Type.TEXT: LONG,
+    Type.ID: LONG,
+}
+FILES = [
+    (version, name)
+    for version in Version
+    for name in ROSTERING_FILES
+    if rostering_file(name, version) is not None
+]
+
+
+def cells(name: str, key: str, *, delta: bool) -> dict[str, str]:
+    """Return a right row of a file whose sourcedId is `key`."""
+    own = {"sourcedId": key, **RIGHT[name]}
+    if name == "users":
+        own |= {"username": key, "email": f"{key}@example.org"}
+    if name == "roles":
+        own["userSourcedId"] = "base"
+    if delta:
+        own |= {"status": "active", "dateLastModified": "2026-09-01T00:00:00.000Z"}
+    return own
+
+
+def text_of(name: str, version: Version, rows: list[dict[str, str]]) -> str:
+    """Return a file's CSV text, with the headers of its version."""
+    file = rostering_file(name, version)
+    assert file is not None
+    lines = [",".join(column.name for column in file.columns)]
+    lines += [",".join(row.get(c.canonical, "") for c in file.columns) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def package(
+    folder: Path, version: Version, mode: Mode, more: dict[str, list[dict[str, str]]]
+) -> Path:
+    """Write a package of one right row a file, and more rows of some files."""
+    folder.mkdir()
+    names = [name for name in ROSTERING_FILES if rostering_file(name, version) is not None]
+    delta = mode is Mode.DELTA
+    for name in names:
+        rows = [cells(name, "base", delta=delta), *more.get(name, [])]
+        (folder / f"{name}.csv").write_text(text_of(name, version, rows), "utf-8")
+    if version is not Version.V1_0:
+        modes = dict.fromkeys(names, mode.value)
+        (folder / "manifest.csv").write_text(manifest(version.value, **modes), "utf-8")
+    return folder
+
+
+def wrong(column: Column, state: str) -> str:
+    """Return a value that is wrong in a way."""
+    if state == "odd" and column.canonical == "email":
+        return "nobody"
+    return {"blank": "", "odd": ODD[column.type], "dangling": "gone"}[state]
+
+
+CASES = [
+    (version, mode, state, in_use)
+    for version in Version
+    for mode in (Mode.BULK, Mode.DELTA)
+    for state in ("blank", "odd", "dangling")
+    for in_use in ((), ("guards.school",))
+    if (version, mode) != (Version.V1_0, Mode.DELTA)  # without a manifest every file is bulk
+    if (mode, state) != (Mode.DELTA, "odd") or not in_use  # no odd value decides by a setting
+]
+
+
+OF_DELTAS = {"status", "dateLastModified"}
+"""Columns that a bulk file has for deltas only; what stands there is blanked."""
+
+More = dict[str, list[dict[str, str]]]
+Wanted = dict[tuple[str, int], tuple[str, str]]
+
+
+def rows_of_each_column(
+    version: Version, mode: Mode, state: str, in_use: tuple[str, ...]
+) -> tuple[More, Wanted]:
+    """Return rows with one wrong value each, and what each row must come to, by file and row."""
+    more: More = {}
+    wanted: Wanted = {}
+    for name in ROSTERING_FILES:
+        if rostering_file(name, version) is None:
+            continue
+        for canonical, told in answers(SUITES, version, name, mode).items():
+            file = rostering_file(name, version)
+            assert file is not None
+            column = file.column(canonical)
+            assert column is not None
+            if state not in told or _is_anybody(name, version, mode, canonical, state):
+                continue
+            key = f"{name}-{canonical}"
+            row = cells(name, key, delta=mode is Mode.DELTA)
+            if name == "roles":
+                row["userSourcedId"] = "holder"  # whose row is not used, for a role that is not
+            row[canonical] = wrong(column, state)
+            rows = more.setdefault(name, [])
+            rows.append(row)
+            wanted[name, len(rows) + 2] = canonical, told[state].at(in_use)
+            if name == "users" and version is Version.V1_2:
+                role = cells("roles", f"of-{key}", delta=mode is Mode.DELTA)
+                named = row["sourcedId"] or "holder"
+                more.setdefault("roles", []).insert(0, role | {"userSourcedId": named})
+    if version is Version.V1_2:
+        moved = len(more["users"])
+        wanted = {
+            (name, at + (moved if name == "roles" else 0)): told
+            for (name, at), told in wanted.items()
+        }
+    return more, wanted
+
+
+def check_row(found: list[dict[str, Any]], used: pa.Table, canonical: str, effect: str) -> None:
+    """Check that a row came to what its wrong value has to come to.
+
+    Args:
+        found: What is said of the row.
+        used: The row as it is used, or no row.
+        canonical: The column with the wrong value.
+        effect: The effect that the page tells.
+    """
+    of_column = {one["severity"] for one in found if one["column"] == canonical}
+    place = f"{canonical}: {found}"
+    if effect == "row":
+        assert "error" in of_column, place
+        assert used.num_rows == 0, place
+        return
+    assert "error" not in {one["severity"] for one in found}, place
+    assert of_column == (set() if effect == "fine" else {"warning"}), place
+    assert used.num_rows == 1, place
+    if effect == "value":
+        assert used[canonical].to_pylist() == [None], place
+        assert is_left_out(used, canonical).to_pylist() == [True], place
+
+
+@pytest.mark.case("a91")
+@pytest.mark.parametrize(("version", "mode", "state", "in_use"), CASES)
+def test_wrong_value_comes_to_what_the_page_says(
+    tmp_path: Path, version: Version, mode: Mode, state: str, in_use: tuple[str, ...]
+) -> None:
+    """A row with one wrong value is used, used without it, or not used, as its column says."""
+    more, wanted = rows_of_each_column(version, mode, state, in_use)
+    more["users"].append(cells("users", "holder", delta=mode is Mode.DELTA))
+    extracted = extract(
+        package(tmp_path / "package", version, mode, more), Profile.TOLERANT, Known()
+    )
+    assert not extracted.refused, extracted.findings.table().to_pylist()
+
+    validated = validate(
+        extracted.tables,
+        extracted.modes,
+        version,
+        known={},
+        suites=SUITES,
+        in_use=in_use,
+    )
+
+    found = validated.findings.table().to_pylist()
+    for (name, row), (canonical, effect) in wanted.items():
+        of_row = [one for one in found if (one["file"], one["row"]) == (f"{name}.csv", row)]
+        used = validated.valid[name].filter(pc.equal(validated.valid[name]["row"], row))
+        check_row(of_row, used, canonical, effect)
+        if effect in {"fine", "warn"} and state != "blank" and canonical not in OF_DELTAS:
+            assert used[canonical].to_pylist() == [wrong_of(name, version, canonical, state)]
+    # What is right is used, whatever stands beside it.
+    for name, table in validated.valid.items():
+        assert "base" in table["sourcedId"].to_pylist(), name
+
+
+def _is_anybody(name: str, version: Version, mode: Mode, canonical: str, state: str) -> bool:
+    """Tell whether a row may be a student's: in a delta of 1.2 only its sourcedId tells."""
+    of_delta = (name, version, mode) == ("users", Version.V1_2, Mode.DELTA)
+    return of_delta and (canonical, state) == ("sourcedId", "blank")
+
+
+def wrong_of(name: str, version: Version, canonical: str, state: str) -> str:
+    """Return the wrong value of a column."""
+    file = rostering_file(name, version)
+    assert file is not None
+    column = file.column(canonical)
+    assert column is not None
+    return wrong(column, state)
+
+
+@pytest.mark.parametrize(("version", "name"), FILES)
+def test_missing_column_comes_to_what_the_page_says(
+    tmp_path: Path, version: Version, name: str
+) -> None:
+    """Without a column the package is rejected, or the rest is read with a warning."""
+    file = rostering_file(name, version)
+    assert file is not None
+    whole = package(tmp_path / "whole", version, Mode.BULK, {})
+    lines = (whole / f"{name}.csv").read_text("utf-8").splitlines()
+    told = answers(SUITES, version, name, Mode.BULK)
+    for column in file.read_columns:
+        folder = tmp_path / column.canonical
+        shutil.copytree(whole, folder)
+        at = [c.name for c in file.columns].index(column.name)
+        cut = [",".join(c for n, c in enumerate(line.split(",")) if n != at) for line in lines]
+        (folder / f"{name}.csv").write_text("\n".join(cut) + "\n", "utf-8")
+
+        extracted = extract(folder, Profile.TOLERANT, Known())
+
+        rejects = told[column.canonical]["missing"].effect == "file"
+        assert extracted.refused is rejects, column.name
+        assert _said(extracted, column) == ["error" if rejects else "warning"], column.name
+
+
+def _said(extracted: Extracted, column: Column) -> list[str]:
+    """Return the severities of what is said of a missing column."""
+    return [
+        one["severity"]
+        for one in extracted.findings.table().to_pylist()
+        if (one["code"], one["column"]) == ("schema.missing_header", column.name)
+    ]
+
+
+def test_of_a_list_what_dangles_is_left_out(tmp_path: Path) -> None:
+    """A school beside a district that is not exported is kept, and costs a warning."""
+    more = {"users": [cells("users", "ann", delta=False) | {"orgSourcedIds": '"gone, base"'}]}
+    extracted = extract(
+        package(tmp_path / "p", Version.V1_1, Mode.BULK, more), Profile.TOLERANT, Known()
+    )
+
+    validated = validate(extracted.tables, extracted.modes, Version.V1_1, known={}, suites=SUITES)
+
+    assert validated.valid["users"]["orgSourcedIds"].to_pylist() == ["base", "base"]
+    assert [
+        (one["code"], one["severity"], one["target"])
+        for one in validated.findings.table().to_pylist()
+    ] == [("reference.missing_target_record", "warning", "gone")]
+
+
+def test_threshold_of_a_site_s_own_makes_schools_decide() -> None:
+    """Which settings make values decide is a matter of the site's preferences."""
+    usual = Preferences(site="s")
+    own = Preferences(site="s", guards=Guards(school=Limit(percent=20)))
+
+    assert own.in_use() - usual.in_use() == {"guards.school"}
+
+
+def test_page_of_columns_is_up_to_date() -> None:
+    """docs/reference/columns.md is what `python -m oneroster_sync.validation` prints."""
+    page = settings.PROJECT / "docs" / "reference" / "columns.md"
+
+    assert page.read_text("utf-8") == as_markdown(SUITES)
+
+
+def _without(column: str, code: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda one: (one["kwargs"].get("column"), one["meta"]["code"]) != (column, code)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "code"),
+    [
+        ("orgs", "name", "row.missing_required_value"),
+        ("orgs", "type", "row.invalid_enum"),
+        ("enrollments", "endDate", "row.invalid_date"),
+        ("courses", "schoolYearSourcedId", "reference.missing_target_record"),
+    ],
+)
+def test_column_without_an_answer_is_named(
+    tmp_path: Path, name: str, column: str, code: str
+) -> None:
+    """A suite that leaves a state of a column open is found out, with the column's name."""
+    suites = tmp_path / "expectations"
+    shutil.copytree(SUITES, suites)
+    path = suites / "1.1" / f"{name}.json"
+    suite = json.loads(path.read_text("utf-8"))
+    suite["expectations"] = list(filter(_without(column, code), suite["expectations"]))
+    path.write_text(json.dumps(suite), "utf-8")
+
+    with pytest.raises(SuiteError, match=f"{name}.csv, {column}"):
+        answers(suites, Version.V1_1, name, Mode.BULK)

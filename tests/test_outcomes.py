@@ -1,0 +1,156 @@
+"""How a run ends tells the truth: in step only where every row could be used.
+
+An empty plan with errors is no proof that the roster is right, and a file of which nothing could be
+used says nothing about anybody.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL, added, as_delta, changed, person, without
+from oneroster_sync.cli import REJECTED
+from oneroster_sync.sentences import in_one_sentence
+from oneroster_sync.stages import find
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+NOW = "2026-09-01T00:00:00.000Z"
+DANGLING = added(SCHOOL, "enrollments.csv", "e9,,,gone,s,ann,teacher,,,")
+"""The school, with an enrollment in a class that is not there."""
+
+
+@pytest.fixture
+def school(site: Site) -> Site:
+    """A site that holds the small school."""
+    assert site.sync(SCHOOL)["outcome"] == "succeeded"
+    return site
+
+
+@pytest.mark.case("a90")
+def test_nothing_to_change_with_errors_is_no_step(school: Site) -> None:
+    """An empty plan beside rows that could not be used ends with errors, and says how many."""
+    code, run = school.command("sync", school.package(DANGLING))
+
+    assert (code, run["outcome"]) == (0, "succeeded_with_errors")
+    assert in_one_sentence(find(run["run_id"])) == (
+        "Nothing to change. 1 row could not be used; what they name was left as it is."
+    )
+
+
+def test_same_package_again_ends_as_before(school: Site) -> None:
+    """The short cut for a package that was judged takes its errors over with its verdict."""
+    first, again = school.sync(DANGLING), school.sync(DANGLING)
+
+    assert [run["outcome"] for run in (first, again)] == ["succeeded_with_errors"] * 2
+    assert find(again["run_id"]).same_as == first["run_id"]
+    assert again["findings"] == first["findings"]
+
+
+@pytest.mark.case("a90")
+@pytest.mark.parametrize(
+    ("file", "rows"),
+    [
+        ("orgs.csv", ("x,,,One,school,,", "x,,,Two,school,,")),
+        ("classes.csv", ("k,,,Class,,gone,,scheduled,,s,t,,,",)),
+        (
+            "academicSessions.csv",
+            (
+                "x,,,One,term,2026-08-01,2026-12-01,,2027",
+                "x,,,Two,term,2026-08-01,2026-12-01,,2027",
+            ),
+        ),
+    ],
+)
+def test_faults_of_other_files_are_told(school: Site, file: str, rows: tuple[str, ...]) -> None:
+    """Rows of orgs, classes or sessions that could not be used keep a run from being in step."""
+    code, run = school.command("sync", school.package(added(SCHOOL, file, *rows)))
+
+    assert (code, run["outcome"]) == (0, "succeeded_with_errors")
+    assert run["counts"]["users"]["errors"] == 0
+    assert "could not be used" in in_one_sentence(find(run["run_id"]))
+
+
+@pytest.mark.case("a89")
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("users.csv", "@example.org", ""),
+        ("courses.csv", "s,", "s,"),
+        ("enrollments.csv", ",teacher,", ",tutor,"),
+    ],
+)
+def test_file_of_which_nothing_can_be_used_is_rejected(
+    school: Site, file: str, old: str, new: str
+) -> None:
+    """Where no row of a bulk file can be used nothing is changed, and the cause comes first."""
+    text = SCHOOL[file].replace(old, new)
+    if file == "courses.csv":
+        text = text.replace("Mathematics", "").replace("Art,A1", ",A1")
+    if file == "enrollments.csv":
+        text = text.replace(",aide,", ",helper,")
+    before = (school.users(), school.courses(), school.assignments())
+
+    code, run = school.command("sync", school.package({**SCHOOL, file: text}))
+
+    assert (code, run["outcome"]) == (REJECTED, "rejected")
+    assert f"({file}, row 2" in run["reasons"][0]
+    assert "none of them could be used" in run["reasons"][-1]
+    assert (school.users(), school.courses(), school.assignments()) == before
+
+
+def test_first_sync_of_which_nothing_can_be_used_is_rejected(site: Site) -> None:
+    """A site that holds nothing is not in step with a package whose users are all wrong."""
+    texts = {**SCHOOL, "users.csv": SCHOOL["users.csv"].replace("@example.org", "")}
+
+    code, run = site.command("sync", site.package(texts))
+
+    assert (code, run["outcome"], site.courses()) == (REJECTED, "rejected", {})
+
+
+def test_scope_decides_which_files_count(site: Site) -> None:
+    """Where only users are synced, courses of which none can be used reject nothing."""
+    texts = {**SCHOOL, "courses.csv": SCHOOL["courses.csv"].replace("Mathematics", "")}
+    texts = changed(texts, "courses.csv", "Art,A1", ",A1")
+
+    assert site.sync(texts, "--scope", "users")["outcome"] == "succeeded"
+
+
+@pytest.mark.case("a89")
+def test_file_of_students_only_is_rejected(site: Site) -> None:
+    """A bulk users.csv without any staff is no roster of staff."""
+    header, *_, stu, pat = SCHOOL["users.csv"].splitlines()
+    texts = {**without(SCHOOL, "enrollments.csv"), "users.csv": f"{header}\n{stu}\n{pat}\n"}
+    texts = changed(texts, "manifest.csv", "file.enrollments,bulk", "file.enrollments,absent")
+
+    run = site.sync(texts)
+
+    assert run["outcome"] == "rejected"
+    assert ("table.no_staff", "users.csv", None) in site.findings(run)
+
+
+def test_one_broken_row_of_a_delta_spoils_no_other_file(school: Site) -> None:
+    """What a delta brings besides is used: it would never come again."""
+    texts = as_delta(
+        SCHOOL,
+        users=[person("bob", status="active", email="none")],
+        enrollments=[f"bob-m1,active,{NOW},m1,s,bob,teacher,,,"],
+    )
+    texts["enrollments.csv"] += f"cat-m1,active,{NOW},m1,s,cat,teacher,,,\n"
+
+    run = school.sync(texts)
+
+    assert run["outcome"] == "succeeded_with_errors"
+    assert school.assignments()["cat", "maths"] == "active"
+
+
+def test_delta_of_which_nothing_can_be_used_is_rejected(school: Site) -> None:
+    """A delta whose only row is wrong is not said to be in step."""
+    texts = as_delta(SCHOOL, users=[person("bob", status="active", email="none")])
+
+    code, run = school.command("sync", school.package(texts))
+
+    assert (code, run["outcome"]) == (REJECTED, "rejected")
