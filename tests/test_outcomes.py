@@ -154,3 +154,35 @@ def test_delta_of_which_nothing_can_be_used_is_rejected(school: Site) -> None:
     code, run = school.command("sync", school.package(texts))
 
     assert (code, run["outcome"]) == (REJECTED, "rejected")
+
+
+@pytest.mark.case("a91")
+def test_what_is_left_out_stays_as_it_is_stored(school: Site) -> None:
+    """A value that decides nothing and can't be read changes nothing of what is stored."""
+    texts = changed(SCHOOL, "users.csv", "bob,,,true,s,teacher,bob", "bob,,,,gone,teacher,")
+    texts = changed(texts, "courses.csv", "art,,,y,Art,A1,09,s", "art,,,none,Art,A1,09,none")
+    texts = changed(
+        texts, "classes.csv", "m1,,,Maths 1,09,maths,M1-1,scheduled,,s,t", "m1,,,,,maths,,,,,"
+    )
+    kept = [
+        "select username, org_sourced_ids, status from users where site = :site order by id",
+        "select school_year_sourced_id, org_sourced_id from courses where site = :site order by id",
+        "select ends_on from classes where site = :site order by sourced_id",
+    ]
+    before = [school.rows(query) for query in kept]
+
+    run = school.sync(texts)
+
+    assert (run["outcome"], run["findings"]["errors"]) == ("no_changes", 0)
+    assert [school.rows(query) for query in kept] == before
+
+
+def test_blank_enabled_user_keeps_the_stored_status(school: Site) -> None:
+    """Who is disabled stays disabled while the cell is blank; a new account is enabled."""
+    school.sync(changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,false"))
+    blank = changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,")
+
+    run = school.sync(added(blank, "users.csv", person("new", enabled="")))
+
+    assert run["outcome"] == "succeeded"
+    assert (school.users()["bob"], school.users()["new"]) == ("inactive", "active")

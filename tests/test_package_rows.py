@@ -196,7 +196,10 @@ LEFT_OUT = {
     "enrollments.csv": {"schoolSourcedId", "primary", "beginDate", "endDate"},
 }  # fmt: skip
 """Columns that decide nothing: a wrong value is left out with a warning, and its row is used."""
-LEFT_OUT_CODES = {("users.csv", "enabledUser", "row.missing_required_value")}
+LEFT_OUT_CODES = {
+    ("users.csv", "enabledUser", "row.missing_required_value"),
+    ("users.csv", "status", "semantic.tobedeleted_in_bulk"),
+}
 
 
 def _named(faults: list[tuple[str, str, str, str]]) -> list[str]:

@@ -43,12 +43,12 @@ def test_sound_and_broken_row_of_one_id_are_both_errors(*, first: bool) -> None:
 
 def test_two_primary_teachers_counts_no_row_with_an_error() -> None:
     """A row that is not used is no second primary teacher."""
-    texts = added(SCHOOL, "enrollments.csv", "dan-m1,,,m1,s,dan,teacher,true,2026-02-30,")
+    texts = added(SCHOOL, "enrollments.csv", "dan-m1,gone,,m1,s,dan,teacher,true,,")
 
     done = MemorySite().sync(texts)
 
     assert [said for said in done.said if said[1] == "enrollments.csv"] == [
-        ("row.invalid_date", "enrollments.csv", "dan-m1")
+        ("row.invalid_enum", "enrollments.csv", "dan-m1")
     ]
 
 
@@ -57,7 +57,7 @@ def test_two_primary_teachers_are_told_of_beside_a_third_with_an_error() -> None
     texts = added(
         SCHOOL,
         "enrollments.csv",
-        "dan-m1,,,m1,s,dan,teacher,true,2026-02-30,",
+        "dan-m1,gone,,m1,s,dan,teacher,true,,",
         "bob-m1,,,m1,s,bob,teacher,true,,",
     )
 

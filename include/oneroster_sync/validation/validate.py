@@ -46,6 +46,7 @@ class Validated:
         valid: File → rows without errors.
         quarantined: File → rows with errors, for what they protect.
         findings: Errors and warnings about rows.
+        superseded: How many rows are neither used nor wrong, as a newer change is known.
         report: For each file, what became of each expectation, in numbers.
         results: For each file, its suite and Great Expectations' result, as JSON.
     """
@@ -53,6 +54,7 @@ class Validated:
     valid: dict[str, pa.Table] = field(default_factory=dict)
     quarantined: dict[str, pa.Table] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
+    superseded: int = 0
     report: list[dict[str, Any]] = field(default_factory=list)
     results: list[dict[str, Any]] = field(default_factory=list)
 
@@ -116,6 +118,7 @@ def validate(
             errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
             bad = pc.is_in(table["row"], errors["row"].combine_chunks())
             late = pc.is_in(table["row"], _left_out(found, suite))
+            validated.superseded += pc.sum(pc.and_not(late, bad)).as_py() or 0
             used = table.filter(pc.invert(pc.or_(bad, late)))
             validated.valid[name] = without_values(used, found, suite, targets)
             validated.quarantined[name] = table.filter(bad)
@@ -153,7 +156,8 @@ def unusable_files(
         elif usable == 0 and rows.get(name) and name == "users" and _is_whole(modes):
             findings.add(Finding("table.no_staff", file="users.csv"))
     is_delta = any(modes[name] is Mode.DELTA for name in brought)
-    if not is_delta or all(validated.valid[name].num_rows == 0 for name in brought):
+    is_known = any(validated.valid[name].num_rows for name in brought) or validated.superseded
+    if not (is_delta and is_known):
         findings.extend(Finding("table.nothing_usable", file=f"{name}.csv") for name in spoilt)
     return findings
 
