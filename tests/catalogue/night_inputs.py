@@ -90,7 +90,11 @@ INPUTS = (
             _ALONE, "users.csv", "bob,,Bob,Ray,,,bob@example.org", "may,,May,Poe,,,may@example.org"
         ),
         Verdict(
-            "succeeded", became={"users": {"bob": "active · May Poe · may@example.org · teacher"}}
+            "succeeded_with_errors",
+            (
+                "! semantic.identity_reuse users.csv 3 sourcedId bob | the person who has this sourcedId; another person needs another one",
+            ),
+            errors={"users": 1},
         ),
         before=(_ALONE,),
     ),
