@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from conftest import ADMIN, Site
 from oneroster_sync import settings
-from oneroster_sync.store import database
-from roster_of import NEXT_DAY, SCHOOL, as_delta, changed
+from oneroster_sync.store import database, pending, positions
+from roster_of import NEXT_DAY, SCHOOL, as_delta, changed, now, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,9 +72,20 @@ def make_neighbour(name: str, folder: Path) -> Neighbour:
         *("succeeded", "succeeded_with_errors", "succeeded", "rejected"),
         *("succeeded", "succeeded", "held"),
     ]
+    _fill_what_is_pending(name, runs["delta"]["run_id"])
     query = "select id from users where site = :site and sourced_id = 'ann'"
     ((user,),) = site.rows(query)
     return Neighbour(site, {**{k: run["run_id"] for k, run in runs.items()}, "user": str(user)})
+
+
+def _fill_what_is_pending(site: str, run_id: str) -> None:
+    """Have a delta be pending, a file out of step, and a source read to somewhere."""
+    rows, _ = rows_of("orgs.csv", "sourcedId,name,type\no1,North,school\n")
+    delta = pending.Delta(0, run_id, 0, "OneRoster.zip", "orgs", "1.1", now())
+    with database.engine().begin() as connection:
+        pending.register(connection, site, run_id, [(delta, rows)])
+        pending.mark_out_of_step(connection, site, ["orgs"], cause="a test", now=now())
+        positions.take(connection, site, run_id, "/srv *.zip", {"name": "OneRoster.zip"})
 
 
 def picture_of(site: str) -> dict[str, Any]:

@@ -14,37 +14,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync import settings
-from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.package.extract import Extracted
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.staff import Known
-from oneroster_sync.plan import Hold
-from oneroster_sync.plan.assignments import TERMS_ENDED
-from oneroster_sync.plan.folding import Part, fold, part_of
+from oneroster_sync.plan.folding import Part, fold
 from oneroster_sync.plan.links import staying
-from oneroster_sync.plan.withheld import REMOVALS
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import ROSTERING_FILES, Version
 from oneroster_sync.store import pending as store
 from oneroster_sync.store.pending import Delta, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
-    from oneroster_sync.plan import Plan, Roster
+    from oneroster_sync.plan import Roster
     from oneroster_sync.settings import Keeping
     from oneroster_sync.store.runs import Run
 
 log = logging.getLogger("oneroster")
 
-_FROM = {
-    "users": ("users", "roles"),
-    "courses": ("courses",),
-    "assignments": ("enrollments", "classes", "courses"),
-}
-"""What a plan removes, and the files whose rows may ask for it."""
 ASK_FOR_BULK = "ask the SIS for a bulk file"
 
 
@@ -258,68 +248,6 @@ def _numbers(
     keys = [*others, *arrived][::-1]
     numbers = {key: number for number, key in enumerate(keys)}
     return numbers, {number: (others | arrived)[key] for key, number in numbers.items()}
-
-
-def parts_of(
-    valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table], modes: Mapping[str, Mode]
-) -> dict[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]]:
-    """Return what each delta contributes to a folded plan: number → rows used, rows with errors.
-
-    Nothing when the plan is made from one package alone.
-    """
-    found: dict[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]] = {}
-    packages = set()
-    for side, tables in enumerate((valid, quarantined)):
-        for file, table in tables.items():
-            numbers = part_of(table["row"])
-            for number in pc.unique(numbers).to_pylist():
-                packages.add(number)
-                if modes[file] is Mode.DELTA:
-                    rows = table.filter(pc.equal(numbers, number))
-                    found.setdefault(number, ({}, {}))[side][file] = rows
-    return found if len(packages) > 1 else {}
-
-
-def hold_out_of_step(
-    plan: Plan, modes: Mapping[str, Mode], lost: Collection[str], roster: Roster
-) -> list[Hold]:
-    """Return the reasons to hold what deltas remove while deltas of their files are lost."""
-    holds = []
-    for kind, files in _FROM.items():
-        by_delta = [file for file in files if file in lost and modes.get(file) is Mode.DELTA]
-        table = getattr(plan, kind)
-        going = table.filter(pc.is_in(table["action"], REMOVALS))
-        found = int(pc.sum(pc.not_equal(going["reason"], TERMS_ENDED)).as_py() or 0)
-        if by_delta and found:
-            limit = f"none by delta until a bulk {by_delta[0]}.csv is applied: {ASK_FOR_BULK}"
-            holds.append(Hold("guard.out_of_step", kind, found, roster.managed_active(kind), limit))
-    return holds
-
-
-def find_what_is_lacking(connection: Connection, site: str, modes: Mapping[str, Mode]) -> Findings:
-    """Return findings about deltas that the roster lacks; what comes in bulk now is mended."""
-    findings = Findings()
-    lacking = {
-        "package.out_of_step": [one.file for one in store.out_of_step(connection, site)],
-        "package.changes_discarded": [
-            one.file for one in store.of_site(connection, site, State.DISCARDED)
-        ],
-    }
-    for code, files in lacking.items():
-        for file in sorted(set(files)):
-            if modes.get(file) is not Mode.BULK:
-                findings.add(
-                    Finding(code, Severity.WARNING, f"{file}.csv", expected=f"a bulk {file}.csv")
-                )
-    return findings
-
-
-def named(number: int, arrivals: Mapping[str, str]) -> str:
-    """Return how sentences name a package of a folded plan."""
-    arrived = arrivals.get(str(number))
-    if arrived is None:
-        return "an earlier package"
-    return f"the package that arrived at {arrived[:16].replace('T', ' ')} UTC"
 
 
 def _part(

@@ -20,28 +20,25 @@ from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.staff import find_unclear
-from oneroster_sync.plan import Counts, Plan, build_plan, check_plan
+from oneroster_sync.plan import Counts, Plan, build_plan
 from oneroster_sync.plan.adoption import match_accounts
 from oneroster_sync.plan.folding import row_in_file, rows_in_files
 from oneroster_sync.plan.links import before_images, staying
 from oneroster_sync.plan.mapped import plan_of_mapping
 from oneroster_sync.plan.protection import protected_records
-from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.plan.withheld import additions_only, still_wanted, without_removals
 from oneroster_sync.preferences import Profile
 from oneroster_sync.run_contents import read_counts, read_errors, read_extracted
 from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.store import database, runs
 from oneroster_sync.store.runs import Outcome
 from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from oneroster_sync.findings import Findings
     from oneroster_sync.plan import Hold, Roster
-    from oneroster_sync.plan.recent import Recent
     from oneroster_sync.store.runs import Run
 
 log = logging.getLogger("oneroster")
@@ -116,45 +113,8 @@ def let_the_rest_go_on(
     return planned
 
 
-def judge_part(
-    run: Run,
-    valid: dict[str, pa.Table],
-    quarantined: dict[str, pa.Table],
-    roster: Roster,
-    recent: Callable[[Plan], Recent],
-) -> tuple[Hold, ...]:
-    """Return the reasons to hold the plan of one delta alone.
-
-    Args:
-        run: The run that the delta is part of.
-        valid: File → the delta's rows that are used.
-        quarantined: File → its rows with errors.
-        roster: What the site holds.
-        recent: Returns what the last days brought, for a plan.
-    """
-    none = {name: table.slice(0, 0) for name, table in (valid | quarantined).items()}
-    good, bad = none | valid, none | quarantined
-    modes = {name: Mode.DELTA if name in none else Mode.ABSENT for name in ROSTERING_FILES}
-    today = run.started_at.date()
-    plan, unused, _ = build_plan(good, bad, modes, roster, run.preferences, today=today)
-    if _only_adds(run):
-        plan, _ = additions_only(plan)
-    return check_plan(
-        plan,
-        roster,
-        run.preferences.guards,
-        modes=modes,
-        valid=good,
-        quarantined=bad,
-        rows={},
-        today=today,
-        schools=count_by_school(plan, roster),
-        recent=recent(plan),
-        errors={name: table.num_rows for name, table in unused.items()},
-    )
-
-
-def _only_adds(run: Run) -> bool:
+def only_adds(run: Run) -> bool:
+    """Tell whether a run may only add, on the days of a rollover."""
     until = run.preferences.create_only_until
     return until is not None and run.started_at.date() <= until
 
@@ -181,7 +141,7 @@ def _package(run: Run, roster: Roster) -> Planned:
     _keep_protected(run, valid, quarantined, plan, roster)
     bad = {name: table.num_rows for name, table in quarantined.items()}
     until = run.preferences.create_only_until
-    if until is None or not _only_adds(run):
+    if until is None or not only_adds(run):
         return Planned(
             plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), bad=bad
         )

@@ -41,6 +41,20 @@ def read_extracted(run: Run) -> Extracted:
     )
 
 
+_ROSTERED = frozenset({"users", "courses", "classes", "enrollments"})
+"""The files that a plan's changes come from."""
+
+
+def files_of(run: Run, *, bulk_only: bool = False) -> frozenset[str]:
+    """Return the files of users, courses and assignments that a run's plan was made from."""
+    modes: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError):
+        folder = RunFolder.of(run.site, run.removals_of or run.run_id)
+        modes = folder.read_json("extracted")["modes"]
+    wanted = {Mode.BULK} if bulk_only else {Mode.BULK, Mode.DELTA}
+    return _ROSTERED.intersection(name for name, mode in modes.items() if mode in wanted)
+
+
 def read_plan(run: Run) -> Plan:
     """Return the run's frozen plan, hashed again: a file may have changed since it was written.
 

@@ -9,37 +9,33 @@ once it is approved, only apply goes on.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 import functools
 import logging
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from oneroster_sync import apply as applying
-from oneroster_sync import pending, settings, story, unchanged, uploads
+from oneroster_sync import delta_guards, pending, settings, story, unchanged, uploads
 from oneroster_sync.extracting import read_package
 from oneroster_sync.findings import Findings
 from oneroster_sync.package.kinds import MAPPINGS
-from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.plan import check_plan
-from oneroster_sync.plan.folding import STRIDE, rows_in_files
+from oneroster_sync.plan.folding import rows_in_files
 from oneroster_sync.plan.guards import REMOVAL_CODES, coming_back
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import (
-    judge_part,
     let_the_rest_go_on,
     make_plan,
     note_plan,
     rejection,
-    with_rows_of_file,
 )
 from oneroster_sync.protections import list_stale
 from oneroster_sync.run_contents import (
     all_findings,
+    files_of,
     read_accounts,
     read_counts,
     read_errors,
@@ -60,7 +56,7 @@ if TYPE_CHECKING:
     from oneroster_sync.incoming import Connections
     from oneroster_sync.package.extract import Extracted
     from oneroster_sync.package.kinds import Kind
-    from oneroster_sync.plan import Hold, Plan, Roster
+    from oneroster_sync.plan import Plan, Roster
     from oneroster_sync.plan.recent import Recent
     from oneroster_sync.store.runs import Run
 
@@ -69,8 +65,6 @@ P = ParamSpec("P")
 log = logging.getLogger("oneroster")
 
 _TRIES = 3
-_ROSTERED = frozenset({"users", "courses", "classes", "enrollments"})
-"""The files that a plan's changes come from."""
 _SCHOOLS = 100
 """Of how many schools it is kept what the plan comes to there."""
 
@@ -174,7 +168,7 @@ def validate(run: Run) -> Run:
         folder.remove("report")
         folder.write_json("results", validated.results)
         folder.write_json("report", validated.report)
-    own, older = _by_package(validated.findings.table())
+    own, older = delta_guards.by_package(validated.findings.table())
     strict = run.preferences.profile == "strict" and own.has_violations()
     if strict:
         own.make_violations_errors()
@@ -189,17 +183,6 @@ def validate(run: Run) -> Run:
     is_rejected = strict or unusable.has_errors()
     end = rejection(own, by_cause=unusable.has_errors()) if is_rejected else {}
     return _note(run, stage="validate", **made_from, **end)
-
-
-def _by_package(found: pa.Table) -> tuple[Findings, pa.Table]:
-    """Return what is said of the run's newest package, and of the rows of older ones.
-
-    Strict rejects a package for what it holds itself.
-    """
-    is_older = pc.fill_null(pc.greater_equal(found["row"], STRIDE), False)
-    own = Findings()
-    own.add_table(found.filter(pc.invert(is_older)))
-    return own, with_rows_of_file(found.filter(is_older))
 
 
 @_unless_ended
@@ -256,7 +239,9 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         errors=read_errors(run),
     )
     if run.of_package:
-        holds += _holds_of_deltas(run, plan, roster, holds, now)
+        holds += delta_guards.holds_of_deltas(
+            run, plan, roster, holds, lambda plan: _recent(run, plan, now)
+        )
     for hold in holds:
         log.warning("Held: %s", hold.in_words())
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
@@ -269,7 +254,7 @@ def review(run: Run, *, now: dt.datetime) -> Run:
     findings.extend(hold.as_finding() for hold in holds)
     if run.of_package:
         with database.engine().connect() as connection:
-            lacking = pending.find_what_is_lacking(connection, run.site, extracted.modes)
+            lacking = delta_guards.find_what_is_lacking(connection, run.site, extracted.modes)
         story.tell_findings(lacking.table())
         findings.add_table(lacking.table())
     folder.add_table("findings", "4-review", findings.table())
@@ -287,32 +272,6 @@ def review(run: Run, *, now: dt.datetime) -> Run:
     )
 
 
-def _holds_of_deltas(
-    run: Run, plan: Plan, roster: Roster, holds: tuple[Hold, ...], now: dt.datetime
-) -> tuple[Hold, ...]:
-    """Return the reasons to hold a plan that lie in one of its deltas alone.
-
-    Each delta is judged by itself, so that a held one is not cleared by what it is folded with.
-    """
-    folder = RunFolder.of(run.site, run.run_id)
-    extracted, arrivals = read_extracted(run), folder.read_json("extracted").get("arrivals", {})
-    with database.engine().connect() as connection:
-        lost = {one.file for one in kept.out_of_step(connection, run.site)}
-    found = pending.hold_out_of_step(plan, extracted.modes, lost, roster)
-    if plan.is_empty():
-        return tuple(found)
-    known = {(hold.code, hold.kind, hold.school) for hold in holds}
-    parts = pending.parts_of(
-        folder.read_tables("valid"), folder.read_tables("quarantined"), extracted.modes
-    )
-    for number, (good, bad) in sorted(parts.items()):
-        for hold in judge_part(run, good, bad, roster, lambda plan: _recent(run, plan, now)):
-            if (hold.code, hold.kind, hold.school) not in known:
-                limit = f"{hold.limit}, in {pending.named(number, arrivals)} by itself"
-                found.append(dataclasses.replace(hold, limit=limit))
-    return tuple(found)
-
-
 def supersede_older(run: Run, *, now: dt.datetime) -> None:
     """End the plans that wait for a decision and that this run's plan takes the place of.
 
@@ -323,27 +282,17 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
     waits = run.outcome is None or (run.outcome is Outcome.HELD and run.decision is None)
     if run.plan_hash is None or not waits or not run.of_package:
         return
-    brought = _files_of(run, bulk_only=True)
+    brought = files_of(run, bulk_only=True)
     with database.engine().begin() as connection:
         for older in held.held_runs(connection, run.site):
             is_part = older.undoes or older.kind in MAPPINGS
             if older.decision or is_part or older.started_at >= run.started_at:
                 continue
             is_folded = not set(older.deltas or ()).isdisjoint(run.deltas or ())
-            if is_folded or _files_of(older) <= brought:
+            if is_folded or files_of(older) <= brought:
                 reason = f"{run.named()} made a newer plan"
                 held.supersede(connection, older, reason, now=now)
                 log.info("The plan of %s is superseded by this one.", older.named())
-
-
-def _files_of(run: Run, *, bulk_only: bool = False) -> frozenset[str]:
-    """Return the files of users, courses and assignments that a run's plan was made from."""
-    modes: dict[str, str] = {}
-    with contextlib.suppress(FileNotFoundError):
-        folder = RunFolder.of(run.site, run.removals_of or run.run_id)
-        modes = folder.read_json("extracted")["modes"]
-    wanted = {Mode.BULK} if bulk_only else {Mode.BULK, Mode.DELTA}
-    return _ROSTERED.intersection(name for name, mode in modes.items() if mode in wanted)
 
 
 def apply(run: Run, *, now: dt.datetime) -> Run:
