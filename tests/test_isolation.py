@@ -42,13 +42,13 @@ LINKS = {"links.csv": "email,sourcedId\nbob@x.org,bob\n"}
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Neighbour:
+def ours(tmp_path_factory: pytest.TempPathFactory, postgresql: None) -> Neighbour:
     """The site at which things are done."""
     return make_neighbour("isolated-a", tmp_path_factory.mktemp("ours") / "a")
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> Neighbour:
+def theirs(tmp_path_factory: pytest.TempPathFactory, postgresql: None) -> Neighbour:
     """The site at which nothing may be seen of it."""
     return make_neighbour("isolated-b", tmp_path_factory.mktemp("theirs") / "b")
 
