@@ -14,6 +14,7 @@ from oneroster_sync.pending import ASK_FOR_BULK
 from oneroster_sync.plan import Hold, build_plan, check_plan
 from oneroster_sync.plan.assignments import TERMS_ENDED
 from oneroster_sync.plan.folding import STRIDE, part_of
+from oneroster_sync.plan.guards import coming_back
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.plan.withheld import REMOVALS, additions_only
 from oneroster_sync.planning import only_adds, with_rows_of_file
@@ -23,9 +24,11 @@ from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.store import database
 from oneroster_sync.store import pending as store
 from oneroster_sync.store.pending import State
+from oneroster_sync.store.recent_changes import read_recent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    import datetime as dt
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -57,7 +60,7 @@ def holds_of_deltas(
     plan: Plan,
     roster: Roster,
     holds: tuple[Hold, ...],
-    recent: Callable[[Plan], Recent],
+    now: dt.datetime,
 ) -> tuple[Hold, ...]:
     """Return the reasons to hold a plan that lie in one of its deltas alone.
 
@@ -68,7 +71,7 @@ def holds_of_deltas(
         plan: Its plan.
         roster: What the site holds.
         holds: The reasons to hold the plan as a whole.
-        recent: Returns what the last days brought, for a plan.
+        now: When it is judged.
     """
     folder = RunFolder.of(run.site, run.run_id)
     extracted, arrivals = read_extracted(run), folder.read_json("extracted").get("arrivals", {})
@@ -82,7 +85,7 @@ def holds_of_deltas(
         folder.read_tables("valid"), folder.read_tables("quarantined"), extracted.modes
     )
     for number, (good, bad) in sorted(parts.items()):
-        for hold in _judge_part(run, good, bad, roster, recent):
+        for hold in _judge_part(run, good, bad, roster, now):
             if (hold.code, hold.kind, hold.school) not in known:
                 limit = f"{hold.limit}, in {_named(number, arrivals)} by itself"
                 found.append(dataclasses.replace(hold, limit=limit))
@@ -143,12 +146,18 @@ def find_what_is_lacking(connection: Connection, site: str, modes: Mapping[str, 
     return findings
 
 
+def find_recent(run: Run, plan: Plan, now: dt.datetime) -> Recent:
+    """Return what the last days brought of what a plan would do again."""
+    with database.engine().connect() as connection:
+        return read_recent(connection, run.site, now=now, coming_back=coming_back(plan))
+
+
 def _judge_part(
     run: Run,
     valid: dict[str, pa.Table],
     quarantined: dict[str, pa.Table],
     roster: Roster,
-    recent: Callable[[Plan], Recent],
+    now: dt.datetime,
 ) -> tuple[Hold, ...]:
     """Return the reasons to hold the plan of one delta alone.
 
@@ -157,7 +166,7 @@ def _judge_part(
         valid: File → the delta's rows that are used.
         quarantined: File → its rows with errors.
         roster: What the site holds.
-        recent: Returns what the last days brought, for a plan.
+        now: When it is judged.
     """
     none = {name: table.slice(0, 0) for name, table in (valid | quarantined).items()}
     good, bad = none | valid, none | quarantined
@@ -176,7 +185,7 @@ def _judge_part(
         rows={},
         today=today,
         schools=count_by_school(plan, roster),
-        recent=recent(plan),
+        recent=find_recent(run, plan, now),
         errors={name: table.num_rows for name, table in unused.items()},
     )
 

@@ -24,7 +24,7 @@ from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.plan import check_plan
 from oneroster_sync.plan.folding import rows_in_files
-from oneroster_sync.plan.guards import REMOVAL_CODES, coming_back
+from oneroster_sync.plan.guards import REMOVAL_CODES
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import (
     let_the_rest_go_on,
@@ -46,7 +46,6 @@ from oneroster_sync.run_contents import (
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, held, positions, run_details, runs
 from oneroster_sync.store import pending as kept
-from oneroster_sync.store.recent_changes import read_recent
 from oneroster_sync.store.roster import read_roster
 from oneroster_sync.store.runs import Outcome
 
@@ -57,7 +56,6 @@ if TYPE_CHECKING:
     from oneroster_sync.package.extract import Extracted
     from oneroster_sync.package.kinds import Kind
     from oneroster_sync.plan import Plan, Roster
-    from oneroster_sync.plan.recent import Recent
     from oneroster_sync.store.runs import Run
 
 P = ParamSpec("P")
@@ -235,13 +233,11 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         today=run.started_at.date(),
         schools=schools,
         accounts=read_accounts(run),
-        recent=_recent(run, plan, now),
+        recent=delta_guards.find_recent(run, plan, now),
         errors=read_errors(run),
     )
     if run.of_package:
-        holds += delta_guards.holds_of_deltas(
-            run, plan, roster, holds, lambda plan: _recent(run, plan, now)
-        )
+        holds += delta_guards.holds_of_deltas(run, plan, roster, holds, now)
     for hold in holds:
         log.warning("Held: %s", hold.in_words())
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
@@ -487,11 +483,6 @@ def _roster(run: Run) -> Roster:
     assert run.credited_admin_id is not None
     with database.engine().connect() as connection:
         return read_roster(connection, run.site, run.credited_admin_id)
-
-
-def _recent(run: Run, plan: Plan, now: dt.datetime) -> Recent:
-    with database.engine().connect() as connection:
-        return read_recent(connection, run.site, now=now, coming_back=coming_back(plan))
 
 
 def _note(run: Run, **values: object) -> Run:
