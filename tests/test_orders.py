@@ -24,25 +24,21 @@ from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.stages import MissingStageError
 from oneroster_sync.store import database, runs
-from orders import (
-    _UPSTREAM,
+from orders import _UPSTREAM, SHORTEST, Walk, due, shortest_dangerous
+from roster_of import diffed, now, request_of, reviewed
+from run_states import (
     DEEDS,
     DONE,
     EVERYBODY,
     FAILED,
     OTHERS,
     PACKAGES,
-    SHORTEST,
     SKIPPED,
     TASKS,
     Deed,
     Product,
-    Walk,
-    due,
-    shortest_dangerous,
     staff,
 )
-from roster_of import diffed, now, request_of, reviewed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

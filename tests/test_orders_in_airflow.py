@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from live import QUESTION, running, wait_for
 from oneroster_sync.local import postgres
 from oneroster_sync.store import turns
-from orders import ATTACKS, EVERYBODY, PACKAGES, SHORTEST, order_of, staff
+from orders import ATTACKS, SHORTEST, order_of
+from run_states import EVERYBODY, PACKAGES, staff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from live import Live, Person
-    from orders import Deed
+    from run_states import Deed
 
 pytestmark = pytest.mark.long
 BUSY = {"scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule"}
