@@ -5,7 +5,7 @@ PYTHON ?=
 VENV := .venv
 # Two cores carry three processes of tests: each mostly waits for an Airflow. Modules that share one
 # run on one process (tests/conftest.py).
-IN_PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+IN_PARALLEL := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PYTEST = $(RUN) -m pytest $(IN_PARALLEL)
 RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m oneroster_sync.local

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 import homes
 import slowest
@@ -100,14 +101,13 @@ def has_airflow(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its level, its worker, and the cases of the catalogue that it proves.
+    """Give each test its level, and the cases of the catalogue that it proves.
 
     Modules that take an Airflow come first: they wait a lot, and none of them should be the last.
     """
     items.sort(key=lambda item: (not has_airflow(item), _LANE_OF.get(item.path.stem, "zzz")))
     for item in items:
         item.add_marker(level_of(item))
-        item.add_marker(pytest.mark.xdist_group(lane_of(item)))
         for mark in item.iter_markers("case"):
             for case in mark.args:
                 if case not in PROMISES:
@@ -115,9 +115,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.user_properties.append(("case", case))
 
 
-def lane_of(item: pytest.Item) -> str:
-    """Return the name of what one worker does in one go: a module, or a lane of modules."""
-    return _LANE_OF.get(item.path.stem, item.path.stem)
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives each worker a module at a time, or a lane of modules.
+
+    xdist's own groups (`--dist loadgroup`) do not work with pytest 9.2: xdist 3.8 writes them to an
+    attribute of tests that pytest does not read any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition("::")[0]).stem
+        return _LANE_OF.get(module, module)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    """Have workers take modules and lanes."""
+    return Lanes(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
