@@ -241,7 +241,8 @@ def test_any_cell(school: Site, times: int) -> None:
         for kind in ("users", "courses"):
             touched = {i for i in before[kind] if after[kind].get(i) != before[kind][i]}
             assert touched <= ({own} if file == kind else set())
-        assert synced(school, texts, profile) in {"no_changes", "held"}
+        again = synced(school, texts, profile)
+        assert again in {"no_changes", "succeeded_with_errors", "held"}
         assert held_by(school) == after
 
     telling = [{**one, "profile": "tolerant", "quoted": True} for one in TELLING]

@@ -70,6 +70,11 @@ class _Field:
     def cell(self, file: str, at: int, column: str) -> str:
         return self.rows[file][at][self.header[file].index(column)]
 
+    def is_disabled(self, at: int) -> bool:
+        """Tell whether a row of users.csv is of a disabled account."""
+        has_column = "enabledUser" in self.header["users"]
+        return has_column and self.cell("users", at, "enabledUser") == "false"
+
     def put(self, file: str, at: int, column: str, value: str) -> None:
         row = list(self.rows[file][at])
         row[self.header[file].index(column)] = value
@@ -157,6 +162,8 @@ class _SharedLogin:
         if other is None:
             field_.used.discard(("users", field_.id("users", one)))
             return False
+        if any(field_.is_disabled(at) for at in (one, other)):
+            return False  # whose row claims no address, so it is nobody's twice
         email = field_.cell("users", one, "email")
         field_.put("users", other, "email", field_.rng.choice((email, email.upper())))
         for at in (one, other):

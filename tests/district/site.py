@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from district.desired import Desired
 
-DONE, HELD = 0, 3
+DONE, HELD, REJECTED = 0, 3, 4
 
 _numbers = itertools.count(1)
 
@@ -72,8 +72,8 @@ class Site:
         self._url = url.replace("postgresql+psycopg://", "postgresql://")
 
     def sync(self, package: Path, *options: str) -> Answer:
-        """Sync a package; a guard may hold it."""
-        return self._answer("sync", str(package), *options, expect=(DONE, HELD))
+        """Sync a package; a guard may hold it, and one with nothing to use is rejected."""
+        return self._answer("sync", str(package), *options, expect=(DONE, HELD, REJECTED))
 
     def sync_and_approve(self, package: Path, *options: str) -> Answer:
         """Sync a package, and approve the plan where a guard holds it."""
@@ -139,7 +139,7 @@ class Site:
             result.exit_code,
             printed.get("outcome", ""),
             printed.get("run_id", ""),
-            printed["counts"],
+            printed["counts"] or {},
         )
 
     def _command(self, *words: str, site: bool = True, expect: tuple[int, ...] = (DONE,)) -> Result:
