@@ -173,10 +173,13 @@ def pytest_unconfigure() -> None:
         sys.modules["live"].stop_shared()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _database(request: pytest.FixtureRequest) -> None:
-    """Have the database there for every test but those of level `unit`."""
-    if not request.node.get_closest_marker("unit"):
+    """Have the database there for every module but those of level `unit`.
+
+    It is there before the other fixtures of a module, some of which make sites.
+    """
+    if request.path.stem not in UNIT:
         request.getfixturevalue("postgresql")
 
 
