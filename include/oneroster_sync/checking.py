@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oneroster_sync import settings, story
@@ -14,7 +14,11 @@ from oneroster_sync.validation import unusable_files, validate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from oneroster_sync.findings import Findings
+    from oneroster_sync.package import Extracted
+    from oneroster_sync.package.manifest import Mode
     from oneroster_sync.spec import Version
 
 
@@ -27,12 +31,18 @@ class Checked:
         rows: File → how many rows it has.
         findings: Of the door and of the suites.
         rejected: Whether the package can't be used at all.
+        modes: File → absent, bulk or delta.
+        valid: File → rows without errors; of a package that is rejected they are not used either.
+        quarantined: File → rows with errors.
     """
 
     version: Version
     rows: dict[str, int]
     findings: Findings
     rejected: bool
+    modes: dict[str, Mode] = field(default_factory=dict)
+    valid: dict[str, pa.Table] = field(default_factory=dict)
+    quarantined: dict[str, pa.Table] = field(default_factory=dict)
 
 
 def check_package(path: Path, profile: Profile) -> Checked:
@@ -43,24 +53,43 @@ def check_package(path: Path, profile: Profile) -> Checked:
         profile: How strictly it is held to the standard.
     """
     extracted = extract(path, profile, Known())
-    findings, rejected = extracted.findings, extracted.refused
     story.tell_files(extracted)
-    unclear = None
-    if not rejected:
-        validated = validate(
-            extracted.tables,
-            extracted.modes,
-            extracted.version,
-            known={},
-            suites=settings.expectations(),
-        )
-        findings.add_table(validated.findings.table())
-        unclear = find_unclear(validated.valid, validated.quarantined)
-        rejected = profile is Profile.STRICT and findings.has_violations()
-        if rejected:
-            findings.make_violations_errors()
-        unusable = unusable_files(validated, extracted.modes, extracted.rows)
-        findings.add_table(unusable.table())
-        rejected = rejected or unusable.has_errors()
-    story.tell_findings(findings.table(), unclear)
-    return Checked(extracted.version, extracted.rows, findings, rejected)
+    checked = judge_package(extracted, profile)
+    unclear = find_unclear(checked.valid, checked.quarantined)
+    story.tell_findings(checked.findings.table(), unclear)
+    return checked
+
+
+def judge_package(extracted: Extracted, profile: Profile) -> Checked:
+    """Judge what came through the door by the suites, without a word to the log.
+
+    Args:
+        extracted: The package, read with nothing known.
+        profile: How strictly it is held to the standard.
+    """
+    findings, version = extracted.findings, extracted.version
+    if extracted.refused:
+        return Checked(version, extracted.rows, findings, rejected=True, modes=extracted.modes)
+    validated = validate(
+        extracted.tables,
+        extracted.modes,
+        version,
+        known={},
+        suites=settings.expectations(),
+    )
+    findings.add_table(validated.findings.table())
+    rejected = profile is Profile.STRICT and findings.has_violations()
+    if rejected:
+        findings.make_violations_errors()
+    unusable = unusable_files(validated, extracted.modes, extracted.rows)
+    findings.add_table(unusable.table())
+    rejected = rejected or unusable.has_errors()
+    return Checked(
+        version,
+        extracted.rows,
+        findings,
+        rejected,
+        extracted.modes,
+        validated.valid,
+        validated.quarantined,
+    )

@@ -116,7 +116,7 @@ def find_other_people(valid: pa.Table, roster: Roster) -> pa.Array:
         ("familyName", "family_name"),
         ("login", "login"),
     ):
-        changed = pc.invert(_agree(rows[column], before[field_]))
+        changed = pc.invert(agree(rows[column], before[field_]))
         both = pc.and_(pc.is_valid(rows[column]), pc.is_valid(before[field_]))
         other = pc.and_(other, pc.and_(changed, both))
     return rows["sourcedId"].filter(other).combine_chunks()
@@ -174,8 +174,8 @@ def _users(
     at = positions(coming["login"], left["login"])
     coming, before = coming.filter(pc.is_valid(at)), left.take(at.drop_null())
     same = pc.or_(
-        _agree(coming["givenName"], before["given_name"]),
-        _agree(coming["familyName"], before["family_name"]),
+        agree(coming["givenName"], before["given_name"]),
+        agree(coming["familyName"], before["family_name"]),
     )
     if not is_beyond(coming.num_rows, roster.managed_active("users"), limit):
         coming, before = coming.filter(same), before.filter(same)
@@ -227,7 +227,7 @@ def _renamed(ids: pa.ChunkedArray, moved: pa.Table) -> pa.ChunkedArray:
     return pc.coalesce(moved["new"].take(positions(ids, moved["old"])), ids)
 
 
-def _agree(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
+def agree(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
     """Tell for each pair of names whether they are the same, capitals aside."""
     return pc.fill_null(pc.equal(pc.utf8_lower(left), pc.utf8_lower(right)), False)
 

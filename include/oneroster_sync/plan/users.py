@@ -62,13 +62,13 @@ def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> 
         columns[name] = before[name] if source in missing else _kept(valid, source, before[name])
     columns["email"] = pc.coalesce(columns["email"], columns["login"])
     if roles is None:
-        columns["role"] = _on_platform(valid["role"])
-        orgs = _as_sorted_lists(_kept(valid, "orgSourcedIds", before["org_sourced_ids"]))
+        columns["role"] = to_platform_roles(valid["role"])
+        orgs = sort_lists(_kept(valid, "orgSourcedIds", before["org_sourced_ids"]))
         columns["org_sourced_ids"] = (
             before["org_sourced_ids"] if "orgSourcedIds" in missing else orgs
         )
     else:
-        by_user = _by_user(roles)
+        by_user = fold_roles(roles)
         at = positions(valid["sourcedId"], by_user["user_sourced_id"])
         columns["role"] = pc.coalesce(by_user["role"].take(at), before["role"])
         columns["org_sourced_ids"] = pc.coalesce(
@@ -104,7 +104,7 @@ def with_new_roles(desired: pa.Table, moved: pa.Array, roles: pa.Table, roster: 
     """
     stored = roster.users
     others = stored.filter(pc.is_in(stored["sourced_id"], moved))
-    by_user = _by_user(roles)
+    by_user = fold_roles(roles)
     at = positions(others["sourced_id"], by_user["user_sourced_id"])
     role = by_user["role"].take(at)
     back = pc.and_(
@@ -312,12 +312,13 @@ def _after(desired: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
     return {name: desired[name] for name in ("sourced_id", *USER_FIELDS, "status")}
 
 
-def _on_platform(roles: pa.ChunkedArray) -> pa.ChunkedArray:
+def to_platform_roles(roles: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return what the platform calls each role of the standard; null stays null."""
     at = pc.index_in(roles, pa.array(list(PLATFORM_ROLE)))
     return pc.take(pa.array(list(PLATFORM_ROLE.values())), at)
 
 
-def _as_sorted_lists(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+def sort_lists(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return comma-separated cells with their parts sorted, so that order does not matter."""
     known = pc.unique(cells)
     ordered = [_sorted_list(cell) for cell in known.to_pylist()]
@@ -329,7 +330,7 @@ def _sorted_list(cell: str | None) -> str | None:
     return ",".join(sorted(parts)) or None
 
 
-def _by_user(roles: pa.Table) -> pa.Table:
+def fold_roles(roles: pa.Table) -> pa.Table:
     """Return one row a user: the weightiest of the primary roles, and the orgs of all."""
     known = pa.array(list(PLATFORM_ROLE))
     rank = pc.add(
@@ -362,6 +363,6 @@ def _by_user(roles: pa.Table) -> pa.Table:
         {
             "user_sourced_id": grouped["user_sourced_id"],
             "role": pc.take(platform, ranks),
-            "org_sourced_ids": _as_sorted_lists(joined),
+            "org_sourced_ids": sort_lists(joined),
         }
     )
