@@ -1,9 +1,19 @@
 """The command line: the same stages as the DAGs', without Airflow.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected.
+Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected, and of `compare --exit-code` 5 different.
 """
 
 from oneroster_sync.cli import keeping, looking, running, siting
-from oneroster_sync.cli.console import FAILED, HELD, REJECTED, main
+from oneroster_sync.cli.console import DIFFERENT, FAILED, HELD, REJECTED, main
 
-__all__ = ["FAILED", "HELD", "REJECTED", "keeping", "looking", "main", "running", "siting"]
+__all__ = [
+    "DIFFERENT",
+    "FAILED",
+    "HELD",
+    "REJECTED",
+    "keeping",
+    "looking",
+    "main",
+    "running",
+    "siting",
+]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from oneroster_sync.store.runs import Run
 
-FAILED, HELD, REJECTED = 1, 3, 4
+FAILED, HELD, REJECTED, DIFFERENT = 1, 3, 4, 5
 EXIT_CODES = {"held": HELD, "rejected": REJECTED, "failed": FAILED, "superseded": FAILED}
 """Outcome → what the shell is told; others are 0."""
 

@@ -6,11 +6,12 @@ import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from oneroster_sync.cli.console import (
+    DIFFERENT,
     EXIT_CODES,
     REJECTED,
     check_site_of,
@@ -137,6 +138,32 @@ def validate(site: str, package: str, profile: str, as_json: bool) -> None:
 
 @main.command()
 @of_site
+@click.argument("a", metavar="PACKAGE_A", type=click.Path())
+@click.argument("b", metavar="PACKAGE_B", type=click.Path())
+@click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
+@click.option("--list", "listed", is_flag=True, help="Name the sourcedIds.")
+@click.option("--exit-code", is_flag=True, help="Exit with 5 where the packages differ.")
+def compare(
+    site: str, a: str, b: str, profile: str, listed: bool, exit_code: bool, as_json: bool
+) -> None:
+    """Show what differs between two packages, staff only; no database is needed.
+
+    Exit codes: 0 compared, 4 one of them would be rejected, 5 with --exit-code: they differ.
+    """
+    from oneroster_sync.compare import compare_packages
+
+    del site
+    with explained():
+        compared = compare_packages(Path(a), Path(b), Profile(profile))
+    summary = compared.as_dict(listed=listed)
+    say(summary, _format_comparison(summary), as_json=as_json)
+    if compared.is_rejected:
+        sys.exit(REJECTED)
+    sys.exit(DIFFERENT if exit_code and not compared.is_same else 0)
+
+
+@main.command()
+@of_site
 @click.argument("run")
 @click.option("--hash", "plan_hash", help="Hash of the plan that you looked at.")
 @click.option("--reason", default="", help="For the audit.")
@@ -206,3 +233,61 @@ def _request_for(
         scope=Scope(scope) if scope else None,
         profile=Profile(profile) if profile else None,
     )
+
+
+def _format_comparison(summary: dict[str, Any]) -> str:
+    """Return what differs between two packages: a line a file, and one for each list of it."""
+    lines = []
+    for letter in ("a", "b"):
+        about = summary[letter]
+        told = ", ".join(f"{number:,} {word}" for word, number in about["findings"].items())
+        ending = ", rejected" if about["rejected"] else ""
+        lines.append(f"{letter.upper()}: OneRoster {about['version']}: {told}{ending}.")
+    for name, file in summary["files"].items():
+        lines.append(f"{name}.csv: {_format_file(file)}.")
+        for what, named in file.get("list", {}).items():
+            for column, ids in named.items() if isinstance(named, dict) else ((None, named),):
+                each = [
+                    f"{one['old']} → {one['new']}" if what == "ids_changed" else one for one in ids
+                ]
+                label = f"{_COMPARED[what]} {column or ''}".rstrip()
+                lines.extend([f"  {label}: {', '.join(each)}"] if each else [])
+    ends = {
+        "same": "The packages are the same.",
+        "different": "The packages differ.",
+        "rejected": "A package can't be used; oneroster validate tells why.",
+    }
+    return "\n".join([*lines, ends[summary["outcome"]]])
+
+
+_COMPARED = {
+    "only_in_a": "only in A",
+    "only_in_b": "only in B",
+    "usable_only_in_a": "with an error in B only",
+    "usable_only_in_b": "with an error in A only",
+    "changed": "changed",
+    "ids_changed": "with another sourcedId",
+}
+"""Name in the JSON → what a person reads."""
+
+
+def _format_file(file: dict[str, Any]) -> str:
+    modes = [file["modes"][letter] for letter in ("a", "b")]
+    if not file["compared"]:
+        return f"not compared, because it is {modes[0]} in A and {modes[1]} in B"
+    told = [f"{file[what]:,} {label}" for what, label in _COMPARED.items() if file[what]]
+    if modes[0] != modes[1]:
+        told.insert(0, f"{modes[0]} in A and {modes[1]} in B")
+    if file["columns"]:
+        columns = ", ".join(f"{column} {count:,}" for column, count in file["columns"].items())
+        told.append(f"by column: {columns}")
+    for letter in ("a", "b"):
+        if file[f"columns_only_in_{letter}"]:
+            columns = ", ".join(file[f"columns_only_in_{letter}"])
+            told.append(f"columns only in {letter.upper()}: {columns}")
+    if file["unusable"]["a"] or file["unusable"]["b"]:
+        told.append(
+            f"rows with errors: {file['unusable']['a']:,} in A, {file['unusable']['b']:,} in B"
+        )
+    rows = f"{file['rows']['a']:,} rows in A, {file['rows']['b']:,} in B"
+    return "; ".join([rows, *(["the same"] if file["same"] else []), *told])
