@@ -164,7 +164,9 @@ def test_bad_input(
         ends_it = [f for f in findings if f.code.startswith("guard.") or verdict.outcome == REFUSED]
         ends_it = [f for f in ends_it if f.severity == "error"]
         assert ends_it
-        assert all(f.code in reasons or f.for_a_person() in reasons for f in ends_it[:10])
+        # Of rows with the same fault the first is named.
+        named = {f.code for f in ends_it if f.code in reasons or f.for_a_person() in reasons}
+        assert named >= {f.code for f in ends_it[:10]}
     assert "Traceback" not in answer.said
 
 

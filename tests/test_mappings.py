@@ -253,6 +253,7 @@ def test_login_means_one_account(tmp_path: Path, users: str, linked: list[int]) 
 def test_findings_name_no_value(tmp_path: Path, kind: Kind, row: str) -> None:
     """What is wrong with a row is told without what stands in it, but for the sourcedId."""
     read = mapping(tmp_path, kind, f"{row}\n")
-    assert len(read.told()) == 1
+    told = [one for one in read.told() if one["code"] != "table.surplus_cells"]
+    assert len(told) == 1
     assert "zq" not in str(read.told())
-    assert read.told()[0]["code"] in CODES
+    assert told[0]["code"] in CODES

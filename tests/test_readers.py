@@ -69,6 +69,8 @@ def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
     Who saves preferences does not wait either.
     """
     first = site.sync(SCHOOL)["run_id"]
+    enough = 'guards.added_users={"percent": 100, "minimum": 10000}'
+    site.command("preferences", "--set", enough)
     with database.engine().connect() as connection:
         before = shown(connection, site, first)
     request = request_of(site, NEXT_DAY)

@@ -100,7 +100,7 @@ DELTA = csv_text(
     ("package", "outcome"),
     [
         ({"users.csv": ""}, "rejected"),
-        ({"courses.csv": "sourcedId,title,courseCode\n,Art,A1\n"}, "no_changes"),
+        ({"courses.csv": "sourcedId,title,courseCode\n,Art,A1\n"}, "rejected"),
         (as_delta("1.1", {"users.csv": DELTA}), "no_changes"),
     ],
     ids=["rejected", "other files", "delta"],

@@ -98,7 +98,8 @@ class Package:
     archive: zipfile.ZipFile | None = None
     files: dict[str, PackageFile] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    bytes_read: int = 0
+    bytes_read: dict[str, int] = field(default_factory=dict)
+    """How far each file was read; one that is read twice counts once."""
 
     def open_member(self, member: zipfile.ZipInfo | Path) -> IO[bytes]:
         """Return the stream of one member."""
@@ -107,10 +108,10 @@ class Package:
         assert self.archive is not None
         return self.archive.open(member)
 
-    def count(self, size: int, name: str) -> None:
-        """Count bytes that were read; refuse beyond the limit."""
-        self.bytes_read += size
-        if self.bytes_read > self.limits.unpacked:
+    def count(self, read: int, name: str) -> None:
+        """Note how many bytes of a file were read; refuse where all files are beyond the limit."""
+        self.bytes_read[name] = max(read, self.bytes_read.get(name, 0))
+        if sum(self.bytes_read.values()) > self.limits.unpacked:
             expected = f"at most {self.limits.unpacked // MIB:,} MiB in all"
             raise RefusedError(Finding("zip.size_exceeded", file=name, expected=expected))
 
@@ -267,8 +268,8 @@ class _Counted:
     def read(self, size: int, /) -> bytes:
         with _as_findings(self._name):
             data = self._stream.read(size)
-        self._package.count(len(data), self._name)
         self._bytes += len(data)
+        self._package.count(self._bytes, self._name)
         ratio = self._package.limits.ratio
         if self._packed and self._bytes > MIB and self._bytes > ratio * self._packed:
             expected = f"at most {ratio} bytes out for each byte in"

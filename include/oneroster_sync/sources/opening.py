@@ -56,12 +56,12 @@ class Source:
         )
 
     def login(self, connections: Connections | None) -> Login | None:
-        """Return what the source's connection says; None where it has none.
+        """Return what the source's connection says; None where it has none, or is a folder.
 
         Raises:
             RefusedSourceError: Nobody here knows Airflow's connections, or not this one.
         """
-        if self.connection is None:
+        if self.connection is None or self.url.is_local:
             return None
         if connections is None:
             raise RefusedSourceError(

@@ -157,9 +157,18 @@ def unusable_files(
             findings.add(Finding("table.no_staff", file="users.csv"))
     is_delta = any(modes[name] is Mode.DELTA for name in brought)
     is_known = any(validated.valid[name].num_rows for name in brought) or validated.superseded
+    # What the row of one of ours without a role says ends a return by a role that comes later.
+    is_known = is_known or _has_users_without_role(validated)
     if not (is_delta and is_known):
         findings.extend(Finding("table.nothing_usable", file=f"{name}.csv") for name in spoilt)
     return findings
+
+
+def _has_users_without_role(validated: Validated) -> bool:
+    users = validated.quarantined.get("users")
+    return users is not None and bool(
+        pc.any(pc.equal(users["flaw"], "reference.missing_role")).as_py()
+    )
 
 
 def _is_whole(modes: Mapping[str, Mode]) -> bool:
