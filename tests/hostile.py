@@ -67,11 +67,13 @@ def package(*, broken: bool = False) -> bytes:
 
     Args:
         broken: Whether the rows of the users have errors, and point to what is not there; names of
-            files and headers are hostile too then.
+            files and headers are hostile too then. One teacher is sound, or nothing could be used.
     """
     numbered = list(enumerate(PAYLOADS))
     more = PAYLOADS if broken else ()
     flag, before = ("maybe", "!") if broken else ("true", "")
+    sound = ("sound", "true", "o0", "teacher", "sound", "Sound", "Sound", "sound@x.org")
+    class_of_sound = PAYLOADS[0]
     texts = {
         "orgs.csv": _csv(
             ("sourcedId", "name", "type", "identifier"),
@@ -79,11 +81,14 @@ def package(*, broken: bool = False) -> bytes:
         ),
         "users.csv": _csv(
             (*USERS, *NAMED, *more),
-            (
-                (before + text, flag, f"o{n}", "teacher", text, text, f"F{n}", f"p{n}@x.org")
-                + ("",) * len(more)
-                for n, text in numbered
-            ),
+            [
+                *(
+                    (before + text, flag, f"o{n}", "teacher", text, text, f"F{n}", f"p{n}@x.org")
+                    + ("",) * len(more)
+                    for n, text in numbered
+                ),
+                *([sound + ("",) * len(more)] if broken else []),
+            ],
         ),
         "courses.csv": _csv(
             ("sourcedId", "title", "courseCode", "orgSourcedId"),
@@ -95,7 +100,13 @@ def package(*, broken: bool = False) -> bytes:
         ),
         "enrollments.csv": _csv(
             ("sourcedId", "classSourcedId", "schoolSourcedId", "userSourcedId", "role"),
-            ((text, text, f"o{n}", f"{before}{before}{text}", "teacher") for n, text in numbered),
+            [
+                *(
+                    (text, text, f"o{n}", f"{before}{before}{text}", "teacher")
+                    for n, text in numbered
+                ),
+                *([("sound", class_of_sound, "o0", "sound", "teacher")] if broken else []),
+            ],
         ),
     }
     names = [f"{text}.csv" for text in more if text.isprintable() and not set(text) & set("/:\\")]

@@ -282,7 +282,7 @@ def test_a_dag_of_others_is_airflows_business(server: Server) -> None:
 @pytest.mark.case("c21")
 def test_nobody_goes_before_others_by_a_date(server: Server) -> None:
     """A run can't be dated back, so that it would go before those that were asked for earlier."""
-    told = {"logical_date": None, "conf": {}, "run_after": "2020-01-01T00:00:00Z"}
+    told: dict[str, Any] = {"logical_date": None, "conf": {}, "run_after": "2020-01-01T00:00:00Z"}
     answer = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=told)
     assert answer.status_code == 422
     assert "run_after" in answer.json()["detail"]
