@@ -55,7 +55,14 @@ UNIT = {
     *("test_package_repairs", "test_package_rows", "test_package_staff", "test_package_zip"),
     *("test_patterns", "test_plan_hash", "test_plan_users", "test_plan_logins"),
     *("test_plan_roles", "test_plan_rekeys", "test_plan_courses", "test_plan_assignments"),
-    *("test_plan_quarantine", "test_plan_terms", "test_project", "test_scale", "test_schedule"),
+    *(
+        "test_plan_quarantine",
+        "test_plan_terms",
+        "test_project",
+        "test_quotes",
+        "test_scale",
+        "test_schedule",
+    ),
     *("test_sentences", "test_suites", "test_guards", "test_guards_by_school"),
 }
 """Modules whose tests need neither a database nor an Airflow, but for those that say so."""

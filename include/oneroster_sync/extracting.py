@@ -20,6 +20,7 @@ from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_kind
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.mapping import read_mapping
 from oneroster_sync.package.opening import RefusedError
+from oneroster_sync.package.quotes import hides_rows
 from oneroster_sync.planning import rejection
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.settings import SettingError
@@ -162,6 +163,7 @@ def _lost(packages: Sequence[pending.Arrived], gap: str | None) -> dict[str, str
     """Return the files whose deltas may be lacking, and why.
 
     A bulk file is not kept when it is not applied, so that the deltas after it stand on nothing.
+    Lines of a delta that could not be read never come again.
     """
     lost: dict[str, str] = {}
     in_bulk: set[str] = set()
@@ -171,11 +173,17 @@ def _lost(packages: Sequence[pending.Arrived], gap: str | None) -> dict[str, str
                 lost[file] = "a bulk file before its deltas was not applied"
             if mode is Mode.DELTA and gap is not None and file not in in_bulk:
                 lost[file] = gap
+            if mode is Mode.DELTA and _hides(package.extracted.tables.get(file)):
+                lost[file] = "lines of a delta could not be read"
             if mode is Mode.BULK:
                 in_bulk.add(file)
     if gap is not None and lost:
         log.warning("Deltas may be lost, since %s: %s.", gap, pending.ASK_FOR_BULK)
     return lost
+
+
+def _hides(table: pa.Table | None) -> bool:
+    return table is not None and hides_rows(table)
 
 
 def _findings_of(packages: Sequence[pending.Arrived]) -> pa.Table:

@@ -10,6 +10,7 @@ from golden.school import (
     changed,
     columns_reversed,
     manifest,
+    person,
     without,
 )
 
@@ -39,6 +40,16 @@ def _with_column(at: int) -> dict[str, str]:
     for number, row in enumerate(rows):
         row.insert(at, "12 Elm Street" if number else "metadata.address")
     return {"users.csv": "".join(",".join(row) + "\n" for row in rows)}
+
+
+_LARGE = SCHOOL["users.csv"] + "".join(
+    person(f"l{number}", given=f'"Large {number}"') + "\n" for number in range(200)
+)
+_ONE_ROW = Verdict(
+    "succeeded_with_errors",
+    ("! csv.unescaped_quote users.csv 3 - bob",),
+    errors={"users": 1},
+)
 
 
 INPUTS = (
@@ -231,19 +242,54 @@ INPUTS = (
         "a34-unclosed", _users(",Ray,", ',"Ray,'), rejected("! csv.unclosed_quote users.csv 3")
     ),
     BadInput(
-        "a35-bare-quote", _users(",Ray,", ',R"a"y,'), rejected("! csv.unescaped_quote users.csv 3")
+        "a34-closes-nothing",
+        _users(",Ray,", ',Ray",'),
+        rejected("! csv.unclosed_quote users.csv 3"),
     ),
     BadInput(
-        "a35-odd-quote", _users(",Ray,", ',R"ay,'), rejected("! csv.unclosed_quote users.csv 3")
+        "a34-a-large-file",
+        {"users.csv": _LARGE.replace('"Large 150"', '"Large 150')},
+        Verdict(
+            "succeeded_with_errors",
+            (
+                "! csv.unread_lines users.csv 158",
+                "~ semantic.unclear_identity users.csv 158 | a sourcedId in every row; 1 removal waits until these rows have one",
+            ),
+            errors={"users": 1},
+        ),
+        rejected("! csv.unclosed_quote users.csv 158"),
+        before=({"users.csv": _LARGE},),
+    ),
+    BadInput(
+        "a35-in-pairs",
+        _users(",Ray,", ',R"a"y,'),
+        Verdict(
+            "succeeded",
+            ("~ csv.unescaped_quote users.csv 3",),
+            became={"users": {"bob": 'active · Bob R"a"y · bob@example.org · teacher'}},
+        ),
+        rejected("! csv.unescaped_quote users.csv 3"),
+    ),
+    BadInput(
+        "a35-odd-quote",
+        _users(",Ray,", ',R"ay,'),
+        _ONE_ROW,
+        rejected("! csv.unclosed_quote users.csv 3"),
     ),
     BadInput(
         "a35-after-quote",
         _users(",Ray,", ',"Ray"x,'),
+        _ONE_ROW,
         rejected("! csv.unescaped_quote users.csv 3"),
     ),
     BadInput(
         "a36-line-break",
         _users(",Ray,", ',"Ray\nTwo",'),
+        Verdict(
+            "succeeded",
+            ("~ csv.field_line_break users.csv 3",),
+            became={"users": {"bob": "active · Bob Ray Two · bob@example.org · teacher"}},
+        ),
         rejected("! csv.field_line_break users.csv 3"),
     ),
     BadInput(

@@ -15,7 +15,8 @@ from oneroster_sync.package.headers import check_delimiter, meant_names
 from oneroster_sync.package.lookalikes import lookalike
 from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, read_manifest
 from oneroster_sync.package.opening import Limits, Package, PackageFile, RefusedError, open_package
-from oneroster_sync.package.reading import read_header, read_table
+from oneroster_sync.package.quotes import GrammarError
+from oneroster_sync.package.reading import read_header, read_quoting, read_table
 from oneroster_sync.package.repairs import Repairs
 from oneroster_sync.package.staff import Known, Staff
 from oneroster_sync.preferences import Profile
@@ -147,14 +148,16 @@ def _read(
         mode = extracted.modes[name]
         if file is None or mode is Mode.ABSENT:
             continue
-        keep = {
-            "roles": staff.keep_roles,
-            "users": staff.keep_users,
-            "enrollments": staff.keep_enrollments,
-        }.get(name, _keep_all)
-        table, rows, noticed = read_table(
-            package.files[name], file, profile, keep, package.limits.line
-        )
+        source, limit = package.files[name], package.limits.line
+        before = staff.copy()
+        try:
+            table, rows, noticed = read_table(source, file, profile, staff.keep(name), limit)
+        except GrammarError:
+            if profile is Profile.STRICT:
+                raise
+            quoting, staff = read_quoting(source, limit), before
+            keep = staff.keep(name)
+            table, rows, noticed = read_table(source, file, profile, keep, limit, quoting)
         if name == "enrollments":
             table = staff.without_students(table)
         table = staff.with_leavers(name, table)
@@ -169,10 +172,6 @@ def _read(
         extracted.tables[name] = table
         extracted.rows[name] = rows
     extracted.ignored = staff.ignored
-
-
-def _keep_all(table: pa.Table) -> pa.Table:
-    return table
 
 
 def _respell_names(package: Package, profile: Profile, findings: Findings) -> None:

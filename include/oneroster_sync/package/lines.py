@@ -2,7 +2,8 @@
 
 OneRoster forbids line breaks inside values, so every line must be a row by itself. That makes the
 check a regular expression over an array of lines, at the speed of memory, and gives every row the
-number that a spreadsheet shows (the header is row 1).
+number that a spreadsheet shows (the header is row 1). What is made of a line that is no row, where
+anything is, `quotes` decides.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding
 from oneroster_sync.package.opening import RefusedError
+from oneroster_sync.package.quotes import GrammarError, scan_quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oneroster_sync.package.opening import Readable
+    from oneroster_sync.package.quotes import Quoting
 
 BLOCK = 16 << 20
 _TAB, _LF, _CR, _COMMA = b"\t\n\r,"
@@ -41,21 +44,72 @@ class Block:
         rows: Row number of each line.
         control: Indices of the lines that hold control characters.
         is_open: Whether the last line is that of the file and has no line end.
+        apart: Row, first cell and finding code of lines that are not among the bytes.
     """
 
     data: bytes
     rows: np.ndarray
     control: np.ndarray
     is_open: bool = False
+    apart: tuple[tuple[int, bytes | None, str], ...] = ()
 
 
-def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
+def blocks(
+    stream: Readable, name: str, line_limit: int, quoting: Quoting | None = None
+) -> Iterator[Block]:
     """Yield a file's lines in blocks of about 16 MiB; the first block begins with the header.
 
+    Args:
+        stream: The file's bytes.
+        name: Its name, with `.csv`.
+        line_limit: How many bytes a line may have.
+        quoting: What is made of lines that break the grammar, once that is known.
+
     Raises:
-        RefusedError: The file breaks the grammar, so that no later row could be trusted.
+        GrammarError: A line breaks the grammar, and nobody has said what is made of it.
+        RefusedError: The file can't be read.
     """
-    row, rest, first = 1, b"", True
+    place = _Place()
+    for whole, is_open in _whole_lines(stream, name, line_limit, place, quoting):
+        block, count = _checked(whole, name, place.row, line_limit, quoting)
+        place.row += count
+        if block.rows.size or block.apart:
+            yield replace(block, is_open=is_open)
+
+
+def look_at_quoting(stream: Readable, name: str, line_limit: int) -> Quoting:
+    """Read a file of which a line breaks the grammar, and tell what is made of such lines.
+
+    Raises:
+        RefusedError: Too much of it can't be read.
+    """
+    place = _Place()
+
+    def parts() -> Iterator[bytes]:
+        for whole, _ in _whole_lines(stream, name, line_limit, place):
+            _check_utf8(whole, name, place.row)
+            yield whole
+            place.row += whole.count(b"\n")
+
+    return scan_quoting(parts(), name, line_limit)
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far a file was read: whoever takes lines from it counts them."""
+
+    row: int = 1
+
+
+def _whole_lines(
+    stream: Readable, name: str, line_limit: int, place: _Place, quoting: Quoting | None = None
+) -> Iterator[tuple[bytes, bool]]:
+    """Yield a file's bytes, cut between rows, and whether the last line lacks its line end.
+
+    Raises:
+        RefusedError: A line is too long, or the file is no UTF-8 text.
+    """
+    rest, first = b"", True
     while True:
         data = stream.read(BLOCK)
         ended = not data
@@ -66,24 +120,35 @@ def blocks(stream: Readable, name: str, line_limit: int) -> Iterator[Block]:
         cut = data.rfind(b"\n") + 1
         whole = b"".join((rest, memoryview(data)[:cut])) if cut else b""
         rest = data[cut:] if cut else rest + data
-        if len(rest) > BLOCK:
-            raise RefusedError(_too_long(name, row, line_limit))
+        if len(rest) > max(BLOCK, line_limit):
+            raise RefusedError(_too_long(name, place.row, line_limit))
+        if quoting is not None and whole and not ended:
+            last = place.row + whole.count(b"\n") - 1
+            for _ in range(last + 1 - quoting.start_of(last)):
+                at = whole[:-1].rfind(b"\n") + 1
+                whole, rest = whole[:at], whole[at:] + rest
         if whole:
-            block, count = _checked(whole, name, row, line_limit)
-            row += count
-            if block.rows.size:
-                yield replace(block, is_open=ended)
+            yield whole, ended
         if ended:
             return
 
 
-def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[Block, int]:
+def _checked(
+    data: bytes, name: str, first_row: int, line_limit: int, quoting: Quoting | None
+) -> tuple[Block, int]:
     _check_utf8(data, name, first_row)
+    mended = quoting.mend(data, first_row) if quoting is not None else None
+    if mended is not None:
+        data = mended.data
+        if not data:
+            block = Block(data, np.empty(0, np.int64), np.empty(0, np.int64))
+            return replace(block, apart=tuple(mended.apart)), mended.lines
     octets = np.frombuffer(data, np.uint8)
     ends = (np.flatnonzero(octets == _LF) + 1).astype(np.int32)
     starts = np.concatenate(([0], ends[:-1])).astype(np.int32)
     lengths = ends - starts
     rows = np.arange(first_row, first_row + len(ends), dtype=np.int64)
+    rows = rows if mended is None else mended.rows
     if lengths.max() > line_limit:
         at = int(np.flatnonzero(lengths > line_limit)[0])
         row = int(rows[at])
@@ -95,7 +160,7 @@ def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[B
     lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
     if (firsts == _COMMA).any():
         blank |= pc.match_substring_regex(lines, _NOTHING).to_numpy(False)
-    if b'"' in data or b"\r" in data:
+    if mended is None and (b'"' in data or b"\r" in data):
         _check_grammar(data, lines, rows, name)
     controlled = _has_control(data, len(ends))
     if blank.any():
@@ -105,6 +170,8 @@ def _checked(data: bytes, name: str, first_row: int, line_limit: int) -> tuple[B
     control = np.empty(0, np.int64)
     if controlled:
         control = np.flatnonzero(pc.match_substring_regex(lines, _HAS_CONTROL).to_numpy(False))
+    if mended is not None:
+        return Block(data, rows, control, apart=tuple(mended.apart)), mended.lines
     return Block(data, rows, control), len(ends)
 
 
@@ -132,12 +199,12 @@ def _check_grammar(data: bytes, lines: pa.BinaryArray, rows: np.ndarray, name: s
     line = lines[at].as_py()
     row = int(rows[at])
     if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
-        raise RefusedError(Finding("csv.bare_carriage_return", file=name, row=row))
+        raise GrammarError(Finding("csv.bare_carriage_return", file=name, row=row))
     if line.count(b'"') % 2 == 0:
-        raise RefusedError(Finding("csv.unescaped_quote", file=name, row=row))
+        raise GrammarError(Finding("csv.unescaped_quote", file=name, row=row))
     later = pc.count_substring(lines.slice(at + 1), '"').to_numpy(False) % 2 == 1
     code = "csv.field_line_break" if later.any() else "csv.unclosed_quote"
-    raise RefusedError(Finding(code, file=name, row=row))
+    raise GrammarError(Finding(code, file=name, row=row))
 
 
 def _check_utf8(data: bytes, name: str, first_row: int) -> None:

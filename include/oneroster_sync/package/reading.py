@@ -23,7 +23,7 @@ import pyarrow.csv as pacsv
 from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.findings.model import shown
 from oneroster_sync.package.headers import match_header
-from oneroster_sync.package.lines import blocks
+from oneroster_sync.package.lines import blocks, look_at_quoting
 from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.preferences import Profile
 from oneroster_sync.spec.enums import ENUMERATIONS
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from oneroster_sync.package.lines import Block
     from oneroster_sync.package.opening import PackageFile, Readable
+    from oneroster_sync.package.quotes import Quoting
     from oneroster_sync.spec import File
 
     Keep = Callable[[pa.Table], pa.Table]
@@ -100,21 +101,45 @@ def read_header(source: PackageFile, line_limit: int) -> list[str]:
     raise RefusedError(Finding("table.missing_header", file=f"{source.name}.csv"))
 
 
+def read_quoting(source: PackageFile, line_limit: int) -> Quoting:
+    """Look at a file of which a line breaks the grammar, and tell what is made of such lines.
+
+    Raises:
+        RefusedError: Too much of it can't be read.
+    """
+    with source.open() as stream:
+        return look_at_quoting(stream, f"{source.name}.csv", line_limit)
+
+
 def read_table(
-    source: PackageFile, file: File, profile: Profile, keep: Keep, line_limit: int
+    source: PackageFile,
+    file: File,
+    profile: Profile,
+    keep: Keep,
+    line_limit: int,
+    quoting: Quoting | None = None,
 ) -> tuple[pa.Table, int, list[Finding]]:
     """Read a file's rows, passing each block through `keep` at once.
+
+    Args:
+        source: The file's bytes.
+        file: What the standard says of it.
+        profile: How strictly it is held to that.
+        keep: Takes the rows of a block, and returns those that are kept.
+        line_limit: How many bytes a line may have.
+        quoting: What is made of lines that break the grammar, once that is known.
 
     Returns:
         The kept rows, how many rows the file has, and what was noticed about its header. The
         table's metadata names under `missing` the columns that the file does not have.
 
     Raises:
+        GrammarError: A line breaks the grammar, and `quoting` does not say what is made of it.
         RefusedError: The file can't be read as a whole.
     """
     name = f"{source.name}.csv"
     is_tolerant = profile is Profile.TOLERANT
-    width = _width_of_all(source, line_limit) if is_tolerant else None
+    width = _width_of_all(source, line_limit, quoting) if is_tolerant else None
     columns: dict[str, str] = {}
     header: list[str] = []
     findings: list[Finding] = []
@@ -122,7 +147,7 @@ def read_table(
     edges = _Edges(name, is_tolerant=is_tolerant)
     rows = 0
     with source.open() as stream:
-        for block in blocks(stream, name, line_limit):
+        for block in blocks(stream, name, line_limit, quoting):
             body = block
             if not header:
                 header = edges.cut_header(_header(block), width)
@@ -132,14 +157,20 @@ def read_table(
             if body.rows.size:
                 rows += body.rows.size
                 kept.append(keep(_parse(body, header, columns, file, edges)))
+            if body.apart:
+                rows += len(body.apart)
+                kept.append(keep(_apart(body, header, columns, file)))
     if not header:
         raise RefusedError(Finding("table.missing_header", file=name))
     missing = ",".join(c.canonical for c in file.read_columns if c.canonical not in columns)
     table = pa.concat_tables([snapshot_schema(file).empty_table(), *kept])
-    return table.replace_schema_metadata({"missing": missing}), rows, [*edges.findings(), *findings]
+    noticed = [*edges.findings(), *findings]
+    if quoting is not None:
+        noticed.extend(quoting.findings(name))
+    return table.replace_schema_metadata({"missing": missing}), rows, noticed
 
 
-def _width_of_all(source: PackageFile, line_limit: int) -> int | None:
+def _width_of_all(source: PackageFile, line_limit: int, quoting: Quoting | None) -> int | None:
     """Return how many cells every row has, where that is fewer than the header; else None.
 
     Most files are done with at their first row. Where that one is short, all are counted before
@@ -150,7 +181,7 @@ def _width_of_all(source: PackageFile, line_limit: int) -> int | None:
         return None
     is_first = True
     with source.open() as stream:
-        for block in blocks(stream, f"{source.name}.csv", line_limit):
+        for block in blocks(stream, f"{source.name}.csv", line_limit, quoting):
             body = _without_header(block) if is_first else block
             is_first = False
             if body.rows.size and not _has_width(body, width):
@@ -355,6 +386,17 @@ def _ragged(
     cells = next(csv.reader([row.text]), [])
     first = header[0] == columns.get("sourcedId") and cells and cells[0].strip()
     return {"sourcedId": first or None, "row": number, "flaw": "row.width_mismatch"}
+
+
+def _apart(block: Block, header: list[str], columns: dict[str, str], file: File) -> pa.Table:
+    """Return what can be known of lines that could not be read: a sourcedId that comes first."""
+    is_first = header[0] == columns.get("sourcedId")
+    rows = []
+    for row, cell, code in block.apart:
+        text = cell.decode("utf-8") if cell is not None and is_first else ""
+        named = "".join(next(csv.reader([text]), [])).strip()
+        rows.append({"sourcedId": named or None, "row": row, "flaw": code})
+    return _complete(pa.Table.from_pylist(rows), file)
 
 
 def _header(block: Block) -> list[str]:

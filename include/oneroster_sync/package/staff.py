@@ -7,8 +7,8 @@ that it can be reported and its record protected; such a row has a flaw and is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,7 @@ from oneroster_sync.package.verdicts import MARKED, NO_STAFF, Verdict, Who, is_m
 from oneroster_sync.spec import STAFF_ROLES, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _NONE = pa.array([], pa.string())
 _OWN_NAMES = {f.name for f in OWN}
@@ -71,6 +71,22 @@ class Staff:
     _never_staff: pa.Array | None = None
     _remembered: pa.Array | None = None
     _lost_role: bool = False
+
+    def copy(self) -> Staff:
+        """Return what is known now, for a file that has to be read again."""
+        lists = ("_staff", "_unread", "_others", "_named_roles", "_dropped", "_kept")
+        copied: dict[str, Any] = {name: list(getattr(self, name)) for name in lists}
+        leavers = {name: list(parts) for name, parts in self._leavers.items()}
+        return replace(self, _leavers=leavers, **copied)
+
+    def keep(self, name: str) -> Callable[[pa.Table], pa.Table]:
+        """Return what keeps the rows of a file that are let in."""
+        by_file = {
+            "roles": self.keep_roles,
+            "users": self.keep_users,
+            "enrollments": self.keep_enrollments,
+        }
+        return by_file.get(name, _keep_all)
 
     def keep_roles(self, table: pa.Table) -> pa.Table:
         """Keep the role rows of staff, those that go, and those whose role can't be read.
@@ -225,6 +241,10 @@ class Staff:
             dropped = _joined(self._dropped)
             self._never_staff = dropped.filter(pc.invert(pc.is_in(dropped, _joined(self._kept))))
         return self._never_staff
+
+
+def _keep_all(table: pa.Table) -> pa.Table:
+    return table
 
 
 def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:

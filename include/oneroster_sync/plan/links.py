@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.quotes import hides_rows
 from oneroster_sync.package.reading import is_left_out
 from oneroster_sync.package.verdicts import is_going
 from oneroster_sync.plan.compare import differs, in_order, positions, put
@@ -38,7 +39,8 @@ def leaving(
     """Tell which users or courses a file takes away: by a row that goes, and by their absence.
 
     Nobody is absent while a row with an error may be theirs: one that names them, one of users
-    under an unknown sourcedId that has their login, or one that names nobody at all.
+    under an unknown sourcedId that has their login, or one that names nobody at all. Where lines
+    could not be read, a row that goes may not be the only one of its record: it takes nobody away.
 
     Args:
         name: users or courses.
@@ -49,6 +51,8 @@ def leaving(
     """
     marked = pc.is_in(stored["sourced_id"], going(valid)["sourcedId"].combine_chunks())
     marked = pc.and_(marked, pc.is_valid(stored["sourced_id"]))
+    if mode is Mode.BULK and hides_rows(quarantined):
+        return pc.and_(marked, False), pc.and_(marked, False)
     if mode is not Mode.BULK or pc.any(is_unclear(name, quarantined)).as_py():
         return marked, pc.and_(marked, False)
     named = pa.concat_arrays([t["sourcedId"].combine_chunks() for t in (valid, quarantined)])
@@ -105,10 +109,14 @@ def merge_link(
         },
         schema=link_schema(name),
     )
+    is_hidden = mode is Mode.BULK and _may_be_hidden(name, quarantined)
+    named = rows if is_hidden else valid
     kept = stored.filter(
-        pc.invert(pc.is_in(stored["sourced_id"], valid["sourcedId"].combine_chunks()))
+        pc.invert(pc.is_in(stored["sourced_id"], named["sourcedId"].combine_chunks()))
     )
     protected = _protected(name, kept, quarantined)
+    if is_hidden:
+        protected = pc.is_valid(kept["sourced_id"])
     if name == "enrollments":
         may_be_theirs = _may_stand_for(kept, fresh, quarantined[name])
         unplaced = pc.and_not(may_be_theirs, protected)
@@ -179,6 +187,12 @@ _HANGS_FROM = {
     },
 }
 """Link → file → the column by which it hangs from a record of that file."""
+
+
+def _may_be_hidden(name: str, quarantined: Mapping[str, pa.Table]) -> bool:
+    """Tell whether lines are unread that may hold links, or the records that they hang from."""
+    files = (name, *_HANGS_FROM[name])
+    return any(hides_rows(quarantined[file]) for file in files if file in quarantined)
 
 
 def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -> pa.Array:

@@ -1,0 +1,374 @@
+"""Quotes and line breaks: no text inside a value becomes a row, and no row is lost in silence.
+
+A tolerant reader reads what can be read in one way. Where the end of a row can't be told, the lines
+up to the next sure row are one error, and nothing of that kind is taken away in that run.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL, as_delta, folder_of, opened, person, told
+from oneroster_sync.package import lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Site
+    from oneroster_sync.package import Extracted
+
+FILE = "users.csv"
+HEADER = SCHOOL[FILE].splitlines()[0]
+EVIL = person("evil", email="evil@example.org")
+
+
+def quoted(number: int, given: str = "", note: str = "") -> str:
+    """Return a teacher's row whose given name, and the cell of the telephone, are in quotes."""
+    given = given or f"Given {number}"
+    cells = person(f"u{number}", given="#", family="Family").split(",")
+    cells[cells.index("#")] = '"' + given.replace('"', '""') + '"'
+    if note:
+        cells[14] = '"' + note.replace('"', '""') + '"'
+    return ",".join(cells)
+
+
+def users(rows: list[str]) -> dict[str, str]:
+    """Return a lone users.csv."""
+    return {FILE: "\n".join([HEADER, *rows]) + "\n"}
+
+
+def read(folder: Path, rows: list[str], profile: str = "tolerant") -> Extracted:
+    """Take a lone users.csv through the door."""
+    return opened(folder_of(users(rows), folder) / FILE, profile)
+
+
+def kept(extracted: Extracted) -> dict[str | None, str | None]:
+    """Return the sourcedId of each row, and why it is broken."""
+    return {row["sourcedId"]: row["flaw"] for row in extracted.tables["users"].to_pylist()}
+
+
+def large(changes: dict[int, str], count: int = 400) -> list[str]:
+    """Return rows of teachers, some of them replaced: row 2 of the file is number 2."""
+    return [changes.get(number, quoted(number)) for number in range(2, count + 2)]
+
+
+def test_quotes_in_pairs_are_read_as_they_stand(tmp_path: Path) -> None:
+    """`Ben "Benny"` in a value that is not quoted is that name, with one warning for the file."""
+    rows = [person("ben", given='Ben "Benny"'), person("bo", given='Bo"b"y'), person("cy")]
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("csv.unescaped_quote", FILE, 2)]
+    assert extracted.findings.table()["rows"].to_pylist() == [2]
+    names = extracted.tables["users"]["givenName"].to_pylist()
+    assert names == ['Ben "Benny"', 'Bo"b"y', "Given"]
+    assert read(tmp_path / "strict", rows, "strict").refused
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_break_in_quotes_is_a_space(tmp_path: Path, end: str) -> None:
+    """A line break inside a quoted value is a space, with a warning, and the row is used."""
+    rows = [quoted(1), quoted(2, f"Mary{end}Ann"), quoted(3)]
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("csv.field_line_break", FILE, 3)]
+    names = extracted.tables["users"]["givenName"].to_pylist()
+    assert names == ["Given 1", "Mary Ann", "Given 3"]
+    assert kept(extracted) == {"u1": None, "u2": None, "u3": None}
+    assert read(tmp_path / "strict", rows, "strict").refused
+
+
+@pytest.mark.parametrize("text", ["see:\n{}\nend", "see:\n\n{}\n\n,,,\nend"])
+def test_text_in_quotes_is_no_row(tmp_path: Path, text: str) -> None:
+    """A note that holds whole rows stays a note: the row that it is of is read, they are not."""
+    rows = large({50: quoted(50, note=text.format(EVIL, EVIL))})
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("csv.field_line_break", FILE, 50)]
+    assert "evil" not in kept(extracted)
+    assert set(kept(extracted).values()) == {None}
+    assert len(kept(extracted)) == 400
+
+
+def test_text_that_may_be_two_rows_is_unread(tmp_path: Path) -> None:
+    """Lines that could be parted into whole rows are neither one row nor several."""
+    rows = large({50: quoted(50, note=f"see:\n{EVIL}\n{EVIL}\n")})
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert "evil" not in kept(extracted)
+    assert kept(extracted)[None] == "csv.unread_lines"
+    assert len(kept(extracted)) == 400
+
+
+@pytest.mark.parametrize(
+    "given", ['Bo"b', '"Robert "Bob" Ray"', '"Bob"y', ' "Bob"', '"Bob" ', "5' 6\" tall"]
+)
+def test_row_whose_values_cannot_be_told_is_one_error(tmp_path: Path, given: str) -> None:
+    """Where a row ends for certain, but its values don't, that row alone is an error."""
+    rows = large({50: person("u50", given=given)})
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert not extracted.refused
+    assert kept(extracted)["u50"] == "csv.unescaped_quote"
+    assert len(kept(extracted)) == 400
+    assert extracted.rows["users"] == 400
+
+
+def test_lines_without_a_sure_end_are_one_region(tmp_path: Path) -> None:
+    """After an unclosed quote everything to the next sure row is unread: one error, and no row."""
+    rows = large({200: person("u200", given='"Bob'), 201: EVIL, 202: person("u202")})
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert not extracted.refused
+    found = kept(extracted)
+    assert found[None] == "csv.unread_lines"
+    assert {"u200", "evil", "u202"}.isdisjoint(found)
+    assert len(found) == 398
+    assert [r["row"] for r in extracted.tables["users"].to_pylist() if r["flaw"]] == [200]
+
+
+def test_text_before_a_quote_that_closes_nothing_is_no_row(tmp_path: Path) -> None:
+    """Where the quote is missing that opens a note, what stands in the note is no row either."""
+    note = quoted(200, note=f"see:\n{EVIL}\nend")
+    rows = large({200: note.replace('"see:', "see:")}, 400)
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert "evil" not in kept(extracted)
+    assert kept(extracted)[None] == "csv.unread_lines"
+
+
+def test_two_quotes_missing_in_two_rows_hide_no_row(tmp_path: Path) -> None:
+    """Rows between two missing quotes are unread: they are not taken for one long value."""
+    rows = [person(f"u{n}", given="Given, Jr" if n == 0 else "Given") for n in range(2, 500)]
+    rows[200] = person("u202", given='"Bob')
+    rows[203] = person("u205", given='Cat"')
+    rows[210] = quoted(212)
+    rows[190] = quoted(192)
+
+    extracted = read(tmp_path / "p", rows)
+
+    assert not extracted.refused or "csv" in told(extracted.findings)[0][0]
+    if not extracted.refused:
+        assert kept(extracted)[None] == "csv.unread_lines"
+
+
+@pytest.mark.parametrize(
+    ("rows", "row"),
+    [
+        (large({401: person("u401", given='"Bob')}), 401),
+        (large({50: person("u50", given='"Bob')}, 90), 50),
+        (
+            [person(f"u{n}", given='"Bob' if n == 200 else "Bob") for n in range(2, 20_000)],
+            200,
+        ),
+        (large({n: person(f"u{n}", given='"Bob') for n in range(100, 3000, 20)}, 4000), 100),
+    ],
+    ids=["to the end", "more than one line in a hundred", "no sure row", "everywhere"],
+)
+def test_too_much_that_is_unread_refuses_the_file(
+    tmp_path: Path, rows: list[str], row: int
+) -> None:
+    """A region to the end, of 100 lines or of one line in a hundred refuses the package."""
+    extracted = read(tmp_path / "p", rows)
+
+    assert extracted.refused
+    ((code, file, at),) = told(extracted.findings)
+    assert (code.split(".")[0], file, at) == ("csv", FILE, row)
+
+
+@pytest.mark.parametrize("block", [1500, 4096, 40_000])
+def test_blocks_leave_no_trace_of_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    """What is made of quotes is the same however the file is cut into blocks."""
+    rows = large(
+        {
+            7: quoted(7, "Mary\nAnn"),
+            8: quoted(8, note=f"a\n{EVIL}\nb"),
+            300: person("u300", given='"Bob'),
+            301: person("u301"),
+            302: person("u302", given='Ben "Benny"'),
+            900: person("u900", given='Ben "Benny"'),
+            901: person("u901", given='Bo"b'),
+            950: quoted(950, "A\nB\nC"),
+        },
+        1000,
+    )
+    package = folder_of(users(rows), tmp_path / "p") / FILE
+    whole = opened(package)
+
+    monkeypatch.setattr(lines, "BLOCK", block)
+    cut = opened(package)
+
+    assert not whole.refused
+    assert (cut.rows, told(cut.findings)) == (whole.rows, told(whole.findings))
+    by_row = [("row", "ascending")]
+    assert cut.tables["users"].sort_by(by_row) == whole.tables["users"].sort_by(by_row)
+    assert sum(1 for flaw in kept(whole).values() if flaw) == 2
+
+
+def _with_faults(rows: list[str], rng: random.Random) -> list[str]:
+    """Return rows with a few quotes more or fewer in some of them."""
+    rows = list(rows)
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        at = rng.randrange(len(rows))
+        near = [n for n in range(at, min(at + 12, len(rows))) if '"' in rows[n]]
+        if not near:
+            continue
+        at = rng.choice(near)
+        row = rows[at]
+        places = [n for n, c in enumerate(row) if c == '"']
+        place = rng.choice(places)
+        match rng.randrange(4):
+            case 0 | 1:
+                rows[at] = row[:place] + row[place + 1 :]
+            case 2:
+                place = rng.randrange(len(row))
+                rows[at] = row[:place] + '"' + row[place:]
+            case _:
+                rows[at] = row.replace('""', '"')
+    return rows
+
+
+def _note(rng: random.Random) -> str:
+    evil = [
+        person("evil", email="evil@example.org"),
+        person("evil", given='"Evil"', email="evil@example.org"),
+        "evil,,,true",
+        "see, below",
+        'he said "yes"',
+        "",
+        ",,,,",
+    ]
+    return "\n".join(rng.choice(evil) for _ in range(rng.randrange(1, 6)))
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_faults_make_no_row_and_lose_none(tmp_path: Path, seed: int) -> None:
+    """Whatever quotes are missing or too many: no note becomes a row, and nobody is missing."""
+    rng = random.Random(seed)
+    rows = []
+    for number in range(2, 402):
+        kind = rng.randrange(10)
+        if kind < 2:
+            rows.append(quoted(number, note=_note(rng)))
+        elif kind < 3:
+            rows.append(quoted(number, "Mary\nAnn"))
+        elif kind < 7:
+            rows.append(quoted(number, f"Given, {number}"))
+        else:
+            rows.append(person(f"u{number}"))
+
+    extracted = read(tmp_path / "p", _with_faults(rows, rng))
+
+    if extracted.refused:
+        return
+    table = extracted.tables["users"].to_pylist()
+    assert not [r for r in table if r["sourcedId"] == "evil" and r["flaw"] is None]
+    assert "evil@example.org" not in [r["email"] for r in table if r["flaw"] is None]
+    found = {r["sourcedId"] for r in table}
+    missing = {f"u{number}" for number in range(2, 402)} - found
+    assert not missing or "csv.unread_lines" in {r["flaw"] for r in table}
+
+
+PEOPLE = range(2, 302)
+ENROLLMENTS = SCHOOL["enrollments.csv"].splitlines()[0]
+
+
+def district(
+    *, people: dict[int, str] | None = None, without: tuple[int, ...] = ()
+) -> dict[str, str]:
+    """Return a package of 300 teachers of Mathematics."""
+    rows = [(people or {}).get(n, quoted(n)) for n in PEOPLE if n not in without]
+    taught = [f"e{n},,,m1,s,u{n},teacher,false,," for n in PEOPLE if n not in without]
+    return {
+        **SCHOOL,
+        **users(rows),
+        "enrollments.csv": "\n".join([ENROLLMENTS, *taught]) + "\n",
+    }
+
+
+def test_nothing_is_taken_away_while_lines_of_a_bulk_file_are_unread(site: Site) -> None:
+    """Whoever is missing may be among the lines that could not be read, and so may their courses.
+
+    The rest of the package is used, and the run after the file is mended takes away who is gone.
+    """
+    site.sync(district())
+    fault = {50: person("u50", given='"Bob'), 51: person("u51"), 60: quoted(60, "Renamed")}
+    package = district(people=fault, without=(70,))
+    package["users.csv"] = package["users.csv"].replace("u80,,,", "u80,tobedeleted,,")
+    package["enrollments.csv"] = package["enrollments.csv"].replace(
+        "e90,,,m1,s,u90,teacher,false,,\n", ""
+    )
+
+    run = site.sync(package)
+
+    assert run["outcome"] == "succeeded_with_errors"
+    assert run["counts"]["users"]["errors"] == 1
+    assert run["counts"]["users"]["deactivated"] == run["counts"]["assignments"]["removed"] == 0
+    assert set(site.users().values()) == {"active"}
+    assert set(site.assignments().values()) == {"active"}
+    name = site.rows("select given_name from users where site = :site and sourced_id = 'u60'")
+    assert name == [("Renamed",)]
+    assert ("csv.unread_lines", "users.csv", 50) in site.findings(run)
+
+    run = site.sync(district(without=(70,)))
+
+    assert (run["outcome"], run["counts"]["users"]["deactivated"]) == ("succeeded", 1)
+    assert site.users()["u70"] == "inactive"
+
+
+@pytest.mark.parametrize("file", ["courses.csv", "classes.csv", "enrollments.csv"])
+def test_unread_lines_of_other_files_take_no_assignment(site: Site, file: str) -> None:
+    """Unread courses, classes or enrollments may be those that an assignment hangs from."""
+    more = {
+        "courses.csv": [f'c{n},,,y,"Course {n}",C{n},09,s,Art,' for n in range(300)],
+        "classes.csv": [f'k{n},,,"Class {n}",09,c{n},K{n},scheduled,,s,t,,,' for n in range(300)],
+        "enrollments.csv": [f'x{n},,,k{n},s,u{n + 2},"teacher",false,,' for n in range(300)],
+    }
+    package = district()
+    for name, rows in more.items():
+        package[name] += "".join(f"{row}\n" for row in rows)
+    site.sync(package)
+    before = site.assignments()
+    texts = package[file].splitlines()
+    texts[-103] = texts[-103].replace('"', "", 1)
+    texts[-102] = texts[-102].replace('"', "x", 1)
+    del texts[-50]
+
+    run = site.sync({**package, file: "\n".join(texts) + "\n"})
+
+    assert run["outcome"] == "succeeded_with_errors"
+    assert "csv.unread_lines" in site.codes(run)
+    assert run["counts"]["assignments"]["removed"] == run["counts"]["courses"]["removed"] == 0
+    assert site.assignments() == before
+    assert set(before.values()) == {"active"}
+    assert site.sync(package)["outcome"] == "no_changes"
+
+
+def test_unread_lines_of_a_delta_put_the_site_out_of_step(site: Site) -> None:
+    """What a delta's unread lines say never comes again, so a bulk file is asked for."""
+    site.sync(district())
+    stamp = ",active,2026-10-01T00:00:00.000Z,true"
+    names = dict.fromkeys(range(2, 12), "New")
+    rows = [quoted(n, names.get(n, "")).replace(",,,true", stamp, 1) for n in PEOPLE]
+    rows[100] = rows[100].replace('"Given', '"Given,', 1).replace('"', "", 1)
+
+    run = site.sync(as_delta(SCHOOL, users=rows))
+    again = site.sync(as_delta(SCHOOL, users=rows[:50]))
+
+    assert run["outcome"] == "succeeded_with_errors"
+    assert run["counts"]["users"] | {"errors": 1, "updated": 10} == run["counts"]["users"]
+    assert "package.out_of_step" in site.codes(again)
