@@ -117,6 +117,34 @@ def test_users_of_1_2_without_roles_are_refused(tmp_path: Path) -> None:
     assert told(extracted.findings) == [("package.missing_file", "roles.csv", None)]
 
 
+def _as_1_2(texts: Texts) -> Texts:
+    old = texts[NAME].replace("oneroster.version,1.1", "oneroster.version,1.2")
+    return with_manifest(old + "file.roles,absent\nfile.userProfiles,absent\n", texts)
+
+
+def test_users_of_1_1_under_a_manifest_of_1_2_are_read_as_1_1(tmp_path: Path) -> None:
+    """Where all of users.csv is of 1.1 and there are no roles, the manifest's version is wrong."""
+    package = folder_of(_as_1_2(SCHOOL), tmp_path / "p")
+
+    tolerant, strict = opened(package), opened(package, "strict")
+
+    assert not tolerant.refused
+    assert tolerant.version == "1.1"
+    assert ("schema.version_mismatch", "users.csv", 1) in told(tolerant.findings)
+    assert tolerant.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
+    assert strict.refused
+
+
+def test_users_of_1_1_beside_roles_are_refused_by_name(tmp_path: Path) -> None:
+    """With roles.csv beside it nobody can tell which roles count."""
+    texts = {**SCHOOL_1_2, "users.csv": SCHOOL["users.csv"]}
+
+    extracted = opened(folder_of(texts, tmp_path / "p"))
+
+    assert extracted.refused
+    assert codes(extracted.findings, "error") == ["schema.version_mismatch"]
+
+
 # A wrong one
 
 
@@ -145,7 +173,7 @@ def test_manifest_begins_with_its_header(tmp_path: Path, profile: str, text: str
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("version", ["1.0", "2.0", "1", "v1.1", "1,1", ""])
+@pytest.mark.parametrize("version", ["1.0", "2.0", "1", "1.1.7", "1,1", "x1.1", ""])
 def test_version_must_be_supported(tmp_path: Path, profile: str, version: str) -> None:
     """A version that is not known refuses the package and names the line."""
     old, new = "oneroster.version,1.1", f'oneroster.version,"{version}"'
@@ -207,10 +235,67 @@ def test_manifest_version_that_a_spreadsheet_shortened_is_understood(tmp_path: P
     assert strict.refused
 
 
+@pytest.mark.parametrize(
+    ("texts", "version", "meant"),
+    [
+        (SCHOOL, "v1.1", "1.1"),
+        (SCHOOL, "1.1.0", "1.1"),
+        (SCHOOL_1_2, "V1.2", "1.2"),
+        (SCHOOL_1_2, "1.2_JP", "1.2"),
+    ],
+)
+def test_version_that_fits_one_only_is_read(
+    tmp_path: Path, texts: Texts, version: str, meant: str
+) -> None:
+    """A version with a letter before or a zero behind is that version; strict refuses it."""
+    old, new = f"oneroster.version,{meant}", f"oneroster.version,{version}"
+    package = folder_of(changed(texts, NAME, old, new), tmp_path / "p")
+
+    tolerant, strict = opened(package), opened(package, "strict")
+
+    assert not tolerant.refused
+    assert (tolerant.version, told(tolerant.findings)) == (
+        meant,
+        [("manifest.spelling", NAME, 3)],
+    )
+    assert strict.refused
+    assert codes(strict.findings)[-1] == "manifest.unsupported_version"
+
+
+def test_header_of_a_manifest_may_say_property_value(tmp_path: Path) -> None:
+    """`propertyName,propertyValue` is read, with a warning; strict refuses it."""
+    package = folder_of(
+        changed(SCHOOL, NAME, "propertyName,value", "propertyName,propertyValue"), tmp_path / "p"
+    )
+
+    tolerant, strict = opened(package), opened(package, "strict")
+
+    assert not tolerant.refused
+    assert told(tolerant.findings) == [("manifest.spelling", NAME, 1)]
+    assert codes(strict.findings) == ["manifest.invalid_header"]
+
+
+def test_modes_are_read_in_other_letters_and_blank_where_the_file_is_absent(
+    tmp_path: Path,
+) -> None:
+    """`Bulk` is bulk, and a blank mode of a file that is not there is absent: one warning."""
+    text = SCHOOL[NAME].replace("file.users,bulk", "file.users,Bulk")
+    text = text.replace(",absent", ",")
+    package = folder_of(with_manifest(text), tmp_path / "p")
+
+    tolerant, strict = opened(package), opened(package, "strict")
+
+    assert not tolerant.refused
+    assert codes(tolerant.findings) == ["manifest.spelling"]
+    assert tolerant.findings.table()["rows"].to_pylist() == [text.count(",\n") + 1]
+    assert tolerant.modes == opened(folder_of(SCHOOL, tmp_path / "plain")).modes
+    assert codes(strict.findings) == ["manifest.invalid_mode"]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("mode", ["Bulk", "BULK", "full", "yes", "", "incremental"])
+@pytest.mark.parametrize("mode", ["full", "yes", "", "incremental", "bulk;"])
 def test_mode_must_be_known(tmp_path: Path, profile: str, mode: str) -> None:
-    """A mode that is none of the three is not guessed, not even its case."""
+    """A mode that is none of the three is not guessed, and no blank one of a file that is there."""
     package = folder_of(
         changed(SCHOOL, NAME, "file.users,bulk", f"file.users,{mode}"), tmp_path / "p"
     )

@@ -214,25 +214,90 @@ def test_folder_entry_is_nothing(tmp_path: Path) -> None:
     assert not opened(package).refused
 
 
-def test_files_of_several_folders_are_not_mixed(tmp_path: Path) -> None:
-    """Of two folders with a package each none is chosen."""
-    texts = {f"{folder}/{name}": text for folder in "ab" for name, text in SCHOOL.items()}
+@pytest.mark.parametrize("folder", ["a/b/", "a/b/c/"])
+def test_folders_in_folders_are_used(tmp_path: Path, folder: str) -> None:
+    """Files two or three folders down are used, also where a note lies beside the folder."""
+    texts = {**_renamed(lambda name: folder + name), "readme.txt": "hello"}
 
     extracted = opened(zip_of(texts, tmp_path / "p.zip"))
 
+    assert not extracted.refused
+    assert told(extracted.findings) == [
+        ("zip.single_folder", None, None),
+        ("package.unknown_file", "readme.txt", None),
+    ]
+    assert extracted.tables["users"].num_rows == 4
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ("old/users.csv", "old/users.csv"),
+        ("user.csv", "user.csv"),
+        ("Organizations.csv", "orgs.csv"),
+        ("academic_sessions.csv", "academicSessions.csv"),
+        ("backup/Manifest.CSV", "backup/Manifest.CSV"),
+    ],
+)
+def test_two_files_that_could_be_the_same_refuse_the_package(
+    tmp_path: Path, extra: str, named: str
+) -> None:
+    """Of two files that could be users.csv none is chosen quietly, wherever the other one lies."""
+    extracted = opened(zip_of({**SCHOOL, extra: USERS}, tmp_path / "p.zip"))
+
     assert extracted.refused
-    assert codes(extracted.findings)[-1] == "package.empty"
+    assert codes(extracted.findings, "error") == ["zip.duplicate_name"]
+    assert extracted.findings.table()["file"][-1].as_py() in {extra, named}
+
+
+def test_files_of_several_folders_are_not_mixed(tmp_path: Path) -> None:
+    """Of two folders with a package each none is chosen, and none is made of parts of both."""
+    texts = {f"{folder}/{name}": text for folder in "ab" for name, text in SCHOOL.items()}
+    parts = {f"{'ab'[at % 2]}/{name}": text for at, (name, text) in enumerate(SCHOOL.items())}
+
+    both, mixed = (
+        opened(zip_of(texts, tmp_path / "p.zip")),
+        opened(zip_of(parts, tmp_path / "q.zip")),
+    )
+
+    assert (both.refused, mixed.refused) == (True, True)
+    assert codes(both.findings)[-1] == "zip.duplicate_name"
+    assert codes(mixed.findings)[-1] == "package.empty"
 
 
 def test_file_below_the_root_is_not_opened(tmp_path: Path) -> None:
     """Beside files at the root, one in a folder is named and not opened."""
-    package = zip_of({**SCHOOL, "old/users.csv": b"\xff"}, tmp_path / "p.zip")
+    package = zip_of({**SCHOOL, "old/notes.csv": b"\xff"}, tmp_path / "p.zip")
 
     extracted = opened(package)
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("package.unknown_file", "old/users.csv", None)]
+    assert told(extracted.findings) == [("package.unknown_file", "old/notes.csv", None)]
     assert opened(package, "strict").refused
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("org.csv", "orgs.csv"),
+        ("Organizations.csv", "orgs.csv"),
+        ("User.csv", "users.csv"),
+        ("academic_sessions.csv", "academicSessions.csv"),
+        ("Academic Sessions.csv", "academicSessions.csv"),
+        ("class.csv", "classes.csv"),
+        ("enrolments.csv", "enrollments.csv"),
+    ],
+)
+def test_names_that_mean_one_file_are_read(tmp_path: Path, name: str, file: str) -> None:
+    """A name in the singular, or with blanks between its words, is read with a warning."""
+    texts = {name if one == file else one: text for one, text in SCHOOL.items()}
+
+    extracted = opened(zip_of(texts, tmp_path / "p.zip"))
+
+    assert not extracted.refused
+    assert told(extracted.findings) == [("package.file_spelling", name, None)]
+    assert extracted.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
+    assert opened(zip_of(texts, tmp_path / "s.zip"), "strict").refused
 
 
 @pytest.mark.parametrize("texts", [{}, {"readme.txt": "hello"}, {"__MACOSX/._users.csv": ""}])

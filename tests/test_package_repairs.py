@@ -44,6 +44,21 @@ REPAIRS = [
     ("users.csv", ",teacher,", ",Teacher,", "row.invalid_enum", "role", 2, 2),
     ("users.csv", ",aide,", ",AIDE,", "row.invalid_enum", "role", 4, 1),
     ("classes.csv", ",scheduled,", ",Scheduled,", "row.invalid_enum", "classType", 2, 3),
+    ("orgs.csv", ",school,", ",School,", "row.invalid_enum", "type", 3, 1),
+    ("academicSessions.csv", ",term,", ",Term,", "row.invalid_enum", "type", 3, 1),
+    ("academicSessions.csv", ",schoolYear,", ",SCHOOLYEAR,", "row.invalid_enum", "type", 2, 1),
+    *(
+        (
+            "enrollments.csv",
+            ",2026-08-01,",
+            f",2026-08-01{time},",
+            "row.invalid_date",
+            "beginDate",
+            2,
+            1,
+        )
+        for time in ("T00:00:00.000Z", "T00:00:00Z", " 00:00:00", "T00:00", " 00:00:00.0")
+    ),
     ("academicSessions.csv", ",2027\n", ",2026-2027\n", "row.invalid_year", "schoolYear", 2, 2),
     ("users.csv", "ann,,,", "ann,active,,", "row.field_forbidden_in_bulk", "status", 2, 1),
     ("courses.csv", ",,,y,", ",active,,y,", "row.field_forbidden_in_bulk", "status", 2, 2),
@@ -112,6 +127,20 @@ def test_strict_repairs_nothing(
         ("enrollments.csv", "m1,s,ann,teacher", "m1,s,ann,tchr", "role", "tchr"),
         ("academicSessions.csv", "y,2027", "y,26-27", "schoolYear", "26-27"),
         ("academicSessions.csv", "y,2027", "y,2026/2027", "schoolYear", "2026/2027"),
+        (
+            "enrollments.csv",
+            "e,2026-08-01,",
+            "e,2026-08-01T00:00:00+09:00,",
+            "beginDate",
+            "2026-08-01T00:00:00+09:00",
+        ),
+        (
+            "enrollments.csv",
+            "e,2026-08-01,",
+            "e,2026-08-01T07:00:00Z,",
+            "beginDate",
+            "2026-08-01T07:00:00Z",
+        ),
         ("users.csv", "ann,,,", "ann,deleted,,", "status", "deleted"),
         ("users.csv", "ann,,,", "ann,tobedeleted,,", "status", "tobedeleted"),
     ],
@@ -124,6 +153,54 @@ def test_value_that_could_mean_several_things_is_not_repaired(
 
     assert (extracted.refused, told(extracted.findings)) == (False, [])
     assert value in extracted.tables[file.removesuffix(".csv")][column].to_pylist()
+
+
+def _with_word(word: str, *columns: str) -> Texts:
+    header, *rows = (line.split(",") for line in SCHOOL["enrollments.csv"].splitlines())
+    for row in rows:
+        for column in columns:
+            at = header.index(column)
+            row[at] = row[at] or word
+    return {**SCHOOL, "enrollments.csv": "".join(",".join(r) + "\n" for r in (header, *rows))}
+
+
+@pytest.mark.parametrize("word", ["NULL", r"\N"])
+def test_null_is_blank_where_no_cell_is_empty(tmp_path: Path, word: str) -> None:
+    """NULL in two columns without an empty cell is what a database writes for nothing."""
+    texts = _with_word(word, "status", "dateLastModified", "beginDate", "endDate")
+
+    extracted = opened(folder_of(texts, tmp_path / "p"))
+
+    assert not extracted.refused
+    assert {code for code, _, _ in told(extracted.findings)} == {"row.null_word"}
+    assert extracted.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
+    assert opened(folder_of(texts, tmp_path / "strict"), "strict").refused
+
+
+def test_null_is_a_word_where_cells_are_empty(tmp_path: Path) -> None:
+    """In one column, beside empty cells, in a name and in a sourcedId NULL stays as it is."""
+    one = opened(folder_of(_with_word("NULL", "endDate"), tmp_path / "one"))
+    assert "NULL" in one.tables["enrollments"]["endDate"].to_pylist()
+
+    texts = _with_word("NULL", "beginDate", "endDate")
+    texts = changed(
+        texts,
+        "enrollments.csv",
+        "cat-a1,,,a1,s,cat,aide,false,NULL,NULL",
+        "cat-a1,,,a1,s,cat,aide,false,,",
+    )
+    beside = opened(folder_of(texts, tmp_path / "beside"))
+    assert "NULL" in beside.tables["enrollments"]["endDate"].to_pylist()
+
+    texts = changed(
+        SCHOOL,
+        "users.csv",
+        "\nbob,,,true,s,teacher,bob,,Bob,Ray",
+        "\nNULL,,,true,s,teacher,NULL,,NULL,NULL",
+    )
+    named = opened(folder_of(texts, tmp_path / "named"))
+    row = named.tables["users"].to_pylist()[1]
+    assert (row["sourcedId"], row["givenName"], row["familyName"]) == ("NULL", "NULL", "NULL")
 
 
 def test_blanks_alone_are_nothing(tmp_path: Path) -> None:

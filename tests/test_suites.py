@@ -17,8 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from golden.school import SCHOOL, added, changed, codes, person, users_checked
+from golden.school import (
+    SCHOOL,
+    SCHOOL_1_2,
+    added,
+    changed,
+    codes,
+    folder_of,
+    person,
+    users_checked,
+)
 from oneroster_sync import settings
+from oneroster_sync.checking import check_package
 from oneroster_sync.findings import CODES
 from oneroster_sync.package import Known, extract
 from oneroster_sync.package.manifest import Mode
@@ -141,6 +151,30 @@ def test_booleans_are_those_of_the_suites(column: str) -> None:
 def test_roles_of_staff_are_those_of_the_suites() -> None:
     """Whoever the suites let in is staff, and all staff is let in by some version."""
     assert _allowed("role") == STAFF_ROLES
+
+
+@pytest.mark.parametrize(
+    ("texts", "file", "old", "new"),
+    [
+        *(
+            (SCHOOL, "users.csv", ",aide,", f",{role},")
+            for role in ("principal", "counselor", "siteAdministrator", "districtAdministrator")
+        ),
+        (SCHOOL_1_2, "roles.csv", ",aide,", ",administrator,"),
+    ],
+)
+def test_roles_of_the_other_version_are_used(
+    tmp_path: Path, texts: dict[str, str], file: str, old: str, new: str
+) -> None:
+    """A role that only the other version has is understood, with a warning; strict rejects it."""
+    texts = changed(texts, file, old, new)
+
+    tolerant = check_package(folder_of(texts, tmp_path / "p"), Profile.TOLERANT)
+    strict = check_package(folder_of(texts, tmp_path / "s"), Profile.STRICT)
+
+    assert codes(tolerant.findings) == ["row.other_version"]
+    assert tolerant.valid[file.removesuffix(".csv")].num_rows == 4
+    assert (strict.rejected, codes(strict.findings, "error")) == (True, ["row.other_version"])
 
 
 # A suite is data

@@ -109,6 +109,10 @@ INPUTS = (
     BadInput(
         "a21-capital",
         _manifest(_MODE, "file.users,Bulk"),
+        Verdict(
+            "no_changes",
+            ("~ manifest.spelling manifest.csv 16 file.users | absent, bulk or delta",),
+        ),
         rejected("! manifest.invalid_mode manifest.csv 16 file.users | absent, bulk or delta"),
     ),
     BadInput(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oneroster_sync.findings import Finding, Findings, Severity
-from oneroster_sync.package.headers import check_delimiter, meant_names
+from oneroster_sync.package.headers import ALIASES, check_delimiter, meant_names
 from oneroster_sync.package.lookalikes import lookalike
 from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, read_manifest
 from oneroster_sync.package.opening import Limits, Package, PackageFile, RefusedError, open_package
@@ -20,7 +20,7 @@ from oneroster_sync.package.reading import read_header, read_quoting, read_table
 from oneroster_sync.package.repairs import Repairs
 from oneroster_sync.package.staff import Known, Staff
 from oneroster_sync.preferences import Profile
-from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, rostering_file
+from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, meant_file, rostering_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -106,11 +106,11 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
 def holds_delta(path: Path) -> bool:
     """Tell whether any file of a package is a delta; one that can't be read holds none."""
     with contextlib.suppress(RefusedError), open_package(path, Limits.in_force()) as package:
-        names = {name.lower(): name for name in package.files}
-        if "manifest" in names:
-            with package.files[names["manifest"]].open() as stream:
+        _respell_names(package, Profile.TOLERANT, Findings())
+        if "manifest" in package.files:
+            with package.files["manifest"].open() as stream:
                 data = stream.read(_MANIFEST_BYTES)
-            present = set(package.files) - {names["manifest"]}
+            present = set(package.files) - {"manifest"}
             manifest = read_manifest(data.decode("utf-8", "replace"), present, Profile.TOLERANT)
             return Mode.DELTA in manifest.modes.values()
     return False
@@ -175,12 +175,11 @@ def _read(
 
 
 def _respell_names(package: Package, profile: Profile, findings: Findings) -> None:
-    """Find files whose names differ from the standard's in case only."""
+    """Find files whose names are not spelled as the standard has them."""
     if profile is Profile.STRICT:
         return
-    known = {n.lower(): n for files in ALL_FILES.values() for n in files} | {"manifest": "manifest"}
     for name in sorted(package.files):
-        meant = known.get(name.lower())
+        meant = meant_file(name)
         if meant is not None and meant != name:
             expected = f"{meant}.csv"
             findings.add(
@@ -213,13 +212,37 @@ def _manifest(
             raise RefusedError(Finding("zip.size_exceeded", file="manifest.csv", expected=expected))
         manifest = read_manifest(data.decode("utf-8", "replace"), present, profile)
         findings.extend(manifest.findings)
-        return manifest
+        return _of_users_version(manifest, headers, profile, findings)
     lone = package.archive is None and len(present) == 1
     if profile is Profile.STRICT and not lone:
         raise RefusedError(Finding("package.missing_manifest"))
     if not lone:
         findings.add(Finding("package.missing_manifest", Severity.WARNING))
     return assumed_manifest(_version_by_headers(headers), present)
+
+
+def _of_users_version(
+    manifest: Manifest, headers: dict[str, list[str]], profile: Profile, findings: Findings
+) -> Manifest:
+    """Read a package as 1.1 whose manifest says 1.2, but whose users have their roles in users.csv.
+
+    The other files are the same in both. Where roles.csv is there, too, nobody knows which counts.
+    """
+    header = headers.get("users", [])
+    file = rostering_file("users", Version.V1_1)
+    is_1_2 = manifest.version is Version.V1_2
+    if file is None or not is_1_2 or profile is Profile.STRICT or "roles" in headers:
+        return manifest
+    known = {column.name.lower() for column in file.columns}
+    names = {n for n in meant_names(header) if n and not n.startswith("metadata.")}
+    is_1_1 = {"role", "orgsourcedids"} & names and names - ALIASES.keys() <= known
+    if not is_1_1:
+        return manifest
+    place = "users.csv", 1
+    expected = "the columns of OneRoster 1.2; the package is read as 1.1"
+    findings.add(Finding("schema.version_mismatch", Severity.WARNING, *place, expected=expected))
+    modes = {name: mode for name, mode in manifest.modes.items() if name in ALL_FILES[file.version]}
+    return Manifest(file.version, modes, manifest.findings)
 
 
 def _version_by_headers(headers: dict[str, list[str]]) -> Version:

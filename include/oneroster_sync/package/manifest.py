@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +21,9 @@ _VERSIONS = {
     "1.2.0": Version.V1_2,
     "1.2.1": Version.V1_2,
 }
+_SPELLED = re.compile(r"v?(1\.[12])(?:\.[01])?(?:[ _-]JP)?", re.IGNORECASE)
+"""Spellings of a version that are one: `v1.1`, `1.1.0`, and the Japan profile's `1.2_JP`."""
+_HEADERS = ["propertyName", "value"], ["propertyName", "propertyValue"]
 _SUPPORTED = "oneroster.version 1.1 or 1.2"
 
 
@@ -56,11 +60,22 @@ def read_manifest(text: str, present: set[str], profile: Profile) -> Manifest:
     properties, rows = _properties(text, severity, findings)
     version = _version(properties, rows, severity, findings)
     modes: dict[str, Mode] = {}
+    spelled: list[str] = []
     for key, value in properties.items():
         if key.startswith("file.") and key[5:] in ALL_FILES[version]:
-            modes[key[5:]] = _mode(key, value, rows[key])
+            may_be_blank = key[5:] not in present
+            as_standard = severity is Severity.ERROR
+            meant = value if as_standard else value.lower() or ("absent" if may_be_blank else "")
+            modes[key[5:]] = _mode(key, meant, rows[key])
+            if meant != value:
+                spelled.append(key)
         elif key not in {"manifest.version", "oneroster.version"} and not key.startswith("source."):
             findings.append(Finding("manifest.unknown_property", severity, NAME, rows[key], key))
+    if spelled:
+        place, expected = (NAME, rows[spelled[0]], spelled[0]), "absent, bulk or delta"
+        findings.append(
+            Finding("manifest.spelling", severity, *place, expected=expected, rows=len(spelled))
+        )
     for name in sorted(ALL_FILES[version] - modes.keys()):
         findings.append(_missing(f"file.{name}", severity))
         if name in present:
@@ -103,9 +118,12 @@ def _properties(
     except csv.Error:
         raise RefusedError(Finding("csv.field_too_large", file=NAME)) from None
     header = [cell.strip() for cell in lines[0]] if lines else []
-    if header[:2] != ["propertyName", "value"]:
-        expected = "propertyName,value"
+    expected = "propertyName,value"
+    known = _HEADERS[:1] if severity is Severity.ERROR else _HEADERS
+    if header[:2] not in known:
         raise RefusedError(Finding("manifest.invalid_header", file=NAME, row=1, expected=expected))
+    if header[:2] != _HEADERS[0]:
+        findings.append(Finding("manifest.spelling", severity, NAME, 1, expected=expected))
     if len(lines) == 1:
         raise RefusedError(Finding("manifest.invalid_header", file=NAME, row=2, expected="rows"))
     properties: dict[str, str] = {}
@@ -133,9 +151,13 @@ def _version(
     findings: list[Finding],
 ) -> Version:
     key = "oneroster.version"
-    version = _VERSIONS.get(properties.get(key, ""))
+    row, told = rows.get(key), properties.get(key, "")
+    version = _VERSIONS.get(told)
+    spelled = _SPELLED.fullmatch(told) if severity is Severity.WARNING else None
+    if version is None and spelled is not None:
+        version = _VERSIONS[spelled[1]]
+        findings.append(Finding("manifest.spelling", severity, NAME, row, key, expected=version))
     if version is None:
-        row = rows.get(key)
         raise RefusedError(
             Finding(
                 "manifest.unsupported_version", file=NAME, row=row, column=key, expected=_SUPPORTED

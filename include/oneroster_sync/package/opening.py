@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from oneroster_sync import settings
 from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.spec import meant_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,7 +168,9 @@ def _fill_from_folder(package: Package, folder: Path) -> None:
             raise RefusedError(Finding("zip.unsafe_entry", file=_shown(entry.name)))
     if depth:
         package.findings.append(Finding("zip.single_folder", Severity.WARNING))
-    _fill(package, [(e.name, e) for e in entries if e.is_file()])
+    files = [e for e in entries if e.is_file()]
+    _check_twins([e.name for e in files])
+    _fill(package, [(e.name, e) for e in files])
 
 
 def _fill_from_zip(package: Package, archive: zipfile.ZipFile) -> None:
@@ -178,18 +181,43 @@ def _fill_from_zip(package: Package, archive: zipfile.ZipFile) -> None:
     for info in members:
         _check_member(info)
     files = [i for i in members if not i.is_dir()]
-    tops = {i.orig_filename.split("/")[0] if "/" in i.orig_filename else "" for i in files}
-    inside = len(tops) == 1 and "" not in tops
-    if inside:
+    folder = _folder_of([PurePosixPath(i.orig_filename) for i in files])
+    if folder:
         package.findings.append(Finding("zip.single_folder", Severity.WARNING))
     named: list[tuple[str, zipfile.ZipInfo | Path]] = []
+    below: list[str] = []
     for info in files:
-        parts = PurePosixPath(info.orig_filename).parts[1 if inside else 0 :]
-        if len(parts) > 1:
-            package.findings.append(_not_opened("/".join(parts)))
-            continue
-        named.append((parts[0], info))
+        parts = PurePosixPath(info.orig_filename).parts
+        if parts[: len(folder)] == folder and len(parts) == len(folder) + 1:
+            named.append((parts[-1], info))
+        else:
+            below.append("/".join(parts))
+            package.findings.append(_not_opened(below[-1]))
+    _check_twins([*(name for name, _ in named), *below])
     _fill(package, named)
+
+
+def _folder_of(paths: list[PurePosixPath]) -> tuple[str, ...]:
+    """Return the folder that all CSV files of a zip lie in, or below; none where it is too deep."""
+    parents = [path.parent.parts for path in paths if path.suffix.lower() == ".csv"]
+    shared: list[str] = []
+    for parts in zip(*parents, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return tuple(shared) if len(shared) <= _DEPTH else ()
+
+
+def _check_twins(names: list[str]) -> None:
+    """Refuse a package of which two files could be the same one of the standard."""
+    seen: set[str] = set()
+    for name in names:
+        path = PurePosixPath(name)
+        meant = meant_file(path.name[: -len(".csv")]) if path.suffix.lower() == ".csv" else None
+        if meant in seen:
+            raise RefusedError(Finding("zip.duplicate_name", file=_shown(name)))
+        if meant is not None:
+            seen.add(meant)
 
 
 def _fill(package: Package, members: list[tuple[str, zipfile.ZipInfo | Path]]) -> None:

@@ -26,7 +26,7 @@ from oneroster_sync.package.headers import match_header
 from oneroster_sync.package.lines import blocks, look_at_quoting
 from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.preferences import Profile
-from oneroster_sync.spec.enums import ENUMERATIONS
+from oneroster_sync.spec.enums import listed_values
 from oneroster_sync.spec.files import Type
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class _Edges:
         """Note in which columns a value can be told by its looks."""
         for column in file.read_columns:
             looks = _EMAIL if column.canonical == "email" else _LOOKS.get(column.type)
-            if words := ENUMERATIONS.get(column.canonical):
+            if words := listed_values(file.name, column.canonical):
                 looks = re.compile(f"(?i)(?:{'|'.join(sorted(words))})$")
             if looks is not None and column.canonical in columns:
                 self._anchors[header.index(columns[column.canonical])] = looks

@@ -15,11 +15,25 @@ from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.reading import OWN
 from oneroster_sync.preferences import Profile
-from oneroster_sync.spec.enums import BOOLEAN_SPELLINGS, BOOLEANS, ENUMERATIONS
+from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
+from oneroster_sync.spec.enums import BOOLEAN_SPELLINGS, BOOLEANS, listed_values
+from oneroster_sync.spec.files import Type
 from oneroster_sync.spec.roles import STUDENT_LIKE_ROLES
 
 _OWN_NAMES = {f.name for f in OWN}
 _TWO_YEARS = r"^[0-9]{4}-([0-9]{4})$"
+_MIDNIGHT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]00:00(?::00(?:\.0+)?)?Z?$"
+_NULLS = ("NULL", r"\N")
+_READ = {
+    column.canonical: column.type
+    for name in ROSTERING_FILES
+    for version in Version
+    if (file := rostering_file(name, version)) is not None
+    for column in file.read_columns
+}
+_DATES = {column for column, type_ in _READ.items() if type_ is Type.DATE}
+_NAMES = {"givenName", "familyName", "name", "title", "username"}
+_MAY_BE_NULL = {column for column, type_ in _READ.items() if type_ is not Type.ID} - _NAMES
 
 
 @dataclass(slots=True)
@@ -42,10 +56,15 @@ class Repairs:
         for column in table.column_names:
             if column not in _OWN_NAMES:
                 table = self._trim(table, column)
-        for column in ENUMERATIONS.keys() & set(table.column_names):
-            table = self._respell(table, column, _by_lower(column), "row.invalid_enum")
+        table = self._blank_nulls(table)
+        for column in table.column_names:
+            if words := listed_values(self.name.removesuffix(".csv"), column):
+                by_lower = {word.lower(): word for word in words}
+                table = self._respell(table, column, by_lower, "row.invalid_enum")
         for column in BOOLEANS & set(table.column_names):
             table = self._respell(table, column, BOOLEAN_SPELLINGS, "row.invalid_boolean")
+        for column in _DATES & set(table.column_names):
+            table = self._cut_time(table, column)
         if "schoolYear" in table.column_names:
             table = self._end_year(table)
         if self.mode is Mode.BULK:
@@ -92,6 +111,36 @@ class Repairs:
             return table
         return self._set(table, "schoolYear", "row.invalid_year", double, ends)
 
+    def _cut_time(self, table: pa.Table, column: str) -> pa.Table:
+        """Read midnight, without a zone or in UTC, as the day that it begins."""
+        values = table[column]
+        timed = pc.match_substring_regex(values, _MIDNIGHT)
+        if not pc.any(timed).as_py():
+            return table
+        days = pc.utf8_slice_codeunits(values, 0, len("YYYY-MM-DD"))
+        days = pc.if_else(timed, days, values)
+        return self._set(table, column, "row.invalid_date", timed, days)
+
+    def _blank_nulls(self, table: pa.Table) -> pa.Table:
+        """Blank the word that a database writes for nothing, where the file says nothing otherwise.
+
+        NULL may be somebody's name. It is nothing where it stands in two columns or more that have
+        no empty cell at all, and never in names or sourcedIds.
+        """
+        for word in _NULLS:
+            found = [
+                column
+                for column in table.column_names
+                if column in _MAY_BE_NULL
+                and table[column].null_count == 0
+                and pc.any(pc.equal(table[column], word)).as_py()
+            ]
+            for column in found if len(found) > 1 else ():
+                is_word = pc.equal(table[column], word)
+                blank = pc.if_else(is_word, None, table[column])
+                table = self._set(table, column, "row.null_word", is_word, blank)
+        return table
+
     def _forget_bulk_stamps(self, table: pa.Table) -> pa.Table:
         """Blank status and dateLastModified in bulk, but for a status that asks for removal."""
         for column in ("status", "dateLastModified"):
@@ -113,10 +162,6 @@ class Repairs:
         first = min(first, lowest) if first else lowest
         self._made[code, column] = (first, count + len(rows))
         return table.set_column(table.column_names.index(column), column, values.cast(pa.string()))
-
-
-def _by_lower(column: str) -> dict[str, str]:
-    return {value.lower(): value for value in ENUMERATIONS[column]}
 
 
 def role_is(values: pa.ChunkedArray, roles: frozenset[str] = STUDENT_LIKE_ROLES) -> pa.ChunkedArray:

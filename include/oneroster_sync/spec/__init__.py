@@ -13,6 +13,7 @@ from oneroster_sync.spec.files import (
     File,
     Need,
     Version,
+    meant_file,
     rostering_file,
 )
 from oneroster_sync.spec.roles import PLATFORM_ROLE, STAFF_ROLES, STUDENT_LIKE_ROLES
@@ -27,5 +28,6 @@ __all__ = [
     "File",
     "Need",
     "Version",
+    "meant_file",
     "rostering_file",
 ]

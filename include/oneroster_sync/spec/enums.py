@@ -13,7 +13,25 @@ ENUMERATIONS: dict[str, frozenset[str]] = {
     "classType": frozenset({"homeroom", "scheduled"}),
     "status": frozenset({"active", "tobedeleted", "inactive"}),
 }
-"""Column → the values that the standard lists."""
+"""Column → the values that the standard lists, whatever the file."""
+
+_TYPES = {
+    "academicSessions": frozenset({"gradingPeriod", "schoolYear", "semester", "term"}),
+    "orgs": frozenset({"department", "district", "local", "national", "school", "state"}),
+}
+
+
+def listed_values(file: str, column: str) -> frozenset[str]:
+    """Return the values that the standard lists for a column; none where it lists none.
+
+    Args:
+        file: The file, without `.csv`.
+        column: The column.
+    """
+    return _TYPES.get(file, frozenset()) if column == "type" else ENUMERATIONS.get(column, _NONE)
+
+
+_NONE: frozenset[str] = frozenset()
 
 BOOLEANS = frozenset({"enabledUser", "primary"})
 """Columns that hold true or false."""

@@ -285,6 +285,37 @@ ALL_FILES: dict[Version, frozenset[str]] = {
 """Every file that a manifest of the version may name; those not in `ROSTERING_FILES` stay shut."""
 
 
+_SPELLED = {
+    "academicsession": "academicSessions",
+    "class": "classes",
+    "course": "courses",
+    "enrollment": "enrollments",
+    "enrolment": "enrollments",
+    "enrolments": "enrollments",
+    "org": "orgs",
+    "organisation": "orgs",
+    "organisations": "orgs",
+    "organization": "orgs",
+    "organizations": "orgs",
+    "role": "roles",
+    "user": "users",
+}
+"""Names of files seen in the field, in lower case, and what they mean."""
+
+
+@cache
+def meant_file(name: str) -> str | None:
+    """Return the file of the standard that a name can mean, or None.
+
+    Args:
+        name: Without `.csv`, in any capitals, with blanks, hyphens or underscores between words.
+    """
+    plain = name.strip().lower().replace("_", "").replace("-", "").replace(" ", "")
+    known = {n.lower(): n for files in ALL_FILES.values() for n in files}
+    known |= _SPELLED | {"manifest": "manifest"}
+    return known.get(plain)
+
+
 @cache
 def rostering_file(name: str, version: Version) -> File | None:
     """Return the file `name` (without .csv) of a version, or None where it has none."""

@@ -19,6 +19,7 @@ from oneroster_sync.package.verdicts import MARKED, claims_login, is_going, with
 from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.validation.left_out import FOUND, without_values
+from oneroster_sync.validation.references import with_references, with_suggestions
 from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ def validate(
     if "users" in tables:
         tables["users"] = _with_login(tables["users"], validated.findings)
     targets = _targets(tables, modes, known)
+    read = with_references(tables, targets, version, validated.findings)
+    if any(read[name] is not tables[name] for name in tables):
+        tables, targets = read, _targets(read, modes, known)
     for name, target in targets.items():
         if modified is not None and modes.get(name) is Mode.DELTA:
             target.modified = modified.filter(pc.equal(modified["file"], name))
@@ -114,6 +118,7 @@ def validate(
                 twins = _twins(name, sound, table.filter(flawed), suite)
                 judged = _telling(pa.concat_tables([judged, twins]), sound)
                 found = pa.concat_tables([found, _of_used_teachers(judged, sound)])
+                found = with_suggestions(found, sound, name, version, validated.valid, targets)
             validated.findings.add_table(found.drop_columns(["effect"]))
             errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
             bad = pc.is_in(table["row"], errors["row"].combine_chunks())

@@ -1,0 +1,143 @@
+"""References that are not written as the sourcedIds that they mean: read where one reading fits.
+
+A spreadsheet eats the zeros in front of numbers, and some systems part lists by `;` or `|`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL, Texts, changed, codes, folder_of
+from oneroster_sync.checking import Checked, check_package
+from oneroster_sync.preferences import Profile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Site
+
+NUMBERS = {"s": "0017", "d": "0001"}
+CLASSES = {"m1": "0101", "m2": "0102", "a1": "0203"}
+
+
+def checked(texts: Texts, folder: Path, profile: str = "tolerant") -> Checked:
+    """Judge a package without a database."""
+    return check_package(folder_of(texts, folder), Profile(profile))
+
+
+def numbered(*, lost: bool) -> Texts:
+    """Return the school with numbers for classes; references to them with or without zeros."""
+    texts = dict(SCHOOL)
+    for old, new in CLASSES.items():
+        texts["classes.csv"] = texts["classes.csv"].replace(f"\n{old},", f"\n{new},")
+        ref = new.lstrip("0") if lost else new
+        texts["enrollments.csv"] = texts["enrollments.csv"].replace(f",,,{old},", f",,,{ref},")
+    return texts
+
+
+def warned(result: Checked) -> list[tuple[str, str, str, int]]:
+    """Return code, file, column and number of rows of each finding."""
+    rows = result.findings.table().to_pylist()
+    return [(r["code"], r["file"], r["column"], r["rows"]) for r in rows]
+
+
+def test_lost_zeros_of_references_are_given_back(tmp_path: Path) -> None:
+    """Where no value fits as written and all fit at the length of all ids, they are read so."""
+    result = checked(numbered(lost=True), tmp_path / "p")
+
+    assert warned(result) == [("reference.lost_zeros", "enrollments.csv", "classSourcedId", 4)]
+    assert result.valid["enrollments"]["classSourcedId"].to_pylist() == [
+        "0101",
+        "0102",
+        "0203",
+        "0203",
+    ]
+
+
+def test_strict_gives_no_zeros_back(tmp_path: Path) -> None:
+    """In the strict profile the package is rejected for it."""
+    result = checked(numbered(lost=True), tmp_path / "p", "strict")
+
+    assert codes(result.findings, "error") == ["reference.lost_zeros"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "column"),
+    [
+        ("enrollments.csv", "ann-m1,,,101,", "ann-m1,,,0101,", "classSourcedId"),
+        ("enrollments.csv", "ann-m1,,,101,", "ann-m1,,,777,", "classSourcedId"),
+        ("enrollments.csv", "ann-m1,,,101,", "ann-m1,,,m1,", "classSourcedId"),
+        ("classes.csv", "\n0203,", "\n00203,", "classSourcedId"),
+    ],
+    ids=["one fits", "one fits none", "one is a word", "two lengths"],
+)
+def test_zeros_are_asked_for_where_one_value_speaks_against_it(
+    tmp_path: Path, file: str, old: str, new: str, column: str
+) -> None:
+    """One value that does not fit the rule, and every reference stays as it is, with a question."""
+    result = checked(changed(numbered(lost=True), file, old, new), tmp_path / "p")
+
+    found = result.findings.table().to_pylist()
+    assert "reference.lost_zeros" not in {one["code"] for one in found}
+    asked = [one for one in found if "did you mean 0102?" in (one["expected"] or "")]
+    assert [(one["code"], one["column"]) for one in asked] == [
+        ("reference.missing_target_record", column)
+    ]
+
+
+def test_no_sourced_id_of_a_record_is_padded(tmp_path: Path) -> None:
+    """A record whose own sourcedId lost its zeros is another record: nothing is padded for it."""
+    texts = numbered(lost=False)
+    texts["classes.csv"] = texts["classes.csv"].replace("\n0", "\n")
+
+    result = checked(texts, tmp_path / "p")
+
+    assert "reference.lost_zeros" not in codes(result.findings)
+    assert result.valid["classes"]["sourcedId"].to_pylist() == ["101", "102", "203"]
+
+
+def test_zeros_lost_of_pupils_are_not_shown(tmp_path: Path) -> None:
+    """A reference that may mean a pupil gets no suggestion: their sourcedIds are in no finding."""
+    texts = changed(SCHOOL, "users.csv", "\nstu,", "\n0099,")
+    texts = changed(texts, "enrollments.csv", "bob-a1,,,a1,s,bob,", "bob-a1,,,a1,s,99,")
+
+    result = checked(texts, tmp_path / "p")
+
+    found = result.findings.table().to_pylist()
+    assert [one["code"] for one in found] == ["reference.missing_target_record"]
+    assert "0099" not in str(found)
+
+
+@pytest.mark.parametrize("separator", [";", "|", "; ", " | "])
+def test_lists_parted_by_other_characters_are_read(tmp_path: Path, separator: str) -> None:
+    """`s;d` is two orgs where both are known, with one warning for the column."""
+    texts = changed(SCHOOL, "users.csv", "ann,,,true,s,", f"ann,,,true,s{separator}d,")
+
+    result = checked(texts, tmp_path / "p")
+
+    assert warned(result) == [("row.list_separator", "users.csv", "orgSourcedIds", 1)]
+    assert result.valid["users"]["orgSourcedIds"].to_pylist()[0] == "s,d"
+
+
+def test_lists_of_unknown_parts_stay_as_they_are(tmp_path: Path) -> None:
+    """With one part that nobody knows the cell is one sourcedId; and one that is known is it."""
+    texts = changed(SCHOOL, "users.csv", "ann,,,true,s,", "ann,,,true,s;x,")
+    result = checked(texts, tmp_path / "p")
+    assert warned(result) == [("reference.missing_target_record", "users.csv", "orgSourcedIds", 1)]
+
+    texts = changed(SCHOOL, "users.csv", "ann,,,true,s,", "ann,,,true,s;d,")
+    texts["orgs.csv"] += "s;d,,,Both,school,,d\n"
+    result = checked(texts, tmp_path / "q")
+    assert warned(result) == []
+    assert result.valid["users"]["orgSourcedIds"].to_pylist()[0] == "s;d"
+
+
+def test_second_day_of_lost_zeros_changes_nothing(site: Site) -> None:
+    """The day after, with and without zeros, is the same roster."""
+    assert site.sync(numbered(lost=True))["outcome"] == "succeeded"
+    before = site.assignments()
+
+    assert site.sync(numbered(lost=False))["outcome"] == "no_changes"
+    assert (site.assignments(), len(before)) == (before, 2)
