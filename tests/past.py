@@ -31,6 +31,7 @@ class Cause(NamedTuple):
     file: str
     rows: int
     follows: int | None = None
+    column: str | None = None
 
 
 def day(number: int, hour: int = 2) -> dt.datetime:
@@ -89,8 +90,9 @@ def had(
         for number, cause in enumerate(causes, start=1):
             statement = (
                 "insert into causes "
-                "(run_id, seq, code, severity, file, findings, rows, affected, follows) values "
-                "(cast(:id as uuid), :seq, :code, 'error', :file, :rows, :rows, :rows, :follows)"
+                '(run_id, seq, code, severity, file, "column", findings, rows, affected, follows) '
+                "values (cast(:id as uuid), :seq, :code, 'error', :file, :column, :rows, :rows, "
+                ":rows, :follows)"
             )
             bound = {"id": run.run_id, "seq": number, **cause._asdict()}
             connection.execute(sa.text(statement), bound)

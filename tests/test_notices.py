@@ -241,6 +241,51 @@ def test_many_errors_are_told_until_they_are_mended(site: Site) -> None:
     assert with_errors(6, 12) is Told.SENT
 
 
+@pytest.mark.case("b47")
+def test_errors_are_notified_when_their_causes_change(site: Site) -> None:
+    """A night brings a notification when errors are in another column, not when time passes."""
+    choose(site)
+
+    def night(number: int, column: str, **values: Any) -> Told:
+        causes = (Cause("row.invalid_enum", "users.csv", 12, column=column),)
+        run = had(site, day(number), "succeeded_with_errors", counts=MANY, causes=causes, **values)
+        return told(run, day(number))
+
+    assert [night(number, "role") for number in range(3)] == [Told.SENT, Told.KNOWN, Told.KNOWN]
+    assert night(3, "status") is Told.SENT
+
+
+@pytest.mark.case("b47")
+@pytest.mark.parametrize(
+    "between",
+    [
+        {"kind": "ids"},
+        {"kind": "users"},
+        {"undoes": True},
+        {"removals_of": True},
+        {"bulk_in_plan": ["orgs"]},
+    ],
+    ids=str,
+)
+def test_run_of_other_files_mends_no_errors(site: Site, between: dict[str, Any]) -> None:
+    """An upload, an undo or a delta does not hold the rows with errors, so it shows no mending."""
+    choose(site)
+    causes = (Cause("row.invalid_enum", "users.csv", 12),)
+    whole = ["users", "orgs"]
+
+    def night(number: int) -> Told:
+        values = {"counts": MANY, "causes": causes, "bulk_in_plan": whole}
+        run = had(site, day(number), "succeeded_with_errors", **values)
+        between.update({name: run.run_id for name, value in between.items() if value is True})
+        return told(run, day(number))
+
+    assert night(0) is Told.SENT
+    had(site, day(0, hour=12), "succeeded", counts=counts(), **between)
+    assert night(1) is Told.KNOWN
+    had(site, day(1, hour=12), "succeeded", counts=counts(), bulk_in_plan=whole)
+    assert night(2) is Told.SENT
+
+
 def test_staleness_is_told_once_and_then_every_week(site: Site) -> None:
     """On the seventh day, and once a week from then on; a new package begins anew."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.STALE,)}))

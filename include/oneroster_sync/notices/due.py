@@ -8,8 +8,9 @@ else has happened in between:
 | held     | the plan's hash                     | never                                        |
 | failed   | the reason, without ids and numbers | after a run that went well                   |
 | rejected | the codes of what was found         | after a run that went well                   |
-| errors   | these codes, and the order of their | after a run with fewer errors than the limit |
-|          | number                              |                                              |
+| errors   | codes, files and columns of the     | after a run of the same files with fewer     |
+|          | causes, and the order of the number | errors than the limit                        |
+|          | of rows                             |                                              |
 | errors   | stale protection                    | after a week, while there is any             |
 | stale    | since when nothing new has come;    | after a week                                 |
 |          | the files of which deltas are lost  |                                              |
@@ -19,10 +20,11 @@ else has happened in between:
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.notices import messages
 from oneroster_sync.notices.digest import WAITING, week_before
@@ -35,7 +37,7 @@ from oneroster_sync.store.runs import Outcome
 from oneroster_sync.store.weeks import errors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -108,9 +110,18 @@ def of_run(connection: Connection, run: Run, *, base_url: str) -> Notice | None:
             cause, message = codes, messages.rejected(run, listed, base_url)
         case _:
             tens = len(str(rows // chosen.errors_from))
-            cause = f"{codes} {tens}"
+            cause = f"{_fingerprint(listed)} {tens}"
             message = messages.errors(run, listed, rows, base_url)
     return Notice(run.site, topic, cause, run.run_id, message, chosen.errors_from)
+
+
+def _fingerprint(causes: Sequence[Mapping[str, Any]]) -> str:
+    """Return what tells these causes from others: where they are, and not how many rows have them.
+
+    Records that are not there change every night, and are no new cause.
+    """
+    places = {(cause["code"], cause["file"] or "", cause["column"] or "") for cause in causes}
+    return hashlib.sha256(repr(sorted(places)).encode()).hexdigest()[:16]
 
 
 def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetime) -> list[Notice]:
@@ -199,8 +210,8 @@ def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
             return True
         case Topic.STALE:
             return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
-        case Topic.ERRORS:
-            good = told.good_at(connection, notice.site, errors_below=notice.errors_from)
+        case Topic.ERRORS if notice.run_id is not None:
+            good = told.mended_at(connection, notice.run_id, errors_below=notice.errors_from)
         case _:
             good = told.good_at(connection, notice.site)
     return good is None or good < at

@@ -28,8 +28,17 @@ values (:site, :topic, :cause, cast(:run_id as uuid), :now, :ways)
 _GOOD_AT = """
 select max(ended_at) from runs
 where site = :site and outcome in ('succeeded', 'succeeded_with_errors', 'no_changes')
-  and (cast(:errors_below as bigint) is null or :errors_below > coalesce((
-      select sum((kind.value ->> 'errors')::bigint) from json_each(counts) kind), 0))
+"""
+# An upload of one file, a mapping, an undo or a delta of the day has no errors because it does not
+# hold the rows that have them: only a run of the same files shows that these were mended.
+_MENDED_AT = """
+select max(good.ended_at) from runs told join runs good on good.site = told.site
+where told.run_id = cast(:run_id as uuid)
+  and good.outcome in ('succeeded', 'succeeded_with_errors', 'no_changes')
+  and good.kind = told.kind and good.undoes is null and good.removals_of is null
+  and coalesce(good.bulk_in_plan, '[]')::jsonb @> coalesce(told.bulk_in_plan, '[]')::jsonb
+  and :errors_below > coalesce((
+      select sum((kind.value ->> 'errors')::bigint) from json_each(good.counts) kind), 0)
 """
 _WAITING = """
 where site = :site and outcome = 'held' and decision is null
@@ -78,12 +87,16 @@ def note(
     connection.execute(sa.text(_NOTE), bound)
 
 
-def good_at(
-    connection: Connection, site: str, *, errors_below: int | None = None
-) -> dt.datetime | None:
-    """Return when a run last went well, by choice with fewer rows with errors than a number."""
-    bound = {"site": site, "errors_below": errors_below}
-    found: dt.datetime | None = connection.scalar(sa.text(_GOOD_AT), bound)
+def good_at(connection: Connection, site: str) -> dt.datetime | None:
+    """Return when a run last went well."""
+    found: dt.datetime | None = connection.scalar(sa.text(_GOOD_AT), {"site": site})
+    return found
+
+
+def mended_at(connection: Connection, run_id: str, *, errors_below: int) -> dt.datetime | None:
+    """Return when a run of the same files as another last had fewer errors than a number."""
+    bound = {"run_id": run_id, "errors_below": errors_below}
+    found: dt.datetime | None = connection.scalar(sa.text(_MENDED_AT), bound)
     return found
 
 
