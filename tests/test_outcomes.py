@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golden.school import SCHOOL, added, as_delta, changed, person, without
+from golden.school import (
+    SCHOOL,
+    SCHOOL_1_2,
+    Texts,
+    added,
+    as_delta,
+    changed,
+    person,
+    without,
+)
 from oneroster_sync.cli import REJECTED
 from oneroster_sync.sentences import in_one_sentence
 from oneroster_sync.stages import find
@@ -186,3 +195,31 @@ def test_blank_enabled_user_keeps_the_stored_status(school: Site) -> None:
 
     assert run["outcome"] == "succeeded"
     assert (school.users()["bob"], school.users()["new"]) == ("inactive", "active")
+
+
+@pytest.mark.case("a94")
+@pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2], ids=["1.1", "1.2"])
+def test_first_package_without_courses_brings_people(site: Site, texts: Texts) -> None:
+    """People come; courses and assignments are left, and the run says what is missing."""
+    manifest = texts["manifest.csv"].replace("file.courses,bulk", "file.courses,absent")
+    package = {**without(texts, "courses.csv"), "manifest.csv": manifest}
+
+    first, again = site.sync(package), site.sync(package)
+
+    assert (first["outcome"], again["outcome"]) == ("succeeded", "no_changes")
+    assert first["counts"]["users"]["added"] == 4
+    assert first["findings"]["errors"] == 0
+    for run in (first, again):
+        assert site.findings(run) == [("package.missing_file", "courses.csv", None)]
+        assert "courses.csv" in in_one_sentence(find(run["run_id"]))
+    assert site.sync(texts)["counts"]["assignments"]["added"] == 2
+
+
+def test_package_without_courses_changes_nothing_of_known_ones(school: Site) -> None:
+    """Where the site has courses, classes may point to them: nothing is left and nothing goes."""
+    manifest = SCHOOL["manifest.csv"].replace("file.courses,bulk", "file.courses,absent")
+    texts = {**without(SCHOOL, "courses.csv"), "manifest.csv": manifest}
+    run = school.sync(changed(texts, "enrollments.csv", "bob-a1,,,a1,s,bob", "bob-a1,,,m1,s,bob"))
+
+    assert run["counts"]["assignments"] == {"added": 1, "removed": 1, "errors": 0}
+    assert "package.missing_file" not in school.codes(run)

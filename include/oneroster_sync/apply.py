@@ -14,10 +14,11 @@ import logging
 from typing import TYPE_CHECKING, ParamSpec
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from psycopg import errors
 
-from oneroster_sync.findings.model import has_row_errors
+from oneroster_sync.findings.model import has_row_errors, rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS
 from oneroster_sync.plan.compare import NO_ROLE
 from oneroster_sync.plan.definition import DefectivePlanError
@@ -168,7 +169,7 @@ def apply_plan(
             run_id,
             stage="apply",
             outcome=_outcome(plan, counts, findings),
-            **({} if run.decision else {"reasons": []}),
+            reasons=[*(run.reasons if run.decision else ()), *_what_is_missing(findings)],
             applied_at=now,
             applied_version=version,
             ended_at=now,
@@ -181,6 +182,12 @@ def apply_plan(
             used = f"run {run_id}"
             preferences.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         return runs.get(connection, run_id)
+
+
+def _what_is_missing(findings: pa.Table) -> list[str]:
+    """Return what the run left alone because a file was missing, for its page and its log."""
+    missing = findings.filter(pc.equal(findings["code"], "package.missing_file"))
+    return [finding.for_a_person() for finding in rows_as_findings(missing)]
 
 
 @contextlib.contextmanager

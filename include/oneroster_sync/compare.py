@@ -211,7 +211,7 @@ def compare_packages(a: Path, b: Path, profile: Profile) -> Comparison:
 def _read(letter: str, path: Path, profile: Profile) -> Checked:
     """Read and judge a package; the log counts its findings, and names them if it is rejected."""
     log.info("Package %s:", letter)
-    extracted = extract(path, profile, Known())
+    extracted = extract(path, profile, Known(has_courses=True))
     story.tell_files(extracted)
     checked = judge_package(extracted, profile)
     findings = checked.findings.table()

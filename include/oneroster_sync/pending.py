@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -140,10 +140,11 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
         role_ids.append(table["sourcedId"].combine_chunks())
         role_users.append(table["userSourcedId"].combine_chunks())
         users.append(table["userSourcedId"].drop_null().combine_chunks())
-    return Known(
-        pc.unique(pa.concat_arrays(users)),
-        pa.concat_arrays(role_ids),
-        pa.concat_arrays(role_users),
+    return replace(
+        known,
+        users=pc.unique(pa.concat_arrays(users)),
+        role_ids=pa.concat_arrays(role_ids),
+        role_users=pa.concat_arrays(role_users),
     )
 
 

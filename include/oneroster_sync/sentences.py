@@ -60,6 +60,8 @@ def in_one_sentence(run: Run) -> str:
         )
     if run.outcome is Outcome.SUPERSEDED and _told(run):
         words = "Superseded, nothing was changed: {first}"
+    if run.outcome in _WENT_WELL:
+        words = " ".join([words, *map(_escaped, _told(run))])
     return words.format(
         approved=f" after approval by {run.decided_by}" if run.decision == "approved" else "",
         by=f" by {run.decided_by}",
@@ -71,6 +73,7 @@ def in_one_sentence(run: Run) -> str:
     ).rstrip()
 
 
+_WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
 _SENTENCES = {
     Outcome.SUCCEEDED: "Applied{approved}: {done}.",
     Outcome.SUCCEEDED_WITH_ERRORS: "Applied{approved}: {done}. {errors}",
@@ -195,6 +198,10 @@ def _why_rejected(told: list[str]) -> str:
         max(len(told) - 1, 0), f" {len(told) - 1:,} more errors are among the findings."
     )
     return f"{first[:1].upper()}{first[1:].rstrip('.')}.{more}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _told(run: Run) -> list[str]:

@@ -137,6 +137,8 @@ def _read(
         name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
         for name in ROSTERING_FILES
     }
+    if not known.has_courses:
+        _leave_out_assignments(extracted, files)
     staff = Staff(
         version,
         known,
@@ -172,6 +174,23 @@ def _read(
         extracted.tables[name] = table
         extracted.rows[name] = rows
     extracted.ignored = staff.ignored
+
+
+def _leave_out_assignments(extracted: Extracted, files: Collection[str]) -> None:
+    """Leave out the bulk files that hang from courses where there is none, and say so once.
+
+    All of their rows would be errors, for one reason, and take the people of the package along. A
+    delta is judged as it is: its rows would never come again.
+    """
+    modes = extracted.modes
+    hanging = [name for name in ("classes", "enrollments") if modes[name] is Mode.BULK]
+    if "courses" in files and modes["courses"] is Mode.ABSENT and hanging:
+        modes |= dict.fromkeys(hanging, Mode.ABSENT)
+        expected = "courses.csv; without it there are no courses and no course assignments"
+        warning = Severity.WARNING
+        extracted.findings.add(
+            Finding("package.missing_file", warning, "courses.csv", expected=expected)
+        )
 
 
 def _respell_names(package: Package, profile: Profile, findings: Findings) -> None:

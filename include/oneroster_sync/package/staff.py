@@ -36,12 +36,15 @@ class Known:
         role_ids: sourcedIds of role rows.
         role_users: Whose role each of `role_ids` is.
         enrollments: sourcedIds of enrollments of staff.
+        has_courses: Whether it has any course: classes of a package without courses.csv can only
+            point to those.
     """
 
     users: pa.Array = field(default_factory=lambda: _NONE)
     role_ids: pa.Array = field(default_factory=lambda: _NONE)
     role_users: pa.Array = field(default_factory=lambda: _NONE)
     enrollments: pa.Array = field(default_factory=lambda: _NONE)
+    has_courses: bool = False
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ where a.site = {site} and u.sourced_id is not null and c.sourced_id is not null
 _KNOWN_USERS = "select sourced_id from users where site = {site} and sourced_id is not null"
 _KNOWN_ROLES = "select sourced_id, user_sourced_id from roles where site = {site}"
 _KNOWN_ENROLLMENTS = "select sourced_id from enrollments where site = {site}"
+_HAS_COURSES = "select exists (select from courses where site = :site and sourced_id is not null)"
 _MODIFIED = """
 select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 from modified where site = {site}
@@ -100,11 +101,13 @@ def read_known(connection: Connection, site: str) -> Known:
                 (_KNOWN_ENROLLMENTS, ["sourced_id"]),
             )
         )
+        has_courses = bool(connection.scalar(sa.text(_HAS_COURSES), {"site": site}))
     return Known(
         users=users["sourced_id"].combine_chunks(),
         role_ids=roles["sourced_id"].combine_chunks(),
         role_users=roles["user_sourced_id"].combine_chunks(),
         enrollments=enrollments["sourced_id"].combine_chunks(),
+        has_courses=has_courses,
     )
 
 
