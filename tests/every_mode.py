@@ -150,7 +150,9 @@ def known_of(roster: Roster) -> Known:
         users=known["users"],
         role_ids=roles["sourced_id"].combine_chunks(),
         role_users=roles["user_sourced_id"].combine_chunks(),
+        role_types=roles["role_type"].combine_chunks(),
         enrollments=known["enrollments"],
+        has_courses=bool(roster.courses.num_rows),
     )
 
 

@@ -274,8 +274,8 @@ def test_run_of_other_files_mends_no_errors(site: Site, between: dict[str, Any])
     whole = ["users", "orgs"]
 
     def night(number: int) -> Told:
-        values = {"counts": MANY, "causes": causes, "bulk_in_plan": whole}
-        run = had(site, day(number), "succeeded_with_errors", **values)
+        values: dict[str, Any] = {"counts": MANY, "bulk_in_plan": whole}
+        run = had(site, day(number), "succeeded_with_errors", causes=causes, **values)
         between.update({name: run.run_id for name, value in between.items() if value is True})
         return told(run, day(number))
 

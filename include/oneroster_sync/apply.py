@@ -20,7 +20,7 @@ from psycopg import errors
 
 from oneroster_sync.findings.model import has_row_errors, rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS
-from oneroster_sync.plan.compare import NO_ROLE
+from oneroster_sync.plan.compare import NO_ROLE, NOT_PRIMARY
 from oneroster_sync.plan.definition import DefectivePlanError
 from oneroster_sync.plan.fields import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
 from oneroster_sync.store import held, pending, preferences, protections, runs
@@ -139,7 +139,7 @@ def apply_plan(
                 if run.decision
                 else run.requested_by,
                 "now": now,
-                "no_role": NO_ROLE,
+                "no_role": [NO_ROLE, NOT_PRIMARY],
                 "read": run.undoes is None,
                 "file": f"{run.kind}.csv" if run.kind in MAPPINGS else None,
             }
@@ -305,8 +305,8 @@ def _link(name: str) -> list[str]:
 
 _LOST_ROLE = (
     "update users t set lost_role_at = "
-    "case when p.reason = :no_role and p.after_status = 'inactive' then cast(:now as timestamptz) "
-    "end from plan_users p where t.id = p.id and t.site = :site"
+    "case when p.reason = any(:no_role) and p.after_status = 'inactive' "
+    "then cast(:now as timestamptz) end from plan_users p where t.id = p.id and t.site = :site"
 )
 _STAY_GONE = (
     "update users t set lost_role_at = null from plan_links_lost_role_gone p "

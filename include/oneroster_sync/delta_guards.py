@@ -14,7 +14,7 @@ from oneroster_sync.pending import ASK_FOR_BULK
 from oneroster_sync.plan import Hold, build_plan, check_plan
 from oneroster_sync.plan.assignments import TERMS_ENDED
 from oneroster_sync.plan.folding import STRIDE, part_of
-from oneroster_sync.plan.guards import coming_back
+from oneroster_sync.plan.guards import coming_back, with_second_role
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.plan.withheld import REMOVALS, additions_only
 from oneroster_sync.planning import only_adds, with_rows_of_file
@@ -149,7 +149,13 @@ def find_what_is_lacking(connection: Connection, site: str, modes: Mapping[str, 
 def find_recent(run: Run, plan: Plan, now: dt.datetime) -> Recent:
     """Return what the last days brought of what a plan would do again."""
     with database.engine().connect() as connection:
-        return read_recent(connection, run.site, now=now, coming_back=coming_back(plan))
+        return read_recent(
+            connection,
+            run.site,
+            now=now,
+            coming_back=coming_back(plan),
+            second=with_second_role(plan),
+        )
 
 
 def _judge_part(

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from oneroster_sync import settings
 from oneroster_sync.package.extract import Extracted
 from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.staff import Known
 from oneroster_sync.plan.folding import Part, fold
 from oneroster_sync.plan.links import staying
 from oneroster_sync.run_folder import RunFolder
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from oneroster_sync.package.staff import Known
     from oneroster_sync.plan import Roster
     from oneroster_sync.settings import Keeping
     from oneroster_sync.store.runs import Run
@@ -130,6 +130,7 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
     if not told:
         return known
     users, role_ids, role_users = [known.users], [known.role_ids], [known.role_users]
+    role_types = [known.role_types]
     for file, rows in told:
         table = staying(rows)
         table = table.filter(pc.invert(table["withheld"]))
@@ -139,12 +140,14 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
         table = table.filter(pc.is_valid(table["sourcedId"]))
         role_ids.append(table["sourcedId"].combine_chunks())
         role_users.append(table["userSourcedId"].combine_chunks())
+        role_types.append(table["roleType"].combine_chunks())
         users.append(table["userSourcedId"].drop_null().combine_chunks())
     return replace(
         known,
         users=pc.unique(pa.concat_arrays(users)),
         role_ids=pa.concat_arrays(role_ids),
         role_users=pa.concat_arrays(role_users),
+        role_types=pa.concat_arrays(role_types),
     )
 
 

@@ -160,6 +160,7 @@ def why_held(run: Run) -> str:
             "guard.additions": "{found} {many} would be added to {of}",
             "guard.reactivations": "{found} {many} would be reactivated beside {of} active ones",
             "guard.blank_enabled_user": "{found} disabled {many} would come back by a blank column",
+            "guard.not_primary": "{found} of {of} {many} have no primary role of staff",
             "guard.role_changes": "{found} of {of} {many} would get another role",
             "guard.moved_terms": "{found} of {of} {many} hang from terms that would end earlier",
             "guard.out_of_step": "{found} of {of} {many} would go by delta while deltas were lost",

@@ -198,7 +198,14 @@ def opened(
         limits: How large it may be.
     """
     ids = [list(values) for values in (known, roles or {}, (roles or {}).values(), enrollments)]
-    remembered = Known(*(pa.array(values, pa.string()) for values in ids))
+    users, role_ids, role_users, enrolled = (pa.array(values, pa.string()) for values in ids)
+    remembered = Known(
+        users=users,
+        role_ids=role_ids,
+        role_users=role_users,
+        role_types=pa.repeat("primary", len(role_ids)),
+        enrollments=enrolled,
+    )
     return extract(package, Profile(profile), remembered, limits=Limits(**limits))
 
 

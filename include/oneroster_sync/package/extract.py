@@ -162,6 +162,8 @@ def _read(
             table, rows, noticed = read_table(source, file, profile, keep, limit, quoting)
         if name == "enrollments":
             table = staff.without_students(table)
+        if name == "roles":
+            table = staff.without_second_roles(table)
         table = staff.with_leavers(name, table)
         repairs = Repairs(f"{name}.csv", mode, profile)
         table = repairs.apply(table)

@@ -11,6 +11,7 @@ from oneroster_sync.package.verdicts import MARKS, RULES, Rule, Verdict, Who, de
 _WHO = {
     Who.STAFF: "staff",
     Who.PUPIL: "a pupil, parent, guardian, relative or `ext:` role",
+    Who.SECOND: "a role of staff, and primary roles that are all none of staff (1.2)",
     Who.UNREAD: "a role that can't be read, or a broken row",
     Who.NOBODY: "no role at all (users of 1.2)",
 }

@@ -15,7 +15,15 @@ import pyarrow.compute as pc
 
 from oneroster_sync.package.reading import OWN
 from oneroster_sync.package.repairs import role_is
-from oneroster_sync.package.verdicts import MARKED, NO_STAFF, Verdict, Who, is_marked, judge
+from oneroster_sync.package.verdicts import (
+    MARKED,
+    NO_STAFF,
+    NOT_PRIMARY,
+    Verdict,
+    Who,
+    is_marked,
+    judge,
+)
 from oneroster_sync.spec import STAFF_ROLES, Version
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ class Known:
         users: sourcedIds.
         role_ids: sourcedIds of role rows.
         role_users: Whose role each of `role_ids` is.
+        role_types: Whether each of `role_ids` is primary or secondary.
         enrollments: sourcedIds of enrollments of staff.
         has_courses: Whether it has any course: classes of a package without courses.csv can only
             point to those.
@@ -43,6 +52,7 @@ class Known:
     users: pa.Array = field(default_factory=lambda: _NONE)
     role_ids: pa.Array = field(default_factory=lambda: _NONE)
     role_users: pa.Array = field(default_factory=lambda: _NONE)
+    role_types: pa.Array = field(default_factory=lambda: _NONE)
     enrollments: pa.Array = field(default_factory=lambda: _NONE)
     has_courses: bool = False
 
@@ -68,10 +78,14 @@ class Staff:
     _unread: list[pa.Array] = field(default_factory=list)
     _others: list[pa.Array] = field(default_factory=list)
     _named_roles: list[pa.Array] = field(default_factory=list)
+    _primary_pupils: list[pa.Array] = field(default_factory=list)
+    _told_by: list[pa.Table] = field(default_factory=list)
+    _maybe_primary: list[pa.Array] = field(default_factory=list)
     _dropped: list[pa.Array] = field(default_factory=list)
     _kept: list[pa.Array] = field(default_factory=list)
     _leavers: dict[str, list[pa.Table]] = field(default_factory=dict)
     _never_staff: pa.Array | None = None
+    _second_roles: pa.Array | None = None
     _remembered: pa.Array | None = None
     _lost_role: bool = False
 
@@ -108,7 +122,43 @@ class Staff:
         leaving = pc.and_(found[Verdict.GOES], who[Who.PUPIL])
         self._others.append(_ids(table["userSourcedId"].filter(leaving)))
         self._named_roles.append(_ids(table["sourcedId"]))
-        return self._kept_of("roles", table, found, who[Who.PUPIL])
+        # A roleType that can't be read is never read as "secondary", nor as a pupil's "primary".
+        role_type = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(table["roleType"])), "")
+        pupils = pc.and_(found[Verdict.PUPIL], pc.equal(role_type, "primary"))
+        pupils = pc.and_not(pupils, pc.fill_null(is_marked(table, self.version), False))
+        self._primary_pupils.append(_ids(table["userSourcedId"].filter(pupils)))
+        if not self.whole_roles:
+            named = ["userSourcedId", "row", "status", "dateLastModified"]
+            self._told_by.append(table.select(named).filter(pupils))
+        staff = pc.and_(found[Verdict.COMES], pc.not_equal(role_type, "secondary"))
+        self._maybe_primary.append(_ids(table["userSourcedId"].filter(staff)))
+        return self._kept_of("roles", table, found, who)
+
+    def without_second_roles(self, table: pa.Table) -> pa.Table:
+        """Drop the roles of staff of those whose primary roles are none; what is ours goes.
+
+        Which of a user's roles are primary is known at the end of roles.csv.
+        """
+        theirs = _is_among(table["userSourcedId"], self._second)
+        theirs = pc.and_(theirs, role_is(table["role"], STAFF_ROLES))
+        theirs = pc.and_(pc.fill_null(theirs, False), pc.is_null(table["flaw"]))
+        who = _first_of({Who.SECOND: theirs}, otherwise=Who.STAFF)
+        found = self._judge("roles", table, who, self.known.role_ids)
+        table = self._kept_of("roles", table, found, who)
+        if self.whole_roles or not len(self._second):
+            return table
+        # What is remembered of them goes too, by the row that says what they are now.
+        named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
+        remembered = pc.and_(pc.is_in(self.known.role_users, self._second), pc.invert(named))
+        ids, users = (a.filter(remembered) for a in (self.known.role_ids, self.known.role_users))
+        told = pa.concat_tables(self._told_by).combine_chunks()
+        rows = told.take(pc.index_in(users, told["userSourcedId"].combine_chunks()))
+        rows = _put(rows, "userSourcedId", pa.nulls(len(ids), pa.string()))
+        rows = rows.append_column("sourcedId", ids)
+        rows = rows.append_column("goes", pa.repeat(NOT_PRIMARY, len(ids)))
+        rows = rows.append_column("withheld", pa.repeat(False, len(ids)))
+        merged = pa.concat_tables([table, rows], promote_options="default")
+        return merged.replace_schema_metadata(table.schema.metadata)
 
     def keep_users(self, table: pa.Table) -> pa.Table:
         """Keep the rows of staff and those that go; withhold those of whom nothing is known."""
@@ -117,18 +167,18 @@ class Staff:
         if self._lost_role:
             # A role row of nobody knows whom may be the one that makes a known person staff.
             known = pc.is_in(table["sourcedId"], self.known.users)
-            pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], who[Who.PUPIL]))
+            pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
             unclear = pc.and_(pupils, known)
             for verdict in (Verdict.PUPIL, Verdict.GOES):
                 found[verdict] = pc.and_not(found[verdict], unclear)
             found[Verdict.UNREADABLE] = pc.or_(found[Verdict.UNREADABLE], unclear)
-        pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], who[Who.PUPIL]))
-        not_staff = pc.and_(pupils, pc.or_(who[Who.PUPIL], who[Who.NOBODY]))
+        pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
+        not_staff = pc.and_(pupils, pc.or_(_outside(who), who[Who.NOBODY]))
         self.ignored += pc.sum(not_staff).as_py() or 0
         self._dropped.append(_ids(table["sourcedId"].filter(pupils)))
         table = _hide(table, found[Verdict.GOES], _KEPT_WHEN_GOING)
         table = self._withhold(table, found[Verdict.UNREADABLE], who)
-        kept = self._kept_of("users", table, found, who[Who.PUPIL])
+        kept = self._kept_of("users", table, found, who)
         self._kept.append(_ids(kept["sourcedId"]))
         return kept
 
@@ -136,7 +186,7 @@ class Staff:
         """Keep the enrollments in a role of staff, those that go, and those that can't be read."""
         who = _who_by_role(table)
         found = self._judge("enrollments", table, who, self.known.enrollments)
-        return self._kept_of("enrollments", table, found, who[Who.PUPIL])
+        return self._kept_of("enrollments", table, found, who)
 
     def without_students(self, table: pa.Table) -> pa.Table:
         """Drop what is left of enrollments.csv of those who turned out to be no staff."""
@@ -144,10 +194,10 @@ class Staff:
         theirs = pc.and_(theirs, pc.is_null(table["flaw"]))
         if not pc.any(theirs).as_py():
             return table
-        who = {Who.PUPIL: theirs, Who.STAFF: pc.invert(theirs)}
+        who = _first_of({Who.PUPIL: theirs}, otherwise=Who.STAFF)
         found = self._judge("enrollments", table, who, self.known.enrollments)
         found[Verdict.COMES] = pc.invert(theirs)
-        return self._kept_of("enrollments", table, found, theirs)
+        return self._kept_of("enrollments", table, found, who)
 
     def with_leavers(self, name: str, table: pa.Table) -> pa.Table:
         """Add the rows of ours that go by their role, unless another row of the file keeps them.
@@ -179,13 +229,15 @@ class Staff:
         name: str,
         table: pa.Table,
         found: dict[Verdict, pa.ChunkedArray],
-        by_role: pa.ChunkedArray,
+        who: dict[Who, pa.ChunkedArray],
     ) -> pa.Table:
         """Return the rows that are kept; those that go by their role wait for the file's end."""
+        by_role = _outside(who)
         leaving = pc.and_(found[Verdict.GOES], by_role)
         marked = pc.and_not(found[Verdict.GOES], by_role)
         goes = pc.if_else(marked, pa.scalar(MARKED), table["goes"])
-        table = _put(table, "goes", pc.if_else(leaving, pa.scalar(NO_STAFF), goes))
+        why = pc.if_else(who[Who.SECOND], NOT_PRIMARY, NO_STAFF)
+        table = _put(table, "goes", pc.if_else(leaving, why, goes))
         if pc.any(leaving).as_py():
             leavers = _hide(table, leaving, _KEPT_WHEN_GOING).filter(leaving)
             self._leavers.setdefault(name, []).append(leavers)
@@ -200,8 +252,39 @@ class Staff:
         # A row without a sourcedId may be anybody's.
         unread = pc.or_(pc.is_null(ids), pc.is_in(ids, _joined(self._unread)))
         others = _is_among(ids, _joined(self._others))
-        found = {Who.STAFF: staff, Who.UNREAD: unread, Who.PUPIL: others}
+        second = pc.is_in(ids, self._second)
+        found = {
+            Who.STAFF: pc.and_not(staff, second),
+            Who.UNREAD: unread,
+            Who.SECOND: second,
+            Who.PUPIL: others,
+        }
         return _first_of(found, otherwise=Who.NOBODY)
+
+    @property
+    def _second(self) -> pa.Array:
+        """Return whose role of staff counts for nothing, once roles.csv has been read."""
+        if self._second_roles is None:
+            self._second_roles = self._find_second()
+        return self._second_roles
+
+    def _find_second(self) -> pa.Array:
+        """Return the users with primary roles of whom none is of staff, and with one that is.
+
+        While a role of theirs can't be read it may be the primary one.
+        """
+        staff, maybe = [*self._staff], [*self._maybe_primary, *self._unread]
+        if not self.whole_roles:
+            named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
+            second = pc.fill_null(pc.equal(self.known.role_types, "secondary"), False)
+            unnamed = pc.invert(pc.or_(named, second))
+            maybe.append(self.known.role_users.filter(unnamed).drop_null())
+            staff.append(self.remembered)
+        if self._lost_role:
+            maybe.append(self.known.users)
+        pupils = pc.unique(_joined(self._primary_pupils))
+        pupils = pupils.filter(pc.is_in(pupils, _joined(staff)))
+        return pupils.filter(pc.invert(pc.is_in(pupils, _joined(maybe))))
 
     @property
     def remembered(self) -> pa.Array:
@@ -283,6 +366,11 @@ def _who_by_role(table: pa.Table) -> dict[Who, pa.ChunkedArray]:
         },
         otherwise=Who.UNREAD,
     )
+
+
+def _outside(who: dict[Who, pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Tell which rows are those of a person who is no staff by a role that can be read."""
+    return pc.or_(who[Who.PUPIL], who[Who.SECOND])
 
 
 def _first_of(found: dict[Who, pa.ChunkedArray], *, otherwise: Who) -> dict[Who, pa.ChunkedArray]:

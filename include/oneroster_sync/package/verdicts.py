@@ -38,6 +38,8 @@ class Who(StrEnum):
 
     STAFF = "staff"
     PUPIL = "pupil"
+    SECOND = "second"
+    """A role of staff beside primary roles that are all none of staff; only in 1.2."""
     UNREAD = "unread"
     """A role that can't be read: blank, unknown to the standard, or in a broken row."""
     NOBODY = "nobody"
@@ -71,6 +73,17 @@ class Rule:
 
 
 RULES = (
+    Rule(
+        Verdict.GOES,
+        "a pupil who helps is a pupil: a role of staff counts only where a primary role is one",
+        who=Who.SECOND,
+        ours=True,
+    ),
+    Rule(
+        Verdict.PUPIL,
+        "the same, and nothing of theirs is here",
+        who=Who.SECOND,
+    ),
     Rule(
         Verdict.GOES,
         "who was staff and is a pupil now has left the staff; a delta says it no other way",
@@ -107,7 +120,7 @@ MARKS = {
 }
 """Version → the statuses by which a row asks for its record to go."""
 
-MARKED, NO_STAFF = "marked", "no_staff"
+MARKED, NO_STAFF, NOT_PRIMARY = "marked", "no_staff", "not_primary"
 """Values of a snapshot's column `goes`: why a row goes. Null: it does not."""
 _ASKED_BY_STATUS = pa.array(["tobedeleted", "inactive"])
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.verdicts import is_disabled, is_going, with_goes
+from oneroster_sync.package.verdicts import NOT_PRIMARY, is_disabled, is_going, with_goes
 from oneroster_sync.plan.assignments import assignment_changes
 from oneroster_sync.plan.claims import as_findings, quarantine, taken_logins, with_known_logins
 from oneroster_sync.plan.compare import in_order
@@ -131,7 +131,7 @@ def build_plan(
         _note_deactivated_accounts(good["users"], users, roster, preferences, findings)
     elif "roles" in good:
         nobody = {"users": _NO_USERS}
-        users = _users(nobody, nobody, modes, merged, roster, preferences, moved.users)
+        users = _users({**good, **nobody}, nobody, modes, merged, roster, preferences, moved.users)
     courses = change_schema(COURSE_FIELDS).empty_table()
     if "courses" in good:
         courses = course_changes(good["courses"], bad["courses"], modes["courses"], roster)
@@ -182,7 +182,19 @@ def _users(
         modes["users"],
         roster,
         adopt=preferences.adopt_accounts,
+        second=_whose_second_role_goes(good, roster),
     )
+
+
+def _whose_second_role_goes(good: Mapping[str, pa.Table], roster: Roster) -> pa.Array:
+    """Return the users who have a role of staff beside primary roles that are none."""
+    stored = roster.links["roles"]
+    if "roles" not in good:
+        return stored["user_sourced_id"].combine_chunks()[:0]
+    rows = good["roles"]
+    ids = rows.filter(pc.fill_null(pc.equal(rows["goes"], NOT_PRIMARY), False))["sourcedId"]
+    theirs = pc.is_in(stored["sourced_id"], ids.combine_chunks())
+    return stored.filter(theirs)["user_sourced_id"].combine_chunks()
 
 
 @dataclass(frozen=True, slots=True)

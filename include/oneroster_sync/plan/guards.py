@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.plan.adoption import NEAR
 from oneroster_sync.plan.assignments import TERMS_ENDED
-from oneroster_sync.plan.compare import differs, positions
+from oneroster_sync.plan.compare import NOT_PRIMARY, differs, positions
 from oneroster_sync.plan.fields import COURSE_FIELDS
 from oneroster_sync.plan.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond
 from oneroster_sync.plan.recent import WINDOW, Recent
@@ -54,7 +54,10 @@ _POINTS_TO = {
 _REUSED = Limit(percent=10, minimum=5)
 """From how many rows of another person under a known sourcedId on a plan is held."""
 REMOVAL_CODES = frozenset(
-    {"guard.removals", "guard.school_removals", "guard.week_removals", "guard.out_of_step"}
+    {
+        *("guard.removals", "guard.school_removals", "guard.week_removals"),
+        *("guard.out_of_step", "guard.not_primary"),
+    }
 )
 """Reasons for which only what goes needs to wait."""
 
@@ -109,6 +112,7 @@ def check_plan(
             *_additions(plan, roster, guards, recent),
             *_reactivations(plan, roster, guards, recent),
             *_blank_enabled(plan, valid, recent),
+            *_second_roles(plan, roster, recent),
             *_changed_roles(plan, roster, guards.changed_roles),
             *_school_removals(schools, guards, today, {hold.kind for hold in removals}),
             *_updates(plan, roster, guards),
@@ -222,6 +226,21 @@ def _changed_roles(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
     moved = pc.and_(kept, differs(users["before_role"], users["after_role"]))
     found = int(pc.sum(pc.fill_null(moved, False)).as_py() or 0)
     return beyond("guard.role_changes", "users", found, roster.managed_active("users"), limit)
+
+
+def with_second_role(plan: Plan) -> list[int]:
+    """Return the `id` of the users who go because no primary role of theirs is one of staff."""
+    going = plan.users.filter(pc.equal(plan.users["reason"], NOT_PRIMARY))
+    return [int(id_) for id_ in going["id"].to_pylist()]
+
+
+def _second_roles(plan: Plan, roster: Roster, recent: Recent) -> list[Hold]:
+    """Hold who goes by this rule for the first time: a SIS may use roleType in its own way."""
+    found = len(set(with_second_role(plan)) - recent.second)
+    if not found:
+        return []
+    limit = "a person decides the first time"
+    return [Hold("guard.not_primary", "users", found, roster.managed_active("users"), limit)]
 
 
 def _moved_terms(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:

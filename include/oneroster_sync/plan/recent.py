@@ -27,6 +27,7 @@ class Recent:
         active: Kind → managed active records at the beginning of the window.
         absent: Users of the plan who come back and had gone by mere absence within `HEALS`.
         disabled: Users of the plan who come back and whom `enabledUser=false` had disabled.
+        second: Users of the plan who went before because no primary role was one of staff.
     """
 
     gone: Mapping[str, int] = field(default_factory=dict)
@@ -35,3 +36,4 @@ class Recent:
     active: Mapping[str, int] = field(default_factory=dict)
     absent: frozenset[int] = frozenset()
     disabled: frozenset[int] = frozenset()
+    second: frozenset[int] = frozenset()

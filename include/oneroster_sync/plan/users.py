@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.package import verdicts
 from oneroster_sync.package.reading import is_left_out
-from oneroster_sync.package.verdicts import NO_STAFF as BY_ROLE
 from oneroster_sync.package.verdicts import is_disabled, is_going
 from oneroster_sync.plan.claims import recognisable
 from oneroster_sync.plan.compare import (
@@ -17,6 +17,7 @@ from oneroster_sync.plan.compare import (
     MARKED,
     NO_ROLE,
     NO_STAFF,
+    NOT_PRIMARY,
     PRESENT,
     ROLE_BACK,
     changes,
@@ -197,6 +198,7 @@ def user_changes(
     roster: Roster,
     *,
     adopt: bool,
+    second: pa.Array,
 ) -> pa.Table:
     """Return the changes to users, sorted by sourcedId.
 
@@ -208,6 +210,7 @@ def user_changes(
         roster: What the site holds.
         adopt: Whether a hand-made account that is matched is managed from now on; be it linked by
             this package or by an earlier one.
+        second: sourcedIds of users whose primary roles are all none of staff.
     """
     stored = roster.users
     at = positions(desired["sourced_id"], stored["sourced_id"])
@@ -222,7 +225,7 @@ def user_changes(
     parts = [
         _adds(desired.filter(pc.and_(pc.is_null(at), pc.is_null(account)))),
         _adoptions(desired, accounts, account, roster.credited_admin, adopt=adopt),
-        _matched(known, before, roster.credited_admin),
+        _matched(known, before, roster.credited_admin, second),
         _departures(valid, quarantined, mode, roster),
     ]
     if adopt:
@@ -268,7 +271,7 @@ def _late_adoptions(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table
     return changes(USER_FIELDS, before, after, action, reason, desired["row"])
 
 
-def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
+def _matched(desired: pa.Table, before: pa.Table, admin: int, second: pa.Array) -> pa.Table:
     ours = pc.and_(before["managed"], pc.not_equal(before["id"], admin))
     moved = differs(desired["status"], before["status"])
     for name in USER_FIELDS:
@@ -280,7 +283,8 @@ def _matched(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
     action = pc.case_when(pc.make_struct(leaves, coming), "deactivate", "reactivate", "update")
     # Who leaves without a row of their own has lost the last role.
     by_role = pc.is_null(desired["row"])
-    why = pc.if_else(by_role, NO_ROLE, DISABLED)
+    lost = pc.if_else(pc.is_in(desired["sourced_id"], second), NOT_PRIMARY, NO_ROLE)
+    why = pc.if_else(by_role, lost, DISABLED)
     reason = pc.if_else(leaves, why, pc.if_else(pc.and_(coming, by_role), ROLE_BACK, PRESENT))
     return changes(USER_FIELDS, before, _after(desired), action, reason, desired["row"])
 
@@ -294,8 +298,10 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Rost
     before = stored.filter(pc.and_(ours, pc.or_(marked, absent)))
     rows = going(valid)
     at = positions(before["sourced_id"], rows["sourcedId"])
-    by_role = pc.fill_null(pc.equal(rows["goes"].take(at), BY_ROLE), False)
-    reason = pc.if_else(by_role, NO_STAFF, pc.if_else(pc.is_valid(at), MARKED, ABSENT))
+    goes = rows["goes"].take(at)
+    reason = pc.if_else(pc.is_valid(at), MARKED, ABSENT)
+    for why, told in ((verdicts.NO_STAFF, NO_STAFF), (verdicts.NOT_PRIMARY, NOT_PRIMARY)):
+        reason = pc.if_else(pc.fill_null(pc.equal(goes, why), False), told, reason)
     after = {"status": pa.repeat("inactive", before.num_rows)}
     return changes(USER_FIELDS, before, after, "deactivate", reason, rows["row"].take(at))
 

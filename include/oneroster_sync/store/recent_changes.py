@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.plan.assignments import TERMS_ENDED
-from oneroster_sync.plan.compare import ABSENT, DISABLED
+from oneroster_sync.plan.compare import ABSENT, DISABLED, NOT_PRIMARY
 from oneroster_sync.plan.recent import HEALS, WINDOW, Recent
 
 if TYPE_CHECKING:
@@ -92,8 +92,19 @@ order by user_id, id desc
 """
 
 
+_WENT_BY = """
+select distinct user_id from changes
+where user_id = any(:ids) and kind = 'user' and action = 'deactivate' and reason = :reason
+"""
+
+
 def read_recent(
-    connection: Connection, site: str, *, now: dt.datetime, coming_back: Collection[int]
+    connection: Connection,
+    site: str,
+    *,
+    now: dt.datetime,
+    coming_back: Collection[int],
+    second: Collection[int] = (),
 ) -> Recent:
     """Return what the site's runs of the last days came to, and why those went who come back.
 
@@ -102,6 +113,7 @@ def read_recent(
         site: The site.
         now: The end of the window.
         coming_back: `id` of the users whom a plan would reactivate.
+        second: `id` of the users who would go because no primary role is one of staff.
     """
     bound: dict[str, Any] = {
         "site": site,
@@ -123,6 +135,8 @@ def read_recent(
         if kind == "users":
             come = {"added": count(_ADDED), "reactivated": count(_REACTIVATED)}
     went = connection.execute(sa.text(_WENT), {"ids": sorted(coming_back)}).mappings().all()
+    by_rule = {"ids": sorted(second), "reason": NOT_PRIMARY}
+    before = connection.scalars(sa.text(_WENT_BY), by_rule) if second else ()
     lately = now - HEALS
     return Recent(
         gone=gone,
@@ -131,5 +145,6 @@ def read_recent(
             row["user_id"] for row in went if row["reason"] == ABSENT and row["made_at"] > lately
         ),
         disabled=frozenset(row["user_id"] for row in went if row["reason"] == DISABLED),
+        second=frozenset(before),
         **come,
     )

@@ -31,7 +31,7 @@ join courses c on c.id = a.course_id
 where a.site = {site} and u.sourced_id is not null and c.sourced_id is not null
 """
 _KNOWN_USERS = "select sourced_id from users where site = {site} and sourced_id is not null"
-_KNOWN_ROLES = "select sourced_id, user_sourced_id from roles where site = {site}"
+_KNOWN_ROLES = "select sourced_id, user_sourced_id, role_type from roles where site = {site}"
 _KNOWN_ENROLLMENTS = "select sourced_id from enrollments where site = {site}"
 _HAS_COURSES = "select exists (select from courses where site = :site and sourced_id is not null)"
 _MODIFIED = """
@@ -97,7 +97,7 @@ def read_known(connection: Connection, site: str) -> Known:
             copy_out(connection, query, site, pa.schema([(name, pa.string()) for name in names]))
             for query, names in (
                 (_KNOWN_USERS, ["sourced_id"]),
-                (_KNOWN_ROLES, ["sourced_id", "user_sourced_id"]),
+                (_KNOWN_ROLES, ["sourced_id", "user_sourced_id", "role_type"]),
                 (_KNOWN_ENROLLMENTS, ["sourced_id"]),
             )
         )
@@ -106,6 +106,7 @@ def read_known(connection: Connection, site: str) -> Known:
         users=users["sourced_id"].combine_chunks(),
         role_ids=roles["sourced_id"].combine_chunks(),
         role_users=roles["user_sourced_id"].combine_chunks(),
+        role_types=roles["role_type"].combine_chunks(),
         enrollments=enrollments["sourced_id"].combine_chunks(),
         has_courses=has_courses,
     )

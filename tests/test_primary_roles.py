@@ -1,0 +1,143 @@
+"""Privacy: an account needs a primary role of staff; a pupil who helps in a class is a pupil."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from every_mode import MemorySite, body, mixed, synced
+from golden.school import SCHOOL_1_2, Texts, added, as_delta, changed
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+HELPER = added(SCHOOL_1_2, "roles.csv", "r-stu2,,,stu,secondary,aide,,,s,")
+"""The school, in which the student Stu has a secondary role of staff."""
+BOB = "r-bob,,,bob,primary,teacher,,,s,"
+BOB_STUDIES = added(
+    changed(SCHOOL_1_2, "roles.csv", BOB, BOB.replace("primary", "secondary")),
+    "roles.csv",
+    "r-bob2,,,bob,primary,student,,,s,",
+)
+"""The school, in which the teacher Bob is a student now, and has a secondary role of staff."""
+NOT_PRIMARY = "no primary role is one of staff"
+
+
+def reasons(done: object) -> dict[str, str]:
+    """Return why each user of a plan is deactivated."""
+    changes = done.plan.users.to_pylist()  # type: ignore[attr-defined]
+    return {c["before_sourced_id"]: c["reason"] for c in changes if c["action"] == "deactivate"}
+
+
+@pytest.mark.case("a95")
+def test_student_with_a_second_role_of_staff_gets_no_account() -> None:
+    """Nothing of such a person is kept: no account, no role, no name."""
+    site = MemorySite()
+    done = site.sync(HELPER)
+
+    assert "stu" not in site.status()
+    assert "Stu" not in done.kept
+    assert done.counts["users"]["ignored"] == 2
+    assert "stu" not in site.roster.links["roles"]["user_sourced_id"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("student", "helper", "comes"),
+    [
+        ("primary", "primary", True),
+        ("secondary", "secondary", True),
+        ("Primary", "Secondary", False),
+        ("half", "secondary", True),
+    ],
+)
+def test_primary_roles_decide_where_there_are_any(
+    student: str, helper: str, *, comes: bool
+) -> None:
+    """One primary role of staff is enough, and without any primary role so is a secondary one."""
+    texts = changed(SCHOOL_1_2, "roles.csv", "stu,primary,", f"stu,{student},")
+    texts = added(texts, "roles.csv", f"r-stu2,,,stu,{helper},aide,,,s,")
+    site = MemorySite()
+    site.sync(texts)
+    assert ("stu" in site.status()) == comes
+
+
+@pytest.mark.case("a95")
+def test_account_goes_with_its_reason_in_bulk() -> None:
+    """Who has an account and no primary role of staff any more is deactivated for this."""
+    site = synced(SCHOOL_1_2)
+    assert reasons(site.sync(BOB_STUDIES)) == {"bob": NOT_PRIMARY}
+    assert site.status()["bob"] == "inactive"
+    assert site.sync(BOB_STUDIES).plan.is_empty()
+    site.sync(SCHOOL_1_2)
+    assert site.status()["bob"] == "active"
+
+
+def test_account_goes_with_its_reason_in_a_delta_of_roles() -> None:
+    """The roles that are remembered count beside those of the delta."""
+    rows = [
+        "r-bob,active,2026-09-01T00:00:00.000Z,bob,secondary,teacher,,,s,",
+        "r-bob2,active,2026-09-01T00:00:00.000Z,bob,primary,student,,,s,",
+    ]
+    for kept in (rows, rows[1:]):
+        site = synced(SCHOOL_1_2)
+        if len(kept) == 1:
+            site.sync(changed(SCHOOL_1_2, "roles.csv", BOB, BOB.replace("primary", "secondary")))
+        done = site.sync(as_delta(SCHOOL_1_2, roles=kept))
+        assert reasons(done) == {"bob": NOT_PRIMARY}
+        named = "bob,active,2026-09-02T00:00:00.000Z,true,bob,,Bob,Ray,,,bob@example.org"
+        site.sync(as_delta(SCHOOL_1_2, users=[named + "," * 11]))
+        assert site.status()["bob"] == "inactive"
+
+
+def test_remembered_primary_role_of_staff_outweighs_a_delta() -> None:
+    """A new primary role of a pupil takes nothing from a teacher with a primary role of staff."""
+    site = synced(SCHOOL_1_2)
+    row = "r-bob2,active,2026-09-01T00:00:00.000Z,bob,primary,student,,,s,"
+    assert site.sync(as_delta(SCHOOL_1_2, roles=[row])).plan.users.num_rows == 0
+
+
+def test_role_that_cannot_be_read_may_be_the_primary_one() -> None:
+    """While a role of theirs can't be read nobody loses an account by this rule."""
+    site = synced(SCHOOL_1_2)
+    texts = added(BOB_STUDIES, "roles.csv", "r-bob3,,,bob,primary,teecher,,,s,")
+    assert reasons(site.sync(texts)) == {}
+    site = synced(SCHOOL_1_2)
+    texts = added(BOB_STUDIES, "roles.csv", "r-bob3,,,bob,primary")
+    assert reasons(site.sync(texts)) == {}
+
+
+@pytest.mark.parametrize("role_type", ["", "half"])
+@pytest.mark.parametrize("who", ["bob,secondary", "bob,primary"])
+def test_role_type_that_cannot_be_read_takes_no_account(who: str, role_type: str) -> None:
+    """Blank or odd is never read as "secondary", nor as a pupil's "primary"."""
+    site = synced(SCHOOL_1_2)
+    texts = changed(BOB_STUDIES, "roles.csv", who, f"bob,{role_type}")
+    assert reasons(site.sync(texts)) == {}
+    assert site.status()["bob"] == "active"
+
+
+def test_roles_alone_in_bulk_take_the_account_too() -> None:
+    """Where users.csv is absent, roles.csv decides by the same rule."""
+    site = synced(SCHOOL_1_2)
+    texts = mixed(SCHOOL_1_2, {"roles": "bulk"}, roles=body(BOB_STUDIES, "roles.csv"))
+    assert reasons(site.sync(texts)) == {"bob": NOT_PRIMARY}
+
+
+@pytest.mark.case("a95")
+@pytest.mark.parametrize("texts", [BOB_STUDIES], ids=["bulk"])
+def test_first_time_is_held_and_the_second_is_not(site: Site, texts: Texts) -> None:
+    """The first plan that takes an account by this rule waits, and no later one of theirs."""
+    site.sync(SCHOOL_1_2)
+    run = site.sync(texts)
+
+    assert run["outcome"] == "held"
+    assert site.codes(run) >= {"guard.not_primary"}
+    assert site.users()["bob"] == "active"
+    assert site.command("approve", run["run_id"])[1]["outcome"] == "succeeded"
+    assert site.users()["bob"] == "inactive"
+    assert site.sync(texts)["outcome"] == "no_changes"
+    site.sync(SCHOOL_1_2)
+    assert site.users()["bob"] == "active"
+    assert site.sync(texts)["outcome"] == "succeeded"
+    assert site.users()["bob"] == "inactive"
