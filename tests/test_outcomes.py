@@ -197,7 +197,7 @@ def test_blank_enabled_user_keeps_the_stored_status(school: Site) -> None:
     assert (school.users()["bob"], school.users()["new"]) == ("inactive", "active")
 
 
-@pytest.mark.case("a94")
+@pytest.mark.case("b48")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2], ids=["1.1", "1.2"])
 def test_first_package_without_courses_brings_people(site: Site, texts: Texts) -> None:
     """People come; courses and assignments are left, and the run says what is missing."""

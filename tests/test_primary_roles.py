@@ -30,7 +30,7 @@ def reasons(done: object) -> dict[str, str]:
     return {c["before_sourced_id"]: c["reason"] for c in changes if c["action"] == "deactivate"}
 
 
-@pytest.mark.case("a95")
+@pytest.mark.case("b49")
 def test_student_with_a_second_role_of_staff_gets_no_account() -> None:
     """Nothing of such a person is kept: no account, no role, no name."""
     site = MemorySite()
@@ -62,7 +62,7 @@ def test_primary_roles_decide_where_there_are_any(
     assert ("stu" in site.status()) == comes
 
 
-@pytest.mark.case("a95")
+@pytest.mark.case("b49")
 def test_account_goes_with_its_reason_in_bulk() -> None:
     """Who has an account and no primary role of staff any more is deactivated for this."""
     site = synced(SCHOOL_1_2)
@@ -124,7 +124,7 @@ def test_roles_alone_in_bulk_take_the_account_too() -> None:
     assert reasons(site.sync(texts)) == {"bob": NOT_PRIMARY}
 
 
-@pytest.mark.case("a95")
+@pytest.mark.case("b49")
 @pytest.mark.parametrize("texts", [BOB_STUDIES], ids=["bulk"])
 def test_first_time_is_held_and_the_second_is_not(site: Site, texts: Texts) -> None:
     """The first plan that takes an account by this rule waits, and no later one of theirs."""

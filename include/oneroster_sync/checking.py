@@ -68,10 +68,10 @@ def judge_package(extracted: Extracted, profile: Profile) -> Checked:
         profile: How strictly it is held to the standard.
     """
     findings, version = extracted.findings, extracted.version
-    if extracted.refused:
+    if extracted.refused and not extracted.refused_tables:
         return Checked(version, extracted.rows, findings, rejected=True, modes=extracted.modes)
     validated = validate(
-        extracted.tables,
+        extracted.tables or extracted.refused_tables,
         extracted.modes,
         version,
         known={},
@@ -83,7 +83,7 @@ def judge_package(extracted: Extracted, profile: Profile) -> Checked:
         findings.make_violations_errors()
     unusable = unusable_files(validated, extracted.modes, extracted.rows)
     findings.add_table(unusable.table())
-    rejected = rejected or unusable.has_errors()
+    rejected = rejected or unusable.has_errors() or extracted.refused
     return Checked(
         version,
         extracted.rows,

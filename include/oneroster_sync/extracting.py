@@ -132,10 +132,19 @@ def read_package(
         ],
     }
     if (refused := [package for package in packages if package.extracted.refused]) != []:
+        if _can_be_judged(packages, run):
+            return Read(values)  # validate finds what else is wrong, and rejects it
         return Read({**values, **_rejection(refused[0], len(packages))})
     state = State.PREVIEW if is_preview else State.PENDING
     deltas = pending.deltas_of(run, packages, state=state) if run.of_package else []
     return replace(read, values=values, deltas=deltas)
+
+
+def _can_be_judged(packages: Sequence[pending.Arrived], run: Run) -> bool:
+    """Tell whether rows of a refused package were read: deltas of one are never pending."""
+    one = packages[0].extracted
+    is_bulk = Mode.DELTA not in one.modes.values()
+    return run.of_package and len(packages) == 1 and bool(one.refused_tables) and is_bulk
 
 
 def _sha256_of_all(brought: Brought) -> str:

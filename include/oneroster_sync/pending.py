@@ -62,7 +62,7 @@ def write_packages(folder: RunFolder, packages: Sequence[Arrived]) -> None:
         "snapshots",
         {
             name: table
-            for name, table in newest.tables.items()
+            for name, table in (newest.tables or newest.refused_tables).items()
             if name not in ROSTERING_FILES or newest.modes[name] is Mode.BULK
         },
     )
@@ -79,6 +79,7 @@ def write_packages(folder: RunFolder, packages: Sequence[Arrived]) -> None:
                     "version": package.extracted.version,
                     "modes": package.extracted.modes,
                     "rows": package.extracted.rows,
+                    "refused": package.extracted.refused,
                 }
                 for package in packages
             ],

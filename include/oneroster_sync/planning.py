@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync import story
-from oneroster_sync.findings import causes_of
+from oneroster_sync.findings import Findings, causes_of
 from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
@@ -37,7 +37,6 @@ from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from oneroster_sync.findings import Findings
     from oneroster_sync.plan import Hold, Roster
     from oneroster_sync.store.runs import Run
 
@@ -322,6 +321,29 @@ def rejection(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:
         table = table.take(pa.array(np.unique(numbers, return_index=True)[1]))
     errors = [f for f in rows_as_findings(table) if f.severity == "error"][:10]
     return {"outcome": Outcome.REJECTED, "reasons": [f.for_a_person() for f in errors]}
+
+
+def end_if_unusable(
+    run: Run, found: Findings, *, is_strict: bool, unusable: Findings
+) -> dict[str, Any]:
+    """Return how a run ends whose package can't be used; nothing where it can.
+
+    Args:
+        run: With its package extracted.
+        found: What validate found.
+        is_strict: Whether the standard's violations reject it.
+        unusable: Errors of files of which no row could be used.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    if folder.read_json("extracted")["packages"][-1].get("refused"):
+        # What the door found comes first: the rest may follow from it.
+        findings = Findings()
+        findings.add_table(folder.read_tables("findings")["1-extract"])
+        findings.add_table(found.table())
+        return rejection(findings)
+    if unusable.has_errors():
+        return rejection(found, by_cause=True)
+    return rejection(found) if is_strict else {}
 
 
 def _left_out(why: str, rest: Plan) -> dict[str, Any]:

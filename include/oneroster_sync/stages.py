@@ -27,10 +27,10 @@ from oneroster_sync.plan.folding import rows_in_files
 from oneroster_sync.plan.guards import REMOVAL_CODES
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import (
+    end_if_unusable,
     let_the_rest_go_on,
     make_plan,
     note_plan,
-    rejection,
 )
 from oneroster_sync.protections import list_stale
 from oneroster_sync.run_contents import (
@@ -178,8 +178,7 @@ def validate(run: Run) -> Run:
     folder.add_table("findings", "2-validate", found)
     folder.write_tables("valid", validated.valid)
     folder.write_tables("quarantined", validated.quarantined)
-    is_rejected = strict or unusable.has_errors()
-    end = rejection(own, by_cause=unusable.has_errors()) if is_rejected else {}
+    end = end_if_unusable(run, own, is_strict=strict, unusable=unusable)
     return _note(run, stage="validate", **made_from, **end)
 
 

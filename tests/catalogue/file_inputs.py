@@ -207,7 +207,13 @@ INPUTS = (
                 "! guard.empty_file | at least one row, found 0 of 0 orgs.csv",
             ),
         ),
-        rejected("! table.no_rows orgs.csv"),
+        rejected(
+            "! table.no_rows orgs.csv",
+            *(
+                f"! reference.missing_target_record users.csv {row} orgSourcedIds {user} | the sourcedId of an org in orgs.csv"
+                for row, user in enumerate(("ann", "bob", "cat", "dan"), start=2)
+            ),
+        ),
     ),
     BadInput(
         "a31-latin-1",
@@ -310,20 +316,22 @@ INPUTS = (
         "a38-misspelt",
         _users("familyName", "familyNmae"),
         rejected(
-            "! schema.missing_header users.csv 1 familyName | familyName (is it 'familyNmae'?)"
+            "! schema.missing_header users.csv 1 familyName | familyName; found familyNmae: did you mean familyName?"
         ),
     ),
     BadInput(
         "a38-essential-gone",
         _users("sourcedId,status", "id,status"),
-        rejected("! schema.missing_header users.csv 1 sourcedId | sourcedId"),
+        rejected(
+            "! schema.missing_header users.csv 1 sourcedId | sourcedId; found id: did you mean sourcedId?"
+        ),
     ),
     BadInput(
         "a38-other-letters",
         _users("familyName", "FamilyName"),
         Verdict("no_changes", ("~ schema.header_spelling users.csv 1 FamilyName | familyName",)),
         rejected(
-            "! schema.missing_header users.csv 1 familyName | familyName (is it 'FamilyName'?)"
+            "! schema.missing_header users.csv 1 familyName | familyName; found FamilyName: did you mean familyName?"
         ),
     ),
     BadInput(
@@ -345,7 +353,7 @@ INPUTS = (
             ("~ schema.invisible_character users.csv 1 familyName | familyName without U+200B",),
         ),
         rejected(
-            "! schema.missing_header users.csv 1 familyName | familyName (is it 'family\\u200bName'?)"
+            "! schema.missing_header users.csv 1 familyName | familyName; found family\\u200bName: did you mean familyName?"
         ),
     ),
     BadInput(
@@ -356,7 +364,7 @@ INPUTS = (
             ("~ schema.invisible_character users.csv 1 familyName | familyName without U+00A0",),
         ),
         rejected(
-            "! schema.missing_header users.csv 1 familyName | familyName (is it '\\xa0familyName'?)"
+            "! schema.missing_header users.csv 1 familyName | familyName; found \\xa0familyName: did you mean familyName?"
         ),
     ),
     BadInput(

@@ -143,7 +143,11 @@ INPUTS = (
             ),
             errors={"users": 2},
         ),
-        rejected("! row.surrounding_space users.csv 8 sourcedId"),
+        rejected(
+            "! row.surrounding_space users.csv 8 sourcedId",
+            "! reference.duplicate_sourced_id users.csv 3 sourcedId bob | a sourcedId that no other row has",
+            "! reference.duplicate_sourced_id users.csv 8 sourcedId bob | a sourcedId that no other row has",
+        ),
     ),
     BadInput(
         "a48-name",
@@ -266,7 +270,10 @@ INPUTS = (
             ),
             became={"users": {"bob": "inactive · Bob Ray · bob@example.org · teacher"}},
         ),
-        rejected("! row.field_forbidden_in_bulk users.csv 3 dateLastModified"),
+        rejected(
+            "! row.field_forbidden_in_bulk users.csv 3 dateLastModified",
+            "! semantic.tobedeleted_in_bulk users.csv 3 status bob | no status in a bulk file",
+        ),
     ),
     BadInput(
         "a56-no-status",

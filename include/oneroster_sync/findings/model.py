@@ -65,6 +65,23 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def describe(value: str) -> str:
+    """Return the shape of a value that may be anybody's: it is never quoted.
+
+    Only words of lists of our own (`spec.enums`) are shown as they are.
+    """
+    letters = [word for word in value.split() if word]
+    if not letters:
+        return "nothing"
+    if len(letters) > 1:
+        return f"{len(letters)} words"
+    if "@" in value:
+        return "an e-mail address"
+    if value.isdigit():
+        return f"a number of {len(value)} digits"
+    return f"a word of {len(value)} {'letters' if value.isalpha() else 'characters'}"
+
+
 def completed(table: pa.Table) -> pa.Table:
     """Return findings with the columns of `SCHEMA`; those that they lack are null."""
     for column in SCHEMA:

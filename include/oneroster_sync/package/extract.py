@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MANIFEST_BYTES = 1 << 20
+_ONLY_1_2 = {
+    *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
+    *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
+}
+"""Columns of users.csv that no earlier version has, in lower case."""
 
 
 @dataclass(slots=True)
@@ -39,11 +44,13 @@ class Extracted:
         sha256: Of the package's bytes; of a folder, of its files in order of their names.
         version: Of the standard.
         modes: File → absent, bulk or delta, for the rostering files.
-        tables: File → the rows of staff.
+        tables: File → the rows of staff; none of a refused package.
         rows: File → how many rows it has, staff or not.
         ignored: Rows of users.csv that are not staff.
-        findings: What was noticed; with a refusal, `tables` is empty.
+        findings: What was noticed.
         refused: Whether the package can't be used.
+        refused_tables: What could be read of a refused package, for findings alone: all that is
+            wrong with it is found at once.
     """
 
     sha256: str
@@ -54,6 +61,7 @@ class Extracted:
     ignored: int = 0
     findings: Findings = field(default_factory=Findings)
     refused: bool = False
+    refused_tables: dict[str, pa.Table] = field(default_factory=dict)
 
 
 def extract(
@@ -94,13 +102,15 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
     try:
         yield
     except RefusedError as refusal:
-        extracted.findings.add(refusal.finding)
+        extracted.findings.extend(refusal.findings)
         extracted.refused = True
+        extracted.tables = {}
     if profile is Profile.STRICT and extracted.findings.has_violations():
         extracted.findings.make_violations_errors()
         extracted.refused = True
+    extracted.refused = extracted.refused or extracted.findings.has_errors()
     if extracted.refused:
-        extracted.tables = {}
+        extracted.refused_tables, extracted.tables = extracted.tables, {}
 
 
 def holds_delta(path: Path) -> bool:
@@ -126,11 +136,13 @@ def _read(
     findings = extracted.findings
     findings.extend(package.findings)
     _respell_names(package, profile, findings)
-    headers = _headers(package, files)
+    headers, unread = _headers(package, files)
     if (other := lookalike(headers)) is not None:
         expected = f"OneRoster CSV; this is {other}"
         raise RefusedError(Finding("package.lookalike", expected=expected))
-    manifest = _manifest(package, headers, profile, findings)
+    for refusal in unread.values():
+        findings.extend(refusal.findings)
+    manifest = _manifest(package, headers, profile, findings, known)
     extracted.version, version = manifest.version, manifest.version
     _check_present(package, manifest, findings, known)
     extracted.modes = {
@@ -146,12 +158,32 @@ def _read(
         whole_roles=extracted.modes["roles"] is Mode.BULK,
     )
     for name in ROSTERING_FILES:
-        file = rostering_file(name, version)
-        mode = extracted.modes[name]
-        if file is None or mode is Mode.ABSENT:
-            continue
-        source, limit = package.files[name], package.limits.line
-        before = staff.copy()
+        is_there = extracted.modes[name] is not Mode.ABSENT and name in package.files
+        if is_there and name not in unread:
+            staff = _read_file(name, package, profile, staff, extracted)
+    extracted.ignored = staff.ignored
+    if staff.of_nobody:
+        warning = Severity.WARNING
+        findings.add(Finding("semantic.nobodys_row", warning, "users.csv", rows=staff.of_nobody))
+
+
+def _read_file(
+    name: str, package: Package, profile: Profile, staff: Staff, extracted: Extracted
+) -> Staff:
+    """Read the rows of one file; one that can't be read hides nothing of the others.
+
+    Returns:
+        What is known of who is staff.
+    """
+    findings = extracted.findings
+    file = rostering_file(name, extracted.version)
+    if file is None or (
+        name == "users" and file.column("role") is None and _lacks_roles(extracted)
+    ):
+        return staff  # without roles nobody can tell staff from pupils
+    source, limit = package.files[name], package.limits.line
+    before = staff.copy()
+    try:
         try:
             table, rows, noticed = read_table(source, file, profile, staff.keep(name), limit)
         except GrammarError:
@@ -160,22 +192,32 @@ def _read(
             quoting, staff = read_quoting(source, limit), before
             keep = staff.keep(name)
             table, rows, noticed = read_table(source, file, profile, keep, limit, quoting)
-        if name == "enrollments":
-            table = staff.without_students(table)
-        if name == "roles":
-            table = staff.without_second_roles(table)
-        table = staff.with_leavers(name, table)
-        repairs = Repairs(f"{name}.csv", mode, profile)
-        table = repairs.apply(table)
-        findings.extend(noticed)
-        findings.extend(repairs.findings())
-        if rows == 0:
-            strict = profile is Profile.STRICT
-            severity = Severity.ERROR if strict else Severity.WARNING
-            findings.add(Finding("table.no_rows", severity, f"{name}.csv"))
-        extracted.tables[name] = table
-        extracted.rows[name] = rows
-    extracted.ignored = staff.ignored
+    except RefusedError as refusal:
+        if refusal.is_of_package:
+            raise
+        findings.extend(refusal.findings)
+        return staff
+    if name == "enrollments":
+        table = staff.without_students(table)
+    if name == "roles":
+        table = staff.without_second_roles(table)
+    table = staff.with_leavers(name, table)
+    repairs = Repairs(f"{name}.csv", extracted.modes[name], profile)
+    table = repairs.apply(table)
+    findings.extend(noticed)
+    findings.extend(repairs.findings())
+    if rows == 0:
+        strict = profile is Profile.STRICT
+        severity = Severity.ERROR if strict else Severity.WARNING
+        findings.add(Finding("table.no_rows", severity, f"{name}.csv"))
+    extracted.tables[name] = table
+    extracted.rows[name] = rows
+    return staff
+
+
+def _lacks_roles(extracted: Extracted) -> bool:
+    """Tell whether roles.csv should be there and can't be read."""
+    return extracted.modes["roles"] is not Mode.ABSENT and "roles" not in extracted.tables
 
 
 def _leave_out_assignments(extracted: Extracted, files: Collection[str]) -> None:
@@ -210,18 +252,34 @@ def _respell_names(package: Package, profile: Profile, findings: Findings) -> No
             package.files[meant] = PackageFile(meant, package, file.member)
 
 
-def _headers(package: Package, files: Collection[str]) -> dict[str, list[str]]:
-    """Return the headers of the files that may be opened; others count by name only."""
+def _headers(
+    package: Package, files: Collection[str]
+) -> tuple[dict[str, list[str]], dict[str, RefusedError]]:
+    """Return the headers of the files that may be opened, and why others can't be read.
+
+    Files that stay shut count by name only.
+    """
     headers: dict[str, list[str]] = {}
+    unread: dict[str, RefusedError] = {}
     for name, file in package.files.items():
-        opened = name in files and name in ROSTERING_FILES
-        headers[name] = read_header(file, package.limits.line) if opened else []
-        check_delimiter(headers[name], f"{name}.csv")
-    return headers
+        headers[name] = []
+        if name in files and name in ROSTERING_FILES:
+            try:
+                headers[name] = read_header(file, package.limits.line)
+                check_delimiter(headers[name], f"{name}.csv")
+            except RefusedError as refusal:
+                if refusal.is_of_package:
+                    raise
+                unread[name] = refusal
+    return headers, unread
 
 
 def _manifest(
-    package: Package, headers: dict[str, list[str]], profile: Profile, findings: Findings
+    package: Package,
+    headers: dict[str, list[str]],
+    profile: Profile,
+    findings: Findings,
+    known: Known,
 ) -> Manifest:
     present = set(package.files) - {"manifest"}
     file = package.files.get("manifest")
@@ -239,7 +297,7 @@ def _manifest(
         raise RefusedError(Finding("package.missing_manifest"))
     if not lone:
         findings.add(Finding("package.missing_manifest", Severity.WARNING))
-    return assumed_manifest(_version_by_headers(headers), present)
+    return assumed_manifest(_version_by_headers(headers, known), present)
 
 
 def _of_users_version(
@@ -266,9 +324,12 @@ def _of_users_version(
     return Manifest(file.version, modes, manifest.findings)
 
 
-def _version_by_headers(headers: dict[str, list[str]]) -> Version:
+def _version_by_headers(headers: dict[str, list[str]], known: Known) -> Version:
     users = meant_names(headers.get("users", []))
-    if "roles" in headers or (users and not {"role", "orgsourcedids"} & users):
+    without_roles = bool(users) and not {"role", "orgsourcedids"} & users
+    # A users.csv of 1.1 whose role is missing is none of 1.2: to add roles.csv would not help.
+    of_1_2 = bool(users & _ONLY_1_2) or len(known.role_ids) > 0
+    if "roles" in headers or (without_roles and of_1_2):
         return Version.V1_2
     scores = {
         v: sum(_score(n, h, v) for n, h in headers.items()) for v in (Version.V1_1, Version.V1_0)
@@ -284,7 +345,8 @@ def _score(name: str, header: list[str], version: Version) -> int:
 
 def _check_present(package: Package, manifest: Manifest, findings: Findings, known: Known) -> None:
     """Refuse what can't be understood without a file that is missing; name what stays shut."""
-    if not any(m is not Mode.ABSENT for m in manifest.modes.values()) and len(package.files) > 1:
+    is_empty = all(mode is Mode.ABSENT for mode in manifest.modes.values())
+    if is_empty and len(package.files) > 1 and not findings.has_errors():
         raise RefusedError(Finding("package.empty"))
     roles = manifest.modes.get("roles", Mode.ABSENT)
     users = manifest.modes.get("users", Mode.ABSENT)

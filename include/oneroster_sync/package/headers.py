@@ -8,12 +8,14 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from oneroster_sync.findings import Finding, Severity
-from oneroster_sync.findings.model import shown
+from oneroster_sync.findings.model import describe, shown
 from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.preferences import Profile
 from oneroster_sync.spec import Need, Version, rostering_file
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from oneroster_sync.spec import File
 
 ALIASES = {
@@ -29,6 +31,48 @@ ALIASES = {
 }
 """Misspelt headers seen in the field, in lower case, and what they mean."""
 
+_MEANS: dict[str, tuple[str, ...]] = {
+    "active": ("enabledUser",),
+    "classid": ("classSourcedId",),
+    "classname": ("title",),
+    "courseid": ("courseSourcedId",),
+    "coursename": ("title",),
+    "coursetitle": ("title",),
+    "emailaddress": ("email",),
+    "enabled": ("enabledUser",),
+    "enrollmentrole": ("role",),
+    "firstname": ("givenName",),
+    "forename": ("givenName",),
+    "guid": ("sourcedId",),
+    "id": ("sourcedId",),
+    "isprimary": ("primary", "roleType"),
+    "lastmodified": ("dateLastModified",),
+    "lastname": ("familyName",),
+    "login": ("username",),
+    "loginid": ("username",),
+    "mail": ("email",),
+    "name": ("title",),
+    "orgid": ("orgSourcedId", "orgSourcedIds", "schoolSourcedId"),
+    "orgname": ("name",),
+    "orgsourcedid": ("orgSourcedIds", "schoolSourcedId"),
+    "personid": ("userSourcedId", "sourcedId"),
+    "roletype": ("role",),
+    "schoolid": ("schoolSourcedId", "orgSourcedIds", "orgSourcedId"),
+    "schoolname": ("name",),
+    "schoolsourcedid": ("orgSourcedIds", "orgSourcedId"),
+    "sectionid": ("classSourcedId",),
+    "sisid": ("sourcedId",),
+    "surname": ("familyName",),
+    "teacherid": ("userSourcedId",),
+    "termid": ("termSourcedIds",),
+    "useremail": ("email",),
+    "userid": ("userSourcedId", "sourcedId"),
+    "userrole": ("role",),
+    "usertype": ("role",),
+}
+"""Headers of other formats, in lower case and without separators, and the columns they may mean."""
+_TELLS_WHOSE = {"sourcedId", "role", "userSourcedId"}
+"""Columns that say which record a row is of, and whether it is one of staff."""
 _EXTRA = {("users", Version.V1_2): {"resourceSourcedIds"}}
 """Columns that an earlier edition of the same version had."""
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
@@ -47,9 +91,11 @@ def match_header(
 
     Returns:
         Canonical name → header as the file has it, for the columns that are read; and findings.
+        With an error among these the file can't be used, and its rows are read for findings only.
 
     Raises:
-        RefusedError: A column is there twice, or one is missing that the sync can't do without.
+        RefusedError: The rows can't be read: a column is there twice, or it can't be told which
+            record a row is of, or whether it is of staff.
     """
     name = f"{file.name}.csv"
     severity = Severity.ERROR if profile is Profile.STRICT else Severity.WARNING
@@ -65,10 +111,13 @@ def match_header(
             found[spelled] = cell
         else:
             unknown.append(spelled)
-    _check_missing(file, found, unknown, severity, findings)
+    if not found:
+        raise RefusedError(Finding("schema.no_known_column", file=name, row=1))
+    unknown = _check_missing(file, found, unknown, severity, findings)
     extra = _EXTRA.get((file.name, file.version), set())
+    is_header = _is_header(file, found)
     findings.extend(
-        Finding("schema.unknown_column", severity, name, 1, shown(column))
+        Finding("schema.unknown_column", severity, name, 1, shown_header(column, is_header))
         for column in unknown
         if not column.startswith("metadata.") and column not in extra
     )
@@ -114,23 +163,54 @@ def _check_missing(
     unknown: list[str],
     severity: Severity,
     findings: list[Finding],
-) -> None:
+) -> list[str]:
+    """Note the columns that are missing, and return the unknown ones that mean none of these.
+
+    Raises:
+        RefusedError: Without them the rows can't be read.
+    """
     name = f"{file.name}.csv"
     missing = [c for c in file.columns if c.canonical not in found]
     others = _other_version(file, unknown)
     if others and missing:
         expected = f"the columns of OneRoster {file.version}, not of {others}"
         raise RefusedError(Finding("schema.version_mismatch", file=name, row=1, expected=expected))
+    left = list(unknown)
+    unreadable: list[Finding] = []
     for column in missing:
-        # Where most columns are not known the row may be no header, but somebody's values.
-        is_header = len(found) * 2 > len(file.columns)
-        near = difflib.get_close_matches(column.name, unknown, cutoff=0.7) if is_header else []
-        expected = f"{column.name} (is it {near[0]!r}?)" if near else column.name
+        expected = column.name
+        if (
+            meant := _renamed(column.canonical, left, is_header=_is_header(file, found))
+        ) is not None:
+            left.remove(meant)
+            expected += f"; found {shown(meant)}: did you mean {column.name}?"
         place = Severity.ERROR if column.need is Need.ESSENTIAL else severity
         finding = Finding("schema.missing_header", place, name, 1, column.name, expected=expected)
-        if column.need is Need.ESSENTIAL:
-            raise RefusedError(finding)
         findings.append(finding)
+        if column.need is Need.ESSENTIAL and column.canonical in _TELLS_WHOSE:
+            unreadable.append(finding)
+    if unreadable:
+        raise RefusedError(*sorted(findings, key=lambda one: one.severity is not Severity.ERROR))
+    return left
+
+
+def _is_header(file: File, found: Collection[str]) -> bool:
+    """Tell whether most columns are known: else the row may be no header, but somebody's values."""
+    return len(found) * 2 > len(file.columns)
+
+
+def _renamed(canonical: str, unknown: list[str], *, is_header: bool) -> str | None:
+    """Return the unknown header that means a missing column, None where there is none."""
+    for header in unknown:
+        if canonical in _MEANS.get(re.sub(r"[\W_]", "", header).lower(), ()):
+            return header
+    near = difflib.get_close_matches(canonical, unknown, 1, cutoff=0.7) if is_header else []
+    return near[0] if near else None
+
+
+def shown_header(header: str, is_header: bool) -> str:  # noqa: FBT001  one fact about the row
+    """Return an unknown header as a finding may show it: what may be a value, by its shape."""
+    return shown(header) if is_header else describe(header)
 
 
 def check_delimiter(header: list[str], name: str) -> None:

@@ -12,20 +12,52 @@ class _Lookalike:
     name: str
     files: frozenset[str]
     headers: frozenset[tuple[str, str]]
+    has_sourced_ids: bool = False
 
 
 _LOOKALIKES = (
     _Lookalike(
-        "Microsoft School Data Sync (SDS v2.1 CSV)",
+        "Microsoft School Data Sync (SDS v2 CSV)",
         frozenset({"userFlags", "relationships"}),
         frozenset(
             {
                 ("users", "activeDirectoryMatchId"),
                 ("classes", "sessionSourcedIds"),
+                ("classes", "orgSourcedId"),
                 ("roles", "sessionSourcedId"),
+                ("roles", "isPrimary"),
+                ("roles", "roleStartDate"),
                 ("courses", "code"),
             }
         ),
+        has_sourced_ids=True,
+    ),
+    _Lookalike(
+        "Canvas SIS CSV",
+        frozenset({"accounts", "sections", "terms", "xlists"}),
+        frozenset(
+            {
+                ("users", "user_id"),
+                ("courses", "course_id"),
+                ("enrollments", "section_id"),
+                ("enrollments", "user_id"),
+            }
+        ),
+    ),
+    _Lookalike(
+        "Apple School Manager CSV",
+        frozenset({"locations", "rosters", "staff", "students"}),
+        frozenset({("classes", "class_id"), ("classes", "instructor_id")}),
+    ),
+    _Lookalike(
+        "a user list for Moodle",
+        frozenset(),
+        frozenset({("users", "firstname"), ("users", "lastname"), ("users", "course1")}),
+    ),
+    _Lookalike(
+        "a user list for Google Workspace",
+        frozenset(),
+        frozenset({("users", "First Name [Required]"), ("users", "Org Unit Path [Required]")}),
     ),
     _Lookalike(
         "Microsoft School Data Sync (SDS v1 CSV)",
@@ -48,7 +80,20 @@ def lookalike(headers: dict[str, list[str]]) -> str | None:
     """
     for format_ in _LOOKALIKES:
         by_file = len(format_.files & headers.keys())
-        by_header = sum(column in headers.get(file, ()) for file, column in format_.headers)
+        by_header = any(
+            column in headers.get(file, ()) and not _is_ours(headers[file], format_)
+            for file, column in format_.headers
+        )
         if by_file > 1 or by_header:
             return format_.name
+    # The smallest SDS v2 has four files, and in its roles.csv neither a sourcedId nor a roleType.
+    roles = set(headers.get("roles", ()))
+    if "userSourcedId" in roles and not {"sourcedId", "roleType"} & roles:
+        return _LOOKALIKES[0].name
     return None
+
+
+def _is_ours(header: list[str], format_: _Lookalike) -> bool:
+    """Tell whether a header is one of OneRoster's, with a column more."""
+    own = {"sourcedId", "schoolSourcedId"} if format_.has_sourced_ids else {"sourcedId"}
+    return own <= set(header)

@@ -52,6 +52,9 @@ def read_manifest(text: str, present: set[str], profile: Profile) -> Manifest:
         present: Names, without `.csv`, of the files that are in the package.
         profile: In strict, what the standard forbids is an error.
 
+    Returns:
+        What it says; with an error among the findings, the package can't be used.
+
     Raises:
         RefusedError: It can't be told which files count, or how.
     """
@@ -100,14 +103,13 @@ def _check_files(
     """Compare what the manifest says of files with the files that are there."""
     for name, mode in sorted(modes.items()):
         row = rows.get(f"file.{name}")
+        # Of a file that the sync opens nobody knows what is true, so the package is not used.
+        grave = Severity.ERROR if name in ROSTERING_FILES else severity
         if mode is Mode.ABSENT and name in present:
-            if name in ROSTERING_FILES:
-                raise RefusedError(Finding("manifest.file_unexpected", file=f"{name}.csv", row=row))
-            findings.append(Finding("manifest.file_unexpected", severity, f"{name}.csv", row))
+            findings.append(Finding("manifest.file_unexpected", grave, f"{name}.csv", row))
+            modes[name] = Mode.BULK if name in ROSTERING_FILES else mode
         if mode is not Mode.ABSENT and name not in present:
-            if name in ROSTERING_FILES:
-                raise RefusedError(Finding("manifest.file_missing", file=f"{name}.csv", row=row))
-            findings.append(Finding("manifest.file_missing", severity, f"{name}.csv", row))
+            findings.append(Finding("manifest.file_missing", grave, f"{name}.csv", row))
 
 
 def _properties(

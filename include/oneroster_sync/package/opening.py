@@ -30,12 +30,18 @@ _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
 class RefusedError(Exception):
-    """The package can't be used at all; `finding` says why. Never leaves `package.extract`."""
+    """A file or the package can't be used; `findings` say why. Never leaves `package.extract`."""
 
-    def __init__(self, finding: Finding) -> None:
-        """Refuse for the reason that `finding` gives."""
+    def __init__(self, finding: Finding, *others: Finding) -> None:
+        """Refuse for the reasons that findings give, the first of them first."""
         super().__init__(finding.code)
         self.finding = finding
+        self.findings = (finding, *others)
+
+    @property
+    def is_of_package(self) -> bool:
+        """Tell whether nothing more may be read: a damaged zip, a bomb, or too much of it."""
+        return self.finding.code.startswith("zip.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Staff:
         deltas: Names of the files that hold changes only.
         whole_roles: Whether roles.csv is bulk: then no role counts that it does not name.
         ignored: How many rows of users.csv were not staff.
+        of_nobody: How many of these, in a delta, are of people without any role, now or before.
     """
 
     version: Version
@@ -74,6 +75,7 @@ class Staff:
     deltas: frozenset[str] = frozenset()
     whole_roles: bool = False
     ignored: int = 0
+    of_nobody: int = 0
     _staff: list[pa.Array] = field(default_factory=list)
     _unread: list[pa.Array] = field(default_factory=list)
     _others: list[pa.Array] = field(default_factory=list)
@@ -91,7 +93,10 @@ class Staff:
 
     def copy(self) -> Staff:
         """Return what is known now, for a file that has to be read again."""
-        lists = ("_staff", "_unread", "_others", "_named_roles", "_dropped", "_kept")
+        lists = (
+            *("_staff", "_unread", "_others", "_named_roles", "_dropped", "_kept"),
+            *("_primary_pupils", "_maybe_primary", "_told_by"),
+        )
         copied: dict[str, Any] = {name: list(getattr(self, name)) for name in lists}
         leavers = {name: list(parts) for name, parts in self._leavers.items()}
         return replace(self, _leavers=leavers, **copied)
@@ -175,6 +180,10 @@ class Staff:
         pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
         not_staff = pc.and_(pupils, pc.or_(_outside(who), who[Who.NOBODY]))
         self.ignored += pc.sum(not_staff).as_py() or 0
+        if "users" in self.deltas:
+            of_nobody = pc.and_(found[Verdict.PUPIL], who[Who.NOBODY])
+            of_nobody = pc.and_not(of_nobody, pc.fill_null(is_marked(table, self.version), False))
+            self.of_nobody += pc.sum(of_nobody).as_py() or 0
         self._dropped.append(_ids(table["sourcedId"].filter(pupils)))
         table = _hide(table, found[Verdict.GOES], _KEPT_WHEN_GOING)
         table = self._withhold(table, found[Verdict.UNREADABLE], who)

@@ -201,6 +201,8 @@ def _targets(
         mode = modes.get(name, Mode.ABSENT)
         if mode is not Mode.BULK and name in _NOT_STORED:
             continue
+        if mode is not Mode.ABSENT and name not in tables:
+            continue  # it can't be read, so nobody knows what is in it
         if mode is Mode.ABSENT and name in _UNKNOWN_WHEN_ABSENT:
             continue
         ids = _ids(tables[name]) if name in tables else NO_IDS
