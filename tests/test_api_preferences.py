@@ -153,6 +153,9 @@ def test_what_was_saved_comes_back(live: Live) -> None:
         "source_connection": "sis_sftp",
         "source_pattern": "One*.zip",
         "source_after": "move",
+        "encoding": "windows-1252",
+        "delimiter": "semicolon",
+        "date_order": "month_first",
     }
     assert settings.keys() == before["settings"].keys()
     assert settings["guards"].keys() == before["settings"]["guards"].keys()
@@ -224,6 +227,9 @@ def test_second_of_two_savers_gets_both(live: Live) -> None:
         ("source_pattern", "", "source_pattern"),
         ("source_pattern", "out/*.zip", "source_pattern"),
         ("source_after", "delete", "source_after"),
+        ("encoding", "latin-1", "encoding"),
+        ("delimiter", ";", "delimiter"),
+        ("date_order", "guess", "date_order"),
         ("colour", "blue", "colour"),
     ],
 )

@@ -12,6 +12,9 @@ from pydantic import ValidationError
 
 from oneroster_sync.preferences import (
     After,
+    DateOrder,
+    Delimiter,
+    Encoding,
     Guards,
     Limit,
     PauseWindow,
@@ -80,6 +83,9 @@ def test_everything_that_is_saved_is_loaded(site: Site) -> None:
         source_connection="sis.s3-1",
         source_pattern="OneRoster *.zip",
         source_after=After.MOVE,
+        encoding=Encoding.WINDOWS_1252,
+        delimiter=Delimiter.TAB,
+        date_order=DateOrder.DAY_FIRST,
     )
     saved = save(chosen)
     assert saved.version == 2

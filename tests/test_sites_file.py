@@ -172,6 +172,9 @@ def test_what_is_exported_changes_nothing(file: SiteFile, tmp_path: Path) -> Non
         "create_only_until": "2027-09-01",
         "stale_after_days": None,
         "stale_protection_runs": 30,
+        "encoding": "windows-1252",
+        "delimiter": "tab",
+        "date_order": "day_first",
     }
     file.write_all(yaml.safe_dump({"version": 1, "sites": {"north": wished}}))
     file.apply()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import settings, story
 from oneroster_sync.package import Known, extract
+from oneroster_sync.package.dialect import Dialect
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.preferences import Profile
 from oneroster_sync.validation import unusable_files, validate
@@ -45,14 +46,15 @@ class Checked:
     quarantined: dict[str, pa.Table] = field(default_factory=dict)
 
 
-def check_package(path: Path, profile: Profile) -> Checked:
+def check_package(path: Path, profile: Profile, dialect: Dialect | None = None) -> Checked:
     """Judge a package as its first sync would.
 
     Args:
         path: A zip, a folder or a lone CSV.
         profile: How strictly it is held to the standard.
+        dialect: How its files are written, where that is not as the standard wants.
     """
-    extracted = extract(path, profile, Known())
+    extracted = extract(path, profile, Known(), dialect=dialect or Dialect())
     story.tell_files(extracted)
     checked = judge_package(extracted, profile)
     unclear = find_unclear(checked.valid, checked.quarantined)

@@ -15,6 +15,7 @@ from oneroster_sync import pending, story, unchanged, uploads, work_folder
 from oneroster_sync.findings import Findings
 from oneroster_sync.incoming import in_place, private_copies
 from oneroster_sync.package import extract
+from oneroster_sync.package.dialect import Dialect
 from oneroster_sync.package.extract import Extracted, sha256_of
 from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_kind
 from oneroster_sync.package.manifest import Mode
@@ -223,7 +224,8 @@ def _read(package: Path, run: Run, kind: Kind, known: Known, sha256: str) -> Ext
     if kind in MAPPINGS:
         return read_mapping(package, kind, run.preferences.profile, sha256=sha256)
     files = FILES_OF_SCOPE[run.scope]
-    return extract(package, run.preferences.profile, known, files=files, sha256=sha256)
+    profile, dialect = run.preferences.profile, Dialect.of(run.preferences)
+    return extract(package, profile, known, files=files, sha256=sha256, dialect=dialect)
 
 
 def _refused(finding: Finding) -> Extracted:

@@ -69,6 +69,38 @@ class After(StrEnum):
     """Into a folder `done` beside it."""
 
 
+class Encoding(StrEnum):
+    """How the SIS writes the letters of its files."""
+
+    UTF_8 = "utf-8"
+    WINDOWS_1252 = "windows-1252"
+
+
+class Delimiter(StrEnum):
+    """What stands between the values of a row."""
+
+    COMMA = "comma"
+    SEMICOLON = "semicolon"
+    TAB = "tab"
+    BAR = "bar"
+
+    @property
+    def character(self) -> str:
+        """The character that it is."""
+        return {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}[self.value]
+
+
+class DateOrder(StrEnum):
+    """How the SIS writes a date."""
+
+    ISO = "iso"
+    """YYYY-MM-DD, as the standard wants."""
+    MONTH_FIRST = "month_first"
+    """MM/DD/YYYY"""
+    DAY_FIRST = "day_first"
+    """DD/MM/YYYY"""
+
+
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text."""
 
@@ -250,6 +282,13 @@ class Settings(_Frozen):
     """What the names of packages are like, whatever the size of letters: of those the newest."""
     source_after: After = After.LEAVE
     """What becomes of a package whose run ended well."""
+
+    encoding: Encoding = Encoding.UTF_8
+    """Of the files, where the SIS can't write UTF-8. Not in strict, as the two that follow."""
+    delimiter: Delimiter = Delimiter.COMMA
+    """Between values, where the SIS can't write commas."""
+    date_order: DateOrder = DateOrder.ISO
+    """Of dates with numbers for months, where the SIS can't write YYYY-MM-DD."""
 
     def in_use(self) -> frozenset[str]:
         """Return the settings by which some columns of a package decide, as suites name them.

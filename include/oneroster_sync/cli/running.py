@@ -25,7 +25,7 @@ from oneroster_sync.cli.console import (
     say,
 )
 from oneroster_sync.package.kinds import Kind
-from oneroster_sync.preferences import Profile, Scope
+from oneroster_sync.preferences import DateOrder, Delimiter, Encoding, Profile, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,12 +110,31 @@ def plan(
 @of_site
 @click.argument("package", type=click.Path())
 @click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
-def validate(site: str, package: str, profile: str, as_json: bool) -> None:
+@click.option(
+    "--encoding", type=click.Choice([e.value for e in Encoding]), default=Encoding.UTF_8.value
+)
+@click.option(
+    "--delimiter", type=click.Choice([d.value for d in Delimiter]), default=Delimiter.COMMA.value
+)
+@click.option(
+    "--date-order", type=click.Choice([o.value for o in DateOrder]), default=DateOrder.ISO.value
+)
+def validate(
+    site: str,
+    package: str,
+    profile: str,
+    encoding: str,
+    delimiter: str,
+    date_order: str,
+    as_json: bool,
+) -> None:
     """Judge PACKAGE by the suites; no database is needed and nothing is kept."""
     from oneroster_sync.checking import check_package
+    from oneroster_sync.package.dialect import Dialect
 
+    dialect = Dialect(Encoding(encoding), Delimiter(delimiter), DateOrder(date_order))
     with explained():
-        checked = check_package(Path(package), Profile(profile))
+        checked = check_package(Path(package), Profile(profile), dialect)
     rows = checked.findings.table().to_pylist()
     errors = sum(row["severity"] == "error" for row in rows)
     summary = {

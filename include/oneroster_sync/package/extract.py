@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.package.dialect import Dialect
 from oneroster_sync.package.headers import ALIASES, check_delimiter, meant_names
 from oneroster_sync.package.lookalikes import lookalike
 from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, read_manifest
@@ -19,7 +20,7 @@ from oneroster_sync.package.quotes import GrammarError
 from oneroster_sync.package.reading import read_header, read_quoting, read_table
 from oneroster_sync.package.repairs import Repairs
 from oneroster_sync.package.staff import Known, Staff
-from oneroster_sync.preferences import Profile
+from oneroster_sync.preferences import Delimiter, Profile
 from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version, meant_file, rostering_file
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MANIFEST_BYTES = 1 << 20
+_STANDARD = Dialect()
 _ONLY_1_2 = {
     *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
     *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
@@ -72,6 +74,7 @@ def extract(
     files: Collection[str] | None = None,
     limits: Limits | None = None,
     sha256: str | None = None,
+    dialect: Dialect = _STANDARD,
 ) -> Extracted:
     """Read a package: a zip, a folder or a lone CSV.
 
@@ -82,6 +85,7 @@ def extract(
         files: Those that are opened; the others count as absent. All rostering files by default.
         limits: How large the package may be; those of the settings by default.
         sha256: Of its bytes, where that is known already.
+        dialect: How its files are written.
 
     Returns:
         The rows of staff and all findings. A package that can't be used is `refused`.
@@ -92,7 +96,7 @@ def extract(
     limits = limits or Limits.in_force()
     extracted = Extracted(sha256 or sha256_of(path))
     with refusing(extracted, profile), open_package(path, limits) as package:
-        _read(package, profile, known, files or ROSTERING_FILES, extracted)
+        _read(package, profile, known, files or ROSTERING_FILES, dialect, extracted)
     return extracted
 
 
@@ -121,7 +125,10 @@ def holds_delta(path: Path) -> bool:
             with package.files["manifest"].open() as stream:
                 data = stream.read(_MANIFEST_BYTES)
             present = set(package.files) - {"manifest"}
-            manifest = read_manifest(data.decode("utf-8", "replace"), present, Profile.TOLERANT)
+            text = data.decode("utf-8", "replace")
+            delimiters = [one for one in Delimiter if one.character in text.partition("\n")[0]]
+            text = Dialect(delimiter=delimiters[0]).swap(text) if delimiters else text
+            manifest = read_manifest(text, present, Profile.TOLERANT)
             return Mode.DELTA in manifest.modes.values()
     return False
 
@@ -131,18 +138,20 @@ def _read(
     profile: Profile,
     known: Known,
     files: Collection[str],
+    dialect: Dialect,
     extracted: Extracted,
 ) -> None:
     findings = extracted.findings
+    package.recode = dialect.recode if dialect.is_recoded else None
     findings.extend(package.findings)
     _respell_names(package, profile, findings)
-    headers, unread = _headers(package, files)
+    headers, unread = _headers(package, files, dialect)
     if (other := lookalike(headers)) is not None:
         expected = f"OneRoster CSV; this is {other}"
         raise RefusedError(Finding("package.lookalike", expected=expected))
     for refusal in unread.values():
         findings.extend(refusal.findings)
-    manifest = _manifest(package, headers, profile, findings, known)
+    manifest = _manifest(package, headers, profile, dialect, findings, known)
     extracted.version, version = manifest.version, manifest.version
     _check_present(package, manifest, findings, known)
     extracted.modes = {
@@ -160,7 +169,7 @@ def _read(
     for name in ROSTERING_FILES:
         is_there = extracted.modes[name] is not Mode.ABSENT and name in package.files
         if is_there and name not in unread:
-            staff = _read_file(name, package, profile, staff, extracted)
+            staff = _read_file(name, package, profile, dialect, staff, extracted)
     extracted.ignored = staff.ignored
     if staff.of_nobody:
         warning = Severity.WARNING
@@ -168,7 +177,12 @@ def _read(
 
 
 def _read_file(
-    name: str, package: Package, profile: Profile, staff: Staff, extracted: Extracted
+    name: str,
+    package: Package,
+    profile: Profile,
+    dialect: Dialect,
+    staff: Staff,
+    extracted: Extracted,
 ) -> Staff:
     """Read the rows of one file; one that can't be read hides nothing of the others.
 
@@ -185,13 +199,15 @@ def _read_file(
     before = staff.copy()
     try:
         try:
-            table, rows, noticed = read_table(source, file, profile, staff.keep(name), limit)
+            table, rows, noticed = read_table(
+                source, file, profile, staff.keep(name), limit, dialect
+            )
         except GrammarError:
             if profile is Profile.STRICT:
                 raise
             quoting, staff = read_quoting(source, limit), before
             keep = staff.keep(name)
-            table, rows, noticed = read_table(source, file, profile, keep, limit, quoting)
+            table, rows, noticed = read_table(source, file, profile, keep, limit, dialect, quoting)
     except RefusedError as refusal:
         if refusal.is_of_package:
             raise
@@ -202,7 +218,7 @@ def _read_file(
     if name == "roles":
         table = staff.without_second_roles(table)
     table = staff.with_leavers(name, table)
-    repairs = Repairs(f"{name}.csv", extracted.modes[name], profile)
+    repairs = Repairs(f"{name}.csv", extracted.modes[name], profile, dialect)
     table = repairs.apply(table)
     findings.extend(noticed)
     findings.extend(repairs.findings())
@@ -253,7 +269,7 @@ def _respell_names(package: Package, profile: Profile, findings: Findings) -> No
 
 
 def _headers(
-    package: Package, files: Collection[str]
+    package: Package, files: Collection[str], dialect: Dialect
 ) -> tuple[dict[str, list[str]], dict[str, RefusedError]]:
     """Return the headers of the files that may be opened, and why others can't be read.
 
@@ -266,7 +282,7 @@ def _headers(
         if name in files and name in ROSTERING_FILES:
             try:
                 headers[name] = read_header(file, package.limits.line)
-                check_delimiter(headers[name], f"{name}.csv")
+                check_delimiter(headers[name], f"{name}.csv", dialect.delimiter.character)
             except RefusedError as refusal:
                 if refusal.is_of_package:
                     raise
@@ -278,6 +294,7 @@ def _manifest(
     package: Package,
     headers: dict[str, list[str]],
     profile: Profile,
+    dialect: Dialect,
     findings: Findings,
     known: Known,
 ) -> Manifest:
@@ -289,7 +306,10 @@ def _manifest(
         if len(data) == _MANIFEST_BYTES:
             expected = f"less than {_MANIFEST_BYTES:,} bytes"
             raise RefusedError(Finding("zip.size_exceeded", file="manifest.csv", expected=expected))
-        manifest = read_manifest(data.decode("utf-8", "replace"), present, profile)
+        text = data.decode("utf-8", "replace")
+        if "," not in text.partition("\n")[0]:
+            text = dialect.swap(text)  # a manifest with commas beside files without
+        manifest = read_manifest(text, present, profile)
         findings.extend(manifest.findings)
         return _of_users_version(manifest, headers, profile, findings)
     lone = package.archive is None and len(present) == 1

@@ -213,14 +213,29 @@ def shown_header(header: str, is_header: bool) -> str:  # noqa: FBT001  one fact
     return shown(header) if is_header else describe(header)
 
 
-def check_delimiter(header: list[str], name: str) -> None:
-    """Refuse a header whose columns are not separated by commas.
+def check_delimiter(header: list[str], name: str, wanted: str = ",") -> None:
+    """Refuse a header whose columns are not separated as they should be.
+
+    Args:
+        header: The header's cells.
+        name: The file's name, with `.csv`.
+        wanted: What separates values at the site.
 
     Raises:
         RefusedError: There is one cell, and it holds another separator.
     """
-    if len(header) == 1 and re.search("[;\t|]", header[0]):
-        raise RefusedError(Finding("csv.wrong_delimiter", file=name, expected="commas"))
+    others = {",": "[;\t|]"}.get(wanted, "[,;\t|]")
+    if len(header) == 1 and re.search(others, header[0]):
+        expected = _DELIMITERS[wanted]
+        raise RefusedError(Finding("csv.wrong_delimiter", file=name, expected=expected))
+
+
+_DELIMITERS = {
+    ",": "commas",
+    ";": "semicolons, as the preferences say",
+    "\t": "tabs, as the preferences say",
+    "|": "vertical bars, as the preferences say",
+}
 
 
 def meant_names(header: list[str]) -> set[str]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.findings.export import unmarked
+from oneroster_sync.package.dialect import Dialect
 from oneroster_sync.package.extract import Extracted, refusing, sha256_of
 from oneroster_sync.package.headers import check_delimiter
 from oneroster_sync.package.kinds import MAPPINGS, Kind
@@ -70,7 +71,9 @@ def _read(source: PackageFile, kind: Kind, profile: Profile, extracted: Extracte
     name, findings = f"{kind}.csv", extracted.findings
     check_delimiter(read_header(source, LIMITS.line), name)
     repairs = Repairs(name, Mode.DELTA, profile)
-    table, rows, noticed = read_table(source, _file(kind), profile, repairs.apply, LIMITS.line)
+    table, rows, noticed = read_table(
+        source, _file(kind), profile, repairs.apply, LIMITS.line, Dialect()
+    )
     findings.extend(finding for finding in noticed if finding.code not in _UNTOLD)
     findings.extend(repairs.findings())
     if rows == 0:

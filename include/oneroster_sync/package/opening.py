@@ -19,7 +19,7 @@ from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.spec import meant_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MIB = 1 << 20
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
@@ -94,7 +94,9 @@ class PackageFile:
         with contextlib.ExitStack() as stack:
             with _as_findings(name):
                 stream = stack.enter_context(self.package.open_member(self.member))
-            yield _Counted(stream, self.package, name, packed)
+            counted = _Counted(stream, self.package, name, packed)
+            recode = self.package.recode
+            yield counted if recode is None else recode(counted, name)
 
 
 @dataclass(slots=True)
@@ -105,6 +107,8 @@ class Package:
     archive: zipfile.ZipFile | None = None
     files: dict[str, PackageFile] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    recode: Callable[[Readable, str], Readable] | None = None
+    """Makes UTF-8 with commas of a file's bytes, where the site says that they are otherwise."""
     bytes_read: dict[str, int] = field(default_factory=dict)
     """How far each file was read; one that is read twice counts once."""
 

@@ -32,6 +32,7 @@ from oneroster_sync.spec.files import Type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from oneroster_sync.package.dialect import Dialect
     from oneroster_sync.package.lines import Block
     from oneroster_sync.package.opening import PackageFile, Readable
     from oneroster_sync.package.quotes import Quoting
@@ -117,6 +118,7 @@ def read_table(
     profile: Profile,
     keep: Keep,
     line_limit: int,
+    dialect: Dialect,
     quoting: Quoting | None = None,
 ) -> tuple[pa.Table, int, list[Finding]]:
     """Read a file's rows, passing each block through `keep` at once.
@@ -127,6 +129,7 @@ def read_table(
         profile: How strictly it is held to that.
         keep: Takes the rows of a block, and returns those that are kept.
         line_limit: How many bytes a line may have.
+        dialect: How the site's SIS writes its files.
         quoting: What is made of lines that break the grammar, once that is known.
 
     Returns:
@@ -156,10 +159,11 @@ def read_table(
                 body = _without_header(block)
             if body.rows.size:
                 rows += body.rows.size
-                kept.append(keep(_parse(body, header, columns, file, edges)))
+                parsed = dialect.swap_values(_parse(body, header, columns, file, edges))
+                kept.append(keep(parsed))
             if body.apart:
                 rows += len(body.apart)
-                kept.append(keep(_apart(body, header, columns, file)))
+                kept.append(keep(dialect.swap_values(_apart(body, header, columns, file))))
     if not header:
         raise RefusedError(Finding("table.missing_header", file=name))
     missing = ",".join(c.canonical for c in file.read_columns if c.canonical not in columns)

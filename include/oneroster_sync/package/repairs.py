@@ -12,15 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.package.dialect import Dialect
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.reading import OWN
-from oneroster_sync.preferences import Profile
+from oneroster_sync.preferences import DateOrder, Profile
 from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
 from oneroster_sync.spec.enums import BOOLEAN_SPELLINGS, BOOLEANS, listed_values
 from oneroster_sync.spec.files import Type
 from oneroster_sync.spec.roles import STUDENT_LIKE_ROLES
 
 _OWN_NAMES = {f.name for f in OWN}
+_STANDARD = Dialect()
 _TWO_YEARS = r"^[0-9]{4}-([0-9]{4})$"
 _MIDNIGHT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]00:00(?::00(?:\.0+)?)?Z?$"
 _NULLS = ("NULL", r"\N")
@@ -44,11 +46,13 @@ class Repairs:
         name: The file's name, with `.csv`.
         mode: Whether the file is bulk; `status` and `dateLastModified` are then ignored.
         profile: In strict the findings are errors, so that the package is rejected.
+        dialect: How the site's SIS writes dates.
     """
 
     name: str
     mode: Mode
     profile: Profile
+    dialect: Dialect = _STANDARD
     _made: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def apply(self, table: pa.Table) -> pa.Table:
@@ -64,7 +68,7 @@ class Repairs:
         for column in BOOLEANS & set(table.column_names):
             table = self._respell(table, column, BOOLEAN_SPELLINGS, "row.invalid_boolean")
         for column in _DATES & set(table.column_names):
-            table = self._cut_time(table, column)
+            table = self._cut_time(self._as_iso(table, column), column)
         if "schoolYear" in table.column_names:
             table = self._end_year(table)
         if self.mode is Mode.BULK:
@@ -110,6 +114,15 @@ class Repairs:
         if not pc.any(double).as_py():
             return table
         return self._set(table, "schoolYear", "row.invalid_year", double, ends)
+
+    def _as_iso(self, table: pa.Table, column: str) -> pa.Table:
+        """Read dates in the order that the site names; that is no repair, as the site said so."""
+        if self.dialect.date_order is DateOrder.ISO:
+            return table
+        cells = table[column].combine_chunks().dictionary_encode()
+        dates = [self.dialect.iso_date(cell) or cell for cell in cells.dictionary.to_pylist()]
+        read = pa.array(dates, pa.string()).take(cells.indices)
+        return table.set_column(table.column_names.index(column), column, read)
 
     def _cut_time(self, table: pa.Table, column: str) -> pa.Table:
         """Read midnight, without a zone or in UTC, as the day that it begins."""

@@ -49,6 +49,9 @@ _COLUMNS = (
     "source_connection",
     "source_pattern",
     "source_after",
+    "encoding",
+    "delimiter",
+    "date_order",
 )
 _JSON = {"pause_windows", "guards", "notices"}
 

@@ -16,6 +16,9 @@ const CHOICES = {
   scope: { users_and_courses: "Users, courses and assignments", users: "Users only" },
   teacher_permission: { units_and_lessons: "Units and lessons", lessons_only: "Lessons only" },
   profile: { tolerant: "Tolerant", strict: "Strict" },
+  encoding: { "utf-8": "UTF-8", "windows-1252": "Windows-1252" },
+  delimiter: { comma: "Commas", semicolon: "Semicolons", tab: "Tabs", bar: "Vertical bars" },
+  date_order: { iso: "YYYY-MM-DD", month_first: "MM/DD/YYYY", day_first: "DD/MM/YYYY" },
   source_after: { leave: "The package stays", move: "The package is moved aside" },
 };
 const YES_AND_NO = {

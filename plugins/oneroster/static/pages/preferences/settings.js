@@ -53,6 +53,9 @@ export const SETTINGS = [
   { path: "source_connection", label: "Connection of the source" },
   { path: "source_pattern", label: "Names of packages" },
   { path: "source_after", label: "After a run that ended well" },
+  { path: "encoding", label: "Encoding of the files" },
+  { path: "delimiter", label: "Between values" },
+  { path: "date_order", label: "Dates in the files" },
 ];
 
 /** What a raised limit begins with: for the next run that is applied. */

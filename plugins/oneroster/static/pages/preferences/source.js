@@ -1,9 +1,25 @@
 /** Where scheduled syncs find the package of the SIS. */
 
 import { h } from "../../lib/ui.js";
-import { Section, Setting, Tick, useForm } from "./parts.js";
+import { Choices, Section, Setting, Tick, useForm } from "./parts.js";
 
 const { Code, Input } = globalThis.ChakraUI;
+
+const ENCODINGS = [
+  { value: "utf-8", label: "UTF-8", meaning: "As the standard wants." },
+  { value: "windows-1252", label: "Windows-1252", meaning: "What older Windows programs write." },
+];
+const DELIMITERS = [
+  { value: "comma", label: "Commas", meaning: "As the standard wants." },
+  { value: "semicolon", label: "Semicolons", meaning: "As Excel writes in much of Europe." },
+  { value: "tab", label: "Tabs", meaning: "Text that is parted by tabs." },
+  { value: "bar", label: "Vertical bars", meaning: "Values parted by |." },
+];
+const DATE_ORDERS = [
+  { value: "iso", label: "YYYY-MM-DD", meaning: "As the standard wants." },
+  { value: "month_first", label: "MM/DD/YYYY", meaning: "9/1/2026 is the first of September." },
+  { value: "day_first", label: "DD/MM/YYYY", meaning: "9/1/2026 is the ninth of January." },
+];
 
 /** The group with the source. */
 export function Source() {
@@ -55,6 +71,24 @@ export function Source() {
       ],
     }),
     h(Afterwards),
+    h(Choices, {
+      path: "encoding",
+      label: "Encoding of the files",
+      choices: ENCODINGS,
+      help: "For a SIS that can't write UTF-8. It counts for uploads too; the strict reading wants the standard.",
+    }),
+    h(Choices, {
+      path: "delimiter",
+      label: "Between values",
+      choices: DELIMITERS,
+      help: "For a SIS that can't write commas.",
+    }),
+    h(Choices, {
+      path: "date_order",
+      label: "Dates in the files",
+      choices: DATE_ORDERS,
+      help: "For a SIS that can't write YYYY-MM-DD. 9/1/2026 is never guessed.",
+    }),
   );
 }
 

@@ -1,0 +1,174 @@
+"""Encoding, delimiter and order of dates: what a site names is read so, and nothing is guessed.
+
+Many systems can't write UTF-8, commas or YYYY-MM-DD. Without the setting a finding suggests it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL, Texts, as_delta, codes, folder_of
+from oneroster_sync.checking import check_package
+from oneroster_sync.findings import CODES
+from oneroster_sync.package.dialect import Dialect
+from oneroster_sync.preferences import DateOrder, Delimiter, Encoding, Profile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Site
+
+NAMES = {**SCHOOL, "users.csv": SCHOOL["users.csv"].replace(",Ray,", ',"Müller, Zoë",')}
+DELIMITERS = [d for d in Delimiter if d is not Delimiter.COMMA]
+
+
+def parted(texts: Texts, delimiter: str, *, manifest: bool = True) -> Texts:
+    """Return the package as a spreadsheet writes it whose list separator is another one."""
+    made = dict(texts)
+    for name, text in texts.items():
+        if manifest or name != "manifest.csv":
+            # In quotes a comma is a comma, whatever parts the values.
+            parts = text.split('"')
+            parts[::2] = [part.replace(",", delimiter) for part in parts[::2]]
+            made[name] = '"'.join(parts)
+    return made
+
+
+def with_dates(texts: Texts, form: str) -> Texts:
+    """Return the package with its dates in another form, such as `{m}/{d}/{y}`."""
+    made = dict(texts)
+    for name in ("academicSessions.csv", "enrollments.csv"):
+        for date in ("2026-08-01", "2026-12-01", "2027-06-01"):
+            year, month, day = (int(part) for part in date.split("-"))
+            made[name] = made[name].replace(date, form.format(y=year, m=month, d=day))
+    return made
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+@pytest.mark.parametrize("delimiter", DELIMITERS)
+def test_delimiter_of_the_site_is_read(
+    tmp_path: Path, delimiter: Delimiter, *, has_manifest: bool
+) -> None:
+    """What the site names parts the values; a comma in a name stays a comma, as do lists."""
+    texts = parted(NAMES, delimiter.character, manifest=has_manifest)
+    plain = check_package(folder_of(NAMES, tmp_path / "plain"), Profile.TOLERANT)
+
+    read = check_package(
+        folder_of(texts, tmp_path / "p"), Profile.TOLERANT, Dialect(delimiter=delimiter)
+    )
+
+    assert codes(read.findings) == []
+    assert read.valid == plain.valid
+    assert "Müller, Zoë" in read.valid["users"]["familyName"].to_pylist()
+    assert "09,10" in read.valid["courses"]["grades"].to_pylist()
+
+
+def test_other_delimiters_are_named_with_what_to_do(tmp_path: Path) -> None:
+    """Another delimiter than that of the site refuses the package, and says where to name it."""
+    semicolons = folder_of(parted(SCHOOL, ";"), tmp_path / "p")
+    unsaid = check_package(semicolons, Profile.TOLERANT)
+    commas = check_package(
+        folder_of(SCHOOL, tmp_path / "q"), Profile.TOLERANT, Dialect(delimiter=Delimiter.TAB)
+    )
+
+    assert [codes(one.findings, "error") for one in (unsaid, commas)] == [
+        ["csv.wrong_delimiter"],
+        ["csv.wrong_delimiter"],
+    ]
+    assert "preferences" in CODES["csv.wrong_delimiter"].hint
+    assert commas.findings.table()["expected"].to_pylist() == ["tabs, as the preferences say"]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_encoding_of_the_site_is_read(tmp_path: Path, mark: bytes) -> None:
+    """Windows-1252 is read where the site says so, unless a byte order mark says UTF-8."""
+    encoding = "utf-8" if mark else "windows-1252"
+    texts = {name: mark + text.encode(encoding) for name, text in NAMES.items()}
+    dialect = Dialect(encoding=Encoding.WINDOWS_1252)
+
+    read = check_package(folder_of(texts, tmp_path / "p"), Profile.TOLERANT, dialect)
+
+    assert codes(read.findings) == []
+    assert "Müller, Zoë" in read.valid["users"]["familyName"].to_pylist()
+
+
+@pytest.mark.parametrize("data", ["Müller".encode(), b"M\x81ller", "Müller".encode("utf-16")])
+def test_file_of_another_encoding_is_refused(tmp_path: Path, data: bytes) -> None:
+    """UTF-8 that would be read as Windows-1252 is refused: no name is stored garbled."""
+    texts: dict[str, str | bytes] = {
+        **SCHOOL,
+        "users.csv": SCHOOL["users.csv"].encode().replace(b"Ray", data),
+    }
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        texts["users.csv"] = SCHOOL["users.csv"].encode("utf-16")
+    dialect = Dialect(encoding=Encoding.WINDOWS_1252)
+
+    read = check_package(folder_of(texts, tmp_path / "p"), Profile.TOLERANT, dialect)
+
+    assert read.rejected
+    assert codes(read.findings, "error") in (["csv.other_encoding"], ["csv.invalid_utf8"])
+
+
+@pytest.mark.parametrize(
+    ("form", "order"),
+    [
+        ("{m}/{d}/{y}", DateOrder.MONTH_FIRST),
+        ("{m:02}/{d:02}/{y}", DateOrder.MONTH_FIRST),
+        ("{m}/{d}/{y} 0:00", DateOrder.MONTH_FIRST),
+        ("{d}.{m}.{y}", DateOrder.DAY_FIRST),
+        ("{d:02}-{m:02}-{y}", DateOrder.DAY_FIRST),
+    ],
+)
+def test_order_of_dates_of_the_site_is_read(tmp_path: Path, form: str, order: DateOrder) -> None:
+    """Dates are read in the order that the site names; without it their values are left out."""
+    package = folder_of(with_dates(SCHOOL, form), tmp_path / "p")
+    plain = check_package(folder_of(SCHOOL, tmp_path / "plain"), Profile.TOLERANT)
+
+    read = check_package(package, Profile.TOLERANT, Dialect(date_order=order))
+    unsaid = check_package(package, Profile.TOLERANT)
+
+    assert (codes(read.findings), read.valid) == ([], plain.valid)
+    assert set(codes(unsaid.findings)) == {"row.invalid_date"}
+    assert "preferences" in CODES["row.invalid_date"].hint
+
+
+def test_date_that_is_none_in_that_order_is_named(tmp_path: Path) -> None:
+    """The order is not turned round where a day would be a month: 8/13 has no thirteenth month."""
+    texts = with_dates(SCHOOL, "{y}-{m:02}-{d:02}")
+    texts["enrollments.csv"] = texts["enrollments.csv"].replace("2026-08-01", "8/13/2026")
+
+    read = check_package(
+        folder_of(texts, tmp_path / "p"), Profile.TOLERANT, Dialect(date_order=DateOrder.DAY_FIRST)
+    )
+
+    assert codes(read.findings) == ["row.invalid_date"]
+
+
+def test_site_says_how_its_files_are_written(site: Site) -> None:
+    """The command line sets it; syncs in bulk and in delta read it, and the day after is clean."""
+    texts = with_dates(NAMES, "{m}/{d}/{y}")
+    package = {name: text.encode("windows-1252") for name, text in parted(texts, ";").items()}
+    folder = folder_of(package, site.folder / "export")
+
+    assert site.sync(folder)["outcome"] == "rejected"
+    settings = ("encoding=windows-1252", "delimiter=semicolon", "date_order=month_first")
+    for setting in settings:
+        assert site.command("preferences", "--set", setting)[0] == 0
+    first = site.sync(folder)
+
+    assert (first["outcome"], first["counts"]["users"]["added"]) == ("succeeded", 4)
+    assert first["counts"]["assignments"]["added"] == 2
+    assert site.sync(folder)["outcome"] == "no_changes"
+
+    row = "bob,active,2026-10-01T00:00:00.000Z,true,s,teacher,bob,,Bob,Çelik,,,bob@example.org,,,,,"
+    delta = {
+        n: t.encode("windows-1252") for n, t in parted(as_delta(SCHOOL, users=[row]), ";").items()
+    }
+    second = site.sync(folder_of(delta, site.folder / "delta"))
+
+    assert (second["outcome"], second["counts"]["users"]["updated"]) == ("succeeded", 1)
+    names = site.rows("select family_name from users where site = :site and sourced_id = 'bob'")
+    assert names == [("Çelik",)]
+    assert site.command("sync", folder, "--profile", "strict")[1]["outcome"] == "rejected"
