@@ -186,7 +186,7 @@ ROLE_FAULTS: list[tuple[str, str, str, str]] = [
     ("users.csv", in_1_2("u2"), "reference.target_quarantined", "sourcedId"),
     ("users.csv", in_1_2("u3", "gone"), "reference.missing_target_record", "primaryOrgSourcedId"),
     ("roles.csv", "r2,,,u2,first,teacher,,,s,", "row.invalid_enum", "roleType"),
-    ("roles.csv", "r4,,,ann,secondary,administrator,,,s,", "row.invalid_enum", "role"),
+    ("roles.csv", "r4,,,ann,secondary,headteacher,,,s,", "row.invalid_enum", "role"),
     ("roles.csv", "r5,,,ann,secondary,,,,s,", "row.missing_required_value", "role"),
     ("roles.csv", "r6,,,ann,secondary,aide,,,gone,",
      "reference.missing_target_record", "orgSourcedId"),

@@ -73,12 +73,12 @@ def test_other_delimiters_are_named_with_what_to_do(tmp_path: Path) -> None:
         folder_of(SCHOOL, tmp_path / "q"), Profile.TOLERANT, Dialect(delimiter=Delimiter.TAB)
     )
 
-    assert [codes(one.findings, "error") for one in (unsaid, commas)] == [
-        ["csv.wrong_delimiter"],
-        ["csv.wrong_delimiter"],
-    ]
+    assert (unsaid.rejected, commas.rejected) == (True, True)
+    assert "csv.wrong_delimiter" in codes(unsaid.findings, "error")
+    assert set(codes(commas.findings, "error")) == {"csv.wrong_delimiter"}
     assert "preferences" in CODES["csv.wrong_delimiter"].hint
-    assert commas.findings.table()["expected"].to_pylist() == ["tabs, as the preferences say"]
+    expected = commas.findings.table()["expected"].to_pylist()
+    assert set(expected) == {"tabs, as the preferences say"}
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
