@@ -89,6 +89,7 @@ class MemorySite:
                 known=roster.known(),
                 suites=settings.expectations(),
                 modified=roster.modified,
+                is_strict=profile is Profile.STRICT,
             )
         plan, bad, found = build_plan(
             validated.valid,

@@ -91,8 +91,10 @@ def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
     file = rostering_file(name, version)
     assert file is not None
     read = {column.canonical for column in file.read_columns}
-    read |= {"login", "claimed_login"} if name == "users" else set()
+    read |= {"login", "claimed_login", "primary_org"} if name == "users" else set()
+    read |= {"primary_of"} if name == "roles" else set()
     files = {*ROSTERING_FILES, "roles.userSourcedId", "enrollments.classSourcedId"}
+    files |= {"roles.primaryOrg"}
     for one in expectations(version, name):
         kwargs, meta = one["kwargs"], one["meta"]
         columns = {kwargs[k] for k in ("column", "column_A", "column_B") if k in kwargs}
@@ -100,6 +102,7 @@ def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
         assert meta["code"] in CODES
         assert meta["expected"]
         assert meta.get("only", "bulk") in {"bulk", "delta"}
+        assert meta.get("profile", "strict") == "strict"
         assert meta["effect"] in {"row", "value", "warn"}
         assert "severity" not in one, "the effect says it"
         assert set(meta.get("used_by", ())) <= {"guards.school", "expire_ended_terms"}

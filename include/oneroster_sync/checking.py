@@ -78,6 +78,7 @@ def judge_package(extracted: Extracted, profile: Profile) -> Checked:
         version,
         known={},
         suites=settings.expectations(),
+        is_strict=profile is Profile.STRICT,
     )
     findings.add_table(validated.findings.table())
     rejected = profile is Profile.STRICT and findings.has_violations()

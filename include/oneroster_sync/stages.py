@@ -161,6 +161,7 @@ def validate(run: Run) -> Run:
         suites=settings.expectations(),
         modified=roster.modified if roster else None,
         in_use=run.preferences.in_use(),
+        is_strict=run.preferences.profile == "strict",
     )
     with _dispensable("report"):
         folder.remove("report")

@@ -187,6 +187,16 @@ INPUTS = (
                 }
             },
         ),
+        strict=rejected(
+            *(
+                f"! row.invalid_sourced_id users.csv {row} sourcedId {name} | letters A to Z, digits, and . / @ _ - only"
+                for row, name in (
+                    (8, "a,b/c\\\\d"),
+                    (9, "<script>alert(1)</script>"),
+                    (10, "O\\u2019Brien & 'x'"),
+                )
+            ),
+        ),
         before=(_ALONE,),
     ),
     BadInput(
@@ -368,6 +378,16 @@ INPUTS = (
                     "\xe9va": "active · Given Family · a@example.org · teacher",
                 }
             },
+        ),
+        strict=rejected(
+            *(
+                f"~ reference.confusable_id users.csv {row} sourcedId {name} | a sourcedId that differs from others by more than capitals"
+                for row, name in ((8, "\\xe9va"), (9, "e\\u0301va"))
+            ),
+            *(
+                f"! row.invalid_sourced_id users.csv {row} sourcedId {name} | letters A to Z, digits, and . / @ _ - only"
+                for row, name in ((8, "\\xe9va"), (9, "e\\u0301va"))
+            ),
         ),
         before=(_ALONE,),
     ),

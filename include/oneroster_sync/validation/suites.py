@@ -8,9 +8,10 @@ Every expectation names in its `meta` the finding `code` that a failing row gets
 - `warn`: a warning; the row is used as it is.
 
 By choice it has `used_by`, the settings of a site (`Settings.in_use`) that turn `value` into `row`;
-`only` (`bulk` or `delta`); the `column` to name in place of a derived one; and `leave_out` for rows
-that are neither used nor wrong. Great Expectations' own `severity` follows from the effect; a suite
-of earlier days, that has a severity and no effect, means `row` by `critical` and else `warn`.
+`only` (`bulk` or `delta`); `profile` (`strict`), where tolerant does not ask for it; the `column`
+to name in place of a derived one; and `leave_out` for rows that are neither used nor wrong. Great
+Expectations' own `severity` follows from the effect; a suite of earlier days, that has a severity
+and no effect, means `row` by `critical` and else `warn`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def load_suite(
     mode: Mode,
     missing: set[str],
     in_use: Collection[str] = (),
+    *,
+    is_strict: bool = False,
 ) -> dict[str, Any]:
     """Read one suite.
 
@@ -52,6 +55,7 @@ def load_suite(
         mode: Expectations for another mode are left out.
         missing: Columns that the file does not have; what is expected of them is left out.
         in_use: The settings by which the site's columns decide.
+        is_strict: Whether what only the strict profile asks for is asked.
 
     Returns:
         The suite, with the effect of each expectation at this site and a severity to match.
@@ -75,7 +79,11 @@ def load_suite(
         problem = _problem(expectation)
         if problem is not None:
             raise SuiteError(f"{path}: expectation {number} {problem}")
-    applied = [_settled(e, in_use) for e in expectations if _applies(e, mode, missing)]
+    applied = [
+        _settled(e, in_use)
+        for e in expectations
+        if _applies(e, mode, missing) and (is_strict or e["meta"].get("profile") != "strict")
+    ]
     return {**suite, "expectations": applied}
 
 

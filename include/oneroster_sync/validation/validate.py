@@ -69,6 +69,7 @@ def validate(
     suites: Path,
     modified: pa.Table | None = None,
     in_use: Collection[str] = (),
+    is_strict: bool = False,
 ) -> Validated:
     """Judge the rows of a package by the suites.
 
@@ -81,6 +82,7 @@ def validate(
         suites: The folder `expectations/`.
         modified: When the SIS last modified what came in deltas: file, sourced_id, modified_at.
         in_use: The settings by which the site's columns decide, as suites name them.
+        is_strict: Whether what only the strict profile asks for is asked.
 
     Raises:
         SuiteError: A suite is missing or can't be evaluated; nothing was decided.
@@ -109,7 +111,9 @@ def validate(
             if name == "enrollments" and modes[name] is Mode.BULK:
                 table = _with_those_that_hang(table, targets)
             missing = _empty_columns(table)
-            suite = load_suite(suites, version, name, modes[name], missing, in_use)
+            suite = load_suite(
+                suites, version, name, modes[name], missing, in_use, is_strict=is_strict
+            )
             flawed = pc.is_valid(table["flaw"])
             found = _flaws(name, table.filter(flawed), suite)
             sound = table.filter(pc.invert(flawed))
@@ -215,6 +219,11 @@ def _targets(
         # The door knows which roles are remembered: who has none is withheld, and not judged.
         with_role = _ids(tables["users"].filter(pc.invert(tables["users"]["withheld"])))
         targets["roles.userSourcedId"] = Target(with_role)
+        if modes["roles"] is Mode.BULK:
+            roles = tables["roles"]
+            every = pc.is_valid(roles["row"])
+            pairs = _pair(roles, "userSourcedId", "orgSourcedId", every).drop_null()
+            targets["roles.primaryOrg"] = Target(pc.unique(pairs.combine_chunks()))
     if "enrollments" in tables and modes["enrollments"] is Mode.BULK:
         enrolled = tables["enrollments"]
         if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # who may be anybody's teacher
@@ -294,15 +303,32 @@ def _claiming(table: pa.Table) -> pa.Table:
     """Return what Great Expectations sees of the rows: without columns of our own.
 
     Of users the column `claimed_login` holds what a row claims: one that goes or is disabled claims
-    none, and an address that is none is nobody's.
+    none, and an address that is none is nobody's. `primary_of` is the user and the org of a primary
+    role, `primary_org` a user and their primary org: what must be unique, and point to a role.
     """
     if "login" in table.column_names:
         address = pc.match_substring_regex(table["login"], _EMAIL)
         claims = pc.and_(claims_login(table), pc.fill_null(address, False))
         claimed = pc.if_else(claims, table["login"], pa.scalar(None, pa.string()))
         table = table.append_column("claimed_login", claimed)
+    if "roleType" in table.column_names:
+        is_primary = pc.and_not(pc.equal(table["roleType"], "primary"), is_going(table))
+        table = table.append_column(
+            "primary_of", _pair(table, "userSourcedId", "orgSourcedId", is_primary)
+        )
+    if "primaryOrgSourcedId" in table.column_names:
+        stays = pc.invert(is_going(table))
+        table = table.append_column(
+            "primary_org", _pair(table, "sourcedId", "primaryOrgSourcedId", stays)
+        )
     own = [field.name for field in OWN if field.name != "row" and field.name in table.column_names]
     return table.drop_columns(own)
+
+
+def _pair(table: pa.Table, column: str, other: str, rows: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return two columns as one in some rows; null elsewhere, and where either is blank."""
+    joined = pc.binary_join_element_wise(table[column], table[other], "\x1f")
+    return pc.if_else(pc.fill_null(rows, False), joined, pa.scalar(None, pa.string()))
 
 
 def _empty_columns(table: pa.Table) -> set[str]:
@@ -420,6 +446,7 @@ _EXPLAINED_BY = {
     "row.unlikely_date": "row.invalid_date",
     "semantic.date_order": "row.invalid_date",
     "semantic.school_mismatch": "reference.missing_target_record",
+    "semantic.primary_org_without_role": "reference.missing_target_record",
     "semantic.login_taken": "reference.duplicate_sourced_id",
 }
 """Finding → the finding that says why, when a row has both."""
