@@ -194,6 +194,7 @@ INPUTS = (
                     (8, "a,b/c\\\\d"),
                     (9, "<script>alert(1)</script>"),
                     (10, "O\\u2019Brien & 'x'"),
+                    (12, ascii(_LONG_ID)[1:-1]),
                 )
             ),
         ),
