@@ -16,6 +16,7 @@ from oneroster_sync.package.headers import ALIASES, check_delimiter, meant_names
 from oneroster_sync.package.lookalikes import lookalike
 from oneroster_sync.package.manifest import Manifest, Mode, assumed_manifest, read_manifest
 from oneroster_sync.package.opening import Limits, Package, PackageFile, RefusedError, open_package
+from oneroster_sync.package.pairs import part_shared_ids
 from oneroster_sync.package.quotes import GrammarError
 from oneroster_sync.package.reading import read_header, read_quoting, read_table
 from oneroster_sync.package.repairs import Repairs
@@ -214,7 +215,8 @@ def _read_file(
         findings.extend(refusal.findings)
         return staff
     if name == "enrollments":
-        table = staff.without_students(table)
+        table, shared = part_shared_ids(staff.without_students(table))
+        findings.extend(shared)
     if name == "roles":
         table = staff.without_second_roles(table)
     table = staff.with_leavers(name, table)

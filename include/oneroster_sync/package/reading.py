@@ -25,6 +25,7 @@ from oneroster_sync.findings.model import shown
 from oneroster_sync.package.headers import match_header
 from oneroster_sync.package.lines import blocks, look_at_quoting
 from oneroster_sync.package.opening import RefusedError
+from oneroster_sync.package.pairs import with_pair_ids
 from oneroster_sync.preferences import Profile
 from oneroster_sync.spec.enums import listed_values
 from oneroster_sync.spec.files import Type
@@ -148,7 +149,7 @@ def read_table(
     findings: list[Finding] = []
     kept: list[pa.Table] = []
     edges = _Edges(name, is_tolerant=is_tolerant)
-    rows = 0
+    rows, by_pair = 0, False
     with source.open() as stream:
         for block in blocks(stream, name, line_limit, quoting):
             body = block
@@ -156,17 +157,20 @@ def read_table(
                 header = edges.cut_header(_header(block), width)
                 columns, findings = match_header(header, file, profile)
                 edges.anchor(header, columns, file)
+                by_pair = file.name == "enrollments" and "sourcedId" not in columns
                 body = _without_header(block)
             if body.rows.size:
                 rows += body.rows.size
                 parsed = dialect.swap_values(_parse(body, header, columns, file, edges))
+                parsed = with_pair_ids(parsed) if by_pair else parsed
                 kept.append(keep(parsed))
             if body.apart:
                 rows += len(body.apart)
                 kept.append(keep(dialect.swap_values(_apart(body, header, columns, file))))
     if not header:
         raise RefusedError(Finding("table.missing_header", file=name))
-    missing = ",".join(c.canonical for c in file.read_columns if c.canonical not in columns)
+    has = {*columns, "sourcedId"} if by_pair else columns.keys()
+    missing = ",".join(c.canonical for c in file.read_columns if c.canonical not in has)
     table = pa.concat_tables([snapshot_schema(file).empty_table(), *kept])
     noticed = [*edges.findings(), *findings]
     if quoting is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.package.pairs import with_known_pairs
 from oneroster_sync.package.reading import OWN
 from oneroster_sync.package.repairs import role_is
 from oneroster_sync.package.verdicts import (
@@ -193,6 +194,7 @@ class Staff:
 
     def keep_enrollments(self, table: pa.Table) -> pa.Table:
         """Keep the enrollments in a role of staff, those that go, and those that can't be read."""
+        table = with_known_pairs(table, self.known.enrollments)
         who = _who_by_role(table)
         found = self._judge("enrollments", table, who, self.known.enrollments)
         return self._kept_of("enrollments", table, found, who)

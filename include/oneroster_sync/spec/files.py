@@ -225,7 +225,8 @@ _COLUMNS: dict[str, tuple[_Declared, ...]] = {
         _C("userProfileSourcedId"),
     ),
     "enrollments": (
-        *_HEAD,
+        _C("sourcedId", "which record the row is of; else user and class say so", "*", Type.ID),
+        *_HEAD[1:],
         _C("classSourcedId", "which course is assigned", "!", Type.ID, "classes"),
         _C("schoolSourcedId", "warnings about another school", "*", Type.ID, "orgs"),
         _C("userSourcedId", "who is assigned", "!", Type.ID, "users"),

@@ -20,6 +20,7 @@ from oneroster_sync.spec import ROSTERING_FILES
 from oneroster_sync.spec.logins import normalize_login
 from oneroster_sync.validation.left_out import FOUND, without_values
 from oneroster_sync.validation.references import with_references, with_suggestions
+from oneroster_sync.validation.repeated import without_repetitions
 from oneroster_sync.validation.targets import NO_IDS, TARGETS, Target
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def validate(
         for name in ROSTERING_FILES:
             if name not in tables:
                 continue
-            table = _without_repetitions(name, tables[name], validated.findings)
+            table = without_repetitions(name, tables[name], validated.findings)
             if name == "enrollments" and modes[name] is Mode.BULK:
                 table = _with_those_that_hang(table, targets)
             missing = _empty_columns(table)
@@ -278,25 +279,6 @@ def _with_login(table: pa.Table, findings: Findings) -> pa.Table:
     login = pc.if_else(by_name, table["username"], table["email"])
     folded = pa.array([normalize_login(v) if v else None for v in login.to_pylist()], pa.string())
     return table.append_column("login", folded)
-
-
-def _without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.Table:
-    """Keep the first of rows that are the same in every value."""
-    ids = table["sourcedId"]
-    if pc.count_distinct(ids).as_py() + ids.null_count >= table.num_rows:
-        return table
-    frame = table.drop_columns(["row"]).to_pandas()
-    again = frame.duplicated() & frame["sourcedId"].notna()
-    repeated = pa.array(again.to_numpy())
-    rows = table["row"].filter(repeated)
-    if len(rows):
-        first = pc.min(rows).as_py()
-        findings.add(
-            Finding(
-                "reference.repeated_row", Severity.WARNING, f"{name}.csv", first, rows=len(rows)
-            )
-        )
-    return table.filter(pc.invert(repeated))
 
 
 def _claiming(table: pa.Table) -> pa.Table:
