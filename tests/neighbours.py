@@ -6,15 +6,18 @@ applied, one with errors, one that was undone, one that is held and one that was
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from conftest import ADMIN, Site
 from oneroster_sync import settings
-from oneroster_sync.store import database, pending, positions
+from oneroster_sync.plan.protection import PROTECTED
+from oneroster_sync.store import database, pending, positions, protections
 from roster_of import NEXT_DAY, SCHOOL, as_delta, changed, now, rows_of
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ DELTA = as_delta(
     },
 )
 WRONG = changed(NEXT_DAY, "courses.csv", "art,Art", "art,")
+CODE = "row.bad_value"
+CAUSE = f"users.csv:{CODE}:email"
 _COLUMNS = """
 select table_name, array_agg(column_name::text) from information_schema.columns
 where table_schema = 'public' and table_name in (
@@ -59,6 +64,7 @@ def make_neighbour(name: str, folder: Path) -> Neighbour:
     site = Site(name, folder)
     assert site.command("init", "--admin", ADMIN)[0] == 0
     assert site.command("preferences", "--set", 'notices={"recipients": ["it@x.org"]}')[0] == 0
+    assert site.command("preferences", "--set", "stale_protection_runs=1")[0] == 0
     runs = {
         "applied": site.sync(SCHOOL),
         "errors": site.sync(WRONG),
@@ -73,6 +79,7 @@ def make_neighbour(name: str, folder: Path) -> Neighbour:
         *("succeeded", "succeeded", "held"),
     ]
     _fill_what_is_pending(name, runs["delta"]["run_id"])
+    _fill_what_is_protected(name, runs["errors"]["run_id"])
     query = "select id from users where site = :site and sourced_id = 'ann'"
     ((user,),) = site.rows(query)
     return Neighbour(site, {**{k: run["run_id"] for k, run in runs.items()}, "user": str(user)})
@@ -86,6 +93,18 @@ def _fill_what_is_pending(site: str, run_id: str) -> None:
         pending.register(connection, site, run_id, [(delta, rows)])
         pending.mark_out_of_step(connection, site, ["orgs"], cause="a test", now=now())
         positions.take(connection, site, run_id, "/srv *.zip", {"name": "OneRoster.zip"})
+
+
+def _fill_what_is_protected(site: str, run_id: str) -> None:
+    """Have a broken row protect a user, since a day before all runs: stale for this site."""
+    schema = PROTECTED.remove(PROTECTED.get_field_index("row"))
+    for name in ("code", "column"):
+        schema = schema.append(pa.field(name, pa.string()))
+    row = {"kind": "user", "sourced_id": "bob", "course_sourced_id": "", "file": "users"}
+    table = pa.Table.from_pylist([row | {"code": CODE, "column": "email"}], schema=schema)
+    long_ago = now() - dt.timedelta(days=1)
+    with database.engine().begin() as connection:
+        protections.note(connection, site, run_id, table, ["users"], now=long_ago)
 
 
 def picture_of(site: str) -> dict[str, Any]:
