@@ -24,7 +24,9 @@ def tally(stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     tests = 0
     for outcome in _TOLD:
         for report in stats.get(outcome, ()):
-            cases = {case for key, case in report.user_properties if key == "case"}
+            # A module that could not be imported has a report without properties.
+            properties = getattr(report, "user_properties", ())
+            cases = {case for key, case in properties if key == "case"}
             tests += bool(cases) and report.when == "call"
             for case in cases:
                 held[case] &= outcome == "passed"
