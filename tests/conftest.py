@@ -8,6 +8,7 @@ database (`integration`), or none of these: `unit`, the modules that `UNIT` name
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 import homes
 import slowest
+import soaking
 from catalogue.promises import PROMISES
 from catalogue.tally import tally
 
@@ -143,8 +145,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer `--slowest`."""
+    """Offer `--slowest` and `--write-soak`."""
     parser.addoption("--slowest", action="store_true", help="print what each test costs")
+    help_ = "write what soak tests lived through to docs/reliability.md"
+    parser.addoption("--write-soak", action="store_true", help=help_)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -153,10 +157,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(slowest.Cost())
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
     """Say how many cases of the catalogue were tried and held, and what was slow if asked."""
     for line in (*tally(terminalreporter.stats), *slowest.summary(terminalreporter.stats)):
         terminalreporter.write_line(line)
+    done = soaking.lived(terminalreporter.stats)
+    for test, what in done:
+        terminalreporter.write_line(f"soak: {test}: {what}")
+    if done and exitstatus == 0 and config.getoption("--write-soak"):
+        soaking.write_page(done, dt.datetime.now(dt.UTC).date())
 
 
 @pytest.hookimpl(wrapper=True)

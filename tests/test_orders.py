@@ -263,7 +263,9 @@ def note(run: Run, **values: Any) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_every_order_of_calls(product: Product) -> None:
+def test_every_order_of_calls(
+    product: Product, record_property: Callable[[str, object], None]
+) -> None:
     """Whatever is called in whatever order, with approvals and another package on the way.
 
     This goes on until nothing new is reached, so it is every order of every length.
@@ -282,11 +284,14 @@ def test_every_order_of_calls(product: Product) -> None:
     assert rosters == {BEFORE, HARMLESS, DANGEROUS}
     check(walk, approvable)
     walk.shelf.close()
+    record_property("soak", f"{len(seen):,} states, {len(TASKS) + len(OTHERS)} calls from each")
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_random_orders_of_calls(product: Product) -> None:
+def test_random_orders_of_calls(
+    product: Product, record_property: Callable[[str, object], None]
+) -> None:
     """Long orders, drawn at random, none of whose calls is remembered from another order.
 
     `ORDERS_SEED` repeats what was printed; `ORDERS_RUNS` says how many runs there are.
@@ -294,7 +299,9 @@ def test_random_orders_of_calls(product: Product) -> None:
     approvable = hash_of(product.site, "dangerous")
     drawn = random.Random(SEED)
     sys.stdout.write(f"ORDERS_SEED={SEED}\n")
-    for _ in range(int(os.environ.get("ORDERS_RUNS", "40"))):
+    runs = int(os.environ.get("ORDERS_RUNS", "40"))
+    record_property("soak", f"{runs} runs of 20 calls, ORDERS_SEED={SEED}")
+    for _ in range(runs):
         product.site.command("sync", product.site.package({"users.csv": staff(EVERYBODY)}))
         product.begin_another()
         told = []
