@@ -42,8 +42,9 @@ and state <> 'skipped' order by start_date
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow with one slot."""
+    """An Airflow with one slot; its databases are made before, with a pool of more."""
     with running(*EVERYTHING, settings=ONE_SLOT) as live:
+        live.admin.ask("PATCH", "/api/v2/pools/default_pool?update_mask=slots", json={"slots": 1})
         yield live
 
 
