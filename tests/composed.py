@@ -136,12 +136,16 @@ class Services:
         ours = image_environment() if told.get("image") == OURS else {}
         name = name or service
         values = {k: self._here(str(v), name) for k, v in {**ours, **told["environment"]}.items()}
-        for part in ("tmp", "work", "airflow", "home", "logs", "storage"):
+        for part in ("bin", "tmp", "work", "airflow", "home", "logs", "storage"):
             (self.home(name) / part).mkdir(parents=True, exist_ok=True)
+        # Each container has a host name of its own; processes of one machine share theirs.
+        hostname = self.home(name) / "bin" / "hostname"
+        hostname.write_text(f"#!/bin/sh\necho {name}\n", "utf-8")
+        hostname.chmod(0o755)
         return {
             **values,
             **(self.settings if ours else {}),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{hostname.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home(name)),
             "TMPDIR": str(self.home(name) / "tmp"),
             "HOSTNAME": name,
