@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from oneroster_sync import settings
 from oneroster_sync.package.extract import Extracted
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.staff import withhold_without_role
 from oneroster_sync.plan.folding import Part, fold
 from oneroster_sync.plan.links import staying
 from oneroster_sync.run_folder import RunFolder
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 ASK_FOR_BULK = "ask the SIS for a bulk file"
+_OF_STAFF = {"users", "roles", "enrollments"}
+"""The files in which who is staff depends on what came before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +114,34 @@ def deltas_of(
 
 
 def with_pending(connection: Connection, run: Run, known: Known) -> Known:
-    """Return what the door needs to know of the site's users, with those of pending deltas."""
+    """Return what the door needs to know of the site's staff, with those of pending deltas."""
     found = store.of_site(connection, run.site, State.PENDING, except_run=run.run_id)
-    told = [delta for delta in found if delta.file in {"users", "roles"}]
+    told = [delta for delta in found if delta.file in _OF_STAFF]
     rows = store.read_rows(connection, told) if told else {}
     return with_staff(known, [(delta.file, rows[delta.delta_id]) for delta in told])
 
 
 def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
-    """Return what the door needs to know of the site's users, with those of packages before.
+    """Return what the door needs to know of the site's staff, with those of packages before.
 
-    In 1.2 a row of users.csv is that of a staff member whose role may have come before it.
+    In 1.2 a row of users.csv is that of a staff member whose role may have come before it. And who
+    becomes a pupil takes back what an earlier package brought, though it has not been applied.
 
     Args:
         known: What the site has.
         tables: Names of files, and their rows.
     """
-    told = [(file, table) for file, table in tables if file in {"users", "roles"}]
+    told = [(file, table) for file, table in tables if file in _OF_STAFF]
     if not told:
         return known
     users, role_ids, role_users = [known.users], [known.role_ids], [known.role_users]
-    role_types = [known.role_types]
+    role_types, enrollments = [known.role_types], [known.enrollments]
     for file, rows in told:
         table = staying(rows)
         table = table.filter(pc.invert(table["withheld"]))
-        if file == "users":
-            users.append(table["sourcedId"].drop_null().combine_chunks())
+        if file in {"users", "enrollments"}:
+            ids = users if file == "users" else enrollments
+            ids.append(table["sourcedId"].drop_null().combine_chunks())
             continue
         table = table.filter(pc.is_valid(table["sourcedId"]))
         role_ids.append(table["sourcedId"].combine_chunks())
@@ -149,6 +154,7 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
         role_ids=pa.concat_arrays(role_ids),
         role_users=pa.concat_arrays(role_users),
         role_types=pa.concat_arrays(role_types),
+        enrollments=pc.unique(pa.concat_arrays(enrollments)),
     )
 
 
@@ -226,6 +232,8 @@ def read_folded(
     for file in filter(parts.__contains__, ROSTERING_FILES):
         stored_now = roster() if len(parts[file]) > 1 else None
         extracted.tables[file], extracted.modes[file] = fold(file, parts[file], stored_now)
+    if version >= Version.V1_2 and "users" in parts and extracted.modes["roles"] is not Mode.BULK:
+        _judge_roles_again(extracted, roster())
     told = {
         "modes": extracted.modes,
         "rows": counted,
@@ -235,6 +243,29 @@ def read_folded(
     folder.write_json("extracted", {**stored, **told})
     bulk = [file for file, mode in extracted.modes.items() if mode is Mode.BULK]
     return extracted, {"deltas": [delta.delta_id for delta in found], "bulk_in_plan": bulk}
+
+
+def _judge_roles_again(extracted: Extracted, roster: Roster) -> None:
+    """Ask of each user once more who is staff, by the roles that are left.
+
+    The door knew of roles that were pending when the row was read. They may have been discarded
+    since, or a newer row may have taken them away.
+    """
+    users, roles = extracted.tables["users"], extracted.tables.get("roles")
+    remembered = roster.links["roles"]
+    with_role = [remembered["user_sourced_id"].combine_chunks()]
+    if roles is not None:
+        named = pc.is_in(remembered["sourced_id"], roles["sourcedId"].combine_chunks())
+        with_role = [remembered.filter(pc.invert(named))["user_sourced_id"].combine_chunks()]
+        with_role.append(staying(roles)["userSourcedId"].drop_null().combine_chunks())
+    kept, dropped = withhold_without_role(
+        users, pa.concat_arrays(with_role), roster.known()["users"]
+    )
+    extracted.tables["users"] = kept
+    if len(dropped) and "enrollments" in extracted.tables:
+        enrollments = extracted.tables["enrollments"]
+        theirs = pc.is_in(enrollments["userSourcedId"], dropped)
+        extracted.tables["enrollments"] = enrollments.filter(pc.invert(theirs))
 
 
 def _numbers(

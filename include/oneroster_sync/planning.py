@@ -30,7 +30,7 @@ from oneroster_sync.plan.withheld import additions_only, still_wanted, without_r
 from oneroster_sync.preferences import Profile
 from oneroster_sync.run_contents import read_counts, read_errors, read_extracted
 from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.store import database, runs
+from oneroster_sync.store import database, pending, runs
 from oneroster_sync.store.runs import Outcome
 from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 
@@ -258,12 +258,19 @@ def plan_undo(undone: str, roster: Roster, part: Part) -> tuple[Plan, list[str]]
 def _removals(run: Run, of: str, roster: Roster) -> Planned:
     """Return what an earlier run left for a decision, as far as it still stands so."""
     tables = RunFolder.of(run.site, of).read_tables("removals")
+    with database.engine().begin() as connection:
+        left_by = runs.get(connection, of)
+        deltas = set(left_by.deltas or ())
+        is_decided = pending.still_pending(connection, deltas) != deltas
+    made_from: dict[str, Any] = {"deltas": left_by.deltas, "bulk_in_plan": left_by.bulk_in_plan}
+    if is_decided:
+        # Another plan took these deltas along, or a person dropped them: nothing is left of it.
+        log.info("What run %s left was applied or discarded since.", of)
+        tables = {kind: table.slice(0, 0) for kind, table in tables.items()}
+        made_from = {"deltas": [], "bulk_in_plan": []}
     users, courses, assignments = (tables[kind] for kind in _CHANGES)
     left = Plan(run.site, roster.version, users, courses, assignments, links={})
     plan = still_wanted(left, roster)
-    with database.engine().connect() as connection:
-        left_by = runs.get(connection, of)
-    made_from = {"deltas": left_by.deltas, "bulk_in_plan": left_by.bulk_in_plan}
     return Planned(plan, plan.count(), made_from=made_from)
 
 
@@ -382,6 +389,7 @@ def _roles_alone(quarantined: dict[str, pa.Table], mode: Mode | None) -> int:
     roles = quarantined["roles"]
     broken = pc.is_valid(roles["flaw"]) if mode is Mode.BULK else pc.is_valid(roles["row"])
     if "users" in quarantined:
-        counted = quarantined["users"]["sourcedId"].combine_chunks()
+        # A row without a sourcedId names nobody, or null would be found among null.
+        counted = quarantined["users"]["sourcedId"].drop_null().combine_chunks()
         broken = pc.and_not(broken, pc.is_in(roles["userSourcedId"], counted))
     return int(pc.sum(broken).as_py() or 0)

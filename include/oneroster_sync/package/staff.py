@@ -326,8 +326,9 @@ class Staff:
         if table["flaw"].null_count == table.num_rows:
             return table
         at = pc.index_in(table["sourcedId"], value_set=self.known.role_ids, skip_nulls=True)
-        users = pc.coalesce(table["userSourcedId"], pc.take(self.known.role_users, at))
-        lost = pc.and_(pc.is_valid(table["flaw"]), pc.is_null(users))
+        broken = pc.is_valid(table["flaw"])
+        users = pc.if_else(broken, pc.take(self.known.role_users, at), table["userSourcedId"])
+        lost = pc.and_(broken, pc.is_null(users))
         self._lost_role = self._lost_role or bool(pc.any(lost).as_py())
         return _put(table, "userSourcedId", users)
 
@@ -342,6 +343,34 @@ class Staff:
 
 def _keep_all(table: pa.Table) -> pa.Table:
     return table
+
+
+def withhold_without_role(
+    users: pa.Table, with_role: pa.Array, known: pa.Array
+) -> tuple[pa.Table, pa.Array]:
+    """Judge rows of users.csv once more whose users may have no role of staff any more.
+
+    Args:
+        users: Rows that the door kept, of several packages.
+        with_role: sourcedIds of those who have a role, be it one that can't be read.
+        known: sourcedIds that the site has.
+
+    Returns:
+        The rows that are kept, of which those of ours without a role are blanked; and the
+        sourcedIds of those that are dropped, who are nobody's of ours.
+    """
+    ids = users["sourcedId"]
+    alone = pc.and_(pc.is_valid(ids), pc.invert(pc.is_in(ids, with_role)))
+    alone = pc.and_(alone, pc.is_null(users["goes"]))
+    alone = pc.and_(alone, pc.is_null(users["flaw"]))
+    if not pc.any(alone).as_py():
+        return users, _NONE
+    unknown = pc.and_(alone, pc.invert(pc.is_in(ids, known)))
+    ours = pc.and_not(alone, unknown)
+    users = _put(users, "flaw", pc.if_else(ours, "reference.missing_role", users["flaw"]))
+    users = _hide(users, ours, _KEPT_WHEN_WITHHELD)
+    users = _put(users, "withheld", pc.or_(users["withheld"], ours))
+    return users.filter(pc.invert(unknown)), _ids(ids.filter(unknown))
 
 
 def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:

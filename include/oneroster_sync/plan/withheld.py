@@ -77,6 +77,8 @@ def _with_waiting_logins(users: pa.Table, later: pa.ChunkedArray) -> pa.ChunkedA
         active = pc.equal(users["after_status"], "active")
         wants = pc.and_(active, pc.is_in(users["after_login"], held))
         own = pc.fill_null(pc.equal(users["after_login"], users["before_login"]), False)
+        # Who is not active has no login, whatever their record says.
+        own = pc.and_(own, pc.fill_null(pc.equal(users["before_status"], "active"), False))
         moved = pc.or_(later, pc.and_(wants, pc.invert(own)))
         if pc.sum(moved).as_py() == pc.sum(later).as_py():
             return moved

@@ -1,0 +1,174 @@
+"""What days at random found (`oracle`): each as its smallest packages."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golden.school import SCHOOL, SCHOOL_1_2, as_delta, changed, manifest
+from oneroster_sync import (
+    Outcome,
+    Request,
+    approve,
+    change_preferences,
+    discard,
+    pending_removals,
+    sync,
+)
+
+if TYPE_CHECKING:
+    from conftest import Site
+    from golden.school import Texts
+    from oneroster_sync import Run
+
+pytestmark = pytest.mark.case("b60")
+RAGGED = f"r-x{',x' * 11}\n"
+"""A row of roles.csv with too many cells."""
+STAMP = "2026-11-0{}T08:00:00.000Z"
+
+
+def clock() -> dt.datetime:
+    """Tell the time of every step."""
+    return dt.datetime(2026, 11, 10, 2, tzinfo=dt.UTC)
+
+
+def brought(site: Site, texts: Texts) -> Run:
+    """Sync a package, and return the run."""
+    package = str(site.package(texts))
+    return sync(Request(site=site.name, package=package, requested_by="Ann"), clock=clock)
+
+
+def prefer(site: Site, **settings: object) -> None:
+    """Change preferences; two underscores part a group from its field."""
+    told = {name.replace("__", "."): value for name, value in settings.items()}
+    change_preferences(site.name, told, by="Ann", clock=clock)
+
+
+def user(id_: str, status: str = "active", given: str = "New", day: int = 2) -> str:
+    """Return a row of users.csv in 1.1: a teacher."""
+    cells = f"{id_},{status},{STAMP.format(day)},true,s,teacher,{id_},,{given},Lee,,,"
+    return f"{cells}{id_}@example.org,,,,,"
+
+
+def person(id_: str, day: int = 2) -> str:
+    """Return a row of users.csv in 1.2."""
+    cells = f"{id_},active,{STAMP.format(day)},true,{id_},,New,Lee,,,{id_}@example.org"
+    return f"{cells},,,,,,,,,,s,"
+
+
+def role(id_: str, whose: str, day: int = 2, what: str = "teacher") -> str:
+    """Return a row of roles.csv."""
+    return f"{id_},active,{STAMP.format(day)},{whose},primary,{what},,,s,"
+
+
+def test_removals_whose_delta_was_applied_since_have_nothing_left(site: Site) -> None:
+    """Removals that waited while a newer plan took their delta along end without a change.
+
+    They failed at every try, since the delta is not pending any more.
+    """
+    prefer(site, guards__removals_wait=True, guards__users__minimum=1)
+    brought(site, SCHOOL)
+    first = brought(site, as_delta(SCHOOL, users=[user("bob", "tobedeleted"), user("eve")]))
+    assert first.removals_wait
+    prefer(site, guards__removals_wait=False)
+    second = brought(site, as_delta(SCHOOL, users=[user("ann", given="Anna", day=3)]))
+    approve(second.run_id, by="Ann", clock=clock)
+    request = pending_removals(first, str(uuid.uuid4()))
+    assert request is not None
+    assert sync(request, clock=clock).outcome is Outcome.NO_CHANGES
+    assert site.users()["bob"] == "inactive"
+
+
+def test_user_whose_pending_role_was_discarded_is_nobody(site: Site) -> None:
+    """A newcomer of 1.2 whose role a person discarded is dropped, as one who never had a role.
+
+    The plan had a user without a role, and every run failed until somebody discarded the delta.
+    """
+    prefer(site, guards__added_users__minimum=1, guards__added_users__percent=1)
+    brought(site, SCHOOL_1_2)
+    held = brought(site, as_delta(SCHOOL_1_2, roles=[role("r-eve", "eve")], users=[person("eve")]))
+    assert held.outcome is Outcome.HELD
+    whole = {name: text for name, text in SCHOOL_1_2.items() if name != "roles.csv"}
+    modes = {name.removesuffix(".csv"): "bulk" for name in whole if name != "manifest.csv"}
+    whole["manifest.csv"] = manifest("1.2", **modes)
+    whole = changed(whole, "users.csv", "Ann,Lee", "Anna,Lee")
+    whole = changed(whole, "users.csv", "Bob,Ray", "Rob,Ray")
+    prefer(site, guards__updated_users__minimum=1, guards__updated_users__percent=1)
+    other = brought(site, whole)
+    assert other.outcome is Outcome.HELD
+    discard(other.run_id, by="Ann", clock=clock)  # and the pending role that it was made from
+
+    run = brought(site, as_delta(SCHOOL_1_2, courses=["art,tobedeleted,,,,,,,,"]))
+
+    assert run.outcome is Outcome.SUCCEEDED
+    assert "eve" not in site.users()
+
+
+def test_pending_enrollment_of_who_becomes_a_pupil_is_taken_back(site: Site) -> None:
+    """An enrollment that is still pending goes when its row is a pupil's, as an applied one does.
+
+    The door knew of pending users and roles and forgot all enrollments, those of the site as well.
+    """
+    prefer(site, guards__added_users__minimum=1, guards__added_users__percent=1)
+    brought(site, SCHOOL)
+    row = "{},active,{},a1,s,{},{},false,,"
+    rows = [row.format("new", STAMP.format(2), "ann", "teacher")]
+    held = brought(site, as_delta(SCHOOL, users=[user("eve")], enrollments=rows))
+    assert held.outcome is Outcome.HELD
+    rows = [
+        row.format("new", STAMP.format(3), "ann", "student"),
+        row.format("bob-a1", STAMP.format(3), "bob", "student"),
+    ]
+    later = brought(site, as_delta(SCHOOL, enrollments=rows))
+    approve(later.run_id, by="Ann", clock=clock)
+    assert ("ann", "art") not in site.assignments()
+    assert site.assignments()["bob", "art"] == "removed"
+
+
+@pytest.mark.parametrize("beside", ["", RAGGED])
+def test_role_without_a_user_is_an_error_whatever_stands_beside_it(site: Site, beside: str) -> None:
+    """A row of roles.csv that names nobody is an error, with a broken row beside it or without.
+
+    Beside a broken row it got the user who had the role before, and was used.
+    """
+    brought(site, SCHOOL_1_2)
+    texts = changed(SCHOOL_1_2, "roles.csv", "r-bob,,,bob,", "r-bob,,,,")
+    texts = {**texts, "roles.csv": texts["roles.csv"] + beside}
+    run = brought(site, texts)
+    found = site.rows(
+        "select code from findings where run_id::text = :r and sourced_id = 'r-bob'", r=run.run_id
+    )
+    assert found == [("row.missing_required_value",)]
+    assert site.users()["bob"] == "active"
+
+
+def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Site) -> None:
+    """A row of roles.csv that can't be read counts as an error, whatever is wrong in users.csv."""
+    broken = {**SCHOOL_1_2, "roles.csv": SCHOOL_1_2["roles.csv"] + RAGGED}
+    alone = brought(site, broken)
+    nameless = changed(broken, "users.csv", "cat,,,true,", ",,,true,")
+    both = brought(site, nameless)
+    assert alone.counts is not None
+    assert both.counts is not None
+    assert alone.counts["users"]["errors"] == 1
+    assert both.counts["users"]["errors"] == 2
+
+
+def test_who_comes_back_waits_for_a_login_that_is_held_until_later(site: Site) -> None:
+    """On days that only add nobody comes back with an address that another user has until then.
+
+    Whose own record still named the address was let through, and the database refused the plan.
+    """
+    brought(site, SCHOOL)
+    left = changed(SCHOOL, "users.csv", "bob,,,true,s,teacher", "bob,,,false,s,teacher")
+    brought(site, changed(left, "users.csv", "cat@example.org", "bob@example.org"))
+    prefer(site, create_only_until="2026-11-10")
+    run = brought(site, changed(SCHOOL, "users.csv", "Cat,Orr", "Kit,Orr"))
+    assert run.outcome is Outcome.NO_CHANGES
+    assert site.users()["bob"] == "inactive"
+    prefer(site, create_only_until=None)
+    assert brought(site, SCHOOL).outcome is Outcome.SUCCEEDED
+    assert site.users()["bob"] == "active"
