@@ -87,6 +87,8 @@ LANES = {
     ),
 }
 """Modules that share an Airflow: one worker takes a lane, and no module waits for a start."""
+BY_THEMSELVES = {"test_oracle"}
+"""Modules of long tests that share nothing: each test goes to whoever is free."""
 _LANE_OF = {module: lane for lane, modules in LANES.items() for module in modules}
 
 
@@ -135,6 +137,8 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 
     def _split_scope(self, nodeid: str) -> str:
         module = Path(nodeid.partition("::")[0]).stem
+        if module in BY_THEMSELVES:
+            return nodeid
         return _LANE_OF.get(module, module)
 
 

@@ -1,0 +1,329 @@
+"""Reading a package: whose a row is, whether it can be used, and what pending deltas add.
+
+The rules are those of docs/reference/semantics.md and docs/reference/columns.md, in dictionaries.
+A row is a dictionary of cells, blank cells left out, with four of our own: `flaw` (why the row is
+broken as a whole), `goes` (why its record is to go), `part` (which package it is of) and `out` (the
+columns whose value is left out).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from district.columns import COLUMNS
+from oracle.sis import EXTRA, FILES, File, Pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Line = dict[str, Any]
+
+PUPILS = {"student", "parent", "guardian", "relative"}
+STAFF = {
+    "administrator", "districtAdministrator", "principal", "siteAdministrator",
+    "systemAdministrator", "counselor", "teacher", "proctor", "aide",
+}  # fmt: skip
+_MARKS = {"1.0": {"inactive", "tobedeleted"}, "1.1": {"tobedeleted"}, "1.2": {"tobedeleted"}}
+FILES_OF = {
+    "users": {"orgs", "roles", "users"},
+    "courses": {"academicSessions", "orgs", "courses"},
+    "users_and_courses": set(FILES),
+}
+
+
+@dataclass(slots=True)
+class Known:
+    """What the site has from before: users, roles (whose each is), enrollments."""
+
+    users: set[str]
+    roles: dict[str, str]
+    enrollments: set[str]
+    role_types: dict[str, str] = field(default_factory=dict)
+    has_courses: bool = True
+
+
+@dataclass(slots=True)
+class Read:
+    """One package, read: mode and lines of each file, how many rows each has, who was ignored."""
+
+    version: str
+    modes: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, list[Line]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    ignored: int = 0
+    refused: bool = False
+
+
+def read_pack(pack: Pack, known: Known, scope: str) -> Read:
+    """Read a package: rows of pupils are dropped, those that go and broken ones are blanked."""
+    read = Read(pack.version)
+    files = {name: file for name, file in pack.files.items() if name in FILES_OF[scope]}
+    whole = [name for name, file in pack.files.items() if file.mode == "bulk"]
+    if pack.version == "1.2" and "users" in whole and "roles" not in pack.files:
+        # Also where the scope leaves files shut: nobody could tell staff from pupils.
+        read.refused = not known.roles
+    if read.refused:
+        return read
+    if not known.has_courses and "courses" in FILES_OF[scope] and "courses" not in files:
+        # Nothing can be assigned to a course, which is said once; a delta is judged as it is.
+        hanging = ("classes", "enrollments")
+        files = {n: f for n, f in files.items() if n not in hanging or f.mode != "bulk"}
+    roles = _Roles(pack, files.get("roles"), known)
+    dropped: set[str] = set()
+    for name in FILES:
+        if name not in files:
+            continue
+        lines = _lines(pack, name, files[name])
+        read.modes[name], read.rows[name] = files[name].mode, len(files[name].rows)
+        if name == "roles":
+            lines = roles.kept
+        elif name == "users":
+            lines, ignored, theirs = _users(pack, files[name], lines, known, roles)
+            read.ignored, dropped = ignored, theirs
+            dropped -= {
+                line["sourcedId"] for line in lines
+                if "sourcedId" in line and line.get("goes") not in {"no_staff", "not_primary"}
+            }  # fmt: skip
+        elif name == "enrollments":
+            lines = _enrollments(pack, files[name], lines, known, dropped)
+        else:
+            for line in lines:
+                if line.get("status") in _MARKS[pack.version]:
+                    line["goes"] = "marked"
+        if files[name].mode == "bulk":
+            for line in lines:
+                line.pop("dateLastModified", None)
+                if line.get("status") == "active":
+                    del line["status"]
+        read.lines[name] = lines
+    return read
+
+
+def _lines(pack: Pack, name: str, file: File) -> list[Line]:
+    version, lines = pack.version, []
+    columns = set(COLUMNS["1.2" if name == "roles" else "1.1"][name])
+    columns -= pack.missing.get(name, set())
+    for row in file.rows:
+        line: Line = {c: row[c].strip() for c in columns if row.get(c, "").strip()}
+        if version == "1.0" and name == "users":
+            line.pop("enabledUser", None)
+        if version == "1.2" and name == "users":
+            line.pop("role", None)
+            line.pop("orgSourcedIds", None)
+        if EXTRA in row:
+            line = {c: v for c, v in line.items() if c == "sourcedId"}
+            line["flaw"] = "width"
+        lines.append(line)
+    return lines
+
+
+def _verdict(who: str, *, marked: bool, ours: bool, delta: bool) -> str:
+    """Return what becomes of a row: the decision table of docs/reference/semantics.md."""
+    if who == "second":
+        return "goes" if ours else "dropped"
+    if who == "pupil":
+        return "goes" if ours and delta else "dropped"
+    if who == "nobody" and not ours:
+        return "dropped"
+    if marked:
+        return "goes"
+    return "comes" if who == "staff" else "protected"
+
+
+def _who(line: Line) -> str:
+    role = line.get("role", "")
+    if "flaw" in line:
+        return "unread"
+    if role in PUPILS or role.startswith("ext:"):
+        return "pupil"
+    return "staff" if role in STAFF else "unread"
+
+
+def _judge(
+    version: str, file: File, lines: list[Line], who: list[str], ours: Iterable[str]
+) -> tuple[list[Line], list[Line], list[str]]:
+    """Return the lines that stay, the leavers among pupils, and the verdict on each line."""
+    ours, kept, leavers, verdicts = set(ours), [], [], []
+    for line, whose in zip(lines, who, strict=True):
+        marked = line.get("status") in _MARKS[version]
+        known = line.get("sourcedId") in ours
+        verdict = _verdict(whose, marked=marked, ours=known, delta=file.mode == "delta")
+        verdicts.append(verdict)
+        if verdict == "goes" and whose in {"pupil", "second"}:
+            told = ("sourcedId", "status", "dateLastModified")
+            why = "no_staff" if whose == "pupil" else "not_primary"
+            leavers.append({**{c: line[c] for c in told if c in line}, "goes": why})
+        elif verdict != "dropped":
+            if verdict == "goes":
+                line["goes"] = "marked"
+            kept.append(line)
+    return kept, leavers, verdicts
+
+
+def _with_leavers(kept: list[Line], leavers: list[Line]) -> list[Line]:
+    """Add who has left the staff, once each, unless another row of the file keeps them."""
+    named = {line.get("sourcedId") for line in kept}
+    for line in leavers:
+        if line["sourcedId"] not in named:
+            named.add(line["sourcedId"])
+            kept = [*kept, line]
+    return kept
+
+
+class _Roles:
+    """What a package and what is remembered say of everybody's roles, in 1.2."""
+
+    def __init__(self, pack: Pack, file: File | None, known: Known) -> None:
+        self.staff: set[str] = set()
+        self.unread: set[str] = set()
+        self.pupils: set[str] = set()
+        self.lost = False
+        self.second: set[str] = set()
+        self.kept: list[Line] = []
+        if pack.version != "1.2":
+            return
+        lines = _lines(pack, "roles", file) if file else []
+        for line in lines:
+            if "flaw" in line and line.get("sourcedId") in known.roles:
+                line["userSourcedId"] = known.roles[line["sourcedId"]]
+            self.lost = self.lost or ("flaw" in line and "userSourcedId" not in line)
+        who = [_who(line) for line in lines]
+        named = {line.get("sourcedId") for line in lines}
+        remembered: dict[str, str] = {}
+        if not file or file.mode == "delta":
+            remembered = {id_: user for id_, user in known.roles.items() if id_ not in named}
+        self.second = self._second(lines, who, known, remembered)
+        who = [
+            "second" if w == "staff" and line.get("userSourcedId") in self.second else w
+            for w, line in zip(who, lines, strict=True)
+        ]
+        if file:
+            kept, leavers, verdicts = _judge(pack.version, file, lines, who, known.roles)
+            for id_ in sorted(remembered):
+                if remembered[id_] in self.second:
+                    told = self.pupil_rows[remembered[id_]]
+                    leavers.append({**told, "sourcedId": id_, "goes": "not_primary"})
+            self.kept = _with_leavers(kept, leavers)
+            for line, whose, verdict in zip(lines, who, verdicts, strict=True):
+                user = line.get("userSourcedId")
+                if user is None:
+                    continue
+                if verdict == "comes":
+                    self.staff.add(user)
+                elif verdict == "protected":
+                    self.unread.add(user)
+                elif whose == "pupil":
+                    self.pupils.add(user)
+        self.staff |= set(remembered.values()) - self.second
+
+    def _second(
+        self,
+        lines: list[Line],
+        who: list[str],
+        known: Known,
+        remembered: dict[str, str],
+    ) -> set[str]:
+        """Return whose roles of staff count for nothing: no primary role of theirs is of staff."""
+        staff, maybe = set(remembered.values()), set()
+        self.pupil_rows: dict[str, Line] = {}
+        for line, whose in zip(lines, who, strict=True):
+            user = line.get("userSourcedId")
+            type_, marked = line.get("roleType", "").lower(), line.get("status") in _MARKS["1.2"]
+            if user is None or marked:
+                continue
+            if whose == "pupil" and type_ == "primary":
+                told = ("status", "dateLastModified")
+                self.pupil_rows.setdefault(user, {c: line[c] for c in told if c in line})
+            if whose == "staff":
+                staff.add(user)
+            if whose == "unread" or (whose == "staff" and type_ != "secondary"):
+                maybe.add(user)
+        maybe |= {u for id_, u in remembered.items() if known.role_types.get(id_) != "secondary"}
+        if self.lost:
+            maybe |= known.users
+        return (set(self.pupil_rows) & staff) - maybe
+
+    def who(self, line: Line) -> str:
+        """Tell whose a row of users.csv is."""
+        user = line.get("sourcedId")
+        if user in self.staff:
+            return "staff"
+        if user is None or user in self.unread:
+            return "unread"
+        if user in self.second:
+            return "second"
+        return "pupil" if user in self.pupils else "nobody"
+
+
+def _users(
+    pack: Pack, file: File, lines: list[Line], known: Known, roles: _Roles
+) -> tuple[list[Line], int, set[str]]:
+    """Return the lines of users.csv that stay, how many were ignored, and whose were dropped."""
+    new = pack.version == "1.2"
+    who = [roles.who(line) if new else _who(line) for line in lines]
+    if roles.lost:
+        # A broken row of nobody knows whom may be the one that makes a known person staff.
+        who = [
+            "unread" if w in {"pupil", "second"} and line.get("sourcedId") in known.users else w
+            for w, line in zip(who, lines, strict=True)
+        ]
+    kept, leavers, verdicts = _judge(pack.version, file, lines, who, known.users)
+    gone = [
+        (line, w, v) for line, w, v in zip(lines, who, verdicts, strict=True)
+        if v == "dropped" or (v == "goes" and w in {"pupil", "second"})
+    ]  # fmt: skip
+    for line, whose, verdict in zip(lines, who, verdicts, strict=True):
+        if verdict not in {"goes", "protected"}:
+            continue
+        told = {"sourcedId", "status", "dateLastModified", "flaw", "goes", "role"}
+        for column in set(line) - (told if verdict == "protected" else told - {"role"}):
+            del line[column]
+        if verdict == "protected":
+            line.setdefault("flaw", "no role" if whose == "nobody" else "unread")
+    ignored = sum(w in {"pupil", "second", "nobody"} for _, w, _ in gone)
+    theirs = {line["sourcedId"] for line, _, _ in gone if "sourcedId" in line}
+    return _with_leavers(kept, leavers), ignored, theirs
+
+
+def _enrollments(
+    pack: Pack, file: File, lines: list[Line], known: Known, dropped: set[str]
+) -> list[Line]:
+    who = [_who(line) for line in lines]
+    for at, line in enumerate(lines):
+        if "flaw" not in line and line.get("userSourcedId") in dropped:
+            who[at] = "pupil"
+    kept, leavers, _ = _judge(pack.version, file, lines, who, known.enrollments)
+    return _with_leavers(kept, leavers)
+
+
+# What several packages say together
+
+
+def moment(text: str | None) -> dt.datetime | None:
+    """Read a dateLastModified; None where there is none."""
+    if not text:
+        return None
+    return dt.datetime.fromisoformat(text)
+
+
+def fold(parts: list[tuple[int, dt.datetime, list[Line]]]) -> list[Line]:
+    """Return the lines of several deltas of a file that count: of each sourcedId the newest.
+
+    Args:
+        parts: Number of the package, when it arrived, and its lines; the oldest first.
+    """
+    best: dict[str, tuple[dt.datetime, int, int]] = {}
+    for at, (number, arrived, lines) in enumerate(parts):
+        for line in lines:
+            if (id_ := line.get("sourcedId")) is not None:
+                when = moment(line.get("dateLastModified")) or arrived
+                key = (when, at, number)
+                best[id_] = max(best.get(id_, key), key)
+    return [
+        {**line, "part": number}
+        for number, _, lines in parts
+        for line in lines
+        if line.get("sourcedId") is None or best[line["sourcedId"]][2] == number
+    ]
