@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golden.school import SCHOOL, as_delta, folder_of, opened, person, told
+from golden.school import (
+    SCHOOL,
+    SCHOOL_1_2,
+    as_delta,
+    folder_of,
+    manifest,
+    opened,
+    person,
+    told,
+)
 from oneroster_sync.package import lines
 
 if TYPE_CHECKING:
@@ -372,3 +381,54 @@ def test_unread_lines_of_a_delta_put_the_site_out_of_step(site: Site) -> None:
     assert run["outcome"] == "succeeded_with_errors"
     assert run["counts"]["users"] | {"errors": 1, "updated": 10} == run["counts"]["users"]
     assert "package.out_of_step" in site.codes(again)
+
+
+def test_unread_roles_take_nobody_away(site: Site) -> None:
+    """In 1.2 a role among unread lines may be what makes somebody staff: their account stays."""
+    header, roles = SCHOOL_1_2["users.csv"].splitlines()[0], SCHOOL_1_2["roles.csv"]
+    users_1_2 = [f"u{n},,,true,u{n},,Given,Family,,,u{n}@example.org,,,,,,,,,,s," for n in PEOPLE]
+    granted = [f'r{n},,,u{n},primary,"teacher",,,s,' for n in PEOPLE]
+    package = {
+        **SCHOOL_1_2,
+        "users.csv": "\n".join([header, *users_1_2]) + "\n",
+        "enrollments.csv": district()["enrollments.csv"],
+        "roles.csv": "\n".join([roles.splitlines()[0], *granted]) + "\n",
+    }
+    site.sync(package)
+    granted[100] = granted[100].replace('"teacher"', '"teacher')
+    granted[101] = granted[101].replace('"', "")
+    del granted[200]
+    before = site.users(), site.assignments()
+    assert len(before[0]) == len(before[1]) == len(PEOPLE)
+
+    spoilt = "\n".join([roles.splitlines()[0], *granted]) + "\n"
+    run = site.sync({**package, "roles.csv": spoilt})
+
+    assert "csv.unread_lines" in site.codes(run)
+    assert run["counts"]["users"]["deactivated"] == run["counts"]["assignments"]["removed"] == 0
+    assert (site.users(), site.assignments()) == before
+    assert site.sync(package)["outcome"] == "no_changes"
+
+
+@pytest.mark.parametrize("mode", ["bulk", "delta"])
+@pytest.mark.parametrize("seed", range(6))
+def test_random_faults_take_nothing_away(site: Site, seed: int, mode: str) -> None:
+    """Everybody of yesterday is in the file, whatever its quotes: nobody and nothing goes."""
+    rng = random.Random(seed)
+    notes = {n: quoted(n, note=_note(rng)) for n in rng.sample(list(PEOPLE), 3)}
+    site.sync(district())
+    before = site.users(), site.assignments()
+    rows = [notes.get(n, quoted(n)) for n in PEOPLE]
+    if mode == "delta":
+        stamp = ",active,2026-10-01T00:00:00.000Z,true"
+        rows = [row.replace(",,,true", stamp, 1) for row in rows]
+    spoilt = _with_faults(rows, rng)
+    text = "\n".join([HEADER, *spoilt]) + "\n"
+    whole = district() if mode == "bulk" else {"manifest.csv": manifest("1.1", users="delta")}
+
+    run = site.sync({**whole, "users.csv": text})
+
+    assert run["outcome"] in {"no_changes", "succeeded", "succeeded_with_errors", "rejected"}
+    assert (site.users(), site.assignments()) == before
+    assert site.sync(district())["outcome"] in {"no_changes", "succeeded"}
+    assert (site.users(), site.assignments()) == before
