@@ -133,8 +133,12 @@ def _with_zeros(
     points to have one length, and every value fits one of them at that length.
     """
     cells = table[column.canonical].drop_null()
-    if not len(cells) or _all_known(_parts(cells[0].as_py())[:1], target):
-        return table  # as in every file that is right, at the cost of one value
+    if not len(cells):
+        return table
+    # In every file that is right the first value fits. A scan for it is quicker than a hash of all.
+    first = _parts(cells[0].as_py())[:1]
+    if first and pc.index(target.present, first[0]).as_py() >= 0:
+        return table
     lengths = pc.unique(pc.utf8_length(target.present))
     parts = {part for cell in pc.unique(cells).to_pylist() for part in _parts(cell)}
     if (
