@@ -73,6 +73,10 @@ def root() -> Path:
     return folder
 
 
+# No machine stops under the tests: what was committed is in its memory also after a kill -9.
+_OF_TESTS = "fsync = off\nfull_page_writes = off\n"
+
+
 def new_home(prefix: str) -> Path:
     """Return a new home with prepared databases; the first caller on this machine makes them."""
     home = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=root()))
@@ -87,6 +91,9 @@ def fill(home: Path) -> None:
     for part in ("postgres", "airflow/migrated"):
         # Root's server runs as another account. shutil would make these files root's.
         subprocess.run(["cp", "-pR", str(ready / part), str(home / part)], check=True)  # noqa: S607
+    settings = home / "postgres" / "local.conf"
+    settings.write_text(_OF_TESTS, "utf-8")
+    settings.chmod(0o644)
 
 
 def _prepared() -> Path:
