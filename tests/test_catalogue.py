@@ -25,6 +25,7 @@ from conftest import ADMIN, Site
 from golden.held import held_by
 from golden.school import SCHOOL
 from oneroster_sync.cli import HELD, REJECTED, main
+from oneroster_sync.findings import CODES
 from oneroster_sync.findings.model import rows_as_findings
 from oneroster_sync.run_contents import all_findings
 from oneroster_sync.stages import find
@@ -151,22 +152,23 @@ def test_bad_input(
         if numbers["errors"]
     }
     assert counted == dict(verdict.errors)
-    # What is wrong is said in words, to who asked and in the run.
+    # What is wrong is said in words: the log has a line for each cause, and names where it is.
+    lines = answer.said.splitlines()
     for finding in findings:
-        guard = finding.code if finding.code.startswith("guard.") else None
-        # A sourcedId that may be a pupil's is said as a hash.
-        said_as = (
-            [guard] if guard else [finding.in_words(is_staff=is_so) for is_so in (True, False)]
-        )
-        assert any(words in answer.said for words in said_as)
+        named = [finding.code, *filter(None, [finding.file])]
+        assert any(all(name in line for name in named) for line in lines), finding
+    assert len([line for line in lines if " row." in line]) <= 4 * len(findings)
     if verdict.outcome in _EXIT:
         reasons = "\n".join(answer.run["reasons"])
         ends_it = [f for f in findings if f.code.startswith("guard.") or verdict.outcome == REFUSED]
         ends_it = [f for f in ends_it if f.severity == "error"]
         assert ends_it
-        # Of rows with the same fault the first is named.
-        named = {f.code for f in ends_it if f.code in reasons or f.for_a_person() in reasons}
-        assert named >= {f.code for f in ends_it[:10]}
+        # Of rows with the same fault the first is named, with the number of the others.
+        meant = {f.code: (f.file or "", CODES[f.code].hint) for f in ends_it[:10]}
+        assert all(
+            code in reasons or all(words in reasons for words in said)
+            for code, said in meant.items()
+        )
     assert "Traceback" not in answer.said
 
 

@@ -132,7 +132,7 @@ def test_download_of_a_run_tells_its_findings(site: Site) -> None:
     ]
     (flagged,) = (row for row in told if row["column"] == "enabledUser" and row["row"] == "2")
     assert flagged["sourced_id"] == "'=1+1"
-    assert flagged["meaning"] == CODES[flagged["code"]].meaning
+    assert flagged["meaning"] == CODES[flagged["code"]].describe("error")
     assert flagged["hint"] == CODES[flagged["code"]].hint
     (hanging,) = (row for row in told if row["code"] == "reference.target_quarantined")
     assert hanging["follows"] == flagged["cause"]

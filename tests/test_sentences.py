@@ -220,7 +220,7 @@ def test_sentences_of_real_runs(site: Site) -> None:
     assert sentence(held) == "Held, nothing was changed: 1 of 3 users would go."
     assert sentence(empty) == (
         "Rejected, nothing was changed. The file is empty: not even a header (users.csv). "
-        "Export it again, or call it absent in the manifest."
+        "The package is not used. Export it again, or call it absent in the manifest."
     )
     site.command("discard", held["run_id"])
     assert sentence(held).startswith("Discarded by ")

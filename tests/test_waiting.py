@@ -101,9 +101,10 @@ DELTA = csv_text(
     [
         ({"users.csv": ""}, "rejected"),
         ({"courses.csv": "sourcedId,title,courseCode\n,Art,A1\n"}, "rejected"),
+        ({"courses.csv": "sourcedId,title,courseCode\n"}, "held"),
         (as_delta("1.1", {"users.csv": DELTA}), "no_changes"),
     ],
-    ids=["rejected", "other files", "delta"],
+    ids=["rejected", "other files, rejected", "other files, held", "delta"],
 )
 def test_only_a_plan_of_the_same_files_takes_the_place_of_another(
     site: Site, held: dict[str, Any], package: dict[str, str], outcome: str

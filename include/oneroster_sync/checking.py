@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from oneroster_sync import settings, story
+from oneroster_sync.findings import Findings
+from oneroster_sync.findings.model import hide_unknown
 from oneroster_sync.package import Known, extract
 from oneroster_sync.package.dialect import Dialect
 from oneroster_sync.package.staff import find_unclear
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from oneroster_sync.findings import Findings
     from oneroster_sync.package import Extracted
     from oneroster_sync.package.manifest import Mode
     from oneroster_sync.spec import Version
@@ -58,8 +59,11 @@ def check_package(path: Path, profile: Profile, dialect: Dialect | None = None) 
     story.tell_files(extracted)
     checked = judge_package(extracted, profile)
     unclear = find_unclear(checked.valid, checked.quarantined)
-    story.tell_findings(checked.findings.table(), unclear)
-    return checked
+    found = hide_unknown(checked.findings.table(), unclear, {})
+    story.tell_findings(found, unclear)
+    findings = Findings()
+    findings.add_table(found)
+    return replace(checked, findings=findings)
 
 
 def judge_package(extracted: Extracted, profile: Profile) -> Checked:

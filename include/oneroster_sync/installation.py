@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oneroster_sync import settings
+from oneroster_sync.source_url import SourceUrl, WrongSourceError, scheme_of
 from oneroster_sync.store import allow_list, audit, database, preferences, site_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Connection
+
+    from oneroster_sync.preferences import Preferences
 
 
 def find_warnings(site: str | None = None) -> list[str]:
@@ -41,13 +44,35 @@ def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
         )
 
 
+def _check_sources(connection: Connection, only: str | None) -> Iterator[str]:
+    """Warn of sources that earlier versions read by fsspec and that nothing reads any more.
+
+    An upgrade keeps them, and the site's syncs fail from then on.
+    """
+    for site, chosen in _chosen(connection, only):
+        try:
+            SourceUrl.parse(chosen.source or "/")
+        except WrongSourceError as wrong:
+            first = (chosen.source or "").partition("::")[0]
+            scheme = scheme_of(f"{first}:") or "source"
+            yield (
+                f"the site {site} can't be synced, because its source ({scheme}) is not read any "
+                f"more: {wrong}; name the place itself with `oneroster preferences --site {site} "
+                "--set source=URL`, or upload its packages"
+            )
+
+
+def _chosen(connection: Connection, only: str | None) -> Iterator[tuple[str, Preferences]]:
+    """Yield the sites that are in use, each with its preferences."""
+    for site, record in site_records.all_sites(connection).items():
+        if not record.is_archived and only in {None, site}:
+            yield site, preferences.load(connection, site)
+
+
 def _check_forbidden(connection: Connection, only: str | None) -> Iterator[str]:
     """Warn of what sites name and may not use: the next run fails, or a message is not sent."""
     allow_list.check_settings()
-    for site, record in site_records.all_sites(connection).items():
-        if record.is_archived or only not in {None, site}:
-            continue
-        chosen = preferences.load(connection, site)
+    for site, chosen in _chosen(connection, only):
         for what, value in allow_list.find_forbidden(connection, chosen):
             yield (
                 f"the site {site} may not use its {what} {value}: change it in the preferences, or "
@@ -70,6 +95,7 @@ def _check_recorded(connection: Connection, only: str | None) -> Iterator[str]:
 
 _CHECKS: tuple[Callable[[Connection, str | None], Iterator[str]], ...] = (
     _check_audit,
+    _check_sources,
     _check_forbidden,
     _check_recorded,
 )

@@ -10,13 +10,13 @@ import logging
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync import story
-from oneroster_sync.findings import Findings, causes_of
-from oneroster_sync.findings.model import rows_as_findings
+from oneroster_sync.findings import Findings
+from oneroster_sync.findings.causes import first_of_causes
+from oneroster_sync.findings.model import hide_unknown, rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
 from oneroster_sync.package.staff import find_unclear
@@ -31,6 +31,7 @@ from oneroster_sync.preferences import Profile
 from oneroster_sync.run_contents import read_counts, read_errors, read_extracted
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, pending, runs
+from oneroster_sync.store.roster import read_known
 from oneroster_sync.store.runs import Outcome
 from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
 
@@ -324,8 +325,7 @@ def rejection(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:
     """
     table = findings.table()
     if by_cause:
-        numbers = causes_of(table).numbers.to_numpy()
-        table = table.take(pa.array(np.unique(numbers, return_index=True)[1]))
+        table = first_of_causes(table)
     errors = [f for f in rows_as_findings(table) if f.severity == "error"][:10]
     return {"outcome": Outcome.REJECTED, "reasons": [f.for_a_person() for f in errors]}
 
@@ -351,6 +351,22 @@ def end_if_unusable(
     if unusable.has_errors():
         return rejection(found, by_cause=True)
     return rejection(found) if is_strict else {}
+
+
+def hide_unknown_ids(run: Run, found: pa.Table, unclear: Mapping[str, pa.Array]) -> pa.Table:
+    """Return findings with a hash for each sourcedId that is none of the site's, in unclear rows.
+
+    Args:
+        run: The run.
+        found: What validate found.
+        unclear: File → rows that nobody can tell to be a staff member's.
+    """
+    if not any(len(rows) for rows in unclear.values()):
+        return found
+    with database.engine().connect() as connection:
+        known = read_known(connection, run.site)
+    ids = {"users": known.users, "roles": known.role_ids, "enrollments": known.enrollments}
+    return hide_unknown(found, unclear, {f"{file}.csv": values for file, values in ids.items()})
 
 
 def _left_out(why: str, rest: Plan) -> dict[str, Any]:

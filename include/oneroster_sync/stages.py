@@ -28,6 +28,7 @@ from oneroster_sync.plan.guards import REMOVAL_CODES
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.planning import (
     end_if_unusable,
+    hide_unknown_ids,
     let_the_rest_go_on,
     make_plan,
     note_plan,
@@ -174,7 +175,9 @@ def validate(run: Run) -> Run:
     unusable = unusable_files(validated, extracted.modes, extracted.rows)
     own.add_table(unusable.table())
     found = pa.concat_tables([own.table(), older])
-    story.tell_findings(found, rows_in_files(find_unclear(validated.valid, validated.quarantined)))
+    unclear = rows_in_files(find_unclear(validated.valid, validated.quarantined))
+    found = hide_unknown_ids(run, found, unclear)
+    story.tell_findings(found, unclear)
     story.tell_rows(validated.valid, validated.quarantined)
     folder.add_table("findings", "2-validate", found)
     folder.write_tables("valid", validated.valid)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from oneroster_sync.findings.causes import first_of_causes
 from oneroster_sync.findings.model import rows_as_findings, shown_id, shown_target
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 
@@ -41,17 +42,20 @@ def tell_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
 
 
 def tell_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = None) -> None:
-    """Tell each finding on a line of its own.
+    """Log what has to be corrected: one line for findings of one cause, with their number.
+
+    Ten thousand rows with one fault are one line. The run's page and its CSV list the rows.
 
     Args:
         findings: With the columns of `model.SCHEMA`.
         unclear: File → rows that may be a pupil's, whose sourcedId is not shown.
     """
     hidden = {(file, row) for file, rows in (unclear or {}).items() for row in rows.to_pylist()}
-    for finding in rows_as_findings(findings.slice(0, LISTED)):
+    causes = first_of_causes(findings)
+    for finding in rows_as_findings(causes.slice(0, LISTED)):
         level = logging.ERROR if finding.severity == "error" else logging.WARNING
         log.log(level, "%s", finding.in_words(is_staff=(finding.file, finding.row) not in hidden))
-    _tell_rest(findings.num_rows, "findings")
+    _tell_rest(causes.num_rows, "causes")
 
 
 def tell_causes(causes: Sequence[Mapping[str, Any]]) -> None:

@@ -65,7 +65,7 @@ class WrongKindError(RefusedUploadError):
     def __init__(self, finding: Finding) -> None:
         """Refuse for the reason that `finding` gives."""
         code = CODES[finding.code]
-        super().__init__(f"{code.meaning} Expected {finding.expected}. {code.hint}")
+        super().__init__(f"{code.describe('error')} Expected {finding.expected}. {code.hint}")
         self.finding = finding
 
 

@@ -138,7 +138,9 @@ INPUTS = (
     BadInput(
         "a25-property",
         _manifest(_MODE, f"{_MODE}\nfile.foo,bulk"),
-        Verdict("no_changes", ("~ manifest.unknown_property manifest.csv 17 file.foo",)),
+        Verdict(
+            "no_changes", ("~ manifest.unknown_property manifest.csv 17 a word of 8 characters",)
+        ),
     ),
     BadInput(
         "a25-file",
@@ -395,5 +397,30 @@ INPUTS = (
         rejected(
             "! schema.version_mismatch users.csv 1 | the columns of OneRoster 1.2, not of 1.1"
         ),
+    ),
+    BadInput(
+        "a92-all-short",
+        {
+            "courses.csv": SCHOOL["courses.csv"]
+            .replace("Maths,\n", "Maths\n")
+            .replace("Art,\n", "Art\n")
+        },
+        Verdict(
+            "no_changes",
+            (
+                "~ table.missing_cells courses.csv 2 | values for subjectCodes",
+                "~ schema.missing_header courses.csv 1 subjectCodes | subjectCodes",
+            ),
+        ),
+        rejected(
+            "! row.width_mismatch courses.csv 2 - maths",
+            "! row.width_mismatch courses.csv 3 - art",
+            "! table.nothing_usable courses.csv",
+        ),
+    ),
+    BadInput(
+        "a93-within-a-row",
+        {"users.csv": SCHOOL["users.csv"].split("Dan,Fox")[0]},
+        rejected("! table.cut_off users.csv 5"),
     ),
 )

@@ -162,3 +162,22 @@ def _put_in_order(causes: list[dict[str, Any]]) -> None:
 
     place = {cause["origin"]: weight(cause) for cause in causes if cause["is_origin"]}
     causes.sort(key=lambda one: (place[one["origin"]], not one["is_origin"], weight(one)))
+
+
+def first_of_causes(findings: pa.Table) -> pa.Table:
+    """Return the first finding of each cause, the gravest first, with the rows of all of them.
+
+    Where a cause has several findings, its first one names no sourcedId: it stands for all.
+    """
+    if not findings.num_rows:
+        return findings
+    numbers = causes_of(findings).numbers.to_numpy()
+    _, firsts, counts = np.unique(numbers, return_index=True, return_counts=True)
+    rows = np.zeros(len(firsts), np.int64)
+    np.add.at(rows, numbers - 1, findings["rows"].to_numpy())
+    first = findings.take(pa.array(firsts))
+    ids = pc.if_else(pa.array(counts == 1), first["sourced_id"], pa.scalar(None, pa.string()))
+    for name, values in (("rows", pa.array(rows)), ("sourced_id", ids)):
+        at = first.column_names.index(name)
+        first = first.set_column(at, first.schema.field(at), values)
+    return first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from oneroster_sync.findings.codes import CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 class Severity(StrEnum):
@@ -39,6 +40,10 @@ SCHEMA = pa.schema(
 )
 
 
+_OF_PEOPLE = {"users.csv", "roles.csv", "enrollments.csv"}
+_HASH = re.compile(r"sha256:[0-9a-f]{12}")
+
+
 def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
     """Return a sourcedId as a log may show it.
 
@@ -47,9 +52,53 @@ def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
     """
     if sourced_id is None:
         return "(no sourcedId)"
+    if _HASH.fullmatch(sourced_id):
+        return sourced_id
     if "@" in sourced_id or not is_staff:
         return "sha256:" + hashlib.sha256(sourced_id.encode()).hexdigest()[:12]
     return ascii(sourced_id)[1:-1]
+
+
+def hide_unknown(
+    findings: pa.Table, unclear: Mapping[str, pa.Array], known: Mapping[str, pa.Array]
+) -> pa.Table:
+    """Return findings with a hash for each sourcedId that may be anybody's name or password.
+
+    Of a row that can't be read nobody knows what stands where the sourcedId belongs. Only a
+    sourcedId that the site has already is shown. A record and what points to it get one hash.
+
+    Args:
+        findings: With the columns of `SCHEMA`.
+        unclear: File → rows that nobody can tell to be a staff member's.
+        known: File → sourcedIds that the site has.
+    """
+    ids = pa.array([], pa.string())
+    for file, rows in unclear.items():
+        if file not in _OF_PEOPLE:
+            continue
+        of_file = pc.equal(findings["file"], file)
+        hidden = pc.and_(of_file, pc.is_in(findings["row"], rows))
+        hidden = pc.and_not(hidden, pc.is_in(findings["sourced_id"], known.get(file, ids)))
+        hidden = pc.fill_null(hidden, False)
+        unknown = findings["sourced_id"].filter(hidden).combine_chunks()
+        findings = _hashed(findings, "sourced_id", hidden)
+        pointed = pc.and_(
+            pc.equal(findings["target_file"], file), pc.is_in(findings["target"], unknown)
+        )
+        findings = _hashed(findings, "target", pc.fill_null(pointed, False))
+    return findings
+
+
+def _hashed(findings: pa.Table, column: str, rows: pa.ChunkedArray) -> pa.Table:
+    if not pc.any(rows).as_py():
+        return findings
+    values = findings[column].to_pylist()
+    told = [
+        shown_id(value, is_staff=False) if hide and value is not None else value
+        for value, hide in zip(values, rows.to_pylist(), strict=True)
+    ]
+    at = findings.column_names.index(column)
+    return findings.set_column(at, SCHEMA.field(column), pa.array(told, pa.string()))
 
 
 def shown_target(target: str, file: str | None) -> str:
@@ -68,7 +117,7 @@ def shown(text: str) -> str:
 def describe(value: str) -> str:
     """Return the shape of a value that may be anybody's: it is never quoted.
 
-    Only words of lists of our own (`spec.enums`) are shown as they are.
+    Only words of lists of our own are shown as they are.
     """
     letters = [word for word in value.split() if word]
     if not letters:
@@ -131,13 +180,23 @@ class Finding:
 
     def for_a_person(self) -> str:
         """Return what was found, where, and what to do, without code and sourcedId."""
-        row = None if self.row is None else f"row {self.row:,}"
-        place = ", ".join(filter(None, (self.file, row, self.column)))
+        place = ", ".join(filter(None, (self.file, self._rows(), self.column)))
         code = CODES[self.code]
-        told = f"{code.meaning.removesuffix('.')} ({place})." if place else code.meaning
-        return " ".join(
-            filter(None, (told, self.expected and f"Expected {self.expected}.", code.hint))
-        )
+        found = f"{code.meaning.removesuffix('.')} ({place})." if place else code.meaning
+        used = code.describe(self.severity).removeprefix(code.meaning).strip()
+        return " ".join(filter(None, (found, self._expected(), used, code.hint)))
+
+    def _rows(self) -> str:
+        """Return the first row and how many more there are, nothing where there is no row."""
+        if self.row is None:
+            return ""
+        return f"row {self.row:,}" + (f" and {self.rows - 1:,} more" if self.rows > 1 else "")
+
+    def _expected(self) -> str:
+        """Return what was expected as a sentence, nothing where that is not known."""
+        if not self.expected:
+            return ""
+        return f"Expected {self.expected}" + ("" if self.expected.endswith("?") else ".")
 
     def in_words(self, *, is_staff: bool = True) -> str:
         """Return the finding as one line of a log.
@@ -147,9 +206,7 @@ class Finding:
         """
         place = [self.file] if self.file else []
         if self.row is not None:
-            place.append(
-                f"row {self.row:,}" + (f" and {self.rows - 1:,} more" if self.rows > 1 else "")
-            )
+            place.append(self._rows())
         if self.column:
             place.append(f"column {self.column}")
         if self.sourced_id:
@@ -157,9 +214,18 @@ class Finding:
         if self.target:
             place.append(f"which points to {shown_target(self.target, self.target_file)}")
         code = CODES[self.code]
-        expected = f" Expected {self.expected}." if self.expected else ""
         where = f" in {', '.join(place)}" if place else ""
-        return f"{self.severity} {self.code}{where}: {code.meaning}{expected} {code.hint}"
+        found = f"{self.severity} {self.code}{where}: {code.meaning}"
+        used = code.describe(self.severity).removeprefix(code.meaning).strip()
+        return " ".join(filter(None, (found, self._expected(), used, code.hint)))
+
+
+def _merged(code: str, columns: list[str], files: list[str]) -> str:
+    """Return what was expected of several columns, and in which files where these are several."""
+    what = ", ".join(columns)
+    if code.startswith("row."):
+        what = f"no values of {what}"
+    return " in ".join(filter(None, (what, ", ".join(files) if len(files) > 1 else "")))
 
 
 @dataclass(slots=True)
@@ -210,6 +276,38 @@ class Findings:
         )
         at = table.column_names.index("severity")
         self._many = [table.set_column(at, SCHEMA.field(at), errors)]
+
+    def merge(self, codes: Iterable[str]) -> None:
+        """Make one finding of all that have one of some codes: what is said once a package."""
+        table = self.table()
+        for code in codes:
+            chosen = pc.equal(table["code"], code)
+            rows = table.filter(chosen).to_pylist()
+            if len(rows) < 2:  # noqa: PLR2004  one is said as it is
+                continue
+            files, columns = (
+                list(dict.fromkeys(row[name] for row in rows if row[name]))
+                for name in ("file", "column")
+            )
+            merged = Finding(
+                code,
+                max((Severity(row["severity"]) for row in rows), key=Severity.ERROR.__eq__),
+                files[0] if len(files) == 1 else None,
+                min((row["row"] for row in rows if row["row"]), default=None)
+                if len(files) == 1
+                else None,
+                expected=_merged(code, columns, files),
+                rows=sum(max(r["rows"] for r in rows if r["file"] == file) for file in files),
+            )
+            at = int(pc.index(chosen, True).as_py())
+            kept = pc.invert(chosen)
+            before, after = table.slice(0, at), table.slice(at)
+            alone = Findings()
+            alone.add(merged)
+            table = pa.concat_tables(
+                [before.filter(kept.slice(0, at)), alone.table(), after.filter(kept.slice(at))]
+            )
+        self._many = [table] if table.num_rows else []
 
     def _flush(self) -> None:
         if self._few:

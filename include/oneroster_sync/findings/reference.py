@@ -28,8 +28,10 @@ Everything the sync says about a package has one of these codes. Codes are a con
 never renamed and never change their meaning.
 
 In the *tolerant* profile a finding is an error when something could not be used, and a warning when
-it was used all the same. In the *strict* profile every violation of the standard rejects the
-package. A row with an error is not applied, and its record is left exactly as it is.
+it was used. The columns *error* and *warning* say what became of it; a code that always comes as
+one of them needs the other's words for completeness only. In the *strict* profile every violation
+of the standard rejects the package. A row with an error is not applied, and its record is left
+exactly as it is.
 
 Rows are numbered as a spreadsheet shows them: the header is row 1.
 
@@ -43,8 +45,10 @@ def as_markdown() -> str:
     by_layer = groupby(CODES.values(), key=lambda code: code.name.split(".")[0])
     for layer, codes in by_layer:
         parts.append(f"\n## {layer}: {_LAYERS[layer]}\n\n")
-        parts.append("| code | what was found | what to do | violation |\n|---|---|---|---|\n")
+        parts.append("| code | what was found | error | warning | what to do | violation |\n")
+        parts.append("|---|---|---|---|---|---|\n")
         for code in codes:
             forbidden = "yes" if code.violation else "no"
-            parts.append(f"| `{code.name}` | {code.meaning} | {code.hint} | {forbidden} |\n")
+            cells = code.meaning, code.if_error, code.if_warning, code.hint, forbidden
+            parts.append(f"| `{code.name}` | {' | '.join(cells)} |\n")
     return "".join(parts)

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _MANIFEST_BYTES = 1 << 20
 _STANDARD = Dialect()
+_ONCE_A_PACKAGE = (
+    *("manifest.missing_property", "row.field_forbidden_in_bulk", "schema.column_order"),
+)
+"""What the SIS does to all files alike: one finding says it."""
 _ONLY_1_2 = {
     *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
     *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
@@ -98,6 +102,7 @@ def extract(
     extracted = Extracted(sha256 or sha256_of(path))
     with refusing(extracted, profile), open_package(path, limits) as package:
         _read(package, profile, known, files or ROSTERING_FILES, dialect, extracted)
+        extracted.refused = extracted.findings.has_errors()
     return extracted
 
 
@@ -110,10 +115,10 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
         extracted.findings.extend(refusal.findings)
         extracted.refused = True
         extracted.tables = {}
+    extracted.findings.merge(_ONCE_A_PACKAGE)
     if profile is Profile.STRICT and extracted.findings.has_violations():
         extracted.findings.make_violations_errors()
         extracted.refused = True
-    extracted.refused = extracted.refused or extracted.findings.has_errors()
     if extracted.refused:
         extracted.refused_tables, extracted.tables = extracted.tables, {}
 

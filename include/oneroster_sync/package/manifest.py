@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.findings.model import describe
 from oneroster_sync.package.opening import RefusedError
 from oneroster_sync.preferences import Profile
 from oneroster_sync.spec import ALL_FILES, ROSTERING_FILES, Version
@@ -73,7 +74,8 @@ def read_manifest(text: str, present: set[str], profile: Profile) -> Manifest:
             if meant != value:
                 spelled.append(key)
         elif key not in {"manifest.version", "oneroster.version"} and not key.startswith("source."):
-            findings.append(Finding("manifest.unknown_property", severity, NAME, rows[key], key))
+            named = _shown(key)
+            findings.append(Finding("manifest.unknown_property", severity, NAME, rows[key], named))
     if spelled:
         place, expected = (NAME, rows[spelled[0]], spelled[0]), "absent, bulk or delta"
         findings.append(
@@ -137,7 +139,7 @@ def _properties(
         key = cells[0]
         if key in properties:
             raise RefusedError(
-                Finding("manifest.duplicate_property", file=NAME, row=row, column=key)
+                Finding("manifest.duplicate_property", file=NAME, row=row, column=_shown(key))
             )
         if any(cells[2:]):
             findings.append(Finding("row.width_mismatch", severity, NAME, row))
@@ -186,6 +188,15 @@ def _mode(key: str, value: str, row: int) -> Mode:
             "manifest.invalid_mode", file=NAME, row=row, column=key, expected=expected
         )
         raise RefusedError(finding) from None
+
+
+_OWN = {"manifest.version", "oneroster.version", "source.systemName", "source.systemCode"}
+_OWN |= {f"file.{name}" for files in ALL_FILES.values() for name in files}
+
+
+def _shown(key: str) -> str:
+    """Return a property as a finding may show it: one that is not ours may hold anything."""
+    return key if key in _OWN else describe(key)
 
 
 def _missing(key: str, severity: Severity) -> Finding:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _NONE = pa.array([], pa.string())
 _OWN_NAMES = {f.name for f in OWN}
-_KEPT_WHEN_WITHHELD = {"sourcedId", "role", "status", "dateLastModified"} | _OWN_NAMES
+_KEPT_WHEN_WITHHELD = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
 _KEPT_WHEN_GOING = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
 
 

@@ -193,4 +193,6 @@ def all_findings(connection: Connection, run_id: str) -> Iterator[dict[str, Any]
 def explained(row: dict[str, Any]) -> dict[str, Any]:
     """Return a finding or a cause with what its code means and what to do."""
     code = CODES.get(row["code"])
-    return {**row, "meaning": code.meaning if code else "", "hint": code.hint if code else ""}
+    if code is None:
+        return {**row, "meaning": "", "hint": ""}
+    return {**row, "meaning": code.describe(row["severity"]), "hint": code.hint}

@@ -1,0 +1,51 @@
+"""`oneroster check` names the sites whose source an upgrade made unreadable, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from oneroster_sync.store import database
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+
+def stored_source(site: Site, source: str) -> None:
+    """Write a source as an earlier version did: no version of today would save it."""
+    with database.engine().begin() as connection:
+        statement = "update preferences set source = :source where site = :site"
+        bound = {"site": site.name, "source": source}
+        assert connection.execute(sa.text(statement), bound).rowcount == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "scheme"),
+    [
+        ("simplecache::s3://bucket/exports/", "simplecache"),
+        ("simplecache::https://sis.example.org/o.zip", "simplecache"),
+        ("github://district:roster@main/o.zip", "github"),
+        ("zip://o.zip::s3://bucket/exports/all.zip", "zip"),
+        ("http://sis.example.org/o.zip", "http"),
+    ],
+)
+def test_site_with_a_source_of_old_is_named(site: Site, source: str, scheme: str) -> None:
+    """The warning names the site, the scheme and the command, and repeats no source."""
+    stored_source(site, source)
+    code, answer = site.command("check")
+    named = [w for w in answer["warnings"] if f"the site {site.name} can't be synced" in w]
+    assert (code, len(named)) == (0, 1)
+    assert f"({scheme})" in named[0]
+    assert f"oneroster preferences --site {site.name} --set source=" in named[0]
+    assert source not in named[0]
+
+
+@pytest.mark.parametrize("source", ["s3://bucket/exports/", "/srv/sis", None])
+def test_site_with_a_source_of_today_is_not(site: Site, source: str | None) -> None:
+    """A source that can be read is no matter of this warning."""
+    if source:
+        stored_source(site, source)
+    _, answer = site.command("check")
+    assert not any("can't be synced" in warning for warning in answer["warnings"])
