@@ -73,7 +73,9 @@ def test_package_that_can_not_be_used_is_rejected(site: Site) -> None:
     assert (code, run["outcome"]) == (4, "rejected")
     assert run["counts"] is None
     assert site.codes(run) == {"zip.invalid_archive"}
-    assert run["reasons"][0].startswith("The file is not a complete zip archive. Export")
+    assert run["reasons"][0].startswith(
+        "The file is not a complete zip archive. The package is not used. Export"
+    )
     assert site.users() == {}
 
 
