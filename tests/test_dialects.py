@@ -1,6 +1,6 @@
 """Forty documented exports: the first day ends as an operator wants, the second loses nothing.
 
-`documented_dialects` has the table, with the page or repository that each entry was read from.
+`dialects` has the table, with the page or repository that each entry was read from.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from urllib.parse import urlparse
 
 import pytest
 
-from documented_dialects import DIALECTS, Dialect, as_page
+from dialects import DIALECTS, as_page
 from oneroster_sync import settings
 
 if TYPE_CHECKING:
     from conftest import Site
+    from dialects.export import Dialect
 
 
 def counted(run: dict[str, dict[str, dict[str, int]]], kind: str) -> dict[str, int]:
