@@ -68,6 +68,10 @@ _SETTINGS = {
 }
 
 
+_CLIENTS: list[httpx.Client] = []
+"""Those of the module that uses an Airflow, which are closed when it has done."""
+
+
 class Person:
     """Somebody who asks our API, by default as who logged in with a password."""
 
@@ -76,6 +80,7 @@ class Person:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.token = token
         self.http = httpx.Client(base_url=origin, timeout=60, trust_env=False, headers=headers)
+        _CLIENTS.append(self.http)
 
     def send(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Send a request to a path of the API, or of the server where it begins with a slash."""
@@ -283,6 +288,8 @@ def running(
                 wait_for(lambda: _has_dags(found.up.home) or None)
             yield live
     finally:
+        while _CLIENTS:
+            _CLIENTS.pop().close()
         found.is_taken = False
         if alone:
             stop_shared()

@@ -23,7 +23,6 @@ IDS, LINKS = (f"{','.join(columns)}\n" for columns in MAPPINGS.values())
     [
         (Kind.IDS, "kind,oldSourcedId", "newSourcedId"),
         (Kind.IDS, "oldSourcedId,newSourcedId", "kind"),
-        (Kind.IDS, "user,ann,x", "kind"),
         (Kind.LINKS, "email", "sourcedId"),
         (Kind.LINKS, "mail,sourcedId", "email"),
     ],
@@ -38,6 +37,15 @@ def test_other_header_is_refused_by_name(
     (finding,) = refused.extracted.findings.table().to_pylist()
     assert finding["code"] == "schema.missing_header"
     assert (finding["file"], finding["column"]) == (f"{kind}.csv", column)
+
+
+def test_file_without_a_header_is_refused(tmp_path: Path) -> None:
+    """Where no column is one of a mapping, that is said once."""
+    refused = mapping(tmp_path, Kind.IDS, "user,bob,y\n", header="user,ann,x\n")
+    assert refused.extracted.refused
+    assert refused.extracted.tables == {}
+    (finding,) = refused.extracted.findings.table().to_pylist()
+    assert (finding["code"], finding["file"]) == ("schema.no_known_column", "ids.csv")
 
 
 @pytest.mark.parametrize(

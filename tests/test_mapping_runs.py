@@ -192,7 +192,9 @@ def test_strict_rejects_all_or_nothing(site: Site, row: str) -> None:
         ("ids", LINKS, "upload.wrong_kind"),
         ("links", IDS, "upload.wrong_kind"),
         ("ids", SCHOOL["users.csv"], "upload.wrong_kind"),
-        ("links", "mail,id\n", "schema.missing_header"),
+        ("links", "mail,id\n", "schema.no_known_column"),
+        ("links", "mail,sourcedId\nx@x.org,bob\n", "schema.missing_header"),
+        ("ids", "kind,oldSourcedId\nuser,bob\n", "schema.missing_header"),
         ("ids", "", "zip.empty"),
     ],
 )

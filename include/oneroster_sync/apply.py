@@ -169,7 +169,7 @@ def apply_plan(
             run_id,
             stage="apply",
             outcome=_outcome(plan, counts, findings),
-            reasons=[*(run.reasons if run.decision else ()), *_what_is_missing(findings)],
+            reasons=[*(run.holds if run.decision else ()), *_what_is_missing(findings)],
             applied_at=now,
             applied_version=version,
             ended_at=now,

@@ -19,7 +19,7 @@ from oneroster_sync.package.extract import Extracted, refusing, sha256_of
 from oneroster_sync.package.headers import check_delimiter
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.opening import MIB, Limits, PackageFile, open_package
+from oneroster_sync.package.opening import MIB, Limits, PackageFile, RefusedError, open_package
 from oneroster_sync.package.reading import read_header, read_table
 from oneroster_sync.package.repairs import Repairs
 from oneroster_sync.spec import Column, File, Need, Version
@@ -74,7 +74,10 @@ def _read(source: PackageFile, kind: Kind, profile: Profile, extracted: Extracte
     table, rows, noticed = read_table(
         source, _file(kind), profile, repairs.apply, LIMITS.line, Dialect()
     )
-    findings.extend(finding for finding in noticed if finding.code not in _UNTOLD)
+    noticed = [finding for finding in noticed if finding.code not in _UNTOLD]
+    if lacking := [finding for finding in noticed if finding.severity is Severity.ERROR]:
+        raise RefusedError(*lacking)
+    findings.extend(noticed)
     findings.extend(repairs.findings())
     if rows == 0:
         findings.add(Finding("table.no_rows", Severity.WARNING, name))
