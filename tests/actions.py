@@ -67,6 +67,8 @@ ACTIONS = [
     Action("log", "GET", f"{RUN}/log", May.DETAILS, 404),
     Action("search", "GET", f"{SITE}/records?q=a", May.DETAILS),
     Action("story", "GET", f"{SITE}/records/user/{{user}}", May.DETAILS),
+    Action("protections", "GET", f"{SITE}/protections", May.DETAILS),
+    Action("release, seen before", "GET", f"{SITE}/protections/none", May.DETAILS, 404),
     Action("upload", "POST", f"{SITE}/uploads?kind=users", May.OPERATE, 202, content=USERS),
     Action("run now", "POST", f"{SITE}/runs", May.OPERATE, 409),
     *(
@@ -83,6 +85,7 @@ ACTIONS = [
     ),
     Action("save", "PUT", f"{SITE}/preferences", May.ADMINISTER, 422, body=NOTHING),
     Action("enable", "PUT", f"{SITE}/enabled", May.ADMINISTER, body={"enabled": False}),
+    Action("release", "POST", f"{SITE}/protections/none/release", May.ADMINISTER, 404, body={}),
     Action("test message", "POST", f"{SITE}/notices/test", May.ADMINISTER, 409),
     Action("accounts", "GET", f"{SITE}/accounts", May.ADMINISTER),
     Action("create", "POST", "sites", May.ADMINISTER, 409, body=TAKEN),
@@ -105,7 +108,12 @@ PLACELESS = {("GET", "me"), ("GET", "sites"), ("GET", "openapi.json")}
 """What is about no site in particular; everybody who sees any site may ask for it."""
 OVERSEERS = {"create", "copy", "archive", "restore"}
 """What takes an administrator of all sites."""
-_NAMES = {"dag_id": "oneroster_upload__default", "dag_run_id": "none", "kind": "user"}
+_NAMES = {
+    "dag_id": "oneroster_upload__default",
+    "dag_run_id": "none",
+    "kind": "user",
+    "cause": "none",
+}
 
 
 def routes_about(document: dict[str, Any], about: dict[str, str]) -> list[tuple[str, str]]:

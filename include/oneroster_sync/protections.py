@@ -95,7 +95,15 @@ def preview_release(connection: Connection, site: str, cause: str) -> dict[str, 
     return goes
 
 
-def release(site: str, cause: str, *, by: str, now: dt.datetime, reason: str = "") -> StaleCause:
+def release(
+    site: str,
+    cause: str,
+    *,
+    by: str,
+    now: dt.datetime,
+    reason: str = "",
+    wait_s: float = 600,
+) -> StaleCause:
     """Release what one cause protects and is stale; the next plan takes it for absent.
 
     Every guard for removals judges that plan, and the audit names who released it.
@@ -106,12 +114,17 @@ def release(site: str, cause: str, *, by: str, now: dt.datetime, reason: str = "
         by: Who decides.
         now: When.
         reason: For the audit.
+        wait_s: How long to wait, in seconds, while a run of the site is at work.
 
     Raises:
         NotStaleError: Nothing is stale by this cause.
         ArchivedSiteError: The site is archived.
+        BusyError: A run is still at work after that time.
     """
-    with turns.turn(database.engine(), site), database.engine().begin() as connection:
+    with (
+        turns.turn(database.engine(), site, wait_s=wait_s),
+        database.engine().begin() as connection,
+    ):
         refuse_archived(connection, site)
         found = _stale(connection, site, cause)
         store.mark_released(connection, site, list(found.records), by=by, now=now)

@@ -351,6 +351,15 @@ def out_of_step(connection: Connection, site: str) -> list[OutOfStep]:
     return [OutOfStep(*row) for row in connection.execute(sa.text(query), {"site": site})]
 
 
+def out_of_step_by_site(connection: Connection) -> dict[str, list[OutOfStep]]:
+    """Return the sites of which deltas were lost, and of which files."""
+    query = "select site, file, since, cause from out_of_step order by site, file"
+    found: dict[str, list[OutOfStep]] = {}
+    for site, *told in connection.execute(sa.text(query)):
+        found.setdefault(site, []).append(OutOfStep(*told))
+    return found
+
+
 def rewrite_rows(
     connection: Connection,
     site: str,

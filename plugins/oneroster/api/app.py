@@ -19,6 +19,7 @@ from oneroster.api import (
     installation,
     models,
     notices,
+    protections,
     records,
     runs,
     sites,
@@ -77,6 +78,7 @@ def create_app() -> FastAPI:
         decisions,
         records,
         notices,
+        protections,
     ):
         api.include_router(module.router)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query
@@ -15,8 +15,13 @@ from oneroster.api.runs import find
 from oneroster.api.sites import Site
 from oneroster_sync.site_name import PATTERN
 from oneroster_sync.sites import keeping
-from oneroster_sync.store import database, site_records
+from oneroster_sync.store import database, pending, site_records
 from oneroster_sync.store.turns import BusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oneroster_sync.store.pending import OutOfStep
 
 router = APIRouter(tags=["sites"])
 
@@ -56,11 +61,14 @@ def sites(actor: Reader, user: GetUserDep) -> models.Sites:
     with database.engine().connect() as connection:
         there = site_records.all_sites(connection)
         last = site_records.last_runs(connection)
+        lost = pending.out_of_step_by_site(connection)
     if actor.is_allowed(May.ADMINISTER):
         grants.offer(there)
     seen = {site: may for site in there if May.READ in (may := permissions_of(user, site))}
     states = bridge.dag_states(site for site in seen if not there[site].is_archived)
-    listed = [_state(there[site], last.get(site), states.get(site), seen[site]) for site in seen]
+    listed = [
+        _state(there[site], last.get(site), states.get(site), seen[site], lost) for site in seen
+    ]
     return models.Sites(sites=listed, may_oversee=actor.is_allowed(May.ADMINISTER))
 
 
@@ -144,6 +152,7 @@ def _state(
     last: site_records.LastRun | None,
     state: bridge.DagState | None,
     allowed: frozenset[May],
+    lost: Mapping[str, list[OutOfStep]],
 ) -> models.SiteState:
     return models.SiteState(
         site=record.site,
@@ -153,5 +162,9 @@ def _state(
         last_run=models.LastRun.model_validate(last, from_attributes=True) if last else None,
         archived_at=record.archived_at,
         archived_by=record.archived_by,
+        out_of_step=[
+            models.OutOfStep(file=f"{one.file}.csv", since=one.since, cause=one.cause)
+            for one in lost.get(record.site, ())
+        ],
         may=_permissions(allowed),
     )

@@ -50,8 +50,16 @@ class LastRun(BaseModel):
     outcome: OutcomeName | None
 
 
+class OutOfStep(BaseModel):
+    """A file of which deltas were lost: its removals are held until a bulk file is applied."""
+
+    file: str
+    since: dt.datetime
+    cause: str
+
+
 class SiteState(BaseModel):
-    """A site, its last run, and what Airflow has of it."""
+    """A site, its last run, what Airflow has of it, and the files that are out of step."""
 
     site: str
     in_airflow: bool
@@ -60,7 +68,35 @@ class SiteState(BaseModel):
     last_run: LastRun | None
     archived_at: dt.datetime | None
     archived_by: str | None
+    out_of_step: list[OutOfStep] = []
     may: Permissions
+
+
+class StaleCause(BaseModel):
+    """What one cause has protected for long, in a sentence and in numbers."""
+
+    cause: str
+    file: str
+    code: str
+    column: str
+    age: int
+    records: int
+    is_released: bool
+    sentence: str
+
+
+class StaleCauses(BaseModel):
+    """What broken rows have protected for long, by cause."""
+
+    causes: list[StaleCause]
+
+
+class ReleasePreview(BaseModel):
+    """What the next plan would take away if a cause were released; of many records the first."""
+
+    cause: str
+    counts: dict[str, int]
+    records: dict[str, list[str]]
 
 
 class Sites(BaseModel):

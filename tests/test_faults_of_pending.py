@@ -1,0 +1,129 @@
+"""Wherever a run with pending deltas is cut off, nothing is lost and nothing applied twice.
+
+Each run folds a delta that an earlier run left pending with one of its own, supersedes a held plan,
+and is cut off at one of its points: in extract, when it folds, when it applies, when it lets go of
+what was pending. `make test` takes some of the points, `make long` all.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faults import TASKS, Fault, Kind, live
+from golden.school import SCHOOL, as_delta
+from oneroster_sync import stages
+from oneroster_sync.package.kinds import Kind as PackageKind
+from oneroster_sync.pipeline import Request, begin
+from oneroster_sync.store.runs import Trigger
+from roster_of import now, request_of
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+STEP = 53
+"""Of so many points one is tried in `make test`."""
+
+
+class Deltas:
+    """A site whose days are deltas in two parts: one is pending, one comes with the run."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.day = site, 0
+        assert site.sync(SCHOOL)["outcome"] == "succeeded"
+        site.command("preferences", "--set", "guards.users.minimum=1")
+        site.command("preferences", "--set", "guards.users.percent=10")
+        self.next_day(None)
+
+    def next_day(self, fault: Fault | None) -> list[str]:
+        """Sync a day with a fault, and return the points that the run came to."""
+        before, self.day = self._names(), self.day + 1
+        self._hold(self._rows("bob", f"Bob{self.day}", "cat"))
+        request = request_of(self.site, self._rows("ann", f"Ann{self.day}", None))
+        after = (f"Ann{self.day}", f"Bob{self.day}", "inactive" if self.day % 2 else "active")
+
+        def look() -> None:
+            applied = self._applied(request.run_id)
+            assert self._names() == (after if applied else before), "a part of it"
+            left = {run_id for run_id, _ in self._pending()}
+            assert bool(left) is not applied, "lost, or kept though it was applied"
+
+        story = live(request, fault, now(), look)
+        run = stages.find(request.run_id)
+        if run.outcome == "held":
+            self.site.command("approve", run.run_id)
+        assert self._names() == after
+        assert self._pending() == []
+        changed = self.site.rows(
+            "select sourced_id, count(*) from changes where run_id::text = :r "
+            "group by 1 order by 1",
+            r=run.run_id,
+        )
+        assert changed == [("ann", 1), ("bob", 1), ("cat", 1)], "not once each"
+        return story.points
+
+    def _rows(self, who: str, given: str, other: str | None) -> dict[str, str]:
+        stamp = f"2026-09-02T{self.day // 60:02}:{self.day % 60:02}:00.000Z"
+        head = f"{who},active,{stamp},true,s,teacher,{who},,{given},Lee,,,{who}@example.org,,,,,"
+        rows = [head]
+        if other:
+            status = "tobedeleted" if self.day % 2 else "active"
+            cells = f"{other},{status},{stamp},true,s,aide,{other},,Cat,Orr,,,cat@example.org"
+            rows.append(f"{cells},,,,,")
+        return as_delta(SCHOOL, users=rows)
+
+    def _hold(self, texts: dict[str, str]) -> None:
+        """Have a run read a delta and end before it has a plan, as when its process is killed."""
+        request = Request(
+            run_id=str(uuid.uuid4()),
+            site=self.site.name,
+            package=str(self.site.package(texts)),
+            trigger=Trigger.UPLOAD,
+            requested_by="the test",
+        )
+        run = stages.extract(begin(request, now=now()), PackageKind.PACKAGE)
+        stages.record(run, now=now())
+
+    def _names(self) -> tuple[Any, ...]:
+        query = "select sourced_id, given_name, status from users where site = :site and managed"
+        told = {id_: (given, status) for id_, given, status in self.site.rows(query)}
+        return told["ann"][0], told["bob"][0], told["cat"][1]
+
+    def _pending(self) -> list[tuple[str, str]]:
+        query = "select run_id::text, state from pending_deltas where site = :site order by id"
+        return [(run_id, state) for run_id, state in self.site.rows(query)]
+
+    def _applied(self, run_id: str) -> bool:
+        query = "select applied_at is not null from runs where run_id::text = :r"
+        return self.site.rows(query, r=run_id) == [(True,)]
+
+
+def break_everywhere(site: Site, step: int) -> None:
+    """Go through a run's points, and let its process be killed or cut off at each."""
+    deltas = Deltas(site)
+    points = deltas.next_day(None)
+    assert {name.split(": ")[0] for name in points} == set(TASKS)
+    for number in range(1, len(points) + 1):
+        for shift, kind in enumerate(Kind):
+            if (number + shift * (step // 2)) % step:
+                continue
+            try:
+                deltas.next_day(Fault(kind, number))
+            except AssertionError as error:
+                error.add_note(f"{kind} at {number}, {points[number - 1]}")
+                raise
+
+
+@pytest.mark.case("b45")
+def test_some_points(site: Site) -> None:
+    """Killed or cut off at some points: all of the pending delta is applied once, or waits."""
+    break_everywhere(site, STEP)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_every_point(site: Site) -> None:
+    """The same at every point there is."""
+    break_everywhere(site, 1)
