@@ -157,6 +157,28 @@ def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Si
     assert both.counts["users"]["errors"] == 2
 
 
+@pytest.mark.parametrize("delta", [False, True])
+def test_blank_enabled_user_lets_in_who_was_merely_absent(site: Site, *, delta: bool) -> None:
+    """Who comes back with a blank enabledUser is active, unless enabledUser had disabled them.
+
+    At an SIS that never fills the column nobody ever came back.
+    """
+    brought(site, SCHOOL)
+    off = changed(SCHOOL, "users.csv", "cat,,,true,", "cat,,,false,")
+    brought(
+        site, changed(off, "users.csv", "bob,,,true,s,teacher,bob,,Bob,Ray,,,", "x,,,,s,,,,,,,,")
+    )
+    assert (site.users()["bob"], site.users()["cat"]) == ("inactive", "inactive")
+    blank = changed(SCHOOL, "users.csv", "bob,,,true,", "bob,,,,")
+    blank = changed(blank, "users.csv", "cat,,,true,", "cat,,,,")
+    if delta:
+        rows = [row.replace(",true,", ",,") for row in (user("bob"), user("cat"))]
+        blank = as_delta(SCHOOL, users=rows)
+    run = brought(site, blank)
+    assert run.outcome is Outcome.SUCCEEDED
+    assert (site.users()["bob"], site.users()["cat"]) == ("active", "inactive")
+
+
 def test_who_comes_back_waits_for_a_login_that_is_held_until_later(site: Site) -> None:
     """On days that only add nobody comes back with an address that another user has until then.
 

@@ -17,7 +17,7 @@ from oneroster_sync.plan.folding import STRIDE, part_of
 from oneroster_sync.plan.guards import coming_back, with_second_role
 from oneroster_sync.plan.schools import count_by_school
 from oneroster_sync.plan.withheld import REMOVALS, additions_only
-from oneroster_sync.planning import only_adds, with_rows_of_file
+from oneroster_sync.planning import only_adds, with_absent, with_rows_of_file
 from oneroster_sync.run_contents import read_extracted
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.spec import ROSTERING_FILES
@@ -178,6 +178,7 @@ def _judge_part(
     good, bad = none | valid, none | quarantined
     modes = {name: Mode.DELTA if name in none else Mode.ABSENT for name in ROSTERING_FILES}
     today = run.started_at.date()
+    roster = with_absent(roster, good)
     plan, unused, _ = build_plan(good, bad, modes, roster, run.preferences, today=today)
     if only_adds(run):
         plan, _ = additions_only(plan)

@@ -19,6 +19,7 @@ from oneroster_sync.findings.causes import first_of_causes
 from oneroster_sync.findings.model import hide_unknown, rows_as_findings
 from oneroster_sync.package.kinds import MAPPINGS, Kind
 from oneroster_sync.package.manifest import Mode
+from oneroster_sync.package.reading import is_left_out
 from oneroster_sync.package.staff import find_unclear
 from oneroster_sync.plan import Counts, Plan, build_plan
 from oneroster_sync.plan.adoption import match_accounts
@@ -31,6 +32,7 @@ from oneroster_sync.preferences import Profile
 from oneroster_sync.run_contents import read_counts, read_errors, read_extracted
 from oneroster_sync.run_folder import RunFolder
 from oneroster_sync.store import database, pending, runs
+from oneroster_sync.store.recent_changes import find_who_went_otherwise
 from oneroster_sync.store.roster import read_known
 from oneroster_sync.store.runs import Outcome
 from oneroster_sync.undo_plan import WHOLE, Part, undo_plan
@@ -125,6 +127,7 @@ def _package(run: Run, roster: Roster) -> Planned:
     today = run.started_at.date()
     valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
     unclear = rows_in_files(find_unclear(valid, quarantined))
+    roster = with_absent(roster, valid)
     plan, quarantined, findings = build_plan(
         valid,
         quarantined,
@@ -153,6 +156,26 @@ def _package(run: Run, roster: Roster) -> Planned:
     return Planned(
         plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), withheld, bad=bad
     )
+
+
+def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
+    """Return a roster that tells who was merely absent, of those whose enabledUser is blank.
+
+    They come back by their row. Whom `enabledUser=false` had disabled stays so.
+    """
+    if "users" not in valid:
+        return roster
+    rows = staying(valid["users"])
+    silent = rows.filter(is_left_out(rows, "enabledUser"))["sourcedId"].combine_chunks()
+    stored = roster.users
+    off = stored.filter(
+        pc.and_(pc.equal(stored["status"], "inactive"), pc.is_in(stored["sourced_id"], silent))
+    )["sourced_id"]
+    if not len(off):
+        return roster
+    with database.engine().connect() as connection:
+        found = find_who_went_otherwise(connection, roster.site, off.to_pylist())
+    return replace(roster, absent=pa.array(found, pa.string()))
 
 
 def _keep_protected(

@@ -28,7 +28,7 @@ from oneroster_sync.plan.fields import (
 from oneroster_sync.plan.modified import forgotten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -426,11 +426,11 @@ def _links(
         was = remembered.get(f"before.{name}")
         if was is None:
             continue
-        made = _of_part(remembered[f"links.{name}"], part)
+        made = remembered[f"links.{name}"]
         gone = remembered[f"links.{name}.gone"]["sourced_id"].combine_chunks()
-        was = _of_part(was, part)
+        made, was = _both(made, was, lambda rows: _of_part(rows, part))
         if hanging is not None and name == "enrollments":
-            made, was = _of_ends(made, hanging), _of_ends(was, hanging)
+            made, was = _both(made, was, lambda rows: _of_ends(rows, hanging))
         schema = link_schema(name)
         made, was = _of_schema(made, schema), _of_schema(was, schema)
         now = {row["sourced_id"]: row for row in roster.links[name].to_pylist()}
@@ -444,6 +444,17 @@ def _links(
         moved[name] = in_order(pa.Table.from_pylist(back, schema=schema), "sourced_id")
         moved[f"{name}.gone"] = pa.table({"sourced_id": pa.array(sorted(new), pa.string())})
     return moved
+
+
+def _both(
+    made: pa.Table, was: pa.Table, chosen: Callable[[pa.Table], pa.Table]
+) -> tuple[pa.Table, pa.Table]:
+    """Return the rows that a run made and those that were before, as far as either is chosen.
+
+    A row that the run moved from one course to another is both: to be taken for new would lose it.
+    """
+    ids = pa.concat_arrays([chosen(t)["sourced_id"].combine_chunks() for t in (made, was)])
+    return tuple(t.filter(pc.is_in(t["sourced_id"], ids)) for t in (made, was))  # type: ignore[return-value]
 
 
 def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -38,6 +38,7 @@ class Links:
         rekeys: tuple[float, int] = (10.0, 5),
         teaching: tuple[str, ...] = ("teacher",),
         missing: Mapping[str, set[str]] | None = None,
+        absent: set[int] | None = None,
     ) -> None:
         self.before = state
         self.state = state.copy()
@@ -46,6 +47,7 @@ class Links:
         self.bad = {name: list(lines) for name, lines in bad.items()}
         self.adopt, self.today, self.rekeys = adopt, today, rekeys
         self.teaching, self.missing = set(teaching), missing or {}
+        self.absent = absent or set()
         self.plan = Plan()
 
     def _leaving(self, kind: str) -> set[int]:
@@ -139,7 +141,7 @@ class Links:
         pairs = {(row["user"], row["class"]) for row in kept.values()}
         again = sum((row["user"], row["class"]) in pairs for row in fresh.values())
         anew = 2 * again >= len(kept)
-        rows = [*kept.values()] + ([] if anew else [*fresh.values()])
+        rows = [*kept.values(), *fresh.values()]
         ids = set(kept) | (set() if anew else set(fresh))
         users, classes = {row["user"] for row in rows}, {row["class"] for row in rows}
         strays = [

@@ -185,7 +185,7 @@ class People(Links):
             role, orgs = of_roles(theirs)
             role, orgs = role or before.get("role"), orgs or before.get("orgs")
         status = "inactive" if line.get("enabledUser") == "false" else "active"
-        if "enabledUser" in out and before:
+        if "enabledUser" in out and before and number not in self.absent:
             status = before["status"]
         username = line.get("username")
         if username is None and "username" in out:

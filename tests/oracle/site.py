@@ -199,11 +199,22 @@ class ModelSite:
         run.counts["users"]["errors"] += count_roles_alone(plan, modes)
         run.counts["users"]["ignored"] = read.ignored
 
+    def _absent(self) -> set[int]:
+        """Return who is inactive and was not disabled by name: a blank enabledUser lets them in."""
+        inactive = [n for n, user in self.state.users.items() if user["status"] == "inactive"]
+        went = {n: self.past.went(n) for n in inactive}
+        return {
+            n
+            for n, done in went.items()
+            if done is not None and done.change.why != "disabled" and self.state.users[n]["managed"]
+        }
+
     def _planner(self, run: Run, modes: dict[str, str], good: Any, bad: Any) -> Planner:
         percent, minimum = run.choice.limits["sourced_ids"]
         return Planner(
             self.state, modes, good, bad, adopt=run.choice.adopt, today=run.started.date(),
             rekeys=(percent, minimum), teaching=run.choice.teaching, missing=run.missing,
+            absent=self._absent(),
         )  # fmt: skip
 
     def _review(

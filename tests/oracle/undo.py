@@ -187,12 +187,13 @@ def _remembered(
             was, became = before.get(id_), after.get(id_)
             if was == became or state.links[name].get(id_) != became:
                 continue
-            if was is not None and is_part(name, was):
+            if not any(row is not None and is_part(name, row) for row in (was, became)):
+                continue
+            hanging.add(id_)
+            if was is not None:
                 now[id_] = was
-                hanging.add(id_)
-            elif was is None and became is not None and is_part(name, became):
+            else:
                 now.pop(id_)
-                hanging.add(id_)
         plan.links[name] = now
     files = set(_OF[part.kind])
     files |= {"user": {"users"}, "course": {"courses"}, None: {"users", "courses"}}.get(

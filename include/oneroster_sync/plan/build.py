@@ -172,7 +172,7 @@ def _users(
 ) -> pa.Table:
     by_roles = "role" not in good["users"].column_names
     roles = merged["roles"] if by_roles else None
-    desired = desired_users(staying(good["users"]), roles, roster.users)
+    desired = desired_users(staying(good["users"]), roles, roster.users, absent=roster.absent)
     if roles is not None and len(moved):
         desired = with_new_roles(desired, moved, roles, roster)
     return user_changes(

@@ -39,6 +39,8 @@ class Roster:
         released: Records that a broken row protects and that an administrator released.
         lost_role: sourcedIds of the users whom losing the last role has deactivated, and nothing
             else since.
+        absent: sourcedIds of inactive users whom no `enabledUser=false` had disabled, of those
+            whose rows say nothing of it (`with_absent`).
         modified: When the SIS last modified what came in deltas, schema `fields.MODIFIED`.
     """
 
@@ -52,6 +54,7 @@ class Roster:
     modified: pa.Table = field(default_factory=MODIFIED.empty_table)
     released: pa.Table = field(default_factory=RELEASED.empty_table)
     lost_role: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    absent: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
 
     def known(self) -> dict[str, pa.Array]:
         """Return the sourcedIds that the site has, by file, for references and for deltas."""

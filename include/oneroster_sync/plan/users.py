@@ -45,16 +45,20 @@ _COLUMNS = {
 }
 
 
-def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> pa.Table:
+def desired_users(
+    valid: pa.Table, roles: pa.Table | None, stored: pa.Table, *, absent: pa.Array | None = None
+) -> pa.Table:
     """Return the users as the package wants them: sourced_id, the fields, status and row.
 
     A column that the file does not have leaves what is stored as it is, and so does a value that
-    validation left out of its row. A blank enabledUser means enabled for a new account only.
+    validation left out of its row. A blank enabledUser says nothing: a new account is active, one
+    that was disabled stays so, and who was merely absent or marked comes back.
 
     Args:
         valid: Rows of users.csv that are used and stay.
         roles: From 1.2 on, the roles that hold from now on.
         stored: The site's users.
+        absent: sourcedIds of the inactive ones whom no `enabledUser=false` had disabled.
     """
     missing = (valid.schema.metadata or {}).get(b"missing", b"").decode().split(",")
     before = stored.take(positions(valid["sourcedId"], stored["sourced_id"]))
@@ -83,6 +87,8 @@ def desired_users(valid: pa.Table, roles: pa.Table | None, stored: pa.Table) -> 
     )
     status = pc.if_else(disabled, "inactive", "active")
     unsaid = pc.and_(is_left_out(valid, "enabledUser"), pc.is_valid(before["status"]))
+    if absent is not None:
+        unsaid = pc.and_not(unsaid, pc.is_in(valid["sourcedId"], absent))
     columns["status"] = pc.if_else(unsaid, before["status"], status)
     columns["row"] = valid["row"]
     return pa.table(columns)

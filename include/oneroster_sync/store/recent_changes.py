@@ -92,10 +92,36 @@ order by user_id, id desc
 """
 
 
+_WENT_OTHERWISE = """
+select u.sourced_id from users u
+cross join lateral (
+    select reason from changes where user_id = u.id and kind = 'user'
+      and before ->> 'status' = 'active' and after ->> 'status' = 'inactive'
+    order by id desc limit 1
+) went
+where u.site = :site and u.sourced_id = any(:ids) and u.status = 'inactive' and u.managed
+  and went.reason <> :disabled
+"""
 _WENT_BY = """
 select distinct user_id from changes
 where user_id = any(:ids) and kind = 'user' and action = 'deactivate' and reason = :reason
 """
+
+
+def find_who_went_otherwise(
+    connection: Connection, site: str, sourced_ids: Collection[str]
+) -> list[str]:
+    """Return the inactive managed users who were deactivated for another reason than `DISABLED`.
+
+    Of whom the audit says nothing is not told: an edit by hand is nobody's absence.
+
+    Args:
+        connection: To the roster database.
+        site: The site.
+        sourced_ids: Whom it is asked of.
+    """
+    bound = {"site": site, "ids": list(sourced_ids), "disabled": DISABLED}
+    return list(connection.scalars(sa.text(_WENT_OTHERWISE), bound))
 
 
 def read_recent(
