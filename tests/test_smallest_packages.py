@@ -11,12 +11,14 @@ import pytest
 from golden.school import SCHOOL, SCHOOL_1_2, as_delta, changed, manifest
 from oneroster_sync import (
     Outcome,
+    Part,
     Request,
     approve,
     change_preferences,
     discard,
     pending_removals,
     sync,
+    undo,
 )
 
 if TYPE_CHECKING:
@@ -155,6 +157,54 @@ def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Si
     assert both.counts is not None
     assert alone.counts["users"]["errors"] == 1
     assert both.counts["users"]["errors"] == 2
+
+
+def test_late_row_that_points_nowhere_is_no_error(site: Site) -> None:
+    """A change that is older than what is known is as if it had not come, whatever it points to."""
+    brought(site, SCHOOL)
+    row = "bob-a1,{},{},a1,s,bob,teacher,true,,"
+    gone = [row.format("tobedeleted", STAMP.format(5))]
+    brought(site, as_delta(SCHOOL, users=[user("bob", "tobedeleted", day=5)], enrollments=gone))
+    leaves = {name: text for name, text in SCHOOL.items() if name in {"manifest.csv", "users.csv"}}
+    leaves["manifest.csv"] = manifest("1.1", classes="delta")
+    leaves["classes.csv"] = as_delta(SCHOOL, classes=["a1,tobedeleted,,,,,,,,,,,,"])["classes.csv"]
+    del leaves["users.csv"]
+    brought(site, leaves)
+    late = brought(site, as_delta(SCHOOL, enrollments=[row.format("active", STAMP.format(3))]))
+    assert late.outcome is Outcome.NO_CHANGES
+    assert late.counts is not None
+    assert late.counts["assignments"]["errors"] == 0
+
+
+def test_undo_of_courses_keeps_the_enrollments_of_a_class_that_moved(site: Site) -> None:
+    """Whose class went to a new course is remembered with the old one again, and not forgotten."""
+    brought(site, SCHOOL)
+    course = f"music,active,{STAMP.format(2)},y,Music,M2,09,s,Music,"
+    class_ = f"a1,active,{STAMP.format(2)},Art 1,09,music,A1-1,scheduled,,s,t,,,"
+    run = brought(site, as_delta(SCHOOL, courses=[course], classes=[class_]))
+    part = Part(kind="course")
+    undo(Request(site=site.name, requested_by="Ann", undoes=run.run_id, undo_of=part), clock=clock)
+    query = "select sourced_id, course_sourced_id from enrollments where site = :site"
+    assert dict(site.rows(query)) == {
+        "ann-m1": "maths", "ann-m2": "maths", "bob-a1": "art", "cat-a1": "art",
+    }  # fmt: skip
+
+
+def test_broken_row_of_somebody_known_keeps_nobody_elses_enrollment(site: Site) -> None:
+    """On a night on which all enrollments are numbered anew the same package changes nothing again.
+
+    A broken row of somebody who had no class before kept what others had left, for one night.
+    """
+    brought(site, SCHOOL)
+    header, *rows = SCHOOL["enrollments.csv"].splitlines()
+    anew = [f"new-{row}" for row in rows if not row.startswith("bob")]
+    anew += ["n1,,,m1,s,dan,teacher,false,,", "n2,odd,,a1,s,dan,teacher,false,,"]
+    texts = {**SCHOOL, "enrollments.csv": "\n".join([header, *anew]) + "\n"}
+    first, again = brought(site, texts), brought(site, texts)
+    assert first.counts is not None
+    assert again.counts is not None
+    assert first.counts["assignments"]["removed"] == 1
+    assert again.counts["assignments"]["removed"] == 0
 
 
 @pytest.mark.parametrize("delta", [False, True])

@@ -28,7 +28,7 @@ from oneroster_sync.plan.fields import (
 from oneroster_sync.plan.modified import forgotten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -428,9 +428,11 @@ def _links(
             continue
         made = remembered[f"links.{name}"]
         gone = remembered[f"links.{name}.gone"]["sourced_id"].combine_chunks()
-        made, was = _both(made, was, lambda rows: _of_part(rows, part))
-        if hanging is not None and name == "enrollments":
-            made, was = _both(made, was, lambda rows: _of_ends(rows, hanging))
+        ends = hanging if name == "enrollments" else None
+        # A row that moved from one course to another is of both: taken for new it would be lost.
+        picked = [_of_part(t, part) if ends is None else _of_ends(t, ends) for t in (made, was)]
+        ids = pa.concat_arrays([table["sourced_id"].combine_chunks() for table in picked])
+        made, was = (table.filter(pc.is_in(table["sourced_id"], ids)) for table in (made, was))
         schema = link_schema(name)
         made, was = _of_schema(made, schema), _of_schema(was, schema)
         now = {row["sourced_id"]: row for row in roster.links[name].to_pylist()}
@@ -444,17 +446,6 @@ def _links(
         moved[name] = in_order(pa.Table.from_pylist(back, schema=schema), "sourced_id")
         moved[f"{name}.gone"] = pa.table({"sourced_id": pa.array(sorted(new), pa.string())})
     return moved
-
-
-def _both(
-    made: pa.Table, was: pa.Table, chosen: Callable[[pa.Table], pa.Table]
-) -> tuple[pa.Table, pa.Table]:
-    """Return the rows that a run made and those that were before, as far as either is chosen.
-
-    A row that the run moved from one course to another is both: to be taken for new would lose it.
-    """
-    ids = pa.concat_arrays([chosen(t)["sourced_id"].combine_chunks() for t in (made, was)])
-    return tuple(t.filter(pc.is_in(t["sourced_id"], ids)) for t in (made, was))  # type: ignore[return-value]
 
 
 def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneroster_sync.spec import Version
+    from oneroster_sync.validation.judging import Judge
 
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
 _TELLING_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
@@ -119,7 +120,8 @@ def validate(
             found = _flaws(name, table.filter(flawed), suite)
             sound = table.filter(pc.invert(flawed))
             if sound.num_rows:
-                judged = judge.judge(f"{name}.csv", _claiming(sound), suite)
+                judged, sound, late_ones = _judge_in_time(judge, name, sound, suite)
+                found = pa.concat_tables([found, late_ones])
                 twins = _twins(name, sound, table.filter(flawed), suite)
                 judged = _telling(pa.concat_tables([judged, twins]), sound)
                 found = pa.concat_tables([found, _of_used_teachers(judged, sound)])
@@ -456,10 +458,40 @@ def _without_explained(found: pa.Table) -> pa.Table:
     return found.filter(pc.invert(pc.and_(pc.is_in(found["code"], _OF_USED_ROWS), beside)))
 
 
+def _judge_in_time(
+    judge: Judge, name: str, rows: pa.Table, suite: dict[str, Any]
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Judge the rows of a file that did not come too late.
+
+    A row that is older than what is known is as if it had not come: it has no error, points
+    nowhere, and claims nothing that another row may have.
+
+    Returns:
+        Findings about the rows in time, these rows, and why the others are left out.
+    """
+    found = judge.judge(f"{name}.csv", _claiming(rows), suite)
+    is_late = pc.is_in(rows["row"], _left_out(found, suite))
+    if not pc.any(is_late).as_py():
+        return found, rows, FOUND.empty_table()
+    late, rows = rows.filter(is_late), rows.filter(pc.invert(is_late))
+    codes = pa.array([e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)])
+    said = pc.and_(
+        pc.is_in(found["row"], late["row"].combine_chunks()), pc.is_in(found["code"], codes)
+    )
+    told = found.filter(said)
+    if not rows.num_rows:
+        return FOUND.empty_table(), rows, told
+    return type(judge)().judge(f"{name}.csv", _claiming(rows), suite), rows, told
+
+
+def _leaves_out(expectation: Mapping[str, Any]) -> bool:
+    return bool(expectation["meta"].get("leave_out"))
+
+
 def _left_out(found: pa.Table, suite: Mapping[str, Any]) -> pa.Array:
     """Return the rows that a finding leaves out: the package is used as if they were not there."""
-    metas = [expectation["meta"] for expectation in suite["expectations"]]
-    codes = pa.array([meta["code"] for meta in metas if meta.get("leave_out")], pa.string())
+    told = [e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)]
+    codes = pa.array(told, pa.string())
     return found.filter(pc.is_in(found["code"], codes))["row"].combine_chunks()
 
 
