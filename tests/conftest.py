@@ -186,9 +186,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Close the Chromium that a module used: no other code can run an event loop beside it."""
+    """Close the Chromium that a module used: no other code can run an event loop beside it.
+
+    Modules that take an Airflow come first; once the next one takes none, nobody needs it any more.
+    """
     if "browser" in sys.modules and (nextitem is None or nextitem.path != item.path):
         sys.modules["browser"].close()
+    if nextitem is not None and has_airflow(item) and not has_airflow(nextitem):
+        sys.modules["live"].stop_shared()
 
 
 def pytest_unconfigure() -> None:
