@@ -67,14 +67,16 @@ class Said:
 
 
 def must_agree(ours: Said, theirs: Said, whose: str) -> None:
-    """Raise a DisagreementError that names the first rows in which two rosters differ."""
+    """Raise a DisagreementError that names the first rows of each kind in which two differ."""
+    told: list[str] = []
     for kind, lines in ours.lines.items():
         if lines == theirs.lines[kind]:
             continue
         left, right = set(lines), set(theirs.lines[kind])
-        told = [f"{kind}: ours has {len(lines):,} rows, {whose} {len(theirs.lines[kind]):,}"]
+        told += [f"{kind}: ours has {len(lines):,} rows, {whose} {len(theirs.lines[kind]):,}"]
         told += [f"  only ours: {line!r}" for line in sorted(left - right)[:_SHOWN]]
         told += [f"  only {whose}: {line!r}" for line in sorted(right - left)[:_SHOWN]]
+    if told:
         raise DisagreementError("\n".join(told))
 
 

@@ -57,7 +57,7 @@ def sync(folder: Path, url: str, admin: int) -> None:
         run, stored = Run(connection, admin), _Stored(connection)
         users, courses = _user_changes(checked, stored, admin), _course_changes(checked, stored)
         links, protected = _links(checked, stored)
-        run.open(str(folder), digest.result(), checked)
+        run.open(str(folder), digest.result(), checked, stored.users)
         run.write_records("user", "users", _USER, stored.users, users)
         run.write_records("course", "courses", _COURSE, stored.courses, courses)
         run.write_assignments(

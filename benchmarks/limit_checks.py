@@ -6,7 +6,7 @@ expressions. Nothing is repaired and no broken line is met: the file has to be w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -40,6 +40,13 @@ _COLUMNS = {
     "enrollments": "sourcedId status classSourcedId schoolSourcedId userSourcedId role primary "
     "beginDate endDate",
 }
+_LEFT_OUT = {
+    "courses": ("orgSourcedId", "schoolYearSourcedId", "courseCode"),
+    "classes": ("title", "classType", "schoolSourcedId", "termSourcedIds"),
+    "users": ("orgSourcedIds", "username"),
+    "enrollments": ("schoolSourcedId", "primary", "beginDate", "endDate"),
+}
+"""File → columns that decide nothing: a wrong value is left out with a warning, never the row."""
 _TELLING_WHEN_WITHHELD = ("sourcedId", "role", "status")
 
 
@@ -52,12 +59,14 @@ class Checked:
         bad: File → rows with errors.
         findings: One row for each error or warning.
         ignored: Rows of users.csv that are not staff.
+        unclear: Rows of users.csv of which nobody can tell whether they are of staff.
     """
 
     good: dict[str, pl.DataFrame] = field(default_factory=dict)
     bad: dict[str, pl.DataFrame] = field(default_factory=dict)
     findings: list[pl.DataFrame] = field(default_factory=list)
     ignored: int = 0
+    unclear: pl.Series = field(default_factory=pl.Series)
 
 
 def check(folder: Path) -> Checked:
@@ -170,6 +179,7 @@ def _users(folder: Path, checked: Checked) -> tuple[pl.DataFrame, pl.Series]:
     )
     checked.ignored = others.height
     unread = ~pl.col("role").is_in(STAFF).fill_null(value=False)
+    checked.unclear = users.filter(unread)["row"]
     kept = ("row", *_TELLING_WHEN_WITHHELD)
     users = users.with_columns(
         pl.when(~unread).then(pl.col(name)).alias(name)
@@ -202,7 +212,11 @@ def _judge(
     *,
     withheld: pl.Expr | None = None,
 ) -> None:
-    """Note every row of a file that breaks a rule, and part the good rows from the bad."""
+    """Note every row of a file that breaks a rule, and part the good rows from the bad.
+
+    A wrong value that decides nothing is left out of its row.
+    """
+    rules = [_weighed(name, rule) for rule in rules]
     if rows["sourcedId"].n_unique() < rows.height:
         rows = rows.unique(pl.exclude("row"), keep="first", maintain_order=True)
     marks = rows.select(
@@ -230,12 +244,22 @@ def _judge(
                     target=target,
                 )
             )
+    blanked = [n for n, rule in enumerate(rules) if rule.leaves_out and marks[str(n)].any()]
+    for n in blanked:
+        column = rules[n].column
+        rows = rows.with_columns(pl.when(~marks[str(n)]).then(pl.col(column)).alias(column))
     errors = [f["row"] for f in found if f["severity"][0] == "error"]
     bad = pl.concat(errors).cast(rows["row"].dtype) if errors else rows["row"].head(0)
     used = ~pl.col("row").is_in(bad.cast(pl.Int64).implode())
     checked.findings += [f.filter(used) if f["code"][0] in OF_USED_ROWS else f for f in found]
     is_bad = rows["row"].is_in(bad.implode())
     checked.good[name], checked.bad[name] = rows.filter(~is_bad), rows.filter(is_bad)
+
+
+def _weighed(name: str, rule: Rule) -> Rule:
+    """Return a rule with what it costs: the row, or only the value."""
+    decides = rule.column not in _LEFT_OUT.get(name, ()) or rule.code.startswith("semantic.")
+    return rule if decides else replace(rule, severity="warning", leaves_out=True)
 
 
 def _common() -> list[Rule]:

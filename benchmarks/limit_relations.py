@@ -34,6 +34,7 @@ class Rule:
     expected: str
     severity: str = "error"
     target_file: str | None = None
+    leaves_out: bool = False
 
 
 def _warns(wrong: pl.Expr, column: str, problem: str) -> Rule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import io
 import json
 import uuid
@@ -36,6 +37,19 @@ def copy_in(connection: psycopg.Connection, table: str, rows: pl.DataFrame) -> N
         copy.write(buffer.getbuffer())
 
 
+def _hidden(found: pl.DataFrame, unclear: pl.Series, known: pl.Series) -> pl.DataFrame:
+    """Return findings with a hash for what may be a pupil's sourcedId."""
+    name = pl.col("sourced_id")
+    of_row = (pl.col("file") == "users.csv") & pl.col("row").is_in(unclear.cast(pl.Int64).implode())
+    hidden = of_row & ~name.is_in(known.implode())
+    hashed = name.map_elements(_hash, return_dtype=pl.String)
+    return found.with_columns(pl.when(hidden).then(hashed).otherwise(name).alias("sourced_id"))
+
+
+def _hash(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 class Run:
     """One run: its record, its findings, and what it changes with the audit of it."""
 
@@ -48,9 +62,11 @@ class Run:
         self._ids: dict[str, pl.DataFrame] = {}
         self._changed = 0
 
-    def open(self, package: str, digest: str, checked: Checked) -> None:
+    def open(self, package: str, digest: str, checked: Checked, users: pl.DataFrame) -> None:
         """Write the run's record and its findings."""
         found = pl.concat(checked.findings) if checked.findings else pl.DataFrame()
+        if checked.unclear.len():
+            found = _hidden(found, checked.unclear, users["sourced_id"])
         errors = found.filter(pl.col("severity") == "error").height if found.height else 0
         self._connection.execute(
             "insert into runs (run_id, site, trigger, requested_by, credited_admin_id, package, "
