@@ -196,7 +196,12 @@ def bad_rows(sim: Simulation, _today: dt.date) -> None:
 
 
 def deltas(sim: Simulation, _today: dt.date) -> None:
-    """The SIS begins to send what changed, or ends it."""
+    """The SIS begins to send what changed, or ends it.
+
+    From then on each sync looks for itself what is new, and so does the last one before.
+    """
+    if not sim.deltas:
+        sim.doors.scheduled(by_itself=True)
     sim.deltas = not sim.deltas
 
 

@@ -109,9 +109,12 @@ class Doors:
 
     def scheduled(self, *, by_itself: bool) -> Run:
         """Sync what is in the drop folder; `by_itself` lets the product look for it."""
-        if not by_itself and any(self.drop.iterdir()):
+        is_empty = not any(self.drop.iterdir())
+        if not by_itself and not is_empty:
             return self.again()
         request = self._request(None, Trigger.SCHEDULE)
+        if not is_empty:
+            return self._noted(self._soak.sync(request, self.now))
         try:
             return self._noted(sync(request, clock=self._clock))
         except sources.NoSourceError:

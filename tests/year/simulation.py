@@ -184,7 +184,7 @@ class Simulation:
         else:
             mishap.deliver(self, district)
             self.tally.mishaps[mishap.name] += 1
-        run = self.doors.scheduled(by_itself=slot.month != self._month)
+        run = self.doors.scheduled(by_itself=self.deltas or slot.month != self._month)
         self._month = slot.month
         if mishap is not None:
             self._expect(run, day, mishap.ends, mishap.codes)
