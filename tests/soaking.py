@@ -1,4 +1,4 @@
-"""What `make soak` lived through, for docs/reliability.md.
+"""Results of `make soak`, for docs/reliability.md.
 
 A soak test says what it did by `record_property("soak", "1,000 days, seed 7")`. After a run in
 which nothing failed, `--write-soak` puts these lines onto the page, with date and commit.

@@ -70,7 +70,7 @@ _SEPARATOR = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class FileComparison:
-    """What differs in one file; every pair is package A, package B.
+    """Differences in one file; each pair is package A, package B.
 
     Attributes:
         modes: Absent, bulk or delta.
@@ -156,7 +156,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What differs between two packages.
+    """Differences between two packages.
 
     Attributes:
         a: The first package, judged.
@@ -209,7 +209,7 @@ def compare_packages(a: Path, b: Path, profile: Profile) -> Comparison:
 
 
 def _read(letter: str, path: Path, profile: Profile) -> Checked:
-    """Read and judge a package; the log counts its findings, and names them if it is rejected."""
+    """Read and validate a package; log the number of findings, or all of them if it is rejected."""
     log.info("Package %s:", letter)
     extracted = extract(path, profile, Known(has_courses=True))
     story.tell_files(extracted)
@@ -392,7 +392,7 @@ def _pair(name: str, a: _File, b: _File) -> tuple[pa.Array, pa.Array, pa.Table, 
     else:
         match(a.rows["sourcedId"], b.rows["sourcedId"])
         if name == "users" or name in _IDENTIFIED_BY:
-            # Whose row has an error in the other package has not got another sourcedId there.
+            # A record whose row has an error in the other package has not changed its sourcedId.
             match(
                 _hide_named(_identities(name, a.rows), a.rows, b.bad),
                 _hide_named(_identities(name, b.rows), b.rows, a.bad),

@@ -45,7 +45,7 @@ def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
 
 
 def _check_sources(connection: Connection, only: str | None) -> Iterator[str]:
-    """Warn of sources that earlier versions read by fsspec and that nothing reads any more.
+    """Warn of sources that earlier versions read by fsspec and that are no longer supported.
 
     An upgrade keeps them, and the site's syncs fail from then on.
     """

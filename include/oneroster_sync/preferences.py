@@ -70,14 +70,14 @@ class After(StrEnum):
 
 
 class Encoding(StrEnum):
-    """How the SIS writes the letters of its files."""
+    """Character encoding of the SIS's files."""
 
     UTF_8 = "utf-8"
     WINDOWS_1252 = "windows-1252"
 
 
 class Delimiter(StrEnum):
-    """What stands between the values of a row."""
+    """Character between the values of a row."""
 
     COMMA = "comma"
     SEMICOLON = "semicolon"
@@ -86,15 +86,15 @@ class Delimiter(StrEnum):
 
     @property
     def character(self) -> str:
-        """The character that it is."""
+        """The character itself."""
         return {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}[self.value]
 
 
 class DateOrder(StrEnum):
-    """How the SIS writes a date."""
+    """Order of day, month and year in the SIS's dates."""
 
     ISO = "iso"
-    """YYYY-MM-DD, as the standard wants."""
+    """YYYY-MM-DD, as the standard requires."""
     MONTH_FIRST = "month_first"
     """MM/DD/YYYY"""
     DAY_FIRST = "day_first"
@@ -284,11 +284,11 @@ class Settings(_Frozen):
     """What becomes of a package whose run ended well."""
 
     encoding: Encoding = Encoding.UTF_8
-    """Of the files, where the SIS can't write UTF-8. Not in strict, as the two that follow."""
+    """Of the files, if the SIS can't write UTF-8. Strict ignores this and the next two settings."""
     delimiter: Delimiter = Delimiter.COMMA
-    """Between values, where the SIS can't write commas."""
+    """Between values, if the SIS can't write commas."""
     date_order: DateOrder = DateOrder.ISO
-    """Of dates with numbers for months, where the SIS can't write YYYY-MM-DD."""
+    """Of numeric dates, if the SIS can't write YYYY-MM-DD."""
 
     def in_use(self) -> frozenset[str]:
         """Return the settings by which some columns of a package decide, as suites name them.

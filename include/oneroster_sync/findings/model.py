@@ -115,7 +115,7 @@ def shown(text: str) -> str:
 
 
 def describe(value: str) -> str:
-    """Return the shape of a value that may be anybody's: it is never quoted.
+    """Return the shape of a value that may be personal data; the value itself is never shown.
 
     Only words of lists of our own are shown as they are.
     """
@@ -278,7 +278,7 @@ class Findings:
         self._many = [table.set_column(at, SCHEMA.field(at), errors)]
 
     def merge(self, codes: Iterable[str]) -> None:
-        """Make one finding of all that have one of some codes: what is said once a package."""
+        """Merge all findings of each of these codes into one finding a package."""
         table = self.table()
         for code in codes:
             chosen = pc.equal(table["code"], code)

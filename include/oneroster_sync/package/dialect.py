@@ -32,7 +32,7 @@ _DATE = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})(?: 0?0:00(?::0
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How files are written; as the standard wants, unless it is said otherwise."""
+    """Encoding, delimiter and date order of a package's files; the standard's by default."""
 
     encoding: Encoding = Encoding.UTF_8
     delimiter: Delimiter = Delimiter.COMMA
@@ -40,7 +40,7 @@ class Dialect:
 
     @classmethod
     def of(cls, settings: Settings) -> Dialect:
-        """Return what a site's preferences say; strict holds every file to the standard."""
+        """Return the dialect of a site's preferences; strict always uses the standard's."""
         if settings.profile is Profile.STRICT:
             return cls()
         return cls(settings.encoding, settings.delimiter, settings.date_order)
@@ -58,12 +58,12 @@ class Dialect:
         return _Recoded(stream, name, self)
 
     def swap(self, text: str) -> str:
-        """Return a text with its commas and delimiters in their places again."""
+        """Return a text with commas and delimiters swapped back."""
         comma, delimiter = ",", self.delimiter.character
         return text.translate(str.maketrans(comma + delimiter, delimiter + comma))
 
     def swap_values(self, table: pa.Table) -> pa.Table:
-        """Return rows with commas and delimiters in their values in their places again."""
+        """Return rows with the commas and delimiters inside their values swapped back."""
         if self.delimiter is Delimiter.COMMA:
             return table
         delimiter = self.delimiter.character
@@ -101,7 +101,7 @@ class _Recoded:
     def read(self, size: int, /) -> bytes:
         data = self._stream.read(size)
         if self._is_first:
-            # A byte order mark is the file's own word, and it is no guess.
+            # A byte order mark declares UTF-8, so this is no guess.
             self._is_first, self._is_marked = False, data.startswith(_MARKS)
         if self._dialect.encoding is not Encoding.UTF_8 and not self._is_marked:
             data = self._to_utf8(data)

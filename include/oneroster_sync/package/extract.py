@@ -35,7 +35,7 @@ _STANDARD = Dialect()
 _ONCE_A_PACKAGE = (
     *("manifest.missing_property", "row.field_forbidden_in_bulk", "schema.column_order"),
 )
-"""What the SIS does to all files alike: one finding says it."""
+"""Codes that are reported once a package, because a SIS causes them in all its files."""
 _ONLY_1_2 = {
     *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
     *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
@@ -239,7 +239,7 @@ def _read_file(
 
 
 def _lacks_roles(extracted: Extracted) -> bool:
-    """Tell whether roles.csv should be there and can't be read."""
+    """Tell whether roles.csv is expected and can't be read."""
     return extracted.modes["roles"] is not Mode.ABSENT and "roles" not in extracted.tables
 
 
@@ -354,7 +354,7 @@ def _of_users_version(
 def _version_by_headers(headers: dict[str, list[str]], known: Known) -> Version:
     users = meant_names(headers.get("users", []))
     without_roles = bool(users) and not {"role", "orgsourcedids"} & users
-    # A users.csv of 1.1 whose role is missing is none of 1.2: to add roles.csv would not help.
+    # A users.csv of 1.1 without the column role is not one of 1.2: roles.csv would not help.
     of_1_2 = bool(users & _ONLY_1_2) or len(known.role_ids) > 0
     if "roles" in headers or (without_roles and of_1_2):
         return Version.V1_2

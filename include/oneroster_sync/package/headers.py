@@ -72,7 +72,7 @@ _MEANS: dict[str, tuple[str, ...]] = {
 }
 """Headers of other formats, in lower case and without separators, and the columns they may mean."""
 _TELLS_WHOSE = {"sourcedId", "role", "userSourcedId"}
-"""Columns that say which record a row is of, and whether it is one of staff."""
+"""Columns that identify the record of a row and tell whether it is a staff member's."""
 _EXTRA = {("users", Version.V1_2): {"resourceSourcedIds"}}
 """Columns that an earlier edition of the same version had."""
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
@@ -195,7 +195,7 @@ def _check_missing(
 
 
 def _is_header(file: File, found: Collection[str]) -> bool:
-    """Tell whether most columns are known: else the row may be no header, but somebody's values."""
+    """Tell whether most columns are known; if not, the row may hold values and be no header."""
     return len(found) * 2 > len(file.columns)
 
 
@@ -209,7 +209,7 @@ def _renamed(canonical: str, unknown: list[str], *, is_header: bool) -> str | No
 
 
 def shown_header(header: str, is_header: bool) -> str:  # noqa: FBT001  one fact about the row
-    """Return an unknown header as a finding may show it: what may be a value, by its shape."""
+    """Return an unknown header for a finding: as its shape if it may be a value."""
     return shown(header) if is_header else describe(header)
 
 

@@ -105,7 +105,7 @@ def _check_files(
     """Compare what the manifest says of files with the files that are there."""
     for name, mode in sorted(modes.items()):
         row = rows.get(f"file.{name}")
-        # Of a file that the sync opens nobody knows what is true, so the package is not used.
+        # For a file that the sync reads, the mode is ambiguous, so the package is not used.
         grave = Severity.ERROR if name in ROSTERING_FILES else severity
         if mode is Mode.ABSENT and name in present:
             findings.append(Finding("manifest.file_unexpected", grave, f"{name}.csv", row))
@@ -195,7 +195,7 @@ _OWN |= {f"file.{name}" for files in ALL_FILES.values() for name in files}
 
 
 def _shown(key: str) -> str:
-    """Return a property as a finding may show it: one that is not ours may hold anything."""
+    """Return a property for a finding: an unknown one as its shape, since it may hold anything."""
     return key if key in _OWN else describe(key)
 
 

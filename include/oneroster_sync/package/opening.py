@@ -108,9 +108,9 @@ class Package:
     files: dict[str, PackageFile] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     recode: Callable[[Readable, str], Readable] | None = None
-    """Makes UTF-8 with commas of a file's bytes, where the site says that they are otherwise."""
+    """Converts a file's bytes to UTF-8 with commas, for a site with another dialect."""
     bytes_read: dict[str, int] = field(default_factory=dict)
-    """How far each file was read; one that is read twice counts once."""
+    """How many bytes of each file were read; a file that is read twice counts once."""
 
     def open_member(self, member: zipfile.ZipInfo | Path) -> IO[bytes]:
         """Return the stream of one member."""
@@ -120,7 +120,7 @@ class Package:
         return self.archive.open(member)
 
     def count(self, read: int, name: str) -> None:
-        """Note how many bytes of a file were read; refuse where all files are beyond the limit."""
+        """Count the bytes read of a file; refuse if all files together exceed the limit."""
         self.bytes_read[name] = max(read, self.bytes_read.get(name, 0))
         if sum(self.bytes_read.values()) > self.limits.unpacked:
             expected = f"at most {self.limits.unpacked // MIB:,} MiB in all"

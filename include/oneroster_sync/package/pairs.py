@@ -1,4 +1,4 @@
-"""Enrollments without a sourcedId of their own are known by their user and class.
+"""Enrollments without a sourcedId of their own are identified by user and class.
 
 Some exports leave the column out; others write one sourcedId for all teachers of a class. Who
 teaches what is all that the platform keeps of an enrollment, so it can name it. One that was known
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 255
 _MARK = "("
-"""What a pair's sourcedId begins with, and one of an SIS hardly ever."""
+"""First character of a pair's sourcedId; the sourcedIds of an SIS hardly ever begin with it."""
 
 
 def with_pair_ids(table: pa.Table, rows: pa.ChunkedArray | None = None) -> pa.Table:
@@ -50,7 +50,7 @@ def with_known_pairs(table: pa.Table, known: pa.Array) -> pa.Table:
 
 
 def part_shared_ids(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
-    """Tell enrollments of several people in one class apart that have one sourcedId.
+    """Give enrollments of several people that share one sourcedId their own, by pair.
 
     What differs otherwise, in its class above all, is left as it is: two rows of one sourcedId.
 
@@ -90,7 +90,7 @@ def part_shared_ids(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
 
 
 def _each_once(table: pa.Table) -> tuple[pa.Table, Iterator[Finding] | list[Finding]]:
-    """Keep the first row of a pair and role: terms and dates of the same pair are no other."""
+    """Keep the first row of each pair and role; other terms or dates make no other assignment."""
     is_pair = pc.fill_null(pc.starts_with(table["sourcedId"], _MARK), False)
     if not pc.any(is_pair).as_py():
         return table, []

@@ -1,4 +1,4 @@
-"""What is made of lines whose quotes break the grammar, in the tolerant profile.
+"""How the tolerant profile reads lines whose quotes break the grammar of CSV.
 
 A quote that is missing, or one too many, moves the end of a value and with it the end of the row. A
 reader that guesses makes rows of a note that somebody typed, or swallows the rows after an unclosed
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 UNREAD = "csv.unread_lines"
-"""Code of the one error that stands for the lines of an unread region."""
+"""Code of the single error for all lines of an unread region."""
 _MOST_LINES = 100
 _MOST_SHARE = 0.01
 _WINDOW = _MOST_LINES + 1
-"""How many lines around a fault are looked at: a region of more refuses the file anyway."""
+"""How many lines around a fault are examined; a longer region refuses the file anyway."""
 
 _PLAIN = r'[^",\r\n]*'
 _QUOTED = r'"(?:[^"\r\n]|"")*"'
@@ -57,12 +57,12 @@ _QUOTED_CELL = re.compile(rb'"(?:[^"]|"")*"')
 
 
 class GrammarError(RefusedError):
-    """A line breaks the grammar of CSV; a tolerant reader looks closer."""
+    """A line breaks the grammar of CSV; the tolerant profile reads the file again by `Quoting`."""
 
 
 @dataclass(slots=True)
 class Quoting:
-    """What is made of the lines of one file that break the grammar.
+    """Decisions about the lines of one file that break the grammar.
 
     Attributes:
         unread: First and last row of each region, in order, apart from one another.
@@ -149,7 +149,7 @@ class Mended:
 
 
 def scan_quoting(parts: Iterable[bytes], name: str, line_limit: int) -> Quoting:
-    """Look at all lines of a file, and tell what is made of those that break the grammar.
+    """Examine all lines of a file, and decide how those that break the grammar are read.
 
     Args:
         parts: Whole lines, in pieces of a size that fits into memory.
@@ -274,7 +274,8 @@ class _Scan:
         self, row: int, first: int, until: int, *, may_open: bool, may_close: bool
     ) -> None:
         if may_close and (near := [at for at in self._openers if row - at <= _MOST_LINES]):
-            # A writer that doubles no quotes makes sure lines of a note; it has both its ends here.
+            # If a writer does not double quotes, lines of a note look like certain rows. The note's
+            # opening quote is near, so the region begins there.
             first = min(first, near[0])
         if may_open:
             self._openers.append(row)
@@ -328,7 +329,7 @@ class _Scan:
         return row + _WINDOW + 1  # too far away, or beyond the file's end
 
     def _is_sure(self, line: bytes) -> bool:
-        """Tell whether a line is a row for certain, as it could not be inside of a value."""
+        """Tell whether a line is certainly a row: it could not stand inside a quoted value."""
         if b'"' not in line or not self._whole.match(line):
             return False
         inside = (_STAYS_INSIDE, _CLOSES, _CLOSES_AND_OPENS)
@@ -360,7 +361,7 @@ class _Scan:
 
 
 def hides_rows(rows: pa.Table) -> bool:
-    """Tell whether rows with errors stand for lines that could not be read."""
+    """Tell whether a table of rows with errors includes an unread region."""
     if "flaw" not in rows.column_names:
         return False
     return bool(pc.any(pc.equal(rows["flaw"], UNREAD)).as_py())

@@ -104,7 +104,7 @@ def read_header(source: PackageFile, line_limit: int) -> list[str]:
 
 
 def read_quoting(source: PackageFile, line_limit: int) -> Quoting:
-    """Look at a file of which a line breaks the grammar, and tell what is made of such lines.
+    """Decide how the lines of a file that break the grammar are read.
 
     Raises:
         RefusedError: Too much of it can't be read.
@@ -397,7 +397,7 @@ def _ragged(
 
 
 def _apart(block: Block, header: list[str], columns: dict[str, str], file: File) -> pa.Table:
-    """Return what can be known of lines that could not be read: a sourcedId that comes first."""
+    """Return what is known of unread lines: their sourcedId, if that is the first column."""
     is_first = header[0] == columns.get("sourcedId")
     rows = []
     for row, cell, code in block.apart:

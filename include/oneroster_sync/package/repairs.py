@@ -116,7 +116,7 @@ class Repairs:
         return self._set(table, "schoolYear", "row.invalid_year", double, ends)
 
     def _as_iso(self, table: pa.Table, column: str) -> pa.Table:
-        """Read dates in the order that the site names; that is no repair, as the site said so."""
+        """Read dates in the order of the site's preferences; no finding, since the site set it."""
         if self.dialect.date_order is DateOrder.ISO:
             return table
         cells = table[column].combine_chunks().dictionary_encode()
@@ -125,7 +125,7 @@ class Repairs:
         return table.set_column(table.column_names.index(column), column, read)
 
     def _cut_time(self, table: pa.Table, column: str) -> pa.Table:
-        """Read midnight, without a zone or in UTC, as the day that it begins."""
+        """Read midnight, without a zone or in UTC, as a date."""
         values = table[column]
         timed = pc.match_substring_regex(values, _MIDNIGHT)
         if not pc.any(timed).as_py():
@@ -135,7 +135,7 @@ class Repairs:
         return self._set(table, column, "row.invalid_date", timed, days)
 
     def _blank_nulls(self, table: pa.Table) -> pa.Table:
-        """Blank the word that a database writes for nothing, where the file says nothing otherwise.
+        """Blank the words NULL and backslash-N where the file uses them for empty cells.
 
         NULL may be somebody's name. It is nothing where it stands in two columns or more that have
         no empty cell at all, and never in names or sourcedIds.

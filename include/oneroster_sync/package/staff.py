@@ -103,7 +103,7 @@ class Staff:
         return replace(self, _leavers=leavers, **copied)
 
     def keep(self, name: str) -> Callable[[pa.Table], pa.Table]:
-        """Return what keeps the rows of a file that are let in."""
+        """Return the filter that keeps a file's staff rows."""
         by_file = {
             "roles": self.keep_roles,
             "users": self.keep_users,
@@ -141,7 +141,7 @@ class Staff:
         return self._kept_of("roles", table, found, who)
 
     def without_second_roles(self, table: pa.Table) -> pa.Table:
-        """Drop the roles of staff of those whose primary roles are none; what is ours goes.
+        """Drop the staff roles of users whose primary roles are no staff roles; known users go.
 
         Which of a user's roles are primary is known at the end of roles.csv.
         """
@@ -153,7 +153,7 @@ class Staff:
         table = self._kept_of("roles", table, found, who)
         if self.whole_roles or not len(self._second):
             return table
-        # What is remembered of them goes too, by the row that says what they are now.
+        # Their remembered roles are removed too, by the row that gives their role now.
         named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
         remembered = pc.and_(pc.is_in(self.known.role_users, self._second), pc.invert(named))
         ids, users = (a.filter(remembered) for a in (self.known.role_ids, self.known.role_users))

@@ -235,7 +235,7 @@ def with_second_role(plan: Plan) -> list[int]:
 
 
 def _second_roles(plan: Plan, roster: Roster, recent: Recent) -> list[Hold]:
-    """Hold who goes by this rule for the first time: a SIS may use roleType in its own way."""
+    """Hold the first removal of a user by this rule, because a SIS may use roleType differently."""
     found = len(set(with_second_role(plan)) - recent.second)
     if not found:
         return []

@@ -29,8 +29,8 @@ _GOOD_AT = """
 select max(ended_at) from runs
 where site = :site and outcome in ('succeeded', 'succeeded_with_errors', 'no_changes')
 """
-# An upload of one file, a mapping, an undo or a delta of the day has no errors because it does not
-# hold the rows that have them: only a run of the same files shows that these were mended.
+# An upload of one file, a mapping, an undo or a delta has no errors because it does not hold the
+# rows with errors. Only a run of the same files shows that these rows are mended.
 _MENDED_AT = """
 select max(good.ended_at) from runs told join runs good on good.site = told.site
 where told.run_id = cast(:run_id as uuid)

@@ -54,7 +54,7 @@ export const SETTINGS = [
   { path: "source_pattern", label: "Names of packages" },
   { path: "source_after", label: "After a run that ended well" },
   { path: "encoding", label: "Encoding of the files" },
-  { path: "delimiter", label: "Between values" },
+  { path: "delimiter", label: "Delimiter of the files" },
   { path: "date_order", label: "Dates in the files" },
 ];
 

@@ -6,17 +6,17 @@ import { Choices, Section, Setting, Tick, useForm } from "./parts.js";
 const { Code, Input } = globalThis.ChakraUI;
 
 const ENCODINGS = [
-  { value: "utf-8", label: "UTF-8", meaning: "As the standard wants." },
+  { value: "utf-8", label: "UTF-8", meaning: "As the standard requires." },
   { value: "windows-1252", label: "Windows-1252", meaning: "What older Windows programs write." },
 ];
 const DELIMITERS = [
-  { value: "comma", label: "Commas", meaning: "As the standard wants." },
+  { value: "comma", label: "Commas", meaning: "As the standard requires." },
   { value: "semicolon", label: "Semicolons", meaning: "As Excel writes in much of Europe." },
-  { value: "tab", label: "Tabs", meaning: "Text that is parted by tabs." },
-  { value: "bar", label: "Vertical bars", meaning: "Values parted by |." },
+  { value: "tab", label: "Tabs", meaning: "Text files separated by tabs." },
+  { value: "bar", label: "Vertical bars", meaning: "Values separated by |." },
 ];
 const DATE_ORDERS = [
-  { value: "iso", label: "YYYY-MM-DD", meaning: "As the standard wants." },
+  { value: "iso", label: "YYYY-MM-DD", meaning: "As the standard requires." },
   { value: "month_first", label: "MM/DD/YYYY", meaning: "9/1/2026 is the first of September." },
   { value: "day_first", label: "DD/MM/YYYY", meaning: "9/1/2026 is the ninth of January." },
 ];
@@ -75,11 +75,11 @@ export function Source() {
       path: "encoding",
       label: "Encoding of the files",
       choices: ENCODINGS,
-      help: "For a SIS that can't write UTF-8. It counts for uploads too; the strict reading wants the standard.",
+      help: "For a SIS that can't write UTF-8. It applies to uploads too. The strict profile ignores it.",
     }),
     h(Choices, {
       path: "delimiter",
-      label: "Between values",
+      label: "Delimiter of the files",
       choices: DELIMITERS,
       help: "For a SIS that can't write commas.",
     }),

@@ -17,7 +17,7 @@ const REASONS = {
   "guard.blank_enabled_user": ({ found }) =>
     `${number(found)} accounts that enabledUser=false had disabled would come back because the column is blank or missing.`,
   "guard.not_primary": ({ found, of }) =>
-    `${numbers(found, of)} managed users would be deactivated because no primary role of theirs is one of staff.`,
+    `${numbers(found, of)} managed users would be deactivated because none of their primary roles is a staff role.`,
   "guard.role_changes": ({ found, of }) => `${numbers(found, of)} managed users would get another role.`,
   "guard.moved_terms": ({ found, of }) =>
     `${numbers(found, of)} course assignments hang from terms that would end more than 14 days earlier.`,
@@ -42,7 +42,7 @@ const ADVICE = {
   "guard.additions": "Is the package of this district, and are these people not there already under other sourcedIds?",
   "guard.reactivations": "Should these people be able to log in again? Who was merely absent from a file is not counted.",
   "guard.blank_enabled_user": "Export enabledUser with true or false. Approved, these people can log in again.",
-  "guard.not_primary": "Check roleType in roles.csv. A pupil who helps has a secondary role of staff; approved, such accounts go.",
+  "guard.not_primary": "Check roleType in roles.csv. A student who assists has a secondary staff role. If you approve, such accounts are deactivated.",
   "guard.role_changes": "A role that is mapped wrongly looks like this. The tab Changes shows each old and new role.",
   "guard.moved_terms": "Check the end dates of academicSessions.csv: what hangs from a term that is over ends without being counted.",
   "guard.updates": "A column that moved, or the export of another source, looks like this. The tab Changes shows what would change.",
