@@ -40,6 +40,7 @@ os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(homes.PROJECT / "dags")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = "of the tests".ljust(64, ".")  # SHA512 wants 64 bytes
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ["ONEROSTER_SETTLE_SECONDS"] = "0"  # a source is looked at twice, and nobody waits
 os.environ["ONEROSTER_ALLOWED_PACKAGES"] = tempfile.gettempdir()
 # Until a test asks for the fixture `postgresql`, asking for a database is an error.
 os.environ["ONEROSTER_DATABASE_URL"] = "none://tests-of-level-unit-have-no-database"

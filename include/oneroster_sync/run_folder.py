@@ -68,13 +68,13 @@ class RunFolder:
             for f in folder.iterdir()
             if f.suffix == ".parquet" and (names is None or f.stem in names)
         )
-        return {f.stem: pq.read_table(pa.BufferReader(f.read_bytes())) for f in files}
+        return {f.stem: _read_table(f.read_bytes()) for f in files}
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a small value as `<name>.json`."""
         target = self.path / f"{name}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(target, json.dumps(value, indent=2).encode())
+        _write_whole(target, json.dumps(value).encode())
 
     def read_json(self, name: str) -> Any:
         """Return what was written as `<name>.json`.
@@ -136,6 +136,17 @@ class RunFolder:
         """Remove everything that is there of the run."""
         if self.exists():
             self.path.fs.rm(self.path.path, recursive=True)
+
+
+_LARGE = 1 << 20
+"""From how many bytes on it is worth it to read a table's columns in several threads."""
+
+
+def _read_table(data: bytes) -> pa.Table:
+    # pq.read_table looks for a data set of many files first, which takes most of the time that a
+    # small file takes.
+    with pq.ParquetFile(pa.BufferReader(data)) as file:
+        return file.read(use_threads=len(data) > _LARGE)
 
 
 def _write_whole(target: UPath, data: bytes) -> None:

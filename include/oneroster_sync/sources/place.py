@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from oneroster_sync import settings
 from oneroster_sync.package.opening import Limits
 from oneroster_sync.source_url import SFTP
 from oneroster_sync.sources.errors import RefusedSourceError
@@ -84,7 +85,7 @@ class Patience:
     look_s: float = 300.0
     whole_s: float = 3600.0
     move_s: float = 900.0
-    settle_s: float = 2.0
+    settle_s: float = field(default_factory=settings.settle_seconds)
     limits: Limits = field(default_factory=Limits.in_force)
 
 

@@ -155,7 +155,7 @@ def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
     results = [result for result, _ in decided]
     said = calc_validation_statistics(results)
     result: dict[str, Any] = ExpectationSuiteValidationResult(
-        results=results,
+        results=[],
         success=said.success,
         suite_name=suite,
         statistics={
@@ -166,7 +166,8 @@ def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
         },
         meta={"great_expectations_version": gx.__version__},
     ).to_json_dict()
-    return result
+    # With the results inside, to_json_dict copies each of them deeply, and dumps it twice.
+    return {**result, "results": [one.to_json_dict() for one in results]}
 
 
 def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
