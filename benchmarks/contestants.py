@@ -17,7 +17,7 @@ from psycopg import sql
 from benchmarks import PROJECT
 from benchmarks.one_stage import STAGES
 from benchmarks.processes import Timed, run
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 from oneroster_sync.local.environment import without_own_databases
 
 if TYPE_CHECKING:

@@ -131,7 +131,7 @@ def measured(results: Iterable[Results], *, is_warm: bool = True) -> Costs:
     Args:
         results: Of S and M, and of L where it was measured; in any order.
         is_warm: Whether the tasks are forks of a process that has loaded everything
-            (`oneroster_sync.warm`), as the scheduler's and a Celery worker's are.
+            (`oneroster_sync.stages.preload`), as the scheduler's and a Celery worker's are.
 
     Raises:
         CostsError: S or M is missing.

@@ -24,7 +24,7 @@ from benchmarks import PROJECT
 from benchmarks.contestants import Ground, Ours
 from benchmarks.days import AGAIN, NAMES
 from benchmarks.districts import DAYS, SIZES, packages
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

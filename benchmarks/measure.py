@@ -32,7 +32,7 @@ from benchmarks.plot import plot
 from benchmarks.processes import run
 from benchmarks.results import Results, Series
 from benchmarks.tables import as_markdown, missed, syncs
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable

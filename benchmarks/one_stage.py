@@ -17,13 +17,13 @@ STAGES = ("extract", "validate", "diff", "review", "apply", "record")
 
 def run_stage(name: str, run_id: str, package: str | None) -> None:
     """Run a stage of the site `default`."""
-    from oneroster_sync import pipeline, stages
-    from oneroster_sync.package.kinds import Kind
-    from oneroster_sync.store import database, turns
-    from oneroster_sync.store.runs import Trigger
+    from oneroster_sync import database, pipeline, runs
+    from oneroster_sync.database import locks
+    from oneroster_sync.runs import Trigger
+    from oneroster_sync.standard.kinds import Kind
 
     now = dt.datetime.now(dt.UTC)
-    with turns.turn(database.engine(), "default"):
+    with locks.turn(database.engine(), "default"):
         if name == "extract":
             request = pipeline.Request(
                 run_id=run_id,
@@ -32,18 +32,18 @@ def run_stage(name: str, run_id: str, package: str | None) -> None:
                 trigger=Trigger.COMMAND,
                 requested_by="the benchmark",
             )
-            run = stages.extract(pipeline.begin(request, now=now), Kind.PACKAGE)
+            run = pipeline.extract(pipeline.begin(request, now=now), Kind.PACKAGE)
         elif name == "validate":
-            run = stages.validate(stages.find(run_id))
+            run = pipeline.validate(runs.find(run_id))
         elif name == "diff":
-            run = stages.diff(stages.find(run_id))
+            run = pipeline.diff(runs.find(run_id))
         elif name == "review":
-            run = stages.review(stages.find(run_id), now=now)
-            stages.supersede_older(run, now=now)
+            run = pipeline.review(runs.find(run_id), now=now)
+            pipeline.supersede_older(run, now=now)
         elif name == "apply":
-            run = stages.apply(stages.find(run_id), now=now)
+            run = pipeline.apply(runs.find(run_id), now=now)
         else:
-            run = stages.record(stages.find(run_id), now=now)
+            run = pipeline.record(runs.find(run_id), now=now)
     told = {
         "plan_hash": run.plan_hash,
         "outcome": run.outcome,

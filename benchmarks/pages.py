@@ -25,7 +25,7 @@ import httpx
 from benchmarks.measured import CLIENTS, Case, Download, Memory, download, measure, percentile
 from benchmarks.stored import DAG_ID, RUNS, SITE, Stored, store
 from oneroster_sync.local import airflow, runner
-from oneroster_sync.local.api import Api
+from oneroster_sync.local.airflow_api import Api
 from oneroster_sync.local.console import step
 from oneroster_sync.local.demo import make_site
 from oneroster_sync.local.environment import environment, password_of, without_own_databases

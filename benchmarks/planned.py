@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from oneroster_sync.plan import Plan
-from oneroster_sync.plan.fields import (
+from oneroster_sync.roster.schema import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
     LINK_FIELDS,
     USER_FIELDS,
     change_schema,
 )
+from oneroster_sync.stages.diff.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from benchmarks.services import cpu_s
 from benchmarks.sited import ADMIN, as_seconds
 from live import wait_for
-from oneroster_sync import dag_names
+from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -25,8 +25,8 @@ from benchmarks import PROJECT
 from benchmarks.districts import packages
 from cluster import SERVERS, WORKERS, cluster
 from live import wait_for
-from oneroster_sync import dag_names
-from oneroster_sync.local import postgres, postmaster
+from oneroster_sync.database.embedded import postgres, postmaster
+from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.assumed import WEEK_S
 from benchmarks.simulated import End, Layout, Outcome, Pool, simulate
 from benchmarks.week import runs_of_week
-from oneroster_sync.schedule import GRACE
+from oneroster_sync.sites.schedule import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

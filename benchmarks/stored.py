@@ -17,10 +17,10 @@ import psycopg
 from upath import UPath
 
 from benchmarks.planned import plan_of
-from oneroster_sync import dag_names
-from oneroster_sync.local import postgres
-from oneroster_sync.preferences import PauseWindow, Preferences
-from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.database.embedded import postgres
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sites import dag_names
+from oneroster_sync.sites.preferences import PauseWindow, Preferences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import psycopg
 
 from benchmarks import PROJECT
 from live import EVERYTHING, UPLOAD, Live, running, wait_for
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

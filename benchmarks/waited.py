@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from oneroster_sync.schedule import GRACE
+from oneroster_sync.sites.schedule import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ from benchmarks.services import Watch
 from benchmarks.sited import FIRST
 from benchmarks.waited import GRACE_S, SiteRun, TaskRun, Upload, Wave
 from live import wait_for
-from oneroster_sync import dag_names
+from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
     from benchmarks.sited import House

@@ -69,14 +69,14 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from oneroster.decision import ReviewDecision
-from oneroster.timetable import PreferencesTimetable
-from oneroster_sync import dag_names
+from oneroster_airflow.review_operator import ReviewDecision
+from oneroster_airflow.timetable import PreferencesTimetable
+from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 log = logging.getLogger("oneroster")
 """Goes to the task's log. The task instance that a task is given has no logger of its own."""
@@ -106,7 +106,7 @@ def sites_to_build() -> list[str]:
     if asked is not None:
         site = dag_names.site_of(asked)
         return [site] if site else []
-    from oneroster_sync.store.sites import site_names
+    from oneroster_sync.sites.dag_sites import site_names
 
     return site_names()
 
@@ -119,11 +119,11 @@ def run_id(context: dict[str, Any]) -> str:
 
 def asked_for(site: str, context: dict[str, Any]) -> Any:
     """Return what the schedule or a person asks for."""
-    from oneroster_sync.package.kinds import Kind
     from oneroster_sync.pipeline import Request
-    from oneroster_sync.sentences import BY_SCHEDULE
-    from oneroster_sync.store.runs import Trigger
-    from oneroster_sync.undo_plan import Part
+    from oneroster_sync.runs import Trigger
+    from oneroster_sync.runs.summary import BY_SCHEDULE
+    from oneroster_sync.stages.diff.undo import Part
+    from oneroster_sync.standard.kinds import Kind
 
     params, dag_run = context["params"], context["dag_run"]
     uploaded = dag_run.dag_id == dag_names.upload_dag_id(site)
@@ -151,10 +151,10 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
 
 def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
     """Return what brings the removals of an earlier run, asked for by whoever asked for that one."""
-    from oneroster_sync import pipeline, stages
+    from oneroster_sync import pipeline, runs
 
     with retried_where_it_helps():
-        request = pipeline.what_waits(stages.find(earlier), run_id(context))
+        request = pipeline.what_waits(runs.find(earlier), run_id(context))
     if request is None or request.site != site:
         raise AirflowFailException(f"no run {earlier} of site {site} left removals for a decision")
     dag_run = context["dag_run"]
@@ -164,7 +164,7 @@ def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
 
 def unwanted(run: Run, context: dict[str, Any]) -> str | None:
     """Return why a scheduled run is not wanted any more, if so."""
-    from oneroster_sync.schedule import skip_slot
+    from oneroster_sync.sites.schedule import skip_slot
 
     dag_run = context["dag_run"]
     if dag_run.run_type != "scheduled" or dag_run.clear_number:
@@ -176,10 +176,10 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
 @contextmanager
 def retried_where_it_helps() -> Iterator[None]:
     """Fail at once for what another try would meet again; Airflow retries the rest."""
-    from oneroster_sync.apply import StalePlanError
-    from oneroster_sync.sources import RetriableSourceError
-    from oneroster_sync.store.database import DatabaseError
-    from oneroster_sync.store.turns import BusyError
+    from oneroster_sync.database import DatabaseError
+    from oneroster_sync.database.locks import BusyError
+    from oneroster_sync.sources.errors import RetriableSourceError
+    from oneroster_sync.stages.apply import StalePlanError
 
     try:
         yield
@@ -193,10 +193,12 @@ def retried_where_it_helps() -> Iterator[None]:
 
 def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     """Run one stage of this DAG run's run, unless the run has ended."""
-    from oneroster_sync.stages import find, noting
-    from oneroster_sync.store import database, turns
+    from oneroster_sync import database
+    from oneroster_sync.database import locks
+    from oneroster_sync.pipeline import noting
+    from oneroster_sync.runs import find
 
-    with retried_where_it_helps(), turns.turn(database.engine(), site):
+    with retried_where_it_helps(), locks.turn(database.engine(), site):
         run = find(run_id(get_current_context()))
         with noting(run):
             run = stage(run)
@@ -212,7 +214,7 @@ def fail_if_useless(run: Run) -> None:
 
 def skip_if_unapplied(run: Run) -> None:
     """Skip where nothing was applied: a task `apply` is green only if its run is applied."""
-    from oneroster_sync.sentences import in_one_sentence
+    from oneroster_sync.runs.summary import in_one_sentence
 
     if run.applied_at is None:
         raise AirflowSkipException(in_one_sentence(run))
@@ -226,12 +228,12 @@ def fail_if_undone(run: Run) -> None:
 
 def reviewed(run: Run) -> Run:
     """Judge the plan; one that is held is recorded now, since it may wait for days."""
-    from oneroster_sync import stages
+    from oneroster_sync import pipeline
 
     now = datetime.now(UTC)
-    run = stages.review(run, now=now)
-    stages.supersede_older(run, now=now)
-    return stages.record(run, now=now) if run.outcome == "held" else run
+    run = pipeline.review(run, now=now)
+    pipeline.supersede_older(run, now=now)
+    return pipeline.record(run, now=now) if run.outcome == "held" else run
 
 
 def what_follows(run: Run) -> list[str]:
@@ -246,43 +248,43 @@ def six_stages(site: str) -> None:
 
     @task(retries=4, retry_delay=timedelta(seconds=30), retry_exponential_backoff=2.0)
     def extract() -> str:
-        from oneroster import line
-        from oneroster.connections import login_of
-        from oneroster_sync import pipeline, stages
-        from oneroster_sync.store import database, turns
+        from oneroster_airflow import run_queue
+        from oneroster_airflow.airflow_connections import login_of
+        from oneroster_sync import database, pipeline
+        from oneroster_sync.database import locks
 
         context = get_current_context()
         request, ti = asked_for(site, context), context["ti"]
-        with retried_where_it_helps(), turns.turn(database.engine(), site):
+        with retried_where_it_helps(), locks.turn(database.engine(), site):
             now = datetime.now(UTC)
-            if first := line.ahead_of(request.run_id, site, context):
+            if first := run_queue.ahead_of(request.run_id, site, context):
                 log.info("First comes %s; this run waits for its turn.", first)
                 raise AirflowRescheduleException(now + LOOK_AGAIN)
-            run = pipeline.begin(request, now=now, is_over=lambda run: line.is_over(run, ti))
+            run = pipeline.begin(request, now=now, is_over=lambda run: run_queue.is_over(run, ti))
             reason = None if run.outcome else unwanted(run, context)
             if reason is not None:
-                stages.skip(run, reason)
+                pipeline.skip(run, reason)
                 raise AirflowSkipException(reason)
-        return go_on(site, lambda run: stages.extract(run, request.kind, login_of)).run_id
+        return go_on(site, lambda run: pipeline.extract(run, request.kind, login_of)).run_id
 
     @task(retries=1, retry_delay=timedelta(seconds=10))
     def validate() -> str:
-        from oneroster_sync import stages
+        from oneroster_sync import pipeline
 
-        return go_on(site, stages.validate).run_id
+        return go_on(site, pipeline.validate).run_id
 
     @task(retries=2, retry_delay=timedelta(seconds=10))
     def diff() -> str:
-        from oneroster_sync import stages
+        from oneroster_sync import pipeline
 
-        return go_on(site, stages.diff).run_id
+        return go_on(site, pipeline.diff).run_id
 
     @task.branch(retries=2, retry_delay=timedelta(seconds=10))
     def review() -> list[str]:
-        from oneroster import telling
+        from oneroster_airflow import notifier
 
         run = go_on(site, reviewed)
-        telling.tell(run)
+        notifier.tell(run)
         return what_follows(run)
 
     @task(
@@ -292,21 +294,22 @@ def six_stages(site: str) -> None:
         retry_exponential_backoff=2.0,
     )
     def apply() -> str:
-        from oneroster_sync import stages
+        from oneroster_sync import pipeline
 
-        run = go_on(site, lambda run: stages.apply(run, now=datetime.now(UTC)))
+        run = go_on(site, lambda run: pipeline.apply(run, now=datetime.now(UTC)))
         skip_if_unapplied(run)
         return run.run_id
 
     @task.short_circuit(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))
     def record() -> str | None:
-        from oneroster import telling
-        from oneroster.connections import login_of
-        from oneroster_sync import incoming, stages
+        from oneroster_airflow import notifier
+        from oneroster_airflow.airflow_connections import login_of
+        from oneroster_sync import pipeline, runs
+        from oneroster_sync.stages.extract import acquire
 
-        run = stages.record(stages.find(run_id(get_current_context())), now=datetime.now(UTC))
-        incoming.put_aside(run, login_of)
-        telling.tell(run)
+        run = pipeline.record(runs.find(run_id(get_current_context())), now=datetime.now(UTC))
+        acquire.put_aside(run, login_of)
+        notifier.tell(run)
         fail_if_useless(run)
         fail_if_undone(run)
         return run.run_id if run.applied_at and run.removals_wait else None

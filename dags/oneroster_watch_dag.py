@@ -53,7 +53,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from oneroster_sync import dag_names
+from oneroster_sync.sites import dag_names
 
 A_TEST, NO_TEST = "a test message only", "no test message was asked for"
 
@@ -88,45 +88,46 @@ with DAG(
     @task(retries=2, retry_delay=timedelta(minutes=10))
     def expire() -> None:
         """Discard held plans that nobody decided in time."""
-        from oneroster_sync import decisions
+        from oneroster_sync.operations import approval
 
         if test_site():
             raise AirflowSkipException(A_TEST)
-        decisions.expire_due(datetime.now(UTC))
+        approval.expire_due(datetime.now(UTC))
 
     @task(retries=2, retry_delay=timedelta(minutes=10))
     def tidy() -> None:
         """Remove what has had its time."""
-        from oneroster_sync import retention
-        from oneroster_sync.store import database, site_records
+        from oneroster_sync import database
+        from oneroster_sync.operations import retention
+        from oneroster_sync.sites import registry
 
         if test_site():
             raise AirflowSkipException(A_TEST)
         with database.engine().connect() as connection:
-            there = site_records.all_sites(connection)
+            there = registry.all_sites(connection)
         for site in there:  # the archived ones too: what has had its time goes all the same
             retention.sweep(site, now=datetime.now(UTC))
 
     @task(retries=2, retry_delay=timedelta(minutes=10))
     def tell() -> None:
         """Tell people what is due."""
-        from oneroster import telling
-        from oneroster_sync.store.sites import site_names
+        from oneroster_airflow import notifier
+        from oneroster_sync.sites.dag_sites import site_names
 
         if test_site():
             raise AirflowSkipException(A_TEST)
-        if missed := telling.tell_sites(site_names(), now=datetime.now(UTC)):
+        if missed := notifier.tell_sites(site_names(), now=datetime.now(UTC)):
             raise AirflowException(f"not everything could be told at: {', '.join(missed)}")
 
     @task
     def test() -> None:
         """Send a test message."""
-        from oneroster import telling
+        from oneroster_airflow import notifier
 
         site = test_site()
         if not site:
             raise AirflowSkipException(NO_TEST)
-        sent = telling.send_trial(site, now=datetime.now(UTC))
+        sent = notifier.send_trial(site, now=datetime.now(UTC))
         if sent.failures or not sent.worked:
             why = "; ".join(sent.failures) or "its preferences name nobody to tell"
             raise AirflowFailException(f"site {site}: {why}")

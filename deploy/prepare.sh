@@ -5,4 +5,4 @@ set -eu
 
 airflow db migrate
 oneroster migrate
-python -m oneroster.logins
+python -m oneroster_airflow.fab_setup

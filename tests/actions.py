@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oneroster.api.permissions import May
+from oneroster_airflow.api.auth import May
 
 if TYPE_CHECKING:
     from live import Person

@@ -25,15 +25,16 @@ import sqlalchemy as sa
 
 import composed
 from live import Live, wait_for
-from oneroster_sync.local import airflow, postgres
-from oneroster_sync.local.api import Api
+from oneroster_sync.database.embedded import postgres
+from oneroster_sync.local import airflow
+from oneroster_sync.local.airflow_api import Api
 from servers import BUCKET, HOST, S3, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from composed import Services
-    from oneroster_sync.local.api import Run
+    from oneroster_sync.local.airflow_api import Run
 
 QUEUE = "default"
 WORKERS = ("worker-1", "worker-2")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import yaml
 
-from oneroster_sync.local.processes import kill
+from oneroster_sync.database.embedded.processes import kill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -216,8 +216,8 @@ def _database(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[None]:
     """The embedded PostgreSQL of this test process, with the roster's tables."""
-    from oneroster_sync.local import postgres
-    from oneroster_sync.store import database
+    from oneroster_sync import database
+    from oneroster_sync.database.embedded import postgres
 
     homes.fill(_HOME)
     postgres.start(_HOME)
@@ -238,7 +238,7 @@ def data() -> Path:
 @pytest.fixture
 def connection(postgresql: None) -> Iterator[Connection]:
     """A connection to the roster database."""
-    from oneroster_sync.store import database
+    from oneroster_sync import database
 
     with database.engine().connect() as connection:
         yield connection
@@ -283,7 +283,7 @@ class Site:
         """Return rows of the roster database; `:site` is bound to this site."""
         import sqlalchemy as sa
 
-        from oneroster_sync.store import database
+        from oneroster_sync import database
 
         with database.engine().connect() as connection:
             found = connection.execute(sa.text(query), {"site": self.name, **bound})

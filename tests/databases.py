@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 
-from oneroster_sync.store import database
+from oneroster_sync import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

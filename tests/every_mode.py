@@ -20,10 +20,8 @@ import pyarrow.compute as pc
 
 from golden.school import Texts, folder_of, manifest
 from oneroster_sync import settings
-from oneroster_sync.package import Known, extract
-from oneroster_sync.package.manifest import Mode
-from oneroster_sync.plan import build_plan
-from oneroster_sync.plan.fields import (
+from oneroster_sync.roster.model import Known
+from oneroster_sync.roster.schema import (
     COURSE_FIELDS,
     FORGOTTEN,
     LINK_FIELDS,
@@ -31,17 +29,20 @@ from oneroster_sync.plan.fields import (
     USER_FIELDS,
     record_schema,
 )
-from oneroster_sync.planning import count_rows
-from oneroster_sync.preferences import Preferences, Profile, Scope
-from oneroster_sync.spec import ROSTERING_FILES
-from oneroster_sync.store.pending import FILES_OF_SCOPE
-from oneroster_sync.validation import validate
+from oneroster_sync.runs.pending_deltas import FILES_OF_SCOPE
+from oneroster_sync.sites.preferences import Preferences, Profile, Scope
+from oneroster_sync.stages.diff.build import build_plan
+from oneroster_sync.stages.diff.stage import count_rows
+from oneroster_sync.stages.extract.package import extract_package
+from oneroster_sync.stages.validate.rows import validate_rows
+from oneroster_sync.standard import ROSTERING_FILES
+from oneroster_sync.standard.modes import Mode
 from roster_of import Planned, roster_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from oneroster_sync.plan import Roster
+    from oneroster_sync.roster.model import Roster
 
 NOW = "2026-09-01T00:00:00.000Z"
 NAMES = ("sourced_id", "given_name", "family_name", "email", "username", "role", "status")
@@ -81,8 +82,8 @@ class MemorySite:
             if len(texts) == 1:
                 path /= next(iter(texts))
             files = FILES_OF_SCOPE.get(scope) if scope else None
-            extracted = extract(path, profile, known_of(roster), files=files)
-            validated = validate(
+            extracted = extract_package(path, profile, known_of(roster), files=files)
+            validated = validate_rows(
                 extracted.tables,
                 extracted.modes,
                 extracted.version,

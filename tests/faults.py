@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from oneroster_sync import settings, stages
+from oneroster_sync import database, pipeline, runs, settings
+from oneroster_sync.database import locks
 from oneroster_sync.pipeline import begin
-from oneroster_sync.store import database, turns
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
 
     from oneroster_sync.pipeline import Request
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 TRIES = 4
 """How often a run is tried at most; every fault but a fatal one is over with the next try."""
@@ -220,34 +220,34 @@ def _terminate(pid: int) -> None:
 
 
 def _extract(request: Request, at: dt.datetime) -> None:
-    with turns.turn(database.engine(), request.site):
+    with locks.turn(database.engine(), request.site):
         begin(request, now=at)
-    _go_on(request, lambda run: stages.extract(run, request.kind))
+    _go_on(request, lambda run: pipeline.extract(run, request.kind))
 
 
 def _reviewed(run: Run, at: dt.datetime) -> Run:
-    run = stages.review(run, now=at)
-    stages.supersede_older(run, now=at)
-    return stages.record(run, now=at) if run.outcome == "held" else run
+    run = pipeline.review(run, now=at)
+    pipeline.supersede_older(run, now=at)
+    return pipeline.record(run, now=at) if run.outcome == "held" else run
 
 
 def _record(request: Request, at: dt.datetime) -> None:
-    stages.record(stages.find(request.run_id), now=at)
+    pipeline.record(runs.find(request.run_id), now=at)
 
 
 def _go_on(request: Request, stage: Callable[[Run], Run]) -> None:
-    with turns.turn(database.engine(), request.site):
-        run = stages.find(request.run_id)
-        with stages.noting(run):
+    with locks.turn(database.engine(), request.site):
+        run = runs.find(request.run_id)
+        with pipeline.noting(run):
             stage(run)
 
 
 TASKS: dict[str, Callable[[Request, dt.datetime], None]] = {
     "extract": _extract,
-    "validate": lambda request, _: _go_on(request, stages.validate),
-    "diff": lambda request, _: _go_on(request, stages.diff),
+    "validate": lambda request, _: _go_on(request, pipeline.validate),
+    "diff": lambda request, _: _go_on(request, pipeline.diff),
     "review": lambda request, at: _go_on(request, lambda run: _reviewed(run, at)),
-    "apply": lambda request, at: _go_on(request, lambda run: stages.apply(run, now=at)),
+    "apply": lambda request, at: _go_on(request, lambda run: pipeline.apply(run, now=at)),
     "record": _record,
 }
 """What the tasks of a DAG do, in their order."""
@@ -255,5 +255,5 @@ TASKS: dict[str, Callable[[Request, dt.datetime], None]] = {
 # Children begin with everything imported, so that hundreds of them are a matter of a minute.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    ["great_expectations", "oneroster_sync.stages", "oneroster_sync.validation.validate"]
+    ["great_expectations", "oneroster_sync.stages.base", "oneroster_sync.stages.validate.rows"]
 )

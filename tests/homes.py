@@ -109,8 +109,8 @@ def _prepared() -> Path:
 
 def _key() -> str:
     """Return a hash of everything that the prepared databases depend on."""
-    from oneroster_sync.local import postgres
-    from oneroster_sync.store import database
+    from oneroster_sync import database
+    from oneroster_sync.database.embedded import postgres
 
     read = [PROJECT / "requirements.txt", *sorted(database.MIGRATIONS.rglob("*.py"))]
     read += [Path(__file__), Path(postgres.__file__)]
@@ -123,9 +123,10 @@ def _key() -> str:
 def _make(home: Path) -> None:
     import sqlalchemy as sa
 
-    from oneroster_sync.local import airflow, postgres
+    from oneroster_sync import database
+    from oneroster_sync.database.embedded import postgres
+    from oneroster_sync.local import airflow
     from oneroster_sync.local.environment import environment, without_own_databases
-    from oneroster_sync.store import database
 
     home.mkdir(parents=True)
     values = environment(home, 0, without_own_databases(os.environ))
@@ -173,7 +174,7 @@ def sweep(folder: Path) -> None:
 def _kill_marked(mark: str) -> None:
     import psutil
 
-    from oneroster_sync.local.processes import kill
+    from oneroster_sync.database.embedded.processes import kill
 
     marked = []
     for process in psutil.process_iter():

@@ -32,8 +32,9 @@ import psycopg
 from psycopg import sql
 
 import homes
-from oneroster_sync.local import airflow, postgres, postmaster, runner
-from oneroster_sync.local.api import Api, Run
+from oneroster_sync.database.embedded import postgres, postmaster
+from oneroster_sync.local import airflow, runner
+from oneroster_sync.local.airflow_api import Api, Run
 from oneroster_sync.local.demo import make_site
 from oneroster_sync.local.environment import USERS, logs, without_own_databases
 

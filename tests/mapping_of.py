@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync.package.kinds import MAPPINGS, Kind
-from oneroster_sync.package.mapping import read_mapping
-from oneroster_sync.plan.mapped import plan_of_mapping
-from oneroster_sync.preferences import Profile
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.diff.id_mappings import plan_of_mapping
+from oneroster_sync.stages.extract.mapping_csv import read_mapping
+from oneroster_sync.standard.kinds import MAPPINGS, Kind
 from roster_of import roster_of
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from oneroster_sync.package import Extracted
-    from oneroster_sync.plan import Roster
-    from oneroster_sync.plan.mapped import Mapped
+    from oneroster_sync.roster.model import Roster
+    from oneroster_sync.stages.diff.id_mappings import Mapped
+    from oneroster_sync.stages.extract.package import Extracted
 
 SITE = roster_of(
     users="""

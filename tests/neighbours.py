@@ -15,9 +15,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from conftest import ADMIN, Site
-from oneroster_sync import settings
-from oneroster_sync.plan.protection import PROTECTED
-from oneroster_sync.store import database, pending, positions, protections
+from oneroster_sync import database, settings
+from oneroster_sync.roster import protections
+from oneroster_sync.runs import pending_deltas
+from oneroster_sync.sources import positions
+from oneroster_sync.stages.diff.protection import PROTECTED
 from roster_of import NEXT_DAY, SCHOOL, as_delta, changed, now, rows_of
 
 if TYPE_CHECKING:
@@ -88,10 +90,10 @@ def make_neighbour(name: str, folder: Path) -> Neighbour:
 def _fill_what_is_pending(site: str, run_id: str) -> None:
     """Have a delta be pending, a file out of step, and a source read to somewhere."""
     rows, _ = rows_of("orgs.csv", "sourcedId,name,type\no1,North,school\n")
-    delta = pending.Delta(0, run_id, 0, "OneRoster.zip", "orgs", "1.1", now())
+    delta = pending_deltas.Delta(0, run_id, 0, "OneRoster.zip", "orgs", "1.1", now())
     with database.engine().begin() as connection:
-        pending.register(connection, site, run_id, [(delta, rows)])
-        pending.mark_out_of_step(connection, site, ["orgs"], cause="a test", now=now())
+        pending_deltas.register(connection, site, run_id, [(delta, rows)])
+        pending_deltas.mark_out_of_step(connection, site, ["orgs"], cause="a test", now=now())
         positions.take(connection, site, run_id, "/srv *.zip", {"name": "OneRoster.zip"})
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from oneroster_sync.preferences import Notices, Preferences, Scope
-from oneroster_sync.store import database, preferences, runs
-from oneroster_sync.store.runs import Outcome, Run, Trigger
+from oneroster_sync import database, runs
+from oneroster_sync.runs import Outcome, Run, Trigger
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.sites.preferences import Notices, Preferences, Scope
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -42,9 +43,9 @@ def day(number: int, hour: int = 2) -> dt.datetime:
 def choose(site: Site, **settings: Any) -> Preferences:
     """Save some preferences of a site, by default so that everybody is told of everything."""
     with database.engine().begin() as connection:
-        chosen = preferences.load(connection, site.name)
+        chosen = preferences_store.load(connection, site.name)
         chosen = chosen.model_copy(update={"notices": EVERYBODY, **settings})
-        return preferences.save(connection, chosen, actor="Ann", now=day(0))
+        return preferences_store.save(connection, chosen, actor="Ann", now=day(0))
 
 
 def made_at(site: Site, at: dt.datetime) -> None:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync import sources
-from oneroster_sync.source_url import SourceUrl
-from oneroster_sync.sources import Login, Patience, Source, SourceError
+from oneroster_sync.sources.base import Login, Patience
+from oneroster_sync.sources.connect import Source
+from oneroster_sync.sources.errors import SourceError
+from oneroster_sync.sources.fetch import Fetched, fetch
+from oneroster_sync.sources.url import SourceUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,7 @@ def fetched(
     pattern: str = "*.zip",
     patience: Patience = QUICK,
     between: Callable[[], object] = lambda: None,
-) -> tuple[str, dict[str, bytes], sources.Fetched]:
+) -> tuple[str, dict[str, bytes], Fetched]:
     """Fetch, with something happening between the two looks.
 
     Returns:
@@ -49,7 +51,7 @@ def fetched(
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder)
         try:
-            found = sources.fetch(
+            found = fetch(
                 source_of(url, pattern),
                 into,
                 login=login,

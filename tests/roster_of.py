@@ -20,30 +20,32 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from click.testing import CliRunner
 
-from oneroster_sync import stages
+from oneroster_sync import pipeline
 from oneroster_sync.cli import main
-from oneroster_sync.package.kinds import Kind
-from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.reading import snapshot_schema
 from oneroster_sync.pipeline import Request, begin
-from oneroster_sync.plan import Plan, Roster, build_plan
-from oneroster_sync.plan.fields import (
+from oneroster_sync.roster.model import Roster
+from oneroster_sync.roster.schema import (
     COURSE_FIELDS,
     STORED_ASSIGNMENTS,
     USER_FIELDS,
     link_schema,
     record_schema,
 )
-from oneroster_sync.preferences import Preferences
-from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
-from oneroster_sync.spec.logins import normalize_login
-from oneroster_sync.store.runs import Trigger
+from oneroster_sync.runs import Trigger
+from oneroster_sync.sites.preferences import Preferences
+from oneroster_sync.stages.diff.build import build_plan
+from oneroster_sync.stages.extract.csv_table import snapshot_schema
+from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
+from oneroster_sync.standard.kinds import Kind
+from oneroster_sync.standard.logins import normalize_login
+from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
+    from oneroster_sync.stages.diff.plan import Plan
 
 ADMIN = 1000
 """`id` of the hand-made administrator whom every roster has."""
@@ -281,13 +283,13 @@ def request_of(site: Site, package: Mapping[str, str], run_id: str | None = None
 
 def reviewed(site: Site, package: Mapping[str, str]) -> Run:
     """Bring a run as far as its review, one stage after the other, as the tasks of a DAG do."""
-    return stages.review(diffed(site, package), now=now())
+    return pipeline.review(diffed(site, package), now=now())
 
 
 def diffed(site: Site, package: Mapping[str, str]) -> Run:
     """Bring a run as far as its plan."""
     run = begin(request_of(site, package), now=now())
-    return stages.diff(stages.validate(stages.extract(run, Kind.PACKAGE)))
+    return pipeline.diff(pipeline.validate(pipeline.extract(run, Kind.PACKAGE)))
 
 
 def now() -> dt.datetime:

@@ -26,16 +26,17 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import set_current_context
 
 from conftest import csv_text
-from oneroster_sync import dag_names, decisions, settings, stages
-from oneroster_sync.decisions import NotHeldError, OtherPlanError
-from oneroster_sync.store import database
-from oneroster_sync.store.runs import UnknownRunError
+from oneroster_sync import database, runs, settings
+from oneroster_sync.operations import approval
+from oneroster_sync.operations.approval import NotHeldError, OtherPlanError
+from oneroster_sync.runs import UnknownRunError
+from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 PROJECT = Path(__file__).resolve().parents[1]
 QUESTION = dag_names.REVIEW_DECISION
@@ -139,7 +140,7 @@ class Product:
     def run(self) -> Run | None:
         """The run's record; None before its first stage."""
         try:
-            return stages.find(self.run_id)
+            return runs.find(self.run_id)
         except UnknownRunError:
             return None
 
@@ -192,7 +193,7 @@ class Product:
         run, now = self.run, dt.datetime.now(dt.UTC)
         if run is None or run.plan_hash is None:
             return
-        decide = decisions.note_approval if deed.word == "approve" else decisions.discard
+        decide = approval.note_approval if deed.word == "approve" else approval.discard
         with contextlib.suppress(NotHeldError, OtherPlanError):
             decide(self.run_id, by="admin", now=now, plan_hash=run.plan_hash)
 

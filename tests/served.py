@@ -22,8 +22,8 @@ from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 from conftest import ADMIN
-from oneroster_sync import dag_names
 from oneroster_sync.cli import main
+from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -131,7 +131,7 @@ def _reports(stats: dict[str, list[Any]]) -> Iterable[Any]:
 def _servers(item: pytest.Item) -> list[psutil.Process]:
     """Return the first process of each server that a test uses; what they started is theirs."""
     from oneroster_sync import settings
-    from oneroster_sync.local import postmaster
+    from oneroster_sync.database.embedded import postmaster
 
     found = [postmaster.find(settings.home() / "postgres" / "data")]
     if "live" in sys.modules:

@@ -22,10 +22,10 @@ from urllib.parse import quote
 
 from browser import Page, browsing, close, log_in
 from live import QUESTION, running, wait_for
-from oneroster_sync import pipeline
-from oneroster_sync.sentences import BY_SCHEDULE
-from oneroster_sync.store import database, preferences
-from oneroster_sync.store.runs import Trigger
+from oneroster_sync import database, pipeline
+from oneroster_sync.runs import Trigger
+from oneroster_sync.runs.summary import BY_SCHEDULE
+from oneroster_sync.sites import preferences_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,10 +254,10 @@ def _sync(path: Path, package: Package, moment: dt.datetime) -> None:
     """Sync a package as the schedule would have, at a moment of the past."""
     path.write_bytes(_packed(package))
     with database.engine().begin() as connection:
-        chosen = preferences.load(connection, "default")
+        chosen = preferences_store.load(connection, "default")
         if chosen.source != str(path):
             chosen = chosen.model_copy(update={"source": str(path)})
-            preferences.save(connection, chosen, actor="admin", now=moment)
+            preferences_store.save(connection, chosen, actor="admin", now=moment)
     request = pipeline.Request(
         run_id=str(uuid.uuid4()),
         site="default",

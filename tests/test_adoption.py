@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import settings
-from oneroster_sync.plan.adoption import match_accounts
-from oneroster_sync.store import database
+from oneroster_sync import database, settings
+from oneroster_sync.stages.diff.account_matching import match_accounts
 from roster_of import ADMIN, SCHOOL, plan_of, roster_of, said
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from airflow.sdk.api.datamodels._generated import DagRun
 
-from oneroster import line
-from oneroster.api import uploads
-from oneroster_sync.store import database
+from oneroster_airflow import run_queue
+from oneroster_airflow.api.routes import uploads
+from oneroster_sync import database
 from served import (
     ALL,
     FOREIGN,
@@ -299,7 +299,7 @@ def test_a_run_that_is_dated_back_waits_for_its_turn() -> None:
             ("a", dt.datetime(2020, 1, 1, tzinfo=dt.UTC), moments[2]),
         )
     )
-    assert sorted([second, first], key=line.place_of) == [first, second]
+    assert sorted([second, first], key=run_queue.place_of) == [first, second]
 
 
 @pytest.mark.case("c22")

@@ -15,7 +15,7 @@ import airflow
 import pytest
 import yaml
 
-from oneroster import airflow_routes
+from oneroster_airflow import airflow_routes
 from served import ALL, OURS, ROLES, SYNC, UPLOAD, Server, server, servers, tokens
 
 __all__ = ["server", "servers", "tokens"]

@@ -19,13 +19,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from databases import fresh_database, using
-from oneroster_sync import incoming, notices, settings, stages
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync import database, notifications, pipeline, settings
 from oneroster_sync.pipeline import begin
-from oneroster_sync.source_url import WrongSourceError
-from oneroster_sync.sources import SourceError
-from oneroster_sync.store import allow_list, database, preferences
-from oneroster_sync.store.allow_list import ForeignPackageError, NotAllowedError
+from oneroster_sync.sites import allow_list, preferences_store
+from oneroster_sync.sites.allow_list import ForeignPackageError, NotAllowedError
+from oneroster_sync.sources.errors import SourceError
+from oneroster_sync.sources.url import WrongSourceError
+from oneroster_sync.stages.extract import acquire
+from oneroster_sync.standard.kinds import Kind
 from places import zipped
 from roster_of import SCHOOL, now, request_of, said
 from site_files import sites
@@ -54,12 +55,12 @@ def neighbour(site: Site, tmp_path: Path) -> Site:
 def save(site: Site, *, everywhere: bool, **uses: Any) -> None:
     """Save what a site uses, as an administrator of it or of all sites does."""
     with database.engine().begin() as connection:
-        chosen = preferences.load(connection, site.name)
+        chosen = preferences_store.load(connection, site.name)
         if "channels" in uses:
             told = chosen.notices.model_copy(update={"channels": uses.pop("channels")})
             uses["notices"] = told
         chosen = chosen.model_copy(update=uses)
-        preferences.save(connection, chosen, actor="Ann", now=now(), everywhere=everywhere)
+        preferences_store.save(connection, chosen, actor="Ann", now=now(), everywhere=everywhere)
 
 
 def refused_fields(site: Site, *, everywhere: bool, **uses: Any) -> set[str]:
@@ -132,7 +133,7 @@ def test_a_copy_of_a_site_does_not_read_what_the_site_reads(
     monkeypatch.setenv("ONEROSTER_ALLOWED_CHANNELS", f"{copied}=chat-*")
     assert sites("copy", site.name, copied, "--admin", "a@x.org")[0] == 0
     with database.engine().connect() as connection:
-        chosen = preferences.load(connection, copied)
+        chosen = preferences_store.load(connection, copied)
     assert (chosen.source, chosen.source_connection) == (None, None)
     assert chosen.notices.channels == ("chat-north",)
 
@@ -157,7 +158,7 @@ def test_what_is_not_allowed_when_it_is_used_fails_before_anything_is_read(
     assert "may not use its source" in run.reasons[0]
     assert (drop / "OneRoster.zip").exists()
     with database.engine().connect() as connection:
-        notice = notices.of_run(connection, run, base_url="https://airflow.example.org")
+        notice = notifications.of_run(connection, run, base_url="https://airflow.example.org")
     assert notice is not None
     assert notice.topic == "failed"
     if what == "source":
@@ -193,7 +194,7 @@ def test_nothing_goes_to_a_channel_that_a_site_may_not_use(site: Site) -> None:
     save(site, everywhere=True, channels=("chat-north", "chat-all"))
     assert sites("withdraw", site.name, "chat-all")[0] == 0
     with database.engine().connect() as connection:
-        chosen = preferences.load(connection, site.name).notices
+        chosen = preferences_store.load(connection, site.name).notices
         kept, left_out = allow_list.allowed_notices(connection, site.name, chosen)
     assert (kept.channels, left_out) == (("chat-north",), ["chat-all"])
 
@@ -245,8 +246,8 @@ def test_a_named_file_is_not_copied_beyond_the_limit(
         file.write(b"PK")
         os.truncate(file.fileno(), 8 << 30)
     asked = replace(request_of(site, SCHOOL), package=str(large))
-    run = stages.extract(begin(asked, now=now()), Kind.PACKAGE)
-    run = stages.record(run, now=now())
+    run = pipeline.extract(begin(asked, now=now()), Kind.PACKAGE)
+    run = pipeline.record(run, now=now())
     assert (run.outcome, site.codes({"run_id": run.run_id})) == ("rejected", {"zip.size_exceeded"})
 
 
@@ -299,7 +300,7 @@ def test_no_spelling_leads_to_a_file_of_another_site(foreign: str, data: st.Data
             allow_list.check_package("own", spelling, from_anywhere=from_anywhere)
             folder = Path(settings.home()) / "copies" / uuid.uuid4().hex
             folder.mkdir(parents=True)
-            copied = incoming._copy(spelling, Kind.USERS, folder)
+            copied = acquire._copy(spelling, Kind.USERS, folder)
             assert not copied.is_file() or SECRET not in copied.read_bytes(), spelling
 
 

@@ -24,8 +24,8 @@ from actions import ACTIONS, MARK, OVERSEERS, PLACELESS, Action, routes_about
 from browser import browsing
 from golden.school import SCHOOL, added, folder_of, person
 from live import PROBLEM, QUESTION, UPLOAD, Live, Person, running
-from oneroster.api.app import PREFIX, create_app, permission
-from oneroster.api.permissions import May
+from oneroster_airflow.api.app import PREFIX, create_app, permission
+from oneroster_airflow.api.auth import May
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ _LOGINS = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
-from oneroster.api.permissions import RESOURCE
+from oneroster_airflow.api.auth import RESOURCE
 
 def airflow(*words):
     args = get_parser().parse_args(words)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import Site
-from oneroster_sync.store import database, pending
+from oneroster_sync import database
+from oneroster_sync.runs import pending_deltas
 from roster_of import SCHOOL
 from served import ALL, SITE, prepared, served
 from test_guards_both_ways import at
@@ -88,7 +89,7 @@ def test_sites_say_which_files_are_out_of_step(server: Server, site: Site) -> No
 
     assert told() == []
     with database.engine().begin() as connection:
-        pending.mark_out_of_step(connection, site.name, ["users"], cause="lost", now=at(3))
+        pending_deltas.mark_out_of_step(connection, site.name, ["users"], cause="lost", now=at(3))
     (file,) = told()
     assert (file["file"], file["cause"]) == ("users.csv", "lost")
     night(site, 4, SCHOOL)

@@ -18,8 +18,8 @@ import pytest
 
 from golden.school import SCHOOL, folder_of
 from live import PROBLEM, Live, Person, running
-from oneroster.api.safety import is_own
-from oneroster.pages import BUNDLE, fingerprint
+from oneroster_airflow.api.security import is_own
+from oneroster_airflow.ui import BUNDLE, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from oneroster_sync import apply as applying
-from oneroster_sync import pipeline, stages
-from oneroster_sync.apply import NotApprovedError
+from oneroster_sync import database, pipeline, runs
+from oneroster_sync.database import locks
 from oneroster_sync.findings import SCHEMA
-from oneroster_sync.package.kinds import Kind
 from oneroster_sync.pipeline import begin
-from oneroster_sync.plan import Counts
-from oneroster_sync.plan.definition import DefectivePlanError
-from oneroster_sync.plan.fields import COURSE_FIELDS, USER_FIELDS
-from oneroster_sync.run_contents import read_plan
-from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.store import database, runs, turns
+from oneroster_sync.roster.schema import COURSE_FIELDS, USER_FIELDS
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.stages import apply as applying
+from oneroster_sync.stages.apply import NotApprovedError
+from oneroster_sync.stages.diff.plan import Counts, DefectivePlanError, read_plan
+from oneroster_sync.standard.kinds import Kind
 from roster_of import SCHOOL, changed, diffed, now, request_of, reviewed
 
 if TYPE_CHECKING:
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 FIELDS = {
     "user": ("sourced_id", *USER_FIELDS, "status", "managed"),
@@ -221,7 +219,7 @@ def test_plan_that_was_tampered_with_is_not_applied(
     tamper(run, table, column, value)
     before = everything(site)
     with pytest.raises(DefectivePlanError, match=run.plan_hash):
-        stages.apply(run, now=now())
+        pipeline.apply(run, now=now())
     assert everything(site) == before
 
 
@@ -231,7 +229,7 @@ def test_base_version_that_was_tampered_with_is_not_applied(school: Site) -> Non
     school.sync(MUCH)
     folder = RunFolder.of(stale.site, stale.run_id)
     folder.write_json("plan", {**folder.read_json("plan"), "base_version": version(school)})
-    stages.apply(stages.review(stale, now=now()), now=now())
+    pipeline.apply(pipeline.review(stale, now=now()), now=now())
     assert school.users()["bob"] == "active"
     assert school.sync(SCHOOL)["outcome"] == "no_changes"
 
@@ -239,9 +237,9 @@ def test_base_version_that_was_tampered_with_is_not_applied(school: Site) -> Non
 def test_second_apply_does_nothing(site: Site) -> None:
     """A run that was applied is not applied again, and answers with what it came to."""
     run = reviewed(site, SCHOOL)
-    first = stages.apply(run, now=now())
+    first = pipeline.apply(run, now=now())
     before = everything(site)
-    again = stages.apply(run, now=now())
+    again = pipeline.apply(run, now=now())
     assert again == first
     assert everything(site) == before
 
@@ -252,9 +250,9 @@ def test_earlier_stages_of_an_applied_run_change_nothing(site: Site) -> None:
     for _ in range(2):
         run = begin(request, now=now())
         if run.outcome is None:
-            run = stages.diff(stages.validate(stages.extract(run, Kind.PACKAGE)))
-            run = stages.apply(stages.review(run, now=now()), now=now())
-        run = stages.record(run, now=now())
+            run = pipeline.diff(pipeline.validate(pipeline.extract(run, Kind.PACKAGE)))
+            run = pipeline.apply(pipeline.review(run, now=now()), now=now())
+        run = pipeline.record(run, now=now())
         assert run.outcome == "succeeded"
     assert version(site) == 1
     assert len(audit(site, run.run_id)) == 7
@@ -289,7 +287,7 @@ def test_plan_that_was_not_reviewed_is_reviewed_first(school: Site) -> None:
     before = everything(school)
     with pytest.raises(NotApprovedError, match="has not been reviewed"):
         apply_by_force(run)
-    assert stages.apply(run, now=now()).outcome == "held"
+    assert pipeline.apply(run, now=now()).outcome == "held"
     assert everything(school) == before
 
 
@@ -317,7 +315,7 @@ def test_stale_plan_is_made_again(school: Site) -> None:
     newer = school.sync(MUCH)
     assert newer["outcome"] == "succeeded"
 
-    run = stages.record(stages.apply(stale, now=now()), now=now())
+    run = pipeline.record(pipeline.apply(stale, now=now()), now=now())
 
     assert run.outcome == "succeeded"
     assert run.plan_hash != stale.plan_hash
@@ -339,7 +337,7 @@ def test_stale_plan_is_judged_again(school: Site) -> None:
     stale = reviewed(school, SCHOOL)
     assert stale.outcome is None
     school.sync(everybody)
-    run = stages.record(stages.apply(stale, now=now()), now=now())
+    run = pipeline.record(pipeline.apply(stale, now=now()), now=now())
     assert run.outcome == "held"
     assert run.reasons[0].startswith("guard.removals: 10 of 13 users")
     assert school.users()["u1"] == "active"
@@ -348,9 +346,9 @@ def test_stale_plan_is_judged_again(school: Site) -> None:
 def test_findings_are_stored_with_the_run(site: Site) -> None:
     """A run's findings are stored once, however often a stage is repeated."""
     run = reviewed(site, changed(SCHOOL, "users.csv", "Bob,Ray", ",Ray"))
-    run = stages.review(stages.diff(stages.validate(run)), now=now())
-    run = stages.record(stages.apply(run, now=now()), now=now())
-    run = stages.record(run, now=now())
+    run = pipeline.review(pipeline.diff(pipeline.validate(run)), now=now())
+    run = pipeline.record(pipeline.apply(run, now=now()), now=now())
+    run = pipeline.record(run, now=now())
     errors = [
         (code, file, row)
         for code, file, row in site.rows(
@@ -370,12 +368,12 @@ def test_findings_are_stored_with_the_run(site: Site) -> None:
 def test_runs_of_a_site_take_turns(site: Site) -> None:
     """While one run of a site is under way a second one waits; other sites go on."""
     engine = database.engine()
-    with turns.turn(engine, site.name):
-        with pytest.raises(turns.BusyError), turns.turn(engine, site.name, wait_s=0):
+    with locks.turn(engine, site.name):
+        with pytest.raises(locks.BusyError), locks.turn(engine, site.name, wait_s=0):
             pass
-        with turns.turn(engine, f"{site.name}-other", wait_s=0):
+        with locks.turn(engine, f"{site.name}-other", wait_s=0):
             pass
-    with turns.turn(engine, site.name, wait_s=0):
+    with locks.turn(engine, site.name, wait_s=0):
         pass
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync.store import database
+from oneroster_sync import database
 from roster_of import SCHOOL
 
 if TYPE_CHECKING:

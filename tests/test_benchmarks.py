@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from oneroster_sync import settings
-from oneroster_sync.package import Known, extract
-from oneroster_sync.preferences import Profile
-from oneroster_sync.store import database
+from oneroster_sync import database, settings
+from oneroster_sync.roster.model import Known
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.extract.package import extract_package
 
 sys.path.append(str(settings.PROJECT))
 from benchmarks.agreement import DisagreementError, Said, must_agree
@@ -52,7 +52,7 @@ def test_one_seed_is_one_district(days: list[Path], tmp_path: Path) -> None:
 def test_a_district_has_all_kinds_of_users(days: list[Path]) -> None:
     """All users are there, about 7 % of them staff, and the door takes the package."""
     for day in days:
-        extracted = extract(day, Profile.TOLERANT, Known())
+        extracted = extract_package(day, Profile.TOLERANT, Known())
         assert not extracted.refused
         assert extracted.rows["users"] == pytest.approx(USERS, rel=0.001)
         assert extracted.rows["enrollments"] == pytest.approx(ENROLLMENTS, rel=0.001)

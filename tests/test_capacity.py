@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from oneroster_sync import settings
-from oneroster_sync.store import database
+from oneroster_sync import database, settings
 
 sys.path.append(str(settings.PROJECT))
 from benchmarks import growth

@@ -24,12 +24,12 @@ from catalogue.tally import tally
 from conftest import ADMIN, Site
 from golden.held import held_by
 from golden.school import SCHOOL
+from oneroster_sync import database
 from oneroster_sync.cli import HELD, REJECTED, main
 from oneroster_sync.findings import CODES
-from oneroster_sync.findings.model import rows_as_findings
-from oneroster_sync.run_contents import all_findings
-from oneroster_sync.stages import find
-from oneroster_sync.store import database
+from oneroster_sync.findings.finding import rows_as_findings
+from oneroster_sync.runs import find
+from oneroster_sync.runs.artifacts import all_findings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golden.school import SCHOOL as DISTRICT
-from oneroster_sync import stages
+from oneroster_sync import database, pipeline, runs
 from oneroster_sync.findings import Finding, Findings, Severity, causes_of
-from oneroster_sync.store import database, run_details
+from oneroster_sync.runs import run_details
 from roster_of import SCHOOL, changed, now
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def test_trying_again_replaces_the_causes(site: Site) -> None:
     run = site.sync(changed(SCHOOL, "users.csv", "Ann,Lee", ",Lee"), "--profile", "strict")
     with database.engine().connect() as connection:
         before = run_details.causes(connection, run["run_id"])
-    stages.record(stages.find(run["run_id"]), now=now())
+    pipeline.record(runs.find(run["run_id"]), now=now())
 
     with database.engine().connect() as connection:
         assert run_details.causes(connection, run["run_id"]) == before != []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync.store import database
+from oneroster_sync import database
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -16,15 +16,16 @@ import pytest
 
 from golden.school import manifest
 from oneroster_sync import settings
-from oneroster_sync.package import Extracted, Known, extract
-from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.reading import is_left_out
-from oneroster_sync.preferences import Guards, Limit, Preferences, Profile
-from oneroster_sync.spec import ROSTERING_FILES, Column, Version, rostering_file
-from oneroster_sync.spec.files import Type
-from oneroster_sync.validation import validate
-from oneroster_sync.validation.columns import answers, as_markdown
-from oneroster_sync.validation.suites import SuiteError
+from oneroster_sync.roster.model import Known
+from oneroster_sync.sites.preferences import Guards, Limit, Preferences, Profile
+from oneroster_sync.stages.extract.csv_table import is_left_out
+from oneroster_sync.stages.extract.package import Extracted, extract_package
+from oneroster_sync.stages.validate.columns import answers, as_markdown
+from oneroster_sync.stages.validate.rows import validate_rows
+from oneroster_sync.stages.validate.suites import SuiteError
+from oneroster_sync.standard import ROSTERING_FILES, Column, Version, rostering_file
+from oneroster_sync.standard.files import Type
+from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,12 +219,12 @@ def test_wrong_value_comes_to_what_the_page_says(
     """A row with one wrong value is used, used without it, or not used, as its column says."""
     more, wanted = rows_of_each_column(version, mode, state, in_use)
     more["users"].append(cells("users", "holder", delta=mode is Mode.DELTA))
-    extracted = extract(
+    extracted = extract_package(
         package(tmp_path / "package", version, mode, more), Profile.TOLERANT, Known()
     )
     assert not extracted.refused, extracted.findings.table().to_pylist()
 
-    validated = validate(
+    validated = validate_rows(
         extracted.tables,
         extracted.modes,
         version,
@@ -276,7 +277,7 @@ def test_missing_column_comes_to_what_the_page_says(
         cut = [",".join(c for n, c in enumerate(line.split(",")) if n != at) for line in lines]
         (folder / f"{name}.csv").write_text("\n".join(cut) + "\n", "utf-8")
 
-        extracted = extract(folder, Profile.TOLERANT, Known())
+        extracted = extract_package(folder, Profile.TOLERANT, Known())
 
         rejects = told[column.canonical]["missing"].effect == "file"
         assert extracted.refused is rejects, column.name
@@ -295,11 +296,13 @@ def _said(extracted: Extracted, column: Column) -> list[str]:
 def test_of_a_list_what_dangles_is_left_out(tmp_path: Path) -> None:
     """A school beside a district that is not exported is kept, and costs a warning."""
     more = {"users": [cells("users", "ann", delta=False) | {"orgSourcedIds": '"gone, base"'}]}
-    extracted = extract(
+    extracted = extract_package(
         package(tmp_path / "p", Version.V1_1, Mode.BULK, more), Profile.TOLERANT, Known()
     )
 
-    validated = validate(extracted.tables, extracted.modes, Version.V1_1, known={}, suites=SUITES)
+    validated = validate_rows(
+        extracted.tables, extracted.modes, Version.V1_1, known={}, suites=SUITES
+    )
 
     assert validated.valid["users"]["orgSourcedIds"].to_pylist() == ["base", "base"]
     assert [
@@ -317,7 +320,7 @@ def test_threshold_of_a_site_s_own_makes_schools_decide() -> None:
 
 
 def test_page_of_columns_is_up_to_date() -> None:
-    """docs/reference/columns.md is what `python -m oneroster_sync.validation` prints."""
+    """docs/reference/columns.md is what `python -m oneroster_sync.stages.validate` prints."""
     page = settings.PROJECT / "docs" / "reference" / "columns.md"
 
     assert page.read_text("utf-8") == as_markdown(SUITES)

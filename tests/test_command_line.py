@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from oneroster_sync.cli import keeping, main, siting
-from oneroster_sync.store import database
+from oneroster_sync import database
+from oneroster_sync.cli import main, maintenance, sites
 from roster_of import SCHOOL, changed, now, said
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def test_database_url_can_be_connected_to(site: Site) -> None:
 
 OF_ONE_SITE = [
     *([name] for name in sorted(set(main.commands) - {"sites", "protections"})),
-    *(["protections", name] for name in sorted(keeping.protections.commands)),
+    *(["protections", name] for name in sorted(maintenance.protections.commands)),
 ]
 
 
@@ -197,12 +197,12 @@ def test_every_command_explains_itself(command: list[str]) -> None:
     assert "--json" in result.output
 
 
-@pytest.mark.parametrize("command", sorted(siting.sites.commands))
+@pytest.mark.parametrize("command", sorted(sites.sites.commands))
 def test_every_command_about_sites_explains_itself(command: str) -> None:
     """Those about sites name them as arguments, and have help and --json all the same."""
     result = CliRunner().invoke(main, ["sites", command, "--help"])
     assert result.exit_code == 0
-    assert siting.sites.commands[command].help
+    assert sites.sites.commands[command].help
     assert "--json" in result.output
 
 

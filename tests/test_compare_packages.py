@@ -26,11 +26,11 @@ from golden.school import (
     person,
     without,
 )
-from oneroster_sync.checking import judge_package
 from oneroster_sync.cli import main
-from oneroster_sync.compare import compare_judged, compare_packages
-from oneroster_sync.plan.compare import put
-from oneroster_sync.preferences import Profile
+from oneroster_sync.operations.check import judge_package
+from oneroster_sync.operations.compare import compare_judged, compare_packages
+from oneroster_sync.roster.records import put
+from oneroster_sync.sites.preferences import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ import yaml
 
 import composed
 from composed import COMPOSE, DOCKERFILE, OFFERED, OURS, PROJECT, MissingVariableError
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_all_of_airflow_is_there() -> None:
         "scheduler": ["airflow", "scheduler"],
         "dag-processor": ["airflow", "dag-processor"],
         "triggerer": ["airflow", "triggerer"],
-        "worker": ["python", "-m", "oneroster_sync.warm", "celery", "worker"],
+        "worker": ["python", "-m", "oneroster_sync.stages.preload", "celery", "worker"],
     }
     assert SERVICES.keys() - commands.keys() == {"postgres", "redis"}
 

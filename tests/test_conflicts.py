@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import apply as applying
-from oneroster_sync import pipeline, stages
-from oneroster_sync.run_contents import all_findings, read_counts, read_plan
-from oneroster_sync.store import database
+from oneroster_sync import database, pipeline, runs
+from oneroster_sync.runs.artifacts import all_findings
+from oneroster_sync.stages import apply as applying
+from oneroster_sync.stages.diff.plan import read_counts, read_plan
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
 from test_killed import WAIT_S, assert_next_day, everything, holding, wait_until_blocked
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 USER = "select 1 from users where site = :site and sourced_id = 'cec' for update"
 COURSE = "select 1 from courses where site = :site and sourced_id = 'maths' for update"
@@ -116,7 +116,7 @@ def test_conflict_that_stays(school: Site) -> None:
     with pytest.raises(sa.exc.OperationalError):
         pipeline.sync(request, clock=now)
 
-    run = stages.find(request.run_id)
+    run = runs.find(request.run_id)
     assert school.rows("select last_value from tries") == [(3,)]
     assert (run.outcome, run.reasons[-1]) == ("failed", "nothing was changed")
     assert everything(school) == before

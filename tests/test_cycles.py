@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneroster_sync.validation.rules import find_cyclic
+from oneroster_sync.stages.validate.expectations import find_cyclic
 
 RECORDS = st.sampled_from("abcdefgh")
 

@@ -16,7 +16,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from homes import PROJECT
-from oneroster_sync import dag_names
+from oneroster_sync.sites import dag_names
 
 SYNC, UPLOAD = dag_names.sync_dag_id("here"), dag_names.upload_dag_id("here")
 AFTER = {

@@ -18,15 +18,15 @@ import pytest
 
 from golden.school import SCHOOL, zip_of
 from live import QUESTION, STAGES, SYNC, UNASKED, UPLOAD, running, wait_for
-from oneroster_sync import dag_names
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
+from oneroster_sync.sites import dag_names
 from test_no_personal_data import NEVER, PERSONAL, files_below, marked, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from live import Live
-    from oneroster_sync.local.api import Run, Task
+    from oneroster_sync.local.airflow_api import Run, Task
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -76,7 +76,7 @@ def test_a_dag_file_loads_nothing_heavy() -> None:
 def test_a_plugin_that_can_not_be_loaded_is_shown(tmp_path: Path) -> None:
     """Airflow lists the error of a plugin that lost one of its files, and goes on without it."""
     plugins = shutil.copytree(PROJECT / "plugins", tmp_path / "plugins")
-    (plugins / "oneroster" / "timetable.py").unlink()
+    (plugins / "oneroster_airflow" / "timetable.py").unlink()
     program = (
         "import json; from airflow import plugins_manager as found;"
         "print(json.dumps([found.get_import_errors(), len(found.get_timetables_plugins())]))"
@@ -92,7 +92,7 @@ def test_a_plugin_that_can_not_be_loaded_is_shown(tmp_path: Path) -> None:
         check=True,
     )
     errors, _ = json.loads(done.stdout.strip().splitlines()[-1])
-    assert any("oneroster.timetable" in error for error in errors.values()), errors
+    assert any("oneroster_airflow.timetable" in error for error in errors.values()), errors
 
 
 def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:

@@ -16,8 +16,8 @@ from psycopg import errors
 
 from conftest import csv_text
 from databases import fresh_database
+from oneroster_sync import database
 from oneroster_sync.cli import main
-from oneroster_sync.store import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync import decisions, stages
-from oneroster_sync.apply import RefusedByDatabaseError
-from oneroster_sync.decisions import NotHeldError, OtherPlanError
-from oneroster_sync.store import database
+from oneroster_sync import database, pipeline
+from oneroster_sync.operations import approval
+from oneroster_sync.operations.approval import NotHeldError, OtherPlanError
+from oneroster_sync.stages.apply import RefusedByDatabaseError
 from roster_of import SCHOOL, changed, diffed, now, reviewed, said
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_decision_is_audited(site: Site, held: dict[str, Any]) -> None:
 def test_other_hash_is_refused(site: Site, held: dict[str, Any]) -> None:
     """Who looked at another plan approves nothing, and the run still waits."""
     with pytest.raises(OtherPlanError):
-        decisions.approve(held["run_id"], by="Ann", now=now(), plan_hash="0" * 64)
+        approval.approve(held["run_id"], by="Ann", now=now(), plan_hash="0" * 64)
     code, output = said(site, "approve", held["run_id"], "--hash", "0" * 64)
     assert code == 1
     assert held["plan_hash"] in output
@@ -118,7 +118,7 @@ def test_other_hash_is_refused(site: Site, held: dict[str, Any]) -> None:
 def test_second_approval_is_refused(site: Site, held: dict[str, Any]) -> None:
     """Once a run was decided nobody decides again, and the answer names who did."""
     site.command("approve", held["run_id"])
-    for decide in (decisions.approve, decisions.discard):
+    for decide in (approval.approve, approval.discard):
         with pytest.raises(
             NotHeldError, match=r"was approved by .+ on the command line, and is applied; undo"
         ):
@@ -135,7 +135,7 @@ def test_discarded_plan_is_never_applied(site: Site, held: dict[str, Any]) -> No
     """A discarded run ends there, and an approval afterwards is told who discarded it."""
     code, run = site.command("discard", held["run_id"], "--reason", "wrong year")
     assert (code, run["outcome"]) == (0, "discarded")
-    for decide in (decisions.approve, decisions.discard):
+    for decide in (approval.approve, approval.discard):
         with pytest.raises(NotHeldError, match=r"discarded by .+ on the command line"):
             decide(held["run_id"], by="somebody else", now=now())
     assert stored(site, held)[:2] == ("discarded", "discarded")
@@ -161,7 +161,7 @@ def test_approval_after_the_roster_moved_applies_nothing(site: Site) -> None:
     site.sync(EVERYBODY)
     run = diffed(site, FEWER)
     site.sync(staff(range(11)))
-    held = stages.record(stages.review(run, now=now()), now=now())
+    held = pipeline.record(pipeline.review(run, now=now()), now=now())
     assert held.outcome == "held"
 
     code, ended = site.command("approve", held.run_id)
@@ -178,10 +178,10 @@ def test_approval_stays_the_approval_of_that_plan(site: Site) -> None:
     site.sync(EVERYBODY)
     run = diffed(site, FEWER)
     site.sync(staff(range(11)))
-    held = stages.record(stages.review(run, now=now()), now=now())
-    decisions.approve(held.run_id, by="Ann", now=now())
+    held = pipeline.record(pipeline.review(run, now=now()), now=now())
+    approval.approve(held.run_id, by="Ann", now=now())
     with pytest.raises(NotHeldError, match="was approved by Ann, and was superseded"):
-        decisions.approve(held.run_id, by="Bob", now=now())
+        approval.approve(held.run_id, by="Bob", now=now())
 
 
 def test_only_held_runs_wait_for_a_decision(site: Site) -> None:
@@ -197,7 +197,7 @@ def test_only_held_runs_wait_for_a_decision(site: Site) -> None:
 def test_run_under_way_takes_no_decision(site: Site) -> None:
     """Before its review a run can be neither approved nor discarded."""
     run = diffed(site, EVERYBODY)
-    for decide in (decisions.approve, decisions.discard):
+    for decide in (approval.approve, approval.discard):
         with pytest.raises(NotHeldError):
             decide(run.run_id, by="Ann", now=now())
     assert site.users() == {}
@@ -216,13 +216,13 @@ def test_unknown_run_is_told_so(site: Site, run: str) -> None:
 def test_of_two_who_decide_at_once_one_wins(site: Site) -> None:
     """When one person approves while another discards, one is told and one thing happens."""
     site.sync(EVERYBODY)
-    held = stages.record(reviewed(site, FEWER), now=now())
+    held = pipeline.record(reviewed(site, FEWER), now=now())
     start, won, lost = threading.Barrier(2), [], []
 
     def decide(word: str) -> None:
         start.wait()
         try:
-            getattr(decisions, word)(held.run_id, by=word, now=now())
+            getattr(approval, word)(held.run_id, by=word, now=now())
             won.append(word)
         except NotHeldError as error:
             lost.append(str(error))
@@ -245,14 +245,14 @@ def test_approval_that_failed_can_be_repeated(site: Site, held: dict[str, Any]) 
         connection.exec_driver_sql(f"alter table users add {stay} not valid")
     try:
         with pytest.raises(RefusedByDatabaseError):
-            decisions.approve(held["run_id"], by="Ann", now=now())
+            approval.approve(held["run_id"], by="Ann", now=now())
     finally:
         with database.engine().begin() as connection:
             connection.exec_driver_sql("alter table users drop constraint stay")
     assert active(site) == 10
     with pytest.raises(NotHeldError, match="approved by Ann"):
-        decisions.discard(held["run_id"], by="Bob", now=now())
-    assert decisions.approve(held["run_id"], by="Ann", now=now()).outcome == "succeeded"
+        approval.discard(held["run_id"], by="Bob", now=now())
+    assert approval.approve(held["run_id"], by="Ann", now=now()).outcome == "succeeded"
     assert active(site) == 4
     changes = "select count(*) from changes where run_id::text = :r"
     assert site.rows(changes, r=held["run_id"]) == [(6,)]

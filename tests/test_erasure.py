@@ -12,7 +12,7 @@ import pytest
 
 from conftest import ADMIN, csv_text
 from oneroster_sync import settings
-from oneroster_sync.erasure import NotErasedError, erase
+from oneroster_sync.operations.erasure import NotErasedError, erase
 from roster_of import SCHOOL, changed, now, said
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from every_mode import NOW, MemorySite, body, errors, gone, mixed, row, synced
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added, as_delta, changed
-from oneroster_sync.package.verdicts import RULES, Verdict, Who, decide, every_case
+from oneroster_sync.stages.extract.decision_table import RULES, Verdict, Who, decide, every_case
 
 # The decision table
 

@@ -13,8 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from faults import TASKS, Fault, Kind, live, state_of
-from oneroster_sync import stages
-from oneroster_sync.store import database
+from oneroster_sync import database, runs
 from roster_of import NEXT_DAY, SCHOOL, now, request_of
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class School:
             assert applied in ([], [(found == after,)])
 
         story = live(request, fault, now(), look)
-        run = stages.find(request.run_id)
+        run = runs.find(request.run_id)
         assert (run.outcome, state_of(self.site.name)) == ("succeeded", after)
         assert run.counts is not None
         counted = Counter(

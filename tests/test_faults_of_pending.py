@@ -14,10 +14,10 @@ import pytest
 
 from faults import TASKS, Fault, Kind, live
 from golden.school import SCHOOL, as_delta
-from oneroster_sync import stages
-from oneroster_sync.package.kinds import Kind as PackageKind
+from oneroster_sync import pipeline, runs
 from oneroster_sync.pipeline import Request, begin
-from oneroster_sync.store.runs import Trigger
+from oneroster_sync.runs import Trigger
+from oneroster_sync.standard.kinds import Kind as PackageKind
 from roster_of import now, request_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Deltas:
             assert bool(left) is not applied, "lost, or kept though it was applied"
 
         story = live(request, fault, now(), look)
-        run = stages.find(request.run_id)
+        run = runs.find(request.run_id)
         if run.outcome == "held":
             self.site.command("approve", run.run_id)
         assert self._names() == after
@@ -83,8 +83,8 @@ class Deltas:
             trigger=Trigger.UPLOAD,
             requested_by="the test",
         )
-        run = stages.extract(begin(request, now=now()), PackageKind.PACKAGE)
-        stages.record(run, now=now())
+        run = pipeline.extract(begin(request, now=now()), PackageKind.PACKAGE)
+        pipeline.record(run, now=now())
 
     def _names(self) -> tuple[Any, ...]:
         query = "select sourced_id, given_name, status from users where site = :site and managed"

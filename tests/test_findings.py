@@ -7,7 +7,7 @@ import re
 import pytest
 
 from oneroster_sync.findings import CODES, SCHEMA, Finding, Findings, Severity
-from oneroster_sync.findings.model import rows_as_findings, shown_id
+from oneroster_sync.findings.finding import rows_as_findings, shown_id
 
 LAYERS = {
     "source",

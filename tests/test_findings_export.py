@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from oneroster_sync import database
 from oneroster_sync.findings import CODES
-from oneroster_sync.findings.export import COLUMNS, as_csv, inert
-from oneroster_sync.store import database, run_details
+from oneroster_sync.findings.csv_export import COLUMNS, as_csv, inert
+from oneroster_sync.runs import run_details
 from roster_of import SCHOOL, changed
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneroster_sync.notices import Freshness, freshness
-from oneroster_sync.preferences import PauseWindow
-from oneroster_sync.store import database
-from oneroster_sync.store.preferences import UnknownSiteError
+from oneroster_sync import database
+from oneroster_sync.notifications import Freshness, freshness
+from oneroster_sync.sites.preferences import PauseWindow
+from oneroster_sync.sites.preferences_store import UnknownSiteError
 from past import choose, day, had, made_at
 
 if TYPE_CHECKING:

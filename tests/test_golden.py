@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from golden.held import held_by
-from oneroster_sync.store import database
+from oneroster_sync import database
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -9,18 +9,19 @@ import pytest
 
 from conftest import csv_text
 from oneroster_sync.findings import CODES
-from oneroster_sync.package.manifest import Mode
-from oneroster_sync.plan import check_plan
-from oneroster_sync.plan.schools import count_by_school
-from oneroster_sync.preferences import Guards, Limit
+from oneroster_sync.sites.preferences import Guards, Limit
+from oneroster_sync.stages.review.by_school import count_by_school
+from oneroster_sync.stages.review.guards import check_plan
+from oneroster_sync.standard.modes import Mode
 from roster_of import plan_of, roster_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from conftest import Site
-    from oneroster_sync.plan import Hold, Roster
-    from oneroster_sync.plan.recent import Recent
+    from oneroster_sync.roster.model import Roster
+    from oneroster_sync.roster.recent import Recent
+    from oneroster_sync.runs.holds import Hold
 
 
 TODAY = dt.date(2026, 11, 25)

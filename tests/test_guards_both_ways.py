@@ -9,10 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import csv_text
-from oneroster_sync import Request, approve, change_preferences, sync, undo
-from oneroster_sync.plan.recent import Recent
-from oneroster_sync.preferences import Guards, Limit, RaisedLimit
-from oneroster_sync.store import database
+from oneroster_sync import Request, approve, change_preferences, database, sync, undo
+from oneroster_sync.roster.recent import Recent
+from oneroster_sync.sites.preferences import Guards, Limit, RaisedLimit
 from roster_of import SCHOOL, changed, roster_of
 from test_guards import held, holds, site_of, staff, users_csv
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.plan import check_plan
-from oneroster_sync.plan.schools import count_by_school
-from oneroster_sync.preferences import Guards, Limit, RaisedLimit
+from oneroster_sync.sites.preferences import Guards, Limit, RaisedLimit
+from oneroster_sync.stages.review.by_school import count_by_school
+from oneroster_sync.stages.review.guards import check_plan
 from roster_of import plan_of, roster_of, rows_of
 from test_guards import held, holds
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from conftest import Site
-    from oneroster_sync.plan import Hold, Roster
+    from oneroster_sync.roster.model import Roster
+    from oneroster_sync.runs.holds import Hold
 
 TODAY = dt.date(2026, 11, 25)
 LAX = Limit(percent=100, minimum=10_000)

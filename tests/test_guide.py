@@ -11,7 +11,7 @@ import click
 import pytest
 
 from oneroster_sync.cli import main
-from oneroster_sync.preferences import Preferences
+from oneroster_sync.sites.preferences import Preferences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from oneroster import held_plan
-from oneroster.decision import until_next_look
+from oneroster_airflow import review_markdown
+from oneroster_airflow.review_operator import until_next_look
 from oneroster_sync import settings
-from oneroster_sync.preferences import Preferences, Scope
-from oneroster_sync.store.runs import Outcome, Run, Trigger
+from oneroster_sync.runs import Outcome, Run, Trigger
+from oneroster_sync.sites.preferences import Preferences, Scope
 
 BEGAN = dt.datetime(2026, 11, 25, 2, tzinfo=dt.UTC)
 COUNTS = {
@@ -63,7 +63,7 @@ def school(name: str, **numbers: dict[str, int]) -> dict[str, Any]:
 
 def lines(run: Run) -> list[str]:
     """Return the lines of what is asked about a run, as they are shown."""
-    return re.sub(r"\\(.)", r"\1", held_plan.body_of(run)).splitlines()
+    return re.sub(r"\\(.)", r"\1", review_markdown.body_of(run)).splitlines()
 
 
 def test_numbers_are_shown_where_there_are_some() -> None:
@@ -78,7 +78,7 @@ def test_numbers_are_shown_where_there_are_some() -> None:
     assert (
         "- 1,600 of 2,000 users (80.0 %); less than 10 %. More would go. (`guard.removals`)" in told
     )
-    assert held_plan.subject_of(a_run()) == "north: 1,600 of 2,000 users would go"
+    assert review_markdown.subject_of(a_run()) == "north: 1,600 of 2,000 users would go"
     assert "Undecided, it is discarded on Saturday, 28 November 2026, 02:00 UTC." in told
 
 
@@ -105,7 +105,7 @@ def test_schools_are_shown_the_hardest_hit_first() -> None:
 )
 def test_names_are_no_markup(name: str) -> None:
     """What a school is called is shown as it is written, whatever it is."""
-    body = held_plan.body_of(a_run(schools=[school(name)]))
+    body = review_markdown.body_of(a_run(schools=[school(name)]))
     (row,) = [line for line in body.splitlines() if line.endswith(" | – | – | – |")]
     cell = row.removeprefix("| ").removesuffix(" | – | – | – |")
     assert re.sub(r"\\(.)", r"\1", cell.replace("\u2060", "")) == name.replace("\n", " ")
@@ -121,7 +121,7 @@ def test_run_of_earlier_days_is_shown_too() -> None:
 
 def test_answer_names_the_plan() -> None:
     """The plan's hash is a constant of the form, and a reason may be left out."""
-    form = held_plan.form_of(a_run())
+    form = review_markdown.form_of(a_run())
     assert form.get_param("plan_hash").schema["const"] == "a" * 64
     assert form.validate() == {"reason": None, "plan_hash": "a" * 64}
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from oneroster_sync import dag_names, settings
-from oneroster_sync.store import allow_list
+from oneroster_sync import settings
+from oneroster_sync.sites import allow_list, dag_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

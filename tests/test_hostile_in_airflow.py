@@ -18,7 +18,7 @@ import pytest
 import hostile
 from browser import browsing, log_in
 from live import running, wait_for
-from oneroster_sync.findings.model import shown
+from oneroster_sync.findings.finding import shown
 from receivers import (
     QUIET,
     apprise_connection,

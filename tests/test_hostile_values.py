@@ -20,12 +20,13 @@ from click.testing import CliRunner
 import hostile
 from conftest import ADMIN
 from golden.school import manifest
+from oneroster_sync import database, runs
 from oneroster_sync.cli import HELD, main
-from oneroster_sync.findings.export import COLUMNS, as_csv
-from oneroster_sync.findings.model import shown
-from oneroster_sync.run_contents import ensure_data_docs
-from oneroster_sync.spec import ROSTERING_FILES, Version, rostering_file
-from oneroster_sync.store import database, run_details, runs
+from oneroster_sync.findings.csv_export import COLUMNS, as_csv
+from oneroster_sync.findings.finding import shown
+from oneroster_sync.runs import run_details
+from oneroster_sync.stages.validate.data_docs import ensure_data_docs
+from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
 from test_forged_lines import BREAKS, FORGED, check
 
 if TYPE_CHECKING:

@@ -19,14 +19,17 @@ import sqlalchemy as sa
 
 from conftest import ADMIN
 from neighbours import CAUSE, DELTA, EMPTY, Neighbour, make_neighbour, picture_of
-from oneroster_sync import decisions, notices, retention, settings, stages
+from oneroster_sync import database, notifications, pipeline, runs, settings
 from oneroster_sync.cli import main
+from oneroster_sync.database import locks
+from oneroster_sync.identifiers import SiteNameError
+from oneroster_sync.operations import approval, retention
 from oneroster_sync.pipeline import Request, what_waits
-from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.site_name import SiteNameError
-from oneroster_sync.store import database, history, preferences, turns
-from oneroster_sync.undo_plan import Part
-from oneroster_sync.uploads import forget, sweep
+from oneroster_sync.roster import history
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.sources.uploads import forget, sweep
+from oneroster_sync.stages.diff.undo import Part
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, said
 from site_files import SiteFile, sites
 from test_waiting import EVERYBODY, staff
@@ -196,9 +199,9 @@ def test_removals_of_another_site_are_not_brought(
 ) -> None:
     """Neither an undo nor the removals of their run can be asked for here."""
     from oneroster_sync.pipeline import begin
-    from oneroster_sync.store.runs import UnknownRunError
+    from oneroster_sync.runs import UnknownRunError
 
-    of_theirs = stages.find(theirs.runs["applied"])
+    of_theirs = runs.find(theirs.runs["applied"])
     assert what_waits(of_theirs, "any") is None
     asked = request_of(ours.site, SCHOOL)
     parts: list[dict[str, Any]] = [{name: of_theirs.run_id} for name in ("undoes", "removals_of")]
@@ -246,13 +249,13 @@ def test_what_is_due_here_is_not_told_there(
     """Notices, expiry and retention of one site leave the other as it is."""
     later = now() + dt.timedelta(days=30)
     with database.engine().connect() as connection:
-        due = notices.of_site(connection, ours.site.name, base_url="http://x", now=later)
+        due = notifications.of_site(connection, ours.site.name, base_url="http://x", now=later)
     assert due
     for notice in due:
         assert theirs.site.name not in notice.message.text()
-        notices.tell(notice, lambda _message: 1, now=later)
+        notifications.tell(notice, lambda _message: 1, now=later)
     held = ours.site.sync(EMPTY)
-    decisions.expire(held["run_id"], now=later)
+    approval.expire(held["run_id"], now=later)
     swept = retention.sweep(ours.site.name, now=later + dt.timedelta(days=3650))
     assert swept.findings + swept.changes > 0
     sweep(ours.site.name, now=later)
@@ -294,16 +297,16 @@ def test_no_lock_of_one_site_is_in_the_way_of_another(alike: bool) -> None:  # n
 
     def work() -> None:
         with (
-            turns.turn(database.engine(), there, wait_s=0),
+            locks.turn(database.engine(), there, wait_s=0),
             database.engine().begin() as connection,
         ):
             connection.execute(sa.text("set local lock_timeout = '10s'"))
-            preferences.make_site(connection, there, ADMIN, now=now())
+            preferences_store.make_site(connection, there, ADMIN, now=now())
             database.lock_site(connection, there)
         done.set()
 
-    with turns.turn(database.engine(), here), database.engine().begin() as connection:
-        preferences.make_site(connection, here, ADMIN, now=now())
+    with locks.turn(database.engine(), here), database.engine().begin() as connection:
+        preferences_store.make_site(connection, here, ADMIN, now=now())
         database.lock_site(connection, here)
         worker = threading.Thread(target=work)
         worker.start()
@@ -315,10 +318,8 @@ def test_a_sync_goes_through_while_another_site_is_locked(
     ours: Neighbour, theirs: Neighbour, tmp_path: Path
 ) -> None:
     """All six stages, while the other site's turn, its roster and its row are held."""
-    from oneroster_sync import pipeline
-
     with (
-        turns.turn(database.engine(), theirs.site.name),
+        locks.turn(database.engine(), theirs.site.name),
         database.engine().begin() as connection,
     ):
         database.lock_site(connection, theirs.site.name)

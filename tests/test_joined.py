@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneroster.joined import JoinError, joined
-from oneroster.pages import FOLDER, bundle
+from oneroster_airflow.ui import FOLDER, bundle
+from oneroster_airflow.ui_bundle import JoinError, joined
 
 if TYPE_CHECKING:
     from pathlib import Path

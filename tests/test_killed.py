@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import pipeline, stages
-from oneroster_sync.store import database
+from oneroster_sync import database, pipeline
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
 from servers import until
 
@@ -233,7 +232,7 @@ def test_killed_after_commit(school: Site) -> None:
 @pytest.mark.case("b06")
 def test_applied_but_not_recorded(school: Site) -> None:
     """When the process dies between commit and record, the outcome is there all the same."""
-    run = stages.apply(reviewed(school, NEXT_DAY), now=now())
+    run = pipeline.apply(reviewed(school, NEXT_DAY), now=now())
     after = everything(school)
     assert outcome(school, run.run_id)[0] == "succeeded"
     again = pipeline.sync(request_of(school, NEXT_DAY, run.run_id), clock=now)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from oneroster_sync.local import LocalError, airflow, postgres, runner, watch
+from oneroster_sync.database.embedded import LocalError, postgres
+from oneroster_sync.database.embedded.processes import wait_until
+from oneroster_sync.local import airflow, runner, watch
 from oneroster_sync.local.__main__ import main
-from oneroster_sync.local.api import Api
+from oneroster_sync.local.airflow_api import Api
 from oneroster_sync.local.environment import (
     USERS,
     environment,
@@ -24,7 +26,6 @@ from oneroster_sync.local.environment import (
     passwords_file,
     without_own_databases,
 )
-from oneroster_sync.local.processes import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ import psycopg2  # type: ignore[import-untyped]
 import pytest
 import sqlalchemy
 
-from oneroster_sync.local import LocalError, postgres
+from oneroster_sync.database.embedded import LocalError, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def kill_server(home: Path) -> None:
 def start_elsewhere(home: Path) -> subprocess.Popen[str]:
     """Start the server from a process of its own, which prints whether it was the one."""
     script = (
-        f"from pathlib import Path; from oneroster_sync.local import postgres; "
+        f"from pathlib import Path; from oneroster_sync.database.embedded import postgres; "
         f"print(postgres.start(Path({str(home)!r})))"
     )
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mapping_of import ids, links, mapping
-from oneroster_sync.package.kinds import MAPPINGS, Kind, wrong_start
-from oneroster_sync.package.mapping import read_mapping
-from oneroster_sync.preferences import Profile
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.sources.sniff import wrong_start
+from oneroster_sync.stages.extract.mapping_csv import read_mapping
+from oneroster_sync.standard.kinds import MAPPINGS, Kind
 from roster_of import SCHOOL, roster_of
 
 if TYPE_CHECKING:

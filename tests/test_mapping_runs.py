@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync import pipeline, stages, uploads
-from oneroster_sync.package.kinds import Kind
-from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.sentences import in_one_sentence, type_of
-from oneroster_sync.store import arrivals, database
-from oneroster_sync.store.runs import Trigger
+from oneroster_sync import database, pipeline, runs
+from oneroster_sync.notifications import arrivals
+from oneroster_sync.runs import Trigger
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.runs.summary import in_one_sentence, type_of
+from oneroster_sync.sources import uploads
+from oneroster_sync.standard.kinds import Kind
 from roster_of import SCHOOL, changed, now, said
 
 if TYPE_CHECKING:
@@ -155,9 +156,9 @@ def test_retry_does_nothing_twice(site: Site) -> None:
     assert audit(site, {"run_id": run.run_id}) == told
     begun = pipeline.begin(replace(request, run_id=str(uuid.uuid4())), now=now())
     for _ in range(2):
-        begun = stages.extract(begun, Kind.IDS)
-        begun = stages.diff(stages.validate(begun))
-    assert stages.apply(stages.review(begun, now=now()), now=now()).outcome == "no_changes"
+        begun = pipeline.extract(begun, Kind.IDS)
+        begun = pipeline.diff(pipeline.validate(begun))
+    assert pipeline.apply(pipeline.review(begun, now=now()), now=now()).outcome == "no_changes"
 
 
 def test_rows_that_can_not_be_used_are_left_out(site: Site) -> None:
@@ -252,16 +253,16 @@ def test_held_mapping_waits_while_packages_come(site: Site) -> None:
     held = mapped(site, "ids", text)
     assert site.sync(users)["outcome"] == "no_changes"
     assert mapped(site, "links", "email,sourcedId\n")["outcome"] == "no_changes"
-    assert stages.find(held["run_id"]).outcome == "held"
+    assert runs.find(held["run_id"]).outcome == "held"
     site.sync(changed(users, "users.csv", "Given3", "Gwen"))
-    assert stages.find(held["run_id"]).outcome == "superseded"
+    assert runs.find(held["run_id"]).outcome == "superseded"
 
 
 def test_mapping_is_no_package(site: Site) -> None:
     """Nobody is told that a package came, and the suites have nothing to say."""
     site.sync(SCHOOL)
     run = mapped(site, "ids", IDS)
-    record = stages.find(run["run_id"])
+    record = runs.find(run["run_id"])
     with database.engine().connect() as connection:
         newest = arrivals.newest_package(connection, site.name, now=now())
     assert newest.run_id != record.run_id
@@ -276,10 +277,10 @@ def test_mapping_is_no_package(site: Site) -> None:
 )
 def test_lists_tell_what_it_was(site: Site, kind: str, what: str) -> None:
     """Lists say what a run was of, and its sentence speaks of a file."""
-    run = stages.find(mapped(site, kind, IDS if kind == "ids" else LINKS)["run_id"])
+    run = runs.find(mapped(site, kind, IDS if kind == "ids" else LINKS)["run_id"])
     assert type_of(run) == f"{what}, command line"
     assert type_of(replace(run, trigger=Trigger.UPLOAD)) == f"{what}, manual upload"
-    nothing = stages.find(mapped(site, kind, IDS[:31] if kind == "ids" else LINKS[:16])["run_id"])
+    nothing = runs.find(mapped(site, kind, IDS[:31] if kind == "ids" else LINKS[:16])["run_id"])
     assert in_one_sentence(nothing).startswith("Nothing to do: the roster is already as the file")
 
 

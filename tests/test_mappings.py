@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mapping_of import ids, links, mapping
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync.standard.kinds import Kind
 from roster_of import roster_of
 
 if TYPE_CHECKING:

@@ -12,17 +12,16 @@ import pytest
 
 from golden.school import SCHOOL
 from hostile import PAYLOADS
-from oneroster_sync import notices, stages
-from oneroster_sync.notices import Link, Message, Points
-from oneroster_sync.notices.messages import PAGES
-from oneroster_sync.preferences import Topic
-from oneroster_sync.store import database
+from oneroster_sync import database, notifications, runs
+from oneroster_sync.notifications import Link, Message, Points
+from oneroster_sync.notifications.templates import PAGES
+from oneroster_sync.sites.preferences import Topic
 from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had, made_at
 from test_no_personal_data import NEVER, PERSONAL, marked, where
 
 if TYPE_CHECKING:
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 PROJECT = Path(__file__).resolve().parents[1]
 HOLD = {
@@ -37,7 +36,7 @@ HOLD = {
 def of(run: Run) -> Message:
     """Return the message that a run gives rise to."""
     with database.engine().connect() as connection:
-        notice = notices.of_run(connection, run, base_url=BASE_URL)
+        notice = notifications.of_run(connection, run, base_url=BASE_URL)
     assert notice is not None
     return notice.message
 
@@ -47,7 +46,7 @@ def of_day(site: Site, topic: Topic, number: int) -> Message:
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (topic,)}))
     with database.engine().connect() as connection:
         now = day(number, hour=6)
-        (notice,) = notices.of_site(connection, site.name, base_url=BASE_URL, now=now)
+        (notice,) = notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
     return notice.message
 
 
@@ -180,7 +179,7 @@ def test_a_quiet_week(site: Site) -> None:
 def test_trial(site: Site) -> None:
     """A test message says that it is one, of what people are told, and when syncs run."""
     chosen = choose(site)
-    message = notices.trial(chosen, BASE_URL, now=day(0, hour=6))
+    message = notifications.trial(chosen, BASE_URL, now=day(0, hour=6))
     assert message.title() == f"OneRoster {site.name}: a test message"
     assert "There is nothing to do." in message.text()
     assert "Told of: held, failed, rejected, errors, stale, digest." in message.text()
@@ -189,7 +188,7 @@ def test_trial(site: Site) -> None:
 
 def test_links_lead_to_the_pages() -> None:
     """The pages are where the links say: the same place as in the pages themselves."""
-    text = (PROJECT / "plugins/oneroster/static/lib/ui.js").read_text("utf-8")
+    text = (PROJECT / "plugins/oneroster_airflow/static/lib/ui.js").read_text("utf-8")
     assert re.search(r'export const HOME = "(.+)";', text)[1] == PAGES  # type: ignore[index]
 
 
@@ -249,14 +248,17 @@ def test_no_message_names_anybody(site: Site, profile: str) -> None:
     """Held, applied with errors, rejected or of a week: no message says a word about a person."""
     chosen = choose(site)
     run = site.sync(marked(SCHOOL), "--profile", profile)
-    messages = [of(stages.find(run["run_id"]))]
+    messages = [of(runs.find(run["run_id"]))]
     if run["outcome"] == "held":
         site.command("approve", run["run_id"])
-        messages.append(of(stages.find(run["run_id"])))
+        messages.append(of(runs.find(run["run_id"])))
     now = dt.datetime.now(dt.UTC) + dt.timedelta(days=7)
     with database.engine().connect() as connection:
-        due = notices.of_site(connection, site.name, base_url=BASE_URL, now=now)
-    messages += [*(notice.message for notice in due), notices.trial(chosen, BASE_URL, now=now)]
+        due = notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
+    messages += [
+        *(notice.message for notice in due),
+        notifications.trial(chosen, BASE_URL, now=now),
+    ]
     assert len(messages) >= (5 if profile == "tolerant" else 4)
     places = {message.title(): message.text() + message.html() for message in messages}
     assert [where(word, places) for word in (NEVER, PERSONAL, "@")] == [[], [], []]

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pytest
 
 from oneroster_sync import settings
-from oneroster_sync.package.moments import in_utc
-from oneroster_sync.validation import metrics
-from oneroster_sync.validation.judging import Judge
-from oneroster_sync.validation.targets import TARGETS, Target
+from oneroster_sync.stages.validate import gx_metrics
+from oneroster_sync.stages.validate.gx_runner import Judge
+from oneroster_sync.stages.validate.targets import TARGETS, Target
+from oneroster_sync.standard.timestamps import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def test_every_expectation_decides_the_same_both_ways(
     by_us = ours.judge(f"{path.stem}.csv", table, suite)
     assert by_us.num_rows > ROWS
 
-    monkeypatch.setattr(metrics, "_FINDERS", {})
+    monkeypatch.setattr(gx_metrics, "_FINDERS", {})
     by_them = theirs.judge(f"{path.stem}.csv", table, suite)
 
     assert by_us.to_pylist() == by_them.to_pylist()
@@ -146,7 +146,7 @@ def test_every_expectation_of_the_suites_has_metrics_of_ours() -> None:
         for path in SUITES
         for expectation in json.loads(path.read_text("utf-8"))["expectations"]
     }
-    assert named <= set(metrics._FINDERS)
+    assert named <= set(gx_metrics._FINDERS)
 
 
 def test_what_is_not_known_goes_the_ordinary_way() -> None:

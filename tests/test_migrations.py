@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from databases import fresh_database
-from oneroster_sync.store import database
+from oneroster_sync import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 RIGHT, WRONG = "the-right-one", "wrong-1"
-CONNECT = "from oneroster_sync.store import database; print(database.engine().url.database)"
+CONNECT = "from oneroster_sync import database; print(database.engine().url.database)"
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ import pytest
 import sqlalchemy as sa
 
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added
-from oneroster_sync import settings
-from oneroster_sync.spec import ALL_FILES, Version
-from oneroster_sync.store import database
+from oneroster_sync import database, settings
+from oneroster_sync.standard import ALL_FILES, Version
 
 if TYPE_CHECKING:
     from conftest import Site

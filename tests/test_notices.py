@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync import notices
-from oneroster_sync.notices import Message, Notice, Told
-from oneroster_sync.preferences import Notices, Topic
-from oneroster_sync.store import database
-from oneroster_sync.store.runs import Outcome
+from oneroster_sync import database, notifications
+from oneroster_sync.notifications import Message, Notice, Told
+from oneroster_sync.runs import Outcome
+from oneroster_sync.sites.preferences import Notices, Topic
 from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 MANY = counts(errors=10)
 FEW = counts(errors=9)
@@ -27,25 +26,27 @@ FEW = counts(errors=9)
 def of_run(run: Run) -> Notice | None:
     """Return the notice that a run gives rise to."""
     with database.engine().connect() as connection:
-        return notices.of_run(connection, run, base_url=BASE_URL)
+        return notifications.of_run(connection, run, base_url=BASE_URL)
 
 
 def of_site(site: Site, now: dt.datetime) -> list[Notice]:
     """Return the notices that a site gives rise to."""
     with database.engine().connect() as connection:
-        return notices.of_site(connection, site.name, base_url=BASE_URL, now=now)
+        return notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
 
 
 def told(run: Run, now: dt.datetime) -> Told:
     """Tell of a run, and return what became of it."""
     notice = of_run(run)
     assert notice is not None
-    return notices.tell(notice, lambda _: 1, now=now)
+    return notifications.tell(notice, lambda _: 1, now=now)
 
 
 def watch(site: Site, now: dt.datetime) -> list[Topic]:
     """Tell what is due on a day, and return of what people were told."""
-    return [n.topic for n in of_site(site, now) if notices.tell(n, one_way, now=now) is Told.SENT]
+    return [
+        n.topic for n in of_site(site, now) if notifications.tell(n, one_way, now=now) is Told.SENT
+    ]
 
 
 def one_way(message: Message) -> int:
@@ -118,7 +119,7 @@ def test_what_was_told_is_noted(site: Site) -> None:
     run = had(site, day(0), "failed")
     notice = of_run(run)
     assert notice is not None
-    assert notices.tell(notice, lambda _: 2, now=day(0)) is Told.SENT
+    assert notifications.tell(notice, lambda _: 2, now=day(0)) is Told.SENT
     assert [(t, w, str(r)) for t, w, r in noted(site)] == [("failed", 2, run.run_id)]
 
 
@@ -127,12 +128,12 @@ def test_what_no_way_took_is_told_by_the_next_occasion(site: Site) -> None:
     choose(site)
     notice = of_run(had(site, day(0), "failed"))
     assert notice is not None
-    assert notices.tell(notice, lambda _: 0, now=day(0)) is Told.UNSENT
+    assert notifications.tell(notice, lambda _: 0, now=day(0)) is Told.UNSENT
     with pytest.raises(ConnectionError):
-        notices.tell(notice, _break, now=day(0))
+        notifications.tell(notice, _break, now=day(0))
     assert noted(site) == []
     assert watch(site, day(0, hour=6)) == [Topic.FAILED, Topic.DIGEST]
-    assert notices.tell(notice, _break, now=day(0, hour=7)) is Told.KNOWN
+    assert notifications.tell(notice, _break, now=day(0, hour=7)) is Told.KNOWN
 
 
 def _break(_: Message) -> int:
@@ -151,10 +152,12 @@ def test_two_who_tell_at_once_tell_once(site: Site) -> None:
         assert done.wait(20)
         return 1
 
-    first = threading.Thread(target=notices.tell, args=(notice, slowly), kwargs={"now": day(0)})
+    first = threading.Thread(
+        target=notifications.tell, args=(notice, slowly), kwargs={"now": day(0)}
+    )
     first.start()
     assert sending.wait(20)
-    assert notices.tell(notice, _break, now=day(0)) is Told.KNOWN
+    assert notifications.tell(notice, _break, now=day(0)) is Told.KNOWN
     done.set()
     first.join(20)
     assert len(noted(site)) == 1

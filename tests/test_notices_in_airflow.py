@@ -14,9 +14,9 @@ import pytest
 
 from golden.school import SCHOOL, folder_of
 from live import UPLOAD, Live, running, wait_for
-from oneroster.telling import BOUND_S
-from oneroster_sync.dag_names import WATCH
-from oneroster_sync.local.api import Run
+from oneroster_airflow.notifier import BOUND_S
+from oneroster_sync.local.airflow_api import Run
+from oneroster_sync.sites.dag_names import WATCH
 from receivers import (
     QUIET,
     Hook,

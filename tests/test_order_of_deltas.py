@@ -9,8 +9,8 @@ import pytest
 
 from catalogue.case import written
 from golden.school import SCHOOL, SCHOOL_1_2, as_delta, manifest
-from oneroster_sync.erasure import erase
-from oneroster_sync.package.moments import in_utc
+from oneroster_sync.operations.erasure import erase
+from oneroster_sync.standard.timestamps import in_utc
 from roster_of import now
 
 if TYPE_CHECKING:

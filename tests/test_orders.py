@@ -16,14 +16,14 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import ADMIN
-from oneroster_sync import decisions, stages
-from oneroster_sync.decisions import OtherPlanError
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync import database, pipeline, runs
+from oneroster_sync.operations import approval
+from oneroster_sync.operations.approval import OtherPlanError
 from oneroster_sync.pipeline import begin
-from oneroster_sync.plan.definition import DefectivePlanError
-from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.stages import MissingStageError
-from oneroster_sync.store import database, runs
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.stages.base import MissingStageError
+from oneroster_sync.stages.diff.plan import DefectivePlanError
+from oneroster_sync.standard.kinds import Kind
 from orders import _UPSTREAM, SHORTEST, Walk, due, shortest_dangerous
 from roster_of import diffed, now, request_of, reviewed
 from run_states import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 BEFORE, HARMLESS, DANGEROUS = (EVERYBODY, "Given"), (EVERYBODY, "Other"), (4, "Given")
 """The roster before the run, and after either package: how many are active, and the first name."""
@@ -169,13 +169,13 @@ def test_approving_again_is_of_the_plan_that_was_approved(site: Site) -> None:
     run = reviewed(site, {"users.csv": PACKAGES["dangerous"]})
     assert run.plan_hash
     approve: Any = {"by": "Ann", "now": now(), "plan_hash": run.plan_hash}
-    decisions.note_approval(run.run_id, **approve)
+    approval.note_approval(run.run_id, **approve)
     note(run, plan_hash="0" * 64)
     for plan_hash in ("0" * 64, None):
         with pytest.raises(OtherPlanError, match=run.plan_hash):
-            decisions.approve(run.run_id, by="Ann", now=now(), plan_hash=plan_hash)
-    assert decisions.approve(run.run_id, **approve).outcome == "superseded"
-    assert "the plan that was approved" in stages.find(run.run_id).reasons[0]
+            approval.approve(run.run_id, by="Ann", now=now(), plan_hash=plan_hash)
+    assert approval.approve(run.run_id, **approve).outcome == "superseded"
+    assert "the plan that was approved" in runs.find(run.run_id).reasons[0]
     assert len(site.users()) == EVERYBODY
 
 
@@ -186,7 +186,7 @@ def test_review_reads_the_plan_that_was_recorded(site: Site) -> None:
     folder = RunFolder.of(site.name, run.run_id)
     folder.take(RunFolder.of(site.name, other.run_id), "plan")
     with pytest.raises(DefectivePlanError, match=str(run.plan_hash)):
-        stages.review(run, now=now())
+        pipeline.review(run, now=now())
 
 
 @pytest.mark.parametrize(
@@ -195,17 +195,17 @@ def test_review_reads_the_plan_that_was_recorded(site: Site) -> None:
 def test_stage_whose_input_is_missing_says_so(site: Site, stage: str, missing: str) -> None:
     """What an earlier stage has not left is asked for by name, and nothing is guessed."""
     run = diffed(site, {"users.csv": staff(EVERYBODY)})
-    run = stages.extract(run, Kind.PACKAGE) if stage == "extract" else stages.validate(run)
+    run = pipeline.extract(run, Kind.PACKAGE) if stage == "extract" else pipeline.validate(run)
     assert (run.plan_hash, run.reviewed_hash, run.base_version) == (None, None, None)
     assert RunFolder.of(site.name, run.run_id).read_tables("plan") == {}
     asks: dict[str, Callable[[Run], Run]] = {
-        "diff": stages.diff,
-        "review": functools.partial(stages.review, now=now()),
+        "diff": pipeline.diff,
+        "review": functools.partial(pipeline.review, now=now()),
     }
     with pytest.raises(MissingStageError, match="; clear "):
         asks[missing](run)
     with pytest.raises(MissingStageError, match="there is no plan; clear diff"):
-        stages.apply(run, now=now())
+        pipeline.apply(run, now=now())
 
 
 def test_plan_is_reviewed_where_it_was_made_before(site: Site) -> None:
@@ -213,12 +213,12 @@ def test_plan_is_reviewed_where_it_was_made_before(site: Site) -> None:
     package = {"users.csv": staff(EVERYBODY)}
     outcomes = [site.sync(package)["outcome"] for _ in range(2)]
     assert outcomes == ["succeeded", "no_changes"]
-    run = stages.extract(begin(request_of(site, package), now=now()), Kind.PACKAGE)
+    run = pipeline.extract(begin(request_of(site, package), now=now()), Kind.PACKAGE)
     assert run.same_as is not None
     assert (run.stage, run.reviewed_hash) == ("diff", None)
-    run = stages.review(run, now=now())
+    run = pipeline.review(run, now=now())
     assert (run.stage, run.reviewed_hash) == ("review", run.plan_hash)
-    assert stages.apply(run, now=now()).outcome == "no_changes"
+    assert pipeline.apply(run, now=now()).outcome == "no_changes"
 
 
 def test_plan_that_a_person_had_to_approve_is_not_taken_over(site: Site) -> None:
@@ -226,25 +226,25 @@ def test_plan_that_a_person_had_to_approve_is_not_taken_over(site: Site) -> None
     package = {"users.csv": staff(EVERYBODY)}
     for _ in range(2):
         judged = site.sync(package)
-    with_evidence = stages.find(judged["run_id"])
+    with_evidence = runs.find(judged["run_id"])
     assert with_evidence.reviewed_hash == with_evidence.plan_hash
     note(with_evidence, reviewed_hash=None)
-    assert stages.find(site.sync(package)["run_id"]).same_as is None
+    assert runs.find(site.sync(package)["run_id"]).same_as is None
 
 
 def test_run_that_wanted_an_administrator_begins_anew(site: Site) -> None:
     """It failed before anything was read; cleared after one was chosen, it goes through."""
     set_admin(site, "inactive")
     request = request_of(site, {"users.csv": staff(EVERYBODY)})
-    failed = stages.record(begin(request, now=now()), now=now())
+    failed = pipeline.record(begin(request, now=now()), now=now())
     assert (failed.outcome, failed.credited_admin_id) == ("failed", None)
     assert "credited administrator" in failed.reasons[0]
     set_admin(site, "active")
     run = begin(request, now=now())
     assert run.credited_admin_id is not None
-    run = stages.diff(stages.validate(stages.extract(run, Kind.PACKAGE)))
-    run = stages.apply(stages.review(run, now=now()), now=now())
-    assert stages.record(run, now=now()).outcome == "succeeded"
+    run = pipeline.diff(pipeline.validate(pipeline.extract(run, Kind.PACKAGE)))
+    run = pipeline.apply(pipeline.review(run, now=now()), now=now())
+    assert pipeline.record(run, now=now()).outcome == "succeeded"
 
 
 def set_admin(site: Site, status: str) -> None:

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from live import QUESTION, running, wait_for
-from oneroster_sync.local import postgres
-from oneroster_sync.store import turns
+from oneroster_sync.database import locks
+from oneroster_sync.database.embedded import postgres
 from orders import ATTACKS, SHORTEST, order_of
 from run_states import EVERYBODY, PACKAGES, staff
 
@@ -82,7 +82,7 @@ def test_nobody_is_deactivated_by_an_order_of_tasks(live: Live, role: str, order
     """
     deeds, who = order_of(order), live.person(role)
     engine = sa.create_engine(postgres.url(live.home, "roster").replace("://", "+psycopg://", 1))
-    with turns.turn(engine, "default"):  # so that no task gets ahead of what is done first
+    with locks.turn(engine, "default"):  # so that no task gets ahead of what is done first
         started = live.person("op").upload(PACKAGES["dangerous"].encode(), "users")
         path = f"/api/v2/dags/{started['dag_id']}/dagRuns/{quote(started['dag_run_id'], safe='')}"
         extract = f"{path}/taskInstances/extract"

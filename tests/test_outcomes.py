@@ -21,8 +21,8 @@ from golden.school import (
     without,
 )
 from oneroster_sync.cli import REJECTED
-from oneroster_sync.sentences import in_one_sentence
-from oneroster_sync.stages import find
+from oneroster_sync.runs import find
+from oneroster_sync.runs.summary import in_one_sentence
 
 if TYPE_CHECKING:
     from conftest import Site

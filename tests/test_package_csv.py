@@ -18,10 +18,12 @@ from golden.school import (
     opened,
     told,
 )
-from oneroster_sync.package import Extracted, lines
+from oneroster_sync.stages.extract import csv_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from oneroster_sync.stages.extract.package import Extracted
 
 FILE = "users.csv"
 USERS = SCHOOL[FILE]
@@ -347,7 +349,7 @@ def test_blocks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     package = folder_of(texts, tmp_path / "p")
     whole = opened(package)
 
-    monkeypatch.setattr(lines, "BLOCK", block)
+    monkeypatch.setattr(csv_lines, "BLOCK", block)
     cut = opened(package)
 
     assert whole.rows["users"] == 39
@@ -365,7 +367,7 @@ def test_row_numbers_hold_in_large_files(tmp_path: Path, at: int) -> None:
     rows = [row] * 200_000
     rows[at - 2] = rows[at - 2].replace(",School,", ',"School,')
     text = "\n".join([head, *rows]) + "\n"
-    assert len(text) > lines.BLOCK
+    assert len(text) > csv_lines.BLOCK
 
     extracted = opened(folder_of({**SCHOOL, "orgs.csv": text}, tmp_path / "p"))
 

@@ -19,9 +19,9 @@ from golden.school import (
     opened,
 )
 from oneroster_sync import settings
-from oneroster_sync.checking import Checked, check_package
-from oneroster_sync.preferences import Profile
-from oneroster_sync.validation import validate
+from oneroster_sync.operations.check import Checked, check_package
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.validate.rows import validate_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,7 +145,7 @@ def test_delta_may_point_to_what_the_site_has(
     texts = as_delta(SCHOOL, enrollments=[f"ann-m1,{STAMP},m1,s,ann,teacher,,,"])
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
-    validated = validate(
+    validated = validate_rows(
         extracted.tables,
         extracted.modes,
         extracted.version,
@@ -161,7 +161,7 @@ def test_bulk_may_not_point_to_what_only_the_site_has(tmp_path: Path) -> None:
     texts = changed(SCHOOL, "classes.csv", "a1,,,Art 1,09,art,A1-1,scheduled,,s,t,,,\n", "")
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
-    validated = validate(
+    validated = validate_rows(
         extracted.tables,
         extracted.modes,
         extracted.version,

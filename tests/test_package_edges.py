@@ -15,7 +15,7 @@ from golden.school import SCHOOL, changed, folder_of, opened, told
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from oneroster_sync.package import Extracted
+    from oneroster_sync.stages.extract.package import Extracted
 
 USERS = SCHOOL["users.csv"]
 STAFF = ["ann", "bob", "cat", "dan"]

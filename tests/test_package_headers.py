@@ -26,7 +26,7 @@ from golden.school import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from oneroster_sync.package import Extracted
+    from oneroster_sync.stages.extract.package import Extracted
 
 FILE = "users.csv"
 USERS = SCHOOL[FILE]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golden.school import SCHOOL, changed, codes, folder_of, opened, told, zip_of
-from oneroster_sync.package.kinds import Kind, wrong_kind
+from oneroster_sync.sources.sniff import wrong_kind
+from oneroster_sync.standard.kinds import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

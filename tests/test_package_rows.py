@@ -19,9 +19,9 @@ from golden.school import (
     person,
     users_checked,
 )
-from oneroster_sync.checking import Checked, check_package
-from oneroster_sync.findings.model import shown_id
-from oneroster_sync.preferences import Profile
+from oneroster_sync.findings.finding import shown_id
+from oneroster_sync.operations.check import Checked, check_package
+from oneroster_sync.sites.preferences import Profile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,7 +30,7 @@ from golden.school import (
 )
 
 if TYPE_CHECKING:
-    from oneroster_sync.package import Extracted
+    from oneroster_sync.stages.extract.package import Extracted
 
 VERSIONS = [SCHOOL, SCHOOL_1_2]
 MARK = "Zq7"

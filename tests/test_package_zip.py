@@ -15,10 +15,10 @@ import pytest
 
 from catalogue.archives import first_byte_of, patch_entry
 from golden.school import SCHOOL, codes, folder_of, opened, told, zip_of
-from oneroster_sync.package import Known, Limits, extract
-from oneroster_sync.package.opening import MIB
-from oneroster_sync.preferences import Profile
-from oneroster_sync.settings import SettingError
+from oneroster_sync.roster.model import Known
+from oneroster_sync.settings import MIB, Limits, SettingError
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.extract.package import extract_package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,7 +257,7 @@ def test_limits_are_the_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for nonsense in ("0", "-1", "much", "1.5", "\uff11"):
         monkeypatch.setenv("ONEROSTER_PACKED_MIB", nonsense)
         with pytest.raises(SettingError, match="ONEROSTER_PACKED_MIB"):
-            extract(tmp_path, Profile.TOLERANT, Known())
+            extract_package(tmp_path, Profile.TOLERANT, Known())
 
 
 @pytest.mark.parametrize("kind", ["zip", "folder"])

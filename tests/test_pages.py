@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from browser import browsing, log_in
 from live import SYNC, running, wait_for
 from measures import CONTRAST, FOCUS_IS_SEEN, WATCH_SHIFTS
-from oneroster_sync.store.runs import Outcome
+from oneroster_sync.runs import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golden.school import SCHOOL, SCHOOL_1_2, as_delta, changed
-from oneroster_sync import decisions, retention, stages
-from oneroster_sync.erasure import erase
-from oneroster_sync.notices.due import of_site
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync import database, pipeline, runs
+from oneroster_sync.notifications.rules import of_site
+from oneroster_sync.operations import approval, retention
+from oneroster_sync.operations.erasure import erase
 from oneroster_sync.pipeline import Request, begin
+from oneroster_sync.runs import Outcome, Trigger
 from oneroster_sync.settings import Keeping
-from oneroster_sync.store import database
-from oneroster_sync.store.runs import Outcome, Trigger
+from oneroster_sync.standard.kinds import Kind
 from roster_of import now
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def extracted_only(site: Site, texts: Texts, *, ended: bool = True) -> str:
         trigger=Trigger.UPLOAD,
         requested_by="the test",
     )
-    run = stages.extract(begin(request, now=now()), Kind.PACKAGE)
+    run = pipeline.extract(begin(request, now=now()), Kind.PACKAGE)
     if ended:
-        stages.record(run, now=now())
+        pipeline.record(run, now=now())
     return run.run_id
 
 
@@ -145,14 +145,14 @@ def test_row_without_a_moment_counts_by_its_arrival(school: Site) -> None:
 def test_run_that_ends_after_extract_loses_nothing(school: Site) -> None:
     """Whoever is killed after the package was read leaves its delta to the next run."""
     failed = extracted_only(school, delta(user("eve", "Eve", 3)))
-    assert stages.find(failed).outcome is Outcome.FAILED
+    assert runs.find(failed).outcome is Outcome.FAILED
     killed = extracted_only(school, delta(user("fay", "Fay", 3)), ended=False)
 
     run = school.sync(delta(user("gil", "Gil", 4)))
 
     assert run["outcome"] == "succeeded"
     assert run["counts"]["users"]["added"] == 2, "a run that is under way keeps its own"
-    stages.skip(stages.find(killed), "the test ends it")
+    pipeline.skip(runs.find(killed), "the test ends it")
     assert school.sync(delta(user("gil", "Gilda", 5)))["counts"]["users"]["added"] == 1
     assert {"eve", "fay", "gil"} <= school.users().keys()
     assert pending(school) == []
@@ -162,7 +162,7 @@ def test_nobody_decided_in_time(school: Site) -> None:
     """A plan that expires leaves its delta pending, and the next plan brings it again."""
     held = school.sync(delta(gone("bob", 3)))
     late = now() + dt.timedelta(days=9)
-    assert decisions.expire(held["run_id"], now=late).outcome is Outcome.DISCARDED
+    assert approval.expire(held["run_id"], now=late).outcome is Outcome.DISCARDED
     assert pending(school) == [("users", "pending")]
     again = school.sync(delta(user("ann", "Anna", 4)))
     assert (again["outcome"], again["counts"]["users"]["deactivated"]) == ("held", 1)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.preferences import Guards, Limit
+from oneroster_sync.sites.preferences import Guards, Limit
 from roster_of import SCHOOL, plan_of, roster_of
 
 if TYPE_CHECKING:
     from conftest import Site
-    from oneroster_sync.plan import Roster
+    from oneroster_sync.roster.model import Roster
 
 FEW = Guards(sourced_ids=Limit(percent=100, minimum=1000))
 """Limits at which no number of same logins is a mass change."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneroster_sync.spec import Version
+from oneroster_sync.standard import Version
 from roster_of import Planned, plan_of, roster_of
 
 if TYPE_CHECKING:
-    from oneroster_sync.plan import Roster
+    from oneroster_sync.roster.model import Roster
 
 USERS = "sourcedId,givenName,email\nann,Ann,ann@x.org"
 ANN = "sourced_id,given_name,email,role,org_sourced_ids\nann,Ann,ann@x.org,teacher,o1"

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.plan.assignments import NOT_TAUGHT, TERMS_ENDED
+from oneroster_sync.roster.schema import TERMS_ENDED
+from oneroster_sync.stages.diff.assignments import NOT_TAUGHT
 from roster_of import plan_of, roster_of
 from test_guards import held
 
 if TYPE_CHECKING:
     from conftest import Site
-    from oneroster_sync.plan import Roster
+    from oneroster_sync.roster.model import Roster
 
 DAY = dt.date(2027, 1, 10)
 NOTHING = {

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.plan.withheld import additions_only, without_removals
+from oneroster_sync.stages.diff.partial import additions_only, without_removals
 from roster_of import SCHOOL, plan_of, roster_of, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from conftest import Site
-    from oneroster_sync.plan import Plan
+    from oneroster_sync.stages.diff.plan import Plan
 
 HEADER = "sourcedId,enabledUser,role,username,givenName,familyName,email"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from oneroster_sync.store import database
+from oneroster_sync import database
 from roster_of import SCHOOL
 
 if TYPE_CHECKING:

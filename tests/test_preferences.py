@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from oneroster_sync.preferences import (
-    After,
+from oneroster_sync import database
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.sites.preferences import (
     DateOrder,
     Delimiter,
     Encoding,
@@ -24,8 +25,8 @@ from oneroster_sync.preferences import (
     TeacherPermission,
     Weekday,
 )
-from oneroster_sync.store import database, preferences
-from oneroster_sync.store.preferences import ConflictError, NoSuchAdminError, UnknownSiteError
+from oneroster_sync.sites.preferences_store import ConflictError, NoSuchAdminError, UnknownSiteError
+from oneroster_sync.sources.url import After
 from roster_of import SCHOOL, changed, now, said
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 def load(site: Site) -> Preferences:
     """Return a site's preferences."""
     with database.engine().connect() as connection:
-        return preferences.load(connection, site.name)
+        return preferences_store.load(connection, site.name)
 
 
 def save(chosen: Preferences, actor: str = "Ann") -> Preferences:
     """Save preferences as a person does."""
     with database.engine().begin() as connection:
-        return preferences.save(connection, chosen, actor=actor, now=now())
+        return preferences_store.save(connection, chosen, actor=actor, now=now())
 
 
 def write(statement: str, site: Site) -> None:
@@ -90,7 +91,7 @@ def test_everything_that_is_saved_is_loaded(site: Site) -> None:
     saved = save(chosen)
     assert saved.version == 2
     assert load(site) == saved
-    assert preferences.read(site.name) == saved
+    assert preferences_store.read(site.name) == saved
     assert saved.model_copy(update={"version": 1}) == chosen
 
 
@@ -120,7 +121,7 @@ def test_of_two_who_save_at_once_one_is_told(site: Site) -> None:
     second = threading.Thread(target=save_mine)
     with database.engine().begin() as connection:
         theirs = mine.model_copy(update={"scope": Scope.USERS})
-        preferences.save(connection, theirs, actor="Bob", now=now())
+        preferences_store.save(connection, theirs, actor="Bob", now=now())
         second.start()
         second.join(timeout=1)
     second.join()
@@ -180,8 +181,8 @@ def test_site_that_was_not_made_is_unknown() -> None:
         database.engine().connect() as connection,
         pytest.raises(UnknownSiteError, match="oneroster init --site atlantis --admin EMAIL"),
     ):
-        preferences.load(connection, "atlantis")
-    assert preferences.read("atlantis") is None
+        preferences_store.load(connection, "atlantis")
+    assert preferences_store.read("atlantis") is None
 
 
 @pytest.mark.parametrize(

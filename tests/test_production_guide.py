@@ -22,7 +22,7 @@ from psycopg import sql
 
 import composed
 from oneroster_sync.cli import main
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 from roster_of import NEXT_DAY, SCHOOL
 from test_guide import GUIDE, shell_lines
 

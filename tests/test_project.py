@@ -11,7 +11,7 @@ from catalogue import inputs
 from catalogue.page import PAGE, as_markdown
 from catalogue.promises import PROMISES
 from oneroster_sync.findings.reference import as_markdown as findings_as_markdown
-from oneroster_sync.package.semantics import as_markdown as semantics_as_markdown
+from oneroster_sync.stages.extract.semantics import as_markdown as semantics_as_markdown
 
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = sorted(

@@ -12,14 +12,14 @@ from oneroster_sync import (
     NotStaleError,
     Request,
     change_preferences,
-    notices,
+    database,
+    notifications,
     preview_release,
     release_protection,
     stale_protections,
     sync,
 )
-from oneroster_sync.notices import Told
-from oneroster_sync.store import database
+from oneroster_sync.notifications import Told
 from past import BASE_URL, choose
 from roster_of import SCHOOL, as_delta, changed
 from test_guards import staff
@@ -172,11 +172,11 @@ def test_stale_protection_is_told_once_and_then_weekly(site: Site) -> None:
     for day in range(3, 14):
         now = at(day) + dt.timedelta(hours=4)
         with database.engine().connect() as connection:
-            due = notices.of_site(connection, site.name, base_url=BASE_URL, now=now)
+            due = notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
         for notice in due:
             if (
                 notice.cause == "stale protection"
-                and notices.tell(notice, lambda _: 1, now=now) is Told.SENT
+                and notifications.tell(notice, lambda _: 1, now=now) is Told.SENT
             ):
                 days.append(day)
                 assert "cec" not in notice.message.text()

@@ -142,9 +142,10 @@ def test_every_public_name_is_documented_and_typed() -> None:
 
 def test_commands_write_by_the_api_alone() -> None:
     """The commands that change a roster know no other way than this one."""
-    commands = Path(oneroster_sync.__file__).parent / "cli/running.py"
+    commands = Path(oneroster_sync.__file__).parent / "cli/runs.py"
     found = re.findall(
-        r"oneroster_sync\.(pipeline|decisions|stages|apply)\b|import (pipeline|decisions|stages)",
+        r"oneroster_sync\.(pipeline|operations\.approval|stages\.apply|stages\.\w+\.stage)\b"
+        r"|import (pipeline|approval|stages)",
         commands.read_text("utf-8"),
     )
     assert found == []

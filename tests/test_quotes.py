@@ -21,13 +21,13 @@ from golden.school import (
     person,
     told,
 )
-from oneroster_sync.package import lines
+from oneroster_sync.stages.extract import csv_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Site
-    from oneroster_sync.package import Extracted
+    from oneroster_sync.stages.extract.package import Extracted
 
 FILE = "users.csv"
 HEADER = SCHOOL[FILE].splitlines()[0]
@@ -218,7 +218,7 @@ def test_blocks_leave_no_trace_of_quotes(
     package = folder_of(users(rows), tmp_path / "p") / FILE
     whole = opened(package)
 
-    monkeypatch.setattr(lines, "BLOCK", block)
+    monkeypatch.setattr(csv_lines, "BLOCK", block)
     cut = opened(package)
 
     assert not whole.refused

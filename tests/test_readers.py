@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import pipeline, stages
-from oneroster_sync.store import database, history, preferences, run_details, run_lists, runs
-from oneroster_sync.store.roster import read_roster, roster_version
-from oneroster_sync.store.run_lists import Wanted
+from oneroster_sync import database, pipeline, runs
+from oneroster_sync.roster import history
+from oneroster_sync.roster.reader import read_roster, roster_version
+from oneroster_sync.runs import queries, run_details
+from oneroster_sync.runs.queries import Wanted
+from oneroster_sync.sites import preferences_store
 from roster_of import SCHOOL, now, request_of
 from test_killed import MOMENTS_OF_APPLY, WAIT_S, holding, wait_until_blocked
 
@@ -40,16 +42,16 @@ def hasty() -> Iterator[sa.Connection]:
 
 def shown(connection: sa.Connection, site: Site, first: str) -> dict[str, Any]:
     """Return what the pages ask about a site and its first run."""
-    chosen = preferences.load(connection, site.name)
+    chosen = preferences_store.load(connection, site.name)
     connection.rollback()
     users = read_roster(connection, site.name, 0).users.num_rows
     connection.rollback()
-    admin = preferences.find_admin(connection, site.name, chosen.credited_admin or "")
+    admin = preferences_store.find_admin(connection, site.name, chosen.credited_admin or "")
     return {
-        "runs": run_lists.page_of_runs(connection, site.name, Wanted(), before=None, limit=50).runs[
+        "runs": queries.page_of_runs(connection, site.name, Wanted(), before=None, limit=50).runs[
             -1
         ],
-        "trend": run_lists.trend(connection, site.name, 50),
+        "trend": queries.trend(connection, site.name, 50),
         "run": runs.get(connection, first),
         "changes": run_details.page_of_changes(connection, first, limit=50),
         "causes": run_details.causes(connection, first),
@@ -80,12 +82,12 @@ def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
         wait_until_blocked(connection)
         during = shown(hasty, site, first)
         hasty.rollback()
-        chosen = preferences.load(hasty, site.name).model_copy(update={"approval_hours": 48})
-        saved = preferences.save(hasty, chosen, actor="a test", now=now())
+        chosen = preferences_store.load(hasty, site.name).model_copy(update={"approval_hours": 48})
+        saved = preferences_store.save(hasty, chosen, actor="a test", now=now())
         hasty.commit()
     applying.join(WAIT_S)
 
     assert during == before
-    assert preferences.load(hasty, site.name) == saved
-    assert stages.find(request.run_id).outcome == "succeeded"
+    assert preferences_store.load(hasty, site.name) == saved
+    assert runs.find(request.run_id).outcome == "succeeded"
     assert shown(hasty, site, first)["users"] == before["users"] + LARGE

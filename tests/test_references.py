@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golden.school import SCHOOL, Texts, changed, codes, folder_of
-from oneroster_sync.checking import Checked, check_package
-from oneroster_sync.preferences import Profile
+from oneroster_sync.operations.check import Checked, check_package
+from oneroster_sync.sites.preferences import Profile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oneroster_sync import pipeline
-from oneroster_sync.run_folder import RunFolder
+from oneroster_sync.runs.artifacts import RunFolder
 from roster_of import SCHOOL, now, request_of
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import csv_text
-from oneroster_sync import settings
-from oneroster_sync.retention import Swept, sweep
+from oneroster_sync import database, settings
+from oneroster_sync.operations.retention import Swept, sweep
 from oneroster_sync.settings import Keeping, SettingError
-from oneroster_sync.store import database
 from roster_of import SCHOOL, changed, now, said
 
 if TYPE_CHECKING:

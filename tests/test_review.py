@@ -17,7 +17,7 @@ import pytest
 from browser import browsing, log_in
 from conftest import csv_text
 from live import QUESTION, STAGES, UPLOAD, running, wait_for
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

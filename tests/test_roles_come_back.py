@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from golden.school import SCHOOL_1_2, as_delta
-from oneroster_sync import change_preferences, erasure
-from oneroster_sync.store import database
+from oneroster_sync import change_preferences, database
+from oneroster_sync.operations import erasure
 from roster_of import now
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from every_mode import NOW, body, errors, gone, mixed, row, synced
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added, as_delta, changed, without
-from oneroster_sync.spec.logins import normalize_login
+from oneroster_sync.standard.logins import normalize_login
 
 # Rows that go claim nothing
 

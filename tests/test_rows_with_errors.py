@@ -9,12 +9,12 @@ import pytest
 
 from every_mode import MemorySite, carried_out, errors, synced
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added, changed
-from oneroster_sync.package.kinds import Kind
-from oneroster_sync.package.manifest import Mode
-from oneroster_sync.package.mapping import read_mapping
-from oneroster_sync.plan import check_plan
-from oneroster_sync.plan.mapped import plan_of_mapping
-from oneroster_sync.preferences import Guards, Profile
+from oneroster_sync.sites.preferences import Guards, Profile
+from oneroster_sync.stages.diff.id_mappings import plan_of_mapping
+from oneroster_sync.stages.extract.mapping_csv import read_mapping
+from oneroster_sync.stages.review.guards import check_plan
+from oneroster_sync.standard.kinds import Kind
+from oneroster_sync.standard.modes import Mode
 from roster_of import plan_of, roster_of, rows_of
 
 if TYPE_CHECKING:

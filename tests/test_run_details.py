@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from conftest import Site
-from oneroster_sync import stages
-from oneroster_sync.planned import page_of_plan
-from oneroster_sync.run_contents import all_findings, read_plan, read_report
-from oneroster_sync.store import database, run_details
+from oneroster_sync import database, runs
+from oneroster_sync.runs import run_details
+from oneroster_sync.runs.artifacts import all_findings
+from oneroster_sync.stages.diff.plan import read_plan
+from oneroster_sync.stages.diff.preview import page_of_plan
+from oneroster_sync.stages.validate.data_docs import read_report
 from roster_of import SCHOOL, changed
 
 NEXT_DAY = {
@@ -37,7 +39,7 @@ TOLD = {"kind", "action", "sourced_id", "label", "fields", "reason", "file", "ro
 def of_plan(run: dict[str, Any], **asked: Any) -> tuple[list[dict[str, Any]], int | None]:
     """Return a page of what a plan would change."""
     with database.engine().connect() as connection:
-        plan = read_plan(stages.find(run["run_id"]))
+        plan = read_plan(runs.find(run["run_id"]))
         return page_of_plan(connection, plan, **{"limit": 100, **asked})
 
 
@@ -254,7 +256,7 @@ def test_report_holds_numbers_and_no_values(site: Site) -> None:
     """The report says of each expectation how many rows failed it, never what stood in them."""
     package = changed(SCHOOL, "users.csv", "Ann,Lee,ann@x.org", "Zqgiven,,zq no address")
     run = site.sync(changed(package, "users.csv", "ann,true", "ann,zqflag"))
-    report = read_report(stages.find(run["run_id"]))
+    report = read_report(runs.find(run["run_id"]))
     assert report is not None
     assert "zq" not in str(report).lower()
     (users,) = (suite for suite in report if suite["file"] == "users.csv")
@@ -271,7 +273,7 @@ def test_report_holds_numbers_and_no_values(site: Site) -> None:
 
 def failed_codes(run: dict[str, Any]) -> set[tuple[str, str | None, int | None]]:
     """Return code, file and row of the findings that a run's stages left in its folder."""
-    rows = all_findings(stages.find(run["run_id"])).to_pylist()
+    rows = all_findings(runs.find(run["run_id"])).to_pylist()
     return {(row["code"], row["file"], row["row"]) for row in rows}
 
 
@@ -279,4 +281,4 @@ def test_run_that_judged_nothing_has_no_report(site: Site) -> None:
     """A package that was refused at the door has no report."""
     run = site.sync({"users.csv": ""})
     assert run["outcome"] == "rejected"
-    assert read_report(stages.find(run["run_id"])) is None
+    assert read_report(runs.find(run["run_id"])) is None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync.preferences import Preferences, Scope
-from oneroster_sync.store import database, run_lists, runs
-from oneroster_sync.store.run_lists import CursorError, Page, Wanted
-from oneroster_sync.store.runs import Outcome, Run, Trigger
+from oneroster_sync import database, runs
+from oneroster_sync.runs import Outcome, Run, Trigger, queries
+from oneroster_sync.runs.queries import CursorError, Page, Wanted
+from oneroster_sync.sites.preferences import Preferences, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def had(
 def page(site: Site, *, before: str | None = None, limit: int = 100, **wanted: Any) -> Page:
     """Return a page of a site's runs."""
     with database.engine().connect() as connection:
-        return run_lists.page_of_runs(
+        return queries.page_of_runs(
             connection, site.name, Wanted(**wanted), before=before, limit=limit
         )
 
@@ -224,7 +224,7 @@ def test_trend_tells_changes_and_errors_of_the_last_runs(site: Site) -> None:
     last = had(site, next(at), outcome="held", counts={"users": {"added": 7, "errors": 0}})
 
     with database.engine().connect() as connection:
-        points = run_lists.trend(connection, site.name, 2)
+        points = queries.trend(connection, site.name, 2)
 
     assert [(p["run_id"], p["outcome"], p["changes"], p["errors"]) for p in points] == [
         (first, "succeeded", 8, 5),
@@ -238,11 +238,11 @@ def test_earlier_run_of_a_package_is_the_newest_of_this_site(site: Site) -> None
     for hour in (3, 9, 6):
         had(site, NOON.replace(hour=hour), sha256=digest)
     with database.engine().connect() as connection:
-        found = run_lists.earlier_run(connection, site.name, digest)
+        found = queries.earlier_run(connection, site.name, digest)
         assert found is not None
         assert found.started_at == NOON.replace(hour=9)
-        assert run_lists.earlier_run(connection, f"{site.name}-b", digest) is None
-        assert run_lists.earlier_run(connection, site.name, uuid.uuid4().hex) is None
+        assert queries.earlier_run(connection, f"{site.name}-b", digest) is None
+        assert queries.earlier_run(connection, site.name, uuid.uuid4().hex) is None
 
 
 MANY = 10_000
@@ -287,7 +287,7 @@ def read_by(site: Site, before: str | None, **wanted: Any) -> tuple[Page, list[d
 
     with database.engine().connect() as connection:
         sa.event.listen(connection, "before_cursor_execute", note)
-        found = run_lists.page_of_runs(
+        found = queries.page_of_runs(
             connection, site.name, Wanted(**wanted), before=before, limit=LIMIT
         )
         sa.event.remove(connection, "before_cursor_execute", note)

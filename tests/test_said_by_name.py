@@ -18,8 +18,8 @@ from golden.school import (
     opened,
     without,
 )
-from oneroster_sync.checking import check_package
-from oneroster_sync.preferences import Profile
+from oneroster_sync.operations.check import check_package
+from oneroster_sync.sites.preferences import Profile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneroster_sync.preferences import PauseWindow, Preferences, Weekday
-from oneroster_sync.schedule import (
+from oneroster_sync.sites.preferences import PauseWindow, Preferences, Weekday
+from oneroster_sync.sites.schedule import (
     GRACE,
     HORIZON,
     Skip,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync import stages
-from oneroster_sync.preferences import Preferences, Scope
-from oneroster_sync.sentences import BY_SCHEDULE, in_one_sentence, type_of, what_changes
-from oneroster_sync.store.runs import Outcome, Run, Trigger
+from oneroster_sync import runs
+from oneroster_sync.runs import Outcome, Run, Trigger
+from oneroster_sync.runs.summary import BY_SCHEDULE, in_one_sentence, type_of, what_changes
+from oneroster_sync.sites.preferences import Preferences, Scope
 from roster_of import SCHOOL, changed
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def test_sentences_of_real_runs(site: Site) -> None:
     """Runs that were made, held, discarded and refused say so from their records."""
 
     def sentence(run: dict[str, Any]) -> str:
-        return in_one_sentence(stages.find(run["run_id"]))
+        return in_one_sentence(runs.find(run["run_id"]))
 
     site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
     first, again = site.sync(SCHOOL), site.sync(SCHOOL)

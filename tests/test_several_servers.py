@@ -26,7 +26,8 @@ from benchmarks.written import write
 from conftest import csv_text
 from golden.school import zip_of
 from live import Person, running, wait_for
-from oneroster_sync.local import airflow, postgres
+from oneroster_sync.database.embedded import postgres
+from oneroster_sync.local import airflow
 from test_api_uploads import Watch, memory_of, server_of
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golden.school import SCHOOL, Texts, as_delta, codes, folder_of
-from oneroster_sync.checking import check_package
 from oneroster_sync.findings import CODES
-from oneroster_sync.package.dialect import Dialect
-from oneroster_sync.preferences import DateOrder, Delimiter, Encoding, Profile
+from oneroster_sync.operations.check import check_package
+from oneroster_sync.sites.preferences import DateOrder, Delimiter, Encoding, Profile
+from oneroster_sync.stages.extract.dialect import Dialect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from conftest import ADMIN, Site
 from databases import fresh_database, using
-from oneroster_sync import decisions, settings, stages
+from oneroster_sync import database, pipeline, runs, settings
+from oneroster_sync.database import locks
+from oneroster_sync.identifiers import SiteNameError
+from oneroster_sync.operations import approval, site_lifecycle
 from oneroster_sync.pipeline import begin
-from oneroster_sync.site_name import SiteNameError
-from oneroster_sync.sites import keeping
-from oneroster_sync.store import database, preferences, site_records, turns
-from oneroster_sync.store.allow_list import ForeignPackageError
-from oneroster_sync.store.sites import site_names
+from oneroster_sync.sites import preferences_store, registry
+from oneroster_sync.sites.allow_list import ForeignPackageError
+from oneroster_sync.sites.dag_sites import site_names
 from roster_of import NEXT_DAY, SCHOOL, diffed, now, request_of, reviewed, said
 from site_files import sites, sites_said
 
@@ -144,10 +145,10 @@ def test_an_archived_site_rests_and_can_be_read(site: Site) -> None:
 def test_an_archived_site_has_no_dags_and_no_schedule(site: Site) -> None:
     """The DAG file does not build it, and the timetable has no next run for it."""
     assert site.name in site_names()
-    assert preferences.read(site.name) is not None
+    assert preferences_store.read(site.name) is not None
     sites("archive", site.name)
     assert site.name not in site_names()
-    assert preferences.read(site.name) is None
+    assert preferences_store.read(site.name) is None
 
 
 def test_a_restored_site_is_switched_off(site: Site) -> None:
@@ -155,11 +156,11 @@ def test_a_restored_site_is_switched_off(site: Site) -> None:
     sites("archive", site.name)
     assert sites("restore", site.name) == (0, {"site": site.name})
     assert site.name in site_names()
-    assert preferences.read(site.name) is None
+    assert preferences_store.read(site.name) is None
     with database.engine().begin() as connection:
-        assert site_records.all_sites(connection)[site.name].off_asked
-        site_records.note_switched(connection, site.name)
-    assert preferences.read(site.name) is not None
+        assert registry.all_sites(connection)[site.name].off_asked
+        registry.note_switched(connection, site.name)
+    assert preferences_store.read(site.name) is not None
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
     code, words = sites_said("restore", site.name)
     assert (code, "is in use" in words) == (1, True)
@@ -171,7 +172,7 @@ def test_a_plan_that_waits_is_discarded_with_its_site(site: Site) -> None:
     held = site.sync(EMPTY)
     assert held["outcome"] == "held"
     assert sites("archive", site.name)[1]["ended"] == [held["run_id"]]
-    run = stages.find(held["run_id"])
+    run = runs.find(held["run_id"])
     assert (run.outcome, run.decision) == ("discarded", None)
     assert "archived the site" in run.reasons[0]
     assert len(run.holds) == len(held["reasons"])
@@ -186,12 +187,12 @@ def test_an_approval_that_was_not_applied_yet_is_discarded(site: Site) -> None:
     site.sync(SCHOOL)
     run = reviewed(site, EMPTY)
     assert run.plan_hash
-    decisions.note_approval(run.run_id, by="boss", now=now(), plan_hash=run.plan_hash)
-    approved = stages.find(run.run_id)
+    approval.note_approval(run.run_id, by="boss", now=now(), plan_hash=run.plan_hash)
+    approved = runs.find(run.run_id)
     sites("archive", site.name)
-    assert stages.find(run.run_id).outcome == "discarded"
+    assert runs.find(run.run_id).outcome == "discarded"
     with pytest.raises(Exception, match="has ended: discarded"):
-        stages.apply(approved, now=now())
+        pipeline.apply(approved, now=now())
     assert set(site.users().values()) == {"active"}
 
 
@@ -199,9 +200,9 @@ def test_a_run_between_two_stages_ends(site: Site) -> None:
     """Its next stage finds that it has ended, and does nothing."""
     run = diffed(site, SCHOOL)
     sites("archive", site.name)
-    run = stages.find(run.run_id)
+    run = runs.find(run.run_id)
     assert (run.outcome, run.applied_at) == ("discarded", None)
-    run = stages.record(stages.apply(stages.review(run, now=now()), now=now()), now=now())
+    run = pipeline.record(pipeline.apply(pipeline.review(run, now=now()), now=now()), now=now())
     assert run.outcome == "discarded"
     assert site.users() == {}
 
@@ -211,18 +212,18 @@ def test_a_stage_at_work_is_waited_for(site: Site) -> None:
     began, go = threading.Event(), threading.Event()
 
     def work() -> None:
-        with turns.turn(database.engine(), site.name):
+        with locks.turn(database.engine(), site.name):
             began.set()
             go.wait(60)
 
     worker = threading.Thread(target=work)
     worker.start()
     began.wait(60)
-    with pytest.raises(turns.BusyError):
-        keeping.archive(site.name, by="boss", now=now(), wait_s=0)
+    with pytest.raises(locks.BusyError):
+        site_lifecycle.archive(site.name, by="boss", now=now(), wait_s=0)
     assert listed()[site.name]["archived_at"] is None
     go.set()
-    keeping.archive(site.name, by="boss", now=now())
+    site_lifecycle.archive(site.name, by="boss", now=now())
     worker.join()
     assert listed()[site.name]["archived_by"] == "boss"
 
@@ -233,7 +234,7 @@ def test_what_was_asked_for_before_is_not_done_after(site: Site) -> None:
     sites("archive", site.name)
     sites("restore", site.name)
     request = replace(request_of(site, SCHOOL), asked_at=earlier)
-    with pytest.raises(site_records.ArchivedSiteError, match="ask for it again"):
+    with pytest.raises(registry.ArchivedSiteError, match="ask for it again"):
         begin(request, now=now())
     assert begin(replace(request, asked_at=now()), now=now()).outcome is None
 
@@ -245,12 +246,12 @@ def test_no_run_begins_while_its_site_is_being_archived(site: Site) -> None:
     def start() -> None:
         try:
             begin(request_of(site, SCHOOL), now=now())
-        except site_records.ArchivedSiteError as error:
+        except registry.ArchivedSiteError as error:
             refused.append(str(error))
 
     with database.engine().begin() as connection:
-        site_records.lock_list(connection)
-        keeping.put_away(connection, [site.name], by="boss", now=now())
+        registry.lock_list(connection)
+        site_lifecycle.put_away(connection, [site.name], by="boss", now=now())
         starter = threading.Thread(target=start)
         starter.start()
         starter.join(1)
@@ -290,8 +291,8 @@ def test_two_people_do_not_archive_the_last_two(alone: None) -> None:
 
     def put_away(name: str) -> None:
         try:
-            keeping.archive(name, by="boss", now=now())
-        except keeping.LastSiteError:
+            site_lifecycle.archive(name, by="boss", now=now())
+        except site_lifecycle.LastSiteError:
             ended.append(name)
 
     people = [threading.Thread(target=put_away, args=(name,)) for name in ("east", "west")]

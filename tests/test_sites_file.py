@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from conftest import ADMIN, Site
 from databases import fresh_database, using
-from oneroster_sync.sites.export import as_yaml
-from oneroster_sync.sites.reading import WrongFileError, read
+from oneroster_sync.operations.sites_export import as_yaml
+from oneroster_sync.operations.strict_yaml import WrongFileError, read
 from roster_of import SCHOOL
 from site_files import SiteFile, sites, sites_said
 
@@ -199,7 +199,7 @@ def test_an_exported_installation_is_made_anew(file: SiteFile) -> None:
 
 def test_no_secret_is_exported(file: SiteFile, tmp_path: Path) -> None:
     """A source that was stored with a password, as none can be any more, is left out and named."""
-    from oneroster_sync.store import database
+    from oneroster_sync import database
 
     with database.engine().begin() as connection:
         connection.exec_driver_sql(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneroster_sync.preferences import STORED, Preferences
-from oneroster_sync.source_url import SourceUrl, WrongSourceError, is_within
+from oneroster_sync.sites.preferences import STORED, Preferences
+from oneroster_sync.sources.url import SourceUrl, WrongSourceError, is_within
 from roster_of import said
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneroster_sync.sources import Login, Patience, RetriableSourceError
+from oneroster_sync.sources.base import Login, Patience
+from oneroster_sync.sources.errors import RetriableSourceError
 from places import a_zip, refused
 from servers import (
     BUCKET,

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync.sources import (
-    Login,
+from oneroster_sync.sources.base import Login, Patience
+from oneroster_sync.sources.errors import (
     NoSourceError,
     NotReadyError,
-    Patience,
     RefusedSourceError,
     RetriableSourceError,
 )

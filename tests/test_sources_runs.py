@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync import incoming, settings, stages
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync import pipeline, runs, settings
 from oneroster_sync.pipeline import Request, begin
-from oneroster_sync.sources import (
-    Login,
-    Patience,
-    RefusedSourceError,
-    RetriableSourceError,
-    SourceError,
-    local,
-)
-from oneroster_sync.store.runs import Run, Trigger
+from oneroster_sync.runs import Run, Trigger
+from oneroster_sync.sources import local
+from oneroster_sync.sources.base import Login, Patience
+from oneroster_sync.sources.errors import RefusedSourceError, RetriableSourceError, SourceError
+from oneroster_sync.stages.extract import acquire
+from oneroster_sync.standard.kinds import Kind
 from places import zipped
 from roster_of import SCHOOL, now
 from servers import HOST, LOGIN, PASSWORD, closed_port, sftp_server
@@ -74,12 +70,12 @@ def scheduled(site: Site, server: Sftp | None = None, **other: Any) -> Run:
     login_of = logins(server, **other)
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = begin(request, now=now())
-    with contextlib.suppress(SourceError), stages.noting(run):
-        run = stages.extract(run, Kind.PACKAGE, login_of)
-        run = stages.diff(stages.validate(run))
-        run = stages.apply(stages.review(run, now=now()), now=now())
-    run = stages.record(stages.find(run.run_id), now=now())
-    incoming.put_aside(run, login_of)
+    with contextlib.suppress(SourceError), pipeline.noting(run):
+        run = pipeline.extract(run, Kind.PACKAGE, login_of)
+        run = pipeline.diff(pipeline.validate(run))
+        run = pipeline.apply(pipeline.review(run, now=now()), now=now())
+    run = pipeline.record(runs.find(run.run_id), now=now())
+    acquire.put_aside(run, login_of)
     return run
 
 
@@ -139,12 +135,12 @@ def test_a_source_that_is_back_is_synced_by_the_next_try(site: Site, server: Sft
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     usual = {"package.missing_manifest", "schema.missing_header"}
     run = begin(request, now=now())
-    with pytest.raises(RetriableSourceError), stages.noting(run):
-        stages.extract(run, Kind.PACKAGE, logins(server, port=closed_port()))
-    run = stages.extract(stages.find(run.run_id), Kind.PACKAGE, logins(server))
-    run = stages.diff(stages.validate(run))
-    run = stages.apply(stages.review(run, now=now()), now=now())
-    run = stages.record(run, now=now())
+    with pytest.raises(RetriableSourceError), pipeline.noting(run):
+        pipeline.extract(run, Kind.PACKAGE, logins(server, port=closed_port()))
+    run = pipeline.extract(runs.find(run.run_id), Kind.PACKAGE, logins(server))
+    run = pipeline.diff(pipeline.validate(run))
+    run = pipeline.apply(pipeline.review(run, now=now()), now=now())
+    run = pipeline.record(run, now=now())
     assert (run.outcome, site.codes({"run_id": run.run_id})) == ("succeeded", usual)
     assert run.reasons == ()
 
@@ -194,7 +190,7 @@ def test_without_airflow_a_connection_cannot_be_used(site: Site) -> None:
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     with pytest.raises(SourceError, match="can be used by Airflow alone"):
-        stages.extract(begin(request, now=now()), Kind.PACKAGE)
+        pipeline.extract(begin(request, now=now()), Kind.PACKAGE)
 
 
 HIDDEN = "Zqsecret"

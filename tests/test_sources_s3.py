@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync.source_url import SourceUrl
-from oneroster_sync.sources import (
-    Login,
+from oneroster_sync.sources.archive import put_aside
+from oneroster_sync.sources.base import Login, Patience
+from oneroster_sync.sources.connect import Source
+from oneroster_sync.sources.errors import (
     NoSourceError,
     NotReadyError,
-    Patience,
     RefusedSourceError,
     RetriableSourceError,
-    Source,
-    fetch,
-    put_aside,
 )
+from oneroster_sync.sources.fetch import fetch
+from oneroster_sync.sources.url import SourceUrl
 from places import a_zip, fetched, refused, source_of
 from roster_of import now
 from servers import BUCKET, HOST, S3, closed_port, cut_after, meanwhile, s3_server, silent

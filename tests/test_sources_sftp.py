@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import asyncssh
 import pytest
 
-from oneroster_sync.package.opening import Limits
-from oneroster_sync.sources import (
-    Login,
+from oneroster_sync.settings import Limits
+from oneroster_sync.sources.archive import put_aside
+from oneroster_sync.sources.base import Login, Patience
+from oneroster_sync.sources.errors import (
     NoSourceError,
     NotReadyError,
-    Patience,
     RefusedSourceError,
     RetriableSourceError,
-    put_aside,
 )
 from places import a_zip, fetched, refused, source_of
 from roster_of import now

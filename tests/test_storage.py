@@ -9,10 +9,11 @@ import fsspec
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from oneroster.api.problems import unexpected
-from oneroster_sync import settings, uploads
-from oneroster_sync.package.kinds import Kind
-from oneroster_sync.run_folder import RunFolder
+from oneroster_airflow.api.errors import unexpected
+from oneroster_sync import settings
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sources import uploads
+from oneroster_sync.standard.kinds import Kind
 from roster_of import SCHOOL, changed, now
 from servers import BUCKET, HOST, S3, closed_port, s3_server
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golden.school import SCHOOL, SCHOOL_1_2, added, changed, codes, folder_of
-from oneroster_sync.checking import check_package
-from oneroster_sync.preferences import Profile
+from oneroster_sync.operations.check import check_package
+from oneroster_sync.sites.preferences import Profile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from golden.school import Texts
-    from oneroster_sync.checking import Checked
+    from oneroster_sync.operations.check import Checked
 
 STRICT, TOLERANT = Profile.STRICT, Profile.TOLERANT
 

@@ -28,22 +28,24 @@ from golden.school import (
     users_checked,
 )
 from oneroster_sync import settings
-from oneroster_sync.checking import check_package
 from oneroster_sync.findings import CODES
-from oneroster_sync.package import Known, extract
-from oneroster_sync.package.manifest import Mode
-from oneroster_sync.preferences import Profile
-from oneroster_sync.spec import (
+from oneroster_sync.operations.check import check_package
+from oneroster_sync.roster.model import Known
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.extract.package import extract_package
+from oneroster_sync.stages.validate import gx_patches
+from oneroster_sync.stages.validate.data_docs import write_data_docs
+from oneroster_sync.stages.validate.rows import validate_rows
+from oneroster_sync.stages.validate.suites import SuiteError, load_suite
+from oneroster_sync.standard import (
     ROSTERING_FILES,
     STAFF_ROLES,
     STUDENT_LIKE_ROLES,
     Version,
     rostering_file,
 )
-from oneroster_sync.spec.enums import BOOLEANS, ENUMERATIONS
-from oneroster_sync.validation import once, validate
-from oneroster_sync.validation.data_docs import write_data_docs
-from oneroster_sync.validation.suites import SuiteError, load_suite
+from oneroster_sync.standard.enums import BOOLEANS, ENUMERATIONS
+from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -343,7 +345,7 @@ def test_broken_suite_changes_nothing(site: Site, suites: Path) -> None:
 def test_statistics_are_loaded_when_a_suite_asks_for_them() -> None:
     """Judging loads neither scipy.stats nor altair; an expectation that needs them gets them."""
     program = (
-        "import sys; from oneroster_sync.validation import loading; loading.load();"
+        "import sys; from oneroster_sync.stages.validate import gx_loader; gx_loader.load();"
         "print('scipy.stats._stats_py' in sys.modules, 'altair.vegalite' in sys.modules);"
         "from great_expectations.expectations.core import "
         "expect_column_kl_divergence_to_be_less_than as uses;"
@@ -359,7 +361,7 @@ def test_statistics_are_loaded_when_a_suite_asks_for_them() -> None:
 def test_clouds_are_there_again_once_it_is_loaded() -> None:
     """Great Expectations is loaded without boto3, which everybody else still gets."""
     program = (
-        "import sys; from oneroster_sync.validation import loading; loading.load();"
+        "import sys; from oneroster_sync.stages.validate import gx_loader; gx_loader.load();"
         "print('boto3' in sys.modules); import boto3; print(boto3.client.__name__)"
     )
     done = subprocess.run(
@@ -375,8 +377,8 @@ def judged(folder: Path, texts: Mapping[str, str]) -> tuple[list[Any], list[Any]
         path.mkdir(parents=True)
     for name, text in texts.items():
         (package / name).write_text(text, "utf-8")
-    extracted = extract(package, Profile.TOLERANT, Known())
-    validated = validate(
+    extracted = extract_package(package, Profile.TOLERANT, Known())
+    validated = validate_rows(
         extracted.tables,
         extracted.modes,
         extracted.version,
@@ -394,7 +396,7 @@ def test_what_is_done_once_changes_no_verdict(
     """Findings are those of Great Expectations left to itself, and so are its pages."""
     spoiled = added(SCHOOL, "users.csv", person("eve", email="none"), person("eve", role="king"))
     known = judged(tmp_path / "once", spoiled)
-    monkeypatch.setattr(once, "once", contextlib.nullcontext)
+    monkeypatch.setattr(gx_patches, "once", contextlib.nullcontext)
     each_time = judged(tmp_path / "each", spoiled)
     assert known == each_time
     findings, report, pages = known

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
-from oneroster import telling
-from oneroster_sync.notices import Link, Message, Points
-from oneroster_sync.preferences import Notices
+from oneroster_airflow import notifier
+from oneroster_sync.notifications import Link, Message, Points
+from oneroster_sync.sites.preferences import Notices
 from past import choose, day, had
 from receivers import (
     QUIET,
@@ -75,8 +75,8 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
 
 def test_a_mail_says_what_the_message_says(post: Post) -> None:
     """One mail to all recipients, from the sender of the connection, with the message as HTML."""
-    sent = telling.send(MESSAGE, Notices(recipients=TWO))
-    assert sent == telling.Sent(1, ())
+    sent = notifier.send(MESSAGE, Notices(recipients=TWO))
+    assert sent == notifier.Sent(1, ())
     (mail,) = post.mail.messages
     assert post.mail.envelopes == [list(TWO)]
     assert (mail["subject"], mail["from"]) == (MESSAGE.title(), "oneroster@example.org")
@@ -85,8 +85,8 @@ def test_a_mail_says_what_the_message_says(post: Post) -> None:
 
 def test_a_channel_gets_plain_text(post: Post) -> None:
     """A service of Apprise gets the title and the text."""
-    sent = telling.send(MESSAGE, Notices(channels=(post.channel("team", TOKEN),)))
-    assert sent == telling.Sent(1, ())
+    sent = notifier.send(MESSAGE, Notices(channels=(post.channel("team", TOKEN),)))
+    assert sent == notifier.Sent(1, ())
     (body,) = post.hook.bodies
     assert (body["title"], body["message"].strip()) == (MESSAGE.title(), MESSAGE.text().strip())
     assert post.hook.paths == [f"/{TOKEN}"]
@@ -95,7 +95,7 @@ def test_a_channel_gets_plain_text(post: Post) -> None:
 def test_nothing_in_a_message_is_a_template(post: Post) -> None:
     """What looks like a template of Airflow is sent without what makes it one."""
     strange = Message("{{ 1 + 1 }}", ("{{ conn.smtp_default.password }}",))
-    telling.send(strange, Notices(recipients=TWO, channels=(post.channel("team", "x"),)))
+    notifier.send(strange, Notices(recipients=TWO, channels=(post.channel("team", "x"),)))
     assert post.mail.messages[0]["subject"] == "1 + 1"
     assert post.hook.bodies[0]["message"].strip() == "conn(.)smtp_default(.)password"
 
@@ -170,7 +170,7 @@ def test_no_service_takes_a_name_for_markup(
     reason = f"guard.school_removals: 9 of 9 users of {name} (100.0 %); less than 30 %."
     message = Message(f"OneRoster north: {name}", (reason, Points((reason,)), Link("Plan", link)))
 
-    assert telling.send(message, Notices(channels=("chat",))) == telling.Sent(1, ())
+    assert notifier.send(message, Notices(channels=("chat",))) == notifier.Sent(1, ())
 
     texts = [text for request in sent for text in texts_of(request) if "Plan: " in text]
     (body,) = texts
@@ -205,7 +205,7 @@ def test_a_way_that_fails_stops_no_other(post: Post) -> None:
     """Where the mail server refuses, the channels are told, and how many worked is known."""
     post.smtp(post.mail.port, "wrong")
     channels = (post.channel("team", TOKEN), post.channel("lost", "refuse"))
-    sent = telling.send(MESSAGE, Notices(recipients=TWO, channels=channels))
+    sent = notifier.send(MESSAGE, Notices(recipients=TWO, channels=channels))
     assert sent.worked == 1
     assert sent.failures == (
         "e-mail (connection smtp_default): SMTPAuthenticationError 535",
@@ -216,7 +216,7 @@ def test_a_way_that_fails_stops_no_other(post: Post) -> None:
 
 def test_a_connection_that_is_not_there_is_named(post: Post) -> None:
     """A misspelt channel is told by its name; nothing is raised."""
-    sent = telling.send(MESSAGE, Notices(channels=("nowhere",)))
+    sent = notifier.send(MESSAGE, Notices(channels=("nowhere",)))
     assert sent.worked == 0
     assert sent.failures[0].startswith("the connection nowhere: ")
 
@@ -224,8 +224,8 @@ def test_a_connection_that_is_not_there_is_named(post: Post) -> None:
 def test_one_service_of_several_may_fail(post: Post) -> None:
     """People were told when one service took it, and the log says that another did not."""
     channel = post.channel("team", TOKEN, "refuse")
-    sent = telling.send(MESSAGE, Notices(channels=(channel,)))
-    assert sent == telling.Sent(1, ("the connection team: PartlyTakenError",))
+    sent = notifier.send(MESSAGE, Notices(channels=(channel,)))
+    assert sent == notifier.Sent(1, ("the connection team: PartlyTakenError",))
 
 
 def test_a_silent_server_is_given_up(post: Post) -> None:
@@ -234,7 +234,7 @@ def test_a_silent_server_is_given_up(post: Post) -> None:
         post.smtp(port)
         channels = (post.channel("team", TOKEN),)
         began = time.monotonic()
-        sent = telling.send(MESSAGE, Notices(recipients=TWO, channels=channels), within_s=1.5)
+        sent = notifier.send(MESSAGE, Notices(recipients=TWO, channels=channels), within_s=1.5)
         assert time.monotonic() - began < 3
     assert sent.worked == 1
     assert sent.failures == ("e-mail (connection smtp_default): TimeoutError",)
@@ -253,7 +253,7 @@ def test_no_secret_is_logged(post: Post, caplog: pytest.LogCaptureFixture) -> No
     post.environment.setenv("AIRFLOW_CONN_ODD", apprise_connection(f"no scheme {TOKEN}"))
     post.smtp(post.mail.port, f"{PASSWORD}2")
     chosen = Notices(recipients=TWO, channels=(*channels, "gone", "odd"))
-    assert telling.send(MESSAGE, chosen).worked == 1
+    assert notifier.send(MESSAGE, chosen).worked == 1
     assert "A message was not sent by the connection gone" in caplog.text
     assert [word for word in (PASSWORD, TOKEN, *TWO) if word in caplog.text] == []
 
@@ -262,8 +262,8 @@ def test_a_run_is_told_once(site: Site, post: Post) -> None:
     """Told at its review and again at its end, a held plan is one mail."""
     choose(site)
     run = had(site, day(0), "held", plan_hash="h")
-    telling.tell(run)
-    telling.tell(run)
+    notifier.tell(run)
+    notifier.tell(run)
     assert len(post.mail.messages) == 1
     assert f"runs/{run.run_id}" in post.mail.html()
 
@@ -275,11 +275,11 @@ def test_a_dead_mail_server_is_no_trouble_for_a_run(
     choose(site)
     run = had(site, day(0), "failed", sha256="a")
     post.smtp(free_port())
-    telling.tell(run)
+    notifier.tell(run)
     assert "not sent by e-mail (connection smtp_default): ConnectionRefusedError" in caplog.text
-    assert telling.tell_sites([site.name], now=day(0, hour=6)) == [site.name]
+    assert notifier.tell_sites([site.name], now=day(0, hour=6)) == [site.name]
     post.smtp(post.mail.port)
-    assert telling.tell_sites([site.name], now=day(0, hour=7)) == []
+    assert notifier.tell_sites([site.name], now=day(0, hour=7)) == []
     subjects = [mail["subject"] for mail in post.mail.messages]
     assert [subject.rpartition(": ")[2] for subject in subjects] == [
         "a sync failed",
@@ -290,8 +290,8 @@ def test_a_dead_mail_server_is_no_trouble_for_a_run(
 def test_where_nobody_is_to_be_told_nothing_is_noted(site: Site) -> None:
     """A site that names nobody can name somebody later, who is then told."""
     choose(site, notices=Notices())
-    telling.tell(had(site, day(0), "failed"))
-    assert telling.tell_sites([site.name], now=day(0, hour=6)) == []
+    notifier.tell(had(site, day(0), "failed"))
+    assert notifier.tell_sites([site.name], now=day(0, hour=6)) == []
     assert site.rows("select count(*) from notices where site = :site") == [(0,)]
 
 
@@ -300,7 +300,7 @@ def test_whatever_goes_wrong_a_run_ends_as_it_ended(
 ) -> None:
     """Nothing that stands in the way of telling is raised; the log says that nobody was told."""
     run = dataclasses.replace(had(site, day(0), "failed"), site="nowhere")
-    telling.tell(run)
+    notifier.tell(run)
     assert "Nobody could be told of this run: UnknownSiteError." in caplog.text
 
 
@@ -308,5 +308,5 @@ def test_one_site_stops_no_other(site: Site, post: Post) -> None:
     """A site that was never made is passed over."""
     choose(site)
     had(site, day(0), "failed")
-    assert telling.tell_sites(["nowhere", site.name], now=day(0, hour=6)) == []
+    assert notifier.tell_sites(["nowhere", site.name], now=day(0, hour=6)) == []
     assert len(post.mail.messages) == 2

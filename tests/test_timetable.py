@@ -30,8 +30,8 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from oneroster.timetable import HELD_FOR, PreferencesTimetable
-from oneroster_sync.preferences import PauseWindow, Preferences, Weekday
+from oneroster_airflow.timetable import HELD_FOR, PreferencesTimetable
+from oneroster_sync.sites.preferences import PauseWindow, Preferences, Weekday
 
 ANY_TIME = TimeRestriction(earliest=None, latest=None, catchup=False)
 SUMMER = PauseWindow(
@@ -218,7 +218,7 @@ class TestReading:
 
     def test_default_reader(self) -> None:
         """What is read by default is the store's `read`, which takes a site."""
-        store = pytest.importorskip("oneroster_sync.store.preferences")
+        store = pytest.importorskip("oneroster_sync.sites.preferences_store")
 
         inspect.signature(store.read).bind("default")
 
@@ -235,7 +235,7 @@ class TestInAirflow:
         timetable = DagSerialization.from_dict(stored).timetable
 
         assert stored["dag"]["timetable"] == {
-            "__type": "oneroster.timetable.PreferencesTimetable",
+            "__type": "oneroster_airflow.timetable.PreferencesTimetable",
             "__var": {"site": "north"},
         }
         assert type(timetable) is PreferencesTimetable
@@ -275,7 +275,9 @@ class TestInAirflow:
         timetables = plugins_manager.get_timetables_plugins()
 
         assert plugins_manager.get_import_errors() == {}
-        assert timetables["oneroster.timetable.PreferencesTimetable"] is PreferencesTimetable
+        assert (
+            timetables["oneroster_airflow.timetable.PreferencesTimetable"] is PreferencesTimetable
+        )
 
     def test_modules_keep_their_names(self) -> None:
         """Airflow's plugin loader makes no top-level modules of the package's own files."""
@@ -293,7 +295,7 @@ class TestInAirflow:
             import airflow.plugins_manager, airflow.serialization.serialized_objects, sys
             from airflow.sdk import DAG
             airflow_alone = set(sys.modules)
-            from oneroster.timetable import PreferencesTimetable
+            from oneroster_airflow.timetable import PreferencesTimetable
             with DAG("light", schedule=PreferencesTimetable("default")) as dag:
                 pass
             airflow.serialization.serialized_objects.DagSerialization.to_dict(dag)
@@ -304,7 +306,7 @@ class TestInAirflow:
         )
         added = set(done.stdout.splitlines()[-1].split())
 
-        assert "oneroster.timetable" in added
+        assert "oneroster_airflow.timetable" in added
         assert not added & {
             "fastapi",
             "great_expectations",
@@ -312,5 +314,6 @@ class TestInAirflow:
             "psycopg",
             "psycopg2",
             "pyarrow",
-            "oneroster_sync.store",
+            "oneroster_sync.database",
+            "oneroster_sync.runs",
         }

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from cluster import QUEUE, SERVERS, WORKERS, Cluster, cluster
 from live import STAGES, UNASKED, UPLOAD, wait_for
-from oneroster_sync.local.api import Run
-from oneroster_sync.store import turns
+from oneroster_sync.database import locks
+from oneroster_sync.local.airflow_api import Run
 from places import zipped
 from roster_of import NEXT_DAY, SCHOOL, changed
 from servers import BUCKET
@@ -83,7 +83,7 @@ def test_each_stage_of_a_run_on_the_other_worker(there: Cluster) -> None:
     started = there.live.person("op").upload(zipped(SCHOOL))
     run = dag_run_of(started)
     for stage, worker in zip(STAGES, (FIRST, SECOND) * 3, strict=True):
-        with turns.turn(there.engine, "default"):
+        with locks.turn(there.engine, "default"):
             there.consume_only(worker)
             wanted = "success" if stage == "record" else "running"
             there.wait_for_task(run, stage, wanted)
@@ -210,7 +210,7 @@ def test_every_other_part_may_die_and_come_back(there: Cluster) -> None:
     """Broker and all servers are killed under a run; started again, they bring it to its end."""
     op = there.live.person("op")
     there.live.follow(op.upload(zipped(NEXT_DAY)))
-    with turns.turn(there.engine, "default"):
+    with locks.turn(there.engine, "default"):
         started = op.upload(zipped(SCHOOL))
         run = dag_run_of(started)
         there.wait_for_task(run, "extract", "running")

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import settings, stages
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync import database, pipeline, runs, settings
 from oneroster_sync.pipeline import begin, sync
-from oneroster_sync.store import database
-from oneroster_sync.store.runs import Outcome
+from oneroster_sync.runs import Outcome
+from oneroster_sync.standard.kinds import Kind
 from roster_of import SCHOOL, changed, now, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Site
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 BAD = changed(SCHOOL, "users.csv", "cec,true,aide", "cec,true,wizard")
 _BY_HAND = (
@@ -35,7 +34,7 @@ _BY_HAND = (
 
 def record(run: dict[str, Any]) -> Run:
     """Return a run's record."""
-    return stages.find(run["run_id"])
+    return runs.find(run["run_id"])
 
 
 def told(site: Site, run: dict[str, Any]) -> list[Any]:
@@ -160,11 +159,11 @@ def test_day_on_which_syncs_may_remove_again(settled: Site) -> None:
 
 def test_roster_that_moves_after_the_short_way_began(settled: Site) -> None:
     """Another run came between: the run is superseded and applies nothing."""
-    run = stages.extract(begin(request_of(settled, BAD), now=now()), Kind.PACKAGE)
+    run = pipeline.extract(begin(request_of(settled, BAD), now=now()), Kind.PACKAGE)
     assert run.same_as is not None
-    run = stages.review(stages.diff(stages.validate(run)), now=now())
+    run = pipeline.review(pipeline.diff(pipeline.validate(run)), now=now())
     settled.sync(changed(BAD, "courses.csv", "Maths", "Mathematics"))
-    ended = stages.record(stages.apply(run, now=now()), now=now())
+    ended = pipeline.record(pipeline.apply(run, now=now()), now=now())
     assert ended.outcome is Outcome.SUPERSEDED
     assert settled.rows(
         "select title from courses where site = :site and sourced_id = 'maths'"
@@ -175,10 +174,10 @@ def test_roster_that_moves_while_it_is_judged_is_no_basis(settled: Site) -> None
     """An account that is made between extract and diff: the run says nothing of other nights."""
     settled.command("preferences", "--set", "profile=tolerant")
     run = begin(request_of(settled, SCHOOL), now=now())
-    run = stages.validate(stages.extract(run, Kind.PACKAGE))
+    run = pipeline.validate(pipeline.extract(run, Kind.PACKAGE))
     assert run.basis is not None
     write(_BY_HAND, site=settled.name)
-    assert stages.diff(run).basis is None
+    assert pipeline.diff(run).basis is None
 
 
 def test_rejected_and_held_packages_are_judged_each_time(site: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import csv_text
 from oneroster_sync import Request, undo
-from oneroster_sync.store.runs import Trigger
+from oneroster_sync.runs import Trigger
 from roster_of import SCHOOL, changed, now, said
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.retention import sweep
+from oneroster_sync.operations.retention import sweep
 from oneroster_sync.settings import Keeping
 from roster_of import SCHOOL, changed, now, said
 from test_undo import NEXT_DAY, audited, counted, numbered, roster, staff

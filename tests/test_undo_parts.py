@@ -130,7 +130,7 @@ def test_undo_of_one_record_moves_its_enrollments_only(site: Site) -> None:
 
 def test_undo_survives_the_loss_of_its_files(site: Site) -> None:
     """Without the run's folder the records go back all the same."""
-    from oneroster_sync.run_folder import RunFolder
+    from oneroster_sync.runs.artifacts import RunFolder
 
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))

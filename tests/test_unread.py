@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golden.school import SCHOOL, changed, zip_of
-from oneroster_sync import incoming, stages
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync import pipeline, runs
 from oneroster_sync.pipeline import Request, begin
-from oneroster_sync.sources import SourceError, unread
-from oneroster_sync.store.runs import Run, Trigger
+from oneroster_sync.runs import Run, Trigger
+from oneroster_sync.sources import unread
+from oneroster_sync.sources.errors import SourceError
+from oneroster_sync.stages.extract import acquire
+from oneroster_sync.standard.kinds import Kind
 from roster_of import now
 from test_pending import delta, given_name, gone, pending, prefer, user
 
@@ -39,14 +41,14 @@ def scheduled(site: Site) -> Run:
     """Run what the schedule runs, one stage after the other, as the tasks of a DAG do."""
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = begin(request, now=now())
-    with contextlib.suppress(SourceError), stages.noting(run):
-        run = stages.extract(run, Kind.PACKAGE)
-        run = stages.diff(stages.validate(run))
-        run = stages.review(run, now=now())
-        stages.supersede_older(run, now=now())
-        run = stages.apply(run, now=now())
-    run = stages.record(stages.find(run.run_id), now=now())
-    incoming.put_aside(run)
+    with contextlib.suppress(SourceError), pipeline.noting(run):
+        run = pipeline.extract(run, Kind.PACKAGE)
+        run = pipeline.diff(pipeline.validate(run))
+        run = pipeline.review(run, now=now())
+        pipeline.supersede_older(run, now=now())
+        run = pipeline.apply(run, now=now())
+    run = pipeline.record(runs.find(run.run_id), now=now())
+    acquire.put_aside(run)
     return run
 
 
@@ -195,13 +197,13 @@ def test_a_run_that_is_tried_again_reads_the_same(site: Site, drop: Path) -> Non
     """A run that failed after extract and is cleared reads what it read, and nothing twice."""
     export(drop, "monday.zip", delta(user("eve", "Eve", 7)), 72)
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
-    run = stages.extract(begin(request, now=now()), Kind.PACKAGE)
-    stages.record(run, now=now())
+    run = pipeline.extract(begin(request, now=now()), Kind.PACKAGE)
+    pipeline.record(run, now=now())
     assert pending(site) == [("users", "pending")]
 
-    again = stages.extract(begin(request, now=now()), Kind.PACKAGE)
+    again = pipeline.extract(begin(request, now=now()), Kind.PACKAGE)
 
     assert (packages(again), pending(site)) == (["monday.zip"], [("users", "pending")])
-    stages.record(again, now=now())
+    pipeline.record(again, now=now())
     assert scheduled(site).outcome == "succeeded"
     assert "eve" in site.users()

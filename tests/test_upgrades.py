@@ -18,10 +18,9 @@ from alembic.config import Config
 from psycopg import sql
 
 from databases import fresh_database, using
-from oneroster_sync import stages
-from oneroster_sync.run_contents import read_plan
-from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.store import database
+from oneroster_sync import database, runs
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.stages.diff.plan import read_plan
 from roster_of import SCHOOL
 from test_killed import WAIT_S, wait_until_blocked
 
@@ -126,7 +125,7 @@ def test_plan_of_an_earlier_form_is_not_applied(earlier: tuple[Site, str]) -> No
     Plans of the earlier version did not say when a class ends.
     """
     site, run_id = earlier
-    run = stages.find(run_id)
+    run = runs.find(run_id)
     plan = read_plan(run)
     links = {**plan.links, "classes": plan.links["classes"].drop_columns("ends_on")}
     plan = replace(plan, links=links)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneroster_sync import settings, stages, uploads
-from oneroster_sync.package.kinds import START, Kind
+from oneroster_sync import pipeline, settings
 from oneroster_sync.pipeline import Request, sync
-from oneroster_sync.store.runs import Outcome, Trigger
-from oneroster_sync.uploads import (
+from oneroster_sync.runs import Outcome, Trigger
+from oneroster_sync.sources import uploads
+from oneroster_sync.sources.sniff import START
+from oneroster_sync.sources.uploads import (
     LIMITS,
     EmptyUploadError,
     NoRoomError,
@@ -26,6 +27,7 @@ from oneroster_sync.uploads import (
     Upload,
     WrongKindError,
 )
+from oneroster_sync.standard.kinds import Kind
 from roster_of import SCHOOL, now
 
 if TYPE_CHECKING:
@@ -285,7 +287,7 @@ def test_upload_of_a_failed_run_stays(site: Site) -> None:
     taken = receive(site, Kind.PACKAGE, [ZIP])
     run = sync(request(site, taken.package), clock=now)
     assert run.outcome is Outcome.FAILED
-    stages.record(run, now=now())
+    pipeline.record(run, now=now())
     assert Path(taken.package).exists()
 
     uploads.sweep(site.name, now=now() + dt.timedelta(days=6))

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 import yaml
 
 from live import EVERYTHING, STAGES, running, wait_for
-from oneroster_sync import dag_names
-from oneroster_sync.local import postgres
-from oneroster_sync.store import turns
+from oneroster_sync.database import locks
+from oneroster_sync.database.embedded import postgres
+from oneroster_sync.sites import dag_names
 from places import zipped
 from roster_of import SCHOOL
 
@@ -72,7 +72,7 @@ def test_an_upload_goes_before_syncs_that_wait(live: Live, tmp_path: Path) -> No
         wait_for(lambda name=name: live.api.has_dag(dag_names.sync_dag_id(name)) or None)  # type: ignore[misc]
         live.admin.put(f"sites/{name}/enabled", {"enabled": True})
     url = postgres.url(live.home, "roster").replace("postgresql", "postgresql+psycopg", 1)
-    with turns.turn(sa.create_engine(url), BUSY):
+    with locks.turn(sa.create_engine(url), BUSY):
         live.admin.post(f"sites/{BUSY}/runs")
         wait_for(lambda: states(live, [BUSY], "running"))
         for name in OTHERS:

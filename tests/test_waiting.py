@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync import decisions, stages
-from oneroster_sync.decisions import NotHeldError
-from oneroster_sync.sentences import in_one_sentence
+from oneroster_sync import runs
+from oneroster_sync.operations import approval
+from oneroster_sync.operations.approval import NotHeldError
+from oneroster_sync.runs.summary import in_one_sentence
 from roster_of import as_delta, said
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def active(site: Site) -> int:
 
 def stored(run: dict[str, Any]) -> tuple[Any, ...]:
     """Return how a run ended, and what was decided about it."""
-    found = stages.find(run["run_id"])
+    found = runs.find(run["run_id"])
     return found.outcome, found.decision
 
 
@@ -78,7 +79,7 @@ def test_newer_plan_supersedes_a_held_one(
     newer = site.sync(package)
     assert newer["outcome"] == outcome
     assert stored(held) == ("superseded", None)
-    older = stages.find(held["run_id"])
+    older = runs.find(held["run_id"])
     named = f"run {newer['run_id']} of {newer['started_at'][:16].replace('T', ' ')} UTC"
     told = f"Superseded, nothing was changed: {named} made a newer plan."
     assert in_one_sentence(older) == told
@@ -126,7 +127,7 @@ def test_preview_and_undo_supersede_nothing(site: Site, held: dict[str, Any]) ->
     assert (code, undone["outcome"]) == (3, "held")
     assert stored(held) == ("held", None)
     assert site.command("approve", held["run_id"])[1]["outcome"] == "succeeded"
-    assert "changed the roster first" in stages.find(undone["run_id"]).reasons[0]
+    assert "changed the roster first" in runs.find(undone["run_id"]).reasons[0]
 
 
 def test_newer_plan_leaves_a_held_undo_alone(site: Site) -> None:
@@ -149,19 +150,19 @@ def test_held_plan_waits_as_long_as_the_site_says(site: Site) -> None:
     for hours in (72, 5):
         site.command("preferences", "--set", f"approval_hours={hours}")
         held = site.sync(FEWER)
-        waits = stages.find(held["run_id"]).expires_at
+        waits = runs.find(held["run_id"]).expires_at
         assert waits is not None
         assert after(held, hours) < waits < after(held, hours + 0.1)
-    assert stages.find(site.sync(EVERYBODY)["run_id"]).expires_at is None
+    assert runs.find(site.sync(EVERYBODY)["run_id"]).expires_at is None
 
 
 def test_plan_that_nobody_decided_about_is_discarded(site: Site, held: dict[str, Any]) -> None:
     """When its time is over a plan is discarded, once, with its sentence and its audit."""
-    assert held["run_id"] not in decisions.expire_due(after(held, 72))
-    assert decisions.expire(held["run_id"], now=after(held, 72)).outcome == "held"
-    assert held["run_id"] in decisions.expire_due(after(held, 73))
-    assert held["run_id"] not in decisions.expire_due(after(held, 74))
-    run = stages.find(held["run_id"])
+    assert held["run_id"] not in approval.expire_due(after(held, 72))
+    assert approval.expire(held["run_id"], now=after(held, 72)).outcome == "held"
+    assert held["run_id"] in approval.expire_due(after(held, 73))
+    assert held["run_id"] not in approval.expire_due(after(held, 74))
+    run = runs.find(held["run_id"])
     told = "Discarded, nothing was changed: nobody decided within 72 hours."
     assert in_one_sentence(run) == told
     assert (run.outcome, run.decision, run.ended_at) == ("discarded", None, after(held, 73))
@@ -181,7 +182,7 @@ def test_decision_that_comes_too_late_is_told_so(
 ) -> None:
     """Who decides after its time ends the run, and is told that nobody decided in time."""
     with pytest.raises(NotHeldError, match="discarded, nobody decided within 72 hours"):
-        getattr(decisions, word)(held["run_id"], by="Ann", now=after(held, 73))
+        getattr(approval, word)(held["run_id"], by="Ann", now=after(held, 73))
     assert stored(held) == ("discarded", None)
     assert [event for event, _, _ in events(site)] == ["plan_expired"]
     assert active(site) == 10
@@ -189,10 +190,10 @@ def test_decision_that_comes_too_late_is_told_so(
 
 def test_decision_in_time_stands_when_the_time_is_over(site: Site, held: dict[str, Any]) -> None:
     """What was approved in time does not expire, however late it is applied."""
-    decisions.note_approval(
+    approval.note_approval(
         held["run_id"], by="Ann", now=after(held, 71), plan_hash=held["plan_hash"]
     )
-    assert held["run_id"] not in decisions.expire_due(after(held, 100))
-    again = decisions.approve(held["run_id"], by="Ann", now=after(held, 100))
+    assert held["run_id"] not in approval.expire_due(after(held, 100))
+    again = approval.approve(held["run_id"], by="Ann", now=after(held, 100))
     assert again.outcome == "succeeded"
     assert active(site) == 4

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from oneroster_sync.store import database
+from oneroster_sync import database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,8 @@ HEAVY = {
 }
 SYNC = """
 import sys
-from oneroster_sync import warm
-warm.load()
+from oneroster_sync.stages import preload
+preload.load()
 before = set(sys.modules)
 from oneroster_sync.cli import main
 sys.argv = ["oneroster", "-q", "sync", "--site", sys.argv[1], sys.argv[2]]
@@ -56,7 +56,7 @@ def test_a_sync_loads_nothing_of_weight_any_more(site: Site, data: Path) -> None
 
 def test_airflow_is_started_as_it_would_be() -> None:
     """Behind the module stands Airflow's own command line, with its arguments."""
-    command = [sys.executable, "-m", "oneroster_sync.warm", "scheduler", "--help"]
+    command = [sys.executable, "-m", "oneroster_sync.stages.preload", "scheduler", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "airflow scheduler" in done.stdout
     assert "--skip-serve-logs" in done.stdout

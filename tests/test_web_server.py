@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from browser import chromium
 from live import wait_for
-from oneroster.login_delay import LONGEST, Guesses, LoginDelay
-from oneroster.web_server import WebServer
+from oneroster_airflow.login_delay import LONGEST, Guesses, LoginDelay
+from oneroster_airflow.web_server import WebServer
 from oneroster_sync.local.airflow import free_port
 from served import ALL, OURS, SITE, SYNC, UPLOAD, Server, server, servers, tokens
 

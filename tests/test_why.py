@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync.store import database, history, preferences
+from oneroster_sync import database
+from oneroster_sync.roster import history
+from oneroster_sync.sites import preferences_store
 from roster_of import SCHOOL, changed
 
 if TYPE_CHECKING:
@@ -172,7 +174,7 @@ def test_story_says_what_protects_a_record(site: Site) -> None:
 def accounts(site: Site, term: str, limit: int = 20) -> list[str]:
     """Return the addresses of the accounts that could be credited."""
     with database.engine().connect() as connection:
-        found = preferences.accounts(connection, site.name, term, limit)
+        found = preferences_store.accounts(connection, site.name, term, limit)
     return [account["email"] for account in found]
 
 

@@ -13,17 +13,16 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from golden.school import SCHOOL, SCHOOL_1_2, added, changed, codes, folder_of, opened
-from oneroster_sync import notices, settings
-from oneroster_sync.checking import check_package
+from oneroster_sync import database, notifications, settings
 from oneroster_sync.cli import main
 from oneroster_sync.findings import CODES, Finding, Severity
-from oneroster_sync.findings.export import as_csv
-from oneroster_sync.findings.model import describe
-from oneroster_sync.preferences import Profile
-from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.stages import find
-from oneroster_sync.store import database, run_details
-from oneroster_sync.validation.data_docs import make_data_docs
+from oneroster_sync.findings.csv_export import as_csv
+from oneroster_sync.findings.finding import describe
+from oneroster_sync.operations.check import check_package
+from oneroster_sync.runs import find, run_details
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.validate.data_docs import make_data_docs
 from past import BASE_URL, choose
 
 if TYPE_CHECKING:
@@ -192,7 +191,7 @@ def outputs(site: Site, run_id: str, tmp_path: Path) -> dict[str, str]:
             found[f"database {table}"] = "\n".join(rows)
         found["findings.csv"] = "".join(as_csv(run_details.all_findings(connection, run_id)))
         choose(site)
-        notice = notices.of_run(connection, run, base_url=BASE_URL)
+        notice = notifications.of_run(connection, run, base_url=BASE_URL)
         found["notification"] = notice.message.text() if notice else ""
     for data in ("findings", "snapshots", "valid", "quarantined", "plan"):
         for name, table in folder.read_tables(data).items():

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import csv_text
-from oneroster_sync import retention, settings, uploads, work_folder
+from oneroster_sync import settings
+from oneroster_sync.operations import retention
 from oneroster_sync.settings import SettingError
+from oneroster_sync.sources import uploads, work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 WORK = """
 import sys
-from oneroster_sync.work_folder import work_folder
+from oneroster_sync.sources.work_folder import work_folder
 with work_folder() as folder:
     (folder / "OneRoster.zip").write_bytes(b"students")
     print(folder, flush=True)
@@ -34,8 +36,8 @@ with work_folder() as folder:
 """
 UPLOAD = """
 import sys
-from oneroster_sync.package.kinds import Kind
-from oneroster_sync.uploads import Receiving
+from oneroster_sync.sources.sniff import Kind
+from oneroster_sync.sources.uploads import Receiving
 with Receiving(sys.argv[1], Kind.USERS) as receiving:
     receiving.write(b"sourcedId,status,dateLastModified,enabledUser" * 99)
     receiving._file.flush()

@@ -27,16 +27,20 @@ if TYPE_CHECKING:
         sync,
         undo,
     )
-    from oneroster_sync.apply import StalePlanError
-    from oneroster_sync.decisions import NotHeldError, OtherPlanError
-    from oneroster_sync.package.kinds import Kind
+    from oneroster_sync.operations.approval import NotHeldError, OtherPlanError
     from oneroster_sync.pipeline import Request
-    from oneroster_sync.preferences import Preferences, Profile, Scope
-    from oneroster_sync.protections import NotStaleError, StaleCause
-    from oneroster_sync.store.preferences import ConflictError, NoSuchAdminError, UnknownSiteError
-    from oneroster_sync.store.runs import Outcome, Run, Trigger, UnknownRunError
-    from oneroster_sync.store.site_records import ArchivedSiteError
-    from oneroster_sync.undo_plan import Part
+    from oneroster_sync.roster.stale_protection import NotStaleError, StaleCause
+    from oneroster_sync.runs import Outcome, Run, Trigger, UnknownRunError
+    from oneroster_sync.sites.preferences import Preferences, Profile, Scope
+    from oneroster_sync.sites.preferences_store import (
+        ConflictError,
+        NoSuchAdminError,
+        UnknownSiteError,
+    )
+    from oneroster_sync.sites.registry import ArchivedSiteError
+    from oneroster_sync.stages.apply import StalePlanError
+    from oneroster_sync.stages.diff.undo import Part
+    from oneroster_sync.standard.kinds import Kind
 
 __all__ = [
     "ArchivedSiteError",
@@ -91,16 +95,16 @@ _MODULES = {
         "sync",
         "undo",
     ),
-    "apply": ("StalePlanError",),
-    "decisions": ("NotHeldError", "OtherPlanError"),
-    "package.kinds": ("Kind",),
+    "stages.apply": ("StalePlanError",),
+    "operations.approval": ("NotHeldError", "OtherPlanError"),
+    "standard.kinds": ("Kind",),
     "pipeline": ("Request",),
-    "preferences": ("Preferences", "Profile", "Scope"),
-    "protections": ("NotStaleError", "StaleCause"),
-    "store.preferences": ("ConflictError", "NoSuchAdminError", "UnknownSiteError"),
-    "store.runs": ("Outcome", "Run", "Trigger", "UnknownRunError"),
-    "store.site_records": ("ArchivedSiteError",),
-    "undo_plan": ("Part",),
+    "sites.preferences": ("Preferences", "Profile", "Scope"),
+    "roster.stale_protection": ("NotStaleError", "StaleCause"),
+    "sites.preferences_store": ("ConflictError", "NoSuchAdminError", "UnknownSiteError"),
+    "runs": ("Outcome", "Run", "Trigger", "UnknownRunError"),
+    "sites.registry": ("ArchivedSiteError",),
+    "stages.diff.undo": ("Part",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

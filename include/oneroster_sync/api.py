@@ -13,16 +13,17 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from oneroster_sync import decisions, pipeline, protections
-from oneroster_sync.run_contents import left_alone
-from oneroster_sync.store import database
-from oneroster_sync.store import preferences as store
+from oneroster_sync import database, pipeline
+from oneroster_sync.operations import approval
+from oneroster_sync.roster import stale_protection
+from oneroster_sync.sites import preferences_store as store
+from oneroster_sync.stages.diff.stage import left_alone
 
 if TYPE_CHECKING:
     from oneroster_sync.pipeline import Request
-    from oneroster_sync.preferences import Preferences
-    from oneroster_sync.protections import StaleCause
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.roster.stale_protection import StaleCause
+    from oneroster_sync.runs import Run
+    from oneroster_sync.sites.preferences import Preferences
 
 Clock = Callable[[], dt.datetime]
 """Tells the time, with a time zone."""
@@ -130,7 +131,7 @@ def approve(
         NotHeldError: It does not wait, or somebody else decided first.
         OtherPlanError: `plan_hash` is not the run's plan.
     """
-    return decisions.approve(run_id, by=by, now=clock(), plan_hash=plan_hash, reason=reason)
+    return approval.approve(run_id, by=by, now=clock(), plan_hash=plan_hash, reason=reason)
 
 
 def discard(
@@ -150,7 +151,7 @@ def discard(
         NotHeldError: It does not wait, or somebody else decided first.
         OtherPlanError: `plan_hash` is not the run's plan.
     """
-    return decisions.discard(run_id, by=by, now=clock(), plan_hash=plan_hash, reason=reason)
+    return approval.discard(run_id, by=by, now=clock(), plan_hash=plan_hash, reason=reason)
 
 
 def create_site(site: str, *, admin: str, clock: Clock) -> bool:
@@ -208,7 +209,7 @@ def stale_protections(site: str) -> list[StaleCause]:
         UnknownSiteError: The site has not been made.
     """
     with database.engine().connect() as connection:
-        return protections.list_stale(connection, site)
+        return stale_protection.list_stale(connection, site)
 
 
 def preview_release(site: str, cause: str) -> dict[str, list[str]]:
@@ -222,7 +223,7 @@ def preview_release(site: str, cause: str) -> dict[str, list[str]]:
         NotStaleError: Nothing is stale by this cause.
     """
     with database.engine().connect() as connection:
-        return protections.preview_release(connection, site, cause)
+        return stale_protection.preview_release(connection, site, cause)
 
 
 def release_protection(
@@ -241,7 +242,7 @@ def release_protection(
         NotStaleError: Nothing is stale by this cause.
         ArchivedSiteError: The site is archived.
     """
-    return protections.release(site, cause, by=by, now=clock(), reason=reason)
+    return stale_protection.release(site, cause, by=by, now=clock(), reason=reason)
 
 
 def _change(values: dict[str, Any], name: str, value: Any) -> None:

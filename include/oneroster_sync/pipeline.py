@@ -5,31 +5,61 @@ This is the same for the command line and for Airflow, whose tasks call the stag
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from oneroster_sync import stages
-from oneroster_sync.package.kinds import Kind
-from oneroster_sync.preferences import Scope
-from oneroster_sync.run_folder import RunFolder
-from oneroster_sync.sources import RefusedSourceError
-from oneroster_sync.store import allow_list, database, preferences, runs, site_records, turns
-from oneroster_sync.store.runs import Outcome, Run, Trigger
+from oneroster_sync import database, runs
+from oneroster_sync.database import locks
+from oneroster_sync.runs import Outcome, Run, Trigger, held, pending_deltas
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sites import allow_list, preferences_store, registry
+from oneroster_sync.sites.preferences import Scope
+from oneroster_sync.sources.errors import RefusedSourceError
+from oneroster_sync.stages.apply import OldPlanError, StalePlanError, apply_reviewed
+from oneroster_sync.stages.base import note
+from oneroster_sync.stages.diff.stage import diff
+from oneroster_sync.stages.extract.stage import extract
+from oneroster_sync.stages.record import record
+from oneroster_sync.stages.review.stage import review, supersede_older
+from oneroster_sync.stages.validate.stage import validate
+from oneroster_sync.standard.kinds import Kind
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Connection
 
-    from oneroster_sync.preferences import Preferences, Profile
-    from oneroster_sync.undo_plan import Part
+    from oneroster_sync.sites.preferences import Preferences, Profile
+    from oneroster_sync.stages.diff.undo import Part
 
     Clock = Callable[[], dt.datetime]
 
+__all__ = [
+    "Request",
+    "apply",
+    "begin",
+    "diff",
+    "extract",
+    "noting",
+    "preview",
+    "record",
+    "recorded",
+    "review",
+    "set_aside",
+    "skip",
+    "supersede_older",
+    "sync",
+    "validate",
+    "what_waits",
+]
+
 log = logging.getLogger("oneroster")
+
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,16 +112,16 @@ def sync(request: Request, *, clock: Clock) -> Run:
     Raises:
         UnknownSiteError: The site has not been made.
     """
-    with turns.turn(database.engine(), request.site):
+    with locks.turn(database.engine(), request.site):
         run = begin(request, now=clock())
-        with stages.recorded(run, clock):
-            run = stages.extract(run, request.kind)
-            run = stages.validate(run)
-            run = stages.diff(run)
-            run = stages.review(run, now=clock())
-            stages.supersede_older(run, now=clock())
-            run = stages.apply(run, now=clock())
-        return stages.find(run.run_id)
+        with recorded(run, clock):
+            run = extract(run, request.kind)
+            run = validate(run)
+            run = diff(run)
+            run = review(run, now=clock())
+            supersede_older(run, now=clock())
+            run = apply(run, now=clock())
+        return runs.find(run.run_id)
 
 
 def what_waits(run: Run, run_id: str) -> Request | None:
@@ -111,6 +141,57 @@ def what_waits(run: Run, run_id: str) -> Request | None:
         requested_by=run.requested_by,
         removals_of=run.run_id,
     )
+
+
+def apply(run: Run, *, now: dt.datetime) -> Run:
+    """Apply the run's plan, and plan again when the roster moved meanwhile.
+
+    A plan that nobody approved is made again, and one that somebody did ends the run as superseded.
+    A plan that no review found clear is reviewed first, also where Airflow was told that it had
+    been.
+
+    Raises:
+        MissingStageError: There is no plan.
+        DefectivePlanError: The plan is not the one that the run recorded.
+        StalePlanError: The roster moved at every try.
+    """
+    approved = run.outcome is Outcome.HELD and run.decision == "approved"
+    if run.outcome is not None and not approved:
+        return run
+    if approved and run.decided_hash != run.plan_hash:
+        return _supersede(run, "the plan that was approved is not the run's any more", now)
+    if not approved and (run.plan_hash is None or run.reviewed_hash != run.plan_hash):
+        run = review(run, now=now)
+        if run.outcome is not None:
+            return run
+    for _ in range(_TRIES):
+        try:
+            return apply_reviewed(run, now=now)
+        except StalePlanError as stale:
+            log.warning("%s", stale)
+            if approved or run.same_as:
+                return _supersede(run, _why(run, stale), now)
+            # Other deltas may be pending now, and rows may point to what another run changed.
+            run = review(diff(validate(run)), now=now)
+            if run.outcome is not None:
+                return run
+    raise StalePlanError("the roster moved at every try; try again later")
+
+
+def _why(run: Run, stale: StalePlanError) -> str:
+    """Return why a plan is of a roster, or of a version of this program, that is no more."""
+    if isinstance(stale, OldPlanError):
+        return str(stale)
+    with database.engine().connect() as connection:
+        other = runs.first_after(connection, run.site, run.base_version)
+    return f"{other.named() if other else 'another run'} changed the roster first: {stale}"
+
+
+def _supersede(run: Run, reason: str, now: dt.datetime) -> Run:
+    """End a run whose plan can't be applied any more and must not be made again."""
+    with database.engine().begin() as connection:
+        held.supersede(connection, run, reason, now=now)
+        return runs.get(connection, run.run_id)
 
 
 def begin(
@@ -138,22 +219,22 @@ def begin(
         ForeignPackageError: The site may not read the package.
     """
     with database.engine().begin() as connection:
-        site_records.refuse_archived(connection, request.site)
-        if site_records.was_asked_before_restore(connection, request.site, request.asked_at):
-            raise site_records.ArchivedSiteError(
+        registry.refuse_archived(connection, request.site)
+        if registry.was_asked_before_restore(connection, request.site, request.asked_at):
+            raise registry.ArchivedSiteError(
                 f"this was asked for before the site {request.site} was archived; ask for it again"
             )
         earlier = request.undoes or request.removals_of
         if earlier and runs.get(connection, earlier).site != request.site:
             raise runs.UnknownRunError(f"there is no run {earlier} of site {request.site}")
-        chosen = preferences.load(connection, request.site)
+        chosen = preferences_store.load(connection, request.site)
         if request.package and not earlier:
             is_command = request.trigger is Trigger.COMMAND
             allow_list.check_package(request.site, request.package, from_anywhere=is_command)
         chosen = chosen.model_copy(update={"profile": request.profile or chosen.profile})
         admin = None
         if chosen.credited_admin is not None:
-            admin = preferences.find_admin(connection, request.site, chosen.credited_admin)
+            admin = preferences_store.find_admin(connection, request.site, chosen.credited_admin)
         for other in runs.unfinished(connection, request.site, request.run_id):
             if other.outcome is None and _is_cut_off(other, is_over):
                 runs.cut_off(connection, other.run_id, now=now)
@@ -233,12 +314,46 @@ def preview(request: Request, *, clock: Clock) -> Run:
 
     The run is recorded as discarded. Its plan stays in the run's folder.
     """
-    with turns.turn(database.engine(), request.site):
+    with locks.turn(database.engine(), request.site):
         run = begin(request, now=clock())
-        with stages.recorded(run, clock):
-            run = stages.extract(run, request.kind, is_preview=True)
-            run = stages.validate(run)
-            run = stages.diff(run)
-            run = stages.review(run, now=clock())
-            stages.set_aside(run)
+        with recorded(run, clock):
+            run = extract(run, request.kind, is_preview=True)
+            run = validate(run)
+            run = diff(run)
+            run = review(run, now=clock())
+            set_aside(run)
         return run
+
+
+@contextlib.contextmanager
+def noting(run: Run) -> Iterator[None]:
+    """Note why a stage can't go on with the run's record, and let the exception pass."""
+    try:
+        yield
+    except Exception as error:
+        ours = type(error).__module__.startswith("oneroster_sync")
+        note(run, reasons=[str(error) if ours else f"{type(error).__name__}; see the log"])
+        raise
+
+
+def skip(run: Run, reason: str) -> None:
+    """End a run before it reads anything, because it is not wanted."""
+    note(run, outcome=Outcome.SKIPPED, reasons=[reason])
+
+
+def set_aside(run: Run) -> None:
+    """End a run whose plan was only to be looked at."""
+    if run.outcome in {None, Outcome.HELD}:
+        run = note(run, outcome=Outcome.DISCARDED, reasons=["a preview: nothing was to be applied"])
+    with database.engine().begin() as connection:
+        pending_deltas.forget(connection, run.run_id)
+
+
+@contextlib.contextmanager
+def recorded(run: Run, clock: Callable[[], dt.datetime]) -> Iterator[None]:
+    """Record the run when its stages are through, or when one of them could not go on."""
+    try:
+        with noting(run):
+            yield
+    finally:
+        record(runs.find(run.run_id), now=clock())

@@ -19,7 +19,7 @@
 | `ONEROSTER_GUARD`        | `oneroster`: only requests that reach a DAG of ours are judged  |
 | `ONEROSTER_ALLOWED_HOSTS` | requests may name any host                                    |
 | `ONEROSTER_HSTS_SECONDS` | 0: browsers are not told to come by TLS only                    |
-| `ONEROSTER_ALLOWED_…`     | what a site may use: `store.allow_list`                        |
+| `ONEROSTER_ALLOWED_…`     | what a site may use: `sites.allow_list`                        |
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from pathlib import Path
 
 from upath import UPath
 
-from oneroster_sync.site_name import checked
+from oneroster_sync.identifiers import checked
 
+MIB = 1 << 20
 PROJECT = Path(__file__).resolve().parents[2]
 """The checkout: the folder that holds dags/, plugins/, include/ and expectations/."""
 
@@ -48,6 +49,29 @@ class Keeping:
     audit_days: int = 2557
     pending_days: int = 30
     pending_packages: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a package may be: bytes, files, and bytes out per byte in."""
+
+    packed: int = 512 * MIB
+    unpacked: int = 4096 * MIB
+    entries: int = 64
+    ratio: int = 100
+    line: int = 128 * 1024
+
+    @classmethod
+    def in_force(cls) -> Limits:
+        """Return the limits, with what the operator set.
+
+        Raises:
+            SettingError: A limit that was set is none.
+        """
+        usual = cls()
+        packed = mebibytes("ONEROSTER_PACKED_MIB", usual.packed // MIB)
+        unpacked = mebibytes("ONEROSTER_UNPACKED_MIB", usual.unpacked // MIB)
+        return cls(packed=packed, unpacked=unpacked)
 
 
 class SettingError(ValueError):

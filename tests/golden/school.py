@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from oneroster_sync.checking import Checked, check_package
-from oneroster_sync.package import Extracted, Known, Limits, extract
-from oneroster_sync.preferences import Profile
-from oneroster_sync.spec import ALL_FILES, Version
+from oneroster_sync.operations.check import Checked, check_package
+from oneroster_sync.roster.model import Known
+from oneroster_sync.settings import Limits
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.extract.package import Extracted, extract_package
+from oneroster_sync.standard import ALL_FILES, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -206,7 +208,7 @@ def opened(
         role_types=pa.repeat("primary", len(role_ids)),
         enrollments=enrolled,
     )
-    return extract(package, Profile(profile), remembered, limits=Limits(**limits))
+    return extract_package(package, Profile(profile), remembered, limits=Limits(**limits))
 
 
 def users_checked(folder: Path, texts: Mapping[str, str], profile: str = "tolerant") -> Checked:

@@ -405,7 +405,7 @@ class Pairing:
             if self._rows(query, like=f"%{PUPIL}%")[0].n:
                 wrong.append(f"the table {table} holds a pupil's value")
         if found is not None:
-            from oneroster_sync.run_folder import RunFolder
+            from oneroster_sync.runs.artifacts import RunFolder
 
             folder = Path(str(RunFolder.of(self.name, found.run_id).path))
             wrong += [
@@ -416,7 +416,7 @@ class Pairing:
         return wrong
 
     def _run(self, run_id: str) -> Any:
-        from oneroster_sync.stages import find
+        from oneroster_sync.runs import find
 
         return find(run_id)
 
@@ -442,7 +442,7 @@ def _holds(file: Path, text: str) -> bool:
 
 
 def _engine() -> sa.Engine:
-    from oneroster_sync.store import database
+    from oneroster_sync import database
 
     return database.engine()
 

@@ -10,9 +10,9 @@ import random
 from typing import TYPE_CHECKING
 
 from district import bulk_package, write_lone_csv
-from oneroster_sync.package.kinds import Kind
-from oneroster_sync.preferences import Guards, PauseWindow, Weekday
-from oneroster_sync.store.runs import Outcome
+from oneroster_sync.runs import Outcome
+from oneroster_sync.sites.preferences import Guards, PauseWindow, Weekday
+from oneroster_sync.standard.kinds import Kind
 from year import mishaps
 from year.entries import TAKEN, Agenda, Desk, Mishap
 from year.office import NEW_CATALOG, NEW_SIS, NEW_YEAR, YEAR_ENDS

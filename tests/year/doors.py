@@ -17,20 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from oneroster_sync import Request, decisions, sources, stages, sync, undo
-from oneroster_sync.package.kinds import Kind
+from oneroster_sync import Request, database, runs, sync, undo
+from oneroster_sync.operations import approval
 from oneroster_sync.pipeline import what_waits
-from oneroster_sync.spec.logins import normalize_login
-from oneroster_sync.store import database, preferences
-from oneroster_sync.store.runs import Outcome, Trigger
+from oneroster_sync.runs import Outcome, Trigger
+from oneroster_sync.sites import preferences_store as preferences
+from oneroster_sync.sources.errors import NoSourceError
+from oneroster_sync.sources.local import newest_package
+from oneroster_sync.standard.kinds import Kind
+from oneroster_sync.standard.logins import normalize_login
 from year.soak import Soak
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Site
-    from oneroster_sync.preferences import Preferences
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
+    from oneroster_sync.sites.preferences import Preferences
     from year.tally import Tally
 
 _BY_HAND = """
@@ -99,7 +102,7 @@ class Doors:
 
     def empty(self) -> tuple[str, bytes]:
         """Empty the drop folder, and return what was newest in it."""
-        newest = sources.newest_package(self.drop)
+        newest = newest_package(self.drop)
         kept = newest.name, newest.read_bytes()
         for old in self.drop.iterdir():
             old.unlink()
@@ -117,12 +120,12 @@ class Doors:
             return self._noted(self._soak.sync(request, self.now))
         try:
             return self._noted(sync(request, clock=self._clock))
-        except sources.NoSourceError:
-            return self._noted(stages.find(request.run_id))
+        except NoSourceError:
+            return self._noted(runs.find(request.run_id))
 
     def again(self) -> Run:
         """Sync the newest package of the drop folder."""
-        package = str(sources.newest_package(self.drop))
+        package = str(newest_package(self.drop))
         return self._noted(self._soak.sync(self._request(package, Trigger.COMMAND), self.now))
 
     def upload(self, path: Path, kind: Kind) -> Run:
@@ -144,7 +147,7 @@ class Doors:
 
     def decide(self, run: Run, reason: str, *, approves: bool) -> Run:
         """Approve or discard exactly the plan that was held."""
-        decide = decisions.approve if approves else decisions.discard
+        decide = approval.approve if approves else approval.discard
         now, plan = self.now, run.plan_hash
         run = decide(run.run_id, by="the office", now=now, plan_hash=plan, reason=reason)
         self.tally.decisions[f"{run.decision}"] += 1
@@ -154,7 +157,7 @@ class Doors:
 
     def expire_due(self) -> None:
         """Let the product discard what nobody decided about in time."""
-        decisions.expire_due(self.now)
+        approval.expire_due(self.now)
 
     # What has become of them
 

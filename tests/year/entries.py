@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync.store.runs import Outcome
+from oneroster_sync.runs import Outcome
 
 if TYPE_CHECKING:
     import datetime as dt

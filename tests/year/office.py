@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
     from year.life import News
 
 LEAVES, ENDS, CLOSES = "leaves", "course ends", "school closes"

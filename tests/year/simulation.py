@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from district import STYLES, bulk_package, delta_package, plant_faults
 from district.write import PLAIN, zip_bytes
-from oneroster_sync import schedule
-from oneroster_sync.store.runs import Outcome
+from oneroster_sync.runs import Outcome
+from oneroster_sync.sites import schedule
 from year import mishaps, office
 from year.doors import Doors
 from year.entries import NONE, TAKEN, Desk
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from conftest import Site
     from district import District, Package
-    from oneroster_sync.preferences import Preferences
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
+    from oneroster_sync.sites.preferences import Preferences
     from year.entries import Agenda
 
 BAD_DAYS = 0.35

@@ -10,15 +10,15 @@ import random
 from typing import TYPE_CHECKING
 
 from faults import TASKS, Fault, Kind, live, state_of
-from oneroster_sync import stages
+from oneroster_sync import runs
 from oneroster_sync.pipeline import sync
-from oneroster_sync.store.runs import UnknownRunError
+from oneroster_sync.runs import UnknownRunError
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from oneroster_sync.pipeline import Request
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
     from year.tally import Tally
 
 RATE = 0.02
@@ -49,11 +49,11 @@ class Soak:
             assert applied or state_of(request.site) == before, f"{fault} left half a run"
 
         live(request, fault, at, look)
-        return stages.find(request.run_id)
+        return runs.find(request.run_id)
 
 
 def _is_applied(run_id: str) -> bool:
     try:
-        return stages.find(run_id).applied_at is not None
+        return runs.find(run_id).applied_at is not None
     except UnknownRunError:
         return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
 
 _WIDTH = 24
 

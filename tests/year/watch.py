@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from conftest import Site
     from district import District
-    from oneroster_sync.store.runs import Run
+    from oneroster_sync.runs import Run
     from year.sis import Sis
     from year.truth import Pair, Truth
 

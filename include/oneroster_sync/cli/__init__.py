@@ -3,17 +3,17 @@
 Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected, and of `compare --exit-code` 5 different.
 """
 
-from oneroster_sync.cli import keeping, looking, running, siting
-from oneroster_sync.cli.console import DIFFERENT, FAILED, HELD, REJECTED, main
+from oneroster_sync.cli import maintenance, queries, runs, sites
+from oneroster_sync.cli.app import DIFFERENT, FAILED, HELD, REJECTED, main
 
 __all__ = [
     "DIFFERENT",
     "FAILED",
     "HELD",
     "REJECTED",
-    "keeping",
-    "looking",
     "main",
-    "running",
-    "siting",
+    "maintenance",
+    "queries",
+    "runs",
+    "sites",
 ]

@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from oneroster_sync.findings.causes import Causes, causes_of
 from oneroster_sync.findings.codes import CODES, Code
-from oneroster_sync.findings.model import SCHEMA, Finding, Findings, Severity
+from oneroster_sync.findings.finding import SCHEMA, Finding, Findings, Severity
 
 __all__ = ["CODES", "SCHEMA", "Causes", "Code", "Finding", "Findings", "Severity", "causes_of"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +59,11 @@ def _read() -> dict[str, Code]:
 
 
 CODES: dict[str, Code] = _read()
+
+
+def explained(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a finding or a cause with what its code means and what to do."""
+    code = CODES.get(row["code"])
+    if code is None:
+        return {**row, "meaning": "", "hint": ""}
+    return {**row, "meaning": code.describe(row["severity"]), "hint": code.hint}

@@ -5,7 +5,3 @@ by the platform. Everything here needs the extra `local`.
 """
 
 from __future__ import annotations
-
-
-class LocalError(Exception):
-    """The embedded PostgreSQL or Airflow cannot do what was asked; the message says what to do."""

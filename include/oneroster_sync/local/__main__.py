@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from oneroster_sync import settings
-from oneroster_sync.local import LocalError, airflow, postgres, runner
-from oneroster_sync.local.api import Api
+from oneroster_sync.database.embedded import LocalError, postgres
+from oneroster_sync.local import airflow, runner
+from oneroster_sync.local.airflow_api import Api
 from oneroster_sync.local.console import step, tell
 from oneroster_sync.local.demo import demonstrate, make_site
 from oneroster_sync.local.environment import USERS, environment, logs, passwords_file

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from oneroster_sync.local import LocalError, postgres, runner
-from oneroster_sync.local.api import Api
+from oneroster_sync.database.embedded import LocalError, postgres
+from oneroster_sync.database.embedded.processes import wait_until
+from oneroster_sync.local import runner
+from oneroster_sync.local.airflow_api import Api
 from oneroster_sync.local.console import step, tell
 from oneroster_sync.local.environment import (
     HOST,
@@ -32,7 +34,6 @@ from oneroster_sync.local.environment import (
     make_passwords,
     needs_postgres,
 )
-from oneroster_sync.local.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

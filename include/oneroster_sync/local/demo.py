@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from oneroster_sync.local import LocalError, airflow
-from oneroster_sync.local.api import Api, Run, Task
+from oneroster_sync.database.embedded import LocalError
+from oneroster_sync.local import airflow
+from oneroster_sync.local.airflow_api import Api, Run, Task
 from oneroster_sync.local.console import step, tell
 from oneroster_sync.local.environment import logs, password_of, without_own_databases
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneroster_sync.local import postgres
+from oneroster_sync.database.embedded import postgres
 from oneroster_sync.settings import PROJECT
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from oneroster_sync.local import LocalError
+from oneroster_sync.database.embedded import LocalError
+from oneroster_sync.database.embedded.processes import is_alive, kill, wait_until
 from oneroster_sync.local.environment import folder, logs
-from oneroster_sync.local.processes import is_alive, kill, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Log servers are left out: all logs lie on this machine, and they would open ports to everybody.
 PARTS = {
     "api-server": "airflow api-server",
-    "scheduler": "oneroster_sync.warm scheduler --skip-serve-logs",
+    "scheduler": "oneroster_sync.stages.preload scheduler --skip-serve-logs",
     "dag-processor": "airflow dag-processor",
     "triggerer": "airflow triggerer --skip-serve-logs",
 }

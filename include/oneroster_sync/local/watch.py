@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from oneroster_sync.local import LocalError, postgres, runner
+from oneroster_sync.database.embedded import LocalError, postgres
+from oneroster_sync.database.embedded.processes import kill
+from oneroster_sync.local import runner
 from oneroster_sync.local.environment import needs_postgres
-from oneroster_sync.local.processes import kill
 
 log = logging.getLogger(__name__)
 

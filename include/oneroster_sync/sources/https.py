@@ -20,20 +20,20 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
+from oneroster_sync.sources.base import PIECE, Entry
 from oneroster_sync.sources.errors import (
     NoSourceError,
     NotReadyError,
     RefusedSourceError,
     RetriableSourceError,
 )
-from oneroster_sync.sources.looking import finished, matches
-from oneroster_sync.sources.place import PIECE, Entry
+from oneroster_sync.sources.selection import finished, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oneroster_sync.source_url import SourceUrl
-    from oneroster_sync.sources.place import Login, Patience
+    from oneroster_sync.sources.base import Login, Patience
+    from oneroster_sync.sources.url import SourceUrl
 
 _NO_HEAD = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 _LOGIN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}

@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneroster_sync.sources.copying import copy_file
+from oneroster_sync.sources.base import PIECE, Entry
+from oneroster_sync.sources.copy import copy_file
 from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError
-from oneroster_sync.sources.looking import matches, not_ready, unfinished
-from oneroster_sync.sources.place import PIECE, Entry
+from oneroster_sync.sources.selection import matches, not_ready, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from oneroster_sync.sources.place import Patience
+    from oneroster_sync.sources.base import Patience
 
 _ENTRIES = 1000
 """How many entries of a folder are copied: far more than a package may have."""

@@ -26,20 +26,20 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from oneroster_sync.sources.base import PIECE, Entry
+from oneroster_sync.sources.deadlines import within
 from oneroster_sync.sources.errors import (
     NoSourceError,
     RefusedSourceError,
     RetriableSourceError,
     SourceError,
 )
-from oneroster_sync.sources.place import PIECE, Entry
-from oneroster_sync.sources.watched import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oneroster_sync.source_url import SourceUrl
-    from oneroster_sync.sources.place import Login, Patience
+    from oneroster_sync.sources.base import Login, Patience
+    from oneroster_sync.sources.url import SourceUrl
 
 log = logging.getLogger("oneroster")
 

@@ -15,16 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync.sources import local, looking
-from oneroster_sync.sources.fetching import Fetched, copy_package
-from oneroster_sync.sources.opening import opened
-from oneroster_sync.sources.place import Entry, Patience
+from oneroster_sync.sources import local, selection
+from oneroster_sync.sources.base import Entry, Patience
+from oneroster_sync.sources.connect import opened
+from oneroster_sync.sources.fetch import Fetched, copy_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from oneroster_sync.sources.opening import Source
-    from oneroster_sync.sources.place import Login, Place
+    from oneroster_sync.sources.base import Login, Place
+    from oneroster_sync.sources.connect import Source
 
 MOST = 60
 """How many packages are read in one run."""
@@ -161,13 +161,13 @@ def fetch_unread(
         fetched = Fetched(target, found.name, "", files if found.is_file() else ())
         return _alone(fetched, Taken.of(files, found.name), taken)
     with opened(source, login, patience) as place:
-        package = looking.settled(place, source.pattern, partial(pause, patience.settle_s))
+        package = selection.settled(place, source.pattern, partial(pause, patience.settle_s))
         newest = Taken.of(package.files, package.name)
         if source.url.is_local:
             check_found(package.files[0].path)
         newest = replace(newest, beside=_beside(place, source.pattern, newest))
         fetched = copy_package(place, package, _in_own_folder(into, 0), patience)
-        looking.check_same(place, source.pattern, package)
+        selection.check_same(place, source.pattern, package)
         alone = _alone(fetched, newest, taken)
         is_listed = not package.is_folder and not place.look()[0]
         if alone.is_again or not is_listed or not holds_delta(fetched.path):
@@ -177,7 +177,7 @@ def fetch_unread(
         for number, entry in enumerate(listed.older, start=1):
             if source.url.is_local:
                 check_found(entry.path)
-            one = looking.Package(entry.name, (entry,))
+            one = selection.Package(entry.name, (entry,))
             packages.insert(0, copy_package(place, one, _in_own_folder(into, number), patience))
             arrived.insert(0, entry.modified)
             if not holds_delta(packages[0].path):
@@ -206,7 +206,7 @@ def _older(
         if is_moved_here:
             return _Listed(gap="the source is another one than that of the last package")
         return _Listed()
-    entries = looking.packages_of(place, pattern)
+    entries = selection.packages_of(place, pattern)
     between = []
     for entry in entries:
         one = Taken.of((entry,), entry.name)
@@ -227,7 +227,7 @@ def _beside(place: Place, pattern: str, newest: Taken) -> tuple[str, ...]:
     is_file, _ = place.look()
     if is_file:
         return ()
-    same = [e.name for e in looking.packages_of(place, pattern) if e.modified == newest.modified]
+    same = [e.name for e in selection.packages_of(place, pattern) if e.modified == newest.modified]
     return tuple(sorted(set(same) - {newest.name}))
 
 
@@ -241,7 +241,7 @@ def _check_unchanged(place: Place, entries: Sequence[Entry]) -> None:
         now = {(entry.name, entry.size, entry.stamp) for entry in place.look()[1]}
         for entry in entries:
             if (entry.name, entry.size, entry.stamp) not in now:
-                raise looking.not_ready(entry.name)
+                raise selection.not_ready(entry.name)
 
 
 def _in_own_folder(into: Path, number: int) -> Path:

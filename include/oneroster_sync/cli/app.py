@@ -1,0 +1,146 @@
+"""What all commands share: their group, their options, and how they speak to a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import getpass
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneroster_sync.identifiers import EXPECTED, is_site_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneroster_sync.runs import Run
+
+FAILED, HELD, REJECTED, DIFFERENT = 1, 3, 4, 5
+EXIT_CODES = {"held": HELD, "rejected": REJECTED, "failed": FAILED, "superseded": FAILED}
+"""Outcome → what the shell is told; others are 0."""
+
+
+class _Console(logging.Handler):
+    """Write the story of a run to stderr, whatever stderr is just then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        click.echo(f"{record.levelname:<7} {record.getMessage()}", err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-q", "--quiet", is_flag=True, help="Don't tell the story of the run on stderr.")
+def main(quiet: bool) -> None:
+    """Keep a roster in step with a OneRoster export."""
+    told = logging.getLogger("oneroster")
+    told.handlers = [_Console()]
+    click.get_current_context().call_on_close(functools.partial(told.setLevel, told.level))
+    told.setLevel(logging.CRITICAL if quiet else logging.INFO)
+
+
+def a_site(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    """Return the name of a site that was given, or refuse it as a wrong use of the command."""
+    if not is_site_name(name):
+        raise click.BadParameter(f"{name!r} can't be the name of a site: that is {EXPECTED}")
+    return name
+
+
+def of_site(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that every command has."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(
+        command
+    )
+    whose = click.option(
+        "--site", default="default", show_default=True, callback=a_site, help="Whose roster."
+    )
+    return whose(command)
+
+
+def check_site_of(run: str) -> None:
+    """Refuse a run of another site than the one that was named; by default none was.
+
+    Raises:
+        click.ClickException: It is of another site, or there is none of that id.
+    """
+    from click.core import ParameterSource
+
+    from oneroster_sync.runs import find
+
+    context = click.get_current_context()
+    given = context.get_parameter_source("site") is not ParameterSource.DEFAULT
+    with explained():
+        found = find(run)
+    if given and found.site != context.params["site"]:
+        told = f"there is no run {run} of site {context.params['site']}; see: oneroster history"
+        raise click.ClickException(told)
+
+
+class explained:  # noqa: N801  reads as a statement
+    """Turn what a person can mend into one sentence and exit code 1."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        """Raise a ClickException for the errors that explain themselves."""
+        if isinstance(error, Exception) and not isinstance(error, click.ClickException):
+            module = type(error).__module__
+            if module.startswith("oneroster_sync"):
+                raise click.ClickException(_seen(str(error))) from error
+            if module.startswith("pydantic"):
+                raise click.UsageError(_seen(str(error))) from error
+
+
+def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
+    """Say how a run ended, and the run that brings its removals, and exit accordingly."""
+    summary = run.summary()
+    words, outcome = in_words(summary), summary["outcome"]
+    if removals is not None:
+        summary["removals"] = removals.summary()
+        words += f"\nIts removals:\n{in_words(summary['removals'])}"
+        outcome = summary["removals"]["outcome"]
+    say(summary, words, as_json=as_json)
+    sys.exit(EXIT_CODES.get(outcome, 0))
+
+
+def in_words(summary: dict[str, Any]) -> str:
+    """Return what a run came to, in a few lines."""
+    from oneroster_sync.runs.summary import done_in_words, left_out_in_words
+
+    counts = summary["counts"] or {}
+    parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
+    for kind, numbers in counts.items():
+        told = ", ".join(f"{n:,} {done_in_words(word)}" for word, n in numbers.items() if n)
+        parts.append(f"{kind}: {told or 'nothing'}")
+    if summary.get("withheld"):
+        parts.append(left_out_in_words(summary["withheld"]))
+    parts.extend(summary["reasons"])
+    return "\n  ".join(parts)
+
+
+def say(value: dict[str, Any], words: str, *, as_json: bool) -> None:
+    """Print an answer: as JSON for a program, in words for a person."""
+    click.echo(json.dumps(value, default=str) if as_json else _seen(words))
+
+
+def _seen(words: str) -> str:
+    """Return words in which whatever a terminal would obey, or hide, is shown as an escape."""
+    from oneroster_sync.findings.finding import shown
+
+    return "\n".join(map(shown, words.split("\n")))
+
+
+def person() -> str:
+    """Return who is at the command line, for the audit."""
+    return f"{getpass.getuser()} on the command line"
+
+
+def now() -> dt.datetime:
+    """Return the time in UTC."""
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,123 @@
+"""Commands about what is kept, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneroster_sync.cli.app import explained, main, now, of_site, person, say
+
+if TYPE_CHECKING:
+    from oneroster_sync import StaleCause
+
+
+@main.group()
+def protections() -> None:
+    """List what broken rows have protected for long, and release it."""
+
+
+@protections.command("list")
+@of_site
+def list_(site: str, as_json: bool) -> None:
+    """List stale protection, by cause."""
+    from oneroster_sync import stale_protections
+
+    with explained():
+        found = stale_protections(site)
+    lines = [f"{cause.cause}\n  {cause.in_words()}" for cause in found]
+    words = "\n".join(lines) or f"No broken row has protected a record of site {site} for long."
+    say({"site": site, "causes": [_cause_as_dict(c) for c in found]}, words, as_json=as_json)
+
+
+@protections.command()
+@of_site
+@click.argument("cause")
+def show(site: str, cause: str, as_json: bool) -> None:
+    """Show what the next plan would take away if CAUSE were released."""
+    from oneroster_sync import preview_release
+
+    with explained():
+        goes = preview_release(site, cause)
+    lines = [f"{kind}: {', '.join(ids) or 'nothing'}" for kind, ids in goes.items()]
+    lines.append(f"Release it with: oneroster protections release {cause} --site {site}")
+    say({"site": site, "cause": cause, "goes": goes}, "\n".join(lines), as_json=as_json)
+
+
+@protections.command()
+@of_site
+@click.argument("cause")
+@click.option("--reason", default="", help="For the audit.")
+def release(site: str, cause: str, reason: str, as_json: bool) -> None:
+    """Release what CAUSE protects: the next plan takes the records for absent."""
+    from oneroster_sync import release_protection
+
+    with explained():
+        done = release_protection(site, cause, by=person(), clock=now, reason=reason)
+    words = f"{done.in_words()}. Released: the next plan takes them for absent, and is judged."
+    say({"site": site, **_cause_as_dict(done)}, words, as_json=as_json)
+
+
+def _cause_as_dict(found: StaleCause) -> dict[str, Any]:
+    names = ("cause", "file", "code", "column", "age", "is_released")
+    records = [asdict(record) for record in found.records]
+    return {**{name: getattr(found, name) for name in names}, "records": records}
+
+
+@main.command()
+@of_site
+def migrate(site: str, as_json: bool) -> None:
+    """Bring the tables of all sites up to date; safe to run again.
+
+    Where ONEROSTER_OWNER_URL is set, it is done as that role, and the role of
+    ONEROSTER_DATABASE_URL gets the rights that the services need.
+    """
+    from oneroster_sync import database
+
+    del site
+    with explained():
+        database.upgrade()
+    words = f"The tables of the roster database are those of version {database.HEAD}."
+    say({"version": database.HEAD}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
+def check(site: str, as_json: bool) -> None:
+    """Say what of this installation an operator should know: of all sites, or of one by --site."""
+    from click.core import ParameterSource
+
+    from oneroster_sync.operations import installation
+
+    given = click.get_current_context().get_parameter_source("site") is not ParameterSource.DEFAULT
+    with explained():
+        warnings = installation.find_warnings(site if given else None)
+    words = "\n".join(f"Warning: {warning}" for warning in warnings) or "Nothing to warn of."
+    say({"warnings": warnings}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
+def tidy(site: str, as_json: bool) -> None:
+    """Remove what has had its time, as the DAG oneroster_watch does every day."""
+    from oneroster_sync.operations import retention
+
+    with explained():
+        swept = retention.sweep(site, now=now())
+    say({"site": site, **asdict(swept)}, f"Removed: {swept.in_words()}.", as_json=as_json)
+
+
+@main.command()
+@of_site
+@click.argument("term", metavar="EMAIL|SOURCEDID")
+@click.option("--reason", default="", help="For the audit; without the person's name.")
+def erase(site: str, term: str, reason: str, as_json: bool) -> None:
+    """Erase who a deactivated person was; what was done to the account stays."""
+    from oneroster_sync.operations import erasure
+
+    with explained():
+        erased = erasure.erase(site, term, by=person(), now=now(), reason=reason)
+    runs = len(erased.runs)
+    words = f"The account is {erased.alias} now; files of {runs:,} runs spoke of it and are gone."
+    say({"site": site, "alias": erased.alias, "runs": list(erased.runs)}, words, as_json=as_json)

@@ -1,0 +1,123 @@
+"""Commands that answer questions, and the one for preferences."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from oneroster_sync.cli.app import (
+    FAILED,
+    check_site_of,
+    explained,
+    in_words,
+    main,
+    now,
+    of_site,
+    person,
+    say,
+)
+
+
+@main.command()
+@of_site
+@click.option("--limit", default=20, show_default=True, help="How many runs.")
+def history(site: str, limit: int, as_json: bool) -> None:
+    """List recent runs, the newest first."""
+    from oneroster_sync import database, runs
+
+    with explained(), database.engine().connect() as connection:
+        found = [run.summary() for run in runs.newest(connection, site, limit)]
+    words = "\n".join(in_words(run) for run in found) or f"Site {site} has had no run."
+    say({"site": site, "runs": found}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
+@click.argument("term", metavar="EMAIL|SOURCEDID")
+def explain(site: str, term: str, as_json: bool) -> None:
+    """Tell why a user or a course is as it is."""
+    from oneroster_sync import database
+    from oneroster_sync.roster import history as asking
+    from oneroster_sync.runs.summary import lines_of_record
+
+    with explained(), database.engine().connect() as connection:
+        records = asking.explain(connection, site, term)
+    lines = (line for record in records for line in lines_of_record(record))
+    words = "\n".join(lines) or f"Site {site} knows no user or course by {term}."
+    say({"site": site, "records": records}, words, as_json=as_json)
+    sys.exit(0 if records else FAILED)
+
+
+@main.command()
+@of_site
+@click.argument("run")
+@click.option(
+    "--csv", "csv", is_flag=True, help="As links.csv: delete what is wrong, sync the rest."
+)
+def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
+    """List the accounts that were made by hand, and whose each may be by the package of RUN."""
+    from oneroster_sync import database
+    from oneroster_sync.runs import find
+    from oneroster_sync.stages.diff import account_report as report
+
+    del site
+    check_site_of(run)
+    with explained(), database.engine().connect() as connection:
+        accounts = list(report.all_accounts(connection, find(run)))
+    if csv:
+        click.echo("".join(report.as_csv(accounts)), nl=False)
+        return
+    words = "\n".join(map(report.in_words, accounts)) or "Every account is the sync's own."
+    say({"run_id": run, "accounts": accounts}, words, as_json=as_json)
+
+
+@main.command("preferences")
+@of_site
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=JSON", help="Change one, or guards.raised=…."
+)
+def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Show a site's preferences, or change them with --set."""
+    import oneroster_sync
+    from oneroster_sync import database
+    from oneroster_sync.sites import preferences_store as store
+
+    with explained():
+        if settings:
+            changes = dict(map(_setting, settings))
+            try:
+                chosen = oneroster_sync.change_preferences(site, changes, by=person(), clock=now)
+            except oneroster_sync.PreferenceNameError as error:
+                raise click.UsageError(str(error)) from error
+        else:
+            with database.engine().connect() as connection:
+                chosen = store.load(connection, site)
+    dumped = chosen.model_dump(mode="json")
+    words = "\n".join(f"{name} = {json.dumps(value)}" for name, value in dumped.items())
+    say(dumped, words, as_json=as_json)
+
+
+@main.command("database-url")
+@of_site
+def database_url(site: str, as_json: bool) -> None:
+    """Print the URL of the roster database in use."""
+    from oneroster_sync import database
+
+    del site
+    with explained():
+        database.engine()
+        found = database.url()
+    say({"url": found}, found, as_json=as_json)
+
+
+def _setting(given: str) -> tuple[str, Any]:
+    name, found, value = given.partition("=")
+    if not found:
+        raise click.UsageError(f"--set takes NAME=JSON, not {given!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value

@@ -1,0 +1,312 @@
+"""Commands that sync, and those that decide about a run."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneroster_sync.cli.app import (
+    DIFFERENT,
+    EXIT_CODES,
+    REJECTED,
+    check_site_of,
+    end,
+    explained,
+    in_words,
+    main,
+    now,
+    of_site,
+    person,
+    say,
+)
+from oneroster_sync.sites.preferences import DateOrder, Delimiter, Encoding, Profile, Scope
+from oneroster_sync.standard.kinds import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneroster_sync import Request
+
+_PROFILES = click.Choice([p.value for p in Profile])
+_KINDS = click.Choice([k.value for k in Kind])
+
+
+def _of_package(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says which package is read, and how."""
+    scopes = click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value])
+    for option in (
+        click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True),
+        click.option("--profile", type=_PROFILES),
+        click.option("--scope", type=scopes),
+        click.argument("package", type=click.Path()),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@of_site
+@click.option("--admin", required=True, help="E-mail address of the administrator to credit.")
+def init(site: str, admin: str, as_json: bool) -> None:
+    """Make a site with one hand-made administrator and default preferences."""
+    import oneroster_sync
+
+    with explained():
+        made = oneroster_sync.create_site(site, admin=admin, clock=now)
+    words = (
+        f"Site {site} is ready." if made else f"Site {site} was there already; nothing was changed."
+    )
+    say({"site": site, "made": made}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
+@_of_package
+def sync(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
+) -> None:
+    """Sync PACKAGE: a zip, a folder or a lone CSV."""
+    import oneroster_sync
+
+    with explained():
+        asked = _request_for(site, package, scope, profile, kind)
+        run = oneroster_sync.sync(asked, clock=now)
+        waiting = oneroster_sync.pending_removals(run, str(uuid.uuid4()))
+        removals = oneroster_sync.sync(waiting, clock=now) if waiting else None
+    end(run, removals, as_json=as_json)
+
+
+@main.command()
+@of_site
+@_of_package
+def plan(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
+) -> None:
+    """Show what a sync of PACKAGE would do; nothing is changed."""
+    from oneroster_sync import preview
+    from oneroster_sync.stages.diff.plan import read_plan
+
+    with explained():
+        run = preview(_request_for(site, package, scope, profile, kind), clock=now)
+        frozen = read_plan(run) if run.plan_hash else None
+    summary = run.summary()
+    summary["outcome"] = summary["outcome"] or (
+        "no_changes" if frozen and frozen.is_empty() else "planned"
+    )
+    if frozen is not None:
+        summary["changes"] = {
+            kind: table.to_pylist() for kind, table in frozen.tables().items() if "." not in kind
+        }
+    say(summary, in_words(summary), as_json=as_json)
+    sys.exit(EXIT_CODES.get(summary["outcome"], 0))
+
+
+@main.command()
+@of_site
+@click.argument("package", type=click.Path())
+@click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
+@click.option(
+    "--encoding", type=click.Choice([e.value for e in Encoding]), default=Encoding.UTF_8.value
+)
+@click.option(
+    "--delimiter", type=click.Choice([d.value for d in Delimiter]), default=Delimiter.COMMA.value
+)
+@click.option(
+    "--date-order", type=click.Choice([o.value for o in DateOrder]), default=DateOrder.ISO.value
+)
+def validate(
+    site: str,
+    package: str,
+    profile: str,
+    encoding: str,
+    delimiter: str,
+    date_order: str,
+    as_json: bool,
+) -> None:
+    """Judge PACKAGE by the suites; no database is needed and nothing is kept."""
+    from oneroster_sync.operations.check import check_package
+    from oneroster_sync.stages.extract.dialect import Dialect
+
+    dialect = Dialect(Encoding(encoding), Delimiter(delimiter), DateOrder(date_order))
+    with explained():
+        checked = check_package(Path(package), Profile(profile), dialect)
+    rows = checked.findings.table().to_pylist()
+    errors = sum(row["severity"] == "error" for row in rows)
+    summary = {
+        "site": site,
+        "outcome": "rejected"
+        if checked.rejected
+        else "succeeded_with_errors"
+        if errors
+        else "succeeded",
+        "version": checked.version.value,
+        "rows": checked.rows,
+        "findings": {"errors": errors, "warnings": len(rows) - errors},
+        "list": rows,
+    }
+    told = f"{errors} errors, {len(rows) - errors} warnings"
+    words = f"OneRoster {checked.version}: {told}, {summary['outcome']}."
+    say(summary, words, as_json=as_json)
+    sys.exit(REJECTED if checked.rejected else 0)
+
+
+@main.command()
+@of_site
+@click.argument("a", metavar="PACKAGE_A", type=click.Path())
+@click.argument("b", metavar="PACKAGE_B", type=click.Path())
+@click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
+@click.option("--list", "listed", is_flag=True, help="Name the sourcedIds.")
+@click.option("--exit-code", is_flag=True, help="Exit with 5 where the packages differ.")
+def compare(
+    site: str, a: str, b: str, profile: str, listed: bool, exit_code: bool, as_json: bool
+) -> None:
+    """Show what differs between two packages, staff only; no database is needed.
+
+    Exit codes: 0 compared, 4 one of them would be rejected, 5 with --exit-code: they differ.
+    """
+    from oneroster_sync.operations.compare import compare_packages
+
+    del site
+    with explained():
+        compared = compare_packages(Path(a), Path(b), Profile(profile))
+    summary = compared.as_dict(listed=listed)
+    say(summary, _format_comparison(summary), as_json=as_json)
+    if compared.is_rejected:
+        sys.exit(REJECTED)
+    sys.exit(DIFFERENT if exit_code and not compared.is_same else 0)
+
+
+@main.command()
+@of_site
+@click.argument("run")
+@click.option("--hash", "plan_hash", help="Hash of the plan that you looked at.")
+@click.option("--reason", default="", help="For the audit.")
+def approve(site: str, run: str, plan_hash: str | None, reason: str, as_json: bool) -> None:
+    """Approve the plan of a held RUN and apply it."""
+    import oneroster_sync
+
+    del site
+    check_site_of(run)
+    with explained():
+        approved = oneroster_sync.approve(
+            run, by=person(), clock=now, plan_hash=plan_hash, reason=reason
+        )
+        end(approved, as_json=as_json)
+
+
+@main.command()
+@of_site
+@click.argument("run")
+@click.option("--reason", default="", help="For the audit.")
+def discard(site: str, run: str, reason: str, as_json: bool) -> None:
+    """Discard the plan of a held RUN."""
+    import oneroster_sync
+
+    del site
+    check_site_of(run)
+    with explained():
+        discarded = oneroster_sync.discard(run, by=person(), clock=now, reason=reason)
+        end(discarded, as_json=as_json)
+
+
+@main.command()
+@of_site
+@click.argument("run")
+@click.option("--kind", type=click.Choice(["user", "course", "assignment"]), help="Of one kind.")
+@click.option("--record", metavar="SOURCEDID", help="Of one user or course, assignments included.")
+@click.option("--changed-too", is_flag=True, help="Also what changed again since.")
+def undo(
+    site: str, run: str, kind: str | None, record: str | None, changed_too: bool, as_json: bool
+) -> None:
+    """Take back what RUN changed, with guards and review like any sync."""
+    import oneroster_sync
+    from oneroster_sync import Part
+
+    with explained():
+        request = replace(
+            _request_for(site, "", None, None, Kind.PACKAGE.value),
+            undoes=run,
+            undo_of=Part(kind, record, changed_too),
+        )
+        done, left = oneroster_sync.undo(request, clock=now)
+    for untouched in left:
+        click.echo(f"left alone: {untouched}", err=True)
+    end(done, as_json=as_json)
+
+
+def _request_for(
+    site: str, package: str, scope: str | None, profile: str | None, kind: str
+) -> Request:
+    from oneroster_sync import Request
+
+    return Request(
+        site=site,
+        package=str(Path(package).absolute()),
+        requested_by=person(),
+        kind=Kind(kind),
+        scope=Scope(scope) if scope else None,
+        profile=Profile(profile) if profile else None,
+    )
+
+
+def _format_comparison(summary: dict[str, Any]) -> str:
+    """Return what differs between two packages: a line a file, and one for each list of it."""
+    lines = []
+    for letter in ("a", "b"):
+        about = summary[letter]
+        told = ", ".join(f"{number:,} {word}" for word, number in about["findings"].items())
+        ending = ", rejected" if about["rejected"] else ""
+        lines.append(f"{letter.upper()}: OneRoster {about['version']}: {told}{ending}.")
+    for name, file in summary["files"].items():
+        lines.append(f"{name}.csv: {_format_file(file)}.")
+        for what, named in file.get("list", {}).items():
+            for column, ids in named.items() if isinstance(named, dict) else ((None, named),):
+                each = [
+                    f"{one['old']} → {one['new']}" if what == "ids_changed" else one for one in ids
+                ]
+                label = f"{_COMPARED[what]} {column or ''}".rstrip()
+                lines.extend([f"  {label}: {', '.join(each)}"] if each else [])
+    ends = {
+        "same": "The packages are the same.",
+        "different": "The packages differ.",
+        "rejected": "A package can't be used; oneroster validate tells why.",
+    }
+    return "\n".join([*lines, ends[summary["outcome"]]])
+
+
+_COMPARED = {
+    "only_in_a": "only in A",
+    "only_in_b": "only in B",
+    "usable_only_in_a": "with an error in B only",
+    "usable_only_in_b": "with an error in A only",
+    "changed": "changed",
+    "ids_changed": "with another sourcedId",
+}
+"""Name in the JSON → what a person reads."""
+
+
+def _format_file(file: dict[str, Any]) -> str:
+    modes = [file["modes"][letter] for letter in ("a", "b")]
+    if not file["compared"]:
+        return f"not compared, because it is {modes[0]} in A and {modes[1]} in B"
+    told = [f"{file[what]:,} {label}" for what, label in _COMPARED.items() if file[what]]
+    if modes[0] != modes[1]:
+        told.insert(0, f"{modes[0]} in A and {modes[1]} in B")
+    if file["columns"]:
+        columns = ", ".join(f"{column} {count:,}" for column, count in file["columns"].items())
+        told.append(f"by column: {columns}")
+    for letter in ("a", "b"):
+        if file[f"columns_only_in_{letter}"]:
+            columns = ", ".join(file[f"columns_only_in_{letter}"])
+            told.append(f"columns only in {letter.upper()}: {columns}")
+    if file["unusable"]["a"] or file["unusable"]["b"]:
+        told.append(
+            f"rows with errors: {file['unusable']['a']:,} in A, {file['unusable']['b']:,} in B"
+        )
+    rows = f"{file['rows']['a']:,} rows in A, {file['rows']['b']:,} in B"
+    return "; ".join([rows, *(["the same"] if file["same"] else []), *told])

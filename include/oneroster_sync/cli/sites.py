@@ -1,0 +1,263 @@
+"""Commands about sites: making, copying, archiving, restoring, and all of that from a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneroster_sync.cli.app import REJECTED, a_site, explained, main, now, person, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneroster_sync.operations.sites_plan import SitesPlan
+    from oneroster_sync.operations.strict_yaml import Wrong
+
+
+@main.group()
+def sites() -> None:
+    """Make, copy and archive sites, one by one or from a file that is kept in git."""
+
+
+def _json(command: Callable[..., None]) -> Callable[..., None]:
+    option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    return option(command)
+
+
+_SITE = click.argument("site", callback=a_site)
+_ADMIN = click.option(
+    "--admin", required=True, metavar="EMAIL", help="Its administrator, whose account is made."
+)
+_FILE = click.argument("file", type=click.Path(path_type=Path))
+_MISSING = click.option(
+    "--archive-missing", is_flag=True, help="Archive the sites that FILE does not name."
+)
+
+
+@sites.command("list")
+@_json
+def list_(as_json: bool) -> None:
+    """List all sites, with their last run; archived ones too."""
+    from oneroster_sync import database
+    from oneroster_sync.sites import registry
+
+    with explained(), database.engine().connect() as connection:
+        there = registry.all_sites(connection)
+        last = registry.last_runs(connection)
+    found = [
+        {
+            "site": site,
+            "archived_at": record.archived_at,
+            "archived_by": record.archived_by,
+            "last_run": asdict(last[site]) if site in last else None,
+        }
+        for site, record in there.items()
+    ]
+    words = "\n".join(map(_in_one_line, found)) or (
+        "There is no site yet; make one with: oneroster sites create SITE --admin EMAIL"
+    )
+    say({"sites": found}, words, as_json=as_json)
+
+
+@sites.command()
+@_SITE
+@_ADMIN
+@_json
+def create(site: str, admin: str, as_json: bool) -> None:
+    """Make SITE with default preferences; its sync is off."""
+    from oneroster_sync.operations import site_lifecycle
+
+    with explained():
+        site_lifecycle.create(site, admin, by=person(), now=now())
+    say({"site": site}, f"Site {site} is ready; its sync is off.", as_json=as_json)
+
+
+@sites.command()
+@click.argument("source", callback=a_site)
+@_SITE
+@_ADMIN
+@_json
+def copy(source: str, site: str, admin: str, as_json: bool) -> None:
+    """Make SITE with the preferences of SOURCE, and no roster or runs; its sync is off."""
+    from oneroster_sync import database
+    from oneroster_sync.operations import site_lifecycle
+    from oneroster_sync.sites import preferences_store
+
+    with explained():
+        site_lifecycle.copy(source, site, admin, by=person(), now=now())
+        with database.engine().connect() as connection:
+            reads = preferences_store.load(connection, site).source
+    words = f"Site {site} has the preferences of {source}; its sync is off."
+    if reads:
+        words += f"\nBoth read the same source now: give {site} one of its own first."
+    say({"site": site, "copied_from": source, "same_source": bool(reads)}, words, as_json=as_json)
+
+
+@sites.command()
+@_SITE
+@_json
+def archive(site: str, as_json: bool) -> None:
+    """Archive SITE: no run of it can begin, and everything can still be read."""
+    from oneroster_sync.operations import site_lifecycle
+
+    with explained():
+        done = site_lifecycle.archive(site, by=person(), now=now())
+    words = f"Site {site} is archived; bring it back with: oneroster sites restore {site}"
+    if done.ended:
+        words += f"\nDiscarded, because they had not ended: {', '.join(done.ended)}"
+    say(asdict(done), words, as_json=as_json)
+
+
+@sites.command()
+@_SITE
+@_json
+def restore(site: str, as_json: bool) -> None:
+    """Bring an archived SITE back, with its sync off."""
+    from oneroster_sync.operations import site_lifecycle
+
+    with explained():
+        site_lifecycle.restore(site, by=person(), now=now())
+    say({"site": site}, f"Site {site} is back; its sync is off.", as_json=as_json)
+
+
+@sites.command()
+@_SITE
+@click.argument("value")
+@_json
+def withdraw(site: str, value: str, as_json: bool) -> None:
+    """Take back that SITE may use VALUE: a source, a connection or a channel.
+
+    It is what `oneroster check` lists as allowed by an upgrade, or by who saved it.
+    """
+    from oneroster_sync import database
+    from oneroster_sync.sites import allow_list, preferences_store
+
+    with explained(), database.engine().begin() as connection:
+        taken = allow_list.withdraw(connection, site, value)
+        details = {"value": value, "as": [what.value for what in taken]}
+        if taken:
+            preferences_store.note_event(
+                connection, site, person(), "allowed_withdrawn", details, now=now()
+            )
+    if not taken:
+        raise click.ClickException(
+            f"{value} was not allowed to the site {site} by name; see: oneroster check"
+        )
+    words = f"The site {site} may not use {value} any more, unless the deployment allows it."
+    say({"site": site, **details}, words, as_json=as_json)
+
+
+@sites.command("plan")
+@_FILE
+@_MISSING
+@_json
+def plan_(file: Path, archive_missing: bool, as_json: bool) -> None:
+    """Show what FILE would change, site by site; nothing is changed."""
+    from oneroster_sync.operations import sites_plan as planning
+    from oneroster_sync.operations.sites_file import read_file
+    from oneroster_sync.operations.strict_yaml import WrongFileError
+
+    with explained():
+        try:
+            wanted = read_file(_content(file))
+            made = planning.make_plan(wanted, archive_missing=archive_missing)
+        except WrongFileError as error:
+            _reject(file, error.wrong, as_json=as_json)
+    words = _planned_in_words(made)
+    if made.changes:
+        more = " --archive-missing" if archive_missing else ""
+        apply = f"oneroster sites apply {file}{more} --plan {made.hash()}"
+        words += f"\nApply exactly this with: {apply}"
+    say(_as_dict(made, "planned" if made.changes else "no_changes"), words, as_json=as_json)
+
+
+@sites.command("apply")
+@_FILE
+@_MISSING
+@click.option("--plan", "plan_hash", metavar="HASH", help="The plan that you looked at.")
+@_json
+def apply_(file: Path, archive_missing: bool, plan_hash: str | None, as_json: bool) -> None:
+    """Make sites as FILE says, all of it or nothing."""
+    from oneroster_sync.operations import sites_plan as planning
+    from oneroster_sync.operations.sites_file import read_file
+    from oneroster_sync.operations.strict_yaml import WrongFileError
+
+    with explained():
+        try:
+            done = planning.apply(
+                read_file(_content(file)),
+                by=f"{person()}, by {file.name}",
+                now=now(),
+                plan_hash=plan_hash,
+                archive_missing=archive_missing,
+            )
+        except WrongFileError as error:
+            _reject(file, error.wrong, as_json=as_json)
+    words = _planned_in_words(done) + ("\nDone." if done.changes else "")
+    say(_as_dict(done, "succeeded" if done.changes else "no_changes"), words, as_json=as_json)
+
+
+@sites.command()
+@click.argument("names", nargs=-1, metavar="[SITE]...")
+@_json
+def export(names: tuple[str, ...], as_json: bool) -> None:
+    """Print the file for what is there, without secrets; applied again, it changes nothing."""
+    from oneroster_sync import database
+    from oneroster_sync.operations.sites_export import export as write
+
+    for name in names:
+        a_site(click.get_current_context(), click.Argument(["site"]), name)
+    with explained(), database.engine().connect() as connection:
+        text = write(connection, names)
+    say({"file": text}, text.rstrip("\n"), as_json=as_json)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"{file} can't be read: {error.strerror}") from None
+
+
+def _reject(file: Path, wrong: tuple[Wrong, ...], *, as_json: bool) -> None:
+    """Say what is wrong with a file, and where, and end."""
+    told = {"file": str(file), "outcome": "rejected", "errors": [asdict(it) for it in wrong]}
+    lines = [f"{file}:{it.line}:{it.column}: {_told(it)}" for it in wrong]
+    say(told, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)
+    sys.exit(REJECTED)
+
+
+def _told(wrong: Wrong) -> str:
+    where = f"{wrong.where}: " if wrong.where else ""
+    return f"{where}{wrong.message}; expected {wrong.expected}"
+
+
+def _as_dict(plan: SitesPlan, outcome: str) -> dict[str, Any]:
+    sites = [change.as_dict() for change in plan.changes]
+    return {"outcome": outcome, "plan_hash": plan.hash(), "sites": sites}
+
+
+def _planned_in_words(plan: SitesPlan) -> str:
+    if not plan.changes:
+        return "Every site is as the file says."
+    lines = []
+    for change in plan.changes:
+        lines.append(f"{change.site}: {', '.join(change.actions)}")
+        for name, before, after in change.preferences:
+            lines.append(f"  {name}: {json.dumps(before)} → {json.dumps(after)}")
+    return "\n".join(lines)
+
+
+def _in_one_line(found: dict[str, Any]) -> str:
+    last = found["last_run"]
+    told = "no run yet"
+    if last:
+        told = f"last run {last['started_at']:%Y-%m-%d %H:%M} {last['outcome'] or 'under way'}"
+    if found["archived_at"]:
+        told = f"archived {found['archived_at']:%Y-%m-%d} by {found['archived_by']}; {told}"
+    return f"{found['site']}: {told}"

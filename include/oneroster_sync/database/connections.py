@@ -1,0 +1,190 @@
+"""Connections to the roster database, and its schema.
+
+The schema is brought up to date by the first connection of a process, unless the tables belong to
+another role: then by `oneroster migrate`, as that role. Two processes that start at
+once take turns by an advisory lock; the second finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from oneroster_sync import settings
+from oneroster_sync.database import audit
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+HEAD = "0019"
+"""The newest migration; a test holds it against the folder."""
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_LOCK = 7_262_017_251
+_OLDEST = 150_000
+
+
+class DatabaseError(Exception):
+    """The roster database can't be used; the message says what to do."""
+
+
+def url() -> str:
+    """Return the URL of the roster database in use, starting the embedded PostgreSQL if need be."""
+    given = settings.database_url()
+    if given is not None:
+        return given
+    from oneroster_sync.database.embedded import postgres
+
+    postgres.start(settings.home())
+    return postgres.url(settings.home(), "roster")
+
+
+@functools.cache
+def engine() -> Engine:
+    """Return the process's engine, with the schema up to date.
+
+    Raises:
+        DatabaseError: The server does not answer or is older than PostgreSQL 15.
+    """
+    made = _connect_to(url(), "ONEROSTER_DATABASE_URL")
+    migrate(made)
+    return made
+
+
+def upgrade() -> None:
+    """Bring the schema up to date as the owner of the tables, and let the application use them.
+
+    Where `ONEROSTER_OWNER_URL` is not set, one role owns the tables and uses them.
+
+    Raises:
+        DatabaseError: The owner can't be reached, does not own the tables, or lacks a right.
+    """
+    owner_url = settings.owner_url()
+    if owner_url is None:
+        engine()
+        return
+    role = sa.make_url(url()).username
+    if role is None:
+        raise DatabaseError("ONEROSTER_DATABASE_URL names no role; with an owner it has to")
+    made = _connect_to(owner_url, "ONEROSTER_OWNER_URL")
+    try:
+        with made.connect() as connection:
+            _check_may_migrate(connection)
+        migrate(made)
+        with made.begin() as connection:
+            audit.grant_to(connection, role, keep_days=settings.keeping().audit_days)
+    except audit.GrantError as error:
+        raise DatabaseError(str(error)) from error
+    finally:
+        made.dispose()
+
+
+def _connect_to(given: str, variable: str) -> Engine:
+    """Return an engine for a URL whose server answers and is new enough.
+
+    Raises:
+        DatabaseError: It does not, or is too old; the message names the variable of the URL.
+    """
+    made = sa.create_engine(
+        _with_driver(given), pool_pre_ping=True, pool_size=2, hide_parameters=True
+    )
+    sa.event.listen(made, "connect", _notice_when_we_die)
+    try:
+        with made.connect() as connection:
+            number = int(connection.scalar(sa.text("show server_version_num")) or 0)
+            if number < _OLDEST:
+                raise DatabaseError(f"PostgreSQL 15 or newer is needed, this is {number // 10_000}")
+    except sa.exc.OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseError(
+            f"the roster database does not answer ({reason}); check {variable}"
+        ) from error
+    return made
+
+
+_NOTICE = """
+    set tcp_keepalives_idle = 60;
+    set tcp_keepalives_interval = 10;
+    set tcp_keepalives_count = 6;
+    set client_connection_check_interval = '5s';
+"""
+
+
+def _notice_when_we_die(connection: Any, _record: object) -> None:
+    """Have the server notice soon that this process or its machine is gone.
+
+    Until then it would hold the locks and the turn of a dead worker: for hours when the machine
+    vanished, and for as long as a statement takes, or waits, when the process did.
+    """
+    connection.execute(_NOTICE)
+    connection.commit()
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema up to date; safe to run twice, and from several processes at once.
+
+    Raises:
+        DatabaseError: The role of the engine does not own the tables, or may make none.
+    """
+    with engine.connect() as connection:
+        if _current(connection) == HEAD:
+            return
+        _check_may_migrate(connection)
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+_OWNER = """
+select pg_get_userbyid(relowner), pg_has_role(current_user, relowner, 'USAGE'), current_user
+from pg_class where oid = to_regclass('oneroster_schema_version')
+"""
+_MAY_CREATE = """
+select current_user, has_schema_privilege(current_schema(), 'CREATE')
+"""
+
+
+def _check_may_migrate(connection: Connection) -> None:
+    """Refuse in words what PostgreSQL would refuse for want of a right, half-way through."""
+    if (found := connection.execute(sa.text(_OWNER)).first()) is not None:
+        owner, is_ours, me = found
+        if not is_ours:
+            raise DatabaseError(
+                f"the tables of the roster database have to be upgraded by their owner, {owner}, "
+                f"and not by {me}: run `oneroster migrate` with ONEROSTER_OWNER_URL set to a URL "
+                f"of {owner}; to make {me} their owner instead, a superuser says in that database: "
+                f"reassign owned by {owner} to {me}"
+            )
+        return
+    me, may_create = connection.execute(sa.text(_MAY_CREATE)).one()
+    if may_create is False:
+        raise DatabaseError(
+            f"the roster database has no tables yet, and the role {me} may make none: run "
+            "`oneroster migrate` with ONEROSTER_OWNER_URL set to a URL of the owner"
+        )
+
+
+def _current(connection: Connection) -> str | None:
+    exists = connection.scalar(sa.text("select to_regclass('oneroster_schema_version')"))
+    if exists is None:
+        return None
+    version: str | None = connection.scalar(
+        sa.text("select version_num from oneroster_schema_version")
+    )
+    return version
+
+
+def _with_driver(given: str) -> sa.URL:
+    parsed = sa.make_url(given)
+    if not parsed.drivername.startswith("postgres"):
+        raise DatabaseError(f"the roster database is PostgreSQL, not {parsed.drivername}")
+    return parsed.set(drivername="postgresql+psycopg")

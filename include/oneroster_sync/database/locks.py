@@ -1,0 +1,96 @@
+"""One run at a time for each site: who comes second waits.
+
+The turn is a session lock of PostgreSQL, so the server takes it back at once when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+log = logging.getLogger("oneroster")
+
+_LOCK = 262_017_252
+_SITE_LOCK = 7_262_017_251
+"""A lock of a transaction; the next number is that of the preferences."""
+_POLL_S = 0.5
+_SAY_EVERY_S = 30
+
+
+class BusyError(Exception):
+    """Another run of the site did not end in time; try again later."""
+
+
+_TAKE = sa.text("select pg_try_advisory_lock(hashtextextended(:site, :lock))")
+_GIVE = sa.text("select pg_advisory_unlock(hashtextextended(:site, :lock))")
+
+
+@contextlib.contextmanager
+def turn(engine: Engine, site: str, *, wait_s: float = 600) -> Iterator[None]:
+    """Hold the site's turn while the body runs.
+
+    Raises:
+        BusyError: The turn was not free within `wait_s` seconds.
+    """
+    with turns_of(engine, [site], wait_s=wait_s):
+        yield
+
+
+@contextlib.contextmanager
+def turns_of(engine: Engine, sites: Iterable[str], *, wait_s: float) -> Iterator[None]:
+    """Hold the turns of several sites, taken in order, so that nobody waits in a circle.
+
+    Raises:
+        BusyError: One of them was not free within `wait_s` seconds; none is held then.
+    """
+    held: list[dict[str, Any]] = []
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        try:
+            for site in sorted(sites):
+                key = {"lock": _LOCK, "site": site}
+                _take(connection, key, wait_s)
+                held.append(key)
+            yield
+        finally:
+            for key in reversed(held):
+                connection.execute(_GIVE, key)
+
+
+def _take(connection: Connection, key: dict[str, Any], wait_s: float) -> None:
+    site, waited = key["site"], 0.0
+    while not connection.scalar(_TAKE, key):
+        if waited % _SAY_EVERY_S == 0:
+            log.info("Another run of site %s is under way; waiting for it to end.", site)
+        if waited >= wait_s:
+            raise BusyError(f"another run of site {site} is still under way after {wait_s:g} s")
+        time.sleep(_POLL_S)
+        waited += _POLL_S
+
+
+def lock_site(connection: Connection, site: str) -> None:
+    """Keep other transactions from changing the site's roster until this one ends."""
+    _lock(connection, 0, site)
+
+
+def lock_preferences(connection: Connection, site: str) -> None:
+    """Keep other transactions from saving the site's preferences until this one ends.
+
+    It is another lock than that of the roster: who saves does not wait for a plan to be applied.
+    """
+    _lock(connection, 1, site)
+
+
+def _lock(connection: Connection, of: int, site: str) -> None:
+    connection.execute(
+        sa.text("select pg_advisory_xact_lock(hashtextextended(:site, :lock))"),
+        {"site": site, "lock": _SITE_LOCK + of},
+    )

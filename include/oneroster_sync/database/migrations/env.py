@@ -1,0 +1,12 @@
+"""Run migrations on the connection that `oneroster_sync.database.migrate` brings."""
+
+from __future__ import annotations
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table="oneroster_schema_version",
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,25 @@
+"""Notifications: what people learn of a site's syncs, in which words, and never twice.
+
+Nothing here sends anything: that is Airflow's part (`plugins/oneroster_airflow/notifier.py`).
+"""
+
+from __future__ import annotations
+
+from oneroster_sync.notifications.freshness import Freshness, freshness
+from oneroster_sync.notifications.message import Link, Message, Points
+from oneroster_sync.notifications.rules import Notice, Told, of_run, of_site, tell
+from oneroster_sync.notifications.templates import trial
+
+__all__ = [
+    "Freshness",
+    "Link",
+    "Message",
+    "Notice",
+    "Points",
+    "Told",
+    "freshness",
+    "of_run",
+    "of_site",
+    "tell",
+    "trial",
+]

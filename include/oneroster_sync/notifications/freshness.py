@@ -1,0 +1,98 @@
+"""Whether packages still come: an export that stopped is noticed by nobody but an alarm."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oneroster_sync.notifications.arrivals import newest_package
+from oneroster_sync.sites import preferences_store
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.sites.preferences import Preferences
+
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How new the newest package of a site is.
+
+    Attributes:
+        site: Whose packages.
+        seen_at: When the newest one was read for the first time; None when none ever was.
+        run_id: The run that read it first.
+        since: From when on nothing new has come: `seen_at`, or when the site was made.
+        days: Whole days since then; those of pause windows don't count.
+        again: How many runs since read this package, or an older one, again.
+        failed: How many runs since failed before they had read one.
+        stale_after_days: What the site asks for; None means never.
+        is_stale: Whether it is time to tell people. On a day of a pause window it never is.
+    """
+
+    site: str
+    seen_at: dt.datetime | None
+    run_id: str | None
+    since: dt.datetime
+    days: int
+    again: int
+    failed: int
+    stale_after_days: int | None
+    is_stale: bool
+
+    def in_words(self) -> str:
+        """Return what there is to say, in one or two sentences."""
+        since = f"{self.since:%Y-%m-%d}"
+        if self.seen_at is None:
+            return f"No package has been read since the site was made on {since}.{self._failures()}"
+        newest = f"The newest package was first read on {since}."
+        if self.again:
+            runs = "1 sync since has" if self.again == 1 else f"{self.again:,} syncs since have"
+            return f"{newest} {runs} read the same package again.{self._failures()}"
+        if self.days == 0 and not self.failed:
+            return newest
+        return f"{newest} No package at all has come since.{self._failures()}"
+
+    def _failures(self) -> str:
+        if not self.failed:
+            return ""
+        runs = "1 sync" if self.failed == 1 else f"{self.failed:,} syncs"
+        return f" {runs} failed before a package was read."
+
+
+def freshness(connection: Connection, site: str, *, now: dt.datetime) -> Freshness:
+    """Return how new the newest package of a site is at a moment.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    chosen = preferences_store.load(connection, site)
+    newest = newest_package(connection, site, now=now)
+    since = (newest.seen_at or newest.made_at).astimezone(dt.UTC)
+    waited = _waited(chosen, since, now)
+    paused = any(window.covers(now.date()) for window in chosen.pause_windows)
+    limit = chosen.stale_after_days
+    return Freshness(
+        site=site,
+        seen_at=newest.seen_at,
+        run_id=newest.run_id,
+        since=since,
+        days=max(waited // _DAY, 0),
+        again=newest.again,
+        failed=newest.failed,
+        stale_after_days=limit,
+        is_stale=limit is not None and waited >= limit * _DAY and not paused,
+    )
+
+
+def _waited(chosen: Preferences, since: dt.datetime, now: dt.datetime) -> dt.timedelta:
+    """Return how long nothing new has come, without the days of pause windows in between."""
+    between = range(since.toordinal() + 1, now.toordinal() + 1)
+    paused: set[int] = set()
+    for window in chosen.pause_windows:
+        first, last = window.first_on.toordinal(), window.last_on.toordinal()
+        paused.update(range(max(first, between.start), min(last + 1, between.stop)))
+    return now - since - len(paused) * _DAY

@@ -1,0 +1,218 @@
+"""Which notices runs and sites give rise to, and whether people know already.
+
+A notice has a topic and a cause. People are told of a cause once, and again only when something
+else has happened in between:
+
+| topic    | cause                               | told again                                   |
+|----------|-------------------------------------|----------------------------------------------|
+| held     | the plan's hash                     | never                                        |
+| failed   | the reason, without ids and numbers | after a run that went well                   |
+| rejected | the codes of what was found         | after a run that went well                   |
+| errors   | codes, files and columns of the     | after a run of the same files with fewer     |
+|          | causes, and the order of the number | errors than the limit                        |
+|          | of rows                             |                                              |
+| errors   | stale protection                    | after a week, while there is any             |
+| stale    | since when nothing new has come;    | after a week                                 |
+|          | the files of which deltas are lost  |                                              |
+| digest   | the week                            | never                                        |
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync import database
+from oneroster_sync.notifications import sent as told
+from oneroster_sync.notifications import templates
+from oneroster_sync.notifications.freshness import freshness
+from oneroster_sync.notifications.weekly_digest import WAITING, week_before
+from oneroster_sync.notifications.weeks import errors_of
+from oneroster_sync.roster.stale_protection import list_stale
+from oneroster_sync.runs import Outcome, pending_deltas, run_details
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.sites.preferences import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.notifications.message import Message
+    from oneroster_sync.runs import Run
+    from oneroster_sync.sites.preferences import Notices
+
+_STALE_AGAIN = dt.timedelta(days=7)
+_PROTECTED = "stale protection"
+_VARIABLE = re.compile(
+    r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
+)
+_WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people are to be told of.
+
+    Attributes:
+        site: Of which site.
+        topic: What it is about.
+        cause: What tells it from others of the topic; no word for a person.
+        run_id: The run that gave rise to it, None for the site as a whole.
+        message: What people read.
+        errors_from: From so many rows with errors on a run has many.
+    """
+
+    site: str
+    topic: Topic
+    cause: str
+    run_id: str | None
+    message: Message
+    errors_from: int
+
+
+class Told(StrEnum):
+    """What became of a notice."""
+
+    SENT = "sent"
+    """At least one way worked; it is noted."""
+    KNOWN = "known"
+    """People know already, or are being told right now."""
+    UNSENT = "unsent"
+    """No way worked; the next occasion tries again."""
+
+
+def of_run(connection: Connection, run: Run, *, base_url: str) -> Notice | None:
+    """Return the notice that a run gives rise to as it stands, if any.
+
+    Args:
+        connection: To the roster database, with the run's causes stored.
+        run: Held and not decided, or ended.
+        base_url: Where Airflow is reached from outside.
+    """
+    chosen = preferences_store.load(connection, run.site).notices
+    topic = _topic(run, chosen)
+    if topic is None or topic not in chosen.topics:
+        return None
+    listed = templates.to_mend(run_details.causes(connection, run.run_id))
+    codes = " ".join(sorted({cause["code"] for cause in listed}))
+    rows = errors_of(run.counts)
+    match topic:
+        case Topic.HELD:
+            cause, message = run.plan_hash or run.run_id, templates.held(run, base_url)
+        case Topic.FAILED:
+            reason = run.reasons[0] if run.reasons else ""
+            cause, message = _VARIABLE.sub("#", reason), templates.failed(run, base_url)
+        case Topic.REJECTED:
+            cause, message = codes, templates.rejected(run, listed, base_url)
+        case _:
+            tens = len(str(rows // chosen.errors_from))
+            cause = f"{_fingerprint(listed)} {tens}"
+            message = templates.errors(run, listed, rows, base_url)
+    return Notice(run.site, topic, cause, run.run_id, message, chosen.errors_from)
+
+
+def _fingerprint(causes: Sequence[Mapping[str, Any]]) -> str:
+    """Return what tells these causes from others: where they are, and not how many rows have them.
+
+    Records that are not there change every night, and are no new cause.
+    """
+    places = {(cause["code"], cause["file"] or "", cause["column"] or "") for cause in causes}
+    return hashlib.sha256(repr(sorted(places)).encode()).hexdigest()[:16]
+
+
+def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetime) -> list[Notice]:
+    """Return the notices that a site gives rise to on a day: staleness, and the week before.
+
+    With them come those of its newest run and of the plans that wait, so that what could be told
+    by no way when it happened is told now.
+
+    Args:
+        connection: To the roster database.
+        site: Which site.
+        base_url: Where Airflow is reached from outside.
+        now: The moment, in aware UTC.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    chosen = preferences_store.load(connection, site).notices
+    newest = told.newest_ended(connection, site, now=now)
+    waiting = told.waiting(connection, site, now=now, limit=WAITING)
+    found = [of_run(connection, run, base_url=base_url) for run in (*waiting, newest) if run]
+    fresh = freshness(connection, site, now=now)
+    if fresh.is_stale and Topic.STALE in chosen.topics:
+        cause, message = fresh.since.isoformat(), templates.stale(fresh, base_url)
+        found.append(Notice(site, Topic.STALE, cause, None, message, chosen.errors_from))
+    stale = list_stale(connection, site) if Topic.ERRORS in chosen.topics else []
+    if waiting_for_release := [cause for cause in stale if not cause.is_released]:
+        message = templates.protected(site, waiting_for_release, base_url)
+        notice = Notice(site, Topic.ERRORS, _PROTECTED, None, message, chosen.errors_from)
+        found.append(notice)
+    lost = pending_deltas.out_of_step(connection, site)
+    discarded = pending_deltas.of_site(connection, site, pending_deltas.State.DISCARDED)
+    if (lost or discarded) and Topic.STALE in chosen.topics:
+        files = sorted({*(one.file for one in lost), *(one.file for one in discarded)})
+        message = templates.lacking(site, files, base_url, is_out_of_step=bool(lost))
+        cause = " ".join([*files, "out of step" if lost else "discarded"])
+        found.append(Notice(site, Topic.STALE, cause, None, message, chosen.errors_from))
+    if Topic.DIGEST in chosen.topics:
+        week = week_before(connection, site, now=now)
+        cause, message = f"{week.first_on}", templates.digest(week, base_url)
+        found.append(Notice(site, Topic.DIGEST, cause, None, message, chosen.errors_from))
+    return [notice for notice in found if notice]
+
+
+def tell(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) -> Told:
+    """Have people told, unless they know already, and note it when a way worked.
+
+    Only one process at a time tells of a cause. One that dies between the sending and the note
+    leaves no note: people are then told twice rather than never.
+
+    Args:
+        notice: What they are to be told.
+        send: Sends a message and returns by how many ways it worked.
+        now: The moment, in aware UTC.
+    """
+    site, topic, cause = notice.site, notice.topic, notice.cause
+    with database.engine().begin() as connection:
+        if not told.claim(connection, site, topic, cause) or _is_known(connection, notice, now):
+            return Told.KNOWN
+        ways = send(notice.message)
+        if not ways:
+            return Told.UNSENT
+        told.note(connection, site, topic, cause, run_id=notice.run_id, ways=ways, now=now)
+        return Told.SENT
+
+
+def _topic(run: Run, chosen: Notices) -> Topic | None:
+    if run.outcome is Outcome.HELD and run.decision is None:
+        return Topic.HELD
+    if run.outcome in _WENT_WELL and errors_of(run.counts) >= chosen.errors_from:
+        return Topic.ERRORS
+    if run.outcome is Outcome.FAILED:
+        return Topic.FAILED
+    return Topic.REJECTED if run.outcome is Outcome.REJECTED else None
+
+
+def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
+    """Tell whether people were told of the cause, and nothing else has happened since."""
+    at = told.told_at(connection, notice.site, notice.topic, notice.cause)
+    if at is None:
+        return False
+    if notice.cause == _PROTECTED:
+        return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
+    match notice.topic:
+        case Topic.HELD | Topic.DIGEST:
+            return True
+        case Topic.STALE:
+            return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
+        case Topic.ERRORS if notice.run_id is not None:
+            good = told.mended_at(connection, notice.run_id, errors_below=notice.errors_from)
+        case _:
+            good = told.good_at(connection, notice.site)
+    return good is None or good < at

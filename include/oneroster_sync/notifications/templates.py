@@ -1,0 +1,288 @@
+"""The words of every message: what happened, what it means, and what to do next."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync.notifications.message import FILES, Link, Message, Points
+from oneroster_sync.runs import Outcome, Trigger
+from oneroster_sync.runs.summary import what_changes
+from oneroster_sync.sites.preferences import Topic
+from oneroster_sync.sites.schedule import next_slot, summary
+from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from oneroster_sync.notifications.freshness import Freshness
+    from oneroster_sync.notifications.weekly_digest import Week
+    from oneroster_sync.roster.stale_protection import StaleCause
+    from oneroster_sync.runs import Run
+    from oneroster_sync.sites.preferences import Preferences
+
+PAGES = "/plugin/oneroster"
+"""Where Airflow shows the pages."""
+_CAUSES = 5
+_COLUMNS = {
+    column.name
+    for version in Version
+    for name in ROSTERING_FILES
+    if (file := rostering_file(name, version))
+    for column in file.columns
+}
+_STARTED_BY = {
+    Trigger.SCHEDULE: "the scheduled sync",
+    Trigger.UPLOAD: "the upload",
+    Trigger.COMMAND: "the sync from the command line",
+}
+_ENDED = {
+    Outcome.SUCCEEDED_WITH_ERRORS: "succeeded, with rows that could not be used",
+    Outcome.NO_CHANGES: "found nothing to change",
+    Outcome.SUPERSEDED: "superseded by another run",
+}
+
+
+_TO_DO = {
+    Topic.HELD: (
+        "What to do: look at the plan; an administrator then approves or discards it. If it is "
+        "not what the SIS should say, mend the export and discard the plan."
+    ),
+    Topic.FAILED: (
+        "What to do: the run's log says more. The next sync tries by itself; clear the DAG run to "
+        "try this one again."
+    ),
+    Topic.REJECTED: (
+        "What to do: mend it in the SIS and export again; the next sync reads the new package."
+    ),
+    Topic.ERRORS: (
+        "What to do: mend these in the SIS, the first of them first. The run's page has the "
+        "findings as CSV for those who keep the SIS."
+    ),
+    Topic.STALE: (
+        "What to do: see why the SIS exports nothing new. The sync works, but what it reads is old."
+    ),
+}
+_TO_RELEASE = (
+    "What to do: mend the rows in the SIS. Where a record is really gone, an administrator "
+    "releases it: oneroster protections list --site {site}"
+)
+_NOTHING_COMES = (
+    "What to do: see whether the SIS still exports to the place that the preferences name, and "
+    "whether the sync is enabled."
+)
+
+
+def run_page(base_url: str, run_id: str) -> str:
+    """Return the address of a run's page."""
+    return f"{base_url.rstrip('/')}{PAGES}/runs/{run_id}"
+
+
+def site_page(base_url: str, site: str, page: str = "") -> str:
+    """Return the address of a page of a site."""
+    return f"{base_url.rstrip('/')}{PAGES}/sites/{site}{page}"
+
+
+def held(run: Run, base_url: str) -> Message:
+    """Tell that a plan waits for a decision: why, what it would do, and until when it waits."""
+    return Message(
+        _subject(run.site, "a plan is held and waits for a decision"),
+        (
+            f"Held: what {_which(run)} would do needs a person's decision. Why:",
+            Points(run.reasons),
+            f"The whole plan: {what_changes(run.counts)}. Nothing of it was applied.",
+            _TO_DO[Topic.HELD],
+            *(
+                [f"Undecided, it is discarded at {_moment(run.expires_at)}."]
+                if run.expires_at
+                else []
+            ),
+            Link("The plan and the decision", run_page(base_url, run.run_id)),
+        ),
+    )
+
+
+def failed(run: Run, base_url: str) -> Message:
+    """Tell that a run could not go on."""
+    reason = run.reasons[0] if run.reasons else "the log says why"
+    return Message(
+        _subject(run.site, "a sync failed"),
+        (
+            f"Failed: {_which(run)} could not go on. Nothing was changed.",
+            f"Why: {reason.rstrip('.')}.",
+            _TO_DO[Topic.FAILED],
+            Link("The run and its log", run_page(base_url, run.run_id)),
+        ),
+    )
+
+
+def rejected(run: Run, causes: Sequence[dict[str, Any]], base_url: str) -> Message:
+    """Tell that a package can't be used, and what has to be mended."""
+    return Message(
+        _subject(run.site, "a package was rejected"),
+        (
+            f"Rejected: the package of {_which(run)} can't be used. Nothing was changed.",
+            _mended(causes),
+            _TO_DO[Topic.REJECTED],
+            Link("What was found, row by row", run_page(base_url, run.run_id)),
+        ),
+    )
+
+
+def errors(run: Run, causes: Sequence[dict[str, Any]], rows: int, base_url: str) -> Message:
+    """Tell that many rows could not be used, and what has to be mended."""
+    count = _counted(rows, "row")
+    return Message(
+        _subject(run.site, f"{count} could not be used"),
+        (
+            f"Not used: {count} of the package of {_which(run)}. The rest was.",
+            "What these rows name was left as it is: nobody was deactivated because of them.",
+            _mended(causes),
+            _TO_DO[Topic.ERRORS],
+            Link("What was found, row by row", run_page(base_url, run.run_id)),
+        ),
+    )
+
+
+def protected(site: str, causes: Sequence[StaleCause], base_url: str) -> Message:
+    """Tell what broken rows have protected for long, without a sourcedId."""
+    count = sum(len(cause.records) for cause in causes)
+    lines = [cause.in_words() for cause in causes[:_CAUSES]]
+    if len(causes) > _CAUSES:
+        lines.append(f"and {_counted(len(causes) - _CAUSES, 'more cause', 'more causes')}")
+    return Message(
+        _subject(site, f"{_counted(count, 'record')} protected by rows that nobody mends"),
+        (
+            "A row that can't be used leaves its record as it is. These rows have come for long:",
+            Points(tuple(lines)),
+            _TO_RELEASE.format(site=site),
+            Link("Recent synchronizations", site_page(base_url, site)),
+        ),
+    )
+
+
+def stale(fresh: Freshness, base_url: str) -> Message:
+    """Tell that nothing new has come for days."""
+    to_do = _TO_DO[Topic.STALE] if fresh.again else _NOTHING_COMES
+    link = Link("Recent synchronizations", site_page(base_url, fresh.site))
+    if fresh.run_id:
+        link = Link("The run that read the newest package", run_page(base_url, fresh.run_id))
+    return Message(
+        _subject(fresh.site, f"no new package for {_counted(fresh.days, 'day')}"),
+        (fresh.in_words(), to_do, link),
+    )
+
+
+def lacking(site: str, files: Sequence[str], base_url: str, *, is_out_of_step: bool) -> Message:
+    """Say that the roster lacks changes that came in deltas, and what brings them."""
+    listed = ", ".join(f"{file}.csv" for file in files)
+    if is_out_of_step:
+        subject = "the roster is out of step with the SIS"
+        why = (
+            f"Out of step: deltas of {listed} were lost or could not be applied for too long, so "
+            "that the roster may lack changes. Whatever a delta removes is held until then."
+        )
+    else:
+        subject = "the roster lacks changes that were discarded"
+        why = f"The roster lacks changes of {listed}, because a person discarded a delta."
+    return Message(
+        _subject(site, subject),
+        (
+            why,
+            f"What to do: ask the SIS for a bulk file of {listed}, and sync it.",
+            Link("Recent synchronizations", site_page(base_url, site)),
+        ),
+    )
+
+
+def digest(week: Week, base_url: str) -> Message:
+    """Tell what a week has been, and what comes next."""
+    ran = sum(week.outcomes.values())
+    lines = [
+        f"{_ENDED.get(outcome, outcome)}: {number:,}"
+        for outcome in Outcome
+        if (number := week.outcomes.get(outcome, 0))
+    ]
+    waits = _counted(len(week.waiting), "plan") if week.waiting else "nothing"
+    coming = ", ".join(_moment(slot) for slot in week.next_slots)
+    return Message(
+        _subject(week.site, f"the week of {week.first_on:%Y-%m-%d} to {week.last_on:%Y-%m-%d}"),
+        (
+            f"{_counted(ran, 'sync')} ran." if ran else "No sync ran.",
+            *([Points(tuple(lines))] if lines else []),
+            f"Changed: {what_changes(week.changes)}.",
+            f"Rows with errors in the newest of them: {week.errors:,}.",
+            f"What waits for a decision: {waits}.",
+            *(
+                Link(f"The plan of {_moment(run.started_at)}", run_page(base_url, run.run_id))
+                for run in week.waiting
+            ),
+            week.fresh.in_words(),
+            f"Next, by the schedule, while the sync is enabled: {coming or 'none'}.",
+            Link("Recent synchronizations", site_page(base_url, week.site)),
+        ),
+    )
+
+
+def trial(chosen: Preferences, base_url: str, *, now: dt.datetime) -> Message:
+    """Tell that messages arrive."""
+    coming = next_slot(chosen, now)
+    return Message(
+        _subject(chosen.site, "a test message"),
+        (
+            "This is a test: messages about this site arrive here. There is nothing to do.",
+            f"Told of: {', '.join(chosen.notices.topics) or 'nothing'}.",
+            f"Syncs run {summary(chosen)}; next: {_moment(coming) if coming else 'none'}.",
+            Link("Preferences", site_page(base_url, chosen.site, "/preferences")),
+        ),
+    )
+
+
+def _subject(site: str, what: str) -> str:
+    return f"OneRoster {site}: {what}"
+
+
+def _which(run: Run) -> str:
+    how = _STARTED_BY[run.trigger]
+    if run.undoes:
+        how = "an undo"
+    elif run.removals_of:
+        how = "a run of removals alone"
+    return f"{how} of {_moment(run.started_at)}"
+
+
+def _mended(causes: Sequence[dict[str, Any]]) -> Points:
+    """Return what has to be mended, in the order in which it helps."""
+    lines = [_cause(cause) for cause in causes[:_CAUSES]]
+    if len(causes) > _CAUSES:
+        lines.append(f"and {_counted(len(causes) - _CAUSES, 'more cause', 'more causes')}")
+    return Points(tuple(lines))
+
+
+def _cause(cause: dict[str, Any]) -> str:
+    """Return a cause as a line, without a word that a package chose."""
+    place = [name for name in _names(cause["file"]) if name in FILES]
+    place += [name for name in _names(cause["column"]) if place and name in _COLUMNS]
+    told = " ".join(filter(None, (cause["meaning"], cause["hint"])))
+    return f"{', '.join((*place, _counted(cause['affected'], 'row')))}: {told} ({cause['code']})"
+
+
+def _names(listed: str | None) -> list[str]:
+    return listed.split(", ") if listed else []
+
+
+def _counted(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _moment(at: dt.datetime) -> str:
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def to_mend(causes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the causes that people mend, in order: what follows from another goes with it.
+
+    Warnings count where nothing else was found, which is how a strict site rejects a package.
+    """
+    own = [cause for cause in causes if cause["follows"] is None]
+    return [cause for cause in own if cause["severity"] == "error"] or own

@@ -1,0 +1,200 @@
+"""What people decide about a held plan: approve exactly this hash, or discard it.
+
+The decision is stored with the run before anything else happens; the first one wins. A plan that
+nobody decided about in time is discarded, whoever asks next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneroster_sync import database, pipeline, runs
+from oneroster_sync.database import locks
+from oneroster_sync.runs import Outcome, held, pending_deltas
+from oneroster_sync.sites import preferences_store
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from oneroster_sync.runs import Run
+
+
+class NotHeldError(Exception):
+    """The run does not wait for a decision; the message says what became of it."""
+
+
+class OtherPlanError(Exception):
+    """The hash that was approved is not the plan's."""
+
+
+def approve(
+    run_id: str, *, by: str, now: dt.datetime, plan_hash: str | None = None, reason: str = ""
+) -> Run:
+    """Approve a held plan and apply it.
+
+    Args:
+        run_id: The held run.
+        by: Who approves.
+        now: When.
+        plan_hash: The plan that was looked at; the run's own when not given.
+        reason: For the audit.
+
+    Returns:
+        The run: applied, or `superseded` when the roster moved since the plan was made.
+
+    Raises:
+        UnknownRunError: There is no such run.
+        NotHeldError: It does not wait, or somebody else decided first.
+        OtherPlanError: `plan_hash` is not the run's plan.
+    """
+    run = _decide(run_id, "approved", by, now, plan_hash, reason)
+    with locks.turn(database.engine(), run.site):
+        return pipeline.record(pipeline.apply(run, now=now), now=now)
+
+
+def note_approval(
+    run_id: str, *, by: str, now: dt.datetime, plan_hash: str, reason: str = ""
+) -> Run:
+    """Note that a held plan is approved; its DAG run then goes on and applies it.
+
+    Raises:
+        UnknownRunError: There is no such run.
+        NotHeldError: It does not wait, or somebody else decided first.
+        OtherPlanError: `plan_hash` is not the run's plan.
+    """
+    return _decide(run_id, "approved", by, now, plan_hash, reason)
+
+
+def discard(
+    run_id: str, *, by: str, now: dt.datetime, plan_hash: str | None = None, reason: str = ""
+) -> Run:
+    """Discard a held plan; nothing of it is applied, and its deltas never come back by themselves.
+
+    Of a run that ended undecided, the deltas that it left pending are dropped.
+
+    Args:
+        run_id: The held run.
+        by: Who discards.
+        now: When.
+        plan_hash: The plan that was looked at; the run's own when not given.
+        reason: For the audit.
+
+    Raises:
+        UnknownRunError: There is no such run.
+        NotHeldError: It does not wait, or somebody else decided first.
+        OtherPlanError: `plan_hash` is not the run's plan.
+    """
+    if (run := _discard_left(run_id, by=by, now=now, reason=reason)) is not None:
+        return run
+    run = _decide(run_id, "discarded", by, now, plan_hash, reason)
+    return pipeline.record(run, now=now)
+
+
+def _discard_left(run_id: str, *, by: str, now: dt.datetime, reason: str) -> Run | None:
+    """Drop the deltas that a run left pending when it ended without a decision, if it did.
+
+    So a person gets rid of a delta that makes every plan fail that it is part of.
+    """
+    with database.engine().begin() as connection:
+        run = runs.get(connection, run_id, for_update=True)
+        if run.outcome in {None, Outcome.HELD}:
+            return None
+        own = pending_deltas.of_site(connection, run.site, pending_deltas.State.PENDING)
+        ids = [delta.delta_id for delta in own if delta.run_id == run_id]
+        if not pending_deltas.discard(connection, run.site, ids, by=by):
+            return None
+        details = {"run_id": run_id, "reason": reason}
+        preferences_store.note_event(connection, run.site, by, "delta_discarded", details, now=now)
+        return run
+
+
+def expire(run_id: str, *, now: dt.datetime) -> Run:
+    """Discard a held plan that nobody decided about in time, and return the run as it stands.
+
+    A plan that has time left, or that somebody decided about, is left as it is.
+
+    Raises:
+        UnknownRunError: There is no such run.
+    """
+    with database.engine().begin() as connection:
+        run = runs.get(connection, run_id, for_update=True)
+        if not held.is_late(run, now):
+            return run
+        run = held.discard_late(connection, run, now=now)
+    return pipeline.record(run, now=now)
+
+
+def expire_due(now: dt.datetime) -> list[str]:
+    """Discard the held plans of all sites that nobody decided about in time; return their runs."""
+    with database.engine().connect() as connection:
+        late = held.late_runs(connection, now)
+    ended = [expire(run_id, now=now) for run_id in late]
+    return [run.run_id for run in ended if run.outcome is Outcome.DISCARDED and not run.decision]
+
+
+def _decide(
+    run_id: str, decision: str, by: str, now: dt.datetime, plan_hash: str | None, reason: str
+) -> Run:
+    expire(run_id, now=now)
+    with database.engine().begin() as connection:
+        run = runs.get(connection, run_id, for_update=True)
+        cut_off = run.outcome is Outcome.HELD and (run.decision, run.decided_by) == (decision, by)
+        again = cut_off and decision == "approved"
+        if run.outcome is not Outcome.HELD or (run.decision and not again):
+            raise NotHeldError(f"run {run_id} {_became(run)}")
+        held_hash = run.decided_hash if again else run.plan_hash
+        if (plan_hash or run.plan_hash) != held_hash:
+            raise OtherPlanError(
+                f"run {run_id} holds another plan than the one you looked at, {held_hash}; "
+                "look at it again, then decide"
+            )
+        if again:
+            return run
+        runs.update(
+            connection,
+            run_id,
+            decision=decision,
+            decided_hash=run.plan_hash,
+            decided_by=by,
+            decided_at=now,
+            decision_reason=reason,
+        )
+        if decision == "discarded":
+            runs.update(connection, run_id, outcome=Outcome.DISCARDED, ended_at=now)
+            pending_deltas.discard(connection, run.site, run.deltas or (), by=by)
+        details = {"run_id": run_id, "plan_hash": run.plan_hash, "reason": reason}
+        preferences_store.note_event(connection, run.site, by, f"plan_{decision}", details, now=now)
+        return runs.get(connection, run_id)
+
+
+def _became(run: Run) -> str:
+    """Say why nothing can be decided about a run any more, and what to do instead."""
+    if run.outcome is None:
+        return "is under way; wait until it has ended"
+    words = _BECAME.get(run.outcome, "ended without a plan to decide about; its page says why")
+    if run.decision == "approved":
+        words = f"was approved by {run.decided_by}, and {_APPROVED.get(run.outcome, words)}"
+    elif run.decision:
+        words = f"was discarded by {run.decided_by}; {_NEXT}"
+    why = run.reasons[0].rstrip(".") if run.reasons else "the log says why"
+    return words.replace(_WHY, why)
+
+
+_WHY = "{why}"
+_NEXT = "nothing was changed, and the next sync makes a plan of its own"
+_DONE = "is applied; undo the run to take it back"
+_BECAME = {
+    Outcome.SUCCEEDED: f"was within the site's limits and {_DONE}",
+    Outcome.SUCCEEDED_WITH_ERRORS: f"was within the site's limits and {_DONE}",
+    Outcome.NO_CHANGES: "has nothing to decide about: the roster was as the package wants it",
+    Outcome.DISCARDED: f"was discarded, {_WHY}; {_NEXT}",
+    Outcome.SUPERSEDED: f"was superseded, {_WHY}; {_NEXT}",
+}
+_APPROVED = {
+    Outcome.HELD: "is about to be applied; look at it again in a moment",
+    Outcome.SUCCEEDED: _DONE,
+    Outcome.SUCCEEDED_WITH_ERRORS: _DONE,
+    Outcome.NO_CHANGES: "had nothing left to change",
+    Outcome.SUPERSEDED: "was superseded, because the roster had changed; decide about a newer run",
+    Outcome.FAILED: "failed; its log says why",
+}

@@ -1,0 +1,102 @@
+"""What an operator should know of an installation, beside what stops it: `oneroster check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneroster_sync import database, settings
+from oneroster_sync.database import audit
+from oneroster_sync.sites import allow_list, preferences_store, registry
+from oneroster_sync.sources.url import SourceUrl, WrongSourceError, scheme_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.sites.preferences import Preferences
+
+
+def find_warnings(site: str | None = None) -> list[str]:
+    """Return what is not as it should be, of one site or of all, in sentences; nothing is changed.
+
+    Raises:
+        SettingError: A variable holds what it can't.
+    """
+    with database.engine().connect() as connection:
+        return [warning for check in _CHECKS for warning in check(connection, site)]
+
+
+def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
+    """Warn where the role of the services could change the audit."""
+    found = audit.protection(connection)
+    if found.can_be_changed:
+        yield (
+            "the role of ONEROSTER_DATABASE_URL could change the audit: one role owns the tables "
+            "and uses them; give the tables an owner of their own, whom ONEROSTER_OWNER_URL names "
+            "for `oneroster migrate` alone"
+        )
+    asked = settings.keeping().audit_days
+    if found.kept_days is not None and found.kept_days > asked:
+        yield (
+            f"the audit is kept for {found.kept_days:,} days, as the owner of the tables says, and "
+            f"not for the {asked:,} of ONEROSTER_KEEP_AUDIT_DAYS: run `oneroster migrate` with the "
+            "number that should hold"
+        )
+
+
+def _check_sources(connection: Connection, only: str | None) -> Iterator[str]:
+    """Warn of sources that earlier versions read by fsspec and that are no longer supported.
+
+    An upgrade keeps them, and the site's syncs fail from then on.
+    """
+    for site, chosen in _chosen(connection, only):
+        try:
+            SourceUrl.parse(chosen.source or "/")
+        except WrongSourceError as wrong:
+            first = (chosen.source or "").partition("::")[0]
+            scheme = scheme_of(f"{first}:") or "source"
+            yield (
+                f"the site {site} can't be synced, because its source ({scheme}) is not read any "
+                f"more: {wrong}; name the place itself with `oneroster preferences --site {site} "
+                "--set source=URL`, or upload its packages"
+            )
+
+
+def _chosen(connection: Connection, only: str | None) -> Iterator[tuple[str, Preferences]]:
+    """Yield the sites that are in use, each with its preferences."""
+    for site, record in registry.all_sites(connection).items():
+        if not record.is_archived and only in {None, site}:
+            yield site, preferences_store.load(connection, site)
+
+
+def _check_forbidden(connection: Connection, only: str | None) -> Iterator[str]:
+    """Warn of what sites name and may not use: the next run fails, or a message is not sent."""
+    allow_list.check_settings()
+    for site, chosen in _chosen(connection, only):
+        for what, value in allow_list.find_forbidden(connection, chosen):
+            yield (
+                f"the site {site} may not use its {what} {value}: change it in the preferences, or "
+                f"allow it by {what.variable}"
+            )
+
+
+def _check_recorded(connection: Connection, only: str | None) -> Iterator[str]:
+    """Tell what was allowed by an upgrade or by who saved it: nobody else has looked at it."""
+    for entry in allow_list.list_recorded(connection):
+        if only not in {None, entry.site}:
+            continue
+        by = "by upgrade" if entry.allowed_by == allow_list.UPGRADE else f"by {entry.allowed_by}"
+        yield (
+            f"the site {entry.site} may use the {entry.what} {entry.value}, allowed {by} on "
+            f"{entry.allowed_at:%Y-%m-%d}; to take it back: "
+            f"oneroster sites withdraw {entry.site} {entry.value}"
+        )
+
+
+_CHECKS: tuple[Callable[[Connection, str | None], Iterator[str]], ...] = (
+    _check_audit,
+    _check_sources,
+    _check_forbidden,
+    _check_recorded,
+)

@@ -1,0 +1,87 @@
+"""Retention: what has had its time goes; the record of each run and its counts stay.
+
+Files of a run (its plan, its report) and rows of findings are needed while somebody may look into
+it, changes for as long as somebody may ask why. How long that is, the environment says.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from oneroster_sync import database, settings
+from oneroster_sync.database import audit
+from oneroster_sync.operations import retention_sql
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.sources import uploads, work_folder
+from oneroster_sync.stages.extract import pending_deltas
+
+if TYPE_CHECKING:
+    from oneroster_sync.settings import Keeping
+
+log = logging.getLogger("oneroster")
+
+ACTOR = "retention"
+"""Who removes what has had its time, in the audit of events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was removed of a site.
+
+    Attributes:
+        runs: Runs whose files went.
+        findings: Rows of findings.
+        changes: Rows of the audit.
+        deltas: Delta files that could not be applied for too long.
+    """
+
+    runs: int
+    findings: int
+    changes: int
+    deltas: int = 0
+
+    def in_words(self) -> str:
+        """Return what was removed."""
+        return (
+            f"{self.runs:,} runs' files, {self.findings:,} findings, {self.changes:,} changes, "
+            f"{self.deltas:,} pending delta files"
+        )
+
+
+def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swept:
+    """Remove what has had its time; safe at any time, and from several processes.
+
+    A plan that waits is left alone, and so are the files of the newest run that was applied.
+
+    Args:
+        site: Whose.
+        now: The time.
+        keeping: How long things are kept; what the environment says when not given.
+    """
+    keeping = keeping or settings.keeping()
+    work_folder.sweep()
+    uploads.sweep(site, now=now)
+    with database.engine().connect() as connection:
+        over = retention_sql.runs_without_files(
+            connection, site, before=now - dt.timedelta(days=keeping.files_days)
+        )
+    folders = [folder for folder in (RunFolder.of(site, run) for run in over) if folder.exists()]
+    for folder in folders:
+        folder.remove_all()
+    with database.engine().begin() as connection:
+        findings = retention_sql.drop_findings(
+            connection, site, before=now - dt.timedelta(days=keeping.findings_days)
+        )
+        changes = audit.drop_changes(
+            connection, site, before=now - dt.timedelta(days=keeping.audit_days)
+        )
+        dropped = pending_deltas.expire(connection, site, now=now, keeping=keeping)
+        swept = Swept(len(folders), findings, changes, dropped)
+        if swept != Swept(0, 0, 0, 0):
+            preferences_store.note_event(connection, site, ACTOR, "swept", asdict(swept), now=now)
+            log.info("Removed of site %s, after its time: %s.", site, swept.in_words())
+    return swept

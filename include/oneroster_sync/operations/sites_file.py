@@ -1,0 +1,156 @@
+"""The file that says how sites should be: what may stand in it, and what it then asks for.
+
+    version: 1
+    sites:
+      hillside:
+        credited_admin: office@hillside.example
+        time_utc: "02:30"
+        guards:
+          users:
+            percent: 15
+      closed:
+        archived: true
+
+A site has the names of the preferences, and `archived`. What a file does not say of a site is left
+as it is; of a new site it is the default. Lists are taken as a whole, groups part by part.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from oneroster_sync.identifiers import EXPECTED, is_site_name
+from oneroster_sync.operations.strict_yaml import Document, Wrong, WrongFileError, read
+from oneroster_sync.sites.preferences import (
+    SETTINGS,
+    Guards,
+    Limit,
+    Notices,
+    PauseWindow,
+    RaisedLimit,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from oneroster_sync.operations.strict_yaml import Path
+
+VERSION = 1
+ARCHIVED = "archived"
+_TOP = ("version", "sites")
+_GROUPS: dict[str, type[BaseModel]] = {
+    "guards": Guards,
+    "notices": Notices,
+    "raised": RaisedLimit,
+    "pause_windows": PauseWindow,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a file asks for: of each site the settings it names, and whether it is archived."""
+
+    document: Document
+    settings: dict[str, dict[str, Any]]
+    archived: dict[str, bool]
+
+    def wrong(self, site: str, path: Path, message: str, expected: str) -> Wrong:
+        """Return what is wrong with a setting of a site."""
+        return self.document.wrong(("sites", site, *path), message, expected)
+
+
+def read_file(content: bytes) -> Wanted:
+    """Return what a file asks for; its values are judged where what there is is known.
+
+    Raises:
+        WrongFileError: It is no such file, or has names that nothing is called by.
+    """
+    document = read(content)
+    top = document.value
+    if not isinstance(top, dict) or not isinstance(top.get("sites"), dict):
+        told = "there are no sites in it"
+        raise WrongFileError([document.wrong(("sites",), told, "version: 1 and sites: by name")])
+    wrong = [_unknown(document, (name,), _TOP) for name in top if name not in _TOP]
+    if top.get("version") != VERSION or isinstance(top.get("version"), bool):
+        told = "this version of the file is not known"
+        wrong.append(document.wrong(("version",), told, f"version: {VERSION}"))
+    settings: dict[str, dict[str, Any]] = {}
+    archived: dict[str, bool] = {}
+    for site, given in top["sites"].items():
+        place = ("sites", site)
+        if not is_site_name(site):
+            wrong.append(document.wrong(place, "this can't be the name of a site", EXPECTED))
+        elif given is not None and not isinstance(given, dict):
+            wrong.append(document.wrong(place, "a site is no such value", "preferences by name"))
+        else:
+            settings[site] = dict(given or {})
+            wrong += _of_site(document, site, settings[site], archived)
+    if wrong:
+        raise WrongFileError(wrong)
+    return Wanted(document, settings, archived)
+
+
+def merged(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with those that are given, groups part by part."""
+    result = copy.deepcopy(base)
+    for name, value in given.items():
+        inner = result.get(name)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        result[name] = merged(inner, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def judged(
+    wanted: Wanted, site: str, values: dict[str, Any]
+) -> tuple[Settings | None, list[Wrong]]:
+    """Return a site's settings as they would be, and what is wrong with them."""
+    try:
+        return Settings.model_validate(values), []
+    except ValidationError as error:
+        return None, [_invalid(wanted, site, one) for one in error.errors()]
+
+
+def _of_site(
+    document: Document, site: str, given: dict[str, Any], archived: dict[str, bool]
+) -> list[Wrong]:
+    known = (*SETTINGS, ARCHIVED)
+    names = [name for name in given if name not in known]
+    wrong = [_unknown(document, ("sites", site, name), known) for name in names]
+    if ARCHIVED in given:
+        value = given.pop(ARCHIVED)
+        if isinstance(value, bool):
+            archived[site] = value
+        else:
+            place = ("sites", site, ARCHIVED)
+            wrong.append(document.wrong(place, "this is neither true nor false", "true or false"))
+    return wrong
+
+
+def _invalid(wanted: Wanted, site: str, error: Any) -> Wrong:
+    """Return what is wrong with a value; the value is not repeated, since it may hold a secret."""
+    path = tuple(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return _unknown(wanted.document, ("sites", site, *path), _names_in(path[:-1]))
+    told = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    if error["type"] == "value_error":
+        return wanted.wrong(site, path, told, "another value")
+    if error["type"] == "missing":
+        told = f"{path[-1]} besides"
+    return wanted.wrong(site, path, "this value can't be used", told.rstrip("."))
+
+
+def _names_in(path: Path) -> tuple[str, ...]:
+    """Return the names that a group of settings has."""
+    names = [part for part in path if isinstance(part, str)]
+    model = _GROUPS.get(names[-1], Limit) if names else Settings
+    return tuple(model.model_fields)
+
+
+def _unknown(document: Document, path: Path, known: tuple[str, ...]) -> Wrong:
+    near = difflib.get_close_matches(str(path[-1]), known, n=1)
+    expected = f"{near[0]}, perhaps" if near else f"one of {', '.join(known)}"
+    return document.wrong(path, f"nothing is called {path[-1]}", expected)

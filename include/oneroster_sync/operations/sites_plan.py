@@ -1,0 +1,271 @@
+"""What a file would change, frozen and hashed, and the doing of exactly that.
+
+A plan is made again under the locks of the transaction that carries it out, so it is always of what
+there is; whoever names the hash of the plan that was looked at gets that plan or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync import database
+from oneroster_sync.database import locks
+from oneroster_sync.operations import site_lifecycle
+from oneroster_sync.operations.sites_file import ARCHIVED, judged, merged
+from oneroster_sync.operations.strict_yaml import WrongFileError
+from oneroster_sync.sites import preferences_store as preferences
+from oneroster_sync.sites import registry
+from oneroster_sync.sites.preferences import Preferences, Settings
+from oneroster_sync.standard.logins import normalize_login
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.operations.sites_file import Wanted
+    from oneroster_sync.operations.strict_yaml import Wrong
+    from oneroster_sync.sites.registry import Site
+
+
+class OtherPlanError(Exception):
+    """What would be changed is not what was looked at."""
+
+
+class Action(StrEnum):
+    """What is done to a site, in the order in which it is done."""
+
+    CREATE = "create"
+    RESTORE = "restore"
+    CHANGE = "change"
+    ARCHIVE = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one site.
+
+    Attributes:
+        site: Its name.
+        actions: What is done, in order; none when it is as it should be.
+        version: Of the preferences that this was made from; 0 of a new site.
+        preferences: Dotted name, value before, value after.
+        settings: What its preferences are then.
+    """
+
+    site: str
+    actions: tuple[Action, ...]
+    version: int
+    preferences: tuple[tuple[str, Any, Any], ...]
+    settings: dict[str, Any] = field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a person or a program is shown, and what the hash is of."""
+        changes = [
+            {"preference": name, "before": before, "after": after}
+            for name, before, after in self.preferences
+        ]
+        actions = [action.value for action in self.actions]
+        named = {"site": self.site, "actions": actions, "version": self.version}
+        return {**named, "changes": changes}
+
+
+@dataclass(frozen=True, slots=True)
+class SitesPlan:
+    """What a file would change: the sites that are not as they should be, by name."""
+
+    changes: tuple[Change, ...]
+
+    def hash(self) -> str:
+        """Return the sha256 of the plan, by which it is named."""
+        told = json.dumps([change.as_dict() for change in self.changes], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def sites_to(self, action: Action) -> list[str]:
+        """Return the sites to which something is done."""
+        return [change.site for change in self.changes if action in change.actions]
+
+
+def make_plan(wanted: Wanted, *, archive_missing: bool = False) -> SitesPlan:
+    """Return what a file would change; nothing is changed.
+
+    Args:
+        wanted: What the file asks for.
+        archive_missing: Whether sites that it does not name are archived; else they stay.
+
+    Raises:
+        WrongFileError: It asks for what can't be.
+    """
+    with database.engine().connect() as connection:
+        return _planned(connection, wanted, archive_missing)
+
+
+def apply(
+    wanted: Wanted,
+    *,
+    by: str,
+    now: dt.datetime,
+    plan_hash: str | None = None,
+    archive_missing: bool = False,
+) -> SitesPlan:
+    """Change what a file asks for, all of it or nothing, and return what was changed.
+
+    Args:
+        wanted: What the file asks for.
+        by: Who asks for it.
+        now: When.
+        plan_hash: The plan that was looked at; whatever is due when not given.
+        archive_missing: Whether sites that it does not name are archived; else they stay.
+
+    Raises:
+        WrongFileError: It asks for what can't be.
+        OtherPlanError: The plan is not the one that was looked at.
+        LastSiteError: No site would be left.
+        BusyError: A run of a site that is to be archived was at work all the time.
+    """
+    leaving = make_plan(wanted, archive_missing=archive_missing).sites_to(Action.ARCHIVE)
+    with locks.turns_of(database.engine(), leaving, wait_s=site_lifecycle.WAIT_S):
+        with database.engine().begin() as connection:
+            registry.lock_list(connection)
+            for site in sorted({*wanted.settings, *leaving}):
+                database.lock_site(connection, site)
+            plan = _planned(connection, wanted, archive_missing)
+            told = plan.hash()
+            if plan_hash not in {None, told} or plan.sites_to(Action.ARCHIVE) != leaving:
+                raise OtherPlanError(
+                    f"the plan is {told} now, and not the one that was looked at: the file or the "
+                    "sites have changed; look at the plan again, then apply it"
+                )
+            for change in plan.changes:
+                _do(connection, change, by, now)
+            ended = site_lifecycle.put_away(connection, leaving, by=by, now=now)
+        site_lifecycle.record_ended(ended, now=now)
+    return plan
+
+
+def _planned(connection: Connection, wanted: Wanted, archive_missing: bool) -> SitesPlan:  # noqa: FBT001
+    there = registry.all_sites(connection)
+    changes: list[Change] = []
+    wrong: list[Wrong] = []
+    for site in sorted(wanted.settings):
+        try:
+            change = (
+                _new(wanted, site) if site not in there else _due(connection, wanted, there[site])
+            )
+        except WrongFileError as error:
+            wrong += error.wrong
+        else:
+            changes.append(change)
+    if wrong:
+        raise WrongFileError(wrong)
+    if archive_missing:
+        changes += _missing(connection, wanted, there.values())
+    due = sorted((change for change in changes if change.actions), key=lambda change: change.site)
+    return SitesPlan(tuple(due))
+
+
+def _new(wanted: Wanted, site: str) -> Change:
+    """Return how a site is made."""
+    given = wanted.settings[site]
+    if wanted.archived.get(site):
+        told = "there is no such site that could be archived"
+        raise WrongFileError([wanted.wrong(site, (ARCHIVED,), told, "a site that is there")])
+    default = Settings().model_dump(mode="json")
+    chosen, wrong = judged(wanted, site, merged(default, given))
+    admin = given.get("credited_admin")
+    if not site_lifecycle.is_address(admin):
+        told = "the site is new, and nobody is named who administers it"
+        if admin is not None:
+            told = "this is no e-mail address"
+        expected = "the e-mail address of its administrator, whose account is made with it"
+        wrong = [it for it in wrong if not it.where.endswith(".credited_admin")]
+        wrong.append(wanted.wrong(site, ("credited_admin",), told, expected))
+    if wrong or chosen is None:
+        raise WrongFileError(wrong)
+    after = chosen.model_dump(mode="json")
+    return Change(site, (Action.CREATE,), 0, tuple(_differences(default, after)), after)
+
+
+def _due(connection: Connection, wanted: Wanted, there: Site) -> Change:
+    """Return what has to be done to a site that is there."""
+    site, given = there.site, dict(wanted.settings[there.site])
+    chosen = preferences.load(connection, site)
+    before = chosen.settings().model_dump(mode="json")
+    admin, named = before["credited_admin"], given.get("credited_admin")
+    if (
+        isinstance(admin, str)
+        and isinstance(named, str)
+        and normalize_login(admin) == normalize_login(named)
+    ):
+        given["credited_admin"] = admin
+    values = merged(before, given)
+    actions, after = [], before
+    if values != before:
+        after = _changed(connection, wanted, chosen, values)
+    archived = wanted.archived.get(site, there.is_archived)
+    if there.is_archived and not archived:
+        actions.append(Action.RESTORE)
+    differences = tuple(_differences(before, after))
+    if differences:
+        actions.append(Action.CHANGE)
+    if archived and not there.is_archived:
+        actions.append(Action.ARCHIVE)
+    if archived and there.is_archived and differences:
+        told = "the site is archived, so its preferences can't be changed"
+        expected = "archived: false, which restores it, or no other preferences"
+        raise WrongFileError([wanted.wrong(site, (), told, expected)])
+    return Change(site, tuple(actions), chosen.version, differences, after)
+
+
+def _changed(
+    connection: Connection, wanted: Wanted, chosen: Preferences, values: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a site's settings as the file wants them."""
+    site = chosen.site
+    settings, wrong = judged(wanted, site, values)
+    if wrong or settings is None:
+        raise WrongFileError(wrong)
+    admin = settings.credited_admin
+    if admin is not None and preferences.find_admin(connection, site, admin) is None:
+        told = f"{site} has no active account with this address"
+        expected = "the e-mail address of an active account of the site"
+        raise WrongFileError([wanted.wrong(site, ("credited_admin",), told, expected)])
+    return settings.model_dump(mode="json")
+
+
+def _missing(connection: Connection, wanted: Wanted, there: Iterable[Site]) -> list[Change]:
+    """Return how the sites that a file does not name are archived."""
+    changes = []
+    for found in there:
+        if found.site not in wanted.settings and not found.is_archived:
+            version = preferences.load(connection, found.site).version
+            changes.append(Change(found.site, (Action.ARCHIVE,), version, (), {}))
+    return changes
+
+
+def _do(connection: Connection, change: Change, by: str, now: dt.datetime) -> None:
+    site, actions = change.site, change.actions
+    if Action.CREATE in actions:
+        admin = change.settings["credited_admin"]
+        site_lifecycle.make(connection, site, admin, by=by, now=now, settings=change.settings)
+    if Action.RESTORE in actions:
+        site_lifecycle.bring_back(connection, site, by=by, now=now)
+    if Action.CHANGE in actions:
+        chosen = Preferences(site=site, version=change.version, **change.settings)
+        preferences.save(connection, chosen, actor=by, now=now)
+
+
+def _differences(before: Any, after: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    """Return dotted names with what they were and what they are to be, in the order of settings."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        found: list[tuple[str, Any, Any]] = []
+        for key in dict.fromkeys((*before, *after)):
+            inner = f"{name}.{key}" if name else key
+            found += _differences(before.get(key), after.get(key), inner)
+        return found
+    return [] if before == after else [(name, before, after)]

@@ -1,0 +1,126 @@
+"""Reading what the platform holds of a site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from oneroster_sync.database.copy import copy_out
+from oneroster_sync.roster.model import RELEASED, Known, Roster
+from oneroster_sync.roster.schema import (
+    COURSE_FIELDS,
+    LINK_FIELDS,
+    MODIFIED,
+    STORED_ASSIGNMENTS,
+    USER_FIELDS,
+    link_schema,
+    record_schema,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_ASSIGNMENTS = """
+select a.user_id, a.course_id, u.sourced_id, c.sourced_id, a.status, a.managed
+from course_assignments a
+join users u on u.id = a.user_id
+join courses c on c.id = a.course_id
+where a.site = {site} and u.sourced_id is not null and c.sourced_id is not null
+"""
+_KNOWN_USERS = "select sourced_id from users where site = {site} and sourced_id is not null"
+_KNOWN_ROLES = "select sourced_id, user_sourced_id, role_type from roles where site = {site}"
+_KNOWN_ENROLLMENTS = "select sourced_id from enrollments where site = {site}"
+_HAS_COURSES = "select exists (select from courses where site = :site and sourced_id is not null)"
+_MODIFIED = """
+select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+from modified where site = {site}
+"""
+# An edit by hand, an erasure or another run has moved `updated_at` since, and counts for more.
+_LOST_ROLE = """
+select sourced_id from users
+where site = {site} and managed and status = 'inactive' and sourced_id is not null
+  and lost_role_at = updated_at
+"""
+_RELEASED = """
+select kind, sourced_id, course_sourced_id,
+       'protected by a broken row since '
+       || to_char(since at time zone 'UTC', 'YYYY-MM-DD') || ', released by ' || released_by
+from protections where site = {site} and released_at is not null
+"""
+
+
+def read_roster(connection: Connection, site: str, credited_admin: int) -> Roster:
+    """Return the site's records, all as of one moment.
+
+    Args:
+        connection: A connection without a transaction under way.
+        site: The site.
+        credited_admin: `id` of the credited administrator.
+    """
+    with connection.begin():
+        connection.execute(sa.text("set transaction isolation level repeatable read read only"))
+        return Roster(
+            site=site,
+            version=roster_version(connection, site),
+            credited_admin=credited_admin,
+            users=copy_out(
+                connection, _records("users", USER_FIELDS), site, record_schema(USER_FIELDS)
+            ),
+            courses=copy_out(
+                connection, _records("courses", COURSE_FIELDS), site, record_schema(COURSE_FIELDS)
+            ),
+            assignments=copy_out(connection, _ASSIGNMENTS, site, STORED_ASSIGNMENTS),
+            links={
+                name: copy_out(connection, _links(name), site, link_schema(name))
+                for name in LINK_FIELDS
+            },
+            modified=copy_out(connection, _MODIFIED, site, MODIFIED),
+            released=copy_out(connection, _RELEASED, site, RELEASED),
+            lost_role=copy_out(
+                connection, _LOST_ROLE, site, pa.schema([("sourced_id", pa.string())])
+            )["sourced_id"].combine_chunks(),
+        )
+
+
+def read_known(connection: Connection, site: str) -> Known:
+    """Return what the door needs to know of the site's users, their roles and enrollments.
+
+    Args:
+        connection: A connection without a transaction under way.
+        site: The site.
+    """
+    with connection.begin():
+        users, roles, enrollments = (
+            copy_out(connection, query, site, pa.schema([(name, pa.string()) for name in names]))
+            for query, names in (
+                (_KNOWN_USERS, ["sourced_id"]),
+                (_KNOWN_ROLES, ["sourced_id", "user_sourced_id", "role_type"]),
+                (_KNOWN_ENROLLMENTS, ["sourced_id"]),
+            )
+        )
+        has_courses = bool(connection.scalar(sa.text(_HAS_COURSES), {"site": site}))
+    return Known(
+        users=users["sourced_id"].combine_chunks(),
+        role_ids=roles["sourced_id"].combine_chunks(),
+        role_users=roles["user_sourced_id"].combine_chunks(),
+        role_types=roles["role_type"].combine_chunks(),
+        enrollments=enrollments["sourced_id"].combine_chunks(),
+        has_courses=has_courses,
+    )
+
+
+def roster_version(connection: Connection, site: str) -> int:
+    """Return how many plans have been applied to the site's roster."""
+    query = sa.text("select roster_version from sites where site = :site")
+    return int(connection.scalar(query, {"site": site}) or 0)
+
+
+def _records(table: str, fields: tuple[str, ...]) -> str:
+    columns = ", ".join(("id", "sourced_id", *fields, "status", "managed"))
+    return f"select {columns} from {table} where site = {{site}}"  # noqa: S608  names of our own
+
+
+def _links(table: str) -> str:
+    return f"select {', '.join(LINK_FIELDS[table])} from {table} where site = {{site}}"  # noqa: S608

@@ -1,0 +1,176 @@
+"""What a site's runs of the last days added and took away, read from the audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from oneroster_sync.roster.recent import HEALS, WINDOW, Recent
+from oneroster_sync.roster.records import ABSENT, DISABLED, NOT_PRIMARY
+from oneroster_sync.roster.schema import TERMS_ENDED
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection
+
+    from sqlalchemy.engine import Connection
+
+_TABLES = {
+    "users": ("user", "users t on t.id = c.user_id", "c.user_id"),
+    "courses": ("course", "courses t on t.id = c.course_id", "c.course_id"),
+    "assignments": (
+        "assignment",
+        "course_assignments t on t.user_id = c.user_id and t.course_id = c.course_id",
+        "c.user_id, c.course_id",
+    ),
+}
+"""Kind → its name in the audit, where its records stand, and what tells one from another."""
+
+# The window of a new site begins after its first sync: before that there was nothing that could
+# be a share of anything.
+_BEGIN = """
+select greatest(:since, (
+    select min(applied_at) from runs
+    where site = :site and applied_at is not null and (counts -> :kind ->> 'added')::bigint > 0))
+"""
+_APPLIED = """
+from changes c
+join runs r on r.run_id = c.run_id
+join {stored}
+where r.site = :site and r.applied_at > :begin and c.kind = :name
+"""
+_ALONE = """
+r.decision is distinct from 'approved' and r.undoes is null
+"""
+"""Runs whose changes no person approved, or asked for by an undo."""
+_NOT_RAISED = """
+(jsonb_typeof(r.preferences -> 'guards' -> 'raised') is distinct from 'object'
+ or (r.preferences -> 'guards' -> 'raised' ->> 'until')::date
+    < (r.started_at at time zone 'UTC')::date)
+"""
+_GONE = f"""
+select count(*) from (
+    select distinct on ({{key}}) c.reason, t.status,
+           {_ALONE} and {_NOT_RAISED} as alone
+    {_APPLIED} and c.before ->> 'status' = 'active' and c.after ->> 'status' <> 'active'
+    order by {{key}}, c.id desc
+) last where alone and status <> 'active' and reason <> :exempt
+"""  # noqa: S608  names of our own
+_ACTIVE_THEN = f"""
+select (select count(*) from {{table}} where site = :site and managed and status = 'active')
+     + coalesce(sum((was_active and was_managed)::int - (status = 'active' and managed)::int), 0)
+from (
+    select distinct on ({{key}}) t.status, t.managed,
+           coalesce(c.before ->> 'status' = 'active', false) as was_active,
+           coalesce((c.before ->> 'managed')::boolean, c.kind = 'assignment') as was_managed
+    {_APPLIED}
+    order by {{key}}, c.id
+) first
+"""  # noqa: S608  names of our own
+_ADDED = f"""
+select count(distinct c.user_id) {_APPLIED}
+  and c.action = 'add' and t.status = 'active' and {_ALONE}
+"""
+_REACTIVATED = f"""
+select count(distinct c.user_id) {_APPLIED}
+  and c.before ->> 'status' = 'inactive' and c.after ->> 'status' = 'active'
+  and t.status = 'active' and {_ALONE}
+  and not exists (
+    select from (
+        select g.reason, g.made_at from changes g
+        where g.user_id = c.user_id and g.kind = 'user' and g.id < c.id
+          and g.before ->> 'status' = 'active' and g.after ->> 'status' = 'inactive'
+        order by g.id desc limit 1
+    ) went where went.reason = :absent and went.made_at > c.made_at - :heals)
+"""  # noqa: S608  names of our own
+_WENT = """
+select distinct on (user_id) user_id, reason, made_at from changes
+where user_id = any(:ids) and kind = 'user'
+  and before ->> 'status' = 'active' and after ->> 'status' = 'inactive'
+order by user_id, id desc
+"""
+
+
+_WENT_OTHERWISE = """
+select u.sourced_id from users u
+cross join lateral (
+    select reason from changes where user_id = u.id and kind = 'user'
+      and before ->> 'status' = 'active' and after ->> 'status' = 'inactive'
+    order by id desc limit 1
+) went
+where u.site = :site and u.sourced_id = any(:ids) and u.status = 'inactive' and u.managed
+  and went.reason <> :disabled
+"""
+_WENT_BY = """
+select distinct user_id from changes
+where user_id = any(:ids) and kind = 'user' and action = 'deactivate' and reason = :reason
+"""
+
+
+def find_who_went_otherwise(
+    connection: Connection, site: str, sourced_ids: Collection[str]
+) -> list[str]:
+    """Return the inactive managed users who were deactivated for another reason than `DISABLED`.
+
+    Of whom the audit says nothing is not told: an edit by hand is nobody's absence.
+
+    Args:
+        connection: To the roster database.
+        site: The site.
+        sourced_ids: Whom it is asked of.
+    """
+    bound = {"site": site, "ids": list(sourced_ids), "disabled": DISABLED}
+    return list(connection.scalars(sa.text(_WENT_OTHERWISE), bound))
+
+
+def read_recent(
+    connection: Connection,
+    site: str,
+    *,
+    now: dt.datetime,
+    coming_back: Collection[int],
+    second: Collection[int] = (),
+) -> Recent:
+    """Return what the site's runs of the last days came to, and why those went who come back.
+
+    Args:
+        connection: To the roster database.
+        site: The site.
+        now: The end of the window.
+        coming_back: `id` of the users whom a plan would reactivate.
+        second: `id` of the users who would go because no primary role is one of staff.
+    """
+    bound: dict[str, Any] = {
+        "site": site,
+        "since": now - WINDOW,
+        "exempt": TERMS_ENDED,
+        "absent": ABSENT,
+        "heals": HEALS,
+    }
+    gone, active, come = {}, {}, {}
+    for kind, (name, stored, key) in _TABLES.items():
+        begin = connection.scalar(sa.text(_BEGIN), {**bound, "kind": kind})
+        asked = {**bound, "kind": kind, "name": name, "begin": begin}
+        words = {"stored": stored, "key": key, "table": stored.split()[0]}
+
+        def count(query: str, words: dict[str, str] = words, asked: Any = asked) -> int:
+            return int(connection.scalar(sa.text(query.format(**words)), asked) or 0)
+
+        gone[kind], active[kind] = count(_GONE), count(_ACTIVE_THEN)
+        if kind == "users":
+            come = {"added": count(_ADDED), "reactivated": count(_REACTIVATED)}
+    went = connection.execute(sa.text(_WENT), {"ids": sorted(coming_back)}).mappings().all()
+    by_rule = {"ids": sorted(second), "reason": NOT_PRIMARY}
+    before = connection.scalars(sa.text(_WENT_BY), by_rule) if second else ()
+    lately = now - HEALS
+    return Recent(
+        gone=gone,
+        active=active,
+        absent=frozenset(
+            row["user_id"] for row in went if row["reason"] == ABSENT and row["made_at"] > lately
+        ),
+        disabled=frozenset(row["user_id"] for row in went if row["reason"] == DISABLED),
+        second=frozenset(before),
+        **come,
+    )

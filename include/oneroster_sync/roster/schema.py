@@ -1,0 +1,142 @@
+"""What the platform keeps of a user and of a course.
+
+To keep one more column: name it here, let the sync read it (`standard.files`), add it to the table
+by a migration, and say in `stages.diff.users` or `stages.diff.courses` which column of the file it
+comes from.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+USER_FIELDS = (
+    "given_name",
+    "family_name",
+    "email",
+    "login",
+    "username",
+    "role",
+    "org_sourced_ids",
+)
+COURSE_FIELDS = (
+    "title",
+    "course_code",
+    "grades",
+    "subjects",
+    "org_sourced_id",
+    "school_year_sourced_id",
+)
+
+LINK_FIELDS = {
+    "orgs": {
+        "sourced_id": "sourcedId",
+        "name": "name",
+        "type": "type",
+        "parent_sourced_id": "parentSourcedId",
+    },
+    "roles": {
+        "sourced_id": "sourcedId",
+        "user_sourced_id": "userSourcedId",
+        "role_type": "roleType",
+        "role": "role",
+        "org_sourced_id": "orgSourcedId",
+    },
+    "classes": {
+        "sourced_id": "sourcedId",
+        "course_sourced_id": "courseSourcedId",
+        "ends_on": "",
+    },
+    "enrollments": {
+        "sourced_id": "sourcedId",
+        "class_sourced_id": "classSourcedId",
+        "user_sourced_id": "userSourcedId",
+        "role": "role",
+        "course_sourced_id": "",
+        "unplaced": "",
+    },
+}
+"""What is kept of the files that are no entity of the platform: column of the table → of the file.
+
+An enrollment's course is no column of the file: it is the course that its class led to when the
+enrollment was last without errors; it is unplaced when it is kept for a broken row that may be its
+own under another sourcedId. A class's last day is that of the last of its terms.
+"""
+
+
+def record_schema(fields: tuple[str, ...]) -> pa.Schema:
+    """Return the schema of stored users or courses."""
+    return pa.schema(
+        [
+            ("id", pa.int64()),
+            ("sourced_id", pa.string()),
+            *((name, pa.string()) for name in fields),
+            ("status", pa.string()),
+            ("managed", pa.bool_()),
+        ]
+    )
+
+
+def change_schema(fields: tuple[str, ...]) -> pa.Schema:
+    """Return the schema of a plan's changes to users or courses."""
+    sides = [
+        (f"{side}_{name}", kind)
+        for side in ("before", "after")
+        for name, kind in [
+            ("sourced_id", pa.string()),
+            *((field, pa.string()) for field in fields),
+            ("status", pa.string()),
+            ("managed", pa.bool_()),
+        ]
+    ]
+    return pa.schema(
+        [
+            ("action", pa.string()),
+            ("id", pa.int64()),
+            ("sourced_id", pa.string()),
+            *sides,
+            ("reason", pa.string()),
+            ("row", pa.int64()),
+        ]
+    )
+
+
+MODIFIED = pa.schema(
+    [("file", pa.string()), ("sourced_id", pa.string()), ("modified_at", pa.string())]
+)
+"""When the SIS last modified records, by file; moments as `standard.timestamps` writes them."""
+PUT, FORGOTTEN = "modified", "modified.gone"
+"""Names among a plan's links: moments to keep, schema `MODIFIED`, and records to forget."""
+
+STAY_GONE = "lost_role.gone"
+"""Name among a plan's links: sourcedIds of users who don't come back by a role alone any more."""
+
+STORED_ASSIGNMENTS = pa.schema(
+    [
+        ("user_id", pa.int64()),
+        ("course_id", pa.int64()),
+        ("user_sourced_id", pa.string()),
+        ("course_sourced_id", pa.string()),
+        ("status", pa.string()),
+        ("managed", pa.bool_()),
+    ]
+)
+
+ASSIGNMENT_CHANGES = pa.schema(
+    [
+        ("action", pa.string()),
+        ("user_sourced_id", pa.string()),
+        ("course_sourced_id", pa.string()),
+        ("before_status", pa.string()),
+        ("after_status", pa.string()),
+        ("reason", pa.string()),
+        ("row", pa.int64()),
+    ]
+)
+
+
+def link_schema(name: str) -> pa.Schema:
+    """Return the schema of a stored link table."""
+    return pa.schema([(column, pa.string()) for column in LINK_FIELDS[name]])
+
+
+TERMS_ENDED = "the terms of its classes have ended"

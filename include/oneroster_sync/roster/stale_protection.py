@@ -1,0 +1,159 @@
+"""Stale protection: list what broken rows have protected for long, and release it by a decision.
+
+An administrator releases one cause at a time and sees before what the next plan would take away.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from oneroster_sync import database
+from oneroster_sync.database import locks
+from oneroster_sync.roster import protections as store
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.sites.registry import refuse_archived
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.roster.protections import Protection
+
+log = logging.getLogger("oneroster")
+
+
+class NotStaleError(Exception):
+    """The site has no stale protection by this cause; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaleCause:
+    """What one cause protects that is stale.
+
+    Attributes:
+        cause: In one word, as commands take it.
+        file: The file, with `.csv`.
+        code: What is wrong with its rows.
+        column: Where; blank where it is no column.
+        age: The smallest age of its records, in runs.
+        records: The records.
+        is_released: Whether all of them have been released and wait for the next plan.
+    """
+
+    cause: str
+    file: str
+    code: str
+    column: str
+    age: int
+    records: tuple[Protection, ...]
+    is_released: bool
+
+    def in_words(self) -> str:
+        """Return what is stale, in one sentence without a name."""
+        count = len(self.records)
+        records = "1 record has" if count == 1 else f"{count:,} records have"
+        state = ", and released" if self.is_released else ""
+        where = f"{self.file}, column {self.column}" if self.column else self.file
+        return (
+            f"{records} been protected by broken rows for {self.age:,} syncs or more{state}: "
+            f"{self.code} in {where}"
+        )
+
+
+def list_stale(connection: Connection, site: str) -> list[StaleCause]:
+    """Return what has been protected for as many runs as the site says, by cause.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    runs = preferences_store.load(connection, site).stale_protection_runs
+    old = (found for found in store.listed(connection, site) if found.age >= runs)
+    return list(_by_cause(old))
+
+
+def preview_release(connection: Connection, site: str, cause: str) -> dict[str, list[str]]:
+    """Return what the next plan would take away if a cause were released, by kind of record.
+
+    A course takes its assignments along. The next package may say otherwise: a row that was mended
+    meanwhile keeps its record.
+
+    Raises:
+        NotStaleError: Nothing is stale by this cause.
+    """
+    records = _stale(connection, site, cause).records
+    goes: dict[str, list[str]] = {"users": [], "courses": [], "assignments": []}
+    for record in records:
+        if record.kind == "assignment":
+            goes["assignments"].append(f"{record.sourced_id} to {record.course_sourced_id}")
+        else:
+            goes[f"{record.kind}s"].append(record.sourced_id)
+    along = store.active_assignments_of(connection, site, goes["courses"])
+    goes["assignments"] = sorted({*goes["assignments"], *(f"{u} to {c}" for u, c in along)})
+    return goes
+
+
+def release(
+    site: str,
+    cause: str,
+    *,
+    by: str,
+    now: dt.datetime,
+    reason: str = "",
+    wait_s: float = 600,
+) -> StaleCause:
+    """Release what one cause protects and is stale; the next plan takes it for absent.
+
+    Every guard for removals judges that plan, and the audit names who released it.
+
+    Args:
+        site: The site.
+        cause: As `StaleCause.cause` writes it.
+        by: Who decides.
+        now: When.
+        reason: For the audit.
+        wait_s: How long to wait, in seconds, while a run of the site is at work.
+
+    Raises:
+        NotStaleError: Nothing is stale by this cause.
+        ArchivedSiteError: The site is archived.
+        BusyError: A run is still at work after that time.
+    """
+    with (
+        locks.turn(database.engine(), site, wait_s=wait_s),
+        database.engine().begin() as connection,
+    ):
+        refuse_archived(connection, site)
+        found = _stale(connection, site, cause)
+        store.mark_released(connection, site, list(found.records), by=by, now=now)
+        details = {"cause": cause, "records": len(found.records), "reason": reason}
+        preferences_store.note_event(connection, site, by, "protection_released", details, now=now)
+    log.info("Released by %s: %s.", by, found.in_words())
+    return found
+
+
+def _stale(connection: Connection, site: str, cause: str) -> StaleCause:
+    for found in list_stale(connection, site):
+        if found.cause == cause:
+            return found
+    raise NotStaleError(
+        f"site {site} has no stale protection by {cause!r}; see: oneroster protections list"
+    )
+
+
+def _by_cause(records: Iterable[Protection]) -> Iterator[StaleCause]:
+    for cause, group in groupby(records, key=lambda record: record.cause):
+        found = tuple(group)
+        yield StaleCause(
+            cause,
+            f"{found[0].file}.csv",
+            found[0].code,
+            found[0].column,
+            min(record.age for record in found),
+            found,
+            all(record.released_at is not None for record in found),
+        )

@@ -1,0 +1,45 @@
+"""Runs: the record of each, what its stages left, and how it is told.
+
+`runs.get`, `runs.update` and the like are of `store`, the record itself of `model`; `artifacts` is
+a run's folder, `queries` and `run_details` answer pages, `reuse` finds an earlier run whose results
+hold, `held` ends runs that nobody decided.
+"""
+
+from __future__ import annotations
+
+from oneroster_sync.runs.model import Outcome, Run, Trigger, UnknownRunError
+from oneroster_sync.runs.store import (
+    as_runs,
+    begin,
+    bringing_removals_of,
+    cut_off,
+    exists,
+    find,
+    first_after,
+    get,
+    newest,
+    save_findings,
+    select_runs,
+    unfinished,
+    update,
+)
+
+__all__ = [
+    "Outcome",
+    "Run",
+    "Trigger",
+    "UnknownRunError",
+    "as_runs",
+    "begin",
+    "bringing_removals_of",
+    "cut_off",
+    "exists",
+    "find",
+    "first_after",
+    "get",
+    "newest",
+    "save_findings",
+    "select_runs",
+    "unfinished",
+    "update",
+]

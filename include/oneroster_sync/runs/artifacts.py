@@ -1,0 +1,179 @@
+"""A run's folder: what one stage leaves for the next, by path and never by value.
+
+    runs/<site>/<run_id>/
+        snapshots/  valid/  quarantined/   one Parquet file for each rostering file, staff only
+        plan/                              the frozen plan, one Parquet file for each part
+        findings/                          one Parquet file for each stage
+        extracted.json  plan.json          what the tables don't say
+        report/                            the Data Docs of Great Expectations
+
+Everything is written under another name first and renamed when it is whole, so that a stage that
+was killed leaves nothing that looks finished.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from oneroster_sync import settings
+from oneroster_sync.findings import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from upath import UPath
+
+    from oneroster_sync.runs import Run
+
+_LOCAL = {"", "file", "local"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run, on a disk or in an object store."""
+
+    path: UPath
+
+    @classmethod
+    def of(cls, site: str, run_id: str) -> RunFolder:
+        """Return the folder of a run; it need not exist yet."""
+        return cls(settings.storage_of("runs", site) / run_id)
+
+    def write_tables(self, kind: str, tables: Mapping[str, pa.Table]) -> None:
+        """Write tables as `<kind>/<name>.parquet`, replacing what a killed try left."""
+        self.remove(kind)
+        for name, table in tables.items():
+            self.add_table(kind, name, table)
+
+    def add_table(self, kind: str, name: str, table: pa.Table) -> None:
+        """Write one table as `<kind>/<name>.parquet` beside those that are there."""
+        target = self.path / kind / f"{name}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        _write_whole(target, buffer.getvalue().to_pybytes())
+
+    def read_tables(self, kind: str, names: Collection[str] | None = None) -> dict[str, pa.Table]:
+        """Return the tables of a kind by name, or some of them; none when there are none."""
+        folder = self.path / kind
+        if not folder.exists():
+            return {}
+        files = sorted(
+            f
+            for f in folder.iterdir()
+            if f.suffix == ".parquet" and (names is None or f.stem in names)
+        )
+        return {f.stem: _read_table(f.read_bytes()) for f in files}
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a small value as `<name>.json`."""
+        target = self.path / f"{name}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(target, json.dumps(value).encode())
+
+    def read_json(self, name: str) -> Any:
+        """Return what was written as `<name>.json`.
+
+        Raises:
+            FileNotFoundError: The stage that writes it has not finished.
+        """
+        return json.loads((self.path / f"{name}.json").read_bytes())
+
+    def copy_in(self, folder: Path, name: str) -> None:
+        """Copy a local folder's files to `<name>/`."""
+        for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+            target = self.path / name / file.relative_to(folder).as_posix()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+
+    def packed(self, name: str) -> IO[bytes] | None:
+        """Return a folder of the run as a zip; None when it is not there."""
+        root = self.path / name
+        if not root.exists():
+            return None
+        packed = tempfile.SpooledTemporaryFile(max_size=1 << 22)  # noqa: SIM115  the reader closes it
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(f for f in root.rglob("*") if f.is_file()):
+                archive.writestr(str(file.relative_to(root)), file.read_bytes())
+        packed.seek(0)
+        return cast("IO[bytes]", packed)
+
+    def take(self, other: RunFolder, name: str) -> None:
+        """Copy a folder of another run, if it is there, in place of what this one has."""
+        self.remove(name)
+        source = other.path / name
+        for file in [f for f in source.rglob("*") if f.is_file()] if source.exists() else ():
+            target = self.path / name / file.relative_to(source).as_posix()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(target, file.read_bytes())
+
+    def has(self, name: str) -> bool:
+        """Tell whether a folder or a file of the run is there."""
+        return bool((self.path / name).exists())
+
+    def names(self, start: str) -> list[str]:
+        """Return the names of the run's folders that begin so, in order."""
+        if not self.path.exists():
+            return []
+        return sorted(one.name for one in self.path.iterdir() if one.name.startswith(start))
+
+    def exists(self) -> bool:
+        """Tell whether anything of the run is there."""
+        return bool(self.path.exists())
+
+    def remove(self, name: str) -> None:
+        """Remove a folder or a file of the run, if it is there."""
+        target = self.path / name
+        if target.exists():
+            target.fs.rm(target.path, recursive=True)
+
+    def remove_all(self) -> None:
+        """Remove everything that is there of the run."""
+        if self.exists():
+            self.path.fs.rm(self.path.path, recursive=True)
+
+
+_LARGE = 1 << 20
+"""From how many bytes on it is worth it to read a table's columns in several threads."""
+
+
+def _read_table(data: bytes) -> pa.Table:
+    # pq.read_table looks for a data set of many files first, which takes most of the time that a
+    # small file takes.
+    with pq.ParquetFile(pa.BufferReader(data)) as file:
+        return file.read(use_threads=len(data) > _LARGE)
+
+
+def _write_whole(target: UPath, data: bytes) -> None:
+    if target.protocol not in _LOCAL:
+        target.write_bytes(data)
+        return
+    part = target.with_name(target.name + ".part")
+    part.write_bytes(data)
+    part.rename(target)
+
+
+def release_memory() -> None:
+    """Give memory that tables took, and take no more, back to the system.
+
+    Arrow keeps it for the next tables of the same thread, so that a server, which has many threads,
+    would keep as many times the largest plan that anybody looked at.
+    """
+    pa.default_memory_pool().release_unused()
+
+
+def all_findings(run: Run) -> pa.Table:
+    """Return the findings of all stages, in their order."""
+    tables = RunFolder.of(run.site, run.run_id).read_tables("findings")
+    findings = Findings()
+    for table in tables.values():
+        findings.add_table(table)
+    return findings.table()

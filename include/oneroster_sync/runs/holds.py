@@ -1,0 +1,95 @@
+"""Why a plan is held: the reasons with their numbers, and when a number is beyond a limit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync.findings import CODES, Finding
+from oneroster_sync.findings.finding import shown
+
+if TYPE_CHECKING:
+    from oneroster_sync.sites.preferences import Limit
+
+ACCOUNTS = "accounts"
+"""What a guard counts that looks at accounts made by hand."""
+DELTA = "delta"
+"""What a guard counts that looks at the rows of a delta package."""
+_WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
+KINDS = tuple(_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One reason to wait, with the numbers that were judged.
+
+    Attributes:
+        code: A finding code of the layer `guard`.
+        kind: users, courses, assignments, accounts or the name of a file.
+        found: How many records or rows the guard looks for.
+        of: How many there are.
+        limit: What the site allows, in words.
+        school: Name of the school that was judged, None for the site as a whole.
+        days: How many days were judged together, None for the plan alone.
+        earlier: How many of `found` were applied within these days, before the plan.
+    """
+
+    code: str
+    kind: str
+    found: int
+    of: int
+    limit: str
+    school: str | None = None
+    days: int | None = None
+    earlier: int = 0
+
+    def in_words(self) -> str:
+        """Return the reason as one sentence."""
+        share = f" ({100 * self.found / self.of:.1f} %)" if self.of else ""
+        numbers = f"{self.found:,} of {self.of:,} {self._what()}{share}"
+        if self.days:
+            numbers += f" within {self.days} days, {self.earlier:,} of them before this plan"
+        return f"{self.code}: {numbers}; {self.limit}. {CODES[self.code].meaning}"
+
+    def as_finding(self) -> Finding:
+        """Return the reason as a finding about the package."""
+        expected = f"{self.limit}, found {self.found:,} of {self.of:,} {self._what()}"
+        return Finding(self.code, expected=expected)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the reason as it is stored with the run."""
+        return {**asdict(self), "text": self.in_words()}
+
+    def _what(self) -> str:
+        kind = _WORDS.get(self.kind, self.kind)
+        return f"{kind} of {shown(self.school)}" if self.school else kind
+
+
+def beyond(
+    code: str,
+    kind: str,
+    found: int,
+    of: int,
+    limit: Limit,
+    words: str = "",
+    school: str | None = None,
+) -> list[Hold]:
+    """Return the reason to hold so many of so many, if they are beyond a limit.
+
+    One that was raised, as `words` say, lets pass as many percent as it names: 100 is all of them.
+    """
+    is_all_it_names = found * 100 == limit.percent * of
+    if not is_beyond(found, of, limit) or (words and is_all_it_names):
+        return []
+    upto = "at most" if words else "less than"
+    allowed = f"{upto} {limit.percent:g} % or fewer than {limit.minimum}"
+    if limit.cap is not None and found > limit.cap:
+        allowed = f"at most {limit.cap:,}"
+    return [Hold(code, kind, found, of, f"{allowed}{words}", school)]
+
+
+def is_beyond(found: int, of: int, limit: Limit) -> bool:
+    """Tell whether so many of so many records are beyond a limit."""
+    if limit.cap is not None and found > limit.cap:
+        return True
+    return found >= limit.minimum and found * 100 >= limit.percent * of

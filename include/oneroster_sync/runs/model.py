@@ -1,0 +1,137 @@
+"""One run: how it ended, what asked for it, and its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync.standard.kinds import MAPPINGS
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from oneroster_sync.sites.preferences import Preferences, Scope
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    SUCCEEDED_WITH_ERRORS = "succeeded_with_errors"
+    NO_CHANGES = "no_changes"
+    HELD = "held"
+    REJECTED = "rejected"
+    DISCARDED = "discarded"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Trigger(StrEnum):
+    """What started a run."""
+
+    SCHEDULE = "schedule"
+    UPLOAD = "upload"
+    COMMAND = "command"
+
+
+class UnknownRunError(Exception):
+    """There is no run of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The record of one run, as it stands.
+
+    `preferences` are those in force when it began; `reasons` say in words why it was held,
+    rejected, skipped or failed, `holds` the numbers that the guards judged; `plan_hash` is what an
+    approval names, `reviewed_hash` the plan that review found clear. `dag_id` and `dag_run_id`
+    are None for a run of the command line; `undoes` is the run that this one takes back, `same_as`
+    the one whose judgement of the same package it takes over, and `basis` what that depends on
+    besides. `packages` are those that it read, the oldest first; `deltas` the numbers of the
+    pending deltas that its plan is made from, its own included, and `bulk_in_plan` the files that
+    its plan is made from in bulk.
+    """
+
+    run_id: str
+    site: str
+    trigger: Trigger
+    requested_by: str
+    credited_admin_id: int | None
+    package: str | None
+    sha256: str | None
+    oneroster_version: str | None
+    scope: Scope
+    preferences: Preferences
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    stage: str
+    outcome: Outcome | None
+    reasons: tuple[str, ...]
+    plan_hash: str | None
+    base_version: int | None
+    applied_at: dt.datetime | None
+    decision: str | None
+    decided_hash: str | None
+    decided_by: str | None
+    decided_at: dt.datetime | None
+    decision_reason: str | None
+    counts: dict[str, dict[str, int]] | None
+    findings: dict[str, int] | None
+    dag_id: str | None
+    dag_run_id: str | None
+    undoes: str | None
+    kind: str
+    expires_at: dt.datetime | None
+    undo_of: dict[str, Any] | None
+    removals_of: str | None
+    withheld: dict[str, Any] | None
+    schools: list[dict[str, Any]] | None
+    basis: str | None
+    same_as: str | None
+    reviewed_hash: str | None
+    packages: list[dict[str, Any]] | None
+    deltas: list[int] | None
+    bulk_in_plan: list[str] | None
+    holds: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def opened(cls, **values: Any) -> Run:
+        """Return the record of a run that begins, with everything else still blank."""
+        blank: dict[str, Any] = dict.fromkeys(cls.__dataclass_fields__)
+        blank |= {"stage": "extract", "kind": "package", "reasons": (), "holds": ()}
+        return cls(**{**blank, **values})
+
+    @property
+    def of_package(self) -> bool:
+        """Whether the run reads a package: no mapping, and nothing of an earlier run."""
+        of_run = self.undoes or self.removals_of
+        return of_run is None and self.kind not in MAPPINGS
+
+    def named(self) -> str:
+        """Return how sentences name the run."""
+        return f"run {self.run_id} of {self.started_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def removals_wait(self) -> bool:
+        """Whether the rest of its plan goes on while its removals wait for a decision."""
+        return self.withheld is not None and self.withheld["why"] == "removals_wait"
+
+    def summary(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "run_id": self.run_id,
+            "site": self.site,
+            "outcome": self.outcome.value if self.outcome else None,
+            "reasons": list(self.reasons),
+            "plan_hash": self.plan_hash,
+            "counts": self.counts,
+            "findings": self.findings or {"errors": 0, "warnings": 0},
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+            "trigger": self.trigger.value,
+            "scope": self.scope.value,
+            "requested_by": self.requested_by,
+            "withheld": self.withheld,
+        }

@@ -1,0 +1,151 @@
+"""A site's runs as lists: page by page, and as a line of numbers over time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from oneroster_sync.runs import Outcome, Run, Trigger, as_runs, select_runs
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+UNDER_WAY = "running"
+"""Stands for "no outcome yet" where outcomes are chosen."""
+
+_TREND = """
+select run_id, started_at, outcome, counts from runs
+where site = :site and counts is not null and outcome is not null
+order by started_at desc, run_id desc limit :limit
+"""
+_NO_CHANGE = {"errors", "ignored"}
+
+
+class CursorError(Exception):
+    """The cursor is none that this list gave; begin again without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs a list holds.
+
+    Attributes:
+        outcomes: Names of outcomes, or `UNDER_WAY`; none means all.
+        triggers: What started them; none means anything.
+        first_on: First day of their start, in UTC.
+        last_on: Last day of their start, in UTC.
+    """
+
+    outcomes: tuple[str, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    first_on: dt.date | None = None
+    last_on: dt.date | None = None
+
+    def where(self) -> tuple[list[str], dict[str, Any]]:
+        """Return conditions of SQL, and what is bound in them."""
+        conditions: list[str] = []
+        bound: dict[str, Any] = {}
+        if self.outcomes:
+            named = [o for o in self.outcomes if o != UNDER_WAY]
+            under_way = " or outcome is null" if UNDER_WAY in self.outcomes else ""
+            conditions.append(f"(outcome = any(:outcomes){under_way})")
+            bound["outcomes"] = [Outcome(o).value for o in named]
+        if self.triggers:
+            conditions.append("trigger = any(:triggers)")
+            bound["triggers"] = [trigger.value for trigger in self.triggers]
+        if self.first_on is not None:
+            conditions.append("started_at >= :first_at")
+            bound["first_at"] = _midnight(self.first_on)
+        if self.last_on is not None:
+            conditions.append("started_at < :last_at")
+            bound["last_at"] = _midnight(self.last_on + dt.timedelta(days=1))
+        return conditions, bound
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some runs, how many there are in all, and the cursor of those that are older."""
+
+    runs: list[Run]
+    total: int
+    older: str | None
+
+
+def page_of_runs(
+    connection: Connection, site: str, wanted: Wanted, *, before: str | None, limit: int
+) -> Page:
+    """Return a page of a site's runs, the newest first; it takes as long for the last as the first.
+
+    Args:
+        connection: To the roster database.
+        site: The site.
+        wanted: Which runs.
+        before: Cursor that an earlier page gave, None for the newest runs.
+        limit: How many at most.
+
+    Raises:
+        CursorError: `before` is no cursor.
+    """
+    conditions, bound = wanted.where()
+    where = " and ".join(["site = :site", *conditions])
+    bound |= {"site": site}
+    total = int(connection.scalar(sa.text(f"select count(*) from runs where {where}"), bound) or 0)  # noqa: S608
+    if before is not None:
+        where += " and (started_at, run_id) < (:before_at, cast(:before_id as uuid))"
+        bound["before_at"], bound["before_id"] = _read_cursor(before)
+    query = f"{select_runs()} where {where} order by started_at desc, run_id desc limit :limit"
+    found = as_runs(connection.execute(sa.text(query), {**bound, "limit": limit + 1}).mappings())
+    older = _cursor(found[limit - 1]) if len(found) > limit else None
+    return Page(found[:limit], total, older)
+
+
+def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
+    """Return the newest run of a site that read a package of that sha256."""
+    query = f"{select_runs()} where site = :site and sha256 = :sha256 "
+    query += "order by started_at desc limit 1"
+    bound = {"site": site, "sha256": sha256}
+    found = as_runs(connection.execute(sa.text(query), bound).mappings())
+    return found[0] if found else None
+
+
+def trend(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]:
+    """Return how much the last runs changed and how many errors they met, the oldest first."""
+    points = []
+    for row in connection.execute(sa.text(_TREND), {"site": site, "limit": limit}).mappings():
+        counts: dict[str, dict[str, int]] = row["counts"]
+        points.append(
+            {
+                "run_id": str(row["run_id"]),
+                "started_at": row["started_at"],
+                "outcome": row["outcome"],
+                "changes": sum(
+                    number
+                    for numbers in counts.values()
+                    for word, number in numbers.items()
+                    if word not in _NO_CHANGE
+                ),
+                "errors": sum(numbers["errors"] for numbers in counts.values()),
+            }
+        )
+    return points[::-1]
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
+
+
+def _cursor(run: Run) -> str:
+    return f"{run.started_at.astimezone(dt.UTC):%Y%m%dT%H%M%S.%fZ}_{run.run_id}"
+
+
+def _read_cursor(cursor: str) -> tuple[dt.datetime, str]:
+    at, _, run_id = cursor.partition("_")
+    try:
+        moment = dt.datetime.strptime(at, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=dt.UTC)
+        return moment, str(uuid.UUID(run_id))
+    except ValueError:
+        raise CursorError("that is no cursor of this list; begin without one") from None

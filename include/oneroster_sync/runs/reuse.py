@@ -1,0 +1,119 @@
+"""Unchanged: a package that was judged before needs no second judgement while all else is the same.
+
+Many a SIS exports the same bytes every night. Such a run takes over what an earlier one found and
+planned, which was nothing, and goes on with review and apply, where the plan's hash and the
+roster's version are checked as ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync import database, runs, settings
+from oneroster_sync.runs import fingerprint, pending_deltas
+from oneroster_sync.runs.artifacts import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.runs import Run
+
+log = logging.getLogger("oneroster")
+
+_PARTS = ("findings", "plan", "before", "report", "adoption")
+_VALUES = ("extracted", "plan")
+_OPTIONAL_VALUES = ("results", "report")
+"""What may be missing: a run goes on when its report can't be written."""
+_DECIDES = ("oneroster-sync", "great-expectations", "pyarrow")
+"""Packages whose version may change what is found and planned."""
+
+
+def basis_of(connection: Connection, run: Run) -> str:
+    """Return a hash of everything that the outcome of a run depends on but its package.
+
+    That is the roster with the accounts that were made by hand, the deltas that are pending, which
+    classes have ended by today, the preferences, who is credited, the suites and the versions of
+    what judges.
+    """
+    today = run.started_at.date()
+    chosen = run.preferences
+    until = chosen.create_only_until
+    parts = {
+        "roster": fingerprint.roster_now(connection, run.site, today=today),
+        "preferences": chosen.settings().model_dump(mode="json"),
+        "creates_only": until is not None and today <= until,
+        "credited": run.credited_admin_id,
+        "suites": _suites(),
+        "versions": [version(name) for name in _DECIDES],
+        "pending": pending_deltas.tell_apart(connection, run.site, except_run=run.run_id),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def still(run: Run) -> str | None:
+    """Return the basis of a run while it is that with which the run began; else None."""
+    if run.basis is None:
+        return None
+    with database.engine().connect() as connection:
+        return run.basis if run.basis == basis_of(connection, run) else None
+
+
+def judged_before(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run | None:
+    """Return the run that found nothing to do in the same package on the same basis, if any.
+
+    Args:
+        run: The run.
+        basis: What it goes by; None when it is of no package.
+        sha256: Returns the sha256 of its package; asked only where it may help.
+    """
+    if basis is None:
+        return None
+    with database.engine().connect() as connection:
+        judged = fingerprint.judged_before(
+            connection, run.site, kind=run.kind, scope=run.scope.value, basis=basis
+        )
+        found = judged.get(sha256()) if judged else None
+        if found is None or not (RunFolder.of(run.site, found).path / "plan").exists():
+            return None
+        return runs.get(connection, found)
+
+
+def take_over(earlier: Run, run: Run) -> dict[str, Any]:
+    """Copy what an earlier run found and planned, and return what the run's record takes over."""
+    theirs, ours = (RunFolder.of(run.site, one.run_id) for one in (earlier, run))
+    for part in _PARTS:
+        ours.take(theirs, part)
+    for name in _VALUES:
+        ours.write_json(name, theirs.read_json(name))
+    for name in _OPTIONAL_VALUES:
+        if theirs.has(f"{name}.json"):
+            ours.write_json(name, theirs.read_json(name))
+    log.info("The package is that of run %s, and nothing has changed since.", earlier.run_id)
+    names = (
+        "sha256",
+        "basis",
+        "oneroster_version",
+        "plan_hash",
+        "base_version",
+        "counts",
+        "schools",
+        "bulk_in_plan",
+    )
+    return {name: getattr(earlier, name) for name in names} | {
+        "same_as": earlier.run_id,
+        "stage": "diff",
+    }
+
+
+def _suites() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(settings.expectations().rglob("*.json")):
+        digest.update(file.relative_to(settings.expectations()).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,172 @@
+"""What a run changed and found, page by page: for tables that may hold a million rows.
+
+A search that finds nothing reads every row of the run, so it asks each row as little as it can:
+whether it is about one of the people and courses of that name, which are looked up once, or whether
+it has one of the causes that hold the text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+
+from oneroster_sync.findings.codes import explained
+from oneroster_sync.roster.history import fields_moved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection
+
+_CHANGES = """
+select c.id, c.kind, c.action, c.sourced_id, c.before, c.after, c.reason, c.file, c.row,
+       concat_ws(' ', u.given_name, u.family_name) as person, u.email,
+       u.sourced_id as user_sourced_id, k.title, k.sourced_id as course_sourced_id
+from changes c
+left join users u on u.id = c.user_id
+left join courses k on k.id = c.course_id
+where c.run_id = cast(:run_id as uuid) and c.id > :after
+  and (cast(:kind as text) is null or c.kind = :kind)
+  and (cast(:action as text) is null or c.action = :action)
+  and (cast(:q as text) is null
+    or c.user_id in (
+        select id from users
+        where site = (select site from runs where run_id = cast(:run_id as uuid))
+          and strpos(lower(concat_ws(' ', given_name, family_name, email, sourced_id)), :q) > 0)
+    or c.course_id in (
+        select id from courses
+        where site = (select site from runs where run_id = cast(:run_id as uuid))
+          and strpos(lower(concat_ws(' ', title, course_code, sourced_id)), :q) > 0)
+    or strpos(lower(concat_ws(' ', c.before ->> 'email', c.before ->> 'title')), :q) > 0)
+order by c.id limit :limit
+"""
+_FINDINGS = """
+select seq, code, severity, file, row, rows, "column", sourced_id, expected, target_file, target,
+       cause
+from findings
+where run_id = cast(:run_id as uuid) and seq > :after
+  and (cast(:severity as text) is null or severity = :severity)
+  and (cast(:code as text) is null or code = :code)
+  and (cast(:file as text) is null or file = :file)
+  and (cast(:column as text) is null or "column" = :column)
+  and (cast(:cause as integer) is null or cause = :cause)
+  and (cast(:q as text) is null or strpos(lower(sourced_id), :q) > 0
+    or (code = any(array(
+            select distinct code from causes
+            where run_id = cast(:run_id as uuid)
+              and strpos(lower(concat_ws(' ', code, file, "column", expected)), :q) > 0))
+        and strpos(lower(concat_ws(' ', code, file, "column", expected)), :q) > 0))
+order by seq limit :limit
+"""
+_CAUSES = """
+select seq as number, code, severity, file, "column", expected, target_file, target, findings, rows,
+       first_row, affected, follows
+from causes where run_id = cast(:run_id as uuid) order by seq
+"""
+_ALL_FINDINGS = """
+select f.code, f.severity, f.file, f.row, f.rows, f."column", f.sourced_id, f.expected,
+       f.target_file, f.target, f.cause, c.follows
+from findings f left join causes c on c.run_id = f.run_id and c.seq = f.cause
+where f.run_id = cast(:run_id as uuid) order by f.seq
+"""
+
+
+def has_rows(connection: Connection, run_id: str, table: Literal["changes", "findings"]) -> bool:
+    """Tell whether anything of a run is there; it goes after its time."""
+    query = f"select exists (select from {table} where run_id = cast(:run_id as uuid))"  # noqa: S608
+    return bool(connection.scalar(sa.text(query), {"run_id": run_id}))
+
+
+def page_of_changes(
+    connection: Connection,
+    run_id: str,
+    *,
+    kind: str | None = None,
+    action: str | None = None,
+    q: str | None = None,
+    after: int = 0,
+    limit: int,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return some of what a run changed, in its order, and the cursor of what follows.
+
+    Args:
+        connection: To the roster database.
+        run_id: An applied run.
+        kind: user, course or assignment; None for all.
+        action: add, update, …; None for all.
+        q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
+        after: Cursor that an earlier page gave.
+        limit: How many at most.
+    """
+    bound = {
+        "run_id": run_id,
+        "kind": kind,
+        "action": action,
+        "q": q.lower() if q else None,
+        "after": after,
+        "limit": limit + 1,
+    }
+    rows = list(connection.execute(sa.text(_CHANGES), bound).mappings())
+    following = rows[limit - 1]["id"] if len(rows) > limit else None
+    return [as_change(dict(row)) for row in rows[:limit]], following
+
+
+def as_change(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the audit as a page shows it: what it is of, and its fields side by side."""
+    person = row["person"] or row["email"] or row["user_sourced_id"]
+    course = row["title"] or row["course_sourced_id"]
+    labels = {"user": person, "course": course, "assignment": f"{person} → {course}"}
+    return {
+        "kind": row["kind"],
+        "action": row["action"],
+        "sourced_id": row["sourced_id"],
+        "label": labels[row["kind"]],
+        "fields": fields_moved(row["before"], row["after"]),
+        "reason": row["reason"],
+        "file": row["file"],
+        "row": row["row"],
+    }
+
+
+def causes(connection: Connection, run_id: str) -> list[dict[str, Any]]:
+    """Return what has to be mended, in the order in which to mend it."""
+    rows = connection.execute(sa.text(_CAUSES), {"run_id": run_id}).mappings()
+    return [explained(dict(row)) for row in rows]
+
+
+def page_of_findings(
+    connection: Connection,
+    run_id: str,
+    *,
+    severity: str | None = None,
+    code: str | None = None,
+    file: str | None = None,
+    column: str | None = None,
+    cause: int | None = None,
+    q: str | None = None,
+    after: int = 0,
+    limit: int,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return some of a run's findings, in their order, and the cursor of those that follow."""
+    bound = {
+        "run_id": run_id,
+        "severity": severity,
+        "code": code,
+        "file": file,
+        "column": column,
+        "cause": cause,
+        "q": q.lower() if q else None,
+        "after": after,
+        "limit": limit + 1,
+    }
+    rows = list(connection.execute(sa.text(_FINDINGS), bound).mappings())
+    following = rows[limit - 1]["seq"] if len(rows) > limit else None
+    return [explained(dict(row)) for row in rows[:limit]], following
+
+
+def all_findings(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield a run's findings in order, a thousand in memory at a time."""
+    streaming = connection.execution_options(stream_results=True, max_row_buffer=1000)
+    for row in streaming.execute(sa.text(_ALL_FINDINGS), {"run_id": run_id}).mappings():
+        yield explained(dict(row))

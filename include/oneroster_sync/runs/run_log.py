@@ -1,0 +1,97 @@
+"""The story of a run, for its log: in plain words, and never a name or an e-mail address."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from oneroster_sync.findings.causes import first_of_causes
+from oneroster_sync.findings.finding import rows_as_findings, shown_target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from oneroster_sync.runs import Run
+
+log = logging.getLogger("oneroster")
+
+LISTED = 10_000
+"""How many findings or changes are told one by one; beyond it they are counted."""
+CAUSES = 50
+"""How many causes are told; the page of the run shows all."""
+
+
+def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = None) -> None:
+    """Log what has to be corrected: one line for findings of one cause, with their number.
+
+    Ten thousand rows with one fault are one line. The run's page and its CSV list the rows.
+
+    Args:
+        findings: With the columns of `model.SCHEMA`.
+        unclear: File → rows that may be a pupil's, whose sourcedId is not shown.
+    """
+    hidden = {(file, row) for file, rows in (unclear or {}).items() for row in rows.to_pylist()}
+    causes = first_of_causes(findings)
+    for finding in rows_as_findings(causes.slice(0, LISTED)):
+        level = logging.ERROR if finding.severity == "error" else logging.WARNING
+        log.log(level, "%s", finding.in_words(is_staff=(finding.file, finding.row) not in hidden))
+    log_rest(causes.num_rows, "causes")
+
+
+def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
+    """Tell what has to be mended, in the order in which to mend it.
+
+    Args:
+        causes: As `run_details.causes` returns them.
+    """
+    for cause in causes[:CAUSES]:
+        level = logging.ERROR if cause["severity"] == "error" else logging.WARNING
+        log.log(level, "%s", _cause_in_words(cause))
+    if len(causes) > CAUSES:
+        log.info("… and %s more causes.", f"{len(causes) - CAUSES:,}")
+
+
+def _cause_in_words(cause: Mapping[str, Any]) -> str:
+    after = f" follows from cause {cause['follows']}: mend that first" if cause["follows"] else ""
+    place = [cause["file"], cause["column"] and f"column {cause['column']}"]
+    where = f" in {', '.join(filter(None, place))}" if cause["file"] else ""
+    missing = ""
+    if cause["target"]:
+        missing = f" It is {shown_target(cause['target'], cause['target_file'])}."
+    affected, rows = cause["affected"], ""
+    if cause["first_row"] or cause["target_file"]:
+        rows = " 1 row is affected." if affected == 1 else f" {affected:,} rows are affected."
+    told = f"Cause {cause['number']}{after}: {cause['code']}{where}: {cause['meaning']}{missing}"
+    return f"{told}{rows} {cause['hint']}"
+
+
+def log_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]) -> None:
+    """Tell how many rows are used."""
+    for name, table in valid.items():
+        bad = quarantined[name].num_rows
+        log.info(
+            "%s.csv: %s rows are used, %s have errors.", name, f"{table.num_rows:,}", f"{bad:,}"
+        )
+
+
+def log_end(run: Run) -> None:
+    """Tell how the run ended, and why."""
+    log.info("The run ended: %s.", run.outcome)
+    for reason in run.reasons:
+        log.warning("%s", reason)
+
+
+def log_rest(count: int, what: str) -> None:
+    """Log how many there are beyond those that were listed."""
+    if count > LISTED:
+        log.info("… and %s more %s.", f"{count - LISTED:,}", what)
+
+
+def count_by_severity(findings: pa.Table) -> dict[str, int]:
+    """Return how many errors and warnings there are."""
+    errors = int(pc.sum(pc.equal(findings["severity"], "error")).as_py() or 0)
+    return {"errors": errors, "warnings": findings.num_rows - errors}

@@ -1,0 +1,231 @@
+"""How a run ended, in one sentence for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync.findings.causes import first_of_causes
+from oneroster_sync.findings.finding import rows_as_findings, shown
+from oneroster_sync.runs import Outcome, Trigger
+from oneroster_sync.runs.holds import DELTA
+from oneroster_sync.sites.preferences import Scope
+from oneroster_sync.standard.kinds import Kind
+
+if TYPE_CHECKING:
+    from oneroster_sync.findings import Findings
+    from oneroster_sync.runs import Run
+
+_KINDS = {"users": "user", "courses": "course", "assignments": "course assignment"}
+_NOT_DONE = {"errors", "ignored"}
+_DONE = {"rekeyed": "given another sourcedId"}
+"""What was done, where the name of its count says it to nobody."""
+_SCOPES = {
+    Scope.USERS: "Users",
+    Scope.COURSES: "Courses",
+    Scope.USERS_AND_COURSES: "Users + courses",
+}
+_MAPPINGS = {Kind.IDS.value: "New sourcedIds", Kind.LINKS.value: "Links of accounts"}
+BY_SCHEDULE = "the schedule"
+"""Who asked for a run that nobody asked for."""
+
+
+def type_of(run: Run) -> str:
+    """Return what was processed, and how it came about."""
+    if run.undoes:
+        return "Undo of a run"
+    what = _MAPPINGS.get(run.kind, _SCOPES[run.scope])
+    how = {
+        Trigger.UPLOAD: "manual upload",
+        Trigger.COMMAND: "command line",
+        Trigger.SCHEDULE: "automated" if run.requested_by == BY_SCHEDULE else "started by hand",
+    }[run.trigger]
+    return f"{what}, {how}"
+
+
+def in_one_sentence(run: Run) -> str:
+    """Return the outcome and why."""
+    if run.outcome is None:
+        return "Under way."
+    if run.outcome is Outcome.HELD and run.decision == "approved":
+        return f"Approved by {run.decided_by}; it is about to be applied."
+    words = _SENTENCES[run.outcome]
+    if run.outcome is Outcome.NO_CHANGES and run.same_as:
+        words = "Nothing to do: the package is as before, and so is all else."
+    if run.outcome is Outcome.SUCCEEDED_WITH_ERRORS and not _changes(run.counts):
+        words = "Nothing to change. {errors}"
+    if run.outcome is Outcome.DISCARDED and run.decision != "discarded":
+        words = "Discarded, nothing was changed: {first}"
+    if run.outcome is Outcome.DISCARDED and run.decision == "discarded" and run.deltas:
+        words = (
+            "Discarded{by}, nothing was changed. The roster lacks these changes until a bulk file "
+            "is applied."
+        )
+    if run.outcome is Outcome.SUPERSEDED and _told(run):
+        words = "Superseded, nothing was changed: {first}"
+    if run.outcome in _WENT_WELL:
+        words = " ".join([words, *map(_escaped, _told(run))])
+    return words.format(
+        approved=f" after approval by {run.decided_by}" if run.decision == "approved" else "",
+        by=f" by {run.decided_by}",
+        done=what_changes(run.counts),
+        errors=_errors(run),
+        first=_first(run),
+        what="file" if run.kind in _MAPPINGS else "package",
+        held=why_held(run),
+    ).rstrip()
+
+
+_WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
+_SENTENCES = {
+    Outcome.SUCCEEDED: "Applied{approved}: {done}.",
+    Outcome.SUCCEEDED_WITH_ERRORS: "Applied{approved}: {done}. {errors}",
+    Outcome.NO_CHANGES: "Nothing to do: the roster is already as the {what} wants it.",
+    Outcome.HELD: "Held, nothing was changed: {held}.",
+    Outcome.REJECTED: "Rejected, nothing was changed. {first}",
+    Outcome.DISCARDED: "Discarded{by}, nothing was changed.",
+    Outcome.SUPERSEDED: "Superseded, nothing was changed: another run changed the roster first.",
+    Outcome.FAILED: "Failed, nothing was changed: {first}",
+    Outcome.SKIPPED: "{first}",
+}
+
+
+def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
+    """Return what a plan comes to, as `20 users added, 3 users deactivated`."""
+    return ", ".join(_changes(counts)) or "nothing"
+
+
+def _changes(counts: dict[str, dict[str, int]] | None) -> list[str]:
+    return [
+        f"{_counted(number, _KINDS[kind])} {done_in_words(word)}"
+        for kind, numbers in (counts or {}).items()
+        for word, number in numbers.items()
+        if number and word not in _NOT_DONE
+    ]
+
+
+def done_in_words(word: str) -> str:
+    """Return what the name of a count says to a person, as `given another sourcedId`."""
+    return _DONE.get(word, word)
+
+
+def left_out_in_words(withheld: dict[str, Any]) -> str:
+    """Return what a plan leaves out, and until when: `left out until 2027-08-15: …`."""
+    parts = [
+        f"{kind}: "
+        + ", ".join(f"{number:,} {done_in_words(word)}" for word, number in withheld[kind].items())
+        for kind in _KINDS
+        if withheld.get(kind)
+    ]
+    waits = "that is decided" if withheld["why"] == "removals_wait" else withheld["until"]
+    return f"left out until {waits}: {'; '.join(parts)}"
+
+
+def lines_of_record(record: dict[str, Any]) -> list[str]:
+    """Return why a user or a course is as it is, a line for each of its changes."""
+    state = f"{record['kind']} {record['sourced_id']}: {record['status']}"
+    if record["protected"]:
+        state += f", protected because {record['protected']}"
+    lines = [state]
+    for change in record["changes"]:
+        user, course = change["user_sourced_id"], change["course_sourced_id"]
+        what = f"{change['kind']} {user or course}"
+        if user and course:
+            what = f"assignment of {user} to {course}"
+        place = f" ({change['file']} row {change['row']})" if change["row"] else ""
+        lines.append(
+            f"  {change['made_at']} {change['action']} {what}: {change['reason']}{place}; "
+            f"run {change['run_id']}, asked for by {change['requested_by']}, "
+            f"credited to {change['credited_to']}"
+        )
+    return lines
+
+
+def _errors(run: Run) -> str:
+    """Return how many rows could not be used: of users, courses and assignments, or of others."""
+    errors = sum(numbers["errors"] for numbers in (run.counts or {}).values())
+    rows = "1 row" if errors == 1 else f"{errors:,} rows"
+    if not errors:
+        rows = "Some rows of orgs, classes or sessions"
+    return f"{rows} could not be used; what they name was left as it is."
+
+
+def why_held(run: Run) -> str:
+    """Return the numbers that hold a plan, as `6 of 10 users would go`."""
+    told = []
+    for hold in run.holds:
+        kind = _KINDS.get(hold["kind"], hold["kind"])
+        many = f"{kind}s" if hold["kind"] in _KINDS else f"rows of {kind}"
+        what = {
+            "guard.removals": "{found} of {of} {many} would go",
+            "guard.school_removals": "{found} of {of} {many} of {school} would go",
+            "guard.week_removals": "{found} of {of} {many} went or would go within {days} days",
+            "guard.additions": "{found} {many} would be added to {of}",
+            "guard.reactivations": "{found} {many} would be reactivated beside {of} active ones",
+            "guard.blank_enabled_user": "{found} disabled {many} would come back by a blank column",
+            "guard.not_primary": "{found} of {of} {many} have no primary role of staff",
+            "guard.role_changes": "{found} of {of} {many} would get another role",
+            "guard.moved_terms": "{found} of {of} {many} hang from terms that would end earlier",
+            "guard.out_of_step": "{found} of {of} {many} would go by delta while deltas were lost",
+            "guard.updates": "{found} of {of} {many} would change",
+            "guard.error_rate": "{found} of {of} {many} have errors",
+            "guard.empty_file": "{kind} holds no rows",
+            "guard.wrong_source": "only {found} of {of} known {many} are in the package",
+            "guard.identity_shift": "{found} of {of} {many} would get another sourcedId",
+            "guard.other_year": "the package is of another school year",
+            DELTA: "only {found} of {of} rows of the delta name what is known",
+            "guard.look_alikes": "{found} of {of} accounts made by hand look like new people",
+        }.get(DELTA if hold["kind"] == DELTA else hold["code"], "{found} of {of} {many}")
+        numbers = {"found": f"{hold['found']:,}", "of": f"{hold['of']:,}"}
+        school = shown(hold.get("school") or "")
+        days = hold.get("days")
+        if days and hold["code"] != "guard.week_removals":
+            what += " within {days} days"
+        told.append(what.format(**numbers, many=many, kind=kind, school=school, days=days))
+    return "; ".join(told) or "; ".join(run.reasons) or "it waits for a decision"
+
+
+def _first(run: Run) -> str:
+    told = _told(run)
+    if run.outcome is Outcome.REJECTED:
+        return _why_rejected(told)
+    first = told[0] if told else "the log says why"
+    more = len(told) - 1
+    tail = f" ({more} more)" if more > 0 else ""
+    return f"{first.rstrip('.')}{tail}."
+
+
+def _why_rejected(told: list[str]) -> str:
+    """Return the first thing that is wrong, what to do about it, and how many there are more."""
+    first = told[0] if told else "The log says why"
+    more = {0: "", 1: " One more error is among the findings."}.get(
+        max(len(told) - 1, 0), f" {len(told) - 1:,} more errors are among the findings."
+    )
+    return f"{first[:1].upper()}{first[1:].rstrip('.')}.{more}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _told(run: Run) -> list[str]:
+    """Return why a run ended, without the numbers that held it before."""
+    judged = {hold["text"] for hold in run.holds}
+    return [reason for reason in run.reasons if reason not in judged]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def rejection(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:
+    """Return how a run ends that is rejected for what was found.
+
+    Args:
+        findings: Of all stages so far.
+        by_cause: Whether one error of each cause is named, the gravest first, in place of all.
+    """
+    table = findings.table()
+    if by_cause:
+        table = first_of_causes(table)
+    errors = [f for f in rows_as_findings(table) if f.severity == "error"][:10]
+    return {"outcome": Outcome.REJECTED, "reasons": [f.for_a_person() for f in errors]}

@@ -1,0 +1,381 @@
+"""A site's preferences: what an administrator decides about its syncs.
+
+Every setting of the preferences page is a field here, with its default. The store keeps them
+(`oneroster_sync.sites.preferences_store`), the schedule is computed from them
+(`oneroster_sync.sites.schedule`), and a run works with the copy that was in force when it began.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from oneroster_sync.identifiers import PATTERN
+from oneroster_sync.sources.url import SFTP, After, SourceUrl, scheme_of
+
+
+class Scope(StrEnum):
+    """What a sync processes."""
+
+    USERS = "users"
+    USERS_AND_COURSES = "users_and_courses"
+    COURSES = "courses"
+    """Only for an upload of a lone courses.csv; never a site's own setting."""
+
+
+class TeacherPermission(StrEnum):
+    """What a teacher may edit in a course made by OneRoster."""
+
+    UNITS_AND_LESSONS = "units_and_lessons"
+    LESSONS_ONLY = "lessons_only"
+
+
+class Profile(StrEnum):
+    """How strictly a package is held to the standard."""
+
+    TOLERANT = "tolerant"
+    STRICT = "strict"
+
+
+class Weekday(StrEnum):
+    """A day of the week, in the order of `datetime.date.weekday`."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+class Encoding(StrEnum):
+    """Character encoding of the SIS's files."""
+
+    UTF_8 = "utf-8"
+    WINDOWS_1252 = "windows-1252"
+
+
+class Delimiter(StrEnum):
+    """Character between the values of a row."""
+
+    COMMA = "comma"
+    SEMICOLON = "semicolon"
+    TAB = "tab"
+    BAR = "bar"
+
+    @property
+    def character(self) -> str:
+        """The character itself."""
+        return {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}[self.value]
+
+
+class DateOrder(StrEnum):
+    """Order of day, month and year in the SIS's dates."""
+
+    ISO = "iso"
+    """YYYY-MM-DD, as the standard requires."""
+    MONTH_FIRST = "month_first"
+    """MM/DD/YYYY"""
+    DAY_FIRST = "day_first"
+    """DD/MM/YYYY"""
+
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line of text."""
+
+
+class _Frozen(BaseModel):
+    # What was given may hold a secret, so no message repeats it.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class PauseWindow(_Frozen):
+    """Days without scheduled syncs, such as the summer break: both ends included, in UTC."""
+
+    first_on: dt.date
+    last_on: dt.date
+    note: Annotated[Text, Field(max_length=200)] = ""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last_on < self.first_on:
+            raise ValueError(
+                f"a pause window ends on {self.last_on}, before its first day {self.first_on}"
+            )
+        return self
+
+    def covers(self, day: dt.date) -> bool:
+        """Tell whether `day` lies in the window."""
+        return self.first_on <= day <= self.last_on
+
+
+class Limit(_Frozen):
+    """When changes of one sort are too many to apply without a person's word.
+
+    Held when they are at least `percent` of the active managed records *and* at least `minimum`
+    records, or when they exceed `cap`, whatever the percentage.
+    """
+
+    percent: Annotated[float, Field(ge=0, le=100)] = 10.0
+    minimum: Annotated[int, Field(ge=1)] = 5
+    cap: Annotated[int, Field(ge=0)] | None = None
+
+
+class RaisedLimit(_Frozen):
+    """Another limit for removals for a while; then the site's own count again by themselves.
+
+    It replaces the percentages and the caps of removals, in the site and in its schools, and lets
+    pass as much as it names: with 100 % a whole school may go.
+    """
+
+    percent: Annotated[float, Field(ge=0, le=100)]
+    until: dt.date | None = None
+    """The last day, in UTC; None means the next run that is applied, and no other."""
+    note: Annotated[Text, Field(max_length=200)] = ""
+
+    def holds_on(self, day: dt.date) -> bool:
+        """Tell whether it counts on `day`."""
+        return self.until is None or day <= self.until
+
+
+class Guards(_Frozen):
+    """The site's limits; a plan beyond one of them is held."""
+
+    users: Limit = Limit()
+    """Users deactivated."""
+    courses: Limit = Limit()
+    """Courses removed."""
+    assignments: Limit = Limit()
+    """Course assignments removed."""
+    school: Limit = Limit(percent=50)
+    """Users, courses or assignments of one school that go, each against those of that school."""
+    updated_users: Limit = Limit(percent=75, minimum=20)
+    """Users whose fields change."""
+    updated_courses: Limit = Limit(percent=75, minimum=20)
+    """Courses whose fields change."""
+    week: Limit = Limit(percent=20, minimum=10)
+    """Users, courses or assignments that go within seven days without a person's approval."""
+    added_users: Limit = Limit(percent=25, minimum=20)
+    """Users added, in one run or within seven days; not by a site's first sync."""
+    reactivated_users: Limit = Limit(percent=5, minimum=5)
+    """Users reactivated, in one run or within seven days, but for those who were merely absent."""
+    changed_roles: Limit = Limit(percent=25, minimum=5)
+    """Users whose role on the platform changes."""
+    moved_terms: Limit = Limit(percent=10, minimum=5)
+    """Active assignments whose classes would end more than 14 days earlier than was known."""
+    sourced_ids: Limit = Limit()
+    """Records that would get another sourcedId; from here on they are proposed as the same."""
+    error_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
+    """Rows of one file with an error, of the file's rows that count."""
+    known_percent: Annotated[float, Field(ge=0, le=100)] = 50.0
+    """Of the known sourcedIds, how many at least a bulk file must hold."""
+    removals_wait: bool = False
+    """Whether the rest of a plan goes on while removals beyond a limit wait for a person."""
+    raised: RaisedLimit | None = None
+    """Limits for removals that count for a while in place of the above."""
+
+
+class Topic(StrEnum):
+    """What people are told of."""
+
+    HELD = "held"
+    """A plan waits for a decision."""
+    FAILED = "failed"
+    """A run could not go on."""
+    REJECTED = "rejected"
+    """A package can't be used."""
+    ERRORS = "errors"
+    """A run met many rows that it could not use."""
+    STALE = "stale"
+    """No new package has come for days."""
+    DIGEST = "digest"
+    """Once a week, what has been."""
+
+
+Address = Annotated[
+    str,
+    StringConstraints(
+        max_length=320, pattern=r"^[^\s@,;<>\x00-\x1f\x7f]+@[^\s@,;<>\x00-\x1f\x7f]+$"
+    ),
+]
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+
+
+class Notices(_Frozen):
+    """Who is told, of what, and by which way."""
+
+    recipients: Annotated[tuple[Address, ...], Field(max_length=50)] = ()
+    """E-mail addresses."""
+    channels: Annotated[tuple[ConnectionId, ...], Field(max_length=20)] = ()
+    """Airflow connections of Apprise: Slack, Teams, webhooks and the like."""
+    topics: tuple[Topic, ...] = tuple(Topic)
+    errors_from: Annotated[int, Field(ge=1)] = 20
+    """From so many rows with errors on a run has many."""
+
+    @field_validator("topics")
+    @classmethod
+    def _topics_in_order(cls, topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
+        return tuple(topic for topic in Topic if topic in topics)
+
+
+class Settings(_Frozen):
+    """Everything that an administrator decides about a site's syncs."""
+
+    credited_admin: Annotated[Text, Field(max_length=320)] | None = None
+    """E-mail of the administrator recorded as author of every change; a run needs one."""
+    days: tuple[Weekday, ...] = (
+        Weekday.MONDAY,
+        Weekday.TUESDAY,
+        Weekday.WEDNESDAY,
+        Weekday.THURSDAY,
+        Weekday.FRIDAY,
+    )
+    time_utc: dt.time = dt.time(2, 0)
+    pause_windows: Annotated[tuple[PauseWindow, ...], Field(max_length=100)] = ()
+    scope: Scope = Scope.USERS_AND_COURSES
+    teacher_permission: TeacherPermission = TeacherPermission.UNITS_AND_LESSONS
+    profile: Profile = Profile.TOLERANT
+    assignment_roles: tuple[str, ...] = ("teacher",)
+    """Enrollment roles that make a course assignment: teacher, by choice aide, administrator."""
+    adopt_accounts: bool = False
+    """Whether a hand-made account that a package names is managed by the sync from then on."""
+    guards: Guards = Guards()
+    approval_hours: Annotated[int, Field(ge=1, le=24 * 60)] = 72
+    """How long a held plan waits; one that nobody decided by then is discarded."""
+    create_only_until: dt.date | None = None
+    """The last day, in UTC, on which syncs only add: for the rollover to the next school year."""
+    expire_ended_terms: bool = True
+    """Whether assignments end uncounted with the terms of their classes, as no mass removal."""
+    stale_protection_runs: Annotated[int, Field(ge=1, le=1000)] = 14
+    """After how many bulk runs a record that only a broken row protects is listed as stale."""
+    stale_after_days: Annotated[int, Field(ge=1, le=365)] | None = 7
+    """After how many days without a new package people are told; None means never."""
+    notices: Notices = Notices()
+    source: Annotated[Text, Field(max_length=1000)] | None = None
+    """Where scheduled syncs find their package: a path or URL of a file, or of a folder."""
+    source_connection: Annotated[ConnectionId | None, Field(validate_default=True)] = None
+    """Airflow connection with the source's login; secrets stand nowhere else."""
+    source_pattern: Annotated[Text, Field(min_length=1, max_length=200)] = "*.zip"
+    """What the names of packages are like, whatever the size of letters: of those the newest."""
+    source_after: After = After.LEAVE
+    """What becomes of a package whose run ended well."""
+
+    encoding: Encoding = Encoding.UTF_8
+    """Of the files, if the SIS can't write UTF-8. Strict ignores this and the next two settings."""
+    delimiter: Delimiter = Delimiter.COMMA
+    """Between values, if the SIS can't write commas."""
+    date_order: DateOrder = DateOrder.ISO
+    """Of numeric dates, if the SIS can't write YYYY-MM-DD."""
+
+    def in_use(self) -> frozenset[str]:
+        """Return the settings by which some columns of a package decide, as suites name them.
+
+        Every site has a threshold for each school; only one that the site set itself says that
+        people rely on it. Otherwise a school that can't be read would keep teachers out.
+        """
+        uses = {
+            "guards.school": self.guards.school != Guards().school,
+            "expire_ended_terms": self.expire_ended_terms,
+        }
+        return frozenset(name for name, is_used in uses.items() if is_used)
+
+    @field_validator("days")
+    @classmethod
+    def _days_in_order(cls, days: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+        if not days:
+            raise ValueError("at least one day of the week is needed")
+        return tuple(day for day in Weekday if day in days)
+
+    @field_validator("scope")
+    @classmethod
+    def _a_site_scope(cls, scope: Scope) -> Scope:
+        if scope is Scope.COURSES:
+            raise ValueError("a site processes users, or users_and_courses")
+        return scope
+
+    @field_validator("time_utc")
+    @classmethod
+    def _whole_minutes(cls, time_utc: dt.time) -> dt.time:
+        if time_utc.tzinfo is not None or time_utc.second or time_utc.microsecond:
+            raise ValueError("the time is hours and minutes, in UTC, without a zone")
+        return time_utc
+
+    @field_validator("assignment_roles")
+    @classmethod
+    def _known_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        known = ("teacher", "aide", "administrator")
+        if "teacher" not in roles or not set(roles) <= set(known):
+            raise ValueError(
+                f"course assignments come from teacher, and by choice from {known[1:]}"
+            )
+        return tuple(role for role in known if role in roles)
+
+    @field_validator("source")
+    @classmethod
+    def _no_secret_in_it(cls, source: str | None, info: ValidationInfo) -> str | None:
+        if source is not None and info.context != STORED:
+            SourceUrl.parse(source)
+        return source
+
+    @field_validator("source_connection")
+    @classmethod
+    def _has_login(cls, connection: str | None, info: ValidationInfo) -> str | None:
+        source = info.data.get("source")
+        if connection is None and info.context != STORED and scheme_of(source or "") == SFTP:
+            raise ValueError(
+                "sftp:// needs an Airflow connection, with the login and the server's host key"
+            )
+        return connection
+
+    @field_validator("source_pattern")
+    @classmethod
+    def _of_a_name(cls, pattern: str) -> str:
+        if "/" in pattern or not pattern.strip():
+            raise ValueError("a pattern is of a file's name, such as *.zip; folders go to source")
+        return pattern
+
+    @field_validator("source_after")
+    @classmethod
+    def _can_move(cls, after: After, info: ValidationInfo) -> After:
+        source = info.data.get("source") if info.context != STORED else None
+        if after is After.MOVE and source and not SourceUrl.parse(source).can_move:
+            raise ValueError("nothing can be moved at https://; leave it there")
+        return after
+
+    @field_serializer("time_utc", when_used="json")
+    def _hours_and_minutes(self, time_utc: dt.time) -> str:
+        return f"{time_utc:%H:%M}"
+
+
+class Preferences(Settings):
+    """All settings of one site, as they stood when they were read.
+
+    `version` counts the saves, so that of two people who save at once the second is told.
+    """
+
+    site: Annotated[str, Field(pattern=PATTERN)]
+    version: int = 0
+
+    def settings(self) -> Settings:
+        """Return what can be saved."""
+        return Settings.model_construct(**{name: getattr(self, name) for name in SETTINGS})
+
+
+SETTINGS = tuple(Settings.model_fields)
+STORED = {"stored": True}
+"""The context in which what was saved once is read: what a source may be is not judged again."""

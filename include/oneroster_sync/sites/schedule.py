@@ -1,0 +1,213 @@
+"""When a site's scheduled syncs are due, computed from its preferences alone.
+
+A **slot** is a moment at which the preferences ask for a sync: one of the chosen days, at the
+chosen time. Days and times are UTC by contract, so a slot knows no daylight saving.
+
+Nothing here reads a clock or a database: the moment is an argument. Every moment given must be
+aware (a naive one is a `ValueError`), every moment returned is aware UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from oneroster_sync.sites.preferences import Weekday
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oneroster_sync.sites.preferences import PauseWindow, Preferences
+
+GRACE = timedelta(minutes=5)
+"""How late a scheduled sync may begin. A slot missed by more is skipped, never caught up with.
+
+It bridges what delays a healthy scheduler (a restart, a database that is away for a moment) and
+must stay well above the seconds between two readings of the preferences by Airflow.
+"""
+
+HORIZON = timedelta(days=3653)
+"""How far ahead slots are looked for, ten years: whoever pauses longer has no next sync."""
+
+_WEEK = tuple(Weekday)
+_RUN_OF_DAYS = 3
+"""From so many consecutive days on, a range (Mon–Wed) reads better than a list."""
+
+
+class SkipCause(StrEnum):
+    """Why a slot is not run."""
+
+    PAUSED = "paused"
+    """Its day lies in a pause window."""
+    CHANGED = "changed"
+    """The preferences were changed and no longer ask for it."""
+    LATE = "late"
+    """It was missed by more than `GRACE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A slot's refusal; `reason` is a sentence for the person who reads the run."""
+
+    cause: SkipCause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """A line of the list of what comes next: a sync, or a pause in which there is none.
+
+    Without `skipped_because` a sync is due at `slot`, and `notes` say in words what is otherwise
+    than always. With it, `slot` is the first of the slots which that pause window skips.
+    """
+
+    slot: datetime
+    skipped_because: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def next_slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
+    """Yield the slots strictly after `after`, pause windows left out, up to the `HORIZON`."""
+    for slot in _slots(preferences, after):
+        if _pause_window(preferences, slot.date()) is None:
+            yield slot
+
+
+def next_slot(preferences: Preferences, after: datetime) -> datetime | None:
+    """Return the first of `next_slots`, or None when a pause outlasts the `HORIZON`."""
+    return next(next_slots(preferences, after), None)
+
+
+def missed_up_to(now: datetime) -> datetime:
+    """Return the moment up to which, itself included, a slot not run is missed at `now`."""
+    return _utc(now) - GRACE - datetime.resolution
+
+
+def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Skip | None:
+    """Tell why a scheduled run for `slot` is no longer wanted at `now`, or None if it is.
+
+    `now` is the moment at which the run began, not that of a retry: a run which began in time
+    stays wanted. A pause window is named before a changed schedule, that before a late start.
+    """
+    slot, now = _utc(slot), _utc(now)
+    if window := _pause_window(preferences, slot.date()):
+        return Skip(
+            SkipCause.PAUSED,
+            f"The sync of {_minute(slot)} is skipped: {_words(window)}.",
+        )
+    if slot.time() != preferences.time_utc or _WEEK[slot.weekday()] not in preferences.days:
+        return Skip(
+            SkipCause.CHANGED,
+            f"The sync of {_minute(slot)} is skipped: the schedule was changed,"
+            f" it is now: {summary(preferences)}.",
+        )
+    if slot <= missed_up_to(now):
+        return Skip(
+            SkipCause.LATE,
+            f"The sync of {_minute(slot)} is skipped: its run began at {_minute(now)},"
+            f" more than {GRACE // timedelta(minutes=1)} minutes late.",
+        )
+    return None
+
+
+def upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[Upcoming, ...]:
+    """Return the next `count` syncs after `now`, and between them the pauses that skip slots.
+
+    A pause is one line, however many slots it skips; a pause window that skips no slot is not
+    listed. Fewer than `count` syncs are listed when a pause outlasts the `HORIZON`.
+    """
+    lines: list[Upcoming] = []
+    runs = 0
+    pause: PauseWindow | None = None
+    for slot in _slots(preferences, now):
+        if runs >= count:
+            break
+        window = _pause_window(preferences, slot.date())
+        if window is None:
+            lines.append(Upcoming(slot, notes=_notes(preferences, slot.date(), first=not runs)))
+            runs += 1
+        elif window != pause:
+            lines.append(Upcoming(slot, skipped_because=_words(window)))
+        pause = window
+    return tuple(lines)
+
+
+def summary(preferences: Preferences) -> str:
+    """Say in a few words when syncs run, such as `Mon–Fri at 02:00 UTC`."""
+    return f"{_days(preferences)} at {preferences.time_utc:%H:%M} UTC"
+
+
+def _slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
+    """Yield every slot strictly after `after`, those in pause windows too, up to the `HORIZON`."""
+    after = _utc(after)
+    first = after.toordinal()
+    last = min(first + HORIZON.days, date.max.toordinal())
+    for ordinal in range(first, last + 1):
+        day = date.fromordinal(ordinal)
+        if _WEEK[day.weekday()] not in preferences.days:
+            continue
+        slot = datetime.combine(day, preferences.time_utc, tzinfo=UTC)
+        if slot > after:
+            yield slot
+
+
+def _pause_window(preferences: Preferences, day: date) -> PauseWindow | None:
+    """Return the pause window that covers `day`; of several, the one that ends last."""
+    covering = (window for window in preferences.pause_windows if window.covers(day))
+    return max(covering, key=lambda window: window.last_on, default=None)
+
+
+def _notes(preferences: Preferences, day: date, *, first: bool) -> tuple[str, ...]:
+    """Say what counts for a sync on `day` and not for every other; `first` is the next of all."""
+    notes = []
+    until = preferences.create_only_until
+    if until is not None and day <= until:
+        notes.append(f"only adds, until {until}")
+    raised = preferences.guards.raised
+    if raised is not None and raised.holds_on(day) and (raised.until is not None or first):
+        how_long = f"until {raised.until}" if raised.until else "for one run"
+        notes.append(f"may remove up to {raised.percent:g} %, {how_long}")
+    return tuple(notes)
+
+
+def _words(window: PauseWindow) -> str:
+    return f"{window.note.strip() or 'paused'} until {window.last_on}"
+
+
+def _days(preferences: Preferences) -> str:
+    """Name the chosen days, three or more in a row as a range: `Mon–Wed, Sat`."""
+    chosen = [_WEEK.index(day) for day in preferences.days]
+    if len(chosen) == len(_WEEK):
+        return "Every day"
+    rows = [[chosen[0]]]
+    for before, day in pairwise(chosen):
+        if day == before + 1:
+            rows[-1].append(day)
+        else:
+            rows.append([day])
+    return ", ".join(_range(row) for row in rows)
+
+
+def _range(row: list[int]) -> str:
+    names = [_WEEK[day].value[:3].capitalize() for day in row]
+    if len(names) < _RUN_OF_DAYS:
+        return ", ".join(names)
+    return f"{names[0]}–{names[-1]}"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _utc(moment: datetime) -> datetime:
+    """Return `moment` as a plain datetime in UTC.
+
+    Airflow's moments are pendulum's: brought to this UTC, they lose the zone in a subtraction.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone: give an aware moment")
+    utc = moment.astimezone(UTC)
+    return datetime.combine(utc.date(), utc.time(), tzinfo=UTC)

@@ -1,0 +1,125 @@
+"""What a site says of its source, and the place that this is; libraries only as needed."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from oneroster_sync.sources.deadlines import WatchedPlace
+from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError
+from oneroster_sync.sources.local import LocalPlace
+from oneroster_sync.sources.url import HTTPS, SFTP, After, SourceUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from oneroster_sync.sources.base import Login, Patience, Place
+
+    Connections = Callable[[str], Login]
+    """Finds what an Airflow connection says, by its id."""
+
+
+class SourceSettings(Protocol):
+    """What the preferences of a site say of its source: the fields of `Source`, as text."""
+
+    @property
+    def source(self) -> str | None:
+        """A path or a URL; None where the site has no source."""
+
+    @property
+    def source_connection(self) -> str | None:
+        """Id of the Airflow connection with the login, if the source takes one."""
+
+    @property
+    def source_pattern(self) -> str:
+        """What the name of a package is like."""
+
+    @property
+    def source_after(self) -> After:
+        """What becomes of a package whose run ended well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a site's packages come from.
+
+    Attributes:
+        url: The place.
+        connection: Id of the Airflow connection with the login, if it takes one.
+        pattern: What the name of a package is like.
+        after: What becomes of a package whose run ended well.
+    """
+
+    url: SourceUrl
+    connection: str | None = None
+    pattern: str = "*.zip"
+    after: After = After.LEAVE
+
+    @classmethod
+    def of(cls, chosen: SourceSettings) -> Source:
+        """Return a site's source.
+
+        Raises:
+            NoSourceError: It has none.
+            WrongSourceError: It holds a secret, or is no URL.
+        """
+        if chosen.source is None:
+            raise NoSourceError("source.not_set", "the site has no source")
+        return cls(
+            SourceUrl.parse(chosen.source),
+            chosen.source_connection,
+            chosen.source_pattern,
+            chosen.source_after,
+        )
+
+    def login(self, connections: Connections | None) -> Login | None:
+        """Return what the source's connection says; None where it has none, or is a folder.
+
+        Raises:
+            RefusedSourceError: Nobody here knows Airflow's connections, or not this one.
+        """
+        if self.connection is None or self.url.is_local:
+            return None
+        if connections is None:
+            raise RefusedSourceError(
+                "source.no_connection",
+                f"the connection {self.connection} can be used by Airflow alone",
+            )
+        return connections(self.connection)
+
+
+@contextlib.contextmanager
+def opened(source: Source, login: Login | None, patience: Patience) -> Iterator[Place]:
+    """Yield the place of a source.
+
+    Raises:
+        SourceError: It can't be opened, or not now.
+    """
+    if source.url.is_local:
+        yield LocalPlace(source.url.path)
+    elif source.url.scheme == SFTP:
+        with _library("sftp"):
+            from oneroster_sync.sources import sftp
+        with sftp.opened(source.url, login, patience) as place:
+            yield WatchedPlace(place, patience, place.abort)
+    elif source.url.scheme == HTTPS:
+        with _library("https"):
+            from oneroster_sync.sources import https
+        with https.opened(source.url, login, patience, source.pattern) as page:
+            yield WatchedPlace(page, patience, page.abort)
+    else:
+        from oneroster_sync.sources import object_store
+
+        with object_store.opened(source.url, login, patience) as found:
+            yield WatchedPlace(found, patience, found.abort)
+
+
+@contextlib.contextmanager
+def _library(scheme: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise RefusedSourceError(
+            "source.unknown_scheme", f"nothing on this machine reads {scheme}://"
+        ) from None

@@ -1,0 +1,57 @@
+"""The one function that copies a package's bytes: it counts them and keeps to a deadline."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+from oneroster_sync.sources.errors import RefusedSourceError, RetriableSourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oneroster_sync.sources.base import Entry, Place
+
+MIB = 1 << 20
+
+
+def copy_file(place: Place, entry: Entry, target: Path, limit: int, deadline: float) -> str:
+    """Copy one file of a place, and return the sha256 of its bytes.
+
+    Args:
+        place: Where it is.
+        entry: The file, as it was when it was looked at.
+        target: What is written.
+        limit: How many bytes it may have.
+        deadline: Until when the copy has to be whole, on the monotonic clock.
+
+    Raises:
+        RefusedSourceError: It is larger than the limit.
+        RetriableSourceError: It comes too slowly, or fewer or more bytes come than it has.
+    """
+    if (entry.size or 0) > limit:
+        raise _too_large(entry, limit)
+    digest, size = hashlib.sha256(), 0
+    with place.read(entry) as pieces, target.open("wb") as file:
+        for piece in pieces:
+            size += len(piece)
+            if size > limit:
+                raise _too_large(entry, limit)
+            if time.monotonic() > deadline:
+                raise RetriableSourceError("source.timeout", f"{entry.name} comes too slowly")
+            digest.update(piece)
+            file.write(piece)
+    if entry.size is not None and size != entry.size:
+        raise RetriableSourceError(
+            "source.interrupted", f"{size:,} of the {entry.size:,} bytes of {entry.name} came"
+        )
+    return digest.hexdigest()
+
+
+def _too_large(entry: Entry, limit: int) -> RefusedSourceError:
+    return RefusedSourceError(
+        "source.too_large",
+        f"{entry.name} is larger than a package may be",
+        expected=f"at most {limit // MIB:,} MiB",
+    )

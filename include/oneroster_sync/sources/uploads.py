@@ -1,0 +1,257 @@
+"""Uploads: a file that somebody brings, taken in piece by piece and kept until it was read.
+
+    uploads/<site>/<random>/OneRoster.zip | users.csv | courses.csv | ids.csv | links.csv
+
+The name that the client gives is never used. A file that is too large, or not what the upload
+takes, is refused as soon as that shows, and nothing of it stays. A file that was read is removed
+when its run has ended: it may hold students.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import fcntl
+import hashlib
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from oneroster_sync import settings
+from oneroster_sync.findings import CODES
+from oneroster_sync.sources.sniff import START, wrong_start
+from oneroster_sync.sources.work_folder import is_held
+from oneroster_sync.standard.kinds import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from upath import UPath
+
+    from oneroster_sync.findings import Finding
+
+MIB = 1 << 20
+LIMITS = {
+    Kind.PACKAGE: 256 * MIB,
+    Kind.USERS: 512 * MIB,
+    Kind.COURSES: 512 * MIB,
+    Kind.IDS: 64 * MIB,
+    Kind.LINKS: 64 * MIB,
+}
+"""Bytes that an upload may have."""
+
+_NAMES = {kind: "OneRoster.zip" if kind is Kind.PACKAGE else f"{kind}.csv" for kind in Kind}
+_KEPT = dt.timedelta(days=7)
+"""How long a file stays whose run never ended well: somebody may try the run again."""
+_BEGUN = dt.timedelta(minutes=1)
+"""How long an upload may have nothing yet that shows that a process is at it."""
+_UNLOCKED = dt.timedelta(days=1)
+"""How old an unfinished upload gets in an object store, which has no locks."""
+
+
+class RefusedUploadError(Exception):
+    """The upload is not taken; the message says why and what to do."""
+
+
+class TooLargeError(RefusedUploadError):
+    """The upload has more bytes than the limit."""
+
+
+class WrongKindError(RefusedUploadError):
+    """The file is not what this upload takes; `finding` names what it is."""
+
+    def __init__(self, finding: Finding) -> None:
+        """Refuse for the reason that `finding` gives."""
+        code = CODES[finding.code]
+        super().__init__(f"{code.describe('error')} Expected {finding.expected}. {code.hint}")
+        self.finding = finding
+
+
+class EmptyUploadError(RefusedUploadError):
+    """The upload holds no bytes."""
+
+
+class NoRoomError(RefusedUploadError):
+    """The storage has no room for the upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was taken in: where it is, its sha256 and its size in bytes."""
+
+    package: str
+    sha256: str
+    size: int
+
+
+class Receiving:
+    """One upload under way; a context manager that leaves nothing behind unless it finished."""
+
+    def __init__(self, site: str, kind: Kind) -> None:
+        """Prepare for a file of a kind; nothing is written before its first bytes."""
+        self._kind = kind
+        self._target = _folder(site) / uuid.uuid4().hex / _NAMES[kind]
+        self._part = self._target.with_name(f"{self._target.name}.part")
+        self._digest = hashlib.sha256()
+        self._start = b""
+        self._size = 0
+        self._done = False
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            NoRoomError: The storage is full.
+        """
+        with _room():
+            self._target.parent.mkdir(parents=True)
+            if _is_local(self._target):
+                self._target.parent.chmod(0o700)
+            self._file = self._open.enter_context(self._part.open("wb"))
+            if _is_local(self._part):
+                # The system gives the lock back however this process ends: see sweep_unfinished.
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove what was written, unless the upload is whole."""
+        with contextlib.suppress(OSError):
+            self._open.close()
+        if not self._done:
+            _remove(self._target.parent)
+
+    def expect(self, size: int) -> None:
+        """Refuse an upload that announces more bytes than the limit.
+
+        Raises:
+            TooLargeError: It does.
+        """
+        if size > LIMITS[self._kind]:
+            raise TooLargeError(
+                f"{_NAMES[self._kind]} may have {LIMITS[self._kind] // MIB:,} MiB at most; "
+                "export less, or let the scheduled sync read it from its source"
+            )
+
+    def write(self, piece: bytes) -> None:
+        """Take in the next bytes.
+
+        Raises:
+            TooLargeError: There are more than the limit.
+            WrongKindError: The file is not what this upload takes.
+            NoRoomError: The storage is full.
+        """
+        self._size += len(piece)
+        self.expect(self._size)
+        if len(self._start) < START:
+            self._start += piece[: START - len(self._start)]
+            if len(self._start) == START:
+                self._check_kind()
+        self._digest.update(piece)
+        with _room():
+            self._file.write(piece)
+
+    def finish(self) -> Upload:
+        """Make the file one that can be read, and return it.
+
+        Raises:
+            EmptyUploadError: There were no bytes.
+            WrongKindError: The file is not what this upload takes.
+            NoRoomError: The storage is full.
+        """
+        if not self._size:
+            raise EmptyUploadError("the file is empty; export it again")
+        if self._size < START:
+            self._check_kind()
+        with _room():
+            self._open.close()
+            if _is_local(self._part):
+                self._part.chmod(0o600)
+            self._part.rename(self._target)
+        self._done = True
+        package = self._target.path if _is_local(self._target) else str(self._target)
+        return Upload(package, self._digest.hexdigest(), self._size)
+
+    def _check_kind(self) -> None:
+        finding = wrong_start(self._start, self._kind, name="the file")
+        if finding is not None:
+            raise WrongKindError(finding)
+
+
+def forget(site: str, package: str | None) -> None:
+    """Remove an uploaded file whose run has ended; a package from elsewhere is left alone."""
+    root = _folder(site)
+    if package is None or not root.exists():
+        return
+    for folder in root.iterdir():
+        if package.startswith((f"{folder.path}/", f"{folder}/")):
+            _remove(folder)
+
+
+def sweep_unfinished(site: str, *, now: dt.datetime) -> None:
+    """Remove what is left of uploads whose server was killed: it may hold students."""
+    root = _folder(site)
+    for folder in root.iterdir() if root.exists() else ():
+        with contextlib.suppress(OSError):
+            if _is_cut_off(folder, now):
+                _remove(folder)
+
+
+def sweep(site: str, *, now: dt.datetime) -> None:
+    """Remove uploads that nobody will read any more, and those that were cut off."""
+    sweep_unfinished(site, now=now)
+    root = _folder(site)
+    for folder in root.iterdir() if root.exists() else ():
+        with contextlib.suppress(OSError):
+            if now.timestamp() - _touched_at(folder) > _KEPT.total_seconds():
+                _remove(folder)
+
+
+def _folder(site: str) -> UPath:
+    return settings.storage_of("uploads", site)
+
+
+def _is_cut_off(folder: UPath, now: dt.datetime) -> bool:
+    """Tell whether an upload is not whole and no process is at it any more."""
+    files = list(folder.iterdir())
+    age = dt.timedelta(seconds=now.timestamp() - _touched_at(folder))
+    parts = [file for file in files if file.name.endswith(".part")]
+    if (files and not parts) or age < _BEGUN:
+        return False
+    if not _is_local(folder):
+        return age > _UNLOCKED
+    return not any(is_held(Path(part.path)) for part in parts)
+
+
+def _touched_at(folder: UPath) -> float:
+    """Return when a file of a folder was last written; an object store dates no folder."""
+    return max(file.stat().st_mtime for file in [*folder.iterdir()] or [folder])
+
+
+def _is_local(path: UPath) -> bool:
+    return path.protocol in {"", "file", "local"}
+
+
+def _remove(folder: UPath) -> None:
+    with contextlib.suppress(OSError):
+        folder.fs.rm(folder.path, recursive=True)
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """Say in words that the storage is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            told = "the storage is full; make room, then upload the file again"
+            raise NoRoomError(told) from None
+        raise

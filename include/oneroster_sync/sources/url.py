@@ -1,0 +1,255 @@
+"""What a site's source is: a path, or a URL that holds no secret.
+
+| source                              | what it is                                        |
+|-------------------------------------|---------------------------------------------------|
+| `/srv/sis`, `file:///srv/sis`       | a file or a folder that the workers see           |
+| `sftp://sis.example.org/exports`    | a file or a folder of an SFTP server              |
+| `s3://bucket/exports`               | an object or a prefix of a bucket                 |
+| `https://sis.example.org/o.zip`     | a file, or with a slash at the end a page of links |
+| `gs://`, `abfs://`, `smb://`, …     | other storage that fsspec has a file system for    |
+
+This is the only parser of sources and packages. Every door uses it, so that no two of them read
+one spelling as two places: a check that compares strings is passed by the spelling that it does not
+expect.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from urllib.parse import unquote, urlsplit
+
+FILE, SFTP, S3, HTTPS = "file", "sftp", "s3", "https"
+_ALIASES = {"s3a": S3, "gcs": "gs", "az": "abfs", "abfss": "abfs", "tosfs": "tos"}
+"""Schemes that fsspec reads by the file system of another one."""
+_SCHEMES = frozenset(
+    {FILE, SFTP, S3, HTTPS}
+    | {"abfs", "adl", "box", "dbfs", "dropbox", "gdrive", "gs", "hdfs", "lakefs", "oci", "ocilake"}
+    | {"oss", "smb", "tos", "webdav", "webhdfs"}
+)
+"""All schemes that can be read. fsspec knows more: those that unpack archives, keep copies or wrap
+another URL lead to a place that their own text does not show."""
+_OPEN = {"http": "https://", "ftp": "sftp://"}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HAVE_HOST = {SFTP, HTTPS}
+_PORTS = {SFTP: 22, HTTPS: 443}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ODD_HOST = re.compile(r"[\s\\%]")
+_HIDDEN_SLASH = re.compile(r"%2f|%5c|\\", re.IGNORECASE)
+_DECODINGS = 4
+"""How often a path may be percent-encoded over; a server that decodes more often is not known."""
+
+
+class WrongSourceError(ValueError):
+    """The source can't be one; the message says why, and never repeats the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUrl:
+    """A source in its parts.
+
+    Attributes:
+        scheme: In small letters, without aliases; `file` for a path.
+        host: The host, the bucket or the share; empty for files.
+        port: The port that the URL names.
+        login: The login name that the URL names.
+        path: The path, as the place itself spells it.
+        text: The source as it was given.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    login: str | None
+    path: str
+    text: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a file or a folder of the worker's own file system."""
+        return self.scheme == FILE
+
+    @property
+    def can_move(self) -> bool:
+        """Whether what was read can be moved there."""
+        return self.scheme != HTTPS
+
+    @property
+    def canonical(self) -> str:
+        """The one spelling of this source, for comparison; links are not followed."""
+        path = posixpath.normpath(f"/{self.path.lstrip('/')}")
+        if self.is_local:
+            return f"file://{_one_root(os.path.abspath(self.path))}"  # noqa: PTH100  no Path drops ..
+        return f"{self.scheme}://{self._authority()}{path}"
+
+    @property
+    def for_fsspec(self) -> str:
+        """The URL by which fsspec opens it: no alias, no size of letters, no chain."""
+        return f"{self.scheme}://{self.login + '@' if self.login else ''}{self.host}{self.path}"
+
+    def port_or(self, port: int | None) -> int | None:
+        """Return the port of the URL, else this one, else the one that the scheme has."""
+        return self.port or port or _PORTS.get(self.scheme)
+
+    def is_below(self, root: SourceUrl) -> bool:
+        """Tell whether this is a place or is below it.
+
+        Local paths are compared as the file system resolves them: links are followed, and a folder
+        that is mounted twice is one folder. Of other roots the host may hold `*` and `?`.
+        """
+        if self.scheme != root.scheme:
+            return False
+        if self.is_local:
+            return is_within(self.path, root.path)
+        if not fnmatchcase(self._authority(), root._authority()):
+            return False
+        if self.scheme == HTTPS and _HIDDEN_SLASH.search(self.path):
+            return False  # one server takes it for a slash, another for a part of a name
+        if _has_dots(self.path):
+            return False
+        path, top = (posixpath.normpath(f"/{it.path.lstrip('/')}") for it in (self, root))
+        if self.scheme == HTTPS:
+            path, top = unquote(path), unquote(top)
+        return path == top or path.startswith(f"{top.rstrip('/')}/")
+
+    @classmethod
+    def parse(cls, source: str) -> SourceUrl:
+        """Return the parts of a source.
+
+        Raises:
+            WrongSourceError: It holds a secret, is not encrypted, or is no URL.
+        """
+        named = _SCHEME.match(source)
+        if named is None:
+            if _CONTROL.search(source):
+                raise WrongSourceError("the source holds a control character")
+            return cls(FILE, "", None, None, source, source)
+        given = named[1].lower()
+        _check_form(source, given, source[named.end() :])
+        try:
+            parts = urlsplit(source)
+            port = parts.port
+        except ValueError:
+            raise WrongSourceError("the source is no URL: check its host and its port") from None
+        scheme = _ALIASES.get(given, given)
+        # Buckets and shares are told apart by the size of letters, host names are not.
+        host = parts.hostname if scheme in _HAVE_HOST else parts.netloc.rpartition("@")[2]
+        _check(scheme, parts.password, parts.query or parts.fragment, parts.netloc, host)
+        path = unquote(parts.path) if scheme in {FILE, SFTP} else parts.path
+        _check_path(scheme, path)
+        return cls(scheme, host or "", port, parts.username, path, source)
+
+    def _authority(self) -> str:
+        """Return what names the server: login names are no part of it, containers are."""
+        if self.scheme in _HAVE_HOST:
+            return f"{self.host.lower().rstrip('.')}:{self.port_or(None)}"
+        return f"{self.login}@{self.host}" if self.login else self.host
+
+
+def scheme_of(source: str) -> str | None:
+    """Return the scheme of a URL in small letters, or None for a path."""
+    found = _SCHEME.match(source)
+    return found[1].lower() if found else None
+
+
+def is_within(path: str, root: str) -> bool:
+    """Tell whether a local path is a folder or a file, or is below it, as the system resolves both.
+
+    Names alone would miss a folder that is mounted at two places, and a file system that does not
+    tell letters apart by their size.
+    """
+    real, top = _one_root(os.path.realpath(path)), _one_root(os.path.realpath(root))
+    while True:
+        if real == top or _is_same(real, top):
+            return True
+        above = os.path.dirname(real)  # noqa: PTH120  Path would be a copy for each step
+        if above == real:
+            return False
+        real = above
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121
+    except OSError:
+        return False
+
+
+def _one_root(path: str) -> str:
+    """POSIX lets a path begin with two slashes mean something else; here it does not."""
+    return f"/{path.lstrip('/')}" if path.startswith("/") else path
+
+
+def _check_form(source: str, scheme: str, rest: str) -> None:
+    """Refuse whatever is no `scheme://…`, and chains of fsspec, which hide where they lead."""
+    outside = re.sub(r"//([^/@]*@)?\[[^/\]]*\]?", "//", rest, count=1)  # the :: of an IPv6 address
+    if "::" in f":{outside}":
+        raise WrongSourceError("the source holds ::, which joins two places; name one")
+    if not rest.startswith("//"):
+        raise WrongSourceError(
+            f"{scheme}: is no beginning of a source; a path begins with /, a URL with {scheme}://"
+        )
+    if _CONTROL.search(source):
+        raise WrongSourceError("the source holds a control character")
+
+
+def _check(scheme: str, password: str | None, query: str, netloc: str, host: str | None) -> None:
+    if password is not None:
+        raise WrongSourceError(
+            "the source holds a password: put it into an Airflow connection, and name that here"
+        )
+    if scheme in _OPEN:
+        raise WrongSourceError(
+            f"{scheme}:// is not encrypted, and a package holds personal data: use {_OPEN[scheme]}"
+        )
+    if scheme not in _SCHEMES:
+        raise WrongSourceError(
+            f"{scheme}:// is not known; use a path, file://, sftp://, s3:// or https://"
+        )
+    if scheme == FILE:
+        if netloc:
+            raise WrongSourceError("file:// takes no host: write file:///path, or the path alone")
+        return
+    if query:
+        raise WrongSourceError(
+            "the source has a part after ? or #, where keys and tokens stand: "
+            "put them into an Airflow connection"
+        )
+    if not host:
+        raise WrongSourceError(f"{scheme}:// needs a host or a bucket, as in {scheme}://name/path")
+    if _ODD_HOST.search(netloc):
+        raise WrongSourceError("the source is no URL: its host holds a space, a % or a backslash")
+
+
+def _check_path(scheme: str, path: str) -> None:
+    if _CONTROL.search(path):
+        raise WrongSourceError("the source holds a control character")
+    if scheme not in {FILE, HTTPS} and "*" in path:
+        raise WrongSourceError(
+            "the source holds a pattern: give the folder, and the pattern by itself"
+        )
+    # A server of files resolves these as a person expects; a bucket has them as names, and some
+    # libraries take them away on the way there.
+    if scheme not in {FILE, SFTP} and _has_dots(path):
+        raise WrongSourceError("the source holds . or .. as a folder: write the path without them")
+
+
+def _has_dots(path: str) -> bool:
+    """Tell whether a folder of a path is `.` or `..`, however often it is percent-encoded."""
+    for _ in range(_DECODINGS):
+        if {".", ".."}.intersection(re.split(r"[/\\]", path)):
+            return True
+        path = unquote(path)
+    return False
+
+
+class After(StrEnum):
+    """What becomes of a package at its source when its run has ended well."""
+
+    LEAVE = "leave"
+    MOVE = "move"
+    """Into a folder `done` beside it."""

@@ -1,0 +1,397 @@
+"""Stage 5, apply: the frozen plan, its audit and the run's record, in one transaction.
+
+Nothing is computed here. A run that was applied is never applied again, and a plan whose roster has
+moved since is refused as stale. Positive evidence is demanded: the hash of the plan at hand is the
+one that review found clear or, where the plan was held, the one that a person approved. The states
+of Airflow's tasks are no evidence, because operators can mark and clear them in any order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from typing import TYPE_CHECKING, ParamSpec
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from psycopg import errors
+
+from oneroster_sync import database, runs
+from oneroster_sync.database import lock_site
+from oneroster_sync.database.copy import stage
+from oneroster_sync.findings.finding import has_row_errors, rows_as_findings
+from oneroster_sync.roster import protections
+from oneroster_sync.roster.reader import roster_version
+from oneroster_sync.roster.records import NO_ROLE, NOT_PRIMARY
+from oneroster_sync.roster.schema import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
+from oneroster_sync.runs import Outcome, held, pending_deltas, run_log
+from oneroster_sync.runs.artifacts import all_findings
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.stages.diff.plan import DefectivePlanError, read_counts, require_plan
+from oneroster_sync.stages.diff.protection import read_protected
+from oneroster_sync.standard.kinds import MAPPINGS
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from oneroster_sync.runs import Run
+    from oneroster_sync.stages.diff.plan import Counts, Plan
+
+P = ParamSpec("P")
+
+log = logging.getLogger(__name__)
+
+_TRIES = 3
+_IN_THE_WAY = (errors.DeadlockDetected, errors.SerializationFailure)
+"""What PostgreSQL ends one of two transactions with that can't both go on; another try helps."""
+
+
+class StalePlanError(Exception):
+    """The roster moved since the plan was made; make it again."""
+
+
+class OldPlanError(StalePlanError):
+    """The plan was made by another version of this program; make it again."""
+
+
+class NotApprovedError(Exception):
+    """No review found exactly this plan clear, and nobody approved exactly this hash."""
+
+
+class RefusedByDatabaseError(Exception):
+    """The database does not take the changes; nothing was changed."""
+
+
+def _repeated(apply: Callable[P, Run]) -> Callable[P, Run]:
+    """Repeat what PostgreSQL ended because of another transaction, three tries in all."""
+
+    @functools.wraps(apply)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> Run:
+        for _ in range(_TRIES - 1):
+            try:
+                return apply(*args, **kwargs)
+            except sa.exc.OperationalError as error:
+                if not isinstance(error.orig, _IN_THE_WAY):
+                    raise
+                log.warning("Another transaction was in the way; the same plan is tried again.")
+        return apply(*args, **kwargs)
+
+    return repeated
+
+
+def apply_reviewed(run: Run, *, now: dt.datetime) -> Run:
+    """Stage 5: apply the run's plan, once, as it was reviewed or approved.
+
+    Raises:
+        MissingStageError: There is no plan.
+        StalePlanError: Another plan was applied since this one was made.
+        NotApprovedError: The plan is held, or was not reviewed.
+        DefectivePlanError: The plan is not the one that the run recorded.
+    """
+    found = all_findings(run)
+    return apply_plan(
+        database.engine(),
+        run.run_id,
+        require_plan(run),
+        read_counts(run),
+        found,
+        run_log.count_by_severity(found),
+        now=now,
+        protected=read_protected(run),
+    )
+
+
+@_repeated
+def apply_plan(
+    engine: Engine,
+    run_id: str,
+    plan: Plan,
+    counts: Counts,
+    findings: pa.Table,
+    severities: dict[str, int],
+    *,
+    now: dt.datetime,
+    protected: tuple[pa.Table, list[str]] | None = None,
+) -> Run:
+    """Apply a plan, or do nothing when the run has been applied already.
+
+    A transaction that PostgreSQL ends because of another one is repeated, three tries in all.
+
+    Args:
+        engine: Of the roster database.
+        run_id: The run whose record commits together with the changes.
+        plan: Exactly the plan whose hash the run recorded.
+        counts: What the run comes to.
+        findings: Of all stages, to be stored with the run.
+        severities: How many errors and warnings the findings are.
+        now: The moment that the audit names.
+        protected: Records that broken rows protect, and the files that the run had in bulk; None
+            where the run saw none of its own.
+
+    Returns:
+        The run's record after the transaction.
+
+    Raises:
+        StalePlanError: Another plan was applied since this one was made.
+        OldPlanError: The plan is of another version.
+        NotApprovedError: The plan is held, or was not reviewed.
+        DefectivePlanError: The plan is not the recorded one.
+        RefusedByDatabaseError: The database does not take the changes.
+        sqlalchemy.exc.OperationalError: The database is away; another try may help.
+    """
+    with _without_values(), engine.begin() as connection:
+        lock_site(connection, plan.site)
+        run = runs.get(connection, run_id, for_update=True)
+        if run.applied_at is not None:
+            log.info("This run was applied at %s; nothing is done twice.", run.applied_at)
+            return run
+        _check(run, plan, roster_version(connection, plan.site))
+        _check_deltas(connection, run)
+        moves = not plan.is_empty() or plan.moves_links()
+        if moves or plan.moves_moments():
+            connection.execute(sa.text("set local jit = off"))
+            for name, table in plan.tables().items():
+                stage(connection, f"plan_{name.replace('.', '_')}", _without_nulls(table))
+            bound = {
+                "site": plan.site,
+                "run_id": run_id,
+                "admin": run.credited_admin_id,
+                "by": f"{run.requested_by}, approved by {run.decided_by}"
+                if run.decision
+                else run.requested_by,
+                "now": now,
+                "no_role": [NO_ROLE, NOT_PRIMARY],
+                "read": run.undoes is None,
+                "file": f"{run.kind}.csv" if run.kind in MAPPINGS else None,
+            }
+            for statement in _statements(plan):
+                connection.execute(sa.text(statement), bound)
+        version = run.base_version
+        if moves:
+            version = connection.scalar(
+                sa.text(
+                    "update sites set roster_version = roster_version + 1 where site = :site "
+                    "returning roster_version"
+                ),
+                {"site": plan.site},
+            )
+            for older in held.held_runs(connection, plan.site):
+                if older.run_id != run_id:
+                    reason = f"{run.named()} changed the roster first"
+                    held.supersede(connection, older, reason, now=now)
+        bulk = None
+        if protected is not None:
+            table, bulk = protected
+            protections.note(connection, plan.site, run_id, table, bulk, now=now)
+        pending_deltas.end_applied(connection, run)
+        runs.save_findings(connection, run_id, findings)
+        runs.update(
+            connection,
+            run_id,
+            stage="apply",
+            outcome=_outcome(plan, counts, findings),
+            reasons=[*(run.holds if run.decision else ()), *_what_is_missing(findings)],
+            applied_at=now,
+            applied_version=version,
+            ended_at=now,
+            counts=counts.as_dict(),
+            findings=severities,
+            bulk_files=bulk,
+        )
+        if not plan.is_empty():
+            # The last of all: from here on, who saves preferences waits for the commit.
+            used = f"run {run_id}"
+            preferences_store.use_up_raised_limit(connection, run.preferences, by=used, now=now)
+        return runs.get(connection, run_id)
+
+
+def _what_is_missing(findings: pa.Table) -> list[str]:
+    """Return what the run left alone because a file was missing, for its page and its log."""
+    missing = findings.filter(pc.equal(findings["code"], "package.missing_file"))
+    return [finding.for_a_person() for finding in rows_as_findings(missing)]
+
+
+@contextlib.contextmanager
+def _without_values() -> Iterator[None]:
+    """Keep what the database says of values out of exceptions, and so out of logs."""
+    try:
+        yield
+    except sa.exc.OperationalError:
+        raise
+    except sa.exc.DBAPIError as error:
+        told = getattr(error.orig, "diag", None)
+        reason = told.message_primary if told else type(error.orig).__name__
+        raise RefusedByDatabaseError(f"the database refuses the plan: {reason}") from None
+
+
+def _check(run: Run, plan: Plan, version: int) -> None:
+    plan_hash = plan.hash()
+    if run.plan_hash != plan_hash:
+        raise DefectivePlanError(
+            f"run {run.run_id} recorded plan {run.plan_hash}, this is {plan_hash}"
+        )
+    is_held = run.outcome is Outcome.HELD
+    if is_held and not (run.decision == "approved" and run.decided_hash == plan_hash):
+        raise NotApprovedError(
+            f"run {run.run_id} is held; approve it with: oneroster approve {run.run_id}"
+        )
+    if run.outcome is not None and not is_held:
+        raise NotApprovedError(f"run {run.run_id} has ended: {run.outcome}")
+    if not is_held and run.reviewed_hash != plan_hash:
+        raise NotApprovedError(f"the plan of run {run.run_id} has not been reviewed")
+    if not plan.is_of_this_version():
+        raise OldPlanError("the plan was made before an upgrade, by another version")
+    if version != run.base_version:
+        raise StalePlanError(
+            f"the roster is at version {version}, the plan was made against {run.base_version}"
+        )
+
+
+def _check_deltas(connection: Connection, run: Run) -> None:
+    """Go on only if the plan is made from what is pending now.
+
+    A plan that somebody approved may leave out what arrived since; any other is made again with it.
+    """
+    planned = set(run.deltas or ())
+    if planned != pending_deltas.still_pending(connection, planned):
+        raise StalePlanError("deltas that the plan is made from were applied or discarded since")
+    if run.deltas is None or not run.of_package or run.decision == "approved":
+        return
+    found = pending_deltas.used(connection, run)
+    if found != planned:
+        raise StalePlanError("other deltas are pending than when the plan was made")
+
+
+def _outcome(plan: Plan, counts: Counts, findings: pa.Table) -> Outcome:
+    """Return how a run ends that was applied: it is in step only where every row was usable."""
+    if counts.errors() or has_row_errors(findings):
+        return Outcome.SUCCEEDED_WITH_ERRORS
+    return Outcome.NO_CHANGES if plan.is_empty() else Outcome.SUCCEEDED
+
+
+def _without_nulls(table: pa.Table) -> pa.Table:
+    """Give columns of nothing but nulls a type that the database has."""
+    fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _sets(fields: tuple[str, ...]) -> str:
+    names = ("sourced_id", *fields, "status", "managed")
+    return ", ".join(f"{name} = p.after_{name}" for name in names)
+
+
+def _image(side: str, fields: tuple[str, ...]) -> str:
+    names = ("sourced_id", *fields, "status", "managed")
+    return "jsonb_build_object(" + ", ".join(f"'{n}', p.{side}_{n}" for n in names) + ")"
+
+
+def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
+    """Return the statements that change users or courses and write their audit."""
+    names = ("sourced_id", *fields, "status", "managed")
+    columns, values = ", ".join(names), ", ".join(f"p.after_{name}" for name in names)
+    return [
+        f"insert into {table} (site, {columns}, created_at, updated_at) "
+        f"select :site, {values}, :now, :now from plan_{table} p where p.action = 'add'",
+        f"update {table} t set {_sets(fields)}, updated_at = :now from plan_{table} p "
+        "where t.id = p.id and t.site = :site",
+        *(
+            "insert into changes (run_id, site, kind, action, "
+            f"{kind}_id, sourced_id, before, after, reason, file, row, credited_admin_id, "
+            "requested_by, made_at) "
+            f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
+            f"case when p.action <> 'add' then {_image('before', fields)} end, "
+            f"{_image('after', fields)}, "
+            f"p.reason, case when :read then coalesce(:file, '{table}.csv') end, p.row, :admin, "
+            ":by, :now "
+            f"from plan_{table} p join {table} t on t.site = :site and {of_record} "
+            "order by p.sourced_id"
+            for of_record in (
+                "p.action = 'add' and t.sourced_id = p.after_sourced_id",
+                "p.action <> 'add' and t.id = p.id",
+            )
+        ),
+    ]
+
+
+def _link(name: str) -> list[str]:
+    columns = list(LINK_FIELDS[name])
+    sets = ", ".join(f"{c} = excluded.{c}" for c in columns if c != "sourced_id")
+    return [
+        f"delete from {name} t using plan_links_{name}_gone p "
+        "where t.site = :site and t.sourced_id = p.sourced_id",
+        f"insert into {name} (site, {', '.join(columns)}) select :site, {', '.join(columns)} "
+        f"from plan_links_{name} on conflict (site, sourced_id) do update set {sets}",
+    ]
+
+
+_LOST_ROLE = (
+    "update users t set lost_role_at = "
+    "case when p.reason = any(:no_role) and p.after_status = 'inactive' "
+    "then cast(:now as timestamptz) end from plan_users p where t.id = p.id and t.site = :site"
+)
+_STAY_GONE = (
+    "update users t set lost_role_at = null from plan_links_lost_role_gone p "
+    "where t.site = :site and t.sourced_id = p.sourced_id"
+)
+
+_MOMENTS = (
+    "delete from modified t using plan_links_modified_gone p "
+    "where t.site = :site and t.file = p.file and t.sourced_id = p.sourced_id",
+    "insert into modified as t (site, file, sourced_id, modified_at) "
+    "select :site, file, sourced_id, cast(modified_at as timestamptz) from plan_links_modified "
+    "on conflict (site, file, sourced_id) "
+    "do update set modified_at = greatest(t.modified_at, excluded.modified_at)",
+)
+
+_NAMED = """
+from plan_assignments p
+join users u on u.site = :site and u.sourced_id = p.user_sourced_id
+join courses c on c.site = :site and c.sourced_id = p.course_sourced_id
+"""
+_RENAMED = """
+from plan_assignments p
+join (
+    select id, sourced_id from users where site = :site
+    union select id, before_sourced_id from plan_users where id is not null
+) u on u.sourced_id = p.user_sourced_id
+join (
+    select id, sourced_id from courses where site = :site
+    union select id, before_sourced_id from plan_courses where id is not null
+) c on c.sourced_id = p.course_sourced_id
+"""
+"""Where records change their sourcedIds, an assignment may name them by either."""
+
+
+def _assignments(pairs: str) -> list[str]:
+    """Return the statements that change course assignments and write their audit."""
+    return [
+        "insert into course_assignments (site, user_id, course_id, status, created_at, updated_at) "
+        f"select :site, u.id, c.id, p.after_status, :now, :now {pairs} "
+        "on conflict (user_id, course_id) do update set status = excluded.status, "
+        "updated_at = :now",
+        "insert into changes (run_id, site, kind, action, user_id, course_id, before, after, "
+        "reason, file, row, credited_admin_id, requested_by, made_at) "
+        "select :run_id, :site, 'assignment', p.action, u.id, c.id, case when p.before_status "
+        "is not null then jsonb_build_object('status', p.before_status) end, "
+        "jsonb_build_object('status', p.after_status), p.reason, "
+        "case when :read then 'enrollments.csv' end, p.row, :admin, "
+        f":by, :now {pairs} order by p.user_sourced_id, p.course_sourced_id",
+    ]
+
+
+def _statements(plan: Plan) -> tuple[str, ...]:
+    """Return what changes the roster and writes the audit, in order."""
+    return (
+        *_records("user", "users", USER_FIELDS),
+        _LOST_ROLE,
+        *((_STAY_GONE,) if STAY_GONE in plan.links else ()),
+        *_records("course", "courses", COURSE_FIELDS),
+        *_assignments(_RENAMED if plan.renames() else _NAMED),
+        *(s for name in LINK_FIELDS if name in plan.links for s in _link(name)),
+        *(_MOMENTS if plan.moves_moments() else ()),
+    )

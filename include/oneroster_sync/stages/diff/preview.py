@@ -1,0 +1,139 @@
+"""What a frozen plan would do, page by page, in the shape of what a run did."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from oneroster_sync.roster.history import fields_moved
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.stages.diff.plan import Plan
+
+_SEARCHED = {
+    "user": ("given_name", "family_name", "email", "sourced_id"),
+    "course": ("title", "course_code", "sourced_id"),
+}
+_FILES = {"user": "users.csv", "course": "courses.csv", "assignment": "enrollments.csv"}
+_NAMES = {
+    "user": "select sourced_id, given_name, family_name, email from users"
+    " where site = :site and sourced_id = any(:ids)",
+    "course": "select sourced_id, title from courses where site = :site and sourced_id = any(:ids)",
+}
+
+
+def page_of_plan(
+    connection: Connection,
+    plan: Plan,
+    *,
+    undoes: bool = False,
+    mapping: str | None = None,
+    kind: str | None = None,
+    action: str | None = None,
+    q: str | None = None,
+    after: int = 0,
+    limit: int,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return some of a plan's changes and the cursor of those that follow.
+
+    Args:
+        connection: To the roster database, for the names behind course assignments.
+        plan: The frozen plan.
+        undoes: Whether it takes a run back, and so comes from no file.
+        mapping: The kind of mapping that all of it comes from; None for a package.
+        kind: user, course or assignment; None for all.
+        action: add, update, …; None for all.
+        q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
+        after: Cursor that an earlier page gave.
+        limit: How many at most.
+    """
+    files: dict[str, str | None] = {**_FILES}
+    if undoes or mapping:
+        files = dict.fromkeys(_FILES, None if undoes else f"{mapping}.csv")
+    page: list[dict[str, Any]] = []
+    passed = 0
+    for of_kind, table in _tables(plan):
+        if kind not in {None, of_kind}:
+            continue
+        chosen = table.filter(pc.equal(table["action"], action)) if action else table
+        chosen = _holding(of_kind, chosen, q) if q else chosen
+        part = chosen.slice(max(after - passed, 0), limit + 1 - len(page))
+        page.extend(_as_change(of_kind, row, files[of_kind]) for row in part.to_pylist())
+        passed += chosen.num_rows
+    following = after + limit if len(page) > limit else None
+    _name_pairs(connection, plan, page[:limit])
+    return page[:limit], following
+
+
+def _tables(plan: Plan) -> tuple[tuple[str, pa.Table], ...]:
+    return ("user", plan.users), ("course", plan.courses), ("assignment", plan.assignments)
+
+
+def _holding(kind: str, table: pa.Table, q: str) -> pa.Table:
+    """Return the rows in which the text occurs, upper case or lower, as the audit is searched."""
+    sides: list[tuple[str, ...]]
+    if kind == "assignment":
+        sides = [("user_sourced_id", "course_sourced_id")]
+    else:
+        sides = [tuple(f"{s}_{name}" for name in _SEARCHED[kind]) for s in ("before", "after")]
+    found = []
+    for columns in sides:
+        texts = [pc.fill_null(table[column], "") for column in columns]
+        text = pc.binary_join_element_wise(*texts, " ")
+        found.append(pc.match_substring(text, q, ignore_case=True))
+    return table.filter(functools.reduce(pc.or_, found))
+
+
+def _as_change(kind: str, row: dict[str, Any], file: str | None) -> dict[str, Any]:
+    before = {n.removeprefix("before_"): v for n, v in row.items() if n.startswith("before_")}
+    after = {n.removeprefix("after_"): v for n, v in row.items() if n.startswith("after_")}
+    best = {name: after.get(name) or before.get(name) for name in {**before, **after}}
+    return {
+        "kind": kind,
+        "action": row["action"],
+        "sourced_id": row.get("sourced_id"),
+        "label": _label(kind, best) or row.get("sourced_id"),
+        "fields": fields_moved(before, after),
+        "reason": row["reason"],
+        "file": file,
+        "row": row["row"],
+        "pair": (row.get("user_sourced_id"), row.get("course_sourced_id")),
+    }
+
+
+def _label(kind: str, record: dict[str, Any]) -> str | None:
+    """Return what people call a user or a course."""
+    if kind == "user":
+        name = " ".join(filter(None, (record["given_name"], record["family_name"])))
+        return name or record["email"]
+    return record.get("title")
+
+
+def _name_pairs(connection: Connection, plan: Plan, page: list[dict[str, Any]]) -> None:
+    """Give course assignments the names of both ends, in place of the sourcedIds."""
+    pairs = [change.pop("pair") for change in page]
+    users = _labels(connection, plan, "user", [user for user, _ in pairs if user])
+    courses = _labels(connection, plan, "course", [course for _, course in pairs if course])
+    for change, (user, course) in zip(page, pairs, strict=True):
+        if change["kind"] == "assignment":
+            change["label"] = f"{users.get(user) or user} → {courses.get(course) or course}"
+
+
+def _labels(connection: Connection, plan: Plan, kind: str, ids: list[str]) -> dict[str, str | None]:
+    """Return what the records of these sourcedIds are called, in the roster and in the plan."""
+    if not ids:
+        return {}
+    found = connection.execute(sa.text(_NAMES[kind]), {"site": plan.site, "ids": ids}).mappings()
+    labels = {row["sourced_id"]: _label(kind, dict(row)) for row in found}
+    table = plan.users if kind == "user" else plan.courses
+    planned = table.filter(pc.is_in(table["sourced_id"], pa.array(ids, pa.string())))
+    for row in planned.to_pylist():
+        after = {n.removeprefix("after_"): v for n, v in row.items() if n.startswith("after_")}
+        labels[row["sourced_id"]] = _label(kind, after) or labels.get(row["sourced_id"])
+    return labels

@@ -1,0 +1,438 @@
+"""Stage 3, diff: what a run is of becomes a plan, frozen in the run's folder.
+
+A run is of a package, of a mapping, of an earlier run to be undone, or of the removals that an
+earlier run left for a person to decide about. What a plan leaves out, and why, stands beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync import database, runs
+from oneroster_sync.findings.finding import shown_id
+from oneroster_sync.roster.recent_changes import find_who_went_otherwise
+from oneroster_sync.runs import pending_deltas, reuse, run_log
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.runs.summary import rejection
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.base import MissingStageError, load_roster, unless_ended, unless_reused
+from oneroster_sync.stages.diff.account_matching import match_accounts
+from oneroster_sync.stages.diff.build import build_plan
+from oneroster_sync.stages.diff.id_mappings import plan_of_mapping
+from oneroster_sync.stages.diff.partial import additions_only, still_wanted, without_removals
+from oneroster_sync.stages.diff.plan import Counts, Plan, read_counts, read_errors
+from oneroster_sync.stages.diff.protection import protected_records
+from oneroster_sync.stages.diff.undo import WHOLE, Part, undo_plan
+from oneroster_sync.stages.extract.csv_table import is_left_out
+from oneroster_sync.stages.extract.fold import rows_in_files, with_rows_of_file
+from oneroster_sync.stages.extract.links import before_images, staying
+from oneroster_sync.stages.extract.pending_deltas import read_extracted
+from oneroster_sync.stages.extract.staff_filter import find_unclear
+from oneroster_sync.standard.kinds import MAPPINGS, Kind
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from oneroster_sync.roster.model import Roster
+    from oneroster_sync.runs import Run
+    from oneroster_sync.runs.holds import Hold
+
+log = logging.getLogger("oneroster")
+
+_CHANGES = ("users", "courses", "assignments")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan and what it comes to.
+
+    Attributes:
+        plan: Frozen.
+        counts: What it comes to.
+        withheld: What it leaves out: counts by kind and `why`; None when it leaves out nothing.
+        rejected: How the run ends instead, because of what was found; None when it goes on.
+        bad: File → rows with errors, those included that the plan itself found.
+        made_from: The deltas and the bulk files that it is made from, where it is of an earlier
+            run; validate notes those of a package.
+    """
+
+    plan: Plan
+    counts: Counts
+    withheld: dict[str, Any] | None = None
+    rejected: dict[str, Any] | None = None
+    bad: dict[str, int] = field(default_factory=dict)
+    made_from: dict[str, Any] = field(default_factory=dict)
+
+
+@unless_ended
+@unless_reused
+def diff(run: Run) -> Run:
+    """Stage 3: compare with the roster and freeze the plan.
+
+    Raises:
+        MissingStageError: The package has not been validated since it was read.
+    """
+    if run.stage == "extract":
+        raise MissingStageError(
+            "the package was not validated after it was read; clear validate and the tasks after it"
+        )
+    planned = make_plan(run, load_roster(run))
+    basis = reuse.still(run) if planned.plan.is_empty() else None
+    return note_plan(run, planned, basis=basis)
+
+
+def make_plan(run: Run, roster: Roster) -> Planned:
+    """Compare what the run is of with the roster, and freeze the plan.
+
+    Args:
+        run: With its package extracted and validated, unless it is of an earlier run.
+        roster: What the site holds now.
+    """
+    if run.undoes:
+        planned = _undo(run, run.undoes, roster)
+    elif run.removals_of:
+        planned = _removals(run, run.removals_of, roster)
+    elif run.kind in MAPPINGS:
+        planned = _mapping(run, roster)
+    else:
+        planned = _package(run, roster)
+    if planned.rejected is None:
+        _freeze(run, planned, roster)
+    return planned
+
+
+def let_the_rest_go_on(
+    run: Run, plan: Plan, holds: Sequence[Hold], roster: Roster
+) -> Planned | None:
+    """Freeze a held plan anew without its removals, which stay in the run's folder.
+
+    Returns:
+        What can go on; None when it is nothing.
+    """
+    rest, removals = without_removals(plan)
+    if rest.is_empty():
+        return None
+    counts = read_counts(run)
+    for kind, numbers in rest.count().as_dict().items():
+        frozen = getattr(counts, kind)
+        frozen |= {word: n for word, n in numbers.items() if word not in {"errors", "ignored"}}
+    withheld = {
+        **_left_out("removals_wait", removals),
+        "holds": [hold.as_dict() for hold in holds],
+    }
+    planned = Planned(rest, counts, withheld, bad=read_errors(run))
+    RunFolder.of(run.site, run.run_id).write_tables("removals", _of_records(removals))
+    _freeze(run, planned, roster)
+    return planned
+
+
+def only_adds(run: Run) -> bool:
+    """Tell whether a run may only add, on the days of a rollover."""
+    until = run.preferences.create_only_until
+    return until is not None and run.started_at.date() <= until
+
+
+def _package(run: Run, roster: Roster) -> Planned:
+    folder = RunFolder.of(run.site, run.run_id)
+    extracted = read_extracted(run)
+    today = run.started_at.date()
+    valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
+    unclear = rows_in_files(find_unclear(valid, quarantined))
+    roster = with_absent(roster, valid)
+    plan, quarantined, findings = build_plan(
+        valid,
+        quarantined,
+        extracted.modes,
+        roster,
+        run.preferences,
+        today=today,
+    )
+    found = with_rows_of_file(findings.table())
+    folder.add_table("findings", "3-diff", found)
+    run_log.log_findings(found, unclear)
+    plan = _with_rows_of_file(plan)
+    _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
+    _keep_protected(run, valid, quarantined, plan, roster)
+    bad = {name: table.num_rows for name, table in quarantined.items()}
+    until = run.preferences.create_only_until
+    if until is None or not only_adds(run):
+        return Planned(
+            plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), bad=bad
+        )
+    plan, rest = additions_only(plan)
+    withheld = None
+    if not rest.is_empty():
+        withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
+        log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
+    return Planned(
+        plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), withheld, bad=bad
+    )
+
+
+def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
+    """Return a roster that tells who was merely absent, of those whose enabledUser is blank.
+
+    They come back by their row. Whom `enabledUser=false` had disabled stays so.
+    """
+    if "users" not in valid:
+        return roster
+    rows = staying(valid["users"])
+    silent = rows.filter(is_left_out(rows, "enabledUser"))["sourcedId"].combine_chunks()
+    stored = roster.users
+    off = stored.filter(
+        pc.and_(pc.equal(stored["status"], "inactive"), pc.is_in(stored["sourced_id"], silent))
+    )["sourced_id"]
+    if not len(off):
+        return roster
+    with database.engine().connect() as connection:
+        found = find_who_went_otherwise(connection, roster.site, off.to_pylist())
+    return replace(roster, absent=pa.array(found, pa.string()))
+
+
+def _keep_protected(
+    run: Run,
+    valid: dict[str, pa.Table],
+    quarantined: dict[str, pa.Table],
+    plan: Plan,
+    roster: Roster,
+) -> None:
+    """Keep which records only a broken row protects, and what is wrong with that row."""
+    folder = RunFolder.of(run.site, run.run_id)
+    modes = read_extracted(run).modes
+    records = protected_records(valid, quarantined, modes, roster, plan)
+    causes = _causes_by_row(folder)
+    told = [causes.get((row["file"], row["row"])) for row in records.to_pylist()]
+    records = records.drop_columns(["row"])
+    for name, at in (("code", 0), ("column", 1)):
+        values = [cause[at] if cause else _UNKNOWN[at] for cause in told]
+        records = records.append_column(name, pa.array(values, pa.string()))
+    folder.write_tables("protected", {"records": records})
+
+
+_UNKNOWN = ("semantic.unclear_identity", "")
+
+
+def _causes_by_row(folder: RunFolder) -> dict[tuple[str, int], tuple[str, str]]:
+    """Return the code and the column of the first error of each row that has one."""
+    causes: dict[tuple[str, int], tuple[str, str]] = {}
+    names = ["severity", "file", "row", "code", "column"]
+    for table in folder.read_tables("findings").values():
+        errors = table.filter(pc.equal(table["severity"], "error")).select(names)
+        for found in errors.to_pylist():
+            if found["file"] and found["row"]:
+                place = found["file"].removesuffix(".csv"), found["row"]
+                causes.setdefault(place, (found["code"], found["column"] or ""))
+    return causes
+
+
+def _with_rows_of_file(plan: Plan) -> Plan:
+    return replace(plan, **{kind: with_rows_of_file(getattr(plan, kind)) for kind in _CHANGES})
+
+
+def _report_accounts(
+    folder: RunFolder, rows: pa.Table | None, mode: Mode, plan: Plan, roster: Roster
+) -> None:
+    """Keep whose the accounts that were made by hand may be; ids only, for a person to decide."""
+    folder.remove("adoption")
+    if rows is None:
+        return
+    present = staying(rows)["sourcedId"].combine_chunks()
+    matched = match_accounts(plan.users, roster, present, whole=mode is Mode.BULK)
+    if matched.num_rows:
+        folder.add_table("adoption", "accounts", matched)
+
+
+def _mapping(run: Run, roster: Roster) -> Planned:
+    """Return the plan of the rows of a mapping that can be used; in strict, of all or none."""
+    folder = RunFolder.of(run.site, run.run_id)
+    kind = Kind(run.kind)
+    mapped = plan_of_mapping(kind, read_extracted(run).tables[run.kind], roster)
+    folder.write_tables("valid", {run.kind: mapped.valid})
+    folder.write_tables("quarantined", {run.kind: mapped.quarantined})
+    folder.add_table("findings", "3-diff", mapped.findings.table())
+    run_log.log_findings(mapped.findings.table())
+    run_log.log_rows({run.kind: mapped.valid}, {run.kind: mapped.quarantined})
+    counts = mapped.plan.count()
+    of_courses = 0
+    if kind is Kind.IDS:
+        of_courses = pc.sum(pc.equal(mapped.quarantined["kind"], "course")).as_py() or 0
+    counts.courses["errors"] = of_courses
+    counts.users["errors"] = mapped.quarantined.num_rows - of_courses
+    strict = run.preferences.profile is Profile.STRICT and mapped.findings.has_violations()
+    rejected = rejection(mapped.findings) if strict else None
+    return Planned(mapped.plan, counts, rejected=rejected)
+
+
+def _undo(run: Run, undone: str, roster: Roster) -> Planned:
+    """Return the plan that takes a run back, and name what it leaves alone."""
+    part = Part(**run.undo_of) if run.undo_of else WHOLE
+    plan, left = plan_undo(undone, roster, part)
+    for line in left:
+        log.warning("Left alone: %s.", line)
+    RunFolder.of(run.site, run.run_id).write_json("left", left)
+    return Planned(plan, plan.count())
+
+
+def plan_undo(undone: str, roster: Roster, part: Part) -> tuple[Plan, list[str]]:
+    """Return the plan that takes a run back, or a part of it, and what it leaves alone."""
+    folder = RunFolder.of(roster.site, undone)
+    remembered = {
+        **{n: t for n, t in folder.read_tables("plan").items() if n.startswith("links.")},
+        **{f"before.{n}": t for n, t in folder.read_tables("before").items()},
+    }
+    with database.engine().connect() as connection:
+        return undo_plan(connection, undone, roster, part, remembered)
+
+
+def _removals(run: Run, of: str, roster: Roster) -> Planned:
+    """Return what an earlier run left for a decision, as far as it still stands so."""
+    tables = RunFolder.of(run.site, of).read_tables("removals")
+    with database.engine().begin() as connection:
+        left_by = runs.get(connection, of)
+        deltas = set(left_by.deltas or ())
+        is_decided = pending_deltas.still_pending(connection, deltas) != deltas
+    made_from: dict[str, Any] = {"deltas": left_by.deltas, "bulk_in_plan": left_by.bulk_in_plan}
+    if is_decided:
+        # Another plan took these deltas along, or a person dropped them: nothing is left of it.
+        log.info("What run %s left was applied or discarded since.", of)
+        tables = {kind: table.slice(0, 0) for kind, table in tables.items()}
+        made_from = {"deltas": [], "bulk_in_plan": []}
+    users, courses, assignments = (tables[kind] for kind in _CHANGES)
+    left = Plan(run.site, roster.version, users, courses, assignments, links={})
+    plan = still_wanted(left, roster)
+    return Planned(plan, plan.count(), made_from=made_from)
+
+
+def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
+    """Write the plan and what it moves out of the way, and tell it."""
+    folder = RunFolder.of(run.site, run.run_id)
+    plan = planned.plan
+    log_plan(plan, plan.hash())
+    log_counts(planned.counts)
+    folder.write_tables("plan", plan.tables())
+    folder.write_tables(
+        "before",
+        {
+            name: before_images(table, plan.links[name], plan.links[f"{name}.gone"])
+            for name, table in roster.links.items()
+            if name in plan.links
+        },
+    )
+    folder.write_json(
+        "plan",
+        {
+            "hash": plan.hash(),
+            "base_version": plan.base_version,
+            "bad": planned.bad,
+            **asdict(planned.counts),
+        },
+    )
+
+
+def note_plan(run: Run, planned: Planned, **also: Any) -> Run:
+    """Record the plan's hash and what it comes to with the run, or that the run ends here."""
+    values = planned.rejected or {
+        "plan_hash": planned.plan.hash(),
+        "base_version": planned.plan.base_version,
+        "counts": planned.counts.as_dict(),
+        "withheld": planned.withheld,
+        "reviewed_hash": None,
+        **planned.made_from,
+    }
+    with database.engine().begin() as connection:
+        runs.update(connection, run.run_id, stage="diff", **values, **also)
+        return runs.get(connection, run.run_id)
+
+
+def _left_out(why: str, rest: Plan) -> dict[str, Any]:
+    counts = rest.count().as_dict()
+    told = {kind: {w: n for w, n in numbers.items() if n} for kind, numbers in counts.items()}
+    return {"why": why, **told}
+
+
+def _of_records(plan: Plan) -> dict[str, pa.Table]:
+    return {kind: getattr(plan, kind) for kind in _CHANGES}
+
+
+def count_rows(
+    plan: Plan, quarantined: dict[str, pa.Table], modes: Mapping[str, Mode], ignored: int
+) -> Counts:
+    """Return what a plan comes to, with the rows that could not be used and those of no staff."""
+    counts = plan.count()
+    for kind, name in (
+        (counts.users, "users"),
+        (counts.courses, "courses"),
+        (counts.assignments, "enrollments"),
+    ):
+        kind["errors"] = quarantined[name].num_rows if name in quarantined else 0
+    counts.users["errors"] += _roles_alone(quarantined, modes.get("users"))
+    counts.users["ignored"] = ignored
+    return counts
+
+
+def _roles_alone(quarantined: dict[str, pa.Table], mode: Mode | None) -> int:
+    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts.
+
+    A whole users.csv names everybody: there only a row that can't be read is of nobody.
+    """
+    if "roles" not in quarantined:
+        return 0
+    roles = quarantined["roles"]
+    broken = pc.is_valid(roles["flaw"]) if mode is Mode.BULK else pc.is_valid(roles["row"])
+    if "users" in quarantined:
+        # A row without a sourcedId names nobody, or null would be found among null.
+        counted = quarantined["users"]["sourcedId"].drop_null().combine_chunks()
+        broken = pc.and_not(broken, pc.is_in(roles["userSourcedId"], counted))
+    return int(pc.sum(broken).as_py() or 0)
+
+
+def left_alone(run: Run) -> list[str]:
+    """Return a line for each record that an undo leaves as it is, with the reason."""
+    lines: list[str] = []
+    with contextlib.suppress(FileNotFoundError):
+        lines = RunFolder.of(run.site, run.run_id).read_json("left")
+    return lines
+
+
+def log_plan(plan: Plan, plan_hash: str) -> None:
+    """Log each change on a line of its own, and the plan's hash."""
+    for kind, table in (("user", plan.users), ("course", plan.courses)):
+        listed = table.slice(0, run_log.LISTED).select(["action", "sourced_id", "reason"])
+        for change in listed.to_pylist():
+            log.info(
+                "%s %s %s: %s.",
+                change["action"],
+                kind,
+                shown_id(change["sourced_id"]),
+                change["reason"],
+            )
+        run_log.log_rest(table.num_rows, f"changes to {kind}s")
+    for change in plan.assignments.slice(0, run_log.LISTED).to_pylist():
+        log.info(
+            "%s course assignment of user %s to course %s: %s.",
+            change["action"],
+            shown_id(change["user_sourced_id"]),
+            shown_id(change["course_sourced_id"]),
+            change["reason"],
+        )
+    run_log.log_rest(plan.assignments.num_rows, "changes to course assignments")
+    if plan.is_empty():
+        log.info("The plan is empty: no user, course or course assignment changes.")
+    log.info(
+        "The plan's hash is %s, against version %s of the roster.", plan_hash, plan.base_version
+    )
+
+
+def log_counts(counts: Counts) -> None:
+    """Tell what the run comes to."""
+    for kind, numbers in counts.as_dict().items():
+        log.info(
+            "%s: %s.", kind, ", ".join(f"{word} {number:,}" for word, number in numbers.items())
+        )

@@ -1,0 +1,499 @@
+"""Undo: a plan that takes back what a run changed, made from the audit of that run.
+
+It is held, approved, applied and audited like any other plan. All of a run can be taken back, one
+kind of record, or one record; what hangs from a record goes with it. A record that changed again
+since is left as it is and named, unless it is chosen too. Who was erased since stays so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from oneroster_sync.roster.records import in_order
+from oneroster_sync.roster.schema import (
+    ASSIGNMENT_CHANGES,
+    COURSE_FIELDS,
+    LINK_FIELDS,
+    PUT,
+    USER_FIELDS,
+    change_schema,
+    link_schema,
+)
+from oneroster_sync.stages.diff.last_modified import forgotten
+from oneroster_sync.stages.diff.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.roster.model import Roster
+
+_GONE = {"user": "inactive", "course": "removed"}
+_BACK = {"user": "deactivate", "course": "remove"}
+_OF = {
+    "user": ("roles", "enrollments"),
+    "course": ("classes", "enrollments"),
+    "assignment": ("enrollments", "classes"),
+    None: tuple(LINK_FIELDS),
+}
+"""Kind of record → what is remembered behind it."""
+_NAMES = ("user_sourced_id", "course_sourced_id")
+
+_CHANGED_SINCE = "because it changed again since"
+_LOGIN_TAKEN = "because somebody else has its login now"
+_ID_TAKEN = "because another record has its sourcedId now"
+_NO_COURSE = "because the course is removed"
+_NO_USER = "because the user is not active"
+_OF_ANOTHER_RUN = "because another run made it"
+_NO_NAME = "because its user or course has no sourcedId of its own now"
+
+_CHANGES = """
+select kind, action, sourced_id, user_id, course_id, before, after
+from changes where run_id = cast(:run_id as uuid)
+  and not exists (select from users u where u.id = user_id and u.erased_at is not null)
+order by id
+"""
+_PAIRS = """
+select c.before ->> 'status' as before, c.after ->> 'status' as after, a.status as now,
+       u.id as user_id, k.id as course_id,
+       u.sourced_id as user_sourced_id, k.sourced_id as course_sourced_id
+from changes c
+join users u on u.id = c.user_id
+join courses k on k.id = c.course_id
+join course_assignments a on a.user_id = c.user_id and a.course_id = c.course_id
+where c.run_id = cast(:run_id as uuid) and c.kind = 'assignment' and u.erased_at is null
+order by c.id
+"""
+_HAS_AUDIT = """
+select counts, exists (select from changes where run_id = r.run_id) as is_there
+from runs r where run_id = cast(:run_id as uuid) and applied_at is not null
+"""
+_NO_CHANGE = {"errors", "ignored"}
+"""Counts of rows that change nothing."""
+
+
+class PurgedAuditError(Exception):
+    """The audit of a run has been removed after its time, so that nobody can take the run back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a run is taken back.
+
+    Attributes:
+        kind: user, course or assignment; None for all. Users and courses take their assignments
+            along.
+        sourced_id: Of the one user or course that it is about, with its assignments; None for all.
+        changed_too: Whether records that changed again since are put back as well.
+    """
+
+    kind: str | None = None
+    sourced_id: str | None = None
+    changed_too: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the part as it is stored with the run."""
+        return asdict(self)
+
+    def holds(self, kind: str, *sourced_ids: str | None) -> bool:
+        """Tell whether a change is of this part."""
+        return self.kind in {None, kind} and (
+            self.sourced_id is None or self.sourced_id in sourced_ids
+        )
+
+
+WHOLE = Part()
+
+
+@dataclass(slots=True)
+class _Side:
+    """Users or courses: how they are now, and how the undo puts some of them.
+
+    Attributes:
+        kind: user or course.
+        now: Stored records by id.
+        was: Of the records that the run changed: how each was before.
+        targets: What the undo makes of those that it puts back.
+    """
+
+    kind: str
+    now: dict[int, dict[str, Any]]
+    was: dict[int, dict[str, Any]]
+    targets: dict[int, dict[str, Any]]
+
+    def after(self, id_: int) -> dict[str, Any]:
+        """Return a record as it stands once the undo is applied."""
+        return self.targets.get(id_) or self.now[id_]
+
+    def name(self, id_: int) -> str | None:
+        """Return the sourcedId by which an assignment names a record; the one to come, if any."""
+        named: str | None = self.after(id_)["sourced_id"] or self.now[id_]["sourced_id"]
+        return named
+
+    def names(self) -> set[str | None]:
+        """Return all sourcedIds that the records to be put back have now, or will have."""
+        ids = self.targets
+        return {side[id_]["sourced_id"] for id_ in ids for side in (self.now, self.targets)}
+
+    def stays_removed(self, id_: int) -> bool:
+        """Tell whether the run took a record away that the undo does not bring back."""
+        was_there = id_ in self.was and self.was[id_]["status"] == "active"
+        return was_there and self.after(id_)["status"] != "active"
+
+    def goes(self) -> set[int]:
+        """Return the records that are active now and are not so any more after the undo."""
+        return {
+            id_
+            for id_, target in self.targets.items()
+            if self.now[id_]["status"] == "active" and target["status"] != "active"
+        }
+
+
+def undo_plan(
+    connection: Connection,
+    run_id: str,
+    roster: Roster,
+    part: Part = WHOLE,
+    remembered: Mapping[str, pa.Table] | None = None,
+) -> tuple[Plan, list[str]]:
+    """Return the plan that takes a run back, and what it leaves alone.
+
+    Args:
+        connection: To the roster database.
+        run_id: The run to take back.
+        roster: What the site holds now.
+        part: Which part of the run.
+        remembered: What the run moved of classes and enrollments, and how that was before: the
+            tables `links.<name>`, `links.<name>.gone` and `before.<name>`. None where it is lost.
+
+    Returns:
+        The plan, and one line for each record that stays as it is, with the reason.
+
+    Raises:
+        PurgedAuditError: What the run changed is not known any more.
+    """
+    refuse_without_audit(connection, run_id)
+    reason = f"undo of run {run_id}"
+    rows = connection.execute(sa.text(_CHANGES), {"run_id": run_id}).mappings()
+    audit = [dict(row) for row in rows]
+    left: list[str] = []
+    users = _side("user", audit, roster.users, USER_FIELDS, part, left)
+    courses = _side("course", audit, roster.courses, COURSE_FIELDS, part, left)
+    for side in (users, courses):
+        _leave_what_is_taken(side, left)
+    found = connection.execute(sa.text(_PAIRS), {"run_id": run_id}).mappings()
+    pairs = _pairs([dict(row) for row in found], users, courses, roster, part, left)
+    assignments = pa.Table.from_pylist(
+        [{**pair, "reason": reason, "row": None} for pair in pairs], schema=ASSIGNMENT_CHANGES
+    )
+    plan = Plan(
+        roster.site,
+        roster.version,
+        _as_changes(users, USER_FIELDS, reason),
+        _as_changes(courses, COURSE_FIELDS, reason),
+        in_order(assignments, "user_sourced_id", "course_sourced_id"),
+        _remembered(remembered or {}, roster, part, users, courses),
+    )
+    return plan, left
+
+
+def refuse_without_audit(connection: Connection, run_id: str) -> None:
+    """Refuse to take a run back whose changes have been removed from the audit.
+
+    Raises:
+        PurgedAuditError: They have been; an undo would look as if there were nothing to do.
+    """
+    row = connection.execute(sa.text(_HAS_AUDIT), {"run_id": run_id}).mappings().one_or_none()
+    if row is None or row["is_there"]:
+        return
+    counts = (row["counts"] or {}).values()
+    if any(n for numbers in counts for word, n in numbers.items() if word not in _NO_CHANGE):
+        raise PurgedAuditError(
+            f"run {run_id} can't be taken back: its audit was removed after its time "
+            "(ONEROSTER_KEEP_AUDIT_DAYS); mend the SIS and sync a bulk package instead"
+        )
+
+
+def _side(
+    kind: str,
+    audit: list[dict[str, Any]],
+    stored: pa.Table,
+    fields: tuple[str, ...],
+    part: Part,
+    left: list[str],
+) -> _Side:
+    """Return which records of a kind the undo puts back, and as what."""
+    names = ("sourced_id", *fields, "status", "managed")
+    side = _Side(kind, {record["id"]: record for record in stored.to_pylist()}, {}, {})
+    for change in audit:
+        if change["kind"] != kind:
+            continue
+        id_ = change[f"{kind}_id"]
+        record = side.now[id_]
+        target = change["before"] or {**record, "status": _GONE[kind]}
+        side.was[id_] = target
+        if not part.holds(kind, change["sourced_id"]):
+            continue
+        is_as_left = all(record[name] == change["after"].get(name) for name in names)
+        if not is_as_left and not part.changed_too:
+            left.append(f"{kind} {change['sourced_id']}, {_CHANGED_SINCE}")
+        elif any(record[name] != target.get(name) for name in names):
+            side.targets[id_] = {name: target.get(name) for name in names}
+    return side
+
+
+def _leave_what_is_taken(side: _Side, left: list[str]) -> None:
+    """Leave alone whose login or sourcedId another record has once the undo is applied.
+
+    Who is left alone keeps the login that a third one may want back, so this is repeated until
+    nobody is in another's way any more (a fixed point). Otherwise the database would refuse the
+    whole undo of a chain of addresses.
+    """
+    while True:
+        taken = [(id_, _ID_TAKEN) for id_ in _in_the_way(side, lambda record: record["sourced_id"])]
+        if side.kind == "user":
+            taken += [(id_, _LOGIN_TAKEN) for id_ in _in_the_way(side, _active_login)]
+        if not taken:
+            return
+        for id_, why in taken:
+            if side.targets.pop(id_, None):
+                left.append(f"{side.kind} {side.now[id_]['sourced_id']}, {why}")
+
+
+def _active_login(record: dict[str, Any]) -> str | None:
+    login: str | None = record["login"] if record["status"] == "active" else None
+    return login
+
+
+def _in_the_way(side: _Side, key: Any) -> list[int]:
+    """Return the records to be put back whose key another one keeps, or gets before them."""
+    holders: dict[str, int] = {}
+    for id_, record in side.now.items():
+        if id_ not in side.targets and key(record) is not None:
+            holders[key(record)] = id_
+    return [
+        id_
+        for id_, target in sorted(side.targets.items())
+        if key(target) is not None and holders.setdefault(key(target), id_) != id_
+    ]
+
+
+def _pairs(
+    rows: list[dict[str, Any]],
+    users: _Side,
+    courses: _Side,
+    roster: Roster,
+    part: Part,
+    left: list[str],
+) -> list[dict[str, Any]]:
+    """Return the changes to course assignments."""
+    pairs: dict[tuple[int, int], dict[str, Any]] = {}
+    stays: dict[tuple[int, int], str] = {}
+    named_anew = {t["sourced_id"] for s in (users, courses) for t in s.targets.values()}
+    for row in rows:
+        user, course = row["user_id"], row["course_id"]
+        hangs = (part.kind == "user" and user in users.targets) or (
+            part.kind == "course" and course in courses.targets
+        )
+        if not hangs and not part.holds(
+            "assignment", row["user_sourced_id"], row["course_sourced_id"]
+        ):
+            continue
+        target = row["before"] or "removed"
+        if part.changed_too and row["now"] == target:
+            continue
+        why = _why_not(row, target, users, courses, part, named_anew)
+        if why is None:
+            pairs[user, course] = _pair(users.name(user), courses.name(course), row["now"], target)
+        else:
+            stays[user, course] = why
+    removed = courses.goes()
+    for stored in _still_active(roster, users, courses):
+        ends = stored["user_id"], stored["course_id"]
+        if ends not in pairs and ends[1] in removed:
+            # A removed course has no assignments, whoever made them.
+            pairs[ends] = _pair(users.name(ends[0]), courses.name(ends[1]), "active", "removed")
+            stays.pop(ends, None)
+        elif ends not in pairs:
+            stays.setdefault(ends, _OF_ANOTHER_RUN)
+    left.extend(
+        f"assignment {users.name(user)} to {courses.name(course)}, {why}"
+        for (user, course), why in stays.items()
+    )
+    return list(pairs.values())
+
+
+def _why_not(
+    row: dict[str, Any],
+    target: str,
+    users: _Side,
+    courses: _Side,
+    part: Part,
+    named_anew: set[str | None],
+) -> str | None:
+    """Return why an assignment can't be put back, None when it can."""
+    if row["now"] != row["after"] and not part.changed_too:
+        return _CHANGED_SINCE
+    if target == "active":
+        if courses.after(row["course_id"])["status"] != "active":
+            return _NO_COURSE
+        if users.stays_removed(row["user_id"]):
+            return _NO_USER
+    for side, id_ in ((users, row["user_id"]), (courses, row["course_id"])):
+        unnamed = side.after(id_)["sourced_id"] is None
+        if side.name(id_) is None or (unnamed and side.name(id_) in named_anew):
+            return _NO_NAME
+    return None
+
+
+def _still_active(roster: Roster, users: _Side, courses: _Side) -> list[dict[str, Any]]:
+    """Return the active assignments of the sync whose user or course the undo takes away."""
+    stored = roster.assignments
+    held = pc.and_(stored["managed"], pc.equal(stored["status"], "active"))
+    going = pc.or_(
+        pc.is_in(stored["user_id"], pa.array(sorted(users.goes()), pa.int64())),
+        pc.is_in(stored["course_id"], pa.array(sorted(courses.goes()), pa.int64())),
+    )
+    rows: list[dict[str, Any]] = stored.filter(pc.and_(held, going)).to_pylist()
+    return rows
+
+
+def _pair(user: str | None, course: str | None, now: str, target: str) -> dict[str, Any]:
+    return {
+        "action": "reactivate" if target == "active" else "remove",
+        "user_sourced_id": user,
+        "course_sourced_id": course,
+        "before_status": now,
+        "after_status": target,
+    }
+
+
+def _as_changes(side: _Side, fields: tuple[str, ...], reason: str) -> pa.Table:
+    names = ("sourced_id", *fields, "status", "managed")
+    rows = [
+        {
+            "action": _action(side.kind, side.now[id_], target),
+            "id": id_,
+            "sourced_id": side.now[id_]["sourced_id"],
+            **{f"before_{name}": side.now[id_][name] for name in names},
+            **{f"after_{name}": target[name] for name in names},
+            "reason": reason,
+            "row": None,
+        }
+        for id_, target in side.targets.items()
+    ]
+    return in_order(pa.Table.from_pylist(rows, schema=change_schema(fields)), "sourced_id", "id")
+
+
+def _action(kind: str, record: dict[str, Any], target: dict[str, Any]) -> str:
+    """Return what turns a record into what it was."""
+    if target["status"] != record["status"]:
+        return "reactivate" if target["status"] == "active" else _BACK[kind]
+    renamed = target["sourced_id"] != record["sourced_id"]
+    return "rekey" if renamed and target["sourced_id"] and record["sourced_id"] else "update"
+
+
+def _remembered(
+    remembered: Mapping[str, pa.Table], roster: Roster, part: Part, users: _Side, courses: _Side
+) -> dict[str, pa.Table]:
+    """Return what puts classes, enrollments, roles and the moments of deltas back."""
+    hanging: dict[str, set[str | None]] | None = None
+    if part.kind in {"user", "course"} and part.sourced_id is None:
+        hanging = {"user_sourced_id": set(), "course_sourced_id": set()}
+        side = users if part.kind == "user" else courses
+        hanging[f"{part.kind}_sourced_id"] = side.names()
+    moved = _links(remembered, roster, part, hanging)
+    put = remembered.get(f"links.{PUT}")
+    moved |= forgotten(_moments_of_part(put, part, moved if hanging else None), roster)
+    return moved
+
+
+def _links(
+    remembered: Mapping[str, pa.Table],
+    roster: Roster,
+    part: Part,
+    hanging: Mapping[str, set[str | None]] | None,
+) -> dict[str, pa.Table]:
+    """Return what puts classes, enrollments and roles back where nobody moved them since."""
+    moved: dict[str, pa.Table] = {}
+    for name in _OF[part.kind]:
+        was = remembered.get(f"before.{name}")
+        if was is None:
+            continue
+        made = remembered[f"links.{name}"]
+        gone = remembered[f"links.{name}.gone"]["sourced_id"].combine_chunks()
+        ends = hanging if name == "enrollments" else None
+        # A row that moved from one course to another is of both: taken for new it would be lost.
+        picked = [_of_part(t, part) if ends is None else _of_ends(t, ends) for t in (made, was)]
+        ids = pa.concat_arrays([table["sourced_id"].combine_chunks() for table in picked])
+        made, was = (table.filter(pc.is_in(table["sourced_id"], ids)) for table in (made, was))
+        schema = link_schema(name)
+        made, was = _of_schema(made, schema), _of_schema(was, schema)
+        now = {row["sourced_id"]: row for row in roster.links[name].to_pylist()}
+        unmoved = {
+            row["sourced_id"] for row in made.to_pylist() if now.get(row["sourced_id"]) == row
+        }
+        unmoved |= {id_ for id_ in gone.to_pylist() if id_ not in now}
+        back = [row for row in was.to_pylist() if row["sourced_id"] in unmoved]
+        there = {row["sourced_id"] for row in back}
+        new = [id_ for id_ in made["sourced_id"].to_pylist() if id_ in unmoved and id_ not in there]
+        moved[name] = in_order(pa.Table.from_pylist(back, schema=schema), "sourced_id")
+        moved[f"{name}.gone"] = pa.table({"sourced_id": pa.array(sorted(new), pa.string())})
+    return moved
+
+
+def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with all columns: a run of an earlier version remembered fewer."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names)
+
+
+def _moments_of_part(
+    put: pa.Table | None, part: Part, moved: Mapping[str, pa.Table] | None
+) -> pa.Table | None:
+    """Return when the SIS modified what is taken back: that is forgotten, not put back.
+
+    Args:
+        put: What the run noted of such moments.
+        part: What is taken back.
+        moved: Where enrollments hang from what is taken back: those that do.
+    """
+    if put is None:
+        return None
+    files = set(_OF[part.kind]) | {"user": {"users"}, "course": {"courses"}}.get(
+        part.kind or "", {"users", "courses"} if part.kind is None else set()
+    )
+    put = put.filter(pc.is_in(put["file"], pa.array(sorted(files))))
+    if moved is not None:
+        ids = [moved[n]["sourced_id"] for n in ("enrollments", "enrollments.gone") if n in moved]
+        hanging = pa.array([i for column in ids for i in column.to_pylist()], pa.string())
+        others = pc.not_equal(put["file"], "enrollments")
+        put = put.filter(pc.or_(others, pc.is_in(put["sourced_id"], hanging)))
+    if part.sourced_id is None:
+        return put
+    return put.filter(pc.equal(put["sourced_id"], part.sourced_id))
+
+
+def _of_part(rows: pa.Table, part: Part) -> pa.Table:
+    """Return the rows that name the one record, if the part is of one."""
+    if part.sourced_id is None:
+        return rows
+    return _of_ends(rows, {name: {part.sourced_id} for name in _NAMES})
+
+
+def _of_ends(rows: pa.Table, ends: Mapping[str, Iterable[str | None]]) -> pa.Table:
+    """Return the rows that name one of the users or courses."""
+    named = pa.repeat(False, rows.num_rows)
+    for name, ids in ends.items():
+        if name in rows.column_names:
+            known = pa.array([id_ for id_ in ids if id_ is not None], pa.string())
+            named = pc.or_(named, pc.is_in(rows[name], known))
+    return rows.filter(named)

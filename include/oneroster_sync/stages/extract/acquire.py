@@ -1,0 +1,217 @@
+"""The package of a run: a private copy of it, and what becomes of the original."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync import database
+from oneroster_sync.findings import Finding
+from oneroster_sync.runs import Outcome, Trigger
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sites import allow_list
+from oneroster_sync.sources import archive, local, positions
+from oneroster_sync.sources.base import Patience
+from oneroster_sync.sources.connect import Source
+from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError, SourceError
+from oneroster_sync.sources.fetch import copy_all
+from oneroster_sync.sources.unread import Taken, fetch_unread
+from oneroster_sync.sources.url import After, SourceUrl
+from oneroster_sync.sources.work_folder import work_folder
+from oneroster_sync.stages.extract.archive import RefusedError
+from oneroster_sync.stages.extract.package import holds_delta
+from oneroster_sync.standard.kinds import Kind
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+
+    from oneroster_sync.runs import Run
+    from oneroster_sync.sources.base import Login
+
+    Connections = Callable[[str], Login]
+
+log = logging.getLogger("oneroster")
+
+_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
+_NOTED = "fetched"
+"""Under which name a run's folder keeps what was fetched, and from where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A package of a run, in a private copy.
+
+    Attributes:
+        path: The copy.
+        name: What it is called.
+        arrived_at: When it arrived, as far as anybody can tell.
+    """
+
+    path: Path
+    name: str
+    arrived_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a run is to read.
+
+    Attributes:
+        packages: The oldest first; at least one.
+        taken: Where it is of the site's source: the source, and the newest package of it.
+        is_again: Whether the newest was taken before, so that its deltas are known.
+        gap: Why deltas may have been lost, in words; None when none were.
+    """
+
+    packages: tuple[Incoming, ...]
+    taken: tuple[str, dict[str, Any]] | None = None
+    is_again: bool = False
+    gap: str | None = None
+
+
+@contextlib.contextmanager
+def private_copies(
+    run: Run, kind: Kind, connections: Connections | None = None
+) -> Iterator[Brought]:
+    """Yield copies of the run's packages that nobody else can change; they go when the stage ends.
+
+    Args:
+        run: A scheduled one is of the site's source, another of the path that it names.
+        kind: What the package is said to be.
+        connections: Finds an Airflow connection by its id; None outside of Airflow.
+
+    Raises:
+        SourceError: The site's source does not give a package; the run's findings say so too.
+        RefusedError: What somebody named is larger than a package may be.
+    """
+    with work_folder() as folder:
+        if run.trigger is not Trigger.SCHEDULE:
+            path = _copy(run.package or "", kind, folder)
+            yield Brought((Incoming(path, path.name, run.started_at),))
+            return
+        try:
+            brought = _fetch(run, connections, folder)
+        except SourceError as error:
+            RunFolder.of(run.site, run.run_id).write_tables(
+                "findings", {"1-extract": error.as_findings()}
+            )
+            raise
+        yield brought
+
+
+def in_place(run: Run) -> Path | None:
+    """Return where the package lies that somebody named, if on this machine's own disk."""
+    if run.trigger is Trigger.SCHEDULE or not run.package:
+        return None
+    url = SourceUrl.parse(run.package)
+    package = Path(url.path)
+    if not url.is_local or not _can_read(package):
+        return None  # where it is there and may not be read, copying it says so in words
+    if package.is_file() and package.stat().st_size > Patience().limits.unpacked:
+        return None  # it is not even read to be known again
+    return package
+
+
+def _can_read(package: Path) -> bool:
+    """Tell whether a package is there and all of it may be read."""
+    try:
+        files = [package, *package.rglob("*")] if package.is_dir() else [package]
+        return all(os.access(file, os.R_OK) for file in files)
+    except PermissionError:
+        return False
+
+
+def put_aside(run: Run, connections: Connections | None = None) -> None:
+    """Move the packages of a run that ended well, where the site says so.
+
+    Nothing that fails here changes how the run ended: the package then stays where it is.
+    """
+    chosen = run.preferences
+    wanted = run.trigger is Trigger.SCHEDULE and chosen.source_after is After.MOVE
+    if not wanted or run.outcome not in _WELL:
+        return
+    try:
+        source = Source.of(chosen)
+        login = source.login(connections)
+        for fetched in _fetched_for(run):
+            moved = archive.put_aside(source, fetched, at=run.started_at, login=login)
+            log.info("The package is now at %s.", moved or "the place where it was")
+            if moved:
+                with database.engine().begin() as connection:
+                    positions.note_moved(connection, run.site, [fetched["files"][0]["name"]])
+    except SourceError as error:
+        log.warning("The package stays where it is: %s.", error)
+    except Exception as error:  # noqa: BLE001  to be moved is never in the way of a run
+        log.warning("The package stays where it is: %s.", type(error).__name__)
+
+
+def _fetched_for(run: Run) -> list[dict[str, Any]]:
+    """Return what was fetched for a run, and for the runs whose deltas its plan was made from."""
+    folder = RunFolder.of(run.site, run.run_id)
+    read_by = folder.read_json("extracted").get("read_by", [])
+    found: list[dict[str, Any]] = []
+    for run_id in (*read_by, run.run_id):
+        with contextlib.suppress(FileNotFoundError):
+            noted = RunFolder.of(run.site, run_id).read_json(_NOTED)
+            found += noted.get("packages", [noted])
+    return found
+
+
+def _fetch(run: Run, connections: Connections | None, folder: Path) -> Brought:
+    source = Source.of(run.preferences)
+    key = f"{source.url.text} {source.pattern}"
+    with database.engine().connect() as connection:
+        stored, elsewhere = positions.last_taken(connection, run.site, run.run_id, key)
+
+    def check_found(path: str) -> None:
+        with database.engine().connect() as connection:
+            allow_list.check_found(connection, run.preferences, path)
+
+    unread = fetch_unread(
+        source,
+        folder,
+        taken=Taken.read(stored) if stored else None,
+        is_moved_here=elsewhere,
+        holds_delta=holds_delta,
+        check_found=check_found,
+        login=source.login(connections),
+    )
+    noted = {"packages": [fetched.as_dict() for fetched in unread.packages]}
+    RunFolder.of(run.site, run.run_id).write_json(_NOTED, noted)
+    packages = []
+    for fetched, modified in zip(unread.packages, unread.arrived, strict=True):
+        log.info("The package is %s.", fetched.name)
+        # A clock that is ahead does not make a package arrive after it was read.
+        arrived_at = min(modified or run.started_at, run.started_at)
+        packages.append(Incoming(fetched.path, fetched.name, arrived_at))
+    taken = None if unread.is_again else (key, unread.newest.as_dict())
+    return Brought(tuple(packages), taken, unread.is_again, unread.gap)
+
+
+def _copy(named: str, kind: Kind, folder: Path) -> Path:
+    """Copy what somebody named, within the limits of a package; what is not there is not copied.
+
+    Raises:
+        RefusedError: It is larger than a package may be.
+    """
+    source = Source(SourceUrl.parse(named))
+    path, patience = PurePosixPath(source.url.path), Patience()
+    lone = kind is not Kind.PACKAGE and path.suffix.lower() == ".csv"
+    target = folder / (f"{kind}.csv" if lone else path.name or "package")
+    try:
+        if source.url.is_local:
+            local.copy(Path(source.url.path), target, patience)
+        else:
+            copy_all(source, target, patience)
+    except NoSourceError:
+        log.info("There is nothing at %s.", path.name)
+    except RefusedSourceError as error:
+        if error.code != "source.too_large":
+            raise
+        raise RefusedError(Finding("zip.size_exceeded", expected=error.expected)) from None
+    return target

@@ -1,0 +1,260 @@
+"""A file's header: which column is which, and in how far it is the standard's."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.findings.finding import describe, shown
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.extract.archive import RefusedError
+from oneroster_sync.standard import Need, Version, rostering_file
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from oneroster_sync.standard import File
+
+ALIASES = {
+    "orgsourceids": "orgSourcedIds",
+    "agentsourceids": "agentSourcedIds",
+    "sourceid": "sourcedId",
+    "datemodified": "dateLastModified",
+    "termsourcedid": "termSourcedIds",
+    "termsourceids": "termSourcedIds",
+    "userid": "userIds",
+    "agents": "agentSourcedIds",
+    "grade": "grades",
+}
+"""Misspelt headers seen in the field, in lower case, and what they mean."""
+
+_MEANS: dict[str, tuple[str, ...]] = {
+    "active": ("enabledUser",),
+    "classid": ("classSourcedId",),
+    "classname": ("title",),
+    "courseid": ("courseSourcedId",),
+    "coursename": ("title",),
+    "coursetitle": ("title",),
+    "emailaddress": ("email",),
+    "enabled": ("enabledUser",),
+    "enrollmentrole": ("role",),
+    "firstname": ("givenName",),
+    "forename": ("givenName",),
+    "guid": ("sourcedId",),
+    "id": ("sourcedId",),
+    "isprimary": ("primary", "roleType"),
+    "lastmodified": ("dateLastModified",),
+    "lastname": ("familyName",),
+    "login": ("username",),
+    "loginid": ("username",),
+    "mail": ("email",),
+    "name": ("title",),
+    "orgid": ("orgSourcedId", "orgSourcedIds", "schoolSourcedId"),
+    "orgname": ("name",),
+    "orgsourcedid": ("orgSourcedIds", "schoolSourcedId"),
+    "personid": ("userSourcedId", "sourcedId"),
+    "roletype": ("role",),
+    "schoolid": ("schoolSourcedId", "orgSourcedIds", "orgSourcedId"),
+    "schoolname": ("name",),
+    "schoolsourcedid": ("orgSourcedIds", "orgSourcedId"),
+    "sectionid": ("classSourcedId",),
+    "sisid": ("sourcedId",),
+    "surname": ("familyName",),
+    "teacherid": ("userSourcedId",),
+    "termid": ("termSourcedIds",),
+    "useremail": ("email",),
+    "userid": ("userSourcedId", "sourcedId"),
+    "userrole": ("role",),
+    "usertype": ("role",),
+}
+"""Headers of other formats, in lower case and without separators, and the columns they may mean."""
+_TELLS_WHOSE = {"sourcedId", "role", "userSourcedId"}
+"""Columns that identify the record of a row and tell whether it is a staff member's."""
+_EXTRA = {("users", Version.V1_2): {"resourceSourcedIds"}}
+"""Columns that an earlier edition of the same version had."""
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
+"""Categories of what is no part of a header's name: controls, formats, separators of lines."""
+
+
+def match_header(
+    header: list[str], file: File, profile: Profile
+) -> tuple[dict[str, str], list[Finding]]:
+    """Match a header with the columns of the standard.
+
+    Args:
+        header: The header's cells as the file has them.
+        file: What the standard says.
+        profile: In strict nothing is repaired; what is noticed is an error.
+
+    Returns:
+        Canonical name → header as the file has it, for the columns that are read; and findings.
+        With an error among these the file can't be used, and its rows are read for findings only.
+
+    Raises:
+        RefusedError: The rows can't be read: a column is there twice, or it can't be told which
+            record a row is of, or whether it is of staff.
+    """
+    name = f"{file.name}.csv"
+    severity = Severity.ERROR if profile is Profile.STRICT else Severity.WARNING
+    findings: list[Finding] = []
+    found: dict[str, str] = {}
+    unknown: list[str] = []
+    for cell in header:
+        spelled = cell if profile is Profile.STRICT else _spelled(cell, file, findings, header)
+        if not cell.strip() or spelled in found or spelled in unknown:
+            known_as = spelled if file.column(spelled) is not None else None
+            raise RefusedError(Finding("table.duplicate_header", file=name, column=known_as))
+        if file.column(spelled) is not None:
+            found[spelled] = cell
+        else:
+            unknown.append(spelled)
+    if not found:
+        raise RefusedError(Finding("schema.no_known_column", file=name, row=1))
+    unknown = _check_missing(file, found, unknown, severity, findings)
+    extra = _EXTRA.get((file.name, file.version), set())
+    is_header = _is_header(file, found)
+    findings.extend(
+        Finding("schema.unknown_column", severity, name, 1, shown_header(column, is_header))
+        for column in unknown
+        if not column.startswith("metadata.") and column not in extra
+    )
+    known = [c for c in found if c not in extra]
+    metadata = [i for i, cell in enumerate(header) if cell.startswith("metadata.")]
+    in_order = known == [c.canonical for c in file.columns if c.canonical in found]
+    if not in_order or (metadata and metadata[0] != len(header) - len(metadata)):
+        findings.append(Finding("schema.column_order", severity, name, 1))
+    return {
+        c.canonical: found[c.canonical] for c in file.read_columns if c.canonical in found
+    }, findings
+
+
+def _spelled(cell: str, file: File, findings: list[Finding], header: list[str]) -> str:
+    """Return the canonical name for a header's cell, noting how it was understood."""
+    by_name = {c.name: c.canonical for c in file.columns}
+    if cell in by_name:
+        return by_name[cell]
+    name = f"{file.name}.csv"
+    clean = _clean(cell)
+    by_lower = {n.lower(): c for n, c in by_name.items()}
+    canonical = by_lower.get(clean.lower())
+    if canonical is None:
+        alias = ALIASES.get(clean.lower())
+        canonical = alias if alias and file.column(alias) is not None else None
+        if alias in header:
+            canonical = None
+    if canonical is None:
+        return clean
+    if clean != cell:
+        odd = [f"U+{ord(c):04X}" for c in cell if unicodedata.category(c) in {*_UNSEEN, "Zs"}]
+        expected = f"{canonical} without {', '.join(odd)}"
+        code = "schema.invisible_character"
+    else:
+        code, expected = "schema.header_spelling", canonical
+    findings.append(Finding(code, Severity.WARNING, name, 1, clean, expected=expected))
+    return canonical
+
+
+def _check_missing(
+    file: File,
+    found: dict[str, str],
+    unknown: list[str],
+    severity: Severity,
+    findings: list[Finding],
+) -> list[str]:
+    """Note the columns that are missing, and return the unknown ones that mean none of these.
+
+    Raises:
+        RefusedError: Without them the rows can't be read.
+    """
+    name = f"{file.name}.csv"
+    missing = [c for c in file.columns if c.canonical not in found]
+    others = _other_version(file, unknown)
+    if others and missing:
+        expected = f"the columns of OneRoster {file.version}, not of {others}"
+        raise RefusedError(Finding("schema.version_mismatch", file=name, row=1, expected=expected))
+    left = list(unknown)
+    unreadable: list[Finding] = []
+    for column in missing:
+        expected = column.name
+        if (
+            meant := _renamed(column.canonical, left, is_header=_is_header(file, found))
+        ) is not None:
+            left.remove(meant)
+            expected += f"; found {shown(meant)}: did you mean {column.name}?"
+        place = Severity.ERROR if column.need is Need.ESSENTIAL else severity
+        finding = Finding("schema.missing_header", place, name, 1, column.name, expected=expected)
+        findings.append(finding)
+        if column.need is Need.ESSENTIAL and column.canonical in _TELLS_WHOSE:
+            unreadable.append(finding)
+    if unreadable:
+        raise RefusedError(*sorted(findings, key=lambda one: one.severity is not Severity.ERROR))
+    return left
+
+
+def _is_header(file: File, found: Collection[str]) -> bool:
+    """Tell whether most columns are known; if not, the row may hold values and be no header."""
+    return len(found) * 2 > len(file.columns)
+
+
+def _renamed(canonical: str, unknown: list[str], *, is_header: bool) -> str | None:
+    """Return the unknown header that means a missing column, None where there is none."""
+    for header in unknown:
+        if canonical in _MEANS.get(re.sub(r"[\W_]", "", header).lower(), ()):
+            return header
+    near = difflib.get_close_matches(canonical, unknown, 1, cutoff=0.7) if is_header else []
+    return near[0] if near else None
+
+
+def shown_header(header: str, is_header: bool) -> str:  # noqa: FBT001  one fact about the row
+    """Return an unknown header for a finding: as its shape if it may be a value."""
+    return shown(header) if is_header else describe(header)
+
+
+def check_delimiter(header: list[str], name: str, wanted: str = ",") -> None:
+    """Refuse a header whose columns are not separated as they should be.
+
+    Args:
+        header: The header's cells.
+        name: The file's name, with `.csv`.
+        wanted: What separates values at the site.
+
+    Raises:
+        RefusedError: There is one cell, and it holds another separator.
+    """
+    others = {",": "[;\t|]"}.get(wanted, "[,;\t|]")
+    if len(header) == 1 and re.search(others, header[0]):
+        expected = _DELIMITERS[wanted]
+        raise RefusedError(Finding("csv.wrong_delimiter", file=name, expected=expected))
+
+
+_DELIMITERS = {
+    ",": "commas",
+    ";": "semicolons, as the preferences say",
+    "\t": "tabs, as the preferences say",
+    "|": "vertical bars, as the preferences say",
+}
+
+
+def meant_names(header: list[str]) -> set[str]:
+    """Return what a header's cells mean, in lower case, for telling versions apart."""
+    names = {_clean(cell).lower() for cell in header}
+    return names | {ALIASES[name].lower() for name in names & ALIASES.keys()}
+
+
+def _clean(cell: str) -> str:
+    return "".join(c for c in cell if unicodedata.category(c) not in _UNSEEN).strip()
+
+
+def _other_version(file: File, unknown: list[str]) -> Version | None:
+    """Return the version whose own columns stand among the unknown ones."""
+    for version in Version:
+        other = rostering_file(file.name, version)
+        if version is file.version or other is None:
+            continue
+        own = {c.name for c in other.columns} - {c.name for c in file.columns}
+        if own and own <= set(unknown):
+            return version
+    return None

@@ -1,0 +1,170 @@
+"""Mappings: ids.csv gives records other sourcedIds, links.csv says whose account is whose.
+
+People write them by hand, or bring the report of an adoption back after they have edited it. So
+they are small and read as strictly as they are written: what can't be read is a row that is left
+out, and a file with another header is none of these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings import Finding, Severity
+from oneroster_sync.findings.csv_export import unmarked
+from oneroster_sync.settings import MIB, Limits
+from oneroster_sync.stages.extract.archive import PackageFile, RefusedError, open_package
+from oneroster_sync.stages.extract.csv_table import read_header, read_table
+from oneroster_sync.stages.extract.dialect import Dialect
+from oneroster_sync.stages.extract.headers import check_delimiter
+from oneroster_sync.stages.extract.package import Extracted, refusing, sha256_of
+from oneroster_sync.stages.extract.repairs import Repairs
+from oneroster_sync.standard import Column, File, Need, Version
+from oneroster_sync.standard.kinds import MAPPINGS, Kind
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oneroster_sync.findings import Findings
+    from oneroster_sync.sites.preferences import Profile
+
+KINDS = ("user", "course")
+"""What ids.csv may be about."""
+LIMITS = Limits(unpacked=64 * MIB)
+"""How large a mapping may be."""
+
+_LONGEST = 255
+_UNTOLD = {"schema.column_order", "schema.unknown_column"}
+"""What is not said of a header: its columns are read by name, and others are somebody's notes."""
+
+
+def read_mapping(
+    path: Path, kind: Kind, profile: Profile, *, sha256: str | None = None
+) -> Extracted:
+    """Read a mapping.
+
+    The old sourcedIds of ids.csv are the column `sourcedId` of its table. A row that is broken by
+    itself has the code of its first error as `flaw`.
+
+    Args:
+        path: A local CSV file that nobody is writing to any more.
+        kind: One of `MAPPINGS`.
+        profile: How strictly the file is read; in strict every violation refuses it.
+        sha256: Of its bytes, where that is known already.
+
+    Returns:
+        One table by the name of the kind, and all findings. A file that can't be used is `refused`.
+
+    Raises:
+        OSError: The file system failed.
+    """
+    extracted = Extracted(sha256 or sha256_of(path), modes={kind.value: Mode.DELTA})
+    with refusing(extracted, profile), open_package(path, LIMITS) as package:
+        (file,) = package.files.values()
+        _read(PackageFile(kind.value, package, file.member), kind, profile, extracted)
+    return extracted
+
+
+def _read(source: PackageFile, kind: Kind, profile: Profile, extracted: Extracted) -> None:
+    name, findings = f"{kind}.csv", extracted.findings
+    check_delimiter(read_header(source, LIMITS.line), name)
+    repairs = Repairs(name, Mode.DELTA, profile)
+    table, rows, noticed = read_table(
+        source, _file(kind), profile, repairs.apply, LIMITS.line, Dialect()
+    )
+    noticed = [finding for finding in noticed if finding.code not in _UNTOLD]
+    if lacking := [finding for finding in noticed if finding.severity is Severity.ERROR]:
+        raise RefusedError(*lacking)
+    findings.extend(noticed)
+    findings.extend(repairs.findings())
+    if rows == 0:
+        findings.add(Finding("table.no_rows", Severity.WARNING, name))
+    table = table.rename_columns([_column(header) for header in table.column_names])
+    if kind is Kind.LINKS:
+        for column in MAPPINGS[kind]:
+            table = _put(table, column, _unmarked(table[column]))
+    extracted.tables[kind.value] = _judged(table, kind, findings)
+    extracted.rows[kind.value] = rows
+
+
+def _file(kind: Kind) -> File:
+    columns = (
+        Column(name, name, Need.ESSENTIAL, read=True, is_list=False) for name in MAPPINGS[kind]
+    )
+    return File(kind.value, Version.V1_1, tuple(columns))
+
+
+def _column(header: str) -> str:
+    """Return what the column of a header is called in the table."""
+    return "sourcedId" if header == "oldSourcedId" else header
+
+
+def _unmarked(cells: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Return cells without the mark that keeps a spreadsheet from taking them for formulas."""
+    if not pc.any(pc.starts_with(cells, "'")).as_py():
+        return cells
+    return pa.array([unmarked(cell) for cell in cells.to_pylist()], pa.string())
+
+
+def _judged(table: pa.Table, kind: Kind, findings: Findings) -> pa.Table:
+    """Note what is wrong with each row by itself, as its flaw and as a finding."""
+    for code in pc.unique(table["flaw"]).drop_null().to_pylist():
+        findings.add_table(
+            mapping_findings(table.filter(pc.equal(table["flaw"], code)), kind, code)
+        )
+    for header in MAPPINGS[kind]:
+        cells = table[_column(header)]
+        blank = pc.is_null(cells)
+        if kind is Kind.LINKS:
+            # A row without a sourcedId links nothing; that is known where it is looked at.
+            blank = pc.and_(pc.is_valid(table["sourcedId"]), blank)
+        long = pc.greater(pc.utf8_length(cells), _LONGEST)
+        for wrong, code, expected in (
+            (blank, "row.missing_required_value", "a value"),
+            (long, "row.too_long", f"at most {_LONGEST} characters"),
+        ):
+            table = _flawed(table, kind, findings, wrong, code, header, expected)
+    if kind is Kind.IDS:
+        other = pc.invert(pc.is_in(table["kind"], pa.array(KINDS)))
+        expected = " or ".join(KINDS)
+        return _flawed(table, kind, findings, other, "row.invalid_enum", "kind", expected)
+    return table
+
+
+def _flawed(
+    table: pa.Table,
+    kind: Kind,
+    findings: Findings,
+    wrong: pa.ChunkedArray,
+    code: str,
+    header: str,
+    expected: str,
+) -> pa.Table:
+    """Note one sort of error of the rows that have had none so far."""
+    wrong = pc.and_(pc.fill_null(wrong, False), pc.is_null(table["flaw"]))
+    findings.add_table(mapping_findings(table.filter(wrong), kind, code, header, expected))
+    return _put(table, "flaw", pc.if_else(wrong, code, table["flaw"]))
+
+
+def mapping_findings(
+    rows: pa.Table, kind: Kind, code: str, header: str | None = None, expected: str | None = None
+) -> pa.Table:
+    """Return one error for each row of a mapping."""
+    count = rows.num_rows
+    error, file = Severity.ERROR.value, f"{kind}.csv"
+    told = {"code": code, "severity": error, "file": file, "column": header, "expected": expected}
+    return pa.table(
+        {
+            **{name: pa.repeat(pa.scalar(text, pa.string()), count) for name, text in told.items()},
+            "row": rows["row"],
+            "sourced_id": rows["sourcedId"],
+            "rows": pa.repeat(1, count),
+        }
+    )
+
+
+def _put(table: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)

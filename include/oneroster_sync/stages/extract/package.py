@@ -1,0 +1,403 @@
+"""Stage 1, extract: a package becomes one staff-only snapshot per rostering file.
+
+The package is hashed and read as it is; what is written is Parquet with the rows of staff only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.settings import Limits
+from oneroster_sync.sites.preferences import Delimiter, Profile
+from oneroster_sync.stages.extract.archive import Package, PackageFile, RefusedError, open_package
+from oneroster_sync.stages.extract.csv_table import read_header, read_quoting, read_table
+from oneroster_sync.stages.extract.dialect import Dialect
+from oneroster_sync.stages.extract.enrollment_pairs import part_shared_ids
+from oneroster_sync.stages.extract.headers import ALIASES, check_delimiter, meant_names
+from oneroster_sync.stages.extract.lookalikes import lookalike
+from oneroster_sync.stages.extract.manifest import Manifest, assumed_manifest, read_manifest
+from oneroster_sync.stages.extract.quotes import GrammarError
+from oneroster_sync.stages.extract.repairs import Repairs
+from oneroster_sync.stages.extract.staff_filter import Staff
+from oneroster_sync.standard import ALL_FILES, ROSTERING_FILES, Version, meant_file, rostering_file
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from oneroster_sync.roster.model import Known
+
+_MANIFEST_BYTES = 1 << 20
+_STANDARD = Dialect()
+_ONCE_A_PACKAGE = (
+    *("manifest.missing_property", "row.field_forbidden_in_bulk", "schema.column_order"),
+)
+"""Codes that are reported once a package, because a SIS causes them in all its files."""
+_ONLY_1_2 = {
+    *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
+    *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
+}
+"""Columns of users.csv that no earlier version has, in lower case."""
+
+
+@dataclass(slots=True)
+class Extracted:
+    """What came through the door.
+
+    Attributes:
+        sha256: Of the package's bytes; of a folder, of its files in order of their names.
+        version: Of the standard.
+        modes: File → absent, bulk or delta, for the rostering files.
+        tables: File → the rows of staff; none of a refused package.
+        rows: File → how many rows it has, staff or not.
+        ignored: Rows of users.csv that are not staff.
+        findings: What was noticed.
+        refused: Whether the package can't be used.
+        refused_tables: What could be read of a refused package, for findings alone: all that is
+            wrong with it is found at once.
+    """
+
+    sha256: str
+    version: Version = Version.V1_1
+    modes: dict[str, Mode] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    ignored: int = 0
+    findings: Findings = field(default_factory=Findings)
+    refused: bool = False
+    refused_tables: dict[str, pa.Table] = field(default_factory=dict)
+
+
+def extract_package(
+    path: Path,
+    profile: Profile,
+    known: Known,
+    *,
+    files: Collection[str] | None = None,
+    limits: Limits | None = None,
+    sha256: str | None = None,
+    dialect: Dialect = _STANDARD,
+) -> Extracted:
+    """Read a package: a zip, a folder or a lone CSV.
+
+    Args:
+        path: A local file or folder that nobody is writing to any more.
+        profile: How strictly the package is held to the standard.
+        known: What the site has from earlier syncs.
+        files: Those that are opened; the others count as absent. All rostering files by default.
+        limits: How large the package may be; those of the settings by default.
+        sha256: Of its bytes, where that is known already.
+        dialect: How its files are written.
+
+    Returns:
+        The rows of staff and all findings. A package that can't be used is `refused`.
+
+    Raises:
+        OSError: The file system failed.
+    """
+    limits = limits or Limits.in_force()
+    extracted = Extracted(sha256 or sha256_of(path))
+    with refusing(extracted, profile), open_package(path, limits) as package:
+        _read(package, profile, known, files or ROSTERING_FILES, dialect, extracted)
+        extracted.refused = extracted.findings.has_errors()
+    return extracted
+
+
+@contextlib.contextmanager
+def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
+    """Refuse what can't be read, and in strict what breaks the standard: nothing of it is used."""
+    try:
+        yield
+    except RefusedError as refusal:
+        extracted.findings.extend(refusal.findings)
+        extracted.refused = True
+        extracted.tables = {}
+    extracted.findings.merge(_ONCE_A_PACKAGE)
+    if profile is Profile.STRICT and extracted.findings.has_violations():
+        extracted.findings.make_violations_errors()
+        extracted.refused = True
+    if extracted.refused:
+        extracted.refused_tables, extracted.tables = extracted.tables, {}
+
+
+def holds_delta(path: Path) -> bool:
+    """Tell whether any file of a package is a delta; one that can't be read holds none."""
+    with contextlib.suppress(RefusedError), open_package(path, Limits.in_force()) as package:
+        _respell_names(package, Profile.TOLERANT, Findings())
+        if "manifest" in package.files:
+            with package.files["manifest"].open() as stream:
+                data = stream.read(_MANIFEST_BYTES)
+            present = set(package.files) - {"manifest"}
+            text = data.decode("utf-8", "replace")
+            delimiters = [one for one in Delimiter if one.character in text.partition("\n")[0]]
+            text = Dialect(delimiter=delimiters[0]).swap(text) if delimiters else text
+            manifest = read_manifest(text, present, Profile.TOLERANT)
+            return Mode.DELTA in manifest.modes.values()
+    return False
+
+
+def _read(
+    package: Package,
+    profile: Profile,
+    known: Known,
+    files: Collection[str],
+    dialect: Dialect,
+    extracted: Extracted,
+) -> None:
+    findings = extracted.findings
+    package.recode = dialect.recode if dialect.is_recoded else None
+    findings.extend(package.findings)
+    _respell_names(package, profile, findings)
+    headers, unread = _headers(package, files, dialect)
+    if (other := lookalike(headers)) is not None:
+        expected = f"OneRoster CSV; this is {other}"
+        raise RefusedError(Finding("package.lookalike", expected=expected))
+    for refusal in unread.values():
+        findings.extend(refusal.findings)
+    manifest = _manifest(package, headers, profile, dialect, findings, known)
+    extracted.version, version = manifest.version, manifest.version
+    _check_present(package, manifest, findings, known)
+    extracted.modes = {
+        name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
+        for name in ROSTERING_FILES
+    }
+    if not known.has_courses:
+        _leave_out_assignments(extracted, files)
+    staff = Staff(
+        version,
+        known,
+        deltas=frozenset(n for n, mode in extracted.modes.items() if mode is Mode.DELTA),
+        whole_roles=extracted.modes["roles"] is Mode.BULK,
+    )
+    for name in ROSTERING_FILES:
+        is_there = extracted.modes[name] is not Mode.ABSENT and name in package.files
+        if is_there and name not in unread:
+            staff = _read_file(name, package, profile, dialect, staff, extracted)
+    extracted.ignored = staff.ignored
+    if staff.of_nobody:
+        warning = Severity.WARNING
+        findings.add(Finding("semantic.nobodys_row", warning, "users.csv", rows=staff.of_nobody))
+
+
+def _read_file(
+    name: str,
+    package: Package,
+    profile: Profile,
+    dialect: Dialect,
+    staff: Staff,
+    extracted: Extracted,
+) -> Staff:
+    """Read the rows of one file; one that can't be read hides nothing of the others.
+
+    Returns:
+        What is known of who is staff.
+    """
+    findings = extracted.findings
+    file = rostering_file(name, extracted.version)
+    if file is None or (
+        name == "users" and file.column("role") is None and _lacks_roles(extracted)
+    ):
+        return staff  # without roles nobody can tell staff from pupils
+    source, limit = package.files[name], package.limits.line
+    before = staff.copy()
+    try:
+        try:
+            table, rows, noticed = read_table(
+                source, file, profile, staff.keep(name), limit, dialect
+            )
+        except GrammarError:
+            if profile is Profile.STRICT:
+                raise
+            quoting, staff = read_quoting(source, limit), before
+            keep = staff.keep(name)
+            table, rows, noticed = read_table(source, file, profile, keep, limit, dialect, quoting)
+    except RefusedError as refusal:
+        if refusal.is_of_package:
+            raise
+        findings.extend(refusal.findings)
+        return staff
+    if name == "enrollments":
+        table, shared = part_shared_ids(staff.without_students(table))
+        findings.extend(shared)
+    if name == "roles":
+        table = staff.without_second_roles(table)
+    table = staff.with_leavers(name, table)
+    repairs = Repairs(f"{name}.csv", extracted.modes[name], profile, dialect)
+    table = repairs.apply(table)
+    findings.extend(noticed)
+    findings.extend(repairs.findings())
+    if rows == 0:
+        strict = profile is Profile.STRICT
+        severity = Severity.ERROR if strict else Severity.WARNING
+        findings.add(Finding("table.no_rows", severity, f"{name}.csv"))
+    extracted.tables[name] = table
+    extracted.rows[name] = rows
+    return staff
+
+
+def _lacks_roles(extracted: Extracted) -> bool:
+    """Tell whether roles.csv is expected and can't be read."""
+    return extracted.modes["roles"] is not Mode.ABSENT and "roles" not in extracted.tables
+
+
+def _leave_out_assignments(extracted: Extracted, files: Collection[str]) -> None:
+    """Leave out the bulk files that hang from courses where there is none, and say so once.
+
+    All of their rows would be errors, for one reason, and take the people of the package along. A
+    delta is judged as it is: its rows would never come again.
+    """
+    modes = extracted.modes
+    hanging = [name for name in ("classes", "enrollments") if modes[name] is Mode.BULK]
+    if "courses" in files and modes["courses"] is Mode.ABSENT and hanging:
+        modes |= dict.fromkeys(hanging, Mode.ABSENT)
+        expected = "courses.csv; without it there are no courses and no course assignments"
+        warning = Severity.WARNING
+        extracted.findings.add(
+            Finding("package.missing_file", warning, "courses.csv", expected=expected)
+        )
+
+
+def _respell_names(package: Package, profile: Profile, findings: Findings) -> None:
+    """Find files whose names are not spelled as the standard has them."""
+    if profile is Profile.STRICT:
+        return
+    for name in sorted(package.files):
+        meant = meant_file(name)
+        if meant is not None and meant != name:
+            expected = f"{meant}.csv"
+            findings.add(
+                Finding("package.file_spelling", Severity.WARNING, f"{name}.csv", expected=expected)
+            )
+            file = package.files.pop(name)
+            package.files[meant] = PackageFile(meant, package, file.member)
+
+
+def _headers(
+    package: Package, files: Collection[str], dialect: Dialect
+) -> tuple[dict[str, list[str]], dict[str, RefusedError]]:
+    """Return the headers of the files that may be opened, and why others can't be read.
+
+    Files that stay shut count by name only.
+    """
+    headers: dict[str, list[str]] = {}
+    unread: dict[str, RefusedError] = {}
+    for name, file in package.files.items():
+        headers[name] = []
+        if name in files and name in ROSTERING_FILES:
+            try:
+                headers[name] = read_header(file, package.limits.line)
+                check_delimiter(headers[name], f"{name}.csv", dialect.delimiter.character)
+            except RefusedError as refusal:
+                if refusal.is_of_package:
+                    raise
+                unread[name] = refusal
+    return headers, unread
+
+
+def _manifest(
+    package: Package,
+    headers: dict[str, list[str]],
+    profile: Profile,
+    dialect: Dialect,
+    findings: Findings,
+    known: Known,
+) -> Manifest:
+    present = set(package.files) - {"manifest"}
+    file = package.files.get("manifest")
+    if file is not None:
+        with file.open() as stream:
+            data = stream.read(_MANIFEST_BYTES)
+        if len(data) == _MANIFEST_BYTES:
+            expected = f"less than {_MANIFEST_BYTES:,} bytes"
+            raise RefusedError(Finding("zip.size_exceeded", file="manifest.csv", expected=expected))
+        text = data.decode("utf-8", "replace")
+        if "," not in text.partition("\n")[0]:
+            text = dialect.swap(text)  # a manifest with commas beside files without
+        manifest = read_manifest(text, present, profile)
+        findings.extend(manifest.findings)
+        return _of_users_version(manifest, headers, profile, findings)
+    lone = package.archive is None and len(present) == 1
+    if profile is Profile.STRICT and not lone:
+        raise RefusedError(Finding("package.missing_manifest"))
+    if not lone:
+        findings.add(Finding("package.missing_manifest", Severity.WARNING))
+    return assumed_manifest(_version_by_headers(headers, known), present)
+
+
+def _of_users_version(
+    manifest: Manifest, headers: dict[str, list[str]], profile: Profile, findings: Findings
+) -> Manifest:
+    """Read a package as 1.1 whose manifest says 1.2, but whose users have their roles in users.csv.
+
+    The other files are the same in both. Where roles.csv is there, too, nobody knows which counts.
+    """
+    header = headers.get("users", [])
+    file = rostering_file("users", Version.V1_1)
+    is_1_2 = manifest.version is Version.V1_2
+    if file is None or not is_1_2 or profile is Profile.STRICT or "roles" in headers:
+        return manifest
+    known = {column.name.lower() for column in file.columns}
+    names = {n for n in meant_names(header) if n and not n.startswith("metadata.")}
+    is_1_1 = {"role", "orgsourcedids"} & names and names - ALIASES.keys() <= known
+    if not is_1_1:
+        return manifest
+    place = "users.csv", 1
+    expected = "the columns of OneRoster 1.2; the package is read as 1.1"
+    findings.add(Finding("schema.version_mismatch", Severity.WARNING, *place, expected=expected))
+    modes = {name: mode for name, mode in manifest.modes.items() if name in ALL_FILES[file.version]}
+    return Manifest(file.version, modes, manifest.findings)
+
+
+def _version_by_headers(headers: dict[str, list[str]], known: Known) -> Version:
+    users = meant_names(headers.get("users", []))
+    without_roles = bool(users) and not {"role", "orgsourcedids"} & users
+    # A users.csv of 1.1 without the column role is not one of 1.2: roles.csv would not help.
+    of_1_2 = bool(users & _ONLY_1_2) or len(known.role_ids) > 0
+    if "roles" in headers or (without_roles and of_1_2):
+        return Version.V1_2
+    scores = {
+        v: sum(_score(n, h, v) for n, h in headers.items()) for v in (Version.V1_1, Version.V1_0)
+    }
+    return max(scores, key=lambda version: scores[version])
+
+
+def _score(name: str, header: list[str], version: Version) -> int:
+    file = rostering_file(name, version)
+    known = {column.name.lower() for column in file.columns} if file else set()
+    return len(known & {cell.strip().lower() for cell in header})
+
+
+def _check_present(package: Package, manifest: Manifest, findings: Findings, known: Known) -> None:
+    """Refuse what can't be understood without a file that is missing; name what stays shut."""
+    is_empty = all(mode is Mode.ABSENT for mode in manifest.modes.values())
+    if is_empty and len(package.files) > 1 and not findings.has_errors():
+        raise RefusedError(Finding("package.empty"))
+    roles = manifest.modes.get("roles", Mode.ABSENT)
+    users = manifest.modes.get("users", Mode.ABSENT)
+    absent = users is Mode.BULK and roles is Mode.ABSENT
+    if manifest.version is Version.V1_2 and absent and not len(known.role_ids):
+        expected = "roles.csv, which tells staff from students: no roles are known from before"
+        raise RefusedError(Finding("package.missing_file", file="roles.csv", expected=expected))
+    for name in sorted(package.files):
+        if name not in ALL_FILES[manifest.version] and name != "manifest":
+            findings.add(Finding("package.unknown_file", Severity.WARNING, f"{name}.csv"))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes; of a folder, of its files in order of their names."""
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    for file in files:
+        if path.is_dir():
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            while data := stream.read(1 << 20):
+                digest.update(data)
+    return digest.hexdigest()

@@ -1,0 +1,363 @@
+"""Pending deltas in a run: what a package leaves in the store, and what its plan is made from.
+
+`docs/design/pending-deltas.md` says which deltas are kept, for how long, and why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync import settings
+from oneroster_sync.runs import pending_deltas as store
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.runs.pending_deltas import Delta, State
+from oneroster_sync.stages.base import MissingStageError
+from oneroster_sync.stages.extract.fold import Part, fold
+from oneroster_sync.stages.extract.links import staying
+from oneroster_sync.stages.extract.package import Extracted
+from oneroster_sync.stages.extract.staff_filter import withhold_without_role
+from oneroster_sync.standard import ROSTERING_FILES, Version
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.roster.model import Known, Roster
+    from oneroster_sync.runs import Run
+    from oneroster_sync.settings import Keeping
+
+log = logging.getLogger("oneroster")
+
+ASK_FOR_BULK = "ask the SIS for a bulk file"
+_OF_STAFF = {"users", "roles", "enrollments"}
+"""The files in which who is staff depends on what came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One package of a run.
+
+    Attributes:
+        name: What it is called.
+        arrived_at: When it arrived.
+        extracted: What came through the door.
+    """
+
+    name: str
+    arrived_at: dt.datetime
+    extracted: Extracted
+
+
+def write_packages(folder: RunFolder, packages: Sequence[Arrived]) -> None:
+    """Write the bulk files of a run's packages; their delta files go to the database."""
+    newest = packages[-1].extracted
+    for older in range(len(packages) - 1):
+        folder.write_tables(_snapshots(older), _in_mode(packages[older].extracted, Mode.BULK))
+    folder.write_tables(
+        "snapshots",
+        {
+            name: table
+            for name, table in (newest.tables or newest.refused_tables).items()
+            if name not in ROSTERING_FILES or newest.modes[name] is Mode.BULK
+        },
+    )
+    folder.write_json(
+        "extracted",
+        {
+            "version": newest.version,
+            "modes": newest.modes,
+            "rows": newest.rows,
+            "ignored": sum(package.extracted.ignored for package in packages),
+            "packages": [
+                {
+                    "arrived_at": package.arrived_at.isoformat(),
+                    "version": package.extracted.version,
+                    "modes": package.extracted.modes,
+                    "rows": package.extracted.rows,
+                    "refused": package.extracted.refused,
+                }
+                for package in packages
+            ],
+        },
+    )
+
+
+def deltas_of(
+    run: Run, packages: Sequence[Arrived], *, state: State
+) -> list[tuple[Delta, pa.Table]]:
+    """Return the delta files of a run's packages, as they are stored."""
+    return [
+        (
+            Delta(
+                delta_id=0,
+                run_id=run.run_id,
+                part=number,
+                package=package.name,
+                file=file,
+                version=package.extracted.version.value,
+                arrived_at=package.arrived_at,
+                state=state,
+            ),
+            table,
+        )
+        for number, package in enumerate(packages)
+        for file, table in _in_mode(package.extracted, Mode.DELTA).items()
+    ]
+
+
+def with_pending(connection: Connection, run: Run, known: Known) -> Known:
+    """Return what the door needs to know of the site's staff, with those of pending deltas."""
+    found = store.of_site(connection, run.site, State.PENDING, except_run=run.run_id)
+    told = [delta for delta in found if delta.file in _OF_STAFF]
+    rows = store.read_rows(connection, told) if told else {}
+    return with_staff(known, [(delta.file, rows[delta.delta_id]) for delta in told])
+
+
+def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
+    """Return what the door needs to know of the site's staff, with those of packages before.
+
+    In 1.2 a row of users.csv is that of a staff member whose role may have come before it. And who
+    becomes a pupil takes back what an earlier package brought, though it has not been applied.
+
+    Args:
+        known: What the site has.
+        tables: Names of files, and their rows.
+    """
+    told = [(file, table) for file, table in tables if file in _OF_STAFF]
+    if not told:
+        return known
+    users, role_ids, role_users = [known.users], [known.role_ids], [known.role_users]
+    role_types, enrollments = [known.role_types], [known.enrollments]
+    for file, rows in told:
+        table = staying(rows)
+        table = table.filter(pc.invert(table["withheld"]))
+        if file in {"users", "enrollments"}:
+            ids = users if file == "users" else enrollments
+            ids.append(table["sourcedId"].drop_null().combine_chunks())
+            continue
+        table = table.filter(pc.is_valid(table["sourcedId"]))
+        role_ids.append(table["sourcedId"].combine_chunks())
+        role_users.append(table["userSourcedId"].combine_chunks())
+        role_types.append(table["roleType"].combine_chunks())
+        users.append(table["userSourcedId"].drop_null().combine_chunks())
+    return replace(
+        known,
+        users=pc.unique(pa.concat_arrays(users)),
+        role_ids=pa.concat_arrays(role_ids),
+        role_users=pa.concat_arrays(role_users),
+        role_types=pa.concat_arrays(role_types),
+        enrollments=pc.unique(pa.concat_arrays(enrollments)),
+    )
+
+
+def expire(
+    connection: Connection, site: str, *, now: dt.datetime, keeping: Keeping | None = None
+) -> int:
+    """Drop the deltas that can't be kept any longer, and say so.
+
+    Returns:
+        How many files were dropped.
+    """
+    keeping = keeping or settings.keeping()
+    dropped = store.expire(
+        connection,
+        site,
+        before=now - dt.timedelta(days=keeping.pending_days),
+        packages=keeping.pending_packages,
+        now=now,
+    )
+    if dropped:
+        log.warning(
+            "%s delta files of site %s were pending for too long and are dropped: %s.",
+            f"{dropped:,}",
+            site,
+            ASK_FOR_BULK,
+        )
+    return dropped
+
+
+def read_folded(
+    run: Run, connection: Connection, roster: Callable[[], Roster]
+) -> tuple[Extracted, dict[str, Any]]:
+    """Return what a run's plan is made from: its own files and the pending deltas.
+
+    The run's folder remembers how each file then counts, for the stages that follow.
+
+    Args:
+        run: The run, with its packages extracted.
+        connection: To the roster database.
+        roster: Reads what the site holds; asked only where files are folded.
+
+    Returns:
+        The folded files; and what the run's record says of them, `deltas` and `bulk_in_plan`.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    stored = folder.read_json("extracted")
+    version = Version(stored["version"])
+    # What another version exported has other columns; it stays where it is.
+    own = [(at, p) for at, p in enumerate(stored["packages"]) if p["version"] == version]
+    found = store.foldable(
+        connection, run, version=version.value, files=store.FILES_OF_SCOPE[run.scope]
+    )
+    modes = [package["modes"] for _, package in own]
+    in_bulk = {file for of in modes for file, mode in of.items() if mode == Mode.BULK}
+    found = [one for one in found if one.run_id == run.run_id or one.file not in in_bulk]
+    rows = store.read_rows(connection, found)
+    numbers, arrivals = _numbers(run, stored["packages"], found)
+    parts: dict[str, list[Part]] = {}
+    for delta in found:
+        if delta.run_id != run.run_id:
+            parts.setdefault(delta.file, []).append(_part(delta, numbers, rows))
+            _log_folded(delta)
+    counted: dict[str, int] = {}
+    for at, package in own:
+        number = numbers[run.run_id, at]
+        for file, table in folder.read_tables(_snapshots(at) if number else "snapshots").items():
+            parts[file] = [Part(number, arrivals[number], Mode.BULK, table)]
+            counted[file] = package["rows"][file]
+        for delta in found:
+            if (delta.run_id, delta.part) == (run.run_id, at):
+                parts.setdefault(delta.file, []).append(_part(delta, numbers, rows))
+                counted.setdefault(delta.file, package["rows"][delta.file])
+    extracted = Extracted("", version, rows=counted, ignored=stored["ignored"])
+    extracted.modes = dict.fromkeys(ROSTERING_FILES, Mode.ABSENT)
+    for file in filter(parts.__contains__, ROSTERING_FILES):
+        stored_now = roster() if len(parts[file]) > 1 else None
+        extracted.tables[file], extracted.modes[file] = fold(file, parts[file], stored_now)
+    if version >= Version.V1_2 and "users" in parts and extracted.modes["roles"] is not Mode.BULK:
+        _judge_roles_again(extracted, roster())
+    told = {
+        "modes": extracted.modes,
+        "rows": counted,
+        "arrivals": arrivals,
+        "read_by": sorted({one.run_id for one in found} - {run.run_id}),
+    }
+    folder.write_json("extracted", {**stored, **told})
+    bulk = [file for file, mode in extracted.modes.items() if mode is Mode.BULK]
+    return extracted, {"deltas": [delta.delta_id for delta in found], "bulk_in_plan": bulk}
+
+
+def _judge_roles_again(extracted: Extracted, roster: Roster) -> None:
+    """Ask of each user once more who is staff, by the roles that are left.
+
+    The door knew of roles that were pending when the row was read. They may have been discarded
+    since, or a newer row may have taken them away.
+    """
+    users, roles = extracted.tables["users"], extracted.tables.get("roles")
+    remembered = roster.links["roles"]
+    with_role = [remembered["user_sourced_id"].combine_chunks()]
+    if roles is not None:
+        named = pc.is_in(remembered["sourced_id"], roles["sourcedId"].combine_chunks())
+        with_role = [remembered.filter(pc.invert(named))["user_sourced_id"].combine_chunks()]
+        with_role.append(staying(roles)["userSourcedId"].drop_null().combine_chunks())
+    kept, dropped = withhold_without_role(
+        users, pa.concat_arrays(with_role), roster.known()["users"]
+    )
+    extracted.tables["users"] = kept
+    if len(dropped) and "enrollments" in extracted.tables:
+        enrollments = extracted.tables["enrollments"]
+        theirs = pc.is_in(enrollments["userSourcedId"], dropped)
+        extracted.tables["enrollments"] = enrollments.filter(pc.invert(theirs))
+
+
+def _numbers(
+    run: Run, packages: Sequence[Mapping[str, Any]], found: Sequence[Delta]
+) -> tuple[dict[tuple[str, int], int], dict[int, str]]:
+    """Number the packages that a plan is made from, 0 the newest, and tell when each arrived."""
+    arrived = {
+        (run.run_id, at): _as_moment(dt.datetime.fromisoformat(package["arrived_at"]))
+        for at, package in enumerate(packages)
+    }
+    others = {
+        (delta.run_id, delta.part): _as_moment(delta.arrived_at)
+        for delta in found
+        if delta.run_id != run.run_id
+    }
+    keys = [*others, *arrived][::-1]
+    numbers = {key: number for number, key in enumerate(keys)}
+    return numbers, {number: (others | arrived)[key] for key, number in numbers.items()}
+
+
+def _part(
+    delta: Delta, numbers: Mapping[tuple[str, int], int], rows: Mapping[int, pa.Table]
+) -> Part:
+    arrived_at = _as_moment(delta.arrived_at)
+    return Part(numbers[delta.run_id, delta.part], arrived_at, Mode.DELTA, rows[delta.delta_id])
+
+
+def _as_moment(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _in_mode(extracted: Extracted, mode: Mode) -> dict[str, pa.Table]:
+    return {n: t for n, t in extracted.tables.items() if extracted.modes.get(n) is mode}
+
+
+def _snapshots(number: int) -> str:
+    return f"snapshots-{number}"
+
+
+def _log_folded(delta: Delta) -> None:
+    log.info(
+        "%s.csv of the package %s, which run %s read at %s, was not applied yet: it is part of "
+        "this plan.",
+        delta.file,
+        delta.package,
+        delta.run_id,
+        f"{delta.arrived_at:%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def read_extracted(run: Run) -> Extracted:
+    """Return what came through the door.
+
+    Raises:
+        FileNotFoundError: The extract stage has not finished.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    stored = folder.read_json("extracted")
+    return Extracted(
+        sha256="",
+        version=Version(stored["version"]),
+        modes={name: Mode(mode) for name, mode in stored["modes"].items()},
+        tables=folder.read_tables("snapshots"),
+        rows=stored["rows"],
+        ignored=stored["ignored"],
+    )
+
+
+_ROSTERED = frozenset({"users", "courses", "classes", "enrollments"})
+"""The files that a plan's changes come from."""
+
+
+def files_of(run: Run, *, bulk_only: bool = False) -> frozenset[str]:
+    """Return the files of users, courses and assignments that a run's plan was made from."""
+    modes: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError):
+        folder = RunFolder.of(run.site, run.removals_of or run.run_id)
+        modes = folder.read_json("extracted")["modes"]
+    wanted = {Mode.BULK} if bulk_only else {Mode.BULK, Mode.DELTA}
+    return _ROSTERED.intersection(name for name, mode in modes.items() if mode in wanted)
+
+
+def require_extracted(run: Run) -> Extracted:
+    """Return what extract left.
+
+    Raises:
+        MissingStageError: It did not run to its end.
+    """
+    try:
+        return read_extracted(run)
+    except FileNotFoundError:
+        raise MissingStageError(
+            "the package was not read; clear extract and the tasks after it"
+        ) from None

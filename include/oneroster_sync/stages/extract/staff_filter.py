@@ -1,0 +1,434 @@
+"""Staff only: students, parents, guardians and relatives never get past the door.
+
+What becomes of a row is decided by one table (`verdicts`), in bulk as in a delta. Of a row that
+may be a pupil's only the sourcedId, the role and when it was modified are kept (`withheld`), so
+that it can be reported and its record protected; such a row has a flaw and is never valid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.roster.model import NO_IDS, Known
+from oneroster_sync.stages.extract.csv_table import OWN
+from oneroster_sync.stages.extract.decision_table import (
+    MARKED,
+    NO_STAFF,
+    NOT_PRIMARY,
+    Verdict,
+    Who,
+    is_marked,
+    judge,
+)
+from oneroster_sync.stages.extract.enrollment_pairs import with_known_pairs
+from oneroster_sync.stages.extract.repairs import role_is
+from oneroster_sync.standard import STAFF_ROLES, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_OWN_NAMES = {f.name for f in OWN}
+_KEPT_WHEN_WITHHELD = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
+_KEPT_WHEN_GOING = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
+
+
+@dataclass(slots=True)
+class Staff:
+    """What is known of who is staff, as the files are read: roles, then users, then enrollments.
+
+    Attributes:
+        version: From 1.2 on, roles stand in roles.csv.
+        known: What the site has from earlier syncs.
+        deltas: Names of the files that hold changes only.
+        whole_roles: Whether roles.csv is bulk: then no role counts that it does not name.
+        ignored: How many rows of users.csv were not staff.
+        of_nobody: How many of these, in a delta, are of people without any role, now or before.
+    """
+
+    version: Version
+    known: Known
+    deltas: frozenset[str] = frozenset()
+    whole_roles: bool = False
+    ignored: int = 0
+    of_nobody: int = 0
+    _staff: list[pa.Array] = field(default_factory=list)
+    _unread: list[pa.Array] = field(default_factory=list)
+    _others: list[pa.Array] = field(default_factory=list)
+    _named_roles: list[pa.Array] = field(default_factory=list)
+    _primary_pupils: list[pa.Array] = field(default_factory=list)
+    _told_by: list[pa.Table] = field(default_factory=list)
+    _maybe_primary: list[pa.Array] = field(default_factory=list)
+    _dropped: list[pa.Array] = field(default_factory=list)
+    _kept: list[pa.Array] = field(default_factory=list)
+    _leavers: dict[str, list[pa.Table]] = field(default_factory=dict)
+    _never_staff: pa.Array | None = None
+    _second_roles: pa.Array | None = None
+    _remembered: pa.Array | None = None
+    _lost_role: bool = False
+
+    def copy(self) -> Staff:
+        """Return what is known now, for a file that has to be read again."""
+        lists = (
+            *("_staff", "_unread", "_others", "_named_roles", "_dropped", "_kept"),
+            *("_primary_pupils", "_maybe_primary", "_told_by"),
+        )
+        copied: dict[str, Any] = {name: list(getattr(self, name)) for name in lists}
+        leavers = {name: list(parts) for name, parts in self._leavers.items()}
+        return replace(self, _leavers=leavers, **copied)
+
+    def keep(self, name: str) -> Callable[[pa.Table], pa.Table]:
+        """Return the filter that keeps a file's staff rows."""
+        by_file = {
+            "roles": self.keep_roles,
+            "users": self.keep_users,
+            "enrollments": self.keep_enrollments,
+        }
+        return by_file.get(name, _keep_all)
+
+    def keep_roles(self, table: pa.Table) -> pa.Table:
+        """Keep the role rows of staff, those that go, and those whose role can't be read.
+
+        A broken row is that of the user who had a role of its sourcedId before.
+        """
+        table = self._with_known_users(table)
+        who = _who_by_role(table)
+        found = self._judge("roles", table, who, self.known.role_ids)
+        for verdict, users in (
+            (Verdict.COMES, self._staff),
+            (Verdict.UNREADABLE, self._unread),
+            (Verdict.PUPIL, self._others),
+        ):
+            users.append(_ids(table["userSourcedId"].filter(found[verdict])))
+        leaving = pc.and_(found[Verdict.GOES], who[Who.PUPIL])
+        self._others.append(_ids(table["userSourcedId"].filter(leaving)))
+        self._named_roles.append(_ids(table["sourcedId"]))
+        # A roleType that can't be read is never read as "secondary", nor as a pupil's "primary".
+        role_type = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(table["roleType"])), "")
+        pupils = pc.and_(found[Verdict.PUPIL], pc.equal(role_type, "primary"))
+        pupils = pc.and_not(pupils, pc.fill_null(is_marked(table, self.version), False))
+        self._primary_pupils.append(_ids(table["userSourcedId"].filter(pupils)))
+        if not self.whole_roles:
+            named = ["userSourcedId", "row", "status", "dateLastModified"]
+            self._told_by.append(table.select(named).filter(pupils))
+        staff = pc.and_(found[Verdict.COMES], pc.not_equal(role_type, "secondary"))
+        self._maybe_primary.append(_ids(table["userSourcedId"].filter(staff)))
+        return self._kept_of("roles", table, found, who)
+
+    def without_second_roles(self, table: pa.Table) -> pa.Table:
+        """Drop the staff roles of users whose primary roles are no staff roles; known users go.
+
+        Which of a user's roles are primary is known at the end of roles.csv.
+        """
+        theirs = _is_among(table["userSourcedId"], self._second)
+        theirs = pc.and_(theirs, role_is(table["role"], STAFF_ROLES))
+        theirs = pc.and_(pc.fill_null(theirs, False), pc.is_null(table["flaw"]))
+        who = _first_of({Who.SECOND: theirs}, otherwise=Who.STAFF)
+        found = self._judge("roles", table, who, self.known.role_ids)
+        table = self._kept_of("roles", table, found, who)
+        if self.whole_roles or not len(self._second):
+            return table
+        # Their remembered roles are removed too, by the row that gives their role now.
+        named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
+        remembered = pc.and_(pc.is_in(self.known.role_users, self._second), pc.invert(named))
+        ids, users = (a.filter(remembered) for a in (self.known.role_ids, self.known.role_users))
+        told = pa.concat_tables(self._told_by).combine_chunks()
+        rows = told.take(pc.index_in(users, told["userSourcedId"].combine_chunks()))
+        rows = _put(rows, "userSourcedId", pa.nulls(len(ids), pa.string()))
+        rows = rows.append_column("sourcedId", ids)
+        rows = rows.append_column("goes", pa.repeat(NOT_PRIMARY, len(ids)))
+        rows = rows.append_column("withheld", pa.repeat(False, len(ids)))
+        merged = pa.concat_tables([table, rows], promote_options="default")
+        return merged.replace_schema_metadata(table.schema.metadata)
+
+    def keep_users(self, table: pa.Table) -> pa.Table:
+        """Keep the rows of staff and those that go; withhold those of whom nothing is known."""
+        who = self._who_in_roles(table) if self.version is Version.V1_2 else _who_by_role(table)
+        found = self._judge("users", table, who, self.known.users)
+        if self._lost_role:
+            # A role row of nobody knows whom may be the one that makes a known person staff.
+            known = pc.is_in(table["sourcedId"], self.known.users)
+            pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
+            unclear = pc.and_(pupils, known)
+            for verdict in (Verdict.PUPIL, Verdict.GOES):
+                found[verdict] = pc.and_not(found[verdict], unclear)
+            found[Verdict.UNREADABLE] = pc.or_(found[Verdict.UNREADABLE], unclear)
+        pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
+        not_staff = pc.and_(pupils, pc.or_(_outside(who), who[Who.NOBODY]))
+        self.ignored += pc.sum(not_staff).as_py() or 0
+        if "users" in self.deltas:
+            of_nobody = pc.and_(found[Verdict.PUPIL], who[Who.NOBODY])
+            of_nobody = pc.and_not(of_nobody, pc.fill_null(is_marked(table, self.version), False))
+            self.of_nobody += pc.sum(of_nobody).as_py() or 0
+        self._dropped.append(_ids(table["sourcedId"].filter(pupils)))
+        table = _hide(table, found[Verdict.GOES], _KEPT_WHEN_GOING)
+        table = self._withhold(table, found[Verdict.UNREADABLE], who)
+        kept = self._kept_of("users", table, found, who)
+        self._kept.append(_ids(kept["sourcedId"]))
+        return kept
+
+    def keep_enrollments(self, table: pa.Table) -> pa.Table:
+        """Keep the enrollments in a role of staff, those that go, and those that can't be read."""
+        table = with_known_pairs(table, self.known.enrollments)
+        who = _who_by_role(table)
+        found = self._judge("enrollments", table, who, self.known.enrollments)
+        return self._kept_of("enrollments", table, found, who)
+
+    def without_students(self, table: pa.Table) -> pa.Table:
+        """Drop what is left of enrollments.csv of those who turned out to be no staff."""
+        theirs = _is_among(table["userSourcedId"], self.dropped)
+        theirs = pc.and_(theirs, pc.is_null(table["flaw"]))
+        if not pc.any(theirs).as_py():
+            return table
+        who = _first_of({Who.PUPIL: theirs}, otherwise=Who.STAFF)
+        found = self._judge("enrollments", table, who, self.known.enrollments)
+        found[Verdict.COMES] = pc.invert(theirs)
+        return self._kept_of("enrollments", table, found, who)
+
+    def with_leavers(self, name: str, table: pa.Table) -> pa.Table:
+        """Add the rows of ours that go by their role, unless another row of the file keeps them.
+
+        A teacher who is a parent may have a row for each; so it is known at the end of the file.
+        """
+        parts = self._leavers.pop(name, [])
+        if not parts:
+            return table
+        rows = pa.concat_tables(parts)
+        rows = rows.filter(pc.invert(pc.is_in(rows["sourcedId"], _ids(table["sourcedId"]))))
+        first = pc.index_in(pc.unique(rows["sourcedId"]), rows["sourcedId"].combine_chunks())
+        leavers = rows.take(first).cast(table.schema)
+        return pa.concat_tables([table, leavers]).replace_schema_metadata(table.schema.metadata)
+
+    def _judge(
+        self,
+        name: str,
+        table: pa.Table,
+        who: dict[Who, pa.ChunkedArray],
+        known: pa.Array,
+    ) -> dict[Verdict, pa.ChunkedArray]:
+        marked = is_marked(table, self.version)
+        ours = pc.is_in(table["sourcedId"], known)
+        return judge(who, marked=marked, ours=ours, delta=name in self.deltas)
+
+    def _kept_of(
+        self,
+        name: str,
+        table: pa.Table,
+        found: dict[Verdict, pa.ChunkedArray],
+        who: dict[Who, pa.ChunkedArray],
+    ) -> pa.Table:
+        """Return the rows that are kept; those that go by their role wait for the file's end."""
+        by_role = _outside(who)
+        leaving = pc.and_(found[Verdict.GOES], by_role)
+        marked = pc.and_not(found[Verdict.GOES], by_role)
+        goes = pc.if_else(marked, pa.scalar(MARKED), table["goes"])
+        why = pc.if_else(who[Who.SECOND], NOT_PRIMARY, NO_STAFF)
+        table = _put(table, "goes", pc.if_else(leaving, why, goes))
+        if pc.any(leaving).as_py():
+            leavers = _hide(table, leaving, _KEPT_WHEN_GOING).filter(leaving)
+            self._leavers.setdefault(name, []).append(leavers)
+        return table.filter(pc.invert(pc.or_(found[Verdict.PUPIL], leaving)))
+
+    def _who_in_roles(self, table: pa.Table) -> dict[Who, pa.ChunkedArray]:
+        """Tell who each user of 1.2 is by the package's roles and those that are remembered."""
+        ids = table["sourcedId"]
+        staff = pc.is_in(ids, _joined(self._staff))
+        if not self.whole_roles:
+            staff = pc.or_(staff, pc.is_in(ids, self.remembered))
+        # A row without a sourcedId may be anybody's.
+        unread = pc.or_(pc.is_null(ids), pc.is_in(ids, _joined(self._unread)))
+        others = _is_among(ids, _joined(self._others))
+        second = pc.is_in(ids, self._second)
+        found = {
+            Who.STAFF: pc.and_not(staff, second),
+            Who.UNREAD: unread,
+            Who.SECOND: second,
+            Who.PUPIL: others,
+        }
+        return _first_of(found, otherwise=Who.NOBODY)
+
+    @property
+    def _second(self) -> pa.Array:
+        """Return whose role of staff counts for nothing, once roles.csv has been read."""
+        if self._second_roles is None:
+            self._second_roles = self._find_second()
+        return self._second_roles
+
+    def _find_second(self) -> pa.Array:
+        """Return the users with primary roles of whom none is of staff, and with one that is.
+
+        While a role of theirs can't be read it may be the primary one.
+        """
+        staff, maybe = [*self._staff], [*self._maybe_primary, *self._unread]
+        if not self.whole_roles:
+            named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
+            second = pc.fill_null(pc.equal(self.known.role_types, "secondary"), False)
+            unnamed = pc.invert(pc.or_(named, second))
+            maybe.append(self.known.role_users.filter(unnamed).drop_null())
+            staff.append(self.remembered)
+        if self._lost_role:
+            maybe.append(self.known.users)
+        pupils = pc.unique(_joined(self._primary_pupils))
+        pupils = pupils.filter(pc.is_in(pupils, _joined(staff)))
+        return pupils.filter(pc.invert(pc.is_in(pupils, _joined(maybe))))
+
+    @property
+    def remembered(self) -> pa.Array:
+        """Return the users with a role that an earlier package brought and this one leaves."""
+        if self._remembered is None:
+            named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
+            self._remembered = self.known.role_users.filter(pc.invert(named)).drop_null()
+        return self._remembered
+
+    def _withhold(
+        self, table: pa.Table, rows: pa.ChunkedArray, who: dict[Who, pa.ChunkedArray]
+    ) -> pa.Table:
+        """Blank rows that may be a pupil's, and note why they are of no use."""
+        if not pc.any(rows).as_py():
+            return table
+        if self.version is Version.V1_2:
+            unread = pc.and_(rows, who[Who.UNREAD])
+            why = pc.if_else(unread, "reference.target_quarantined", "reference.missing_role")
+        else:
+            blank = pc.is_null(table["role"])
+            why = pc.if_else(blank, "row.missing_required_value", "row.invalid_enum")
+        noted = pc.and_(rows, pc.is_null(table["flaw"]))
+        table = _put(table, "flaw", pc.if_else(noted, why, table["flaw"]))
+        table = _hide(table, rows, _KEPT_WHEN_WITHHELD)
+        return _put(table, "withheld", pc.or_(table["withheld"], rows))
+
+    def _with_known_users(self, table: pa.Table) -> pa.Table:
+        if table["flaw"].null_count == table.num_rows:
+            return table
+        at = pc.index_in(table["sourcedId"], value_set=self.known.role_ids, skip_nulls=True)
+        broken = pc.is_valid(table["flaw"])
+        users = pc.if_else(broken, pc.take(self.known.role_users, at), table["userSourcedId"])
+        lost = pc.and_(broken, pc.is_null(users))
+        self._lost_role = self._lost_role or bool(pc.any(lost).as_py())
+        return _put(table, "userSourcedId", users)
+
+    @property
+    def dropped(self) -> pa.Array:
+        """Return the sourcedIds of users.csv that are not staff; they are stored nowhere."""
+        if self._never_staff is None:
+            dropped = _joined(self._dropped)
+            self._never_staff = dropped.filter(pc.invert(pc.is_in(dropped, _joined(self._kept))))
+        return self._never_staff
+
+
+def _keep_all(table: pa.Table) -> pa.Table:
+    return table
+
+
+def withhold_without_role(
+    users: pa.Table, with_role: pa.Array, known: pa.Array
+) -> tuple[pa.Table, pa.Array]:
+    """Judge rows of users.csv once more whose users may have no role of staff any more.
+
+    Args:
+        users: Rows that the door kept, of several packages.
+        with_role: sourcedIds of those who have a role, be it one that can't be read.
+        known: sourcedIds that the site has.
+
+    Returns:
+        The rows that are kept, of which those of ours without a role are blanked; and the
+        sourcedIds of those that are dropped, who are nobody's of ours.
+    """
+    ids = users["sourcedId"]
+    alone = pc.and_(pc.is_valid(ids), pc.invert(pc.is_in(ids, with_role)))
+    alone = pc.and_(alone, pc.is_null(users["goes"]))
+    alone = pc.and_(alone, pc.is_null(users["flaw"]))
+    if not pc.any(alone).as_py():
+        return users, NO_IDS
+    unknown = pc.and_(alone, pc.invert(pc.is_in(ids, known)))
+    ours = pc.and_not(alone, unknown)
+    users = _put(users, "flaw", pc.if_else(ours, "reference.missing_role", users["flaw"]))
+    users = _hide(users, ours, _KEPT_WHEN_WITHHELD)
+    users = _put(users, "withheld", pc.or_(users["withheld"], ours))
+    return users.filter(pc.invert(unknown)), _ids(ids.filter(unknown))
+
+
+def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:
+    """Return, by file, the rows that nobody can tell to be a staff member's.
+
+    They can't be read, or their role can't: a pupil's name may stand where the sourcedId belongs.
+
+    Args:
+        packages: File → rows, as `keep_…` returns them.
+    """
+    rows: dict[str, pa.Array] = {}
+    for name, table in ((name, table) for tables in packages for name, table in tables.items()):
+        if "flaw" not in table.column_names:
+            continue
+        unclear = pc.or_(pc.is_valid(table["flaw"]), table["withheld"])
+        if name in {"roles", "enrollments"}:
+            is_staff = pc.fill_null(role_is(table["role"], STAFF_ROLES), False)
+            unclear = pc.or_(unclear, pc.invert(is_staff))
+        found = table["row"].filter(unclear).combine_chunks()
+        rows[f"{name}.csv"] = pa.concat_arrays([rows.get(f"{name}.csv", found[:0]), found])
+    return rows
+
+
+def _who_by_role(table: pa.Table) -> dict[Who, pa.ChunkedArray]:
+    """Tell who each row is of by its own role; of a broken row that can't be told."""
+    role, broken = table["role"], pc.is_valid(table["flaw"])
+    extended = pc.fill_null(pc.starts_with(role, "ext:"), False)
+    return _first_of(
+        {
+            Who.UNREAD: broken,
+            Who.PUPIL: pc.or_(role_is(role), extended),
+            Who.STAFF: role_is(role, STAFF_ROLES),
+        },
+        otherwise=Who.UNREAD,
+    )
+
+
+def _outside(who: dict[Who, pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Tell which rows are those of a person who is no staff by a role that can be read."""
+    return pc.or_(who[Who.PUPIL], who[Who.SECOND])
+
+
+def _first_of(found: dict[Who, pa.ChunkedArray], *, otherwise: Who) -> dict[Who, pa.ChunkedArray]:
+    """Return for each answer the rows of which it is the first that is true."""
+    answers: dict[Who, pa.ChunkedArray] = {}
+    taken = pa.scalar(False)
+    for who, rows in found.items():
+        answers[who] = pc.and_not(rows, taken)
+        taken = pc.or_(taken, rows)
+    left = pc.invert(taken)
+    answers[otherwise] = pc.or_(answers.get(otherwise, pa.scalar(False)), left)
+    return {who: answers.get(who, pc.and_(left, False)) for who in Who}
+
+
+def _is_among(values: pa.ChunkedArray, many: pa.Array) -> pa.ChunkedArray:
+    """Tell which values are among many more, which `pc.is_in` would hash anew for each block."""
+    found = many.filter(pc.is_in(many, pc.unique(values)))
+    return pc.is_in(values, found)
+
+
+def _hide(table: pa.Table, rows: pa.ChunkedArray, kept: set[str]) -> pa.Table:
+    """Blank all values of some rows but those of the columns that are kept."""
+    if not pc.any(rows).as_py():
+        return table
+    for name in table.column_names:
+        if name not in kept:
+            hidden = pc.if_else(rows, pa.scalar(None, table[name].type), table[name])
+            table = _put(table, name, hidden)
+    return table
+
+
+def _put(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
+
+
+def _ids(values: pa.ChunkedArray) -> pa.Array:
+    return values.drop_null().combine_chunks()
+
+
+def _joined(arrays: list[pa.Array]) -> pa.Array:
+    if not arrays:
+        return NO_IDS
+    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)

@@ -1,0 +1,285 @@
+"""Stage 1, extract: read a package into snapshots, or reuse the results of an earlier run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from upath import UPath
+
+from oneroster_sync import database, runs
+from oneroster_sync.findings import Findings
+from oneroster_sync.roster.reader import read_known
+from oneroster_sync.runs import pending_deltas as stored
+from oneroster_sync.runs import reuse, run_log
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.runs.pending_deltas import FILES_OF_SCOPE, State
+from oneroster_sync.runs.summary import rejection
+from oneroster_sync.settings import SettingError
+from oneroster_sync.sources import positions, uploads, work_folder
+from oneroster_sync.sources.sniff import wrong_kind
+from oneroster_sync.stages.base import forget_plan, unless_ended
+from oneroster_sync.stages.extract import pending_deltas
+from oneroster_sync.stages.extract.acquire import in_place, private_copies
+from oneroster_sync.stages.extract.archive import RefusedError
+from oneroster_sync.stages.extract.dialect import Dialect
+from oneroster_sync.stages.extract.mapping_csv import read_mapping
+from oneroster_sync.stages.extract.package import Extracted, extract_package, sha256_of
+from oneroster_sync.stages.extract.quotes import hides_rows
+from oneroster_sync.standard import Version
+from oneroster_sync.standard.kinds import MAPPINGS, Kind
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from oneroster_sync.findings import Finding
+    from oneroster_sync.roster.model import Known
+    from oneroster_sync.runs import Run
+    from oneroster_sync.runs.pending_deltas import Delta
+    from oneroster_sync.stages.extract.acquire import Brought, Connections
+
+log = logging.getLogger("oneroster")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What stage 1 found.
+
+    Attributes:
+        values: What the run's record says of it.
+        deltas: Delta files that are pending from now on, with their rows.
+        taken: The source and the newest package that was taken from it, if any was.
+        lost: Files of which deltas may be lacking, and why.
+    """
+
+    values: dict[str, Any]
+    deltas: list[tuple[Delta, pa.Table]] = field(default_factory=list)
+    taken: tuple[str, dict[str, Any]] | None = None
+    lost: dict[str, str] = field(default_factory=dict)
+
+
+@unless_ended
+def extract(
+    run: Run, kind: Kind, connections: Connections | None = None, *, is_preview: bool = False
+) -> Run:
+    """Stage 1: read the package into staff-only snapshots, unless it was judged before.
+
+    Its delta files are pending from then on, until a plan that they are part of is applied.
+
+    Args:
+        run: The run.
+        kind: What its package is said to be.
+        connections: Finds an Airflow connection by its id; None outside of Airflow.
+        is_preview: Whether nothing will be applied, so that nothing stays pending.
+
+    Raises:
+        SourceError: The site's source does not give a package.
+        OSError: The file system failed; another try may help.
+    """
+    run = forget_plan(run)
+    # Removed first and written last: a stage that is killed leaves nothing that looks finished.
+    RunFolder.of(run.site, run.run_id).remove("extracted.json")
+    read = read_package(run, kind, connections, is_preview=is_preview)
+    # One transaction: whoever is killed before it has read nothing, and after it loses nothing.
+    with database.engine().begin() as connection:
+        stored.register(connection, run.site, run.run_id, read.deltas)
+        if read.taken is not None:
+            positions.take(connection, run.site, run.run_id, *read.taken)
+        for file, cause in read.lost.items():
+            stored.mark_out_of_step(connection, run.site, [file], cause=cause, now=run.started_at)
+        pending_deltas.expire(connection, run.site, now=run.started_at)
+        runs.update(connection, run.run_id, **{"same_as": None, "stage": "extract", **read.values})
+        return runs.get(connection, run.run_id)
+
+
+def _sweep(site: str) -> None:
+    """Remove what processes that were killed left of packages; a run goes on where it can't be."""
+    try:
+        work_folder.sweep()
+        uploads.sweep_unfinished(site, now=dt.datetime.now(dt.UTC))
+    except (OSError, SettingError) as error:
+        log.warning("What cut-off processes left can't be removed: %s.", type(error).__name__)
+
+
+def read_package(
+    run: Run, kind: Kind, connections: Connections | None, *, is_preview: bool = False
+) -> Read:
+    """Write the snapshots of a run's package, and return what its record says of it.
+
+    Args:
+        run: The run.
+        kind: What its package is said to be.
+        connections: Finds an Airflow connection by its id; None outside of Airflow.
+        is_preview: Whether nothing will be applied, so that nothing stays pending.
+
+    Raises:
+        SourceError: The site's source does not give a package.
+        OSError: The file system failed.
+    """
+    _sweep(run.site)
+    folder = RunFolder.of(run.site, run.run_id)
+    if earlier := run.undoes or run.removals_of:
+        log.info("This run is of run %s; it reads no package.", earlier)
+        folder.write_tables("findings", {"1-extract": Findings().table()})
+        nothing = Extracted("", version=Version.V1_1)
+        pending_deltas.write_packages(folder, [pending_deltas.Arrived("", run.started_at, nothing)])
+        return Read({})
+    with database.engine().connect() as connection:
+        basis = reuse.basis_of(connection, run) if run.of_package else None
+    # Most nights bring what was there before: then a package on this machine is not even copied.
+    lies = in_place(run)
+    if lies is not None and (same := reuse.judged_before(run, basis, lambda: sha256_of(lies))):
+        return Read(reuse.take_over(same, run))
+    with database.engine().connect() as connection:
+        known = pending_deltas.with_pending(connection, run, read_known(connection, run.site))
+    sha256, read = "", Read({})
+    packages: list[pending_deltas.Arrived] = []
+    try:
+        with private_copies(run, kind, connections) as brought:
+            read = Read({}, taken=brought.taken)
+            sha256 = _sha256_of_all(brought)
+            if same := reuse.judged_before(run, basis, lambda: sha256):
+                return replace(read, values=reuse.take_over(same, run))
+            for one in brought.packages:
+                extracted = _read(one.path, run, kind, known, sha256)
+                packages.append(pending_deltas.Arrived(one.name, one.arrived_at, extracted))
+                known = pending_deltas.with_staff(known, extracted.tables.items())
+            if brought.is_again and _leave_out_deltas(packages[-1]):
+                basis = None
+            read = replace(read, lost=_lost(packages, brought.gap))
+    except RefusedError as refusal:  # it is too large to be copied at all
+        name = UPath(run.package or "").name
+        packages = [pending_deltas.Arrived(name, run.started_at, _refused(refusal.finding))]
+    for package in packages:
+        log_files(package.extracted, kind)
+        run_log.log_findings(package.extracted.findings.table())
+    folder.write_tables("findings", {"1-extract": _findings_of(packages)})
+    pending_deltas.write_packages(folder, packages)
+    values = {
+        "sha256": sha256,
+        "basis": basis,
+        "oneroster_version": packages[-1].extracted.version if run.of_package else None,
+        "packages": [
+            {"name": package.name, "arrived_at": package.arrived_at.isoformat()}
+            for package in packages
+        ],
+    }
+    if (refused := [package for package in packages if package.extracted.refused]) != []:
+        if _can_be_judged(packages, run):
+            return Read(values)  # validate finds what else is wrong, and rejects it
+        return Read({**values, **_rejection(refused[0], len(packages))})
+    state = State.PREVIEW if is_preview else State.PENDING
+    deltas = pending_deltas.deltas_of(run, packages, state=state) if run.of_package else []
+    return replace(read, values=values, deltas=deltas)
+
+
+def _can_be_judged(packages: Sequence[pending_deltas.Arrived], run: Run) -> bool:
+    """Tell whether rows of a refused package were read: deltas of one are never pending."""
+    one = packages[0].extracted
+    is_bulk = Mode.DELTA not in one.modes.values()
+    return run.of_package and len(packages) == 1 and bool(one.refused_tables) and is_bulk
+
+
+def _sha256_of_all(brought: Brought) -> str:
+    """Return the sha256 of a package, or of those of several packages together."""
+    found = [sha256_of(one.path) for one in brought.packages]
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def _leave_out_deltas(package: pending_deltas.Arrived) -> bool:
+    """Leave out the deltas of a package that was taken before, and tell whether it had any.
+
+    They were applied, are pending, or were discarded: none of that is undone by reading them again.
+    """
+    modes = package.extracted.modes
+    known = [file for file, mode in modes.items() if mode is Mode.DELTA]
+    for file in known:
+        modes[file] = Mode.ABSENT
+        package.extracted.tables.pop(file, None)
+    if known:
+        log.info("Nothing is new at the source; what its last delta says was read before.")
+    return bool(known)
+
+
+def _lost(packages: Sequence[pending_deltas.Arrived], gap: str | None) -> dict[str, str]:
+    """Return the files whose deltas may be lacking, and why.
+
+    A bulk file is not kept when it is not applied, so that the deltas after it stand on nothing.
+    Lines of a delta that could not be read never come again.
+    """
+    lost: dict[str, str] = {}
+    in_bulk: set[str] = set()
+    for package in packages:
+        for file, mode in package.extracted.modes.items():
+            if mode is Mode.DELTA and file in in_bulk:
+                lost[file] = "a bulk file before its deltas was not applied"
+            if mode is Mode.DELTA and gap is not None and file not in in_bulk:
+                lost[file] = gap
+            if mode is Mode.DELTA and _hides(package.extracted.tables.get(file)):
+                lost[file] = "lines of a delta could not be read"
+            if mode is Mode.BULK:
+                in_bulk.add(file)
+    if gap is not None and lost:
+        log.warning("Deltas may be lost, since %s: %s.", gap, pending_deltas.ASK_FOR_BULK)
+    return lost
+
+
+def _hides(table: pa.Table | None) -> bool:
+    return table is not None and hides_rows(table)
+
+
+def _findings_of(packages: Sequence[pending_deltas.Arrived]) -> pa.Table:
+    """Return what was noticed; rows are told of the newest package alone."""
+    findings = Findings()
+    for package in packages:
+        table = package.extracted.findings.table()
+        if package is not packages[-1]:
+            at = table.column_names.index("row")
+            nowhere = pa.nulls(table.num_rows, pa.int64())
+            table = table.set_column(at, table.schema.field(at), nowhere)
+        findings.add_table(table)
+    return findings.table()
+
+
+def _rejection(package: pending_deltas.Arrived, count: int) -> dict[str, Any]:
+    """Return how a run ends whose package is refused, and which of several it is."""
+    values = rejection(package.extracted.findings)
+    if count > 1:
+        values["reasons"] = [f"{package.name}: {reason}" for reason in values["reasons"]]
+    return values
+
+
+def _read(package: Path, run: Run, kind: Kind, known: Known, sha256: str) -> Extracted:
+    finding = wrong_kind(package, kind)
+    if finding is not None:
+        return _refused(finding)
+    if kind in MAPPINGS:
+        return read_mapping(package, kind, run.preferences.profile, sha256=sha256)
+    files = FILES_OF_SCOPE[run.scope]
+    profile, dialect = run.preferences.profile, Dialect.of(run.preferences)
+    return extract_package(package, profile, known, files=files, sha256=sha256, dialect=dialect)
+
+
+def _refused(finding: Finding) -> Extracted:
+    refused = Extracted("", refused=True)
+    refused.findings.add(finding)
+    return refused
+
+
+def log_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
+    """Tell what came through the door."""
+    what = f"{kind}.csv" if kind in MAPPINGS else f"OneRoster {extracted.version}"
+    log.info("The package is %s, sha256 %s.", what, extracted.sha256)
+    for name, rows in extracted.rows.items():
+        kept = extracted.tables[name].num_rows if name in extracted.tables else 0
+        log.info(
+            "%s.csv (%s): %s rows, %s kept.", name, extracted.modes[name], f"{rows:,}", f"{kept:,}"
+        )
+    if extracted.ignored:
+        log.info("%s rows of users.csv are not staff; they were ignored.", f"{extracted.ignored:,}")

@@ -1,0 +1,52 @@
+"""Stage 6, record: store what is not stored yet, log the end, and drop what is not needed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from oneroster_sync import database, runs
+from oneroster_sync.roster.stale_protection import list_stale
+from oneroster_sync.runs import Outcome, run_details, run_log
+from oneroster_sync.runs.artifacts import RunFolder, all_findings
+from oneroster_sync.sources import uploads
+from oneroster_sync.stages.base import ignore_os_errors, note
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from oneroster_sync.runs import Run
+
+log = logging.getLogger("oneroster")
+
+
+def record(run: Run, *, now: dt.datetime) -> Run:
+    """Stage 6: store what is not stored yet, tell the end, and drop what is no longer needed."""
+    folder = RunFolder.of(run.site, run.run_id)
+    if run.outcome is None:
+        reasons = run.reasons or (f"stage {run.stage} was the last to end",)
+        run = note(run, outcome=Outcome.FAILED, reasons=[*reasons, "nothing was changed"])
+    if run.applied_at is None:
+        found = all_findings(run)
+        with database.engine().begin() as connection:
+            runs.save_findings(connection, run.run_id, found)
+            severities = run_log.count_by_severity(found)
+            ended_at = run.ended_at or now
+            runs.update(connection, run.run_id, findings=severities, ended_at=ended_at)
+    run = runs.find(run.run_id)
+    with ignore_os_errors("summary"):
+        folder.write_json("run", run.summary())
+    for data in (
+        *folder.names("snapshots"),
+        *(("valid", "quarantined") if run.outcome is not Outcome.HELD else ()),
+    ):
+        if run.outcome is not Outcome.FAILED:
+            folder.remove(data)
+    if run.outcome is not Outcome.FAILED:
+        uploads.forget(run.site, run.package)
+    with database.engine().connect() as connection:
+        run_log.log_causes(run_details.causes(connection, run.run_id))
+        for cause in list_stale(connection, run.site) if run.of_package else ():
+            log.warning("Stale protection: %s. See: oneroster protections list", cause.in_words())
+    run_log.log_end(run)
+    return run

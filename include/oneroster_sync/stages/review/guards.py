@@ -1,0 +1,480 @@
+"""The stage review: is the plan within the site's limits, or does it wait for a person?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.roster.recent import WINDOW, Recent
+from oneroster_sync.roster.records import NOT_PRIMARY, differs, positions
+from oneroster_sync.roster.schema import COURSE_FIELDS, TERMS_ENDED
+from oneroster_sync.runs.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond
+from oneroster_sync.sites.preferences import Limit
+from oneroster_sync.stages.diff.account_matching import NEAR
+from oneroster_sync.stages.diff.rekeys import find_other_people
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from oneroster_sync.roster.model import Roster
+    from oneroster_sync.sites.preferences import Guards
+    from oneroster_sync.stages.diff.plan import Plan
+
+_FEW = 5
+"""Below so many records no share of them is a mass change."""
+_NEVER_EMPTY = ("orgs", "users", "roles", "courses")
+_EMPTY_IN_SUMMER = ("classes", "enrollments")
+"""Files that may have no rows between two school years."""
+_EARLY, _LATE = dt.timedelta(days=30), dt.timedelta(days=90)
+"""How far from today all sessions of a package may lie, in the future and in the past."""
+_EARLIER = dt.timedelta(days=14)
+"""How much earlier a class may end than was known before, without anybody's asking why."""
+_ROWS_OF_A_DELTA = 20
+"""From so many rows on a delta is asked whether it knows anything of the site."""
+_POINTS_TO = {
+    "orgs": {"sourcedId": "orgs", "parentSourcedId": "orgs"},
+    "users": {"sourcedId": "users", "orgSourcedIds": "orgs"},
+    "roles": {"sourcedId": "roles", "userSourcedId": "users", "orgSourcedId": "orgs"},
+    "courses": {"sourcedId": "courses", "orgSourcedId": "orgs"},
+    "classes": {"sourcedId": "classes", "courseSourcedId": "courses", "schoolSourcedId": "orgs"},
+    "enrollments": {
+        "sourcedId": "enrollments",
+        "userSourcedId": "users",
+        "classSourcedId": "classes",
+        "schoolSourcedId": "orgs",
+    },
+}
+"""File → column → the file whose sourcedIds stand there."""
+_REUSED = Limit(percent=10, minimum=5)
+"""From how many rows of another person under a known sourcedId on a plan is held."""
+REMOVAL_CODES = frozenset(
+    {
+        *("guard.removals", "guard.school_removals", "guard.week_removals"),
+        *("guard.out_of_step", "guard.not_primary"),
+    }
+)
+"""Reasons for which only what goes needs to wait."""
+
+
+def check_plan(
+    plan: Plan,
+    roster: Roster,
+    guards: Guards,
+    *,
+    modes: Mapping[str, Mode],
+    valid: Mapping[str, pa.Table],
+    quarantined: Mapping[str, pa.Table],
+    rows: Mapping[str, int],
+    today: dt.date,
+    schools: Iterable[Mapping[str, Any]] = (),
+    accounts: pa.Table | None = None,
+    recent: Recent | None = None,
+    errors: Mapping[str, int] | None = None,
+) -> tuple[Hold, ...]:
+    """Return every reason to hold a plan; none means that it is clear.
+
+    A plan that changes nothing is held for an empty file only, so that errors which nobody mends
+    don't ask for a decision every day.
+
+    Args:
+        plan: What would be done.
+        roster: What it was made against.
+        guards: The site's limits.
+        modes: File → how it counts.
+        valid: File → rows that are used.
+        quarantined: File → rows with errors.
+        rows: File → how many rows it has, staff or not.
+        today: The day of the run: a raised limit counts until its day.
+        schools: What the plan comes to in each school, as `count_by_school` tells it.
+        accounts: Whose the accounts made by hand may be, as `match_accounts` tells it.
+        recent: What the last days brought; nothing when not given.
+        errors: File → rows with errors once the plan is made; those of `quarantined` by default.
+    """
+    holds = [
+        *_empty_files(modes, rows, roster, today),
+        # A plan that moves nothing but the end of a term is empty, and so is the next one, in
+        # which all that hangs from it ends uncounted.
+        *_moved_terms(plan, roster, guards.moved_terms),
+    ]
+    if not plan.is_empty():
+        recent = recent or Recent()
+        reused = len(find_other_people(valid["users"], roster)) if "users" in valid else 0
+        removals = _removals(plan, roster, guards, today)
+        holds += [
+            *removals,
+            *_week(plan, guards, recent, today, {hold.kind for hold in removals}),
+            *_additions(plan, roster, guards, recent),
+            *_reactivations(plan, roster, guards, recent),
+            *_blank_enabled(plan, valid, recent),
+            *_second_roles(plan, roster, recent),
+            *_changed_roles(plan, roster, guards.changed_roles),
+            *_school_removals(schools, guards, today, {hold.kind for hold in removals}),
+            *_updates(plan, roster, guards),
+            *_errors(guards, valid, quarantined, errors, reused),
+            *beyond(
+                "guard.identity_reuse", "users", reused, roster.managed_active("users"), _REUSED
+            ),
+            *_wrong_source(guards, modes, valid, quarantined, roster, plan),
+            *_wrong_delta(guards, modes, valid, quarantined, roster),
+            *_other_year(valid, roster, today),
+            *_identity_shift(plan, roster, guards.sourced_ids),
+            *_look_alikes(accounts, roster),
+        ]
+    return tuple(sorted(holds, key=lambda hold: (hold.code, hold.kind, hold.school or "")))
+
+
+def _removals(plan: Plan, roster: Roster, guards: Guards, today: dt.date) -> list[Hold]:
+    holds = []
+    for kind, found in _going(plan).items():
+        of = roster.managed_active(kind)
+        limit, words = _in_force(getattr(guards, kind), guards, today)
+        holds += beyond("guard.removals", kind, found, of, limit, words)
+    return holds
+
+
+def _going(plan: Plan) -> dict[str, int]:
+    """Return how many records of each kind a plan takes away, but for what ends with its terms."""
+    counts = {}
+    for kind, table, action in (
+        ("users", plan.users, "deactivate"),
+        ("courses", plan.courses, "remove"),
+        ("assignments", plan.assignments, "remove"),
+    ):
+        going = table.filter(pc.equal(table["action"], action))
+        counts[kind] = int(pc.sum(pc.not_equal(going["reason"], TERMS_ENDED)).as_py() or 0)
+    return counts
+
+
+def _week(plan: Plan, guards: Guards, recent: Recent, today: dt.date, held: set[str]) -> list[Hold]:
+    """Judge removals together with those of the last days that nobody approved."""
+    limit, words = _in_force(guards.week, guards, today)
+    holds: list[Hold] = []
+    for kind, going in _going(plan).items():
+        earlier = recent.gone.get(kind, 0)
+        if not going or not earlier or kind in held:
+            continue
+        of = recent.active.get(kind, 0)
+        found = beyond("guard.week_removals", kind, going + earlier, of, limit, words)
+        holds += [replace(hold, days=WINDOW.days, earlier=earlier) for hold in found]
+    return holds
+
+
+def _additions(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> list[Hold]:
+    """Hold too many new users, but not the first ones that a site gets."""
+    if not pc.any(roster.users["managed"]).as_py():
+        return []
+    found = int(pc.sum(pc.equal(plan.users["action"], "add")).as_py() or 0)
+    return _coming("guard.additions", found, recent.added, roster, guards.added_users, recent)
+
+
+def _reactivations(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> list[Hold]:
+    """Hold too many who come back; who was merely absent comes back with a mended export."""
+    found = len(coming_back(plan) - recent.absent)
+    limit = guards.reactivated_users
+    return _coming("guard.reactivations", found, recent.reactivated, roster, limit, recent)
+
+
+def coming_back(plan: Plan) -> frozenset[int]:
+    """Return the `id` of the managed users whom a plan would reactivate."""
+    users = plan.users
+    back = pc.and_(
+        pc.equal(users["before_status"], "inactive"), pc.equal(users["after_status"], "active")
+    )
+    ours = pc.fill_null(pc.and_(back, users["before_managed"]), False)
+    return frozenset(users.filter(ours)["id"].to_pylist())
+
+
+def _coming(
+    code: str, found: int, earlier: int, roster: Roster, limit: Limit, recent: Recent
+) -> list[Hold]:
+    """Judge who comes by one plan, or else by it and by the last days that nobody approved."""
+    holds = beyond(code, "users", found, roster.managed_active("users"), limit)
+    if holds or not found or not earlier:
+        return holds
+    of = recent.active.get("users", 0)
+    holds = beyond(code, "users", found + earlier, of, limit)
+    return [replace(hold, days=WINDOW.days, earlier=earlier) for hold in holds]
+
+
+def _blank_enabled(plan: Plan, valid: Mapping[str, pa.Table], recent: Recent) -> list[Hold]:
+    """Hold each disabled account that would come back because enabledUser says nothing."""
+    rows = valid.get("users")
+    if rows is None or not recent.disabled:
+        return []
+    told = rows
+    if "enabledUser" in rows.column_names:
+        told = rows.filter(pc.is_null(rows["enabledUser"]))
+    back = plan.users.filter(
+        pc.is_in(plan.users["id"], pa.array(sorted(recent.disabled), pa.int64()))
+    )
+    silent = pc.is_in(back["after_sourced_id"], told["sourcedId"].combine_chunks())
+    found = int(pc.sum(silent).as_py() or 0)
+    limit = "none whose enabledUser is blank or missing"
+    code = "guard.blank_enabled_user"
+    return [Hold(code, "users", found, len(recent.disabled), limit)] if found else []
+
+
+def _changed_roles(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
+    users = plan.users
+    kept = pc.and_(pc.equal(users["before_status"], "active"), users["before_managed"])
+    moved = pc.and_(kept, differs(users["before_role"], users["after_role"]))
+    found = int(pc.sum(pc.fill_null(moved, False)).as_py() or 0)
+    return beyond("guard.role_changes", "users", found, roster.managed_active("users"), limit)
+
+
+def with_second_role(plan: Plan) -> list[int]:
+    """Return the `id` of the users who go because no primary role of theirs is one of staff."""
+    going = plan.users.filter(pc.equal(plan.users["reason"], NOT_PRIMARY))
+    return [int(id_) for id_ in going["id"].to_pylist()]
+
+
+def _second_roles(plan: Plan, roster: Roster, recent: Recent) -> list[Hold]:
+    """Hold the first removal of a user by this rule, because a SIS may use roleType differently."""
+    found = len(set(with_second_role(plan)) - recent.second)
+    if not found:
+        return []
+    limit = "a person decides the first time"
+    return [Hold("guard.not_primary", "users", found, roster.managed_active("users"), limit)]
+
+
+def _moved_terms(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
+    """Hold terms that end so much earlier that what hangs from them would end uncounted."""
+    moved = plan.links.get("classes")
+    if moved is None or not moved.num_rows:
+        return []
+    classes = roster.links["classes"]
+    before = classes["ends_on"].take(positions(moved["sourced_id"], classes["sourced_id"]))
+    days = [
+        None if was is None or ends is None else dt.date.fromisoformat(was) - _EARLIER
+        for was, ends in zip(before.to_pylist(), moved["ends_on"].to_pylist(), strict=True)
+    ]
+    limits = pa.array([day and day.isoformat() for day in days], pa.string())
+    earlier = moved.filter(pc.fill_null(pc.less(moved["ends_on"], limits), False))
+    if not earlier.num_rows:
+        return []
+    enrollments = roster.links["enrollments"]
+    there = pc.is_in(enrollments["class_sourced_id"], earlier["sourced_id"].combine_chunks())
+    stored = roster.assignments
+    active = stored.filter(pc.and_(stored["managed"], pc.equal(stored["status"], "active")))
+    hanging = pc.is_in(_pair(active), _pair(enrollments.filter(there)).combine_chunks())
+    found = int(pc.sum(hanging).as_py() or 0)
+    return beyond("guard.moved_terms", "assignments", found, active.num_rows, limit)
+
+
+def _pair(table: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(
+        table["user_sourced_id"], table["course_sourced_id"], "\x1f", null_handling="emit_null"
+    )
+
+
+def _school_removals(
+    schools: Iterable[Mapping[str, Any]], guards: Guards, today: dt.date, held: set[str]
+) -> list[Hold]:
+    """Judge each school by its own numbers, in the kinds that the site as a whole lets pass."""
+    limit, words = _in_force(guards.school, guards, today)
+    return [
+        hold
+        for school in schools
+        for kind in KINDS
+        if kind not in held
+        for hold in beyond(
+            "guard.school_removals",
+            kind,
+            school[kind]["gone"],
+            school[kind]["active"],
+            limit,
+            words,
+            school["name"],
+        )
+    ]
+
+
+def _in_force(limit: Limit, guards: Guards, today: dt.date) -> tuple[Limit, str]:
+    """Return a limit for removals as it counts today, and since when it is another one."""
+    raised = guards.raised
+    if raised is None or not raised.holds_on(today):
+        return limit, ""
+    words = f", raised until {raised.until}" if raised.until else ", raised for one run"
+    return limit.model_copy(update={"percent": raised.percent, "cap": None}), words
+
+
+def _updates(plan: Plan, roster: Roster, guards: Guards) -> list[Hold]:
+    holds = []
+    for kind, table, limit in (
+        ("users", plan.users, guards.updated_users),
+        ("courses", _beyond_their_year(plan.courses), guards.updated_courses),
+    ):
+        found = int(pc.sum(pc.equal(table["action"], "update")).as_py() or 0)
+        holds += beyond("guard.updates", kind, found, roster.managed_active(kind), limit)
+    return holds
+
+
+def _beyond_their_year(courses: pa.Table) -> pa.Table:
+    """Leave out the changes to courses that go to another school year, and are as they were."""
+    moved = pa.repeat(False, courses.num_rows)
+    for name in COURSE_FIELDS:
+        if name != "school_year_sourced_id":
+            moved = pc.or_(moved, differs(courses[f"before_{name}"], courses[f"after_{name}"]))
+    return courses.filter(moved)
+
+
+def _errors(
+    guards: Guards,
+    valid: Mapping[str, pa.Table],
+    quarantined: Mapping[str, pa.Table],
+    errors: Mapping[str, int] | None,
+    reused: int,
+) -> list[Hold]:
+    """Hold files with many errors, by the numbers that stand once the plan is made.
+
+    The plan finds errors of its own, such as a login that somebody else keeps. Rows of another
+    person under a known sourcedId are left out: they have a limit of their own.
+    """
+    holds = []
+    for name, table in quarantined.items():
+        of = table.num_rows + valid[name].num_rows
+        found = (errors or {}).get(name, table.num_rows)
+        if errors and name == "users":
+            found -= reused
+        if found >= _FEW and found * 100 > guards.error_percent * of:
+            limit = f"at most {guards.error_percent:g} % with errors"
+            holds.append(Hold("guard.error_rate", f"{name}.csv", found, of, limit))
+    return holds
+
+
+def _empty_files(
+    modes: Mapping[str, Mode], rows: Mapping[str, int], roster: Roster, today: dt.date
+) -> list[Hold]:
+    """Hold files without rows; those of classes not while none that is remembered goes on."""
+    ends = roster.links["classes"]["ends_on"]
+    go_on = pc.any(pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)).as_py()
+    is_summer = roster.managed_active("users") > 0 and not go_on
+    expected = _NEVER_EMPTY if is_summer else (*_NEVER_EMPTY, *_EMPTY_IN_SUMMER)
+    of = {"users": roster.managed_active("users"), "courses": roster.managed_active("courses")}
+    return [
+        Hold("guard.empty_file", f"{name}.csv", 0, of.get(name, 0), "at least one row")
+        for name in expected
+        if modes.get(name) is Mode.BULK and rows.get(name) == 0
+    ]
+
+
+def _wrong_source(
+    guards: Guards,
+    modes: Mapping[str, Mode],
+    valid: Mapping[str, pa.Table],
+    quarantined: Mapping[str, pa.Table],
+    roster: Roster,
+    plan: Plan,
+) -> list[Hold]:
+    """Hold a file that knows few of those whom we know; who gets a new sourcedId is known by it."""
+    holds = []
+    for name, table, changes in (
+        ("users", roster.users, plan.users),
+        ("courses", roster.courses, plan.courses),
+    ):
+        if modes.get(name) is not Mode.BULK or name not in valid:
+            continue
+        ours = pc.and_(table["managed"], pc.equal(table["status"], "active"))
+        moved = changes.filter(pc.is_valid(changes["before_sourced_id"]))
+        at = positions(table["sourced_id"], moved["before_sourced_id"])
+        called = pc.coalesce(moved["after_sourced_id"].take(at), table["sourced_id"])
+        known = called.filter(ours)
+        found = sum(
+            int(pc.sum(pc.is_in(known, side[name]["sourcedId"].combine_chunks())).as_py() or 0)
+            for side in (valid, quarantined)
+        )
+        if len(known) >= _FEW and found * 100 < guards.known_percent * len(known):
+            limit = f"at least {guards.known_percent:g} % of the known sourcedIds"
+            holds.append(Hold("guard.wrong_source", name, found, len(known), limit))
+    return holds
+
+
+def _wrong_delta(
+    guards: Guards,
+    modes: Mapping[str, Mode],
+    valid: Mapping[str, pa.Table],
+    quarantined: Mapping[str, pa.Table],
+    roster: Roster,
+) -> list[Hold]:
+    """Hold a delta whose rows name or point to little that the site knows."""
+    if not pc.any(roster.users["managed"]).as_py():
+        return []
+    ids = roster.known()
+    found = of = 0
+    for name, columns in _POINTS_TO.items():
+        if modes.get(name) is not Mode.DELTA or name not in valid:
+            continue
+        for rows in (valid[name], quarantined[name]):
+            known = pa.repeat(False, rows.num_rows)
+            for column, file in columns.items():
+                if column in rows.column_names:
+                    known = pc.or_(known, _names_one(rows[column], ids[file]))
+            found += int(pc.sum(known).as_py() or 0)
+            of += rows.num_rows
+    if of < _ROWS_OF_A_DELTA or found * 100 >= guards.known_percent * of:
+        return []
+    limit = f"at least {guards.known_percent:g} % of the rows name or point to what is known"
+    return [Hold("guard.wrong_source", DELTA, found, of, limit)]
+
+
+def _names_one(cells: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:
+    """Tell which cells name a known record; a cell may list several, with commas between."""
+    whole = pc.is_in(cells, known)
+    listed = pc.fill_null(pc.match_substring(cells, ","), False)
+    if not pc.any(listed).as_py():
+        return whole
+    ids = set(known.to_pylist())
+    parts = [
+        any(part.strip() in ids for part in cell.split(",")) if cell else False
+        for cell in cells.to_pylist()
+    ]
+    return pc.or_(whole, pa.chunked_array([pa.array(parts, pa.bool_())]))
+
+
+def _other_year(valid: Mapping[str, pa.Table], roster: Roster, today: dt.date) -> list[Hold]:
+    """Hold a package whose sessions are all far from today while we know of nearer ones."""
+    sessions = valid.get("academicSessions")
+    known = pc.max(roster.links["classes"]["ends_on"]).as_py()
+    if sessions is None or not sessions.num_rows or known is None:
+        return []
+    first, last = pc.min(sessions["startDate"]).as_py(), pc.max(sessions["endDate"]).as_py()
+    if first is None or last is None:
+        return []
+    early = first > (today + _EARLY).isoformat() and known >= today.isoformat()
+    late = last < (today - _LATE).isoformat() and last < known
+    if not (early or late):
+        return []
+    which = "next year's, too early" if early else "last year's"
+    limit = f"sessions around {today}, not from {first} to {last} ({which})"
+    count = sessions.num_rows
+    return [Hold("guard.other_year", "academicSessions.csv", count, count, limit)]
+
+
+def _identity_shift(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
+    holds = []
+    for kind, table in (("users", plan.users), ("courses", plan.courses)):
+        found = int(pc.sum(_changes_id(table)).as_py() or 0)
+        of = roster.managed_active(kind)
+        holds += beyond("guard.identity_shift", kind, found, of, limit)
+    return holds
+
+
+def _look_alikes(accounts: pa.Table | None, roster: Roster) -> list[Hold]:
+    """Hold a site's first sync that would give people who seem to have an account a second one."""
+    users = roster.users
+    if accounts is None or pc.any(users["managed"]).as_py():
+        return []
+    near = pc.is_in(accounts["how"], pa.array(NEAR))
+    found = pc.sum(pc.and_(near, pc.not_equal(accounts["id"], roster.credited_admin))).as_py() or 0
+    limit = "none on a first sync"
+    return [Hold("guard.look_alikes", ACCOUNTS, found, users.num_rows, limit)] if found else []
+
+
+def _changes_id(table: pa.Table) -> pa.ChunkedArray:
+    """Tell which changes give a record that has a sourcedId another one."""
+    return pc.fill_null(pc.not_equal(table["before_sourced_id"], table["after_sourced_id"]), False)

@@ -1,0 +1,120 @@
+"""Stage 4, review: hold a plan that is beyond the site's limits until a person decides."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING
+
+from oneroster_sync import database
+from oneroster_sync.findings import Findings
+from oneroster_sync.runs import Outcome, held, run_log
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.stages.base import load_roster, note, unless_ended
+from oneroster_sync.stages.diff.account_matching import read_accounts
+from oneroster_sync.stages.diff.plan import read_errors, require_plan
+from oneroster_sync.stages.diff.stage import let_the_rest_go_on, note_plan
+from oneroster_sync.stages.extract.pending_deltas import files_of, require_extracted
+from oneroster_sync.stages.review import delta_guards
+from oneroster_sync.stages.review.by_school import count_by_school
+from oneroster_sync.stages.review.guards import REMOVAL_CODES, check_plan
+from oneroster_sync.standard.kinds import MAPPINGS
+
+if TYPE_CHECKING:
+    from oneroster_sync.runs import Run
+
+log = logging.getLogger("oneroster")
+
+_SCHOOLS = 100
+"""Of how many schools it is kept what the plan comes to there."""
+
+
+@unless_ended
+def review(run: Run, *, now: dt.datetime) -> Run:
+    """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it.
+
+    A plan that is clear is recorded by its hash (`reviewed_hash`): apply demands to see that. A
+    held plan waits for as long as the site says, and is then discarded. Where the site says so,
+    only what a plan takes away is held, by a run of its own that follows.
+
+    Raises:
+        MissingStageError: There is no plan.
+        DefectivePlanError: The plan is not the one that diff recorded.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    plan, guards = require_plan(run), run.preferences.guards
+    extracted = require_extracted(run)
+    if run.same_as and plan.is_empty() and all(extracted.rows.values()):
+        # The earlier run's review found this plan clear, on the same basis. A roster of a million
+        # people is not read again to say so.
+        log.info("The plan changes nothing, as that of run %s.", run.same_as)
+        return note(run, stage="review", reviewed_hash=plan.hash())
+    roster = load_roster(run)
+    schools = count_by_school(plan, roster)
+    holds = check_plan(
+        plan,
+        roster,
+        guards,
+        modes=extracted.modes,
+        valid=folder.read_tables("valid"),
+        quarantined=folder.read_tables("quarantined"),
+        rows=extracted.rows,
+        today=run.started_at.date(),
+        schools=schools,
+        accounts=read_accounts(run),
+        recent=delta_guards.find_recent(run, plan, now),
+        errors=read_errors(run),
+    )
+    if run.of_package:
+        holds += delta_guards.holds_of_deltas(run, plan, roster, holds, now)
+    for hold in holds:
+        log.warning("Held: %s", hold.in_words())
+    only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
+    if holds and only_removals and guards.removals_wait and run.of_package:
+        rest = let_the_rest_go_on(run, plan, holds, roster)
+        if rest is not None:
+            log.warning("The removals wait for a decision; the rest of the plan goes on.")
+            run, holds = note_plan(run, rest), ()
+    findings = Findings()
+    findings.extend(hold.as_finding() for hold in holds)
+    if run.of_package:
+        with database.engine().connect() as connection:
+            lacking = delta_guards.find_what_is_lacking(connection, run.site, extracted.modes)
+        run_log.log_findings(lacking.table())
+        findings.add_table(lacking.table())
+    folder.add_table("findings", "4-review", findings.table())
+    if not holds:
+        log.info("The plan is within the site's limits.")
+        return note(run, stage="review", reviewed_hash=run.plan_hash, schools=schools[:_SCHOOLS])
+    log.warning("Approve exactly this plan with: oneroster approve %s", run.run_id)
+    return note(
+        run,
+        stage="review",
+        outcome=Outcome.HELD,
+        reasons=[hold.as_dict() for hold in holds],
+        schools=schools[:_SCHOOLS],
+        expires_at=now + dt.timedelta(hours=run.preferences.approval_hours),
+    )
+
+
+def supersede_older(run: Run, *, now: dt.datetime) -> None:
+    """End the plans that wait for a decision and that this run's plan takes the place of.
+
+    Those are the plans of packages that came before, all of whose files this run has in bulk, and
+    the plans of pending deltas that this run's plan is made from, too. A run that reads no package
+    takes no plan's place.
+    """
+    waits = run.outcome is None or (run.outcome is Outcome.HELD and run.decision is None)
+    if run.plan_hash is None or not waits or not run.of_package:
+        return
+    brought = files_of(run, bulk_only=True)
+    with database.engine().begin() as connection:
+        for older in held.held_runs(connection, run.site):
+            is_part = older.undoes or older.kind in MAPPINGS
+            if older.decision or is_part or older.started_at >= run.started_at:
+                continue
+            is_folded = not set(older.deltas or ()).isdisjoint(run.deltas or ())
+            if is_folded or files_of(older) <= brought:
+                reason = f"{run.named()} made a newer plan"
+                held.supersede(connection, older, reason, now=now)
+                log.info("The plan of %s is superseded by this one.", older.named())

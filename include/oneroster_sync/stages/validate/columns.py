@@ -1,0 +1,206 @@
+"""What becomes of every column's missing, blank, odd and dangling values, and the page of it.
+
+The answers come from the two places that decide: what the standard says of a column stands in
+`standard.files`, what a value may be in the suites. A column that the sync reads and that has no
+answer is a defect, and is named.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oneroster_sync.stages.validate.suites import EFFECTS, SuiteError, effect_of
+from oneroster_sync.standard import ROSTERING_FILES, Column, Need, Version, rostering_file
+from oneroster_sync.standard.files import Type
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+_NOT_NULL = "expect_column_values_to_not_be_null"
+_REFERS = "expect_column_values_to_refer_to"
+_ODD_CODES = {
+    "reference.duplicate_sourced_id",
+    "row.invalid_boolean",
+    "row.invalid_date",
+    "row.invalid_email",
+    "row.invalid_enum",
+    "row.invalid_timestamp",
+    "row.invalid_year",
+    "row.too_long",
+}
+_LISTED = {Type.ENUM, Type.BOOLEAN, Type.DATE, Type.YEAR, Type.TIME}
+"""Types of which not every text is a value."""
+STATES = ("missing", "blank", "odd", "dangling")
+"""What may be wrong with a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a wrong value comes to in the tolerant profile; strict rejects what is forbidden.
+
+    Attributes:
+        effect: `file` (the package is rejected), `row`, `value` or `warn`, as in suites; `fine`
+            where it is nothing to speak of.
+        used_by: Settings that make `row` of `value`.
+    """
+
+    effect: str
+    used_by: tuple[str, ...] = ()
+
+    def at(self, in_use: Collection[str]) -> str:
+        """Return the effect at a site that uses some settings."""
+        is_used = self.effect == "value" and not set(self.used_by).isdisjoint(in_use)
+        return "row" if is_used else self.effect
+
+
+_FINE = Answer("fine")
+
+
+def answers(suites: Path, version: Version, name: str, mode: Mode) -> dict[str, dict[str, Answer]]:
+    """Return column → state → answer for the columns of a file that are read.
+
+    A state that a column can't be in has no answer: only what points to records can dangle.
+
+    Args:
+        suites: The folder `expectations/`.
+        version: Of the standard.
+        name: The file, without `.csv`.
+        mode: Bulk or delta.
+
+    Raises:
+        SuiteError: A column has no answer.
+    """
+    file = rostering_file(name, version)
+    assert file is not None
+    suite = json.loads((suites / version.value / f"{name}.json").read_text("utf-8"))
+    rules = [
+        one for one in suite["expectations"] if one["meta"].get("only", mode.value) == mode.value
+    ]
+    return {c.canonical: _of_column(c, name, version, rules, mode) for c in file.read_columns}
+
+
+def _of_column(
+    column: Column, name: str, version: Version, rules: list[dict[str, Any]], mode: Mode
+) -> dict[str, Answer]:
+    own = [
+        one
+        for one in rules
+        if column.canonical in {one["meta"].get("column"), one["kwargs"].get("column")}
+    ]
+    blank = _worst([one for one in own if one["type"] == _NOT_NULL])
+    odd = _worst([one for one in own if one["meta"]["code"] in _ODD_CODES])
+    dangling = _worst(
+        [one for one in own if one["type"] == _REFERS and one["kwargs"]["state"] == "present"]
+    )
+    place = f"OneRoster {version}, {name}.csv, {column.canonical}"
+    is_ours = column.canonical in {"status", "dateLastModified"}
+    if column.need is not Need.OPTIONAL and blank is None:
+        raise SuiteError(f"{place}: no expectation says what a blank value comes to")
+    if column.type in _LISTED and odd is None and not (is_ours and mode is Mode.BULK):
+        raise SuiteError(f"{place}: no expectation says what an odd value comes to")
+    if column.target and dangling is None:
+        raise SuiteError(f"{place}: no expectation says what a dangling value comes to")
+    missing = Answer("file" if column.need is Need.ESSENTIAL else "warn")
+    found = {"missing": missing, "blank": blank or _FINE, "odd": odd or _FINE}
+    if column.target and dangling:
+        if column.target == "academicSessions" and mode is Mode.DELTA:
+            dangling = _FINE  # sessions are not remembered, so a delta may point to any
+        return {"missing": missing, "blank": blank or _FINE, "dangling": dangling}
+    return found
+
+
+def _worst(rules: list[dict[str, Any]]) -> Answer | None:
+    """Return the gravest of some effects, with the settings that make it graver."""
+    if not rules:
+        return None
+    effect = min((effect_of(one) for one in rules), key=EFFECTS.index)
+    used_by = {setting for one in rules for setting in one["meta"].get("used_by", ())}
+    return Answer(effect, tuple(sorted(used_by)))
+
+
+_WORDS = {
+    "fine": "as it is",
+    "file": "**package rejected**",
+    "row": "**row not used**",
+    "value": "value left out",
+    "warn": "warning",
+}
+_HEAD = """\
+# Columns
+
+What the sync uses each column for, and what becomes of a package in which it is wrong.
+
+- *missing*: the file has no such column.
+- *blank*: the cell is empty.
+- *odd*: the value is none of those that the column may hold: another word than the listed ones, no
+  date, no address, too long.
+- *dangling*: the value points to a record that is not there.
+
+This is the *tolerant* profile. *Value left out* means a warning: the row is used without the value,
+and what is stored of it stays as it is. *Row not used* means an error: the row's record, and what
+hangs from it, stay as they are. The *strict* profile rejects a package for every violation of the
+standard, whatever stands here. Columns that are not listed are never read.
+
+A setting behind an answer makes the value decide: at a site that uses it the row is not used.
+`guards.school` is in use where the site has set a threshold for each school of its own. When terms
+end is used at every site (`expire_ended_terms`), and needs no such rule: a class whose terms can't
+be read keeps the last day that is remembered, and ends no sooner.
+
+<!-- generated by `python -m oneroster_sync.stages.validate`; a test compares -->
+"""
+
+
+def as_markdown(suites: Path) -> str:
+    """Return docs/reference/columns.md.
+
+    Raises:
+        SuiteError: A column has no answer.
+    """
+    return _HEAD + "".join(part for name in ROSTERING_FILES for part in _table(suites, name))
+
+
+def _table(suites: Path, name: str) -> Iterator[str]:
+    yield f"\n## {name}.csv\n\n"
+    yield "| column | versions | type | what it is used for | missing | blank | odd | dangling |\n"
+    yield "|---|---|---|---|---|---|---|---|\n"
+    rows: dict[str, dict[str, list[Version]]] = {}
+    for version in Version:
+        file = rostering_file(name, version)
+        if file is None:
+            continue
+        bulk, delta = (answers(suites, version, name, mode) for mode in (Mode.BULK, Mode.DELTA))
+        for column in file.read_columns:
+            told = _told(bulk[column.canonical], delta[column.canonical])
+            cells = f"{_type(column)} | {column.use} | {' | '.join(told)}"
+            rows.setdefault(column.canonical, {}).setdefault(cells, []).append(version)
+    for canonical, variants in rows.items():
+        for cells, versions in variants.items():
+            yield f"| `{canonical}` | {', '.join(versions)} | {cells} |\n"
+
+
+def _type(column: Column) -> str:
+    many = "list of " if column.is_list else ""
+    return f"{many}{column.type}" + (f" → {column.target}.csv" if column.target else "")
+
+
+def _told(bulk: dict[str, Answer], delta: dict[str, Answer]) -> list[str]:
+    """Return the four answers in words, both modes' where they differ."""
+    told = []
+    for state in STATES:
+        one, other = (_in_words(of.get(state)) for of in (bulk, delta))
+        told.append(one if one == other else f"bulk: {one}; delta: {other}")
+    return told
+
+
+def _in_words(answer: Answer | None) -> str:
+    if answer is None:
+        return "–"
+    words = _WORDS[answer.effect]
+    if answer.used_by:
+        settings = ", ".join(f"`{setting}`" for setting in answer.used_by)
+        words += f"; with {settings}: row not used"
+    return words

@@ -1,0 +1,278 @@
+"""Running suites with Great Expectations, so that it is fast and names every failing row.
+
+Each expectation decides by itself (Great Expectations' `_validate`), by metrics that metrics.py
+finds in the Arrow table. What is not known there is validated by Great Expectations in its ordinary
+way, on a DataFrame whose index holds the positions of the rows. Values are excluded from its
+results: they are personal data.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from oneroster_sync.findings import Severity
+from oneroster_sync.stages.validate import gx_loader
+from oneroster_sync.stages.validate.omitted_values import FOUND
+from oneroster_sync.stages.validate.suites import SuiteError
+from oneroster_sync.stages.validate.targets import TARGETS
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuite, ExpectationValidationResult
+    from great_expectations.expectations.expectation import Expectation
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from numpy.typing import NDArray
+
+    from oneroster_sync.stages.validate.gx_metrics import Columns
+
+    Judged = tuple[ExpectationValidationResult, NDArray[np.int64]]
+    """What Great Expectations says of an expectation, and the positions of the unexpected rows."""
+
+_RESULT_FORMAT = {
+    "result_format": "COMPLETE",
+    "return_unexpected_index_query": False,
+    "exclude_unexpected_values": True,
+    "partial_unexpected_count": 0,
+    "include_unexpected_rows": False,
+}
+REFERS = "expect_column_values_to_refer_to"
+
+
+class Judge:
+    """Validates the files of one package, and keeps what Great Expectations said.
+
+    Attributes:
+        report: For each file, what became of each expectation, in numbers.
+        results: For each file, its suite and Great Expectations' result, as JSON: what Data Docs
+            are made from.
+    """
+
+    def __init__(self) -> None:
+        """Load Great Expectations, with the expectations of our own."""
+        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+        gx_loader.load()
+        self.report: list[dict[str, Any]] = []
+        self.results: list[dict[str, Any]] = []
+
+    def judge(self, name: str, table: pa.Table, suite: dict[str, Any]) -> pa.Table:
+        """Return the findings of one file, schema `FOUND`.
+
+        Args:
+            name: The file, with `.csv`.
+            table: Its rows, with columns `row` and `sourcedId`.
+            suite: As `load_suite` returns it.
+
+        Raises:
+            SuiteError: Great Expectations could not evaluate an expectation.
+        """
+        from oneroster_sync.stages.validate.gx_metrics import Columns
+        from oneroster_sync.stages.validate.gx_patches import once
+
+        columns = Columns(table)
+        with once():
+            expectations = _by_column(_suite(name, suite).expectations)
+            judged = [_decide(expectation, columns) for expectation in expectations]
+            if any(one is None for one in judged):
+                judged = _with_ordinary(name, table, expectations, judged)
+            decided = [one for one in judged if one is not None]
+            self.results.append({"suite": suite, "result": _result(suite["name"], decided)})
+        self.report.append(_reported(name, table.num_rows, [result for result, _ in decided]))
+        return _findings(name, table, columns, decided)
+
+
+def _by_column(expectations: list[Expectation]) -> list[Expectation]:
+    """Return expectations in the order in which Great Expectations validates them: by column.
+
+    Both ways must have one order: the results of the ordinary way have no other mark by which
+    they could be told from one another.
+    """
+    groups: dict[str | None, list[Expectation]] = {}
+    for expectation in expectations:
+        groups.setdefault(getattr(expectation, "column", None), []).append(expectation)
+    return [expectation for group in groups.values() for expectation in group]
+
+
+def _decide(expectation: Expectation, columns: Columns) -> Judged | None:
+    """Have an expectation decide by metrics of ours; None where these are not known."""
+    from oneroster_sync.stages.validate.gx_metrics import find_metrics
+
+    metrics = find_metrics(expectation, columns)
+    if metrics is None:
+        return None
+    decided = expectation._validate(  # noqa: SLF001  no public method takes metrics by their names
+        metrics=metrics.values, runtime_configuration={"result_format": _RESULT_FORMAT}
+    )
+    return expectation._build_evr(decided), metrics.unexpected  # noqa: SLF001
+
+
+def _with_ordinary(
+    name: str, table: pa.Table, expectations: list[Expectation], judged: list[Judged | None]
+) -> list[Judged | None]:
+    """Have Great Expectations validate in its ordinary way what is not judged yet."""
+    import great_expectations as gx
+
+    missing = [e for e, one in zip(expectations, judged, strict=True) if one is None]
+    # The nameless index is the position of each row: Great Expectations gives it back.
+    frame = table.drop_columns([c for c in ("flaw", "withheld") if c in table.column_names])
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    batch = (
+        context.data_sources.add_pandas(name)
+        .add_dataframe_asset(name)
+        .add_batch_definition_whole_dataframe("rows")
+    )
+    suite = gx.ExpectationSuite(
+        name=name, expectations=[expectation.configuration for expectation in missing]
+    )
+    definition = gx.ValidationDefinition(name=name, data=batch, suite=context.suites.add(suite))
+    context.validation_definitions.add(definition)
+    result = definition.run(
+        batch_parameters={"dataframe": frame.to_pandas()}, result_format=_RESULT_FORMAT
+    )
+    answers = iter([_ordinary(name, one) for one in result.results])
+    return [one if one is not None else next(answers) for one in judged]
+
+
+def _ordinary(name: str, one: ExpectationValidationResult) -> Judged:
+    config = one.expectation_config
+    assert config is not None
+    info = one.exception_info or {}
+    if info.get("raised_exception") or _any_raised(info):
+        raise SuiteError(f"the suite of {name} can't be evaluated: {config.type} {config.kwargs}")
+    rows = np.asarray(one.result.pop("unexpected_index_list", None) or [], dtype=np.int64)
+    return one, np.sort(rows)
+
+
+def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
+    """Return what Great Expectations keeps of a validation, as JSON."""
+    import great_expectations as gx
+    from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.validator.validator import calc_validation_statistics
+
+    results = [result for result, _ in decided]
+    said = calc_validation_statistics(results)
+    result: dict[str, Any] = ExpectationSuiteValidationResult(
+        results=[],
+        success=said.success,
+        suite_name=suite,
+        statistics={
+            "evaluated_expectations": said.evaluated_expectations,
+            "successful_expectations": said.successful_expectations,
+            "unsuccessful_expectations": said.unsuccessful_expectations,
+            "success_percent": said.success_percent,
+        },
+        meta={"great_expectations_version": gx.__version__},
+    ).to_json_dict()
+    # With the results inside, to_json_dict copies each of them deeply, and dumps it twice.
+    return {**result, "results": [one.to_json_dict() for one in results]}
+
+
+def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
+    """Return a suite as Great Expectations has it; it drops in silence what it does not know."""
+    import great_expectations as gx
+
+    try:
+        made = gx.ExpectationSuite(**suite)
+    except Exception as error:
+        raise SuiteError(f"the suite of {name} is none: {error}") from error
+    known = {expectation.expectation_type for expectation in made.expectations}
+    for expectation in suite["expectations"]:
+        if expectation.get("type") not in known:
+            raise SuiteError(f"the suite of {name}: there is no {expectation.get('type')!r}")
+    return made
+
+
+def _findings(name: str, table: pa.Table, columns: Columns, decided: list[Judged]) -> pa.Table:
+    tables = [FOUND.empty_table()]
+    for one, rows in decided:
+        count = len(rows)
+        if not count:
+            continue
+        config = one.expectation_config
+        assert config is not None
+        meta = config.meta or {}
+        column = meta.get("column") or config.kwargs.get("column")
+        severity = Severity.ERROR if config.severity == "critical" else Severity.WARNING
+        at = pa.array(rows)
+        tables.append(
+            pa.table(
+                {
+                    "code": pa.repeat(meta["code"], count),
+                    "severity": pa.repeat(severity.value, count),
+                    "file": pa.repeat(name, count),
+                    "row": table["row"].take(at),
+                    "column": pa.repeat(pa.scalar(column, pa.string()), count),
+                    "sourced_id": table["sourcedId"].take(at),
+                    "expected": pa.repeat(pa.scalar(meta.get("expected"), pa.string()), count),
+                    "rows": np.ones(count, np.int64),
+                    **_pointed_to(config, columns, at),
+                    "effect": pa.repeat(_effect(config), count),
+                },
+                schema=FOUND,
+            )
+        )
+    return pa.concat_tables(tables)
+
+
+def _effect(config: ExpectationConfiguration) -> str:
+    """Return what a failing row costs; a suite of earlier days says so by its severity only."""
+    by_severity = "row" if config.severity == "critical" else "warn"
+    return str((config.meta or {}).get("effect", by_severity))
+
+
+def _pointed_to(
+    config: ExpectationConfiguration, columns: Columns, at: pa.Array
+) -> dict[str, pa.Array]:
+    """Return which record of which file each row points to, where that is what it fails at.
+
+    A user who is not there may be a student, so of users only those are named who are.
+    """
+    kwargs, count = config.kwargs, len(at)
+    target = TARGETS.get().get(kwargs.get("file", "")) if config.type == REFERS else None
+    if target is None:
+        return {"target_file": pa.nulls(count, pa.string()), "target": pa.nulls(count, pa.string())}
+    file, _, by_other = kwargs["file"].partition(".")
+    ids = pa.nulls(count, pa.string())
+    if not by_other and (file, kwargs["state"]) != ("users", "present"):
+        ids = columns[kwargs["column"]].values.take(at)
+        if kwargs.get("lists"):
+            distinct = ids.dictionary_encode()
+            refused = target.first_refused(distinct.dictionary, kwargs["state"])
+            ids = refused.take(distinct.indices)
+    return {"target_file": pa.repeat(f"{file}.csv", count), "target": ids}
+
+
+def _reported(name: str, rows: int, results: list[ExpectationValidationResult]) -> dict[str, Any]:
+    """Return what became of each expectation of one file, in numbers and without values."""
+    expectations = []
+    for one in results:
+        config = one.expectation_config
+        assert config is not None
+        meta = config.meta or {}
+        expectations.append(
+            {
+                "expectation": config.type,
+                "column": meta.get("column") or config.kwargs.get("column"),
+                "expected": meta.get("expected"),
+                "severity": str(getattr(config.severity, "value", config.severity)),
+                "effect": _effect(config),
+                "code": meta["code"],
+                "success": bool(one.success),
+                "unexpected": int(one.result.get("unexpected_count") or 0),
+                "checked": int(one.result.get("element_count") or rows),
+            }
+        )
+    return {
+        "file": name,
+        "rows": rows,
+        "success": all(bool(one.success) for one in results),
+        "expectations": expectations,
+    }
+
+
+def _any_raised(info: dict[str, Any]) -> bool:
+    """Tell whether one of the metrics raised; their entries are keyed by metric."""
+    return any(isinstance(v, dict) and v.get("raised_exception") for v in info.values())

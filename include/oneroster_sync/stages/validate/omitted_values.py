@@ -1,0 +1,78 @@
+"""Rows without the values that validation left out: a value that decides nothing costs no row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings import SCHEMA
+from oneroster_sync.stages.extract.csv_table import leave_out
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oneroster_sync.stages.validate.targets import Target
+
+FOUND = SCHEMA.append(pa.field("effect", pa.string()))
+"""Findings, each with the effect of its expectation."""
+_REFERS = "expect_column_values_to_refer_to"
+_COMES_FROM = {"email": "login"}
+"""Column → one that was made from it, and goes with it."""
+
+
+def without_values(
+    rows: pa.Table, found: pa.Table, suite: Mapping[str, Any], targets: Mapping[str, Target]
+) -> pa.Table:
+    """Return the rows without the values whose expectations have the effect `value`.
+
+    Of a list of sourcedIds those that may be pointed to stay.
+
+    Args:
+        rows: Rows of one file that are used.
+        found: Findings about the file, schema `FOUND`.
+        suite: As `load_suite` returns it.
+        targets: What references may point to.
+    """
+    odd = found.filter(pc.equal(found["effect"], "value"))
+    for column in pc.unique(odd["column"]).to_pylist():
+        if column not in rows.column_names:
+            continue
+        of_column = odd.filter(pc.equal(odd["column"], column))["row"].combine_chunks()
+        chosen = pc.is_in(rows["row"], of_column)
+        if not pc.any(chosen).as_py():
+            continue
+        rows = leave_out(rows, column, chosen, _what_stays(rows[column], column, suite, targets))
+        made = _COMES_FROM.get(column)
+        if made is not None and made in rows.column_names:
+            nothing = pa.nulls(rows.num_rows, pa.string())
+            rows = leave_out(rows, made, chosen, nothing)
+    return rows
+
+
+def _what_stays(
+    cells: pa.ChunkedArray, column: str, suite: Mapping[str, Any], targets: Mapping[str, Target]
+) -> pa.ChunkedArray | pa.Array:
+    """Return of each cell, where it is a list, the sourcedIds that may be pointed to."""
+    asked = [
+        (targets[kwargs["file"]], kwargs["state"])
+        for one in suite["expectations"]
+        if one["type"] == _REFERS
+        and (kwargs := one["kwargs"])["column"] == column
+        and kwargs.get("lists")
+        and kwargs["file"] in targets
+    ]
+    if not asked:
+        return pa.nulls(len(cells), pa.string())
+    distinct = cells.combine_chunks().dictionary_encode()
+    split = pc.split_pattern(distinct.dictionary, ",")
+    ids, of_cell = pc.utf8_trim_whitespace(pc.list_flatten(split)), pc.list_parent_indices(split)
+    accepted = pc.not_equal(ids, "")
+    for target, state in asked:
+        accepted = pc.and_(accepted, target.accepts(ids, state))
+    kept: dict[int, list[str]] = {}
+    for at, one in zip(of_cell.filter(accepted), ids.filter(accepted), strict=True):
+        kept.setdefault(at.as_py(), []).append(one.as_py())
+    joined = [",".join(kept[at]) if at in kept else None for at in range(len(distinct.dictionary))]
+    return pa.array(joined, pa.string()).take(distinct.indices)

@@ -1,0 +1,216 @@
+"""Expectations about how records fit together: what kind they point to, and what others say.
+
+They warn: nothing that is synced depends on them, but for stale rows, which are not used. Importing
+this module registers them. Each is one look at whole columns; of the kinds and schools of records
+that are not in the package nothing is said.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import (
+    ColumnMapExpectation,
+    ColumnPairMapExpectation,
+    MulticolumnMapExpectation,
+)
+from great_expectations.expectations.metrics import (
+    ColumnMapMetricProvider,
+    column_condition_partial,
+)
+from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnPairMapMetricProvider,
+    MulticolumnMapMetricProvider,
+    column_pair_condition_partial,
+)
+from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (  # noqa: E501  its own length
+    multicolumn_condition_partial,
+)
+
+from oneroster_sync.stages.validate.targets import TARGETS
+from oneroster_sync.standard.timestamps import in_utc
+
+_ALWAYS, _FOR_EVER = "0000-00-00", "9999-99-99"
+
+
+class ColumnValuesReferToKind(ColumnMapMetricProvider):
+    """Whether the record that a cell points to is of one of some kinds, or of an extended one."""
+
+    condition_metric_name = "column_values.refer_to_kind"
+    condition_value_keys = ("file", "kinds")
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(
+        cls,  # noqa: N805
+        column: pd.Series,
+        file: str,
+        kinds: list[str],
+        **_: Any,
+    ) -> pd.Series:
+        target = TARGETS.get().get(file)
+        codes, cells = pd.factorize(column)
+        if target is None or not len(cells):
+            return pd.Series(True, index=column.index)
+        told = target.told(pa.array(cells, pa.string()), "type")
+        right = pc.or_(pc.is_in(told, pa.array(kinds)), pc.starts_with(told, "ext:"))
+        right = pc.or_(pc.fill_null(right, True), pc.is_null(told))
+        return pd.Series(right.to_numpy(zero_copy_only=False)[codes], index=column.index)
+
+
+class PairAgreesWithTarget(ColumnPairMapMetricProvider):
+    """Whether the record that A points to says B of itself."""
+
+    condition_metric_name = "column_pair_values.agree_with_target"
+    condition_value_keys = ("file", "told")
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(
+        cls,  # noqa: N805
+        column_A: pd.Series,  # noqa: N803
+        column_B: pd.Series,  # noqa: N803
+        file: str,
+        told: str,
+        **_: Any,
+    ) -> pd.Series:
+        target = TARGETS.get().get(file)
+        if target is None or not len(column_A):
+            return pd.Series(True, index=column_A.index)
+        theirs = target.told(pa.array(column_A, pa.string()), told)
+        same = pc.fill_null(pc.equal(theirs, pa.array(column_B, pa.string())), True)
+        return pd.Series(same.to_numpy(zero_copy_only=False), index=column_A.index)
+
+
+class PairNoOlderThanKnown(ColumnPairMapMetricProvider):
+    """Whether B is no earlier than the moment that is known of the record A."""
+
+    condition_metric_name = "column_pair_values.no_older_than_known"
+    condition_value_keys = ("file",)
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(
+        cls,  # noqa: N805
+        column_A: pd.Series,  # noqa: N803
+        column_B: pd.Series,  # noqa: N803
+        file: str,
+        **_: Any,
+    ) -> pd.Series:
+        target = TARGETS.get().get(file)
+        if target is None or target.modified is None or not len(column_A):
+            return pd.Series(True, index=column_A.index)
+        known = target.modified.combine_chunks()
+        at = pc.index_in(pa.array(column_A, pa.string()), known["sourced_id"].combine_chunks())
+        moments = in_utc(pa.array(column_B, pa.string()))
+        before = known["modified_at"].combine_chunks().take(at)
+        right = pc.fill_null(pc.greater_equal(moments, before), True)
+        return pd.Series(right.to_numpy(zero_copy_only=False), index=column_A.index)
+
+
+class OnePrimaryTeacherAtATime(MulticolumnMapMetricProvider):
+    """Whether no other teacher is the primary one of the same class on the same day."""
+
+    condition_metric_name = "multicolumn_values.one_primary_teacher_at_a_time"
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: pd.DataFrame, **_: Any) -> pd.Series:  # noqa: N805
+        return at_most_one_primary_teacher(column_list)
+
+
+class ExpectColumnValuesToReferToKind(ColumnMapExpectation):
+    """Expect the column's sourcedIds to be records of some types.
+
+    Args:
+        file: The file that is pointed to, which has a column `type`.
+        kinds: The types; an extended one, `ext:…`, is always right.
+    """
+
+    map_metric = "column_values.refer_to_kind"
+    success_keys = ("column", "file", "kinds", "mostly")
+    args_keys = ("column", "file", "kinds")
+    file: str
+    kinds: list[str]
+
+
+class ExpectColumnPairValuesToAgreeWithTarget(ColumnPairMapExpectation):
+    """Expect column_B to be what the record that column_A points to says of itself.
+
+    Args:
+        file: The file that column_A points to.
+        told: The column of that file.
+    """
+
+    map_metric = "column_pair_values.agree_with_target"
+    success_keys = ("column_A", "column_B", "file", "told", "ignore_row_if", "mostly")
+    args_keys = ("column_A", "column_B", "file", "told")
+    file: str
+    told: str
+    ignore_row_if: Literal["both_values_are_missing", "either_value_is_missing", "neither"] = (
+        "either_value_is_missing"
+    )
+
+
+class ExpectDatesToBeNoOlderThanKnown(ColumnPairMapExpectation):
+    """Expect the moment in column_B to be no earlier than what an earlier delta told of column_A.
+
+    Args:
+        file: The file that is judged.
+    """
+
+    map_metric = "column_pair_values.no_older_than_known"
+    success_keys = ("column_A", "column_B", "file", "ignore_row_if", "mostly")
+    args_keys = ("column_A", "column_B", "file")
+    file: str
+    ignore_row_if: Literal["both_values_are_missing", "either_value_is_missing", "neither"] = (
+        "either_value_is_missing"
+    )
+
+
+class ExpectOnePrimaryTeacherAtATime(MulticolumnMapExpectation):
+    """Expect that of two primary teachers of a class one ends before the other begins.
+
+    `column_list` names the class, the user, the role, `primary`, `status` and, where the version
+    has them, `beginDate` and `endDate`.
+    """
+
+    map_metric = "multicolumn_values.one_primary_teacher_at_a_time"
+    success_keys = ("column_list", "ignore_row_if", "mostly")
+    args_keys = ("column_list",)
+
+
+def at_most_one_primary_teacher(rows: pd.DataFrame) -> pd.Series:
+    """Tell of each enrollment whether no other primary teacher has its class on the same day."""
+    right = pd.Series(True, index=rows.index)
+    named = (rows["role"] == "teacher") & (rows["primary"] == "true")
+    rows = rows[named & ~rows["status"].isin(["tobedeleted", "inactive"])]
+    rows = rows[rows["classSourcedId"].notna() & rows["userSourcedId"].notna()]
+    several = rows.groupby("classSourcedId", sort=False)["userSourcedId"].transform("nunique")
+    rows = rows[several > 1]
+    if not rows.empty:
+        right.loc[rows.index[find_overlapping(rows)]] = False
+    return right
+
+
+def find_overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell which enrollments of a class share a day with another of it; a blank date is open."""
+    if "beginDate" not in rows.columns:
+        return np.ones(len(rows), bool)
+    begin = rows["beginDate"].fillna(_ALWAYS).to_numpy(object)
+    end = rows["endDate"].fillna(_FOR_EVER).to_numpy(object)
+    group = pd.factorize(rows["classSourcedId"])[0]
+    # Days as numbers in their order, so that the latest one so far is a running maximum.
+    days, at = np.unique(np.concatenate([begin, end]), return_inverse=True)
+    begin_at, end_at = at[: len(rows)], at[len(rows) :]
+    order = np.lexsort((end_at, begin_at, group))
+    first, last, group = begin_at[order], end_at[order], group[order]
+    latest = np.maximum.accumulate(last + group * len(days)) - group * len(days)
+    same = group[1:] == group[:-1]
+    found = np.zeros(len(rows), bool)
+    found[1:] |= same & (first[1:] <= latest[:-1])
+    found[:-1] |= same & (first[1:] <= last[:-1])
+    told = np.zeros(len(rows), bool)
+    told[order] = found
+    return told

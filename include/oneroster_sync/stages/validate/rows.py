@@ -1,0 +1,499 @@
+"""The stage: which rows of a package are used, and why the others are not.
+
+A row with an error is quarantined: it is neither applied nor treated as missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.findings.finding import completed
+from oneroster_sync.stages.extract.csv_table import OWN
+from oneroster_sync.stages.extract.decision_table import MARKED, claims_login, is_going, with_goes
+from oneroster_sync.stages.validate.duplicates import without_repetitions
+from oneroster_sync.stages.validate.omitted_values import FOUND, without_values
+from oneroster_sync.stages.validate.references import with_references, with_suggestions
+from oneroster_sync.stages.validate.targets import NO_IDS, TARGETS, Target
+from oneroster_sync.standard import ROSTERING_FILES
+from oneroster_sync.standard.logins import normalize_login
+from oneroster_sync.standard.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from oneroster_sync.stages.validate.gx_runner import Judge
+    from oneroster_sync.standard import Version
+
+_EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
+_TELLING_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
+_UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
+_NOT_STORED = {"academicSessions"}
+_TOLD = {"academicSessions": ("type",), "orgs": ("type",), "classes": ("schoolSourcedId",)}
+"""File → what its records say of themselves that others are compared with."""
+_ENTITIES = ("users", "courses", "enrollments")
+"""The files whose rows become users, courses and course assignments."""
+_NO_TEACHERS = pa.array(["administrator", "aide", "proctor"])
+
+
+@dataclass(slots=True)
+class Validated:
+    """Rows that are used, rows that are not, and why.
+
+    Attributes:
+        valid: File → rows without errors.
+        quarantined: File → rows with errors, for what they protect.
+        findings: Errors and warnings about rows.
+        superseded: How many rows are neither used nor wrong, as a newer change is known.
+        report: For each file, what became of each expectation, in numbers.
+        results: For each file, its suite and Great Expectations' result, as JSON.
+    """
+
+    valid: dict[str, pa.Table] = field(default_factory=dict)
+    quarantined: dict[str, pa.Table] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
+    superseded: int = 0
+    report: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+
+def validate_rows(
+    tables: Mapping[str, pa.Table],
+    modes: Mapping[str, Mode],
+    version: Version,
+    *,
+    known: Mapping[str, pa.Array],
+    suites: Path,
+    modified: pa.Table | None = None,
+    in_use: Collection[str] = (),
+    is_strict: bool = False,
+) -> Validated:
+    """Judge the rows of a package by the suites.
+
+    Args:
+        tables: File → snapshot, as `package.extract_package` returns them.
+        modes: File → how it counts.
+        version: Of the standard.
+        known: File → sourcedIds that the site has from earlier syncs; none are needed unless
+            `asks_what_is_known`.
+        suites: The folder `expectations/`.
+        modified: When the SIS last modified what came in deltas: file, sourced_id, modified_at.
+        in_use: The settings by which the site's columns decide, as suites name them.
+        is_strict: Whether what only the strict profile asks for is asked.
+
+    Raises:
+        SuiteError: A suite is missing or can't be evaluated; nothing was decided.
+    """
+    from oneroster_sync.stages.validate.gx_runner import Judge
+    from oneroster_sync.stages.validate.suites import load_suite
+
+    validated = Validated()
+    judge = Judge()
+    tables = dict(tables)
+    if "users" in tables:
+        tables["users"] = _with_login(tables["users"], validated.findings)
+    targets = _targets(tables, modes, known)
+    read = with_references(tables, targets, version, validated.findings)
+    if any(read[name] is not tables[name] for name in tables):
+        tables, targets = read, _targets(read, modes, known)
+    for name, target in targets.items():
+        if modified is not None and modes.get(name) is Mode.DELTA:
+            target.modified = modified.filter(pc.equal(modified["file"], name))
+    token = TARGETS.set(targets)
+    try:
+        for name in ROSTERING_FILES:
+            if name not in tables:
+                continue
+            table = without_repetitions(name, tables[name], validated.findings)
+            if name == "enrollments" and modes[name] is Mode.BULK:
+                table = _with_those_that_hang(table, targets)
+            missing = _empty_columns(table)
+            suite = load_suite(
+                suites, version, name, modes[name], missing, in_use, is_strict=is_strict
+            )
+            flawed = pc.is_valid(table["flaw"])
+            found = _flaws(name, table.filter(flawed), suite)
+            sound = table.filter(pc.invert(flawed))
+            if sound.num_rows:
+                judged, sound, late_ones = _judge_in_time(judge, name, sound, suite)
+                found = pa.concat_tables([found, late_ones])
+                twins = _twins(name, sound, table.filter(flawed), suite)
+                judged = _telling(pa.concat_tables([judged, twins]), sound)
+                found = pa.concat_tables([found, _of_used_teachers(judged, sound)])
+                found = with_suggestions(found, sound, name, version, validated.valid, targets)
+            validated.findings.add_table(found.drop_columns(["effect"]))
+            errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))
+            bad = pc.is_in(table["row"], errors["row"].combine_chunks())
+            late = pc.is_in(table["row"], _left_out(found, suite))
+            validated.superseded += pc.sum(pc.and_not(late, bad)).as_py() or 0
+            used = table.filter(pc.invert(pc.or_(bad, late)))
+            validated.valid[name] = without_values(used, found, suite, targets)
+            validated.quarantined[name] = table.filter(bad)
+            if name in targets:
+                targets[name].leave_out(_ids(table.filter(pc.and_not(late, bad))))
+            _note(targets, name, validated)
+    finally:
+        TARGETS.reset(token)
+    validated.report, validated.results = judge.report, judge.results
+    return validated
+
+
+def unusable_files(
+    validated: Validated, modes: Mapping[str, Mode], rows: Mapping[str, int]
+) -> Findings:
+    """Return an error for each file of which no row could be used, although it has rows.
+
+    A delta brings what changed, which may be one row. So its files are judged together: the other
+    rows of a delta that is refused would never come again. Where a file has no rows, what points to
+    it has errors for that reason alone, and `guard.empty_file` holds the plan.
+
+    Args:
+        validated: The verdict on the package.
+        modes: File → how it counts.
+        rows: File → how many rows it has, staff or not.
+    """
+    findings, spoilt = Findings(), list[str]()
+    if any(modes[name] is not Mode.ABSENT and not number for name, number in rows.items()):
+        return findings
+    brought = [name for name in _ENTITIES if name in validated.valid]
+    for name in brought:
+        usable, errors = validated.valid[name].num_rows, validated.quarantined[name].num_rows
+        if usable == 0 and errors:
+            spoilt.append(name)
+        elif usable == 0 and rows.get(name) and name == "users" and _is_whole(modes):
+            findings.add(Finding("table.no_staff", file="users.csv"))
+    is_delta = any(modes[name] is Mode.DELTA for name in brought)
+    is_known = any(validated.valid[name].num_rows for name in brought) or validated.superseded
+    # What the row of one of ours without a role says ends a return by a role that comes later.
+    is_known = is_known or _has_users_without_role(validated)
+    if not (is_delta and is_known):
+        findings.extend(Finding("table.nothing_usable", file=f"{name}.csv") for name in spoilt)
+    return findings
+
+
+def _has_users_without_role(validated: Validated) -> bool:
+    users = validated.quarantined.get("users")
+    return users is not None and bool(
+        pc.any(pc.equal(users["flaw"], "reference.missing_role")).as_py()
+    )
+
+
+def _is_whole(modes: Mapping[str, Mode]) -> bool:
+    """Tell whether a package says of everybody who is staff."""
+    return modes["users"] is Mode.BULK and modes.get("roles") is not Mode.DELTA
+
+
+def asks_what_is_known(modes: Mapping[str, Mode]) -> bool:
+    """Tell whether rows may point to records that the site has and the package doesn't hold."""
+    return any(_counts_as_known(name, mode) for name, mode in modes.items())
+
+
+def _counts_as_known(name: str, mode: Mode) -> bool:
+    """Tell whether what the site has of a file stands beside what the package brings."""
+    if mode is Mode.BULK or name in _NOT_STORED:
+        return False
+    return mode is Mode.DELTA or name not in _UNKNOWN_WHEN_ABSENT
+
+
+def _targets(
+    tables: Mapping[str, pa.Table], modes: Mapping[str, Mode], known: Mapping[str, pa.Array]
+) -> dict[str, Target]:
+    targets = {}
+    for name in ROSTERING_FILES:
+        mode = modes.get(name, Mode.ABSENT)
+        if mode is not Mode.BULK and name in _NOT_STORED:
+            continue
+        if mode is not Mode.ABSENT and name not in tables:
+            continue  # it can't be read, so nobody knows what is in it
+        if mode is Mode.ABSENT and name in _UNKNOWN_WHEN_ABSENT:
+            continue
+        ids = _ids(tables[name]) if name in tables else NO_IDS
+        stored = known.get(name, NO_IDS) if _counts_as_known(name, mode) else NO_IDS
+        about = None
+        if name in _TOLD and name in tables:
+            about = tables[name].select(["sourcedId", *_TOLD[name]])
+        targets[name] = Target(pa.concat_arrays([ids, stored]), stored=stored, about=about)
+    if "roles" in tables and "users" in tables:
+        # The door knows which roles are remembered: who has none is withheld, and not judged.
+        with_role = _ids(tables["users"].filter(pc.invert(tables["users"]["withheld"])))
+        targets["roles.userSourcedId"] = Target(with_role)
+        if modes["roles"] is Mode.BULK:
+            roles = tables["roles"]
+            every = pc.is_valid(roles["row"])
+            pairs = _pair(roles, "userSourcedId", "orgSourcedId", every).drop_null()
+            targets["roles.primaryOrg"] = Target(pc.unique(pairs.combine_chunks()))
+    if "enrollments" in tables and modes["enrollments"] is Mode.BULK:
+        enrolled = tables["enrollments"]
+        if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # who may be anybody's teacher
+            taught = enrolled.filter(pc.invert(pc.is_in(enrolled["role"], _NO_TEACHERS)))
+            targets["enrollments.classSourcedId"] = Target(_ids(taught, "classSourcedId"))
+    return targets
+
+
+def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
+    """Let the files that follow know what became of this one's records."""
+    bad, good = validated.quarantined[name], validated.valid[name]
+    going = good.filter(is_going(good))
+    if name in targets:
+        targets[name].quarantined = _ids(bad)
+        targets[name].removed = _ids(going)
+        if name in _TOLD:  # a value that was left out says nothing of its record
+            targets[name].about = good.select(["sourcedId", *_TOLD[name]])
+    if name == "roles" and "roles.userSourcedId" in targets:
+        targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
+
+
+def _with_those_that_hang(enrollments: pa.Table, targets: Mapping[str, Target]) -> pa.Table:
+    """Let the enrollments of a bulk file go whose user or class goes by a row of its own.
+
+    In a delta such a row is an error: nobody sends a row for what hangs from a record that goes.
+    """
+    hanging = pa.repeat(False, enrollments.num_rows)
+    for file, column in (("users", "userSourcedId"), ("classes", "classSourcedId")):
+        if file in targets:
+            hanging = pc.or_(hanging, pc.is_in(enrollments[column], targets[file].removed))
+    rows = with_goes(enrollments)
+    goes = pc.if_else(hanging, pa.scalar(MARKED), rows["goes"])
+    return rows.set_column(rows.column_names.index("goes"), "goes", goes)
+
+
+def _with_login(table: pa.Table, findings: Findings) -> pa.Table:
+    """Add `login`: the e-mail address, or a username that is one, in one spelling."""
+    named = pc.fill_null(pc.match_substring_regex(table["username"], _EMAIL), False)
+    by_name = pc.and_(pc.is_null(table["email"]), named)
+    rows = table["row"].filter(by_name)
+    if len(rows):
+        findings.add(
+            Finding(
+                "semantic.login_from_username",
+                Severity.WARNING,
+                "users.csv",
+                pc.min(rows).as_py(),
+                "email",
+                rows=len(rows),
+            )
+        )
+    login = pc.if_else(by_name, table["username"], table["email"])
+    folded = pa.array([normalize_login(v) if v else None for v in login.to_pylist()], pa.string())
+    return table.append_column("login", folded)
+
+
+def _claiming(table: pa.Table) -> pa.Table:
+    """Return what Great Expectations sees of the rows: without columns of our own.
+
+    Of users the column `claimed_login` holds what a row claims: one that goes or is disabled claims
+    none, and an address that is none is nobody's. `primary_of` is the user and the org of a primary
+    role, `primary_org` a user and their primary org: what must be unique, and point to a role.
+    """
+    if "login" in table.column_names:
+        address = pc.match_substring_regex(table["login"], _EMAIL)
+        claims = pc.and_(claims_login(table), pc.fill_null(address, False))
+        claimed = pc.if_else(claims, table["login"], pa.scalar(None, pa.string()))
+        table = table.append_column("claimed_login", claimed)
+    if "roleType" in table.column_names:
+        is_primary = pc.and_not(pc.equal(table["roleType"], "primary"), is_going(table))
+        table = table.append_column(
+            "primary_of", _pair(table, "userSourcedId", "orgSourcedId", is_primary)
+        )
+    if "primaryOrgSourcedId" in table.column_names:
+        stays = pc.invert(is_going(table))
+        table = table.append_column(
+            "primary_org", _pair(table, "sourcedId", "primaryOrgSourcedId", stays)
+        )
+    own = [field.name for field in OWN if field.name != "row" and field.name in table.column_names]
+    return table.drop_columns(own)
+
+
+def _pair(table: pa.Table, column: str, other: str, rows: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return two columns as one in some rows; null elsewhere, and where either is blank."""
+    joined = pc.binary_join_element_wise(table[column], table[other], "\x1f")
+    return pc.if_else(pc.fill_null(rows, False), joined, pa.scalar(None, pa.string()))
+
+
+def _empty_columns(table: pa.Table) -> set[str]:
+    """Return the columns that the file does not have; its header has been judged at the door."""
+    meta = table.schema.metadata or {}
+    return set(filter(None, meta.get(b"missing", b"").decode().split(",")))
+
+
+_WITHHELD_FOR = {
+    "row.missing_required_value": ("role", None),
+    "row.invalid_enum": ("role", None),
+    "reference.missing_role": ("sourcedId", "roles.csv"),
+    "reference.target_quarantined": ("sourcedId", "roles.csv"),
+}
+"""Code of a row that is withheld → the column that says so, and the file that it points to."""
+
+
+def _flaws(name: str, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
+    """Return one error for each row that is broken, or that may be a pupil's.
+
+    Such rows are blanked at the door. They are not judged, so a report says nothing of them.
+    """
+    parts = [FOUND.empty_table()]
+    for code in pc.unique(flawed["flaw"]).to_pylist():
+        rows = flawed.filter(pc.equal(flawed["flaw"], code))
+        column, target = _WITHHELD_FOR.get(code, (None, None)) if name == "users" else (None, None)
+        expected = _expected(suite, code, column) if column else None
+        parts.append(_errors_of(name, rows, code, column, expected, target))
+    return pa.concat_tables(parts).sort_by("row")
+
+
+def _twins(name: str, sound: pa.Table, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
+    """Return an error for each sound row that has the sourcedId of a broken one: which is right?"""
+    rows = sound.filter(pc.is_in(sound["sourcedId"], _ids(flawed)))
+    code, column = "reference.duplicate_sourced_id", "sourcedId"
+    return _errors_of(name, rows, code, column, _expected(suite, code, column))
+
+
+def _expected(suite: Mapping[str, Any], code: str, column: str) -> str | None:
+    """Return what the suite expects where a value of a column gets a code."""
+    for expectation in suite["expectations"]:
+        meta = expectation["meta"]
+        named = meta.get("column") or expectation["kwargs"].get("column")
+        if (meta["code"], named) == (code, column):
+            return str(meta.get("expected"))
+    return None
+
+
+def _errors_of(
+    name: str,
+    rows: pa.Table,
+    code: str,
+    column: str | None = None,
+    expected: str | None = None,
+    target_file: str | None = None,
+) -> pa.Table:
+    count = rows.num_rows
+
+    def all_of(text: str | None) -> pa.Array:
+        return pa.repeat(pa.scalar(text, pa.string()), count)
+
+    told: dict[str, str | None] = {
+        "code": code,
+        "severity": Severity.ERROR.value,
+        "file": f"{name}.csv",
+    }
+    told |= {"column": column, "expected": expected, "target_file": target_file}
+    found = completed(
+        pa.table(
+            {
+                **{key: all_of(text) for key, text in told.items()},
+                "row": rows["row"],
+                "sourced_id": rows["sourcedId"],
+                "rows": pa.repeat(1, count),
+            }
+        )
+    )
+    return found.append_column("effect", pa.repeat("row", count))
+
+
+def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
+    """Drop findings about values that a row does not need which goes."""
+    going = is_going(table)
+    if pc.any(going).as_py():
+        of_these = pc.is_in(found["row"], table["row"].filter(going).combine_chunks())
+        said = pc.is_in(found["column"], _TELLING_WHEN_REMOVED)
+        of_roles = pc.equal(found["target_file"], "roles.csv")
+        said = pc.and_not(said, pc.fill_null(of_roles, False))
+        found = found.filter(pc.or_(pc.invert(of_these), said))
+    return _without_explained(found)
+
+
+_OF_TEACHING = (
+    *("classSourcedId", "userSourcedId", "role", "primary", "status", "beginDate", "endDate"),
+)
+
+
+def _of_used_teachers(found: pa.Table, table: pa.Table) -> pa.Table:
+    """Say of two primary teachers only where both rows are used."""
+    code = "semantic.two_primary_teachers"
+    if not pc.any(pc.equal(found["code"], code)).as_py():
+        return found
+    from oneroster_sync.stages.validate.relations import at_most_one_primary_teacher
+
+    errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))["row"]
+    used = table.filter(pc.invert(pc.is_in(table["row"], errors.combine_chunks())))
+    named = [name for name in _OF_TEACHING if name in used.column_names]
+    right = at_most_one_primary_teacher(used.select(named).to_pandas())
+    still = used["row"].filter(pa.array(~right.to_numpy())).combine_chunks()
+    said = pc.or_(pc.not_equal(found["code"], code), pc.is_in(found["row"], still))
+    return found.filter(said)
+
+
+_EXPLAINED_BY = {
+    "row.unlikely_date": "row.invalid_date",
+    "semantic.date_order": "row.invalid_date",
+    "semantic.school_mismatch": "reference.missing_target_record",
+    "semantic.primary_org_without_role": "reference.missing_target_record",
+    "semantic.login_taken": "reference.duplicate_sourced_id",
+}
+"""Finding → the finding that says why, when a row has both."""
+_OF_USED_ROWS = pa.array(
+    [
+        "semantic.class_without_teacher",
+        "semantic.org_type_mismatch",
+        "semantic.school_mismatch",
+        "semantic.session_type_mismatch",
+        "semantic.stale_change",
+        "semantic.two_primary_teachers",
+    ]
+)
+"""Warnings that tell nothing of a row that is not used for its errors."""
+
+
+def _without_explained(found: pa.Table) -> pa.Table:
+    for code, reason in _EXPLAINED_BY.items():
+        of_reason = found.filter(pc.equal(found["code"], reason))["row"].combine_chunks()
+        if len(of_reason):
+            explained = pc.and_(pc.equal(found["code"], code), pc.is_in(found["row"], of_reason))
+            found = found.filter(pc.invert(explained))
+    errors = found.filter(pc.equal(found["severity"], Severity.ERROR.value))["row"]
+    beside = pc.is_in(found["row"], errors.combine_chunks())
+    return found.filter(pc.invert(pc.and_(pc.is_in(found["code"], _OF_USED_ROWS), beside)))
+
+
+def _judge_in_time(
+    judge: Judge, name: str, rows: pa.Table, suite: dict[str, Any]
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Judge the rows of a file that did not come too late.
+
+    A row that is older than what is known is as if it had not come: it has no error, points
+    nowhere, and claims nothing that another row may have.
+
+    Returns:
+        Findings about the rows in time, these rows, and why the others are left out.
+    """
+    found = judge.judge(f"{name}.csv", _claiming(rows), suite)
+    is_late = pc.is_in(rows["row"], _left_out(found, suite))
+    if not pc.any(is_late).as_py():
+        return found, rows, FOUND.empty_table()
+    late, rows = rows.filter(is_late), rows.filter(pc.invert(is_late))
+    codes = pa.array([e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)])
+    said = pc.and_(
+        pc.is_in(found["row"], late["row"].combine_chunks()), pc.is_in(found["code"], codes)
+    )
+    told = found.filter(said)
+    if not rows.num_rows:
+        return FOUND.empty_table(), rows, told
+    return type(judge)().judge(f"{name}.csv", _claiming(rows), suite), rows, told
+
+
+def _leaves_out(expectation: Mapping[str, Any]) -> bool:
+    return bool(expectation["meta"].get("leave_out"))
+
+
+def _left_out(found: pa.Table, suite: Mapping[str, Any]) -> pa.Array:
+    """Return the rows that a finding leaves out: the package is used as if they were not there."""
+    told = [e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)]
+    codes = pa.array(told, pa.string())
+    return found.filter(pc.is_in(found["code"], codes))["row"].combine_chunks()
+
+
+def _ids(table: pa.Table, column: str = "sourcedId") -> pa.Array:
+    return pc.unique(table[column].drop_null().combine_chunks())

@@ -1,0 +1,33 @@
+"""The OneRoster standard as data: files and columns of 1.0, 1.1 and 1.2, and the roles of people.
+
+What a value may be (required, enumerations, formats, references) is not here: it stands in the
+Great Expectations suites under `expectations/`, which decide.
+"""
+
+from __future__ import annotations
+
+from oneroster_sync.standard.files import (
+    ALL_FILES,
+    ROSTERING_FILES,
+    Column,
+    File,
+    Need,
+    Version,
+    meant_file,
+    rostering_file,
+)
+from oneroster_sync.standard.roles import PLATFORM_ROLE, STAFF_ROLES, STUDENT_LIKE_ROLES
+
+__all__ = [
+    "ALL_FILES",
+    "PLATFORM_ROLE",
+    "ROSTERING_FILES",
+    "STAFF_ROLES",
+    "STUDENT_LIKE_ROLES",
+    "Column",
+    "File",
+    "Need",
+    "Version",
+    "meant_file",
+    "rostering_file",
+]

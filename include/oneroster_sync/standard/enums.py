@@ -1,0 +1,51 @@
+"""Closed lists of the standard, for telling a misspelt value from a wrong one.
+
+The suites under `expectations/` decide what is allowed; a test keeps both in step.
+"""
+
+from __future__ import annotations
+
+from oneroster_sync.standard.roles import STAFF_ROLES, STUDENT_LIKE_ROLES
+
+ENUMERATIONS: dict[str, frozenset[str]] = {
+    "role": STAFF_ROLES | STUDENT_LIKE_ROLES,
+    "roleType": frozenset({"primary", "secondary"}),
+    "classType": frozenset({"homeroom", "scheduled"}),
+    "status": frozenset({"active", "tobedeleted", "inactive"}),
+}
+"""Column → the values that the standard lists, whatever the file."""
+
+_TYPES = {
+    "academicSessions": frozenset({"gradingPeriod", "schoolYear", "semester", "term"}),
+    "orgs": frozenset({"department", "district", "local", "national", "school", "state"}),
+}
+
+
+def listed_values(file: str, column: str) -> frozenset[str]:
+    """Return the values that the standard lists for a column; none where it lists none.
+
+    Args:
+        file: The file, without `.csv`.
+        column: The column.
+    """
+    return _TYPES.get(file, frozenset()) if column == "type" else ENUMERATIONS.get(column, _NONE)
+
+
+_NONE: frozenset[str] = frozenset()
+
+BOOLEANS = frozenset({"enabledUser", "primary"})
+"""Columns that hold true or false."""
+
+BOOLEAN_SPELLINGS = {
+    "true": "true",
+    "t": "true",
+    "yes": "true",
+    "y": "true",
+    "1": "true",
+    "false": "false",
+    "f": "false",
+    "no": "false",
+    "n": "false",
+    "0": "false",
+}
+"""Spellings, in lower case, that can be read in one way only."""

@@ -1,0 +1,40 @@
+"""What an Airflow connection says, for a source that takes a login.
+
+It is asked for by the task that needs it, over Airflow's API for tasks; Airflow masks its secrets
+in the task's log.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from oneroster_sync.sources.base import Login
+from oneroster_sync.sources.errors import RefusedSourceError
+
+
+def login_of(connection_id: str) -> Login:
+    """Return what a connection says.
+
+    Raises:
+        RefusedSourceError: Airflow has no such connection, or its extra is no JSON object.
+    """
+    try:
+        found = Connection.get(connection_id)
+    except AirflowNotFoundException:
+        raise RefusedSourceError(
+            "source.no_connection", f"Airflow has no connection {connection_id}"
+        ) from None
+    extra = found.extra_dejson
+    if not isinstance(extra, dict):
+        raise RefusedSourceError(
+            "source.no_connection", f"the extra of the connection {connection_id} is no JSON object"
+        )
+    return Login(
+        connection=connection_id,
+        host=found.host,
+        port=found.port,
+        login=found.login,
+        password=found.password,
+        extra=extra,
+    )

@@ -1,0 +1,381 @@
+"""What the pages ask of Airflow itself: pause states, runs of DAGs, their tasks and their logs.
+
+The API server may use Airflow's models; nothing else of the product does. Each function opens a
+session of its own and commits before it returns, so that an error reaches the client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.models.dag import DagModel
+from airflow.models.dagbag import DagPriorityParsingRequest
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail, HITLUser
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.models.taskinstancehistory import TaskInstanceHistory
+from airflow.models.trigger import handle_event_submit
+from airflow.triggers.base import TriggerEvent
+from airflow.utils.log.log_reader import TaskLogReader
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState, State, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
+
+from oneroster_sync.sites import dag_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+log = structlog.get_logger(__name__)
+
+_AGAIN = (dag_names.REVIEW_DECISION, "apply", "record")
+"""What runs again when a held plan is decided about and nothing waits for it any more."""
+_PASSED_OVER = {TaskInstanceState.SKIPPED, TaskInstanceState.UPSTREAM_FAILED, None}
+_ASIDE = "::group::Log message source details"
+_NOT_FIELDS = frozenset(
+    {"timestamp", "level", "event", "logger", "filename", "lineno", "loc", "error_detail"}
+    | {"dag_id", "run_id", "task_id", "map_index", "try_number", "ti_id"}
+)
+
+
+class NoDagError(Exception):
+    """Airflow does not know the DAG (yet); the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class DagState:
+    """A site's scheduled DAG as Airflow has it now."""
+
+    is_paused: bool
+    next_run: dt.datetime | None
+
+
+def dag_state(site: str) -> DagState | None:
+    """Return the state of a site's scheduled DAG, None when Airflow does not know it."""
+    with create_session() as session:
+        dag = session.get(DagModel, dag_names.sync_dag_id(site))
+        if dag is None or dag.is_stale:
+            return None
+        return DagState(dag.is_paused, None if dag.is_paused else dag.next_dagrun)
+
+
+def set_enabled(site: str, *, enabled: bool) -> None:
+    """Unpause or pause a site's scheduled DAG, and have its next run computed at once.
+
+    Raises:
+        NoDagError: Airflow does not know the DAG.
+    """
+    with create_session() as session:
+        dag = session.get(DagModel, dag_names.sync_dag_id(site))
+        if dag is None:
+            raise NoDagError(_unknown(dag_names.sync_dag_id(site)))
+        dag.is_paused = not enabled
+    ask_for_parse(site)
+
+
+def dag_states(sites: Iterable[str]) -> dict[str, DagState]:
+    """Return the states of the scheduled DAGs of sites, of those that Airflow knows."""
+    by_dag = {dag_names.sync_dag_id(site): site for site in sites}
+    wanted = select(DagModel).where(DagModel.dag_id.in_(by_dag), ~DagModel.is_stale)
+    with create_session() as session:
+        return {
+            by_dag[dag.dag_id]: DagState(dag.is_paused, None if dag.is_paused else dag.next_dagrun)
+            for dag in session.scalars(wanted)
+        }
+
+
+def put_off(site: str, *, hide: bool) -> None:
+    """Switch a site's sync off; by choice also hide its DAGs, and end what they have not begun.
+
+    The DAG file does not build the DAGs of an archived site any more, and Airflow finds that out by
+    itself a while later.
+    """
+    ids = [dag_names.sync_dag_id(site), dag_names.upload_dag_id(site)]
+    with create_session() as session:
+        for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(ids))):
+            if dag.dag_id == ids[0]:
+                dag.is_paused = True
+            dag.is_stale = dag.is_stale or hide
+        if not hide:
+            return
+        open_runs = select(DagRun).where(
+            DagRun.dag_id.in_(ids), DagRun.state.in_(State.unfinished_dr_states)
+        )
+        for dag_run in session.scalars(open_runs).all():
+            for task in dag_run.task_instances:
+                if task.state not in {*State.finished, TaskInstanceState.RUNNING}:
+                    task.state = TaskInstanceState.SKIPPED
+            dag_run.set_state(DagRunState.FAILED)
+
+
+def is_paused(dag_id: str) -> bool:
+    """Tell whether Airflow knows a DAG and does not let its runs begin."""
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        return dag is not None and bool(dag.is_paused)
+
+
+def ask_for_parse(site: str) -> None:
+    """Have the DAG file read at once, so that the next run shows what was saved."""
+    _ask_for_parse(DagModel.dag_id == dag_names.sync_dag_id(site))
+
+
+def ask_for_any_parse() -> None:
+    """Have the DAG file read at once, so that the DAGs of a new site are there."""
+    _ask_for_parse(DagModel.dag_id.startswith(dag_names.SYNC, autoescape=True))
+
+
+def _ask_for_parse(which: Any) -> None:
+    found = select(DagModel.bundle_name, DagModel.relative_fileloc).where(
+        which, DagModel.bundle_name.is_not(None), DagModel.relative_fileloc.is_not(None)
+    )
+    with create_session() as session:
+        place = session.execute(found.order_by(DagModel.is_stale).limit(1)).first()
+        if place is None:
+            return
+    with (
+        contextlib.suppress(IntegrityError),
+        create_session() as session,
+    ):  # it is asked for already
+        session.add(DagPriorityParsingRequest(*place))
+
+
+def start(dag_id: str, conf: dict[str, Any], *, by: str) -> str:
+    """Start a run of a DAG and return its id.
+
+    Raises:
+        NoDagError: Airflow does not know the DAG.
+    """
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        if dag is None or dag.is_stale:
+            raise NoDagError(_unknown(dag_id))
+        made = trigger_dag(
+            dag_id,
+            triggered_by=DagRunTriggeredByType.UI,
+            triggering_user_name=by,
+            conf=conf,
+            session=session,
+        )
+        if made is None:
+            raise NoDagError(_unknown(dag_id))
+        return str(made.run_id)
+
+
+def under_way(dag_id: str, *, by: str) -> int:
+    """Return how many runs of a DAG that a person started have not ended."""
+    unfinished = select(func.count()).where(
+        DagRun.dag_id == dag_id,
+        DagRun.triggering_user_name == by,
+        DagRun.state.in_(State.unfinished_dr_states),
+    )
+    with create_session() as session:
+        return int(session.scalar(unfinished) or 0)
+
+
+def dag_run(dag_id: str, dag_run_id: str) -> dict[str, Any] | None:
+    """Return a DAG run with its six stages, None when Airflow has none such."""
+    with create_session() as session:
+        state = session.scalar(
+            select(DagRun.state).where(DagRun.dag_id == dag_id, DagRun.run_id == dag_run_id)
+        )
+        if state is None:
+            return None
+        tasks = session.scalars(
+            select(TaskInstance).where(
+                TaskInstance.dag_id == dag_id, TaskInstance.run_id == dag_run_id
+            )
+        )
+        by_id = {task.task_id: task for task in tasks}
+        return {
+            "dag_id": dag_id,
+            "dag_run_id": dag_run_id,
+            "state": _value(state),
+            "stages": [
+                _stage(stage, [by_id[name] for name in names if name in by_id])
+                for stage, names in dag_names.TASKS.items()
+            ],
+        }
+
+
+def moves(dag_id: str, dag_run_id: str) -> bool:
+    """Tell whether Airflow has a DAG run and lets its tasks begin."""
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        if dag is None or dag.is_paused or dag.is_stale:
+            return False
+    return has_log(dag_id, dag_run_id)
+
+
+def waits(dag_id: str, dag_run_id: str) -> bool:
+    """Tell whether a DAG run has not come past its question for a decision."""
+    with create_session() as session:
+        return _asks(session.scalar(_task(dag_id, dag_run_id, dag_names.REVIEW_DECISION)))
+
+
+def answer(dag_id: str, dag_run_id: str, option: str, values: dict[str, Any], *, by: str) -> bool:
+    """Answer the question of a DAG run, whose task then looks what was decided.
+
+    Returns:
+        False when it does not ask (any more), or Airflow no longer has it.
+    """
+    with create_session() as session:
+        # The order of locks is that of Airflow itself: the task, then the question.
+        query = _task(dag_id, dag_run_id, dag_names.REVIEW_DECISION)
+        task = session.scalar(query.with_for_update(of=TaskInstance))
+        if not _asks(task):
+            return False
+        question = session.scalar(
+            select(HITLDetail).where(HITLDetail.ti_id == task.id).with_for_update(of=HITLDetail)
+        )
+        if question is None or question.response_received:
+            return True  # it is about to look by itself
+        question.responded_by = HITLUser(id=by, name=by)
+        question.responded_at = dt.datetime.now(dt.UTC)
+        question.chosen_options = [option]
+        question.params_input = values
+        if task.state == TaskInstanceState.AWAITING_INPUT:
+            event = TriggerEvent(question.as_resume_event_payload())
+            handle_event_submit(event, task_instance=task, session=session)
+        return True
+
+
+def go_on(dag_id: str, dag_run_id: str) -> bool:
+    """Let a DAG run that does not wait any more go on from its question.
+
+    Returns:
+        False when Airflow no longer has the DAG run.
+    """
+    with create_session() as session:
+        # Two clicks at once take turns: Airflow can't clear the same tasks twice at a time.
+        state = session.scalar(
+            select(DagRun.state)
+            .where(DagRun.dag_id == dag_id, DagRun.run_id == dag_run_id)
+            .with_for_update()
+        )
+        if state == DagRunState.QUEUED:  # it was let go on already, and has not begun
+            return True
+        apply = session.scalar(_task(dag_id, dag_run_id, "apply"))
+        if state == DagRunState.RUNNING and apply is not None and apply.state not in State.finished:
+            return True
+        tasks = session.scalars(
+            select(TaskInstance).where(
+                TaskInstance.dag_id == dag_id,
+                TaskInstance.run_id == dag_run_id,
+                TaskInstance.task_id.in_(_AGAIN),
+            )
+        ).all()
+        if not tasks:
+            return False
+        clear_task_instances(list(tasks), session)
+        return True
+
+
+def has_log(dag_id: str, dag_run_id: str) -> bool:
+    """Tell whether Airflow has the DAG run, and so its logs."""
+    with create_session() as session:
+        found = session.scalar(
+            select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == dag_run_id)
+        )
+        return found is not None
+
+
+def log_lines(dag_id: str, dag_run_id: str) -> Iterator[str]:
+    """Yield the log of all tasks and tries of a DAG run, in order, as lines of text."""
+    reader = TaskLogReader()
+    for name in (task for tasks in dag_names.TASKS.values() for task in tasks):
+        with create_session() as session:
+            tries = _tries(session, dag_id, dag_run_id, name)
+            for task in tries:
+                yield f"=== {name}, try {task.try_number} ===\n"
+                messages, _ = reader.read_log_chunks(task, task.try_number, {"download_logs": True})
+                for message in _told(messages):
+                    yield _line(message.model_dump(mode="json"))
+
+
+def _told(messages: Iterable[Any]) -> Iterator[Any]:
+    """Yield the messages without those on where Airflow keeps the log."""
+    aside = False
+    for message in messages:
+        aside = aside or message.event.startswith(_ASIDE)
+        if not aside and not message.event.startswith("::"):
+            yield message
+        aside = aside and message.event != "::endgroup::"
+
+
+def _task(dag_id: str, dag_run_id: str, name: str) -> Any:
+    """Return the query of a task of a DAG run."""
+    return select(TaskInstance).where(
+        TaskInstance.dag_id == dag_id,
+        TaskInstance.run_id == dag_run_id,
+        TaskInstance.task_id == name,
+    )
+
+
+def _asks(task: Any) -> bool:
+    """Tell whether a task asks for a decision, is about to, or looks what was decided."""
+    return task is not None and task.state is not None and task.state not in State.finished
+
+
+def _tries(session: Any, dag_id: str, dag_run_id: str, name: str) -> list[Any]:
+    """Return the tries of a task, the first one first; those that never began have no log."""
+    found: dict[int, Any] = {}
+    for model in (TaskInstanceHistory, TaskInstance):
+        query = select(model).where(
+            model.dag_id == dag_id, model.run_id == dag_run_id, model.task_id == name
+        )
+        for task in session.scalars(query.options(joinedload(model.dag_run))):
+            if task.try_number > 0 and task.start_date is not None:
+                found[task.try_number] = task
+    return [found[number] for number in sorted(found)]
+
+
+def _line(event: dict[str, Any]) -> str:
+    """Return one event as one line: the moment, the level, the message and its fields."""
+    moment = (event.get("timestamp") or "").replace("+00:00", "Z")
+    level = str(event.get("level") or "").upper()
+    fields = [f"{key}={value}" for key, value in event.items() if key not in _NOT_FIELDS]
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in _errors(event)]
+    text = " ".join([str(event["event"]), *fields, *errors])
+    return f"{moment:<27} {level:<8} {_one_line(text)}\n".lstrip()
+
+
+def _one_line(text: str) -> str:
+    """Keep a message from looking like several, or from moving a terminal's cursor."""
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
+def _errors(event: dict[str, Any]) -> list[dict[str, Any]]:
+    return event.get("error_detail") or []
+
+
+def _stage(stage: str, tasks: list[Any]) -> dict[str, Any]:
+    """Return a stage as the last of its tasks that has come to its turn makes it."""
+    first = tasks[0] if tasks else None
+    last = next((task for task in tasks[:0:-1] if task.state not in _PASSED_OVER), first)
+    return {
+        "stage": stage,
+        "state": _value(last.state) if last and last.state else None,
+        "try_number": first.try_number if first else 0,
+        "started_at": first.start_date if first else None,
+        "ended_at": last.end_date if last else None,
+    }
+
+
+def _value(state: Any) -> str:
+    return str(getattr(state, "value", state))
+
+
+def _unknown(dag_id: str) -> str:
+    return (
+        f"Airflow does not know the DAG {dag_id} yet; wait until the DAG file was read, or look "
+        "at Airflow's import errors"
+    )

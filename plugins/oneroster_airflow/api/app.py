@@ -1,0 +1,165 @@
+"""The app that Airflow's server mounts at /oneroster: the JSON API and the pages' files."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from oneroster_airflow.api import models
+from oneroster_airflow.api.auth import May, Reader, asked_by
+from oneroster_airflow.api.errors import MEDIA_TYPE, ProblemBody, handle_problems
+from oneroster_airflow.api.routes import (
+    accounts,
+    decisions,
+    notifications,
+    preferences,
+    protections,
+    records,
+    run_details,
+    runs,
+    sites,
+    uploads,
+)
+from oneroster_airflow.api.security import Safety
+from oneroster_airflow.ui import BUNDLE, FOLDER, bundle, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi.dependencies.models import Dependant
+    from starlette.types import Scope
+
+MOUNT = "/oneroster"
+PREFIX = "/api/v1"
+_REFUSALS = {
+    400: "The body cannot be read.",
+    401: "Nobody is logged in.",
+    403: "The user may not do this.",
+    404: "There is no such site, run or record.",
+    422: "The request is not valid.",
+    503: "The roster database or the storage does not answer.",
+}
+
+
+class UnguardedRouteError(Exception):
+    """A route names no permission."""
+
+
+def create_app() -> FastAPI:
+    """Return the app.
+
+    Raises:
+        UnguardedRouteError: A route says not who may use it.
+    """
+    app = FastAPI(
+        title="OneRoster sync",
+        version="1",
+        description="Preferences, uploads, runs and their stories. Log in as for Airflow's API.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        default_response_class=JSONResponse,
+    )
+    api = APIRouter(prefix=PREFIX, responses=_responses())
+    for module in (
+        sites,
+        preferences,
+        uploads,
+        runs,
+        run_details,
+        accounts,
+        decisions,
+        records,
+        notifications,
+        protections,
+    ):
+        api.include_router(module.router)
+
+    @api.get("/openapi.json", include_in_schema=False)
+    def openapi(actor: Reader) -> dict[str, Any]:
+        """Return the description of this API."""
+        del actor
+        return describe(app)
+
+    for route in api.routes:
+        if isinstance(route, APIRoute) and permission(route) is None:
+            raise UnguardedRouteError(f"{route.path} names no permission")
+    app.include_router(api)
+    app.add_api_route("/health", _health, tags=["health"], include_in_schema=False)
+    app.mount(f"/static/{fingerprint()}", _Files(directory=FOLDER))
+    app.add_middleware(Safety)
+    handle_problems(app)
+    return app
+
+
+def permission(route: APIRoute) -> May | None:
+    """Return the permission that a route asks for."""
+    asked = [may for call in _calls(route.dependant) if (may := asked_by(call))]
+    return asked[0] if asked else None
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document: types, problems, and who may use each route."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": MOUNT}],
+    )
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods:
+                operation = document["paths"][route.path_format][method.lower()]
+                _complete(operation, permission(route))
+    return document
+
+
+def _complete(operation: dict[str, Any], may: May | None) -> None:
+    """Say of an operation what FastAPI does not: who may, and that every refusal is a problem."""
+    summary, _, more = operation["description"].partition("\n")
+    operation["summary"] = summary.rstrip(".")
+    operation["description"] = f"{summary}\n{more}\n\nPermission: {may}.".replace("\n\n\n", "\n\n")
+    operation["x-permission"] = may
+    problem = {"schema": {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}}
+    for status, answer in operation["responses"].items():
+        if int(status) >= HTTPStatus.BAD_REQUEST:
+            answer["content"] = {MEDIA_TYPE: problem}
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    """Return the refusals that any route may answer with."""
+    return {
+        status: {"model": ProblemBody, "description": words} for status, words in _REFUSALS.items()
+    }
+
+
+def _calls(dependant: Dependant) -> Iterator[Any]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _calls(inner)
+
+
+def _health() -> models.Health:
+    """Tell that the pages are mounted; for anybody, and without data."""
+    return models.Health(status="healthy")
+
+
+class _Files(StaticFiles):
+    """The pages' files, under a name that changes with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file that a browser may keep for good."""
+        if path == BUNDLE:
+            response: Response = Response(bundle(), media_type="text/javascript")
+        else:
+            response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response

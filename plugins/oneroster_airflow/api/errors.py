@@ -1,0 +1,195 @@
+"""Problems: every refusal is JSON that says what happened and what to do (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy import exc
+from starlette.exceptions import HTTPException
+
+from oneroster_sync.database import DatabaseError
+from oneroster_sync.runs import UnknownRunError
+from oneroster_sync.runs.queries import CursorError
+from oneroster_sync.sites.preferences_store import UnknownSiteError
+from oneroster_sync.sites.registry import ArchivedSiteError
+from oneroster_sync.stages.diff.account_report import ReportGoneError
+from oneroster_sync.stages.diff.undo import PurgedAuditError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+log = logging.getLogger(__name__)
+
+_STORAGES = {"aiobotocore", "aiohttp", "botocore", "s3fs"}
+"""The libraries of object stores whose own errors are no errors of the file system."""
+_PLACES = {"body", "query", "path", "header", "settings"}
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """Why a request was refused, and what to do."""
+
+    title: str
+    status: int
+    detail: str
+    code: str | None = None
+    errors: list[FieldProblem] | None = None
+    current: dict[str, Any] | None = None
+
+
+class Problem(Exception):  # noqa: N818  it is what the client is told, not a fault of ours
+    """A request is refused: `status`, a sentence, and by choice a stable code and more."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: list[FieldProblem] | None = None,
+        current: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Refuse with this answer."""
+        super().__init__(detail)
+        self.headers = headers
+        self.body = ProblemBody(
+            title=HTTPStatus(status).phrase,
+            status=status,
+            detail=detail,
+            code=code,
+            errors=errors,
+            current=jsonable_encoder(current),
+        )
+
+    def answer(self, headers: dict[str, str] | None = None) -> JSONResponse:
+        """Return the response that tells it."""
+        return JSONResponse(
+            self.body.model_dump(exclude_none=True),
+            status_code=self.body.status,
+            media_type=MEDIA_TYPE,
+            headers=headers or self.headers,
+        )
+
+
+def field_problems(errors: Any) -> list[FieldProblem]:
+    """Return pydantic's errors as fields with dotted names and sentences."""
+    found = []
+    for error in errors:
+        names = [str(part) for part in error["loc"]]
+        while names and names[0] in _PLACES:
+            del names[0]
+        message = str(error["msg"]).removeprefix("Value error, ")
+        found.append(FieldProblem(field=".".join(names), message=sentence(message)))
+    return found
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Let the app answer whatever goes wrong with a problem."""
+    app.exception_handler(Problem)(lambda _request, problem: problem.answer())
+    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(UnknownSiteError)(_not_found)
+    app.exception_handler(UnknownRunError)(_not_found)
+    app.exception_handler(ArchivedSiteError)(_archived)
+    app.exception_handler(CursorError)(_bad_cursor)
+    app.exception_handler(ReportGoneError)(_gone)
+    app.exception_handler(PurgedAuditError)(_gone)
+    for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+        app.exception_handler(silence)(_no_database)
+
+
+def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
+    return refused(error)
+
+
+def refused(error: HTTPException) -> JSONResponse:
+    """Return the answer to what FastAPI or Airflow refuses."""
+    # Airflow forbids a token that it did not make; what a role may not do is a problem of ours.
+    forged = error.status_code == HTTPStatus.FORBIDDEN
+    status = HTTPStatus.UNAUTHORIZED if forged else HTTPStatus(error.status_code)
+    told = {
+        HTTPStatus.BAD_REQUEST: "The body is no JSON in UTF-8; send it again as such.",
+        HTTPStatus.UNAUTHORIZED: "You are not logged in, or your login has expired; log in again.",
+        HTTPStatus.NOT_FOUND: "There is nothing here.",
+    }
+    detail = told.get(status, sentence(str(error.detail)))
+    headers = dict(error.headers) if error.headers else None
+    return Problem(status, detail).answer(headers)
+
+
+def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    fields = field_problems(error.errors())
+    named = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in fields)
+    return Problem(422, f"The request is not valid. {named}", errors=fields).answer()
+
+
+def _not_found(_request: Request, error: Exception) -> JSONResponse:
+    return Problem(404, sentence(str(error))).answer()
+
+
+def _archived(_request: Request, error: Exception) -> JSONResponse:
+    return archived(error)
+
+
+def archived(error: Exception) -> JSONResponse:
+    """Return the answer to a request that would change an archived site."""
+    return Problem(409, sentence(str(error)), code="site.archived").answer()
+
+
+def _gone(_request: Request, error: Exception) -> JSONResponse:
+    return Problem(410, f"{sentence(str(error))} The run's record stays.").answer()
+
+
+def _bad_cursor(_request: Request, error: Exception) -> JSONResponse:
+    return Problem(422, sentence(str(error))).answer()
+
+
+def _no_database(_request: Request, error: Exception) -> JSONResponse:
+    return unanswered(error)
+
+
+def unanswered(error: Exception) -> JSONResponse:
+    """Return the answer to a request that the roster database would have had to answer."""
+    reference = _reference(error)
+    detail = f"The roster database does not answer; try again in a moment ({reference})."
+    return Problem(503, detail).answer()
+
+
+def unexpected(error: Exception) -> JSONResponse:
+    """Return the answer to what nobody foresaw; the log says what it was.
+
+    A bucket that is away fails with whatever its library has for that.
+    """
+    reference = _reference(error)
+    if type(error).__module__.partition(".")[0] in _STORAGES:
+        detail = f"The storage does not answer; try again in a moment ({reference})."
+        return Problem(503, detail).answer()
+    detail = f"Something went wrong here; the API server's log says more under {reference}."
+    return Problem(500, detail).answer()
+
+
+def _reference(error: Exception) -> str:
+    """Write the error to the log and return what it is found by; the client learns no more."""
+    reference = uuid.uuid4().hex[:8]
+    log.error("Request %s failed", reference, exc_info=error)
+    return reference
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital and ends with a full stop."""
+    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."

@@ -1,0 +1,71 @@
+"""What a decision about a held plan does, by whichever door it comes.
+
+It is recorded with the run before anything else happens. Then its plan is applied: by the DAG run
+that waits for it, by one that is made to go on, or here, where no DAG run would.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oneroster_airflow import review_markdown
+from oneroster_airflow.api import airflow_db
+from oneroster_airflow.api.errors import Problem, sentence
+from oneroster_airflow.review_operator import APPROVE, DISCARD
+from oneroster_sync.operations import approval
+
+if TYPE_CHECKING:
+    from oneroster_sync.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a plan is approved or discarded, by whom, why, and which plan was looked at."""
+
+    approves: bool
+    by: str
+    reason: str
+    plan_hash: str | None = None
+
+
+def record(run: Run, verdict: Verdict) -> None:
+    """Record a verdict with the run; where no DAG run would go on, apply an approved plan at once.
+
+    Raises:
+        Problem: 409, the run does not wait for it, or not with this plan.
+    """
+    asked: dict[str, Any] = {
+        "by": verdict.by,
+        "now": dt.datetime.now(dt.UTC),
+        "plan_hash": verdict.plan_hash,
+        "reason": verdict.reason,
+    }
+    try:
+        if not verdict.approves:
+            approval.discard(run.run_id, **asked)
+        elif _moves(run):
+            approval.note_approval(run.run_id, **asked)
+        else:
+            approval.approve(run.run_id, **asked)
+    except (approval.NotHeldError, approval.OtherPlanError) as error:
+        raise Problem(409, sentence(str(error)), code="run.decided") from None
+
+
+def set_going(run: Run, verdict: Verdict) -> None:
+    """Let the DAG run that a run is do what was decided, as far as there is something to do."""
+    if run.dag_id is None or run.dag_run_id is None:
+        return
+    values = {
+        review_markdown.REASON: verdict.reason or None,
+        review_markdown.PLAN: run.plan_hash,
+    }
+    option = APPROVE if verdict.approves else DISCARD
+    answered = airflow_db.answer(run.dag_id, run.dag_run_id, option, values, by=verdict.by)
+    if verdict.approves and not answered and run.applied_at is None and _moves(run):
+        airflow_db.go_on(run.dag_id, run.dag_run_id)
+
+
+def _moves(run: Run) -> bool:
+    return bool(run.dag_id and run.dag_run_id and airflow_db.moves(run.dag_id, run.dag_run_id))

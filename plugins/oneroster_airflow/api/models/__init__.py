@@ -1,0 +1,4 @@
+"""The shapes of requests and answers: what the OpenAPI document is made of."""
+
+from oneroster_airflow.api.models.runs import *  # noqa: F403  one namespace for all shapes
+from oneroster_airflow.api.models.sites import *  # noqa: F403

@@ -1,0 +1,347 @@
+"""The shapes of requests and answers that are of sites."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from oneroster_airflow.api.models.runs import FieldChange, Kind, OutcomeName
+from oneroster_sync.identifiers import PATTERN
+from oneroster_sync.sites.preferences import Address, PauseWindow, RaisedLimit, Settings, Weekday
+
+_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+SiteName = Annotated[str, StringConstraints(pattern=PATTERN)]
+Reason = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True, pattern=_LINES)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Permissions(BaseModel):
+    """What the user may do."""
+
+    read: bool
+    details: bool
+    operate: bool
+    administer: bool
+
+
+class Me(BaseModel):
+    """Who is logged in, and what they may do: at the site that was asked for, or at all of them.
+
+    At an archived site nobody may do more than read.
+    """
+
+    name: str
+    may: Permissions
+    site: str | None = None
+    archived_at: dt.datetime | None = None
+
+
+class LastRun(BaseModel):
+    """The newest run of a site."""
+
+    run_id: str
+    started_at: dt.datetime
+    outcome: OutcomeName | None
+
+
+class OutOfStep(BaseModel):
+    """A file of which deltas were lost: its removals are held until a bulk file is applied."""
+
+    file: str
+    since: dt.datetime
+    cause: str
+
+
+class SiteState(BaseModel):
+    """A site, its last run, what Airflow has of it, and the files that are out of step."""
+
+    site: str
+    in_airflow: bool
+    enabled: bool | None
+    next_run: dt.datetime | None
+    last_run: LastRun | None
+    archived_at: dt.datetime | None
+    archived_by: str | None
+    out_of_step: list[OutOfStep] = []
+    may: Permissions
+
+
+class StaleCause(BaseModel):
+    """What one cause has protected for long, in a sentence and in numbers."""
+
+    cause: str
+    file: str
+    code: str
+    column: str
+    age: int
+    records: int
+    is_released: bool
+    sentence: str
+
+
+class StaleCauses(BaseModel):
+    """What broken rows have protected for long, by cause."""
+
+    causes: list[StaleCause]
+
+
+class ReleasePreview(BaseModel):
+    """What the next plan would take away if a cause were released; of many records the first."""
+
+    cause: str
+    counts: dict[str, int]
+    records: dict[str, list[str]]
+
+
+class Sites(BaseModel):
+    """The sites that the user may see, and whether they may make, copy, archive and restore."""
+
+    sites: list[SiteState]
+    may_oversee: bool
+
+
+class NewSite(_Body):
+    """A site that is to be made, and its administrator, whose account is made with it."""
+
+    site: SiteName
+    admin: Address
+
+
+class ArchivedSite(BaseModel):
+    """A site that was archived, and the runs that had not ended and were discarded with it."""
+
+    site: str
+    ended: list[str]
+
+
+class MadeSite(BaseModel):
+    """A site that was made or restored; its sync is off, and Airflow reads its DAGs soon."""
+
+    site: str
+
+
+class Upcoming(BaseModel):
+    """A sync that is due and what is special about it, or the first of those that a pause skips."""
+
+    at: dt.datetime
+    skipped_because: str | None
+    notes: list[str] = []
+
+
+class UpcomingList(BaseModel):
+    """What comes next."""
+
+    upcoming: list[Upcoming]
+
+
+class Schedule(_Body):
+    """A calendar that may not have been saved: days, time, pauses, a rollover, a raised limit."""
+
+    days: Annotated[list[Weekday], Field(max_length=7)]
+    time_utc: dt.time
+    pause_windows: Annotated[list[PauseWindow], Field(max_length=100)] = []
+    create_only_until: dt.date | None = None
+    raised: RaisedLimit | None = None
+
+
+class PreferencesState(BaseModel):
+    """A site's preferences as they stand, and what follows from them."""
+
+    site: str
+    version: int
+    settings: Settings
+    saved_at: dt.datetime
+    saved_by: str
+    archived_at: dt.datetime | None
+    credited_admin_active: bool
+    enabled: bool | None
+    next_run: dt.datetime | None
+    upcoming: list[Upcoming]
+
+
+class PreferencesSave(_Body):
+    """Preferences to be saved, and the version that they were made from."""
+
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    settings: Settings
+
+
+class Enabled(_Body):
+    """Whether scheduled syncs run."""
+
+    enabled: bool
+
+
+class EnabledState(BaseModel):
+    """Whether scheduled syncs run, and when the next one is."""
+
+    enabled: bool
+    next_run: dt.datetime | None
+
+
+class Save(BaseModel):
+    """Something that a person did to a site."""
+
+    at: dt.datetime
+    actor: str
+    event: str
+    changes: list[FieldChange]
+
+
+class Saves(BaseModel):
+    """What people did to a site, the newest first."""
+
+    saves: list[Save]
+
+
+class Account(BaseModel):
+    """An active account of a site."""
+
+    email: str
+    name: str
+    role: str
+    managed: bool
+
+
+class Accounts(BaseModel):
+    """Accounts that a search found."""
+
+    accounts: list[Account]
+
+
+class Started(BaseModel):
+    """A run that was asked for; Airflow begins it as soon as it can."""
+
+    run_id: str
+    dag_id: str
+    dag_run_id: str
+
+
+class Asked(BaseModel):
+    """A run of a DAG that was asked for; it is no sync."""
+
+    dag_id: str
+    dag_run_id: str
+
+
+class Freshness(BaseModel):
+    """How new the newest package of a site is; days of pause windows don't count."""
+
+    site: str
+    seen_at: dt.datetime | None
+    run_id: str | None
+    since: dt.datetime
+    days: int
+    again: int
+    failed: int
+    stale_after_days: int | None
+    is_stale: bool
+    sentence: str
+
+
+class EarlierRun(BaseModel):
+    """A run that read the same package before."""
+
+    run_id: str
+    started_at: dt.datetime
+    outcome: OutcomeName | None
+
+
+class Uploaded(Started):
+    """An upload that was taken in, and the run that reads it."""
+
+    sha256: str
+    size: int
+    same_as: EarlierRun | None
+
+
+class UploadLimits(BaseModel):
+    """Bytes that an upload may have, by what it is."""
+
+    package: int
+    users: int
+    courses: int
+    ids: int
+    links: int
+
+
+class Approval(_Body):
+    """An approval of exactly one plan."""
+
+    plan_hash: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    reason: Reason = ""
+
+
+class Refusal(_Body):
+    """Why a plan is discarded."""
+
+    reason: Reason = ""
+
+
+class RecordFound(BaseModel):
+    """A user or a course that a search found."""
+
+    kind: Literal["user", "course"]
+    id: int
+    sourced_id: str | None
+    label: str | None
+    email: str | None
+    status: str
+    managed: bool
+
+
+class RecordsFound(BaseModel):
+    """What a search found."""
+
+    records: list[RecordFound]
+
+
+class RecordChange(BaseModel):
+    """One change of a record, with its run."""
+
+    made_at: dt.datetime
+    run_id: str
+    kind: Kind
+    action: str
+    reason: str
+    file: str | None
+    row: int | None
+    requested_by: str
+    credited_to: str | None
+    fields: list[FieldChange]
+    other: str | None
+
+
+class RecordFinding(BaseModel):
+    """A finding about a record's row."""
+
+    code: str
+    file: str | None
+    row: int | None
+    column: str | None
+    expected: str | None
+    run_id: str
+    started_at: dt.datetime
+    meaning: str
+    hint: str
+
+
+class Story(RecordFound):
+    """Why a record is as it is."""
+
+    role: str | None
+    created_at: dt.datetime
+    protected: str | None
+    changes: list[RecordChange]
+    findings: list[RecordFinding]
+
+
+class Health(BaseModel):
+    """That the pages are there."""
+
+    status: Literal["healthy"]

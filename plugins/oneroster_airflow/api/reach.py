@@ -1,0 +1,128 @@
+"""Looks up in Airflow's database which DAGs of ours a request reaches that does not name them.
+
+The API server may use Airflow's models; like the bridge, each function opens a session of its own.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+from airflow.api_fastapi.common.db.common import SessionDep, apply_filters_to_select
+from airflow.api_fastapi.common.parameters import (
+    QueryDagIdPatternSearchWithNone,
+    QueryDagIdPrefixPatternSearchWithNone,
+    QueryExcludeStaleFilter,
+    QueryOwnersFilter,
+    QueryPausedFilter,
+    QueryTagsFilter,
+)
+from airflow.api_fastapi.core_api.security import EditableDagsFilterDep
+from airflow.models.asset import (
+    DagScheduleAssetReference,
+    TaskInletAssetReference,
+    TaskOutletAssetReference,
+)
+from airflow.models.backfill import Backfill
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from fastapi import FastAPI, Query
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
+from sqlalchemy import select
+
+from oneroster_airflow.airflow_routes import Target, is_graver, is_ours
+from oneroster_sync.sites import dag_names
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Scope
+
+_NUMBER: TypeAdapter[int] = TypeAdapter(NonNegativeInt)
+"""How Airflow reads the number of an asset or a backfill; `1.0` is 1 for it."""
+_ASSETS = (TaskOutletAssetReference, TaskInletAssetReference, DagScheduleAssetReference)
+
+
+def all_ours() -> set[Target]:
+    """Return all DAGs of ours that Airflow knows."""
+    with create_session() as session:
+        return {Target(each) for each in session.scalars(select(DagModel.dag_id)) if is_ours(each)}
+
+
+def of_backfill(number: Any) -> set[Target]:
+    """Return the DAG of a backfill, if it is ours."""
+    return _ours(select(Backfill.dag_id).where(Backfill.id == _read(number)))
+
+
+def of_asset(number: Any) -> set[Target]:
+    """Return the DAGs of ours that make, read or wait for an asset."""
+    asset = _read(number)
+    return set().union(*(_ours(select(m.dag_id).where(m.asset_id == asset)) for m in _ASSETS))
+
+
+def is_graver_run(target: Target) -> bool:
+    """Tell whether a run is an undo, a mapping or a test message, or a range may hold such runs."""
+    if target.dag_run_id is None:
+        return not target.dag_id.startswith(dag_names.SYNC)  # scheduled runs have no parameters
+    asked = select(DagRun.conf).where(
+        DagRun.dag_id == target.dag_id, DagRun.run_id == target.dag_run_id
+    )
+    with create_session() as session:
+        return is_graver(session.scalar(asked))
+
+
+async def of_pattern(scope: Scope) -> set[Target]:
+    """Return the DAGs of ours that a change of many DAGs reaches, by Airflow's own filters."""
+    _filters.state.auth_manager = scope["app"].state.auth_manager
+    asked = {**scope, "path": "/", "root_path": "", "raw_path": b"/", "method": "GET"}
+    asked.pop("app", None)
+    status, body = 0, b""
+
+    async def nothing() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def take(message: Message) -> None:
+        nonlocal status, body
+        status = message.get("status", status)
+        body += bytes(message.get("body", b""))
+
+    await _filters(asked, nothing, take)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return set()  # Airflow refuses the same query for the same reason
+    return {Target(dag_id) for dag_id in _IDS.validate_json(body) if is_ours(dag_id)}
+
+
+_IDS: TypeAdapter[list[str]] = TypeAdapter(list[str])
+_filters = FastAPI(openapi_url=None)
+"""Answers which DAGs a query selects; it is asked by `of_pattern` alone, and not mounted."""
+
+
+@_filters.get("/")
+def _selected(
+    tags: QueryTagsFilter,
+    owners: QueryOwnersFilter,
+    dag_id_pattern: QueryDagIdPatternSearchWithNone,
+    dag_id_prefix_pattern: QueryDagIdPrefixPatternSearchWithNone,
+    exclude_stale: QueryExcludeStaleFilter,
+    paused: QueryPausedFilter,
+    editable: EditableDagsFilterDep,
+    session: SessionDep,
+    update_mask: Annotated[list[str] | None, Query()] = None,
+) -> list[str]:
+    del update_mask
+    filters = [exclude_stale, paused, dag_id_pattern, dag_id_prefix_pattern, tags, owners, editable]
+    wanted = apply_filters_to_select(statement=select(DagModel.dag_id), filters=filters)
+    return [str(dag_id) for dag_id in session.scalars(wanted)]
+
+
+def _ours(query: Any) -> set[Target]:
+    with create_session() as session:
+        return {Target(dag_id) for dag_id in session.scalars(query) if is_ours(dag_id)}
+
+
+def _read(number: Any) -> int:
+    """Return a number as Airflow reads it; what it refuses is the number of nothing."""
+    try:
+        found = _NUMBER.validate_python(number)
+    except ValidationError:
+        return -1
+    return found if found < 1 << 31 else -1

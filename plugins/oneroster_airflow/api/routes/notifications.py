@@ -1,0 +1,54 @@
+"""Routes of being told: whether packages still come, and a message to see that messages arrive."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+
+from fastapi import APIRouter
+
+from oneroster_airflow.api import airflow_db, models
+from oneroster_airflow.api.auth import Administrator, Reader
+from oneroster_airflow.api.errors import Problem
+from oneroster_airflow.api.routes.preferences import Site
+from oneroster_airflow.api.routes.uploads import started
+from oneroster_sync import database
+from oneroster_sync.notifications import freshness
+from oneroster_sync.sites import dag_names, preferences_store, registry
+
+router = APIRouter(tags=["notices"])
+
+
+@router.get("/sites/{site}/freshness")
+def read(site: Site, actor: Reader) -> models.Freshness:
+    """Return how new the newest package of a site is, and whether that is too old."""
+    del actor
+    with database.engine().connect() as connection:
+        found = freshness(connection, site, now=dt.datetime.now(dt.UTC))
+    return models.Freshness(**asdict(found), sentence=found.in_words())
+
+
+@router.post(
+    "/sites/{site}/notices/test",
+    status_code=202,
+    responses={409: {"description": "Nobody is to be told, or Airflow can't run the DAG now."}},
+)
+def test(site: Site, actor: Administrator) -> models.Asked:
+    """Send a test message by every way that the saved preferences name."""
+    with database.engine().connect() as connection:
+        chosen = preferences_store.load(connection, site).notices
+        registry.refuse_archived(connection, site)
+    if not chosen.recipients and not chosen.channels:
+        raise Problem(
+            409,
+            "The saved preferences name nobody to tell; add an address or a channel, and save.",
+            code="notices.nobody",
+        )
+    if airflow_db.is_paused(dag_names.WATCH):
+        raise Problem(
+            409,
+            f"The DAG {dag_names.WATCH} is paused, so nothing is sent; unpause it in Airflow.",
+            code="notices.paused",
+        )
+    begun = started(dag_names.WATCH, {"test_site": site}, by=actor.name)
+    return models.Asked(dag_id=begun["dag_id"], dag_run_id=begun["dag_run_id"])

@@ -1,0 +1,263 @@
+"""Routes of what a run changed and found: changes, causes, findings, the report and the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from oneroster_airflow.api import airflow_db, models
+from oneroster_airflow.api.auth import Insider, May, Reader
+from oneroster_airflow.api.errors import Problem
+from oneroster_airflow.api.routes.preferences import Text
+from oneroster_airflow.api.routes.runs import Limit, RunId, find
+from oneroster_sync import database
+from oneroster_sync.findings.csv_export import as_csv
+from oneroster_sync.runs import run_details
+from oneroster_sync.runs.artifacts import RunFolder, release_memory
+from oneroster_sync.stages.diff.plan import read_changes
+from oneroster_sync.stages.diff.preview import page_of_plan
+from oneroster_sync.stages.validate.data_docs import DataDocsError, ensure_data_docs, read_report
+from oneroster_sync.standard.kinds import MAPPINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.runs import Run
+
+    _Page = tuple[list[dict[str, Any]], int | None]
+
+router = APIRouter(tags=["details"])
+_logger = logging.getLogger(__name__)
+
+After = Annotated[int, Query(ge=0, le=2**62, description="From the page before.")]
+FORGOTTEN: dict[int | str, dict[str, Any]] = {
+    410: {"description": "It was there, and was removed after its time."}
+}
+_FORGETTING = "It may have been removed after its time; the run's record stays."
+
+
+@router.get("/runs/{run_id}/changes", responses=FORGOTTEN)
+def changes(
+    run_id: RunId,
+    actor: Insider,
+    kind: models.Kind | None = None,
+    action: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
+    q: Text | None = None,
+    after: After = 0,
+    limit: Limit = 50,
+) -> models.Changes:
+    """List what a run changed, or what its plan would change, field by field."""
+    del actor
+    run = find(run_id)
+    asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "after": after, "limit": limit}
+    with database.engine().connect() as connection:
+        if run.applied_at is not None:
+            found, following = run_details.page_of_changes(connection, run.run_id, **asked)
+            if not found and _changed_something(run):
+                _refuse_if_gone(connection, run, "changes")
+        elif run.plan_hash is None:
+            found, following = [], None
+        else:
+            try:
+                found, following = _page_of_plan(connection, run, **asked)
+            except FileNotFoundError:
+                raise Problem(410, f"The plan is not there any more. {_FORGETTING}") from None
+    return models.Changes(
+        changes=[models.Change(**change) for change in found],
+        next=following,
+        applied=run.applied_at is not None,
+    )
+
+
+@router.get("/runs/{run_id}/causes", responses=FORGOTTEN)
+def causes(run_id: RunId, actor: Reader) -> models.Causes:
+    """List what has to be mended in the export, in the order in which to mend it.
+
+    Which record is missing is told to those who may see rows.
+    """
+    run = find(run_id)
+    with database.engine().connect() as connection:
+        found = run_details.causes(connection, run_id)
+        if not found and any((run.findings or {}).values()):
+            _refuse_if_gone(connection, run, "findings")
+    if not actor.is_allowed(May.DETAILS):
+        found = [{**cause, "target": None} for cause in found]
+    return models.Causes(causes=[models.Cause(**cause) for cause in found])
+
+
+@router.get("/runs/{run_id}/findings", responses=FORGOTTEN)
+def findings(
+    run_id: RunId,
+    actor: Insider,
+    severity: Literal["error", "warning"] | None = None,
+    code: Text | None = None,
+    file: Text | None = None,
+    column: Text | None = None,
+    cause: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    q: Text | None = None,
+    after: After = 0,
+    limit: Limit = 50,
+) -> models.FindingRows:
+    """List a run's findings, row by row."""
+    del actor
+    run = find(run_id)
+    with database.engine().connect() as connection:
+        found, following = run_details.page_of_findings(
+            connection,
+            run_id,
+            severity=severity,
+            code=code,
+            file=file,
+            column=column,
+            cause=cause,
+            q=q,
+            after=after,
+            limit=limit,
+        )
+        if not found and any((run.findings or {}).values()):
+            _refuse_if_gone(connection, run, "findings")
+    return models.FindingRows(
+        findings=[models.FindingRow(**finding) for finding in found], next=following
+    )
+
+
+@router.get(
+    "/runs/{run_id}/findings.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
+    """Download a run's findings for those who mend the export; no cell is a formula."""
+    del actor
+    return StreamingResponse(
+        as_csv(_all_findings(run_id)),
+        media_type="text/csv; charset=utf-8",
+        headers=attachment(f"findings-{run_id}.csv"),
+    )
+
+
+@router.get(
+    "/runs/{run_id}/log",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **FORGOTTEN},
+)
+def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingResponse:  # noqa: FBT001, FBT002
+    """Read the full log of a run: all tasks and all tries."""
+    del actor
+    run = find(run_id)
+    if run.dag_id is None or run.dag_run_id is None:
+        raise Problem(404, "This run was made on the command line; its log was printed there.")
+    if not airflow_db.has_log(run.dag_id, run.dag_run_id):
+        raise Problem(410, f"Airflow no longer has this DAG run. {_FORGETTING}")
+    return StreamingResponse(
+        airflow_db.log_lines(run.dag_id, run.dag_run_id),
+        media_type="text/plain; charset=utf-8",
+        headers=attachment(f"log-{run_id}.txt") if download else None,
+    )
+
+
+@router.get("/runs/{run_id}/report")
+def report(run_id: RunId, actor: Reader) -> models.Report:
+    """Return what Great Expectations said of the package, suite by suite."""
+    del actor
+    run = find(run_id)
+    stored = read_report(run)
+    if stored is None:
+        raise Problem(404, f"There is no report of this run. {_no_report(run)}")
+    suites = [_suite(suite, run.oneroster_version) for suite in stored]
+    docs = None
+    folder = RunFolder.of(run.site, run.run_id)
+    if folder.has("results.json") or folder.has("report/index.html"):
+        docs = f"oneroster/api/v1/runs/{run.run_id}/report/docs.zip"
+    return models.Report(suites=suites, docs=docs)
+
+
+@router.get(
+    "/runs/{run_id}/report/docs.zip",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {"schema": {"type": "string"}}}}},
+)
+def data_docs(run_id: RunId, actor: Reader) -> StreamingResponse:
+    """Download the Data Docs of Great Expectations, which are made at the first download.
+
+    They are pages of scripts that ask other hosts for more, so they are not shown from here.
+    """
+    del actor
+    run = find(run_id)
+    try:
+        folder = ensure_data_docs(run)
+    except DataDocsError as error:
+        _logger.warning("The Data Docs of run %s could not be made: %s", run_id, error)
+        raise Problem(503, "Great Expectations could not make its pages. Try again.") from error
+    packed = folder.packed("report") if folder else None
+    if packed is None:
+        raise Problem(404, f"There are no Data Docs of this run. {_no_report(run)}")
+    return StreamingResponse(
+        packed, media_type="application/zip", headers=attachment(f"data-docs-{run_id}.zip")
+    )
+
+
+def _changed_something(run: Run) -> bool:
+    return any(
+        number
+        for numbers in (run.counts or {}).values()
+        for word, number in numbers.items()
+        if word not in {"errors", "ignored"}
+    )
+
+
+def _refuse_if_gone(connection: Connection, run: Run, what: Literal["changes", "findings"]) -> None:
+    if not run_details.has_rows(connection, run.run_id, what):
+        raise Problem(410, f"The {what} are not there any more. {_FORGETTING}")
+
+
+def _page_of_plan(connection: Connection, run: Run, **asked: Any) -> _Page:
+    """Return a page of a frozen plan.
+
+    Each thread of a server would keep the memory that this takes, so it is given back.
+    """
+    try:
+        plan = read_changes(run)
+        mapping = run.kind if run.kind in MAPPINGS else None
+        undoes = run.undoes is not None
+        return page_of_plan(connection, plan, undoes=undoes, mapping=mapping, **asked)
+    finally:
+        release_memory()
+
+
+def _all_findings(run_id: str) -> Iterator[dict[str, object]]:
+    with database.engine().connect() as connection:
+        yield from run_details.all_findings(connection, run_id)
+
+
+def _suite(suite: dict[str, object], version: str | None) -> models.SuiteResult:
+    listed = suite["expectations"]
+    assert isinstance(listed, list)
+    expectations = [
+        models.Expectation(
+            title=": ".join(filter(None, (one["column"], one["expected"]))) or one["expectation"],
+            **{name: value for name, value in one.items() if name != "expected"},
+        )
+        for one in listed
+    ]
+    return models.SuiteResult.model_validate(
+        {**suite, "version": version, "expectations": expectations}
+    )
+
+
+def _no_report(run: Run) -> str:
+    if run.undoes:
+        return "An undo reads no package."
+    if run.outcome == "rejected":
+        return "The package was refused before its rows were judged."
+    return "Nothing was judged yet, or it was removed after its time."
+
+
+def attachment(name: str) -> dict[str, str]:
+    """Return the headers of an answer that is saved as a file."""
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

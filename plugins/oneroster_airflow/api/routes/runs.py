@@ -1,0 +1,194 @@
+"""Routes of runs: lists, and what is known of one run as a whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+
+from oneroster_airflow.api import airflow_db, models
+from oneroster_airflow.api.auth import Actor, May, Reader
+from oneroster_airflow.api.errors import Problem
+from oneroster_airflow.api.routes.preferences import Site, masked
+from oneroster_sync import database, runs
+from oneroster_sync.runs import Outcome, Run, Trigger, queries
+from oneroster_sync.runs.summary import in_one_sentence, type_of
+from oneroster_sync.sites import dag_names, preferences_store, registry
+from oneroster_sync.stages.diff.account_report import has_accounts
+from oneroster_sync.stages.validate.data_docs import read_report
+
+router = APIRouter(tags=["runs"])
+
+RUN_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+RunId = Annotated[str, Path(description="Id of a run.", pattern=RUN_ID)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str, Query(max_length=100, description="From the page before.")]
+_Day = Annotated[dt.date, Query(ge=dt.date(1970, 1, 1), le=dt.date(2999, 12, 31))]
+_InAirflow = Path(max_length=250, pattern=r"^[^\x00-\x1f\x7f/]+$")
+_UNDER_WAY = Literal["running"]
+_KINDS_CHANGED = {"succeeded", "succeeded_with_errors"}
+
+
+@router.get("/sites/{site}/runs")
+def list_runs(
+    site: Site,
+    actor: Reader,
+    outcome: Annotated[list[models.OutcomeName | _UNDER_WAY], Query(max_length=10)] = [],  # noqa: B006
+    trigger: Annotated[list[Trigger], Query(max_length=3)] = [],  # noqa: B006
+    first_on: Annotated[_Day | None, Query(alias="from")] = None,
+    last_on: Annotated[_Day | None, Query(alias="to")] = None,
+    before: Cursor | None = None,
+    limit: Limit = 25,
+) -> models.Runs:
+    """List a site's runs, the newest first, page by page."""
+    del actor
+    wanted = queries.Wanted(tuple(outcome), tuple(trigger), first_on, last_on)
+    with database.engine().connect() as connection:
+        preferences_store.load(connection, site)
+        page = queries.page_of_runs(connection, site, wanted, before=before, limit=limit)
+    return models.Runs(
+        runs=[models.RunSummary(**_summary(run)) for run in page.runs],
+        total=page.total,
+        older=page.older,
+    )
+
+
+@router.get("/sites/{site}/trend")
+def trend(site: Site, actor: Reader, limit: Limit = 60) -> models.Trend:
+    """Return how much the last runs changed and how many errors they met."""
+    del actor
+    with database.engine().connect() as connection:
+        preferences_store.load(connection, site)
+        points = queries.trend(connection, site, limit)
+    return models.Trend(points=[models.Point(**point) for point in points])
+
+
+@router.get("/runs/{run_id}")
+def read(run_id: RunId, actor: Reader) -> models.RunDetail:
+    """Return what is known of a run as a whole."""
+    return detail(find(run_id), actor)
+
+
+@router.get("/dag-runs/{dag_id}/{dag_run_id}")
+def of_dag_run(
+    dag_id: Annotated[str, _InAirflow],
+    dag_run_id: Annotated[str, _InAirflow],
+    actor: Reader,
+) -> models.DagRunState:
+    """Return the run that a DAG run is; 404 with `dag_run.foreign` for DAGs of others."""
+    del actor
+    if dag_names.site_of(dag_id) is None:
+        raise Problem(404, "This DAG run is no OneRoster sync.", code="dag_run.foreign")
+    found = airflow_db.dag_run(dag_id, dag_run_id)
+    if found is None:
+        raise Problem(404, "Airflow has no such DAG run.", code="dag_run.unknown")
+    run_id = dag_names.run_id_of(dag_id, dag_run_id)
+    with database.engine().connect() as connection:
+        recorded = runs.exists(connection, run_id)
+    return models.DagRunState(run_id=run_id, recorded=recorded, dag_run=models.DagRun(**found))
+
+
+def find(run_id: str) -> Run:
+    """Return a run.
+
+    Raises:
+        UnknownRunError: There is none of that id.
+    """
+    with database.engine().connect() as connection:
+        return runs.get(connection, run_id)
+
+
+def detail(run: Run, actor: Actor) -> models.RunDetail:
+    """Return all that an actor may know of a run as a whole."""
+    behind = None
+    if run.dag_id and run.dag_run_id:
+        behind = airflow_db.dag_run(run.dag_id, run.dag_run_id)
+    decision = None
+    if run.decision and run.decided_by and run.decided_at:
+        decision = models.Decision(
+            decision=run.decision,
+            by=run.decided_by,
+            at=run.decided_at,
+            reason=run.decision_reason,
+        )
+    return models.RunDetail(
+        **_summary(run),
+        reasons=list(run.reasons),
+        package=_package(run, actor),
+        packages=[package["name"] for package in run.packages or ()],
+        sha256=run.sha256,
+        oneroster_version=run.oneroster_version,
+        plan_hash=run.plan_hash,
+        base_version=run.base_version,
+        applied_at=run.applied_at,
+        credited_admin=masked(run.preferences.credited_admin, actor),
+        undoes=run.undoes,
+        undo_of=models.UndoPart(**run.undo_of) if run.undo_of else None,
+        removals_of=run.removals_of,
+        removals_run=_run_of_removals(run),
+        expires_at=run.expires_at,
+        withheld=models.Withheld(**run.withheld) if run.withheld else None,
+        schools=[models.School(**school) for school in run.schools or ()],
+        decision=decision,
+        holds=[models.Hold(**hold) for hold in run.holds],
+        dag_run=models.DagRun(**behind) if behind else None,
+        has=_has(run, behind),
+        can=_can(run, actor),
+    )
+
+
+def _is_archived(site: str) -> bool:
+    with database.engine().connect() as connection:
+        record = registry.find(connection, site)
+    return record is not None and record.is_archived
+
+
+def _run_of_removals(run: Run) -> str | None:
+    """Return the run that brings the removals which this one left for a decision."""
+    if not run.removals_wait:
+        return None
+    with database.engine().connect() as connection:
+        return runs.bringing_removals_of(connection, run.run_id)
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    told = {
+        **run.summary(),
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "stage": run.stage,
+        "type": type_of(run),
+        "sentence": in_one_sentence(run),
+    }
+    return {name: told[name] for name in models.RunSummary.model_fields}
+
+
+def _package(run: Run, actor: Actor) -> str | None:
+    """Return what was read: the path for those who may know it, and of an upload only the name."""
+    if run.package is None or (run.trigger is not Trigger.UPLOAD and actor.is_allowed(May.DETAILS)):
+        return run.package
+    return run.package.rstrip("/").rpartition("/")[2]
+
+
+def _has(run: Run, behind: dict[str, Any] | None) -> models.Has:
+    planned = None
+    if run.counts is not None:
+        planned = sum(
+            number
+            for numbers in run.counts.values()
+            for word, number in numbers.items()
+            if word not in {"errors", "ignored"}
+        )
+    report = run.sha256 is not None and read_report(run) is not None
+    accounts = run.plan_hash is not None and has_accounts(run)
+    return models.Has(changes=planned, report=report, accounts=accounts, log=behind is not None)
+
+
+def _can(run: Run, actor: Actor) -> models.Can:
+    decides = actor.is_allowed(May.ADMINISTER) and not _is_archived(run.site)
+    waits = run.outcome is Outcome.HELD and run.decision is None
+    changed = run.applied_at is not None and run.outcome in _KINDS_CHANGED
+    return models.Can(
+        approve=decides and waits, discard=decides and waits, undo=decides and changed
+    )

@@ -1,0 +1,483 @@
+"""Guards Airflow's own ways to our DAGs: each asks for the permission that our own pages ask for.
+
+Airflow lets everybody who may run a DAG pause it, clear it, and answer its questions. Here the sync
+is switched by administrators, a plan is decided about by administrators, and a run is started by
+operators, whichever way they come. So requests to Airflow are looked at before it sees them, by the
+table in `airflow_routes`. What cannot be judged does not pass.
+
+There are two scopes. In our own deployments (`ONEROSTER_GUARD=airflow`) the guard covers the whole
+Airflow: a writing route that is not in the table is refused, and connections, pools and variables
+are for administrators. Elsewhere it judges only what can reach a DAG of ours.
+
+A decision is recorded with the run before Airflow takes the answer: the answer alone, if it came
+by another way, decides nothing. A run of an archived site is not started. Before a DAG of ours is
+paused or unpaused, the switches of restored sites are put off, so that what is asked for then is
+the last word. Who paused, deleted or cleared what is written into our audit once it is done.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import structlog
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi.security import HTTPBearer
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import exc
+from starlette._utils import get_route_path
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from oneroster_airflow import airflow_routes
+from oneroster_airflow.airflow_routes import Deed, Reach, Target
+from oneroster_airflow.api import airflow_db, dag_pauses, held_decision, reach
+from oneroster_airflow.api.auth import May, require
+from oneroster_airflow.api.errors import (
+    Problem,
+    archived,
+    refused,
+    sentence,
+    unanswered,
+    unexpected,
+)
+from oneroster_airflow.api.models.sites import Reason
+from oneroster_airflow.api.security import is_own
+from oneroster_airflow.review_markdown import PLAN, REASON
+from oneroster_airflow.review_operator import APPROVE, DISCARD
+from oneroster_airflow.run_parameters import without_parameters
+from oneroster_sync import database, runs, settings
+from oneroster_sync.database import DatabaseError
+from oneroster_sync.runs import UnknownRunError
+from oneroster_sync.sites import allow_list, dag_names, preferences_store, registry
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from oneroster_airflow.airflow_routes import Route
+
+log = structlog.get_logger(__name__)
+
+_READS = {"GET", "HEAD", "OPTIONS"}
+_MOST, _MOST_OF_MANY = 1 << 16, 1 << 20
+"""How many bytes a body may have that is about one DAG, and one that is about several."""
+_BEARER = HTTPBearer(auto_error=False)
+_REASON: TypeAdapter[str] = TypeAdapter(Reason)
+_BOOL: TypeAdapter[bool] = TypeAdapter(bool)
+_MOMENT: TypeAdapter[dt.datetime] = TypeAdapter(dt.datetime)
+_NOTED: set[tuple[str, str]] = set()
+"""Unknown writing routes that were noted in the log of this process."""
+
+
+class _ElsewhereError(Exception):
+    """The request has nothing to do with us; Airflow alone answers it."""
+
+
+@dataclass
+class _Asked:
+    """A request as far as it was judged: who asks, for what, and of which DAGs of ours."""
+
+    scope: Scope
+    receive: Receive
+    path: str
+    user: Any = None
+    body: bytes = b""
+    parsed: dict[str, Any] = field(default_factory=dict)
+    targets: set[Target] = field(default_factory=set)
+    notes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    """What the audit is told once Airflow has done it: site, event, details."""
+
+
+class Doors:
+    """Lets a request to one of our DAGs pass when its user may do what it asks for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before Airflow's app."""
+        self._app = app
+        self._guards_all = settings.guards_all_of_airflow()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = _Asked(scope, receive, get_route_path(scope))
+        if "\0" in asked.path:  # no name of Airflow's or ours has one, and PostgreSQL fails at it
+            await Problem(404, "There is nothing here.").answer()(scope, receive, send)
+            return
+        judge = self._read if scope["method"] in _READS else self._write
+        try:
+            send = await judge(asked, send)
+        except _ElsewhereError:
+            pass
+        except Exception as error:  # noqa: BLE001  whatever it is, it does not pass
+            await _refusal(error)(scope, receive, send)
+            return
+        await self._app(scope, asked.receive, send)
+
+    async def _read(self, asked: _Asked, send: Send) -> Send:
+        """Judge a reading request: logs name rows, and parameters of runs name packages."""
+        place = airflow_routes.reads_log(asked.path)
+        if place is not None and airflow_routes.is_ours(place["dag_id"]):
+            await self._log_in(asked)
+            await _insist(asked.user, May.DETAILS, [Target(place["dag_id"])])
+            return send
+        return await without_parameters(asked.scope, asked.path, send)
+
+    async def _write(self, asked: _Asked, send: Send) -> Send:
+        """Judge a writing request by the rules of all routes that it may lead to."""
+        if airflow_routes.is_under(asked.path, airflow_routes.PASSED):
+            return send
+        routes = airflow_routes.find(asked.scope["method"], asked.path)
+        if not routes:
+            await self._unknown(asked)
+            return send
+        if all(route.rule.may is None for route in routes):
+            return await without_parameters(asked.scope, asked.path, send)
+        if self._is_elsewhere(routes):
+            return send
+        await self._log_in(asked, must=self._guards_all or _is_placed(routes))
+        for route in routes:
+            if airflow_routes.has_body(route):
+                await _read_body(asked, _MOST if route.rule.reach is Reach.DAG else _MOST_OF_MANY)
+            await self._judge(asked, route)
+        return _noting(asked, send) if asked.notes else send
+
+    def _is_elsewhere(self, routes: list[Route]) -> bool:
+        """Tell whether no body and no user can make the request one that is ours to judge."""
+        return all(
+            (route.rule.reach is Reach.INSTALLATION and not self._guards_all)
+            or (
+                route.rule.reach in {Reach.DAG, Reach.CLEARED_TASKS}
+                and not _may_be_ours(route.place["dag_id"])
+            )
+            for route in routes
+        )
+
+    async def _log_in(self, asked: _Asked, *, must: bool = True) -> None:
+        """Find out who asks, before anything of the body is read.
+
+        Airflow refuses who has not logged in by itself, where the request may be none of ours.
+        """
+        request = Request(asked.scope, asked.receive)
+        try:
+            asked.user = await get_user(request, None, await _BEARER(request))
+        except HTTPException:
+            if must:
+                raise
+            raise _ElsewhereError from None
+
+    async def _unknown(self, asked: _Asked) -> None:
+        """Refuse a writing route that the table does not know, where it is ours to refuse."""
+        named = f"{asked.scope['method']} {asked.path}"
+        told = (
+            f"{named} is no route that this Airflow's guard knows, so it is refused. With "
+            "ONEROSTER_GUARD=oneroster only what reaches a DAG of OneRoster is judged."
+        )
+        if self._guards_all:
+            await self._log_in(asked)
+            raise Problem(403, told, code="route.unknown")
+        query = parse_qsl(asked.scope["query_string"].decode("latin-1"))
+        if not airflow_routes.is_under(asked.path, airflow_routes.OF_AIRFLOW):
+            return
+        names_ours = airflow_routes.names_ours([asked.path.split("/"), [v for _, v in query]])
+        await self._log_in(asked, must=names_ours)
+        await _read_body(asked, _MOST_OF_MANY, must=False)
+        if names_ours or airflow_routes.names_ours(_value(asked.body)):
+            raise Problem(403, told, code="route.unknown")
+        where = (asked.scope["method"], asked.path)
+        if where not in _NOTED and len(_NOTED) < _MOST:
+            _NOTED.add(where)
+            log.warning("A writing route of Airflow is not known to the guard.", route=named)
+
+    async def _judge(self, asked: _Asked, route: Route) -> None:
+        """Go on only if the user may do what a route is for, wherever it reaches.
+
+        Raises:
+            Problem: They may not.
+        """
+        rule = route.rule
+        if rule.may is None or airflow_routes.is_dry(rule, asked.parsed):
+            return
+        if rule.reach is Reach.INSTALLATION:
+            if self._guards_all:
+                await run_in_threadpool(require, rule.may, asked.user, None)
+            return
+        found = await _targets(asked, route)
+        if not found:
+            return
+        asked.targets |= found
+        if rule.deed is Deed.ANSWER:
+            await _answer(asked, route.place)
+            return
+        await _insist(asked.user, _needed(rule.may, rule.deed, asked.parsed), found)
+        if rule.deed is Deed.START:
+            await run_in_threadpool(_check_start, found, asked.parsed)
+            return
+        if rule.deed is Deed.SWITCH:
+            if not _is_bool(asked.parsed.get("is_paused")):
+                raise Problem(422, "Say by is_paused whether to pause: true or false.")
+            await run_in_threadpool(_settle)
+        elif rule.may is May.OPERATE:
+            graver = [t for t in found if await run_in_threadpool(reach.is_graver_run, t)]
+            await _insist(asked.user, May.ADMINISTER, graver)
+            found = set(graver)
+        asked.notes += _notes(rule.deed, found, asked.parsed)
+
+
+def _may_be_ours(dag_id: str) -> bool:
+    return dag_id == airflow_routes.ANY or airflow_routes.is_ours(dag_id)
+
+
+def _is_placed(routes: list[Route]) -> bool:
+    """Tell whether the path itself names a DAG of ours."""
+    return any(airflow_routes.is_ours(route.place.get("dag_id")) for route in routes)
+
+
+def _needed(may: May, deed: Deed | None, body: dict[str, Any]) -> May:
+    """Return the permission that a request needs, by what is in it."""
+    if airflow_routes.deletes(body):
+        return May.ADMINISTER
+    if deed is Deed.START:
+        conf = body.get("conf")
+        brings = isinstance(conf, dict) and conf.get("removals_of") is not None
+        if brings or airflow_routes.is_graver(conf):
+            return May.ADMINISTER
+    return may
+
+
+async def _targets(asked: _Asked, route: Route) -> set[Target]:
+    """Return the DAGs and runs of ours that a request reaches."""
+    where, place = route.rule.reach, route.place
+    if where is Reach.PATTERN:
+        return await reach.of_pattern(asked.scope)
+    if where is Reach.BACKFILL:
+        return await run_in_threadpool(reach.of_backfill, place["backfill_id"])
+    if where is Reach.ASSET:
+        asset = place.get("asset_id", asked.parsed.get("asset_id"))
+        return await run_in_threadpool(reach.of_asset, asset)
+    named = airflow_routes.targets(where, place, asked.parsed)
+    found = {target for target in named if airflow_routes.is_ours(target.dag_id)}
+    if any(target.dag_id == airflow_routes.ANY for target in named):
+        found |= await run_in_threadpool(reach.all_ours)
+    return found
+
+
+async def _insist(user: Any, may: May, targets: Any) -> None:
+    """Go on only if a user may do so at the site of every DAG.
+
+    Raises:
+        Problem: 403, they may not.
+    """
+    for dag_id in {target.dag_id for target in targets}:
+        await run_in_threadpool(require, may, user, dag_names.site_of(dag_id))
+
+
+def _refuse_package(site: str, package: Any) -> None:
+    """Refuse a package that the site may not read; what is no text is left to Airflow."""
+    if not isinstance(package, str) or not package:
+        return
+    try:
+        allow_list.check_package(site, package)
+    except allow_list.ForeignPackageError as error:
+        raise Problem(422, sentence(str(error)), code="package.not_allowed") from None
+
+
+def _check_start(found: set[Target], body: dict[str, Any]) -> None:
+    """Refuse a run of an archived site, and one that would go before runs asked for earlier.
+
+    Raises:
+        ArchivedSiteError: The site is archived.
+        Problem: 422, the run is dated back, or names a package that its site may not read.
+    """
+    conf = body.get("conf")
+    package = conf.get("package") if isinstance(conf, dict) else None
+    for site in {dag_names.site_of(target.dag_id) for target in found} - {None}:
+        _refuse_package(str(site), package)
+    with database.engine().connect() as connection:
+        for site in {dag_names.site_of(target.dag_id) for target in found} - {None}:
+            registry.refuse_archived(connection, str(site))
+    try:
+        moment = _MOMENT.validate_python(body.get("run_after"))
+    except ValidationError:
+        return  # it is left out, or Airflow refuses it
+    if moment.replace(tzinfo=moment.tzinfo or dt.UTC) < dt.datetime.now(dt.UTC):
+        raise Problem(422, "run_after lies in the past; leave it out to start the run now.")
+
+
+def _is_bool(value: Any) -> bool:
+    """Tell whether Airflow can read a value as true or false."""
+    try:
+        _BOOL.validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _settle() -> None:
+    """Put off what has to be; the pause itself is Airflow's, also while our database is away."""
+    try:
+        dag_pauses.settle()
+    except (DatabaseError, exc.SQLAlchemyError) as error:
+        log.warning(
+            "The switches of restored sites can't be looked at.", error=type(error).__name__
+        )
+
+
+def _notes(
+    deed: Deed | None, found: set[Target], body: dict[str, Any]
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what the audit is to be told of a request, once it is done."""
+    notes: list[tuple[str, str, dict[str, Any]]] = []
+    for dag_id, run in sorted(found, key=str):
+        site = dag_names.site_of(dag_id)
+        if site is None:
+            continue
+        details: dict[str, Any] = {"dag_id": dag_id}
+        if run is not None:
+            details |= {"dag_run_id": run, "run_id": dag_names.run_id_of(dag_id, run)}
+        if deed is Deed.SWITCH:
+            what = "sync" if dag_id == dag_names.sync_dag_id(site) else "uploads"
+            state = "disabled" if _BOOL.validate_python(body.get("is_paused")) else "enabled"
+            notes.append((site, f"{what}_{state}", {}))
+        elif deed in {Deed.DELETE_DAG, Deed.DELETE_RUN}:
+            notes.append((site, "dag_deleted" if run is None else "dag_run_deleted", details))
+        elif airflow_routes.deletes(body):
+            notes.append((site, "dag_run_deleted", details))
+        elif deed is Deed.CLEAR:
+            notes.append((site, "dag_run_cleared", details))
+    return notes
+
+
+def _noting(asked: _Asked, send: Send) -> Send:
+    """Return what also writes into the audit, once Airflow says that it has done what was asked."""
+
+    async def noting(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] < HTTPStatus.BAD_REQUEST:
+            await run_in_threadpool(_note, asked)
+        await send(message)
+
+    return noting
+
+
+def _note(asked: _Asked) -> None:
+    """Write into the audit; Airflow has done it, so a database that is away is told to the log."""
+    by, now = asked.user.get_name(), dt.datetime.now(dt.UTC)
+    try:
+        with database.engine().begin() as connection:
+            for site, event, details in asked.notes:
+                preferences_store.note_event(connection, site, by, event, details, now=now)
+    except (DatabaseError, exc.SQLAlchemyError) as error:
+        told = "This was done in Airflow and could not be written into the audit."
+        log.warning(told, by=by, notes=asked.notes, error=type(error).__name__)
+
+
+async def _answer(asked: _Asked, place: dict[str, str]) -> None:
+    """Let administrators answer, and record what they decide."""
+    await _insist(asked.user, May.ADMINISTER, asked.targets)
+    if not is_own(asked.scope):
+        raise Problem(403, "Decisions are taken from Airflow's own pages only.", code="web.origin")
+    verdict = _verdict(asked.parsed, asked.user.get_name())
+    if place["task_id"] != dag_names.REVIEW_DECISION:
+        raise Problem(404, "This task asks for no decision.")
+    await run_in_threadpool(_record, place, verdict)
+
+
+def _record(place: dict[str, str], verdict: held_decision.Verdict) -> None:
+    dag_id, dag_run_id = place["dag_id"], place["dag_run_id"]
+    run = runs.find(dag_names.run_id_of(dag_id, dag_run_id))
+    if run.outcome == "held" and not airflow_db.waits(dag_id, dag_run_id):
+        told = "This DAG run does not wait for an answer any more; decide on the run's own page."
+        raise Problem(409, told, code="run.decided")
+    held_decision.record(run, verdict)
+
+
+def _verdict(asked: dict[str, Any], by: str) -> held_decision.Verdict:
+    chosen, values = asked.get("chosen_options"), asked.get("params_input")
+    if chosen not in ([APPROVE], [DISCARD]):
+        raise Problem(422, f"Choose one option: {APPROVE} or {DISCARD}.")
+    values = values if isinstance(values, dict) else {}
+    plan_hash = values.get(PLAN)
+    if chosen == [APPROVE] and not isinstance(plan_hash, str):
+        raise Problem(422, f"Name the plan that was looked at, by its hash, as {PLAN}.")
+    try:
+        reason = _REASON.validate_python(values.get(REASON) or "")
+    except ValidationError as error:
+        raise Problem(422, f"The reason can't be used: {error.errors()[0]['msg']}.") from None
+    named = str(plan_hash) if plan_hash is not None else None
+    return held_decision.Verdict(chosen == [APPROVE], by, reason, named)
+
+
+async def _read_body(asked: _Asked, most: int, *, must: bool = True) -> None:
+    """Read the body, no more of it than may be, and keep it for Airflow.
+
+    Raises:
+        Problem: 413, it is too large; 400, it was cut off; 422, it must be an object and is none.
+    """
+    receive = asked.receive
+    body = b""
+    while True:
+        message: Message = await receive()
+        if message["type"] != "http.request":
+            raise Problem(400, "The request was cut off.")
+        body += bytes(message.get("body", b""))
+        if len(body) > most:
+            raise Problem(413, f"The body has more than {most:,} bytes.")
+        if not message.get("more_body"):
+            break
+    asked.body, asked.receive = body, _again(body, receive)
+    if not must or not body:
+        return
+    value = _value(body)
+    if value is not None and not isinstance(value, dict):
+        raise Problem(422, "The body is no JSON object.")
+    asked.parsed = value or {}
+
+
+def _value(body: bytes) -> Any:
+    """Return the value of a body as Airflow reads it.
+
+    Raises:
+        Problem: 422, it is no JSON, or too deep for any reader.
+    """
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Problem(422, "The body is no JSON object.") from None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body once more that has been read, and then what follows it."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _refusal(error: Exception) -> Response:
+    """Return the answer to a request that does not pass."""
+    if isinstance(error, Problem):
+        return error.answer()
+    if isinstance(error, HTTPException):
+        return refused(error)
+    if isinstance(error, registry.ArchivedSiteError):
+        return archived(error)
+    if isinstance(error, UnknownRunError):
+        return Problem(HTTPStatus.NOT_FOUND, sentence(str(error))).answer()
+    if isinstance(error, (DatabaseError, exc.OperationalError, exc.InterfaceError)):
+        return unanswered(error)
+    return unexpected(error)

@@ -1,0 +1,107 @@
+"""FAB's logins in production: what our pages ask of its roles, and the first administrator.
+
+    python -m oneroster_airflow.fab_setup
+
+| role         | what is added                                                                |
+|--------------|------------------------------------------------------------------------------|
+| `OneRoster`  | made here: `can edit` on `OneRoster`, which makes an administrator of our    |
+|              | pages of whoever has it beside a role of Airflow's                           |
+| Viewer, User | `can read` on `Plugins`: without it Airflow shows no plugin's pages          |
+
+Nothing is taken away, and a user who is there stays as they are, password and all. Safe to run
+again, and from several processes one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from oneroster_airflow.api.auth import RESOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROLE = "OneRoster"
+"""The role whose holders administer the sync, whatever else they may in Airflow."""
+_PLUGINS = ("can_read", "Plugins")
+GRANTED = {
+    ROLE: (("can_edit", RESOURCE), _PLUGINS),
+    "Viewer": (_PLUGINS,),
+    "User": (_PLUGINS,),
+}
+"""Role → the permissions that are added to it."""
+
+
+class LoginError(Exception):
+    """The first administrator can't be made; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """The first login: name, e-mail address and password."""
+
+    username: str
+    email: str
+    password: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """Return who the environment names.
+
+        Raises:
+            LoginError: A variable is missing.
+        """
+        names = ("ADMIN_USERNAME", "ADMIN_EMAIL", "ADMIN_PASSWORD")
+        missing = [name for name in names if not environment.get(name)]
+        if missing:
+            raise LoginError(f"{', '.join(missing)}: set them in .env, as .env.example says")
+        return cls(*(environment[name] for name in names))
+
+
+def grant(security: Any) -> None:
+    """Add to FAB's roles what our pages ask of them."""
+    for name, permissions in GRANTED.items():
+        role = security.find_role(name) or security.add_role(name)
+        for action, resource in permissions:
+            security.add_permission_to_role(role, security.create_permission(action, resource))
+
+
+def make(security: Any, who: Administrator) -> bool:
+    """Make the first administrator, unless there is one of that name.
+
+    Returns:
+        True when the login was made.
+
+    Raises:
+        LoginError: FAB refuses it.
+    """
+    if security.find_user(username=who.username):
+        return False
+    role = security.find_role("Admin")
+    if not security.add_user(who.username, who.username, "", who.email, role, who.password):
+        raise LoginError(
+            f"FAB does not take the login {who.username}: has another the same e-mail address?"
+        )
+    return True
+
+
+def main() -> None:
+    """Prepare the logins of the Airflow whose environment this is."""
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+    try:
+        who = Administrator.of(os.environ)
+        with get_application_builder() as builder:
+            grant(builder.sm)
+            made = make(builder.sm, who)
+    except LoginError as error:
+        sys.exit(str(error))
+    told = "made" if made else "there already; its password stays as it is"
+    sys.stdout.write(f"The login {who.username} is {told}.\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""A held plan as Airflow's Required Actions show it: why it waits, what it comes to, how to answer.
+
+It is Markdown, and what comes from a package is shown as it is written: the names of schools and
+files, and nothing of a person.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Param
+from airflow.sdk.definitions.param import ParamsDict
+
+from oneroster_sync.findings.finding import shown
+from oneroster_sync.runs.summary import done_in_words, why_held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from oneroster_sync.runs import Run
+
+REASON, PLAN = "reason", "plan_hash"
+"""What an answer holds beside its option."""
+REASON_LENGTH = 500
+_SHOWN = 10
+"""How many schools are listed; the run's page has them all."""
+_KINDS = {"users": "Users", "courses": "Courses", "assignments": "Course assignments"}
+_SORTS = ("added", "changed", "ended")
+_ADDRESS = re.compile(r"https?|ftp|www|mailto|xmpp|[^\s@](?=@)", re.IGNORECASE)
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@/])")
+
+
+def subject_of(run: Run) -> str:
+    """Return the headline: whose plan it is, and why it waits."""
+    return f"{run.site}: {why_held(run)}"
+
+
+def form_of(run: Run) -> ParamsDict:
+    """Return what is asked for with an answer; it holds the plan, so that an answer names it."""
+    return ParamsDict(
+        {
+            REASON: Param(
+                None,
+                type=["null", "string"],
+                maxLength=REASON_LENGTH,
+                title="Reason",
+                description="For the audit; it may be left out.",
+            ),
+            PLAN: Param(run.plan_hash, type="string", const=run.plan_hash, title="Plan"),
+        }
+    )
+
+
+def body_of(run: Run) -> str:
+    """Return all that one needs to know in order to decide, or where to find it."""
+    return "\n".join(_lines(run))
+
+
+def _lines(run: Run) -> Iterator[str]:
+    yield "A person decides about this plan. Nothing of it was applied. Why it waits:"
+    yield ""
+    for hold in run.holds:
+        yield f"- {_plain(hold['text'].removeprefix(hold['code'] + ': '))} (`{hold['code']}`)"
+    yield from ("", f"**[See every change of the plan](plugin/oneroster/runs/{run.run_id})**", "")
+    yield from _counts(run.counts or {})
+    yield from _schools(run.schools or [])
+    yield from _what_comes(run)
+
+
+def _counts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Yield a table of what the plan comes to, without rows and columns of nothing but zeros."""
+    told = {
+        kind: {word: number for word, number in numbers.items() if word != "ignored"}
+        for kind, numbers in counts.items()
+    }
+    told = {kind: numbers for kind, numbers in told.items() if any(numbers.values())}
+    words = dict.fromkeys(w for numbers in told.values() for w, n in numbers.items() if n)
+    if not words:
+        return
+    yield _row("", *map(done_in_words, words))
+    yield _row("---", *("---:" for _ in words))
+    for kind, numbers in told.items():
+        cells = (f"{numbers[word]:,}" if word in numbers else "" for word in words)
+        yield _row(_KINDS.get(kind, kind), *cells)
+    yield ""
+
+
+def _schools(schools: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a table of what the plan comes to in each school, the hardest hit first."""
+    if not schools:
+        return
+    yield _row("School", *_KINDS.values())
+    yield _row(*("---" for _ in range(len(_KINDS) + 1)))
+    for school in schools[:_SHOWN]:
+        yield _row(_plain(school["name"]), *(_in_words(school[kind]) for kind in _KINDS))
+    yield ""
+    if (more := len(schools) - _SHOWN) > 0:
+        yield from (f"… and {more:,} more {'school' if more == 1 else 'schools'}.", "")
+
+
+def _what_comes(run: Run) -> Iterator[str]:
+    yield "**Approve** applies exactly this plan. **Discard** drops it; the next sync plans anew."
+    if run.expires_at is not None:
+        yield f"Undecided, it is discarded on {run.expires_at:%A, %d %B %Y, %H:%M} UTC."
+    yield from ("", f"Plan `{run.plan_hash}` of run `{run.run_id}`")
+
+
+def _in_words(numbers: Mapping[str, int]) -> str:
+    told = [f"{numbers['gone']:,} of {numbers['active']:,} gone"] if numbers.get("gone") else []
+    told += [f"{numbers[sort]:,} {sort}" for sort in _SORTS if numbers.get(sort)]
+    return ", ".join(told) or "–"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Return a text that Markdown shows as it is, on one line.
+
+    Addresses become links in Markdown although their signs are escaped; one that is broken by a
+    sign without width does not.
+    """
+    seen = _ADDRESS.sub(lambda found: f"{found[0]}\u2060", shown(" ".join(text.split())))
+    return _MARKUP.sub(r"\\\1", seen)

@@ -1,0 +1,117 @@
+"""The task that waits while a plan is held, until somebody decides about it by any door.
+
+Its plan is shown under Airflow's Required Actions. What counts is the decision that is recorded
+with the run: an answer is the sign to look there, and so is the time that passes. Thus it does not
+matter where a decision was made, and an answer that nobody recorded decides nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.exceptions import TaskAwaitingInput
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+
+from oneroster_sync.sites import dag_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from oneroster_sync.runs import Run
+
+APPROVE, DISCARD = "Approve", "Discard"
+SHORTEST, LONGEST = dt.timedelta(seconds=15), dt.timedelta(minutes=10)
+"""Bounds of the time between two looks at the run's record."""
+
+
+class ReviewDecision(HITLOperator, SkipMixin):
+    """Asks for a decision about the held plan of this DAG run's run, and waits without a process.
+
+    Approved, the DAG run goes on. Discarded, superseded or not decided in time, apply is skipped.
+    Where nothing waits for a decision there is none to ask for.
+    """
+
+    inherits_from_skipmixin = True
+    template_fields: Collection[str] = ()
+
+    def __init__(self, *, execution_timeout: dt.timedelta | None = None, **kwargs: Any) -> None:
+        # The operator takes a timeout that it is given for how long a person may take to answer.
+        super().__init__(
+            subject="A plan is held",
+            options=[APPROVE, DISCARD],
+            **{**kwargs, "execution_timeout": None},
+        )
+        self.execution_timeout = execution_timeout
+
+    def execute(self, context: Any) -> None:
+        """Ask, unless somebody has decided already."""
+        self._go_on_or_wait(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
+        """Look what was decided: there was an answer, or it is time to look again."""
+        run = _run(context)
+        if "chosen_options" in event and _waits(run):
+            self.log.warning(
+                "An answer came that was not recorded with the run, so it does not count. Answers "
+                "count where the OneRoster plugin is loaded into Airflow's API server."
+            )
+        self._go_on_or_wait(context)
+
+    def _go_on_or_wait(self, context: Any) -> None:
+        run = _run(context)
+        if _waits(run):
+            self._ask(run, context)
+            run = _run(context)  # what was decided before the question stood would go unheard
+        if _waits(run):
+            pause = until_next_look(run, dt.datetime.now(dt.UTC))
+            raise TaskAwaitingInput(method_name="execute_complete", timeout=pause)
+        self._end(run, context)
+
+    def _ask(self, run: Run, context: Any) -> None:
+        """Put the question where Airflow shows it; an earlier answer to it is forgotten."""
+        from oneroster_airflow.review_markdown import body_of, form_of, subject_of
+
+        self.subject, self.body, self.params = subject_of(run), body_of(run), form_of(run)
+        upsert_hitl_detail(
+            ti_id=context["ti"].id,
+            options=self.options,
+            subject=self.subject,
+            body=self.body,
+            params=self.serialized_params,
+        )
+
+    def _end(self, run: Run, context: Any) -> None:
+        from oneroster_sync.runs.summary import in_one_sentence
+
+        self.log.info("%s", in_one_sentence(run))
+        if run.outcome is None or run.decision == "approved":
+            return
+        self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
+
+
+def until_next_look(run: Run, now: dt.datetime) -> dt.timedelta:
+    """Return how long to wait before the record is looked at again: the longer, the longer it was.
+
+    It is a quarter of the time waited so far, and never goes beyond the moment of expiry.
+    """
+    waited = now - (run.ended_at or run.started_at)
+    pause = min(max(waited / 4, SHORTEST), LONGEST)
+    if run.expires_at is None:
+        return pause
+    return min(pause, max(run.expires_at - now, dt.timedelta(seconds=1)))
+
+
+def _run(context: Any) -> Run:
+    """Return the run as it stands; a plan that nobody decided in time is discarded on the way."""
+    from oneroster_sync.operations import approval
+
+    dag_run = context["dag_run"]
+    run_id = dag_names.run_id_of(dag_run.dag_id, dag_run.run_id)
+    return approval.expire(run_id, now=dt.datetime.now(dt.UTC))
+
+
+def _waits(run: Run) -> bool:
+    return run.outcome == "held" and run.decision is None

@@ -1,0 +1,138 @@
+"""The timetable of a site's scheduled DAG: it follows the site's stored preferences.
+
+The DAG carries the site's name only. When Airflow asks for the next run, the preferences are read,
+so a saved change makes no new DAG version, and the answer is never a slot missed by more than the
+schedule's grace: not after a pause of the DAG, not after the scheduler was down, not when the time
+of day was moved.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import pendulum
+import structlog
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+
+from oneroster_sync.sites import schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.timetables.base import TimeRestriction
+
+    from oneroster_sync.sites.preferences import Preferences
+
+HELD_FOR = timedelta(seconds=1)
+"""How long one reading of the preferences answers: Airflow's calendar asks for a year of runs."""
+
+log = structlog.get_logger(__name__)
+
+
+class PreferencesTimetable(Timetable):
+    """Schedules one run per slot of the site's preferences, pause windows skipped.
+
+    A site without saved preferences is not scheduled, and neither is one whose preferences cannot
+    be read. In both cases Airflow asks again when it next parses the DAG file, within seconds.
+
+    A DAG file makes it with the site's name, and it then reads nothing by itself: the file is run
+    by every task's process too. The timetable of a stored DAG reads.
+
+    `read` returns a site's preferences, None if it has none (default: the store's); `now` is the
+    clock. Neither is serialised: they are there for tests.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        *,
+        read: Callable[[str], Preferences | None] | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.site = site
+        self.description = f"Days, time and pause windows are preferences of the site {site}."
+        self._read = read
+        self._now = now or _utc_now
+        self._held: tuple[datetime, Preferences | None] | None = None
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the site's name, all that a stored DAG keeps of its schedule."""
+        return {"site": self.site}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Self:
+        """Make the timetable of a stored DAG."""
+        return cls(data["site"], read=_read_from_store)
+
+    @property
+    def summary(self) -> str:
+        """Say when syncs run, or in words why none does; Airflow lists it, so it never raises."""
+        if self._read is None:  # `isinstance(…, Timetable)` calls this property on Python 3.11
+            return self.description
+        try:
+            preferences = self._preferences()
+        except Exception:  # noqa: BLE001 - any exception here keeps Airflow from storing the DAG
+            return "Not scheduled: the preferences cannot be read"
+        if preferences is None:
+            return "Not scheduled: no preferences saved, archived, or not switched on since"
+        return schedule.summary(preferences)
+
+    def next_dagrun_info(
+        self,
+        *,
+        last_automated_data_interval: DataInterval | None,
+        restriction: TimeRestriction,
+    ) -> DagRunInfo | None:
+        """Return the next slot as a run, or None when there is none to schedule.
+
+        The slot is after the last scheduled run, within the DAG's start and end dates, and not
+        late; `catchup` makes no difference. When the preferences cannot be read, one warning with
+        the site's name is logged and nothing is scheduled until they can be.
+        """
+        try:
+            preferences = self._preferences()
+        except Exception as error:  # noqa: BLE001 - whatever it met, the scheduler gets an answer
+            log.warning(
+                "The next sync is not scheduled: the site's preferences cannot be read.",
+                site=self.site,
+                error=f"{type(error).__name__}: {error}".partition("\n")[0],
+            )
+            return None
+        if preferences is None:
+            return None
+        after = schedule.missed_up_to(self._now())
+        if last_automated_data_interval is not None:
+            after = max(after, last_automated_data_interval.end)
+        if restriction.earliest is not None:
+            after = max(after, restriction.earliest - datetime.resolution)
+        slot = schedule.next_slot(preferences, after)
+        if slot is None or (restriction.latest is not None and slot > restriction.latest):
+            return None
+        return DagRunInfo.exact(pendulum.instance(slot))
+
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
+        """Return the moment of the request: a sync is of what the SIS says then."""
+        return DataInterval.exact(run_after)
+
+    def _preferences(self) -> Preferences | None:
+        """Read the saved preferences, None if there are none; a reading serves for `HELD_FOR`."""
+        now = self._now()
+        if self._held is not None and timedelta() <= now - self._held[0] < HELD_FOR:
+            return self._held[1]
+        preferences = (self._read or _read_from_store)(self.site)
+        if preferences is not None and preferences.version == 0:
+            preferences = None
+        self._held = (now, preferences)
+        return preferences
+
+
+def _read_from_store(site: str) -> Preferences | None:
+    # Imported here, since the parse of a DAG file needs no database driver.
+    from oneroster_sync.sites import preferences_store as preferences
+
+    return preferences.read(site)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
