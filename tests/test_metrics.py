@@ -14,14 +14,16 @@ import pyarrow as pa
 import pytest
 
 from oneroster_sync import settings
-from oneroster_sync.stages.validate import gx_metrics
-from oneroster_sync.stages.validate.gx_runner import Judge
+from oneroster_sync.stages.validate import gx_metrics, gx_runner
+from oneroster_sync.stages.validate.gx_runner import Judge, as_json
 from oneroster_sync.stages.validate.targets import TARGETS, Target
 from oneroster_sync.standard.timestamps import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from great_expectations.core import ExpectationValidationResult
 
 SUITES = sorted(settings.expectations().rglob("*.json"))
 ODD = (
@@ -118,6 +120,25 @@ def test_every_expectation_decides_the_same_both_ways(
     assert ours.report == theirs.report
     for mine, other in zip(results_of(ours), results_of(theirs), strict=True):
         assert mine == other
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_is_kept_is_what_great_expectations_would_write(
+    path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our JSON of a result is the library's own, without the copies that it makes on its way."""
+    suite, kept = json.loads(path.read_text("utf-8")), []
+
+    def both(one: ExpectationValidationResult) -> dict[str, Any]:
+        kept.append((as_json(one), one.to_json_dict()))
+        return kept[-1][0]
+
+    monkeypatch.setattr(gx_runner, "as_json", both)
+    Judge().judge(f"{path.stem}.csv", spoiled(suite, seed), suite)
+
+    assert len(kept) == len(suite["expectations"])
+    for ours, theirs in kept:
+        assert json.dumps(ours) == json.dumps(theirs)
 
 
 def results_of(judge: Judge) -> list[dict[str, Any]]:
