@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import selectors
 from typing import TYPE_CHECKING, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import sqlalchemy as sa
 from psycopg import sql
 from psycopg.pq import ExecStatus
 
@@ -81,9 +83,27 @@ def copy_in(connection: Connection, name: str, table: pa.Table) -> None:
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
         sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, table.column_names))
     )
-    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+    with (
+        _errors_of_sqlalchemy(),
+        _driver(connection).cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
         for piece in as_csv(table):
             copy.write(piece)
+
+
+@contextlib.contextmanager
+def _errors_of_sqlalchemy() -> Iterator[None]:
+    """Raise what the driver raises as any other statement of the connection would.
+
+    Callers tell a deadlock from a refused row by SQLAlchemy's classes, and keep values out of logs.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            "copy", None, error, psycopg.Error, hide_parameters=True
+        ) from error
 
 
 def as_csv(table: pa.Table) -> Iterable[bytes]:
@@ -97,6 +117,7 @@ def as_csv(table: pa.Table) -> Iterable[bytes]:
 
 def stage(connection: Connection, name: str, table: pa.Table) -> None:
     """Make a temporary table of a table's columns and fill it; it goes with the transaction."""
+    table = _without_nulls(table)
     columns = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(f.name), sql.SQL(_TYPES[str(f.type)]))
         for f in table.schema
@@ -110,6 +131,12 @@ def stage(connection: Connection, name: str, table: pa.Table) -> None:
     copy_in(connection, name, table)
     with _driver(connection).cursor() as cursor:
         cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(name)))
+
+
+def _without_nulls(table: pa.Table) -> pa.Table:
+    """Give columns of nothing but nulls a type that the database has."""
+    fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 _TYPES = {"string": "text", "int64": "bigint", "bool": "boolean"}

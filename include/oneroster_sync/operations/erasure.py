@@ -76,6 +76,10 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
         erased = Erased(f"erased-{person['id']}", tuple(sorted(speaking)))
         details = {"alias": erased.alias, "runs": erased.runs, "reason": reason}
         with database.engine().begin() as connection:
+            # The turn is lost with its connection. The lock of the roster is this transaction's:
+            # a plan that is being applied is waited for, and may have brought the person back.
+            database.lock_site(connection, site)
+            person = _erasable(connection, site, term)
             words = erasure_sql.known_by(connection, person)
             pending_deltas.rewrite_rows(connection, site, partial(_without, words))
             erasure_sql.erase_person(connection, site, person, erased.alias, now=now)

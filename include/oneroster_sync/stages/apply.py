@@ -11,9 +11,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from psycopg import errors
@@ -29,6 +28,7 @@ from oneroster_sync.roster.schema import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, 
 from oneroster_sync.runs import Outcome, held, pending_deltas, run_log
 from oneroster_sync.runs.artifacts import all_findings
 from oneroster_sync.sites import preferences_store
+from oneroster_sync.stages import initial_load
 from oneroster_sync.stages.diff.plan import DefectivePlanError, read_counts, require_plan
 from oneroster_sync.stages.diff.protection import read_protected
 from oneroster_sync.standard.kinds import MAPPINGS
@@ -36,7 +36,9 @@ from oneroster_sync.standard.kinds import MAPPINGS
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
+    import pyarrow as pa
     from sqlalchemy.engine import Connection, Engine
 
     from oneroster_sync.runs import Run
@@ -154,9 +156,6 @@ def apply_plan(
         _check_deltas(connection, run)
         moves = not plan.is_empty() or plan.moves_links()
         if moves or plan.moves_moments():
-            connection.execute(sa.text("set local jit = off"))
-            for name, table in plan.tables().items():
-                stage(connection, f"plan_{name.replace('.', '_')}", _without_nulls(table))
             bound = {
                 "site": plan.site,
                 "run_id": run_id,
@@ -169,8 +168,7 @@ def apply_plan(
                 "read": run.undoes is None,
                 "file": f"{run.kind}.csv" if run.kind in MAPPINGS else None,
             }
-            for statement in _statements(plan):
-                connection.execute(sa.text(statement), bound)
+            change_roster(connection, plan, bound)
         version = run.base_version
         if moves:
             version = connection.scalar(
@@ -208,6 +206,26 @@ def apply_plan(
             used = f"run {run_id}"
             preferences_store.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         return runs.get(connection, run_id)
+
+
+def change_roster(
+    connection: Connection, plan: Plan, bound: dict[str, Any], *, by_copy: bool = True
+) -> None:
+    """Change the roster as the plan says, and write the audit.
+
+    Args:
+        connection: In a transaction that holds the site's lock.
+        plan: The plan.
+        bound: What the statements name: site, run, who, when.
+        by_copy: Whether what is only added goes into the tables by COPY. The rows are the same.
+    """
+    connection.execute(sa.text("set local jit = off"))
+    loaded = initial_load.load(connection, plan, bound) if by_copy else frozenset[str]()
+    for name, table in plan.tables().items():
+        if name not in loaded:
+            stage(connection, f"plan_{name.replace('.', '_')}", table)
+    for statement in _statements(plan, loaded):
+        connection.execute(sa.text(statement), bound)
 
 
 def _what_is_missing(findings: pa.Table) -> list[str]:
@@ -272,12 +290,6 @@ def _outcome(plan: Plan, counts: Counts, findings: pa.Table) -> Outcome:
     if counts.errors() or has_row_errors(findings):
         return Outcome.SUCCEEDED_WITH_ERRORS
     return Outcome.NO_CHANGES if plan.is_empty() else Outcome.SUCCEEDED
-
-
-def _without_nulls(table: pa.Table) -> pa.Table:
-    """Give columns of nothing but nulls a type that the database has."""
-    fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in table.schema]
-    return table.cast(pa.schema(fields))
 
 
 def _sets(fields: tuple[str, ...]) -> str:
@@ -384,14 +396,22 @@ def _assignments(pairs: str) -> list[str]:
     ]
 
 
-def _statements(plan: Plan) -> tuple[str, ...]:
-    """Return what changes the roster and writes the audit, in order."""
-    return (
+def _statements(plan: Plan, loaded: AbstractSet[str]) -> tuple[str, ...]:
+    """Return what changes the roster and writes the audit, in order, but for what is loaded."""
+    records = (
         *_records("user", "users", USER_FIELDS),
         _LOST_ROLE,
-        *((_STAY_GONE,) if STAY_GONE in plan.links else ()),
         *_records("course", "courses", COURSE_FIELDS),
         *_assignments(_RENAMED if plan.renames() else _NAMED),
-        *(s for name in LINK_FIELDS if name in plan.links for s in _link(name)),
+    )
+    return (
+        *(records if "users" not in loaded else ()),
+        *((_STAY_GONE,) if STAY_GONE in plan.links else ()),
+        *(
+            s
+            for name in LINK_FIELDS
+            if name in plan.links and f"links.{name}" not in loaded
+            for s in _link(name)
+        ),
         *(_MOMENTS if plan.moves_moments() else ()),
     )
