@@ -281,7 +281,19 @@ def test_log_tells_every_stage_in_order(live: Live, ids: dict[str, str]) -> None
         assert private not in answer.text
     download = live.admin.send("GET", f"runs/{ids['applied']}/log?download=true")
     assert download.headers["content-disposition"].startswith("attachment; ")
-    assert download.text == answer.text
+    assert download.text.startswith(answer.text)
+    listed = download.text.removeprefix(answer.text).splitlines()
+    assert [line for line in listed if line.startswith("===")] == [
+        "=== every change of the plan ===",
+        "=== every finding ===",
+    ]
+    run = live.admin.get(f"runs/{ids['applied']}")
+    changes = sum(line.startswith("add ") for line in listed)
+    assert changes == sum(numbers["added"] for numbers in run["counts"].values())
+    found = [line for line in listed if line.startswith(("error ", "warning "))]
+    assert len(found) == sum(run["findings"].values())
+    for private in ("Ann", "Lee", "ann@example.org"):
+        assert private not in download.text
 
 
 def test_run_of_the_command_line_has_no_log(live: Live, ids: dict[str, str]) -> None:

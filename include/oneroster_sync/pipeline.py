@@ -114,7 +114,8 @@ def sync(request: Request, *, clock: Clock) -> Run:
     """
     with locks.turn(database.engine(), request.site):
         run = begin(request, now=clock())
-        with recorded(run, clock):
+        folder = RunFolder.of(run.site, run.run_id)
+        with folder.in_memory(), recorded(run, clock):
             run = extract(run, request.kind)
             run = validate(run)
             run = diff(run)
@@ -316,7 +317,8 @@ def preview(request: Request, *, clock: Clock) -> Run:
     """
     with locks.turn(database.engine(), request.site):
         run = begin(request, now=clock())
-        with recorded(run, clock):
+        folder = RunFolder.of(run.site, run.run_id)
+        with folder.in_memory(), recorded(run, clock):
             run = extract(run, request.kind, is_preview=True)
             run = validate(run)
             run = diff(run)

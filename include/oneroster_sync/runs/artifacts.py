@@ -4,19 +4,25 @@
         snapshots/  valid/  quarantined/   one Parquet file for each rostering file, staff only
         plan/                              the frozen plan, one Parquet file for each part
         findings/                          one Parquet file for each stage
+        unclear/                           which rows may be a pupil's, by rostering file
         extracted.json  plan.json          what the tables don't say
         report/                            the Data Docs of Great Expectations
 
 Everything is written under another name first and renamed when it is whole, so that a stage that
 was killed leaves nothing that looks finished.
+
+A process that does all stages keeps its tables in memory (`in_memory`), and writes those that are
+for the next stage only where the run does not end well: a held or failed run leaves the same files
+as one whose stages were processes of their own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -26,7 +32,7 @@ from oneroster_sync import settings
 from oneroster_sync.findings import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from upath import UPath
@@ -34,6 +40,27 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 _LOCAL = {"", "file", "local"}
+_FOR_THE_NEXT_STAGE = ("snapshots", "valid", "quarantined")
+"""What record removes from the folder of a run that ends well."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What a process keeps of a run that it does whole."""
+
+    tables: dict[str, dict[str, pa.Table]] = field(default_factory=dict)
+    unwritten: set[tuple[str, str]] = field(default_factory=set)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def forget(self, kind: str) -> None:
+        """Forget the tables and the value of a name."""
+        self.tables.pop(kind, None)
+        self.values.pop(kind, None)
+        self.unwritten = {pair for pair in self.unwritten if pair[0] != kind}
+
+
+_IN_MEMORY: dict[str, _Memory] = {}
+"""Path of a run's folder → what this process keeps of it, while it does all stages of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +74,39 @@ class RunFolder:
         """Return the folder of a run; it need not exist yet."""
         return cls(settings.storage_of("runs", site) / run_id)
 
+    @contextlib.contextmanager
+    def in_memory(self) -> Iterator[None]:
+        """Keep what this process writes in memory for the later stages of the run."""
+        key = str(self.path)
+        _IN_MEMORY[key] = _Memory()
+        try:
+            yield
+        finally:
+            try:
+                self.write_out()
+            finally:
+                del _IN_MEMORY[key]
+
+    def write_out(self) -> None:
+        """Write the tables that are in memory alone."""
+        memory = self._memory()
+        while memory is not None and memory.unwritten:
+            kind, name = memory.unwritten.pop()
+            self._write_table(kind, name, memory.tables[kind][name])
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a value for the later stages, if this process does them too."""
+        if (memory := self._memory()) is not None:
+            memory.values[name] = value
+
+    def kept(self, name: str) -> Any:
+        """Return a value that this process kept; None where there is none."""
+        memory = self._memory()
+        return None if memory is None else memory.values.get(name)
+
+    def _memory(self) -> _Memory | None:
+        return _IN_MEMORY.get(str(self.path))
+
     def write_tables(self, kind: str, tables: Mapping[str, pa.Table]) -> None:
         """Write tables as `<kind>/<name>.parquet`, replacing what a killed try left."""
         self.remove(kind)
@@ -55,6 +115,15 @@ class RunFolder:
 
     def add_table(self, kind: str, name: str, table: pa.Table) -> None:
         """Write one table as `<kind>/<name>.parquet` beside those that are there."""
+        if (memory := self._memory()) is not None:
+            # Whole columns, as a file would give them: rows that were filtered out are let go of.
+            memory.tables.setdefault(kind, {})[name] = table.combine_chunks()
+            if kind.startswith(_FOR_THE_NEXT_STAGE):
+                memory.unwritten.add((kind, name))
+                return
+        self._write_table(kind, name, table)
+
+    def _write_table(self, kind: str, name: str, table: pa.Table) -> None:
         target = self.path / kind / f"{name}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
         buffer = pa.BufferOutputStream()
@@ -63,6 +132,9 @@ class RunFolder:
 
     def read_tables(self, kind: str, names: Collection[str] | None = None) -> dict[str, pa.Table]:
         """Return the tables of a kind by name, or some of them; none when there are none."""
+        if (memory := self._memory()) is not None and kind in memory.tables:
+            kept = memory.tables[kind]
+            return {name: kept[name] for name in sorted(kept) if names is None or name in names}
         folder = self.path / kind
         if not folder.exists():
             return {}
@@ -121,9 +193,10 @@ class RunFolder:
 
     def names(self, start: str) -> list[str]:
         """Return the names of the run's folders that begin so, in order."""
-        if not self.path.exists():
-            return []
-        return sorted(one.name for one in self.path.iterdir() if one.name.startswith(start))
+        found = {one.name for one in self.path.iterdir()} if self.path.exists() else set()
+        if (memory := self._memory()) is not None:
+            found |= set(memory.tables)
+        return sorted(name for name in found if name.startswith(start))
 
     def exists(self) -> bool:
         """Tell whether anything of the run is there."""
@@ -131,6 +204,8 @@ class RunFolder:
 
     def remove(self, name: str) -> None:
         """Remove a folder or a file of the run, if it is there."""
+        if (memory := self._memory()) is not None:
+            memory.forget(name)
         target = self.path / name
         if target.exists():
             target.fs.rm(target.path, recursive=True)

@@ -1,4 +1,9 @@
-"""The story of a run, for its log: in plain words, and never a name or an e-mail address."""
+"""The story of a run, for its log: in plain words, and never a name or an e-mail address.
+
+The log holds counts, findings by cause and some changes of each kind. A line for each change would
+be most of what a large sync does in diff, so the full list is made from the files of the run when
+somebody downloads the log (`stages.record.list_in_full`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from oneroster_sync.findings.causes import first_of_causes
 from oneroster_sync.findings.finding import rows_as_findings, shown_target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -19,8 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("oneroster")
 
-LISTED = 10_000
-"""How many findings or changes are told one by one; beyond it they are counted."""
+LISTED = 20
+"""How many changes of each kind are told one by one; beyond it they are counted."""
 CAUSES = 50
 """How many causes are told; the page of the run shows all."""
 
@@ -34,12 +39,28 @@ def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = No
         findings: With the columns of `model.SCHEMA`.
         unclear: File → rows that may be a pupil's, whose sourcedId is not shown.
     """
-    hidden = {(file, row) for file, rows in (unclear or {}).items() for row in rows.to_pylist()}
+    hidden = _pairs(unclear or {})
     causes = first_of_causes(findings)
-    for finding in rows_as_findings(causes.slice(0, LISTED)):
+    for finding in rows_as_findings(causes.slice(0, CAUSES)):
         level = logging.ERROR if finding.severity == "error" else logging.WARNING
         log.log(level, "%s", finding.in_words(is_staff=(finding.file, finding.row) not in hidden))
-    log_rest(causes.num_rows, "causes")
+    log_rest(causes.num_rows - CAUSES, "causes")
+
+
+def list_findings(findings: pa.Table, unclear: Mapping[str, pa.Array]) -> Iterator[str]:
+    """Yield a line for each finding.
+
+    Args:
+        findings: With the columns of `model.SCHEMA`.
+        unclear: File → rows that may be a pupil's, whose sourcedId is not shown.
+    """
+    hidden = _pairs(unclear)
+    for finding in rows_as_findings(findings):
+        yield finding.in_words(is_staff=(finding.file, finding.row) not in hidden)
+
+
+def _pairs(rows: Mapping[str, pa.Array]) -> set[tuple[str | None, int | None]]:
+    return {(file, row) for file, numbers in rows.items() for row in numbers.to_pylist()}
 
 
 def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
@@ -87,8 +108,8 @@ def log_end(run: Run) -> None:
 
 def log_rest(count: int, what: str) -> None:
     """Log how many there are beyond those that were listed."""
-    if count > LISTED:
-        log.info("… and %s more %s.", f"{count - LISTED:,}", what)
+    if count > 0:
+        log.info("… and %s more %s; the downloaded log lists all.", f"{count:,}", what)
 
 
 def count_by_severity(findings: pa.Table) -> dict[str, int]:

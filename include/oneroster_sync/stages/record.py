@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from oneroster_sync import database, runs
 from oneroster_sync.roster.stale_protection import list_stale
 from oneroster_sync.runs import Outcome, run_details, run_log
-from oneroster_sync.runs.artifacts import RunFolder, all_findings
+from oneroster_sync.runs.artifacts import RunFolder, all_findings, release_memory
 from oneroster_sync.sources import uploads
 from oneroster_sync.stages.base import ignore_os_errors, note
+from oneroster_sync.stages.diff.plan import changes_of, list_changes, read_changes
+from oneroster_sync.stages.diff.stage import left_alone
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     from oneroster_sync.runs import Run
 
@@ -50,3 +53,28 @@ def record(run: Run, *, now: dt.datetime) -> Run:
             log.warning("Stale protection: %s. See: oneroster protections list", cause.in_words())
     run_log.log_end(run)
     return run
+
+
+def list_in_full(run: Run) -> Iterator[str]:
+    """Yield every change of a run's plan, every finding and what was left alone, as in its log.
+
+    The log itself holds the first of each kind. A line for each would be most of what a large sync
+    does in diff, so they are made from the run's files when somebody downloads the log.
+    """
+    folder = RunFolder.of(run.site, run.run_id)
+    if not folder.exists():
+        yield "The files of this run were removed after their time; changes stay in the audit."
+        return
+    try:
+        yield "=== every change of the plan ==="
+        if folder.has("plan.json") and folder.has("plan"):
+            for kind, table in changes_of(read_changes(run)):
+                yield from list_changes(kind, table)
+        yield "=== every finding ==="
+        unclear = {n: t["row"].combine_chunks() for n, t in folder.read_tables("unclear").items()}
+        yield from run_log.list_findings(all_findings(run), unclear)
+        if left := left_alone(run):
+            yield "=== left alone ==="
+            yield from left
+    finally:
+        release_memory()

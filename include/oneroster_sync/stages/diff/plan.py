@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from oneroster_sync.findings.finding import shown_id
 from oneroster_sync.roster.schema import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
@@ -28,7 +29,7 @@ from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.stages.base import MissingStageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from oneroster_sync.runs import Run
 
@@ -205,11 +206,16 @@ _ASSIGNMENT_WORDS = {"add": "added", "reactivate": "added", "remove": "removed"}
 def read_plan(run: Run) -> Plan:
     """Return the run's frozen plan, hashed again: a file may have changed since it was written.
 
+    A plan that this process made and kept in memory can't have changed, and is not hashed again.
+
     Raises:
         FileNotFoundError: It is not there any more.
         DefectivePlanError: It is not the plan whose hash the run recorded.
     """
     folder = RunFolder.of(run.site, run.run_id)
+    made: Plan | None = folder.kept("plan")
+    if made is not None and made.hash() == run.plan_hash:
+        return made
     tables = folder.read_tables("plan")
     links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
     version = folder.read_json("plan")["base_version"]
@@ -243,6 +249,32 @@ def _changes(site: str, run_id: str, plan_hash: str | None) -> tuple[pa.Table, p
     names = "users", "courses", "assignments"
     tables = RunFolder.of(site, run_id).read_tables("plan", names)
     return tables["users"], tables["courses"], tables["assignments"]
+
+
+def changes_of(plan: Plan) -> tuple[tuple[str, pa.Table], ...]:
+    """Return the plan's changes by the kind of record, in words."""
+    return (
+        ("user", plan.users),
+        ("course", plan.courses),
+        ("course assignment", plan.assignments),
+    )
+
+
+def list_changes(kind: str, table: pa.Table) -> Iterator[str]:
+    """Yield a line for each of some changes of one kind, with ids only, for a log."""
+    names = [n for n in table.column_names if n in {"action", "reason"} or n in _IDS]
+    for batch in table.select(names).to_batches(max_chunksize=_BATCH):
+        for change in batch.to_pylist():
+            action, reason = change["action"], change["reason"]
+            if "user_sourced_id" in change:
+                user, course = (shown_id(change[name]) for name in _IDS[1:])
+                yield f"{action} {kind} of user {user} to course {course}: {reason}."
+            else:
+                yield f"{action} {kind} {shown_id(change['sourced_id'])}: {reason}."
+
+
+_IDS = ("sourced_id", "user_sourced_id", "course_sourced_id")
+_BATCH = 10_000
 
 
 def read_counts(run: Run) -> Counts:

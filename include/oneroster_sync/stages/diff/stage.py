@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync import database, runs
-from oneroster_sync.findings.finding import shown_id
 from oneroster_sync.roster.recent_changes import find_who_went_otherwise
 from oneroster_sync.runs import pending_deltas, reuse, run_log
 from oneroster_sync.runs.artifacts import RunFolder
@@ -26,7 +25,14 @@ from oneroster_sync.stages.diff.account_matching import match_accounts
 from oneroster_sync.stages.diff.build import build_plan
 from oneroster_sync.stages.diff.id_mappings import plan_of_mapping
 from oneroster_sync.stages.diff.partial import additions_only, still_wanted, without_removals
-from oneroster_sync.stages.diff.plan import Counts, Plan, read_counts, read_errors
+from oneroster_sync.stages.diff.plan import (
+    Counts,
+    Plan,
+    changes_of,
+    list_changes,
+    read_counts,
+    read_errors,
+)
 from oneroster_sync.stages.diff.protection import protected_records
 from oneroster_sync.stages.diff.undo import WHOLE, Part, undo_plan
 from oneroster_sync.stages.extract.csv_table import is_left_out
@@ -83,7 +89,9 @@ def diff(run: Run) -> Run:
         raise MissingStageError(
             "the package was not validated after it was read; clear validate and the tasks after it"
         )
-    planned = make_plan(run, load_roster(run))
+    roster = load_roster(run)
+    planned = make_plan(run, roster)
+    RunFolder.of(run.site, run.run_id).keep("roster", roster)
     basis = reuse.still(run) if planned.plan.is_empty() else None
     return note_plan(run, planned, basis=basis)
 
@@ -253,7 +261,8 @@ def _mapping(run: Run, roster: Roster) -> Planned:
     """Return the plan of the rows of a mapping that can be used; in strict, of all or none."""
     folder = RunFolder.of(run.site, run.run_id)
     kind = Kind(run.kind)
-    mapped = plan_of_mapping(kind, read_extracted(run).tables[run.kind], roster)
+    rows = folder.read_tables("snapshots", {run.kind})[run.kind]
+    mapped = plan_of_mapping(kind, rows, roster)
     folder.write_tables("valid", {run.kind: mapped.valid})
     folder.write_tables("quarantined", {run.kind: mapped.quarantined})
     folder.add_table("findings", "3-diff", mapped.findings.table())
@@ -274,8 +283,9 @@ def _undo(run: Run, undone: str, roster: Roster) -> Planned:
     """Return the plan that takes a run back, and name what it leaves alone."""
     part = Part(**run.undo_of) if run.undo_of else WHOLE
     plan, left = plan_undo(undone, roster, part)
-    for line in left:
+    for line in left[: run_log.LISTED]:
         log.warning("Left alone: %s.", line)
+    run_log.log_rest(len(left) - run_log.LISTED, "records that are left alone")
     RunFolder.of(run.site, run.run_id).write_json("left", left)
     return Planned(plan, plan.count())
 
@@ -317,6 +327,7 @@ def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
     log_plan(plan, plan.hash())
     log_counts(planned.counts)
     folder.write_tables("plan", plan.tables())
+    folder.keep("plan", plan)
     folder.write_tables(
         "before",
         {
@@ -402,27 +413,13 @@ def left_alone(run: Run) -> list[str]:
 
 
 def log_plan(plan: Plan, plan_hash: str) -> None:
-    """Log each change on a line of its own, and the plan's hash."""
-    for kind, table in (("user", plan.users), ("course", plan.courses)):
-        listed = table.slice(0, run_log.LISTED).select(["action", "sourced_id", "reason"])
-        for change in listed.to_pylist():
-            log.info(
-                "%s %s %s: %s.",
-                change["action"],
-                kind,
-                shown_id(change["sourced_id"]),
-                change["reason"],
-            )
-        run_log.log_rest(table.num_rows, f"changes to {kind}s")
-    for change in plan.assignments.slice(0, run_log.LISTED).to_pylist():
-        log.info(
-            "%s course assignment of user %s to course %s: %s.",
-            change["action"],
-            shown_id(change["user_sourced_id"]),
-            shown_id(change["course_sourced_id"]),
-            change["reason"],
-        )
-    run_log.log_rest(plan.assignments.num_rows, "changes to course assignments")
+    """Log the first changes of each kind on a line of their own, and the plan's hash."""
+    for kind, table in changes_of(plan):
+        for counted in pc.value_counts(table["action"]).to_pylist():
+            chosen = table.filter(pc.equal(table["action"], counted["values"]))
+            for line in list_changes(kind, chosen.slice(0, run_log.LISTED)):
+                log.info("%s", line)
+            run_log.log_rest(counted["counts"] - run_log.LISTED, f"{kind}s to {counted['values']}")
     if plan.is_empty():
         log.info("The plan is empty: no user, course or course assignment changes.")
     log.info(

@@ -318,18 +318,16 @@ def _log_folded(delta: Delta) -> None:
 
 
 def read_extracted(run: Run) -> Extracted:
-    """Return what came through the door.
+    """Return what came through the door, without its rows.
 
     Raises:
         FileNotFoundError: The extract stage has not finished.
     """
-    folder = RunFolder.of(run.site, run.run_id)
-    stored = folder.read_json("extracted")
+    stored = RunFolder.of(run.site, run.run_id).read_json("extracted")
     return Extracted(
         sha256="",
         version=Version(stored["version"]),
         modes={name: Mode(mode) for name, mode in stored["modes"].items()},
-        tables=folder.read_tables("snapshots"),
         rows=stored["rows"],
         ignored=stored["ignored"],
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database
 from oneroster_sync.findings import Findings
+from oneroster_sync.roster.reader import roster_version
 from oneroster_sync.runs import Outcome, held, run_log
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.stages.base import load_roster, note, unless_ended
@@ -21,6 +22,7 @@ from oneroster_sync.stages.review.guards import REMOVAL_CODES, check_plan
 from oneroster_sync.standard.kinds import MAPPINGS
 
 if TYPE_CHECKING:
+    from oneroster_sync.roster.model import Roster
     from oneroster_sync.runs import Run
 
 log = logging.getLogger("oneroster")
@@ -49,7 +51,7 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         # people is not read again to say so.
         log.info("The plan changes nothing, as that of run %s.", run.same_as)
         return note(run, stage="review", reviewed_hash=plan.hash())
-    roster = load_roster(run)
+    roster = _roster_of_plan(run)
     schools = count_by_school(plan, roster)
     holds = check_plan(
         plan,
@@ -87,6 +89,7 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         log.info("The plan is within the site's limits.")
         return note(run, stage="review", reviewed_hash=run.plan_hash, schools=schools[:_SCHOOLS])
     log.warning("Approve exactly this plan with: oneroster approve %s", run.run_id)
+    folder.write_out()  # whoever approves it is another process
     return note(
         run,
         stage="review",
@@ -95,6 +98,16 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         schools=schools[:_SCHOOLS],
         expires_at=now + dt.timedelta(hours=run.preferences.approval_hours),
     )
+
+
+def _roster_of_plan(run: Run) -> Roster:
+    """Return the roster that this process made the plan against, or read it if it moved since."""
+    made: Roster | None = RunFolder.of(run.site, run.run_id).kept("roster")
+    if made is not None:
+        with database.engine().connect() as connection:
+            if roster_version(connection, run.site) == made.version:
+                return made
+    return load_roster(run)
 
 
 def supersede_older(run: Run, *, now: dt.datetime) -> None:

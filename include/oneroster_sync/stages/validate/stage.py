@@ -83,6 +83,7 @@ def validate(run: Run) -> Run:
     run_log.log_findings(found, unclear)
     run_log.log_rows(validated.valid, validated.quarantined)
     folder.add_table("findings", "2-validate", found)
+    folder.write_tables("unclear", {f: pa.table({"row": rows}) for f, rows in unclear.items()})
     folder.write_tables("valid", validated.valid)
     folder.write_tables("quarantined", validated.quarantined)
     end = _end_if_unusable(run, own, is_strict=strict, unusable=unusable)

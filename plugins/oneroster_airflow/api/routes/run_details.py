@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from oneroster_sync.runs import run_details
 from oneroster_sync.runs.artifacts import RunFolder, release_memory
 from oneroster_sync.stages.diff.plan import read_changes
 from oneroster_sync.stages.diff.preview import page_of_plan
+from oneroster_sync.stages.record import list_in_full
 from oneroster_sync.stages.validate.data_docs import DataDocsError, ensure_data_docs, read_report
 from oneroster_sync.standard.kinds import MAPPINGS
 
@@ -147,15 +149,18 @@ def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **FORGOTTEN},
 )
 def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingResponse:  # noqa: FBT001, FBT002
-    """Read the full log of a run: all tasks and all tries."""
+    """Read the log of a run: all tasks and all tries; downloaded, with every change and finding."""
     del actor
     run = find(run_id)
     if run.dag_id is None or run.dag_run_id is None:
         raise Problem(404, "This run was made on the command line; its log was printed there.")
     if not airflow_db.has_log(run.dag_id, run.dag_run_id):
         raise Problem(410, f"Airflow no longer has this DAG run. {_FORGETTING}")
+    lines = airflow_db.log_lines(run.dag_id, run.dag_run_id)
+    if download:
+        lines = itertools.chain(lines, (f"{line}\n" for line in list_in_full(run)))
     return StreamingResponse(
-        airflow_db.log_lines(run.dag_id, run.dag_run_id),
+        lines,
         media_type="text/plain; charset=utf-8",
         headers=attachment(f"log-{run_id}.txt") if download else None,
     )
