@@ -7,6 +7,14 @@ import os
 import platform
 from pathlib import Path
 
+QUIET = 2.0
+"""The most load, over the last minute, at which a run may begin whose numbers are kept."""
+
+
+def load() -> float:
+    """Return how many processes wanted a processor over the last minute."""
+    return os.getloadavg()[0]
+
 
 def machine() -> str:
     """Return what the numbers depend on, in words."""
@@ -17,8 +25,7 @@ def machine() -> str:
             if line.startswith("model name"):
                 processor = line.partition(":")[2].strip()
                 break
-    load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} cores ({processor}), {memory:.0f} GiB, {platform.system()}, "
-        f"Python {platform.python_version()}; load {load:.1f} when it began"
+        f"Python {platform.python_version()}; load {load():.1f} when it began"
     )

@@ -15,6 +15,7 @@ import datetime as dt
 import json
 import re
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,12 @@ from benchmarks.contestants import Dlt, Ground, Limit, Ours, Plain, Stages, vali
 from benchmarks.days import AGAIN, NAMES
 from benchmarks.districts import DAYS, SIZES, packages
 from benchmarks.documents import PERFORMANCE, PICTURES, README, write_parts
-from benchmarks.machine import machine
+from benchmarks.machine import QUIET, load, machine
 from benchmarks.parsing import MAKE_SITES
 from benchmarks.plot import plot
 from benchmarks.processes import run
 from benchmarks.results import Results, Series
+from benchmarks.server_work import watched
 from benchmarks.tables import as_markdown, missed, syncs
 from oneroster_sync.database.embedded import postgres
 
@@ -63,6 +65,11 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     rounds = 1 if chosen.check else chosen.rounds
+    if chosen.write and load() > QUIET:
+        raise SystemExit(
+            f"The load is {load():.1f}. Numbers that are kept are measured on a quiet machine: "
+            f"wait until it is {QUIET:g} or less, or leave out --write."
+        )
     try:
         results = measure(chosen.size, rounds)
     finally:
@@ -210,9 +217,14 @@ def _parse(results: Results, ground: Ground) -> None:
 
 def _time(results: Results, ground: Ground, what: str, who: str, act: Callable[[], Timed]) -> Timed:
     ground.settle()
-    timed = act()
+    with watched(ground.url("postgres")) as work:
+        timed = act()
+    timed = replace(timed, server_cpu_s=work.cpu_s, wal_mib=work.wal_mib)
     results.add(what, who, timed)
-    cost = f"{timed.seconds:8.2f} s {timed.cpu_s:8.2f} CPU s {timed.peak_mib:8.0f} MiB"
+    cost = (
+        f"{timed.seconds:8.2f} s {timed.cpu_s:8.2f} CPU s {timed.peak_mib:8.0f} MiB "
+        f"{work.cpu_s:8.2f} CPU s and {work.wal_mib:6.0f} MiB of WAL by PostgreSQL"
+    )
     _tell(f"  {what:<12} {who:<22} {cost}")
     return timed
 

@@ -35,6 +35,8 @@ class Timed:
             of them share counts several times. The database server is no child.
         output: What it printed.
         errors: What it printed on stderr.
+        server_cpu_s: What the database server had of the processors meanwhile.
+        wal_mib: What the server wrote into its write-ahead log meanwhile, in MiB.
     """
 
     seconds: float
@@ -42,6 +44,8 @@ class Timed:
     peak_mib: float
     output: str
     errors: str
+    server_cpu_s: float = 0.0
+    wal_mib: float = 0.0
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path) -> Timed:

@@ -20,6 +20,8 @@ class Series:
     seconds: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
+    server_cpu_s: list[float] = field(default_factory=list)
+    wal_mib: list[float] = field(default_factory=list)
 
     @property
     def median_s(self) -> float:
@@ -35,6 +37,21 @@ class Series:
     def median_mib(self) -> float:
         """Return the median peak."""
         return statistics.median(self.peak_mib)
+
+    @property
+    def median_server_cpu_s(self) -> float:
+        """Return the median of the database server's time; none where it was not watched."""
+        return statistics.median(self.server_cpu_s) if self.server_cpu_s else 0.0
+
+    @property
+    def median_wal_mib(self) -> float:
+        """Return the median of what the server wrote into its log."""
+        return statistics.median(self.wal_mib) if self.wal_mib else 0.0
+
+    @property
+    def median_work_s(self) -> float:
+        """Return the processors' time of the process and of the database server together."""
+        return self.median_cpu_s + self.median_server_cpu_s
 
 
 @dataclass(slots=True)
@@ -63,6 +80,8 @@ class Results:
         series.seconds.append(timed.seconds)
         series.cpu_s.append(timed.cpu_s)
         series.peak_mib.append(timed.peak_mib)
+        series.server_cpu_s.append(timed.server_cpu_s)
+        series.wal_mib.append(timed.wal_mib)
 
     def find(self, what: str, who: str) -> Series | None:
         """Return what was measured, None where it wasn't."""

@@ -32,6 +32,8 @@ def as_markdown(results: Results, smaller: Results | None = None) -> Iterator[st
     yield ""
     yield from syncs(results)
     yield ""
+    yield from _work(results)
+    yield ""
     yield from _again(results)
     yield ""
     yield from _stages(results)
@@ -63,6 +65,24 @@ def syncs(results: Results) -> Iterator[str]:
                 continue
             cells += [_time(series.median_s), f"{ratio:.2f}", _time(series.median_cpu_s)]
             cells += [f"{series.median_mib:,.0f}"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _work(results: Results) -> Iterator[str]:
+    """Yield the table of what each sync takes of the processors, PostgreSQL's part with it."""
+    heads = " | ".join(f"{day}: own CPU s | PostgreSQL's | both ÷ limit | WAL MiB" for day in NAMES)
+    yield f"| processors and write-ahead log | {heads} |"
+    yield "|---|" + "--:|" * 12
+    for who in _SYNCING[1:]:
+        cells = [f"**{who}**" if who == "ours" else who]
+        for day in NAMES:
+            series, limit = results.find(day, who), results.find(day, "limit")
+            if series is None or limit is None:
+                cells += [""] * 4
+                continue
+            cells += [_time(series.median_cpu_s), _time(series.median_server_cpu_s)]
+            cells += [f"{series.median_work_s / limit.median_work_s:.2f}"]
+            cells += [f"{series.median_wal_mib:,.0f}"]
         yield f"| {' | '.join(cells)} |"
 
 

@@ -69,6 +69,9 @@ def targets(results: Results, smaller: Results | None) -> Iterator[Target]:
     yield from _ratio(results, "validation: ours ÷ DuckDB SQL", 1.2, pair, sizes="L")
     peaks = [s.median_mib for d in NAMES if (s := results.find(d, "ours"))]
     yield Target("most memory of ours", 1.5, max(peaks) / _GIB, unit="GiB", sizes="L")
+    if (first := results.find(NAMES[0], "ours")) is not None and first.server_cpu_s:
+        words = f"{NAMES[0]}: our CPU and PostgreSQL's together"
+        yield Target(words, 21.0, first.median_work_s, unit="s", sizes="L")
     if smaller is not None:
         yield from _growth(results, smaller)
     for what in (*NAMES, AGAIN):
