@@ -1,0 +1,95 @@
+"""Great Expectations loaded in less time is the same Great Expectations."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+_PLAIN = "from oneroster_sync.stages.validate import expectations, relations"
+_OURS = "from oneroster_sync.stages.validate import gx_loader; gx_loader.load()"
+_DESCRIBE = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+{load}
+import great_expectations as gx
+from great_expectations.expectations.expectation import Expectation
+from pydantic.v1 import ValidationError
+
+
+def of(cls):
+    for one in cls.__subclasses__():
+        yield one
+        yield from of(one)
+
+
+def described(field):
+    return [
+        field.name, field.alias, repr(field.outer_type_), repr(field.type_), field.required,
+        repr(field.default), field.allow_none, field.shape, sorted(field.class_validators or {{}}),
+        [getattr(v, "__qualname__", repr(v)) for v in field.validators or ()],
+        [described(one) for one in field.sub_fields or ()],
+    ]
+
+
+def refused(cls):
+    try:
+        cls(column=["no", "text"], mostly=7, severity="odd", value_set=5, unknown=1)
+    except ValidationError as error:
+        return sorted((str(one["loc"]), one["type"]) for one in error.errors())
+    except Exception as error:
+        return type(error).__name__
+    return "taken"
+
+
+found = {{}}
+for cls in {{*of(Expectation)}}:
+    name = cls.__module__ + "." + cls.__qualname__
+    found[name] = [
+        json.loads(cls.schema_json()),
+        [described(field) for field in cls.__fields__.values()],
+        refused(cls),
+    ]
+json.dump(found, sys.stdout, sort_keys=True)
+"""
+
+
+def described(load: str) -> dict[str, Any]:
+    """Return what each expectation is and refuses, in a process that loads it so."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _DESCRIBE.format(load=load)],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[dict[str, Any], dict[str, Any]]:
+    """All expectations as a plain import and as ours makes them."""
+    return described(_PLAIN), described(_OURS)
+
+
+def test_every_expectation_is_the_same(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Schema, fields and validators, and what is refused: of all expectations, ours with them."""
+    plain, ours = both
+    assert len(plain) > 60
+    assert any(name.startswith("oneroster_sync.") for name in plain)
+    assert plain.keys() == ours.keys()
+    for name, description in plain.items():
+        assert ours[name] == description, name
+
+
+def test_what_is_made_later_is_made_as_ever() -> None:
+    """After the import pydantic copies as before: models of others are not touched."""
+    code = (
+        "from pydantic.v1 import main; before = main.smart_deepcopy\n"
+        f"{_OURS}\n"
+        "assert main.smart_deepcopy is before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
