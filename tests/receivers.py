@@ -40,13 +40,20 @@ class Mail:
     port: int
     messages: list[EmailMessage] = field(default_factory=list)
     envelopes: list[list[str]] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         """Take a mail."""
         told = email.message_from_bytes(envelope.content, policy=policy.default)
         self.messages.append(told)
         self.envelopes.append(list(envelope.rcpt_tos))
+        self.raw.append(envelope.content)
         return "250 taken"
+
+    def written(self, number: int = -1) -> list[bytes]:
+        """Return a mail as it was sent, and each of its parts as a reader decodes it."""
+        parts = [part for part in self.messages[number].walk() if not part.is_multipart()]
+        return [self.raw[number], *(bytes(part.get_payload(decode=True) or b"") for part in parts)]
 
     def html(self, number: int = -1) -> str:
         """Return the HTML of a mail."""

@@ -205,6 +205,8 @@ def test_messages_are_ours_whatever_they_name(town: Town) -> None:
         assert [header for header in mail if header.lower() in {"bcc", "cc", "reply-to"}] == []
         assert mail["to"] == "ops@example.org"
         assert town.mail.envelopes[number] == ["ops@example.org"]
+        for written in town.mail.written(number):
+            assert b"<script" not in written.lower()
         page = Elements(town.mail.html(number))
         assert page.names <= _OURS
         assert {name for name, _ in page.attributes} <= {"href"}
