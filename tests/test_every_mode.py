@@ -238,8 +238,8 @@ def test_teacher_becomes_a_student_in_a_delta_of_roles(role: str, *, named: bool
 
 
 def test_one_of_two_roles_becomes_a_parents() -> None:
-    """Who keeps another role of staff stays, with that one."""
-    site = synced(added(SCHOOL_1_2, "roles.csv", "r2-bob,,,bob,secondary,aide,,,s,"))
+    """Who keeps another primary role of staff stays, with that one."""
+    site = synced(added(SCHOOL_1_2, "roles.csv", "r2-bob,,,bob,primary,aide,,,s,"))
 
     done = site.sync(as_delta(SCHOOL_1_2, roles=[f"r-bob,active,{NOW},bob,primary,parent,,,s,"]))
 

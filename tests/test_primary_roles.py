@@ -48,7 +48,7 @@ def test_student_with_a_second_role_of_staff_gets_no_account() -> None:
         ("primary", "primary", True),
         ("secondary", "secondary", True),
         ("Primary", "Secondary", False),
-        ("half", "secondary", True),
+        ("half", "primary", True),
     ],
 )
 def test_primary_roles_decide_where_there_are_any(
@@ -115,6 +115,89 @@ def test_role_type_that_cannot_be_read_takes_no_account(who: str, role_type: str
     texts = changed(BOB_STUDIES, "roles.csv", who, f"bob,{role_type}")
     assert reasons(site.sync(texts)) == {}
     assert site.status()["bob"] == "active"
+
+
+UNCLEAR = "semantic.unclear_primary_role"
+
+
+@pytest.mark.case("b49")
+@pytest.mark.parametrize("role_type", ["", "half"])
+def test_type_that_cannot_be_read_brings_no_account(role_type: str) -> None:
+    """A pupil's role may be the primary one: beside a secondary role of staff nothing is known."""
+    texts = changed(HELPER, "roles.csv", "stu,primary,", f"stu,{role_type},")
+    site = MemorySite()
+    done = site.sync(texts)
+
+    assert "stu" not in site.status()
+    assert "Stu" not in done.kept
+    assert [(code, file) for code, file, _ in done.said if code == UNCLEAR] == [
+        (UNCLEAR, "roles.csv"),
+        (UNCLEAR, "users.csv"),
+    ]
+    assert done.counts["users"]["errors"] == 1
+    assert "stu" not in site.roster.links["roles"]["user_sourced_id"].to_pylist()
+    assert site.sync(texts).plan.is_empty()
+    assert "stu" not in site.status()
+
+
+@pytest.mark.case("b49")
+@pytest.mark.parametrize("role_type", ["", "half"])
+def test_type_that_cannot_be_read_leaves_an_account_as_it_is(role_type: str) -> None:
+    """Neither its values nor its roles change until the type can be read."""
+    site = synced(SCHOOL_1_2)
+    before, roles = site.user("bob"), site.roster.links["roles"].to_pylist()
+    texts = changed(BOB_STUDIES, "roles.csv", "bob,primary", f"bob,{role_type}")
+    texts = changed(texts, "users.csv", ",Bob,Ray,", ",Robert,Ray,")
+
+    done = site.sync(texts)
+
+    assert done.plan.users.num_rows == 0
+    assert (site.user("bob"), site.roster.links["roles"].to_pylist()) == (before, roles)
+    assert site.sync(BOB_STUDIES).plan.users.num_rows == 1
+
+
+def test_type_that_cannot_be_read_decides_nothing_beside_a_primary_role() -> None:
+    """Where a primary role of staff or of a pupil is there, it decides."""
+    odd = "r-stu3,,,stu,half,student,,,s,"
+    site = MemorySite()
+    done = site.sync(added(HELPER, "roles.csv", odd))
+    assert ("stu" in site.status(), UNCLEAR in {code for code, *_ in done.said}) == (False, False)
+
+    site = MemorySite()
+    done = site.sync(added(SCHOOL_1_2, "roles.csv", odd.replace("stu,", "bob,")))
+    assert (site.status()["bob"], done.said) == ("active", [])
+
+
+def test_type_that_cannot_be_read_in_a_delta() -> None:
+    """Roles that are remembered count beside those of a delta, and none is taken away."""
+    stamp = "active,2026-09-01T00:00:00.000Z"
+    odd = f"r-bob2,{stamp},bob,half,student,,,s,"
+    named = f"bob,{stamp},true,bob,,Robert,Ray,,,bob@example.org" + "," * 11
+    site = synced(SCHOOL_1_2)
+    site.sync(as_delta(SCHOOL_1_2, roles=[odd], users=[named]))
+    assert site.user("bob")["given_name"] == "Robert"
+
+    site = synced(SCHOOL_1_2)
+    site.sync(changed(SCHOOL_1_2, "roles.csv", BOB, BOB.replace("primary", "secondary")))
+    done = site.sync(as_delta(SCHOOL_1_2, roles=[odd], users=[named]))
+    assert [(code, file) for code, file, _ in done.said] == [(UNCLEAR, "users.csv")]
+    assert site.user("bob")["given_name"] == "Bob"
+
+    site = synced(SCHOOL_1_2)
+    new = [f"eve,{stamp},true,eve,,Eve,Orr,,,eve@example.org" + "," * 11]
+    roles = [f"r-eve,{stamp},eve,secondary,aide,,,s,", f"r-eve2,{stamp},eve,half,student,,,s,"]
+    site.sync(as_delta(SCHOOL_1_2, roles=roles, users=new))
+    site.sync(as_delta(SCHOOL_1_2, users=new))
+    assert "eve" not in site.status()
+
+
+def test_pupils_primary_role_by_the_row_of_a_role_of_ours_decides() -> None:
+    """A role row that becomes a pupil's primary one takes the account in a delta, as in bulk."""
+    second = "r-bob3,,,bob,secondary,aide,,,s,"
+    site = synced(added(SCHOOL_1_2, "roles.csv", second))
+    row = "r-bob,active,2026-09-01T00:00:00.000Z,bob,primary,student,,,s,"
+
+    assert reasons(site.sync(as_delta(SCHOOL_1_2, roles=[row]))) == {"bob": NOT_PRIMARY}
 
 
 def test_roles_alone_in_bulk_take_the_account_too() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golden.school import SCHOOL, Texts, changed, codes, folder_of
+from golden.school import SCHOOL, SCHOOL_1_2, Texts, changed, codes, folder_of
 from oneroster_sync.operations.check import Checked, check_package
 from oneroster_sync.sites.preferences import Profile
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NUMBERS = {"s": "0017", "d": "0001"}
 CLASSES = {"m1": "0101", "m2": "0102", "a1": "0203"}
+PEOPLE = {"ann": "0011", "bob": "0012", "cat": "0013", "dan": "0014", "stu": "0099", "pat": "0098"}
 
 
 def checked(texts: Texts, folder: Path, profile: str = "tolerant") -> Checked:
@@ -34,6 +35,17 @@ def numbered(*, lost: bool) -> Texts:
         texts["classes.csv"] = texts["classes.csv"].replace(f"\n{old},", f"\n{new},")
         ref = new.lstrip("0") if lost else new
         texts["enrollments.csv"] = texts["enrollments.csv"].replace(f",,,{old},", f",,,{ref},")
+    return texts
+
+
+def numbered_people(*files: str) -> Texts:
+    """Return the school in 1.2 with numbers for people; some files refer to them without zeros."""
+    texts = dict(SCHOOL_1_2)
+    for old, new in PEOPLE.items():
+        texts["users.csv"] = texts["users.csv"].replace(f"\n{old},", f"\n{new},")
+        for file, before in (("roles.csv", ",,,"), ("enrollments.csv", ",s,")):
+            ref = new.lstrip("0") if file in files else new
+            texts[file] = texts[file].replace(f"{before}{old},", f"{before}{ref},")
     return texts
 
 
@@ -141,3 +153,69 @@ def test_second_day_of_lost_zeros_changes_nothing(site: Site) -> None:
 
     assert site.sync(numbered(lost=False))["outcome"] == "no_changes"
     assert (site.assignments(), len(before)) == (before, 2)
+
+
+def test_lost_zeros_of_roles_are_given_back(tmp_path: Path) -> None:
+    """Who is staff is told by roles.csv, so the roles find their users before users.csv is kept."""
+    lost = checked(numbered_people("roles.csv", "enrollments.csv"), tmp_path / "p")
+    right = checked(numbered_people(), tmp_path / "q")
+
+    assert warned(right) == []
+    assert warned(lost) == [
+        ("reference.lost_zeros", "roles.csv", "userSourcedId", 4),
+        ("reference.lost_zeros", "enrollments.csv", "userSourcedId", 4),
+    ]
+    for name, rows in right.valid.items():
+        assert lost.valid[name].equals(rows), name
+    assert lost.valid["users"]["sourcedId"].to_pylist() == ["0011", "0012", "0013", "0014"]
+
+
+def test_strict_gives_roles_no_zeros_back(tmp_path: Path) -> None:
+    """In the strict profile the package is rejected for it."""
+    result = checked(numbered_people("roles.csv"), tmp_path / "p", "strict")
+
+    assert codes(result.findings, "error") == ["reference.lost_zeros"]
+    assert result.rejected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("roles.csv", "r-stu,,,99,", "r-stu,,,0099,"),
+        ("roles.csv", "r-stu,,,99,", "r-stu,,,777,"),
+        ("roles.csv", "r-stu,,,99,", "r-stu,,,stu,"),
+        ("users.csv", "\n0098,", "\n00098,"),
+    ],
+    ids=["one fits", "one fits none", "one is a word", "two lengths"],
+)
+def test_roles_stay_as_they_are_where_one_speaks_against_it(
+    tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    """Pupils' roles speak, too: with one that does not fit the rule nobody is taken for staff."""
+    result = checked(changed(numbered_people("roles.csv"), file, old, new), tmp_path / "p")
+
+    assert "reference.lost_zeros" not in codes(result.findings)
+    assert result.rejected
+    assert result.valid["users"].num_rows == 0
+
+
+def test_lost_zeros_of_roles_beside_broken_lines(tmp_path: Path) -> None:
+    """Lines that break the grammar are read once more in both files, and noticed once."""
+    texts = numbered_people("roles.csv")
+    texts = changed(texts, "users.csv", ",Bob,Ray,", ',Bob "Bo" Bert,Ray,')
+    texts["roles.csv"] += "r-cut,,\n"
+
+    found = [each for each in warned(checked(texts, tmp_path / "p")) if each[1] != "classes.csv"]
+
+    assert found.count(("reference.lost_zeros", "roles.csv", "userSourcedId", 4)) == 1
+    assert [code for code, *_ in found].count("row.width_mismatch") == 1
+
+
+def test_second_day_of_lost_zeros_of_roles_changes_nothing(site: Site) -> None:
+    """The day after, with and without zeros, in bulk and in a delta, is the same roster."""
+    assert site.sync(numbered_people("roles.csv"))["outcome"] == "succeeded"
+    before = site.users()
+
+    assert site.sync(numbered_people())["outcome"] == "no_changes"
+    assert site.sync(numbered_people("roles.csv"))["outcome"] == "no_changes"
+    assert (site.users(), len(before)) == (before, 4)

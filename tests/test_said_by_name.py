@@ -20,6 +20,7 @@ from golden.school import (
 )
 from oneroster_sync.operations.check import check_package
 from oneroster_sync.sites.preferences import Profile
+from roster_of import said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +126,24 @@ def test_junk_is_told_from_a_file_with_a_fault(tmp_path: Path, text: str) -> Non
     rows = [f for f in extracted.findings.table().to_pylist() if f["file"] == "users.csv"]
     assert [row["code"] for row in rows] == ["schema.no_known_column"]
     assert not any(word in str(rows) for word in ("Ann", "doctype", "Report", "phone"))
+
+
+@pytest.mark.case("b51")
+@pytest.mark.parametrize("text", ["<!doctype html>\n<p>Log in\n", "1,Ann,Lee\n2,B,C\n", ""])
+def test_junk_is_of_no_version(site: Site, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is told that junk is OneRoster 1.2, although the site's last package was."""
+    site.sync(SCHOOL_1_2)
+    caplog.clear()
+    run = site.sync({"users.csv": text})
+
+    assert run["outcome"] == "rejected"
+    query = "select oneroster_version from runs where run_id::text = :run"
+    assert site.rows(query, run=run["run_id"]) == [(None,)]
+    assert "no version of OneRoster that could be told" in caplog.text
+    path = site.package({"users.csv": text})
+    assert site.command("validate", path)[1]["version"] is None
+    assert "No version of OneRoster could be told" in said(site, "validate", path)[1]
+    assert site.command("validate", site.package({"users.csv": "givenName\n"}))[1]["version"]
 
 
 def test_lone_users_of_1_1_without_a_role_is_not_told_to_add_roles(tmp_path: Path) -> None:

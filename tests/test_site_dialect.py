@@ -5,11 +5,14 @@ Many systems can't write UTF-8, commas or YYYY-MM-DD. Without the setting a find
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from golden.school import SCHOOL, Texts, as_delta, codes, folder_of
+from oneroster_sync.cli.app import main
 from oneroster_sync.findings import CODES
 from oneroster_sync.operations.check import check_package
 from oneroster_sync.sites.preferences import DateOrder, Delimiter, Encoding, Profile
@@ -172,3 +175,26 @@ def test_site_says_how_its_files_are_written(site: Site) -> None:
     names = site.rows("select family_name from users where site = :site and sourced_id = 'bob'")
     assert names == [("Çelik",)]
     assert site.command("sync", folder, "--profile", "strict")[1]["outcome"] == "rejected"
+
+
+def test_packages_are_compared_as_each_is_written(tmp_path: Path) -> None:
+    """`oneroster compare` reads both by one set of options, and package B by its own if given."""
+    plain = folder_of(NAMES, tmp_path / "plain")
+    made = parted(with_dates(NAMES, "{m}/{d}/{y}"), ";")
+    odd = folder_of({n: t.encode("cp1252") for n, t in made.items()}, tmp_path / "odd")
+    told = {"encoding": "windows-1252", "delimiter": "semicolon", "date-order": "month_first"}
+    of_both = [word for name, value in told.items() for word in (f"--{name}", value)]
+    of_b = [word for name, value in told.items() for word in (f"--{name}-b", value)]
+    standard = {"encoding": "utf-8", "delimiter": "comma", "date-order": "iso"}
+    back = [word for name, value in standard.items() for word in (f"--{name}-b", value)]
+
+    def outcome(*words: object) -> str:
+        words = ("compare", *words, "--json")
+        ended = CliRunner().invoke(main, [*map(str, words)], catch_exceptions=False)
+        return str(json.loads(ended.stdout)["outcome"])
+
+    assert outcome(plain, odd) == "rejected"
+    assert outcome(plain, odd, *of_b) == "same"
+    assert outcome(odd, odd, *of_both) == "same"
+    assert outcome(odd, plain, *of_both) == "rejected"
+    assert outcome(odd, plain, *of_both, *back) == "same"

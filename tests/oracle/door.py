@@ -35,13 +35,35 @@ FILES_OF = {
 
 @dataclass(slots=True)
 class Known:
-    """What the site has from before: users, roles (whose each is), enrollments."""
+    """What the site has from before: users, roles (whose each is), enrollments.
+
+    `unread_roles` are those of pending deltas that can't be read: nobody is staff by them.
+    """
 
     users: set[str]
     roles: dict[str, str]
     enrollments: set[str]
     role_types: dict[str, str] = field(default_factory=dict)
+    unread_roles: dict[str, str] = field(default_factory=dict)
     has_courses: bool = True
+
+    def add_pending(self, file: str, lines: list[Line]) -> None:
+        """Add what a delta brings that was read and not applied."""
+        for line in lines:
+            if "goes" in line or "sourcedId" not in line:
+                continue
+            id_, user = line["sourcedId"], line.get("userSourcedId")
+            if file == "users" and "flaw" not in line:
+                self.users.add(id_)
+            if file == "enrollments":
+                self.enrollments.add(id_)
+            if file == "roles" and user is not None:
+                self.users.add(user)
+                if "flaw" in line or line.get("role") not in STAFF:
+                    self.unread_roles[id_] = user
+                else:
+                    self.roles.setdefault(id_, user)
+                    self.role_types.setdefault(id_, line.get("roleType", ""))
 
 
 @dataclass(slots=True)
@@ -181,26 +203,38 @@ class _Roles:
         self.pupils: set[str] = set()
         self.lost = False
         self.second: set[str] = set()
+        self.undecided: set[str] = set()
         self.kept: list[Line] = []
         if pack.version != "1.2":
             return
         lines = _lines(pack, "roles", file) if file else []
         for line in lines:
-            if "flaw" in line and line.get("sourcedId") in known.roles:
-                line["userSourcedId"] = known.roles[line["sourcedId"]]
+            user_of = {**known.unread_roles, **known.roles}
+            if "flaw" in line and line.get("sourcedId") in user_of:
+                line["userSourcedId"] = user_of[line["sourcedId"]]
             self.lost = self.lost or ("flaw" in line and "userSourcedId" not in line)
         who = [_who(line) for line in lines]
         named = {line.get("sourcedId") for line in lines}
         remembered: dict[str, str] = {}
         if not file or file.mode == "delta":
             remembered = {id_: user for id_, user in known.roles.items() if id_ not in named}
+            self.unread |= {u for id_, u in known.unread_roles.items() if id_ not in named}
         self.second = self._second(lines, who, known, remembered)
+        who = [
+            "unread" if w == "staff" and line.get("userSourcedId") in self.undecided
+            and line.get("status") not in _MARKS["1.2"] else w
+            for w, line in zip(who, lines, strict=True)
+        ]  # fmt: skip
+        for line, whose in zip(lines, who, strict=True):
+            if whose == "unread" and line.get("userSourcedId") in self.undecided:
+                line.setdefault("flaw", "unclear type")
         who = [
             "second" if w == "staff" and line.get("userSourcedId") in self.second else w
             for w, line in zip(who, lines, strict=True)
         ]
         if file:
-            kept, leavers, verdicts = _judge(pack.version, file, lines, who, known.roles)
+            ours = {*known.roles, *known.unread_roles}
+            kept, leavers, verdicts = _judge(pack.version, file, lines, who, ours)
             for id_ in sorted(remembered):
                 if remembered[id_] in self.second:
                     told = self.pupil_rows[remembered[id_]]
@@ -226,7 +260,8 @@ class _Roles:
         remembered: dict[str, str],
     ) -> set[str]:
         """Return whose roles of staff count for nothing: no primary role of theirs is of staff."""
-        staff, maybe = set(remembered.values()), set()
+        staff, maybe = set(remembered.values()), set(self.unread)
+        primary, odd = set(), set()
         self.pupil_rows: dict[str, Line] = {}
         for line, whose in zip(lines, who, strict=True):
             user = line.get("userSourcedId")
@@ -236,11 +271,18 @@ class _Roles:
             if whose == "pupil" and type_ == "primary":
                 told = ("status", "dateLastModified")
                 self.pupil_rows.setdefault(user, {c: line[c] for c in told if c in line})
+            if whose == "pupil" and type_ not in {"primary", "secondary"}:
+                odd.add(user)
             if whose == "staff":
                 staff.add(user)
+                if type_ != "secondary":
+                    primary.add(user)
             if whose == "unread" or (whose == "staff" and type_ != "secondary"):
                 maybe.add(user)
-        maybe |= {u for id_, u in remembered.items() if known.role_types.get(id_) != "secondary"}
+        before = {u for id_, u in remembered.items() if known.role_types.get(id_) != "secondary"}
+        maybe |= before
+        # A type that can't be read decides where no primary role does: nothing is concluded.
+        self.undecided = (odd & staff) - primary - before - set(self.pupil_rows)
         if self.lost:
             maybe |= known.users
         return (set(self.pupil_rows) & staff) - maybe
@@ -248,6 +290,8 @@ class _Roles:
     def who(self, line: Line) -> str:
         """Tell whose a row of users.csv is."""
         user = line.get("sourcedId")
+        if user in self.undecided:
+            return "unread"
         if user in self.staff:
             return "staff"
         if user is None or user in self.unread:

@@ -414,7 +414,7 @@ class Sis:
                 row["email"] = self.rng.choice(others)["email"].upper()
         elif what == "mark":
             row["status"] = "inactive" if self.version == "1.0" else "tobedeleted"
-        elif what in {"role", "roleType", "email", "givenName", "familyName"} and (
+        elif what in {"role", "email", "givenName", "familyName"} and (
             row.get("role") == "student" or PUPIL in row.get("email", "")
         ):
             return

@@ -95,20 +95,11 @@ class ModelSite:
             {id_: row["user"] for id_, row in links["roles"].items()},
             set(links["enrollments"]),
             {id_: row["type"] for id_, row in links["roles"].items()},
-            any(course["sid"] for course in self.state.courses.values()),
+            has_courses=any(course["sid"] for course in self.state.courses.values()),
         )
         for delta in self.deltas.values():
-            for line in delta.lines if delta.state == "pending" else ():
-                if "goes" in line or "sourcedId" not in line:
-                    continue
-                if delta.file == "users" and "flaw" not in line:
-                    known.users.add(line["sourcedId"])
-                if delta.file == "roles" and "userSourcedId" in line:
-                    known.roles.setdefault(line["sourcedId"], line["userSourcedId"])
-                    known.role_types.setdefault(line["sourcedId"], line.get("roleType", ""))
-                    known.users.add(line["userSourcedId"])
-                if delta.file == "enrollments":
-                    known.enrollments.add(line["sourcedId"])
+            if delta.state == "pending":
+                known.add_pending(delta.file, delta.lines)
         return known
 
     def _keep(self, ref: int, read: Read, at: dt.datetime) -> list[int]:

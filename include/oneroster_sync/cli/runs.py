@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _PROFILES = click.Choice([p.value for p in Profile])
 _KINDS = click.Choice([k.value for k in Kind])
+_ENCODINGS = click.Choice([e.value for e in Encoding])
+_DELIMITERS = click.Choice([d.value for d in Delimiter])
+_DATE_ORDERS = click.Choice([o.value for o in DateOrder])
 
 
 def _of_package(command: Callable[..., None]) -> Callable[..., None]:
@@ -110,15 +113,9 @@ def plan(
 @of_site
 @click.argument("package", type=click.Path())
 @click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
-@click.option(
-    "--encoding", type=click.Choice([e.value for e in Encoding]), default=Encoding.UTF_8.value
-)
-@click.option(
-    "--delimiter", type=click.Choice([d.value for d in Delimiter]), default=Delimiter.COMMA.value
-)
-@click.option(
-    "--date-order", type=click.Choice([o.value for o in DateOrder]), default=DateOrder.ISO.value
-)
+@click.option("--encoding", type=_ENCODINGS, default=Encoding.UTF_8.value)
+@click.option("--delimiter", type=_DELIMITERS, default=Delimiter.COMMA.value)
+@click.option("--date-order", type=_DATE_ORDERS, default=DateOrder.ISO.value)
 def validate(
     site: str,
     package: str,
@@ -144,13 +141,13 @@ def validate(
         else "succeeded_with_errors"
         if errors
         else "succeeded",
-        "version": checked.version.value,
+        "version": checked.named_version(),
         "rows": checked.rows,
         "findings": {"errors": errors, "warnings": len(rows) - errors},
         "list": rows,
     }
     told = f"{errors} errors, {len(rows) - errors} warnings"
-    words = f"OneRoster {checked.version}: {told}, {summary['outcome']}."
+    words = f"{_format_version(checked.named_version())}: {told}, {summary['outcome']}."
     say(summary, words, as_json=as_json)
     sys.exit(REJECTED if checked.rejected else 0)
 
@@ -160,20 +157,47 @@ def validate(
 @click.argument("a", metavar="PACKAGE_A", type=click.Path())
 @click.argument("b", metavar="PACKAGE_B", type=click.Path())
 @click.option("--profile", type=_PROFILES, default=Profile.TOLERANT.value)
+@click.option("--encoding", type=_ENCODINGS, default=Encoding.UTF_8.value)
+@click.option("--delimiter", type=_DELIMITERS, default=Delimiter.COMMA.value)
+@click.option("--date-order", type=_DATE_ORDERS, default=DateOrder.ISO.value)
+@click.option("--encoding-b", type=_ENCODINGS, help="Of package B, if it differs.")
+@click.option("--delimiter-b", type=_DELIMITERS, help="Of package B, if it differs.")
+@click.option("--date-order-b", type=_DATE_ORDERS, help="Of package B, if it differs.")
 @click.option("--list", "listed", is_flag=True, help="Name the sourcedIds.")
 @click.option("--exit-code", is_flag=True, help="Exit with 5 where the packages differ.")
 def compare(
-    site: str, a: str, b: str, profile: str, listed: bool, exit_code: bool, as_json: bool
+    site: str,
+    a: str,
+    b: str,
+    profile: str,
+    encoding: str,
+    delimiter: str,
+    date_order: str,
+    encoding_b: str | None,
+    delimiter_b: str | None,
+    date_order_b: str | None,
+    listed: bool,
+    exit_code: bool,
+    as_json: bool,
 ) -> None:
     """Show what differs between two packages, staff only; no database is needed.
 
     Exit codes: 0 compared, 4 one of them would be rejected, 5 with --exit-code: they differ.
     """
     from oneroster_sync.operations.compare import compare_packages
+    from oneroster_sync.stages.extract.dialect import Dialect
 
     del site
+    dialects = (
+        Dialect(Encoding(encoding), Delimiter(delimiter), DateOrder(date_order)),
+        Dialect(
+            Encoding(encoding_b or encoding),
+            Delimiter(delimiter_b or delimiter),
+            DateOrder(date_order_b or date_order),
+        ),
+    )
     with explained():
-        compared = compare_packages(Path(a), Path(b), Profile(profile))
+        compared = compare_packages(Path(a), Path(b), Profile(profile), dialects)
     summary = compared.as_dict(listed=listed)
     say(summary, _format_comparison(summary), as_json=as_json)
     if compared.is_rejected:
@@ -254,6 +278,10 @@ def _request_for(
     )
 
 
+def _format_version(version: str | None) -> str:
+    return f"OneRoster {version}" if version else "No version of OneRoster could be told"
+
+
 def _format_comparison(summary: dict[str, Any]) -> str:
     """Return what differs between two packages: a line a file, and one for each list of it."""
     lines = []
@@ -261,7 +289,8 @@ def _format_comparison(summary: dict[str, Any]) -> str:
         about = summary[letter]
         told = ", ".join(f"{number:,} {word}" for word, number in about["findings"].items())
         ending = ", rejected" if about["rejected"] else ""
-        lines.append(f"{letter.upper()}: OneRoster {about['version']}: {told}{ending}.")
+        version = _format_version(about["version"])
+        lines.append(f"{letter.upper()}: {version}: {told}{ending}.")
     for name, file in summary["files"].items():
         lines.append(f"{name}.csv: {_format_file(file)}.")
         for what, named in file.get("list", {}).items():

@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
 
 
 _OF_PEOPLE = {"users.csv", "roles.csv", "enrollments.csv"}
+_MARK = "sha256:"
 _HASH = re.compile(r"sha256:[0-9a-f]{12}")
 
 
@@ -99,6 +100,35 @@ def _hashed(findings: pa.Table, column: str, rows: pa.ChunkedArray) -> pa.Table:
     ]
     at = findings.column_names.index(column)
     return findings.set_column(at, SCHEMA.field(column), pa.array(told, pa.string()))
+
+
+def find_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Return where each sourcedId stands among others, which may be hashes; null where it doesn't.
+
+    Args:
+        ids: sourcedIds.
+        among: Others, or their hashes.
+    """
+    at = pc.index_in(ids, value_set=among, skip_nulls=True)
+    if not len(among) or not pc.any(pc.starts_with(among, _MARK)).as_py():
+        return at
+    return pc.coalesce(at, pc.index_in(hash_ids(ids), value_set=among, skip_nulls=True))
+
+
+def is_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Tell which sourcedIds are among others, which may be hashes."""
+    return pc.is_valid(find_named(ids, among))
+
+
+def hash_ids(
+    ids: pa.Array | pa.ChunkedArray, rows: pa.ChunkedArray | None = None
+) -> pa.Array | pa.ChunkedArray:
+    """Return hashes of sourcedIds; null where there is none, and in all but some rows."""
+    if rows is not None:
+        ids = pc.if_else(rows, ids, pa.scalar(None, pa.string()))
+    told = [one and shown_id(one, is_staff=False) for one in ids.to_pylist()]
+    values = pa.array(told, pa.string())
+    return pa.chunked_array([values]) if isinstance(ids, pa.ChunkedArray) else values
 
 
 def shown_target(target: str, file: str | None) -> str:

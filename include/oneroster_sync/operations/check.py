@@ -13,8 +13,8 @@ from oneroster_sync.runs import run_log
 from oneroster_sync.sites.preferences import Profile
 from oneroster_sync.stages.extract.dialect import Dialect
 from oneroster_sync.stages.extract.package import extract_package
-from oneroster_sync.stages.extract.staff_filter import find_unclear
 from oneroster_sync.stages.extract.stage import log_files
+from oneroster_sync.stages.extract.unclear import find_unclear
 from oneroster_sync.stages.validate.rows import unusable_files, validate_rows
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Checked:
         modes: File → absent, bulk or delta.
         valid: File → rows without errors; of a package that is rejected they are not used either.
         quarantined: File → rows with errors.
+        is_version_told: Whether the package tells its version.
     """
 
     version: Version
@@ -48,6 +49,11 @@ class Checked:
     modes: dict[str, Mode] = field(default_factory=dict)
     valid: dict[str, pa.Table] = field(default_factory=dict)
     quarantined: dict[str, pa.Table] = field(default_factory=dict)
+    is_version_told: bool = True
+
+    def named_version(self) -> str | None:
+        """Return the version as commands print it, None where it could not be told."""
+        return self.version.value if self.is_version_told else None
 
 
 def check_package(path: Path, profile: Profile, dialect: Dialect | None = None) -> Checked:
@@ -78,7 +84,14 @@ def judge_package(extracted: Extracted, profile: Profile) -> Checked:
     """
     findings, version = extracted.findings, extracted.version
     if extracted.refused and not extracted.refused_tables:
-        return Checked(version, extracted.rows, findings, rejected=True, modes=extracted.modes)
+        return Checked(
+            version,
+            extracted.rows,
+            findings,
+            rejected=True,
+            modes=extracted.modes,
+            is_version_told=extracted.is_version_told,
+        )
     validated = validate_rows(
         extracted.tables or extracted.refused_tables,
         extracted.modes,
@@ -102,4 +115,5 @@ def judge_package(extracted: Extracted, profile: Profile) -> Checked:
         extracted.modes,
         validated.valid,
         validated.quarantined,
+        extracted.is_version_told,
     )

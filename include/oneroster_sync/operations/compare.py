@@ -30,10 +30,11 @@ from oneroster_sync.stages.diff.rekeys import agree
 from oneroster_sync.stages.diff.users import fold_roles, sort_lists, to_platform_roles
 from oneroster_sync.stages.extract.csv_table import OWN
 from oneroster_sync.stages.extract.decision_table import is_going
+from oneroster_sync.stages.extract.dialect import Dialect
 from oneroster_sync.stages.extract.links import staying
 from oneroster_sync.stages.extract.package import extract_package
-from oneroster_sync.stages.extract.staff_filter import find_unclear
 from oneroster_sync.stages.extract.stage import log_files
+from oneroster_sync.stages.extract.unclear import find_unclear
 from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
 from oneroster_sync.standard.modes import Mode
 
@@ -196,24 +197,27 @@ class Comparison:
         }
 
 
-def compare_packages(a: Path, b: Path, profile: Profile) -> Comparison:
+def compare_packages(
+    a: Path, b: Path, profile: Profile, dialects: tuple[Dialect, Dialect] = (Dialect(), Dialect())
+) -> Comparison:
     """Return what differs between two packages; neither is changed, and nothing is kept.
 
     Args:
         a: A zip, a folder or a lone CSV.
         b: Another one.
         profile: How strictly both are held to the standard.
+        dialects: How the files of each are written, where that is not as the standard wants.
     """
-    first, second = _read("A", a, profile), _read("B", b, profile)
+    first, second = _read("A", a, profile, dialects[0]), _read("B", b, profile, dialects[1])
     if first.rejected or second.rejected:
         return Comparison(first, second, {})
     return Comparison(first, second, compare_judged(first, second))
 
 
-def _read(letter: str, path: Path, profile: Profile) -> Checked:
+def _read(letter: str, path: Path, profile: Profile, dialect: Dialect) -> Checked:
     """Read and validate a package; log the number of findings, or all of them if it is rejected."""
     log.info("Package %s:", letter)
-    extracted = extract_package(path, profile, Known(has_courses=True))
+    extracted = extract_package(path, profile, Known(has_courses=True), dialect=dialect)
     log_files(extracted)
     checked = judge_package(extracted, profile)
     findings = checked.findings.table()
@@ -229,7 +233,7 @@ def _read(letter: str, path: Path, profile: Profile) -> Checked:
 
 def _about(checked: Checked) -> dict[str, Any]:
     return {
-        "version": checked.version.value,
+        "version": checked.named_version(),
         "rejected": checked.rejected,
         "rows": checked.rows,
         "findings": run_log.count_by_severity(checked.findings.table()),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.findings.finding import is_named
 from oneroster_sync.roster.schema import MODIFIED
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Known:
         role_ids: sourcedIds of role rows.
         role_users: Whose role each of `role_ids` is.
         role_types: Whether each of `role_ids` is primary or secondary.
+        unread_roles: sourcedIds of role rows that are pending and can't be read, or their hashes.
+        unread_users: Whose role each of these is, or a hash of it.
+        unread_enrollments: sourcedIds of pending enrollments that can't be read, or their hashes.
         enrollments: sourcedIds of enrollments of staff.
         has_courses: Whether it has any course: classes of a package without courses.csv can only
             point to those.
@@ -45,6 +49,25 @@ class Known:
     role_ids: pa.Array = field(default_factory=lambda: NO_IDS)
     role_users: pa.Array = field(default_factory=lambda: NO_IDS)
     role_types: pa.Array = field(default_factory=lambda: NO_IDS)
+    unread_roles: pa.Array = field(default_factory=lambda: NO_IDS)
+    unread_users: pa.Array = field(default_factory=lambda: NO_IDS)
+    unread_enrollments: pa.Array = field(default_factory=lambda: NO_IDS)
+
+    def is_ours(self, name: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Tell which sourcedIds of a file the site has, or has pending.
+
+        Args:
+            name: users, roles or enrollments.
+            ids: sourcedIds.
+        """
+        known, unread = {
+            "users": (self.users, self.unread_users),
+            "roles": (self.role_ids, self.unread_roles),
+            "enrollments": (self.enrollments, self.unread_enrollments),
+        }[name]
+        found = pc.is_in(ids, known)
+        return pc.or_(found, is_named(ids, unread)) if len(unread) else found
+
     enrollments: pa.Array = field(default_factory=lambda: NO_IDS)
     has_courses: bool = False
 

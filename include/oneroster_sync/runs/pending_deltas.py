@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from oneroster_sync.findings.finding import shown_id
 from oneroster_sync.sites.preferences import Scope
 from oneroster_sync.standard import ROSTERING_FILES
 
@@ -385,9 +386,10 @@ def rewrite_rows(
             connection.execute(sa.text(put), {"id": number, "rows": _as_parquet(kept)})
 
 
-def naming(table: pa.Table, words: Iterable[str]) -> pa.ChunkedArray | pa.Array:
-    """Tell which rows hold one of some words as a value, whatever the size of its letters."""
-    known = pa.array([word.casefold() for word in words], pa.string())
+def naming(table: pa.Table, words: Collection[str]) -> pa.ChunkedArray | pa.Array:
+    """Tell which rows hold one of some words as a value, whatever its case, or a hash of it."""
+    hashes = (shown_id(word, is_staff=False) for word in words)
+    known = pa.array([*(word.casefold() for word in words), *hashes], pa.string())
     found = pa.repeat(False, table.num_rows)
     for column in table.columns:
         if pa.types.is_string(column.type):

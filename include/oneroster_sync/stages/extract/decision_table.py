@@ -41,7 +41,8 @@ class Who(StrEnum):
     SECOND = "second"
     """A role of staff beside primary roles that are all none of staff; only in 1.2."""
     UNREAD = "unread"
-    """A role that can't be read: blank, unknown to the standard, or in a broken row."""
+    """A role that can't be read: blank, unknown to the standard, or in a broken row. In 1.2 also
+    secondary roles of staff beside a pupil's whose roleType can't be read."""
     NOBODY = "nobody"
     """No role at all; only users of 1.2, whose roles stand in a file of their own."""
 
@@ -109,7 +110,11 @@ RULES = (
         "it is one of ours, and no role says what it is now",
         who=Who.NOBODY,
     ),
-    Rule(Verdict.UNREADABLE, "its role can't be read, so it may be a pupil's", who=Who.UNREAD),
+    Rule(
+        Verdict.UNREADABLE,
+        "its role, or which of its roles is primary, can't be read, so it may be a pupil's",
+        who=Who.UNREAD,
+    ),
 )
 """The decision table: the first rule that fits decides."""
 

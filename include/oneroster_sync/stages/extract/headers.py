@@ -14,7 +14,7 @@ from oneroster_sync.stages.extract.archive import RefusedError
 from oneroster_sync.standard import Need, Version, rostering_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from oneroster_sync.standard import File
 
@@ -73,6 +73,11 @@ _MEANS: dict[str, tuple[str, ...]] = {
 """Headers of other formats, in lower case and without separators, and the columns they may mean."""
 _TELLS_WHOSE = {"sourcedId", "role", "userSourcedId"}
 """Columns that identify the record of a row and tell whether it is a staff member's."""
+_ONLY_1_2 = {
+    *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
+    *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
+}
+"""Columns of users.csv that no earlier version has, in lower case."""
 _EXTRA = {("users", Version.V1_2): {"resourceSourcedIds"}}
 """Columns that an earlier edition of the same version had."""
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
@@ -242,6 +247,36 @@ def meant_names(header: list[str]) -> set[str]:
     """Return what a header's cells mean, in lower case, for telling versions apart."""
     names = {_clean(cell).lower() for cell in header}
     return names | {ALIASES[name].lower() for name in names & ALIASES.keys()}
+
+
+def version_by_headers(headers: dict[str, list[str]], *, has_roles: bool) -> Version:
+    """Return the version that the files of a package without a manifest are most likely of.
+
+    Args:
+        headers: File → its header's cells.
+        has_roles: Whether the site has roles, which only 1.2 keeps in a file of their own.
+    """
+    users = meant_names(headers.get("users", []))
+    without_roles = bool(users) and not {"role", "orgsourcedids"} & users
+    # A users.csv of 1.1 without the column role is not one of 1.2: roles.csv would not help.
+    of_1_2 = bool(users & _ONLY_1_2) or has_roles
+    if "roles" in headers or (without_roles and of_1_2):
+        return Version.V1_2
+    scores = {
+        v: sum(_score(n, h, v) for n, h in headers.items()) for v in (Version.V1_1, Version.V1_0)
+    }
+    return max(scores, key=lambda version: scores[version])
+
+
+def tells_version(headers: dict[str, list[str]]) -> bool:
+    """Tell whether any header has a column that any version of the standard has."""
+    return any(_score(n, meant_names(h), v) for n, h in headers.items() for v in Version)
+
+
+def _score(name: str, header: Iterable[str], version: Version) -> int:
+    file = rostering_file(name, version)
+    known = {column.name.lower() for column in file.columns} if file else set()
+    return len(known & {cell.strip().lower() for cell in header})
 
 
 def _clean(cell: str) -> str:

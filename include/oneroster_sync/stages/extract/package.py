@@ -6,9 +6,13 @@ The package is hashed and read as it is; what is written is Parquet with the row
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.settings import Limits
@@ -17,22 +21,28 @@ from oneroster_sync.stages.extract.archive import Package, PackageFile, RefusedE
 from oneroster_sync.stages.extract.csv_table import read_header, read_quoting, read_table
 from oneroster_sync.stages.extract.dialect import Dialect
 from oneroster_sync.stages.extract.enrollment_pairs import part_shared_ids
-from oneroster_sync.stages.extract.headers import ALIASES, check_delimiter, meant_names
+from oneroster_sync.stages.extract.headers import (
+    ALIASES,
+    check_delimiter,
+    meant_names,
+    tells_version,
+    version_by_headers,
+)
 from oneroster_sync.stages.extract.lookalikes import lookalike
 from oneroster_sync.stages.extract.manifest import Manifest, assumed_manifest, read_manifest
 from oneroster_sync.stages.extract.quotes import GrammarError
-from oneroster_sync.stages.extract.repairs import Repairs
+from oneroster_sync.stages.extract.repairs import Repairs, find_lost_zeros
 from oneroster_sync.stages.extract.staff_filter import Staff
 from oneroster_sync.standard import ALL_FILES, ROSTERING_FILES, Version, meant_file, rostering_file
 from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
-    import pyarrow as pa
-
     from oneroster_sync.roster.model import Known
+    from oneroster_sync.stages.extract.csv_table import Keep
+    from oneroster_sync.standard import File
 
 _MANIFEST_BYTES = 1 << 20
 _STANDARD = Dialect()
@@ -40,11 +50,6 @@ _ONCE_A_PACKAGE = (
     *("manifest.missing_property", "row.field_forbidden_in_bulk", "schema.column_order"),
 )
 """Codes that are reported once a package, because a SIS causes them in all its files."""
-_ONLY_1_2 = {
-    *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
-    *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
-}
-"""Columns of users.csv that no earlier version has, in lower case."""
 
 
 @dataclass(slots=True)
@@ -54,6 +59,7 @@ class Extracted:
     Attributes:
         sha256: Of the package's bytes; of a folder, of its files in order of their names.
         version: Of the standard.
+        is_version_told: Whether the package tells its version, by its manifest or by its columns.
         modes: File → absent, bulk or delta, for the rostering files.
         tables: File → the rows of staff; none of a refused package.
         rows: File → how many rows it has, staff or not.
@@ -66,6 +72,7 @@ class Extracted:
 
     sha256: str
     version: Version = Version.V1_1
+    is_version_told: bool = False
     modes: dict[str, Mode] = field(default_factory=dict)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
@@ -163,6 +170,7 @@ def _read(
         findings.extend(refusal.findings)
     manifest = _manifest(package, headers, profile, dialect, findings, known)
     extracted.version, version = manifest.version, manifest.version
+    extracted.is_version_told = "manifest" in package.files or tells_version(headers)
     _check_present(package, manifest, findings, known)
     extracted.modes = {
         name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
@@ -176,14 +184,116 @@ def _read(
         deltas=frozenset(n for n, mode in extracted.modes.items() if mode is Mode.DELTA),
         whole_roles=extracted.modes["roles"] is Mode.BULK,
     )
-    for name in ROSTERING_FILES:
-        is_there = extracted.modes[name] is not Mode.ABSENT and name in package.files
-        if is_there and name not in unread:
-            staff = _read_file(name, package, profile, dialect, staff, extracted)
+    names = [
+        name
+        for name in ROSTERING_FILES
+        if extracted.modes[name] is not Mode.ABSENT and name in package.files and name not in unread
+    ]
+    before_roles = findings.table()
+    for name in names:
+        if name == "roles":
+            before_roles = findings.table()
+        staff = _read_file(name, package, profile, dialect, staff, extracted)
+        if name == "users" and "roles" in extracted.tables:
+            staff = _mend_roles(package, profile, dialect, staff, extracted, before_roles)
     extracted.ignored = staff.ignored
     if staff.of_nobody:
+        finding = Finding(
+            "semantic.nobodys_row", Severity.WARNING, "users.csv", rows=staff.of_nobody
+        )
+        extracted.findings.add(finding)
+
+
+def _mend_roles(
+    package: Package,
+    profile: Profile,
+    dialect: Dialect,
+    staff: Staff,
+    extracted: Extracted,
+    before: pa.Table,
+) -> Staff:
+    """Read roles.csv and users.csv of 1.2 anew where the roles lost the zeros of their users.
+
+    Who is staff stands in roles.csv, which is read first, so the sourcedIds of all users are needed
+    to tell whom it means. They are looked for only if no role is that of a user of the package.
+    """
+    if staff.any_role_fits or "users" not in extracted.tables:
+        return staff
+    read = functools.partial(_collect, package, profile, dialect, extracted.version)
+    ids = read("users", "sourcedId")
+    if Mode.DELTA is extracted.modes["users"]:
+        ids = pa.concat_arrays([ids, staff.known.users])
+    length = find_lost_zeros(read("roles", "userSourcedId"), ids)
+    if length is None:
+        return staff
+    extracted.findings = Findings()
+    extracted.findings.add_table(before)
+    staff = Staff(
+        staff.version,
+        staff.known,
+        deltas=staff.deltas,
+        whole_roles=staff.whole_roles,
+        user_id_length=length,
+    )
+    for name in ("roles", "users"):
+        staff = _read_file(name, package, profile, dialect, staff, extracted)
+    roles = extracted.tables["roles"]
+    rows = roles["row"].filter(pc.is_valid(roles["userSourcedId"]))
+    if len(rows):
+        place = "roles.csv", pc.min(rows).as_py(), "userSourcedId"
         warning = Severity.WARNING
-        findings.add(Finding("semantic.nobodys_row", warning, "users.csv", rows=staff.of_nobody))
+        extracted.findings.add(Finding("reference.lost_zeros", warning, *place, rows=len(rows)))
+    return staff
+
+
+def _collect(
+    package: Package, profile: Profile, dialect: Dialect, version: Version, name: str, column: str
+) -> pa.Array:
+    """Return a column of all rows of a file that are not broken, pupils' too; they go nowhere."""
+    values: list[pa.Array] = []
+
+    def keep(table: pa.Table) -> pa.Table:
+        cells = pc.utf8_trim_whitespace(table[column].filter(pc.is_null(table["flaw"])))
+        values.append(pc.unique(cells.drop_null().combine_chunks()))
+        return table.slice(0, 0)
+
+    def make_keep() -> Keep:
+        values.clear()
+        return keep
+
+    file = rostering_file(name, version)
+    assert file is not None
+    _read_rows(package, file, profile, dialect, make_keep)
+    return pa.concat_arrays([pa.array([], pa.string()), *values])
+
+
+def _read_rows(
+    package: Package,
+    file: File,
+    profile: Profile,
+    dialect: Dialect,
+    make_keep: Callable[[], Keep],
+) -> tuple[pa.Table, int, list[Finding]]:
+    """Read the rows of a file as `read_table` does; a second time if lines break the grammar.
+
+    Args:
+        package: The package.
+        file: What the standard says of the file.
+        profile: How strictly the file is held to that.
+        dialect: How it is written.
+        make_keep: Returns the filter of its rows as it is before the first row.
+
+    Raises:
+        RefusedError: The file can't be read as a whole.
+    """
+    source, limit = package.files[file.name], package.limits.line
+    try:
+        return read_table(source, file, profile, make_keep(), limit, dialect)
+    except GrammarError:
+        if profile is Profile.STRICT:
+            raise
+        quoting = read_quoting(source, limit)
+        return read_table(source, file, profile, make_keep(), limit, dialect, quoting)
 
 
 def _read_file(
@@ -205,19 +315,15 @@ def _read_file(
         name == "users" and file.column("role") is None and _lacks_roles(extracted)
     ):
         return staff  # without roles nobody can tell staff from pupils
-    source, limit = package.files[name], package.limits.line
-    before = staff.copy()
+    before = staff
+
+    def make_keep() -> Keep:
+        nonlocal staff
+        staff = before.copy()
+        return staff.keep(name)
+
     try:
-        try:
-            table, rows, noticed = read_table(
-                source, file, profile, staff.keep(name), limit, dialect
-            )
-        except GrammarError:
-            if profile is Profile.STRICT:
-                raise
-            quoting, staff = read_quoting(source, limit), before
-            keep = staff.keep(name)
-            table, rows, noticed = read_table(source, file, profile, keep, limit, dialect, quoting)
+        table, rows, noticed = _read_rows(package, file, profile, dialect, make_keep)
     except RefusedError as refusal:
         if refusal.is_of_package:
             raise
@@ -328,7 +434,7 @@ def _manifest(
         raise RefusedError(Finding("package.missing_manifest"))
     if not lone:
         findings.add(Finding("package.missing_manifest", Severity.WARNING))
-    return assumed_manifest(_version_by_headers(headers, known), present)
+    return assumed_manifest(version_by_headers(headers, has_roles=len(known.role_ids) > 0), present)
 
 
 def _of_users_version(
@@ -353,25 +459,6 @@ def _of_users_version(
     findings.add(Finding("schema.version_mismatch", Severity.WARNING, *place, expected=expected))
     modes = {name: mode for name, mode in manifest.modes.items() if name in ALL_FILES[file.version]}
     return Manifest(file.version, modes, manifest.findings)
-
-
-def _version_by_headers(headers: dict[str, list[str]], known: Known) -> Version:
-    users = meant_names(headers.get("users", []))
-    without_roles = bool(users) and not {"role", "orgsourcedids"} & users
-    # A users.csv of 1.1 without the column role is not one of 1.2: roles.csv would not help.
-    of_1_2 = bool(users & _ONLY_1_2) or len(known.role_ids) > 0
-    if "roles" in headers or (without_roles and of_1_2):
-        return Version.V1_2
-    scores = {
-        v: sum(_score(n, h, v) for n, h in headers.items()) for v in (Version.V1_1, Version.V1_0)
-    }
-    return max(scores, key=lambda version: scores[version])
-
-
-def _score(name: str, header: list[str], version: Version) -> int:
-    file = rostering_file(name, version)
-    known = {column.name.lower() for column in file.columns} if file else set()
-    return len(known & {cell.strip().lower() for cell in header})
 
 
 def _check_present(package: Package, manifest: Manifest, findings: Findings, known: Known) -> None:

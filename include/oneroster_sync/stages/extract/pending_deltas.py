@@ -23,11 +23,12 @@ from oneroster_sync.stages.extract.fold import Part, fold
 from oneroster_sync.stages.extract.links import staying
 from oneroster_sync.stages.extract.package import Extracted
 from oneroster_sync.stages.extract.staff_filter import withhold_without_role
+from oneroster_sync.stages.extract.unclear import hide_ids, is_unclear, restore_ids
 from oneroster_sync.standard import ROSTERING_FILES, Version
 from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -92,9 +93,17 @@ def write_packages(folder: RunFolder, packages: Sequence[Arrived]) -> None:
 
 
 def deltas_of(
-    run: Run, packages: Sequence[Arrived], *, state: State
+    run: Run, packages: Sequence[Arrived], known: Known, *, state: State
 ) -> list[tuple[Delta, pa.Table]]:
-    """Return the delta files of a run's packages, as they are stored."""
+    """Return the delta files of a run's packages, as they are stored.
+
+    Args:
+        run: The run.
+        packages: Those that it read.
+        known: What the site has and what the packages bring; other sourcedIds of rows that may be
+            a pupil's are stored as hashes.
+        state: That of its files.
+    """
     return [
         (
             Delta(
@@ -107,7 +116,7 @@ def deltas_of(
                 arrived_at=package.arrived_at,
                 state=state,
             ),
-            table,
+            hide_ids(file, table, known),
         )
         for number, package in enumerate(packages)
         for file, table in _in_mode(package.extracted, Mode.DELTA).items()
@@ -137,9 +146,18 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
         return known
     users, role_ids, role_users = [known.users], [known.role_ids], [known.role_users]
     role_types, enrollments = [known.role_types], [known.enrollments]
+    unread_roles, unread_users = [known.unread_roles], [known.unread_users]
+    unread_enrollments = [known.unread_enrollments]
     for file, rows in told:
         table = staying(rows)
-        table = table.filter(pc.invert(table["withheld"]))
+        unclear = is_unclear(file, table)
+        unread = table.filter(pc.and_(unclear, pc.is_valid(table["sourcedId"])))
+        if file == "enrollments":
+            unread_enrollments.append(unread["sourcedId"].combine_chunks())
+        if file == "roles":
+            unread_roles.append(unread["sourcedId"].combine_chunks())
+            unread_users.append(unread["userSourcedId"].combine_chunks())
+        table = table.filter(pc.invert(unclear))
         if file in {"users", "enrollments"}:
             ids = users if file == "users" else enrollments
             ids.append(table["sourcedId"].drop_null().combine_chunks())
@@ -155,6 +173,9 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
         role_ids=pa.concat_arrays(role_ids),
         role_users=pa.concat_arrays(role_users),
         role_types=pa.concat_arrays(role_types),
+        unread_roles=pa.concat_arrays(unread_roles),
+        unread_users=pa.concat_arrays(unread_users),
+        unread_enrollments=pa.concat_arrays(unread_enrollments),
         enrollments=pc.unique(pa.concat_arrays(enrollments)),
     )
 
@@ -211,8 +232,12 @@ def read_folded(
     modes = [package["modes"] for _, package in own]
     in_bulk = {file for of in modes for file, mode in of.items() if mode == Mode.BULK}
     found = [one for one in found if one.run_id == run.run_id or one.file not in in_bulk]
-    rows = store.read_rows(connection, found)
     numbers, arrivals = _numbers(run, stored["packages"], found)
+    snapshots = {
+        at: folder.read_tables(_snapshots(at) if numbers[run.run_id, at] else "snapshots")
+        for at, _ in own
+    }
+    rows = _restore_ids(store.read_rows(connection, found), snapshots.values(), roster)
     parts: dict[str, list[Part]] = {}
     for delta in found:
         if delta.run_id != run.run_id:
@@ -221,7 +246,7 @@ def read_folded(
     counted: dict[str, int] = {}
     for at, package in own:
         number = numbers[run.run_id, at]
-        for file, table in folder.read_tables(_snapshots(at) if number else "snapshots").items():
+        for file, table in snapshots[at].items():
             parts[file] = [Part(number, arrivals[number], Mode.BULK, table)]
             counted[file] = package["rows"][file]
         for delta in found:
@@ -244,6 +269,30 @@ def read_folded(
     folder.write_json("extracted", {**stored, **told})
     bulk = [file for file, mode in extracted.modes.items() if mode is Mode.BULK]
     return extracted, {"deltas": [delta.delta_id for delta in found], "bulk_in_plan": bulk}
+
+
+def _restore_ids(
+    rows: Mapping[int, pa.Table],
+    snapshots: Iterable[Mapping[str, pa.Table]],
+    roster: Callable[[], Roster],
+) -> dict[int, pa.Table]:
+    """Return rows of deltas with the sourcedIds in place of their hashes, as far as known by now.
+
+    Args:
+        rows: Number of the delta → its rows.
+        snapshots: For each package of the run the rows of its bulk files.
+        roster: Reads what the site holds.
+    """
+
+    def known() -> Iterator[pa.Array]:
+        for tables in snapshots:
+            for file in _OF_STAFF & tables.keys():
+                yield tables[file]["sourcedId"].drop_null().combine_chunks()
+        held = roster()
+        yield from (held.known()[file] for file in ("users", "enrollments"))
+        yield held.links["roles"]["sourced_id"].combine_chunks()
+
+    return restore_ids(rows, known())
 
 
 def _judge_roles_again(extracted: Extracted, roster: Roster) -> None:

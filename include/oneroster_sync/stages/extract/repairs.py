@@ -181,3 +181,28 @@ def role_is(values: pa.ChunkedArray, roles: frozenset[str] = STUDENT_LIKE_ROLES)
     """Tell for each role whether it is one of `roles`, however it is capitalised."""
     lowered = pc.utf8_lower(pc.utf8_trim_whitespace(values))
     return pc.is_in(lowered, pa.array(sorted(role.lower() for role in roles)))
+
+
+def find_lost_zeros(references: pa.Array, ids: pa.Array) -> int | None:
+    """Return how long references are once they have back the zeros from their front.
+
+    A spreadsheet takes them. They are given back only where no reference fits as it is written,
+    all sourcedIds have one length, and every reference fits one of them at that length.
+
+    Args:
+        references: sourcedIds as the file writes them, each once or more.
+        ids: The sourcedIds that they may mean.
+
+    Returns:
+        The length, or None where the references stay as they are.
+    """
+    lengths, written = pc.unique(pc.utf8_length(ids)), pc.unique(references)
+    if len(lengths) != 1 or not len(written):
+        return None
+    if not pc.all(pc.match_substring_regex(written, "^[0-9]+$")).as_py():
+        return None
+    if pc.any(pc.is_in(written, ids)).as_py():
+        return None
+    length = int(lengths[0].as_py())
+    padded = pc.utf8_lpad(written, width=length, padding="0")
+    return length if pc.all(pc.is_in(padded, ids)).as_py() else None

@@ -11,7 +11,7 @@ _WHO = {
     Who.STAFF: "staff",
     Who.PUPIL: "a pupil, parent, guardian, relative or `ext:` role",
     Who.SECOND: "a role of staff, and primary roles that are all none of staff (1.2)",
-    Who.UNREAD: "a role that can't be read, or a broken row",
+    Who.UNREAD: "a role that can't be read, or a broken row; a roleType that can't be read and decides (1.2)",
     Who.NOBODY: "no role at all (users of 1.2)",
 }
 _DOES = {
@@ -58,6 +58,9 @@ _FILES = """
   record that goes is an error (`reference.target_removed`).
 - A disabled account (`enabledUser` false) is deactivated and claims no address: somebody else may have it.
 - A sound row and a broken row of one sourcedId are both errors. A row with an error changes nothing and takes nothing away.
+- Of a pupil's role in roles.csv whose roleType can't be read nobody knows whether it is the primary one. It decides where all roles of
+  staff that the same person has are secondary and no other role is primary: then these and the row of users.csv are errors
+  (`semantic.unclear_primary_role`). There is no new account, and one of ours stays exactly as it is.
 - Of two rows for one person, one as a teacher and one as a parent, the one as a teacher counts, in whatever order they stand.
 """
 

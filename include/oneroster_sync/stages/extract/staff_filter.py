@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.findings.finding import find_named, is_named
 from oneroster_sync.roster.model import NO_IDS, Known
 from oneroster_sync.stages.extract.csv_table import OWN
 from oneroster_sync.stages.extract.decision_table import (
@@ -29,10 +30,12 @@ from oneroster_sync.stages.extract.repairs import role_is
 from oneroster_sync.standard import STAFF_ROLES, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
 
 _OWN_NAMES = {f.name for f in OWN}
 _KEPT_WHEN_WITHHELD = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
+_UNCLEAR_TYPE = "semantic.unclear_primary_role"
 _KEPT_WHEN_GOING = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
 
 
@@ -47,6 +50,9 @@ class Staff:
         whole_roles: Whether roles.csv is bulk: then no role counts that it does not name.
         ignored: How many rows of users.csv were not staff.
         of_nobody: How many of these, in a delta, are of people without any role, now or before.
+        user_id_length: How long the references of roles.csv to users are once they have back the
+            zeros that a spreadsheet took from their front; None where none is missing.
+        any_role_fits: Whether a row of users.csv has a role in roles.csv.
     """
 
     version: Version
@@ -55,11 +61,14 @@ class Staff:
     whole_roles: bool = False
     ignored: int = 0
     of_nobody: int = 0
+    user_id_length: int | None = None
+    any_role_fits: bool = False
     _staff: list[pa.Array] = field(default_factory=list)
     _unread: list[pa.Array] = field(default_factory=list)
     _others: list[pa.Array] = field(default_factory=list)
     _named_roles: list[pa.Array] = field(default_factory=list)
     _primary_pupils: list[pa.Array] = field(default_factory=list)
+    _maybe_pupils: list[pa.Array] = field(default_factory=list)
     _told_by: list[pa.Table] = field(default_factory=list)
     _maybe_primary: list[pa.Array] = field(default_factory=list)
     _dropped: list[pa.Array] = field(default_factory=list)
@@ -67,6 +76,7 @@ class Staff:
     _leavers: dict[str, list[pa.Table]] = field(default_factory=dict)
     _never_staff: pa.Array | None = None
     _second_roles: pa.Array | None = None
+    _undecided_users: pa.Array | None = None
     _remembered: pa.Array | None = None
     _lost_role: bool = False
 
@@ -74,7 +84,7 @@ class Staff:
         """Return what is known now, for a file that has to be read again."""
         lists = (
             *("_staff", "_unread", "_others", "_named_roles", "_dropped", "_kept"),
-            *("_primary_pupils", "_maybe_primary", "_told_by"),
+            *("_primary_pupils", "_maybe_pupils", "_maybe_primary", "_told_by"),
         )
         copied: dict[str, Any] = {name: list(getattr(self, name)) for name in lists}
         leavers = {name: list(parts) for name, parts in self._leavers.items()}
@@ -94,9 +104,13 @@ class Staff:
 
         A broken row is that of the user who had a role of its sourcedId before.
         """
+        if self.user_id_length is not None:
+            users = pc.utf8_trim_whitespace(table["userSourcedId"])
+            users = pc.utf8_lpad(users, width=self.user_id_length, padding="0")
+            table = _put(table, "userSourcedId", users)
         table = self._with_known_users(table)
         who = _who_by_role(table)
-        found = self._judge("roles", table, who, self.known.role_ids)
+        found = self._judge("roles", table, who)
         for verdict, users in (
             (Verdict.COMES, self._staff),
             (Verdict.UNREADABLE, self._unread),
@@ -108,9 +122,12 @@ class Staff:
         self._named_roles.append(_ids(table["sourcedId"]))
         # A roleType that can't be read is never read as "secondary", nor as a pupil's "primary".
         role_type = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(table["roleType"])), "")
-        pupils = pc.and_(found[Verdict.PUPIL], pc.equal(role_type, "primary"))
-        pupils = pc.and_not(pupils, pc.fill_null(is_marked(table, self.version), False))
+        marked = pc.fill_null(is_marked(table, self.version), False)
+        theirs = pc.and_not(who[Who.PUPIL], marked)
+        pupils = pc.and_(theirs, pc.equal(role_type, "primary"))
         self._primary_pupils.append(_ids(table["userSourcedId"].filter(pupils)))
+        odd = pc.invert(pc.is_in(role_type, pa.array(["primary", "secondary"])))
+        self._maybe_pupils.append(_ids(table["userSourcedId"].filter(pc.and_(theirs, odd))))
         if not self.whole_roles:
             named = ["userSourcedId", "row", "status", "dateLastModified"]
             self._told_by.append(table.select(named).filter(pupils))
@@ -121,13 +138,21 @@ class Staff:
     def without_second_roles(self, table: pa.Table) -> pa.Table:
         """Drop the staff roles of users whose primary roles are no staff roles; known users go.
 
-        Which of a user's roles are primary is known at the end of roles.csv.
+        Which of a user's roles are primary is known at the end of roles.csv. Where that can't be
+        told and decides, the roles are errors, so that nothing of them is used or remembered.
         """
+        unclear = _is_among(table["userSourcedId"], self._undecided)
+        unclear = pc.and_(unclear, pc.fill_null(role_is(table["role"], STAFF_ROLES), False))
+        unclear = pc.and_(unclear, pc.and_(pc.is_null(table["flaw"]), pc.is_null(table["goes"])))
+        if pc.any(unclear).as_py():
+            table = _put(table, "flaw", pc.if_else(unclear, _UNCLEAR_TYPE, table["flaw"]))
+            table = _hide(table, unclear, {*_KEPT_WHEN_WITHHELD, "userSourcedId"})
+            table = _put(table, "withheld", pc.or_(table["withheld"], unclear))
         theirs = _is_among(table["userSourcedId"], self._second)
         theirs = pc.and_(theirs, role_is(table["role"], STAFF_ROLES))
         theirs = pc.and_(pc.fill_null(theirs, False), pc.is_null(table["flaw"]))
         who = _first_of({Who.SECOND: theirs}, otherwise=Who.STAFF)
-        found = self._judge("roles", table, who, self.known.role_ids)
+        found = self._judge("roles", table, who)
         table = self._kept_of("roles", table, found, who)
         if self.whole_roles or not len(self._second):
             return table
@@ -147,10 +172,10 @@ class Staff:
     def keep_users(self, table: pa.Table) -> pa.Table:
         """Keep the rows of staff and those that go; withhold those of whom nothing is known."""
         who = self._who_in_roles(table) if self.version is Version.V1_2 else _who_by_role(table)
-        found = self._judge("users", table, who, self.known.users)
+        found = self._judge("users", table, who)
         if self._lost_role:
             # A role row of nobody knows whom may be the one that makes a known person staff.
-            known = pc.is_in(table["sourcedId"], self.known.users)
+            known = self.known.is_ours("users", table["sourcedId"])
             pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
             unclear = pc.and_(pupils, known)
             for verdict in (Verdict.PUPIL, Verdict.GOES):
@@ -174,7 +199,7 @@ class Staff:
         """Keep the enrollments in a role of staff, those that go, and those that can't be read."""
         table = with_known_pairs(table, self.known.enrollments)
         who = _who_by_role(table)
-        found = self._judge("enrollments", table, who, self.known.enrollments)
+        found = self._judge("enrollments", table, who)
         return self._kept_of("enrollments", table, found, who)
 
     def without_students(self, table: pa.Table) -> pa.Table:
@@ -184,7 +209,7 @@ class Staff:
         if not pc.any(theirs).as_py():
             return table
         who = _first_of({Who.PUPIL: theirs}, otherwise=Who.STAFF)
-        found = self._judge("enrollments", table, who, self.known.enrollments)
+        found = self._judge("enrollments", table, who)
         found[Verdict.COMES] = pc.invert(theirs)
         return self._kept_of("enrollments", table, found, who)
 
@@ -203,14 +228,10 @@ class Staff:
         return pa.concat_tables([table, leavers]).replace_schema_metadata(table.schema.metadata)
 
     def _judge(
-        self,
-        name: str,
-        table: pa.Table,
-        who: dict[Who, pa.ChunkedArray],
-        known: pa.Array,
+        self, name: str, table: pa.Table, who: dict[Who, pa.ChunkedArray]
     ) -> dict[Verdict, pa.ChunkedArray]:
         marked = is_marked(table, self.version)
-        ours = pc.is_in(table["sourcedId"], known)
+        ours = self.known.is_ours(name, table["sourcedId"])
         return judge(who, marked=marked, ours=ours, delta=name in self.deltas)
 
     def _kept_of(
@@ -236,15 +257,18 @@ class Staff:
         """Tell who each user of 1.2 is by the package's roles and those that are remembered."""
         ids = table["sourcedId"]
         staff = pc.is_in(ids, _joined(self._staff))
+        others = _is_among(ids, _joined(self._others))
+        self.any_role_fits = self.any_role_fits or bool(pc.any(pc.or_(staff, others)).as_py())
         if not self.whole_roles:
             staff = pc.or_(staff, pc.is_in(ids, self.remembered))
         # A row without a sourcedId may be anybody's.
-        unread = pc.or_(pc.is_null(ids), pc.is_in(ids, _joined(self._unread)))
-        others = _is_among(ids, _joined(self._others))
+        named = _joined([*self._unread, self._pending_unread])
+        unread = pc.or_(pc.is_null(ids), is_named(ids, named))
+        undecided = pc.is_in(ids, self._undecided)
         second = pc.is_in(ids, self._second)
         found = {
-            Who.STAFF: pc.and_not(staff, second),
-            Who.UNREAD: unread,
+            Who.STAFF: pc.and_not(staff, pc.or_(second, undecided)),
+            Who.UNREAD: pc.or_(unread, undecided),
             Who.SECOND: second,
             Who.PUPIL: others,
         }
@@ -257,6 +281,29 @@ class Staff:
             self._second_roles = self._find_second()
         return self._second_roles
 
+    @property
+    def _undecided(self) -> pa.Array:
+        """Return whose roles of staff are secondary, beside a pupil's whose type can't be read.
+
+        It may be the primary role. So nothing is concluded: there is no new account, and one that
+        is there stays as it is.
+        """
+        if self._undecided_users is None:
+            staff, primary = [*self._staff], [*self._maybe_primary, *self._primary_pupils]
+            if not self.whole_roles:
+                staff.append(self.remembered)
+                primary.append(self._remembered_as_primary())
+            users = pc.unique(_joined(self._maybe_pupils))
+            users = users.filter(pc.is_in(users, _joined(staff)))
+            self._undecided_users = users.filter(pc.invert(pc.is_in(users, _joined(primary))))
+        return self._undecided_users
+
+    def _remembered_as_primary(self) -> pa.Array:
+        """Return the users with a role that is remembered and not known to be secondary."""
+        named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
+        second = pc.fill_null(pc.equal(self.known.role_types, "secondary"), False)
+        return self.known.role_users.filter(pc.invert(pc.or_(named, second))).drop_null()
+
     def _find_second(self) -> pa.Array:
         """Return the users with primary roles of whom none is of staff, and with one that is.
 
@@ -264,16 +311,23 @@ class Staff:
         """
         staff, maybe = [*self._staff], [*self._maybe_primary, *self._unread]
         if not self.whole_roles:
-            named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
-            second = pc.fill_null(pc.equal(self.known.role_types, "secondary"), False)
-            unnamed = pc.invert(pc.or_(named, second))
-            maybe.append(self.known.role_users.filter(unnamed).drop_null())
+            maybe.append(self._remembered_as_primary())
             staff.append(self.remembered)
         if self._lost_role:
-            maybe.append(self.known.users)
+            maybe.extend([self.known.users, self.known.unread_users])
         pupils = pc.unique(_joined(self._primary_pupils))
         pupils = pupils.filter(pc.is_in(pupils, _joined(staff)))
-        return pupils.filter(pc.invert(pc.is_in(pupils, _joined(maybe))))
+        return pupils.filter(pc.invert(is_named(pupils, _joined([*maybe, self._pending_unread]))))
+
+    @property
+    def _pending_unread(self) -> pa.Array:
+        """Return the users of pending roles that can't be read and that this package leaves."""
+        roles, users = self.known.unread_roles, self.known.unread_users
+        if self.whole_roles or not len(roles):
+            return NO_IDS
+        named = find_named(_joined(self._named_roles), roles).drop_null()
+        left = pc.invert(pc.is_in(pa.array(range(len(roles)), named.type), named))
+        return users.filter(left).drop_null()
 
     @property
     def remembered(self) -> pa.Array:
@@ -292,6 +346,7 @@ class Staff:
         if self.version is Version.V1_2:
             unread = pc.and_(rows, who[Who.UNREAD])
             why = pc.if_else(unread, "reference.target_quarantined", "reference.missing_role")
+            why = pc.if_else(pc.is_in(table["sourcedId"], self._undecided), _UNCLEAR_TYPE, why)
         else:
             blank = pc.is_null(table["role"])
             why = pc.if_else(blank, "row.missing_required_value", "row.invalid_enum")
@@ -303,9 +358,14 @@ class Staff:
     def _with_known_users(self, table: pa.Table) -> pa.Table:
         if table["flaw"].null_count == table.num_rows:
             return table
-        at = pc.index_in(table["sourcedId"], value_set=self.known.role_ids, skip_nulls=True)
+        known, ids = self.known, table["sourcedId"]
+        at = pc.index_in(ids, value_set=known.role_ids, skip_nulls=True)
+        whose = pc.take(known.role_users, at)
+        if len(known.unread_roles):
+            pending = pc.take(known.unread_users, find_named(ids, known.unread_roles))
+            whose = pc.coalesce(whose, pending)
         broken = pc.is_valid(table["flaw"])
-        users = pc.if_else(broken, pc.take(self.known.role_users, at), table["userSourcedId"])
+        users = pc.if_else(broken, whose, table["userSourcedId"])
         lost = pc.and_(broken, pc.is_null(users))
         self._lost_role = self._lost_role or bool(pc.any(lost).as_py())
         return _put(table, "userSourcedId", users)
@@ -349,27 +409,6 @@ def withhold_without_role(
     users = _hide(users, ours, _KEPT_WHEN_WITHHELD)
     users = _put(users, "withheld", pc.or_(users["withheld"], ours))
     return users.filter(pc.invert(unknown)), _ids(ids.filter(unknown))
-
-
-def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:
-    """Return, by file, the rows that nobody can tell to be a staff member's.
-
-    They can't be read, or their role can't: a pupil's name may stand where the sourcedId belongs.
-
-    Args:
-        packages: File → rows, as `keep_…` returns them.
-    """
-    rows: dict[str, pa.Array] = {}
-    for name, table in ((name, table) for tables in packages for name, table in tables.items()):
-        if "flaw" not in table.column_names:
-            continue
-        unclear = pc.or_(pc.is_valid(table["flaw"]), table["withheld"])
-        if name in {"roles", "enrollments"}:
-            is_staff = pc.fill_null(role_is(table["role"], STAFF_ROLES), False)
-            unclear = pc.or_(unclear, pc.invert(is_staff))
-        found = table["row"].filter(unclear).combine_chunks()
-        rows[f"{name}.csv"] = pa.concat_arrays([rows.get(f"{name}.csv", found[:0]), found])
-    return rows
 
 
 def _who_by_role(table: pa.Table) -> dict[Who, pa.ChunkedArray]:

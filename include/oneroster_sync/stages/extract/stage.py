@@ -161,10 +161,12 @@ def read_package(
         run_log.log_findings(package.extracted.findings.table())
     folder.write_tables("findings", {"1-extract": _findings_of(packages)})
     pending_deltas.write_packages(folder, packages)
+    newest = packages[-1].extracted
+    is_told = run.of_package and newest.is_version_told
     values = {
         "sha256": sha256,
         "basis": basis,
-        "oneroster_version": packages[-1].extracted.version if run.of_package else None,
+        "oneroster_version": newest.version if is_told else None,
         "packages": [
             {"name": package.name, "arrived_at": package.arrived_at.isoformat()}
             for package in packages
@@ -175,7 +177,7 @@ def read_package(
             return Read(values)  # validate finds what else is wrong, and rejects it
         return Read({**values, **_rejection(refused[0], len(packages))})
     state = State.PREVIEW if is_preview else State.PENDING
-    deltas = pending_deltas.deltas_of(run, packages, state=state) if run.of_package else []
+    deltas = pending_deltas.deltas_of(run, packages, known, state=state) if run.of_package else []
     return replace(read, values=values, deltas=deltas)
 
 
@@ -274,7 +276,11 @@ def _refused(finding: Finding) -> Extracted:
 
 def log_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
     """Tell what came through the door."""
-    what = f"{kind}.csv" if kind in MAPPINGS else f"OneRoster {extracted.version}"
+    what = f"OneRoster {extracted.version}"
+    if kind in MAPPINGS:
+        what = f"{kind}.csv"
+    elif not extracted.is_version_told:
+        what = "of no version of OneRoster that could be told"
     log.info("The package is %s, sha256 %s.", what, extracted.sha256)
     for name, rows in extracted.rows.items():
         kept = extracted.tables[name].num_rows if name in extracted.tables else 0

@@ -2,7 +2,8 @@
 
 A spreadsheet takes the zeros from the front of numbers, and some systems part lists by `;` or `|`.
 What is repaired is a reference only, never a record's own sourcedId, and each repair is one finding
-for a column. A repair never depends on one value alone: see `_with_zeros`.
+for a column. A repair never depends on one value alone: see `find_lost_zeros`. The references of
+roles.csv to users are repaired at the door, which has to know who is staff.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.stages.extract.repairs import find_lost_zeros
 from oneroster_sync.standard import rostering_file
 
 if TYPE_CHECKING:
@@ -127,11 +129,7 @@ def _with_commas(
 def _with_zeros(
     name: str, table: pa.Table, column: Column, target: Target, findings: Findings
 ) -> pa.Table:
-    """Give references back the zeros that a spreadsheet took from their front.
-
-    Only where no value of the column fits as it is written, all sourcedIds of the file that it
-    points to have one length, and every value fits one of them at that length.
-    """
+    """Give references back the zeros that a spreadsheet took from their front."""
     cells = table[column.canonical].drop_null()
     if not len(cells):
         return table
@@ -139,20 +137,9 @@ def _with_zeros(
     first = _parts(cells[0].as_py())[:1]
     if first and pc.index(target.present, first[0]).as_py() >= 0:
         return table
-    lengths = pc.unique(pc.utf8_length(target.present))
     parts = {part for cell in pc.unique(cells).to_pylist() for part in _parts(cell)}
-    if (
-        len(lengths) > 1
-        or not parts
-        or not all(part.isascii() and part.isdigit() for part in parts)
-    ):
-        return table
-    length = lengths[0].as_py()
-    values = sorted(parts)
-    written, padded = pa.array(values), pa.array([value.zfill(length) for value in values])
-    if pc.any(pc.is_in(written, target.present)).as_py():
-        return table
-    if not pc.all(pc.is_in(padded, target.present)).as_py():
+    length = find_lost_zeros(pa.array(sorted(parts), pa.string()), target.present)
+    if length is None:
         return table
 
     def with_zeros(cell: str) -> str:

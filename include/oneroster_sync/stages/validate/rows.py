@@ -326,6 +326,7 @@ _WITHHELD_FOR = {
     "row.invalid_enum": ("role", None),
     "reference.missing_role": ("sourcedId", "roles.csv"),
     "reference.target_quarantined": ("sourcedId", "roles.csv"),
+    "semantic.unclear_primary_role": ("sourcedId", "roles.csv"),
 }
 """Code of a row that is withheld → the column that says so, and the file that it points to."""
 

@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 
 from oneroster_sync import database, settings
 from oneroster_sync.findings import Findings
-from oneroster_sync.findings.finding import hide_unknown
-from oneroster_sync.roster.reader import read_known
 from oneroster_sync.runs import run_log
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.summary import rejection
@@ -26,12 +24,10 @@ from oneroster_sync.stages.base import (
 )
 from oneroster_sync.stages.extract import pending_deltas
 from oneroster_sync.stages.extract.fold import STRIDE, rows_in_files, with_rows_of_file
-from oneroster_sync.stages.extract.staff_filter import find_unclear
+from oneroster_sync.stages.extract.unclear import find_unclear, hide_unknown_ids
 from oneroster_sync.stages.validate.rows import asks_what_is_known, unusable_files, validate_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from oneroster_sync.runs import Run
 
 log = logging.getLogger("oneroster")
@@ -79,7 +75,7 @@ def validate(run: Run) -> Run:
     own.add_table(unusable.table())
     found = pa.concat_tables([own.table(), older])
     unclear = rows_in_files(find_unclear(validated.valid, validated.quarantined))
-    found = _hide_unknown_ids(run, found, unclear)
+    found = hide_unknown_ids(run, found, unclear)
     run_log.log_findings(found, unclear)
     run_log.log_rows(validated.valid, validated.quarantined)
     folder.add_table("findings", "2-validate", found)
@@ -122,19 +118,3 @@ def _end_if_unusable(
     if unusable.has_errors():
         return rejection(found, by_cause=True)
     return rejection(found) if is_strict else {}
-
-
-def _hide_unknown_ids(run: Run, found: pa.Table, unclear: Mapping[str, pa.Array]) -> pa.Table:
-    """Return findings with a hash for each sourcedId that is none of the site's, in unclear rows.
-
-    Args:
-        run: The run.
-        found: What validate found.
-        unclear: File → rows that nobody can tell to be a staff member's.
-    """
-    if not any(len(rows) for rows in unclear.values()):
-        return found
-    with database.engine().connect() as connection:
-        known = read_known(connection, run.site)
-    ids = {"users": known.users, "roles": known.role_ids, "enrollments": known.enrollments}
-    return hide_unknown(found, unclear, {f"{file}.csv": values for file, values in ids.items()})

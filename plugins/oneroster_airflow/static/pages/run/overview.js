@@ -1,6 +1,7 @@
 /** The tab Overview: what a run came to in numbers, and its facts. */
 
 import { Empty, HOME, Time, h } from "../../lib/ui.js";
+import { MAPPINGS } from "../upload/kinds.js";
 
 const { Box, Clipboard, Code, Flex, Grid, Heading, IconButton, Table, Text } = globalThis.ChakraUI;
 const { Link } = globalThis.ReactRouterDOM;
@@ -129,7 +130,7 @@ function Facts({ run }) {
     ["Package", run.package && h(Text, { as: "span", overflowWrap: "anywhere" }, run.package)],
     ["Packages", run.packages.length > 1 && h(Text, { as: "span", overflowWrap: "anywhere" }, run.packages.join(", "))],
     ["sha256", run.sha256 && h(Hash, { value: run.sha256, label: "the sha256 of the package" })],
-    ["OneRoster", run.oneroster_version],
+    ["OneRoster", run.oneroster_version ?? (isUnreadable(run) && "No version could be told.")],
     ["Plan", run.plan_hash && h(Hash, { value: run.plan_hash, label: "the hash of the plan" })],
     ["DAG run", run.dag_run && h(DagRunLink, { dagRun: run.dag_run })],
     ["Run", h(Hash, { value: run.run_id, label: "the id of the run", length: 8 })],
@@ -142,6 +143,12 @@ function Facts({ run }) {
       h(Box, { key: `${label}-dd`, as: "dd", m: "0", minWidth: 0 }, value),
     ]),
   );
+}
+
+/** Whether the package of a rejected run does not even tell of which version it is. */
+function isUnreadable(run) {
+  const isMapping = MAPPINGS.some(({ kind }) => kind === run.kind);
+  return run.outcome === "rejected" && run.sha256 && !isMapping;
 }
 
 /** Who decided about the plan, when and why. */
