@@ -230,7 +230,10 @@ class Asked(BaseModel):
 
 
 class Freshness(BaseModel):
-    """How new the newest package of a site is; days of pause windows don't count."""
+    """How new the newest package of a site is, and whether deltas of it were lost.
+
+    Days of pause windows don't count.
+    """
 
     site: str
     seen_at: dt.datetime | None
@@ -242,6 +245,7 @@ class Freshness(BaseModel):
     stale_after_days: int | None
     is_stale: bool
     sentence: str
+    out_of_step: list[OutOfStep] = []
 
 
 class EarlierRun(BaseModel):

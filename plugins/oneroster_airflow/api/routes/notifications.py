@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
@@ -14,18 +15,23 @@ from oneroster_airflow.api.routes.preferences import Site
 from oneroster_airflow.api.routes.uploads import started
 from oneroster_sync import database
 from oneroster_sync.notifications import freshness
+from oneroster_sync.runs import pending_deltas
 from oneroster_sync.sites import dag_names, preferences_store, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 router = APIRouter(tags=["notices"])
 
 
 @router.get("/sites/{site}/freshness")
 def read(site: Site, actor: Reader) -> models.Freshness:
-    """Return how new the newest package of a site is, and whether that is too old."""
+    """Return how new the newest package of a site is, and which files are out of step."""
     del actor
     with database.engine().connect() as connection:
         found = freshness(connection, site, now=dt.datetime.now(dt.UTC))
-    return models.Freshness(**asdict(found), sentence=found.in_words())
+        lost = as_out_of_step(pending_deltas.out_of_step(connection, site))
+    return models.Freshness(**asdict(found), sentence=found.in_words(), out_of_step=lost)
 
 
 @router.post(
@@ -52,3 +58,10 @@ def test(site: Site, actor: Administrator) -> models.Asked:
         )
     begun = started(dag_names.WATCH, {"test_site": site}, by=actor.name)
     return models.Asked(dag_id=begun["dag_id"], dag_run_id=begun["dag_run_id"])
+
+
+def as_out_of_step(lost: Iterable[pending_deltas.OutOfStep]) -> list[models.OutOfStep]:
+    """Return the files of which deltas were lost, by the names that people know them by."""
+    return [
+        models.OutOfStep(file=f"{one.file}.csv", since=one.since, cause=one.cause) for one in lost
+    ]

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from oneroster_airflow.api import airflow_db, dag_pauses, fab_permissions, models
 from oneroster_airflow.api.auth import May, Overseer, Reader, permissions_of
 from oneroster_airflow.api.errors import FieldProblem, Problem, sentence
+from oneroster_airflow.api.routes.notifications import as_out_of_step
 from oneroster_airflow.api.routes.preferences import Site
 from oneroster_airflow.api.routes.runs import find
 from oneroster_sync import database
@@ -164,9 +165,6 @@ def _state(
         last_run=models.LastRun.model_validate(last, from_attributes=True) if last else None,
         archived_at=record.archived_at,
         archived_by=record.archived_by,
-        out_of_step=[
-            models.OutOfStep(file=f"{one.file}.csv", since=one.since, cause=one.cause)
-            for one in lost.get(record.site, ())
-        ],
+        out_of_step=as_out_of_step(lost.get(record.site, ())),
         may=_permissions(allowed),
     )

@@ -12,8 +12,8 @@ export const MANY = 20;
 const READ_ROWS = new Set(["succeeded", "succeeded_with_errors", "no_changes", "held"]);
 
 /**
- * Point to a plan that waits for a decision, to many errors in the newest run, and to packages that
- * stay away.
+ * Point to a plan that waits for a decision, to many errors in the newest run, to packages that stay
+ * away, and to deltas that were lost.
  *
  * @param {object} props
  * @param {object[]} props.runs The newest runs, unfiltered.
@@ -24,7 +24,8 @@ export function Attention({ runs, freshness }) {
   const newest = runs.find(({ outcome }) => outcome !== null);
   const errors = newest && READ_ROWS.has(newest.outcome) ? errorsOf(newest) : 0;
   const isStale = runs.length > 0 && freshness?.is_stale === true;
-  if (!held && errors < MANY && !isStale) {
+  const lost = freshness?.out_of_step ?? [];
+  if (!held && errors < MANY && !isStale && lost.length === 0) {
     return null;
   }
   return h(
@@ -44,6 +45,7 @@ export function Attention({ runs, freshness }) {
         "So many usually mean a changed format, changed ids or a missing column, not single bad rows. Mend the export before the next run. ",
       ),
     isStale && h(Stale, { freshness }),
+    lost.map((file) => h(OutOfStep, { key: file.file, lost: file })),
   );
 }
 
@@ -52,6 +54,14 @@ function Stale({ freshness: { run_id: id, days, sentence } }) {
   const title = `No new package for ${counted(days, "day")}`;
   const told = `${sentence} Ask the SIS team whether the export still runs. `;
   return h(Notice, { run: id && { run_id: id }, title, link: "Look at the run that read it" }, told);
+}
+
+/** Deltas of a file were lost, so that the roster may lack what they said. */
+function OutOfStep({ lost: { file, since, cause } }) {
+  const title = `Out of step with ${file}: ask the SIS for a bulk file`;
+  const day = since.slice(0, 10);
+  const told = `Deltas of it were lost on ${day}: ${cause}. What deltas of ${file} would remove is held until a bulk ${file} is applied.`;
+  return h(Notice, { title }, told);
 }
 
 function Notice({ run, query = "", title, link, children }) {
