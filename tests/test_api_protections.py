@@ -1,4 +1,4 @@
-"""Stale protection and files that are out of step, by the API."""
+"""Stale protection, files that are out of step, and people under one sourcedId, by the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from conftest import Site
 from oneroster_sync import database
 from oneroster_sync.runs import pending_deltas
-from roster_of import SCHOOL
+from roster_of import SCHOOL, changed
 from served import ALL, SITE, prepared, served
 from test_guards_both_ways import at
 from test_protection import BROKEN, night, patient
@@ -87,10 +87,32 @@ def test_sites_say_which_files_are_out_of_step(server: Server, site: Site) -> No
         ]  # fmt: skip
         return found["out_of_step"]
 
-    assert told() == []
+    def of_its_page() -> Any:
+        return asked(server, "viewer", "GET", f"{API}/sites/{SITE}/freshness")[1]["out_of_step"]
+
+    assert (told(), of_its_page()) == ([], [])
     with database.engine().begin() as connection:
         pending_deltas.mark_out_of_step(connection, site.name, ["users"], cause="lost", now=at(3))
     (file,) = told()
     assert (file["file"], file["cause"]) == ("users.csv", "lost")
+    assert of_its_page() == [file]
     night(site, 4, SCHOOL)
-    assert told() == []
+    assert (told(), of_its_page()) == ([], [])
+
+
+@pytest.mark.case("a88")
+def test_names_of_two_people_are_for_who_may_see_persons(server: Server, site: Site) -> None:
+    """Operators read both names beside the finding; viewers and downloads have none."""
+    bob = "bob,true,teacher,bray,Bob,Ray,bob@x.org"
+    other = changed(SCHOOL, "users.csv", bob, "bob,true,teacher,zqfay,Zqzoe,Zqfay,zqzoe@x.org")
+    here = f"{API}/runs/{night(site, 5, other).run_id}"
+
+    found = asked(server, "op", "GET", f"{here}/findings")[1]["findings"]
+    people = {row["code"]: row["people"] for row in found}
+    assert people["semantic.identity_reuse"] == {"known": "Bob Ray", "coming": "Zqzoe Zqfay"}
+    assert [code for code, both in people.items() if both] == ["semantic.identity_reuse"]
+    assert asked(server, "viewer", "GET", f"{here}/findings")[0] == 403
+    for path in ("", "/causes", "/report", "/changes", "/findings.csv"):
+        answer = server.asks("admin", "GET", f"{here}{path}")
+        assert answer.status_code == 200, path
+        assert "zq" not in answer.text.lower(), path

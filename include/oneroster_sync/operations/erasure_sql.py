@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.database import audit
+from oneroster_sync.runs import other_people
 from oneroster_sync.standard.logins import normalize_login
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def erase_person(
         "alias": alias,
         "now": now,
     }
+    other_people.erase(connection, site, person["id"], known_by(connection, person))
     for statement in _STATEMENTS:
         connection.execute(sa.text(statement.format(runs=_RUNS)), bound)
     audit.erase_person(connection, person["id"])

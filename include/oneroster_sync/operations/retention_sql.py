@@ -38,5 +38,6 @@ def runs_without_files(connection: Connection, site: str, *, before: dt.datetime
 def drop_findings(connection: Connection, site: str, *, before: dt.datetime) -> int:
     """Remove the findings of runs that ended before a moment; their numbers stay with the runs."""
     bound = {"site": site, "before": before}
-    connection.execute(sa.text(f"delete from causes where {_ENDED}"), bound)  # noqa: S608
+    for table in ("causes", "other_people"):
+        connection.execute(sa.text(f"delete from {table} where {_ENDED}"), bound)  # noqa: S608
     return connection.execute(sa.text(f"delete from findings where {_ENDED}"), bound).rowcount  # noqa: S608

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("oneroster")
 
-_PARTS = ("findings", "unclear", "plan", "before", "report", "adoption")
+_PARTS = ("findings", "unclear", "plan", "before", "report", "adoption", "other_people")
 _VALUES = ("extracted", "plan")
 _OPTIONAL_VALUES = ("results", "report")
 """What may be missing: a run goes on when its report can't be written."""

@@ -78,7 +78,7 @@ def forget_plan(run: Run) -> Run:
     run = note(run, stage="extract", same_as=None, **dict.fromkeys(forgotten))
     if had_plan:
         folder = RunFolder.of(run.site, run.run_id)
-        for name in ("plan.json", "plan", "before", "removals"):
+        for name in ("plan.json", "plan", "before", "removals", "other_people"):
             folder.remove(name)
     return run
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database, runs
 from oneroster_sync.roster.stale_protection import list_stale
-from oneroster_sync.runs import Outcome, run_details, run_log
+from oneroster_sync.runs import Outcome, other_people, run_details, run_log
 from oneroster_sync.runs.artifacts import RunFolder, all_findings, release_memory
 from oneroster_sync.sources import uploads
 from oneroster_sync.stages.base import ignore_os_errors, note
 from oneroster_sync.stages.diff.plan import changes_of, list_changes, read_changes
-from oneroster_sync.stages.diff.stage import left_alone
+from oneroster_sync.stages.diff.stage import left_alone, read_other_people
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -37,6 +37,8 @@ def record(run: Run, *, now: dt.datetime) -> Run:
             ended_at = run.ended_at or now
             runs.update(connection, run.run_id, findings=severities, ended_at=ended_at)
     run = runs.find(run.run_id)
+    with database.engine().begin() as connection:
+        other_people.save(connection, run, read_other_people(run))
     with ignore_os_errors("summary"):
         folder.write_json("run", run.summary())
     for data in (

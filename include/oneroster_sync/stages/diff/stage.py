@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from oneroster_sync import database, runs
 from oneroster_sync.roster.recent_changes import find_who_went_otherwise
-from oneroster_sync.runs import pending_deltas, reuse, run_log
+from oneroster_sync.roster.records import positions
+from oneroster_sync.runs import other_people, pending_deltas, reuse, run_log
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.summary import rejection
 from oneroster_sync.sites.preferences import Profile
@@ -39,7 +40,7 @@ from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.fold import rows_in_files, with_rows_of_file
 from oneroster_sync.stages.extract.links import before_images, staying
 from oneroster_sync.stages.extract.pending_deltas import read_extracted
-from oneroster_sync.stages.extract.staff_filter import find_unclear
+from oneroster_sync.stages.extract.unclear import find_unclear, hide_unknown_ids
 from oneroster_sync.standard.kinds import MAPPINGS, Kind
 from oneroster_sync.standard.modes import Mode
 
@@ -162,10 +163,11 @@ def _package(run: Run, roster: Roster) -> Planned:
         run.preferences,
         today=today,
     )
-    found = with_rows_of_file(findings.table())
+    found = hide_unknown_ids(run, with_rows_of_file(findings.table()), unclear)
     folder.add_table("findings", "3-diff", found)
     run_log.log_findings(found, unclear)
     plan = _with_rows_of_file(plan)
+    _keep_other_people(folder, found, quarantined.get("users"), roster)
     _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
     _keep_protected(run, valid, quarantined, plan, roster)
     bad = {name: table.num_rows for name, table in quarantined.items()}
@@ -242,6 +244,28 @@ def _causes_by_row(folder: RunFolder) -> dict[tuple[str, int], tuple[str, str]]:
 
 def _with_rows_of_file(plan: Plan) -> Plan:
     return replace(plan, **{kind: with_rows_of_file(getattr(plan, kind)) for kind in _CHANGES})
+
+
+def _keep_other_people(
+    folder: RunFolder, found: pa.Table, rows: pa.Table | None, roster: Roster
+) -> None:
+    """Keep the names of both people where another person comes under a known sourcedId."""
+    folder.remove("other_people")
+    ids = found.filter(pc.equal(found["code"], other_people.CODE))["sourced_id"].combine_chunks()
+    if rows is None or not len(ids):
+        return
+    rows = rows.take(pc.index_in(pc.unique(ids), rows["sourcedId"].combine_chunks()))
+    stored = roster.users.take(positions(rows["sourcedId"], roster.users["sourced_id"]))
+    people = {
+        "user_id": stored["id"],
+        "sourced_id": rows["sourcedId"],
+        "known_given_name": stored["given_name"],
+        "known_family_name": stored["family_name"],
+        "new_given_name": rows["givenName"],
+        "new_family_name": rows["familyName"],
+        "new_login": rows["login"],
+    }
+    folder.add_table("other_people", "people", pa.table(people).cast(other_people.SCHEMA))
 
 
 def _report_accounts(
@@ -402,6 +426,12 @@ def _roles_alone(quarantined: dict[str, pa.Table], mode: Mode | None) -> int:
         counted = quarantined["users"]["sourcedId"].drop_null().combine_chunks()
         broken = pc.and_not(broken, pc.is_in(roles["userSourcedId"], counted))
     return int(pc.sum(broken).as_py() or 0)
+
+
+def read_other_people(run: Run) -> pa.Table:
+    """Return who came under whose sourcedId, as the plan found it; else nothing."""
+    tables = RunFolder.of(run.site, run.run_id).read_tables("other_people")
+    return tables.get("people", other_people.SCHEMA.empty_table())
 
 
 def left_alone(run: Run) -> list[str]:

@@ -275,8 +275,15 @@ class Causes(BaseModel):
     causes: list[Cause]
 
 
+class OtherPeople(BaseModel):
+    """Names of two people of one sourcedId: who has it, and who came under it."""
+
+    known: str
+    coming: str
+
+
 class FindingRow(BaseModel):
-    """One finding."""
+    """One finding; `people` only where another person came under a known sourcedId."""
 
     seq: int
     code: str
@@ -292,6 +299,7 @@ class FindingRow(BaseModel):
     cause: int | None
     meaning: str
     hint: str
+    people: OtherPeople | None = None
 
 
 class FindingRows(BaseModel):

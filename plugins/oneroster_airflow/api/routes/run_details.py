@@ -16,7 +16,7 @@ from oneroster_airflow.api.routes.preferences import Text
 from oneroster_airflow.api.routes.runs import Limit, RunId, find
 from oneroster_sync import database
 from oneroster_sync.findings.csv_export import as_csv
-from oneroster_sync.runs import run_details
+from oneroster_sync.runs import other_people, run_details
 from oneroster_sync.runs.artifacts import RunFolder, release_memory
 from oneroster_sync.stages.diff.plan import read_changes
 from oneroster_sync.stages.diff.preview import page_of_plan
@@ -105,7 +105,11 @@ def findings(
     after: After = 0,
     limit: Limit = 50,
 ) -> models.FindingRows:
-    """List a run's findings, row by row."""
+    """List a run's findings, row by row.
+
+    Where another person came under a known sourcedId, the names of both are told here and in no
+    file that can be downloaded.
+    """
     del actor
     run = find(run_id)
     with database.engine().connect() as connection:
@@ -123,9 +127,10 @@ def findings(
         )
         if not found and any((run.findings or {}).values()):
             _refuse_if_gone(connection, run, "findings")
-    return models.FindingRows(
-        findings=[models.FindingRow(**finding) for finding in found], next=following
-    )
+        ids = [row["sourced_id"] for row in found if row["code"] == other_people.CODE]
+        people = other_people.names_of(connection, run_id, ids) if ids else {}
+    rows = [{**row, "people": _people_of(row, people)} for row in found]
+    return models.FindingRows(findings=[models.FindingRow(**row) for row in rows], next=following)
 
 
 @router.get(
@@ -205,6 +210,11 @@ def data_docs(run_id: RunId, actor: Reader) -> StreamingResponse:
     return StreamingResponse(
         packed, media_type="application/zip", headers=attachment(f"data-docs-{run_id}.zip")
     )
+
+
+def _people_of(finding: dict[str, Any], people: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    is_of_two = finding["code"] == other_people.CODE
+    return people.get(finding["sourced_id"]) if is_of_two else None
 
 
 def _changed_something(run: Run) -> bool:

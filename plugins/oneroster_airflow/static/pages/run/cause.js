@@ -199,7 +199,7 @@ export function FindingRows({ list, caption, withCause = false }) {
       key: "sourced_id",
       label: "sourcedId",
       width: "26%",
-      cell: ({ sourced_id: id }) => (id ? h(Code, { size: "sm", variant: "plain", px: "0" }, id) : "–"),
+      cell: (row) => h(WhoseOf, { row }),
     },
     { key: "column", label: "Column", cell: ({ column }) => column ?? "–" },
   ];
@@ -207,6 +207,34 @@ export function FindingRows({ list, caption, withCause = false }) {
     columns.push({ key: "cause", label: "What is wrong", cell: (row) => h(Wrong, { row }) });
   }
   return h(Rows, { caption, columns, rows: list.rows, rowKey: ({ seq }) => seq, busy: list.loading });
+}
+
+/** The sourcedId of a row; with both names where another person came under it. */
+function WhoseOf({ row: { sourced_id: id, people } }) {
+  if (!id) {
+    return "–";
+  }
+  return h(
+    Box,
+    null,
+    h(Code, { size: "sm", variant: "plain", px: "0" }, id),
+    people &&
+      h(
+        Box,
+        { as: "dl", fontSize: "sm", m: "0", mt: "1" },
+        [
+          ["Has it", people.known],
+          ["Comes under it", people.coming],
+        ].map(([label, name]) =>
+          h(
+            Flex,
+            { key: label, gap: "2" },
+            h(Box, { as: "dt", color: "fg.muted", flex: "none" }, label),
+            h(Box, { as: "dd", m: "0", overflowWrap: "anywhere" }, name),
+          ),
+        ),
+      ),
+  );
 }
 
 function PlaceOf({ row: { file, row, rows } }) {

@@ -1,0 +1,80 @@
+"""Names of both people where another person comes under a known sourcedId.
+
+Findings name no person. Whoever settles such a row has to know who has the sourcedId and who comes
+under it, so the names are stored beside the findings, for as long as these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from oneroster_sync.database.copy import copy_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.runs.model import Run
+
+CODE = "semantic.identity_reuse"
+"""Code of the findings that it is about."""
+SCHEMA = pa.schema(
+    [
+        ("user_id", pa.int64()),
+        ("sourced_id", pa.string()),
+        ("known_given_name", pa.string()),
+        ("known_family_name", pa.string()),
+        ("new_given_name", pa.string()),
+        ("new_family_name", pa.string()),
+        ("new_login", pa.string()),
+    ]
+)
+_NAMES = """
+select sourced_id,
+       concat_ws(' ', known_given_name, known_family_name) as known,
+       concat_ws(' ', new_given_name, new_family_name) as coming
+from other_people where run_id = cast(:run_id as uuid) and sourced_id = any(:ids)
+"""
+_ERASED = """
+delete from other_people where site = :site and (user_id = :id or new_login = any(:words))
+"""
+
+
+def save(connection: Connection, run: Run, people: pa.Table) -> None:
+    """Store whom a run met under whose sourcedId, in place of what it had.
+
+    Args:
+        connection: In a transaction.
+        run: The run.
+        people: With the columns of `SCHEMA`.
+    """
+    query = "delete from other_people where run_id = cast(:run_id as uuid)"
+    connection.execute(sa.text(query), {"run_id": run.run_id})
+    if people.num_rows:
+        for name, value in (("run_id", run.run_id), ("site", run.site)):
+            people = people.append_column(name, pa.repeat(value, people.num_rows))
+        copy_in(connection, "other_people", people)
+
+
+def names_of(connection: Connection, run_id: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return sourcedId → `known` and `coming`, the names of both people."""
+    bound = {"run_id": run_id, "ids": list(ids)}
+    rows = connection.execute(sa.text(_NAMES), bound).mappings()
+    return {row["sourced_id"]: {"known": row["known"], "coming": row["coming"]} for row in rows}
+
+
+def erase(connection: Connection, site: str, user_id: int, words: Iterable[str]) -> None:
+    """Delete what names a person, as who has a sourcedId or as who came under one.
+
+    Args:
+        connection: In a transaction.
+        site: Whose roster.
+        user_id: `id` of the person.
+        words: Addresses that they have or had.
+    """
+    bound = {"site": site, "id": user_id, "words": list(words)}
+    connection.execute(sa.text(_ERASED), bound)
