@@ -125,9 +125,13 @@ def test_plan_tells_what_it_would_do(story: Story) -> None:
         ("assignment", "add", "Dan Fox → Mathematics"),
     ]
     ann, bob = story.planned[:2]
-    assert ann["fields"] == [{"field": "given_name", "before": "Ann", "after": "Anna"}]
+    assert ann["fields"] == [
+        {"field": "given_name", "label": "given name", "before": "Ann", "after": "Anna"}
+    ]
     assert (ann["sourced_id"], ann["file"], ann["row"]) == ("ann", "users.csv", 2)
-    assert bob["fields"] == [{"field": "status", "before": "active", "after": "inactive"}]
+    assert bob["fields"] == [
+        {"field": "status", "label": "status", "before": "active", "after": "inactive"}
+    ]
     assert (bob["reason"], bob["row"]) == ("absent from the file", None)
 
 
@@ -204,7 +208,7 @@ def test_undo_tells_what_it_takes_back(site: Site) -> None:
     assert back["user", "Bob Ray"]["action"] == "reactivate"
     assert back["user", "Dan Fox"]["action"] == "deactivate"
     assert back["user", "Ann Lee"]["fields"] == [
-        {"field": "given_name", "before": "Anna", "after": "Ann"}
+        {"field": "given_name", "label": "given name", "before": "Anna", "after": "Ann"}
     ]
     assert {change["reason"] for change in planned} == {f"undo of run {run['run_id']}"}
     assert {(change["file"], change["row"]) for change in planned} == {(None, None)}
@@ -223,7 +227,14 @@ def test_logins_are_not_shown(site: Site) -> None:
     site.sync(SCHOOL)
     run = site.sync(changed(SCHOOL, "users.csv", "ann@x.org", "Ann.Lee@x.org"))
     (change,), _ = of_audit(run)
-    assert change["fields"] == [{"field": "email", "before": "ann@x.org", "after": "Ann.Lee@x.org"}]
+    assert change["fields"] == [
+        {
+            "field": "email",
+            "label": "e-mail address",
+            "before": "ann@x.org",
+            "after": "Ann.Lee@x.org",
+        }
+    ]
 
 
 def test_findings_come_in_order_and_page_by_page(site: Site) -> None:

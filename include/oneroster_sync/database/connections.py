@@ -19,7 +19,7 @@ from oneroster_sync.database import audit
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0021"
+HEAD = "0022"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.database import audit
+from oneroster_sync.roster.schema import USERS
 from oneroster_sync.runs import other_people
 from oneroster_sync.standard.logins import normalize_login
 
@@ -31,13 +32,12 @@ _UNDECIDED = """
 select run_id::text from runs
 where site = :site and run_id::text = any(:runs) and (outcome is null or outcome = 'held')
 """
+_FORGOTTEN = ", ".join(f"{field.name} = null" for field in USERS if field.personal)
 _STATEMENTS = (
-    """
-    update users set sourced_id = :alias, given_name = null, family_name = null, email = null,
-           login = null, username = null, org_sourced_ids = null,
-           erased_at = :now, updated_at = :now
+    f"""
+    update users set sourced_id = :alias, {_FORGOTTEN}, erased_at = :now, updated_at = :now
     where id = :id
-    """,
+    """,  # noqa: S608  names of our own
     "update findings set sourced_id = :alias where sourced_id = :was and run_id in ({runs})",
     "update findings set target = :alias where target = :was and run_id in ({runs})",
     "update causes set target = :alias where target = :was and run_id in ({runs})",

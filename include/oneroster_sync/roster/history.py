@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.findings.codes import explained
+from oneroster_sync.roster.schema import LABELS
 from oneroster_sync.standard.logins import normalize_login
 
 if TYPE_CHECKING:
@@ -209,7 +210,12 @@ def fields_moved(
     """Return the fields that two images of a record differ in."""
     was, now = before or {}, after or {}
     return [
-        {"field": name, "before": _shown(was.get(name)), "after": _shown(now.get(name))}
+        {
+            "field": name,
+            "label": LABELS.get(name, name.replace("_", " ")),
+            "before": _shown(was.get(name)),
+            "after": _shown(now.get(name)),
+        }
         for name in {**was, **now}
         if name not in _NOT_SHOWN and was.get(name) != now.get(name)
     ]

@@ -1,31 +1,58 @@
-"""What the platform keeps of a user and of a course.
+"""What the platform keeps of a user and of a course: one declaration for a column.
 
-To keep one more column: name it here, let the sync read it (`standard.files`), add it to the table
-by a migration, and say in `stages.diff.users` or `stages.diff.courses` which column of the file it
-comes from.
+Plan, audit, apply, erasure, the API and the pages follow from it. To keep one more column: name it
+here, let the sync read it (a `use` in `standard.files`), and add it to the table by a migration.
+What its values may be stands in the suites.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 
-USER_FIELDS = (
-    "given_name",
-    "family_name",
-    "email",
-    "login",
-    "username",
-    "role",
-    "org_sourced_ids",
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a user or of a course.
+
+    Attributes:
+        name: Of the table's column, of the plan's, and in the audit.
+        source: The column of the file that it comes from, by its canonical name.
+        label: What people call it.
+        personal: Whether it says who somebody is; erasure takes it away.
+        derived: Whether diff makes it from more than its own column: by the version, from roles.csv
+            as well, or in another spelling.
+    """
+
+    name: str
+    source: str
+    label: str
+    personal: bool = False
+    derived: bool = False
+
+
+USERS = (
+    Field("given_name", "givenName", "given name", personal=True),
+    Field("family_name", "familyName", "family name", personal=True),
+    Field("email", "email", "e-mail address", personal=True),
+    Field("login", "login", "login", personal=True),
+    Field("username", "username", "username", personal=True),
+    Field("role", "role", "role", derived=True),
+    Field("org_sourced_ids", "orgSourcedIds", "schools", personal=True, derived=True),
 )
-COURSE_FIELDS = (
-    "title",
-    "course_code",
-    "grades",
-    "subjects",
-    "org_sourced_id",
-    "school_year_sourced_id",
+COURSES = (
+    Field("title", "title", "title"),
+    Field("course_code", "courseCode", "code"),
+    Field("grades", "grades", "grades"),
+    Field("subjects", "subjects", "subjects"),
+    Field("org_sourced_id", "orgSourcedId", "school"),
+    Field("school_year_sourced_id", "schoolYearSourcedId", "school year"),
 )
+USER_FIELDS = tuple(field.name for field in USERS)
+COURSE_FIELDS = tuple(field.name for field in COURSES)
+LABELS = {field.name: field.label for field in (*USERS, *COURSES)}
+"""Column → what people call it."""
 
 LINK_FIELDS = {
     "orgs": {

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import database, runs, settings
+from oneroster_sync.roster.schema import COURSE_FIELDS, USER_FIELDS
 from oneroster_sync.runs import fingerprint, pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
 
@@ -38,8 +39,8 @@ def basis_of(connection: Connection, run: Run) -> str:
     """Return a hash of everything that the outcome of a run depends on but its package.
 
     That is the roster with the accounts that were made by hand, the deltas that are pending, which
-    classes have ended by today, the preferences, who is credited, the suites and the versions of
-    what judges.
+    classes have ended by today, the preferences, who is credited, the columns that are kept, the
+    suites and the versions of what judges.
     """
     today = run.started_at.date()
     chosen = run.preferences
@@ -49,6 +50,7 @@ def basis_of(connection: Connection, run: Run) -> str:
         "preferences": chosen.settings().model_dump(mode="json"),
         "creates_only": until is not None and today <= until,
         "credited": run.credited_admin_id,
+        "columns": [*USER_FIELDS, *COURSE_FIELDS],
         "suites": _suites(),
         "versions": [version(name) for name in _DECIDES],
         "pending": pending_deltas.tell_apart(connection, run.site, except_run=run.run_id),

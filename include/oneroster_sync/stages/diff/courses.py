@@ -17,22 +17,13 @@ from oneroster_sync.roster.records import (
     positions,
     row_of,
 )
-from oneroster_sync.roster.schema import COURSE_FIELDS, change_schema
+from oneroster_sync.roster.schema import COURSE_FIELDS, COURSES, change_schema
 from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.links import going, leaving, staying
 
 if TYPE_CHECKING:
     from oneroster_sync.roster.model import Roster
     from oneroster_sync.standard.modes import Mode
-
-_COLUMNS = {
-    "title": "title",
-    "course_code": "courseCode",
-    "grades": "grades",
-    "subjects": "subjects",
-    "org_sourced_id": "orgSourcedId",
-    "school_year_sourced_id": "schoolYearSourcedId",
-}
 
 
 def course_changes(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster) -> pa.Table:
@@ -94,9 +85,9 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, stored: pa.T
 def _after(rows: pa.Table, before: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
     missing = (rows.schema.metadata or {}).get(b"missing", b"").decode().split(",")
     after = {
-        name: before[name]
-        if source in missing
-        else pc.if_else(is_left_out(rows, source), before[name], rows[source])
-        for name, source in _COLUMNS.items()
+        field.name: before[field.name]
+        if field.source in missing or field.source not in rows.column_names
+        else pc.if_else(is_left_out(rows, field.source), before[field.name], rows[field.source])
+        for field in COURSES
     }
     return {**after, "sourced_id": rows["sourcedId"], "status": pa.repeat("active", rows.num_rows)}

@@ -22,7 +22,7 @@ from oneroster_sync.roster.records import (
     positions,
     put,
 )
-from oneroster_sync.roster.schema import USER_FIELDS, change_schema
+from oneroster_sync.roster.schema import USER_FIELDS, USERS, change_schema
 from oneroster_sync.stages.diff.logins import recognisable
 from oneroster_sync.stages.extract import decision_table
 from oneroster_sync.stages.extract.csv_table import is_left_out
@@ -36,13 +36,6 @@ if TYPE_CHECKING:
 
 _SAME_LOGIN = "same login as a hand-made account"
 _LINKED = "a hand-made account that was linked before"
-_COLUMNS = {
-    "given_name": "givenName",
-    "family_name": "familyName",
-    "email": "email",
-    "login": "login",
-    "username": "username",
-}
 
 
 def desired_users(
@@ -50,9 +43,9 @@ def desired_users(
 ) -> pa.Table:
     """Return the users as the package wants them: sourced_id, the fields, status and row.
 
-    A column that the file does not have leaves what is stored as it is, and so does a value that
-    validation left out of its row. A blank enabledUser says nothing: a new account is active, one
-    that was disabled stays so, and who was merely absent or marked comes back.
+    A column that the file or its version does not have leaves what is stored as it is, and so does
+    a value that validation left out of its row. A blank enabledUser says nothing: a new account is
+    active, one that was disabled stays so, and who was merely absent or marked comes back.
 
     Args:
         valid: Rows of users.csv that are used and stay.
@@ -63,8 +56,11 @@ def desired_users(
     missing = (valid.schema.metadata or {}).get(b"missing", b"").decode().split(",")
     before = stored.take(positions(valid["sourcedId"], stored["sourced_id"]))
     columns: dict[str, pa.ChunkedArray | pa.Array] = {"sourced_id": valid["sourcedId"]}
-    for name, source in _COLUMNS.items():
-        columns[name] = before[name] if source in missing else _kept(valid, source, before[name])
+    for field in USERS:
+        if not field.derived:
+            is_there = field.source not in missing and field.source in valid.column_names
+            kept = _kept(valid, field.source, before[field.name]) if is_there else None
+            columns[field.name] = before[field.name] if kept is None else kept
     columns["email"] = pc.coalesce(columns["email"], columns["login"])
     if roles is None:
         columns["role"] = to_platform_roles(valid["role"])

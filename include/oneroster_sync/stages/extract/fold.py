@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.roster.records import positions, put
-from oneroster_sync.roster.schema import LINK_FIELDS
+from oneroster_sync.roster.schema import COURSES, LINK_FIELDS, USERS
 from oneroster_sync.stages.extract.links import staying
 from oneroster_sync.standard.modes import Mode
 from oneroster_sync.standard.timestamps import in_utc
@@ -32,21 +32,9 @@ Findings find their rows by number, so that numbers must differ between parts. T
 keeps the row numbers of its file.
 """
 _STORED = {
-    "users": {
-        "givenName": "given_name",
-        "familyName": "family_name",
-        "email": "email",
-        "username": "username",
-        "orgSourcedIds": "org_sourced_ids",
-    },
-    "courses": {
-        "title": "title",
-        "courseCode": "course_code",
-        "grades": "grades",
-        "subjects": "subjects",
-        "orgSourcedId": "org_sourced_id",
-        "schoolYearSourcedId": "school_year_sourced_id",
-    },
+    # A stored role is in the words of the platform, and no file lacks that column.
+    "users": {field.source: field.name for field in USERS if field.name != "role"},
+    "courses": {field.source: field.name for field in COURSES},
     **{
         name: {source: column for column, source in columns.items() if source}
         for name, columns in LINK_FIELDS.items()

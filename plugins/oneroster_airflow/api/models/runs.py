@@ -26,6 +26,7 @@ class FieldChange(BaseModel):
     """One field before and after."""
 
     field: str
+    label: str = ""
     before: Any = None
     after: Any = None
 
