@@ -9,6 +9,7 @@ database (`integration`), or none of these: `unit`, the modules that `UNIT` name
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import itertools
 import json
 import os
@@ -218,7 +219,10 @@ def postgresql() -> Iterator[None]:
     """The embedded PostgreSQL of this test process, with the roster's tables."""
     from oneroster_sync import database
     from oneroster_sync.database.embedded import postgres
+    from oneroster_sync.stages.validate import gx_loader
 
+    gx_loader.load()
+    gc.freeze()  # what was imported stays, and need not be looked at again and again
     homes.fill(_HOME)
     postgres.start(_HOME)
     without = os.environ.pop("ONEROSTER_DATABASE_URL")

@@ -255,5 +255,16 @@ TASKS: dict[str, Callable[[Request, dt.datetime], None]] = {
 # Children begin with everything imported, so that hundreds of them are a matter of a minute.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    ["great_expectations", "oneroster_sync.stages.base", "oneroster_sync.stages.validate.rows"]
+    [
+        "oneroster_sync.stages.validate.relations",
+        "oneroster_sync.stages.validate.gx_runner",
+        "oneroster_sync.stages.validate.gx_metrics",
+        "oneroster_sync.stages.validate.gx_patches",
+        "oneroster_sync.database.embedded.postgres",
+        "oneroster_sync.pipeline",
+        "psutil",
+        "pyarrow.acero",
+        "pyarrow.dataset",
+        "upath.implementations.local",
+    ]
 )

@@ -263,11 +263,10 @@ def test_the_schedule_runs_by_itself(live: Live, data: Path) -> None:
     )  # fmt: skip
     live.api.unpause(SYNC)
 
-    def scheduled() -> dict[str, Any] | None:
-        newest = live.newest()
-        return newest if newest["trigger"] == "schedule" and newest["ended_at"] else None
-
-    run = wait_for(scheduled, within_s=200)
+    ended = "select 1 from runs where trigger = 'schedule' and ended_at is not null"
+    wait_for(lambda: live.rows(ended) or None, within_s=200)
+    run = live.newest()
+    assert run["trigger"] == "schedule"
     assert run["outcome"] == "no_changes"
     assert run["requested_by"] == "the schedule"
 
@@ -286,7 +285,7 @@ def test_a_whole_run_leaves_no_personal_data_in_airflow(live: Live, tmp_path: Pa
     live.check_tries(UPLOAD, held.run_id)
     assert (ended.state, live.newest()["outcome"]) == ("success", "succeeded_with_errors")
 
-    files = {name: text for name, text in files_below(live.home).items() if "/data/" not in name}
+    files = files_below(live.home, but="data")
     airflow, roster = (rows_of(live, database) for database in ("airflow", "roster"))
     assert any("/logs/" in name for name in files)
     assert any("add user ok1" in text for text in files.values())

@@ -116,10 +116,17 @@ def with_every_file(texts: Texts) -> Texts:
     return {**texts, **dict.fromkeys(others, content), "manifest.csv": all_there}
 
 
-def files_below(folder: Path) -> dict[str, str]:
-    """Return the contents of all files below a folder as text, Parquet files unpacked."""
+def files_below(folder: Path, *, but: str = "") -> dict[str, str]:
+    """Return the contents of all files below a folder as text, Parquet files unpacked.
+
+    Args:
+        folder: Where to look.
+        but: Folders of this name are left out, such as that of a database, whose files come and go.
+    """
     found = {}
     for path in sorted(file for file in folder.rglob("*") if file.is_file()):
+        if but in path.parent.parts:
+            continue
         if path.suffix == ".parquet":
             table = pq.read_table(path)
             found[str(path)] = f"{table.schema} {table.to_pylist()}"

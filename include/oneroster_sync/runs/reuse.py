@@ -7,6 +7,7 @@ roster's version are checked as ever.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -52,7 +53,7 @@ def basis_of(connection: Connection, run: Run) -> str:
         "credited": run.credited_admin_id,
         "columns": [*USER_FIELDS, *COURSE_FIELDS],
         "suites": _suites(),
-        "versions": [version(name) for name in _DECIDES],
+        "versions": _versions(),
         "pending": pending_deltas.tell_apart(connection, run.site, except_run=run.run_id),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
@@ -111,6 +112,12 @@ def take_over(earlier: Run, run: Run) -> dict[str, Any]:
         "same_as": earlier.run_id,
         "stage": "diff",
     }
+
+
+@functools.cache
+def _versions() -> list[str]:
+    """Return the versions of what judges: those of this process, which reads them from files."""
+    return [version(name) for name in _DECIDES]
 
 
 def _suites() -> str:
