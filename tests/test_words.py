@@ -22,7 +22,7 @@ from oneroster_sync.operations.check import check_package
 from oneroster_sync.runs import find, run_details
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites.preferences import Profile
-from oneroster_sync.stages.validate.data_docs import make_data_docs
+from oneroster_sync.stages.validate.data_docs import write_data_docs
 from past import BASE_URL, choose
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def outputs(site: Site, run_id: str, tmp_path: Path) -> dict[str, str]:
         if folder.has(f"{name}.json"):
             found[f"folder {name}"] = json.dumps(folder.read_json(name))
     if folder.has("results.json"):
-        make_data_docs(folder.read_json("results"), tmp_path / "docs")
+        write_data_docs(folder.read_json("results"), tmp_path / "docs")
         for page in (tmp_path / "docs").rglob("*.html"):
             found[f"Data Docs {page.name}"] = page.read_text("utf-8")
     return found
