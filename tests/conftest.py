@@ -89,8 +89,19 @@ LANES = {
     ),
 }
 """Modules that share an Airflow: one worker takes a lane, and no module waits for a start."""
-BY_THEMSELVES = {"test_oracle"}
+BY_THEMSELVES = {"test_oracle", "test_faults", "test_faults_of_pending", "test_orders"}
 """Modules of long tests that share nothing: each test goes to whoever is free."""
+EARLY = ("test_topology", "test_several_servers")
+"""Modules of `make long` that one worker is at for minutes."""
+LARGE = (
+    *("test_catalogue", "test_web_server", "test_airflow_requests", "test_killed"),
+    *("test_faults", "test_sources_runs", "test_dialects", "test_oracle", "test_orders"),
+    *("test_hostile_values", "test_any_input", "test_quotes", "test_three_days", "test_golden"),
+    *("test_sources_drip", "test_local_postgres", "test_benchmarks", "test_pending", "test_apply"),
+    *("test_airflow_routes", "test_unread", "test_year", "test_words", "test_isolation"),
+    *("test_outcomes", "test_metrics", "test_faults_of_pending", "test_sample_packages"),
+)
+"""Modules that take the longest, in this order: small ones at the end leave no worker alone."""
 _LANE_OF = {module: lane for lane, modules in LANES.items() for module in modules}
 
 
@@ -118,9 +129,9 @@ def has_airflow(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test its level, and the cases of the catalogue that it proves.
 
-    Modules that take an Airflow come first: they wait a lot, and none of them should be the last.
+    What takes long comes first, so that the workers end together.
     """
-    items.sort(key=lambda item: (not has_airflow(item), _LANE_OF.get(item.path.stem, "zzz")))
+    items.sort(key=_turn_of)
     for item in items:
         item.add_marker(level_of(item))
         for mark in item.iter_markers("case"):
@@ -128,6 +139,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 if case not in PROMISES:
                     raise pytest.UsageError(f"{item.nodeid}: there is no case {case}")
                 item.user_properties.append(("case", case))
+
+
+def _turn_of(item: pytest.Item) -> tuple[object, ...]:
+    """Return what puts a test in its place: early, with an Airflow and then by lane, large."""
+    module = item.path.stem
+    place = EARLY.index(module) if module in EARLY else len(EARLY)
+    size = LARGE.index(module) if module in LARGE else len(LARGE)
+    return place, not has_airflow(item), _LANE_OF.get(module, "zzz"), size
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

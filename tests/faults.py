@@ -67,6 +67,20 @@ class Fault:
     at: int
 
 
+PARTS = 6
+"""In so many parts `make long` tries every point, so that nobody waits for one test at the end."""
+
+
+def faults_at(points: int, step: int) -> list[Fault]:
+    """Return what may happen at the points, at every one of them or at one of so many."""
+    return [
+        Fault(kind, number)
+        for number in range(1, points + 1)
+        for shift, kind in enumerate(Kind)
+        if (number + shift * (step // 2)) % step == 0
+    ]
+
+
 @dataclass(slots=True)
 class Story:
     """What became of a run.

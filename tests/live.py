@@ -396,6 +396,9 @@ def stop_shared() -> None:
     if _shared:
         airflow.down(_shared.up.home)
         shutil.rmtree(_shared.up.home, ignore_errors=True)
+        # Its runner is reaped now: by chance it would be in a later test, which then seems to have
+        # taken the processor seconds of a whole Airflow (slowest.py).
+        subprocess._cleanup()  # type: ignore[attr-defined]
         _shared = None
 
 

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from faults import TASKS, Fault, Kind, live, state_of
+from faults import PARTS, TASKS, Fault, faults_at, live, state_of
 from oneroster_sync import database, runs
 from roster_of import NEXT_DAY, SCHOOL, now, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from conftest import Site
 
 DAYS = (SCHOOL, NEXT_DAY)
@@ -99,19 +97,11 @@ def school(site: Site) -> School:
     return School(site)
 
 
-def faults(points: int, step: int) -> Iterator[Fault]:
-    """Yield what may happen at the points, at every one of them or at one of so many."""
-    for number in range(1, points + 1):
-        for shift, kind in enumerate(Kind):
-            if (number + shift * (step // 2)) % step == 0:
-                yield Fault(kind, number)
-
-
-def break_everywhere(school: School, step: int) -> None:
-    """Go through a run's points and let something happen at each."""
+def break_everywhere(school: School, step: int, part: int = 0, parts: int = 1) -> None:
+    """Go through a run's points and let something happen at each, or at those of one part."""
     points = school.next_day(None)
     assert {name.split(": ")[0] for name in points} == set(TASKS)
-    for fault in faults(len(points), step):
+    for fault in faults_at(len(points), step)[part::parts]:
         try:
             came = school.next_day(fault)
         except AssertionError as error:
@@ -130,6 +120,7 @@ def test_some_points(school: School) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_every_point(school: School) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_point(school: School, part: int) -> None:
     """Killed, cut off or out of disk at every point there is: before or after, then finished."""
-    break_everywhere(school, 1)
+    break_everywhere(school, 1, part, PARTS)
