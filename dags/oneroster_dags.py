@@ -176,19 +176,14 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
 @contextmanager
 def retried_where_it_helps() -> Iterator[None]:
     """Fail at once for what another try would meet again; Airflow retries the rest."""
-    from oneroster_sync.database import DatabaseError
-    from oneroster_sync.database.locks import BusyError
-    from oneroster_sync.sources.errors import RetriableSourceError
-    from oneroster_sync.stages.apply import StalePlanError
+    from oneroster_sync.errors import OneRosterError, RetriableError
 
     try:
         yield
-    except (StalePlanError, RetriableSourceError, DatabaseError, BusyError):
+    except RetriableError:
         raise
-    except Exception as error:
-        if type(error).__module__.startswith("oneroster_sync."):
-            raise AirflowFailException(str(error)) from error
-        raise
+    except OneRosterError as error:
+        raise AirflowFailException(str(error)) from error
 
 
 def go_on(site: str, stage: Callable[[Run], Run]) -> Run:

@@ -25,7 +25,11 @@ from oneroster_sync.sites.preferences import (
     TeacherPermission,
     Weekday,
 )
-from oneroster_sync.sites.preferences_store import ConflictError, NoSuchAdminError, UnknownSiteError
+from oneroster_sync.sites.preferences_store import (
+    NoSuchAdminError,
+    PreferencesConflictError,
+    UnknownSiteError,
+)
 from oneroster_sync.sources.url import After
 from roster_of import SCHOOL, changed, now, said
 
@@ -100,7 +104,7 @@ def test_second_of_two_savers_is_told(site: Site) -> None:
     """Who saves what somebody else has saved since is refused, and changes nothing."""
     mine, theirs = load(site), load(site)
     save(theirs.model_copy(update={"scope": Scope.USERS}))
-    with pytest.raises(ConflictError, match="read them again"):
+    with pytest.raises(PreferencesConflictError, match="read them again"):
         save(mine.model_copy(update={"profile": Profile.STRICT}))
     assert load(site).scope is Scope.USERS
     assert load(site).profile is Profile.TOLERANT
@@ -115,7 +119,7 @@ def test_of_two_who_save_at_once_one_is_told(site: Site) -> None:
     def save_mine() -> None:
         try:
             save(mine.model_copy(update={"profile": Profile.STRICT}))
-        except ConflictError as error:
+        except PreferencesConflictError as error:
             told.append(error)
 
     second = threading.Thread(target=save_mine)

@@ -27,16 +27,20 @@ if TYPE_CHECKING:
         sync,
         undo,
     )
+    from oneroster_sync.errors import (
+        ConflictError,
+        GoneError,
+        NotFoundError,
+        OneRosterError,
+        RetriableError,
+        UserError,
+    )
     from oneroster_sync.operations.approval import NotHeldError, OtherPlanError
     from oneroster_sync.pipeline import Request
     from oneroster_sync.roster.stale_protection import NotStaleError, StaleCause
     from oneroster_sync.runs import Outcome, Run, Trigger, UnknownRunError
     from oneroster_sync.sites.preferences import Preferences, Profile, Scope
-    from oneroster_sync.sites.preferences_store import (
-        ConflictError,
-        NoSuchAdminError,
-        UnknownSiteError,
-    )
+    from oneroster_sync.sites.preferences_store import NoSuchAdminError, UnknownSiteError
     from oneroster_sync.sites.registry import ArchivedSiteError
     from oneroster_sync.stages.apply import StalePlanError
     from oneroster_sync.stages.diff.undo import Part
@@ -46,10 +50,13 @@ __all__ = [
     "ArchivedSiteError",
     "Clock",
     "ConflictError",
+    "GoneError",
     "Kind",
     "NoSuchAdminError",
+    "NotFoundError",
     "NotHeldError",
     "NotStaleError",
+    "OneRosterError",
     "OtherPlanError",
     "Outcome",
     "Part",
@@ -57,6 +64,7 @@ __all__ = [
     "Preferences",
     "Profile",
     "Request",
+    "RetriableError",
     "Run",
     "Scope",
     "StaleCause",
@@ -65,6 +73,7 @@ __all__ = [
     "Undone",
     "UnknownRunError",
     "UnknownSiteError",
+    "UserError",
     "approve",
     "change_preferences",
     "create_site",
@@ -101,7 +110,15 @@ _MODULES = {
     "pipeline": ("Request",),
     "sites.preferences": ("Preferences", "Profile", "Scope"),
     "roster.stale_protection": ("NotStaleError", "StaleCause"),
-    "sites.preferences_store": ("ConflictError", "NoSuchAdminError", "UnknownSiteError"),
+    "sites.preferences_store": ("NoSuchAdminError", "UnknownSiteError"),
+    "errors": (
+        "ConflictError",
+        "GoneError",
+        "NotFoundError",
+        "OneRosterError",
+        "RetriableError",
+        "UserError",
+    ),
     "runs": ("Outcome", "Run", "Trigger", "UnknownRunError"),
     "sites.registry": ("ArchivedSiteError",),
     "stages.diff.undo": ("Part",),

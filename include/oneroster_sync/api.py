@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oneroster_sync import database, pipeline
+from oneroster_sync.errors import UserError
 from oneroster_sync.operations import approval
 from oneroster_sync.roster import stale_protection
 from oneroster_sync.sites import preferences_store as store
@@ -29,7 +30,7 @@ Clock = Callable[[], dt.datetime]
 """Tells the time, with a time zone."""
 
 
-class PreferenceNameError(ValueError):
+class PreferenceNameError(UserError, ValueError):
     """No preference has this name, or it can't be changed."""
 
 

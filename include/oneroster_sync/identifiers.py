@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
+from oneroster_sync.errors import UserError
+
 PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 EXPECTED = "1 to 63 small letters, digits, - or _, of which the first is a letter or a digit"
 
 
-class SiteNameError(ValueError):
+class SiteNameError(UserError, ValueError):
     """The name can't be that of a site; the message says what a name is like."""
 
 

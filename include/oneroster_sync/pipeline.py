@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database, runs
 from oneroster_sync.database import locks
+from oneroster_sync.errors import OneRosterError
 from oneroster_sync.runs import Outcome, Run, Trigger, held, pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import allow_list, preferences_store, registry
@@ -333,7 +334,7 @@ def noting(run: Run) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = type(error).__module__.startswith("oneroster_sync")
+        ours = isinstance(error, OneRosterError)
         note(run, reasons=[str(error) if ours else f"{type(error).__name__}; see the log"])
         raise
 

@@ -30,6 +30,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from oneroster_sync.errors import UserError
 from oneroster_sync.identifiers import checked
 
 MIB = 1 << 20
@@ -74,7 +75,7 @@ class Limits:
         return cls(packed=packed, unpacked=unpacked)
 
 
-class SettingError(ValueError):
+class SettingError(UserError, ValueError):
     """A setting holds what it can't; the message names it."""
 
 

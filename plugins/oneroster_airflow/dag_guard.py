@@ -40,7 +40,7 @@ from oneroster_airflow.api import airflow_db, dag_pauses, held_decision, reach
 from oneroster_airflow.api.auth import May, require
 from oneroster_airflow.api.errors import (
     Problem,
-    archived,
+    explained,
     refused,
     sentence,
     unanswered,
@@ -53,7 +53,7 @@ from oneroster_airflow.review_operator import APPROVE, DISCARD
 from oneroster_airflow.run_parameters import without_parameters
 from oneroster_sync import database, runs, settings
 from oneroster_sync.database import DatabaseError
-from oneroster_sync.runs import UnknownRunError
+from oneroster_sync.errors import ConflictError, NotFoundError
 from oneroster_sync.sites import allow_list, dag_names, preferences_store, registry
 
 if TYPE_CHECKING:
@@ -474,10 +474,8 @@ def _refusal(error: Exception) -> Response:
         return error.answer()
     if isinstance(error, HTTPException):
         return refused(error)
-    if isinstance(error, registry.ArchivedSiteError):
-        return archived(error)
-    if isinstance(error, UnknownRunError):
-        return Problem(HTTPStatus.NOT_FOUND, sentence(str(error))).answer()
+    if isinstance(error, ConflictError | NotFoundError):
+        return explained(error)
     if isinstance(error, (DatabaseError, exc.OperationalError, exc.InterfaceError)):
         return unanswered(error)
     return unexpected(error)

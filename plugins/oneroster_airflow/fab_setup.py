@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from oneroster_airflow.api.auth import RESOURCE
+from oneroster_sync.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ GRANTED = {
 """Role → the permissions that are added to it."""
 
 
-class LoginError(Exception):
+class LoginError(UserError):
     """The first administrator can't be made; the message says what to do."""
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import database, notifications
+from oneroster_sync.errors import OneRosterError
 from oneroster_sync.notifications import Told
 from oneroster_sync.sites import allow_list, preferences_store
 
@@ -37,11 +38,11 @@ _TALKATIVE = ("apprise", "urllib3", "requests_oauthlib")
 """Loggers that write addresses with tokens in them."""
 
 
-class NotTakenError(Exception):
+class NotTakenError(OneRosterError):
     """No service of a connection of Apprise took the message."""
 
 
-class PartlyTakenError(Exception):
+class PartlyTakenError(OneRosterError):
     """Some services of a connection of Apprise took the message, and some did not."""
 
 

@@ -89,11 +89,14 @@ class explained:  # noqa: N801  reads as a statement
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         """Raise a ClickException for the errors that explain themselves."""
+        from pydantic import ValidationError
+
+        from oneroster_sync.errors import OneRosterError
+
         if isinstance(error, Exception) and not isinstance(error, click.ClickException):
-            module = type(error).__module__
-            if module.startswith("oneroster_sync"):
+            if isinstance(error, OneRosterError):
                 raise click.ClickException(_seen(str(error))) from error
-            if module.startswith("pydantic"):
+            if isinstance(error, ValidationError):
                 raise click.UsageError(_seen(str(error))) from error
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from oneroster_sync.errors import UserError
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -41,7 +43,7 @@ select exists (
 """
 
 
-class GrantError(Exception):
+class GrantError(UserError):
     """The owner of the tables can't give the application's role what it needs."""
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from oneroster_sync import settings
 from oneroster_sync.database import audit
+from oneroster_sync.errors import RetriableError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -27,7 +28,7 @@ _LOCK = 7_262_017_251
 _OLDEST = 150_000
 
 
-class DatabaseError(Exception):
+class DatabaseError(RetriableError):
     """The roster database can't be used; the message says what to do."""
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from oneroster_sync.errors import RetriableError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -26,7 +28,7 @@ _POLL_S = 0.5
 _SAY_EVERY_S = 30
 
 
-class BusyError(Exception):
+class BusyError(RetriableError):
     """Another run of the site did not end in time; try again later."""
 
 

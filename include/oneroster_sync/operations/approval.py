@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database, pipeline, runs
 from oneroster_sync.database import locks
+from oneroster_sync.errors import ConflictError
 from oneroster_sync.runs import Outcome, held, pending_deltas
 from oneroster_sync.sites import preferences_store
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 
-class NotHeldError(Exception):
+class NotHeldError(ConflictError):
     """The run does not wait for a decision; the message says what became of it."""
 
 
-class OtherPlanError(Exception):
+class OtherPlanError(ConflictError):
     """The hash that was approved is not the plan's."""
 
 

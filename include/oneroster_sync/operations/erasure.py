@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from oneroster_sync import database, settings
 from oneroster_sync.database import locks
+from oneroster_sync.errors import ConflictError
 from oneroster_sync.operations import erasure_sql
 from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 
-class NotErasedError(Exception):
+class NotErasedError(ConflictError):
     """The person can't be erased now; the message says why, and what to do first."""
 
 

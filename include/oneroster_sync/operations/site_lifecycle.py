@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from oneroster_sync import database, pipeline, runs
 from oneroster_sync.database import locks
+from oneroster_sync.errors import ConflictError, UserError
 from oneroster_sync.runs import Outcome
 from oneroster_sync.sites import allow_list, preferences_store, registry
 from oneroster_sync.sites.preferences import Address
@@ -35,19 +36,19 @@ _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
 _OPEN = "where site = :site and (outcome is null or outcome = 'held') order by started_at, run_id"
 
 
-class SiteExistsError(Exception):
+class SiteExistsError(ConflictError):
     """There is a site of that name."""
 
 
-class LastSiteError(Exception):
+class LastSiteError(ConflictError):
     """The site is the last one that is not archived."""
 
 
-class NoAddressError(ValueError):
+class NoAddressError(UserError, ValueError):
     """A site's administrator is named by no e-mail address."""
 
 
-class NotArchivedError(Exception):
+class NotArchivedError(ConflictError):
     """The site is in use, so there is nothing to restore."""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import database
 from oneroster_sync.database import locks
+from oneroster_sync.errors import ConflictError
 from oneroster_sync.operations import site_lifecycle
 from oneroster_sync.operations.sites_file import ARCHIVED, judged, merged
 from oneroster_sync.operations.strict_yaml import WrongFileError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.registry import Site
 
 
-class OtherPlanError(Exception):
+class OtherPlanError(ConflictError):
     """What would be changed is not what was looked at."""
 
 

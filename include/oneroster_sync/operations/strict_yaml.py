@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from oneroster_sync.errors import UserError
+
 MOST = 1 << 20
 """How many bytes a file may have."""
 
@@ -41,7 +43,7 @@ class Wrong:
         return f"{place}: {self.message}; expected {self.expected}"
 
 
-class WrongFileError(Exception):
+class WrongFileError(UserError):
     """The file can't be used; `wrong` lists all that is wrong in it, with the places."""
 
     def __init__(self, wrong: list[Wrong]) -> None:

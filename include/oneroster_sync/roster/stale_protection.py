@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database
 from oneroster_sync.database import locks
+from oneroster_sync.errors import ConflictError
 from oneroster_sync.roster import protections as store
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.sites.registry import refuse_archived
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 
-class NotStaleError(Exception):
+class NotStaleError(ConflictError):
     """The site has no stale protection by this cause; the message says what to do."""
 
 

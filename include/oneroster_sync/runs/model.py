@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from oneroster_sync.errors import NotFoundError
 from oneroster_sync.standard.kinds import MAPPINGS
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Trigger(StrEnum):
     COMMAND = "command"
 
 
-class UnknownRunError(Exception):
+class UnknownRunError(NotFoundError):
     """There is no run of that id."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from oneroster_sync.errors import UserError
 from oneroster_sync.runs import Outcome, Run, Trigger, as_runs, select_runs
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ order by started_at desc, run_id desc limit :limit
 _NO_CHANGE = {"errors", "ignored"}
 
 
-class CursorError(Exception):
+class CursorError(UserError):
     """The cursor is none that this list gave; begin again without one."""
 
 

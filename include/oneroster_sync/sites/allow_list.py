@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync import settings
+from oneroster_sync.errors import UserError
 from oneroster_sync.identifiers import checked
 from oneroster_sync.settings import SettingError
 from oneroster_sync.sources.errors import RefusedSourceError
@@ -62,11 +63,11 @@ class What(StrEnum):
         return f"ONEROSTER_ALLOWED_{self.name}S"
 
 
-class ForeignPackageError(Exception):
+class ForeignPackageError(UserError):
     """A run names a package that this site may not read; the message says what to do."""
 
 
-class NotAllowedError(Exception):
+class NotAllowedError(UserError):
     """Preferences name what this site may not use.
 
     Attributes:

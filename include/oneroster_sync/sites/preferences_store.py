@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.database import lock_preferences
 from oneroster_sync.database.brief import briefly
+from oneroster_sync.errors import ConflictError, NotFoundError, UserError
 from oneroster_sync.sites import allow_list
 from oneroster_sync.sites.preferences import STORED, Preferences
 from oneroster_sync.sites.registry import refuse_archived
@@ -85,15 +86,15 @@ class Saved:
     admin_is_active: bool
 
 
-class UnknownSiteError(Exception):
+class UnknownSiteError(NotFoundError):
     """The site has not been made yet; the message says how to make it."""
 
 
-class ConflictError(Exception):
+class PreferencesConflictError(ConflictError):
     """Somebody else saved in the meantime; the message says what to do."""
 
 
-class NoSuchAdminError(Exception):
+class NoSuchAdminError(UserError):
     """The credited administrator is no active account of the site."""
 
 
@@ -148,7 +149,7 @@ def save(
             thereby, unless the deployment says itself what a site may use.
 
     Raises:
-        ConflictError: Somebody else saved since that version was read.
+        PreferencesConflictError: Somebody else saved since that version was read.
         NotAllowedError: The site may not use the source, the connection or a channel.
         NoSuchAdminError: The credited administrator is no active account of the site.
         ArchivedSiteError: The site is archived.
@@ -164,7 +165,9 @@ def save(
             )
     before = connection.execute(sa.text(_READ), {"site": preferences.site}).mappings().one_or_none()
     if (before["version"] if before else 0) != preferences.version:
-        raise ConflictError("the preferences were saved by somebody else; read them again")
+        raise PreferencesConflictError(
+            "the preferences were saved by somebody else; read them again"
+        )
     earlier = _as_preferences(dict(before)) if before else None
     allow_list.admit(connection, earlier, preferences, by=actor, now=now, everywhere=everywhere)
     saved = preferences.model_copy(update={"version": preferences.version + 1})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.database import lock_site
+from oneroster_sync.errors import ConflictError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,8 +26,10 @@ _ALL = "the list of sites"
 """What is locked while a site is made, archived or restored; no site can be called so."""
 
 
-class ArchivedSiteError(Exception):
+class ArchivedSiteError(ConflictError):
     """The site is archived, so nothing of it can begin or change; the message says what to do."""
+
+    code = "site.archived"
 
 
 @dataclass(frozen=True, slots=True)

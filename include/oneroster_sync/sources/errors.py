@@ -14,19 +14,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneroster_sync.errors import OneRosterError, RetriableError, UserError
 from oneroster_sync.findings import CODES, Finding, Findings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class SourceError(Exception):
+class SourceError(OneRosterError):
     """A package can't be had from its source.
 
     Attributes:
         code: A name of `CODES`.
         expected: What would have been right, if that can be said.
     """
+
+    code: str
 
     def __init__(self, code: str, told: str, *, expected: str | None = None) -> None:
         """Say what happened; what to do about it follows from the code."""
@@ -42,15 +45,15 @@ class SourceError(Exception):
         return findings.table()
 
 
-class NoSourceError(SourceError):
+class NoSourceError(SourceError, UserError):
     """The site does not say where its packages are, or nothing is there."""
 
 
-class RefusedSourceError(SourceError):
+class RefusedSourceError(SourceError, UserError):
     """A person has to mend something: the connection, the server's key, a permission."""
 
 
-class RetriableSourceError(SourceError):
+class RetriableSourceError(SourceError, RetriableError):
     """The source was away, too slow, or cut off."""
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from oneroster_sync import settings
+from oneroster_sync.errors import UserError
 from oneroster_sync.findings import CODES
 from oneroster_sync.sources.sniff import START, wrong_start
 from oneroster_sync.sources.work_folder import is_held
@@ -52,7 +53,7 @@ _UNLOCKED = dt.timedelta(days=1)
 """How old an unfinished upload gets in an object store, which has no locks."""
 
 
-class RefusedUploadError(Exception):
+class RefusedUploadError(UserError):
     """The upload is not taken; the message says why and what to do."""
 
 

@@ -23,6 +23,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from urllib.parse import unquote, urlsplit
 
+from oneroster_sync.errors import UserError
+
 FILE, SFTP, S3, HTTPS = "file", "sftp", "s3", "https"
 _ALIASES = {"s3a": S3, "gcs": "gs", "az": "abfs", "abfss": "abfs", "tosfs": "tos"}
 """Schemes that fsspec reads by the file system of another one."""
@@ -44,7 +46,7 @@ _DECODINGS = 4
 """How often a path may be percent-encoded over; a server that decodes more often is not known."""
 
 
-class WrongSourceError(ValueError):
+class WrongSourceError(UserError, ValueError):
     """The source can't be one; the message says why, and never repeats the source."""
 
 

@@ -20,6 +20,7 @@ from psycopg import errors
 from oneroster_sync import database, runs
 from oneroster_sync.database import lock_site
 from oneroster_sync.database.copy import stage
+from oneroster_sync.errors import ConflictError, OneRosterError, RetriableError
 from oneroster_sync.findings.finding import has_row_errors, rows_as_findings
 from oneroster_sync.roster import protections
 from oneroster_sync.roster.reader import roster_version
@@ -53,7 +54,7 @@ _IN_THE_WAY = (errors.DeadlockDetected, errors.SerializationFailure)
 """What PostgreSQL ends one of two transactions with that can't both go on; another try helps."""
 
 
-class StalePlanError(Exception):
+class StalePlanError(RetriableError):
     """The roster moved since the plan was made; make it again."""
 
 
@@ -61,11 +62,11 @@ class OldPlanError(StalePlanError):
     """The plan was made by another version of this program; make it again."""
 
 
-class NotApprovedError(Exception):
+class NotApprovedError(ConflictError):
     """No review found exactly this plan clear, and nobody approved exactly this hash."""
 
 
-class RefusedByDatabaseError(Exception):
+class RefusedByDatabaseError(OneRosterError):
     """The database does not take the changes; nothing was changed."""
 
 

@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from oneroster_sync import database, runs
+from oneroster_sync.errors import OneRosterError
 from oneroster_sync.roster.reader import read_roster
 from oneroster_sync.runs import Outcome, pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
@@ -29,7 +30,7 @@ P = ParamSpec("P")
 log = logging.getLogger("oneroster")
 
 
-class MissingStageError(Exception):
+class MissingStageError(OneRosterError):
     """A stage has nothing to work on, because an earlier one did not run; the message names it."""
 
 

@@ -29,6 +29,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
+from oneroster_sync.errors import RetriableError
 from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _NOT_FIELDS = frozenset(
 )
 
 
-class NoDagError(Exception):
+class NoDagError(RetriableError):
     """Airflow does not know the DAG (yet); the message says what to do."""
 
 

@@ -29,6 +29,7 @@ from oneroster_airflow.api.routes import (
 )
 from oneroster_airflow.api.security import Safety
 from oneroster_airflow.ui import BUNDLE, FOLDER, bundle, fingerprint
+from oneroster_sync.errors import OneRosterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ _REFUSALS = {
 }
 
 
-class UnguardedRouteError(Exception):
+class UnguardedRouteError(OneRosterError):
     """A route names no permission."""
 
 

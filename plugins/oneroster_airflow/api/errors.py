@@ -15,12 +15,14 @@ from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 
 from oneroster_sync.database import DatabaseError
-from oneroster_sync.runs import UnknownRunError
-from oneroster_sync.runs.queries import CursorError
-from oneroster_sync.sites.preferences_store import UnknownSiteError
-from oneroster_sync.sites.registry import ArchivedSiteError
-from oneroster_sync.stages.diff.account_report import ReportGoneError
-from oneroster_sync.stages.diff.undo import PurgedAuditError
+from oneroster_sync.errors import (
+    ConflictError,
+    GoneError,
+    NotFoundError,
+    OneRosterError,
+    RetriableError,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -103,12 +105,8 @@ def handle_problems(app: FastAPI) -> None:
     app.exception_handler(Problem)(lambda _request, problem: problem.answer())
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(UnknownSiteError)(_not_found)
-    app.exception_handler(UnknownRunError)(_not_found)
-    app.exception_handler(ArchivedSiteError)(_archived)
-    app.exception_handler(CursorError)(_bad_cursor)
-    app.exception_handler(ReportGoneError)(_gone)
-    app.exception_handler(PurgedAuditError)(_gone)
+    for kind in _STATUSES:
+        app.exception_handler(kind)(_explained)
     for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.exception_handler(silence)(_no_database)
 
@@ -138,25 +136,25 @@ def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
     return Problem(422, f"The request is not valid. {named}", errors=fields).answer()
 
 
-def _not_found(_request: Request, error: Exception) -> JSONResponse:
-    return Problem(404, sentence(str(error))).answer()
+_STATUSES: dict[type[OneRosterError], int] = {
+    GoneError: 410,
+    NotFoundError: 404,
+    UserError: 422,
+    ConflictError: 409,
+    RetriableError: 503,
+}
+"""Base of our errors → status of the answer; the most specific base counts."""
 
 
-def _archived(_request: Request, error: Exception) -> JSONResponse:
-    return archived(error)
+def _explained(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OneRosterError)
+    return explained(error)
 
 
-def archived(error: Exception) -> JSONResponse:
-    """Return the answer to a request that would change an archived site."""
-    return Problem(409, sentence(str(error)), code="site.archived").answer()
-
-
-def _gone(_request: Request, error: Exception) -> JSONResponse:
-    return Problem(410, f"{sentence(str(error))} The run's record stays.").answer()
-
-
-def _bad_cursor(_request: Request, error: Exception) -> JSONResponse:
-    return Problem(422, sentence(str(error))).answer()
+def explained(error: OneRosterError) -> JSONResponse:
+    """Return the answer to a request that one of our errors ends."""
+    status = next(status for base, status in _STATUSES.items() if isinstance(error, base))
+    return Problem(status, sentence(str(error)), code=error.code).answer()
 
 
 def _no_database(_request: Request, error: Exception) -> JSONResponse:

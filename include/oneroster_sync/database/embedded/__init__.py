@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from oneroster_sync.errors import UserError
 
-class LocalError(Exception):
+
+class LocalError(UserError):
     """The embedded PostgreSQL or Airflow cannot do what was asked; the message says what to do."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from oneroster_sync.errors import GoneError
 from oneroster_sync.findings import csv_export
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.stages.diff.account_matching import HOW, read_accounts
@@ -39,7 +40,7 @@ from users where site = :site and sourced_id = any(:ids)
 """
 
 
-class ReportGoneError(Exception):
+class ReportGoneError(GoneError):
     """The report was there, and was removed after its time."""
 
 
@@ -111,7 +112,9 @@ def in_words(account: dict[str, Any]) -> str:
 
 def _read(run: Run) -> pa.Table:
     if not RunFolder.of(run.site, run.run_id).path.exists():
-        raise ReportGoneError(f"the report of run {run.run_id} is not there any more")
+        raise ReportGoneError(
+            f"the report of run {run.run_id} is not there any more; the run's record stays"
+        )
     return read_accounts(run)
 
 

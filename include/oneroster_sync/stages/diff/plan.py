@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from oneroster_sync.errors import OneRosterError
 from oneroster_sync.findings.finding import shown_id
 from oneroster_sync.roster.schema import (
     ASSIGNMENT_CHANGES,
@@ -47,7 +48,7 @@ _COLUMNS = {
 }
 
 
-class DefectivePlanError(Exception):
+class DefectivePlanError(OneRosterError):
     """The plan is not the one whose hash the run recorded; nothing was changed."""
 
 

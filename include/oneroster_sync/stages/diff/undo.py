@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from oneroster_sync.errors import GoneError
 from oneroster_sync.roster.records import in_order
 from oneroster_sync.roster.schema import (
     ASSIGNMENT_CHANGES,
@@ -78,7 +79,7 @@ _NO_CHANGE = {"errors", "ignored"}
 """Counts of rows that change nothing."""
 
 
-class PurgedAuditError(Exception):
+class PurgedAuditError(GoneError):
     """The audit of a run has been removed after its time, so that nobody can take the run back."""
 
 
@@ -216,7 +217,7 @@ def refuse_without_audit(connection: Connection, run_id: str) -> None:
     if any(n for numbers in counts for word, n in numbers.items() if word not in _NO_CHANGE):
         raise PurgedAuditError(
             f"run {run_id} can't be taken back: its audit was removed after its time "
-            "(ONEROSTER_KEEP_AUDIT_DAYS); mend the SIS and sync a bulk package instead"
+            "(ONEROSTER_KEEP_AUDIT_DAYS), its record stays; mend the SIS and sync a bulk package"
         )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Protocol
 
+from oneroster_sync.errors import UserError
 from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.settings import MIB, Limits
 from oneroster_sync.standard import meant_file
@@ -28,7 +29,7 @@ _UNIX = 3
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
-class RefusedError(Exception):
+class RefusedError(UserError):
     """A file or the package can't be used; `findings` say why. `extract_package` catches it."""
 
     def __init__(self, finding: Finding, *others: Finding) -> None:

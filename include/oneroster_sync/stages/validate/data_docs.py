@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oneroster_sync.errors import OneRosterError
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sources.work_folder import work_folder
 
@@ -31,7 +32,7 @@ _UNUSED_ASSETS = (
 )
 
 
-class DataDocsError(Exception):
+class DataDocsError(OneRosterError):
     """Great Expectations could not make its pages; the results themselves are kept."""
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.errors import OneRosterError
 from oneroster_sync.stages.validate.expectations import find_cyclic, is_iso_date
 from oneroster_sync.stages.validate.relations import find_overlapping
 from oneroster_sync.stages.validate.targets import TARGETS
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _NO_ROWS: Rows = np.empty(0, np.int64)
 
 
-class UnknownConditionError(Exception):
+class UnknownConditionError(OneRosterError):
     """The metrics of an expectation are not computed here."""
 
 

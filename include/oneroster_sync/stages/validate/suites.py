@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from oneroster_sync.errors import UserError
 from oneroster_sync.findings import CODES
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 EFFECTS = ("row", "value", "warn")
 
 
-class SuiteError(Exception):
+class SuiteError(UserError):
     """A suite can't be used; the message names the file and what to correct."""
 
 

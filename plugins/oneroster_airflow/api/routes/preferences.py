@@ -69,7 +69,7 @@ def save(
         told = "No active account has this e-mail address."
         wrong = [FieldProblem(field="credited_admin", message=told)]
         raise Problem(422, "The credited administrator can't be used.", errors=wrong) from None
-    except preferences_store.ConflictError:
+    except preferences_store.PreferencesConflictError:
         with database.engine().connect() as connection:
             theirs = _preferences(connection, site, actor)
         raise Problem(
