@@ -32,7 +32,7 @@ def as_markdown(results: Results, smaller: Results | None = None) -> Iterator[st
     yield ""
     yield from syncs(results)
     yield ""
-    yield from _work(results)
+    yield from work_done(results)
     yield ""
     yield from _again(results)
     yield ""
@@ -68,7 +68,7 @@ def syncs(results: Results) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def _work(results: Results) -> Iterator[str]:
+def work_done(results: Results) -> Iterator[str]:
     """Yield the table of what each sync takes of the processors, PostgreSQL's part with it."""
     heads = " | ".join(f"{day}: own CPU s | PostgreSQL's | both ÷ limit | WAL MiB" for day in NAMES)
     yield f"| processors and write-ahead log | {heads} |"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from oneroster_sync import database, settings
 from oneroster_sync.roster.model import Known
@@ -16,11 +17,14 @@ from oneroster_sync.sites.preferences import Profile
 from oneroster_sync.stages.extract.package import extract_package
 
 sys.path.append(str(settings.PROJECT))
+from benchmarks import measure
 from benchmarks.agreement import DisagreementError, Said, must_agree
 from benchmarks.districts import SIZES, first_day, next_day
 from benchmarks.processes import run
 from benchmarks.records import ROLES, STAFF
 from benchmarks.results import Results, Series
+from benchmarks.server_work import watched
+from benchmarks.tables import work_done
 from benchmarks.targets import targets
 from benchmarks.written import write
 
@@ -184,3 +188,38 @@ def _written(root: Path) -> list[Path]:
 def _rows(path: Path) -> dict[str, str]:
     lines = path.read_text("utf-8").splitlines()[1:]
     return {line.partition(",")[0]: line for line in lines}
+
+
+def test_what_postgresql_does_is_counted(site: Site) -> None:
+    """Its processors' time and its log, also of a process that has ended meanwhile."""
+    with watched(database.url()) as idle:
+        pass
+    with watched(database.url()) as busy:
+        site.rows("select count(*) from generate_series(1, 3000000) n where :site = md5(n::text)")
+        made = sa.create_engine(database.engine().url, poolclass=sa.NullPool)
+        for statement in (
+            "create table filled (n integer)",
+            "insert into filled select generate_series(1, 200000)",
+            "drop table filled",
+        ):
+            with made.begin() as connection:
+                connection.execute(sa.text(statement))
+    assert busy.cpu_s > idle.cpu_s + 0.2
+    assert busy.wal_mib > idle.wal_mib + 5
+
+
+def test_numbers_of_a_busy_machine_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--write` ends before it measures where the load is above 2."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (2.1, 0.0, 0.0))
+    monkeypatch.setattr(sys, "argv", ["measure", "S", "--write"])
+    with pytest.raises(SystemExit, match=r"The load is 2\.1"):
+        measure.main()
+
+
+def test_both_parts_of_the_work_stand_in_the_table() -> None:
+    """What a process and PostgreSQL took of the processors is shown for each, and summed."""
+    results = Results("S", "a machine")
+    for who, own, servers in (("limit", 1.0, 1.0), ("ours", 2.0, 4.0)):
+        results.series[f"day 1/{who}"] = Series([9.0], [own], [100.0], [servers], [50.0])
+    table = list(work_done(results))
+    assert "| **ours** | 2.00 | 4.00 | 3.00 | 50 |" in table[-3]
