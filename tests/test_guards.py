@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from conftest import Site
     from oneroster_sync.roster.model import Roster
-    from oneroster_sync.roster.recent import Recent
+    from oneroster_sync.roster.recent_changes import Recent
     from oneroster_sync.runs.holds import Hold
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import csv_text
 from oneroster_sync import database, pipeline, runs
-from oneroster_sync.notifications import arrivals
+from oneroster_sync.notifications.freshness import newest_package
 from oneroster_sync.runs import Trigger
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.summary import in_one_sentence, type_of
@@ -264,7 +264,7 @@ def test_mapping_is_no_package(site: Site) -> None:
     run = mapped(site, "ids", IDS)
     record = runs.find(run["run_id"])
     with database.engine().connect() as connection:
-        newest = arrivals.newest_package(connection, site.name, now=now())
+        newest = newest_package(connection, site.name, now=now())
     assert newest.run_id != record.run_id
     assert newest.again == 0
     assert (record.kind, record.oneroster_version) == ("ids", None)

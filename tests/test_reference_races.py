@@ -14,7 +14,7 @@ from psycopg import errors
 from databases import fresh_database, server
 from oneroster_sync import database
 from oneroster_sync.database import audit
-from oneroster_sync.operations import erasure_sql
+from oneroster_sync.operations import erasure
 from oneroster_sync.operations.erasure import NotErasedError, erase
 from oneroster_sync.runs.artifacts import all_findings
 from oneroster_sync.stages.apply import StalePlanError, apply_plan
@@ -250,9 +250,9 @@ def test_a_plan_waits_for_an_erasure_and_is_made_again(left: Site) -> None:
     changes = "select count(*) from changes where site = :site and sourced_id = 'bob'"
     with database.engine().connect() as erasing, erasing.begin():
         database.lock_site(erasing, left.name)
-        found = erasure_sql.find_person(erasing, left.name, "bob")
+        found = erasure.find_person(erasing, left.name, "bob")
         assert found is not None
-        erasure_sql.erase_person(erasing, left.name, found, f"erased-{found['id']}", now=now())
+        erasure.erase_person(erasing, left.name, found, f"erased-{found['id']}", now=now())
         applying = Applying(run)
         wait_until_blocked(erasing)
     applying.join(WAIT_S)

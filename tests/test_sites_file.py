@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import ADMIN, Site
 from databases import fresh_database, using
-from oneroster_sync.operations.sites_export import as_yaml
+from oneroster_sync.operations.sites_file import as_yaml
 from oneroster_sync.operations.strict_yaml import WrongFileError, read
 from roster_of import SCHOOL
 from site_files import SiteFile, sites, sites_said

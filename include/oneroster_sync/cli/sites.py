@@ -208,7 +208,7 @@ def apply_(file: Path, archive_missing: bool, plan_hash: str | None, as_json: bo
 def export(names: tuple[str, ...], as_json: bool) -> None:
     """Print the file for what is there, without secrets; applied again, it changes nothing."""
     from oneroster_sync import database
-    from oneroster_sync.operations.sites_export import export as write
+    from oneroster_sync.operations.sites_file import export as write
 
     for name in names:
         a_site(click.get_current_context(), click.Argument(["site"]), name)

@@ -11,6 +11,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sqlalchemy as sa
 
 from oneroster_sync import settings
@@ -189,3 +190,26 @@ def _with_driver(given: str) -> sa.URL:
     if not parsed.drivername.startswith("postgres"):
         raise DatabaseError(f"the roster database is PostgreSQL, not {parsed.drivername}")
     return parsed.set(drivername="postgresql+psycopg")
+
+
+CONNECT_TIMEOUT_S = 3
+
+
+def briefly() -> psycopg.Connection[tuple[Any, ...]]:
+    """Return a short connection for those who must not wait: schedulers and DAG files.
+
+    It never starts a database or migrates it, keeps no pool, since schedulers fork, and gives up
+    soon. Use it in a `with` statement.
+
+    Raises:
+        psycopg.Error: The database does not answer.
+    """
+    given = settings.database_url()
+    if given is None:
+        from oneroster_sync.database.embedded import postgres
+
+        given = postgres.url(settings.home(), "roster")
+    scheme, _, rest = given.partition("://")
+    return psycopg.connect(
+        f"{scheme.partition('+')[0]}://{rest}", connect_timeout=CONNECT_TIMEOUT_S, autocommit=True
+    )

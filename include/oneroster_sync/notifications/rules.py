@@ -30,8 +30,7 @@ from oneroster_sync import database
 from oneroster_sync.notifications import sent as told
 from oneroster_sync.notifications import templates
 from oneroster_sync.notifications.freshness import freshness
-from oneroster_sync.notifications.weekly_digest import WAITING, week_before
-from oneroster_sync.notifications.weeks import errors_of
+from oneroster_sync.notifications.weekly_digest import WAITING, errors_of, week_before
 from oneroster_sync.roster.stale_protection import list_stale
 from oneroster_sync.runs import Outcome, pending_deltas, run_details
 from oneroster_sync.sites import preferences_store

@@ -6,10 +6,25 @@ later deactivated, when, by which run and credited to whom, and no longer who it
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from oneroster_sync.database import audit
+from oneroster_sync.roster.schema import USERS
+from oneroster_sync.runs import other_people
+from oneroster_sync.standard.logins import normalize_login
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection
+
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +33,6 @@ import pyarrow.parquet as pq
 from oneroster_sync import database, settings
 from oneroster_sync.database import locks
 from oneroster_sync.errors import ConflictError
-from oneroster_sync.operations import erasure_sql
 from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import preferences_store
@@ -66,8 +80,8 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
     with locks.turn(database.engine(), site):
         with database.engine().connect() as connection:
             person = _erasable(connection, site, term)
-            speaking = _speaking(site, erasure_sql.known_by(connection, person))
-            if waiting := erasure_sql.undecided(connection, site, speaking):
+            speaking = _speaking(site, known_by(connection, person))
+            if waiting := undecided(connection, site, speaking):
                 raise NotErasedError(
                     f"the plan of run {waiting[0]} speaks of them: decide it first"
                 )
@@ -81,9 +95,9 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
             # a plan that is being applied is waited for, and may have brought the person back.
             database.lock_site(connection, site)
             person = _erasable(connection, site, term)
-            words = erasure_sql.known_by(connection, person)
+            words = known_by(connection, person)
             pending_deltas.rewrite_rows(connection, site, partial(_without, words))
-            erasure_sql.erase_person(connection, site, person, erased.alias, now=now)
+            erase_person(connection, site, person, erased.alias, now=now)
             preferences_store.note_event(connection, site, by, "erased", details, now=now)
     log.info("A person of site %s was erased; the account is %s now.", site, erased.alias)
     return erased
@@ -96,7 +110,7 @@ def _without(words: set[str], file: str, rows: pa.Table) -> pa.Table:
 
 
 def _erasable(connection: Connection, site: str, term: str) -> dict[str, Any]:
-    person = erasure_sql.find_person(connection, site, term)
+    person = find_person(connection, site, term)
     if person is None:
         raise NotErasedError(f"site {site} knows nobody of that sourcedId or e-mail address")
     if person["credited"]:
@@ -134,3 +148,89 @@ def _table_speaks(table: pa.Table, words: set[str]) -> bool:
     known = pa.array([word.casefold() for word in words])
     texts = (column for column in table.columns if pa.types.is_string(column.type))
     return any(pc.any(pc.is_in(pc.utf8_lower(column), known)).as_py() for column in texts)
+
+
+_FIND = """
+select id, sourced_id, given_name, family_name, email, login, username, status,
+       id = (select credited_admin_id from preferences where site = :site) as credited
+from users where site = :site and (sourced_id = :term or login = :login)
+"""
+_EARLIER = """
+select distinct image ->> name
+from changes, unnest(array[before, after]) image,
+     unnest(array['sourced_id', 'email', 'login', 'username']) name
+where user_id = :id and kind = 'user' and image ->> name is not null
+"""
+_UNDECIDED = """
+select run_id::text from runs
+where site = :site and run_id::text = any(:runs) and (outcome is null or outcome = 'held')
+"""
+_FORGOTTEN = ", ".join(f"{field.name} = null" for field in USERS if field.personal)
+_STATEMENTS = (
+    f"""
+    update users set sourced_id = :alias, {_FORGOTTEN}, erased_at = :now, updated_at = :now
+    where id = :id
+    """,  # noqa: S608  names of our own
+    "update findings set sourced_id = :alias where sourced_id = :was and run_id in ({runs})",
+    "update findings set target = :alias where target = :was and run_id in ({runs})",
+    "update causes set target = :alias where target = :was and run_id in ({runs})",
+    "delete from enrollments where site = :site and user_sourced_id = :was",
+    "delete from protections where site = :site and kind <> 'course' and sourced_id = :was",
+    "delete from roles where site = :site and user_sourced_id = :was",
+    "delete from modified where site = :site and file = 'users' and sourced_id = :was",
+    *(
+        f"""
+        delete from modified m where site = :site and file = '{table}'
+          and not exists (
+              select from {table} t where t.site = m.site and t.sourced_id = m.sourced_id)
+        """  # noqa: S608  names of our own
+        for table in ("enrollments", "roles")
+    ),
+    "update sites set roster_version = roster_version + 1 where site = :site",
+)
+_RUNS = "select run_id from runs where site = :site"
+
+
+def find_person(connection: Connection, site: str, term: str) -> dict[str, Any] | None:
+    """Return the account of a sourcedId or an e-mail address; None when there is none."""
+    bound = {"site": site, "term": term, "login": normalize_login(term)}
+    found = connection.execute(sa.text(_FIND), bound).mappings().first()
+    return dict(found) if found else None
+
+
+def known_by(connection: Connection, person: dict[str, Any]) -> set[str]:
+    """Return the sourcedIds and addresses that a person has or had, as far as the audit tells."""
+    words = {person[name] for name in ("sourced_id", "email", "login", "username")}
+    words |= set(connection.execute(sa.text(_EARLIER), {"id": person["id"]}).scalars())
+    return {word for word in words if word}
+
+
+def undecided(connection: Connection, site: str, run_ids: Iterable[str]) -> list[str]:
+    """Return those of some runs that are under way or wait for a decision."""
+    bound = {"site": site, "runs": list(run_ids)}
+    return list(connection.execute(sa.text(_UNDECIDED), bound).scalars())
+
+
+def erase_person(
+    connection: Connection, site: str, person: dict[str, Any], alias: str, *, now: dt.datetime
+) -> None:
+    """Put an alias in the place of who a person was, everywhere in the site.
+
+    Args:
+        connection: In a transaction.
+        site: Whose roster.
+        person: As `find_person` returns it.
+        alias: What the account is called from now on.
+        now: When.
+    """
+    bound = {
+        "site": site,
+        "id": person["id"],
+        "was": person["sourced_id"],
+        "alias": alias,
+        "now": now,
+    }
+    other_people.erase(connection, site, person["id"], known_by(connection, person))
+    for statement in _STATEMENTS:
+        connection.execute(sa.text(statement.format(runs=_RUNS)), bound)
+    audit.erase_person(connection, person["id"])

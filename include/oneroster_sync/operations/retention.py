@@ -6,6 +6,15 @@ it, changes for as long as somebody may ask why. How long that is, the environme
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy.engine import Connection
+
 import datetime as dt
 import logging
 from dataclasses import asdict, dataclass
@@ -13,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database, settings
 from oneroster_sync.database import audit
-from oneroster_sync.operations import retention_sql
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.sources import uploads, work_folder
@@ -66,14 +74,14 @@ def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swe
     work_folder.sweep()
     uploads.sweep(site, now=now)
     with database.engine().connect() as connection:
-        over = retention_sql.runs_without_files(
+        over = runs_without_files(
             connection, site, before=now - dt.timedelta(days=keeping.files_days)
         )
     folders = [folder for folder in (RunFolder.of(site, run) for run in over) if folder.exists()]
     for folder in folders:
         folder.remove_all()
     with database.engine().begin() as connection:
-        findings = retention_sql.drop_findings(
+        findings = drop_findings(
             connection, site, before=now - dt.timedelta(days=keeping.findings_days)
         )
         changes = audit.drop_changes(
@@ -85,3 +93,35 @@ def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swe
             preferences_store.note_event(connection, site, ACTOR, "swept", asdict(swept), now=now)
             log.info("Removed of site %s, after its time: %s.", site, swept.in_words())
     return swept
+
+
+_WITHOUT_FILES = """
+select run_id::text from runs
+where site = :site and ended_at < :before and outcome is not null and outcome <> 'held'
+  and run_id is distinct from (
+      select run_id from runs where site = :site and applied_at is not null
+      order by applied_version desc limit 1)
+"""
+_ENDED = """
+run_id in (
+    select run_id from runs
+    where site = :site and ended_at < :before and outcome is not null and outcome <> 'held')
+"""
+
+
+def runs_without_files(connection: Connection, site: str, *, before: dt.datetime) -> list[str]:
+    """Return the runs that ended before a moment and whose files may go.
+
+    Those of a plan that waits are needed, and those of the newest run that was applied: it is the
+    one that is taken back, if any is.
+    """
+    bound = {"site": site, "before": before}
+    return list(connection.execute(sa.text(_WITHOUT_FILES), bound).scalars())
+
+
+def drop_findings(connection: Connection, site: str, *, before: dt.datetime) -> int:
+    """Remove the findings of runs that ended before a moment; their numbers stay with the runs."""
+    bound = {"site": site, "before": before}
+    for table in ("causes", "other_people"):
+        connection.execute(sa.text(f"delete from {table} where {_ENDED}"), bound)  # noqa: S608
+    return connection.execute(sa.text(f"delete from findings where {_ENDED}"), bound).rowcount  # noqa: S608

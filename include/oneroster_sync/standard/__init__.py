@@ -6,6 +6,7 @@ Great Expectations suites under `expectations/`, which decide.
 
 from __future__ import annotations
 
+from oneroster_sync.standard.enums import PLATFORM_ROLE, STAFF_ROLES, STUDENT_LIKE_ROLES
 from oneroster_sync.standard.files import (
     ALL_FILES,
     ROSTERING_FILES,
@@ -16,7 +17,6 @@ from oneroster_sync.standard.files import (
     meant_file,
     rostering_file,
 )
-from oneroster_sync.standard.roles import PLATFORM_ROLE, STAFF_ROLES, STUDENT_LIKE_ROLES
 
 __all__ = [
     "ALL_FILES",

@@ -16,10 +16,14 @@ from oneroster_sync.sites.preferences import DateOrder, Profile
 from oneroster_sync.stages.extract.csv_table import OWN
 from oneroster_sync.stages.extract.dialect import Dialect
 from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
-from oneroster_sync.standard.enums import BOOLEAN_SPELLINGS, BOOLEANS, listed_values
+from oneroster_sync.standard.enums import (
+    BOOLEAN_SPELLINGS,
+    BOOLEANS,
+    STUDENT_LIKE_ROLES,
+    listed_values,
+)
 from oneroster_sync.standard.files import Type
 from oneroster_sync.standard.modes import Mode
-from oneroster_sync.standard.roles import STUDENT_LIKE_ROLES
 
 _OWN_NAMES = {f.name for f in OWN}
 _STANDARD = Dialect()

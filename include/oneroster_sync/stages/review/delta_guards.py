@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from oneroster_sync.roster.model import Roster
-    from oneroster_sync.roster.recent import Recent
+    from oneroster_sync.roster.recent_changes import Recent
     from oneroster_sync.runs import Run
     from oneroster_sync.stages.diff.plan import Plan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.roster.recent import WINDOW, Recent
+from oneroster_sync.roster.recent_changes import WINDOW, Recent
 from oneroster_sync.roster.records import NOT_PRIMARY, differs, positions
 from oneroster_sync.roster.schema import COURSE_FIELDS, TERMS_ENDED
 from oneroster_sync.runs.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond
