@@ -87,6 +87,8 @@ LANES = {
         "test_api_safety",
         "test_api_document",
     ),
+    # No Airflow runs, but its API server is made in the test process: it is imported once.
+    "server": ("test_airflow_requests", "test_airflow_routes", "test_web_server"),
 }
 """Modules that share an Airflow: one worker takes a lane, and no module waits for a start."""
 BY_THEMSELVES = {"test_oracle", "test_faults", "test_faults_of_pending", "test_orders"}
@@ -94,11 +96,11 @@ BY_THEMSELVES = {"test_oracle", "test_faults", "test_faults_of_pending", "test_o
 EARLY = ("test_topology", "test_several_servers")
 """Modules of `make long` that one worker is at for minutes."""
 LARGE = (
-    *("test_catalogue", "test_web_server", "test_airflow_requests", "test_killed"),
+    *("test_catalogue", "test_killed"),
     *("test_faults", "test_sources_runs", "test_dialects", "test_oracle", "test_orders"),
     *("test_hostile_values", "test_any_input", "test_quotes", "test_three_days", "test_golden"),
     *("test_sources_drip", "test_local_postgres", "test_benchmarks", "test_pending", "test_apply"),
-    *("test_airflow_routes", "test_unread", "test_year", "test_words", "test_isolation"),
+    *("test_unread", "test_year", "test_words", "test_isolation"),
     *("test_outcomes", "test_metrics", "test_faults_of_pending", "test_sample_packages"),
 )
 """Modules that take the longest, in this order: small ones at the end leave no worker alone."""

@@ -117,8 +117,8 @@ def live(request: Request, fault: Fault | None, at: dt.datetime, look: Callable[
 
 def _try(request: Request, first: str, fault: Fault | None, at: dt.datetime, story: Story) -> str:
     """Begin with a task in a new process, and return the task with which to begin again."""
-    ours, theirs = _PROCESSES.Pipe(duplex=False)
-    process = _PROCESSES.Process(target=_work, args=(request, first, fault, at, theirs))
+    ours, theirs = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_work, args=(request, first, fault, at, theirs))
     process.start()
     theirs.close()
     task, ended = first, False
@@ -161,6 +161,18 @@ def state_of(site: str) -> list[list[dict[str, Any]]]:
             list(connection.execute(sa.text(_ROWS.format(table)), {"site": site}).scalars())
             for table in _TABLES
         ]
+
+
+def be_command_line(words: list[str], environment: dict[str, str], told: Pipe) -> None:
+    """Be `oneroster` in this process; what it says of a run goes through a pipe."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(told.fileno(), 2)
+    told.close()
+    from oneroster_sync.cli import main
+
+    main(words)
 
 
 class _Points:
@@ -267,14 +279,15 @@ TASKS: dict[str, Callable[[Request, dt.datetime], None]] = {
 """What the tasks of a DAG do, in their order."""
 
 # Children begin with everything imported, so that hundreds of them are a matter of a minute.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
     [
         "oneroster_sync.stages.validate.relations",
         "oneroster_sync.stages.validate.gx_runner",
         "oneroster_sync.stages.validate.gx_metrics",
         "oneroster_sync.stages.validate.gx_patches",
         "oneroster_sync.database.embedded.postgres",
+        "oneroster_sync.cli",
         "oneroster_sync.pipeline",
         "psutil",
         "pyarrow.acero",

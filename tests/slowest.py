@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -136,6 +137,10 @@ def _servers(item: pytest.Item) -> list[psutil.Process]:
     found = [postmaster.find(settings.home() / "postgres" / "data")]
     if "live" in sys.modules:
         found += sys.modules["live"].servers()
+    # Its children are not ours: what it reaps is counted there alone.
+    if (pid := forkserver._forkserver._forkserver_pid) is not None:  # type: ignore[attr-defined]
+        with suppress(psutil.Error):
+            found.append(psutil.Process(pid))
     return [process for process in found if process]
 
 

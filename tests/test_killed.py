@@ -1,7 +1,8 @@
 """Killed: whenever a run is cut off, the database is as before or as after, and never between.
 
-The victims are real processes of the command line, ended by SIGKILL. A lock that the test holds
-makes them wait at a known place, so that no moment is a matter of luck.
+The victims are real processes of the command line, ended by SIGKILL; they begin as forks of a
+process that has loaded it. A lock that the test holds makes them wait at a known place, so that no
+moment is a matter of luck.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from faults import PROCESSES, be_command_line
 from oneroster_sync import database, pipeline
 from roster_of import NEXT_DAY, SCHOOL, now, request_of, reviewed
 from servers import until
@@ -37,29 +37,36 @@ class Victim:
     """A process of the command line that is going to be killed."""
 
     def __init__(self, site: Site, *words: object) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "oneroster_sync.cli", *map(str, words), "--site", site.name],
-            env={**os.environ, "ONEROSTER_DATABASE_URL": database.url()},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        ours, theirs = PROCESSES.Pipe(duplex=False)
+        environment = {**os.environ, "ONEROSTER_DATABASE_URL": database.url()}
+        told = [*map(str, words), "--site", site.name]
+        self.process = PROCESSES.Process(target=be_command_line, args=(told, environment, theirs))
+        self.process.start()
+        theirs.close()
+        self._story = os.fdopen(os.dup(ours.fileno()), encoding="utf-8")
+        ours.close()
         self.said = ""
 
     def wait_for(self, words: str) -> None:
         """Read the story until a line has these words."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        for line in self._story:
             self.said += line
             if words in line:
                 return
         raise AssertionError(f"never said {words!r}:\n{self.said}")
 
+    def end(self) -> int | None:
+        """Wait for the process to end, and return its exit code."""
+        with self._story:
+            self._story.read()
+        self.process.join(WAIT_S)
+        return self.process.exitcode
+
     def kill(self, by: signal.Signals = signal.SIGKILL) -> str:
         """End the process by a signal, and return the id of the run it was at."""
+        assert self.process.pid is not None
         os.kill(self.process.pid, by)
-        self.process.communicate(timeout=WAIT_S)
-        assert self.process.returncode == -by
+        assert self.end() == -by
         found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", self.said)
         return found.group() if found else ""
 
@@ -248,9 +255,7 @@ def test_second_run_waits_for_the_first(school: Site) -> None:
         wait_until_blocked(connection)
         second = Victim(school, "sync", school.package(NEXT_DAY))
         second.wait_for("Another run of site")
-    for process in (first.process, second.process):
-        process.communicate(timeout=WAIT_S)
-        assert process.returncode == 0
+    assert (first.end(), second.end()) == (0, 0)
     query = "select outcome from runs where site = :site order by started_at"
     assert school.rows(query) == [("succeeded",), ("succeeded",), ("no_changes",)]
 
@@ -267,8 +272,7 @@ def test_turn_ends_with_its_holder(school: Site) -> None:
         run_id = first.kill()
         second.wait_for("asked for by")
         assert outcome(school, run_id)[0] == "failed"
-    second.process.communicate(timeout=WAIT_S)
-    assert second.process.returncode == 0
+    assert second.end() == 0
     assert_next_day(school)
 
 

@@ -35,7 +35,7 @@ def test_no_test_with_services_fails_by_chance(
 ) -> None:
     """`REPEATS` says how often, and `REPEATS_LOAD` beside how many busy programs."""
     levels = "(airflow or browser or topology) and not long and not soak and not year"
-    words = ["-q", "-m", levels, "-n", "3"]
+    words = ["-q", "-m", levels, "-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
     for time in range(TIMES):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *words],
