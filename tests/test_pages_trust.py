@@ -223,6 +223,45 @@ def test_packages_that_stay_away_are_told(live: Live) -> None:
         page.wait_for_url(re.compile(f"{RUNS}/{first}$"))
 
 
+@pytest.mark.case("b45", "a88", "b51")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_lost_who_is_meant_and_what_is_junk_is_told(
+    live: Live, tmp_path: Path, theme: str
+) -> None:
+    """The site says what it is out of step with, a finding both names, a junk file no version."""
+    site = f"lost-{theme}"
+    live.oneroster("init", "--site", site, "--admin", "admin@example.org")
+    header, told = "sourcedId,role,givenName,familyName,email\n", "l1,teacher,Ann,Lee,ann@x.org\n"
+    runs = []
+    for name, text in {
+        "first": header + told + told.replace("l1", "l2").replace("ann", "two"),
+        "other": header
+        + "l1,teacher,Zoe,Fay,zoe@x.org\n"
+        + told.replace("l1", "l2").replace("ann", "two"),
+        "junk": "<!doctype html>\n<p>Log in\n",
+    }.items():
+        package = tmp_path / name / "users.csv"
+        package.parent.mkdir()
+        package.write_text(text)
+        runs.append(live.oneroster("sync", str(package), "--kind", "users", "--site", site))
+    lost = "insert into out_of_step values (%s, 'users', '2026-09-03', 'deltas were lost')"
+    live.rows(f"{lost} returning file", site)
+    with browsing(theme) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites/{site}")
+        title = page.get_by_text("Out of step with users.csv: ask the SIS for a bulk file")
+        expect(title).to_be_visible()
+        why = "Deltas of it were lost on 2026-09-03: deltas were lost."
+        expect(page.get_by_text(why)).to_be_visible()
+        page.goto(f"{live.origin}{RUNS}/{runs[1]['run_id']}?tab=findings")
+        cause = page.get_by_role("listitem").filter(has_text="semantic.identity_reuse")
+        cause.get_by_role("button", name="Show rows").click()
+        expect(cause.get_by_role("row").nth(1)).to_contain_text("Has itAnn Lee")
+        expect(cause.get_by_role("row").nth(1)).to_contain_text("Comes under itZoe Fay")
+        page.goto(f"{live.origin}{RUNS}/{runs[2]['run_id']}")
+        expect(page.get_by_text("No version could be told.")).to_be_visible()
+
+
 def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str, Any]) -> None:
     """Who decides sees which school loses most and until when, and finds Airflow's own question."""
     with browsing() as page:

@@ -28,11 +28,15 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(slots=True)
 class Judged:
-    """The lines of a file that are used and those that have an error; `late` ones are neither."""
+    """The lines of a file that are used and those that have an error; `late` ones are neither.
+
+    `breaking` are those that break the standard, used or not.
+    """
 
     good: dict[str, list[Line]] = field(default_factory=dict)
     bad: dict[str, list[Line]] = field(default_factory=dict)
     late: int = 0
+    breaking: list[Line] = field(default_factory=list)
 
 
 def judge_lines(
@@ -63,6 +67,7 @@ def judge_lines(
             judge.missing = set((missing or {}).get(name, ()))
             judged.good[name], judged.bad[name], late = judge.file(name)
             judged.late += late
+    judged.breaking = judge.breaking
     return judged
 
 
@@ -100,6 +105,8 @@ class _Judge:
         self.bad_ids: dict[str, set[str]] = {}
         self.going: dict[str, set[str]] = {}
         self.of_bad_roles: set[str] = set()
+        self.breaking: list[Line] = []
+        self.is_strict = False
 
     def file(self, name: str) -> tuple[list[Line], list[Line], int]:
         """Return the lines of a file that are used, those with errors, and how many are late."""
@@ -117,6 +124,8 @@ class _Judge:
             wrong = "flaw" in line or "sourcedId" not in line or counts[line["sourcedId"]] > 1
             if not wrong and line.get("goes") not in {"no_staff", "not_primary"}:
                 wrong = self._wrong_status(line, name)
+            if wrong or ("goes" not in line and self._breaks(name, line, claims)):
+                self.breaking.append(line)
             if not wrong and "goes" not in line:
                 wrong = self._wrong(name, line, claims)
             (bad if wrong else good).append(line)
@@ -127,6 +136,24 @@ class _Judge:
         for line in good:
             self._leave_out(name, line)
         return good, bad, late
+
+    def _breaks(self, name: str, line: Line, claims: Counter[str]) -> bool:
+        """Tell whether a line breaks the standard; to point to what is removed does not."""
+        self.is_strict = True
+        told = dict(line)
+        wrong = self._wrong(name, told, claims)
+        self._leave_out(name, told)
+        school = line.get("schoolSourcedId") if name == "enrollments" else None
+        if name == "users" and self.version == "1.2":
+            school = "s1"  # the primary org of everybody
+        wrong = wrong or (school is not None and self._points_wrong(name, "orgs", school))
+        self.is_strict = False
+        # A session's parent is a session, whose absence only its own line can cause, and users of
+        # 1.2 have their orgs elsewhere.
+        elsewhere = {"academicSessions": "parentSourcedId"}
+        if self.version == "1.2":
+            elsewhere["users"] = "orgSourcedIds"
+        return wrong or bool(told["out"] - {elsewhere.get(name)})
 
     def _without_late(self, name: str) -> tuple[list[Line], int]:
         """Leave out what is older than what is known: it is as if it had not come."""
@@ -166,7 +193,8 @@ class _Judge:
             return False
         if id_ not in there or id_ in self.bad_ids.get(file, ()):
             return True
-        return self.modes[name] == "delta" and id_ in self.going.get(file, ())
+        is_delta = self.modes[name] == "delta" and not self.is_strict
+        return is_delta and id_ in self.going.get(file, ())
 
     def _wrong(self, name: str, line: Line, claims: Counter[str]) -> bool:
         return bool(getattr(self, f"_wrong_{name}", lambda *_: False)(line, claims))

@@ -46,7 +46,9 @@ class Story:
                 at += dt.timedelta(days=rng.choice((1, 1, 1, 1, 1, 2, 3, 9, 31)))
             if rng.random() < 0.15:
                 yield Step("prefer", at, told=self._other(rng, at, model.choice))
-            pack, scope = self._package(rng, sis, at, share, first=day == 0)
+            # Strict rejects nearly all that is broken: there, most days have to be right.
+            spoilt = 0.2 if model.choice.profile == "strict" else 0.7
+            pack, scope = self._package(rng, sis, at, (share, spoilt), first=day == 0)
             if old and rng.random() < 0.06:
                 pack, scope = rng.choice(old)  # one that came late, or comes once more
             old.append((pack, scope))
@@ -61,6 +63,8 @@ class Story:
 
     def _limits(self, rng: random.Random) -> dict[str, Any]:
         told: dict[str, Any] = {"adopt": rng.random() < 0.4}
+        if rng.random() < 0.15:
+            told["profile"] = "strict"
         limits = rng.choice(("default", "low", "high"))
         for name in DEFAULTS if limits != "default" else ():
             low = (rng.choice((5, 20, 40)), rng.choice((1, 2, 3)))
@@ -77,6 +81,7 @@ class Story:
                 {"raised": (100.0, rng.choice((None, day)))},
                 {"teaching": rng.choice((("teacher",), ("teacher", "aide")))},
                 {"scope": rng.choice(("users", "users_and_courses"))},
+                {"profile": "strict" if choice.profile == "tolerant" else "tolerant"},
             ]
         )
 
@@ -92,8 +97,9 @@ class Story:
         return rng.sample(accounts, rng.randrange(len(accounts) + 1))
 
     def _package(
-        self, rng: random.Random, sis: Sis, at: dt.datetime, share: float, *, first: bool
-    ) -> tuple[Pack, str | None]:
+        self, rng: random.Random, sis: Sis, at: dt.datetime, spoilt: tuple[float, float], *,
+        first: bool,
+    ) -> tuple[Pack, str | None]:  # fmt: skip
         names = [n for n in sis.tables if n != "roles" or sis.version == "1.2"]
         modes = dict.fromkeys(names, "bulk")
         lone, scope = False, None
@@ -114,7 +120,8 @@ class Story:
         pack = sis.export(modes, at - HOURS, lone=lone)
         if rng.random() < 0.1:
             sis.lack(pack)
-        if rng.random() < 0.7:
+        share, likely = spoilt
+        if rng.random() < likely:
             sis.spoil(pack, share)
         return pack, scope
 

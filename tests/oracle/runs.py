@@ -27,12 +27,13 @@ class Choice:
     raised: tuple[float, dt.date | None] | None = None
     teaching: tuple[str, ...] = ("teacher",)
     limits: Limits = field(default_factory=lambda: dict(DEFAULTS))
+    profile: str = "tolerant"
 
     def copy(self) -> Choice:
         """Return a copy."""
         return Choice(
             self.scope, self.adopt, self.create_only_until, self.removals_wait, self.raised,
-            self.teaching, dict(self.limits),
+            self.teaching, dict(self.limits), self.profile,
         )  # fmt: skip
 
     def raised_on(self, day: dt.date) -> float | None:
@@ -77,6 +78,7 @@ class Run:
     part: Part = field(default_factory=Part)
     removals_of: int | None = None
     expires: dt.datetime | None = None
+    number: int = 0
     approved: bool = False
     applied: bool = False
     trace: Trace = field(default_factory=Trace)

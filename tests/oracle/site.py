@@ -11,6 +11,7 @@ from oracle.judge import Judged, judge_lines
 from oracle.plan import Planner
 from oracle.runs import Choice, Delta, Run, count, count_roles_alone, is_unusable
 from oracle.state import ENDED, Change, Plan, State, without
+from oracle.strict import rejects_lines, rejects_pack
 from oracle.undo import Part, take_back
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ class ModelSite:
         """Sync a package."""
         run = Run(ref, at, self.choice.copy(), scope or self.choice.scope)
         self.runs[ref] = run
-        read = read_pack(pack, self._known(), run.scope)
-        if read.refused:
+        known, strict = self._known(), run.choice.profile == "strict"
+        read = read_pack(pack, known, run.scope)
+        if read.refused or (strict and rejects_pack(pack, known, run.scope)):
             run.outcome = "rejected"
             return run
         own = self._keep(ref, read, at)
@@ -72,7 +74,8 @@ class ModelSite:
             schools_decide=run.choice.limits["school"] != DEFAULTS["school"],
             missing=run.missing,
         )  # fmt: skip
-        if is_unusable(judged, modes, read):
+        rejected = strict and rejects_lines(judged, lines, modes, run.number)
+        if rejected or is_unusable(judged, modes, read):
             run.outcome = "rejected"
             self._forget(own)
             return run
@@ -141,6 +144,7 @@ class ModelSite:
         newest = {self.deltas[n].run: self.deltas[n].arrived for n in used}
         newest[run.ref] = run.started
         order = {ref: at for at, ref in enumerate(sorted(newest, key=lambda r: (newest[r], r)))}
+        run.number = order[run.ref]
         files, modes = {}, {}
         for name, mode in read.modes.items():
             if mode == "bulk":
