@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from district.columns import COLUMNS
 from golden.school import (
     SCHOOL,
     SCHOOL_1_2,
@@ -281,3 +282,17 @@ def test_columns_of_1_1_under_1_2_are_refused(tmp_path: Path) -> None:
 
     assert extracted.refused
     assert told(extracted.findings)[-1] == ("schema.version_mismatch", FILE, 1)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_lone_file_of_1_0_has_its_own_names(tmp_path: Path, profile: str) -> None:
+    """Columns that only 1.0 calls so are exact there, in strict as well."""
+    header = list(COLUMNS["1.0"]["courses"])
+    row = {"sourcedId": "c1", "title": "Art", "orgSourcedId": "s", "grade": "09"}
+    path = tmp_path / "courses.csv"
+    path.write_text(f"{','.join(header)}\n{','.join(row.get(name, '') for name in header)}\n")
+
+    extracted = opened(path, profile)
+
+    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert extracted.tables["courses"]["grades"].to_pylist() == ["09"]

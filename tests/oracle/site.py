@@ -61,6 +61,7 @@ class ModelSite:
         known, strict = self._known(), run.choice.profile == "strict"
         read = read_pack(pack, known, run.scope)
         if read.refused or (strict and rejects_pack(pack, known, run.scope)):
+            self._expire(at)
             run.outcome = "rejected"
             return run
         own = self._keep(ref, read, at)
@@ -446,12 +447,14 @@ class ModelSite:
 
     def undo(self, ref: int, of: int, part: Part, at: dt.datetime) -> Run:
         """Take a run back, or a part of it."""
+        self._expire(at)
         run = Run(ref, at, self.choice.copy(), self.choice.scope, undoes=of, part=part)
         self.runs[ref] = run
         return self._of_earlier(run, take_back(self.state, self.runs[of].trace, part), at)
 
     def removals(self, ref: int, of: int, at: dt.datetime) -> Run:
         """Bring the removals that a run left for a decision, as far as they still stand."""
+        self._expire(at)
         left = self.runs[of]
         run = Run(ref, at, self.choice.copy(), left.scope, removals_of=of)
         run.deltas, run.bulk = list(left.deltas), set(left.bulk)

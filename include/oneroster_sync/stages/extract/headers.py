@@ -107,12 +107,18 @@ def match_header(
     findings: list[Finding] = []
     found: dict[str, str] = {}
     unknown: list[str] = []
+    exact = {column.name: column.canonical for column in file.columns}
     for cell in header:
-        spelled = cell if profile is Profile.STRICT else _spelled(cell, file, findings, header)
+        # 1.0 has names of its own for some columns: these are exact, and the later ones are not.
+        spelled = exact.get(cell, cell)
+        is_known = cell in exact
+        if profile is not Profile.STRICT:
+            spelled = _spelled(cell, file, findings, header)
+            is_known = file.column(spelled) is not None
         if not cell.strip() or spelled in found or spelled in unknown:
-            known_as = spelled if file.column(spelled) is not None else None
+            known_as = spelled if is_known else None
             raise RefusedError(Finding("table.duplicate_header", file=name, column=known_as))
-        if file.column(spelled) is not None:
+        if is_known:
             found[spelled] = cell
         else:
             unknown.append(spelled)
