@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
     LINK_FIELDS,

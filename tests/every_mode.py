@@ -20,8 +20,7 @@ import pyarrow.compute as pc
 
 from golden.school import Texts, folder_of, manifest
 from oneroster_sync import settings
-from oneroster_sync.roster.model import Known
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     COURSE_FIELDS,
     FORGOTTEN,
     LINK_FIELDS,
@@ -29,6 +28,7 @@ from oneroster_sync.roster.schema import (
     USER_FIELDS,
     record_schema,
 )
+from oneroster_sync.roster.model import Known
 from oneroster_sync.runs.pending_deltas import FILES_OF_SCOPE
 from oneroster_sync.sites.preferences import Preferences, Profile, Scope
 from oneroster_sync.stages.diff.build import build_plan

@@ -23,14 +23,14 @@ from click.testing import CliRunner
 from oneroster_sync import pipeline
 from oneroster_sync.cli import main
 from oneroster_sync.pipeline import Request, begin
-from oneroster_sync.roster.model import Roster
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     COURSE_FIELDS,
     STORED_ASSIGNMENTS,
     USER_FIELDS,
     link_schema,
     record_schema,
 )
+from oneroster_sync.roster.model import Roster
 from oneroster_sync.runs import Trigger
 from oneroster_sync.sites.preferences import Preferences
 from oneroster_sync.stages.diff.build import build_plan

@@ -12,7 +12,7 @@ from oneroster_sync import database, pipeline, runs
 from oneroster_sync.database import locks
 from oneroster_sync.findings import SCHEMA
 from oneroster_sync.pipeline import begin
-from oneroster_sync.roster.schema import COURSE_FIELDS, USER_FIELDS
+from oneroster_sync.roster.columns import COURSE_FIELDS, USER_FIELDS
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.stages import apply as applying
 from oneroster_sync.stages.apply import NotApprovedError

@@ -17,7 +17,8 @@ import pytest
 from golden.school import manifest
 from oneroster_sync import settings
 from oneroster_sync.roster.model import Known
-from oneroster_sync.sites.preferences import Guards, Limit, Preferences, Profile
+from oneroster_sync.sites.preferences import Preferences, Profile
+from oneroster_sync.sites.thresholds import Guards, Limit
 from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.package import Extracted, extract_package
 from oneroster_sync.stages.validate.columns import answers, as_markdown

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import csv_text
 from oneroster_sync.findings import CODES
-from oneroster_sync.sites.preferences import Guards, Limit
+from oneroster_sync.sites.thresholds import Guards, Limit
 from oneroster_sync.stages.review.by_school import count_by_school
 from oneroster_sync.stages.review.guards import check_plan
 from oneroster_sync.standard.modes import Mode

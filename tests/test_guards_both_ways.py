@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from conftest import csv_text
 from oneroster_sync import Request, approve, change_preferences, database, sync, undo
 from oneroster_sync.roster.recent_changes import Recent
-from oneroster_sync.sites.preferences import Guards, Limit, RaisedLimit
+from oneroster_sync.sites.thresholds import Guards, Limit, RaisedLimit
 from roster_of import SCHOOL, changed, roster_of
 from test_guards import held, holds, site_of, staff, users_csv
 

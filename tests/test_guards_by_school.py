@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.sites.preferences import Guards, Limit, RaisedLimit
+from oneroster_sync.sites.thresholds import Guards, Limit, RaisedLimit
 from oneroster_sync.stages.review.by_school import count_by_school
 from oneroster_sync.stages.review.guards import check_plan
 from roster_of import plan_of, roster_of, rows_of

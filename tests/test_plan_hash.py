@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from oneroster_sync.roster.schema import COURSE_FIELDS, USER_FIELDS
+from oneroster_sync.roster.columns import COURSE_FIELDS, USER_FIELDS
 from roster_of import Planned, plan_of, roster_of
 
 USERS = "sourced_id,given_name,email,username,org_sourced_ids"

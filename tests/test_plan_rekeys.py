@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.sites.preferences import Guards, Limit
+from oneroster_sync.sites.thresholds import Guards, Limit
 from roster_of import SCHOOL, plan_of, roster_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.roster.schema import TERMS_ENDED
+from oneroster_sync.roster.columns import TERMS_ENDED
 from oneroster_sync.stages.diff.assignments import NOT_TAUGHT
 from roster_of import plan_of, roster_of
 from test_guards import held

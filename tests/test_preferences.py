@@ -16,8 +16,6 @@ from oneroster_sync.sites.preferences import (
     DateOrder,
     Delimiter,
     Encoding,
-    Guards,
-    Limit,
     PauseWindow,
     Preferences,
     Profile,
@@ -30,6 +28,7 @@ from oneroster_sync.sites.preferences_store import (
     PreferencesConflictError,
     UnknownSiteError,
 )
+from oneroster_sync.sites.thresholds import Guards, Limit
 from oneroster_sync.sources.url import After
 from roster_of import SCHOOL, changed, now, said
 

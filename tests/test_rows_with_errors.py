@@ -9,7 +9,8 @@ import pytest
 
 from every_mode import MemorySite, carried_out, errors, synced
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added, changed
-from oneroster_sync.sites.preferences import Guards, Profile
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.sites.thresholds import Guards
 from oneroster_sync.stages.diff.id_mappings import plan_of_mapping
 from oneroster_sync.stages.extract.mapping_csv import read_mapping
 from oneroster_sync.stages.review.guards import check_plan

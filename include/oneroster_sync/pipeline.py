@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from oneroster_sync import database, runs
 from oneroster_sync.database import locks
 from oneroster_sync.errors import OneRosterError
-from oneroster_sync.runs import Outcome, Run, Trigger, held, pending_deltas
+from oneroster_sync.runs import Outcome, Run, Trigger, pending_deltas, superseded
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import allow_list, preferences_store, registry
 from oneroster_sync.sites.preferences import Scope
@@ -186,13 +186,13 @@ def _why(run: Run, stale: StalePlanError) -> str:
         return str(stale)
     with database.engine().connect() as connection:
         other = runs.first_after(connection, run.site, run.base_version)
-    return f"{other.named() if other else 'another run'} changed the roster first: {stale}"
+    return f"{superseded.moved_roster(other)}: {stale}"
 
 
 def _supersede(run: Run, reason: str, now: dt.datetime) -> Run:
     """End a run whose plan can't be applied any more and must not be made again."""
     with database.engine().begin() as connection:
-        held.supersede(connection, run, reason, now=now)
+        superseded.supersede(connection, run, reason, now=now)
         return runs.get(connection, run.run_id)
 
 

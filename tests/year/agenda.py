@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from district import bulk_package, write_lone_csv
 from oneroster_sync.runs import Outcome
-from oneroster_sync.sites.preferences import Guards, PauseWindow, Weekday
+from oneroster_sync.sites.preferences import PauseWindow, Weekday
+from oneroster_sync.sites.thresholds import Guards
 from oneroster_sync.standard.kinds import Kind
 from year import mishaps
 from year.entries import TAKEN, Agenda, Desk, Mishap

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from oneroster_sync import database, pipeline, runs
 from oneroster_sync.database import locks
 from oneroster_sync.errors import ConflictError
-from oneroster_sync.runs import Outcome, held, pending_deltas
+from oneroster_sync.runs import Outcome, pending_deltas, superseded
 from oneroster_sync.sites import preferences_store
 
 if TYPE_CHECKING:
@@ -119,16 +119,16 @@ def expire(run_id: str, *, now: dt.datetime) -> Run:
     """
     with database.engine().begin() as connection:
         run = runs.get(connection, run_id, for_update=True)
-        if not held.is_late(run, now):
+        if not superseded.is_late(run, now):
             return run
-        run = held.discard_late(connection, run, now=now)
+        run = superseded.discard_late(connection, run, now=now)
     return pipeline.record(run, now=now)
 
 
 def expire_due(now: dt.datetime) -> list[str]:
     """Discard the held plans of all sites that nobody decided about in time; return their runs."""
     with database.engine().connect() as connection:
-        late = held.late_runs(connection, now)
+        late = superseded.late_runs(connection, now)
     ended = [expire(run_id, now=now) for run_id in late]
     return [run.run_id for run in ended if run.outcome is Outcome.DISCARDED and not run.decision]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.database import audit
-from oneroster_sync.roster.schema import USERS
+from oneroster_sync.roster.columns import USERS
 from oneroster_sync.runs import other_people
 from oneroster_sync.standard.logins import normalize_login
 

@@ -38,15 +38,8 @@ from pydantic import BaseModel, ValidationError
 
 from oneroster_sync.identifiers import EXPECTED, is_site_name
 from oneroster_sync.operations.strict_yaml import Document, Wrong, WrongFileError, read
-from oneroster_sync.sites.preferences import (
-    SETTINGS,
-    Guards,
-    Limit,
-    Notices,
-    PauseWindow,
-    RaisedLimit,
-    Settings,
-)
+from oneroster_sync.sites.preferences import SETTINGS, Notices, PauseWindow, Settings
+from oneroster_sync.sites.thresholds import Guards, Limit, RaisedLimit
 
 if TYPE_CHECKING:
     from oneroster_sync.operations.strict_yaml import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.findings.codes import explained
-from oneroster_sync.roster.schema import LABELS
+from oneroster_sync.roster.columns import LABELS
 from oneroster_sync.standard.logins import normalize_login
 
 if TYPE_CHECKING:

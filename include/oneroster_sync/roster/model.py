@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings.finding import is_named
-from oneroster_sync.roster.schema import MODIFIED
+from oneroster_sync.roster.columns import MODIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,16 +80,16 @@ class Roster:
         site: The site.
         version: Counts the applied plans; a plan holds for the version it was made against.
         credited_admin: `id` of the user who is recorded as author.
-        users: Schema `schema.record_schema(USER_FIELDS)`.
-        courses: Schema `schema.record_schema(COURSE_FIELDS)`.
-        assignments: Schema `schema.STORED_ASSIGNMENTS`.
-        links: orgs, roles, classes and enrollments, schema `schema.link_schema`.
+        users: Schema `columns.record_schema(USER_FIELDS)`.
+        courses: Schema `columns.record_schema(COURSE_FIELDS)`.
+        assignments: Schema `columns.STORED_ASSIGNMENTS`.
+        links: orgs, roles, classes and enrollments, schema `columns.link_schema`.
         released: Records that a broken row protects and that an administrator released.
         lost_role: sourcedIds of the users whom losing the last role has deactivated, and nothing
             else since.
         absent: sourcedIds of inactive users whom no `enabledUser=false` had disabled, of those
             whose rows say nothing of it (`with_absent`).
-        modified: When the SIS last modified what came in deltas, schema `schema.MODIFIED`.
+        modified: When the SIS last modified what came in deltas, schema `columns.MODIFIED`.
     """
 
     site: str

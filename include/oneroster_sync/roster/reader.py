@@ -8,8 +8,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from oneroster_sync.database.copy import copy_out
-from oneroster_sync.roster.model import RELEASED, Known, Roster
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     COURSE_FIELDS,
     LINK_FIELDS,
     MODIFIED,
@@ -18,6 +17,7 @@ from oneroster_sync.roster.schema import (
     link_schema,
     record_schema,
 )
+from oneroster_sync.roster.model import RELEASED, Known, Roster
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

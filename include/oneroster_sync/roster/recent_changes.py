@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from oneroster_sync.roster.columns import TERMS_ENDED
 from oneroster_sync.roster.records import ABSENT, DISABLED, NOT_PRIMARY
-from oneroster_sync.roster.schema import TERMS_ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Collection

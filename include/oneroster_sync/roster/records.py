@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oneroster_sync.roster.schema import change_schema
+from oneroster_sync.roster.columns import change_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

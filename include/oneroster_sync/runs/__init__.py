@@ -2,7 +2,8 @@
 
 `runs.get`, `runs.update` and the like are of `store`, the record itself of `model`; `artifacts` is
 a run's folder, `queries` and `run_details` answer pages, `reuse` finds an earlier run whose results
-hold, `held` ends runs that nobody decided.
+hold, `superseded` ends held runs that
+nobody decided.
 """
 
 from __future__ import annotations

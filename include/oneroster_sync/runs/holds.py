@@ -9,7 +9,7 @@ from oneroster_sync.findings import CODES, Finding
 from oneroster_sync.findings.finding import shown
 
 if TYPE_CHECKING:
-    from oneroster_sync.sites.preferences import Limit
+    from oneroster_sync.sites.thresholds import Limit
 
 ACCOUNTS = "accounts"
 """What a guard counts that looks at accounts made by hand."""

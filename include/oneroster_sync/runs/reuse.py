@@ -24,7 +24,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from oneroster_sync import database, runs, settings
-from oneroster_sync.roster.schema import COURSE_FIELDS, USER_FIELDS
+from oneroster_sync.roster.columns import COURSE_FIELDS, USER_FIELDS
 from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
 

@@ -23,10 +23,10 @@ from oneroster_sync.database.copy import stage
 from oneroster_sync.errors import ConflictError, OneRosterError, RetriableError
 from oneroster_sync.findings.finding import has_row_errors, rows_as_findings
 from oneroster_sync.roster import protections
+from oneroster_sync.roster.columns import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
 from oneroster_sync.roster.reader import roster_version
 from oneroster_sync.roster.records import NO_ROLE, NOT_PRIMARY
-from oneroster_sync.roster.schema import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
-from oneroster_sync.runs import Outcome, held, pending_deltas, run_log
+from oneroster_sync.runs import Outcome, pending_deltas, run_log, superseded
 from oneroster_sync.runs.artifacts import all_findings
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.stages import initial_load
@@ -179,10 +179,10 @@ def apply_plan(
                 ),
                 {"site": plan.site},
             )
-            for older in held.held_runs(connection, plan.site):
+            for older in superseded.held_runs(connection, plan.site):
                 if older.run_id != run_id:
-                    reason = f"{run.named()} changed the roster first"
-                    held.supersede(connection, older, reason, now=now)
+                    reason = superseded.moved_roster(run)
+                    superseded.supersede(connection, older, reason, now=now)
         bulk = None
         if protected is not None:
             table, bulk = protected

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from oneroster_sync.database.copy import copy_in, copy_out
-from oneroster_sync.roster.schema import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
+from oneroster_sync.roster.columns import COURSE_FIELDS, LINK_FIELDS, USER_FIELDS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -1,9 +1,9 @@
 """Files and columns of the OneRoster CSV bindings 1.0, 1.1 and 1.2: one declaration for a column.
 
 To let the sync read one more column, give it a `use` below; to keep it on the platform, name it in
-`oneroster_sync.roster.schema` and add it to the table by a migration. What a value may be, and what
-becomes of a row whose value is blank, odd or dangling, stands in the suites under `expectations/`;
-docs/reference/columns.md is made from both.
+`oneroster_sync.roster.columns` and add it to the table by a migration. What a value may be, and
+what becomes of a row whose value is blank, odd or dangling, stands in the suites under
+`expectations/`; docs/reference/columns.md is made from both.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import ASSIGNMENT_CHANGES, TERMS_ENDED
 from oneroster_sync.roster.records import in_order, positions
-from oneroster_sync.roster.schema import ASSIGNMENT_CHANGES, TERMS_ENDED
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Findings, Severity
-from oneroster_sync.roster.records import in_order
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     COURSE_FIELDS,
     LINK_FIELDS,
     STAY_GONE,
@@ -18,6 +17,7 @@ from oneroster_sync.roster.schema import (
     change_schema,
     link_schema,
 )
+from oneroster_sync.roster.records import in_order
 from oneroster_sync.stages.diff.assignments import assignment_changes
 from oneroster_sync.stages.diff.courses import course_changes
 from oneroster_sync.stages.diff.last_modified import moments_of

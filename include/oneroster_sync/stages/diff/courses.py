@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import COMPARED_OF_COURSES, COURSE_FIELDS, COURSES, change_schema
 from oneroster_sync.roster.records import (
     ABSENT,
     MARKED,
@@ -17,7 +18,6 @@ from oneroster_sync.roster.records import (
     positions,
     row_of,
 )
-from oneroster_sync.roster.schema import COURSE_FIELDS, COURSES, change_schema
 from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.links import going, leaving, staying
 
@@ -63,7 +63,7 @@ def _adds(rows: pa.Table) -> pa.Table:
 def _matched(rows: pa.Table, before: pa.Table) -> pa.Table:
     after = _after(rows, before)
     moved = differs(after["status"], before["status"])
-    for name in COURSE_FIELDS:
+    for name in COMPARED_OF_COURSES:
         moved = pc.or_(moved, differs(after[name], before[name]))
     chosen = pc.and_(before["managed"], moved)
     rows, before = rows.filter(chosen), before.filter(chosen)

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings import Finding, Findings, Severity
-from oneroster_sync.roster.records import changes, in_order, positions, put
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
     USER_FIELDS,
     change_schema,
 )
+from oneroster_sync.roster.records import changes, in_order, positions, put
 from oneroster_sync.stages.diff.plan import Plan
 from oneroster_sync.stages.diff.rekeys import SCHEMA, Rekeys, with_rekeys
 from oneroster_sync.stages.extract.links import link_changes

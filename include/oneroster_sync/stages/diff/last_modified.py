@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import FORGOTTEN, MODIFIED, PUT
 from oneroster_sync.roster.records import in_order, positions
-from oneroster_sync.roster.schema import FORGOTTEN, MODIFIED, PUT
 from oneroster_sync.standard.modes import Mode
 from oneroster_sync.standard.timestamps import in_utc
 

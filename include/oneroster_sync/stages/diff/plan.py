@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 
 from oneroster_sync.errors import OneRosterError
 from oneroster_sync.findings.finding import shown_id
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
     FORGOTTEN,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oneroster_sync.roster.model import Roster
-    from oneroster_sync.sites.preferences import Limit
+    from oneroster_sync.sites.thresholds import Limit
 
 SAME_LOGIN = "the same login under another sourcedId"
 SAME_COURSE = "the same course under another sourcedId"

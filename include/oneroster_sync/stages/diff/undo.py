@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from oneroster_sync.errors import GoneError
-from oneroster_sync.roster.records import in_order
-from oneroster_sync.roster.schema import (
+from oneroster_sync.roster.columns import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
     LINK_FIELDS,
@@ -25,6 +24,7 @@ from oneroster_sync.roster.schema import (
     change_schema,
     link_schema,
 )
+from oneroster_sync.roster.records import in_order
 from oneroster_sync.stages.diff.last_modified import forgotten
 from oneroster_sync.stages.diff.plan import Plan
 

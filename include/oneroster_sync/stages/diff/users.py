@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import COMPARED_OF_USERS, USER_FIELDS, USERS, change_schema
 from oneroster_sync.roster.records import (
     ABSENT,
     DISABLED,
@@ -22,7 +23,6 @@ from oneroster_sync.roster.records import (
     positions,
     put,
 )
-from oneroster_sync.roster.schema import USER_FIELDS, USERS, change_schema
 from oneroster_sync.stages.diff.logins import recognisable
 from oneroster_sync.stages.extract import decision_table
 from oneroster_sync.stages.extract.csv_table import is_left_out
@@ -276,7 +276,7 @@ def _late_adoptions(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table
 def _matched(desired: pa.Table, before: pa.Table, admin: int, second: pa.Array) -> pa.Table:
     ours = pc.and_(before["managed"], pc.not_equal(before["id"], admin))
     moved = differs(desired["status"], before["status"])
-    for name in USER_FIELDS:
+    for name in COMPARED_OF_USERS:
         moved = pc.or_(moved, differs(desired[name], before[name]))
     chosen = pc.and_(ours, moved)
     desired, before = desired.filter(chosen), before.filter(chosen)

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import COURSES, LINK_FIELDS, USERS
 from oneroster_sync.roster.records import positions, put
-from oneroster_sync.roster.schema import COURSES, LINK_FIELDS, USERS
 from oneroster_sync.stages.extract.links import staying
 from oneroster_sync.standard.modes import Mode
 from oneroster_sync.standard.timestamps import in_utc

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import LINK_FIELDS, link_schema
 from oneroster_sync.roster.records import differs, in_order, positions, put
-from oneroster_sync.roster.schema import LINK_FIELDS, link_schema
 from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.decision_table import is_going
 from oneroster_sync.stages.extract.quotes import hides_rows

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import TERMS_ENDED
 from oneroster_sync.roster.records import positions
-from oneroster_sync.roster.schema import TERMS_ENDED
 
 if TYPE_CHECKING:
     from oneroster_sync.roster.model import Roster

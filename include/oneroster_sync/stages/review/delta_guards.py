@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from oneroster_sync import database
 from oneroster_sync.findings import Finding, Findings, Severity
+from oneroster_sync.roster.columns import TERMS_ENDED
 from oneroster_sync.roster.recent_changes import read_recent
-from oneroster_sync.roster.schema import TERMS_ENDED
 from oneroster_sync.runs import pending_deltas as store
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.holds import Hold

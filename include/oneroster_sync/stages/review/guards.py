@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oneroster_sync.roster.columns import COURSE_FIELDS, TERMS_ENDED
 from oneroster_sync.roster.recent_changes import WINDOW, Recent
 from oneroster_sync.roster.records import NOT_PRIMARY, differs, positions
-from oneroster_sync.roster.schema import COURSE_FIELDS, TERMS_ENDED
 from oneroster_sync.runs.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond
-from oneroster_sync.sites.preferences import Limit
+from oneroster_sync.sites.thresholds import Limit
 from oneroster_sync.stages.diff.account_matching import NEAR
 from oneroster_sync.stages.diff.rekeys import find_other_people
 from oneroster_sync.standard.modes import Mode
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from oneroster_sync.roster.model import Roster
-    from oneroster_sync.sites.preferences import Guards
+    from oneroster_sync.sites.thresholds import Guards
     from oneroster_sync.stages.diff.plan import Plan
 
 _FEW = 5

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from oneroster_sync import database
 from oneroster_sync.findings import Findings
 from oneroster_sync.roster.reader import roster_version
-from oneroster_sync.runs import Outcome, held, run_log
+from oneroster_sync.runs import Outcome, run_log, superseded
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.stages.base import load_roster, note, unless_ended
 from oneroster_sync.stages.diff.account_matching import read_accounts
@@ -122,12 +122,12 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
         return
     brought = files_of(run, bulk_only=True)
     with database.engine().begin() as connection:
-        for older in held.held_runs(connection, run.site):
+        for older in superseded.held_runs(connection, run.site):
             is_part = older.undoes or older.kind in MAPPINGS
             if older.decision or is_part or older.started_at >= run.started_at:
                 continue
             is_folded = not set(older.deltas or ()).isdisjoint(run.deltas or ())
             if is_folded or files_of(older) <= brought:
-                reason = f"{run.named()} made a newer plan"
-                held.supersede(connection, older, reason, now=now)
+                reason = superseded.newer_plan(run)
+                superseded.supersede(connection, older, reason, now=now)
                 log.info("The plan of %s is superseded by this one.", older.named())

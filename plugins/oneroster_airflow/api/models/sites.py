@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from oneroster_airflow.api.models.runs import FieldChange, Kind, OutcomeName
 from oneroster_sync.identifiers import PATTERN
-from oneroster_sync.sites.preferences import Address, PauseWindow, RaisedLimit, Settings, Weekday
+from oneroster_sync.sites.preferences import Address, PauseWindow, Settings, Weekday
+from oneroster_sync.sites.thresholds import RaisedLimit
 
 _LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 SiteName = Annotated[str, StringConstraints(pattern=PATTERN)]

@@ -15,7 +15,8 @@ from oneroster_airflow.api.errors import FieldProblem, Problem, field_problems, 
 from oneroster_sync import database
 from oneroster_sync.identifiers import PATTERN
 from oneroster_sync.sites import allow_list, preferences_store, registry, schedule
-from oneroster_sync.sites.preferences import SETTINGS, Guards, Preferences
+from oneroster_sync.sites.preferences import SETTINGS, Preferences
+from oneroster_sync.sites.thresholds import Guards
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -21,6 +21,16 @@ NOBODY = "OneRoster"
 """Who discards a plan when nobody decides."""
 
 
+def newer_plan(by: Run) -> str:
+    """Return why a held plan is superseded by the plan of a newer package."""
+    return f"{by.named()} made a newer plan"
+
+
+def moved_roster(by: Run | None) -> str:
+    """Return why a plan is superseded by a run that changed the roster; None if it is not known."""
+    return f"{by.named() if by else 'another run'} changed the roster first"
+
+
 def held_runs(connection: Connection, site: str) -> list[Run]:
     """Return the runs of a site whose plans are held, locked, the oldest first."""
     query = f"{runs.select_runs()} where site = :site and outcome = 'held' "

@@ -23,6 +23,8 @@ class Field:
         personal: Whether it says who somebody is; erasure takes it away.
         derived: Whether diff makes it from more than its own column: by the version, from roles.csv
             as well, or in another spelling.
+        compared: Whether another value is a change. One that is not compared is brought along by
+            the next change of something else.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Field:
     label: str
     personal: bool = False
     derived: bool = False
+    compared: bool = True
 
 
 USERS = (
@@ -51,6 +54,8 @@ COURSES = (
 )
 USER_FIELDS = tuple(field.name for field in USERS)
 COURSE_FIELDS = tuple(field.name for field in COURSES)
+COMPARED_OF_USERS = tuple(field.name for field in USERS if field.compared)
+COMPARED_OF_COURSES = tuple(field.name for field in COURSES if field.compared)
 LABELS = {field.name: field.label for field in (*USERS, *COURSES)}
 """Column → what people call it."""
 
