@@ -37,7 +37,8 @@ FILES_OF = {
 class Known:
     """What the site has from before: users, roles (whose each is), enrollments.
 
-    `unread_roles` are those of pending deltas that can't be read: nobody is staff by them.
+    `unread_roles` are those of pending deltas that can't be read: nobody is staff by them. `pairs`
+    are the enrollments that are known by user and class.
     """
 
     users: set[str]
@@ -45,6 +46,7 @@ class Known:
     enrollments: set[str]
     role_types: dict[str, str] = field(default_factory=dict)
     unread_roles: dict[str, str] = field(default_factory=dict)
+    pairs: set[str] = field(default_factory=set)
     has_courses: bool = True
 
     def add_pending(self, file: str, lines: list[Line]) -> None:
@@ -57,6 +59,8 @@ class Known:
                 self.users.add(id_)
             if file == "enrollments":
                 self.enrollments.add(id_)
+                is_clear = "flaw" not in line and line.get("role") in STAFF
+                self.pairs |= {id_} if is_clear and id_.startswith("(") else set()
             if file == "roles" and user is not None:
                 self.users.add(user)
                 if "flaw" in line or line.get("role") not in STAFF:
@@ -334,12 +338,31 @@ def _users(
 def _enrollments(
     pack: Pack, file: File, lines: list[Line], known: Known, dropped: set[str]
 ) -> list[Line]:
+    for line in lines:
+        user, class_ = line.get("userSourcedId"), line.get("classSourcedId")
+        lacks = "sourcedId" in pack.missing.get("enrollments", ())
+        pair = f"({user},{class_})"
+        if "flaw" not in line and user and class_ and (lacks or pair in known.pairs):
+            line["sourcedId"] = pair
     who = [_who(line) for line in lines]
     for at, line in enumerate(lines):
         if "flaw" not in line and line.get("userSourcedId") in dropped:
             who[at] = "pupil"
     kept, leavers, _ = _judge(pack.version, file, lines, who, known.enrollments)
-    return _with_leavers(kept, leavers)
+    return _with_leavers(_each_pair_once(kept), leavers)
+
+
+def _each_pair_once(lines: list[Line]) -> list[Line]:
+    """Keep the first line of each pair and role: other terms make no other assignment."""
+    seen, kept = set(), []
+    for line in lines:
+        key = tuple(line.get(column) for column in ("sourcedId", "role", "status", "goes"))
+        if "flaw" not in line and (key[0] or "").startswith("("):
+            if key in seen:
+                continue
+            seen.add(key)
+        kept.append(line)
+    return kept
 
 
 # What several packages say together

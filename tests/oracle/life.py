@@ -33,6 +33,7 @@ class Story:
         version = ("1.0", "1.1", "1.2", "1.2")[self.seed % 4]
         wild = rng.random() < 0.3
         sis = Sis(random.Random(self.seed * 7 + 1), version, rng.choice((8, 14, 24)), wild)
+        sis.paired = rng.random() < 0.15
         share = rng.choice((0.03, 0.03, 0.03, 0.1, 0.25))
         old: list[tuple[Pack, str | None]] = []
         model = pairing.model
@@ -44,6 +45,8 @@ class Story:
             if day:
                 sis.live()
                 at += dt.timedelta(days=rng.choice((1, 1, 1, 1, 1, 2, 3, 9, 31)))
+            if rng.random() < 0.04:
+                sis.paired = not sis.paired
             if rng.random() < 0.15:
                 yield Step("prefer", at, told=self._other(rng, at, model.choice))
             # Strict rejects nearly all that is broken: there, most days have to be right.

@@ -48,7 +48,7 @@ class Pack:
     files: dict[str, File]
     lone: bool = False
     missing: dict[str, set[str]] = field(default_factory=dict)
-    """File → columns that its header does not have; bulk files alone."""
+    """File → columns that its header does not have."""
 
     def write(self, folder: Path) -> Path:
         """Write the package below a folder that is not there yet, and return its path."""
@@ -96,6 +96,7 @@ class Sis:
     version: str
     staff: int = 14
     wild: bool = False
+    paired: bool = False
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     sent: dict[str, dict[str, Row]] = field(default_factory=dict)
     left: list[tuple[str, Row, list[Row]]] = field(default_factory=list)
@@ -359,7 +360,8 @@ class Sis:
             self.sent[name] = copy.deepcopy(table)
         # The header of a lone courses.csv of 1.2 is that of 1.1.
         version = "1.1" if lone and "courses" in files and self.version == "1.2" else self.version
-        return Pack(version, files, lone)
+        missing = {"enrollments": {"sourcedId"}} if self.paired and "enrollments" in files else {}
+        return Pack(version, files, lone, missing)
 
     def _changes(self, name: str, now: dt.datetime) -> list[Row]:
         before, table = self.sent.get(name, {}), self.tables[name]
@@ -398,6 +400,7 @@ class Sis:
 
     def _break(self, file: File, row: Row, how: tuple[str, str]) -> None:
         what, value = how
+        is_pupils_role = "roleType" in row and row.get("role") == "student"
         place = self.rng.randint(0, len(file.rows))
         if what == "twin":
             file.rows.insert(place, dict(row))
@@ -412,6 +415,8 @@ class Sis:
             others = [r for r in file.rows if r is not row and PUPIL not in r.get("email", PUPIL)]
             if others and row.get("role") != "student":
                 row["email"] = self.rng.choice(others)["email"].upper()
+        elif what in {"userSourcedId", EXTRA, "mark"} and is_pupils_role:
+            return  # whose role it is nobody could tell: a helper would be staff by the other one
         elif what == "mark":
             row["status"] = "inactive" if self.version == "1.0" else "tobedeleted"
         elif what in {"role", "email", "givenName", "familyName"} and (

@@ -101,6 +101,7 @@ class ModelSite:
             {id_: row["type"] for id_, row in links["roles"].items()},
             has_courses=any(course["sid"] for course in self.state.courses.values()),
         )
+        known.pairs = {id_ for id_ in links["enrollments"] if id_.startswith("(")}
         for delta in self.deltas.values():
             if delta.state == "pending":
                 known.add_pending(delta.file, delta.lines)
