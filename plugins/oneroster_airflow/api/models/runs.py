@@ -26,9 +26,14 @@ class FieldChange(BaseModel):
     """One field before and after."""
 
     field: str
-    label: str = ""
     before: Any = None
     after: Any = None
+
+
+class ColumnChange(FieldChange):
+    """One column of a record before and after, with its name for people."""
+
+    label: str = ""
 
 
 class Severities(BaseModel):
@@ -232,7 +237,7 @@ class Change(BaseModel):
     action: str
     sourced_id: str | None
     label: str | None
-    fields: list[FieldChange]
+    fields: list[ColumnChange]
     reason: str
     file: str | None
     row: int | None

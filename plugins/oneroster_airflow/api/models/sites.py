@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from oneroster_airflow.api.models.runs import FieldChange, Kind, OutcomeName
+from oneroster_airflow.api.models.runs import ColumnChange, FieldChange, Kind, OutcomeName
 from oneroster_sync.identifiers import PATTERN
 from oneroster_sync.sites.preferences import Address, PauseWindow, Settings, Weekday
 from oneroster_sync.sites.thresholds import RaisedLimit
@@ -318,7 +318,7 @@ class RecordChange(BaseModel):
     row: int | None
     requested_by: str
     credited_to: str | None
-    fields: list[FieldChange]
+    fields: list[ColumnChange]
     other: str | None
 
 
