@@ -128,7 +128,9 @@ def test_story_tells_everything_newest_first(site: Site) -> None:
     update, add = told["changes"]
     assert [update["run_id"], add["run_id"]] == [runs[1]["run_id"], runs[0]["run_id"]]
     assert update["made_at"] > add["made_at"]
-    assert update["fields"] == [{"field": "given_name", "before": "Bob", "after": "Robert"}]
+    assert update["fields"] == [
+        {"field": "given_name", "label": "given name", "before": "Bob", "after": "Robert"}
+    ]
     assert (update["action"], update["file"], update["row"]) == ("update", "users.csv", 3)
     assert update["requested_by"] == runs[1]["requested_by"]
     assert update["credited_to"] == "admin@district.example"
