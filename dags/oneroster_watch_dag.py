@@ -8,7 +8,7 @@ to look every day whether something needs theirs.
 | task | what it does | when it fails |
 |---|---|---|
 | expire | discards held plans that nobody decided in time (72 hours, unless the preferences say otherwise) | it is tried again by itself |
-| tidy | removes what has had its time: files and findings of runs after 90 days, changes after seven years, unless `ONEROSTER_KEEP_…_DAYS` say otherwise | it is tried again the next day |
+| tidy | deletes what has expired: files and findings of runs after 90 days, changes after seven years, unless `ONEROSTER_KEEP_…_DAYS` say otherwise | it is tried again the next day |
 | tell | tells people what is due, by the ways that the preferences name | its log says by which way nothing could be sent; it is tried again after ten minutes, and the next day |
 | test | sends a test message to one site, and only when asked to | its log says which way failed, and how |
 
@@ -66,7 +66,7 @@ def test_site() -> str | None:
 
 with DAG(
     dag_names.WATCH,
-    description="Tells people what is due, and removes what has had its time",
+    description="Sends notifications that are due, and deletes what has expired",
     # A new installation waits for its first morning.
     schedule=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
@@ -96,7 +96,7 @@ with DAG(
 
     @task(retries=2, retry_delay=timedelta(minutes=10))
     def tidy() -> None:
-        """Remove what has had its time."""
+        """Delete what has expired."""
         from oneroster_sync import database
         from oneroster_sync.operations import retention
         from oneroster_sync.sites import registry
@@ -105,7 +105,7 @@ with DAG(
             raise AirflowSkipException(A_TEST)
         with database.engine().connect() as connection:
             there = registry.all_sites(connection)
-        for site in there:  # the archived ones too: what has had its time goes all the same
+        for site in there:  # archived sites too: their files expire all the same
             retention.sweep(site, now=datetime.now(UTC))
 
     @task(retries=2, retry_delay=timedelta(minutes=10))

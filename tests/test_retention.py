@@ -1,4 +1,4 @@
-"""Retention: what has had its time goes, what is needed stays, and the runs' records always do."""
+"""Retention: what has expired is deleted, what is needed stays, and the runs' records always do."""
 
 from __future__ import annotations
 

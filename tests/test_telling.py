@@ -301,7 +301,7 @@ def test_whatever_goes_wrong_a_run_ends_as_it_ended(
     """Nothing that stands in the way of telling is raised; the log says that nobody was told."""
     run = dataclasses.replace(had(site, day(0), "failed"), site="nowhere")
     notifier.tell(run)
-    assert "Nobody could be told of this run: UnknownSiteError." in caplog.text
+    assert "could not be sent: UnknownSiteError." in caplog.text
 
 
 def test_one_site_stops_no_other(site: Site, post: Post) -> None:

@@ -127,11 +127,11 @@ def sync(request: Request, *, clock: Clock) -> Run:
 
 
 def what_waits(run: Run, run_id: str) -> Request | None:
-    """Return the request that brings what a run left for a decision, None when it left nothing.
+    """Return the request for the follow-up run that holds this run's removals, or None.
 
     Args:
-        run: One that was applied while its removals wait.
-        run_id: Of the run that brings them.
+        run: A run that was applied without its removals.
+        run_id: The id of the follow-up run.
     """
     if run.applied_at is None or not run.removals_wait:
         return None

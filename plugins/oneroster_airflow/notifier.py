@@ -68,7 +68,8 @@ def tell(run: Run) -> None:
         if notice is not None:
             _tell(notice, chosen, dt.datetime.now(dt.UTC))
     except Exception as error:  # noqa: BLE001  being told is never in the way of a run
-        log.warning("Nobody could be told of this run: %s.", type(error).__name__)
+        kind = type(error).__name__
+        log.warning("Notification for run %s could not be sent: %s.", run.run_id, kind)
 
 
 def tell_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:

@@ -134,7 +134,7 @@ class Doors:
         return self._noted(self._soak.sync(request, self.now))
 
     def what_waits(self, run: Run) -> Run | None:
-        """Bring what a run left for a decision; None when it left nothing."""
+        """Start the follow-up run that holds a run's removals; None without removals."""
         request = what_waits(run, self._run_id())
         return self._noted(sync(request, clock=self._clock)) if request else None
 

@@ -100,7 +100,7 @@ def check(site: str, as_json: bool) -> None:
 @main.command()
 @of_site
 def tidy(site: str, as_json: bool) -> None:
-    """Remove what has had its time, as the DAG oneroster_watch does every day."""
+    """Delete expired run files, findings and audit rows (oneroster_watch does this daily)."""
     from oneroster_sync.operations import retention
 
     with explained():

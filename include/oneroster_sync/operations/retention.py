@@ -1,4 +1,4 @@
-"""Retention: what has had its time goes; the record of each run and its counts stay.
+"""Retention: delete what has expired; the record of each run and its counts stay.
 
 Files of a run (its plan, its report) and rows of findings are needed while somebody may look into
 it, changes for as long as somebody may ask why. How long that is, the environment says.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 ACTOR = "retention"
-"""Who removes what has had its time, in the audit of events."""
+"""Who deletes what has expired, in the audit of events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Swept:
 
 
 def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swept:
-    """Remove what has had its time; safe at any time, and from several processes.
+    """Delete expired run files, findings and audit rows; safe at any time, in several processes.
 
     A plan that waits is left alone, and so are the files of the newest run that was applied.
 

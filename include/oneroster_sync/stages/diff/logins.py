@@ -72,8 +72,8 @@ def taken_logins(
 ) -> pa.Array:
     """Return the sourcedIds of rows whose login somebody else keeps.
 
-    A row that is refused keeps its old login, which may be the one that another row wants; so the
-    question is asked until the answer stands.
+    A row that is refused keeps its old login, which may be the one that another row wants; so
+    repeat until no further row is refused (fixed point).
 
     Args:
         valid: Rows of users.csv that are used.

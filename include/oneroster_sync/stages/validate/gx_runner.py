@@ -215,7 +215,7 @@ def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
     try:
         made = gx.ExpectationSuite(**suite)
     except Exception as error:
-        raise SuiteError(f"the suite of {name} is none: {error}") from error
+        raise SuiteError(f"{name}: invalid expectation suite: {error}") from error
     known = {expectation.expectation_type for expectation in made.expectations}
     for expectation in suite["expectations"]:
         if expectation.get("type") not in known:

@@ -49,7 +49,7 @@ def save(
     """
     missing = [name for name in SETTINGS if name not in body.settings.model_fields_set]
     if missing:
-        errors = [FieldProblem(field=name, message="Say it too.") for name in missing]
+        errors = [FieldProblem(field=name, message="This setting is required.") for name in missing]
         raise Problem(422, f"Not all settings are given: {', '.join(missing)}.", errors=errors)
     chosen = Preferences(site=site, version=body.version, **dict(body.settings))
     try:
