@@ -40,5 +40,5 @@ def test_report_that_can_not_be_written(
 
     assert run.outcome == "succeeded"
     assert site.users() == dict.fromkeys(("ann", "bob", "cec"), "active")
-    assert "it can't be written" in caplog.text
+    assert "can't be written" in caplog.text
     assert site.sync(SCHOOL)["outcome"] == "no_changes"
