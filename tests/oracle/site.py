@@ -454,7 +454,7 @@ class ModelSite:
         return self._of_earlier(run, take_back(self.state, self.runs[of].trace, part), at)
 
     def removals(self, ref: int, of: int, at: dt.datetime) -> Run:
-        """Bring the removals that a run left for a decision, as far as they still stand."""
+        """Hold the pending removals of a run, as far as they are still wanted."""
         self._expire(at)
         left = self.runs[of]
         run = Run(ref, at, self.choice.copy(), left.scope, removals_of=of)

@@ -109,7 +109,7 @@ def exists(connection: Connection, run_id: str) -> bool:
 
 
 def bringing_removals_of(connection: Connection, run_id: str) -> str | None:
-    """Return the newest run that brings the removals which a run left for a decision."""
+    """Return the newest follow-up run that holds a run's pending removals."""
     query = (
         "select run_id from runs where removals_of = cast(:run_id as uuid) "
         "order by started_at desc limit 1"

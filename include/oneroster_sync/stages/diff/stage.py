@@ -1,7 +1,7 @@
-"""Stage 3, diff: what a run is of becomes a plan, frozen in the run's folder.
+"""Stage 3, diff: compare what a run is of with the roster, and freeze the plan.
 
-A run is of a package, of a mapping, of an earlier run to be undone, or of the removals that an
-earlier run left for a person to decide about. What a plan leaves out, and why, stands beside it.
+A run is of a package, of a mapping, of an earlier run that it takes back, or of the pending
+removals of an earlier run. What a plan leaves out, and why, stands beside it.
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ def plan_undo(undone: str, roster: Roster, part: Part) -> tuple[Plan, list[str]]
 
 
 def _removals(run: Run, of: str, roster: Roster) -> Planned:
-    """Return what an earlier run left for a decision, as far as it still stands so."""
+    """Return the plan of an earlier run's pending removals, as far as they are still wanted."""
     tables = RunFolder.of(run.site, of).read_tables("removals")
     with database.engine().begin() as connection:
         left_by = runs.get(connection, of)

@@ -145,7 +145,7 @@ def _is_archived(site: str) -> bool:
 
 
 def _run_of_removals(run: Run) -> str | None:
-    """Return the run that brings the removals which this one left for a decision."""
+    """Return the follow-up run that holds this run's pending removals."""
     if not run.removals_wait:
         return None
     with database.engine().connect() as connection:
