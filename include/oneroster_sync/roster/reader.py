@@ -65,13 +65,7 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
             site=site,
             version=roster_version(connection, site),
             credited_admin=credited_admin,
-            users=copy_out(
-                connection, _records("users", USER_FIELDS), site, record_schema(USER_FIELDS)
-            ),
-            courses=copy_out(
-                connection, _records("courses", COURSE_FIELDS), site, record_schema(COURSE_FIELDS)
-            ),
-            assignments=copy_out(connection, _ASSIGNMENTS, site, STORED_ASSIGNMENTS),
+            **_copy_records(connection, site),
             links={
                 name: copy_out(connection, _links(name), site, link_schema(name))
                 for name in LINK_FIELDS
@@ -82,6 +76,18 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
                 connection, _LOST_ROLE, site, pa.schema([("sourced_id", pa.string())])
             )["sourced_id"].combine_chunks(),
         )
+
+
+def read_records(connection: Connection, site: str) -> dict[str, pa.Table]:
+    """Return the site's users, courses and course assignments, all as of one moment.
+
+    Args:
+        connection: A connection without a transaction under way.
+        site: The site.
+    """
+    with connection.begin():
+        connection.execute(sa.text("set transaction isolation level repeatable read read only"))
+        return _copy_records(connection, site)
 
 
 def read_known(connection: Connection, site: str) -> Known:
@@ -115,6 +121,15 @@ def roster_version(connection: Connection, site: str) -> int:
     """Return how many plans have been applied to the site's roster."""
     query = sa.text("select roster_version from sites where site = :site")
     return int(connection.scalar(query, {"site": site}) or 0)
+
+
+def _copy_records(connection: Connection, site: str) -> dict[str, pa.Table]:
+    users, courses = record_schema(USER_FIELDS), record_schema(COURSE_FIELDS)
+    return {
+        "users": copy_out(connection, _records("users", USER_FIELDS), site, users),
+        "courses": copy_out(connection, _records("courses", COURSE_FIELDS), site, courses),
+        "assignments": copy_out(connection, _ASSIGNMENTS, site, STORED_ASSIGNMENTS),
+    }
 
 
 def _records(table: str, fields: tuple[str, ...]) -> str:

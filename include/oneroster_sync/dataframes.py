@@ -1,0 +1,234 @@
+"""Packages, findings, plans, histories and rosters as pandas DataFrames, for notebooks.
+
+These functions only read. Import them from `oneroster_sync`; `docs/reference/python-api.md` lists
+their columns, which are a contract: columns may be added, and none changes its name or meaning.
+
+Text is `str`, numbers are `Int64`, yes or no is `boolean`, times are UTC: a column has the same
+type whether a value is missing or not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from oneroster_sync import database, runs
+from oneroster_sync.errors import GoneError, NotFoundError, UserError
+from oneroster_sync.findings.csv_export import COLUMNS as COLUMNS_OF_FINDINGS
+from oneroster_sync.roster import history as audit
+from oneroster_sync.roster.model import Known
+from oneroster_sync.roster.reader import read_records
+from oneroster_sync.runs import Run, run_details
+from oneroster_sync.runs.summary import rejection
+from oneroster_sync.sites import preferences_store
+from oneroster_sync.sites.preferences import Profile
+from oneroster_sync.stages.diff.plan import read_changes
+from oneroster_sync.stages.extract.dialect import Dialect
+from oneroster_sync.stages.extract.package import extract_package
+from oneroster_sync.stages.extract.unclear import hide_ids
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection
+
+    import pandas as pd
+
+    from oneroster_sync.sites.preferences import Preferences
+
+_NUMBERS_OF_FINDINGS = {"cause", "follows", "row", "rows"}
+_FINDINGS = pa.schema(
+    [
+        (name, pa.int64() if name in _NUMBERS_OF_FINDINGS else pa.string())
+        for name in COLUMNS_OF_FINDINGS
+    ]
+)
+_HISTORY = pa.schema(
+    [
+        ("record_type", pa.string()),
+        ("sourced_id", pa.string()),
+        ("change", pa.int64()),
+        ("made_at", pa.timestamp("us", "UTC")),
+        ("run_id", pa.string()),
+        ("kind", pa.string()),
+        ("action", pa.string()),
+        ("reason", pa.string()),
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("requested_by", pa.string()),
+        ("credited_to", pa.string()),
+        ("user_sourced_id", pa.string()),
+        ("course_sourced_id", pa.string()),
+        ("field", pa.string()),
+        ("before", pa.string()),
+        ("after", pa.string()),
+    ]
+)
+_INTERNAL = {"goes", "left_out"}
+"""Columns of a snapshot that only the later stages understand."""
+_LOGIN = {"login", "before_login", "after_login"}
+"""The spelling of an e-mail address by which accounts are matched: it repeats `email`."""
+
+
+class UnusablePackageError(UserError):
+    """The package can't be read; a sync would reject it, for the same reasons."""
+
+
+def read_package(
+    path: str | os.PathLike[str], *, preferences: Preferences | None = None
+) -> dict[str, pd.DataFrame]:
+    """Read a package as a sync does in its stage extract: staff only, without a database.
+
+    Args:
+        path: A zip, a folder or a lone CSV that nobody is writing to any more.
+        preferences: Of the site, for the profile and for how its SIS writes files.
+
+    Returns:
+        File without `.csv` → its rows: the columns of the standard that a sync reads, as text,
+        `row`, `flaw` and `withheld`. Files that are absent are left out.
+
+    Raises:
+        UnusablePackageError: The package can't be read.
+        OSError: The file system failed.
+    """
+    profile = preferences.profile if preferences else Profile.TOLERANT
+    dialect = Dialect.of(preferences) if preferences else Dialect()
+    known = Known()
+    extracted = extract_package(Path(path), profile, known, dialect=dialect)
+    if extracted.refused:
+        raise UnusablePackageError(" ".join(rejection(extracted.findings)["reasons"]))
+    # A row that can't be told to be a staff member's has a hash for its sourcedId, as in pending
+    # deltas: some systems make sourcedIds of names, and this one may be a pupil's.
+    tables = {name: hide_ids(name, rows, known) for name, rows in extracted.tables.items()}
+    return {name: _as_frame(table, without=_INTERNAL | _LOGIN) for name, table in tables.items()}
+
+
+def read_findings(run: Run | str) -> pd.DataFrame:
+    """Return the findings of a run in their order, with the columns of its findings.csv.
+
+    Args:
+        run: The run, or its id.
+
+    Raises:
+        UnknownRunError: There is no such run.
+        GoneError: Its findings were deleted when they expired.
+    """
+    with database.engine().connect() as connection:
+        found = runs.get(connection, _run_id(run))
+        rows = list(run_details.all_findings(connection, found.run_id))
+    if not rows and any((found.findings or {}).values()):
+        raise GoneError(f"the findings of run {found.run_id} were deleted when they expired")
+    return _as_frame(pa.Table.from_pylist(rows, schema=_FINDINGS))
+
+
+def read_plan(run: Run | str) -> dict[str, pd.DataFrame]:
+    """Return what the plan of a run would change, or did change.
+
+    Args:
+        run: The run, or its id.
+
+    Returns:
+        `users`, `courses` and `assignments` → a row for each change.
+
+    Raises:
+        UnknownRunError: There is no such run.
+        NotFoundError: The run made no plan.
+        GoneError: The plan was deleted when it expired.
+    """
+    with database.engine().connect() as connection:
+        found = runs.get(connection, _run_id(run))
+    if found.plan_hash is None:
+        raise NotFoundError(f"run {found.run_id} has no plan; its outcome is {found.outcome}")
+    try:
+        plan = read_changes(found)
+    except FileNotFoundError:
+        raise GoneError(f"the plan of run {found.run_id} was deleted when it expired") from None
+    tables = {"users": plan.users, "courses": plan.courses, "assignments": plan.assignments}
+    return {name: _as_frame(table, without={"id", *_LOGIN}) for name, table in tables.items()}
+
+
+def read_history(site: str, record: str) -> pd.DataFrame:
+    """Return all changes of a user or a course, the oldest first: a row for each field.
+
+    Args:
+        site: The site.
+        record: An e-mail address or a sourcedId. Where it names several records, all are returned.
+
+    Returns:
+        No row where the site has no such record. A change that moves no field has one row.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    with database.engine().connect() as connection:
+        preferences_store.load(connection, site)
+        records = audit.explain(connection, site, record)
+    rows = [
+        {
+            **change,
+            **moved,
+            "record_type": found["kind"],
+            "sourced_id": found["sourced_id"],
+            "change": number,
+            "made_at": dt.datetime.fromisoformat(change["made_at"]),
+        }
+        for found in records
+        for number, change in enumerate(found["changes"], start=1)
+        for moved in _fields_of(change)
+    ]
+    return _as_frame(pa.Table.from_pylist(rows, schema=_HISTORY))
+
+
+def read_roster(site: str) -> dict[str, pd.DataFrame]:
+    """Return the users, courses and course assignments of a site, all as of one moment.
+
+    Args:
+        site: The site.
+
+    Returns:
+        `users`, `courses` and `assignments` → a row for each record, also for inactive ones and
+        for those that were made by hand. Assignments have the `id` of both ends.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    with database.engine().connect() as connection:
+        with connection.begin():
+            preferences_store.load(connection, site)
+        tables = read_records(connection, site)
+    return {name: _as_frame(table, without=_LOGIN) for name, table in tables.items()}
+
+
+def _run_id(run: Run | str) -> str:
+    return run.run_id if isinstance(run, Run) else run
+
+
+def _fields_of(change: dict[str, Any]) -> list[dict[str, str | None]]:
+    """Return field, before and after of what a change moved; one row of nothing for no field."""
+    moved = [
+        {"field": name, "before": _as_text(before), "after": _as_text(after)}
+        for name, (before, after) in change["fields"].items()
+        if name not in _LOGIN
+    ]
+    return moved or [{"field": None, "before": None, "after": None}]
+
+
+def _as_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def _as_frame(table: pa.Table, *, without: Collection[str] = ()) -> pd.DataFrame:
+    """Return a table as a DataFrame whose types do not depend on what is missing."""
+    import pandas as pd
+
+    types = {
+        pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(na_value=float("nan")),
+    }
+    kept = table.select([name for name in table.column_names if name not in without])
+    frame: pd.DataFrame = kept.to_pandas(types_mapper=types.get)
+    return frame
