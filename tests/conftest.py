@@ -96,7 +96,7 @@ BY_THEMSELVES = {"test_oracle", "test_faults", "test_faults_of_pending", "test_o
 EARLY = ("test_topology", "test_several_servers")
 """Modules of `make long` that one worker is at for minutes."""
 LARGE = (
-    *("test_catalogue", "test_killed"),
+    *("test_catalogue", "test_killed", "test_add_column"),
     *("test_faults", "test_sources_runs", "test_dialects", "test_oracle", "test_orders"),
     *("test_hostile_values", "test_any_input", "test_quotes", "test_three_days", "test_golden"),
     *("test_sources_drip", "test_local_postgres", "test_benchmarks", "test_pending", "test_apply"),
