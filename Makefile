@@ -116,7 +116,7 @@ long: setup browser redis ## run the tests that take minutes
 	$(PYTEST) -m long $(ARGS)
 
 soak: setup browser redis ## run what goes deep and at random, before a release (ORDERS_SEED=7 repeats one)
-	$(RUN) -m pytest -m soak -s --write-soak $(ARGS)
+	$(RUN) -m pytest -m soak -s --timeout=0 --write-soak $(ARGS)
 
 year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
 	$(RUN) -m pytest tests/test_year.py -m year $(ARGS)
