@@ -23,7 +23,7 @@ def run_stage(name: str, run_id: str, package: str | None) -> None:
     from oneroster_sync.standard.kinds import Kind
 
     now = dt.datetime.now(dt.UTC)
-    with locks.turn(database.engine(), "default"):
+    with locks.hold_site_turn(database.engine(), "default"):
         if name == "extract":
             request = pipeline.Request(
                 run_id=run_id,

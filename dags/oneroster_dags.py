@@ -154,7 +154,7 @@ def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
     from oneroster_sync import pipeline, runs
 
     with retried_where_it_helps():
-        request = pipeline.what_waits(runs.find(earlier), run_id(context))
+        request = pipeline.make_removals_request(runs.find(earlier), run_id(context))
     if request is None or request.site != site:
         raise AirflowFailException(f"no run {earlier} of site {site} left removals for a decision")
     dag_run = context["dag_run"]
@@ -190,12 +190,12 @@ def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     """Run one stage of this DAG run's run, unless the run has ended."""
     from oneroster_sync import database
     from oneroster_sync.database import locks
-    from oneroster_sync.pipeline import noting
+    from oneroster_sync.pipeline import note_failure
     from oneroster_sync.runs import find
 
-    with retried_where_it_helps(), locks.turn(database.engine(), site):
+    with retried_where_it_helps(), locks.hold_site_turn(database.engine(), site):
         run = find(run_id(get_current_context()))
-        with noting(run):
+        with note_failure(run):
             run = stage(run)
     fail_if_useless(run)
     return run
@@ -209,10 +209,10 @@ def fail_if_useless(run: Run) -> None:
 
 def skip_if_unapplied(run: Run) -> None:
     """Skip where nothing was applied: a task `apply` is green only if its run is applied."""
-    from oneroster_sync.runs.summary import in_one_sentence
+    from oneroster_sync.runs.summary import format_outcome
 
     if run.applied_at is None:
-        raise AirflowSkipException(in_one_sentence(run))
+        raise AirflowSkipException(format_outcome(run))
 
 
 def fail_if_undone(run: Run) -> None:
@@ -250,7 +250,7 @@ def six_stages(site: str) -> None:
 
         context = get_current_context()
         request, ti = asked_for(site, context), context["ti"]
-        with retried_where_it_helps(), locks.turn(database.engine(), site):
+        with retried_where_it_helps(), locks.hold_site_turn(database.engine(), site):
             now = datetime.now(UTC)
             if first := run_queue.ahead_of(request.run_id, site, context):
                 log.info("First comes %s; this run waits for its turn.", first)
@@ -279,7 +279,7 @@ def six_stages(site: str) -> None:
         from oneroster_airflow import notifier
 
         run = go_on(site, reviewed)
-        notifier.tell(run)
+        notifier.notify_of_run(run)
         return what_follows(run)
 
     @task(
@@ -304,7 +304,7 @@ def six_stages(site: str) -> None:
 
         run = pipeline.record(runs.find(run_id(get_current_context())), now=datetime.now(UTC))
         acquire.put_aside(run, login_of)
-        notifier.tell(run)
+        notifier.notify_of_run(run)
         fail_if_useless(run)
         fail_if_undone(run)
         return run.run_id if run.applied_at and run.removals_wait else None

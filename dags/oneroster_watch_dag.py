@@ -106,7 +106,7 @@ with DAG(
         with database.engine().connect() as connection:
             there = registry.all_sites(connection)
         for site in there:  # archived sites too: their files expire all the same
-            retention.sweep(site, now=datetime.now(UTC))
+            retention.delete_expired(site, now=datetime.now(UTC))
 
     @task(retries=2, retry_delay=timedelta(minutes=10))
     def tell() -> None:
@@ -116,7 +116,7 @@ with DAG(
 
         if test_site():
             raise AirflowSkipException(A_TEST)
-        if missed := notifier.tell_sites(site_names(), now=datetime.now(UTC)):
+        if missed := notifier.notify_of_sites(site_names(), now=datetime.now(UTC)):
             raise AirflowException(f"not everything could be told at: {', '.join(missed)}")
 
     @task

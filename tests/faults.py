@@ -246,7 +246,7 @@ def _terminate(pid: int) -> None:
 
 
 def _extract(request: Request, at: dt.datetime) -> None:
-    with locks.turn(database.engine(), request.site):
+    with locks.hold_site_turn(database.engine(), request.site):
         begin(request, now=at)
     _go_on(request, lambda run: pipeline.extract(run, request.kind))
 
@@ -262,9 +262,9 @@ def _record(request: Request, at: dt.datetime) -> None:
 
 
 def _go_on(request: Request, stage: Callable[[Run], Run]) -> None:
-    with locks.turn(database.engine(), request.site):
+    with locks.hold_site_turn(database.engine(), request.site):
         run = runs.find(request.run_id)
-        with pipeline.noting(run):
+        with pipeline.note_failure(run):
             stage(run)
 
 

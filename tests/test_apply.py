@@ -368,12 +368,12 @@ def test_findings_are_stored_with_the_run(site: Site) -> None:
 def test_runs_of_a_site_take_turns(site: Site) -> None:
     """While one run of a site is under way a second one waits; other sites go on."""
     engine = database.engine()
-    with locks.turn(engine, site.name):
-        with pytest.raises(locks.BusyError), locks.turn(engine, site.name, wait_s=0):
+    with locks.hold_site_turn(engine, site.name):
+        with pytest.raises(locks.BusyError), locks.hold_site_turn(engine, site.name, wait_s=0):
             pass
-        with locks.turn(engine, f"{site.name}-other", wait_s=0):
+        with locks.hold_site_turn(engine, f"{site.name}-other", wait_s=0):
             pass
-    with locks.turn(engine, site.name, wait_s=0):
+    with locks.hold_site_turn(engine, site.name, wait_s=0):
         pass
 
 

@@ -21,7 +21,7 @@ from oneroster_sync.sites.preferences import Preferences, Profile
 from oneroster_sync.sites.thresholds import Guards, Limit
 from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.package import Extracted, extract_package
-from oneroster_sync.stages.validate.columns import answers, as_markdown
+from oneroster_sync.stages.validate.columns import answers, format_page
 from oneroster_sync.stages.validate.rows import validate_rows
 from oneroster_sync.stages.validate.suites import SuiteError
 from oneroster_sync.standard import ROSTERING_FILES, Column, Version, rostering_file
@@ -324,7 +324,7 @@ def test_page_of_columns_is_up_to_date() -> None:
     """docs/reference/columns.md is what `python -m oneroster_sync.stages.validate` prints."""
     page = settings.PROJECT / "docs" / "reference" / "columns.md"
 
-    assert page.read_text("utf-8") == as_markdown(SUITES)
+    assert page.read_text("utf-8") == format_page(SUITES)
 
 
 def _without(column: str, code: str) -> Callable[[dict[str, Any]], bool]:

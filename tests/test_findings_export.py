@@ -10,7 +10,7 @@ import pytest
 
 from oneroster_sync import database
 from oneroster_sync.findings import CODES
-from oneroster_sync.findings.csv_export import COLUMNS, as_csv, inert
+from oneroster_sync.findings.csv_export import COLUMNS, format_csv, inert
 from oneroster_sync.runs import run_details
 from roster_of import SCHOOL, changed
 
@@ -58,7 +58,7 @@ def read(text: str) -> list[list[str]]:
 
 def cell(sourced_id: str) -> str:
     """Return the cell in which a sourcedId ends up."""
-    told = "".join(as_csv([{**PLAIN, "sourced_id": sourced_id}]))
+    told = "".join(format_csv([{**PLAIN, "sourced_id": sourced_id}]))
     return read(told)[1][COLUMNS.index("sourced_id")]
 
 
@@ -80,7 +80,7 @@ def test_other_values_stay_as_they_are(value: str) -> None:
 
 def test_numbers_and_blanks_stay_numbers_and_blanks() -> None:
     """A row number is a number and what is not known is blank, not the word None."""
-    row = read("".join(as_csv([PLAIN])))[1]
+    row = read("".join(format_csv([PLAIN])))[1]
     assert row[COLUMNS.index("row")] == "7"
     assert row[COLUMNS.index("expected")] == ""
 
@@ -88,7 +88,7 @@ def test_numbers_and_blanks_stay_numbers_and_blanks() -> None:
 @pytest.mark.parametrize("value", ['say "hi"', "a,b", "a;b", "two\nlines", "two\r\nlines", "a\rb"])
 def test_values_do_not_break_out_of_their_cell(value: str) -> None:
     """Quotes, separators and line breaks in a value make no new cell and no new row."""
-    rows = read("".join(as_csv([{**PLAIN, "sourced_id": value}])))
+    rows = read("".join(format_csv([{**PLAIN, "sourced_id": value}])))
     assert len(rows) == 2
     assert len(rows[1]) == len(COLUMNS)
     assert rows[1][COLUMNS.index("sourced_id")] == value
@@ -96,13 +96,13 @@ def test_values_do_not_break_out_of_their_cell(value: str) -> None:
 
 def test_download_begins_with_its_encoding_and_its_header() -> None:
     """A spreadsheet is told that it is UTF-8, and what the columns are, also without findings."""
-    assert "".join(as_csv([])) == "\ufeff" + ",".join(COLUMNS) + "\r\n"
+    assert "".join(format_csv([])) == "\ufeff" + ",".join(COLUMNS) + "\r\n"
 
 
 @pytest.mark.parametrize("count", [1, 499, 500, 501, 1000, 1001])
 def test_no_finding_is_lost_between_pieces(count: int) -> None:
     """Every finding is there once and in order, however the download is cut into pieces."""
-    pieces = list(as_csv({**PLAIN, "row": number} for number in range(count)))
+    pieces = list(format_csv({**PLAIN, "row": number} for number in range(count)))
     numbers = [row[COLUMNS.index("row")] for row in read("".join(pieces))[1:]]
     assert numbers == [str(number) for number in range(count)]
 
@@ -117,7 +117,7 @@ def test_download_begins_before_the_last_finding_was_read() -> None:
             taken.append(number)
             yield PLAIN
 
-    next(as_csv(findings()))
+    next(format_csv(findings()))
     assert len(taken) <= 1000
 
 
@@ -126,7 +126,7 @@ def test_download_of_a_run_tells_its_findings(site: Site) -> None:
     package = changed(SCHOOL, "users.csv", "ann,true", '"=1+1",maybe')
     run = site.sync(changed(package, "enrollments.csv", "m1,ann", 'm1,"=1+1"'))
     with database.engine().connect() as connection:
-        rows = read("".join(as_csv(run_details.all_findings(connection, run["run_id"]))))
+        rows = read("".join(format_csv(run_details.all_findings(connection, run["run_id"]))))
     told = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
     assert [(row["code"], row["file"] or None, row["row"] or None) for row in told] == [
         (code, file, str(row) if row else None) for code, file, row in site.findings(run)

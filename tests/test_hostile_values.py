@@ -22,7 +22,7 @@ from conftest import ADMIN
 from golden.school import manifest
 from oneroster_sync import database, runs
 from oneroster_sync.cli import HELD, main
-from oneroster_sync.findings.csv_export import COLUMNS, as_csv
+from oneroster_sync.findings.csv_export import COLUMNS, format_csv
 from oneroster_sync.findings.finding import shown
 from oneroster_sync.runs import run_details
 from oneroster_sync.stages.validate.data_docs import ensure_data_docs
@@ -189,7 +189,7 @@ def test_findings_are_a_sound_csv(seen: tuple[Site, dict[str, Any]]) -> None:
     """Each value is in its cell, none is a formula, and each row has all of its columns."""
     _, run = seen
     with database.engine().connect() as connection:
-        told = "".join(as_csv(run_details.all_findings(connection, run["run_id"])))
+        told = "".join(format_csv(run_details.all_findings(connection, run["run_id"])))
     header, *rows = csv.reader(io.StringIO(told.removeprefix("\ufeff"), newline=""), strict=True)
     assert tuple(header) == COLUMNS
     assert rows

@@ -24,7 +24,7 @@ from oneroster_sync.cli import main
 from oneroster_sync.database import locks
 from oneroster_sync.identifiers import SiteNameError
 from oneroster_sync.operations import approval, retention
-from oneroster_sync.pipeline import Request, what_waits
+from oneroster_sync.pipeline import Request, make_removals_request
 from oneroster_sync.roster import history
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import preferences_store
@@ -202,7 +202,7 @@ def test_removals_of_another_site_are_not_brought(
     from oneroster_sync.runs import UnknownRunError
 
     of_theirs = runs.find(theirs.runs["applied"])
-    assert what_waits(of_theirs, "any") is None
+    assert make_removals_request(of_theirs, "any") is None
     asked = request_of(ours.site, SCHOOL)
     parts: list[dict[str, Any]] = [{name: of_theirs.run_id} for name in ("undoes", "removals_of")]
     for part in parts:
@@ -256,7 +256,7 @@ def test_what_is_due_here_is_not_told_there(
         notifications.tell(notice, lambda _message: 1, now=later)
     held = ours.site.sync(EMPTY)
     approval.expire(held["run_id"], now=later)
-    swept = retention.sweep(ours.site.name, now=later + dt.timedelta(days=3650))
+    swept = retention.delete_expired(ours.site.name, now=later + dt.timedelta(days=3650))
     assert swept.findings + swept.changes > 0
     sweep(ours.site.name, now=later)
 
@@ -270,7 +270,7 @@ def test_no_path_leads_to_another_site(
     """What would be another site's folder is made of no name, whoever asks for it."""
     for ask in (
         lambda: RunFolder.of(name, theirs.runs["applied"]),
-        lambda: retention.sweep(name, now=now() + dt.timedelta(days=3650)),
+        lambda: retention.delete_expired(name, now=now() + dt.timedelta(days=3650)),
         lambda: sweep(name, now=now() + dt.timedelta(days=3650)),
         lambda: forget(name, str(settings.storage())),
     ):
@@ -297,7 +297,7 @@ def test_no_lock_of_one_site_is_in_the_way_of_another(alike: bool) -> None:  # n
 
     def work() -> None:
         with (
-            locks.turn(database.engine(), there, wait_s=0),
+            locks.hold_site_turn(database.engine(), there, wait_s=0),
             database.engine().begin() as connection,
         ):
             connection.execute(sa.text("set local lock_timeout = '10s'"))
@@ -305,7 +305,7 @@ def test_no_lock_of_one_site_is_in_the_way_of_another(alike: bool) -> None:  # n
             database.lock_site(connection, there)
         done.set()
 
-    with locks.turn(database.engine(), here), database.engine().begin() as connection:
+    with locks.hold_site_turn(database.engine(), here), database.engine().begin() as connection:
         preferences_store.make_site(connection, here, ADMIN, now=now())
         database.lock_site(connection, here)
         worker = threading.Thread(target=work)
@@ -319,7 +319,7 @@ def test_a_sync_goes_through_while_another_site_is_locked(
 ) -> None:
     """All six stages, while the other site's turn, its roster and its row are held."""
     with (
-        locks.turn(database.engine(), theirs.site.name),
+        locks.hold_site_turn(database.engine(), theirs.site.name),
         database.engine().begin() as connection,
     ):
         database.lock_site(connection, theirs.site.name)

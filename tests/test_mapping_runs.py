@@ -15,7 +15,7 @@ from oneroster_sync import database, pipeline, runs
 from oneroster_sync.notifications.freshness import newest_package
 from oneroster_sync.runs import Trigger
 from oneroster_sync.runs.artifacts import RunFolder
-from oneroster_sync.runs.summary import in_one_sentence, type_of
+from oneroster_sync.runs.summary import format_outcome, format_type
 from oneroster_sync.sources import uploads
 from oneroster_sync.standard.kinds import Kind
 from roster_of import SCHOOL, changed, now, said
@@ -278,10 +278,10 @@ def test_mapping_is_no_package(site: Site) -> None:
 def test_lists_tell_what_it_was(site: Site, kind: str, what: str) -> None:
     """Lists say what a run was of, and its sentence speaks of a file."""
     run = runs.find(mapped(site, kind, IDS if kind == "ids" else LINKS)["run_id"])
-    assert type_of(run) == f"{what}, command line"
-    assert type_of(replace(run, trigger=Trigger.UPLOAD)) == f"{what}, manual upload"
+    assert format_type(run) == f"{what}, command line"
+    assert format_type(replace(run, trigger=Trigger.UPLOAD)) == f"{what}, manual upload"
     nothing = runs.find(mapped(site, kind, IDS[:31] if kind == "ids" else LINKS[:16])["run_id"])
-    assert in_one_sentence(nothing).startswith("Nothing to do: the roster is already as the file")
+    assert format_outcome(nothing).startswith("Nothing to do: the roster is already as the file")
 
 
 def test_uploaded_mapping_goes_when_its_run_has_ended(site: Site) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oneroster_sync import database, runs, settings
-from oneroster_sync.operations.retention import sweep
+from oneroster_sync.operations.retention import delete_expired
 from oneroster_sync.runs import other_people
 from oneroster_sync.settings import Keeping
 from roster_of import SCHOOL, changed, now, said
@@ -119,7 +119,7 @@ def test_names_expire_with_the_findings(site: Site) -> None:
     keeping = Keeping(files_days=10, findings_days=20, audit_days=40)
 
     age(site, run, 19)
-    sweep(site.name, now=now(), keeping=keeping)
+    delete_expired(site.name, now=now(), keeping=keeping)
     assert names(site, run) == {"bob": NAMES}
-    sweep(site.name, now=now() + dt.timedelta(days=2), keeping=keeping)
+    delete_expired(site.name, now=now() + dt.timedelta(days=2), keeping=keeping)
     assert names(site, run) == {}

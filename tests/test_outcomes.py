@@ -22,7 +22,7 @@ from golden.school import (
 )
 from oneroster_sync.cli import REJECTED
 from oneroster_sync.runs import find
-from oneroster_sync.runs.summary import in_one_sentence
+from oneroster_sync.runs.summary import format_outcome
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -45,7 +45,7 @@ def test_nothing_to_change_with_errors_is_no_step(school: Site) -> None:
     code, run = school.command("sync", school.package(DANGLING))
 
     assert (code, run["outcome"]) == (0, "succeeded_with_errors")
-    assert in_one_sentence(find(run["run_id"])) == (
+    assert format_outcome(find(run["run_id"])) == (
         "Nothing to change. 1 row could not be used; what they name was left as it is."
     )
 
@@ -80,7 +80,7 @@ def test_faults_of_other_files_are_told(school: Site, file: str, rows: tuple[str
 
     assert (code, run["outcome"]) == (0, "succeeded_with_errors")
     assert run["counts"]["users"]["errors"] == 0
-    assert "could not be used" in in_one_sentence(find(run["run_id"]))
+    assert "could not be used" in format_outcome(find(run["run_id"]))
 
 
 @pytest.mark.case("a89")
@@ -211,7 +211,7 @@ def test_first_package_without_courses_brings_people(site: Site, texts: Texts) -
     assert first["findings"]["errors"] == 0
     for run in (first, again):
         assert site.findings(run) == [("package.missing_file", "courses.csv", None)]
-        assert "courses.csv" in in_one_sentence(find(run["run_id"]))
+        assert "courses.csv" in format_outcome(find(run["run_id"]))
     assert site.sync(texts)["counts"]["assignments"]["added"] == 2
 
 

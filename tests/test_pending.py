@@ -340,7 +340,7 @@ def test_too_many_and_too_old_put_the_site_out_of_step(
     assert school.sync(delta(gone("bob", 9)))["outcome"] == "succeeded"
     extracted_only(school, delta(user("cat", "Kit", 9)))
     later = now() + dt.timedelta(days=31)
-    retention.sweep(school.name, now=later, keeping=Keeping())
+    retention.delete_expired(school.name, now=later, keeping=Keeping())
     assert pending(school) == [("users", "expired")]
 
 

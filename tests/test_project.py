@@ -10,8 +10,8 @@ import pytest
 from catalogue import inputs
 from catalogue.page import PAGE, as_markdown
 from catalogue.promises import PROMISES
-from oneroster_sync.findings.reference import as_markdown as findings_as_markdown
-from oneroster_sync.stages.extract.semantics import as_markdown as semantics_as_markdown
+from oneroster_sync.findings.reference import format_page as findings_as_markdown
+from oneroster_sync.stages.extract.semantics import format_page as semantics_as_markdown
 
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = sorted(

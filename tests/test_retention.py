@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from conftest import csv_text
 from oneroster_sync import database, settings
-from oneroster_sync.operations.retention import Swept, sweep
+from oneroster_sync.operations.retention import Swept, delete_expired
 from oneroster_sync.settings import Keeping, SettingError
 from roster_of import SCHOOL, changed, now, said
 
@@ -64,7 +64,7 @@ def test_things_go_one_after_the_other(
     assert found
     assert changed_
     swept = Swept(1 - files, found * (1 - findings), changed_ * (1 - changes))
-    assert sweep(site.name, now=now(), keeping=DAYS) == swept
+    assert delete_expired(site.name, now=now(), keeping=DAYS) == swept
     assert folder(site, old).exists() is bool(files)
     assert bool(rows(site, "findings", old)) is bool(rows(site, "causes", old)) is bool(findings)
     assert bool(rows(site, "changes", old)) is bool(changes)
@@ -74,7 +74,7 @@ def test_things_go_one_after_the_other(
     assert [run["counts"] for run in told] == [new["counts"], old["counts"]]
     events = "select details from events where site = :site and event = 'swept'"
     assert len(site.rows(events)) == (swept != Swept(0, 0, 0))
-    assert sweep(site.name, now=now(), keeping=DAYS) == Swept(0, 0, 0)
+    assert delete_expired(site.name, now=now(), keeping=DAYS) == Swept(0, 0, 0)
 
 
 def test_newest_applied_run_can_be_taken_back_after_years(
@@ -83,7 +83,7 @@ def test_newest_applied_run_can_be_taken_back_after_years(
     """Files of the run that is taken back, if any is, are kept for as long as it is that one."""
     for run in runs:
         age(site, run, 30)
-    sweep(site.name, now=now(), keeping=DAYS)
+    delete_expired(site.name, now=now(), keeping=DAYS)
     assert [folder(site, run).exists() for run in runs] == [False, True]
     undone = site.command("undo", runs[1]["run_id"])[1]
     assert (undone["outcome"], undone["counts"]["users"]["deactivated"]) == ("succeeded", 1)
@@ -96,7 +96,7 @@ def test_plan_that_waits_is_left_alone(site: Site) -> None:
     site.sync({"users.csv": csv_text(header, *people)})
     held = site.sync({"users.csv": csv_text(header, *people[:4])})
     age(site, held, 1000)
-    sweep(site.name, now=now(), keeping=DAYS)
+    delete_expired(site.name, now=now(), keeping=DAYS)
     assert rows(site, "findings", held) > 0
     assert site.command("approve", held["run_id"])[1]["outcome"] == "succeeded"
 
@@ -104,7 +104,7 @@ def test_plan_that_waits_is_left_alone(site: Site) -> None:
 def test_other_sites_are_left_alone(site: Site, runs: list[dict[str, Any]]) -> None:
     """A site's sweep removes nothing of another one."""
     age(site, runs[0], 1000)
-    assert sweep("another", now=now(), keeping=DAYS) == Swept(0, 0, 0)
+    assert delete_expired("another", now=now(), keeping=DAYS) == Swept(0, 0, 0)
     assert folder(site, runs[0]).exists()
 
 

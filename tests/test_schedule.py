@@ -18,12 +18,12 @@ from oneroster_sync.sites.schedule import (
     Skip,
     SkipCause,
     Upcoming,
+    format_schedule,
+    list_upcoming,
     missed_up_to,
     next_slot,
     next_slots,
     skip_slot,
-    summary,
-    upcoming,
 )
 
 WEEK = tuple(Weekday)
@@ -196,7 +196,7 @@ def test_slots_are_wanted_and_listed(data: st.DataObject, after: datetime) -> No
     preferences = data.draw(any_preferences(after))
 
     slots = list(islice(next_slots(preferences, after), 4))
-    lines = upcoming(preferences, after, 4)
+    lines = list_upcoming(preferences, after, 4)
 
     assert [skip_slot(preferences, slot, now=slot) for slot in slots] == [None] * 4
     assert [line.slot for line in lines if line.skipped_because is None] == slots
@@ -259,7 +259,7 @@ class TestSkipSlot:
 
         assert skip is not None
         assert skip.cause is SkipCause.CHANGED
-        assert summary(preferences) in skip.reason
+        assert format_schedule(preferences) in skip.reason
 
     def test_unpaused_after_the_summer(self) -> None:
         """A run of June that begins in August names the break, not its lateness."""
@@ -295,7 +295,7 @@ class TestUpcoming:
 
     def test_syncs_and_pauses(self) -> None:
         """The summer break is one line between the syncs before and after it."""
-        assert upcoming(WITH_SUMMER, at("2026-06-10 12:00"), 3) == (
+        assert list_upcoming(WITH_SUMMER, at("2026-06-10 12:00"), 3) == (
             Upcoming(at("2026-06-11 02:00")),
             Upcoming(at("2026-06-12 02:00")),
             Upcoming(at("2026-06-15 02:00"), skipped_because="summer break until 2026-08-15"),
@@ -306,7 +306,7 @@ class TestUpcoming:
         """A window over a weekend without slots skips nothing and is not listed."""
         preferences = prefers(WEEK[:5], "02:00", ("2026-06-13", "2026-06-14", "move"))
 
-        lines = upcoming(preferences, at("2026-06-12 12:00"), 1)
+        lines = list_upcoming(preferences, at("2026-06-12 12:00"), 1)
 
         assert lines == (Upcoming(at("2026-06-15 02:00")),)
 
@@ -314,14 +314,14 @@ class TestUpcoming:
         """A pause of a hundred years is one line, and the list ends with it."""
         preferences = prefers(WEEK, "02:00", ("2026-06-03", "2126-01-01", "closed"))
 
-        assert upcoming(preferences, at("2026-06-01 12:00"), 5) == (
+        assert list_upcoming(preferences, at("2026-06-01 12:00"), 5) == (
             Upcoming(at("2026-06-02 02:00")),
             Upcoming(at("2026-06-03 02:00"), skipped_because="closed until 2126-01-01"),
         )
 
     def test_nothing_asked(self) -> None:
         """A list of no syncs is empty."""
-        assert upcoming(prefers(), at("2026-06-01 12:00"), 0) == ()
+        assert list_upcoming(prefers(), at("2026-06-01 12:00"), 0) == ()
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ class TestUpcoming:
 )
 def test_summary(days: tuple[Weekday, ...], words: str) -> None:
     """Three days in a row or more read as a range, fewer as a list."""
-    assert summary(prefers(days, "02:05")) == words
+    assert format_schedule(prefers(days, "02:05")) == words
 
 
 def test_horizon_is_the_documented_ten_years() -> None:

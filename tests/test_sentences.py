@@ -9,7 +9,7 @@ import pytest
 
 from oneroster_sync import runs
 from oneroster_sync.runs import Outcome, Run, Trigger
-from oneroster_sync.runs.summary import BY_SCHEDULE, in_one_sentence, type_of, what_changes
+from oneroster_sync.runs.summary import BY_SCHEDULE, format_outcome, format_type, what_changes
 from oneroster_sync.sites.preferences import Preferences, Scope
 from roster_of import SCHOOL, changed
 
@@ -43,7 +43,7 @@ def a_run(**values: Any) -> Run:
 
 def ended(outcome: str, **values: Any) -> str:
     """Return the sentence of a run that ended so."""
-    return in_one_sentence(a_run(outcome=Outcome(outcome), **values))
+    return format_outcome(a_run(outcome=Outcome(outcome), **values))
 
 
 def with_errors(errors: int) -> dict[str, dict[str, int]]:
@@ -106,13 +106,13 @@ def test_every_outcome_has_its_sentence(run: dict[str, Any], sentence: str) -> N
     """Each outcome says what became of the roster and why, in one sentence."""
     outcome = run["outcome"]
     values = {name: value for name, value in run.items() if name != "outcome"}
-    assert in_one_sentence(a_run(outcome=outcome and Outcome(outcome), **values)) == sentence
+    assert format_outcome(a_run(outcome=outcome and Outcome(outcome), **values)) == sentence
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
     """Whatever is missing from its record, a run that ended has a whole sentence."""
-    sentence = in_one_sentence(a_run(outcome=outcome))
+    sentence = format_outcome(a_run(outcome=outcome))
     assert sentence.endswith(".")
     assert "None" not in sentence
     assert "{" not in sentence
@@ -200,14 +200,14 @@ def test_plan_without_changes_changes_nothing() -> None:
 )
 def test_type_says_what_was_processed_and_how(values: dict[str, Any], told: str) -> None:
     """The type names what was processed, and whether the schedule or a person began it."""
-    assert type_of(a_run(**values)) == told
+    assert format_type(a_run(**values)) == told
 
 
 def test_sentences_of_real_runs(site: Site) -> None:
     """Runs that were made, held, discarded and refused say so from their records."""
 
     def sentence(run: dict[str, Any]) -> str:
-        return in_one_sentence(runs.find(run["run_id"]))
+        return format_outcome(runs.find(run["run_id"]))
 
     site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
     first, again = site.sync(SCHOOL), site.sync(SCHOOL)

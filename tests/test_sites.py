@@ -212,7 +212,7 @@ def test_a_stage_at_work_is_waited_for(site: Site) -> None:
     began, go = threading.Event(), threading.Event()
 
     def work() -> None:
-        with locks.turn(database.engine(), site.name):
+        with locks.hold_site_turn(database.engine(), site.name):
             began.set()
             go.wait(60)
 

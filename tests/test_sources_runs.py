@@ -70,7 +70,7 @@ def scheduled(site: Site, server: Sftp | None = None, **other: Any) -> Run:
     login_of = logins(server, **other)
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = begin(request, now=now())
-    with contextlib.suppress(SourceError), pipeline.noting(run):
+    with contextlib.suppress(SourceError), pipeline.note_failure(run):
         run = pipeline.extract(run, Kind.PACKAGE, login_of)
         run = pipeline.diff(pipeline.validate(run))
         run = pipeline.apply(pipeline.review(run, now=now()), now=now())
@@ -135,7 +135,7 @@ def test_a_source_that_is_back_is_synced_by_the_next_try(site: Site, server: Sft
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     usual = {"package.missing_manifest", "schema.missing_header"}
     run = begin(request, now=now())
-    with pytest.raises(RetriableSourceError), pipeline.noting(run):
+    with pytest.raises(RetriableSourceError), pipeline.note_failure(run):
         pipeline.extract(run, Kind.PACKAGE, logins(server, port=closed_port()))
     run = pipeline.extract(runs.find(run.run_id), Kind.PACKAGE, logins(server))
     run = pipeline.diff(pipeline.validate(run))

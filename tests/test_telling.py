@@ -262,8 +262,8 @@ def test_a_run_is_told_once(site: Site, post: Post) -> None:
     """Told at its review and again at its end, a held plan is one mail."""
     choose(site)
     run = had(site, day(0), "held", plan_hash="h")
-    notifier.tell(run)
-    notifier.tell(run)
+    notifier.notify_of_run(run)
+    notifier.notify_of_run(run)
     assert len(post.mail.messages) == 1
     assert f"runs/{run.run_id}" in post.mail.html()
 
@@ -275,11 +275,11 @@ def test_a_dead_mail_server_is_no_trouble_for_a_run(
     choose(site)
     run = had(site, day(0), "failed", sha256="a")
     post.smtp(free_port())
-    notifier.tell(run)
+    notifier.notify_of_run(run)
     assert "not sent by e-mail (connection smtp_default): ConnectionRefusedError" in caplog.text
-    assert notifier.tell_sites([site.name], now=day(0, hour=6)) == [site.name]
+    assert notifier.notify_of_sites([site.name], now=day(0, hour=6)) == [site.name]
     post.smtp(post.mail.port)
-    assert notifier.tell_sites([site.name], now=day(0, hour=7)) == []
+    assert notifier.notify_of_sites([site.name], now=day(0, hour=7)) == []
     subjects = [mail["subject"] for mail in post.mail.messages]
     assert [subject.rpartition(": ")[2] for subject in subjects] == [
         "a sync failed",
@@ -290,8 +290,8 @@ def test_a_dead_mail_server_is_no_trouble_for_a_run(
 def test_where_nobody_is_to_be_told_nothing_is_noted(site: Site) -> None:
     """A site that names nobody can name somebody later, who is then told."""
     choose(site, notices=Notices())
-    notifier.tell(had(site, day(0), "failed"))
-    assert notifier.tell_sites([site.name], now=day(0, hour=6)) == []
+    notifier.notify_of_run(had(site, day(0), "failed"))
+    assert notifier.notify_of_sites([site.name], now=day(0, hour=6)) == []
     assert site.rows("select count(*) from notices where site = :site") == [(0,)]
 
 
@@ -300,7 +300,7 @@ def test_whatever_goes_wrong_a_run_ends_as_it_ended(
 ) -> None:
     """Nothing that stands in the way of telling is raised; the log says that nobody was told."""
     run = dataclasses.replace(had(site, day(0), "failed"), site="nowhere")
-    notifier.tell(run)
+    notifier.notify_of_run(run)
     assert "could not be sent: UnknownSiteError." in caplog.text
 
 
@@ -308,5 +308,5 @@ def test_one_site_stops_no_other(site: Site, post: Post) -> None:
     """A site that was never made is passed over."""
     choose(site)
     had(site, day(0), "failed")
-    assert notifier.tell_sites(["nowhere", site.name], now=day(0, hour=6)) == []
+    assert notifier.notify_of_sites(["nowhere", site.name], now=day(0, hour=6)) == []
     assert len(post.mail.messages) == 2

@@ -83,7 +83,7 @@ def test_each_stage_of_a_run_on_the_other_worker(there: Cluster) -> None:
     started = there.live.person("op").upload(zipped(SCHOOL))
     run = dag_run_of(started)
     for stage, worker in zip(STAGES, (FIRST, SECOND) * 3, strict=True):
-        with locks.turn(there.engine, "default"):
+        with locks.hold_site_turn(there.engine, "default"):
             there.consume_only(worker)
             wanted = "success" if stage == "record" else "running"
             there.wait_for_task(run, stage, wanted)
@@ -210,7 +210,7 @@ def test_every_other_part_may_die_and_come_back(there: Cluster) -> None:
     """Broker and all servers are killed under a run; started again, they bring it to its end."""
     op = there.live.person("op")
     there.live.follow(op.upload(zipped(NEXT_DAY)))
-    with locks.turn(there.engine, "default"):
+    with locks.hold_site_turn(there.engine, "default"):
         started = op.upload(zipped(SCHOOL))
         run = dag_run_of(started)
         there.wait_for_task(run, "extract", "running")

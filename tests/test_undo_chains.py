@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import csv_text
-from oneroster_sync.operations.retention import sweep
+from oneroster_sync.operations.retention import delete_expired
 from oneroster_sync.settings import Keeping
 from roster_of import SCHOOL, changed, now, said
 from test_undo import NEXT_DAY, audited, counted, numbered, roster, staff
@@ -174,7 +174,7 @@ def test_run_whose_audit_was_removed_says_so(site: Site) -> None:
     """What is not known any more can't be taken back; that is no empty success."""
     site.sync(numbered(range(3)))
     run = site.sync(numbered(range(2)))
-    sweep(site.name, now=now() + dt.timedelta(days=9), keeping=Keeping(1, 1, audit_days=8))
+    delete_expired(site.name, now=now() + dt.timedelta(days=9), keeping=Keeping(1, 1, audit_days=8))
     code, output = said(site, "undo", run["run_id"])
     assert code == 1
     assert "its audit was removed after its time" in output

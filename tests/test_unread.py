@@ -41,7 +41,7 @@ def scheduled(site: Site) -> Run:
     """Run what the schedule runs, one stage after the other, as the tasks of a DAG do."""
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = begin(request, now=now())
-    with contextlib.suppress(SourceError), pipeline.noting(run):
+    with contextlib.suppress(SourceError), pipeline.note_failure(run):
         run = pipeline.extract(run, Kind.PACKAGE)
         run = pipeline.diff(pipeline.validate(run))
         run = pipeline.review(run, now=now())

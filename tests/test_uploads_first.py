@@ -72,7 +72,7 @@ def test_an_upload_goes_before_syncs_that_wait(live: Live, tmp_path: Path) -> No
         wait_for(lambda name=name: live.api.has_dag(dag_names.sync_dag_id(name)) or None)  # type: ignore[misc]
         live.admin.put(f"sites/{name}/enabled", {"enabled": True})
     url = postgres.url(live.home, "roster").replace("postgresql", "postgresql+psycopg", 1)
-    with locks.turn(sa.create_engine(url), BUSY):
+    with locks.hold_site_turn(sa.create_engine(url), BUSY):
         live.admin.post(f"sites/{BUSY}/runs")
         wait_for(lambda: states(live, [BUSY], "running"))
         for name in OTHERS:

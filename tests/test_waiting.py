@@ -11,7 +11,7 @@ from conftest import csv_text
 from oneroster_sync import runs
 from oneroster_sync.operations import approval
 from oneroster_sync.operations.approval import NotHeldError
-from oneroster_sync.runs.summary import in_one_sentence
+from oneroster_sync.runs.summary import format_outcome
 from roster_of import as_delta, said
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_newer_plan_supersedes_a_held_one(
     older = runs.find(held["run_id"])
     named = f"run {newer['run_id']} of {newer['started_at'][:16].replace('T', ' ')} UTC"
     told = f"Superseded, nothing was changed: {named} made a newer plan."
-    assert in_one_sentence(older) == told
+    assert format_outcome(older) == told
     assert [hold["found"] for hold in older.holds] == [6, 4]
     assert older.ended_at is not None
     for command in ("approve", "discard"):
@@ -164,7 +164,7 @@ def test_plan_that_nobody_decided_about_is_discarded(site: Site, held: dict[str,
     assert held["run_id"] not in approval.expire_due(after(held, 74))
     run = runs.find(held["run_id"])
     told = "Discarded, nothing was changed: nobody decided within 72 hours."
-    assert in_one_sentence(run) == told
+    assert format_outcome(run) == told
     assert (run.outcome, run.decision, run.ended_at) == ("discarded", None, after(held, 73))
     assert [hold["found"] for hold in run.holds] == [6, 4]
     details = {

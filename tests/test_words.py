@@ -16,7 +16,7 @@ from golden.school import SCHOOL, SCHOOL_1_2, added, changed, codes, folder_of, 
 from oneroster_sync import database, notifications, settings
 from oneroster_sync.cli import main
 from oneroster_sync.findings import CODES, Finding, Severity
-from oneroster_sync.findings.csv_export import as_csv
+from oneroster_sync.findings.csv_export import format_csv
 from oneroster_sync.findings.finding import describe
 from oneroster_sync.operations.check import check_package
 from oneroster_sync.runs import find, run_details
@@ -189,7 +189,7 @@ def outputs(site: Site, run_id: str, tmp_path: Path) -> dict[str, str]:
         for table in tables:
             rows = connection.scalars(sa.text(f'select t::text from "{table}" t')).all()  # noqa: S608
             found[f"database {table}"] = "\n".join(rows)
-        found["findings.csv"] = "".join(as_csv(run_details.all_findings(connection, run_id)))
+        found["findings.csv"] = "".join(format_csv(run_details.all_findings(connection, run_id)))
         choose(site)
         notice = notifications.of_run(connection, run, base_url=BASE_URL)
         found["notification"] = notice.message.text() if notice else ""

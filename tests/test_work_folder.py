@@ -147,7 +147,7 @@ def test_every_run_sweeps(site: Site) -> None:
     assert site.sync({"users.csv": USERS})["outcome"] == "succeeded"
     assert not left.exists()
     again = killed(WORK)
-    retention.sweep(site.name, now=dt.datetime.now(dt.UTC))
+    retention.delete_expired(site.name, now=dt.datetime.now(dt.UTC))
     assert not again.exists()
 
 

@@ -92,7 +92,7 @@ def pending_removals(run: Run, run_id: str) -> Request | None:
         run: As `sync` returned it.
         run_id: A UUID for the run that is to bring them.
     """
-    return pipeline.what_waits(run, run_id)
+    return pipeline.make_removals_request(run, run_id)
 
 
 def undo(request: Request, *, clock: Clock) -> Undone:

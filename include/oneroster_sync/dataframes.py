@@ -23,7 +23,7 @@ from oneroster_sync.roster import history as audit
 from oneroster_sync.roster.model import Known
 from oneroster_sync.roster.reader import read_records
 from oneroster_sync.runs import Run, run_details
-from oneroster_sync.runs.summary import rejection
+from oneroster_sync.runs.summary import reject
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.sites.preferences import Profile
 from oneroster_sync.stages.diff.plan import read_changes
@@ -99,7 +99,7 @@ def read_package(
     known = Known()
     extracted = extract_package(Path(path), profile, known, dialect=dialect)
     if extracted.refused:
-        raise UnusablePackageError(" ".join(rejection(extracted.findings)["reasons"]))
+        raise UnusablePackageError(" ".join(reject(extracted.findings)["reasons"]))
     # A row that can't be told to be a staff member's has a hash for its sourcedId, as in pending
     # deltas: some systems make sourcedIds of names, and this one may be a pupil's.
     tables = {name: hide_ids(name, rows, known) for name, rows in extracted.tables.items()}

@@ -45,7 +45,8 @@ __all__ = [
     "begin",
     "diff",
     "extract",
-    "noting",
+    "make_removals_request",
+    "note_failure",
     "preview",
     "record",
     "recorded",
@@ -55,7 +56,6 @@ __all__ = [
     "supersede_older",
     "sync",
     "validate",
-    "what_waits",
 ]
 
 log = logging.getLogger("oneroster")
@@ -113,7 +113,7 @@ def sync(request: Request, *, clock: Clock) -> Run:
     Raises:
         UnknownSiteError: The site has not been made.
     """
-    with locks.turn(database.engine(), request.site):
+    with locks.hold_site_turn(database.engine(), request.site):
         run = begin(request, now=clock())
         folder = RunFolder.of(run.site, run.run_id)
         with folder.in_memory(), recorded(run, clock):
@@ -126,7 +126,7 @@ def sync(request: Request, *, clock: Clock) -> Run:
         return runs.find(run.run_id)
 
 
-def what_waits(run: Run, run_id: str) -> Request | None:
+def make_removals_request(run: Run, run_id: str) -> Request | None:
     """Return the request for the follow-up run that holds this run's removals, or None.
 
     Args:
@@ -185,7 +185,7 @@ def _why(run: Run, stale: StalePlanError) -> str:
     if isinstance(stale, OldPlanError):
         return str(stale)
     with database.engine().connect() as connection:
-        other = runs.first_after(connection, run.site, run.base_version)
+        other = runs.find_first_after(connection, run.site, run.base_version)
     return f"{superseded.moved_roster(other)}: {stale}"
 
 
@@ -237,9 +237,9 @@ def begin(
         admin = None
         if chosen.credited_admin is not None:
             admin = preferences_store.find_admin(connection, request.site, chosen.credited_admin)
-        for other in runs.unfinished(connection, request.site, request.run_id):
+        for other in runs.list_unfinished(connection, request.site, request.run_id):
             if other.outcome is None and _is_cut_off(other, is_over):
-                runs.cut_off(connection, other.run_id, now=now)
+                runs.mark_cut_off(connection, other.run_id, now=now)
         run = runs.begin(connection, _opened(request, chosen, admin, now))
         if admin is None and run.applied_at is None:
             reason = "the credited administrator is missing or inactive; choose another one"
@@ -316,7 +316,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
 
     The run is recorded as discarded. Its plan stays in the run's folder.
     """
-    with locks.turn(database.engine(), request.site):
+    with locks.hold_site_turn(database.engine(), request.site):
         run = begin(request, now=clock())
         folder = RunFolder.of(run.site, run.run_id)
         with folder.in_memory(), recorded(run, clock):
@@ -329,7 +329,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
 
 
 @contextlib.contextmanager
-def noting(run: Run) -> Iterator[None]:
+def note_failure(run: Run) -> Iterator[None]:
     """Note why a stage can't go on with the run's record, and let the exception pass."""
     try:
         yield
@@ -356,7 +356,7 @@ def set_aside(run: Run) -> None:
 def recorded(run: Run, clock: Callable[[], dt.datetime]) -> Iterator[None]:
     """Record the run when its stages are through, or when one of them could not go on."""
     try:
-        with noting(run):
+        with note_failure(run):
             yield
     finally:
         record(runs.find(run.run_id), now=clock())

@@ -54,7 +54,7 @@ class Sent:
     failures: tuple[str, ...]
 
 
-def tell(run: Run) -> None:
+def notify_of_run(run: Run) -> None:
     """Tell people of a run that waits for a decision or has ended, once for a cause.
 
     It never fails and takes little more than `BOUND_S` at most. What could not be told is told by
@@ -72,7 +72,7 @@ def tell(run: Run) -> None:
         log.warning("Notification for run %s could not be sent: %s.", run.run_id, kind)
 
 
-def tell_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
+def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
     """Tell the people of sites what is due on a day; a site that has not been made has nobody.
 
     Returns:

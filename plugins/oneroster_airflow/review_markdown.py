@@ -13,7 +13,7 @@ from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
 from oneroster_sync.findings.finding import shown
-from oneroster_sync.runs.summary import done_in_words, why_held
+from oneroster_sync.runs.summary import format_counts, why_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,7 +78,7 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     words = dict.fromkeys(w for numbers in told.values() for w, n in numbers.items() if n)
     if not words:
         return
-    yield _row("", *map(done_in_words, words))
+    yield _row("", *map(format_counts, words))
     yield _row("---", *("---:" for _ in words))
     for kind, numbers in told.items():
         cells = (f"{numbers[word]:,}" if word in numbers else "" for word in words)

@@ -84,9 +84,9 @@ class ReviewDecision(HITLOperator, SkipMixin):
         )
 
     def _end(self, run: Run, context: Any) -> None:
-        from oneroster_sync.runs.summary import in_one_sentence
+        from oneroster_sync.runs.summary import format_outcome
 
-        self.log.info("%s", in_one_sentence(run))
+        self.log.info("%s", format_outcome(run))
         if run.outcome is None or run.decision == "approved":
             return
         self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))

@@ -53,7 +53,7 @@ def ahead_of(run_id: str, site: str, context: Any) -> str | None:
         else:
             if run.applied_at is not None or run.outcome not in _BEGINS_ANEW:
                 return None
-        others = runs.unfinished(connection, site, run_id)
+        others = runs.list_unfinished(connection, site, run_id)
     for other in others:
         if other.dag_id and not is_over(other, ti) and not ti.get_dag(other.dag_id).is_paused:
             return other.named()

@@ -76,7 +76,7 @@ class PreferencesTimetable(Timetable):
             return "Not scheduled: the preferences cannot be read"
         if preferences is None:
             return "Not scheduled: no preferences saved, archived, or not switched on since"
-        return schedule.summary(preferences)
+        return schedule.format_schedule(preferences)
 
     def next_dagrun_info(
         self,

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from oneroster_sync import Request, database, runs, sync, undo
 from oneroster_sync.operations import approval
-from oneroster_sync.pipeline import what_waits
+from oneroster_sync.pipeline import make_removals_request
 from oneroster_sync.runs import Outcome, Trigger
 from oneroster_sync.sites import preferences_store as preferences
 from oneroster_sync.sources.errors import NoSourceError
@@ -135,7 +135,7 @@ class Doors:
 
     def what_waits(self, run: Run) -> Run | None:
         """Start the follow-up run that holds a run's removals; None without removals."""
-        request = what_waits(run, self._run_id())
+        request = make_removals_request(run, self._run_id())
         return self._noted(sync(request, clock=self._clock)) if request else None
 
     def undo(self, run_id: str) -> tuple[Run, list[str]]:

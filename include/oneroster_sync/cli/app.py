@@ -114,15 +114,15 @@ def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
 
 def in_words(summary: dict[str, Any]) -> str:
     """Return what a run came to, in a few lines."""
-    from oneroster_sync.runs.summary import done_in_words, left_out_in_words
+    from oneroster_sync.runs.summary import format_counts, format_left_out
 
     counts = summary["counts"] or {}
     parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
     for kind, numbers in counts.items():
-        told = ", ".join(f"{n:,} {done_in_words(word)}" for word, n in numbers.items() if n)
+        told = ", ".join(f"{n:,} {format_counts(word)}" for word, n in numbers.items() if n)
         parts.append(f"{kind}: {told or 'nothing'}")
     if summary.get("withheld"):
-        parts.append(left_out_in_words(summary["withheld"]))
+        parts.append(format_left_out(summary["withheld"]))
     parts.extend(summary["reasons"])
     return "\n  ".join(parts)
 

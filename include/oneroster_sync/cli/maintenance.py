@@ -104,7 +104,7 @@ def tidy(site: str, as_json: bool) -> None:
     from oneroster_sync.operations import retention
 
     with explained():
-        swept = retention.sweep(site, now=now())
+        swept = retention.delete_expired(site, now=now())
     say({"site": site, **asdict(swept)}, f"Removed: {swept.in_words()}.", as_json=as_json)
 
 

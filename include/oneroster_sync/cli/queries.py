@@ -29,7 +29,7 @@ def history(site: str, limit: int, as_json: bool) -> None:
     from oneroster_sync import database, runs
 
     with explained(), database.engine().connect() as connection:
-        found = [run.summary() for run in runs.newest(connection, site, limit)]
+        found = [run.summary() for run in runs.list_newest(connection, site, limit)]
     words = "\n".join(in_words(run) for run in found) or f"Site {site} has had no run."
     say({"site": site, "runs": found}, words, as_json=as_json)
 

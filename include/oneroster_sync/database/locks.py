@@ -37,18 +37,18 @@ _GIVE = sa.text("select pg_advisory_unlock(hashtextextended(:site, :lock))")
 
 
 @contextlib.contextmanager
-def turn(engine: Engine, site: str, *, wait_s: float = 600) -> Iterator[None]:
+def hold_site_turn(engine: Engine, site: str, *, wait_s: float = 600) -> Iterator[None]:
     """Hold the site's turn while the body runs.
 
     Raises:
         BusyError: The turn was not free within `wait_s` seconds.
     """
-    with turns_of(engine, [site], wait_s=wait_s):
+    with hold_site_turns(engine, [site], wait_s=wait_s):
         yield
 
 
 @contextlib.contextmanager
-def turns_of(engine: Engine, sites: Iterable[str], *, wait_s: float) -> Iterator[None]:
+def hold_site_turns(engine: Engine, sites: Iterable[str], *, wait_s: float) -> Iterator[None]:
     """Hold the turns of several sites, taken in order, so that nobody waits in a circle.
 
     Raises:

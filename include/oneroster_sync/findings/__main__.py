@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from oneroster_sync.findings.reference import as_markdown
+from oneroster_sync.findings.reference import format_page
 
-sys.stdout.write(as_markdown())
+sys.stdout.write(format_page())

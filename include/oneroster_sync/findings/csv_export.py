@@ -33,7 +33,9 @@ _STARTS_FORMULA = tuple("=+-@\t\r\n\0＝＋－＠|%")  # noqa: RUF001  full-widt
 _BLOCK = 500
 
 
-def as_csv(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...] = COLUMNS) -> Iterator[str]:
+def format_csv(
+    rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...] = COLUMNS
+) -> Iterator[str]:
     """Yield rows as CSV in pieces, with a mark at the start that tells spreadsheets its encoding.
 
     Args:

@@ -39,7 +39,7 @@ Rows are numbered as a spreadsheet shows them: the header is row 1.
 """
 
 
-def as_markdown() -> str:
+def format_page() -> str:
     """Return docs/reference/findings.md."""
     parts = [_HEAD]
     by_layer = groupby(CODES.values(), key=lambda code: code.name.split(".")[0])

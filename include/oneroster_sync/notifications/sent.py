@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from oneroster_sync.runs import as_runs, select_runs
+from oneroster_sync.runs import make_runs, select_runs
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -103,11 +103,11 @@ def mended_at(connection: Connection, run_id: str, *, errors_below: int) -> dt.d
 def waiting(connection: Connection, site: str, *, now: dt.datetime, limit: int) -> list[Run]:
     """Return the runs that wait for a decision, the newest first."""
     bound = {"site": site, "now": now, "limit": limit}
-    return as_runs(connection.execute(sa.text(f"{select_runs()} {_WAITING}"), bound).mappings())
+    return make_runs(connection.execute(sa.text(f"{select_runs()} {_WAITING}"), bound).mappings())
 
 
 def newest_ended(connection: Connection, site: str, *, now: dt.datetime) -> Run | None:
     """Return the newest run that went well, failed or was rejected."""
     bound = {"site": site, "now": now}
-    found = as_runs(connection.execute(sa.text(f"{select_runs()} {_NEWEST}"), bound).mappings())
+    found = make_runs(connection.execute(sa.text(f"{select_runs()} {_NEWEST}"), bound).mappings())
     return found[0] if found else None

@@ -9,7 +9,7 @@ from oneroster_sync.notifications.message import FILES, Link, Message, Points
 from oneroster_sync.runs import Outcome, Trigger
 from oneroster_sync.runs.summary import what_changes
 from oneroster_sync.sites.preferences import Topic
-from oneroster_sync.sites.schedule import next_slot, summary
+from oneroster_sync.sites.schedule import format_schedule, next_slot
 from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def trial(chosen: Preferences, base_url: str, *, now: dt.datetime) -> Message:
         (
             "This is a test: messages about this site arrive here. There is nothing to do.",
             f"Told of: {', '.join(chosen.notices.topics) or 'nothing'}.",
-            f"Syncs run {summary(chosen)}; next: {_moment(coming) if coming else 'none'}.",
+            f"Syncs run {format_schedule(chosen)}; next: {_moment(coming) if coming else 'none'}.",
             Link("Preferences", site_page(base_url, chosen.site, "/preferences")),
         ),
     )

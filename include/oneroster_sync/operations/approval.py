@@ -49,7 +49,7 @@ def approve(
         OtherPlanError: `plan_hash` is not the run's plan.
     """
     run = _decide(run_id, "approved", by, now, plan_hash, reason)
-    with locks.turn(database.engine(), run.site):
+    with locks.hold_site_turn(database.engine(), run.site):
         return pipeline.record(pipeline.apply(run, now=now), now=now)
 
 
@@ -119,16 +119,16 @@ def expire(run_id: str, *, now: dt.datetime) -> Run:
     """
     with database.engine().begin() as connection:
         run = runs.get(connection, run_id, for_update=True)
-        if not superseded.is_late(run, now):
+        if not superseded.is_expired(run, now):
             return run
-        run = superseded.discard_late(connection, run, now=now)
+        run = superseded.discard_expired(connection, run, now=now)
     return pipeline.record(run, now=now)
 
 
 def expire_due(now: dt.datetime) -> list[str]:
     """Discard the held plans of all sites that nobody decided about in time; return their runs."""
     with database.engine().connect() as connection:
-        late = superseded.late_runs(connection, now)
+        late = superseded.list_expired(connection, now)
     ended = [expire(run_id, now=now) for run_id in late]
     return [run.run_id for run in ended if run.outcome is Outcome.DISCARDED and not run.decision]
 

@@ -31,7 +31,7 @@ from oneroster_sync.stages.diff.users import fold_roles, sort_lists, to_platform
 from oneroster_sync.stages.extract.csv_table import OWN
 from oneroster_sync.stages.extract.decision_table import is_going
 from oneroster_sync.stages.extract.dialect import Dialect
-from oneroster_sync.stages.extract.links import staying
+from oneroster_sync.stages.extract.links import active_rows
 from oneroster_sync.stages.extract.package import extract_package
 from oneroster_sync.stages.extract.stage import log_files
 from oneroster_sync.stages.extract.unclear import find_unclear
@@ -281,7 +281,7 @@ def _file(name: str, checked: Checked, moved: Mapping[str, pa.Table], *, exact: 
     meta = (rows.schema.metadata or {}).get(b"missing", b"").decode()
     missing = frozenset(filter(None, meta.split(",")))
     if mode is Mode.BULK:
-        rows = staying(rows)
+        rows = active_rows(rows)
     file = rostering_file(name, version)
     for column in file.read_columns if file else ():
         if column.is_list:
@@ -289,7 +289,7 @@ def _file(name: str, checked: Checked, moved: Mapping[str, pa.Table], *, exact: 
     if name == "users":
         rows = put(rows, "email", pc.coalesce(rows["email"], rows["login"]))
         if _folds_roles(checked):
-            roles = _translated("roles", staying(checked.valid["roles"]), version, moved)
+            roles = _translated("roles", active_rows(checked.valid["roles"]), version, moved)
             rows = _with_roles(rows, roles, exact=exact)
         elif not exact and checked.version is not Version.V1_2:
             rows = put(rows, "role", to_platform_roles(rows["role"]))

@@ -77,7 +77,7 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
         NotErasedError: There is no such person, they are active or credited with the changes, or a
             plan that waits speaks of them.
     """
-    with locks.turn(database.engine(), site):
+    with locks.hold_site_turn(database.engine(), site):
         with database.engine().connect() as connection:
             person = _erasable(connection, site, term)
             speaking = _speaking(site, known_by(connection, person))

@@ -60,7 +60,7 @@ class Swept:
         )
 
 
-def sweep(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swept:
+def delete_expired(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swept:
     """Delete expired run files, findings and audit rows; safe at any time, in several processes.
 
     A plan that waits is left alone, and so are the files of the newest run that was applied.

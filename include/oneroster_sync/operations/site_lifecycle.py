@@ -121,7 +121,7 @@ def archive(site: str, *, by: str, now: dt.datetime, wait_s: float = WAIT_S) -> 
         LastSiteError: It is the last one in use.
         BusyError: A run was at work all the time.
     """
-    with locks.turn(database.engine(), site, wait_s=wait_s):
+    with locks.hold_site_turn(database.engine(), site, wait_s=wait_s):
         with database.engine().begin() as connection:
             registry.lock_list(connection)
             ended = put_away(connection, [site], by=by, now=now)
@@ -235,7 +235,7 @@ def _known(connection: Connection, site: str, *, lock: str) -> Site:
 def _end_runs(connection: Connection, site: str, *, by: str, now: dt.datetime) -> list[str]:
     """Discard what has not ended; the caller has the site's turn, so no stage is at work."""
     query = sa.text(f"{runs.select_runs()} {_OPEN} for update")
-    found = runs.as_runs(connection.execute(query, {"site": site}).mappings())
+    found = runs.make_runs(connection.execute(query, {"site": site}).mappings())
     for run in found:
         reasons = [f"{by} archived the site before this was applied", *run.holds]
         runs.update(

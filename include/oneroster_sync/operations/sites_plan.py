@@ -130,7 +130,7 @@ def apply(
         BusyError: A run of a site that is to be archived was at work all the time.
     """
     leaving = make_plan(wanted, archive_missing=archive_missing).sites_to(Action.ARCHIVE)
-    with locks.turns_of(database.engine(), leaving, wait_s=site_lifecycle.WAIT_S):
+    with locks.hold_site_turns(database.engine(), leaving, wait_s=site_lifecycle.WAIT_S):
         with database.engine().begin() as connection:
             registry.lock_list(connection)
             for site in sorted({*wanted.settings, *leaving}):

@@ -125,7 +125,7 @@ def release(
         BusyError: A run is still at work after that time.
     """
     with (
-        locks.turn(database.engine(), site, wait_s=wait_s),
+        locks.hold_site_turn(database.engine(), site, wait_s=wait_s),
         database.engine().begin() as connection,
     ):
         refuse_archived(connection, site)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.errors import UserError
-from oneroster_sync.runs import Outcome, Run, Trigger, as_runs, select_runs
+from oneroster_sync.runs import Outcome, Run, Trigger, make_runs, select_runs
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -99,7 +99,7 @@ def page_of_runs(
         where += " and (started_at, run_id) < (:before_at, cast(:before_id as uuid))"
         bound["before_at"], bound["before_id"] = _read_cursor(before)
     query = f"{select_runs()} where {where} order by started_at desc, run_id desc limit :limit"
-    found = as_runs(connection.execute(sa.text(query), {**bound, "limit": limit + 1}).mappings())
+    found = make_runs(connection.execute(sa.text(query), {**bound, "limit": limit + 1}).mappings())
     older = _cursor(found[limit - 1]) if len(found) > limit else None
     return Page(found[:limit], total, older)
 
@@ -109,7 +109,7 @@ def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
     query = f"{select_runs()} where site = :site and sha256 = :sha256 "
     query += "order by started_at desc limit 1"
     bound = {"site": site, "sha256": sha256}
-    found = as_runs(connection.execute(sa.text(query), bound).mappings())
+    found = make_runs(connection.execute(sa.text(query), bound).mappings())
     return found[0] if found else None
 
 

@@ -45,7 +45,7 @@ _DECIDES = ("oneroster-sync", "great-expectations", "pyarrow")
 """Packages whose version may change what is found and planned."""
 
 
-def basis_of(connection: Connection, run: Run) -> str:
+def compute_basis(connection: Connection, run: Run) -> str:
     """Return a hash of everything that the outcome of a run depends on but its package.
 
     That is the roster with the accounts that were made by hand, the deltas that are pending, which
@@ -68,15 +68,15 @@ def basis_of(connection: Connection, run: Run) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def still(run: Run) -> str | None:
+def compute_unchanged_basis(run: Run) -> str | None:
     """Return the basis of a run while it is that with which the run began; else None."""
     if run.basis is None:
         return None
     with database.engine().connect() as connection:
-        return run.basis if run.basis == basis_of(connection, run) else None
+        return run.basis if run.basis == compute_basis(connection, run) else None
 
 
-def judged_before(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run | None:
+def find_reusable(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run | None:
     """Return the run that found nothing to do in the same package on the same basis, if any.
 
     Args:
@@ -96,7 +96,7 @@ def judged_before(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run
         return runs.get(connection, found)
 
 
-def take_over(earlier: Run, run: Run) -> dict[str, Any]:
+def reuse_results(earlier: Run, run: Run) -> dict[str, Any]:
     """Copy what an earlier run found and planned, and return what the run's record takes over."""
     theirs, ours = (RunFolder.of(run.site, one.run_id) for one in (earlier, run))
     for part in _PARTS:

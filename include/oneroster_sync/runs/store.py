@@ -108,7 +108,7 @@ def exists(connection: Connection, run_id: str) -> bool:
     return bool(connection.scalar(query, {"run_id": run_id}))
 
 
-def bringing_removals_of(connection: Connection, run_id: str) -> str | None:
+def find_removals_run(connection: Connection, run_id: str) -> str | None:
     """Return the newest follow-up run that holds a run's pending removals."""
     query = (
         "select run_id from runs where removals_of = cast(:run_id as uuid) "
@@ -118,43 +118,43 @@ def bringing_removals_of(connection: Connection, run_id: str) -> str | None:
     return str(found) if found else None
 
 
-def newest(connection: Connection, site: str, limit: int) -> list[Run]:
+def list_newest(connection: Connection, site: str, limit: int) -> list[Run]:
     """Return a site's runs, the newest first."""
     query = sa.text(f"{_SELECT} where site = :site order by started_at desc limit :limit")
-    return as_runs(connection.execute(query, {"site": site, "limit": limit}).mappings())
+    return make_runs(connection.execute(query, {"site": site, "limit": limit}).mappings())
 
 
 def select_runs() -> str:
-    """Return the start of a query whose rows `as_runs` reads."""
+    """Return the start of a query whose rows `make_runs` reads."""
     return _SELECT
 
 
-def as_runs(rows: Iterable[Any]) -> list[Run]:
+def make_runs(rows: Iterable[Any]) -> list[Run]:
     """Return the runs that rows of such a query are."""
     return [_as_run(dict(row)) for row in rows]
 
 
-def unfinished(connection: Connection, site: str, except_run: str) -> list[Run]:
+def list_unfinished(connection: Connection, site: str, except_run: str) -> list[Run]:
     """Return the runs of a site that are under way, or approved and not applied yet."""
     query = sa.text(
         f"{_SELECT} where site = :site and run_id <> cast(:run_id as uuid) and (outcome is null "
         "or (outcome = 'held' and decision = 'approved')) order by started_at, run_id"
     )
-    return as_runs(connection.execute(query, {"site": site, "run_id": except_run}).mappings())
+    return make_runs(connection.execute(query, {"site": site, "run_id": except_run}).mappings())
 
 
-def cut_off(connection: Connection, run_id: str, *, now: dt.datetime) -> None:
+def mark_cut_off(connection: Connection, run_id: str, *, now: dt.datetime) -> None:
     """End a run that never did, because whoever was at it is gone."""
     reasons = ["the run was cut off; nothing of it was applied"]
     update(connection, run_id, outcome=Outcome.FAILED, ended_at=now, reasons=reasons)
 
 
-def first_after(connection: Connection, site: str, version: int | None) -> Run | None:
+def find_first_after(connection: Connection, site: str, version: int | None) -> Run | None:
     """Return the run that moved the roster on from a version, None when it stands there."""
     query = f"{_SELECT} where site = :site and applied_version > :version "
     query += "order by applied_version, applied_at limit 1"
     bound = {"site": site, "version": version}
-    found = as_runs(connection.execute(sa.text(query), bound).mappings())
+    found = make_runs(connection.execute(sa.text(query), bound).mappings())
     return found[0] if found else None
 
 

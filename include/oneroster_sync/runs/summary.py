@@ -29,7 +29,7 @@ BY_SCHEDULE = "the schedule"
 """Who asked for a run that nobody asked for."""
 
 
-def type_of(run: Run) -> str:
+def format_type(run: Run) -> str:
     """Return what was processed, and how it came about."""
     if run.undoes:
         return "Undo of a run"
@@ -42,7 +42,7 @@ def type_of(run: Run) -> str:
     return f"{what}, {how}"
 
 
-def in_one_sentence(run: Run) -> str:
+def format_outcome(run: Run) -> str:
     """Return the outcome and why."""
     if run.outcome is None:
         return "Under way."
@@ -96,23 +96,23 @@ def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
 
 def _changes(counts: dict[str, dict[str, int]] | None) -> list[str]:
     return [
-        f"{_counted(number, _KINDS[kind])} {done_in_words(word)}"
+        f"{_counted(number, _KINDS[kind])} {format_counts(word)}"
         for kind, numbers in (counts or {}).items()
         for word, number in numbers.items()
         if number and word not in _NOT_DONE
     ]
 
 
-def done_in_words(word: str) -> str:
+def format_counts(word: str) -> str:
     """Return what the name of a count says to a person, as `given another sourcedId`."""
     return _DONE.get(word, word)
 
 
-def left_out_in_words(withheld: dict[str, Any]) -> str:
+def format_left_out(withheld: dict[str, Any]) -> str:
     """Return what a plan leaves out, and until when: `left out until 2027-08-15: …`."""
     parts = [
         f"{kind}: "
-        + ", ".join(f"{number:,} {done_in_words(word)}" for word, number in withheld[kind].items())
+        + ", ".join(f"{number:,} {format_counts(word)}" for word, number in withheld[kind].items())
         for kind in _KINDS
         if withheld.get(kind)
     ]
@@ -217,7 +217,7 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def rejection(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:
+def reject(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:
     """Return how a run ends that is rejected for what was found.
 
     Args:

@@ -31,27 +31,27 @@ def moved_roster(by: Run | None) -> str:
     return f"{by.named() if by else 'another run'} changed the roster first"
 
 
-def held_runs(connection: Connection, site: str) -> list[Run]:
+def list_held(connection: Connection, site: str) -> list[Run]:
     """Return the runs of a site whose plans are held, locked, the oldest first."""
     query = f"{runs.select_runs()} where site = :site and outcome = 'held' "
     query += "order by started_at, run_id for update"
-    return runs.as_runs(connection.execute(sa.text(query), {"site": site}).mappings())
+    return runs.make_runs(connection.execute(sa.text(query), {"site": site}).mappings())
 
 
-def late_runs(connection: Connection, now: dt.datetime) -> list[str]:
+def list_expired(connection: Connection, now: dt.datetime) -> list[str]:
     """Return the ids of the runs of all sites that nobody decided in time."""
     query = "select run_id from runs where outcome = 'held' and decision is null "
     query += "and expires_at <= :now order by expires_at, run_id"
     return [str(run_id) for run_id in connection.scalars(sa.text(query), {"now": now})]
 
 
-def is_late(run: Run, now: dt.datetime) -> bool:
+def is_expired(run: Run, now: dt.datetime) -> bool:
     """Tell whether a run waits for a decision and nobody decided in time."""
     waits = run.outcome is Outcome.HELD and run.decision is None
     return waits and run.expires_at is not None and run.expires_at <= now
 
 
-def discard_late(connection: Connection, run: Run, *, now: dt.datetime) -> Run:
+def discard_expired(connection: Connection, run: Run, *, now: dt.datetime) -> Run:
     """End a run because nobody decided in time, and note it in the audit."""
     hours = run.preferences.approval_hours
     reason = f"nobody decided within {hours} {'hour' if hours == 1 else 'hours'}"

@@ -102,7 +102,7 @@ def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Ski
         return Skip(
             SkipCause.CHANGED,
             f"The sync of {_minute(slot)} is skipped: the schedule was changed,"
-            f" it is now: {summary(preferences)}.",
+            f" it is now: {format_schedule(preferences)}.",
         )
     if slot <= missed_up_to(now):
         return Skip(
@@ -113,7 +113,7 @@ def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Ski
     return None
 
 
-def upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[Upcoming, ...]:
+def list_upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[Upcoming, ...]:
     """Return the next `count` syncs after `now`, and between them the pauses that skip slots.
 
     A pause is one line, however many slots it skips; a pause window that skips no slot is not
@@ -135,7 +135,7 @@ def upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[Upcom
     return tuple(lines)
 
 
-def summary(preferences: Preferences) -> str:
+def format_schedule(preferences: Preferences) -> str:
     """Say in a few words when syncs run, such as `Mon–Fri at 02:00 UTC`."""
     return f"{_days(preferences)} at {preferences.time_utc:%H:%M} UTC"
 

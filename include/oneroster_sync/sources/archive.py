@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.sources.base import Entry, Patience
-from oneroster_sync.sources.connect import opened
+from oneroster_sync.sources.connect import open_source
 from oneroster_sync.sources.errors import NoSourceError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def put_aside(
     before = Entry(**fetched["files"][0])
     name = name_of(before.name, at)
     try:
-        with opened(source, login, patience or Patience()) as place:
+        with open_source(source, login, patience or Patience()) as place:
             _, entries = place.look()
             same = [e for e in entries if (e.path, e.size, e.stamp) == _what(before)]
             if not same:

@@ -90,7 +90,7 @@ class Source:
 
 
 @contextlib.contextmanager
-def opened(source: Source, login: Login | None, patience: Patience) -> Iterator[Place]:
+def open_source(source: Source, login: Login | None, patience: Patience) -> Iterator[Place]:
     """Yield the place of a source.
 
     Raises:

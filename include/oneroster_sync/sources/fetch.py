@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.sources import selection
 from oneroster_sync.sources.base import Entry, Patience, is_plain
-from oneroster_sync.sources.connect import opened
+from oneroster_sync.sources.connect import open_source
 from oneroster_sync.sources.copy import copy_file
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def fetch(
         RefusedSourceError: A person has to mend something.
     """
     patience = patience or Patience()
-    with opened(source, login, patience) as place:
+    with open_source(source, login, patience) as place:
         found = selection.settled(place, source.pattern, partial(pause, patience.settle_s))
         fetched = copy_package(place, found, into, patience)
         try:
@@ -104,7 +104,7 @@ def copy_all(source: Source, target: Path, patience: Patience) -> None:
     Raises:
         SourceError: There is nothing, or it can't be had.
     """
-    with opened(source, None, patience) as place:
+    with open_source(source, None, patience) as place:
         is_file, entries = place.look()
         package = selection.Package(target.name, tuple(entries), is_folder=not is_file)
         _copy_package(place, package, target, patience)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.sources import local, selection
 from oneroster_sync.sources.base import Entry, Patience
-from oneroster_sync.sources.connect import opened
+from oneroster_sync.sources.connect import open_source
 from oneroster_sync.sources.fetch import Fetched, copy_package
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def fetch_unread(
         files = tuple(map(local.entry_of, local.files_of(found)))
         fetched = Fetched(target, found.name, "", files if found.is_file() else ())
         return _alone(fetched, Taken.of(files, found.name), taken)
-    with opened(source, login, patience) as place:
+    with open_source(source, login, patience) as place:
         package = selection.settled(place, source.pattern, partial(pause, patience.settle_s))
         newest = Taken.of(package.files, package.name)
         if source.url.is_local:

@@ -179,7 +179,7 @@ def apply_plan(
                 ),
                 {"site": plan.site},
             )
-            for older in superseded.held_runs(connection, plan.site):
+            for older in superseded.list_held(connection, plan.site):
                 if older.run_id != run_id:
                     reason = superseded.moved_roster(run)
                     superseded.supersede(connection, older, reason, now=now)

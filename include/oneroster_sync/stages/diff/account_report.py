@@ -100,7 +100,7 @@ def all_accounts(connection: Connection, run: Run) -> Iterator[dict[str, Any]]:
 
 def as_csv(accounts: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield accounts as CSV, in pieces; no cell of it is a formula."""
-    return csv_export.as_csv(map(_as_row, accounts), COLUMNS)
+    return csv_export.format_csv(map(_as_row, accounts), COLUMNS)
 
 
 def in_words(account: dict[str, Any]) -> str:

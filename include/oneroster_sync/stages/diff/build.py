@@ -46,10 +46,10 @@ from oneroster_sync.stages.extract.decision_table import (
 )
 from oneroster_sync.stages.extract.links import (
     Link,
+    active_rows,
     is_unclear,
     link_changes,
     merge_link,
-    staying,
     with_courses,
 )
 from oneroster_sync.standard.modes import Mode
@@ -182,7 +182,7 @@ def _users(
 ) -> pa.Table:
     by_roles = "role" not in good["users"].column_names
     roles = merged["roles"] if by_roles else None
-    desired = desired_users(staying(good["users"]), roles, roster.users, absent=roster.absent)
+    desired = desired_users(active_rows(good["users"]), roles, roster.users, absent=roster.absent)
     if roles is not None and len(moved):
         desired = with_new_roles(desired, moved, roles, roster)
     return user_changes(

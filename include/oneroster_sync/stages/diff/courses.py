@@ -19,7 +19,7 @@ from oneroster_sync.roster.records import (
     row_of,
 )
 from oneroster_sync.stages.extract.csv_table import is_left_out
-from oneroster_sync.stages.extract.links import going, leaving, staying
+from oneroster_sync.stages.extract.links import active_rows, find_removed, removed_rows
 
 if TYPE_CHECKING:
     from oneroster_sync.roster.model import Roster
@@ -36,7 +36,7 @@ def course_changes(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: R
         roster: What the site holds.
     """
     stored = roster.courses
-    rows = staying(valid)
+    rows = active_rows(valid)
     at = positions(rows["sourcedId"], stored["sourced_id"])
     new, old = rows.filter(pc.is_null(at)), rows.filter(pc.is_valid(at))
     parts = [
@@ -73,12 +73,12 @@ def _matched(rows: pa.Table, before: pa.Table) -> pa.Table:
 
 def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, stored: pa.Table) -> pa.Table:
     ours = pc.and_(stored["managed"], pc.equal(stored["status"], "active"))
-    marked, absent = leaving("courses", stored, valid, quarantined, mode)
+    marked, absent = find_removed("courses", stored, valid, quarantined, mode)
     leaves = pc.and_(ours, pc.or_(marked, absent))
     before = stored.filter(leaves)
     reason = pc.if_else(marked.filter(leaves), MARKED, ABSENT)
     after = {"status": pa.repeat("removed", before.num_rows)}
-    row = row_of(going(valid), before["sourced_id"])
+    row = row_of(removed_rows(valid), before["sourced_id"])
     return changes(COURSE_FIELDS, before, after, "remove", reason, row)
 
 

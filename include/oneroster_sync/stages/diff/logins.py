@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from oneroster_sync.findings import Severity
 from oneroster_sync.roster.records import positions, put
 from oneroster_sync.stages.extract.decision_table import claims_login, is_disabled, is_going
-from oneroster_sync.stages.extract.links import leaving
+from oneroster_sync.stages.extract.links import find_removed
 
 if TYPE_CHECKING:
     from oneroster_sync.roster.model import Roster
@@ -86,7 +86,7 @@ def taken_logins(
     stored = roster.users
     active = pc.equal(stored["status"], "active")
     mine = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))
-    marked, absent = leaving("users", stored, valid, quarantined, mode)
+    marked, absent = find_removed("users", stored, valid, quarantined, mode)
     disabled = valid.filter(is_disabled(valid))["sourcedId"].combine_chunks()
     if without_role is not None:
         disabled = pa.concat_arrays([disabled, without_role])

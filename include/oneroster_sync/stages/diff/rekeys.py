@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from oneroster_sync.roster.records import changes, in_order, positions, put, row_of
 from oneroster_sync.runs.holds import is_beyond
 from oneroster_sync.stages.diff.logins import recognisable
-from oneroster_sync.stages.extract.links import is_unclear, leaving, staying
+from oneroster_sync.stages.extract.links import active_rows, find_removed, is_unclear
 from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def find_other_people(valid: pa.Table, roster: Roster) -> pa.Array:
         roster: What the site holds.
     """
     stored = roster.users
-    rows = staying(valid)
+    rows = active_rows(valid)
     at = positions(rows["sourcedId"], stored["sourced_id"])
     rows, before = rows.filter(pc.is_valid(at)), stored.take(at.drop_null())
     other = pc.and_(before["managed"], pc.not_equal(before["id"], roster.credited_admin))
@@ -187,7 +187,7 @@ def _courses(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Table
     stored = roster.courses
     ours = pc.and_(stored["managed"], pc.equal(stored["status"], "active"))
     left = stored.filter(pc.and_(ours, _leaves("courses", stored, valid, quarantined, Mode.BULK)))
-    rows = staying(valid)
+    rows = active_rows(valid)
     coming = rows.filter(pc.invert(pc.is_in(rows["sourcedId"], _ids(stored))))
     old = _once(_pair(left["course_code"], left["title"]), left["sourced_id"])
     new = _once(_pair(coming["courseCode"], coming["title"]), coming["sourcedId"])
@@ -199,7 +199,7 @@ def _leaves(
     name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
 ) -> pa.ChunkedArray:
     """Tell which records a file takes away: by their absence or by a row that goes."""
-    marked, absent = leaving(name, stored, valid, quarantined, mode)
+    marked, absent = find_removed(name, stored, valid, quarantined, mode)
     return pc.or_(marked, absent)
 
 

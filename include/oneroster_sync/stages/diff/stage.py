@@ -19,7 +19,7 @@ from oneroster_sync.roster.recent_changes import find_who_went_otherwise
 from oneroster_sync.roster.records import positions
 from oneroster_sync.runs import other_people, pending_deltas, reuse, run_log
 from oneroster_sync.runs.artifacts import RunFolder
-from oneroster_sync.runs.summary import rejection
+from oneroster_sync.runs.summary import reject
 from oneroster_sync.sites.preferences import Profile
 from oneroster_sync.stages.base import MissingStageError, load_roster, unless_ended, unless_reused
 from oneroster_sync.stages.diff.account_matching import match_accounts
@@ -38,7 +38,7 @@ from oneroster_sync.stages.diff.protection import protected_records
 from oneroster_sync.stages.diff.undo import WHOLE, Part, undo_plan
 from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.fold import rows_in_files, with_rows_of_file
-from oneroster_sync.stages.extract.links import before_images, staying
+from oneroster_sync.stages.extract.links import active_rows, before_images
 from oneroster_sync.stages.extract.pending_deltas import read_extracted
 from oneroster_sync.stages.extract.unclear import find_unclear, hide_unknown_ids
 from oneroster_sync.standard.kinds import MAPPINGS, Kind
@@ -93,7 +93,7 @@ def diff(run: Run) -> Run:
     roster = load_roster(run)
     planned = make_plan(run, roster)
     RunFolder.of(run.site, run.run_id).keep("roster", roster)
-    basis = reuse.still(run) if planned.plan.is_empty() else None
+    basis = reuse.compute_unchanged_basis(run) if planned.plan.is_empty() else None
     return note_plan(run, planned, basis=basis)
 
 
@@ -117,7 +117,7 @@ def make_plan(run: Run, roster: Roster) -> Planned:
     return planned
 
 
-def let_the_rest_go_on(
+def hold_removals_back(
     run: Run, plan: Plan, holds: Sequence[Hold], roster: Roster
 ) -> Planned | None:
     """Freeze a held plan anew without its removals, which stay in the run's folder.
@@ -193,7 +193,7 @@ def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
     """
     if "users" not in valid:
         return roster
-    rows = staying(valid["users"])
+    rows = active_rows(valid["users"])
     silent = rows.filter(is_left_out(rows, "enabledUser"))["sourcedId"].combine_chunks()
     stored = roster.users
     off = stored.filter(
@@ -275,7 +275,7 @@ def _report_accounts(
     folder.remove("adoption")
     if rows is None:
         return
-    present = staying(rows)["sourcedId"].combine_chunks()
+    present = active_rows(rows)["sourcedId"].combine_chunks()
     matched = match_accounts(plan.users, roster, present, whole=mode is Mode.BULK)
     if matched.num_rows:
         folder.add_table("adoption", "accounts", matched)
@@ -299,7 +299,7 @@ def _mapping(run: Run, roster: Roster) -> Planned:
     counts.courses["errors"] = of_courses
     counts.users["errors"] = mapped.quarantined.num_rows - of_courses
     strict = run.preferences.profile is Profile.STRICT and mapped.findings.has_violations()
-    rejected = rejection(mapped.findings) if strict else None
+    rejected = reject(mapped.findings) if strict else None
     return Planned(mapped.plan, counts, rejected=rejected)
 
 

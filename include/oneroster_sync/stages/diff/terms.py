@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from oneroster_sync.roster.records import positions, put
 from oneroster_sync.stages.extract.csv_table import is_left_out
-from oneroster_sync.stages.extract.links import Link, staying
+from oneroster_sync.stages.extract.links import Link, active_rows
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,7 +34,7 @@ def with_ends(classes: Link, stored: pa.Table, valid: Mapping[str, pa.Table]) ->
         valid: File → rows that are used; academicSessions need not be there.
     """
     trusted = classes.trusted
-    rows = staying(valid["classes"])
+    rows = active_rows(valid["classes"])
     ends = _ends(rows["termSourcedIds"], valid.get("academicSessions"))
     # A term that can't be read may be the last one, so it never ends a class sooner.
     ends = pc.if_else(is_left_out(rows, "termSourcedIds"), pa.scalar(None, pa.string()), ends)
@@ -68,7 +68,7 @@ def _ends(terms: pa.ChunkedArray, sessions: pa.Table | None) -> pa.ChunkedArray:
     """Return the last day of each list of terms, null where one of them is not known."""
     days: dict[str, str | None] = {}
     if sessions is not None:
-        rows = staying(sessions)
+        rows = active_rows(sessions)
         days = dict(zip(rows["sourcedId"].to_pylist(), rows["endDate"].to_pylist(), strict=True))
     known = pc.unique(terms)
     last = [_last([days.get(term) for term in _parts(cell)]) for cell in known.to_pylist()]

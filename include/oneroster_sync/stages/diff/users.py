@@ -27,7 +27,7 @@ from oneroster_sync.stages.diff.logins import recognisable
 from oneroster_sync.stages.extract import decision_table
 from oneroster_sync.stages.extract.csv_table import is_left_out
 from oneroster_sync.stages.extract.decision_table import is_disabled, is_going
-from oneroster_sync.stages.extract.links import going, leaving, link_changes
+from oneroster_sync.stages.extract.links import find_removed, link_changes, removed_rows
 from oneroster_sync.standard import PLATFORM_ROLE
 
 if TYPE_CHECKING:
@@ -296,9 +296,9 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Rost
     stored = roster.users
     ours = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))
     ours = pc.and_(ours, pc.equal(stored["status"], "active"))
-    marked, absent = leaving("users", stored, valid, quarantined, mode)
+    marked, absent = find_removed("users", stored, valid, quarantined, mode)
     before = stored.filter(pc.and_(ours, pc.or_(marked, absent)))
-    rows = going(valid)
+    rows = removed_rows(valid)
     at = positions(before["sourced_id"], rows["sourcedId"])
     goes = rows["goes"].take(at)
     reason = pc.if_else(pc.is_valid(at), MARKED, ABSENT)

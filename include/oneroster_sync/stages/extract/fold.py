@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from oneroster_sync.roster.columns import COURSES, LINK_FIELDS, USERS
 from oneroster_sync.roster.records import positions, put
-from oneroster_sync.stages.extract.links import staying
+from oneroster_sync.stages.extract.links import active_rows
 from oneroster_sync.standard.modes import Mode
 from oneroster_sync.standard.timestamps import in_utc
 
@@ -100,7 +100,7 @@ def fold(file: str, parts: Sequence[Part], roster: Roster | None) -> tuple[pa.Ta
         return newest, Mode.DELTA
     ids = newest["sourcedId"].drop_null().combine_chunks()
     kept = tables[0].filter(pc.invert(pc.is_in(tables[0]["sourcedId"], ids)))
-    return pa.concat_tables([kept, staying(newest)]), Mode.BULK
+    return pa.concat_tables([kept, active_rows(newest)]), Mode.BULK
 
 
 def _numbered(part: Part) -> pa.Table:

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def staying(table: pa.Table) -> pa.Table:
+def active_rows(table: pa.Table) -> pa.Table:
     """Return the rows whose records are to be there."""
     return table.filter(pc.invert(is_going(table)))
 
 
-def going(table: pa.Table) -> pa.Table:
+def removed_rows(table: pa.Table) -> pa.Table:
     """Return the rows whose records are to go."""
     return table.filter(is_going(table))
 
 
-def leaving(
+def find_removed(
     name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """Tell which users or courses a file takes away: by a row that goes, and by their absence.
@@ -49,7 +49,7 @@ def leaving(
         quarantined: Rows with errors.
         mode: How the file counts.
     """
-    marked = pc.is_in(stored["sourced_id"], going(valid)["sourcedId"].combine_chunks())
+    marked = pc.is_in(stored["sourced_id"], removed_rows(valid)["sourcedId"].combine_chunks())
     marked = pc.and_(marked, pc.is_valid(stored["sourced_id"]))
     if mode is Mode.BULK and hides_rows(quarantined):
         return pc.and_(marked, False), pc.and_(marked, False)
@@ -98,7 +98,7 @@ def merge_link(
         quarantined: File → rows with errors.
         mode: How the file counts; not absent.
     """
-    rows = staying(valid)
+    rows = active_rows(valid)
     before = stored.take(positions(rows["sourcedId"], stored["sourced_id"]))
     fresh = pa.table(
         {

@@ -20,7 +20,7 @@ from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.pending_deltas import Delta, State
 from oneroster_sync.stages.base import MissingStageError
 from oneroster_sync.stages.extract.fold import Part, fold
-from oneroster_sync.stages.extract.links import staying
+from oneroster_sync.stages.extract.links import active_rows
 from oneroster_sync.stages.extract.package import Extracted
 from oneroster_sync.stages.extract.staff_filter import withhold_without_role
 from oneroster_sync.stages.extract.unclear import hide_ids, is_unclear, restore_ids
@@ -149,7 +149,7 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
     unread_roles, unread_users = [known.unread_roles], [known.unread_users]
     unread_enrollments = [known.unread_enrollments]
     for file, rows in told:
-        table = staying(rows)
+        table = active_rows(rows)
         unclear = is_unclear(file, table)
         unread = table.filter(pc.and_(unclear, pc.is_valid(table["sourcedId"])))
         if file == "enrollments":
@@ -307,7 +307,7 @@ def _judge_roles_again(extracted: Extracted, roster: Roster) -> None:
     if roles is not None:
         named = pc.is_in(remembered["sourced_id"], roles["sourcedId"].combine_chunks())
         with_role = [remembered.filter(pc.invert(named))["user_sourced_id"].combine_chunks()]
-        with_role.append(staying(roles)["userSourcedId"].drop_null().combine_chunks())
+        with_role.append(active_rows(roles)["userSourcedId"].drop_null().combine_chunks())
     kept, dropped = withhold_without_role(
         users, pa.concat_arrays(with_role), roster.known()["users"]
     )

@@ -65,7 +65,7 @@ _FILES = """
 """
 
 
-def as_markdown() -> str:
+def format_page() -> str:
     """Return docs/reference/semantics.md."""
     parts = [_HEAD]
     parts += [f"| {version} | {_listed(marks)} |\n" for version, marks in MARKS.items()]
@@ -93,4 +93,4 @@ def _told(rule: Rule) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(as_markdown())
+    sys.stdout.write(format_page())

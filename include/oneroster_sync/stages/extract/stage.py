@@ -18,7 +18,7 @@ from oneroster_sync.runs import pending_deltas as stored
 from oneroster_sync.runs import reuse, run_log
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.pending_deltas import FILES_OF_SCOPE, State
-from oneroster_sync.runs.summary import rejection
+from oneroster_sync.runs.summary import reject
 from oneroster_sync.settings import SettingError
 from oneroster_sync.sources import positions, uploads, work_folder
 from oneroster_sync.sources.sniff import wrong_kind
@@ -131,11 +131,11 @@ def read_package(
         pending_deltas.write_packages(folder, [pending_deltas.Arrived("", run.started_at, nothing)])
         return Read({})
     with database.engine().connect() as connection:
-        basis = reuse.basis_of(connection, run) if run.of_package else None
+        basis = reuse.compute_basis(connection, run) if run.of_package else None
     # Most nights bring what was there before: then a package on this machine is not even copied.
     lies = in_place(run)
-    if lies is not None and (same := reuse.judged_before(run, basis, lambda: sha256_of(lies))):
-        return Read(reuse.take_over(same, run))
+    if lies is not None and (same := reuse.find_reusable(run, basis, lambda: sha256_of(lies))):
+        return Read(reuse.reuse_results(same, run))
     with database.engine().connect() as connection:
         known = pending_deltas.with_pending(connection, run, read_known(connection, run.site))
     sha256, read = "", Read({})
@@ -144,8 +144,8 @@ def read_package(
         with private_copies(run, kind, connections) as brought:
             read = Read({}, taken=brought.taken)
             sha256 = _sha256_of_all(brought)
-            if same := reuse.judged_before(run, basis, lambda: sha256):
-                return replace(read, values=reuse.take_over(same, run))
+            if same := reuse.find_reusable(run, basis, lambda: sha256):
+                return replace(read, values=reuse.reuse_results(same, run))
             for one in brought.packages:
                 extracted = _read(one.path, run, kind, known, sha256)
                 packages.append(pending_deltas.Arrived(one.name, one.arrived_at, extracted))
@@ -251,7 +251,7 @@ def _findings_of(packages: Sequence[pending_deltas.Arrived]) -> pa.Table:
 
 def _rejection(package: pending_deltas.Arrived, count: int) -> dict[str, Any]:
     """Return how a run ends whose package is refused, and which of several it is."""
-    values = rejection(package.extracted.findings)
+    values = reject(package.extracted.findings)
     if count > 1:
         values["reasons"] = [f"{package.name}: {reason}" for reason in values["reasons"]]
     return values

@@ -14,7 +14,7 @@ from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.stages.base import load_roster, note, unless_ended
 from oneroster_sync.stages.diff.account_matching import read_accounts
 from oneroster_sync.stages.diff.plan import read_errors, require_plan
-from oneroster_sync.stages.diff.stage import let_the_rest_go_on, note_plan
+from oneroster_sync.stages.diff.stage import hold_removals_back, note_plan
 from oneroster_sync.stages.extract.pending_deltas import files_of, require_extracted
 from oneroster_sync.stages.review import delta_guards
 from oneroster_sync.stages.review.by_school import count_by_school
@@ -73,7 +73,7 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         log.warning("Held: %s", hold.in_words())
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
     if holds and only_removals and guards.removals_wait and run.of_package:
-        rest = let_the_rest_go_on(run, plan, holds, roster)
+        rest = hold_removals_back(run, plan, holds, roster)
         if rest is not None:
             log.warning("The removals wait for a decision; the rest of the plan goes on.")
             run, holds = note_plan(run, rest), ()
@@ -122,7 +122,7 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
         return
     brought = files_of(run, bulk_only=True)
     with database.engine().begin() as connection:
-        for older in superseded.held_runs(connection, run.site):
+        for older in superseded.list_held(connection, run.site):
             is_part = older.undoes or older.kind in MAPPINGS
             if older.decision or is_part or older.started_at >= run.started_at:
                 continue

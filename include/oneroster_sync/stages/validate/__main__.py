@@ -5,6 +5,6 @@ from __future__ import annotations
 import sys
 
 from oneroster_sync import settings
-from oneroster_sync.stages.validate.columns import as_markdown
+from oneroster_sync.stages.validate.columns import format_page
 
-sys.stdout.write(as_markdown(settings.expectations()))
+sys.stdout.write(format_page(settings.expectations()))

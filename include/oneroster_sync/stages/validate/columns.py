@@ -154,7 +154,7 @@ be read keeps the last day that is remembered, and ends no sooner.
 """
 
 
-def as_markdown(suites: Path) -> str:
+def format_page(suites: Path) -> str:
     """Return docs/reference/columns.md.
 
     Raises:

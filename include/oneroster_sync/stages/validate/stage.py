@@ -13,7 +13,7 @@ from oneroster_sync import database, settings
 from oneroster_sync.findings import Findings
 from oneroster_sync.runs import run_log
 from oneroster_sync.runs.artifacts import RunFolder
-from oneroster_sync.runs.summary import rejection
+from oneroster_sync.runs.summary import reject
 from oneroster_sync.stages.base import (
     forget_plan,
     ignore_os_errors,
@@ -114,7 +114,7 @@ def _end_if_unusable(
         findings = Findings()
         findings.add_table(folder.read_tables("findings")["1-extract"])
         findings.add_table(found.table())
-        return rejection(findings)
+        return reject(findings)
     if unusable.has_errors():
-        return rejection(found, by_cause=True)
-    return rejection(found) if is_strict else {}
+        return reject(found, by_cause=True)
+    return reject(found) if is_strict else {}

@@ -180,7 +180,7 @@ def _shown(settings: Settings, actor: Actor) -> Settings:
 
 
 def _upcoming(chosen: Preferences) -> list[models.Upcoming]:
-    lines = schedule.upcoming(chosen, dt.datetime.now(dt.UTC), _SHOWN)
+    lines = schedule.list_upcoming(chosen, dt.datetime.now(dt.UTC), _SHOWN)
     return [
         models.Upcoming(at=line.slot, skipped_because=line.skipped_because, notes=list(line.notes))
         for line in lines

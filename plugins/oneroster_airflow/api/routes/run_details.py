@@ -15,7 +15,7 @@ from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Text
 from oneroster_airflow.api.routes.runs import Limit, RunId, find
 from oneroster_sync import database
-from oneroster_sync.findings.csv_export import as_csv
+from oneroster_sync.findings.csv_export import format_csv
 from oneroster_sync.runs import other_people, run_details
 from oneroster_sync.runs.artifacts import RunFolder, release_memory
 from oneroster_sync.stages.diff.plan import read_changes
@@ -142,7 +142,7 @@ def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
     """Download a run's findings for those who mend the export; no cell is a formula."""
     del actor
     return StreamingResponse(
-        as_csv(_all_findings(run_id)),
+        format_csv(_all_findings(run_id)),
         media_type="text/csv; charset=utf-8",
         headers=attachment(f"findings-{run_id}.csv"),
     )

@@ -13,7 +13,7 @@ from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Site, masked
 from oneroster_sync import database, runs
 from oneroster_sync.runs import Outcome, Run, Trigger, queries
-from oneroster_sync.runs.summary import in_one_sentence, type_of
+from oneroster_sync.runs.summary import format_outcome, format_type
 from oneroster_sync.sites import dag_names, preferences_store, registry
 from oneroster_sync.stages.diff.account_report import has_accounts
 from oneroster_sync.stages.validate.data_docs import read_report
@@ -149,7 +149,7 @@ def _run_of_removals(run: Run) -> str | None:
     if not run.removals_wait:
         return None
     with database.engine().connect() as connection:
-        return runs.bringing_removals_of(connection, run.run_id)
+        return runs.find_removals_run(connection, run.run_id)
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def _summary(run: Run) -> dict[str, Any]:
         "started_at": run.started_at,
         "ended_at": run.ended_at,
         "stage": run.stage,
-        "type": type_of(run),
-        "sentence": in_one_sentence(run),
+        "type": format_type(run),
+        "sentence": format_outcome(run),
     }
     return {name: told[name] for name in models.RunSummary.model_fields}
 
