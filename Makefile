@@ -167,11 +167,12 @@ bench-scale: setup redis ## measure many sites on two Celery workers (an hour; A
 capacity: setup ## tell what 100, 1,000 and 10,000 districts need (half a minute)
 	@$(RUN) -m benchmarks.capacity $(ARGS)
 
-check: setup ## lint, formatting, types and the direction of imports
+check: setup ## lint, formatting, types, the direction of imports, the workflow of CI
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 lock: setup ## upgrade every pin of requirements.txt, and of the image's part of it
 	$(RUN) -m venv build/lock

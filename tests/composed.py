@@ -16,6 +16,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 COMPOSE, DOCKERFILE = PROJECT / "docker-compose.yaml", PROJECT / "Dockerfile"
 OFFERED = PROJECT / ".env.example"
-OURS = "oneroster-sync:latest"
+VERSION = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+OURS = f"oneroster-sync:{VERSION}"
 """The image that the project builds."""
 
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Z_0-9]+)(?:(:[-?])((?:[^${}]|\$\$|\$\{[^{}]*\})*))?\})")
