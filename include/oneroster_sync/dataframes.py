@@ -10,6 +10,7 @@ type whether a value is missing or not.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,7 @@ _HISTORY = pa.schema(
 )
 _INTERNAL = {"goes", "left_out"}
 """Columns of a snapshot that only the later stages understand."""
+_PART = 10_000
 _LOGIN = {"login", "before_login", "after_login"}
 """The spelling of an e-mail address by which accounts are matched: it repeats `email`."""
 
@@ -118,10 +120,13 @@ def read_findings(run: Run | str) -> pd.DataFrame:
     """
     with database.engine().connect() as connection:
         found = runs.get(connection, _run_id(run))
-        rows = list(run_details.all_findings(connection, found.run_id))
-    if not rows and any((found.findings or {}).values()):
+        rows = run_details.all_findings(connection, found.run_id)
+        # A million findings as a list of dictionaries would take gigabytes.
+        parts = iter(lambda: list(itertools.islice(rows, _PART)), [])
+        tables = [pa.Table.from_pylist(part, schema=_FINDINGS) for part in parts]
+    if not tables and any((found.findings or {}).values()):
         raise GoneError(f"the findings of run {found.run_id} were deleted when they expired")
-    return _as_frame(pa.Table.from_pylist(rows, schema=_FINDINGS))
+    return _as_frame(pa.concat_tables([_FINDINGS.empty_table(), *tables]))
 
 
 def read_plan(run: Run | str) -> dict[str, pd.DataFrame]:
