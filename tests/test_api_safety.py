@@ -172,7 +172,6 @@ def test_reading_changes_nothing(live: Live, browser: httpx.Client, run_id: str)
 
 KINDS = {
     f"/oneroster/static/{{static}}/{BUNDLE}": (200, "text/javascript; charset=utf-8"),
-    "/oneroster/static/{static}/main.js": (200, "text/javascript; charset=utf-8"),
     "/oneroster/static/{static}/icon.svg": (200, "image/svg+xml"),
     "/oneroster/static/{static}/nothing.js": (404, PROBLEM),
     "/oneroster/health": (200, "application/json"),
@@ -327,7 +326,7 @@ def without(text: str, value: str) -> str:
         "lib/..%2f..%2f..%2fapi/app.py",
         "/etc/passwd",
         "%00",
-        "main.js%00.svg",
+        "oneroster.js%00.svg",
         "..\\..\\pages.py",
         "lib",
         "",

@@ -188,7 +188,7 @@ def test_trial(site: Site) -> None:
 
 def test_links_lead_to_the_pages() -> None:
     """The pages are where the links say: the same place as in the pages themselves."""
-    text = (PROJECT / "plugins/oneroster_airflow/static/lib/ui.js").read_text("utf-8")
+    text = (PROJECT / "ui/src/lib/ui.tsx").read_text("utf-8")
     assert re.search(r'export const HOME = "(.+)";', text)[1] == PAGES  # type: ignore[index]
 
 

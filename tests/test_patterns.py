@@ -25,8 +25,6 @@ from oneroster_sync import settings
 CPU_S = 30
 """For all texts of a pattern, the start of Python included; one that goes back takes minutes."""
 LONG = 100_000
-OWN_TEXTS = {"oneroster_airflow.ui_bundle"}
-"""Modules whose patterns read files of the project only."""
 TRY = """
 import json, re, resource, sys
 seconds, length, pattern, flags, verbs, starts, pieces, ends = json.load(sys.stdin)
@@ -81,7 +79,7 @@ def of_modules() -> set[Pattern]:
     found = set()
     for package in (oneroster_sync, oneroster_airflow):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if info.name in OWN_TEXTS or info.name.endswith(("__main__", "migrations.env")):
+            if info.name.endswith(("__main__", "migrations.env")):
                 continue
             module = importlib.import_module(info.name)
             for name, value in vars(module).items():

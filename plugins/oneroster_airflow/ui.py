@@ -1,4 +1,4 @@
-"""The pages: modules without a build step, and where Airflow shows them."""
+"""The pages as `ui/` builds them, and where Airflow shows them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from oneroster_airflow.ui_bundle import joined
-
-FOLDER = Path(__file__).with_name("static")
+FOLDER = Path(__file__).with_name("dist")
 BUNDLE = "oneroster.js"
 
 
@@ -22,12 +20,6 @@ def fingerprint() -> str:
             digest.update(file.relative_to(FOLDER).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
-
-
-@functools.cache
-def bundle() -> str:
-    """Return the module that Airflow loads: all of ours in one."""
-    return joined(FOLDER, "main.js")
 
 
 def react_apps() -> list[dict[str, Any]]:

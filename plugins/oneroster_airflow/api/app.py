@@ -9,7 +9,6 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from oneroster_airflow.api import models
@@ -28,13 +27,14 @@ from oneroster_airflow.api.routes import (
     uploads,
 )
 from oneroster_airflow.api.security import Safety
-from oneroster_airflow.ui import BUNDLE, FOLDER, bundle, fingerprint
+from oneroster_airflow.ui import FOLDER, fingerprint
 from oneroster_sync.errors import OneRosterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi.dependencies.models import Dependant
+    from starlette.responses import Response
     from starlette.types import Scope
 
 MOUNT = "/oneroster"
@@ -158,9 +158,6 @@ class _Files(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file that a browser may keep for good."""
-        if path == BUNDLE:
-            response: Response = Response(bundle(), media_type="text/javascript")
-        else:
-            response = await super().get_response(path, scope)
+        response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response

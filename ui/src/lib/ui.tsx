@@ -1,0 +1,411 @@
+/** What all pages are built of: the frame, messages, moments, outcomes and fields. */
+
+import {
+  Alert,
+  Badge,
+  Box,
+  type BoxProps,
+  Button,
+  Flex,
+  Heading,
+  Skeleton,
+  Text,
+} from "@chakra-ui/react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
+import { Link, useLocation } from "react-router-dom";
+import type { Problem } from "./api";
+import type { Permissions } from "./openapi";
+import { local, outcomeLabel, outcomePalette, utc } from "./words";
+
+/** Where the pages live in Airflow. */
+export const HOME = "/plugin/oneroster";
+
+/** What the viewer may do where a page is. */
+export interface May extends Permissions {
+  /** Since when the site rests. */
+  archivedAt?: string | null;
+}
+
+/** What ties a control to its label, its help and its error. */
+export interface ControlProps {
+  id: string;
+  "aria-describedby": string | undefined;
+  "aria-invalid": true | undefined;
+  "aria-required": true | undefined;
+}
+
+interface Tab {
+  value: string;
+  label: string;
+  path: string;
+  needs?: keyof Permissions;
+}
+
+const TABS: Tab[] = [
+  { value: "runs", label: "Recent synchronizations", path: "" },
+  { value: "preferences", label: "Preferences", path: "/preferences" },
+  { value: "upload", label: "Upload", path: "/upload" },
+  { value: "why", label: "Why?", path: "/why", needs: "details" },
+];
+
+/**
+ * The frame of a page: its title, its place among the pages of its site, and its actions.
+ *
+ * @param props.title The heading, and the title of the browser's tab.
+ * @param props.may What the viewer may do.
+ * @param props.tab Which of the site's pages this is.
+ * @param props.actions Buttons beside the title.
+ */
+export function Page({
+  title,
+  site,
+  may,
+  tab,
+  actions = null,
+  children,
+}: {
+  title: string;
+  site?: string;
+  may?: May;
+  tab?: string;
+  actions?: ReactNode;
+  children?: ReactNode;
+}) {
+  useEffect(() => {
+    const before = document.title;
+    document.title = `${title} · OneRoster${site ? ` · ${site}` : ""}`;
+    return () => {
+      document.title = before;
+    };
+  }, [title, site]);
+  return (
+    <Box p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
+      {site && <SiteNav site={site} may={may} tab={tab} />}
+      <Flex justify="space-between" align="center" gap="3" wrap="wrap" mb="4" minHeight="9">
+        <Heading as="h1" size="xl">
+          {title}
+        </Heading>
+        <Flex gap="2" wrap="wrap">
+          {actions}
+        </Flex>
+      </Flex>
+      <Notice />
+      {may?.archivedAt && <Rests since={may.archivedAt} />}
+      {children}
+    </Box>
+  );
+}
+
+/** What the page before wants to be told here, such as that a file was uploaded before. */
+function Notice() {
+  const notice = useLocation().state?.notice;
+  return typeof notice === "string" ? (
+    <Alert.Root status="info" mb="4">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Description>{notice}</Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  ) : null;
+}
+
+/** Says of an archived site that it can be read, and nothing more. */
+function Rests({ since }: { since: string }) {
+  return (
+    <Alert.Root status="info" mb="4">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>{`This site is archived since ${since.slice(0, 10)}`}</Alert.Title>
+        <Alert.Description>
+          Everything of it can be read; nothing begins or changes. An administrator of all sites can
+          restore it.
+        </Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  );
+}
+
+function SiteNav({
+  site,
+  may,
+  tab,
+}: {
+  site: string;
+  may: May | undefined;
+  tab: string | undefined;
+}) {
+  const here = useRef<HTMLAnchorElement>(null);
+  useEffect(() => {
+    here.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [tab]);
+  const shown = TABS.filter(({ needs }) => !needs || may?.[needs]);
+  return (
+    <Flex
+      as="nav"
+      aria-label={`Pages of the site ${site}`}
+      direction={{ base: "column", md: "row" }}
+      borderBottomWidth="1px"
+      borderColor="border.emphasized"
+      mb="4"
+      align="stretch"
+    >
+      <Flex
+        align="center"
+        px="2"
+        py={{ base: "1", md: "0" }}
+        color="fg.muted"
+        fontSize="sm"
+        whiteSpace="nowrap"
+      >
+        <Box asChild _hover={{ textDecoration: "underline" }}>
+          <Link to={`${HOME}/sites`}>Sites</Link>
+        </Box>
+        <Box as="span" mx="2" aria-hidden>
+          /
+        </Box>
+        <Text as="span" color="fg" fontWeight="bold">
+          {site}
+        </Text>
+      </Flex>
+      <Flex overflowX="auto" overflowY="hidden" minWidth="0">
+        {shown.map(({ value, label, path }) => (
+          <Box
+            key={value}
+            asChild
+            px={{ base: "2", md: "3" }}
+            py="2"
+            fontWeight="bold"
+            fontSize={{ base: "sm", md: "md" }}
+            whiteSpace="nowrap"
+            borderBottomWidth="3px"
+            borderColor={tab === value ? "border.info" : "transparent"}
+            color={tab === value ? "fg" : "fg.muted"}
+            _hover={{ color: "fg" }}
+          >
+            <Link
+              to={`${HOME}/sites/${site}${path}`}
+              ref={tab === value ? here : undefined}
+              aria-current={tab === value ? "page" : undefined}
+            >
+              {label}
+            </Link>
+          </Box>
+        ))}
+      </Flex>
+    </Flex>
+  );
+}
+
+/**
+ * A bordered part of a page with a heading.
+ *
+ * @param props.hint A sentence under the heading.
+ * @param props.actions Beside the heading.
+ */
+export function Card({
+  title,
+  hint,
+  actions = null,
+  children,
+  ...rest
+}: { title?: string; hint?: ReactNode; actions?: ReactNode; children?: ReactNode } & Omit<
+  BoxProps,
+  "title"
+>) {
+  const id = useId();
+  return (
+    <Box
+      as="section"
+      aria-labelledby={title ? id : undefined}
+      borderWidth="1px"
+      borderColor="border.emphasized"
+      borderRadius="8px"
+      p="4"
+      {...rest}
+    >
+      {title && (
+        <Flex justify="space-between" align="center" gap="2" wrap="wrap" mb={hint ? "1" : "3"}>
+          <Heading as="h2" size="md" id={id}>
+            {title}
+          </Heading>
+          {actions}
+        </Flex>
+      )}
+      {hint && (
+        <Text color="fg.muted" fontSize="sm" mb="3">
+          {hint}
+        </Text>
+      )}
+      {children}
+    </Box>
+  );
+}
+
+/** Says that there is nothing, and what to do about it. */
+export function Empty({ title, children = null }: { title: string; children?: ReactNode }) {
+  return (
+    <Box
+      borderWidth="1px"
+      borderStyle="dashed"
+      borderColor="border.emphasized"
+      borderRadius="8px"
+      p="6"
+      textAlign="center"
+    >
+      <Text fontWeight="bold" mb="1">
+        {title}
+      </Text>
+      <Box color="fg.muted">{children}</Box>
+    </Box>
+  );
+}
+
+/** Says what went wrong, and offers to try again. */
+export function Failure({ problem, retry }: { problem: Problem; retry?: () => void }) {
+  const gone = problem.status === 401;
+  return (
+    <Alert.Root status="error" role="alert">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>
+          {gone ? "Your login has expired" : (problem.title ?? "Something went wrong")}
+        </Alert.Title>
+        <Alert.Description>{problem.detail ?? problem.message}</Alert.Description>
+      </Alert.Content>
+      {gone ? (
+        <Button size="sm" variant="outline" onClick={() => location.reload()}>
+          Log in again
+        </Button>
+      ) : (
+        retry && (
+          <Button size="sm" variant="outline" onClick={retry}>
+            Try again
+          </Button>
+        )
+      )}
+    </Alert.Root>
+  );
+}
+
+/** Holds the place of what is on its way, so that nothing jumps. */
+export function Loading({ height = "20rem" }: { height?: string }) {
+  return (
+    <Box role="status" aria-label="Loading">
+      <Skeleton height={height} borderRadius="8px" />
+    </Box>
+  );
+}
+
+/**
+ * A moment in UTC; the viewer's own time is told on hover and to screen readers.
+ *
+ * @param props.bare Whether something above says already that this is UTC.
+ */
+export function Time({
+  at,
+  seconds = true,
+  bare = false,
+}: {
+  at: string;
+  seconds?: boolean;
+  bare?: boolean;
+}) {
+  const text = utc(at, { seconds });
+  return (
+    <time dateTime={at} title={local(at)} style={{ whiteSpace: "nowrap" }}>
+      {bare ? text.replace(" UTC", "") : text}
+    </time>
+  );
+}
+
+/** How a run ended, in words and colour; subtle, because not all solid colours of Airflow can be read. */
+export function Outcome({ outcome }: { outcome: string | null }) {
+  return (
+    <Badge
+      colorPalette={outcomePalette(outcome)}
+      variant="subtle"
+      borderRadius="full"
+      px="2"
+      whiteSpace="nowrap"
+    >
+      {outcomeLabel(outcome)}
+    </Badge>
+  );
+}
+
+/** What a setting is made of. */
+export interface FieldProps {
+  label: string;
+  help?: ReactNode;
+  error?: string;
+  required?: boolean;
+  /** Whether the control is several, which the label names together. */
+  group?: boolean;
+  children: (control: ControlProps) => ReactNode;
+}
+
+/**
+ * A setting: its label, the control, what it means, and what is wrong with it.
+ *
+ * @param props.group Whether the control is several, which the label names together.
+ * @param props.children Gets `id`, `aria-describedby` and `aria-invalid`.
+ */
+export function Field({
+  label,
+  help,
+  error,
+  required = false,
+  group = false,
+  children,
+}: FieldProps) {
+  const id = useId();
+  const described = [help && `${id}-help`, error && `${id}-error`].filter(Boolean).join(" ");
+  const name = (
+    <Text
+      as={group ? "span" : "label"}
+      {...(group ? {} : { htmlFor: id })}
+      id={`${id}-label`}
+      fontWeight="bold"
+      display="block"
+      mb="1"
+    >
+      {label}
+      {required && (
+        <Box as="span" color="fg.error" aria-hidden>
+          {" "}
+          *
+        </Box>
+      )}
+    </Text>
+  );
+  const control = children({
+    id,
+    "aria-describedby": described || undefined,
+    "aria-invalid": error ? (true as const) : undefined,
+    "aria-required": required ? (true as const) : undefined,
+  });
+  return (
+    <Box
+      {...(group
+        ? {
+            role: "group",
+            "aria-labelledby": `${id}-label`,
+            "aria-describedby": described || undefined,
+          }
+        : null)}
+    >
+      {name}
+      {control}
+      {error && (
+        <Text id={`${id}-error`} color="fg.error" fontSize="sm" mt="1">
+          {error}
+        </Text>
+      )}
+      {help && (
+        <Box id={`${id}-help`} color="fg.muted" fontSize="sm" mt="1">
+          {help}
+        </Box>
+      )}
+    </Box>
+  );
+}

@@ -1,0 +1,139 @@
+/** What things are called on the pages, and how moments and numbers are written. */
+
+import type { Weekday } from "./openapi";
+
+const OUTCOMES: Record<string, { label: string; palette: string }> = {
+  succeeded: { label: "Succeeded", palette: "success" },
+  succeeded_with_errors: { label: "With errors", palette: "up_for_retry" },
+  no_changes: { label: "No changes", palette: "success" },
+  held: { label: "Held", palette: "deferred" },
+  rejected: { label: "Rejected", palette: "failed" },
+  discarded: { label: "Discarded", palette: "skipped" },
+  superseded: { label: "Superseded", palette: "skipped" },
+  failed: { label: "Failed", palette: "failed" },
+  skipped: { label: "Skipped", palette: "skipped" },
+};
+
+const RUNNING = { label: "Running", palette: "running" };
+
+/** From so many minutes on a span is told in a unit of so many minutes. */
+const SPANS = [
+  { from: 4 * 24 * 60, minutes: 24 * 60, unit: "day" },
+  { from: 2 * 60, minutes: 60, unit: "hour" },
+  { from: 1, minutes: 1, unit: "minute" },
+];
+
+const FIELDS: Record<string, string> = {
+  given_name: "given name",
+  family_name: "family name",
+  email: "e-mail",
+  username: "username",
+  role: "role",
+  org_sourced_ids: "schools",
+  org_sourced_id: "school",
+  school_year_sourced_id: "school year",
+  sourced_id: "sourcedId",
+  course_code: "course code",
+  managed: "managed by the sync",
+};
+
+/** The outcomes that a list can be narrowed to, under way first. */
+export const OUTCOME_NAMES = ["running", ...Object.keys(OUTCOMES)];
+
+/** The days of the week in order. */
+export const DAYS: Weekday[] = [
+  "monday",
+  "tuesday",
+  "wednesday",
+  "thursday",
+  "friday",
+  "saturday",
+  "sunday",
+];
+
+/** Return what an outcome is called; null and "running" are a run under way. */
+export function outcomeLabel(outcome: string | null) {
+  return (OUTCOMES[outcome ?? "running"] ?? RUNNING).label;
+}
+
+/** Return the colours of an outcome, by the name that Airflow has for them. */
+export function outcomePalette(outcome: string | null) {
+  return (OUTCOMES[outcome ?? "running"] ?? RUNNING).palette;
+}
+
+/** Return what a field of a record is called. */
+export function fieldLabel(name: string) {
+  return FIELDS[name] ?? name.replaceAll("_", " ");
+}
+
+/** Return a word with a capital. */
+export function capital(word: string) {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+/**
+ * Return a moment in UTC, as `2026-11-24 02:00:05 UTC`.
+ *
+ * @param at ISO 8601.
+ */
+export function utc(at: string, { seconds = true }: { seconds?: boolean } = {}) {
+  const text = new Date(at).toISOString();
+  return `${text.slice(0, 10)} ${text.slice(11, seconds ? 19 : 16)} UTC`;
+}
+
+/** Return the day that it is in UTC, as `2026-11-24`. */
+export function today() {
+  return new Date().toISOString().slice(0, 10);
+}
+
+/**
+ * Return a moment in the viewer's zone, with the day of the week and the zone.
+ *
+ * @param at ISO 8601.
+ */
+export function local(at: string) {
+  return new Intl.DateTimeFormat(undefined, {
+    weekday: "short",
+    year: "numeric",
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    timeZoneName: "short",
+  }).format(new Date(at));
+}
+
+/**
+ * Say how far a moment lies ahead, as `in 70 hours`; of a past one, that it is `any moment
+ * now`.
+ *
+ * @param at ISO 8601.
+ */
+export function inTime(at: string) {
+  const ahead = (Date.parse(at) - Date.now()) / 60000;
+  const span = SPANS.find(({ from }) => ahead >= from);
+  return span ? `in ${counted(Math.round(ahead / span.minutes), span.unit)}` : "any moment now";
+}
+
+/** Return a whole number with separators. */
+export function number(value: number) {
+  return value.toLocaleString("en");
+}
+
+/** Return a size in bytes as people read it. */
+export function size(bytes: number) {
+  const units = ["bytes", "KiB", "MiB", "GiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const isWhole = unit === 0 || value >= 100 || Number.isInteger(value);
+  return `${isWhole ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Return a count with its noun, as `1 row` or `1,200 rows`. */
+export function counted(count: number, noun: string) {
+  return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

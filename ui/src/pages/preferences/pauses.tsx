@@ -1,0 +1,270 @@
+/** Days that are special: pauses, the rollover to a school year, and terms that end. */
+
+import { Box, Button, Flex, IconButton, Input, Text } from "@chakra-ui/react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
+import type { PauseWindow } from "../../lib/openapi";
+import { today } from "../../lib/words";
+import { DayBox, Labelled, Setting, Tick, useForm } from "./fields";
+import { errorAt } from "./form";
+
+const MOST = 100;
+
+/** The setting of pauses: a row for each, and a button for one more. */
+export function Pauses() {
+  const { draft, change, isReadOnly } = useForm();
+  const windows = draft.pause_windows;
+  const list = useRef<HTMLDivElement>(null);
+  const focusOn = useRef<number | null>(null);
+
+  useEffect(() => {
+    if (focusOn.current !== null) {
+      const rows =
+        list.current?.querySelectorAll<HTMLElement>("input[type=date][data-first]") ?? [];
+      const at = Math.min(focusOn.current, rows.length - 1);
+      (rows[at] ?? list.current?.querySelector("button"))?.focus();
+      focusOn.current = null;
+    }
+  }, [windows.length]);
+
+  const set = (index: number, name: keyof PauseWindow, value: string) =>
+    change(
+      "pause_windows",
+      windows.map((one, at) => (at === index ? { ...one, [name]: value } : one)),
+    );
+  const add = () => {
+    focusOn.current = windows.length;
+    change("pause_windows", [...windows, { first_on: "", last_on: "", note: "" }]);
+  };
+  const remove = (index: number) => {
+    focusOn.current = index;
+    change(
+      "pause_windows",
+      windows.filter((_one, at) => at !== index),
+    );
+  };
+
+  return (
+    <Setting
+      path="pause_windows"
+      label="Pauses"
+      group
+      help="Both days included, in UTC. Pause over the summer: while the SIS is rolled over to the next school year, a sync would deactivate people and make next year's courses too early. Afterwards it goes on by itself. Uploads work in a pause too."
+    >
+      {() => (
+        <Box ref={list}>
+          {windows.length === 0 && (
+            <Text color="fg.muted" fontSize="sm" mb="2">
+              There is none: syncs run all year.
+            </Text>
+          )}
+          {windows.map((window, index) => (
+            <PauseRow
+              key={index}
+              window={window}
+              index={index}
+              isReadOnly={isReadOnly}
+              set={(name, value) => set(index, name, value)}
+              remove={() => remove(index)}
+            />
+          ))}
+          {!isReadOnly && (
+            <Button
+              type="button"
+              size="sm"
+              variant="outline"
+              disabled={windows.length >= MOST}
+              onClick={add}
+            >
+              + Add a pause
+            </Button>
+          )}
+        </Box>
+      )}
+    </Setting>
+  );
+}
+
+function PauseRow({
+  window,
+  index,
+  isReadOnly,
+  set,
+  remove,
+}: {
+  window: PauseWindow;
+  index: number;
+  isReadOnly: boolean;
+  set: (name: keyof PauseWindow, value: string) => void;
+  remove: () => void;
+}) {
+  const { errors } = useForm();
+  const error = errorAt(errors, `pause_windows.${index}`);
+  const id = useId();
+  const shared = {
+    readOnly: isReadOnly,
+    size: "sm",
+    "aria-invalid": error ? true : undefined,
+  } as const;
+  return (
+    <Flex
+      role="group"
+      aria-label={`Pause ${index + 1}`}
+      aria-describedby={error ? id : undefined}
+      wrap="wrap"
+      gap="2"
+      align="flex-end"
+      mb="3"
+    >
+      <PauseField label="First day" width="9.5rem">
+        {(name) => (
+          <Input
+            {...shared}
+            id={name}
+            type="date"
+            data-first="true"
+            max={window.last_on || undefined}
+            value={window.first_on}
+            onChange={(event) => set("first_on", event.target.value)}
+          />
+        )}
+      </PauseField>
+      <PauseField label="Last day" width="9.5rem">
+        {(name) => (
+          <Input
+            {...shared}
+            id={name}
+            type="date"
+            min={window.first_on || undefined}
+            value={window.last_on}
+            onChange={(event) => set("last_on", event.target.value)}
+          />
+        )}
+      </PauseField>
+      <PauseField label="Note" width="10rem" grow>
+        {(name) => (
+          <Input
+            {...shared}
+            id={name}
+            aria-invalid={undefined}
+            placeholder="Summer break"
+            maxLength={200}
+            value={window.note}
+            onChange={(event) => set("note", event.target.value)}
+          />
+        )}
+      </PauseField>
+      {!isReadOnly && (
+        <IconButton
+          type="button"
+          size="sm"
+          variant="ghost"
+          aria-label={`Remove pause ${index + 1}`}
+          title="Remove this pause"
+          onClick={remove}
+        >
+          <Box as="span" aria-hidden fontSize="lg">
+            ×
+          </Box>
+        </IconButton>
+      )}
+      {error && (
+        <Text id={id} color="fg.error" fontSize="sm" width="100%">
+          {error}
+        </Text>
+      )}
+    </Flex>
+  );
+}
+
+function PauseField({
+  label,
+  width,
+  grow = false,
+  children,
+}: {
+  label: string;
+  width: string;
+  grow?: boolean;
+  children: (id: string) => ReactNode;
+}) {
+  const id = useId();
+  return (
+    <Box flex={grow ? `1 1 ${width}` : { base: "1 1 8rem", md: `0 1 ${width}` }} minWidth="8rem">
+      <Text as="label" {...{ htmlFor: id }} fontSize="xs" color="fg.muted" display="block">
+        {label}
+      </Text>
+      {children(id)}
+    </Box>
+  );
+}
+
+const PATH = "create_only_until";
+
+/** Until which day syncs only add. */
+export function Rollover() {
+  const { draft, base, change, isReadOnly } = useForm();
+  const until = draft[PATH];
+  return (
+    <Setting path={PATH} label="Rollover" group>
+      {() => (
+        <Box>
+          <Tick
+            checked={until !== null}
+            disabled={isReadOnly}
+            label="Syncs only add"
+            help="For the weeks in which the SIS moves to the next school year: next year's people and courses come; nobody is deactivated, nothing is removed or updated. What is left out is told with each run, and is done by the first run after the last day."
+            onChange={(isOn) => change(PATH, isOn ? (base.settings[PATH] ?? "") : null)}
+          />
+          {until !== null && <LastDay until={until} />}
+        </Box>
+      )}
+    </Setting>
+  );
+}
+
+function LastDay({ until }: { until: string | undefined | null }) {
+  const { errors } = useForm();
+  const isPast = Boolean(until) && (until ?? "") < today();
+  const id = useId();
+  return (
+    <Box ps={{ base: "0", md: "7" }} mt="3">
+      <Labelled label="Last day (UTC)">
+        <DayBox
+          path={PATH}
+          aria-describedby={id}
+          aria-invalid={errorAt(errors, PATH) ? true : undefined}
+        />
+      </Labelled>
+      <Text id={id} fontSize="sm" mt="1" color={isPast ? "fg.warning" : "fg.muted"} role="status">
+        {meaningOf(until, isPast)}
+      </Text>
+    </Box>
+  );
+}
+
+function meaningOf(until: string | undefined | null, isPast: boolean) {
+  if (isPast) {
+    return "This day is past: syncs add, update and remove again. Untick it to tidy up.";
+  }
+  return until
+    ? `Until ${until}, that day included. After it syncs add, update and remove again.`
+    : "Choose the last day. After it syncs add, update and remove again.";
+}
+
+/** Whether assignments end uncounted with the terms of their classes. */
+export function EndedTerms() {
+  const { draft, change, isReadOnly } = useForm();
+  return (
+    <Setting path="expire_ended_terms" label="Ended terms" group>
+      {() => (
+        <Tick
+          checked={draft.expire_ended_terms}
+          disabled={isReadOnly}
+          label="Assignments end with their terms"
+          help="A SIS drops the classes of a term that is over. An assignment that goes because the terms of all its classes have ended does not count towards the limits. Unticked, it counts like every other removal."
+          onChange={(isOn) => change("expire_ended_terms", isOn)}
+        />
+      )}
+    </Setting>
+  );
+}

@@ -1,0 +1,125 @@
+/** What somebody should look at before anything else. */
+
+import { Alert, Box, Link as Anchor } from "@chakra-ui/react";
+import type { ReactNode } from "react";
+import { Link } from "react-router-dom";
+import type { Freshness, OutOfStep as OutOfStepFile, RunSummary } from "../../lib/openapi";
+import { HOME } from "../../lib/ui";
+import { counted, utc } from "../../lib/words";
+
+/** From so many errors on, it is rarely single rows that are wrong. */
+export const MANY = 20;
+
+const READ_ROWS = new Set(["succeeded", "succeeded_with_errors", "no_changes", "held"]);
+
+/**
+ * Point to a plan that waits for a decision, to many errors in the newest run, to packages that stay
+ * away, and to deltas that were lost.
+ *
+ * @param props.runs The newest runs, unfiltered.
+ * @param props.freshness How new the newest package is, where that is known.
+ */
+export function Attention({
+  runs,
+  freshness,
+}: {
+  runs: RunSummary[];
+  freshness: Freshness | null;
+}) {
+  const held = runs.find(({ outcome }) => outcome === "held");
+  const newest = runs.find(({ outcome }) => outcome !== null);
+  const errors = newest?.outcome && READ_ROWS.has(newest.outcome) ? errorsOf(newest) : 0;
+  const isStale = runs.length > 0 && freshness?.is_stale === true;
+  const lost = freshness?.out_of_step ?? [];
+  if (!held && errors < MANY && !isStale && lost.length === 0) {
+    return null;
+  }
+  return (
+    <Box display="flex" flexDirection="column" gap="2" mb="4">
+      {held && (
+        <Notice
+          run={held}
+          title="A plan waits for a decision"
+          link="Look at the plan"
+        >{`The run of ${moment(held)} is held: nothing of it is applied until an administrator approves it. `}</Notice>
+      )}
+      {newest && errors >= MANY && newest !== held && (
+        <Notice
+          run={newest}
+          query="?tab=findings"
+          title={`The newest run met ${counted(errors, "error")}`}
+          link="Look at what it found"
+        >
+          So many usually mean a changed format, changed ids or a missing column, not single bad
+          rows. Mend the export before the next run.{" "}
+        </Notice>
+      )}
+      {isStale && <Stale freshness={freshness} />}
+      {lost.map((file) => (
+        <OutOfStep key={file.file} lost={file} />
+      ))}
+    </Box>
+  );
+}
+
+/** No new package for longer than the site says. */
+function Stale({ freshness: { run_id: id, days, sentence } }: { freshness: Freshness }) {
+  const title = `No new package for ${counted(days, "day")}`;
+  const told = `${sentence} Ask the SIS team whether the export still runs. `;
+  return (
+    <Notice
+      run={id === null ? null : { run_id: id }}
+      title={title}
+      link="Look at the run that read it"
+    >
+      {told}
+    </Notice>
+  );
+}
+
+/** Deltas of a file were lost, so that the roster may lack what they said. */
+function OutOfStep({ lost: { file, since, cause } }: { lost: OutOfStepFile }) {
+  const title = `Out of step with ${file}: ask the SIS for a bulk file`;
+  const day = since.slice(0, 10);
+  const told = `Deltas of it were lost on ${day}: ${cause}. What deltas of ${file} would remove is held until a bulk ${file} is applied.`;
+  return <Notice title={title}>{told}</Notice>;
+}
+
+function Notice({
+  run,
+  query = "",
+  title,
+  link,
+  children,
+}: {
+  run?: Pick<RunSummary, "run_id"> | null;
+  query?: string;
+  title: string;
+  link?: string;
+  children: ReactNode;
+}) {
+  return (
+    <Alert.Root status="warning">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>{title}</Alert.Title>
+        <Alert.Description>
+          {children}
+          {run && (
+            <Anchor asChild color="inherit" textDecoration="underline" fontWeight="bold">
+              <Link to={`${HOME}/runs/${run.run_id}${query}`}>{link}</Link>
+            </Anchor>
+          )}
+        </Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  );
+}
+
+function errorsOf({ counts }: RunSummary): number {
+  return Object.values(counts ?? {}).reduce((sum, { errors = 0 }) => sum + errors, 0);
+}
+
+function moment({ started_at: at }: RunSummary) {
+  return utc(at, { seconds: false });
+}

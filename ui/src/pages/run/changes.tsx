@@ -1,0 +1,171 @@
+/** The tab Changes: what a run did to the roster, or would do. */
+
+import { Box, Button, Text } from "@chakra-ui/react";
+import { useState } from "react";
+import { Link } from "react-router-dom";
+import { usePages } from "../../lib/api";
+import type { Change, RunDetail } from "../../lib/openapi";
+import { Empty, Failure, HOME, Loading } from "../../lib/ui";
+import { Action, Fields, Place, RecordName } from "./fields";
+import { Choice, type Column, More, Rows, SearchBox, Toolbar, useSettled } from "./lists";
+import { UndoDialog } from "./undo";
+
+const KINDS = [
+  { value: "", label: "All kinds" },
+  { value: "user", label: "Users" },
+  { value: "course", label: "Courses" },
+  { value: "assignment", label: "Course assignments" },
+];
+
+const ACTIONS = [
+  { value: "", label: "All changes" },
+  { value: "add", label: "Added" },
+  { value: "update", label: "Updated" },
+  { value: "adopt", label: "Adopted" },
+  { value: "rekey", label: "New sourcedId" },
+  { value: "deactivate", label: "Deactivated" },
+  { value: "remove", label: "Removed" },
+  { value: "reactivate", label: "Reactivated" },
+];
+
+/** List the changes of a run. */
+export function Changes({ run }: { run: RunDetail }) {
+  const [kind, setKind] = useState("");
+  const [action, setAction] = useState("");
+  const [words, setWords] = useState("");
+  const [undone, setUndone] = useState<string | null>(null);
+  const q = useSettled(words);
+  const list = usePages(`runs/${run.run_id}/changes`, { kind, action, q, limit: 50 }, "changes");
+  const isFiltered = kind !== "" || action !== "" || q !== "";
+
+  if (list.rows === null) {
+    return list.problem ? (
+      <Failure problem={list.problem} retry={list.reload} />
+    ) : (
+      <Loading height="24rem" />
+    );
+  }
+  if (list.rows.length === 0 && !isFiltered && !list.loading) {
+    return <NoChanges run={run} />;
+  }
+  const applied = list.answer?.applied ?? true;
+  return (
+    <Box>
+      <Toolbar>
+        <SearchBox label="Search names and sourcedIds" value={words} onChange={setWords} />
+        <Choice label="Kind" value={kind} onChange={setKind} choices={KINDS} />
+        <Choice label="Change" value={action} onChange={setAction} choices={ACTIONS} />
+      </Toolbar>
+      {!applied && (
+        <Text color="fg.muted" fontSize="sm" mb="3">
+          None of this was applied: the list shows what this plan would change.
+        </Text>
+      )}
+      {list.rows.length > 0 && (
+        <Rows
+          caption={applied ? "What this run changed" : "What this run would change"}
+          columns={columns(run.site, applied, run.can.undo ? setUndone : null)}
+          rows={list.rows}
+          rowKey={(_row, index) => index}
+          busy={list.loading}
+        />
+      )}
+      {list.rows.length === 0 && !list.loading && (
+        <Empty title="No change fits">
+          Search for something else, or choose all kinds and all changes.
+        </Empty>
+      )}
+      <More list={list} what="changes" total={isFiltered ? null : run.has.changes} />
+      {run.can.undo && (
+        <UndoDialog
+          run={run}
+          open={undone !== null}
+          close={() => setUndone(null)}
+          sourcedId={undone ?? ""}
+        />
+      )}
+    </Box>
+  );
+}
+
+function columns(site: string, applied: boolean, undo: ((id: string) => void) | null) {
+  const shown: Column<Change>[] = [
+    {
+      key: "action",
+      label: "Change",
+      width: "11rem",
+      cell: ({ action, kind }) => <Action action={action} kind={kind} applied={applied} />,
+    },
+    {
+      key: "record",
+      label: "Record",
+      width: "24%",
+      cell: (row) => <Named site={site} row={row} />,
+    },
+    { key: "fields", label: "Before and after", cell: ({ fields }) => <Fields fields={fields} /> },
+    { key: "reason", label: "Reason", width: "18%", cell: ({ reason }) => reason },
+    {
+      key: "place",
+      label: "From",
+      width: "12rem",
+      cell: ({ file, row }) => <Place file={file} row={row} />,
+    },
+  ];
+  if (undo && applied) {
+    shown.push({ key: "undo", label: "Undo", width: "5rem", cell: (row) => undoOf(row, undo) });
+  }
+  return shown;
+}
+
+/** A button for a user or a course; an assignment is taken back with one of its ends. */
+function undoOf({ kind, label, sourced_id: id }: Change, undo: (id: string) => void) {
+  if (kind === "assignment" || !id) {
+    return null;
+  }
+  return (
+    <Button
+      size="xs"
+      variant="ghost"
+      mt="-1"
+      ms="-2"
+      aria-label={`Undo what changed of ${label || id}…`}
+      title="Take back what this run changed of it"
+      onClick={() => undo(id)}
+    >
+      Undo…
+    </Button>
+  );
+}
+
+/** A user or a course leads to its history; an assignment is named by both its ends. */
+function Named({ site, row }: { site: string; row: Change }) {
+  const name = <RecordName label={row.label} sourcedId={row.sourced_id} />;
+  if (row.kind === "assignment" || !row.sourced_id) {
+    return name;
+  }
+  const to = `${HOME}/sites/${encodeURIComponent(site)}/why?q=${encodeURIComponent(row.sourced_id)}`;
+  return (
+    <Box asChild color="fg.info" _hover={{ textDecoration: "underline" }}>
+      <Link to={to} title="The history of this record">
+        {name}
+      </Link>
+    </Box>
+  );
+}
+
+function NoChanges({ run }: { run: RunDetail }) {
+  if (run.has.changes === null) {
+    return (
+      <Empty title="There is no plan">
+        {run.outcome === null
+          ? "The plan is made in the stage diff. Its changes appear here as soon as it is."
+          : "The run ended before a plan was made. The overview says why."}
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="Nothing had to be changed">
+      {run.undoes ? "There was nothing to take back." : "The roster is as the package wants it."}
+    </Empty>
+  );
+}

@@ -1,0 +1,313 @@
+/** One run: how it stands, why it did not end well, what it means for each school, and the tabs. */
+
+import { Box, Button, Flex, Heading, Text } from "@chakra-ui/react";
+import { type ReactNode, useState } from "react";
+import { Link } from "react-router-dom";
+import type { Numbers, RunDetail, School } from "../../lib/openapi";
+import { Stages } from "../../lib/stages";
+import { type May, Outcome, Time } from "../../lib/ui";
+import { counted, number } from "../../lib/words";
+import { Accounts } from "./accounts";
+import { Changes } from "./changes";
+import { RunFindings } from "./findings";
+import { Hold, holdInWords } from "./hold";
+import { Announcement, Notice, RunTabs, type Told } from "./index";
+import { Rows } from "./lists";
+import { Log } from "./log";
+import { addressOf, Decision, Overview } from "./overview";
+import { LeftOut, Origin, Report } from "./report";
+import { UndoRun } from "./undo";
+import { durationOf, isUnderWay } from "./watch";
+
+/**
+ * Show a run that has been recorded.
+ *
+ * @param props.extra A further button beside those of the run.
+ * @param props.inAirflow Whether this is shown on Airflow's own page of the DAG run.
+ */
+export function Story({
+  run,
+  may,
+  reload,
+  extra = null,
+  inAirflow = false,
+}: {
+  run: RunDetail;
+  may: May;
+  reload: () => void;
+  extra?: ReactNode;
+  inAirflow?: boolean;
+}) {
+  const [notice, setNotice] = useState<Told | null>(null);
+  const underWay = isUnderWay(run);
+  const onDecided = (told: Told | null) => {
+    setNotice(told);
+    reload();
+  };
+  return (
+    <Box>
+      <Head run={run} underWay={underWay} extra={extra} inAirflow={inAirflow} />
+      <Announcement run={run} />
+      <Notice notice={isPast(notice, run) ? null : notice} close={() => setNotice(null)} />
+      {run.dag_run && !inAirflow && (
+        <Box mb="4">
+          <Stages dagRun={run.dag_run} />
+        </Box>
+      )}
+      {run.outcome === "held" && !run.decision && (
+        <Hold run={run} may={may} onDecided={onDecided} />
+      )}
+      <Trouble run={run} />
+      <LeftOut run={run} />
+      <RunTabs
+        tabs={[
+          { value: "overview", label: "Overview", body: <Overview run={run} /> },
+          {
+            value: "changes",
+            label: "Changes",
+            count: run.has.changes,
+            hidden: !may.details,
+            body: <Changes key={`${run.has.changes} ${run.applied_at}`} run={run} />,
+          },
+          {
+            value: "findings",
+            label: "Findings",
+            count: run.findings ? run.findings.errors + run.findings.warnings : null,
+            body: (
+              <RunFindings key={JSON.stringify([run.findings, run.outcome])} run={run} may={may} />
+            ),
+          },
+          {
+            value: "report",
+            label: "Report",
+            body: <Report key={String(run.has.report)} run={run} />,
+          },
+          {
+            value: "accounts",
+            label: "Accounts",
+            hidden: !may.details || !run.has.accounts,
+            body: <Accounts run={run} may={may} />,
+          },
+          {
+            value: "log",
+            label: "Log",
+            hidden: !may.details,
+            body: <Log run={run} underWay={underWay} />,
+          },
+        ]}
+      />
+    </Box>
+  );
+}
+
+/** That a plan is being applied is no news any more once it has been. */
+function isPast(notice: Told | null, run: RunDetail) {
+  return Boolean(notice?.isPassing) && run.applied_at !== null;
+}
+
+function Head({
+  run,
+  underWay,
+  extra,
+  inAirflow,
+}: {
+  run: RunDetail;
+  underWay: boolean;
+  extra: ReactNode;
+  inAirflow: boolean;
+}) {
+  const stats: [string, ReactNode][] = [
+    ["Started", <Time at={run.started_at} />],
+    ["Duration", durationOf(run, underWay)],
+    ["Type", run.type],
+    ["Asked by", run.requested_by],
+    ["Credited to", run.credited_admin ?? "–"],
+  ];
+  return (
+    <Box borderWidth="1px" borderColor="border.emphasized" borderRadius="8px" p="3" mb="4">
+      <Flex gap="3" justify="space-between" align="flex-start" wrap="wrap">
+        <Flex gap="3" align="center" flex="1 1 20rem" minWidth={0} wrap="wrap">
+          <Outcome outcome={run.outcome} />
+          <Box flex="1 1 16rem" minWidth={0}>
+            <Text fontSize="md">{run.sentence}</Text>
+            <Origin run={run} />
+          </Box>
+        </Flex>
+        <Flex gap="2" wrap="wrap">
+          {run.can.undo && <UndoRun run={run} />}
+          {run.dag_run && !inAirflow && (
+            <Button asChild size="sm" variant="outline">
+              <Link to={addressOf(run.dag_run)}>DAG run</Link>
+            </Button>
+          )}
+          {extra}
+        </Flex>
+      </Flex>
+      <Flex as="dl" wrap="wrap" columnGap="8" rowGap="2" mt="3">
+        {stats.map(([label, value]) => (
+          <Box key={label} minWidth={0}>
+            <Text as="dt" color="fg.muted" fontSize="xs" fontWeight="bold">
+              {label}
+            </Text>
+            <Text as="dd" fontSize="sm" m="0" overflowWrap="anywhere">
+              {value}
+            </Text>
+          </Box>
+        ))}
+      </Flex>
+    </Box>
+  );
+}
+
+const ENDS: Record<string, { title: string; next: string; tone: string }> = {
+  failed: {
+    title: "The run failed",
+    next: "The tab Log tells what happened. When the cause is mended, clear the failed task on the DAG run's page: it goes on from there. Or upload the package again.",
+    tone: "error",
+  },
+  rejected: {
+    title: "The package was rejected",
+    next: "Nothing was changed. The tab Findings tells the SIS team what to mend. Then upload the package again, or wait for the next scheduled run.",
+    tone: "error",
+  },
+  superseded: {
+    title: "The plan was superseded",
+    next: "Nothing of it was applied: the roster changed after it was made, or a newer plan took its place. The newest run makes a plan from how things stand now.",
+    tone: "warning",
+  },
+  discarded: {
+    title: "The plan was discarded",
+    next: "Nothing was changed. The next run makes a plan of its own.",
+    tone: "gray",
+  },
+  skipped: {
+    title: "The run was skipped",
+    next: "Nothing was read and nothing was changed.",
+    tone: "gray",
+  },
+};
+
+/** Show the reasons of a run that did not end well; nothing for the others. */
+export function Trouble({ run }: { run: RunDetail }) {
+  const end = ENDS[run.outcome ?? ""];
+  if (!end) {
+    return null;
+  }
+  const told = run.holds.length > 0 ? run.holds.map(holdInWords) : notSaid(run);
+  return (
+    <Box
+      as="section"
+      aria-labelledby="trouble"
+      borderWidth="1px"
+      borderColor={`${end.tone}.emphasized`}
+      borderInlineStartWidth="4px"
+      borderInlineStartColor={`${end.tone}.solid`}
+      borderRadius="md"
+      p="4"
+      mb="4"
+    >
+      <Heading as="h2" size="md" id="trouble" mb="1">
+        {end.title}
+      </Heading>
+      {run.decision && (
+        <Text fontSize="sm" mb="1">
+          <Decision decision={run.decision} />
+        </Text>
+      )}
+      {told.length > 0 && (
+        <Box as="ul" fontSize="sm" ps="5" mb="1" listStyleType="disc" overflowWrap="anywhere">
+          {told.map((reason, index) => (
+            <li key={index}>{reason}</li>
+          ))}
+        </Box>
+      )}
+      <Text color="fg.muted" fontSize="sm">
+        {end.next}
+      </Text>
+    </Box>
+  );
+}
+
+/** The reasons that the sentence at the top of the page has not told already. */
+function notSaid({ reasons, sentence }: RunDetail) {
+  return reasons.filter((reason) => !sentence.includes(reason.replace(/\.$/, "")));
+}
+
+const SHOWN = 5;
+
+const KINDS: ["users" | "courses" | "assignments", string][] = [
+  ["users", "Users"],
+  ["courses", "Courses"],
+  ["assignments", "Course assignments"],
+];
+
+const SORTS: ["ended" | "added" | "changed", string][] = [
+  ["ended", "ended with their terms"],
+  ["added", "added"],
+  ["changed", "changed"],
+];
+
+/** List the schools of a plan, the one that loses most first; nothing when it is about none. */
+export function Schools({ schools }: { schools: School[] }) {
+  const [isWhole, setIsWhole] = useState(false);
+  if (schools.length === 0) {
+    return null;
+  }
+  const more = schools.length - SHOWN;
+  return (
+    <Box as="section" aria-labelledby="schools" mt="4">
+      <Heading as="h3" size="sm" id="schools" mb="2">
+        By school
+      </Heading>
+      <Rows
+        caption="What the plan comes to in each school"
+        rows={isWhole ? schools : schools.slice(0, SHOWN)}
+        rowKey={({ school }) => school}
+        columns={[
+          { key: "school", label: "School", cell: ({ name }) => name },
+          ...KINDS.map(([kind, label]) => ({
+            key: kind,
+            label,
+            width: "23%",
+            cell: (school: School) => <Numbers numbers={school[kind]} />,
+          })),
+        ]}
+      />
+      {more > 0 && (
+        <Button
+          size="xs"
+          variant="ghost"
+          mt="1"
+          aria-expanded={isWhole}
+          onClick={() => setIsWhole(!isWhole)}
+        >
+          <Box as="span" aria-hidden>
+            {isWhole ? "▾" : "▸"}
+          </Box>
+          {isWhole ? `Show the first ${SHOWN} only` : `Show ${counted(more, "more school")}`}
+        </Button>
+      )}
+    </Box>
+  );
+}
+
+function Numbers({ numbers }: { numbers: School["users"] }) {
+  const others = SORTS.filter(([sort]) => numbers[sort]).map(
+    ([sort, words]) => `${number(numbers[sort])} ${words}`,
+  );
+  if (numbers.gone === 0 && others.length === 0) {
+    return <Text color="fg.muted">–</Text>;
+  }
+  return (
+    <Box>
+      {numbers.gone > 0 && (
+        <Text fontWeight="semibold">{`${number(numbers.gone)} of ${number(numbers.active)} gone`}</Text>
+      )}
+      {others.length > 0 && (
+        <Text color="fg.muted" fontSize="sm">
+          {others.join(", ")}
+        </Text>
+      )}
+    </Box>
+  );
+}

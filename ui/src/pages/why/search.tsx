@@ -1,0 +1,153 @@
+/** The search for a person or a course. */
+
+import { Box, Button, Flex, Input, Text } from "@chakra-ui/react";
+import { type SubmitEvent, useEffect, useState } from "react";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router-dom";
+import { useApi } from "../../lib/api";
+import type { RecordFound } from "../../lib/openapi";
+import { Empty, Failure, HOME, Loading, type May, Page } from "../../lib/ui";
+import { counted } from "../../lib/words";
+import { RecordName } from "../run/fields";
+import { Rows } from "../run/lists";
+import { kindLabel, Managed, Status } from "./timeline";
+
+const MOST = 20;
+
+/**
+ * Find a user or a course; what is searched for stands in the address.
+ *
+ * @param props.may What the viewer may do.
+ */
+export function Why({ may }: { may: May }) {
+  const { site = "" } = useParams();
+  const [params] = useSearchParams();
+  const q = (params.get("q") ?? "").trim();
+  return (
+    <Page title="Why?" site={site} may={may} tab="why">
+      {may.details ? (
+        <Box>
+          <Text color="fg.muted" fontSize="sm" mb="3">
+            Find a person or a course to see what changed, when, by which run and from which row of
+            which file.
+          </Text>
+          <SearchForm key={q} q={q} />
+          {q === "" ? <Hints /> : <Found key={`${site} ${q}`} site={site} q={q} />}
+        </Box>
+      ) : (
+        <Empty title="Your role does not see persons">
+          Ask an operator or an administrator of this Airflow.
+        </Empty>
+      )}
+    </Page>
+  );
+}
+
+function SearchForm({ q }: { q: string }) {
+  const [words, setWords] = useState(q);
+  const [, setParams] = useSearchParams();
+  const search = (event: SubmitEvent<HTMLDivElement>) => {
+    event.preventDefault();
+    setParams(words.trim() === "" ? {} : { q: words.trim() });
+  };
+  return (
+    <Flex as="form" role="search" gap="2" align="stretch" mb="4" maxWidth="40rem" onSubmit={search}>
+      <Input
+        type="search"
+        aria-label="Name, e-mail address, sourcedId or course code"
+        placeholder="Name, e-mail address, sourcedId or course code"
+        value={words}
+        maxLength={200}
+        // Who opens this page came to search.
+        // eslint-disable-next-line jsx-a11y/no-autofocus
+        autoFocus
+        onChange={(event) => setWords(event.target.value)}
+      />
+      <Button type="submit" colorPalette="brand" height="auto">
+        Search
+      </Button>
+    </Flex>
+  );
+}
+
+function Hints() {
+  return (
+    <Empty title="Who or what are you looking for?">
+      A part of a name is enough. So is an e-mail address, a sourcedId or a course code.
+    </Empty>
+  );
+}
+
+function Found({ site, q }: { site: string; q: string }) {
+  const { data, problem, reload } = useApi(`sites/${encodeURIComponent(site)}/records`, {
+    params: { q },
+  });
+  const navigate = useNavigate();
+  const only = data?.records.length === 1 ? data.records[0] : null;
+  useEffect(() => {
+    if (only) {
+      navigate(pathOf(site, only), { replace: true });
+    }
+  }, [only, site, navigate]);
+  if (!data || only) {
+    return problem ? <Failure problem={problem} retry={reload} /> : <Loading height="16rem" />;
+  }
+  const { records } = data;
+  if (records.length === 0) {
+    return (
+      <Empty title="Nobody and nothing fits">
+        Try a part of the name, or the sourcedId as the SIS writes it. Students are never stored,
+        and a row that has had errors from its first day is not in the roster: look for it among the
+        findings of a run.
+      </Empty>
+    );
+  }
+  return (
+    <Box>
+      <Text color="fg.muted" fontSize="sm" mb="2" role="status">
+        {records.length < MOST
+          ? counted(records.length, "record")
+          : `The first ${MOST} records; search for more of the name to narrow them down`}
+      </Text>
+      <Rows
+        caption="Records that fit"
+        rows={records}
+        rowKey={({ kind, id }) => `${kind} ${id}`}
+        columns={[
+          {
+            key: "record",
+            label: "Record",
+            cell: (record) => <Named site={site} record={record} />,
+          },
+          { key: "kind", label: "Kind", width: "8rem", cell: ({ kind }) => kindLabel(kind) },
+          { key: "email", label: "E-mail", width: "28%", cell: ({ email }) => email ?? "–" },
+          {
+            key: "status",
+            label: "Status",
+            width: "9rem",
+            cell: (record) => <Status record={record} />,
+          },
+          {
+            key: "managed",
+            label: "Kept by",
+            width: "10rem",
+            cell: (record) => <Managed record={record} />,
+          },
+        ]}
+      />
+    </Box>
+  );
+}
+
+function Named({ site, record }: { site: string; record: RecordFound }) {
+  return (
+    <Box asChild display="block" color="fg.info" _hover={{ textDecoration: "underline" }}>
+      <Link to={pathOf(site, record)}>
+        <RecordName label={record.label} sourcedId={record.sourced_id} />
+      </Link>
+    </Box>
+  );
+}
+
+function pathOf(site: string, { kind, id }: RecordFound) {
+  return `${HOME}/sites/${encodeURIComponent(site)}/why/${kind}/${id}`;
+}
