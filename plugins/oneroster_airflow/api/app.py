@@ -159,5 +159,8 @@ class _Files(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file that a browser may keep for good."""
         response = await super().get_response(path, scope)
+        if path.endswith(".js"):
+            # What Python calls it depends on the machine: a slim image has no list of types.
+            response.headers["Content-Type"] = "text/javascript; charset=utf-8"
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
