@@ -56,10 +56,10 @@ class Mail:
         return [self.raw[number], *(bytes(part.get_payload(decode=True) or b"") for part in parts)]
 
     def html(self, number: int = -1) -> str:
-        """Return the HTML of a mail."""
+        """Return the HTML of a mail; its lines end otherwise on the way if all of it is ASCII."""
         body = self.messages[number].get_body(("html",))
         assert body is not None
-        return str(body.get_content())
+        return str(body.get_content()).replace("\r\n", "\n")
 
 
 @dataclass

@@ -87,7 +87,12 @@ def sync(
     """Sync a package in a process with so much memory; return its end, its lines, its story."""
     process = subprocess.Popen(
         [sys.executable, "-c", _SYNC, "sync", str(package), "--site", site.name, "--json"],
-        env={**os.environ, "ONEROSTER_DATABASE_URL": database.url()},
+        env={
+            **os.environ,
+            "ONEROSTER_DATABASE_URL": database.url(),
+            # glibc takes 64 MiB of addresses for each thread that allocates: more or fewer.
+            "MALLOC_ARENA_MAX": "1",
+        },
         preexec_fn=limit.before if limit else None,  # noqa: PLW1509  nothing else runs yet
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
