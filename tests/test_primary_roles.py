@@ -224,3 +224,22 @@ def test_first_time_is_held_and_the_second_is_not(site: Site, texts: Texts) -> N
     assert site.users()["bob"] == "active"
     assert site.sync(texts)["outcome"] == "succeeded"
     assert site.users()["bob"] == "inactive"
+
+
+def test_row_that_asks_for_the_removal_needs_no_role() -> None:
+    """Who is marked goes, also beside a role row of which nobody can tell whose it is."""
+    site = synced(SCHOOL_1_2)
+    delta = as_delta(
+        SCHOOL_1_2,
+        users=[
+            "bob,tobedeleted,2026-09-02T00:00:00.000Z,true,bob,,Bob,Ray,,,bob@example.org"
+            + "," * 11
+        ],
+        roles=[
+            "r-bob,tobedeleted,2026-09-02T00:00:00.000Z,bob,primary,teacher,,,s,",
+            "r-bob2,tobedeleted,2026-09-02T00:00:00.000Z,bob,secondary,parent,,,s,",
+            "r-new,active,2026-09-02T00:00:00.000Z,cat,primary,teacher,,,s,,surplus",
+        ],
+    )
+    site.sync(delta)
+    assert site.status()["bob"] == "inactive"

@@ -174,8 +174,10 @@ class Staff:
         who = self._who_in_roles(table) if self.version is Version.V1_2 else _who_by_role(table)
         found = self._judge("users", table, who)
         if self._lost_role:
-            # A role row of nobody knows whom may be the one that makes a known person staff.
+            # A role row of nobody knows whom may be the one that makes a known person staff. A row
+            # whose own status asks for the removal goes whatever that role is.
             known = self.known.is_ours("users", table["sourcedId"])
+            known = pc.and_not(known, pc.fill_null(is_marked(table, self.version), False))
             pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
             unclear = pc.and_(pupils, known)
             for verdict in (Verdict.PUPIL, Verdict.GOES):
