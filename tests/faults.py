@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import multiprocessing
 import os
 import signal
@@ -163,8 +164,17 @@ def state_of(site: str) -> list[list[dict[str, Any]]]:
         ]
 
 
-def be_command_line(words: list[str], environment: dict[str, str], told: Pipe) -> None:
-    """Be `oneroster` in this process; what it says of a run goes through a pipe."""
+def be_command_line(
+    words: list[str], environment: dict[str, str], told: Pipe, stop_at: str | None = None
+) -> None:
+    """Be `oneroster` in this process; what it says of a run goes through a pipe.
+
+    Args:
+        words: Of the command.
+        environment: Of the process.
+        told: Where the log goes.
+        stop_at: Words of the line of the log at which the process waits for its end.
+    """
     os.environ.clear()
     os.environ.update(environment)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -172,6 +182,13 @@ def be_command_line(words: list[str], environment: dict[str, str], told: Pipe) -
     told.close()
     from oneroster_sync.cli import main
 
+    def stops(record: logging.LogRecord) -> bool:
+        if stop_at is not None and stop_at in record.getMessage():
+            os.write(2, f"{record.getMessage()}\n".encode())
+            signal.pause()
+        return True
+
+    logging.getLogger("oneroster").addFilter(stops)
     main(words)
 
 

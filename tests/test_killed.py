@@ -36,11 +36,13 @@ WAIT_S = 60
 class Victim:
     """A process of the command line that is going to be killed."""
 
-    def __init__(self, site: Site, *words: object) -> None:
+    def __init__(self, site: Site, *words: object, stop_at: str | None = None) -> None:
         ours, theirs = PROCESSES.Pipe(duplex=False)
         environment = {**os.environ, "ONEROSTER_DATABASE_URL": database.url()}
         told = [*map(str, words), "--site", site.name]
-        self.process = PROCESSES.Process(target=be_command_line, args=(told, environment, theirs))
+        self.process = PROCESSES.Process(
+            target=be_command_line, args=(told, environment, theirs, stop_at)
+        )
         self.process.start()
         theirs.close()
         self._story = os.fdopen(os.dup(ours.fileno()), encoding="utf-8")
@@ -221,7 +223,7 @@ def test_told_to_end_inside_apply(school: Site) -> None:
 @pytest.mark.case("b07")
 def test_killed_after_commit(school: Site) -> None:
     """A run that was killed after its transaction is done, and tried again does nothing twice."""
-    victim = Victim(school, "sync", school.package(NEXT_DAY))
+    victim = Victim(school, "sync", school.package(NEXT_DAY), stop_at="The run ended")
     victim.wait_for("The run ended")
     run_id = victim.kill()
     after = everything(school)
