@@ -64,7 +64,7 @@ def _pairs(rows: Mapping[str, pa.Array]) -> set[tuple[str | None, int | None]]:
 
 
 def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
-    """Tell what has to be mended, in the order in which to mend it.
+    """Log the causes, in the order in which to correct them.
 
     Args:
         causes: As `run_details.causes` returns them.
@@ -91,7 +91,7 @@ def _cause_in_words(cause: Mapping[str, Any]) -> str:
 
 
 def log_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]) -> None:
-    """Tell how many rows are used."""
+    """Log how many rows of each file are used."""
     for name, table in valid.items():
         bad = quarantined[name].num_rows
         log.info(
@@ -100,7 +100,7 @@ def log_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table])
 
 
 def log_end(run: Run) -> None:
-    """Tell how the run ended, and why."""
+    """Log the outcome of the run, and why."""
     log.info("The run ended: %s.", run.outcome)
     for reason in run.reasons:
         log.warning("%s", reason)

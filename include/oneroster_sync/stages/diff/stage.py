@@ -345,7 +345,7 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
 
 
 def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
-    """Write the plan and what it moves out of the way, and tell it."""
+    """Write the plan and what it moves out of the way, and log it."""
     folder = RunFolder.of(run.site, run.run_id)
     plan = planned.plan
     log_plan(plan, plan.hash())
@@ -458,7 +458,7 @@ def log_plan(plan: Plan, plan_hash: str) -> None:
 
 
 def log_counts(counts: Counts) -> None:
-    """Tell what the run comes to."""
+    """Log the counts of the run."""
     for kind, numbers in counts.as_dict().items():
         log.info(
             "%s: %s.", kind, ", ".join(f"{word} {number:,}" for word, number in numbers.items())

@@ -275,7 +275,7 @@ def _refused(finding: Finding) -> Extracted:
 
 
 def log_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
-    """Tell what came through the door."""
+    """Log which files were read, and how many of their rows are kept."""
     what = f"OneRoster {extracted.version}"
     if kind in MAPPINGS:
         what = f"{kind}.csv"
