@@ -68,7 +68,7 @@ class Assumptions:
     retry_s: tuple[int, ...] = _assume(
         (30, 60, 120, 240),
         "seconds between the tries of extract; after the last one the run has failed",
-        "`dags/oneroster_dags.py`",
+        "`plugins/oneroster_airflow/dags/site_dags.py`",
     )
     outage: tuple[int, int] = _assume(
         (DAY_S + 2 * HOUR_S, DAY_S + 4 * HOUR_S),

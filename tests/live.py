@@ -458,8 +458,7 @@ def _reset(shared: _Shared) -> None:
         make_site(shared.up.environment)
         metadata.execute(
             "insert into dag_priority_parsing_request (id, bundle_name, relative_fileloc)"
-            " values ('tests', 'dags-folder', 'oneroster_dags.py'),"
-            " ('tests-watch', 'dags-folder', 'oneroster_watch_dag.py')"
+            " values ('tests', 'dags-folder', 'oneroster.py')"
         )
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
-import importlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,12 +107,9 @@ class Product:
         """Take a site of ten people, whose next package is one of `PACKAGES`."""
         self.site = site
         self.folder = site.package({"users.csv": PACKAGES[package]})
-        sys.path.append(str(PROJECT / "dags"))
-        try:
-            dags = importlib.import_module("oneroster_dags")
-        finally:
-            sys.path.remove(str(PROJECT / "dags"))
-        self._dag = dags.upload_dag(site.name)
+        from oneroster_airflow.dags.site_dags import upload_dag
+
+        self._dag = upload_dag(site.name)
         self.begin_another()
 
     def begin_another(self) -> None:

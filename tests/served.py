@@ -146,13 +146,13 @@ def _dags(folder: Path) -> None:
     from airflow.utils.session import create_session
 
     (folder / "payroll.py").write_text(_FOREIGN_FILE)
-    ours = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    ours = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]) / "oneroster.py"
     with create_session() as session:
         session.merge(DagBundleModel(name="dags-folder"))
     for dag_id, file in {
-        SYNC: ours / "oneroster_dags.py",
-        UPLOAD: ours / "oneroster_dags.py",
-        WATCH: ours / "oneroster_watch_dag.py",
+        SYNC: ours,
+        UPLOAD: ours,
+        WATCH: ours,
         FOREIGN: folder / "payroll.py",
     }.items():
         with pytest.MonkeyPatch.context() as patch:

@@ -1,14 +1,16 @@
 """The DAG files are sound: read as a task reads them, with no database and no Airflow running.
 
-This is the first thing to run after a change below dags/ or plugins/: it takes a few seconds. What
+This is the first thing to run after a change below plugins/: it takes a few seconds. What
 the DAGs do is in test_dags.py, on a real Airflow.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -18,6 +20,10 @@ from airflow.serialization.serialized_objects import DagSerialization
 from homes import PROJECT
 from oneroster_sync.sites import dag_names
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAG_FILE = PROJECT / "dags" / "oneroster.py"
 SYNC, UPLOAD = dag_names.sync_dag_id("here"), dag_names.upload_dag_id("here")
 AFTER = {
     "extract": {"validate"},
@@ -35,8 +41,7 @@ AFTER = {
 def read(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> DAG:
     """Return a DAG as a task process reads it: it says which DAG it wants."""
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
-    name = "oneroster_watch_dag.py" if dag_id == dag_names.WATCH else "oneroster_dags.py"
-    bag = DagBag(PROJECT / "dags" / name, bundle_name="dags", bundle_path=PROJECT / "dags")
+    bag = DagBag(DAG_FILE, bundle_name="dags", bundle_path=DAG_FILE.parent)
     assert not bag.import_errors
     dag = bag.dags[dag_id]
     assert isinstance(dag, DAG)
@@ -73,11 +78,28 @@ def test_a_dag_goes_through_airflows_database(dag_id: str, monkeypatch: pytest.M
     assert "recipients" not in str(stored)
 
 
+def test_each_reading_finds_the_sites_of_the_moment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One process may read the file again: a site archived meanwhile has no DAGs any more."""
+    monkeypatch.setenv("ONEROSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    found = []
+    for sites in (["lake", "town"], ["town"]):
+        (tmp_path / "sites.json").write_text(json.dumps(sites))
+        bag = DagBag(DAG_FILE, bundle_name="dags", bundle_path=DAG_FILE.parent)
+        assert not bag.import_errors
+        assert {dag.fileloc for dag in bag.dags.values()} == {str(DAG_FILE)}
+        found.append(set(bag.dags))
+    made = {dag_names.sync_dag_id("lake"), dag_names.upload_dag_id("lake")}
+    assert found[0] - found[1] == made
+    assert found[1] >= {dag_names.sync_dag_id("town"), dag_names.WATCH}
+
+
 def test_a_dag_of_nobody_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file makes DAGs of ours alone, whatever DAG is asked for."""
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "payroll")
-    folder = PROJECT / "dags"
-    bag = DagBag(folder / "oneroster_dags.py", bundle_name="dags", bundle_path=folder)
+    bag = DagBag(DAG_FILE, bundle_name="dags", bundle_path=DAG_FILE.parent)
     assert not bag.import_errors
     assert not bag.dags
 
@@ -89,7 +111,7 @@ def test_reading_the_file_imports_nothing_heavy() -> None:
         "print({'pandas', 'pyarrow', 'great_expectations'} & set(sys.modules))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(PROJECT / "dags" / "oneroster_dags.py")],
+        [sys.executable, "-c", code, str(DAG_FILE)],
         env={
             "_AIRFLOW_PARSING_CONTEXT_DAG_ID": SYNC,
             "PYTHONPATH": str(PROJECT / "plugins"),

@@ -63,7 +63,7 @@ def test_each_wait_is_longer_than_the_one_before(live: Live, stage: str) -> None
 def test_a_dag_file_loads_nothing_heavy() -> None:
     """Parsing the DAG file loads neither pandas nor Arrow nor Great Expectations."""
     program = (
-        "import sys; sys.path[:0] = ['plugins', 'dags']; import oneroster_dags;"
+        "import sys; sys.path[:0] = ['plugins']; import oneroster_airflow.dags.site_dags;"
         "print([m for m in ('pandas', 'pyarrow', 'great_expectations') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -7,7 +7,6 @@ routes; here it is the command line, the product's own functions, the locks and 
 from __future__ import annotations
 
 import datetime as dt
-import importlib
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -210,14 +209,12 @@ def test_removals_of_another_site_are_not_brought(
             begin(replace(asked, package=None, undo_of=Part(), **part), now=now())
 
 
-def test_no_dag_brings_the_removals_of_another_site(
-    site: Site, ours: Neighbour, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_dag_brings_the_removals_of_another_site(site: Site, ours: Neighbour) -> None:
     """A run that left removals is named in the parameters of a DAG of another site: refused."""
-    monkeypatch.syspath_prepend(str(settings.PROJECT / "dags"))
     from airflow.sdk.exceptions import AirflowFailException
 
-    dags = importlib.import_module("oneroster_dags")
+    from oneroster_airflow.dags import site_dags as dags
+
     site.command("preferences", "--set", "guards.removals_wait=true")
     site.sync(EVERYBODY)
     newcomer = "u99,teacher,Given,Family,u99@x.org\n"

@@ -79,8 +79,9 @@ def test_the_dag_file_loads_nothing_heavy() -> None:
     """Every task's process reads the file: it names what it uses, and loads it when it works."""
     heavy = ("apprise", "pandas", "pyarrow", "sqlalchemy", "airflow.providers.smtp")
     program = (
-        "import sys; sys.path[:0] = ['plugins', 'dags']; import airflow.sdk.definitions.dag;"
-        f"before = {{m for m in {heavy} if m in sys.modules}}; import oneroster_watch_dag;"
+        "import sys; sys.path[:0] = ['plugins']; import airflow.sdk.definitions.dag;"
+        f"before = {{m for m in {heavy} if m in sys.modules}};"
+        "import oneroster_airflow.dags.watch_dag;"
         f"print([m for m in {heavy} if m in sys.modules and m not in before])"
     )
     done = subprocess.run(

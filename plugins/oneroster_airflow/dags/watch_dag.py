@@ -64,75 +64,81 @@ def test_site() -> str | None:
     return asked
 
 
-with DAG(
-    dag_names.WATCH,
-    description="Sends notifications that are due, and deletes what has expired",
-    # A new installation waits for its first morning.
-    schedule=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
-    catchup=False,
-    is_paused_upon_creation=False,
-    default_args={"execution_timeout": timedelta(hours=3)},
-    tags=["oneroster"],
-    doc_md=__doc__,
-    params={
-        "test_site": Param(
-            None,
-            type=["null", "string"],
-            minLength=1,
-            title="Test message",
-            description="A site whose people get a test message; nothing else is done then.",
-        ),
-    },
-) as dag:
+@task(retries=2, retry_delay=timedelta(minutes=10))
+def expire() -> None:
+    """Discard held plans that nobody decided in time."""
+    from oneroster_sync.operations import approval
 
-    @task(retries=2, retry_delay=timedelta(minutes=10))
-    def expire() -> None:
-        """Discard held plans that nobody decided in time."""
-        from oneroster_sync.operations import approval
+    if test_site():
+        raise AirflowSkipException(A_TEST)
+    approval.expire_due(datetime.now(UTC))
 
-        if test_site():
-            raise AirflowSkipException(A_TEST)
-        approval.expire_due(datetime.now(UTC))
 
-    @task(retries=2, retry_delay=timedelta(minutes=10))
-    def tidy() -> None:
-        """Delete what has expired."""
-        from oneroster_sync import database
-        from oneroster_sync.operations import retention
-        from oneroster_sync.sites import registry
+@task(retries=2, retry_delay=timedelta(minutes=10))
+def tidy() -> None:
+    """Delete what has expired."""
+    from oneroster_sync import database
+    from oneroster_sync.operations import retention
+    from oneroster_sync.sites import registry
 
-        if test_site():
-            raise AirflowSkipException(A_TEST)
-        with database.engine().connect() as connection:
-            there = registry.all_sites(connection)
-        for site in there:  # archived sites too: their files expire all the same
-            retention.delete_expired(site, now=datetime.now(UTC))
+    if test_site():
+        raise AirflowSkipException(A_TEST)
+    with database.engine().connect() as connection:
+        there = registry.all_sites(connection)
+    for site in there:  # archived sites too: their files expire all the same
+        retention.delete_expired(site, now=datetime.now(UTC))
 
-    @task(retries=2, retry_delay=timedelta(minutes=10))
-    def tell() -> None:
-        """Tell people what is due."""
-        from oneroster_airflow import notifier
-        from oneroster_sync.sites.dag_sites import site_names
 
-        if test_site():
-            raise AirflowSkipException(A_TEST)
-        if missed := notifier.notify_of_sites(site_names(), now=datetime.now(UTC)):
-            raise AirflowException(f"not everything could be told at: {', '.join(missed)}")
+@task(retries=2, retry_delay=timedelta(minutes=10))
+def tell() -> None:
+    """Tell people what is due."""
+    from oneroster_airflow import notifier
+    from oneroster_sync.sites.dag_sites import site_names
 
-    @task
-    def test() -> None:
-        """Send a test message."""
-        from oneroster_airflow import notifier
+    if test_site():
+        raise AirflowSkipException(A_TEST)
+    if missed := notifier.notify_of_sites(site_names(), now=datetime.now(UTC)):
+        raise AirflowException(f"not everything could be told at: {', '.join(missed)}")
 
-        site = test_site()
-        if not site:
-            raise AirflowSkipException(NO_TEST)
-        sent = notifier.send_trial(site, now=datetime.now(UTC))
-        if sent.failures or not sent.worked:
-            why = "; ".join(sent.failures) or "its preferences name nobody to tell"
-            raise AirflowFailException(f"site {site}: {why}")
 
-    expire()
-    tidy()
-    tell()
-    test()
+@task
+def test() -> None:
+    """Send a test message."""
+    from oneroster_airflow import notifier
+
+    site = test_site()
+    if not site:
+        raise AirflowSkipException(NO_TEST)
+    sent = notifier.send_trial(site, now=datetime.now(UTC))
+    if sent.failures or not sent.worked:
+        why = "; ".join(sent.failures) or "its preferences name nobody to tell"
+        raise AirflowFailException(f"site {site}: {why}")
+
+
+def watch_dag() -> DAG:
+    """Return the DAG that looks at every site once a day."""
+    with DAG(
+        dag_names.WATCH,
+        description="Sends notifications that are due, and deletes what has expired",
+        # A new installation waits for its first morning.
+        schedule=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
+        catchup=False,
+        is_paused_upon_creation=False,
+        default_args={"execution_timeout": timedelta(hours=3)},
+        tags=["oneroster"],
+        doc_md=__doc__,
+        params={
+            "test_site": Param(
+                None,
+                type=["null", "string"],
+                minLength=1,
+                title="Test message",
+                description="A site whose people get a test message; nothing else is done then.",
+            ),
+        },
+    ) as dag:
+        expire()
+        tidy()
+        tell()
+        test()
+    return dag

@@ -62,7 +62,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Param, get_current_context, get_parsing_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
@@ -98,17 +98,6 @@ Those weigh what Airflow gives them, less than ten.
 """
 ENDS_FIRST = {"weight_rule": "upstream", "execution_timeout": AT_MOST}
 """What is nearest to its end goes first, so that a wave does not begin every run before it ends one."""
-
-
-def sites_to_build() -> list[str]:
-    """Return the site whose DAG a task asks for, or all in use for whoever lists the DAGs."""
-    asked = get_parsing_context().dag_id
-    if asked is not None:
-        site = dag_names.site_of(asked)
-        return [site] if site else []
-    from oneroster_sync.sites.dag_sites import site_names
-
-    return site_names()
 
 
 def run_id(context: dict[str, Any]) -> str:
@@ -406,8 +395,3 @@ def upload_dag(site: str) -> DAG:
     ) as dag:
         six_stages(site)
     return dag
-
-
-for name in sites_to_build():
-    globals()[dag_names.sync_dag_id(name)] = sync_dag(name)
-    globals()[dag_names.upload_dag_id(name)] = upload_dag(name)

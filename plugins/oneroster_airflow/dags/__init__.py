@@ -1,0 +1,45 @@
+"""All DAGs: two for each site, and the watch. `from oneroster_airflow.dags import *` is a DAG file.
+
+The names are made when they are asked for. Airflow may read a DAG file many times in one process,
+and imports this package only the first time; yet each reading must find the sites of that moment.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, get_parsing_context
+
+from oneroster_sync.sites import dag_names
+
+
+def list_dag_ids() -> list[str]:
+    """Return the DAG that a task asks for, or all DAGs for whoever lists them."""
+    asked = get_parsing_context().dag_id
+    if asked is not None:
+        return [asked] if asked == dag_names.WATCH or dag_names.site_of(asked) else []
+    from oneroster_sync.sites.dag_sites import site_names
+
+    both = (dag_names.sync_dag_id, dag_names.upload_dag_id)
+    return [*(dag_id(site) for site in site_names() for dag_id in both), dag_names.WATCH]
+
+
+def make_dag(dag_id: str) -> DAG:
+    """Make the DAG with an id of ours."""
+    if dag_id == dag_names.WATCH:
+        from oneroster_airflow.dags.watch_dag import watch_dag
+
+        return watch_dag()
+    from oneroster_airflow.dags.site_dags import sync_dag, upload_dag
+
+    site = dag_names.site_of(dag_id)
+    if site is None:
+        raise ValueError(f"{dag_id} is no DAG of OneRoster's")
+    return sync_dag(site) if dag_id == dag_names.sync_dag_id(site) else upload_dag(site)
+
+
+def __getattr__(name: str) -> object:
+    """Answer `import *`: which DAGs there are, and then each of them."""
+    if name == "__all__":
+        return list_dag_ids()
+    if name == dag_names.WATCH or dag_names.site_of(name):
+        return make_dag(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
