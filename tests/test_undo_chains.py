@@ -113,6 +113,28 @@ def test_undo_of_undo_keeps_the_assignments_of_linked_accounts(site: Site) -> No
     assert site.sync(LED)["outcome"] == "no_changes"
 
 
+@pytest.mark.parametrize("still_taught", [True, False])
+def test_an_account_that_is_linked_again_has_its_assignments(
+    site: Site, *, still_taught: bool
+) -> None:
+    """What a later run assigned stays with the account, and the plan that links it knows of it."""
+    without = {**LED, "enrollments.csv": SCHOOL["enrollments.csv"]}
+    site.sync(SCHOOL)
+    linked = site.sync(without)
+    site.sync(LED)
+    undone(site, linked)
+
+    package = LED if still_taught else without
+    again = site.sync(package)
+
+    assert again["counts"]["users"]["adopted"] == 1
+    assert again["counts"]["assignments"]["added"] == 0
+    assert again["counts"]["assignments"]["removed"] == (0 if still_taught else 1)
+    assert audited(site, again) == counted(again)
+    assert site.assignments()["boss", "maths"] == ("active" if still_taught else "removed")
+    assert site.sync(package)["outcome"] == "no_changes"
+
+
 def test_undo_of_users_takes_their_assignments_along(site: Site) -> None:
     """Who came goes with what they teach, who left comes back with it; what can't is named."""
     site.sync(SCHOOL)

@@ -162,9 +162,10 @@ class Planner(People):
             for pair in wanted if state.pairs.get(pair) != "active"
         ]  # fmt: skip
         ended = self._pairs_that_ended(user_of, course_of)
+        named = set(user_of.values()), set(course_of.values())
         for pair, status in state.pairs.items():
-            user, course = state.users[pair[0]], state.courses[pair[1]]
-            if status != "active" or user["sid"] is None or course["sid"] is None:
+            # An account that is linked by this plan is named by it.
+            if status != "active" or pair[0] not in named[0] or pair[1] not in named[1]:
                 continue
             unwanted = self.trusted is not None and pair not in wanted and pair not in kept
             if unwanted or pair[1] in gone:

@@ -438,7 +438,9 @@ class Sis:
         self._add_role(user, role, type_, self.rng.choice(("s1", "s1", "s2")))
         if self.rng.random() < (0.1 if role == "student" else 0.25):
             second = self.rng.choice(("aide", "parent", "teacher"))
-            self._add_role(user, second, "secondary", "s2")
+            # Where no role is primary each role of staff counts: such a student is staff.
+            if role != "student" or type_ == "primary":
+                self._add_role(user, second, "secondary", "s2")
 
     def _add_role(self, user: str, role: str, type_: str, org: str) -> None:
         told = {"userSourcedId": user, "role": role, "roleType": type_, "orgSourcedId": org}

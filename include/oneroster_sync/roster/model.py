@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings.finding import is_named
-from oneroster_sync.roster.columns import MODIFIED
+from oneroster_sync.roster.columns import MODIFIED, STORED_ASSIGNMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,9 @@ class Roster:
         credited_admin: `id` of the user who is recorded as author.
         users: Schema `columns.record_schema(USER_FIELDS)`.
         courses: Schema `columns.record_schema(COURSE_FIELDS)`.
-        assignments: Schema `columns.STORED_ASSIGNMENTS`.
+        assignments: Those whose user and course have sourcedIds, schema
+            `columns.STORED_ASSIGNMENTS`.
+        unnamed_assignments: Those whose user or course has none: accounts whose link was undone.
         links: orgs, roles, classes and enrollments, schema `columns.link_schema`.
         released: Records that a broken row protects and that an administrator released.
         lost_role: sourcedIds of the users whom losing the last role has deactivated, and nothing
@@ -99,6 +101,7 @@ class Roster:
     courses: pa.Table
     assignments: pa.Table
     links: Mapping[str, pa.Table]
+    unnamed_assignments: pa.Table = field(default_factory=STORED_ASSIGNMENTS.empty_table)
     modified: pa.Table = field(default_factory=MODIFIED.empty_table)
     released: pa.Table = field(default_factory=RELEASED.empty_table)
     lost_role: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from oneroster_sync.database.copy import copy_out
@@ -27,7 +28,7 @@ select a.user_id, a.course_id, u.sourced_id, c.sourced_id, a.status, a.managed
 from course_assignments a
 join users u on u.id = a.user_id
 join courses c on c.id = a.course_id
-where a.site = {site} and u.sourced_id is not null and c.sourced_id is not null
+where a.site = {site}
 """
 _KNOWN_USERS = "select sourced_id from users where site = {site} and sourced_id is not null"
 _KNOWN_ROLES = "select sourced_id, user_sourced_id, role_type from roles where site = {site}"
@@ -125,10 +126,15 @@ def roster_version(connection: Connection, site: str) -> int:
 
 def _copy_records(connection: Connection, site: str) -> dict[str, pa.Table]:
     users, courses = record_schema(USER_FIELDS), record_schema(COURSE_FIELDS)
+    assignments = copy_out(connection, _ASSIGNMENTS, site, STORED_ASSIGNMENTS)
+    named = pc.and_(
+        pc.is_valid(assignments["user_sourced_id"]), pc.is_valid(assignments["course_sourced_id"])
+    )
     return {
         "users": copy_out(connection, _records("users", USER_FIELDS), site, users),
         "courses": copy_out(connection, _records("courses", COURSE_FIELDS), site, courses),
-        "assignments": copy_out(connection, _ASSIGNMENTS, site, STORED_ASSIGNMENTS),
+        "assignments": assignments.filter(named),
+        "unnamed_assignments": assignments.filter(pc.invert(named)),
     }
 
 

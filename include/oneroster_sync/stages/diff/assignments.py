@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.roster.columns import ASSIGNMENT_CHANGES, TERMS_ENDED
-from oneroster_sync.roster.records import in_order, positions
+from oneroster_sync.roster.records import in_order, positions, put
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -48,7 +48,7 @@ def assignment_changes(
             assignment.
         ended: Pairs of which every class has ended; they go for that reason.
     """
-    stored = roster.assignments
+    stored = _named_after(roster, users, courses)
     gone = _removed_courses(courses, roster)
     parts = []
     if enrollments is not None:
@@ -68,12 +68,31 @@ def assignment_changes(
         parts.append(_removals(stored, unwanted, gone, ended))
     else:
         parts.append(_removals(stored, pa.repeat(False, stored.num_rows), gone, None))
-        parts.append(_returning(roles, roster, users, courses, today))
+        parts.append(_returning(stored, roles, roster, users, courses, today))
     return in_order(pa.concat_tables(parts), "user_sourced_id", "course_sourced_id")
 
 
+def _named_after(roster: Roster, users: pa.Table, courses: pa.Table) -> pa.Table:
+    """Return the stored assignments whose user and course have sourcedIds in the plan.
+
+    An account whose link was undone keeps its assignments. A plan that links it again has to know
+    of them, or it would add what is there, and remove only in the next sync what is not wanted.
+    """
+    unnamed = roster.unnamed_assignments
+    for kind, changes in (("user", users), ("course", courses)):
+        at = positions(unnamed[f"{kind}_id"], changes["id"])
+        names = pc.coalesce(unnamed[f"{kind}_sourced_id"], changes["after_sourced_id"].take(at))
+        unnamed = put(unnamed, f"{kind}_sourced_id", names)
+    return pa.concat_tables([roster.assignments, unnamed.filter(pc.is_valid(_key(unnamed)))])
+
+
 def _returning(
-    roles: tuple[str, ...], roster: Roster, users: pa.Table, courses: pa.Table, today: dt.date
+    stored: pa.Table,
+    roles: tuple[str, ...],
+    roster: Roster,
+    users: pa.Table,
+    courses: pa.Table,
+    today: dt.date,
 ) -> pa.Table:
     """Return the remembered assignments of courses that come back without their enrollments.
 
@@ -83,7 +102,7 @@ def _returning(
     theirs = enrollments.filter(_of_returning(enrollments, courses))
     theirs = theirs.filter(_goes_on(theirs, roster, users, today))
     wanted = _pairs(theirs, roles, None)
-    before = roster.assignments["status"].take(positions(_key(wanted), _key(roster.assignments)))
+    before = stored["status"].take(positions(_key(wanted), _key(stored)))
     new = pc.or_(pc.is_null(before), pc.fill_null(pc.equal(before, "removed"), False))
     wanted, before = wanted.filter(new), before.filter(new)
     action = pc.if_else(pc.is_null(before), "add", "reactivate")
