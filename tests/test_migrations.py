@@ -105,12 +105,12 @@ def test_two_processes_migrate_at_once(fresh: str) -> None:
 def test_migration_that_fails_leaves_nothing(fresh: str) -> None:
     """A migration is one transaction: where it can't end, no table is left behind."""
     with psycopg.connect(fresh) as connection:
-        connection.execute("create table events (in_the_way integer)")
+        connection.execute("create type events as (in_the_way integer)")
     with pytest.raises(sa.exc.ProgrammingError, match="events"):
         database.migrate(engine_of(fresh))
-    assert {table for table, _, _ in schema(fresh)} == {"events"}
+    assert schema(fresh) == []
     with psycopg.connect(fresh) as connection:
-        connection.execute("drop table events")
+        connection.execute("drop type events")
     database.migrate(engine_of(fresh))
     assert versions(fresh) == [(database.HEAD,)]
 
@@ -195,6 +195,35 @@ def test_a_schema_of_its_own_is_enough(fresh: str, data: Path) -> None:
     with psycopg.connect(fresh) as connection:
         assert connection.execute(owned).fetchall() == [("roster", "modest")]
         assert connection.execute("select count(*) > 0 from roster.changes").fetchone() == (True,)
+
+
+@pytest.mark.parametrize(
+    ("tables", "sentence"),
+    [
+        (("users", "orders", "roles"), "holds tables named roles, users that are not ours"),
+        (("alembic_version", "dag", "dag_run"), "the metadata database of an Airflow"),
+    ],
+)
+def test_database_of_somebody_else_is_refused(
+    fresh: str, tables: tuple[str, ...], sentence: str
+) -> None:
+    """No table of ours is made among those of Airflow or an application, but in its own schema."""
+    with psycopg.connect(fresh, autocommit=True) as connection:
+        for table in tables:
+            connection.execute(f"create table {table} (id int)".encode())
+    said = history_of(fresh)
+    assert sentence in said
+    assert "?options=-csearch_path%3Doneroster" in said
+    assert "Traceback" not in said
+    options = {"options": "-csearch_path=oneroster"}
+    elsewhere = sa.make_url(fresh).update_query_dict(options).render_as_string(hide_password=False)
+    assert "no schema of those that its URL names (oneroster)" in history_of(elsewhere)
+    with psycopg.connect(fresh, autocommit=True) as connection:
+        connection.execute("create schema oneroster")
+        database.migrate(engine_of(elsewhere))
+        there = "select count(*) from pg_class where relnamespace = 'public'::regnamespace"
+        assert connection.execute(there).fetchone() == (len(tables),)
+        connection.execute("drop schema oneroster cascade")
 
 
 @pytest.mark.case("b09")

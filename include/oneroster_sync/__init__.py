@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from oneroster_sync.operations.approval import NotHeldError, OtherPlanError
     from oneroster_sync.pipeline import Request
+    from oneroster_sync.provider_info import __version__ as __version__
     from oneroster_sync.roster.stale_protection import NotStaleError, StaleCause
     from oneroster_sync.runs import Outcome, Run, Trigger, UnknownRunError
     from oneroster_sync.sites.preferences import Preferences, Profile, Scope
@@ -130,6 +131,7 @@ _MODULES = {
     "operations.approval": ("NotHeldError", "OtherPlanError"),
     "standard.kinds": ("Kind",),
     "pipeline": ("Request",),
+    "provider_info": ("__version__",),
     "sites.preferences": ("Preferences", "Profile", "Scope"),
     "roster.stale_protection": ("NotStaleError", "StaleCause"),
     "sites.preferences_store": ("NoSuchAdminError", "UnknownSiteError"),

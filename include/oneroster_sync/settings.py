@@ -2,8 +2,9 @@
 
 | variable                 | unset means                                                    |
 |--------------------------|----------------------------------------------------------------|
-| `ONEROSTER_HOME`         | `.oneroster/` in the project                                   |
-| `ONEROSTER_DATABASE_URL` | the PostgreSQL that this project starts in `ONEROSTER_HOME`     |
+| `ONEROSTER_HOME`         | `.oneroster/` in the checkout, else `oneroster/` in Airflow's home |
+| `ONEROSTER_DATABASE_URL` | Airflow's option `[oneroster] database_url`, or else the PostgreSQL
+|                          | that this project starts in `ONEROSTER_HOME`                   |
 | `ONEROSTER_OWNER_URL`    | one role owns the tables and uses them; used by `migrate` alone |
 | `ONEROSTER_STORAGE_URL`  | the folder `storage/` of `ONEROSTER_HOME`                       |
 | `ONEROSTER_TEMPORARY`    | `oneroster-<user id>` in the system's folder for temporary files |
@@ -24,18 +25,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from upath import UPath
 
+from oneroster_sync import provider_info
 from oneroster_sync.errors import UserError
 from oneroster_sync.identifiers import checked
 
 MIB = 1 << 20
 PROJECT = Path(__file__).resolve().parents[2]
-"""The checkout: the folder that holds dags/, plugins/, include/ and expectations/."""
+"""The checkout, where there is one: the folder of dags/, plugins/, include/ and expectations/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,38 @@ class SettingError(UserError, ValueError):
 
 
 def home() -> Path:
-    """Return the folder of the embedded PostgreSQL, the packages, the snapshots and the reports."""
-    return Path(os.environ.get("ONEROSTER_HOME") or PROJECT / ".oneroster").absolute()
+    """Return the folder of the embedded PostgreSQL, the packages, the snapshots and the reports.
+
+    An installed package has no folder of its own: what is kept must not lie in an environment of
+    Python's, which the next upgrade may replace.
+    """
+    given = os.environ.get("ONEROSTER_HOME")
+    if given:
+        return Path(given).absolute()
+    if is_checkout():
+        return PROJECT / ".oneroster"
+    return Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser().absolute() / "oneroster"
+
+
+@functools.cache
+def is_checkout() -> bool:
+    """Return whether the package lies in a checkout of this project, and is not installed."""
+    try:
+        return 'name = "oneroster-sync"' in (PROJECT / "pyproject.toml").read_text("utf-8")
+    except OSError:
+        return False
 
 
 def database_url() -> str | None:
     """Return the URL of the roster database, or None for the embedded PostgreSQL."""
-    return os.environ.get("ONEROSTER_DATABASE_URL") or None
+    return os.environ.get("ONEROSTER_DATABASE_URL") or provider_info.find_database_url()
+
+
+def name_database_setting() -> str:
+    """Return what sets the URL of the roster database, for messages."""
+    if os.environ.get("ONEROSTER_DATABASE_URL") or provider_info.find_database_url() is None:
+        return "ONEROSTER_DATABASE_URL"
+    return "[oneroster] database_url in Airflow's configuration"
 
 
 def owner_url() -> str | None:
@@ -129,8 +157,13 @@ def storage_of(part: str, site: str) -> UPath:
 
 
 def expectations() -> Path:
-    """Return the folder of the Great Expectations suites."""
-    return Path(os.environ.get("ONEROSTER_EXPECTATIONS") or PROJECT / "expectations")
+    """Return the folder of the Great Expectations suites: the package's own unless one is named.
+
+    In a checkout that is a link, which a copy of the package need not have.
+    """
+    given = os.environ.get("ONEROSTER_EXPECTATIONS")
+    packaged = Path(__file__).with_name("expectations")
+    return Path(given or (packaged if packaged.is_dir() else PROJECT / "expectations"))
 
 
 def keeping() -> Keeping:

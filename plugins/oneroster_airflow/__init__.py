@@ -1,49 +1,25 @@
-"""What this project adds to Airflow: a timetable that follows preferences, an API, and pages.
+"""The Airflow plugin, which Airflow finds in two ways: installed, or copied to its plugins folder.
 
-Every Airflow process executes this file, the process of each task too: it stays light. What only
-the API server asks for is made when it asks.
-Airflow knows this module as `__init__`, everybody else as `oneroster`, hence no relative imports.
+Installed, it is found by the entry point `airflow.plugins`. Copied, this file is run under the name
+`__init__`, hence no relative imports, and the plugin is offered here. Airflow reports a plugin that
+it finds twice as an error, so a copy beside an installation offers nothing.
 """
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
-from airflow.plugins_manager import AirflowPlugin
-
-from oneroster_airflow.timetable import PreferencesTimetable
+from importlib.metadata import PackageNotFoundError, distribution
 
 
-class OneRosterPlugin(AirflowPlugin):
-    """Registers the timetable, for every component; API, guards and pages, for the server."""
+def is_installed() -> bool:
+    """Return whether Airflow finds the plugin of an installed package."""
+    try:
+        points = distribution("oneroster-sync").entry_points
+    except PackageNotFoundError:
+        return False
+    return any(point.group == "airflow.plugins" for point in points)
 
-    name = "oneroster"
-    timetables = [PreferencesTimetable]  # noqa: RUF012 - declared so by Airflow
 
-    @functools.cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
-        """Return the JSON API and the pages' files, mounted at /oneroster."""
-        from oneroster_airflow.api.app import create_app
+if __name__ != "oneroster_airflow" and not is_installed():
+    from oneroster_airflow.plugin import OneRosterPlugin
 
-        return [{"app": create_app(), "url_prefix": "/oneroster", "name": "OneRoster"}]
-
-    @functools.cached_property
-    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
-        """Return what stands before Airflow's app; the last one sees a request first."""
-        from oneroster_airflow.dag_guard import Doors
-        from oneroster_airflow.login_delay import LoginDelay
-        from oneroster_airflow.web_server import WebServer
-
-        return [
-            {"middleware": Doors, "name": "OneRoster's guard of Airflow's routes"},
-            {"middleware": LoginDelay, "name": "OneRoster's delay of guessed logins"},
-            {"middleware": WebServer, "name": "OneRoster's headers and hosts"},
-        ]
-
-    @functools.cached_property
-    def react_apps(self) -> list[dict[str, Any]]:
-        """Return the pages."""
-        from oneroster_airflow.ui import react_apps
-
-        return react_apps()
+    __all__ = ["OneRosterPlugin", "is_installed"]

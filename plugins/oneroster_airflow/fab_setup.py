@@ -1,6 +1,7 @@
 """FAB's logins in production: what our pages ask of its roles, and the first administrator.
 
     python -m oneroster_airflow.fab_setup
+    python -m oneroster_airflow.fab_setup --grants-only
 
 | role         | what is added                                                                |
 |--------------|------------------------------------------------------------------------------|
@@ -8,12 +9,14 @@
 |              | pages of whoever has it beside a role of Airflow's                           |
 | Viewer, User | `can read` on `Plugins`: without it Airflow shows no plugin's pages          |
 
-Nothing is taken away, and a user who is there stays as they are, password and all. Safe to run
-again, and from several processes one after the other.
+With `--grants-only` it makes no login, for an Airflow that has its own. Nothing is taken away, and
+a user who is there stays as they are, password and all. Safe to run again, and from several
+processes one after the other.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from dataclasses import dataclass
@@ -91,15 +94,24 @@ def make(security: Any, who: Administrator) -> bool:
 
 def main() -> None:
     """Prepare the logins of the Airflow whose environment this is."""
+    parser = argparse.ArgumentParser(description="Prepare FAB's logins for OneRoster's pages.")
+    parser.add_argument(
+        "--grants-only", action="store_true", help="add permissions to roles, and make no login"
+    )
+    grants_only = parser.parse_args().grants_only
+
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
     try:
-        who = Administrator.of(os.environ)
+        who = None if grants_only else Administrator.of(os.environ)
         with get_application_builder() as builder:
             grant(builder.sm)
-            made = make(builder.sm, who)
+            made = who is not None and make(builder.sm, who)
     except LoginError as error:
         sys.exit(str(error))
+    if who is None:
+        sys.stdout.write(f"The role {ROLE} is there; {', '.join(GRANTED)} may see plugins.\n")
+        return
     told = "made" if made else "there already; its password stays as it is"
     sys.stdout.write(f"The login {who.username} is {told}.\n")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oneroster_sync.identifiers import EXPECTED, is_site_name
+from oneroster_sync.provider_info import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class _Console(logging.Handler):
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="oneroster")
 @click.option("-q", "--quiet", is_flag=True, help="Don't tell the story of the run on stderr.")
 def main(quiet: bool) -> None:
     """Keep a roster in step with a OneRoster export."""

@@ -8,6 +8,7 @@ once take turns by an advisory lock; the second finds nothing to do.
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +35,26 @@ class DatabaseError(RetriableError):
 
 
 def url() -> str:
-    """Return the URL of the roster database in use, starting the embedded PostgreSQL if need be."""
+    """Return the URL of the roster database in use, starting the embedded PostgreSQL if need be.
+
+    Raises:
+        DatabaseError: None is named, and the embedded PostgreSQL can't run here.
+    """
     given = settings.database_url()
     if given is not None:
         return given
-    from oneroster_sync.database.embedded import postgres
+    from oneroster_sync.database.embedded import LocalError, postgres
 
-    postgres.start(settings.home())
+    if not postgres.is_carried():
+        raise DatabaseError(
+            "no roster database is named: set ONEROSTER_DATABASE_URL, or database_url in the "
+            "section [oneroster] of Airflow's configuration, for all its services; on one machine "
+            "the extra `local` carries a PostgreSQL"
+        )
+    try:
+        postgres.start(settings.home())
+    except LocalError as error:
+        raise DatabaseError(str(error)) from error
     return postgres.url(settings.home(), "roster")
 
 
@@ -51,7 +65,7 @@ def engine() -> Engine:
     Raises:
         DatabaseError: The server does not answer or is older than PostgreSQL 15.
     """
-    made = _connect_to(url(), "ONEROSTER_DATABASE_URL")
+    made = _connect_to(url(), settings.name_database_setting())
     migrate(made)
     return made
 
@@ -151,8 +165,18 @@ select pg_get_userbyid(relowner), pg_has_role(current_user, relowner, 'USAGE'), 
 from pg_class where oid = to_regclass('oneroster_schema_version')
 """
 _MAY_CREATE = """
-select current_user, has_schema_privilege(current_schema(), 'CREATE')
+select current_user, has_schema_privilege(current_schema(), 'CREATE'), current_schema(),
+       current_setting('search_path')
 """
+_FOREIGN = """
+select array(
+    select relname::text from pg_class
+    where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+    order by relname
+)
+where to_regclass('oneroster_schema_version') is null
+"""
+"""One statement: while another process makes our tables, it sees all of them or none."""
 
 
 def _check_may_migrate(connection: Connection) -> None:
@@ -167,12 +191,39 @@ def _check_may_migrate(connection: Connection) -> None:
                 f"reassign owned by {owner} to {me}"
             )
         return
-    me, may_create = connection.execute(sa.text(_MAY_CREATE)).one()
+    me, may_create, schema, path = connection.execute(sa.text(_MAY_CREATE)).one()
+    if schema is None:
+        raise DatabaseError(
+            f"the roster database has no schema of those that its URL names ({path}): make it first"
+        )
+    _check_is_free(connection, schema)
     if may_create is False:
         raise DatabaseError(
             f"the roster database has no tables yet, and the role {me} may make none: run "
             "`oneroster migrate` with ONEROSTER_OWNER_URL set to a URL of the owner"
         )
+
+
+def _check_is_free(connection: Connection, schema: str) -> None:
+    """Refuse a schema that is somebody else's, before a table of ours is made in it."""
+    there = set(connection.scalar(sa.text(_FOREIGN)) or ())
+    advice = (
+        "name an empty database, or a schema of its own by ?options=-csearch_path%3Doneroster at "
+        "the end of the URL, once `create schema oneroster` has made it"
+    )
+    if {"alembic_version", "dag", "dag_run"} <= there:
+        raise DatabaseError(f"this is the metadata database of an Airflow: {advice}")
+    if taken := sorted(there & _list_ours()):
+        raise DatabaseError(
+            f"the schema {schema} holds tables named {', '.join(taken)} that are not ours: {advice}"
+        )
+
+
+def _list_ours() -> set[str]:
+    """Return the names of the tables and views that the migrations make."""
+    made = re.compile(r"^create (?:or replace )?(?:table|view) (\w+)", re.MULTILINE)
+    files = (MIGRATIONS / "versions").glob("*.py")
+    return {name for file in files for name in made.findall(file.read_text("utf-8"))}
 
 
 def _current(connection: Connection) -> str | None:

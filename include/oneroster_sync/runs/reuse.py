@@ -24,6 +24,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from oneroster_sync import database, runs, settings
+from oneroster_sync.provider_info import __version__
 from oneroster_sync.roster.columns import COURSE_FIELDS, USER_FIELDS
 from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
@@ -41,8 +42,8 @@ _PARTS = ("findings", "unclear", "plan", "before", "report", "adoption", "other_
 _VALUES = ("extracted", "plan")
 _OPTIONAL_VALUES = ("results", "report")
 """What may be missing: a run goes on when its report can't be written."""
-_DECIDES = ("oneroster-sync", "great-expectations", "pyarrow")
-"""Packages whose version may change what is found and planned."""
+_DECIDES = ("great-expectations", "pyarrow")
+"""Packages whose version may change what is found and planned, beside our own."""
 
 
 def compute_basis(connection: Connection, run: Run) -> str:
@@ -126,7 +127,7 @@ def reuse_results(earlier: Run, run: Run) -> dict[str, Any]:
 @functools.cache
 def _versions() -> list[str]:
     """Return the versions of what judges: those of this process, which reads them from files."""
-    return [version(name) for name in _DECIDES]
+    return [__version__, *(version(name) for name in _DECIDES)]
 
 
 def _suites() -> str:

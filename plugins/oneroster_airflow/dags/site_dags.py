@@ -87,7 +87,10 @@ LOOK_AGAIN = timedelta(seconds=10)
 """How soon a run whose turn it is not looks again."""
 AT_MOST = timedelta(hours=3)
 """How long one try of a task may take; the largest district needs minutes, and a slow source an hour."""
+RETRIES = 2
+"""How often a task is tried again that does not say it itself."""
 SOMEBODY_WAITS = {
+    "retries": RETRIES,
     "priority_weight": 100,
     "weight_rule": "absolute",
     "execution_timeout": AT_MOST,
@@ -96,7 +99,7 @@ SOMEBODY_WAITS = {
 
 Those weigh what Airflow gives them, less than ten.
 """
-ENDS_FIRST = {"weight_rule": "upstream", "execution_timeout": AT_MOST}
+ENDS_FIRST = {"retries": RETRIES, "weight_rule": "upstream", "execution_timeout": AT_MOST}
 """What is nearest to its end goes first, so that a wave does not begin every run before it ends one."""
 
 
@@ -307,6 +310,7 @@ def six_stages(site: str) -> None:
         trigger_run_id="removals__{{ ti.xcom_pull(task_ids='record') }}",
         conf={"removals_of": "{{ ti.xcom_pull(task_ids='record') }}"},
         skip_when_already_exists=True,
+        retries=0,
     )
     judged, applied = review(), apply()
     extract() >> validate() >> diff() >> judged >> decided >> applied >> record() >> removals

@@ -64,7 +64,7 @@ def test_site() -> str | None:
     return asked
 
 
-@task(retries=2, retry_delay=timedelta(minutes=10))
+@task
 def expire() -> None:
     """Discard held plans that nobody decided in time."""
     from oneroster_sync.operations import approval
@@ -74,7 +74,7 @@ def expire() -> None:
     approval.expire_due(datetime.now(UTC))
 
 
-@task(retries=2, retry_delay=timedelta(minutes=10))
+@task
 def tidy() -> None:
     """Delete what has expired."""
     from oneroster_sync import database
@@ -89,7 +89,7 @@ def tidy() -> None:
         retention.delete_expired(site, now=datetime.now(UTC))
 
 
-@task(retries=2, retry_delay=timedelta(minutes=10))
+@task
 def tell() -> None:
     """Tell people what is due."""
     from oneroster_airflow import notifier
@@ -101,7 +101,7 @@ def tell() -> None:
         raise AirflowException(f"not everything could be told at: {', '.join(missed)}")
 
 
-@task
+@task(retries=0)
 def test() -> None:
     """Send a test message."""
     from oneroster_airflow import notifier
@@ -124,7 +124,11 @@ def watch_dag() -> DAG:
         schedule=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
         catchup=False,
         is_paused_upon_creation=False,
-        default_args={"execution_timeout": timedelta(hours=3)},
+        default_args={
+            "retries": 2,
+            "retry_delay": timedelta(minutes=10),
+            "execution_timeout": timedelta(hours=3),
+        },
         tags=["oneroster"],
         doc_md=__doc__,
         params={

