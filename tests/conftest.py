@@ -68,7 +68,7 @@ UNIT = {
         "test_scale",
         "test_schedule",
     ),
-    *("test_sentences", "test_suites", "test_guards", "test_guards_by_school"),
+    *("test_sentences", "test_suites", "test_guards", "test_guards_by_school", "test_internals"),
 }
 """Modules whose tests need neither a database nor an Airflow, but for those that say so."""
 

@@ -25,16 +25,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import structlog
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import exc
-from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from oneroster_airflow import airflow_routes
+from oneroster_airflow.airflow_internals import get_route_path, get_user
 from oneroster_airflow.airflow_routes import Deed, Reach, Target
 from oneroster_airflow.api import airflow_db, dag_pauses, held_decision, reach
 from oneroster_airflow.api.auth import May, require

@@ -100,7 +100,7 @@ def main() -> None:
     )
     grants_only = parser.parse_args().grants_only
 
-    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+    from oneroster_airflow.airflow_internals import get_application_builder
 
     try:
         who = None if grants_only else Administrator.of(os.environ)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
 
-from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 
+from oneroster_airflow.airflow_internals import get_route_path
 from oneroster_airflow.airflow_routes import is_under
 from oneroster_airflow.api.errors import Problem
 from oneroster_sync import settings

@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from oneroster_airflow.airflow_internals import warn_if_untested
 from oneroster_airflow.timetable import PreferencesTimetable
 
 
@@ -19,6 +20,11 @@ class OneRosterPlugin(AirflowPlugin):
 
     name = "oneroster"
     timetables = [PreferencesTimetable]  # noqa: RUF012 - declared so by Airflow
+
+    @classmethod
+    def on_load(cls, *_args: Any, **_more: Any) -> None:
+        """Say once in each process where this Airflow is another than the one tested."""
+        warn_if_untested()
 
     @functools.cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
-from airflow.sdk.definitions.param import ParamsDict
 
+from oneroster_airflow.airflow_internals import ParamsDict
 from oneroster_sync.findings.finding import shown
 from oneroster_sync.runs.summary import format_counts, why_held
 

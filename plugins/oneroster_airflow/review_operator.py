@@ -11,10 +11,8 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import TaskAwaitingInput
-from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from oneroster_airflow.airflow_internals import SkipMixin, TaskAwaitingInput, upsert_hitl_detail
 from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from oneroster_airflow.airflow_internals import get_user
 from oneroster_airflow.airflow_routes import ANY, HIDDEN, is_ours, reads_parameters
 from oneroster_airflow.api.auth import May, permissions_of
 from oneroster_airflow.api.errors import Problem

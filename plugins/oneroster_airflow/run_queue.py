@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.execution_time.comms import GetDagRun
-
+from oneroster_airflow.airflow_internals import GetDagRun
 from oneroster_sync import database, runs
 from oneroster_sync.runs import Outcome, UnknownRunError
 from oneroster_sync.sites import dag_names
@@ -87,6 +86,6 @@ def place_of(dag_run: Any) -> tuple[Any, str]:
 
 def _dag_run(dag_id: str, dag_run_id: str) -> Any:
     # Bound when a task begins, so not to be imported by whoever only looks at the DAG.
-    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+    from oneroster_airflow.airflow_internals import SUPERVISOR_COMMS
 
     return SUPERVISOR_COMMS.send(GetDagRun(dag_id=dag_id, run_id=dag_run_id))

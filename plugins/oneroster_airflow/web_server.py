@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
-from starlette._utils import get_route_path
 from starlette.datastructures import Headers, MutableHeaders
 
+from oneroster_airflow.airflow_internals import get_route_path
 from oneroster_airflow.airflow_routes import is_under
 from oneroster_airflow.api.errors import Problem
 from oneroster_sync import settings

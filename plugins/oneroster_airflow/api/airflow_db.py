@@ -12,23 +12,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from airflow.api.common.trigger_dag import trigger_dag
-from airflow.models.dag import DagModel
-from airflow.models.dagbag import DagPriorityParsingRequest
-from airflow.models.dagrun import DagRun
-from airflow.models.hitl import HITLDetail, HITLUser
-from airflow.models.taskinstance import TaskInstance, clear_task_instances
-from airflow.models.taskinstancehistory import TaskInstanceHistory
-from airflow.models.trigger import handle_event_submit
 from airflow.triggers.base import TriggerEvent
-from airflow.utils.log.log_reader import TaskLogReader
-from airflow.utils.session import create_session
-from airflow.utils.state import DagRunState, State, TaskInstanceState
-from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
+from oneroster_airflow.airflow_internals import (
+    DagModel,
+    DagPriorityParsingRequest,
+    DagRun,
+    DagRunState,
+    DagRunTriggeredByType,
+    HITLDetail,
+    HITLUser,
+    State,
+    TaskInstance,
+    TaskInstanceHistory,
+    TaskInstanceState,
+    TaskLogReader,
+    clear_task_instances,
+    create_session,
+    handle_event_submit,
+    trigger_dag,
+)
 from oneroster_sync.errors import RetriableError
 from oneroster_sync.sites import dag_names
 

@@ -22,11 +22,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
-from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, Request
 
+from oneroster_airflow.airflow_internals import DagDetails, GetUserDep, get_auth_manager
 from oneroster_airflow.api.errors import Problem
 from oneroster_sync import database, runs
 from oneroster_sync.sites import dag_names

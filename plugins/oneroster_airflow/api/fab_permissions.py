@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from oneroster_airflow.airflow_internals import create_session
 from oneroster_airflow.api.auth import RESOURCE, is_under_fab
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def offer(sites: Iterable[str]) -> None:
 
 
 def _make(name: str) -> None:
-    from airflow.providers.fab.auth_manager.models import Action, Permission, Resource
+    from oneroster_airflow.airflow_internals import Action, Permission, Resource
 
     with create_session() as session:
         resource = _found_or_made(session, Resource, name)

@@ -8,29 +8,28 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
-from airflow.api_fastapi.common.db.common import SessionDep, apply_filters_to_select
-from airflow.api_fastapi.common.parameters import (
+from fastapi import FastAPI, Query
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
+from sqlalchemy import select
+
+from oneroster_airflow.airflow_internals import (
+    Backfill,
+    DagModel,
+    DagRun,
+    DagScheduleAssetReference,
+    EditableDagsFilterDep,
     QueryDagIdPatternSearchWithNone,
     QueryDagIdPrefixPatternSearchWithNone,
     QueryExcludeStaleFilter,
     QueryOwnersFilter,
     QueryPausedFilter,
     QueryTagsFilter,
-)
-from airflow.api_fastapi.core_api.security import EditableDagsFilterDep
-from airflow.models.asset import (
-    DagScheduleAssetReference,
+    SessionDep,
     TaskInletAssetReference,
     TaskOutletAssetReference,
+    apply_filters_to_select,
+    create_session,
 )
-from airflow.models.backfill import Backfill
-from airflow.models.dag import DagModel
-from airflow.models.dagrun import DagRun
-from airflow.utils.session import create_session
-from fastapi import FastAPI, Query
-from pydantic import NonNegativeInt, TypeAdapter, ValidationError
-from sqlalchemy import select
-
 from oneroster_airflow.airflow_routes import Target, is_graver, is_ours
 from oneroster_sync.sites import dag_names
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from oneroster_airflow.airflow_internals import get_user
 from oneroster_airflow.api.errors import Problem, refused, unexpected
 
 if TYPE_CHECKING:

@@ -65,15 +65,13 @@ def write_data_docs(results: list[dict[str, Any]], folder: Path) -> None:
 
     gx_loader.load()
     import great_expectations as gx
-    from great_expectations.core.expectation_validation_result import (
+
+    from oneroster_sync.stages.validate.gx_internals import (
+        ExpectationSuiteIdentifier,
+        RunIdentifier,
+        ValidationResultIdentifier,
         expectationSuiteValidationResultSchema,
     )
-    from great_expectations.core.run_identifier import RunIdentifier
-    from great_expectations.data_context.types.resource_identifiers import (
-        ExpectationSuiteIdentifier,
-        ValidationResultIdentifier,
-    )
-
     from oneroster_sync.stages.validate.gx_patches import once
 
     context = gx.get_context(mode="ephemeral")

@@ -13,10 +13,13 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from great_expectations.core.id_dict import IDDict
-from great_expectations.expectations.expectation import Expectation
-from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-from great_expectations.render.view import view
+
+from oneroster_sync.stages.validate.gx_internals import (
+    Expectation,
+    ExpectationConfiguration,
+    IDDict,
+    view,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

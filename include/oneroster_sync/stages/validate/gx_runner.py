@@ -152,7 +152,8 @@ def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
     """Return what Great Expectations keeps of a validation, as JSON."""
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult
-    from great_expectations.validator.validator import calc_validation_statistics
+
+    from oneroster_sync.stages.validate.gx_internals import calc_validation_statistics
 
     results = [result for result, _ in decided]
     said = calc_validation_statistics(results)
@@ -180,7 +181,7 @@ def as_json(one: ExpectationValidationResult) -> dict[str, Any]:
 
     It took a third of judging a small package. What is not plain goes Great Expectations' way.
     """
-    from great_expectations.util import convert_to_json_serializable
+    from oneroster_sync.stages.validate.gx_internals import convert_to_json_serializable
 
     config = one.expectation_config
     if config is None or one.rendered_content is not None or _is_special(config):

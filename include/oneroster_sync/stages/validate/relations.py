@@ -28,10 +28,8 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     MulticolumnMapMetricProvider,
     column_pair_condition_partial,
 )
-from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (  # noqa: E501  its own length
-    multicolumn_condition_partial,
-)
 
+from oneroster_sync.stages.validate.gx_internals import multicolumn_condition_partial
 from oneroster_sync.stages.validate.targets import TARGETS
 from oneroster_sync.standard.timestamps import in_utc
 

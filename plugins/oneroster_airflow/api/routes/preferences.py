@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any
 
-from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Path, Query
 from pydantic import ValidationError
 
+from oneroster_airflow.airflow_internals import GetUserDep
 from oneroster_airflow.api import airflow_db, dag_pauses, models
 from oneroster_airflow.api.auth import Actor, Administrator, Insider, May, Reader, permissions_of
 from oneroster_airflow.api.errors import FieldProblem, Problem, field_problems, sentence

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
-from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query
 
+from oneroster_airflow.airflow_internals import GetUserDep
 from oneroster_airflow.api import airflow_db, dag_pauses, fab_permissions, models
 from oneroster_airflow.api.auth import May, Overseer, Reader, permissions_of
 from oneroster_airflow.api.errors import FieldProblem, Problem, sentence
