@@ -77,8 +77,9 @@ LANES = {
     # Airflow with everything that a sync needs.
     "first": ("test_dags", "test_api_runs", "test_review", "test_trust_in_airflow"),
     "second": (
-        *("test_pages", "test_api_uploads", "test_api_decisions", "test_api_adoption"),
-        *("test_sites_in_airflow", "test_pages_trust", "test_sources_in_airflow"),
+        *("test_pages", "test_pages_truth", "test_api_uploads", "test_api_decisions"),
+        *("test_api_adoption", "test_sites_in_airflow", "test_pages_trust"),
+        *("test_sources_in_airflow",),
     ),
     # Without a scheduler; and one whose document is asked for anything.
     "third": (

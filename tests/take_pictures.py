@@ -116,7 +116,7 @@ def _take_first(page: Page, origin: str, theme: str, first: str) -> None:
     home = f"{origin}/plugin/oneroster"
     _look(page, f"{home}/runs/{first}", WAITS)
     _keep(page, "first-held", theme, height=1010)
-    _look(page, f"{home}/runs/{first}?tab=accounts", "Person of the package")
+    _look(page, f"{home}/runs/{first}?tab=accounts", "Person in the export")
     _keep_around(page, "accounts", theme, page.get_by_role("tabpanel", name="Accounts"))
     _look(page, f"{home}/sites/{NEW}/upload?kind=links", "links.csv")
     _keep(page, "links", theme, height=1090)
@@ -157,7 +157,7 @@ def _take_trust(page: Page, origin: str, theme: str, held: dict[str, Any], run: 
     """Look at what an operator decides about, and keep what is seen."""
     _look(page, f"{origin}/plugin/oneroster/runs/{run}", "Credited to")
     page.get_by_role("button", name="Undo…").click()
-    page.get_by_text("What would come of it").wait_for()
+    page.get_by_text("Preview").wait_for()
     page.get_by_role("button", name="Undo", exact=True).click(trial=True)
     _keep(page, "undo", theme)
     dag_run = held["dag_run"]
@@ -180,7 +180,7 @@ def _take_settings(page: Page, origin: str, theme: str) -> None:
     _keep_part(page, "pauses", theme, "Schedule")
     page.set_viewport_size(WINDOW)
     page.get_by_role("button", name="Discard", exact=True).click()
-    page.get_by_text("Syncs only add", exact=True).click()
+    page.get_by_text("Add-only mode", exact=True).click()
     page.get_by_label("Last day (UTC)").fill(f"{today.year + 1}-08-31")
     page.get_by_text(f"Only adds, until {today.year + 1}-08-31").first.wait_for()
     _keep_part(page, "rollover", theme, "Schedule")
@@ -193,7 +193,7 @@ def _take_settings(page: Page, origin: str, theme: str) -> None:
     _keep_part(page, "limits", theme, "Limits")
     page.get_by_label("E-mail addresses").fill("it.office@example.org\nprincipal@example.org")
     page.get_by_label("Channels").fill("oneroster_slack")
-    _keep_part(page, "told", theme, "Being told")
+    _keep_part(page, "told", theme, "Notifications")
 
 
 def _look(page: Page, address: str, shown: str) -> None:

@@ -78,7 +78,7 @@ def test_runs_are_listed_newest_first(live: Live, ids: dict[str, str]) -> None:
     assert applied["findings"]["errors"] >= 3
     assert applied["counts"]["users"] | {"added": 4, "errors": 2} == applied["counts"]["users"]
     assert same["sentence"].startswith("Nothing to change. 3 rows could not be used")
-    assert held["sentence"] == "Held, nothing was changed: 1 of 4 users would go."
+    assert held["sentence"] == "Held, nothing was changed: 1 of 4 users would be deactivated."
     assert rejected["sentence"].startswith("Rejected, nothing was changed")
     assert all(run["started_at"] <= run["ended_at"] for run in found["runs"])
 

@@ -142,8 +142,8 @@ def test_each_kind_has_its_own_limits() -> None:
     package = {"courses.csv": csv_text("sourcedId,title", *(f"c{n},C{n}" for n in range(5, 50)))}
     roster = site_of(50, courses=50)
     assert held(roster, package) == [
-        ("guard.removals", "assignments", 5, 50),
         ("guard.removals", "courses", 5, 50),
+        ("guard.removals", "assignments", 5, 50),
     ]
     lax = Guards(courses=Limit(percent=20))
     assert held(roster, package, guards=lax) == [("guard.removals", "assignments", 5, 50)]
@@ -210,8 +210,24 @@ def test_errors_of_every_file_count() -> None:
     assert held(roster_of(), package) == [("guard.error_rate", "classes.csv", 5, 5)]
     strict = Guards(error_percent=4.9)
     assert [kind for _, kind, _, _ in held(roster_of(), package, guards=strict)] == [
-        "classes.csv",
         "users.csv",
+        "classes.csv",
+    ]
+
+
+def test_reasons_come_by_weight() -> None:
+    """Whoever decides reads first how many people go, then courses, then what the package is."""
+    package = {
+        "users.csv": users_csv(range(50), bad=range(10)),
+        "courses.csv": csv_text("sourcedId,title", *(f"c{n},C{n}" for n in range(40, 50))),
+    }
+    found = held(site_of(100, courses=50), package, guards=Guards(error_percent=1))
+    assert [(code, kind) for code, kind, _, _ in found] == [
+        ("guard.removals", "users"),
+        ("guard.removals", "courses"),
+        ("guard.removals", "assignments"),
+        ("guard.wrong_source", "courses"),
+        ("guard.error_rate", "users.csv"),
     ]
 
 

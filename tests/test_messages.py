@@ -182,7 +182,7 @@ def test_trial(site: Site) -> None:
     message = notifications.trial(chosen, BASE_URL, now=day(0, hour=6))
     assert message.title() == f"OneRoster {site.name}: a test message"
     assert "There is nothing to do." in message.text()
-    assert "Told of: held, failed, rejected, errors, stale, digest." in message.text()
+    assert "Told of: held, failed, rejected, errors, stale, unapplied, digest." in message.text()
     assert "Syncs run Mon–Fri at 02:00 UTC; next: 2026-11-03 02:00 UTC." in message.text()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -154,6 +155,44 @@ def test_logins_get_their_new_spelling(fresh: str, caplog: pytest.LogCaptureFixt
     assert found == [(id_, login) for id_, _, _, login in users]
     assert "User 4 of site s keeps the old spelling" in caplog.text
     assert "@" not in caplog.text
+
+
+def test_saved_lists_get_the_new_notification(fresh: str) -> None:
+    """Who chose notifications gets the one of a standstill, too; who wants none still gets none."""
+    from alembic import command
+
+    with configured(fresh) as config:
+        command.upgrade(config, "0022")
+    with psycopg.connect(fresh) as connection:
+        for site, notices in {
+            "some": '{"topics": ["held", "digest"]}',
+            "none": '{"topics": []}',
+            "never": "{}",
+        }.items():
+            connection.execute("insert into sites (site) values (%s)", [site])
+            connection.execute(
+                "insert into preferences (site, version, days, time_utc, pause_windows, scope, "
+                "teacher_permission, profile, assignment_roles, adopt_accounts, guards, notices, "
+                "saved_at, saved_by) values (%s, 1, '{}', '02:00', '[]', 'users', 'lessons_only', "
+                "'tolerant', '{}', false, '{}', %s, now(), 'Ann')",
+                [site, notices],
+            )
+        reasons = ["a preview: nothing was to be applied"], ["nobody decided within 72 hours"]
+        for reason in reasons:
+            connection.execute(
+                "insert into runs (run_id, site, trigger, requested_by, scope, preferences, "
+                "started_at, stage, outcome, reasons) values (gen_random_uuid(), 'some', "
+                "'command', 'Ann', 'users', '{}', now(), 'review', 'discarded', %s)",
+                [json.dumps(reason)],
+            )
+
+    database.migrate(engine_of(fresh))
+
+    with psycopg.connect(fresh) as connection:
+        lists = connection.execute("select site, notices -> 'topics' from preferences").fetchall()
+        marks = connection.execute("select reasons ->> 0, is_preview from runs").fetchall()
+    assert dict(lists) == {"some": ["held", "digest", "unapplied"], "none": [], "never": None}
+    assert dict(marks) == {reasons[0][0]: True, reasons[1][0]: False}
 
 
 @contextmanager

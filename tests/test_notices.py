@@ -99,8 +99,10 @@ def test_people_choose_their_topics(site: Site, topic: Topic) -> None:
     choose(site, notices=EVERYBODY.model_copy(update={"topics": others}))
     had(site, day(0), "held", plan_hash="h")
     had(site, day(1), "rejected", sha256="a")
+    for number in range(3):
+        had(site, day(15, hour=number), "superseded")
     made = [of_run(had(site, day(2), outcome)) for outcome in ("failed", "rejected", "held")]
-    made += [of_run(had(site, day(2), "no_changes", counts=MANY)), *of_site(site, day(14))]
+    made += [of_run(had(site, day(2), "no_changes", counts=MANY)), *of_site(site, day(21))]
     assert {notice.topic for notice in made if notice} == set(others)
 
 

@@ -46,7 +46,7 @@ def test_nothing_to_change_with_errors_is_no_step(school: Site) -> None:
 
     assert (code, run["outcome"]) == (0, "succeeded_with_errors")
     assert format_outcome(find(run["run_id"])) == (
-        "Nothing to change. 1 row could not be used; what they name was left as it is."
+        "Nothing to change. 1 row had an error and was skipped; its record is unchanged."
     )
 
 
@@ -80,7 +80,7 @@ def test_faults_of_other_files_are_told(school: Site, file: str, rows: tuple[str
 
     assert (code, run["outcome"]) == (0, "succeeded_with_errors")
     assert run["counts"]["users"]["errors"] == 0
-    assert "could not be used" in format_outcome(find(run["run_id"]))
+    assert "had errors and were skipped" in format_outcome(find(run["run_id"]))
 
 
 @pytest.mark.case("a89")

@@ -199,7 +199,7 @@ def test_a_viewer_sees_but_cannot_save(live: Live, held: dict[str, Any]) -> None
         expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
         expect(page.get_by_text("admin@example.org")).to_have_count(0)
         page.goto(f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")
-        page.get_by_text("This plan waits for a person").wait_for()
+        page.get_by_text("Approval required").wait_for()
         expect(page.get_by_role("button", name=re.compile("Approve"))).to_have_count(0)
         expect(page.get_by_role("tab", name="Changes")).to_have_count(0)
         expect(page.get_by_role("tab", name="Log", exact=True)).to_have_count(0)
@@ -214,7 +214,7 @@ def test_a_dag_run_shows_its_sync_and_others_say_that_they_have_none(
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(address)
-        page.get_by_text("This plan waits for a person").wait_for()
+        page.get_by_text("Approval required").wait_for()
         page.get_by_role("link", name="Open in OneRoster").click()
         page.wait_for_url(re.compile(f"/plugin/oneroster/runs/{held['run_id']}"))
 

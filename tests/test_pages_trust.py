@@ -34,6 +34,7 @@ insert into users (site, username, given_name, family_name, email, login, role, 
 values ('default', 'zoe', 'Zoe', 'Fox', 'zoe@old.org', 'zoe@old.org', 'teacher', 'active', false)
 returning id
 """
+WITHOUT_REMOVALS = "Apply additions and updates without waiting for removals"
 SAVED = re.compile(r"^Saved\. ")
 SLOW_MS = 90_000
 """How long a page may take to follow a run to its end."""
@@ -90,11 +91,13 @@ def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
     last = f"{dt.datetime.now(dt.UTC).year + 1}-08-31"
     before = settings_of(live)
     with at_preferences(live) as page:
-        page.get_by_text("Syncs only add", exact=True).click()
+        page.get_by_text("Add-only mode", exact=True).click()
         page.get_by_label("Last day (UTC)").fill(last)
         page.get_by_text("Raise the limits for removals", exact=True).click()
-        page.get_by_text("The rest of the plan goes on", exact=True).click()
-        page.get_by_label("How long a plan waits for a decision").fill("48")
+        page.get_by_text(
+            "Apply additions and updates without waiting for removals", exact=True
+        ).click()
+        page.get_by_label("Approval expires after").fill("48")
         page.get_by_role("button", name="More limits").click()
         school_limit = page.get_by_role("group", name="Gone from one school in one sync")
         school_limit.get_by_label("Percent").fill("40")
@@ -124,7 +127,7 @@ def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
         page.get_by_role("button", name="More limits").click()
         expect(limit).to_be_hidden()
         page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.get_by_text("“Tom” is no e-mail address")).to_be_visible()
+        expect(page.get_by_text("“Tom” is not a valid e-mail address")).to_be_visible()
         expect(limit).to_be_visible()
         expect(page.get_by_text("Give 1 or more.")).to_be_visible()
         expect(limit).to_be_focused()
@@ -176,11 +179,11 @@ def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     with at_preferences(live) as page:
         button = page.get_by_role("button", name="Send a test message")
         expect(button).to_be_disabled()
-        expect(page.get_by_text("Nobody is told yet.")).to_be_visible()
+        expect(page.get_by_text("Nobody is notified yet.")).to_be_visible()
         page.get_by_label("E-mail addresses").fill("it@example.org; head@example.org\n")
         page.get_by_label("Channels").fill("oneroster_slack")
-        page.get_by_text("The week", exact=True).click()
-        page.get_by_label("Nothing new, after so many days").fill("3")
+        page.get_by_text("Weekly summary", exact=True).click()
+        page.get_by_label("Alert if no new export for this many days").fill("3")
         expect(page.get_by_text("Save first:")).to_be_visible()
         save(page)
         expect(button).to_be_enabled()
@@ -192,7 +195,9 @@ def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     now = settings_of(live)
     assert now["notices"]["recipients"] == ["it@example.org", "head@example.org"]
     assert now["notices"]["channels"] == ["oneroster_slack"]
-    assert now["notices"]["topics"] == ["held", "failed", "rejected", "errors", "stale"]
+    assert now["notices"]["topics"] == [
+        *("held", "failed", "rejected", "errors", "stale", "unapplied"),
+    ]
     assert now["stale_after_days"] == 3
     asked = live.api._call("GET", "/api/v2/dags/oneroster_watch/dagRuns")["dag_runs"]
     assert {"test_site": "default"} in [run["conf"] for run in asked]
@@ -217,9 +222,9 @@ def test_packages_that_stay_away_are_told(live: Live) -> None:
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites/quiet")
-        expect(page.get_by_text("No new package for 10 days")).to_be_visible()
+        expect(page.get_by_text("No new export for 10 days")).to_be_visible()
         expect(page.get_by_text("Ask the SIS team whether the export still runs.")).to_be_visible()
-        page.get_by_role("link", name="Look at the run that read it").click()
+        page.get_by_role("link", name="Open the run that read it").click()
         page.wait_for_url(re.compile(f"{RUNS}/{first}$"))
 
 
@@ -271,11 +276,11 @@ def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str
         schools = page.get_by_role("region", name="By school")
         expect(schools.get_by_role("row")).to_have_count(2)
         expect(schools.get_by_role("row").nth(1)).to_contain_text("Lake School")
-        expect(schools.get_by_role("row").nth(1)).to_contain_text("8 of 10 gone")
-        expect(page.get_by_text("Undecided, it is discarded on")).to_contain_text("in 72 hours")
+        expect(schools.get_by_role("row").nth(1)).to_contain_text("8 of 10 removed")
+        expect(page.get_by_text("Expires")).to_contain_text("in 72 hours")
         page.get_by_role("link", name="Required Actions").click()
         page.wait_for_url(re.compile("/required_actions"))
-        page.get_by_text("default: 8 of 16 users would go").first.wait_for()
+        page.get_by_text("default: 8 of 16 users would be deactivated").first.wait_for()
 
 
 def test_removals_wait_in_a_run_of_their_own(live: Live, removals: dict[str, Any]) -> None:
@@ -307,9 +312,9 @@ def test_one_record_is_taken_back(live: Live, removals: dict[str, Any]) -> None:
         asked = dialog(page)
         expect(asked.get_by_label("sourcedId")).to_have_value("l3")
         expect(asked.get_by_role("row", name="Reactivated")).to_contain_text("1")
-        asked.get_by_label("What is taken back").select_option("All of it")
+        asked.get_by_label("What to undo").select_option("Everything")
         expect(asked.get_by_role("row", name="Reactivated")).to_contain_text("8")
-        asked.get_by_label("What is taken back").select_option("One user or one course")
+        asked.get_by_label("What to undo").select_option("One user or one course")
         asked.get_by_label("sourcedId").fill("nobody")
         expect(asked.get_by_text("This run changed nothing of that record")).to_be_visible()
         expect(asked.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
@@ -321,7 +326,7 @@ def test_one_record_is_taken_back(live: Live, removals: dict[str, Any]) -> None:
         page.goto(f"{live.origin}{RUNS}/{removals['run_id']}")
         page.get_by_role("button", name="Undo…", exact=True).click()
         expect(dialog(page).get_by_role("button", name="1 record")).to_be_visible()
-        left = dialog(page).get_by_label("Records that are left alone")
+        left = dialog(page).get_by_label("Records that are not undone")
         expect(left).to_contain_text("user l3, because it changed again since")
     active = live.rows("select status from users where sourced_id = 'l3'")
     assert active == [("active",)]

@@ -150,13 +150,13 @@ def test_held_plan_asks_for_a_decision(live: Live, held: dict[str, Any]) -> None
     assert states(live, held) == WAITING
     asked = question(live, held)
     assert asked["options"] == ["Approve", "Discard"]
-    assert asked["subject"].startswith("default: 6 of 10 users would go; only 4 of 10")
+    assert asked["subject"].startswith("default: 6 of 10 users would be deactivated; only 4 of 10")
     body = re.sub(r"\\(.)", r"\1", asked["body"])
     assert "- 6 of 10 users (60.0 %); less than 10 % or fewer than 5." in body
     assert "| Users | 6 |" in body
     assert f"](plugin/oneroster/runs/{held['run_id']})" in body
     assert f"`{held['plan_hash']}`" in body
-    assert "Undecided, it is discarded on " in body
+    assert "Expires " in body
     assert asked["params"]["plan_hash"]["schema"]["const"] == held["plan_hash"]
     assert asked["response_received"] is False
     assert MARK not in json.dumps(asked)
@@ -273,7 +273,7 @@ def test_administrator_approves_on_airflows_own_page(live: Live, held: dict[str,
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/required_actions?response_received=false")
-        page.get_by_role("link", name="6 of 10 users would go").click()
+        page.get_by_role("link", name="6 of 10 users would be deactivated").click()
         page.get_by_text("6 of 10 users (60.0 %)").wait_for()
         assert page.get_by_role("row", name="Users 6").is_visible()
         assert page.get_by_text(held["plan_hash"]).is_visible()

@@ -215,20 +215,22 @@ def test_cursor_of_another_site_lists_this_sites_runs(site: Site) -> None:
 
 
 def test_trend_tells_changes_and_errors_of_the_last_runs(site: Site) -> None:
-    """The trend has a point for each of the last runs that came to numbers, the oldest first."""
+    """The trend has a point for each of the last runs that ended, and says what was applied."""
     had(site, NOON - dt.timedelta(days=9), counts=COUNTS)
     at = iter(NOON + dt.timedelta(minutes=n) for n in range(9))
-    first = had(site, next(at), counts=COUNTS)
-    had(site, next(at), outcome="failed")
+    first = had(site, next(at), counts=COUNTS, applied_at=NOON)
+    failed = had(site, next(at), outcome="failed")
     had(site, next(at), outcome=None, counts=COUNTS)
     last = had(site, next(at), outcome="held", counts={"users": {"added": 7, "errors": 0}})
 
     with database.engine().connect() as connection:
-        points = queries.trend(connection, site.name, 2)
+        points = queries.trend(connection, site.name, 3)
 
-    assert [(p["run_id"], p["outcome"], p["changes"], p["errors"]) for p in points] == [
-        (first, "succeeded", 8, 5),
-        (last, "held", 7, 0),
+    told = [(p["run_id"], p["outcome"], p["is_applied"], p["changes"], p["errors"]) for p in points]
+    assert told == [
+        (first, "succeeded", True, 8, 5),
+        (failed, "failed", False, 0, 0),
+        (last, "held", False, 7, 0),
     ]
 
 

@@ -41,6 +41,9 @@ def a_run(**values: Any) -> Run:
     )
 
 
+SKIPPED = "had errors and were skipped; their records are unchanged."
+
+
 def ended(outcome: str, **values: Any) -> str:
     """Return the sentence of a run that ended so."""
     return format_outcome(a_run(outcome=Outcome(outcome), **values))
@@ -62,11 +65,11 @@ def hold(code: str, kind: str, found: int, of: int) -> dict[str, Any]:
         ({"outcome": "succeeded", "counts": COUNTS}, f"Applied: {DONE}."),
         (
             {"outcome": "succeeded_with_errors", "counts": with_errors(1)},
-            f"Applied: {DONE}. 1 row could not be used; what they name was left as it is.",
+            f"Applied: {DONE}. 1 row had an error and was skipped; its record is unchanged.",
         ),
         (
             {"outcome": "succeeded_with_errors", "counts": with_errors(1234)},
-            f"Applied: {DONE}. 1,234 rows could not be used; what they name was left as it is.",
+            f"Applied: {DONE}. 1,234 rows {SKIPPED}",
         ),
         (
             {"outcome": "no_changes", "counts": NONE},
@@ -85,8 +88,16 @@ def hold(code: str, kind: str, found: int, of: int) -> dict[str, Any]:
             "Discarded by Ann, nothing was changed.",
         ),
         (
-            {"outcome": "discarded", "reasons": ("a preview: nothing was to be applied",)},
-            "Discarded, nothing was changed: a preview: nothing was to be applied.",
+            {"outcome": "discarded", "is_preview": True, "counts": COUNTS},
+            f"Preview, nothing was changed. A sync would make these changes: {DONE}.",
+        ),
+        (
+            {"outcome": "discarded", "reasons": ("nobody decided within 72 hours",)},
+            "Discarded, nothing was changed: nobody decided within 72 hours.",
+        ),
+        (
+            {"outcome": "failed", "reasons": ("no package is there", "nothing was changed")},
+            "Failed, nothing was changed: no package is there.",
         ),
         (
             {"outcome": "superseded"},
@@ -122,10 +133,10 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
 @pytest.mark.parametrize(
     ("one", "told"),
     [
-        (hold("guard.removals", "users", 1600, 2000), "1,600 of 2,000 users would go"),
+        (hold("guard.removals", "users", 1600, 2000), "1,600 of 2,000 users would be deactivated"),
         (
             hold("guard.removals", "assignments", 6, 9),
-            "6 of 9 course assignments would go",
+            "6 of 9 course assignments would be removed",
         ),
         (
             hold("guard.error_rate", "users.csv", 30, 100),
@@ -142,7 +153,7 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
         ),
         (
             hold("guard.school_removals", "users", 6, 9) | {"school": "Hill"},
-            "6 of 9 users of Hill would go",
+            "6 of 9 users of Hill would be deactivated",
         ),
         (hold("guard.updates", "courses", 75, 90), "75 of 90 courses would change"),
         (
@@ -165,7 +176,7 @@ def test_held_run_tells_every_reason() -> None:
     """Several reasons to hold a plan are all told."""
     holds = (hold("guard.removals", "users", 6, 9), hold("guard.removals", "courses", 7, 9))
     told = ended("held", holds=holds)
-    assert told.endswith(": 6 of 9 users would go; 7 of 9 courses would go.")
+    assert told.endswith(": 6 of 9 users would be deactivated; 7 of 9 courses would be removed.")
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "succeeded_with_errors"])
@@ -217,7 +228,7 @@ def test_sentences_of_real_runs(site: Site) -> None:
     done = "3 users added, 2 courses added, 2 course assignments added"
     assert sentence(first) == f"Applied: {done}."
     assert sentence(again).startswith("Nothing to do")
-    assert sentence(held) == "Held, nothing was changed: 1 of 3 users would go."
+    assert sentence(held) == "Held, nothing was changed: 1 of 3 users would be deactivated."
     assert sentence(empty) == (
         "Rejected, nothing was changed. The file is empty: not even a header (users.csv). "
         "The package is not used. Export it again, or call it absent in the manifest."

@@ -153,8 +153,8 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
         page.keyboard.press("Tab")
         page.keyboard.type("nobody")
         page.keyboard.press("Enter")
-        expect(dialog.get_by_text("A name has 1 to 63 small letters")).to_be_visible()
-        expect(dialog.get_by_text("This is no e-mail address.")).to_be_visible()
+        expect(dialog.get_by_text("A name has 1 to 63 lowercase letters")).to_be_visible()
+        expect(dialog.get_by_text("Enter a valid e-mail address.")).to_be_visible()
         dialog.get_by_label(re.compile("^Name")).fill("default")
         dialog.get_by_label(re.compile("^E-mail")).fill("hand@x.org")
         page.keyboard.press("Enter")
@@ -234,7 +234,7 @@ def test_many_sites_are_searched_and_paged(live: Live, many: list[str]) -> None:
         expect(rows).to_have_count(1)
         expect(page.get_by_text("1 site", exact=True)).to_be_visible()
         page.get_by_label("Search sites by name").fill("nothing like it")
-        expect(page.get_by_text("No site fits")).to_be_visible()
+        expect(page.get_by_text("No matches")).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

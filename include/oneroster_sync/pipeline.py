@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from oneroster_sync import database, runs
@@ -18,6 +18,7 @@ from oneroster_sync.runs import Outcome, Run, Trigger, pending_deltas, supersede
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import allow_list, preferences_store, registry
 from oneroster_sync.sites.preferences import Scope
+from oneroster_sync.sources import uploads
 from oneroster_sync.sources.errors import RefusedSourceError
 from oneroster_sync.stages.apply import OldPlanError, StalePlanError, apply_reviewed
 from oneroster_sync.stages.base import note
@@ -81,6 +82,7 @@ class Request:
         removals_of: The run whose removals are brought for a decision; no package is read either.
         dag_run: The DAG and the DAG run that this is, None on the command line.
         asked_at: When it was asked for, where it may have waited since; None means now.
+        is_preview: Whether nothing is applied, whatever the plan is and whoever approves it.
     """
 
     site: str
@@ -96,6 +98,7 @@ class Request:
     removals_of: str | None = None
     dag_run: tuple[str, str] | None = None
     asked_at: dt.datetime | None = None
+    is_preview: bool = False
 
 
 def sync(request: Request, *, clock: Clock) -> Run:
@@ -158,8 +161,8 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
         StalePlanError: The roster moved at every try.
     """
     approved = run.outcome is Outcome.HELD and run.decision == "approved"
-    if run.outcome is not None and not approved:
-        return run
+    if run.is_preview or (run.outcome is not None and not approved):
+        return set_aside(run) if run.is_preview else run
     if approved and run.decided_hash != run.plan_hash:
         return _supersede(run, "the plan that was approved is not the run's any more", now)
     if not approved and (run.plan_hash is None or run.reviewed_hash != run.plan_hash):
@@ -308,19 +311,21 @@ def _opened(request: Request, chosen: Preferences, admin: int | None, now: dt.da
         undoes=request.undoes,
         undo_of=request.undo_of.as_dict() if request.undo_of else None,
         removals_of=request.removals_of,
+        uploaded_as=uploads.find_name(request.site, request.package or ""),
+        is_preview=request.is_preview,
     )
 
 
 def preview(request: Request, *, clock: Clock) -> Run:
     """Do everything but apply: what would a sync do, and would it be held?
 
-    The run is recorded as discarded. Its plan stays in the run's folder.
+    The run is recorded as a preview that was discarded. Its plan stays in the run's folder.
     """
     with locks.hold_site_turn(database.engine(), request.site):
-        run = begin(request, now=clock())
+        run = begin(replace(request, is_preview=True), now=clock())
         folder = RunFolder.of(run.site, run.run_id)
         with folder.in_memory(), recorded(run, clock):
-            run = extract(run, request.kind, is_preview=True)
+            run = extract(run, request.kind)
             run = validate(run)
             run = diff(run)
             run = review(run, now=clock())
@@ -344,12 +349,14 @@ def skip(run: Run, reason: str) -> None:
     note(run, outcome=Outcome.SKIPPED, reasons=[reason])
 
 
-def set_aside(run: Run) -> None:
-    """End a run whose plan was only to be looked at."""
+def set_aside(run: Run) -> Run:
+    """End a run whose plan was only to be looked at; what would hold it stays with it."""
     if run.outcome in {None, Outcome.HELD}:
-        run = note(run, outcome=Outcome.DISCARDED, reasons=["a preview: nothing was to be applied"])
+        reasons = ["a preview: nothing was to be applied", *run.holds]
+        run = note(run, outcome=Outcome.DISCARDED, reasons=reasons)
     with database.engine().begin() as connection:
         pending_deltas.forget(connection, run.run_id)
+    return run
 
 
 @contextlib.contextmanager

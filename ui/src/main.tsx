@@ -63,9 +63,9 @@ function FirstSite() {
 
 function Nowhere() {
   return (
-    <Page title="Nothing here">
-      <Empty title="There is no such page">
-        <Link to={HOME}>Go to the first page</Link>
+    <Page title="Page not found">
+      <Empty title="Page not found">
+        <Link to={HOME}>OneRoster home</Link>
       </Empty>
     </Page>
   );

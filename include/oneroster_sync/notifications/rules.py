@@ -12,6 +12,7 @@ else has happened in between:
 |          | causes, and the order of the number | errors than the limit                        |
 |          | of rows                             |                                              |
 | errors   | stale protection                    | after a week, while there is any             |
+| unapplied| since when no sync was applied      | after a week                                 |
 | stale    | since when nothing new has come;    | after a week                                 |
 |          | the files of which deltas are lost  |                                              |
 | digest   | the week                            | never                                        |
@@ -33,6 +34,7 @@ from oneroster_sync.notifications.freshness import freshness
 from oneroster_sync.notifications.weekly_digest import WAITING, errors_of, week_before
 from oneroster_sync.roster.stale_protection import list_stale
 from oneroster_sync.runs import Outcome, pending_deltas, run_details
+from oneroster_sync.runs.standstill import find_standstill
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.sites.preferences import Topic
 
@@ -125,7 +127,7 @@ def _fingerprint(causes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetime) -> list[Notice]:
-    """Return the notices that a site gives rise to on a day: staleness, and the week before.
+    """Return the notices that a site gives rise to on a day: staleness, a standstill, the week.
 
     With them come those of its newest run and of the plans that wait, so that what could be told
     by no way when it happened is told now.
@@ -147,6 +149,10 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
     if fresh.is_stale and Topic.STALE in chosen.topics:
         cause, message = fresh.since.isoformat(), templates.stale(fresh, base_url)
         found.append(Notice(site, Topic.STALE, cause, None, message, chosen.errors_from))
+    still = find_standstill(connection, site, now=now)
+    if still.level and Topic.UNAPPLIED in chosen.topics:
+        cause, message = still.run_id or "never", templates.unapplied(still, base_url)
+        found.append(Notice(site, Topic.UNAPPLIED, cause, None, message, chosen.errors_from))
     stale = list_stale(connection, site) if Topic.ERRORS in chosen.topics else []
     if waiting_for_release := [cause for cause in stale if not cause.is_released]:
         message = templates.protected(site, waiting_for_release, base_url)
@@ -208,7 +214,7 @@ def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
     match notice.topic:
         case Topic.HELD | Topic.DIGEST:
             return True
-        case Topic.STALE:
+        case Topic.STALE | Topic.UNAPPLIED:
             return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
         case Topic.ERRORS if notice.run_id is not None:
             good = told.mended_at(connection, notice.run_id, errors_below=notice.errors_from)

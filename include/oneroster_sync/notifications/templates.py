@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oneroster_sync.notifications.weekly_digest import Week
     from oneroster_sync.roster.stale_protection import StaleCause
     from oneroster_sync.runs import Run
+    from oneroster_sync.runs.standstill import Standstill
     from oneroster_sync.sites.preferences import Preferences
 
 PAGES = "/plugin/oneroster"
@@ -58,6 +59,10 @@ _TO_DO = {
     Topic.ERRORS: (
         "What to do: mend these in the SIS, the first of them first. The run's page has the "
         "findings as CSV for those who keep the SIS."
+    ),
+    Topic.UNAPPLIED: (
+        "What to do: open the newest sync. If its plan is held, an administrator approves or "
+        "discards it; if it failed or was rejected, its page says what to fix."
     ),
     Topic.STALE: (
         "What to do: see why the SIS exports nothing new. The sync works, but what it reads is old."
@@ -170,6 +175,19 @@ def stale(fresh: Freshness, base_url: str) -> Message:
     return Message(
         _subject(fresh.site, f"no new package for {_counted(fresh.days, 'day')}"),
         (fresh.in_words(), to_do, link),
+    )
+
+
+def unapplied(still: Standstill, base_url: str) -> Message:
+    """Tell that syncs run, and none of them has been applied for long."""
+    return Message(
+        _subject(still.site, f"{still.sentence[:1].lower()}{still.sentence[1:]}"),
+        (
+            f"{still.sentence}.",
+            "The roster is as it was then: people who came or left since are not in it.",
+            _TO_DO[Topic.UNAPPLIED],
+            Link("Recent synchronizations", site_page(base_url, still.site)),
+        ),
     )
 
 

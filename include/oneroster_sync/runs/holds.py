@@ -9,12 +9,21 @@ from oneroster_sync.findings import CODES, Finding
 from oneroster_sync.findings.finding import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from oneroster_sync.sites.thresholds import Limit
 
 ACCOUNTS = "accounts"
 """What a guard counts that looks at accounts made by hand."""
 DELTA = "delta"
 """What a guard counts that looks at the rows of a delta package."""
+_FIRST = (
+    *("guard.removals", "guard.school_removals", "guard.week_removals"),
+    *("guard.not_primary", "guard.out_of_step"),
+)
+"""Reasons that name what goes: whoever decides reads them first."""
+_LAST = ("guard.empty_file", "guard.wrong_source", "guard.other_year", "guard.error_rate")
+"""Reasons that lie in the package and not in the plan, errors of rows at the end."""
 _WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
 KINDS = tuple(_WORDS)
 
@@ -86,6 +95,22 @@ def beyond(
     if limit.cap is not None and found > limit.cap:
         allowed = f"at most {limit.cap:,}"
     return [Hold(code, kind, found, of, f"{allowed}{words}", school)]
+
+
+def order_holds(holds: Iterable[Hold]) -> tuple[Hold, ...]:
+    """Return reasons by their weight: what goes first, and of that people before courses."""
+    return tuple(sorted(holds, key=_weigh))
+
+
+def _weigh(hold: Hold) -> tuple[int, int, int, str, int, str]:
+    group, place = 1, 0
+    if hold.code in _FIRST:
+        group, place = 0, _FIRST.index(hold.code)
+    elif hold.code in _LAST:
+        group, place = 2 + _LAST.index(hold.code), 0
+    name = hold.kind.removesuffix(".csv")
+    kind = KINDS.index(name) if name in KINDS else len(KINDS)
+    return group, kind, place, hold.code, -hold.found, hold.school or ""
 
 
 def is_beyond(found: int, of: int, limit: Limit) -> bool:

@@ -52,7 +52,8 @@ class Run:
     the one whose judgement of the same package it takes over, and `basis` what that depends on
     besides. `packages` are those that it read, the oldest first; `deltas` the numbers of the
     pending deltas that its plan is made from, its own included, and `bulk_in_plan` the files that
-    its plan is made from in bulk.
+    its plan is made from in bulk. `uploaded_as` is the name that an uploaded file had where it came
+    from. `is_preview` tells a plan that was only looked at from one that somebody discarded.
     """
 
     run_id: str
@@ -95,6 +96,8 @@ class Run:
     packages: list[dict[str, Any]] | None
     deltas: list[int] | None
     bulk_in_plan: list[str] | None
+    uploaded_as: str | None
+    is_preview: bool
     holds: tuple[dict[str, Any], ...] = ()
 
     @classmethod
@@ -102,6 +105,7 @@ class Run:
         """Return the record of a run that begins, with everything else still blank."""
         blank: dict[str, Any] = dict.fromkeys(cls.__dataclass_fields__)
         blank |= {"stage": "extract", "kind": "package", "reasons": (), "holds": ()}
+        blank |= {"is_preview": False}
         return cls(**{**blank, **values})
 
     @property
@@ -135,4 +139,5 @@ class Run:
             "scope": self.scope.value,
             "requested_by": self.requested_by,
             "withheld": self.withheld,
+            "is_preview": self.is_preview,
         }

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.errors import UserError
 from oneroster_sync.runs import Outcome, Run, Trigger, make_runs, select_runs
+from oneroster_sync.runs.summary import count_changes
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 UNDER_WAY = "running"
 """Stands for "no outcome yet" where outcomes are chosen."""
 
+PREVIEW = "preview"
+"""Stands for a plan that was only looked at; its outcome is that of a discarded one."""
+_IS_PREVIEW = "(outcome = 'discarded' and is_preview)"
+
 _TREND = """
-select run_id, started_at, outcome, counts from runs
-where site = :site and counts is not null and outcome is not null
+select run_id, started_at, outcome, counts, applied_at, is_preview from runs
+where site = :site and outcome is not null
 order by started_at desc, run_id desc limit :limit
 """
-_NO_CHANGE = {"errors", "ignored"}
 
 
 class CursorError(UserError):
@@ -35,7 +39,7 @@ class Wanted:
     """Which runs a list holds.
 
     Attributes:
-        outcomes: Names of outcomes, or `UNDER_WAY`; none means all.
+        outcomes: Names of outcomes, `UNDER_WAY` or `PREVIEW`; none means all.
         triggers: What started them; none means anything.
         first_on: First day of their start, in UTC.
         last_on: Last day of their start, in UTC.
@@ -51,9 +55,12 @@ class Wanted:
         conditions: list[str] = []
         bound: dict[str, Any] = {}
         if self.outcomes:
-            named = [o for o in self.outcomes if o != UNDER_WAY]
-            under_way = " or outcome is null" if UNDER_WAY in self.outcomes else ""
-            conditions.append(f"(outcome = any(:outcomes){under_way})")
+            named = [o for o in self.outcomes if o not in {UNDER_WAY, PREVIEW}]
+            others = " or outcome is null" if UNDER_WAY in self.outcomes else ""
+            others += f" or {_IS_PREVIEW}" if PREVIEW in self.outcomes else ""
+            # The column is asked for where it matters alone: it is in no index.
+            discarded = f" and not {_IS_PREVIEW}" if Outcome.DISCARDED in named else ""
+            conditions.append(f"(outcome = any(:outcomes){discarded}{others})")
             bound["outcomes"] = [Outcome(o).value for o in named]
         if self.triggers:
             conditions.append("trigger = any(:triggers)")
@@ -114,21 +121,21 @@ def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
 
 
 def trend(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]:
-    """Return how much the last runs changed and how many errors they met, the oldest first."""
+    """Return how much the last runs changed and how many errors they met, the oldest first.
+
+    Every run that ended is there: one that was rejected or failed has changed nothing.
+    """
     points = []
     for row in connection.execute(sa.text(_TREND), {"site": site, "limit": limit}).mappings():
-        counts: dict[str, dict[str, int]] = row["counts"]
+        counts: dict[str, dict[str, int]] = row["counts"] or {}
         points.append(
             {
                 "run_id": str(row["run_id"]),
                 "started_at": row["started_at"],
                 "outcome": row["outcome"],
-                "changes": sum(
-                    number
-                    for numbers in counts.values()
-                    for word, number in numbers.items()
-                    if word not in _NO_CHANGE
-                ),
+                "is_applied": row["applied_at"] is not None,
+                "is_preview": row["is_preview"],
+                "changes": count_changes(counts),
                 "errors": sum(numbers["errors"] for numbers in counts.values()),
             }
         )

@@ -68,7 +68,7 @@ _ALL_FINDINGS = """
 select f.code, f.severity, f.file, f.row, f.rows, f."column", f.sourced_id, f.expected,
        f.target_file, f.target, f.cause, c.follows
 from findings f left join causes c on c.run_id = f.run_id and c.seq = f.cause
-where f.run_id = cast(:run_id as uuid) order by f.seq
+where f.run_id = cast(:run_id as uuid)
 """
 
 
@@ -167,6 +167,20 @@ def page_of_findings(
 
 def all_findings(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
     """Yield a run's findings in order, a thousand in memory at a time."""
+    yield from _stream_findings(connection, run_id, "order by f.seq")
+
+
+def findings_to_fix(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield what is to be fixed in the export, in the order in which to fix it.
+
+    What guards found is no fault of a row: it is decided about, and nobody can fix it in the SIS.
+    """
+    order = "and f.code not like 'guard.%' order by f.cause, f.seq"
+    yield from _stream_findings(connection, run_id, order)
+
+
+def _stream_findings(connection: Connection, run_id: str, order: str) -> Iterator[dict[str, Any]]:
     streaming = connection.execution_options(stream_results=True, max_row_buffer=1000)
-    for row in streaming.execute(sa.text(_ALL_FINDINGS), {"run_id": run_id}).mappings():
+    query = sa.text(f"{_ALL_FINDINGS} {order}")
+    for row in streaming.execute(query, {"run_id": run_id}).mappings():
         yield explained(dict(row))

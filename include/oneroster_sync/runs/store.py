@@ -71,6 +71,8 @@ def begin(connection: Connection, run: Run) -> Run:
         "kind": run.kind,
         "undo_of": json.dumps(run.undo_of) if run.undo_of else None,
         "removals_of": run.removals_of,
+        "uploaded_as": run.uploaded_as,
+        "is_preview": run.is_preview,
     }
     names = ", ".join(values)
     marks = ", ".join(f"cast(:{n} as jsonb)" if n in _JSON else f":{n}" for n in values)

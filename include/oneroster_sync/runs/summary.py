@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.findings.causes import first_of_causes
@@ -55,6 +57,9 @@ def format_outcome(run: Run) -> str:
         words = "Nothing to change. {errors}"
     if run.outcome is Outcome.DISCARDED and run.decision != "discarded":
         words = "Discarded, nothing was changed: {first}"
+    if run.outcome is Outcome.DISCARDED and run.is_preview:
+        words = "Preview, nothing was changed. A sync would make these changes: {done}."
+        words += " It would be held: {held}." if run.holds else ""
     if run.outcome is Outcome.DISCARDED and run.decision == "discarded" and run.deltas:
         words = (
             "Discarded{by}, nothing was changed. The roster lacks these changes until a bulk file "
@@ -87,6 +92,68 @@ _SENTENCES = {
     Outcome.FAILED: "Failed, nothing was changed: {first}",
     Outcome.SKIPPED: "{first}",
 }
+
+
+_COLUMNS = {
+    "added": ("added",),
+    "updated": ("updated", "reactivated", "adopted", "rekeyed"),
+    "removed": ("deactivated", "removed"),
+    "errors": ("errors",),
+}
+"""Column of a list of runs → the counts that it adds up: no change is in none of them."""
+
+
+def sum_counts(counts: dict[str, dict[str, int]] | None) -> dict[str, dict[str, int]] | None:
+    """Return the counts of a run as a list shows them: kind → column → number."""
+    if counts is None:
+        return None
+    return {
+        kind: {
+            column: sum(numbers.get(word, 0) for word in words)
+            for column, words in _COLUMNS.items()
+        }
+        for kind, numbers in counts.items()
+    }
+
+
+def count_changes(counts: dict[str, dict[str, int]] | None) -> int:
+    """Return how many records a plan changes."""
+    return sum(
+        number
+        for numbers in (counts or {}).values()
+        for word, number in numbers.items()
+        if word not in _NOT_DONE
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long a run worked, and how long it waited for a decision, in seconds.
+
+    Attributes:
+        held_at: Since when its plan waits, or waited; None when it never did.
+    """
+
+    work_s: float
+    waited_s: float
+    held_at: dt.datetime | None
+
+
+def measure_times(run: Run, *, now: dt.datetime) -> Times:
+    """Return how long a run has worked and waited; one that has not ended does so until now."""
+    ended_at = run.ended_at or now
+    if run.expires_at is None:
+        return Times((ended_at - run.started_at).total_seconds(), 0, None)
+    held_at = run.expires_at - dt.timedelta(hours=run.preferences.approval_hours)
+    work, until = held_at - run.started_at, ended_at
+    if run.decision == "approved" and run.decided_at is not None:
+        # The record has the moment of the hold as its end until the plan is applied.
+        until = run.decided_at
+        work += (now if run.outcome is Outcome.HELD else max(ended_at, until)) - until
+    elif run.outcome is Outcome.HELD:
+        until = now
+    waited = max(until - held_at, dt.timedelta())
+    return Times(work.total_seconds(), waited.total_seconds(), held_at)
 
 
 def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
@@ -146,26 +213,28 @@ def _errors(run: Run) -> str:
     rows = "1 row" if errors == 1 else f"{errors:,} rows"
     if not errors:
         rows = "Some rows of orgs, classes or sessions"
-    return f"{rows} could not be used; what they name was left as it is."
+    their = "its record is" if errors == 1 else "their records are"
+    had = "had an error and was skipped" if errors == 1 else "had errors and were skipped"
+    return f"{rows} {had}; {their} unchanged."
 
 
 def why_held(run: Run) -> str:
-    """Return the numbers that hold a plan, as `6 of 10 users would go`."""
+    """Return the numbers that hold a plan, as `6 of 10 users would be deactivated`."""
     told = []
     for hold in run.holds:
         kind = _KINDS.get(hold["kind"], hold["kind"])
         many = f"{kind}s" if hold["kind"] in _KINDS else f"rows of {kind}"
         what = {
-            "guard.removals": "{found} of {of} {many} would go",
-            "guard.school_removals": "{found} of {of} {many} of {school} would go",
-            "guard.week_removals": "{found} of {of} {many} went or would go within {days} days",
+            "guard.removals": "{found} of {of} {many} would be {gone}",
+            "guard.school_removals": "{found} of {of} {many} of {school} would be {gone}",
+            "guard.week_removals": "{found} of {of} {many} are or would be {gone} in {days} days",
             "guard.additions": "{found} {many} would be added to {of}",
             "guard.reactivations": "{found} {many} would be reactivated beside {of} active ones",
             "guard.blank_enabled_user": "{found} disabled {many} would come back by a blank column",
             "guard.not_primary": "{found} of {of} {many} have no primary role of staff",
             "guard.role_changes": "{found} of {of} {many} would get another role",
             "guard.moved_terms": "{found} of {of} {many} hang from terms that would end earlier",
-            "guard.out_of_step": "{found} of {of} {many} would go by delta while deltas were lost",
+            "guard.out_of_step": "{found} of {of} {many} would be {gone} while deltas are lost",
             "guard.updates": "{found} of {of} {many} would change",
             "guard.error_rate": "{found} of {of} {many} have errors",
             "guard.empty_file": "{kind} holds no rows",
@@ -180,7 +249,10 @@ def why_held(run: Run) -> str:
         days = hold.get("days")
         if days and hold["code"] != "guard.week_removals":
             what += " within {days} days"
-        told.append(what.format(**numbers, many=many, kind=kind, school=school, days=days))
+        gone = "deactivated" if hold["kind"] == "users" else "removed"
+        told.append(
+            what.format(**numbers, many=many, kind=kind, school=school, days=days, gone=gone)
+        )
     return "; ".join(told) or "; ".join(run.reasons) or "it waits for a decision"
 
 
@@ -208,9 +280,12 @@ def _escaped(text: str) -> str:
 
 
 def _told(run: Run) -> list[str]:
-    """Return why a run ended, without the numbers that held it before."""
-    judged = {hold["text"] for hold in run.holds}
-    return [reason for reason in run.reasons if reason not in judged]
+    """Return why a run ended, each reason once, without the numbers that held it before.
+
+    Runs of earlier versions have a reason that only says what every sentence says.
+    """
+    known = {hold["text"] for hold in run.holds} | {"nothing was changed"}
+    return [reason for reason in dict.fromkeys(run.reasons) if reason not in known]
 
 
 def _counted(number: int, noun: str) -> str:

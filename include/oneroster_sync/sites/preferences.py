@@ -125,6 +125,8 @@ class Topic(StrEnum):
     """A run met many rows that it could not use."""
     STALE = "stale"
     """No new package has come for days."""
+    UNAPPLIED = "unapplied"
+    """Several syncs in a row were not applied."""
     DIGEST = "digest"
     """Once a week, what has been."""
 

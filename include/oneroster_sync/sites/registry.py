@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _SELECT = "select site, archived_at, archived_by, restored_at, off_asked from sites"
 _LAST_RUNS = """
-select s.site, r.run_id::text as run_id, r.started_at, r.outcome
+select s.site, r.run_id::text as run_id, r.started_at, r.outcome, r.is_preview
 from sites s cross join lateral (
-    select run_id, started_at, outcome from runs
+    select run_id, started_at, outcome, is_preview from runs
     where runs.site = s.site order by started_at desc, run_id desc limit 1) r
 """
 _ALL = "the list of sites"
@@ -63,6 +63,7 @@ class LastRun:
     run_id: str
     started_at: dt.datetime
     outcome: str | None
+    is_preview: bool
 
 
 def all_sites(connection: Connection) -> dict[str, Site]:
@@ -80,8 +81,8 @@ def find(connection: Connection, site: str, *, lock: str = "") -> Site | None:
 
 def last_runs(connection: Connection) -> dict[str, LastRun]:
     """Return the newest run of every site that has had one."""
-    rows = connection.execute(sa.text(_LAST_RUNS)).mappings()
-    return {row["site"]: LastRun(row["run_id"], row["started_at"], row["outcome"]) for row in rows}
+    rows = connection.execute(sa.text(_LAST_RUNS))
+    return {row.site: LastRun(*row[1:]) for row in rows}
 
 
 def lock_list(connection: Connection) -> None:

@@ -1,10 +1,11 @@
 """Uploads: a file that somebody brings, taken in piece by piece and kept until it was read.
 
     uploads/<site>/<random>/OneRoster.zip | users.csv | courses.csv | ids.csv | links.csv
+    uploads/<site>/<random>/name.txt
 
-The name that the client gives is never used. A file that is too large, or not what the upload
-takes, is refused as soon as that shows, and nothing of it stays. A file that was read is removed
-when its run has ended: it may hold students.
+The name that the client gives is kept to be shown, and no file is ever called by it. A file that
+is too large, or not what the upload takes, is refused as soon as that shows, and nothing of it
+stays. A file that was read is removed when its run has ended: it may hold students.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import datetime as dt
 import errno
 import fcntl
 import hashlib
+import unicodedata
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from upath import UPath
 
 from oneroster_sync import settings
 from oneroster_sync.errors import UserError
@@ -29,8 +33,6 @@ from oneroster_sync.standard.kinds import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
-
-    from upath import UPath
 
     from oneroster_sync.findings import Finding
 
@@ -45,6 +47,9 @@ LIMITS = {
 """Bytes that an upload may have."""
 
 _NAMES = {kind: "OneRoster.zip" if kind is Kind.PACKAGE else f"{kind}.csv" for kind in Kind}
+_NAME = "name.txt"
+_LONGEST = 120
+"""Characters of a name that are kept."""
 _KEPT = dt.timedelta(days=7)
 """How long a file stays whose run never ended well: somebody may try the run again."""
 _BEGUN = dt.timedelta(minutes=1)
@@ -91,9 +96,16 @@ class Upload:
 class Receiving:
     """One upload under way; a context manager that leaves nothing behind unless it finished."""
 
-    def __init__(self, site: str, kind: Kind) -> None:
-        """Prepare for a file of a kind; nothing is written before its first bytes."""
+    def __init__(self, site: str, kind: Kind, name: str = "") -> None:
+        """Prepare for a file of a kind; nothing is written before its first bytes.
+
+        Args:
+            site: Whose roster it is for.
+            kind: What it is said to be.
+            name: What it is called where it comes from.
+        """
         self._kind = kind
+        self._name = _shown_name(name)
         self._target = _folder(site) / uuid.uuid4().hex / _NAMES[kind]
         self._part = self._target.with_name(f"{self._target.name}.part")
         self._digest = hashlib.sha256()
@@ -176,6 +188,8 @@ class Receiving:
             self._open.close()
             if _is_local(self._part):
                 self._part.chmod(0o600)
+            if self._name:
+                self._target.with_name(_NAME).write_text(self._name, "utf-8")
             self._part.rename(self._target)
         self._done = True
         package = self._target.path if _is_local(self._target) else str(self._target)
@@ -185,6 +199,25 @@ class Receiving:
         finding = wrong_start(self._start, self._kind, name="the file")
         if finding is not None:
             raise WrongKindError(finding)
+
+
+def find_name(site: str, package: str) -> str | None:
+    """Return the name that an uploaded file had where it came from; None where none is known."""
+    root = _folder(site)
+    if not package.startswith((f"{root.path}/", f"{root}/")):
+        return None
+    try:
+        kept = UPath(package, **root.storage_options).with_name(_NAME).read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+    return _shown_name(kept) or None
+
+
+def _shown_name(name: str) -> str:
+    """Return a name as it can be shown: without folders and what can't be seen."""
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    seen = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
+    return seen[:_LONGEST]
 
 
 def forget(site: str, package: str | None) -> None:

@@ -28,7 +28,7 @@ def record(run: Run, *, now: dt.datetime) -> Run:
     folder = RunFolder.of(run.site, run.run_id)
     if run.outcome is None:
         reasons = run.reasons or (f"stage {run.stage} was the last to end",)
-        run = note(run, outcome=Outcome.FAILED, reasons=[*reasons, "nothing was changed"])
+        run = note(run, outcome=Outcome.FAILED, reasons=reasons)
     if run.applied_at is None:
         found = all_findings(run)
         with database.engine().begin() as connection:

@@ -45,7 +45,7 @@ const TABS: Tab[] = [
   { value: "runs", label: "Recent synchronizations", path: "" },
   { value: "preferences", label: "Preferences", path: "/preferences" },
   { value: "upload", label: "Upload", path: "/upload" },
-  { value: "why", label: "Why?", path: "/why", needs: "details" },
+  { value: "why", label: "Lookup", path: "/why", needs: "details" },
 ];
 
 /**
@@ -319,16 +319,22 @@ export function Time({
 }
 
 /** How a run ended, in words and colour; subtle, because not all solid colours of Airflow can be read. */
-export function Outcome({ outcome }: { outcome: string | null }) {
+export function Outcome({
+  outcome,
+  isPreview = false,
+}: {
+  outcome: string | null;
+  isPreview?: boolean;
+}) {
   return (
     <Badge
-      colorPalette={outcomePalette(outcome)}
+      colorPalette={outcomePalette(outcome, isPreview)}
       variant="subtle"
       borderRadius="full"
       px="2"
       whiteSpace="nowrap"
     >
-      {outcomeLabel(outcome)}
+      {outcomeLabel(outcome, isPreview)}
     </Badge>
   );
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   counted,
+  duration,
   fieldLabel,
   inTime,
   number,
@@ -18,6 +19,12 @@ describe("what things are called", () => {
     expect(outcomePalette("running")).toBe("running");
   });
 
+  test("a preview was discarded by nobody", () => {
+    expect(outcomeLabel("discarded")).toBe("Discarded");
+    expect(outcomeLabel("discarded", true)).toBe("Preview");
+    expect(outcomeLabel("rejected", true)).toBe("Rejected");
+  });
+
   test("a field that has no word of its own is read as it is written", () => {
     expect(fieldLabel("org_sourced_ids")).toBe("schools");
     expect(fieldLabel("middle_name")).toBe("middle name");
@@ -30,6 +37,15 @@ describe("numbers", () => {
     expect(counted(1, "row")).toBe("1 row");
     expect(counted(0, "row")).toBe("0 rows");
     expect(counted(1200, "row")).toBe("1,200 rows");
+  });
+
+  test("of seconds are told in the units that people use", () => {
+    expect(duration(0.04)).toBe("0.0 s");
+    expect(duration(12.3)).toBe("12 s");
+    expect(duration(59.7)).toBe("1 min 0 s");
+    expect(duration(103)).toBe("1 min 43 s");
+    expect(duration(3 * 3600 + 300)).toBe("3 h 5 min");
+    expect(duration(72 * 3600)).toBe("3 days");
   });
 
   test("of bytes are told in the unit that leaves few digits", () => {

@@ -14,6 +14,8 @@ const OUTCOMES: Record<string, { label: string; palette: string }> = {
   skipped: { label: "Skipped", palette: "skipped" },
 };
 
+const PREVIEW = { label: "Preview", palette: "none" };
+
 const RUNNING = { label: "Running", palette: "running" };
 
 /** From so many minutes on a span is told in a unit of so many minutes. */
@@ -38,7 +40,7 @@ const FIELDS: Record<string, string> = {
 };
 
 /** The outcomes that a list can be narrowed to, under way first. */
-export const OUTCOME_NAMES = ["running", ...Object.keys(OUTCOMES)];
+export const OUTCOME_NAMES = ["running", ...Object.keys(OUTCOMES), "preview"];
 
 /** The days of the week in order. */
 export const DAYS: Weekday[] = [
@@ -51,14 +53,40 @@ export const DAYS: Weekday[] = [
   "sunday",
 ];
 
-/** Return what an outcome is called; null and "running" are a run under way. */
-export function outcomeLabel(outcome: string | null) {
-  return (OUTCOMES[outcome ?? "running"] ?? RUNNING).label;
+/**
+ * Return what an outcome is called; null and "running" are a run under way.
+ *
+ * @param isPreview Whether nothing was to be applied: its plan was discarded by nobody.
+ */
+export function outcomeLabel(outcome: string | null, isPreview = false) {
+  return describe(outcome, isPreview).label;
 }
 
 /** Return the colours of an outcome, by the name that Airflow has for them. */
-export function outcomePalette(outcome: string | null) {
-  return (OUTCOMES[outcome ?? "running"] ?? RUNNING).palette;
+export function outcomePalette(outcome: string | null, isPreview = false) {
+  return describe(outcome, isPreview).palette;
+}
+
+function describe(outcome: string | null, isPreview: boolean) {
+  const isOnlyPreview = outcome === "preview" || (isPreview && outcome === "discarded");
+  return isOnlyPreview ? PREVIEW : (OUTCOMES[outcome ?? "running"] ?? RUNNING);
+}
+
+/** Return seconds as people say them, as `12 s`, `1 min 43 s` or `3 h 5 min`. */
+export function duration(seconds: number) {
+  if (seconds < 10) {
+    return `${Math.max(0, seconds).toFixed(1)} s`;
+  }
+  const whole = Math.round(seconds);
+  if (whole < 60) {
+    return `${whole} s`;
+  }
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) {
+    return `${minutes} min ${whole % 60} s`;
+  }
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : counted(Math.round(hours / 24), "day");
 }
 
 /** Return what a field of a record is called. */

@@ -469,7 +469,10 @@ def _check_present(package: Package, manifest: Manifest, findings: Findings, kno
     roles = manifest.modes.get("roles", Mode.ABSENT)
     users = manifest.modes.get("users", Mode.ABSENT)
     absent = users is Mode.BULK and roles is Mode.ABSENT
-    if manifest.version is Version.V1_2 and absent and not len(known.role_ids):
+    lacks_roles = manifest.version is Version.V1_2 and absent and not len(known.role_ids)
+    if lacks_roles and package.archive is None and len(package.files) == 1:
+        raise RefusedError(Finding("package.lone_users_without_roles", file="users.csv"))
+    if lacks_roles:
         expected = "roles.csv, which tells staff from students: no roles are known from before"
         raise RefusedError(Finding("package.missing_file", file="roles.csv", expected=expected))
     for name in sorted(package.files):

@@ -65,9 +65,7 @@ class Read:
 
 
 @unless_ended
-def extract(
-    run: Run, kind: Kind, connections: Connections | None = None, *, is_preview: bool = False
-) -> Run:
+def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run:
     """Stage 1: read the package into staff-only snapshots, unless it was judged before.
 
     Its delta files are pending from then on, until a plan that they are part of is applied.
@@ -76,7 +74,6 @@ def extract(
         run: The run.
         kind: What its package is said to be.
         connections: Finds an Airflow connection by its id; None outside of Airflow.
-        is_preview: Whether nothing will be applied, so that nothing stays pending.
 
     Raises:
         SourceError: The site's source does not give a package.
@@ -85,7 +82,7 @@ def extract(
     run = forget_plan(run)
     # Removed first and written last: a stage that is killed leaves nothing that looks finished.
     RunFolder.of(run.site, run.run_id).remove("extracted.json")
-    read = read_package(run, kind, connections, is_preview=is_preview)
+    read = read_package(run, kind, connections)
     # One transaction: whoever is killed before it has read nothing, and after it loses nothing.
     with database.engine().begin() as connection:
         stored.register(connection, run.site, run.run_id, read.deltas)
@@ -107,16 +104,13 @@ def _sweep(site: str) -> None:
         log.warning("What cut-off processes left can't be removed: %s.", type(error).__name__)
 
 
-def read_package(
-    run: Run, kind: Kind, connections: Connections | None, *, is_preview: bool = False
-) -> Read:
+def read_package(run: Run, kind: Kind, connections: Connections | None) -> Read:
     """Write the snapshots of a run's package, and return what its record says of it.
 
     Args:
         run: The run.
         kind: What its package is said to be.
         connections: Finds an Airflow connection by its id; None outside of Airflow.
-        is_preview: Whether nothing will be applied, so that nothing stays pending.
 
     Raises:
         SourceError: The site's source does not give a package.
@@ -176,7 +170,8 @@ def read_package(
         if _can_be_judged(packages, run):
             return Read(values)  # validate finds what else is wrong, and rejects it
         return Read({**values, **_rejection(refused[0], len(packages))})
-    state = State.PREVIEW if is_preview else State.PENDING
+    # Of what is only looked at nothing may stay pending.
+    state = State.PREVIEW if run.is_preview else State.PENDING
     deltas = pending_deltas.deltas_of(run, packages, known, state=state) if run.of_package else []
     return replace(read, values=values, deltas=deltas)
 

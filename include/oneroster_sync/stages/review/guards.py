@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from oneroster_sync.roster.columns import COURSE_FIELDS, TERMS_ENDED
 from oneroster_sync.roster.recent_changes import WINDOW, Recent
 from oneroster_sync.roster.records import NOT_PRIMARY, differs, positions
-from oneroster_sync.runs.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond
+from oneroster_sync.runs.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond, order_holds
 from oneroster_sync.sites.thresholds import Limit
 from oneroster_sync.stages.diff.account_matching import NEAR
 from oneroster_sync.stages.diff.rekeys import find_other_people
@@ -125,7 +125,7 @@ def check_plan(
             *_identity_shift(plan, roster, guards.sourced_ids),
             *_look_alikes(accounts, roster),
         ]
-    return tuple(sorted(holds, key=lambda hold: (hold.code, hold.kind, hold.school or "")))
+    return order_holds(holds)
 
 
 def _removals(plan: Plan, roster: Roster, guards: Guards, today: dt.date) -> list[Hold]:

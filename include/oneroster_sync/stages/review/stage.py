@@ -11,6 +11,7 @@ from oneroster_sync.findings import Findings
 from oneroster_sync.roster.reader import roster_version
 from oneroster_sync.runs import Outcome, run_log, superseded
 from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.runs.holds import order_holds
 from oneroster_sync.stages.base import load_roster, note, unless_ended
 from oneroster_sync.stages.diff.account_matching import read_accounts
 from oneroster_sync.stages.diff.plan import read_errors, require_plan
@@ -68,7 +69,7 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         errors=read_errors(run),
     )
     if run.of_package:
-        holds += delta_guards.holds_of_deltas(run, plan, roster, holds, now)
+        holds = order_holds(holds + delta_guards.holds_of_deltas(run, plan, roster, holds, now))
     for hold in holds:
         log.warning("Held: %s", hold.in_words())
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)

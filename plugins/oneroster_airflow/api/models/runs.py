@@ -43,8 +43,21 @@ class Severities(BaseModel):
     warnings: int
 
 
+class Totals(BaseModel):
+    """The counts of a kind as a list shows them: each change is in one of them."""
+
+    added: int
+    updated: int
+    removed: int
+    errors: int
+
+
 class RunSummary(BaseModel):
-    """A run as a list shows it; without an outcome it is under way."""
+    """A run as a list shows it; without an outcome it is under way.
+
+    A preview is a run of which nothing was to be applied. `uploaded_as` is the name that an
+    uploaded file had where it came from.
+    """
 
     run_id: str
     site: str
@@ -57,8 +70,12 @@ class RunSummary(BaseModel):
     scope: Literal["users", "users_and_courses", "courses"]
     requested_by: str
     counts: dict[str, dict[str, int]] | None
+    totals: dict[str, Totals] | None
     findings: Severities
     sentence: str
+    is_applied: bool
+    is_preview: bool
+    uploaded_as: str | None
 
 
 class Runs(BaseModel):
@@ -70,11 +87,13 @@ class Runs(BaseModel):
 
 
 class Point(BaseModel):
-    """One run as a point in time."""
+    """One run as a point in time; its changes were made only if it was applied."""
 
     run_id: str
     started_at: dt.datetime
     outcome: OutcomeName
+    is_applied: bool
+    is_preview: bool
     changes: int
     errors: int
 
@@ -205,7 +224,10 @@ class Can(BaseModel):
 
 
 class RunDetail(RunSummary):
-    """A run with all that is known about it as a whole; `packages` are those it read, by name."""
+    """A run with all that is known about it as a whole; `packages` are those it read, by name.
+
+    `work_s` are the seconds that it worked, `waited_s` those that it waited for a decision.
+    """
 
     reasons: list[str]
     package: str | None
@@ -215,6 +237,9 @@ class RunDetail(RunSummary):
     plan_hash: str | None
     base_version: int | None
     applied_at: dt.datetime | None
+    held_at: dt.datetime | None
+    work_s: float
+    waited_s: float
     credited_admin: str | None
     undoes: str | None
     undo_of: UndoPart | None

@@ -48,6 +48,7 @@ class LastRun(BaseModel):
     run_id: str
     started_at: dt.datetime
     outcome: OutcomeName | None
+    is_preview: bool
 
 
 class OutOfStep(BaseModel):
@@ -56,6 +57,16 @@ class OutOfStep(BaseModel):
     file: str
     since: dt.datetime
     cause: str
+
+
+class Standstill(BaseModel):
+    """Since when no sync of a site was applied; without a level there is nothing to tell."""
+
+    run_id: str | None
+    since: dt.datetime | None
+    syncs: int
+    level: Literal["warning", "error"] | None
+    sentence: str
 
 
 class SiteState(BaseModel):
@@ -69,6 +80,7 @@ class SiteState(BaseModel):
     archived_at: dt.datetime | None
     archived_by: str | None
     out_of_step: list[OutOfStep] = []
+    standstill: Standstill
     may: Permissions
 
 
@@ -231,7 +243,7 @@ class Asked(BaseModel):
 
 
 class Freshness(BaseModel):
-    """How new the newest package of a site is, and whether deltas of it were lost.
+    """How new the newest package of a site is, whether deltas were lost and syncs are applied.
 
     Days of pause windows don't count.
     """
@@ -247,14 +259,16 @@ class Freshness(BaseModel):
     is_stale: bool
     sentence: str
     out_of_step: list[OutOfStep] = []
+    standstill: Standstill
 
 
 class EarlierRun(BaseModel):
-    """A run that read the same package before."""
+    """A run that read the same package before; a preview applied nothing of it."""
 
     run_id: str
     started_at: dt.datetime
     outcome: OutcomeName | None
+    is_preview: bool
 
 
 class Uploaded(Started):

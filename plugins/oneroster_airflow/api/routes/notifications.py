@@ -16,6 +16,7 @@ from oneroster_airflow.api.routes.uploads import started
 from oneroster_sync import database
 from oneroster_sync.notifications import freshness
 from oneroster_sync.runs import pending_deltas
+from oneroster_sync.runs.standstill import find_standstill
 from oneroster_sync.sites import dag_names, preferences_store, registry
 
 if TYPE_CHECKING:
@@ -26,12 +27,19 @@ router = APIRouter(tags=["notices"])
 
 @router.get("/sites/{site}/freshness")
 def read(site: Site, actor: Reader) -> models.Freshness:
-    """Return how new the newest package of a site is, and which files are out of step."""
+    """Return how new the newest package is, which files are out of step, and what is applied."""
     del actor
+    now = dt.datetime.now(dt.UTC)
     with database.engine().connect() as connection:
-        found = freshness(connection, site, now=dt.datetime.now(dt.UTC))
+        found = freshness(connection, site, now=now)
         lost = as_out_of_step(pending_deltas.out_of_step(connection, site))
-    return models.Freshness(**asdict(found), sentence=found.in_words(), out_of_step=lost)
+        still = find_standstill(connection, site, now=now)
+    return models.Freshness(
+        **asdict(found),
+        sentence=found.in_words(),
+        out_of_step=lost,
+        standstill=models.Standstill.model_validate(still, from_attributes=True),
+    )
 
 
 @router.post(

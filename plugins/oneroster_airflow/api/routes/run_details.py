@@ -18,6 +18,7 @@ from oneroster_sync import database
 from oneroster_sync.findings.csv_export import format_csv
 from oneroster_sync.runs import other_people, run_details
 from oneroster_sync.runs.artifacts import RunFolder, release_memory
+from oneroster_sync.runs.summary import count_changes
 from oneroster_sync.stages.diff.plan import read_changes
 from oneroster_sync.stages.diff.preview import page_of_plan
 from oneroster_sync.stages.record import list_in_full
@@ -60,7 +61,7 @@ def changes(
     with database.engine().connect() as connection:
         if run.applied_at is not None:
             found, following = run_details.page_of_changes(connection, run.run_id, **asked)
-            if not found and _changed_something(run):
+            if not found and count_changes(run.counts):
                 _refuse_if_gone(connection, run, "changes")
         elif run.plan_hash is None:
             found, following = [], None
@@ -139,10 +140,10 @@ def findings(
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
-    """Download a run's findings for those who mend the export; no cell is a formula."""
+    """Download what to fix in the export, what to fix first at the top; no cell is a formula."""
     del actor
     return StreamingResponse(
-        format_csv(_all_findings(run_id)),
+        format_csv(_findings_to_fix(run_id)),
         media_type="text/csv; charset=utf-8",
         headers=attachment(f"findings-{run_id}.csv"),
     )
@@ -217,15 +218,6 @@ def _people_of(finding: dict[str, Any], people: dict[str, dict[str, Any]]) -> di
     return people.get(finding["sourced_id"]) if is_of_two else None
 
 
-def _changed_something(run: Run) -> bool:
-    return any(
-        number
-        for numbers in (run.counts or {}).values()
-        for word, number in numbers.items()
-        if word not in {"errors", "ignored"}
-    )
-
-
 def _refuse_if_gone(connection: Connection, run: Run, what: Literal["changes", "findings"]) -> None:
     if not run_details.has_rows(connection, run.run_id, what):
         raise Problem(410, f"The {what} are not there any more. {_FORGETTING}")
@@ -245,9 +237,9 @@ def _page_of_plan(connection: Connection, run: Run, **asked: Any) -> _Page:
         release_memory()
 
 
-def _all_findings(run_id: str) -> Iterator[dict[str, object]]:
+def _findings_to_fix(run_id: str) -> Iterator[dict[str, object]]:
     with database.engine().connect() as connection:
-        yield from run_details.all_findings(connection, run_id)
+        yield from run_details.findings_to_fix(connection, run_id)
 
 
 def _suite(suite: dict[str, object], version: str | None) -> models.SuiteResult:

@@ -13,7 +13,13 @@ from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Site, masked
 from oneroster_sync import database, runs
 from oneroster_sync.runs import Outcome, Run, Trigger, queries
-from oneroster_sync.runs.summary import format_outcome, format_type
+from oneroster_sync.runs.summary import (
+    count_changes,
+    format_outcome,
+    format_type,
+    measure_times,
+    sum_counts,
+)
 from oneroster_sync.sites import dag_names, preferences_store, registry
 from oneroster_sync.stages.diff.account_report import has_accounts
 from oneroster_sync.stages.validate.data_docs import read_report
@@ -26,7 +32,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=100, description="From the page before.")]
 _Day = Annotated[dt.date, Query(ge=dt.date(1970, 1, 1), le=dt.date(2999, 12, 31))]
 _InAirflow = Path(max_length=250, pattern=r"^[^\x00-\x1f\x7f/]+$")
-_UNDER_WAY = Literal["running"]
+_UNDER_WAY = Literal["running", "preview"]
 _KINDS_CHANGED = {"succeeded", "succeeded_with_errors"}
 
 
@@ -34,7 +40,7 @@ _KINDS_CHANGED = {"succeeded", "succeeded_with_errors"}
 def list_runs(
     site: Site,
     actor: Reader,
-    outcome: Annotated[list[models.OutcomeName | _UNDER_WAY], Query(max_length=10)] = [],  # noqa: B006
+    outcome: Annotated[list[models.OutcomeName | _UNDER_WAY], Query(max_length=11)] = [],  # noqa: B006
     trigger: Annotated[list[Trigger], Query(max_length=3)] = [],  # noqa: B006
     first_on: Annotated[_Day | None, Query(alias="from")] = None,
     last_on: Annotated[_Day | None, Query(alias="to")] = None,
@@ -112,6 +118,7 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
             at=run.decided_at,
             reason=run.decision_reason,
         )
+    times = measure_times(run, now=dt.datetime.now(dt.UTC))
     return models.RunDetail(
         **_summary(run),
         reasons=list(run.reasons),
@@ -122,6 +129,9 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
         plan_hash=run.plan_hash,
         base_version=run.base_version,
         applied_at=run.applied_at,
+        held_at=times.held_at,
+        work_s=times.work_s,
+        waited_s=times.waited_s,
         credited_admin=masked(run.preferences.credited_admin, actor),
         undoes=run.undoes,
         undo_of=models.UndoPart(**run.undo_of) if run.undo_of else None,
@@ -160,6 +170,9 @@ def _summary(run: Run) -> dict[str, Any]:
         "stage": run.stage,
         "type": format_type(run),
         "sentence": format_outcome(run),
+        "totals": sum_counts(run.counts),
+        "is_applied": run.applied_at is not None or run.outcome is Outcome.NO_CHANGES,
+        "uploaded_as": run.uploaded_as,
     }
     return {name: told[name] for name in models.RunSummary.model_fields}
 
@@ -168,18 +181,11 @@ def _package(run: Run, actor: Actor) -> str | None:
     """Return what was read: the path for those who may know it, and of an upload only the name."""
     if run.package is None or (run.trigger is not Trigger.UPLOAD and actor.is_allowed(May.DETAILS)):
         return run.package
-    return run.package.rstrip("/").rpartition("/")[2]
+    return run.uploaded_as or run.package.rstrip("/").rpartition("/")[2]
 
 
 def _has(run: Run, behind: dict[str, Any] | None) -> models.Has:
-    planned = None
-    if run.counts is not None:
-        planned = sum(
-            number
-            for numbers in run.counts.values()
-            for word, number in numbers.items()
-            if word not in {"errors", "ignored"}
-        )
+    planned = None if run.counts is None else count_changes(run.counts)
     report = run.sha256 is not None and read_report(run) is not None
     accounts = run.plan_hash is not None and has_accounts(run)
     return models.Has(changes=planned, report=report, accounts=accounts, log=behind is not None)
@@ -187,7 +193,7 @@ def _has(run: Run, behind: dict[str, Any] | None) -> models.Has:
 
 def _can(run: Run, actor: Actor) -> models.Can:
     decides = actor.is_allowed(May.ADMINISTER) and not _is_archived(run.site)
-    waits = run.outcome is Outcome.HELD and run.decision is None
+    waits = run.outcome is Outcome.HELD and run.decision is None and not run.is_preview
     changed = run.applied_at is not None and run.outcome in _KINDS_CHANGED
     return models.Can(
         approve=decides and waits, discard=decides and waits, undo=decides and changed

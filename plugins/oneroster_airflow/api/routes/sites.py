@@ -19,12 +19,14 @@ from oneroster_sync.database.locks import BusyError
 from oneroster_sync.identifiers import PATTERN
 from oneroster_sync.operations import site_lifecycle
 from oneroster_sync.runs import pending_deltas
+from oneroster_sync.runs.standstill import find_standstills
 from oneroster_sync.sites import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oneroster_sync.runs.pending_deltas import OutOfStep
+    from oneroster_sync.runs.standstill import Standstill
 
 router = APIRouter(tags=["sites"])
 
@@ -65,12 +67,14 @@ def sites(actor: Reader, user: GetUserDep) -> models.Sites:
         there = registry.all_sites(connection)
         last = registry.last_runs(connection)
         lost = pending_deltas.out_of_step_by_site(connection)
+        still = find_standstills(connection, now=dt.datetime.now(dt.UTC))
     if actor.is_allowed(May.ADMINISTER):
         fab_permissions.offer(there)
     seen = {site: may for site in there if May.READ in (may := permissions_of(user, site))}
     states = airflow_db.dag_states(site for site in seen if not there[site].is_archived)
     listed = [
-        _state(there[site], last.get(site), states.get(site), seen[site], lost) for site in seen
+        _state(there[site], last.get(site), states.get(site), seen[site], lost, still[site])
+        for site in seen
     ]
     return models.Sites(sites=listed, may_oversee=actor.is_allowed(May.ADMINISTER))
 
@@ -156,6 +160,7 @@ def _state(
     state: airflow_db.DagState | None,
     allowed: frozenset[May],
     lost: Mapping[str, list[OutOfStep]],
+    still: Standstill,
 ) -> models.SiteState:
     return models.SiteState(
         site=record.site,
@@ -166,5 +171,6 @@ def _state(
         archived_at=record.archived_at,
         archived_by=record.archived_by,
         out_of_step=as_out_of_step(lost.get(record.site, ())),
+        standstill=models.Standstill.model_validate(still, from_attributes=True),
         may=_permissions(allowed),
     )

@@ -80,6 +80,9 @@ async def upload(
     request: Request,
     actor: Operator,
     kind: Annotated[Kind, Query(description="What the file is.")],
+    name: Annotated[
+        str, Query(max_length=1000, description="What it is called where it comes from.")
+    ] = "",
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> models.Uploaded:
     """Take in a file, as the raw body, and start a run that reads it.
@@ -94,7 +97,7 @@ async def upload(
     with _counted(actor.name):
         await run_in_threadpool(_check_rate, site, actor.name)
         await run_in_threadpool(uploads.sweep, site, now=dt.datetime.now(dt.UTC))
-        receiving = uploads.Receiving(site, kind)
+        receiving = uploads.Receiving(site, kind, name)
         try:
             receiving.expect(int(content_length))
             taken = await _receive(request, receiving, int(content_length))
@@ -225,5 +228,6 @@ def _begin(site: str, kind: Kind, taken: Upload, by: str) -> models.Uploaded:
             run_id=earlier.run_id,
             started_at=earlier.started_at,
             outcome=earlier.outcome.value if earlier.outcome else None,
+            is_preview=earlier.is_preview,
         )
     return models.Uploaded(**begun, sha256=taken.sha256, size=taken.size, same_as=same)

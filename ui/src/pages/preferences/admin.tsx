@@ -16,7 +16,7 @@ export function Credited() {
     draft.credited_admin === base.settings.credited_admin;
   return (
     <Section
-      title="Who is credited"
+      title="Credited administrator"
       hint="Every change that a sync makes is recorded under a person's name."
     >
       <Setting

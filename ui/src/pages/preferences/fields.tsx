@@ -87,13 +87,15 @@ export function Section({
  */
 export function Setting({
   path,
+  hasRows = false,
   children,
   ...field
-}: { path: string } & Omit<FieldProps, "error">) {
+}: { path: string; hasRows?: boolean } & Omit<FieldProps, "error">) {
   const { errors } = useForm();
+  const own = errors.find((error) => error.field === path)?.message;
   return (
     <Box data-setting={path} maxWidth="48rem">
-      <Field {...field} error={errorAt(errors, path)}>
+      <Field {...field} error={hasRows ? own : errorAt(errors, path)}>
         {children}
       </Field>
     </Box>

@@ -24,6 +24,9 @@ const MOST_RECIPIENTS = 50;
 
 const MOST_CHANNELS = 20;
 
+/** What is said of a pause that ends before it begins. */
+export const REVERSED = "The last day is before the first day.";
+
 /**
  * Return what is wrong with settings, as the API would tell it.
  *
@@ -47,7 +50,7 @@ export function problemsIn(settings: Settings, before: Settings): FieldProblem[]
     if (!first || !last) {
       add(`pause_windows.${index}`, "Give the first and the last day, or remove this pause.");
     } else if (last < first) {
-      add(`pause_windows.${index}`, "The last day lies before the first one.");
+      add(`pause_windows.${index}`, REVERSED);
     }
   });
   if (settings.create_only_until === "") {
@@ -125,7 +128,7 @@ function numberProblem(
 function addressProblem(addresses: string[]) {
   const wrong = addresses.find((address) => !ADDRESS.test(address) || address.length > 320);
   if (wrong) {
-    return `“${wrong}” is no e-mail address. Write one on each line, such as it.office@example.org.`;
+    return `“${wrong}” is not a valid e-mail address. Enter one on each line, such as it.office@example.org.`;
   }
   return addresses.length > MOST_RECIPIENTS
     ? `Give ${MOST_RECIPIENTS} addresses at most; a list of your mail server counts as one.`

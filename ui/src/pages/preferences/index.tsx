@@ -225,7 +225,7 @@ export function SyncSwitch({
   return (
     <Section
       title="Scheduled syncs"
-      hint="Acts at once, without saving. It is the pause of this site's DAG in Airflow: switched there, it shows here."
+      hint="Takes effect immediately. Same as pausing the DAG in Airflow."
     >
       <Box>
         <Switch.Root
@@ -278,7 +278,7 @@ const WORDS: Record<string, string> = {
 };
 
 const MEANINGS: Record<string, string> = {
-  true: "Missed times are never caught up with. Uploads run beside it, one after the other.",
+  true: "Missed syncs are not run later. Uploads run beside it, one after the other.",
   false: "Nothing runs by itself. Uploads still work, and change the roster as always.",
   null: "Airflow reads new DAGs every few minutes. This switch works as soon as it has read this site's.",
   archived: "The site is archived: no run of it begins, by the schedule or otherwise.",
@@ -324,8 +324,8 @@ function WhatFollows({ latest, isEdited }: { latest: PreferencesState; isEdited:
         <Text>No sync is planned within the next ten years: look at the pauses.</Text>
       )}
       <Text color="fg.muted" fontSize="sm">
-        Nothing that was missed while it was off is caught up with. Limits hold a sync that would
-        remove too much.
+        Syncs missed while it was off are not run later. Limits hold a sync that would remove too
+        much.
       </Text>
       {isEdited && (
         <Text color="fg.warning">You have changes that are not saved; they do not count yet.</Text>

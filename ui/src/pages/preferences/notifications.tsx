@@ -12,16 +12,17 @@ import { type Described, type Settings, TOPICS } from "./settings";
 const TOPIC_NAMES = Object.keys(TOPICS) as Topic[];
 
 const MEANINGS: Record<Topic, (settings: Settings) => string> = {
-  held: () => "A plan is held, and somebody has to decide.",
-  failed: () => "A run could not go on.",
+  held: () => "A plan is held until an administrator approves or discards it.",
+  failed: () => "A sync could not be completed.",
   rejected: () => "A package cannot be used at all.",
+  unapplied: () => "Several syncs in a row were not applied.",
   errors: ({ notices }) =>
     `A run met ${notices.errors_from ?? "so many"} or more rows that it could not use.`,
   stale: ({ stale_after_days: days }) =>
     days
-      ? `No new package has come for ${days === 1 ? "a day" : `${days} days`}.`
-      : "Never: no number of days is given below.",
-  digest: () => "On Mondays: what the runs of the week came to.",
+      ? `No new export has come for ${days === 1 ? "a day" : `${days} days`}.`
+      : "Never: no number of days is set below.",
+  digest: () => "On Mondays: what the syncs of the week came to.",
 };
 
 /** The group of settings about messages. */
@@ -29,7 +30,7 @@ export function Told() {
   const { isReadOnly } = useForm();
   return (
     <Section
-      title="Being told"
+      title="Notifications"
       hint="Messages say what happened and what to do, and lead to the run. They name nobody, and come once for each cause."
     >
       <Recipients />
@@ -56,7 +57,7 @@ function Recipients() {
         ", which has to name a sender.",
       ]}
     >
-      {(control) => <LinesBox {...control} path={path} placeholder="Nobody gets a mail" />}
+      {(control) => <LinesBox {...control} path={path} placeholder="name@district.org" />}
     </Setting>
   );
 }
@@ -75,7 +76,7 @@ function Channels() {
         ".",
       ]}
     >
-      {(control) => <LinesBox {...control} path={path} placeholder="No channel is told" />}
+      {(control) => <LinesBox {...control} path={path} placeholder="oneroster_slack" />}
     </Setting>
   );
 }
@@ -92,7 +93,7 @@ function Topics() {
     );
   };
   return (
-    <Setting path={path} label="What people are told" group>
+    <Setting path={path} label="Notify about" group>
       {() => (
         <Grid
           columnGap="6"
@@ -120,7 +121,7 @@ function ErrorsFrom() {
   return (
     <Setting
       path={path}
-      label="Many errors, from so many rows on"
+      label="Alert from this many rows with errors"
       help="Single bad rows are no news: a run tells of its errors from this number on."
     >
       {(control) => <NumberBox {...control} path={path} unit="rows" />}
@@ -133,7 +134,7 @@ function StaleAfter() {
   return (
     <Setting
       path={path}
-      label="Nothing new, after so many days"
+      label="Alert if no new export for this many days"
       help="A package is new when no run has read the very same one before. Days of pauses do not count. Left empty, nobody is told, and the list of runs does not warn either."
     >
       {(control) => <NumberBox {...control} path={path} unit="days" placeholder="never" />}
@@ -197,7 +198,7 @@ function whyNot({ recipients, channels }: Notices, changed: Described[]) {
   }
   return recipients.length + channels.length > 0
     ? null
-    : "Nobody is told yet. Give an address or a channel, and save.";
+    : "Nobody is notified yet. Add an address or a channel, and save.";
 }
 
 function OnItsWay({ asked: { dag_id: dagId, dag_run_id: runId } }: { asked: Asked }) {

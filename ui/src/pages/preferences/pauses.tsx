@@ -5,7 +5,7 @@ import { type ReactNode, useEffect, useId, useRef } from "react";
 import type { PauseWindow } from "../../lib/openapi";
 import { today } from "../../lib/words";
 import { DayBox, Labelled, Setting, Tick, useForm } from "./fields";
-import { errorAt } from "./form";
+import { errorAt, REVERSED } from "./form";
 
 const MOST = 100;
 
@@ -48,13 +48,14 @@ export function Pauses() {
       path="pause_windows"
       label="Pauses"
       group
+      hasRows
       help="Both days included, in UTC. Pause over the summer: while the SIS is rolled over to the next school year, a sync would deactivate people and make next year's courses too early. Afterwards it goes on by itself. Uploads work in a pause too."
     >
       {() => (
         <Box ref={list}>
           {windows.length === 0 && (
             <Text color="fg.muted" fontSize="sm" mb="2">
-              There is none: syncs run all year.
+              No pauses
             </Text>
           )}
           {windows.map((window, index) => (
@@ -98,7 +99,8 @@ function PauseRow({
   remove: () => void;
 }) {
   const { errors } = useForm();
-  const error = errorAt(errors, `pause_windows.${index}`);
+  const isReversed = window.first_on && window.last_on && window.last_on < window.first_on;
+  const error = errorAt(errors, `pause_windows.${index}`) ?? (isReversed ? REVERSED : undefined);
   const id = useId();
   const shared = {
     readOnly: isReadOnly,
@@ -211,7 +213,7 @@ export function Rollover() {
           <Tick
             checked={until !== null}
             disabled={isReadOnly}
-            label="Syncs only add"
+            label="Add-only mode"
             help="For the weeks in which the SIS moves to the next school year: next year's people and courses come; nobody is deactivated, nothing is removed or updated. What is left out is told with each run, and is done by the first run after the last day."
             onChange={(isOn) => change(PATH, isOn ? (base.settings[PATH] ?? "") : null)}
           />
@@ -260,7 +262,7 @@ export function EndedTerms() {
         <Tick
           checked={draft.expire_ended_terms}
           disabled={isReadOnly}
-          label="Assignments end with their terms"
+          label="Don't count ended terms as removals"
           help="A SIS drops the classes of a term that is over. An assignment that goes because the terms of all its classes have ended does not count towards the limits. Unticked, it counts like every other removal."
           onChange={(isOn) => change("expire_ended_terms", isOn)}
         />

@@ -22,7 +22,7 @@ export function Raised() {
   const { raised } = draft.guards;
   const isPast = Boolean(raised?.until) && (raised?.until ?? "") < today();
   return (
-    <Setting path={PATH} label="Another limit for a while" group>
+    <Setting path={PATH} label="Temporary limit" group>
       {() => (
         <Box>
           <Tick

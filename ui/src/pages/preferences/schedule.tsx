@@ -134,7 +134,7 @@ export function Upcoming() {
 
 const EDITED: Record<string, string> = {
   true: "As they will be when you save.",
-  false: "As they stand.",
+  false: "Current.",
 };
 
 const RESTS = "The site is archived, so none of these comes.";
@@ -239,7 +239,8 @@ function usePreview(site: string, settings: Settings | null, saved: Settings) {
         ["days", "time_utc"].includes(field) ||
         (field.startsWith("pause_windows") && message.includes("before")),
     );
-  const told = wrong?.message ?? null;
+  // What is wrong stands beside its setting, and is not said twice.
+  const told = wrong ? "Correct the schedule above to see the next syncs." : null;
 
   useEffect(() => {
     if (!asked || told) {
@@ -294,8 +295,8 @@ export function inViewersZone(time: string | undefined, today = new Date()) {
   }
   const zone = viewersZone().replaceAll("_", " ");
   const day = dayShift(at);
-  const moves = hasClockChange(at) ? " An hour off when your clocks change." : "";
-  return `For you ${clock(at)}${day}, in ${zone}.${moves}`;
+  const moves = hasClockChange(at) ? "; shifts an hour with daylight saving" : "";
+  return `${clock(at)}${day} in ${zone}${moves}.`;
 }
 
 /**

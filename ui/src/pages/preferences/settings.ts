@@ -82,15 +82,15 @@ export const SETTINGS: Described[] = [
   { path: "profile", label: "Reading of the files" },
   ...limitsOf(REMOVALS),
   { path: "guards.raised", label: "Raised limits" },
-  { path: "guards.removals_wait", label: "While removals wait" },
+  { path: "guards.removals_wait", label: "Pending removals" },
   { path: "guards.error_percent", label: "Rows with errors", number: PERCENT },
   { path: "guards.known_percent", label: "Records we know", number: PERCENT },
-  { path: "approval_hours", label: "How long a plan waits", number: HOURS },
+  { path: "approval_hours", label: "Approval expires after", number: HOURS },
   { path: "stale_protection_runs", label: "Stale protection", number: RUNS },
   ...limitsOf(MORE),
   { path: "notices.recipients", label: "E-mail addresses" },
   { path: "notices.channels", label: "Channels" },
-  { path: "notices.topics", label: "What people are told" },
+  { path: "notices.topics", label: "Notify about" },
   { path: "notices.errors_from", label: "Many errors", number: AT_LEAST_ONE },
   { path: "stale_after_days", label: "Days without a package", number: ONE_TO_365 },
   { path: "source", label: "Source" },
@@ -197,12 +197,13 @@ function ordered(value: unknown): unknown {
 
 /** What people can be told of, in the order of the page. */
 export const TOPICS: Record<Topic, string> = {
-  held: "Plans that wait",
-  failed: "Failed runs",
+  held: "Approval needed",
+  failed: "Failed syncs",
   rejected: "Rejected packages",
   errors: "Many errors",
-  stale: "Nothing new",
-  digest: "The week",
+  stale: "No new export",
+  unapplied: "No changes applied",
+  digest: "Weekly summary",
 };
 
 const CHOICES: Record<string, Record<string, string>> = {

@@ -70,12 +70,12 @@ function Removals({
 function RemovalsWait() {
   const { draft, change, isReadOnly } = useForm();
   return (
-    <Setting path="guards.removals_wait" label="While removals wait" group>
+    <Setting path="guards.removals_wait" label="Pending removals" group>
       {() => (
         <Tick
           checked={draft.guards.removals_wait}
           disabled={isReadOnly}
-          label="The rest of the plan goes on"
+          label="Apply additions and updates without waiting for removals"
           help="Where nothing but removals is beyond a limit, what is added and updated is applied at once. The removals wait in a run of their own, to be approved or discarded. Unticked, the whole plan waits."
           onChange={(isOn) => change("guards.removals_wait", isOn)}
         />
@@ -89,7 +89,7 @@ function ErrorRate() {
   return (
     <Setting
       path="guards.error_percent"
-      label="Rows with errors, more than"
+      label="Maximum share of rows with errors"
       help={errorWords(settings.guards.error_percent)}
     >
       {(control) => <NumberBox {...control} path="guards.error_percent" unit="%" />}
@@ -102,7 +102,7 @@ function KnownRate() {
   return (
     <Setting
       path="guards.known_percent"
-      label="Known records in the files, at least"
+      label="Minimum overlap with existing records"
       help={knownWords(settings.guards.known_percent)}
     >
       {(control) => <NumberBox {...control} path="guards.known_percent" unit="%" />}
@@ -115,7 +115,7 @@ function ApprovalHours() {
   return (
     <Setting
       path="approval_hours"
-      label="How long a plan waits for a decision"
+      label="Approval expires after"
       help={waitWords(settings.approval_hours)}
     >
       {(control) => <NumberBox {...control} path="approval_hours" unit="hours" />}
@@ -212,7 +212,7 @@ const LIMITS: {
     noun: "users, courses or assignments",
     sizes: [10, 100],
     meaning: (from: string) =>
-      `A school that is missing from an export is few records of a large district. Waits when so many of one school would go: ${from}.`,
+      `A school that is missing from an export is few records of a large district. Waits when so many of one school would be removed: ${from}.`,
   },
   {
     kind: "week",
@@ -236,7 +236,7 @@ const LIMITS: {
     noun: "users",
     sizes: [40, 2000],
     meaning: (from: string) =>
-      `Who was merely absent in the last 30 days is not counted, so that a mended export heals by itself. Waits when so many would come back: ${from}.`,
+      `Who was merely absent in the last 30 days is not counted, so that a corrected export heals by itself. Waits when so many would come back: ${from}.`,
   },
   {
     kind: "changed_roles",

@@ -27,31 +27,42 @@ export function Attention({
   freshness: Freshness | null;
 }) {
   const held = runs.find(({ outcome }) => outcome === "held");
-  const newest = runs.find(({ outcome }) => outcome !== null);
+  const newest = runs.find(({ outcome, is_preview: isPreview }) => outcome !== null && !isPreview);
   const errors = newest?.outcome && READ_ROWS.has(newest.outcome) ? errorsOf(newest) : 0;
   const isStale = runs.length > 0 && freshness?.is_stale === true;
   const lost = freshness?.out_of_step ?? [];
-  if (!held && errors < MANY && !isStale && lost.length === 0) {
+  const still = freshness?.standstill.level ? freshness.standstill : null;
+  if (!held && errors < MANY && !isStale && !still && lost.length === 0) {
     return null;
   }
   return (
     <Box display="flex" flexDirection="column" gap="2" mb="4">
-      {held && (
+      {still && (
+        <Notice
+          status={still.level}
+          run={held ?? newest}
+          title={still.sentence}
+          link={held ? "Review the held plan" : "Open the newest sync"}
+        >
+          Syncs run, but none is applied: people who came or left since are not in the roster.{" "}
+        </Notice>
+      )}
+      {held && !still && (
         <Notice
           run={held}
-          title="A plan waits for a decision"
-          link="Look at the plan"
-        >{`The run of ${moment(held)} is held: nothing of it is applied until an administrator approves it. `}</Notice>
+          title="Approval needed"
+          link="Review the plan"
+        >{`The sync of ${moment(held)} is held: nothing is applied until an administrator approves it. `}</Notice>
       )}
       {newest && errors >= MANY && newest !== held && (
         <Notice
           run={newest}
           query="?tab=findings"
-          title={`The newest run met ${counted(errors, "error")}`}
-          link="Look at what it found"
+          title={`The newest sync skipped ${counted(errors, "row")} with errors`}
+          link="See the findings"
         >
           So many usually mean a changed format, changed ids or a missing column, not single bad
-          rows. Mend the export before the next run.{" "}
+          rows. Fix the export before the next sync.{" "}
         </Notice>
       )}
       {isStale && <Stale freshness={freshness} />}
@@ -64,13 +75,13 @@ export function Attention({
 
 /** No new package for longer than the site says. */
 function Stale({ freshness: { run_id: id, days, sentence } }: { freshness: Freshness }) {
-  const title = `No new package for ${counted(days, "day")}`;
+  const title = `No new export for ${counted(days, "day")}`;
   const told = `${sentence} Ask the SIS team whether the export still runs. `;
   return (
     <Notice
       run={id === null ? null : { run_id: id }}
       title={title}
-      link="Look at the run that read it"
+      link="Open the run that read it"
     >
       {told}
     </Notice>
@@ -86,12 +97,14 @@ function OutOfStep({ lost: { file, since, cause } }: { lost: OutOfStepFile }) {
 }
 
 function Notice({
+  status = "warning",
   run,
   query = "",
   title,
   link,
   children,
 }: {
+  status?: "warning" | "error" | null;
   run?: Pick<RunSummary, "run_id"> | null;
   query?: string;
   title: string;
@@ -99,7 +112,7 @@ function Notice({
   children: ReactNode;
 }) {
   return (
-    <Alert.Root status="warning">
+    <Alert.Root status={status ?? "warning"}>
       <Alert.Indicator />
       <Alert.Content>
         <Alert.Title>{title}</Alert.Title>
@@ -116,8 +129,8 @@ function Notice({
   );
 }
 
-function errorsOf({ counts }: RunSummary): number {
-  return Object.values(counts ?? {}).reduce((sum, { errors = 0 }) => sum + errors, 0);
+function errorsOf({ totals }: RunSummary): number {
+  return Object.values(totals ?? {}).reduce((sum, { errors }) => sum + errors, 0);
 }
 
 function moment({ started_at: at }: RunSummary) {

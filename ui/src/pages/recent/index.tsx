@@ -131,7 +131,7 @@ function Runs({
 
 function NoneFits({ filters }: { filters: FilterState }) {
   return (
-    <Empty title="No run fits">
+    <Empty title="No matches">
       <Button size="sm" variant="outline" mt="2" onClick={filters.clear}>
         Show all runs
       </Button>

@@ -2,18 +2,21 @@
 
 import { Box, Link as Anchor, Spinner, Table, Text } from "@chakra-ui/react";
 import { Link } from "react-router-dom";
-import type { RunSummary } from "../../lib/openapi";
+import type { RunSummary, Totals } from "../../lib/openapi";
 import { HOME, type May, Outcome, Time } from "../../lib/ui";
 import { number, utc } from "../../lib/words";
 import { MANY } from "./attention";
 
-const GROUPS = [
+type Column = [keyof Totals, string];
+
+const GROUPS: { kind: string; label: string; columns: Column[] }[] = [
   {
     kind: "users",
     label: "Users",
     columns: [
       ["added", "Added"],
-      ["deactivated", "Deactivated"],
+      ["updated", "Updated"],
+      ["removed", "Deactivated"],
       ["errors", "Errors"],
     ],
   },
@@ -22,6 +25,7 @@ const GROUPS = [
     label: "Courses",
     columns: [
       ["added", "Added"],
+      ["updated", "Updated"],
       ["removed", "Removed"],
       ["errors", "Errors"],
     ],
@@ -37,7 +41,37 @@ const GROUPS = [
   },
 ];
 
-const COUNTED = new Set(["succeeded", "succeeded_with_errors", "no_changes"]);
+/** Of users whoever came back, was linked or got another sourcedId is among those updated. */
+const UPDATED = "Updated, reactivated, adopted, or given another sourcedId";
+
+const STACKED = "@media (max-width: 767px)";
+
+/** Where there is no room for columns, a run is a card, which leaves out what is nothing. */
+const LAYOUT = {
+  "& td, & th": { paddingInline: "1.5" },
+  [STACKED]: {
+    "& table": { minWidth: "0" },
+    "& table, & tbody, & tr": { display: "block", width: "100%" },
+    "& thead": { position: "absolute", height: "1px", overflow: "hidden", clipPath: "inset(50%)" },
+    "& tr": { borderBottomWidth: "1px", borderColor: "border", padding: "2" },
+    "& td": {
+      display: "block",
+      border: "0",
+      padding: "1",
+      textAlign: "start",
+      minWidth: "0",
+      background: "transparent",
+    },
+    "& td[data-label]": { display: "inline-block", paddingInlineEnd: "3" },
+    "& td[data-label]::before": {
+      content: "attr(data-label) ' '",
+      color: "fg.muted",
+      fontWeight: "normal",
+      fontSize: "xs",
+    },
+    "& td[data-nothing], & td[data-label][data-nothing]": { display: "none" },
+  },
+};
 
 /**
  * List runs, the newest first.
@@ -46,8 +80,15 @@ const COUNTED = new Set(["succeeded", "succeeded_with_errors", "no_changes"]);
  */
 export function RunTable({ runs, may }: { runs: RunSummary[]; may: May }) {
   return (
-    <Box overflowX="auto" borderWidth="1px" borderColor="border.emphasized" borderRadius="8px">
-      <Table.Root size="sm" striped interactive minWidth="64rem">
+    <Box
+      position="relative"
+      overflowX="auto"
+      borderWidth="1px"
+      borderColor="border.emphasized"
+      borderRadius="8px"
+      css={LAYOUT}
+    >
+      <Table.Root size="sm" striped interactive minWidth="68rem">
         <Table.Caption srOnly>Runs of this site, the newest first</Table.Caption>
         <Header may={may} />
         <Table.Body>
@@ -74,11 +115,11 @@ function Header({ may }: { may: May }) {
             {label}
           </Table.ColumnHeader>
         ))}
-        {GROUPS.map(({ kind, label }) => (
+        {GROUPS.map(({ kind, label, columns }) => (
           <Table.ColumnHeader
             key={kind}
             scope="colgroup"
-            colSpan={3}
+            colSpan={columns.length}
             textAlign="center"
             borderInlineStartWidth="1px"
             borderBottomWidth="0"
@@ -108,6 +149,7 @@ function Header({ may }: { may: May }) {
               fontWeight="normal"
               color="fg.muted"
               borderInlineStartWidth={index === 0 ? "1px" : "0"}
+              title={name === "updated" ? UPDATED : undefined}
             >
               {label}
             </Table.ColumnHeader>
@@ -120,7 +162,6 @@ function Header({ may }: { may: May }) {
 
 function RunRow({ run, may }: { run: RunSummary; may: May }) {
   const at = `${HOME}/runs/${run.run_id}`;
-  const done = COUNTED.has(run.outcome ?? "");
   return (
     <Table.Row>
       <Table.Cell whiteSpace="nowrap">
@@ -130,23 +171,34 @@ function RunRow({ run, may }: { run: RunSummary; may: May }) {
           </Link>
         </Anchor>
       </Table.Cell>
-      <Table.Cell minWidth="12rem">{run.type}</Table.Cell>
+      <Table.Cell minWidth="11rem">
+        {run.type}
+        {run.uploaded_as && (
+          <Text color="fg.muted" fontSize="xs" overflowWrap="anywhere">
+            {run.uploaded_as}
+          </Text>
+        )}
+      </Table.Cell>
       <Table.Cell>
         <Ending run={run} />
       </Table.Cell>
-      {GROUPS.flatMap(({ kind, columns }) =>
-        columns.map(([name], index) => (
+      {GROUPS.flatMap(({ kind, label, columns }) =>
+        columns.map(([name, what], index) => (
           <Count
             key={`${kind} ${name}`}
-            value={run.counts?.[kind]?.[name]}
+            label={`${label} ${what.toLowerCase()}`}
+            value={run.totals?.[kind]?.[name]}
             isError={name === "errors"}
-            applied={done || name === "errors"}
+            applied={run.is_applied || name === "errors"}
             first={index === 0}
           />
         )),
       )}
       {may.details && (
-        <Table.Cell borderInlineStartWidth="1px">
+        <Table.Cell
+          borderInlineStartWidth="1px"
+          data-nothing={run.trigger === "command" ? "true" : undefined}
+        >
           {run.trigger === "command" ? (
             <Text color="fg.muted">–</Text>
           ) : (
@@ -175,32 +227,39 @@ function Ending({ run }: { run: RunSummary }) {
           <Text as="span" color="fg.muted" fontSize="xs">{`${run.stage} is done`}</Text>
         </Box>
       ) : (
-        <Outcome outcome={run.outcome} />
+        <Outcome outcome={run.outcome} isPreview={run.is_preview} />
       )}
     </Box>
   );
 }
 
+/** Red that can be read on every row of the table. */
+const BAD = { base: "red.700", _dark: "red.300" };
+
 /** A number; what was planned and not applied is told apart from what was done. */
 function Count({
+  label,
   value,
   isError,
   applied,
   first,
 }: {
+  label: string;
   value: number | undefined;
   isError: boolean;
   applied: boolean;
   first: boolean;
 }) {
-  const known = value !== undefined && value !== null;
+  const known = value !== undefined;
   const many = isError && value !== undefined && value >= MANY;
   return (
     <Table.Cell
       textAlign="end"
       fontVariantNumeric="tabular-nums"
       borderInlineStartWidth={first ? "1px" : "0"}
-      color={isError && value ? "fg.error" : value && applied ? "fg" : "fg.muted"}
+      data-label={label}
+      data-nothing={value ? undefined : "true"}
+      color={isError && value ? BAD : value && applied ? "fg" : "fg.muted"}
       fontWeight={value && applied ? "semibold" : "normal"}
       title={
         many

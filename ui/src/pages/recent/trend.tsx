@@ -1,4 +1,4 @@
-/** How the last runs went: changes and errors as bars over time. */
+/** What the last runs applied, which errors they met and how they ended, as bars over time. */
 
 import { Box, Flex, Skeleton, Text } from "@chakra-ui/react";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
@@ -6,16 +6,30 @@ import { Link } from "react-router-dom";
 import { useApi } from "../../lib/api";
 import type { Point } from "../../lib/openapi";
 import { Card, HOME } from "../../lib/ui";
-import { counted, outcomeLabel, utc } from "../../lib/words";
+import { counted, outcomeLabel, outcomePalette, utc } from "../../lib/words";
+import { heightOf, levelsOf, short } from "./scale";
 
 const SHOWN = 60;
 
 const HEIGHT = 96;
 
+/** The width of the numbers beside the bars. */
+const AXIS = "2.5rem";
+
 const SERIES: { name: "changes" | "errors"; label: string; color: string }[] = [
-  { name: "changes", color: "var(--chakra-colors-blue-solid)", label: "Changes" },
-  { name: "errors", color: "var(--chakra-colors-red-solid)", label: "Errors" },
+  { name: "changes", color: "var(--chakra-colors-blue-solid)", label: "Changes applied" },
+  { name: "errors", color: "var(--chakra-colors-red-solid)", label: "Rows with errors" },
 ];
+
+/** A shape beside the colour: not everybody tells red from green. */
+const SHAPES: Record<string, string> = {
+  succeeded: "●",
+  succeeded_with_errors: "◐",
+  no_changes: "○",
+  held: "■",
+  rejected: "✕",
+  failed: "✕",
+};
 
 const STEPS: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, Home: -SHOWN, End: SHOWN };
 
@@ -42,7 +56,7 @@ export function TrendCard({ site, newest }: { site: string; newest: string | und
   }
   return (
     <Card title="Changes and errors" actions={<Legend />} mb="4">
-      <Box height={`${HEIGHT + 24}px`}>
+      <Box height={{ base: `${HEIGHT + 78}px`, md: `${HEIGHT + 56}px` }}>
         {data ? <Bars points={data.points} /> : <Skeleton height="100%" />}
       </Box>
     </Card>
@@ -51,20 +65,22 @@ export function TrendCard({ site, newest }: { site: string; newest: string | und
 
 function Legend() {
   return (
-    <Flex gap="4" fontSize="sm" color="fg.muted">
+    <Flex gap="4" fontSize="sm" color="fg.muted" wrap="wrap">
       {SERIES.map(({ name, color, label }) => (
         <Flex key={name} align="center" gap="1.5">
           <Box boxSize="2.5" borderRadius="2px" style={{ background: color }} aria-hidden />
           {label}
         </Flex>
       ))}
+      <Text as="span">logarithmic scale</Text>
     </Flex>
   );
 }
 
 /**
- * Each run is a pair of bars, drawn by its square root, so that one error beside 10,000 changes
- * shows. With the keyboard, the bars are one stop: the arrow keys go along them.
+ * Each run is a pair of bars and the mark of its outcome. The scale is logarithmic, so that one
+ * error beside 10,000 changes shows. With the keyboard, the bars are one stop: the arrow keys go
+ * along them.
  */
 function Bars({ points }: { points: Point[] }) {
   const [told, setTold] = useState<number | null>(null);
@@ -73,7 +89,7 @@ function Bars({ points }: { points: Point[] }) {
   const hint = useId();
   const last = points.length - 1;
   const at = Math.min(stop ?? last, last);
-  const most = Math.max(1, ...points.flatMap(({ changes, errors }) => [changes, errors]));
+  const levels = levelsOf(points.flatMap((point) => [appliedOf(point), point.errors]));
   const go = (event: KeyboardEvent<HTMLDivElement>) => {
     const step = STEPS[event.key];
     if (step) {
@@ -84,18 +100,19 @@ function Bars({ points }: { points: Point[] }) {
     }
   };
   return (
-    <Box onMouseLeave={() => setTold(null)}>
+    <Box onMouseLeave={() => setTold(null)} position="relative">
+      <Levels levels={levels} />
       <Flex
         ref={list}
         as="ul"
+        position="relative"
+        ps={AXIS}
         aria-label="The last runs, the newest at the end"
         aria-describedby={hint}
         align="end"
-        height={`${HEIGHT}px`}
+        height={`${HEIGHT + 18}px`}
         gap="2px"
         listStyleType="none"
-        borderBottomWidth="1px"
-        borderColor="border.emphasized"
         css={{ "& > li:nth-last-child(n + 31)": { display: { base: "none", md: "block" } } }}
         onKeyDown={go}
         onBlur={() => setTold(null)}
@@ -104,7 +121,7 @@ function Bars({ points }: { points: Point[] }) {
           <Box key={point.run_id} as="li" flex="1 1 0" maxWidth="28px" height="100%">
             <Pair
               point={point}
-              most={most}
+              levels={levels}
               isTold={index === told}
               isStop={index === at}
               onTell={() => setTold(index)}
@@ -116,43 +133,89 @@ function Bars({ points }: { points: Point[] }) {
           </Box>
         ))}
       </Flex>
+      <Days points={points} />
       <Text
         id={hint}
         fontSize="xs"
         color={told === null ? "fg.muted" : "fg"}
-        height="24px"
-        pt="1"
-        truncate
+        minHeight={{ base: "44px", md: "22px" }}
+        ps={AXIS}
       >
         {told !== null && points[told]
           ? inWords(points[told])
-          : "Each pair of bars is a run; the newest is on the right."}
+          : "● applied · ◐ with errors · ○ no changes · ■ held · ✕ failed or rejected · – not applied"}
       </Text>
     </Box>
   );
 }
 
+/** The axis: a line for each power of ten. */
+function Levels({ levels }: { levels: number[] }) {
+  return (
+    <Box aria-hidden position="absolute" insetX="0" top="0" height={`${HEIGHT}px`}>
+      <Box position="absolute" left={AXIS} right="0" bottom="0" borderTopWidth="1px" />
+      {levels.map((level) => (
+        <Flex
+          key={level}
+          position="absolute"
+          insetX="0"
+          align="center"
+          height="0"
+          style={{ bottom: `${heightOf(level, levels)}%` }}
+        >
+          <Text fontSize="2xs" color="fg.muted" width={AXIS} pe="2" textAlign="end">
+            {short(level)}
+          </Text>
+          <Box flex="1" borderTopWidth="1px" borderColor="border" />
+        </Flex>
+      ))}
+    </Box>
+  );
+}
+
+/** From when to when, and the middle where there is room. */
+function Days({ points }: { points: Point[] }) {
+  const days = [points[0], points[Math.floor(points.length / 2)], points[points.length - 1]];
+  // Up to 28 px each, the bars begin at the left.
+  const most = `min(100%, calc(${AXIS} + ${points.length} * 30px))`;
+  return (
+    <Flex justify="space-between" ps={AXIS} fontSize="2xs" color="fg.muted" maxWidth={most}>
+      {days.map(({ run_id: id, started_at: at }, index) => (
+        <Text
+          key={`${index} ${id}`}
+          as="span"
+          display={{ base: index === 1 ? "none" : "block", md: "block" }}
+          hidden={index === 1 && points.length < 12}
+        >
+          {utc(at).slice(0, 10)}
+        </Text>
+      ))}
+    </Flex>
+  );
+}
+
 function Pair({
   point,
-  most,
+  levels,
   isTold,
   isStop,
   onTell,
   onFocus,
 }: {
   point: Point;
-  most: number;
+  levels: number[];
   isTold: boolean;
   isStop: boolean;
   onTell: () => void;
   onFocus: () => void;
 }) {
+  const value = { changes: appliedOf(point), errors: point.errors };
+  const palette = outcomePalette(point.outcome, point.is_preview);
   return (
     <Box
       asChild
       display="flex"
-      alignItems="flex-end"
-      gap="1px"
+      flexDirection="column"
       width="100%"
       height="100%"
       borderRadius="2px"
@@ -166,23 +229,42 @@ function Pair({
         onMouseEnter={onTell}
         onFocus={onFocus}
       >
-        {SERIES.map(({ name, color }) => (
-          <span
-            key={name}
-            style={{
-              flex: 1,
-              background: color,
-              height: `${point[name] ? Math.max(3, 100 * Math.sqrt(point[name] / most)) : 0}%`,
-              borderRadius: "2px 2px 0 0",
-            }}
-          />
-        ))}
+        <Flex align="flex-end" gap="1px" height={`${HEIGHT}px`} width="100%">
+          {SERIES.map(({ name, color }) => (
+            <span
+              key={name}
+              style={{
+                flex: 1,
+                background: color,
+                height: `${heightOf(value[name], levels)}%`,
+                borderRadius: "2px 2px 0 0",
+              }}
+            />
+          ))}
+        </Flex>
+        <Box
+          aria-hidden
+          height="18px"
+          lineHeight="18px"
+          fontSize="2xs"
+          textAlign="center"
+          color={`${palette}.fg`}
+        >
+          {SHAPES[point.outcome] ?? "–"}
+        </Box>
       </Link>
     </Box>
   );
 }
 
-function inWords({ started_at: at, outcome, changes, errors }: Point) {
-  const numbers = `${counted(changes, "change")}, ${counted(errors, "error")}`;
-  return `${utc(at, { seconds: false })}: ${outcomeLabel(outcome)}, ${numbers}`;
+/** What was planned and not applied is no change. */
+function appliedOf({ is_applied: isApplied, changes }: Point) {
+  return isApplied ? changes : 0;
+}
+
+function inWords(point: Point) {
+  const { started_at: at, outcome, changes, errors, is_applied, is_preview } = point;
+  const planned = is_applied || changes === 0 ? "" : " planned, not applied";
+  const numbers = `${counted(changes, "change")}${planned}, ${counted(errors, "row")} with errors`;
+  return `${utc(at, { seconds: false })}: ${outcomeLabel(outcome, is_preview)}, ${numbers}`;
 }

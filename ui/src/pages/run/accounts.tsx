@@ -22,7 +22,7 @@ const SORTS: Record<string, { label: string; palette: string; meaning: string }>
     meaning: "Both names are the same, and nobody else has them.",
   },
   mailbox: {
-    label: "Same mailbox",
+    label: "Same name before @",
     palette: "blue",
     meaning: "The address is the same up to the @, and nobody else has it.",
   },
@@ -32,7 +32,7 @@ const SORTS: Record<string, { label: string; palette: string; meaning: string }>
     meaning: "An earlier run linked it. The sync does not manage it.",
   },
   orphan: {
-    label: "Like nobody",
+    label: "No match",
     palette: "orange",
     meaning: "It is active, and nobody in the package is like it.",
   },
@@ -145,7 +145,7 @@ function choicesOf(counts: Record<string, number>) {
 }
 
 const COLUMNS: Column<AccountMatch>[] = [
-  { key: "how", label: "Alike", width: "11rem", cell: ({ how }) => <How how={how} /> },
+  { key: "how", label: "Match", width: "11rem", cell: ({ how }) => <How how={how} /> },
   {
     key: "account",
     label: "Account",
@@ -154,7 +154,7 @@ const COLUMNS: Column<AccountMatch>[] = [
   },
   {
     key: "person",
-    label: "Person of the package",
+    label: "Person in the export",
     cell: ({ sourced_id: id, person }) => <Person id={id} person={person} />,
   },
 ];

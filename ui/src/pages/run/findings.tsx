@@ -5,6 +5,7 @@ import { useId, useState } from "react";
 import { type Pages, url, useApi, usePages } from "../../lib/api";
 import type { Cause, FindingRow, FindingRows, RunDetail } from "../../lib/openapi";
 import { Empty, Failure, Loading, type May } from "../../lib/ui";
+import { counted, number } from "../../lib/words";
 import { Place } from "./fields";
 import { Choice, type Column, More, Rows, SearchBox, Toolbar, useSettled } from "./lists";
 
@@ -81,7 +82,7 @@ function Causes({
   }
   const most = Math.max(1, ...all.map((cause) => cause.affected));
   return (
-    <Stack as="ul" gap="3" listStyleType="none" aria-label="Causes, what to mend first">
+    <Stack as="ul" gap="3" listStyleType="none" aria-label="Causes, what to fix first">
       {causes.map((cause) => (
         <Cause
           key={cause.number}
@@ -130,7 +131,7 @@ function NoFindings({ run }: { run: RunDetail }) {
     return <Empty title="Nothing was found">The run ended early; the overview says why.</Empty>;
   }
   return (
-    <Empty title="Nothing to mend">
+    <Empty title="Nothing to fix">
       {run.undoes ? "An undo reads no file." : "Every row that was read could be used as it is."}
     </Empty>
   );
@@ -189,7 +190,7 @@ export function Cause({
               fontSize="sm"
               mt="1"
               fontWeight="semibold"
-            >{`Follows from cause ${cause.follows}: mend that first.`}</Text>
+            >{`Caused by issue ${cause.follows}; fix that first.`}</Text>
           )}
           <Text fontSize="sm" mt="1">
             <Text as="span" color="fg.muted">
@@ -305,7 +306,7 @@ function Share({
           fontSize="xs"
           textAlign={{ base: "start", md: "end" }}
           mt="1"
-        >{`${own.toLocaleString("en")} here, ${(count - own).toLocaleString("en")} because of it`}</Text>
+        >{`${counted(own, "row")} + ${number(count - own)} dependent`}</Text>
       )}
     </Box>
   );

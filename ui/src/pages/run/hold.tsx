@@ -46,10 +46,10 @@ export function Hold({
       mb="4"
     >
       <Heading as="h2" size="md" id="hold">
-        This plan waits for a person
+        Approval required
       </Heading>
       <Text mb="3" fontSize="sm" color="fg.muted">
-        Nothing has been changed. Somebody has to look at this plan before it is applied. Why:
+        Nothing was changed. An administrator approves or discards this plan. Why it is held:
       </Text>
       <Holds holds={run.holds} reasons={run.reasons} />
       <Schools schools={run.schools} />
@@ -116,7 +116,7 @@ function Holds({ holds, reasons }: { holds: Hold[]; reasons: string[] }) {
           cell: (hold) =>
             isOfNumbers(hold) && hold.of ? `${((100 * hold.found) / hold.of).toFixed(1)} %` : "–",
         },
-        { key: "limit", label: "The site allows", width: "16rem", cell: ({ limit }) => limit },
+        { key: "limit", label: "Limit", width: "16rem", cell: ({ limit }) => limit },
       ]}
     />
   );
@@ -168,8 +168,8 @@ function Until({ run, may }: { run: RunDetail; may: May }) {
     <Box mt="3" fontSize="sm" color="fg.muted">
       {run.expires_at && (
         <Text>
-          Undecided, it is discarded on <Time at={run.expires_at} seconds={false} />
-          {`, ${inTime(run.expires_at)}.`}
+          Expires <Time at={run.expires_at} seconds={false} />
+          {`, ${inTime(run.expires_at)} (then discarded).`}
         </Text>
       )}
       {run.dag_run && asks && may.administer && (
@@ -309,7 +309,7 @@ const ADVICE: Record<string, string> = {
     "Check the end dates of academicSessions.csv: what hangs from a term that is over ends without being counted.",
   "guard.updates":
     "A column that moved, or the export of another source, looks like this. The tab Changes shows what would change.",
-  "guard.error_rate": "The tab Findings tells what to mend in the SIS.",
+  "guard.error_rate": "The tab Findings says what to fix in the SIS.",
   "guard.empty_file": "An export that was cut off looks like this. Export the file again.",
   "guard.identity_shift":
     "Ask the SIS team whether the sourcedIds changed. The tab Changes shows each old and new one.",

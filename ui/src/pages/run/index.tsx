@@ -11,6 +11,9 @@ import { outcomeLabel, utc } from "../../lib/words";
 import { Story } from "./story";
 import { doing, isUnderWay, useRun, Waiting } from "./watch";
 
+/** Nothing has this id, or it is none: an address that was cut off. */
+const NO_SUCH_RUN = new Set([404, 422]);
+
 /** The height of the site's navigation, whose place is held until the run tells its site. */
 const NAVIGATION = { base: "86px", md: "60px" };
 
@@ -69,7 +72,7 @@ function NotYet({
   if (!problem) {
     return <Loading height="24rem" />;
   }
-  return problem.status === 404 ? (
+  return problem.status !== null && NO_SUCH_RUN.has(problem.status) ? (
     <Unknown id={id} />
   ) : (
     <Failure problem={problem} retry={reload} />

@@ -24,7 +24,7 @@ const NUMBERS: [string, string[]][] = [
   ["New sourcedId", ["rekeyed"]],
   ["Reactivated", ["reactivated"]],
   ["Deactivated or removed", ["deactivated", "removed"]],
-  ["With errors, left as they are", ["errors"]],
+  ["Skipped (errors)", ["errors"]],
   ["Ignored: not staff", ["ignored"]],
 ];
 
@@ -140,7 +140,8 @@ function Count({ value, keys }: { value: number | null; keys: string[] }) {
 
 function Facts({ run }: { run: RunDetail }) {
   const facts = [
-    ["Ended", run.ended_at && <Time at={run.ended_at} />],
+    ["Held since", run.outcome === "held" && run.held_at && <Time at={run.held_at} />],
+    ["Ended", run.outcome !== "held" && run.ended_at && <Time at={run.ended_at} />],
     ["Applied", run.applied_at && <Time at={run.applied_at} />],
     [
       "Decision",

@@ -251,7 +251,7 @@ export function LeftOut({ run }: { run: RunDetail }) {
 function Rest({ left }: { left: Withheld }) {
   return (
     <Part title={`Left out until ${left.until}`} tone="info">
-      <Text>{`Syncs only add until that day. Left out: ${numbersOf(left)}.`}</Text>
+      <Text>{`Add-only mode until that day. Left out: ${numbersOf(left)}.`}</Text>
       <Text color="fg.muted">
         The first run after that day does it, as far as the package still asks for it.
       </Text>

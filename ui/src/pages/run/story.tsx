@@ -46,7 +46,7 @@ export function Story({
   };
   return (
     <Box>
-      <Head run={run} underWay={underWay} extra={extra} inAirflow={inAirflow} />
+      <Head run={run} extra={extra} inAirflow={inAirflow} />
       <Announcement run={run} />
       <Notice notice={isPast(notice, run) ? null : notice} close={() => setNotice(null)} />
       {run.dag_run && !inAirflow && (
@@ -105,29 +105,19 @@ function isPast(notice: Told | null, run: RunDetail) {
   return Boolean(notice?.isPassing) && run.applied_at !== null;
 }
 
-function Head({
-  run,
-  underWay,
-  extra,
-  inAirflow,
-}: {
-  run: RunDetail;
-  underWay: boolean;
-  extra: ReactNode;
-  inAirflow: boolean;
-}) {
+function Head({ run, extra, inAirflow }: { run: RunDetail; extra: ReactNode; inAirflow: boolean }) {
   const stats: [string, ReactNode][] = [
     ["Started", <Time at={run.started_at} />],
-    ["Duration", durationOf(run, underWay)],
+    ["Duration", durationOf(run)],
     ["Type", run.type],
-    ["Asked by", run.requested_by],
+    ["Started by", run.requested_by],
     ["Credited to", run.credited_admin ?? "–"],
   ];
   return (
     <Box borderWidth="1px" borderColor="border.emphasized" borderRadius="8px" p="3" mb="4">
       <Flex gap="3" justify="space-between" align="flex-start" wrap="wrap">
         <Flex gap="3" align="center" flex="1 1 20rem" minWidth={0} wrap="wrap">
-          <Outcome outcome={run.outcome} />
+          <Outcome outcome={run.outcome} isPreview={run.is_preview} />
           <Box flex="1 1 16rem" minWidth={0}>
             <Text fontSize="md">{run.sentence}</Text>
             <Origin run={run} />
@@ -162,12 +152,12 @@ function Head({
 const ENDS: Record<string, { title: string; next: string; tone: string }> = {
   failed: {
     title: "The run failed",
-    next: "The tab Log tells what happened. When the cause is mended, clear the failed task on the DAG run's page: it goes on from there. Or upload the package again.",
+    next: "The tab Log says what happened. When the cause is fixed, clear the failed task on the DAG run's page: it goes on from there. Or upload the package again.",
     tone: "error",
   },
   rejected: {
     title: "The package was rejected",
-    next: "Nothing was changed. The tab Findings tells the SIS team what to mend. Then upload the package again, or wait for the next scheduled run.",
+    next: "Nothing was changed. The tab Findings tells the SIS team what to fix. Then upload the package again, or wait for the next scheduled run.",
     tone: "error",
   },
   superseded: {
@@ -189,7 +179,7 @@ const ENDS: Record<string, { title: string; next: string; tone: string }> = {
 
 /** Show the reasons of a run that did not end well; nothing for the others. */
 export function Trouble({ run }: { run: RunDetail }) {
-  const end = ENDS[run.outcome ?? ""];
+  const end = run.is_preview ? null : ENDS[run.outcome ?? ""];
   if (!end) {
     return null;
   }
@@ -301,7 +291,7 @@ function Numbers({ numbers }: { numbers: School["users"] }) {
   return (
     <Box>
       {numbers.gone > 0 && (
-        <Text fontWeight="semibold">{`${number(numbers.gone)} of ${number(numbers.active)} gone`}</Text>
+        <Text fontWeight="semibold">{`${number(numbers.gone)} of ${number(numbers.active)} removed`}</Text>
       )}
       {others.length > 0 && (
         <Text color="fg.muted" fontSize="sm">

@@ -17,10 +17,10 @@ const RECORD = "record";
 const FEW = 5;
 
 const PARTS = [
-  { value: "", label: "All of it" },
-  { value: "user", label: "Its users" },
-  { value: "course", label: "Its courses" },
-  { value: "assignment", label: "Its course assignments" },
+  { value: "", label: "Everything" },
+  { value: "user", label: "Users and their course assignments" },
+  { value: "course", label: "Courses and their course assignments" },
+  { value: "assignment", label: "Course assignments" },
   { value: RECORD, label: "One user or one course" },
 ];
 
@@ -76,7 +76,7 @@ export function UndoDialog({
     <Ask
       open={open}
       close={close}
-      title="Take this run back?"
+      title="Undo this sync?"
       verb="Undo"
       isDanger
       disabled={!preview.isReady || !preview.data || !changesAnything(preview.data)}
@@ -96,7 +96,7 @@ export function UndoDialog({
       >
         <Checkbox.HiddenInput />
         <Checkbox.Control />
-        <Checkbox.Label>Also what changed again since</Checkbox.Label>
+        <Checkbox.Label>Include records changed again since</Checkbox.Label>
       </Checkbox.Root>
       <Box mt="4" minHeight="9rem">
         <Preview preview={preview} part={part} />
@@ -108,7 +108,7 @@ export function UndoDialog({
 function Choice({ what, setWhat }: { what: string; setWhat: (value: string) => void }) {
   return (
     <Field.Root>
-      <Field.Label>What is taken back</Field.Label>
+      <Field.Label>What to undo</Field.Label>
       <NativeSelect.Root size="sm">
         <NativeSelect.Field value={what} onChange={(event) => setWhat(event.target.value)}>
           {PARTS.map(({ value, label }) => (
@@ -180,7 +180,7 @@ function Preview({
   if (part === null) {
     return (
       <Text color="fg.muted" fontSize="sm">
-        Name the record to see what would come of it.
+        Enter a sourcedId to see the preview.
       </Text>
     );
   }
@@ -195,7 +195,7 @@ function Preview({
       {changesAnything(data) ? (
         <Fragment>
           <Text fontWeight="semibold" fontSize="sm" mb="1">
-            What would come of it
+            Preview
           </Text>
           <Counts counts={data.counts} isShort />
         </Fragment>
@@ -224,13 +224,13 @@ function LeftAlone({ left, total }: { left: string[]; total: number }) {
   return (
     <Box mt="3">
       <Text fontSize="sm" color="fg.muted">
-        Left alone:
+        Not undone:
       </Text>
       <Disclosure label={counted(total, "record")} isOpen={isOpen} onToggle={setIsOpen}>
         <Box
           as="ul"
           tabIndex={0}
-          aria-label="Records that are left alone"
+          aria-label="Records that are not undone"
           fontSize="sm"
           ps="5"
           listStyleType="disc"

@@ -6,6 +6,7 @@ import { useApi } from "../../lib/api";
 import type { DagRun, RunDetail } from "../../lib/openapi";
 import { Stages } from "../../lib/stages";
 import { Failure, Loading } from "../../lib/ui";
+import { duration } from "../../lib/words";
 import { DagRunLink } from "./overview";
 
 const MOVING_MS = 1000;
@@ -32,24 +33,18 @@ export function isUnderWay(run: RunDetail) {
   return run.dag_run !== null && !DONE.has(run.dag_run.state);
 }
 
-/** Say how long a run took, or takes so far. */
-export function durationOf(run: RunDetail, underWay: boolean) {
-  const end = run.ended_at ? Date.parse(run.ended_at) : Date.now();
-  if (!run.ended_at && !underWay) {
-    return "–";
+/** Say how long a run worked, and how long it waited for a decision, where it did. */
+export function durationOf({
+  work_s: work,
+  waited_s: waited,
+  held_at: heldAt,
+  outcome,
+}: RunDetail) {
+  if (heldAt === null) {
+    return duration(work);
   }
-  const seconds = Math.max(0, (end - Date.parse(run.started_at)) / 1000);
-  if (seconds < 10) {
-    return `${seconds.toFixed(1)} s`;
-  }
-  if (seconds < 60) {
-    return `${Math.round(seconds)} s`;
-  }
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) {
-    return `${minutes} min ${Math.round(seconds % 60)} s`;
-  }
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const verb = outcome === "held" ? "waiting" : "waited";
+  return `Work ${duration(work)} · ${verb} ${duration(waited)}`;
 }
 
 /** Say in a few words what a DAG run does right now. */
@@ -58,7 +53,7 @@ export function doing(dagRun: DagRun | null) {
     return "";
   }
   if (dagRun.state === "queued") {
-    return "It waits its turn.";
+    return "Queued.";
   }
   const now = dagRun.stages.find(({ state }) => state !== null && !ENDED.has(state));
   if (!now) {
@@ -153,7 +148,7 @@ function Turn({ dagRun }: { dagRun: DagRun }) {
       <Flex gap="3" align="center" mb="2">
         <Spinner size="sm" />
         <Heading as="h2" size="md">
-          {dagRun.state === "queued" ? "It waits its turn" : "It begins"}
+          {dagRun.state === "queued" ? "Queued" : "Starting"}
         </Heading>
       </Flex>
       <Text color="fg.muted" fontSize="sm" mb="4">
@@ -170,7 +165,7 @@ function Ended({ dagRun }: { dagRun: DagRun }) {
   return (
     <Box borderWidth="1px" borderColor="error.emphasized" borderRadius="8px" p="4">
       <Heading as="h2" size="md" mb="2">
-        It ended before it began
+        Failed to start
       </Heading>
       <Text color="fg.muted" fontSize="sm" mb="4">
         Airflow ended this DAG run before the sync could write anything down; nothing was changed.

@@ -87,7 +87,7 @@ export function NewSite({
           Cancel
         </Button>
         <Button type="submit" colorPalette="brand" loading={isBusy}>
-          {site ? "Copy" : "Make site"}
+          {site ? "Copy" : "Create site"}
         </Button>
       </Dialog.Footer>
       <Dialog.CloseTrigger asChild>
@@ -132,7 +132,7 @@ function Fields({
       <Field
         label="Name"
         required
-        help="Small letters, digits, - and _. It is part of addresses and DAG ids, and can't be changed later."
+        help="Lowercase letters, digits, - and _. It is part of addresses and DAG ids, and can't be changed later."
         error={errors.site && (problem?.code === "site.exists" ? errors.site : WRONG_NAME)}
         children={box("site", { ref: first, maxLength: 63 })}
       />
@@ -140,7 +140,7 @@ function Fields({
         label="E-mail address of its administrator"
         required
         help="The account is made with the site, and is credited with what syncs change."
-        error={errors.admin && "This is no e-mail address."}
+        error={errors.admin && "Enter a valid e-mail address."}
         children={box("admin", { type: "email" })}
       />
       <Text color="fg.muted" fontSize="sm">
@@ -151,7 +151,7 @@ function Fields({
 }
 
 const WRONG_NAME =
-  "A name has 1 to 63 small letters, digits, - or _, and begins with a letter or a digit.";
+  "A name has 1 to 63 lowercase letters, digits, - or _, and begins with a letter or a digit.";
 
 const MADE = "It has default preferences, and its sync is off.";
 
@@ -257,8 +257,7 @@ export function SwitchOn({
     >
       <Box>
         <Text mb="3">
-          It syncs by the schedule of its preferences from then on. What was missed is not caught up
-          with.
+          It syncs by the schedule of its preferences from then on. Missed syncs are not run later.
         </Text>
         {site && (
           <Box asChild textDecoration="underline">

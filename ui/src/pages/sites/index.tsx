@@ -109,7 +109,7 @@ function Listed({
         />
       )}
       {found.length === 0 ? (
-        <Empty title={wanted ? "No site fits" : `No site is ${which}`} />
+        <Empty title={wanted ? "No matches" : `No site is ${which}`} />
       ) : (
         <SiteTable
           sites={found.slice(at * SIZE, (at + 1) * SIZE)}
@@ -206,7 +206,7 @@ function Paging({
 
 function None({ mayOversee }: { mayOversee: boolean }) {
   return mayOversee ? (
-    <Empty title="There is no site yet">Make the first one with New site….</Empty>
+    <Empty title="There is no site yet">Create the first one with New site….</Empty>
   ) : (
     <Empty title="There is no site that you may see">
       Ask an administrator of Airflow for access to its DAGs.

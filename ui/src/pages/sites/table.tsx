@@ -9,6 +9,9 @@ import { HOME, Outcome, Time } from "../../lib/ui";
 import { utc } from "../../lib/words";
 import { READABLE } from "../preferences/fields";
 
+/** Red that can be read on every row of the table. */
+const BAD = { base: "red.700", _dark: "red.300" };
+
 const COLUMNS = ["Site", "Sync", "Last run (UTC)", "Next run (UTC)"];
 
 /**
@@ -71,7 +74,7 @@ function SiteRow({
   ask: (what: string, site?: SiteState | undefined) => void;
   reload: () => void;
 }) {
-  const { last_run: last, next_run: next } = site;
+  const { last_run: last, next_run: next, standstill: still } = site;
   return (
     <Table.Row>
       <Table.Cell role="rowheader">
@@ -86,6 +89,15 @@ function SiteRow({
       </Table.Cell>
       <Table.Cell>
         {last ? <Last last={last} /> : <Text color="fg.muted">None yet</Text>}
+        {still.level && (
+          <Text
+            fontSize="sm"
+            fontWeight={still.level === "error" ? "semibold" : "normal"}
+            color={still.level === "error" ? BAD : "fg.warning"}
+          >
+            {still.sentence}
+          </Text>
+        )}
       </Table.Cell>
       <Table.Cell>
         {next ? <Time at={next} seconds={false} bare /> : <Text color="fg.muted">None</Text>}
@@ -113,7 +125,7 @@ function Last({ last }: { last: LastRun }) {
       <To to={`${HOME}/runs/${last.run_id}`}>
         {utc(last.started_at, { seconds: false }).replace(" UTC", "")}
       </To>
-      <Outcome outcome={last.outcome} />
+      <Outcome outcome={last.outcome} isPreview={last.is_preview} />
     </Flex>
   );
 }

@@ -79,8 +79,11 @@ function sameAgain(earlier: EarlierRun | null) {
     return null;
   }
   const when = utc(earlier.started_at, { seconds: false });
+  if (earlier.is_preview) {
+    return `This file was previewed on ${when}; nothing of it was applied then.`;
+  }
   const how = outcomeLabel(earlier.outcome).toLowerCase();
-  return `The very same file was read on ${when} (${how}), so there may be nothing new in it.`;
+  return `This file was already processed on ${when} (${how}), so there may be nothing new in it.`;
 }
 
 function Intro({
@@ -95,8 +98,8 @@ function Intro({
   return (
     <Box mb="4" minHeight="3em">
       <Text color="fg.muted" maxWidth="60rem">
-        Bring a file of your own when you do not want to wait for the schedule. It is read like
-        every other package: checked first, and held for a decision when it would remove too much.
+        Upload a file to sync now. It is checked first, and held for approval if it removes too
+        much.
       </Text>
       <Text color="fg.muted" minHeight="1.5em">
         {preferences?.enabled === false && [
@@ -147,11 +150,7 @@ export function MoreTargets({
   }
   return (
     <Box mt="4">
-      <Disclosure
-        label="More: links of accounts, new sourcedIds"
-        isOpen={isOpen}
-        onToggle={setIsOpen}
-      >
+      <Disclosure label="More: account links, new sourcedIds" isOpen={isOpen} onToggle={setIsOpen}>
         <Text color="fg.muted" mb="3" maxWidth="60rem">
           These files hold no people and no courses. They say who is who, and change nothing else of
           a record. Each is a run of its own, with a plan and limits, and can be undone.

@@ -47,7 +47,7 @@ export const MAPPINGS: UploadKind[] = [
     kind: "links",
     file: "links.csv",
     accept: ".csv,text/csv",
-    title: "Links of accounts",
+    title: "Account links",
     touches:
       "Says whose the accounts are that were made by hand; the sync manages them from then on.",
     leaves: "Columns email and sourcedId. The tab Accounts of a run has a file to begin with.",

@@ -80,13 +80,11 @@ export function Sending({ uploading: { state, cancel } }: View) {
       </Progress.Root>
       <Text fontSize="sm" color="fg.muted" fontVariantNumeric="tabular-nums">
         {isThere
-          ? "Arrived; it is being looked at."
+          ? "Uploaded, checking…"
           : `${size(Math.min(sent, file.size))} of ${size(file.size)} · ${percent} %`}
       </Text>
       <VisuallyHidden role="status" aria-live="polite">
-        {isThere
-          ? "Arrived; it is being looked at."
-          : `${Math.floor(percent / STEP) * STEP} percent uploaded`}
+        {isThere ? "Uploaded, checking…" : `${Math.floor(percent / STEP) * STEP} percent uploaded`}
       </VisuallyHidden>
       <Buttons>
         <Back onClick={cancel}>Cancel</Back>

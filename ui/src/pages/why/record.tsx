@@ -36,7 +36,7 @@ function RecordPage({
   const frame = { site, may, tab: "why" };
   if (!record) {
     return (
-      <Page {...frame} title="Why?">
+      <Page {...frame} title="Find a person or course">
         {problem ? (
           <NotThere problem={problem} reload={reload} site={site} />
         ) : (
@@ -98,7 +98,7 @@ function Standing({ record }: { record: Story }) {
   const known: [string, ReactNode][] = [
     ["Kind", kindLabel(record.kind)],
     ["Status", <Status record={record} />],
-    ["Kept by", <Managed record={record} />],
+    ["Managed by", <Managed record={record} />],
     [
       "sourcedId",
       record.sourced_id && <Hash value={record.sourced_id} label="the sourcedId" length={60} />,

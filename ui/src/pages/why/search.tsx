@@ -23,7 +23,7 @@ export function Why({ may }: { may: May }) {
   const [params] = useSearchParams();
   const q = (params.get("q") ?? "").trim();
   return (
-    <Page title="Why?" site={site} may={may} tab="why">
+    <Page title="Find a person or course" site={site} may={may} tab="why">
       {may.details ? (
         <Box>
           <Text color="fg.muted" fontSize="sm" mb="3">
@@ -94,7 +94,7 @@ function Found({ site, q }: { site: string; q: string }) {
   const { records } = data;
   if (records.length === 0) {
     return (
-      <Empty title="Nobody and nothing fits">
+      <Empty title="No matches">
         Try a part of the name, or the sourcedId as the SIS writes it. Students are never stored,
         and a row that has had errors from its first day is not in the roster: look for it among the
         findings of a run.
@@ -128,7 +128,7 @@ function Found({ site, q }: { site: string; q: string }) {
           },
           {
             key: "managed",
-            label: "Kept by",
+            label: "Managed by",
             width: "10rem",
             cell: (record) => <Managed record={record} />,
           },

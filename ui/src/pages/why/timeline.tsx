@@ -153,5 +153,5 @@ export function Status({ record: { status } }: { record: Pick<Story, "status"> }
 
 /** Say who keeps a record: the sync, or people. */
 export function Managed({ record: { managed } }: { record: Pick<Story, "managed"> }) {
-  return <Text as="span">{managed ? "the sync" : "people, by hand"}</Text>;
+  return <Text as="span">{managed ? "OneRoster" : "manually"}</Text>;
 }

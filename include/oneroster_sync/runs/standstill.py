@@ -1,0 +1,109 @@
+"""Standstills: since when no sync of a site has been applied, although syncs have run.
+
+A plan that waits is superseded by the plan of the next night, and that one by the next: every run
+by itself looks harmless, and the roster grows old. So what is counted is how many syncs in a row
+ended without being applied and without finding the roster in step.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+FEW = 3
+"""From so many syncs in a row on people are told: one that failed or waits tells of itself."""
+_LONG_SYNCS, _LONG = 7, dt.timedelta(days=7)
+"""From when on a standstill is said in red."""
+
+# The newest run that went well is found by the index of a site's runs by their start, however many
+# runs a site has had; behind it only the few that did not go well are counted.
+_OF_SITES = """
+select s.site, good.run_id::text as run_id, good.at as since, bad.syncs
+from sites s
+left join lateral (
+    select run_id, coalesce(applied_at, started_at) as at from runs r
+    where r.site = s.site and r.started_at <= :now and {is_sync}
+        and outcome in ('succeeded', 'succeeded_with_errors', 'no_changes')
+    order by started_at desc limit 1) good on true
+cross join lateral (
+    select count(*) as syncs from runs r
+    where r.site = s.site and r.started_at <= :now and {is_sync} and not is_preview
+        and r.started_at > coalesce(good.at, '-infinity')
+        and outcome in ('held', 'superseded', 'discarded', 'rejected', 'failed')) bad
+where cast(:site as text) is null or s.site = :site
+"""
+_IS_SYNC = "undoes is null and removals_of is null and kind not in ('ids', 'links')"
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Whether the syncs of a site are applied.
+
+    Attributes:
+        site: Whose syncs.
+        run_id: The newest sync that was applied or found the roster in step; None when none was.
+        since: When that was.
+        syncs: How many syncs ended otherwise since.
+        level: None while there is nothing to tell, then `warning`, and `error` when it lasts.
+        sentence: What there is to tell, such as `No changes applied since 23 October (25 syncs)`.
+    """
+
+    site: str
+    run_id: str | None
+    since: dt.datetime | None
+    syncs: int
+    level: str | None
+    sentence: str
+
+
+def find_standstills(connection: Connection, *, now: dt.datetime) -> dict[str, Standstill]:
+    """Return of every site whether its syncs are applied, as known at a moment."""
+    return _find(connection, None, now)
+
+
+def find_standstill(connection: Connection, site: str, *, now: dt.datetime) -> Standstill:
+    """Return whether the syncs of a site are applied, as known at a moment."""
+    return _find(connection, site, now)[site]
+
+
+def _find(connection: Connection, site: str | None, now: dt.datetime) -> dict[str, Standstill]:
+    query = sa.text(_OF_SITES.format(is_sync=_IS_SYNC))
+    rows = connection.execute(query, {"site": site, "now": now})
+    return {
+        row.site: Standstill(
+            row.site,
+            row.run_id,
+            row.since,
+            row.syncs,
+            _level(row.since, row.syncs, now),
+            _format(row.since, row.syncs, now),
+        )
+        for row in rows
+    }
+
+
+def _level(since: dt.datetime | None, syncs: int, now: dt.datetime) -> str | None:
+    if syncs < FEW:
+        return None
+    is_long = syncs >= _LONG_SYNCS or (since is not None and now - since >= _LONG)
+    return "error" if is_long else "warning"
+
+
+def _format(since: dt.datetime | None, syncs: int, now: dt.datetime) -> str:
+    count = "1 sync" if syncs == 1 else f"{syncs:,} syncs"
+    if since is None:
+        return f"No changes applied yet ({count})"
+    return f"No changes applied since {format_day(since, now)} ({count})"
+
+
+def format_day(at: dt.datetime, now: dt.datetime) -> str:
+    """Return the day of a moment in UTC, with the year where it is another one than now."""
+    day = at.astimezone(dt.UTC)
+    year = "" if day.year == now.astimezone(dt.UTC).year else f" {day.year}"
+    return f"{day.day} {day:%B}{year}"

@@ -1,0 +1,398 @@
+"""The pages tell the truth at first sight: what was applied, why a plan waits, what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser import browsing, log_in
+from live import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from browser import Page
+    from live import Live
+
+HOME = "/plugin/oneroster"
+SLOW_MS = 90_000
+PAST = (
+    "insert into runs select (jsonb_populate_record(r, jsonb_build_object('run_id', "
+    "gen_random_uuid(), 'started_at', r.started_at - day * interval '1 day', 'outcome', "
+    "case when day = 30 then 'succeeded' else 'superseded' end, 'applied_at', case when day = 30 "
+    "then r.started_at - interval '30 days' end))).* from runs r, generate_series(1, 30) day "
+    "where run_id = %s returning 1"
+)
+
+
+def district(
+    teachers: int = 20, *, lacks: int = 0, changed: int = 0, wrong: tuple[str, ...] = ()
+) -> dict[str, list[dict[str, str]]]:
+    """Return a package: teachers of whom the first lack, and some have other names; a course each.
+
+    Args:
+        teachers: How many there are.
+        lacks: How many of them are absent from it.
+        changed: How many of those that stay have another name.
+        wrong: Rows of users.csv that are wrong besides.
+    """
+    ids = range(lacks, teachers)
+    names = ["sourcedId", "orgSourcedIds", "role", "givenName", "familyName", "email"]
+    users = [
+        {
+            "sourcedId": f"t{n}",
+            "orgSourcedIds": "lake",
+            "role": "teacher",
+            "givenName": "Ann" if n < lacks + changed else "Kim",
+            "familyName": f"Lee {n}",
+            "email": f"t{n}@x.org",
+        }
+        for n in ids
+    ]
+    users += [dict(zip(names, row.split(","), strict=True)) for row in wrong]
+    every = range(teachers)
+    return {
+        "orgs": [{"sourcedId": "lake", "name": "Lake School", "type": "school"}],
+        "users": users,
+        "courses": [
+            {"sourcedId": f"c{n}", "title": f"Course {n}", "orgSourcedId": "lake"} for n in every
+        ],
+        "classes": [
+            {"sourcedId": f"k{n}", "title": f"Class {n}", "courseSourcedId": f"c{n}"} for n in every
+        ],
+        "enrollments": [
+            {"sourcedId": f"e{n}", "classSourcedId": f"k{n}", "userSourcedId": f"t{n}"}
+            | {"role": "teacher", "schoolSourcedId": "lake"}
+            for n in ids
+        ],
+    }
+
+
+def packed(package: Mapping[str, list[dict[str, str]]]) -> bytes:
+    """Return a package as a zip."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, rows in package.items():
+            text = io.StringIO()
+            writer = csv.DictWriter(text, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+            archive.writestr(f"{name}.csv", text.getvalue())
+    return made.getvalue()
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """An Airflow of its own."""
+    with running() as airflow:
+        yield airflow
+
+
+class Town:
+    """A site whose runs are made on the command line, where nobody waits for a DAG."""
+
+    def __init__(self, live: Live, folder: Path, name: str) -> None:
+        self.live, self.name, self._path = live, name, folder / f"{name}.zip"
+        live.oneroster("init", "--site", name, "--admin", "admin@example.org")
+
+    @property
+    def home(self) -> str:
+        """Where its page is."""
+        return f"{self.live.origin}{HOME}/sites/{self.name}"
+
+    def sync(self, *words: str, **package: Any) -> dict[str, Any]:
+        """Sync a package, and return its run as the API has it."""
+        self._path.write_bytes(packed(district(**package)))
+        command = words or ("sync",)
+        run = self.live.oneroster(*command, str(self._path), "--site", self.name)
+        found: dict[str, Any] = self.live.admin.get(f"runs/{run['run_id']}")
+        return found
+
+    def page_of(self, run: Mapping[str, Any], tab: str = "overview") -> str:
+        """Return where the page of a run is."""
+        return f"{self.live.origin}{HOME}/runs/{run['run_id']}?tab={tab}"
+
+
+@pytest.fixture(scope="module")
+def meadow(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """A site with a roster, and one run that has been held for a month of nights."""
+    town = Town(live, tmp_path_factory.mktemp("meadow"), "meadow")
+    town.sync()
+    live.oneroster("preferences", "--site", "meadow", "--set", 'guards={"error_percent": 1}')
+    return town
+
+
+@pytest.fixture(scope="module")
+def held(meadow: Town) -> dict[str, Any]:
+    """A run that waits: half of the teachers are gone, and some rows have errors."""
+    wrong = tuple(f"w{n},lake,wizard,Ann,Lee,w{n}@x.org" for n in range(6))
+    run = meadow.sync(lacks=10, wrong=wrong)
+    assert run["outcome"] == "held", run["sentence"]
+    return run
+
+
+def row_of(page: Page, run: Mapping[str, Any]) -> Any:
+    """Return the row of a run in the list of a site."""
+    link = page.locator(f"a[href$='/runs/{run['run_id']}']")
+    return page.get_by_role("table").get_by_role("row").filter(has=link)
+
+
+def test_people_come_first_where_it_is_said_why_a_plan_waits(
+    meadow: Town, held: dict[str, Any]
+) -> None:
+    """Deactivated users come before courses and errors: in the sentence, and in the table."""
+    assert held["sentence"].startswith(
+        "Held, nothing was changed: 10 of 20 users would be deactivated; 10 of 20 course "
+        "assignments would be removed; "
+    )
+    assert held["sentence"].endswith("rows of users.csv have errors.")
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.page_of(held))
+        reasons = page.get_by_role("table", name="Why the plan waits").get_by_role("row")
+        expect(reasons.nth(1)).to_contain_text("10 of 20 managed users would be deactivated.")
+        expect(reasons.nth(2)).to_contain_text("course assignments would be removed.")
+        expect(reasons.last).to_contain_text("rows of users.csv have errors.")
+
+
+def test_a_run_that_waits_has_not_ended(meadow: Town, held: dict[str, Any]) -> None:
+    """A held run says since when it waits; the time of work stands apart from that of waiting."""
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.page_of(held))
+        expect(page.get_by_text(re.compile(r"^Work [\d.]+ s · waiting [\d.]+ "))).to_be_visible()
+        expect(page.get_by_text("Held since", exact=True)).to_be_visible()
+        expect(page.get_by_text("Ended", exact=True)).to_have_count(0)
+
+
+def test_what_cannot_be_read_is_no_failure_of_other_columns(
+    meadow: Town, held: dict[str, Any]
+) -> None:
+    """Rows that are blanked because nobody knows whose they are fail no check of their values."""
+    (users,) = (
+        suite
+        for suite in meadow.live.admin.get(f"runs/{held['run_id']}/report")["suites"]
+        if suite["file"] == "users.csv"
+    )
+    assert [one["title"] for one in users["expectations"] if one["unexpected"]] == []
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.page_of(held, "report"))
+        suite = page.get_by_role("region", name="users.csv")
+        expect(suite).to_contain_text("10 rows")
+        page.goto(meadow.page_of(held, "findings"))
+        cause = page.get_by_role("listitem").filter(has_text="row.invalid_enum")
+        expect(cause).to_contain_text("6 rows")
+
+
+def test_one_wrong_address_is_nobodys_login(meadow: Town) -> None:
+    """Two rows with the same text that is no address are wrong for that reason alone."""
+    wrong = tuple(f"x{n},lake,teacher,Ann,Lee,not-an-email" for n in range(2))
+    run = meadow.sync("plan", wrong=wrong)
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.page_of(run, "findings"))
+        cause = page.get_by_role("listitem").filter(has_text="row.invalid_email")
+        expect(cause).to_contain_text("2 rows")
+        expect(page.get_by_text("semantic.login_taken")).to_have_count(0)
+
+
+def test_a_preview_is_no_discarded_plan(meadow: Town) -> None:
+    """A plan that was only looked at is called a preview, and is a filter of its own."""
+    run = meadow.sync("plan", changed=3)
+    assert (run["outcome"], run["is_preview"]) == ("discarded", True)
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.home)
+        expect(row_of(page, run)).to_contain_text("Preview")
+        page.get_by_label("Outcome").select_option("Preview")
+        expect(page.get_by_role("status").filter(has_text="runs")).to_be_visible()
+        expect(page.get_by_text("Discarded", exact=True)).to_have_count(1)
+        page.goto(meadow.page_of(run))
+        told = "Preview, nothing was changed. A sync would make these changes: 3 users updated."
+        expect(page.get_by_text(told).first).to_be_visible()
+        expect(page.get_by_text("The plan was discarded")).to_have_count(0)
+
+
+def test_what_was_updated_and_came_back_is_in_the_list(live: Live, tmp_path: Path) -> None:
+    """Updates and reactivations count in the list; an undo of users brings their courses back."""
+    town = Town(live, tmp_path, "orchard")
+    town.sync()
+    live.oneroster("preferences", "--site", town.name, "--set", "approval_hours=1")
+    gone = town.sync(lacks=4, changed=5)
+    assert gone["counts"]["users"]["updated"] == 5
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(town.page_of(gone))
+        page.get_by_role("button", name="Undo…", exact=True).click()
+        dialog = page.get_by_role("alertdialog")
+        dialog.get_by_label("What to undo").select_option("Users and their course assignments")
+        expect(dialog.get_by_role("row", name="Added 0 0 4")).to_be_visible()
+        expect(dialog.get_by_role("row", name=re.compile("^Reactivated 4 0"))).to_be_visible()
+    undone = live.oneroster("undo", gone["run_id"], "--kind", "user", "--site", town.name)
+    run = live.admin.get(f"runs/{undone['run_id']}")
+    assert run["totals"]["users"] == {"added": 0, "updated": 9, "removed": 0, "errors": 0}
+    assert run["totals"]["assignments"]["added"] == 4
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(town.home)
+        cells = row_of(page, run).get_by_role("cell")
+        expect(cells.nth(4)).to_have_text("9")
+        expect(row_of(page, gone).get_by_role("cell").nth(4)).to_have_text("5")
+
+
+def test_errors_in_rows_are_never_no_changes(live: Live, tmp_path: Path) -> None:
+    """Where nothing changed and some rows had errors, the outcome says so."""
+    town = Town(live, tmp_path, "grove")
+    town.sync()
+    run = town.sync(wrong=("x1,lake,teacher,Ann,Lee,not-an-email",))
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(town.home)
+        expect(row_of(page, run)).to_contain_text("With errors")
+        page.goto(town.page_of(run))
+        told = "Nothing to change. 1 row had an error and was skipped; its record is unchanged."
+        expect(page.get_by_text(told).first).to_be_visible()
+
+
+def test_a_month_without_an_applied_sync_is_told(
+    meadow: Town, held: dict[str, Any], tmp_path: Path
+) -> None:
+    """Held and superseded nights in a row: the site and the list of sites say since when."""
+    assert held["outcome"] == "held"
+    town = Town(meadow.live, tmp_path, "still")
+    town.sync()
+    run = town.sync(lacks=10)
+    meadow.live.rows(
+        "update runs set started_at = started_at - interval '31 days', applied_at = "
+        "applied_at - interval '31 days' where site = 'still' and run_id <> %s "
+        "returning 1",
+        run["run_id"],
+    )
+    meadow.live.rows(PAST, run["run_id"])
+    begun = dt.datetime.fromisoformat(run["started_at"]) - dt.timedelta(days=30)
+    told = f"No changes applied since {begun.day} {begun:%B}"
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(town.home)
+        expect(page.get_by_text(told).first).to_contain_text("(30 syncs)")
+        page.get_by_role("link", name="Review the held plan").click()
+        page.wait_for_url(re.compile(f"/runs/{run['run_id']}$"))
+        page.goto(f"{meadow.live.origin}{HOME}/sites")
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name="still", exact=True))
+        expect(row).to_contain_text(told)
+        page.goto(f"{town.home}/preferences")
+        expect(page.get_by_text("No changes applied", exact=True)).to_be_visible()
+
+
+def test_the_chart_shows_what_was_applied(meadow: Town, held: dict[str, Any]) -> None:
+    """Every run that ended is in the chart; a plan that was not applied has no changes."""
+    points = meadow.live.admin.get("sites/meadow/trend")["points"]
+    assert held["run_id"] in [point["run_id"] for point in points]
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.home)
+        chart = page.get_by_role("list", name="The last runs, the newest at the end")
+        expect(chart.get_by_role("link")).to_have_count(len(points))
+        waits = chart.get_by_role("link", name=re.compile("Held, 20 changes planned, not applied"))
+        expect(waits).to_have_count(1)
+        card = page.get_by_role("region", name="Changes and errors")
+        expect(card.get_by_text("100", exact=True)).to_be_visible()
+        day = held["started_at"][:10]
+        expect(card.get_by_text(day).first).to_be_visible()
+
+
+def test_the_csv_for_the_sis_team_is_in_the_order_of_the_causes(
+    meadow: Town, held: dict[str, Any]
+) -> None:
+    """What to fix first is at the top, and what a guard found is not in it."""
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.page_of(held, "findings"))
+        with page.expect_download() as download:
+            page.get_by_role("link", name=re.compile("CSV")).click()
+        rows = list(csv.DictReader(download.value.path().open(encoding="utf-8-sig")))
+    causes = [int(row["cause"]) for row in rows]
+    assert causes == sorted(causes)
+    assert {row["code"] for row in rows} >= {"row.invalid_enum"}
+    assert not [row for row in rows if row["code"].startswith("guard.")]
+
+
+def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
+    """Half of the address of a run leads to words and a way on, not to a pattern."""
+    with browsing(ignoring=("status of 4",)) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/runs/abc")
+        page.get_by_text("There is no such run").wait_for()
+        expect(page.get_by_text("pattern")).to_have_count(0)
+
+
+def test_a_wrong_pause_is_told_once(live: Live) -> None:
+    """A pause that ends before it begins is told beside its days, and nowhere else."""
+    with browsing(ignoring=("status of 422",)) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/sites/default/preferences")
+        page.get_by_role("button", name="+ Add a pause").click()
+        page.get_by_label("First day", exact=True).fill("2027-07-10")
+        page.get_by_label("Last day", exact=True).fill("2027-06-10")
+        page.get_by_role("button", name="Save", exact=True).click()
+        told = page.get_by_text("The last day is before the first day.")
+        expect(told.first).to_be_visible()
+        expect(told).to_have_count(1)
+        page.get_by_role("button", name="Discard", exact=True).click()
+
+
+def test_uploads_are_told_apart_by_their_names(live: Live, tmp_path: Path) -> None:
+    """A lone file that is no roster file says so, and keeps the name that it had at home."""
+    notes = tmp_path / "notes 2026.csv"
+    notes.write_text("animal,colour\nLee,1\n")
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/sites/default/upload")
+        page.get_by_text("Choose users.csv").wait_for()
+        page.locator("input[type=file]").nth(0).set_input_files(notes)
+        page.get_by_role("button", name="Upload and sync").click()
+        page.wait_for_url(re.compile("/runs/"))
+        page.get_by_text("Rejected, nothing was changed.").first.wait_for(timeout=SLOW_MS)
+        expect(page.get_by_text("roles.csv")).to_have_count(0)
+        expect(page.get_by_text("notes 2026.csv").first).to_be_visible()
+        run = live.admin.get("sites/default/runs")["runs"][0]
+        page.goto(f"{live.origin}{HOME}/sites/default")
+        expect(row_of(page, run)).to_contain_text("notes 2026.csv")
+    assert run["uploaded_as"] == "notes 2026.csv"
+    assert "No column of the file is one of OneRoster" in run["sentence"]
+
+
+def test_a_lone_users_file_of_1_2_asks_for_the_zip(live: Live, tmp_path: Path) -> None:
+    """1.2 has the roles in another file: nobody is told to add that file to a lone one."""
+    users = tmp_path / "users.csv"
+    users.write_text("sourcedId,enabledUser,userMasterIdentifier,username\nu1,true,a,ann\n")
+    live.oneroster("init", "--site", "lone", "--admin", "admin@example.org")
+    run = live.oneroster("sync", str(users), "--kind", "users", "--site", "lone")
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/runs/{run['run_id']}")
+        expect(page.get_by_text("Upload the whole export as OneRoster.zip").first).to_be_visible()
+
+
+def test_a_failed_run_has_one_reason(live: Live, tmp_path: Path) -> None:
+    """That nothing was changed is no second reason to look for."""
+    live.oneroster("init", "--site", "nowhere", "--admin", "admin@example.org")
+    run = live.oneroster("sync", str(tmp_path / "gone.zip"), "--site", "nowhere")
+    reasons = '["there is no package at /srv/sis", "nothing was changed"]'
+    query = "update runs set outcome = 'failed', reasons = %s where run_id = %s returning 1"
+    live.rows(query, reasons, run["run_id"])
+    told = live.admin.get(f"runs/{run['run_id']}")["sentence"]
+    assert told == "Failed, nothing was changed: there is no package at /srv/sis."
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/runs/{run['run_id']}")
+        expect(page.get_by_text(told).first).to_be_visible()
