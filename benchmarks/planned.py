@@ -71,6 +71,7 @@ def _enrollments(count: int, user_ids: Sequence[str], course_ids: Sequence[str])
         "user_sourced_id": [user_ids[n % len(user_ids)] for n in range(count)],
         "role": ["teacher"] * count,
         "course_sourced_id": [course_ids[n % len(course_ids)] for n in range(count)],
+        "unplaced": pa.nulls(count, pa.string()),
     }
     assert list(columns) == list(LINK_FIELDS["enrollments"])
     return pa.table(columns)

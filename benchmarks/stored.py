@@ -94,12 +94,13 @@ from findings group by run_id, code, severity, file, "column", expected
 """
 _CHANGES = """
 insert into changes (run_id, site, kind, action, user_id, course_id, sourced_id, before, after,
-                     reason, file, row, credited_admin_id, requested_by, made_at)
+                     reason, file, row, credited_admin_id, requested_by, made_at, version)
 select r.run_id, r.site, k.kind, k.action,
        case when k.kind <> 'course' then u.id end, case when k.kind <> 'user' then c.id end,
        case k.kind when 'user' then u.sourced_id when 'course' then c.sourced_id end,
        case when k.action = 'update' then k.record || '{"role": "aide"}' end,
-       k.record, k.reason, k.file, 1 + n, r.credited_admin_id, r.requested_by, r.applied_at
+       k.record, k.reason, k.file, 1 + n, r.credited_admin_id, r.requested_by, r.applied_at,
+       r.applied_version
 from runs r
 cross join generate_series(1, %(each)s) n
 join users u on u.id = %(first_user)s + (n * 7919 + hashtext(r.run_id::text) %% 1000) %% 19000

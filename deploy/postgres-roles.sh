@@ -3,6 +3,10 @@
 # roster, and Celery's results. The roster's tables get an owner besides, `roster_owner`, where
 # ROSTER_OWNER_DB_PASSWORD is set: then the services' role `roster` can't change the audit.
 #
+# `roster_reader` is the role of programs that read rosters: it can't log in, and a login gets it by
+# `grant roster_reader to …`. Which sites the login sees, the table roster_readers says (the guide's
+# page on the change feed).
+#
 # PostgreSQL's image runs this once, when its volume is empty. It may be run again at any time, to
 # end what a first start began, to give the roles new passwords, or to give the tables their owner.
 # On a server of your own, run it as a superuser.
@@ -36,6 +40,10 @@ where owner is not null and role not in (select datname from pg_database) \gexec
 revoke connect on database airflow, roster, celery from public;
 grant connect, temporary on database roster to roster;
 
+select 'create role roster_reader nologin'
+where to_regrole('roster_reader') is null \gexec
+grant connect on database roster to roster_reader;
+
 \if :has_owner
 alter database roster owner to roster_owner;
 grant connect, temporary on database roster to roster;
@@ -46,5 +54,12 @@ select exists (select from pg_class where relowner = to_regrole('roster')) as ha
 \if :had_tables
 reassign owned by roster to roster_owner;
 \endif
+\endif
+
+\connect roster
+-- An installation that has its tables already gives the role its views; a new one does it itself.
+select to_regprocedure('make_reader_views()') is not null as has_views \gset
+\if :has_views
+select make_reader_views() \g /dev/null
 \endif
 SQL

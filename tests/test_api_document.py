@@ -132,6 +132,7 @@ def test_every_answer_has_a_type(document: dict[str, Any]) -> None:
         ("post /api/v1/sites/{site}/runs", {"409"}),
         ("post /api/v1/sites/{site}/notices/test", {"409"}),
         ("get /api/v1/runs/{run_id}/changes", {"410"}),
+        ("get /api/v1/sites/{site}/changes", {"410"}),
         ("get /api/v1/runs/{run_id}/log", {"410"}),
         ("get /api/v1/runs/{run_id}/adoption", {"410"}),
         ("get /api/v1/runs/{run_id}/adoption.csv", {"410"}),

@@ -364,3 +364,33 @@ def test_records_tell_why(live: Live, ids: dict[str, str]) -> None:
     live.admin.get(f"{SITE}/records/user/{2**62}", 404)
     live.admin.get(f"{SITE}/records/school/1", 422)
     live.admin.get(f"sites/atlantis/records/user/{found['id']}", 404)
+
+
+def test_the_change_feed_goes_on_from_page_to_page(live: Live, ids: dict[str, str]) -> None:
+    """Its pages hold the changes of every run in order, and the cursor of what comes next."""
+    operator, found, after = live.person("op"), [], "0"
+    while (page := operator.get(f"{SITE}/changes", after=after, limit=7))["changes"]:
+        assert len(page["changes"]) <= 7
+        found += page["changes"]
+        after = page["next"]
+    assert (after, page["next"]) == (f"1.{found[-1]['seq']}",) * 2
+    assert page["version_complete"]
+    assert [change["seq"] for change in found] == sorted({change["seq"] for change in found})
+    assert {change["run_id"] for change in found} == {ids["applied"]}
+    told = live.admin.get(f"runs/{ids['applied']}/changes", limit=200)["changes"]
+    assert [(c["kind"], c["action"], c["sourced_id"]) for c in found] == [
+        (c["kind"], c["action"], c["sourced_id"]) for c in told
+    ]
+    ann = next(change for change in found if change["sourced_id"] == "ann")
+    assert (ann["before"], ann["after"]["given_name"]) == (None, "Ann")
+    assert ann["made_at"].endswith("Z")
+
+
+def test_the_change_feed_is_for_those_who_may_see_persons(live: Live, ids: dict[str, str]) -> None:
+    """Viewers get none of it; a cursor that is none, or that no feed reaches, is refused."""
+    live.person("viewer").get(f"{SITE}/changes", 403)
+    for asked in ({"after": "x"}, {"limit": 0}, {"limit": 10_001}):
+        live.admin.get(f"{SITE}/changes", 422, **asked)
+    gone = live.admin.get(f"{SITE}/changes", 410, after="99")
+    assert gone["code"] == "changes.gone"
+    live.admin.get("sites/nowhere/changes", 404)

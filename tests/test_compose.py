@@ -394,6 +394,8 @@ def test_each_database_has_a_role_of_its_own(server: psycopg.Connection) -> None
     ).fetchall()
     assert {name for (name,) in found} == set(NAMES)
     assert owner_of(server, "roster") == "roster"
+    reader = "select rolcanlogin from pg_roles where rolname = 'roster_reader'"
+    assert server.execute(reader).fetchall() == [(False,)]
 
 
 def test_a_first_start_that_broke_off_is_ended_by_another(server: psycopg.Connection) -> None:

@@ -135,6 +135,10 @@ ATTEMPTS = {
     "truncate": "truncate changes",
     "truncate of another": "truncate sites cascade",
     "as erasure does": "set oneroster.erasing = 'on'; delete from changes",
+    "by the change feed": "update roster_changes set action = 'another'",
+    "by the change feed, as erasure does": (
+        "set oneroster.erasing = 'on'; delete from roster_changes"
+    ),
     "without the trigger": "alter table changes disable trigger all",
     "no trigger": "drop trigger append_only on changes",
     "another function": (

@@ -46,6 +46,7 @@ def bound(run: Run) -> dict[str, Any]:
         "admin": run.credited_admin_id,
         "by": "a test",
         "now": run.started_at,
+        "version": 1,
         "no_role": [],
         "read": True,
         "file": None,

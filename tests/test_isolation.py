@@ -102,6 +102,7 @@ WORDS: list[tuple[Any, ...]] = [
     ("adoption", run("held")),
     ("adoption", run("held"), "--csv"),
     ("history",),
+    ("changes",),
     ("explain", "ann"),
     ("explain", "ann@x.org"),
     ("database-url",),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ import sqlalchemy as sa
 
 from databases import fresh_database
 from oneroster_sync import database
+from oneroster_sync.errors import GoneError
+from oneroster_sync.roster import change_feed
+from oneroster_sync.runs import run_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -325,3 +329,49 @@ def history_of(url: str) -> str:
     )
     assert ended.returncode == 1
     return ended.stderr
+
+
+_OLDER_SITE = """
+insert into sites (site, roster_version) values ('s', 2);
+insert into users (id, site, sourced_id, role, status, managed) overriding system value
+values (1, 's', null, 'administrator', 'active', false), (2, 's', 'ann', 'teacher', 'active', true);
+insert into runs (run_id, site, trigger, requested_by, scope, preferences, started_at, stage,
+                  outcome, applied_at, applied_version, counts)
+select run_id::uuid, 's', 'command', 'me', 'users', '{}', at, 'record', 'succeeded', at, version,
+       '{"users": {"added": 1}}'
+from (values ('%(old)s', now() - interval '90 days', 1), ('%(new)s', now() - interval '1 day', 2))
+    r (run_id, at, version);
+insert into changes (run_id, site, kind, action, user_id, sourced_id, reason, credited_admin_id,
+                     requested_by, made_at)
+select run_id, 's', 'user', 'update', 2, 'ann', 'a test', 1, 'me', applied_at
+from runs, generate_series(1, 3);
+"""
+
+
+def test_changes_from_before_the_change_feed_are_still_found_by_their_run(fresh: str) -> None:
+    """An upgrade numbers the changes of the last weeks only; the feed begins after all of them."""
+    from alembic import command
+
+    runs = {name: str(uuid.uuid4()) for name in ("old", "new")}
+    with configured(fresh) as config:
+        command.upgrade(config, "0022")
+    with psycopg.connect(fresh) as connection:
+        connection.execute((_OLDER_SITE % runs).encode())
+    made = engine_of(fresh)
+    database.migrate(made)
+    with psycopg.connect(fresh) as connection:
+        query = "select r.run_id::text, array_agg(c.version) from changes c join runs r "
+        found = connection.execute(f"{query} using (run_id) group by 1".encode()).fetchall()
+    assert dict(found) == {runs["old"]: [None] * 3, runs["new"]: [2] * 3}
+    with made.connect() as connection:
+        for run_id in runs.values():
+            first, following = run_details.page_of_changes(connection, run_id, limit=2)
+            rest, _ = run_details.page_of_changes(connection, run_id, after=following or 0, limit=2)
+            assert (len(first), len(rest)) == (2, 1)
+            assert run_details.has_rows(connection, run_id, "changes")
+        connection.rollback()
+        for behind in ("0", "1"):
+            with pytest.raises(GoneError):
+                change_feed.read_page(connection, "s", behind, 10)
+        page = change_feed.read_page(connection, "s", "2", 10)
+        assert (page.changes, page.roster_version) == ([], 2)

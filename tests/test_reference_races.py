@@ -252,7 +252,7 @@ def test_a_plan_waits_for_an_erasure_and_is_made_again(left: Site) -> None:
         database.lock_site(erasing, left.name)
         found = erasure.find_person(erasing, left.name, "bob")
         assert found is not None
-        erasure.erase_person(erasing, left.name, found, f"erased-{found['id']}", now=now())
+        erasure.erase_person(erasing, left.name, found, f"erased-{found['id']}", by="t", now=now())
         applying = Applying(run)
         wait_until_blocked(erasing)
     applying.join(WAIT_S)

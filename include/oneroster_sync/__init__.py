@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         change_preferences,
         create_site,
         discard,
+        list_changes,
         pending_removals,
         preview,
         preview_release,
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
     from oneroster_sync.operations.approval import NotHeldError, OtherPlanError
     from oneroster_sync.pipeline import Request
     from oneroster_sync.provider_info import __version__ as __version__
+    from oneroster_sync.roster.change_feed import (
+        ChangePage,
+        ChangesGoneError,
+        CursorError,
+        RosterChange,
+    )
     from oneroster_sync.roster.stale_protection import NotStaleError, StaleCause
     from oneroster_sync.runs import Outcome, Run, Trigger, UnknownRunError
     from oneroster_sync.sites.preferences import Preferences, Profile, Scope
@@ -57,8 +64,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchivedSiteError",
+    "ChangePage",
+    "ChangesGoneError",
     "Clock",
     "ConflictError",
+    "CursorError",
     "GoneError",
     "Kind",
     "NoSuchAdminError",
@@ -74,6 +84,7 @@ __all__ = [
     "Profile",
     "Request",
     "RetriableError",
+    "RosterChange",
     "Run",
     "Scope",
     "StaleCause",
@@ -88,6 +99,7 @@ __all__ = [
     "change_preferences",
     "create_site",
     "discard",
+    "list_changes",
     "pending_removals",
     "preview",
     "preview_release",
@@ -111,6 +123,7 @@ _MODULES = {
         "change_preferences",
         "create_site",
         "discard",
+        "list_changes",
         "pending_removals",
         "preview",
         "preview_release",
@@ -133,6 +146,7 @@ _MODULES = {
     "pipeline": ("Request",),
     "provider_info": ("__version__",),
     "sites.preferences": ("Preferences", "Profile", "Scope"),
+    "roster.change_feed": ("ChangePage", "ChangesGoneError", "CursorError", "RosterChange"),
     "roster.stale_protection": ("NotStaleError", "StaleCause"),
     "sites.preferences_store": ("NoSuchAdminError", "UnknownSiteError"),
     "errors": (

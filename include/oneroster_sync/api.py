@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from oneroster_sync import database, pipeline
 from oneroster_sync.errors import UserError
 from oneroster_sync.operations import approval
-from oneroster_sync.roster import stale_protection
+from oneroster_sync.roster import change_feed, stale_protection
 from oneroster_sync.sites import preferences_store as store
 from oneroster_sync.stages.diff.stage import left_alone
 
 if TYPE_CHECKING:
     from oneroster_sync.pipeline import Request
+    from oneroster_sync.roster.change_feed import ChangePage
     from oneroster_sync.roster.stale_protection import StaleCause
     from oneroster_sync.runs import Run
     from oneroster_sync.sites.preferences import Preferences
@@ -198,6 +199,30 @@ def change_preferences(
             _change(values, name, value)
         changed = type(chosen).model_validate(values)
         return store.save(connection, changed, actor=by, now=clock())
+
+
+def list_changes(site: str, *, after: str = "0", limit: int = 1_000) -> ChangePage:
+    """Return what changed a site's roster after a cursor, in order: the change feed.
+
+    Everything that moves the version of the roster is in it: runs, undos, mappings and erasures.
+    What was changed by hand is not.
+
+    Args:
+        site: The site.
+        after: `ChangePage.next` of the page before, or VERSION alone for the end of a version of
+            the roster, such as that of a copy of it.
+        limit: How many changes at most, up to 10,000.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+        CursorError: `after` is no cursor, or `limit` is not of 1 to 10,000.
+        ChangesGoneError: Changes after the cursor are not kept: copy the roster again, and go on
+            from the version of the copy.
+    """
+    with database.engine().connect() as connection:
+        with connection.begin():
+            store.load(connection, site)
+        return change_feed.list_changes(connection, site, after, limit)
 
 
 def stale_protections(site: str) -> list[StaleCause]:

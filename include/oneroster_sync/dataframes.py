@@ -195,7 +195,8 @@ def read_roster(site: str) -> dict[str, pd.DataFrame]:
 
     Returns:
         `users`, `courses` and `assignments` → a row for each record, also for inactive ones and
-        for those that were made by hand. Assignments have the `id` of both ends.
+        for those that were made by hand. Assignments have the `id` of both ends. The version that
+        `list_changes` goes on from is `attrs["roster_version"]` of each.
 
     Raises:
         UnknownSiteError: The site has not been made.
@@ -203,8 +204,11 @@ def read_roster(site: str) -> dict[str, pd.DataFrame]:
     with database.engine().connect() as connection:
         with connection.begin():
             preferences_store.load(connection, site)
-        tables = read_records(connection, site)
-    return {name: _as_frame(table, without=_LOGIN) for name, table in tables.items()}
+        version, tables = read_records(connection, site)
+    frames = {name: _as_frame(table, without=_LOGIN) for name, table in tables.items()}
+    for frame in frames.values():
+        frame.attrs["roster_version"] = version
+    return frames
 
 
 def _run_id(run: Run | str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,9 @@ from oneroster_sync.cli.app import (
     person,
     say,
 )
+
+if TYPE_CHECKING:
+    from oneroster_sync import RosterChange
 
 
 @main.command()
@@ -49,6 +53,32 @@ def explain(site: str, term: str, as_json: bool) -> None:
     words = "\n".join(lines) or f"Site {site} knows no user or course by {term}."
     say({"site": site, "records": records}, words, as_json=as_json)
     sys.exit(0 if records else FAILED)
+
+
+@main.command()
+@of_site
+@click.option("--after", default="0", show_default=True, help="VERSION.SEQ or VERSION: a cursor.")
+@click.option("--limit", default=1_000, show_default=True, help="How many changes.")
+def changes(site: str, after: str, limit: int, as_json: bool) -> None:
+    """List what changed the roster after a cursor, in order: the change feed."""
+    from oneroster_sync import list_changes
+
+    with explained():
+        page = list_changes(site, after=after, limit=limit)
+    told = {**asdict(page), "changes": [asdict(change) for change in page.changes]}
+    words = "\n".join([*map(_change_in_words, page.changes), f"next: {page.next}"])
+    say(told, words, as_json=as_json)
+
+
+def _change_in_words(change: RosterChange) -> str:
+    """Return a change in one line, with ids only."""
+    ids = {
+        "sourcedId": change.sourced_id,
+        "user_id": change.user_id,
+        "course_id": change.course_id,
+    }
+    named = ", ".join(f"{name} {value}" for name, value in ids.items() if value is not None)
+    return f"{change.version}.{change.seq} {change.action} {change.kind} {named}"
 
 
 @main.command()

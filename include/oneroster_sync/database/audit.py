@@ -25,7 +25,7 @@ TABLES = ("changes", "events")
 """The audit: what was changed in rosters, and what people decided."""
 
 _OURS = """
-select quote_ident(c.relname), c.relkind = 'S' from pg_class c
+select quote_ident(c.relname), c.relkind from pg_class c
 where c.relnamespace = to_regnamespace(quote_ident(current_schema()))
   and c.relkind in ('r', 'v', 'S')
   and c.relowner in (
@@ -66,6 +66,32 @@ def protection(connection: Connection) -> Protection:
         bool(connection.scalar(sa.text(_MAY))),
         connection.scalar(sa.text("select audit_keep_days()")),
     )
+
+
+_HAS_OLDER = """
+select exists (select from changes where run_id = cast(:run_id as uuid) and version is null)
+"""
+_OLDER = "c.run_id = cast(:run_id as uuid) and c.version is null"
+_NUMBERED = """
+c.run_id = cast(:run_id as uuid) and (c.site, c.version) = (
+    select site, applied_version from runs where run_id = cast(:run_id as uuid))
+"""
+
+
+def condition_of_run(connection: Connection, run_id: str) -> str:
+    """Return the condition by which an index finds, in their order, the changes `c` of a run.
+
+    Changes are indexed by the version of the roster, not by their run: one index less to write.
+    Those that are older than versions have an index by run.
+    """
+    is_older = connection.scalar(sa.text(_HAS_OLDER), {"run_id": run_id})
+    return _OLDER if is_older else _NUMBERED
+
+
+def has_changes(connection: Connection, run_id: str) -> bool:
+    """Tell whether anything that a run changed is in the audit; it goes after its time."""
+    query = f"select exists (select from changes c where {condition_of_run(connection, run_id)})"  # noqa: S608
+    return bool(connection.scalar(sa.text(query), {"run_id": run_id}))
 
 
 def erase_person(connection: Connection, user_id: int) -> None:
@@ -111,9 +137,13 @@ def grant_to(connection: Connection, role: str, *, keep_days: int) -> None:
             "their owner may; give it no part in the role of ONEROSTER_OWNER_URL"
         )
     run(f"grant usage on schema {schema} to {to}")
-    for name, is_sequence in connection.execute(sa.text(_OURS)).all():
-        if is_sequence:
+    for name, kind in connection.execute(sa.text(_OURS)).all():
+        if kind == "S":
             run(f"grant usage, select on sequence {schema}.{name} to {to}")
+        elif kind == "v":
+            # What is written into a view is written as the owner of the view: into the audit too.
+            run(f"revoke insert, update, delete on {schema}.{name} from {to}")
+            run(f"grant select on {schema}.{name} to {to}")
         else:
             run(f"grant select, insert, update, delete on {schema}.{name} to {to}")
     for table in TABLES:

@@ -158,6 +158,8 @@ def migrate(engine: Engine) -> None:
         connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        # The views for readers show every column, those too that the newest migration added.
+        connection.execute(sa.text("select make_reader_views()"))
 
 
 _OWNER = """

@@ -97,7 +97,7 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
             person = _erasable(connection, site, term)
             words = known_by(connection, person)
             pending_deltas.rewrite_rows(connection, site, partial(_without, words))
-            erase_person(connection, site, person, erased.alias, now=now)
+            erase_person(connection, site, person, erased.alias, by=by, now=now)
             preferences_store.note_event(connection, site, by, "erased", details, now=now)
     log.info("A person of site %s was erased; the account is %s now.", site, erased.alias)
     return erased
@@ -186,7 +186,15 @@ _STATEMENTS = (
         """  # noqa: S608  names of our own
         for table in ("enrollments", "roles")
     ),
-    "update sites set roster_version = roster_version + 1 where site = :site",
+    """
+    with moved as (
+        update sites set roster_version = roster_version + 1 where site = :site
+        returning roster_version
+    )
+    insert into changes (site, version, kind, action, user_id, sourced_id, reason, requested_by,
+                         made_at)
+    select :site, roster_version, 'user', 'erased', :id, :alias, 'erased', :by, :now from moved
+    """,
 )
 _RUNS = "select run_id from runs where site = :site"
 
@@ -212,15 +220,25 @@ def undecided(connection: Connection, site: str, run_ids: Iterable[str]) -> list
 
 
 def erase_person(
-    connection: Connection, site: str, person: dict[str, Any], alias: str, *, now: dt.datetime
+    connection: Connection,
+    site: str,
+    person: dict[str, Any],
+    alias: str,
+    *,
+    by: str,
+    now: dt.datetime,
 ) -> None:
     """Put an alias in the place of who a person was, everywhere in the site.
+
+    The roster gets a version of its own for it, and the change feed a row with ids only, so that
+    whoever copied the person learns to erase the copy.
 
     Args:
         connection: In a transaction.
         site: Whose roster.
         person: As `find_person` returns it.
         alias: What the account is called from now on.
+        by: Who asks for it.
         now: When.
     """
     bound = {
@@ -228,6 +246,7 @@ def erase_person(
         "id": person["id"],
         "was": person["sourced_id"],
         "alias": alias,
+        "by": by,
         "now": now,
     }
     other_people.erase(connection, site, person["id"], known_by(connection, person))

@@ -79,8 +79,8 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
         )
 
 
-def read_records(connection: Connection, site: str) -> dict[str, pa.Table]:
-    """Return the site's users, courses and course assignments, all as of one moment.
+def read_records(connection: Connection, site: str) -> tuple[int, dict[str, pa.Table]]:
+    """Return the site's version, users, courses and course assignments, all as of one moment.
 
     Args:
         connection: A connection without a transaction under way.
@@ -88,7 +88,7 @@ def read_records(connection: Connection, site: str) -> dict[str, pa.Table]:
     """
     with connection.begin():
         connection.execute(sa.text("set transaction isolation level repeatable read read only"))
-        return _copy_records(connection, site)
+        return roster_version(connection, site), _copy_records(connection, site)
 
 
 def read_known(connection: Connection, site: str) -> Known:

@@ -41,7 +41,7 @@ select greatest(:since, (
 """
 _APPLIED = """
 from changes c
-join runs r on r.run_id = c.run_id
+join runs r on r.run_id = c.run_id and r.site = c.site and r.applied_version = c.version
 join {stored}
 where r.site = :site and r.applied_at > :begin and c.kind = :name
 """

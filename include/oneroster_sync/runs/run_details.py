@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
+from oneroster_sync.database import audit
 from oneroster_sync.findings.codes import explained
 from oneroster_sync.roster.history import fields_moved
 
@@ -26,7 +27,7 @@ select c.id, c.kind, c.action, c.sourced_id, c.before, c.after, c.reason, c.file
 from changes c
 left join users u on u.id = c.user_id
 left join courses k on k.id = c.course_id
-where c.run_id = cast(:run_id as uuid) and c.id > :after
+where {of_run} and c.id > :after
   and (cast(:kind as text) is null or c.kind = :kind)
   and (cast(:action as text) is null or c.action = :action)
   and (cast(:q as text) is null
@@ -74,7 +75,9 @@ where f.run_id = cast(:run_id as uuid)
 
 def has_rows(connection: Connection, run_id: str, table: Literal["changes", "findings"]) -> bool:
     """Tell whether anything of a run is there; it goes after its time."""
-    query = f"select exists (select from {table} where run_id = cast(:run_id as uuid))"  # noqa: S608
+    if table == "changes":
+        return audit.has_changes(connection, run_id)
+    query = "select exists (select from findings where run_id = cast(:run_id as uuid))"
     return bool(connection.scalar(sa.text(query), {"run_id": run_id}))
 
 
@@ -107,7 +110,8 @@ def page_of_changes(
         "after": after,
         "limit": limit + 1,
     }
-    rows = list(connection.execute(sa.text(_CHANGES), bound).mappings())
+    query = _CHANGES.format(of_run=audit.condition_of_run(connection, run_id))
+    rows = list(connection.execute(sa.text(query), bound).mappings())
     following = rows[limit - 1]["id"] if len(rows) > limit else None
     return [as_change(dict(row)) for row in rows[:limit]], following
 

@@ -153,7 +153,8 @@ def apply_plan(
         if run.applied_at is not None:
             log.info("This run was applied at %s; nothing is done twice.", run.applied_at)
             return run
-        _check(run, plan, roster_version(connection, plan.site))
+        current = roster_version(connection, plan.site)
+        _check(run, plan, current)
         _check_deltas(connection, run)
         moves = not plan.is_empty() or plan.moves_links()
         if moves or plan.moves_moments():
@@ -165,6 +166,7 @@ def apply_plan(
                 if run.decision
                 else run.requested_by,
                 "now": now,
+                "version": current + 1,
                 "no_role": [NO_ROLE, NOT_PRIMARY],
                 "read": run.undoes is None,
                 "file": f"{run.kind}.csv" if run.kind in MAPPINGS else None,
@@ -315,12 +317,12 @@ def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
         *(
             "insert into changes (run_id, site, kind, action, "
             f"{kind}_id, sourced_id, before, after, reason, file, row, credited_admin_id, "
-            "requested_by, made_at) "
+            "requested_by, made_at, version) "
             f"select :run_id, :site, '{kind}', p.action, t.id, p.sourced_id, "
             f"case when p.action <> 'add' then {_image('before', fields)} end, "
             f"{_image('after', fields)}, "
             f"p.reason, case when :read then coalesce(:file, '{table}.csv') end, p.row, :admin, "
-            ":by, :now "
+            ":by, :now, :version "
             f"from plan_{table} p join {table} t on t.site = :site and {of_record} "
             "order by p.sourced_id"
             for of_record in (
@@ -388,12 +390,12 @@ def _assignments(pairs: str) -> list[str]:
         "on conflict (user_id, course_id) do update set status = excluded.status, "
         "updated_at = :now",
         "insert into changes (run_id, site, kind, action, user_id, course_id, before, after, "
-        "reason, file, row, credited_admin_id, requested_by, made_at) "
+        "reason, file, row, credited_admin_id, requested_by, made_at, version) "
         "select :run_id, :site, 'assignment', p.action, u.id, c.id, case when p.before_status "
         "is not null then jsonb_build_object('status', p.before_status) end, "
         "jsonb_build_object('status', p.after_status), p.reason, "
         "case when :read then 'enrollments.csv' end, p.row, :admin, "
-        f":by, :now {pairs} order by p.user_sourced_id, p.course_sourced_id",
+        f":by, :now, :version {pairs} order by p.user_sourced_id, p.course_sourced_id",
     ]
 
 

@@ -129,6 +129,7 @@ def _copy_audit(
         "credited_admin_id": bound["admin"],
         "requested_by": bound["by"],
         "made_at": bound["now"].isoformat(),
+        "version": bound["version"],
     }
     copy_in(connection, "changes", _with_constants(rows, **constants))
 

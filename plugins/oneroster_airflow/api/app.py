@@ -16,6 +16,7 @@ from oneroster_airflow.api.auth import May, Reader, asked_by
 from oneroster_airflow.api.errors import MEDIA_TYPE, ProblemBody, handle_problems
 from oneroster_airflow.api.routes import (
     accounts,
+    change_feed,
     decisions,
     notifications,
     preferences,
@@ -78,6 +79,7 @@ def create_app() -> FastAPI:
         accounts,
         decisions,
         records,
+        change_feed,
         notifications,
         protections,
     ):

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from oneroster_sync.database.audit import condition_of_run, has_changes
 from oneroster_sync.errors import GoneError
 from oneroster_sync.roster.columns import (
     ASSIGNMENT_CHANGES,
@@ -56,7 +57,7 @@ _NO_NAME = "because its user or course has no sourcedId of its own now"
 
 _CHANGES = """
 select kind, action, sourced_id, user_id, course_id, before, after
-from changes where run_id = cast(:run_id as uuid)
+from changes c where {of_run}
   and not exists (select from users u where u.id = user_id and u.erased_at is not null)
 order by id
 """
@@ -68,12 +69,11 @@ from changes c
 join users u on u.id = c.user_id
 join courses k on k.id = c.course_id
 join course_assignments a on a.user_id = c.user_id and a.course_id = c.course_id
-where c.run_id = cast(:run_id as uuid) and c.kind = 'assignment' and u.erased_at is null
+where {of_run} and c.kind = 'assignment' and u.erased_at is null
 order by c.id
 """
-_HAS_AUDIT = """
-select counts, exists (select from changes where run_id = r.run_id) as is_there
-from runs r where run_id = cast(:run_id as uuid) and applied_at is not null
+_COUNTS = """
+select counts from runs where run_id = cast(:run_id as uuid) and applied_at is not null
 """
 _NO_CHANGE = {"errors", "ignored"}
 """Counts of rows that change nothing."""
@@ -181,14 +181,15 @@ def undo_plan(
     """
     refuse_without_audit(connection, run_id)
     reason = f"undo of run {run_id}"
-    rows = connection.execute(sa.text(_CHANGES), {"run_id": run_id}).mappings()
+    of_run, bound = condition_of_run(connection, run_id), {"run_id": run_id}
+    rows = connection.execute(sa.text(_CHANGES.format(of_run=of_run)), bound).mappings()
     audit = [dict(row) for row in rows]
     left: list[str] = []
     users = _side("user", audit, roster.users, USER_FIELDS, part, left)
     courses = _side("course", audit, roster.courses, COURSE_FIELDS, part, left)
     for side in (users, courses):
         _leave_what_is_taken(side, left)
-    found = connection.execute(sa.text(_PAIRS), {"run_id": run_id}).mappings()
+    found = connection.execute(sa.text(_PAIRS.format(of_run=of_run)), bound).mappings()
     pairs = _pairs([dict(row) for row in found], users, courses, roster, part, left)
     assignments = pa.Table.from_pylist(
         [{**pair, "reason": reason, "row": None} for pair in pairs], schema=ASSIGNMENT_CHANGES
@@ -210,10 +211,9 @@ def refuse_without_audit(connection: Connection, run_id: str) -> None:
     Raises:
         PurgedAuditError: They have been; an undo would look as if there were nothing to do.
     """
-    row = connection.execute(sa.text(_HAS_AUDIT), {"run_id": run_id}).mappings().one_or_none()
-    if row is None or row["is_there"]:
+    if has_changes(connection, run_id):
         return
-    counts = (row["counts"] or {}).values()
+    counts = (connection.scalar(sa.text(_COUNTS), {"run_id": run_id}) or {}).values()
     if any(n for numbers in counts for word, n in numbers.items() if word not in _NO_CHANGE):
         raise PurgedAuditError(
             f"run {run_id} can't be taken back: its audit was removed after its time "

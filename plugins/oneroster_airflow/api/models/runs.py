@@ -276,6 +276,34 @@ class Changes(BaseModel):
     applied: bool
 
 
+class RosterChange(BaseModel):
+    """One change of a user, a course or a course assignment, as the change feed has it.
+
+    `seq` orders the changes of a version. An erasure has no run, no `before` and no `after`.
+    """
+
+    version: int
+    seq: int
+    run_id: str | None
+    kind: Kind
+    action: str
+    user_id: int | None
+    course_id: int | None
+    sourced_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    made_at: dt.datetime
+
+
+class ChangesAfter(BaseModel):
+    """A page of the change feed, and the cursor of the next one."""
+
+    changes: list[RosterChange]
+    next: str
+    version_complete: bool
+    roster_version: int
+
+
 class Cause(BaseModel):
     """Findings that are mended together.
 
