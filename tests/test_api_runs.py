@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from golden.school import SCHOOL, added, changed, folder_of, person, zip_of
-from live import STAGES, UPLOAD, running
+from live import STAGES, UPLOAD, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -394,3 +394,36 @@ def test_the_change_feed_is_for_those_who_may_see_persons(live: Live, ids: dict[
     gone = live.admin.get(f"{SITE}/changes", 410, after="99")
     assert gone["code"] == "changes.gone"
     live.admin.get("sites/nowhere/changes", 404)
+
+
+ASSETS = {"oneroster://default/roster", "oneroster://default/source"}
+
+
+def assets_of(live: Live) -> list[dict[str, Any]]:
+    """Return the assets of the site that Airflow shows; the scheduler takes a minute to add one."""
+    shown = live.admin.get("/api/v2/assets", uri_pattern="oneroster://default/%")
+    return list(shown["assets"])
+
+
+def test_only_a_changed_roster_has_an_event(
+    live: Live, ids: dict[str, str], tmp_path: Path
+) -> None:
+    """The asset of the roster tells of the run that changed it, by numbers; no other run does."""
+    same = zip_of(FLAWED, tmp_path / "OneRoster.zip").read_bytes()
+    again = live.follow(live.person("op").upload(same))
+    wait_for(lambda: {asset["uri"] for asset in assets_of(live)} == ASSETS)
+    events = live.admin.get("/api/v2/assets/events", limit=100)["asset_events"]
+    assert again["run_id"] not in {event["extra"].get("run_id") for event in events}
+    (event,) = [event for event in events if event["extra"].get("run_id") == ids["applied"]]
+    assert (event["source_dag_id"], event["source_task_id"]) == (UPLOAD, "apply")
+    counts = live.admin.get(f"runs/{ids['applied']}")["counts"]
+    told = {"site": "default", "run_id": ids["applied"], "version": 1, "counts": counts}
+    assert event["extra"] == told
+
+
+def test_an_event_of_a_roster_is_for_administrators(live: Live, ids: dict[str, str]) -> None:
+    """Who makes one by hand tells other DAGs that a roster changed, or starts a sync."""
+    for asset in wait_for(lambda: assets_of(live)):
+        body = {"asset_id": asset["id"]}
+        refused = live.person("op").send("POST", "/api/v2/assets/events", json=body)
+        assert refused.status_code == 403, refused.text

@@ -137,3 +137,15 @@ def test_reading_the_file_imports_nothing_heavy() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "set()"), done.stderr
+
+
+@pytest.mark.parametrize("dag_id", [SYNC, UPLOAD])
+def test_a_sync_reads_the_source_and_may_change_the_roster(
+    dag_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's view of assets shows the source of a site, and which DAGs change its roster."""
+    tasks = {task.task_id: task for task in read(dag_id, monkeypatch).tasks}
+    assert [asset.uri for asset in tasks["extract"].inlets] == ["oneroster://here/source"]
+    assert [alias.name for alias in tasks["apply"].outlets] == ["oneroster_roster_changed"]
+    others = [task for name, task in tasks.items() if name not in {"extract", "apply"}]
+    assert not [task.task_id for task in others if task.inlets or task.outlets]

@@ -205,7 +205,8 @@ def read_roster(site: str) -> dict[str, pd.DataFrame]:
         with connection.begin():
             preferences_store.load(connection, site)
         version, tables = read_records(connection, site)
-    frames = {name: _as_frame(table, without=_LOGIN) for name, table in tables.items()}
+    kinds = "users", "courses", "assignments"
+    frames = {name: _as_frame(tables[name], without=_LOGIN) for name in kinds}
     for frame in frames.values():
         frame.attrs["roster_version"] = version
     return frames

@@ -88,6 +88,7 @@ _NAMES = {
     ),
     "HITLUser": Internal("airflow.models.hitl"),
     "Backfill": Internal("airflow.models.backfill", ("id", "dag_id")),
+    "AssetModel": Internal(_ASSETS, ("id", "uri")),
     "DagScheduleAssetReference": Internal(_ASSETS, ("asset_id", "dag_id")),
     "TaskInletAssetReference": Internal(_ASSETS, ("asset_id", "dag_id")),
     "TaskOutletAssetReference": Internal(_ASSETS, ("asset_id", "dag_id")),

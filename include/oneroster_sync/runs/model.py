@@ -74,6 +74,7 @@ class Run:
     plan_hash: str | None
     base_version: int | None
     applied_at: dt.datetime | None
+    applied_version: int | None
     decision: str | None
     decided_hash: str | None
     decided_by: str | None
@@ -117,6 +118,16 @@ class Run:
     def named(self) -> str:
         """Return how sentences name the run."""
         return f"run {self.run_id} of {self.started_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def changed_roster(self) -> bool:
+        """Whether it was applied, and changed a user, a course or a course assignment."""
+        return self.applied_at is not None and any(
+            number
+            for numbers in (self.counts or {}).values()
+            for word, number in numbers.items()
+            if word not in {"errors", "ignored"}
+        )
 
     @property
     def removals_wait(self) -> bool:

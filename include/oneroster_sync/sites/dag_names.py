@@ -23,6 +23,11 @@ TASKS = {
 }
 """The task ids of each stage, in order."""
 
+ROSTER_CHANGED = "oneroster_roster_changed"
+"""The alias by which a DAG can wait for a change of any site's roster."""
+ASSETS = "oneroster://"
+"""What the URI of each asset of ours begins with; the site follows."""
+
 _RUNS = uuid.UUID("6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51")
 
 
@@ -34,6 +39,22 @@ def sync_dag_id(site: str) -> str:
 def upload_dag_id(site: str) -> str:
     """Return the DAG that runs what somebody brings."""
     return UPLOAD + site
+
+
+def roster_asset(site: str) -> str:
+    """Return the URI of the asset that has an event whenever the site's roster has changed."""
+    return f"{ASSETS}{site}/roster"
+
+
+def source_asset(site: str) -> str:
+    """Return the URI of the asset that stands for the site's source, wherever that is."""
+    return f"{ASSETS}{site}/source"
+
+
+def site_of_asset(uri: str) -> str | None:
+    """Return the site that an asset is of; None when it is none of ours."""
+    site, _, name = uri.removeprefix(ASSETS).partition("/")
+    return site if uri.startswith(ASSETS) and name and is_site_name(site) else None
 
 
 def site_of(dag_id: str) -> str | None:

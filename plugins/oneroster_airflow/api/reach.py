@@ -13,6 +13,7 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from sqlalchemy import select
 
 from oneroster_airflow.airflow_internals import (
+    AssetModel,
     Backfill,
     DagModel,
     DagRun,
@@ -55,7 +56,12 @@ def of_backfill(number: Any) -> set[Target]:
 def of_asset(number: Any) -> set[Target]:
     """Return the DAGs of ours that make, read or wait for an asset."""
     asset = _read(number)
-    return set().union(*(_ours(select(m.dag_id).where(m.asset_id == asset)) for m in _ASSETS))
+    found = set().union(*(_ours(select(m.dag_id).where(m.asset_id == asset)) for m in _ASSETS))
+    # An asset that a task of ours names by an alias has no reference of its own.
+    with create_session() as session:
+        uri = session.scalar(select(AssetModel.uri).where(AssetModel.id == asset))
+    site = dag_names.site_of_asset(uri) if uri else None
+    return found | ({Target(dag_names.sync_dag_id(site))} if site else set())
 
 
 def is_graver_run(target: Target) -> bool:

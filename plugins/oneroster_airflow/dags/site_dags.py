@@ -62,7 +62,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk import DAG, Asset, AssetAlias, Param, get_current_context, task
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
@@ -207,6 +207,25 @@ def skip_if_unapplied(run: Run) -> None:
         raise AirflowSkipException(format_outcome(run))
 
 
+def announce_change(run: Run, context: Any) -> None:
+    """Have Airflow record that the roster changed, for the DAGs that wait for its asset.
+
+    The event only wakes them: Airflow may merge or lose events, and whoever reads the change feed
+    from their own cursor misses nothing. It names no person.
+    """
+    if not run.changed_roster:
+        return
+    context["outlet_events"][AssetAlias(dag_names.ROSTER_CHANGED)].add(
+        Asset(dag_names.roster_asset(run.site)),
+        extra={
+            "site": run.site,
+            "run_id": run.run_id,
+            "version": run.applied_version,
+            "counts": run.counts,
+        },
+    )
+
+
 def fail_if_undone(run: Run) -> None:
     """Fail where a plan was approved and yet not applied: apply failed, or was marked by hand."""
     if run.outcome == "held" and run.decision == "approved":
@@ -233,7 +252,12 @@ def what_follows(run: Run) -> list[str]:
 def six_stages(site: str) -> None:
     """Lay out the tasks of a DAG: one for each stage, and one more that waits for a decision."""
 
-    @task(retries=4, retry_delay=timedelta(seconds=30), retry_exponential_backoff=2.0)
+    @task(
+        inlets=[Asset(dag_names.source_asset(site))],
+        retries=4,
+        retry_delay=timedelta(seconds=30),
+        retry_exponential_backoff=2.0,
+    )
     def extract() -> str:
         from oneroster_airflow import run_queue
         from oneroster_airflow.airflow_connections import login_of
@@ -275,6 +299,7 @@ def six_stages(site: str) -> None:
         return what_follows(run)
 
     @task(
+        outlets=[AssetAlias(dag_names.ROSTER_CHANGED)],
         trigger_rule="none_failed_min_one_success",
         retries=3,
         retry_delay=timedelta(seconds=10),
@@ -285,6 +310,7 @@ def six_stages(site: str) -> None:
 
         run = go_on(site, lambda run: pipeline.apply(run, now=datetime.now(UTC)))
         skip_if_unapplied(run)
+        announce_change(run, get_current_context())
         return run.run_id
 
     @task.short_circuit(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))

@@ -1,0 +1,187 @@
+"""The example that loads a roster into a warehouse: exactly once, whenever it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from databases import fresh_database
+from homes import PROJECT
+from oneroster_sync import database, list_changes
+from roster_of import SCHOOL, changed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Site
+
+EXAMPLE = PROJECT / "examples" / "consume_roster.py"
+NEXT_DAY = changed(SCHOOL, "users.csv", "Bob,Ray,bob@x.org", "Rob,Ray,bob@x.org")
+LEFT = {
+    name: "".join(line for line in text.splitlines(keepends=True) if "bob" not in line)
+    for name, text in SCHOOL.items()
+}
+LOAD = """
+import psycopg, sys
+sys.path.insert(0, sys.argv[1])
+import consume_roster
+consume_roster.PAGE = 3
+roster, warehouse = (psycopg.connect(url, autocommit=True) for url in sys.argv[2:4])
+with roster, warehouse:
+    print(consume_roster.load(roster, warehouse, sys.argv[4]))
+"""
+_WAITS = """
+select pid from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock'
+  and query like '%roster_copy.changes%'
+"""
+
+
+@pytest.fixture(scope="module")
+def warehouse(postgresql: None) -> Iterator[str]:
+    """The URL of a database of another program."""
+    with fresh_database() as url:
+        yield url
+
+
+def begin(site: Site, warehouse: str) -> subprocess.Popen[str]:
+    """Start what a task of the DAG does, as a process of its own."""
+    arguments = [str(EXAMPLE.parent), database.url(), warehouse, site.name]
+    environment = {**os.environ, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    return subprocess.Popen(
+        [sys.executable, "-c", LOAD, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def load(site: Site, warehouse: str) -> int:
+    """Load to the end; return how many changes were loaded."""
+    out, err = (loading := begin(site, warehouse)).communicate(timeout=120)
+    assert loading.returncode == 0, err
+    return int(out.strip().splitlines()[-1])
+
+
+def ask(warehouse: str, query: str, *bound: Any) -> list[tuple[Any, ...]]:
+    """Return rows of the warehouse."""
+    with psycopg.connect(warehouse, autocommit=True) as connection:
+        return connection.execute(query.encode(), bound or None).fetchall()
+
+
+def copied(site: Site, warehouse: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what the warehouse has of each record."""
+    query = (
+        "select kind, user_id, course_id, record ->> 'status', record ->> 'given_name', "
+        "record ->> 'title' from roster_copy.records where site = %s"
+    )
+    return {row[:3]: row[3:] for row in ask(warehouse, query, site.name)}
+
+
+def stored(site: Site) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the same of the roster."""
+    query = """
+    select 'user', id, null, status, given_name, null from users where site = :site
+    union all select 'course', null, id, status, null, title from courses where site = :site
+    union all select 'assignment', user_id, course_id, status, null, null
+    from course_assignments where site = :site
+    """
+    return {row[:3]: row[3:] for row in site.rows(query)}
+
+
+def logged(site: Site, warehouse: str) -> list[tuple[int, int]]:
+    """Return version and seq of the changes that were loaded, in order."""
+    query = "select version, seq from roster_copy.changes where site = %s order by 1, 2"
+    return [(version, seq) for version, seq in ask(warehouse, query, site.name)]
+
+
+def fed(site: Site, after: str) -> list[tuple[int, int]]:
+    """Return version and seq of the changes in the feed after a cursor."""
+    return [(c.version, c.seq) for c in list_changes(site.name, after=after).changes]
+
+
+def test_a_killed_load_has_loaded_each_change_once(site: Site, warehouse: str) -> None:
+    """Killed between the reading and the writing, it leaves nothing; the next one loads it all."""
+    load(site, warehouse)  # an empty roster: the feed is read from its beginning
+    site.sync(SCHOOL)
+    with psycopg.connect(warehouse) as holding:
+        holding.execute("lock table roster_copy.changes in access exclusive mode")
+        loading = begin(site, warehouse)
+        until = time.monotonic() + 60
+        while not ask(warehouse, _WAITS):
+            assert time.monotonic() < until, loading.communicate(timeout=10)
+            time.sleep(0.05)
+        loading.send_signal(signal.SIGKILL)
+        loading.communicate(timeout=30)
+    assert logged(site, warehouse) == []
+    assert load(site, warehouse) == len(fed(site, "0"))
+    assert logged(site, warehouse) == fed(site, "0")
+    assert copied(site, warehouse).items() <= stored(site).items()
+    site.sync(NEXT_DAY)
+    assert load(site, warehouse) == 1
+    assert load(site, warehouse) == 0
+    assert logged(site, warehouse) == fed(site, "0")
+
+
+def test_two_loads_at_once_load_each_change_once(site: Site, warehouse: str) -> None:
+    """The second waits for the first and goes on from where that stopped."""
+    load(site, warehouse)
+    site.sync(SCHOOL)
+    both = [begin(site, warehouse) for _ in range(2)]
+    ended = [loading.communicate(timeout=120) for loading in both]
+    assert [loading.returncode for loading in both] == [0, 0], ended
+    assert logged(site, warehouse) == fed(site, "0")
+
+
+def test_a_roster_that_is_there_begins_with_a_snapshot(site: Site, warehouse: str) -> None:
+    """A cursor that the feed does not reach is no error: the copy is made anew, then goes on."""
+    site.sync(SCHOOL)
+    load(site, warehouse)
+    everything = fed(site, "0")
+    with psycopg.connect(warehouse, autocommit=True) as connection:
+        # As if the database of rosters had been restored from a backup since.
+        connection.execute(
+            "update roster_copy.cursors set version = 9 where site = %s", [site.name]
+        )
+        connection.execute("delete from roster_copy.records where site = %s", [site.name])
+    assert load(site, warehouse) == 0
+    assert copied(site, warehouse) == stored(site)
+    assert logged(site, warehouse) == []
+    site.sync(NEXT_DAY)
+    assert load(site, warehouse) == 1
+    assert copied(site, warehouse) == stored(site)
+    assert everything
+
+
+def test_who_is_erased_is_erased_in_the_copy(site: Site, warehouse: str) -> None:
+    """Neither the record nor the log says any more who it was."""
+    load(site, warehouse)
+    for package in (SCHOOL, LEFT):
+        site.sync(package)
+    load(site, warehouse)
+    everything = "select record::text from roster_copy.records where site = %s union all "
+    everything += "select after::text from roster_copy.changes where site = %s"
+    assert "bob" in str(ask(warehouse, everything, site.name, site.name))
+    assert site.command("erase", "bob")[0] == 0
+    assert load(site, warehouse) == 1
+    assert "bob" not in str(ask(warehouse, everything, site.name, site.name))
+
+
+def test_the_dag_is_woken_by_the_asset_and_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is a DAG as it stands, and waits for the asset that our DAGs name."""
+    bag = DagBag(EXAMPLE, bundle_name="examples", bundle_path=EXAMPLE.parent)
+    assert not bag.import_errors
+    dag = bag.dags["consume_roster"]
+    assert [asset.uri for _, asset in dag.timetable.asset_condition.iter_assets()] == [
+        "oneroster://default/roster"
+    ]
+    assert dag.max_active_runs == 1
