@@ -119,7 +119,7 @@ def sync(request: Request, *, clock: Clock) -> Run:
     with locks.hold_site_turn(database.engine(), request.site):
         run = begin(request, now=clock())
         folder = RunFolder.of(run.site, run.run_id)
-        with folder.in_memory(), recorded(run, clock):
+        with folder.opened(is_whole=True), recorded(run, clock):
             run = extract(run, request.kind)
             run = validate(run)
             run = diff(run)
@@ -160,6 +160,11 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
         DefectivePlanError: The plan is not the one that the run recorded.
         StalePlanError: The roster moved at every try.
     """
+    with RunFolder.of(run.site, run.run_id).opened():
+        return _apply(run, now)
+
+
+def _apply(run: Run, now: dt.datetime) -> Run:
     approved = run.outcome is Outcome.HELD and run.decision == "approved"
     if run.is_preview or (run.outcome is not None and not approved):
         return set_aside(run) if run.is_preview else run
@@ -324,7 +329,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
     with locks.hold_site_turn(database.engine(), request.site):
         run = begin(replace(request, is_preview=True), now=clock())
         folder = RunFolder.of(run.site, run.run_id)
-        with folder.in_memory(), recorded(run, clock):
+        with folder.opened(is_whole=True), recorded(run, clock):
             run = extract(run, request.kind)
             run = validate(run)
             run = diff(run)

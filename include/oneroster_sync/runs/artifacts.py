@@ -11,9 +11,10 @@
 Everything is written under another name first and renamed when it is whole, so that a stage that
 was killed leaves nothing that looks finished.
 
-A process that does all stages keeps its tables in memory (`in_memory`), and writes those that are
-for the next stage only where the run does not end well: a held or failed run leaves the same files
-as one whose stages were processes of their own.
+While a folder is open (`opened`), this process reads each small artifact once. A process that does
+all stages keeps its tables in memory, too, and writes those that are for the next stage only where
+the run does not end well: a held or failed run leaves the same files as one whose stages were
+processes of their own.
 """
 
 from __future__ import annotations
@@ -40,27 +41,40 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 _LOCAL = {"", "file", "local"}
+_FINDINGS = "findings"
 _FOR_THE_NEXT_STAGE = ("snapshots", "valid", "quarantined")
 """What record removes from the folder of a run that ends well."""
 
 
 @dataclass(slots=True)
 class _Memory:
-    """What a process keeps of a run that it does whole."""
+    """What a process keeps of a run while its folder is open.
 
+    Attributes:
+        is_whole: Whether the process does all stages, so that tables are kept for the later ones.
+        tables: Folder → tables by name.
+        unwritten: Tables that are in memory alone.
+        documents: Name of a JSON file → its bytes. A reader may change what it gets, so each gets
+            an object of its own.
+        values: What stages leave for each other besides artifacts, as the roster.
+    """
+
+    is_whole: bool
     tables: dict[str, dict[str, pa.Table]] = field(default_factory=dict)
     unwritten: set[tuple[str, str]] = field(default_factory=set)
+    documents: dict[str, bytes] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 
-    def forget(self, kind: str) -> None:
-        """Forget the tables and the value of a name."""
-        self.tables.pop(kind, None)
-        self.values.pop(kind, None)
-        self.unwritten = {pair for pair in self.unwritten if pair[0] != kind}
+    def forget(self, name: str) -> None:
+        """Forget the tables, the document and the value of a name."""
+        self.tables.pop(name, None)
+        self.documents.pop(name, None)
+        self.values.pop(name, None)
+        self.unwritten = {pair for pair in self.unwritten if pair[0] != name}
 
 
-_IN_MEMORY: dict[str, _Memory] = {}
-"""Path of a run's folder → what this process keeps of it, while it does all stages of the run."""
+_OPEN: dict[str, _Memory] = {}
+"""Path of a run's folder → what this process keeps of it, while it is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +89,25 @@ class RunFolder:
         return cls(settings.storage_of("runs", site) / run_id)
 
     @contextlib.contextmanager
-    def in_memory(self) -> Iterator[None]:
-        """Keep what this process writes in memory for the later stages of the run."""
+    def opened(self, *, is_whole: bool = False) -> Iterator[None]:
+        """Read each small artifact once within the block; a folder that is open already stays so.
+
+        Args:
+            is_whole: Whether this process does all stages within the block. Then its tables stay in
+                memory for the later stages.
+        """
         key = str(self.path)
-        _IN_MEMORY[key] = _Memory()
+        if key in _OPEN:
+            yield
+            return
+        _OPEN[key] = _Memory(is_whole=is_whole)
         try:
             yield
         finally:
             try:
                 self.write_out()
             finally:
-                del _IN_MEMORY[key]
+                del _OPEN[key]
 
     def write_out(self) -> None:
         """Write the tables that are in memory alone."""
@@ -95,7 +117,7 @@ class RunFolder:
             self._write_table(kind, name, memory.tables[kind][name])
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep a value for the later stages, if this process does them too."""
+        """Keep a value for what this process does later, while the folder is open."""
         if (memory := self._memory()) is not None:
             memory.values[name] = value
 
@@ -105,7 +127,7 @@ class RunFolder:
         return None if memory is None else memory.values.get(name)
 
     def _memory(self) -> _Memory | None:
-        return _IN_MEMORY.get(str(self.path))
+        return _OPEN.get(str(self.path))
 
     def write_tables(self, kind: str, tables: Mapping[str, pa.Table]) -> None:
         """Write tables as `<kind>/<name>.parquet`, replacing what a killed try left."""
@@ -115,10 +137,11 @@ class RunFolder:
 
     def add_table(self, kind: str, name: str, table: pa.Table) -> None:
         """Write one table as `<kind>/<name>.parquet` beside those that are there."""
-        if (memory := self._memory()) is not None:
+        memory = self._memory()
+        if memory is not None and (memory.is_whole or kind in memory.tables):
             # Whole columns, as a file would give them: rows that were filtered out are let go of.
             memory.tables.setdefault(kind, {})[name] = table.combine_chunks()
-            if kind.startswith(_FOR_THE_NEXT_STAGE):
+            if memory.is_whole and kind.startswith(_FOR_THE_NEXT_STAGE):
                 memory.unwritten.add((kind, name))
                 return
         self._write_table(kind, name, table)
@@ -143,13 +166,19 @@ class RunFolder:
             for f in folder.iterdir()
             if f.suffix == ".parquet" and (names is None or f.stem in names)
         )
-        return {f.stem: _read_table(f.read_bytes()) for f in files}
+        tables = {f.stem: _read_table(f.read_bytes()) for f in files}
+        if memory is not None and kind == _FINDINGS and names is None:
+            memory.tables[kind] = dict(tables)
+        return tables
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a small value as `<name>.json`."""
         target = self.path / f"{name}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(target, json.dumps(value).encode())
+        data = json.dumps(value).encode()
+        _write_whole(target, data)
+        if (memory := self._memory()) is not None:
+            memory.documents[target.name] = data
 
     def read_json(self, name: str) -> Any:
         """Return what was written as `<name>.json`.
@@ -157,7 +186,12 @@ class RunFolder:
         Raises:
             FileNotFoundError: The stage that writes it has not finished.
         """
-        return json.loads((self.path / f"{name}.json").read_bytes())
+        source, memory = self.path / f"{name}.json", self._memory()
+        if memory is None:
+            return json.loads(source.read_bytes())
+        if source.name not in memory.documents:
+            memory.documents[source.name] = source.read_bytes()
+        return json.loads(memory.documents[source.name])
 
     def copy_in(self, folder: Path, name: str) -> None:
         """Copy a local folder's files to `<name>/`."""

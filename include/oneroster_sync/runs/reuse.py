@@ -7,21 +7,14 @@ roster's version are checked as ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa
-
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from sqlalchemy.engine import Connection
-
 import functools
 import hashlib
 import json
 import logging
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from oneroster_sync import database, runs, settings
 from oneroster_sync.provider_info import __version__
@@ -30,6 +23,7 @@ from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.artifacts import RunFolder
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from sqlalchemy.engine import Connection
@@ -97,8 +91,8 @@ def find_reusable(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run
         return runs.get(connection, found)
 
 
-def reuse_results(earlier: Run, run: Run) -> dict[str, Any]:
-    """Copy what an earlier run found and planned, and return what the run's record takes over."""
+def copy_results(earlier: Run, run: Run) -> None:
+    """Copy what an earlier run found and planned into a run's folder."""
     theirs, ours = (RunFolder.of(run.site, one.run_id) for one in (earlier, run))
     for part in _PARTS:
         ours.take(theirs, part)
@@ -108,6 +102,10 @@ def reuse_results(earlier: Run, run: Run) -> dict[str, Any]:
         if theirs.has(f"{name}.json"):
             ours.write_json(name, theirs.read_json(name))
     log.info("The package is that of run %s, and nothing has changed since.", earlier.run_id)
+
+
+def values_of(earlier: Run) -> dict[str, Any]:
+    """Return what the record of a run takes over that reuses an earlier run's results."""
     names = (
         "sha256",
         "basis",

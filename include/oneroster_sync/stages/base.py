@@ -3,6 +3,10 @@
 No stage trusts that the ones before it ran: each asks for what it needs, and forgets what was made
 from what it replaces. What was applied stays applied. A stage whose run has ended does nothing.
 While a plan is held, and once it is approved, only apply goes on.
+
+A stage computes: it takes a `RunContext` and returns a `Result`. `RunContext.save` is what writes
+artifacts, the findings' log lines and the run's record. Two stages have transactions of their own,
+because what they store has to commit with the run's record: apply and record.
 """
 
 from __future__ import annotations
@@ -10,17 +14,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from oneroster_sync import database, runs
 from oneroster_sync.errors import OneRosterError
-from oneroster_sync.roster.reader import read_roster
-from oneroster_sync.runs import Outcome, pending_deltas
+from oneroster_sync.roster.reader import read_roster, roster_version
+from oneroster_sync.runs import Outcome, pending_deltas, reuse, run_log
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sources import positions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pyarrow as pa
+    from sqlalchemy.engine import Connection
 
     from oneroster_sync.roster.model import Roster
     from oneroster_sync.runs import Run
@@ -29,33 +37,162 @@ P = ParamSpec("P")
 
 log = logging.getLogger("oneroster")
 
+_FINDINGS_OF = {
+    "extract": "1-extract",
+    "validate": "2-validate",
+    "diff": "3-diff",
+    "review": "4-review",
+}
+"""Stage → the name of its findings; they are read in this order."""
+
 
 class MissingStageError(OneRosterError):
     """A stage has nothing to work on, because an earlier one did not run; the message names it."""
 
 
-def unless_ended(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concatenate[Run, P], Run]:
-    """Decorator: skip the stage if the run has ended or is held.
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What a stage found.
 
-    A held plan never changes, so that an approval is of the plan that people were shown.
+    Attributes:
+        values: Of the run's record.
+        findings: What the stage found; None leaves the findings of the stage as they are.
+        is_logged: Whether the stage has logged its findings in words of its own.
+        unclear: File → rows of the findings that may be a pupil's, whose sourcedId is not logged.
+        removed: Names of artifacts that are removed first.
+        tables: Folder → tables by name; they replace all that the folder holds.
+        documents: Name → what is written as JSON.
+        optional: Documents that the run can do without, where a disk is full.
+        kept: Values for what this process does later with the run, as the plan.
+        reuses: The run whose artifacts are taken over.
+        store: Writes more in the transaction of the record, before it.
     """
 
-    @functools.wraps(stage)
-    def guarded(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Run:
-        return stage(run, *args, **kwargs) if run.outcome is None else run
+    values: dict[str, Any] = field(default_factory=dict)
+    findings: pa.Table | None = None
+    is_logged: bool = False
+    unclear: Mapping[str, pa.Array] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    tables: dict[str, Mapping[str, pa.Table]] = field(default_factory=dict)
+    documents: dict[str, Any] = field(default_factory=dict)
+    optional: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    reuses: Run | None = None
+    store: Callable[[Connection], None] | None = None
 
-    return guarded
+
+@dataclass(slots=True)
+class RunContext:
+    """One run as a stage sees it: its record, its artifacts and the site's roster.
+
+    Attributes:
+        run: The run's record, as it was read or saved last.
+        artifacts: What the stages leave for each other.
+    """
+
+    run: Run
+    artifacts: RunFolder
+
+    @classmethod
+    def of(cls, run: Run) -> RunContext:
+        """Return the context of a run."""
+        return cls(run, RunFolder.of(run.site, run.run_id))
+
+    def roster(self) -> Roster:
+        """Return what the platform holds of the run's site.
+
+        This process reads it once, and again where another run has changed it since.
+        """
+        run = self.run
+        assert run.credited_admin_id is not None
+        with database.engine().connect() as connection:
+            roster: Roster | None = self.artifacts.kept("roster")
+            if roster is None or roster.version != roster_version(connection, run.site):
+                connection.rollback()  # the reader begins a transaction of its own
+                roster = read_roster(connection, run.site, run.credited_admin_id)
+                self.artifacts.keep("roster", roster)
+        return roster
+
+    def save(self, stage: str, result: Result) -> Run:
+        """Write what a stage found, and return the run's record as it is then.
+
+        The record comes last: a stage that is killed leaves nothing that looks finished.
+        """
+        if result.findings is not None and not result.is_logged:
+            run_log.log_findings(result.findings, result.unclear)
+        self._write(stage, result)
+        for name, value in result.kept.items():
+            self.artifacts.keep(name, value)
+        if result.values.get("outcome") is Outcome.HELD:
+            self.artifacts.write_out()  # whoever approves the plan is another process
+        with database.engine().begin() as connection:
+            if result.store is not None:
+                result.store(connection)
+            self.run = _note(connection, self.run, **{"stage": stage, **result.values})
+        return self.run
+
+    def _write(self, stage: str, result: Result) -> None:
+        folder = self.artifacts
+        for name in result.removed:
+            folder.remove(name)
+        if result.reuses is not None:
+            reuse.copy_results(result.reuses, self.run)
+        with ignore_os_errors("report"):
+            for name, value in result.optional.items():
+                folder.write_json(name, value)
+        if result.findings is not None:
+            folder.add_table("findings", _FINDINGS_OF[stage], result.findings)
+        for kind, tables in result.tables.items():
+            folder.write_tables(kind, tables)
+        for name, value in result.documents.items():
+            folder.write_json(name, value)
+
+    def forget_plan(self) -> None:
+        """Forget the plan and its review, because what it was made from is about to be replaced.
+
+        The record goes first: a stage that is killed then leaves files that no hash vouches for.
+        """
+        forgotten = ("plan_hash", "base_version", "reviewed_hash", "counts", "withheld", "schools")
+        had_plan = self.run.plan_hash is not None
+        self.run = note(self.run, stage="extract", same_as=None, **dict.fromkeys(forgotten))
+        if had_plan:
+            for name in ("plan.json", "plan", "before", "removals", "other_people"):
+                self.artifacts.remove(name)
 
 
-def unless_reused(stage: Callable[Concatenate[Run, P], Run]) -> Callable[Concatenate[Run, P], Run]:
+def stage(
+    compute: Callable[Concatenate[RunContext, P], Result | None],
+) -> Callable[Concatenate[Run, P], Run]:
+    """Decorator: make a stage of a function that computes what the stage finds.
+
+    The stage takes a run and returns its record as it is then. It is skipped if the run has ended
+    or is held: a held plan never changes, so that an approval is of the plan that people were
+    shown. A function that returns None has found nothing to save.
+    """
+
+    @functools.wraps(compute)
+    def saved(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Run:
+        if run.outcome is not None:
+            return run
+        context = RunContext.of(run)
+        with context.artifacts.opened():
+            result = compute(context, *args, **kwargs)
+            return context.run if result is None else context.save(compute.__name__, result)
+
+    return saved
+
+
+def unless_reused(
+    compute: Callable[[RunContext], Result | None],
+) -> Callable[[RunContext], Result | None]:
     """Decorator: skip the stage if the run reuses the results of an earlier run."""
 
-    @functools.wraps(stage)
-    def guarded(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Run:
-        if run.same_as is None:
-            return stage(run, *args, **kwargs)
-        log.info("The stage is skipped: the results of run %s are reused.", run.same_as)
-        return run
+    @functools.wraps(compute)
+    def guarded(context: RunContext) -> Result | None:
+        if context.run.same_as is None:
+            return compute(context)
+        log.info("The stage is skipped: the results of run %s are reused.", context.run.same_as)
+        return None
 
     return guarded
 
@@ -69,36 +206,19 @@ def ignore_os_errors(artifact: str) -> Iterator[None]:
         log.warning("The %s can't be written (%s); the run goes on.", artifact, error.strerror)
 
 
-def forget_plan(run: Run) -> Run:
-    """Forget the plan and its review, because what the plan was made from is about to be replaced.
-
-    The record goes first: a stage that is killed then leaves files that no hash vouches for.
-    """
-    forgotten = ("plan_hash", "base_version", "reviewed_hash", "counts", "withheld", "schools")
-    had_plan = run.plan_hash is not None
-    run = note(run, stage="extract", same_as=None, **dict.fromkeys(forgotten))
-    if had_plan:
-        folder = RunFolder.of(run.site, run.run_id)
-        for name in ("plan.json", "plan", "before", "removals", "other_people"):
-            folder.remove(name)
-    return run
-
-
-def load_roster(run: Run) -> Roster:
-    """Return what the platform holds of the run's site now."""
-    assert run.credited_admin_id is not None
-    with database.engine().connect() as connection:
-        return read_roster(connection, run.site, run.credited_admin_id)
-
-
 def note(run: Run, **values: object) -> Run:
-    """Store values with the run's record, and return the record as it is then.
+    """Store values with the run's record, and return the record as it is then."""
+    with database.engine().begin() as connection:
+        return _note(connection, run, **values)
+
+
+def _note(connection: Connection, run: Run, **values: object) -> Run:
+    """Store values with the run's record.
 
     A package that is rejected leaves no pending deltas, and its source may give it again.
     """
-    with database.engine().begin() as connection:
-        if values.get("outcome") is Outcome.REJECTED:
-            pending_deltas.forget(connection, run.run_id)
-            positions.give_back(connection, run.run_id)
-        runs.update(connection, run.run_id, **values)
-        return runs.get(connection, run.run_id)
+    if values.get("outcome") is Outcome.REJECTED:
+        pending_deltas.forget(connection, run.run_id)
+        positions.give_back(connection, run.run_id)
+    runs.update(connection, run.run_id, **values)
+    return runs.get(connection, run.run_id)

@@ -24,8 +24,13 @@ log = logging.getLogger("oneroster")
 
 
 def record(run: Run, *, now: dt.datetime) -> Run:
-    """Stage 6: store what is not stored yet, tell the end, and drop what is no longer needed."""
+    """Stage 6: store what is not stored yet, log the end, and drop what is no longer needed."""
     folder = RunFolder.of(run.site, run.run_id)
+    with folder.opened():
+        return _record(run, folder, now)
+
+
+def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:
     if run.outcome is None:
         reasons = run.reasons or (f"stage {run.stage} was the last to end",)
         run = note(run, outcome=Outcome.FAILED, reasons=reasons)

@@ -207,7 +207,7 @@ _ASSIGNMENT_WORDS = {"add": "added", "reactivate": "added", "remove": "removed"}
 def read_plan(run: Run) -> Plan:
     """Return the run's frozen plan, hashed again: a file may have changed since it was written.
 
-    A plan that this process made and kept in memory can't have changed, and is not hashed again.
+    A plan that this process made or read before can't have changed, and is not hashed again.
 
     Raises:
         FileNotFoundError: It is not there any more.
@@ -227,6 +227,7 @@ def read_plan(run: Run) -> Plan:
             f"run {run.run_id} recorded plan {run.plan_hash}, its files hold {plan.hash()}; "
             "clear diff and the tasks after it"
         )
+    folder.keep("plan", plan)
     return plan
 
 

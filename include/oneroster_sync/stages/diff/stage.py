@@ -21,7 +21,13 @@ from oneroster_sync.runs import other_people, pending_deltas, reuse, run_log
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.summary import reject
 from oneroster_sync.sites.preferences import Profile
-from oneroster_sync.stages.base import MissingStageError, load_roster, unless_ended, unless_reused
+from oneroster_sync.stages.base import (
+    MissingStageError,
+    Result,
+    RunContext,
+    stage,
+    unless_reused,
+)
 from oneroster_sync.stages.diff.account_matching import match_accounts
 from oneroster_sync.stages.diff.build import build_plan
 from oneroster_sync.stages.diff.id_mappings import plan_of_mapping
@@ -68,6 +74,7 @@ class Planned:
         bad: File → rows with errors, those included that the plan itself found.
         made_from: The deltas and the bulk files that it is made from, where it is of an earlier
             run; validate notes those of a package.
+        found: What else the stage found: findings and artifacts beside the plan.
     """
 
     plan: Plan
@@ -76,58 +83,59 @@ class Planned:
     rejected: dict[str, Any] | None = None
     bad: dict[str, int] = field(default_factory=dict)
     made_from: dict[str, Any] = field(default_factory=dict)
+    found: Result = field(default_factory=Result)
 
 
-@unless_ended
+@stage
 @unless_reused
-def diff(run: Run) -> Run:
-    """Stage 3: compare with the roster and freeze the plan.
+def diff(context: RunContext) -> Result:
+    """Stage 3: compare what the run is of with the roster, and freeze the plan.
 
     Raises:
         MissingStageError: The package has not been validated since it was read.
     """
+    run = context.run
     if run.stage == "extract":
         raise MissingStageError(
             "the package was not validated after it was read; clear validate and the tasks after it"
         )
-    roster = load_roster(run)
-    planned = make_plan(run, roster)
-    RunFolder.of(run.site, run.run_id).keep("roster", roster)
-    basis = reuse.compute_unchanged_basis(run) if planned.plan.is_empty() else None
-    return note_plan(run, planned, basis=basis)
-
-
-def make_plan(run: Run, roster: Roster) -> Planned:
-    """Compare what the run is of with the roster, and freeze the plan.
-
-    Args:
-        run: With its package extracted and validated, unless it is of an earlier run.
-        roster: What the site holds now.
-    """
+    roster = context.roster()
     if run.undoes:
         planned = _undo(run, run.undoes, roster)
     elif run.removals_of:
         planned = _removals(run, run.removals_of, roster)
     elif run.kind in MAPPINGS:
-        planned = _mapping(run, roster)
+        planned = _mapping(context, roster)
     else:
-        planned = _package(run, roster)
-    if planned.rejected is None:
-        _freeze(run, planned, roster)
-    return planned
+        planned = _package(context, roster)
+    result = planned.found
+    is_empty = planned.plan.is_empty()
+    result.values["basis"] = reuse.compute_unchanged_basis(run) if is_empty else None
+    if planned.rejected is not None:
+        result.values |= planned.rejected
+    else:
+        freeze(planned, roster, result)
+    return result
 
 
 def hold_removals_back(
-    run: Run, plan: Plan, holds: Sequence[Hold], roster: Roster
-) -> Planned | None:
+    run: Run, plan: Plan, holds: Sequence[Hold], roster: Roster, result: Result
+) -> bool:
     """Freeze a held plan anew without its removals, which stay in the run's folder.
 
+    Args:
+        run: The run.
+        plan: Its plan.
+        holds: Why it is held.
+        roster: What the site holds.
+        result: Takes what is to be saved.
+
     Returns:
-        What can go on; None when it is nothing.
+        Whether anything can go on.
     """
     rest, removals = without_removals(plan)
     if rest.is_empty():
-        return None
+        return False
     counts = read_counts(run)
     for kind, numbers in rest.count().as_dict().items():
         frozen = getattr(counts, kind)
@@ -137,9 +145,43 @@ def hold_removals_back(
         "holds": [hold.as_dict() for hold in holds],
     }
     planned = Planned(rest, counts, withheld, bad=read_errors(run))
-    RunFolder.of(run.site, run.run_id).write_tables("removals", _of_records(removals))
-    _freeze(run, planned, roster)
-    return planned
+    result.tables["removals"] = _of_records(removals)
+    freeze(planned, roster, result)
+    return True
+
+
+def freeze(planned: Planned, roster: Roster, result: Result) -> None:
+    """Log a plan, and add to a result what is saved of it: its tables, hash and counts.
+
+    Args:
+        planned: The plan.
+        roster: What it was made against: what it moves out of the way is kept for an undo.
+        result: Takes what is to be saved.
+    """
+    plan = planned.plan
+    log_plan(plan, plan.hash())
+    log_counts(planned.counts)
+    result.tables["plan"] = plan.tables()
+    result.tables["before"] = {
+        name: before_images(table, plan.links[name], plan.links[f"{name}.gone"])
+        for name, table in roster.links.items()
+        if name in plan.links
+    }
+    result.documents["plan"] = {
+        "hash": plan.hash(),
+        "base_version": plan.base_version,
+        "bad": planned.bad,
+        **asdict(planned.counts),
+    }
+    result.values |= {
+        "plan_hash": plan.hash(),
+        "base_version": plan.base_version,
+        "counts": planned.counts.as_dict(),
+        "withheld": planned.withheld,
+        "reviewed_hash": None,
+        **planned.made_from,
+    }
+    result.kept["plan"] = plan
 
 
 def only_adds(run: Run) -> bool:
@@ -148,8 +190,8 @@ def only_adds(run: Run) -> bool:
     return until is not None and run.started_at.date() <= until
 
 
-def _package(run: Run, roster: Roster) -> Planned:
-    folder = RunFolder.of(run.site, run.run_id)
+def _package(context: RunContext, roster: Roster) -> Planned:
+    run, folder = context.run, context.artifacts
     extracted = read_extracted(run)
     today = run.started_at.date()
     valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
@@ -164,26 +206,30 @@ def _package(run: Run, roster: Roster) -> Planned:
         today=today,
     )
     found = hide_unknown_ids(run, with_rows_of_file(findings.table()), unclear)
-    folder.add_table("findings", "3-diff", found)
-    run_log.log_findings(found, unclear)
     plan = _with_rows_of_file(plan)
-    _keep_other_people(folder, found, quarantined.get("users"), roster)
-    _report_accounts(folder, valid.get("users"), extracted.modes["users"], plan, roster)
-    _keep_protected(run, valid, quarantined, plan, roster)
+    errors = [*folder.read_tables("findings").values(), found]
+    records = protected_records(valid, quarantined, extracted.modes, roster, plan)
+    result = Result(
+        findings=found,
+        unclear=unclear,
+        tables={
+            "other_people": _other_people(found, quarantined.get("users"), roster),
+            "adoption": _accounts(valid.get("users"), extracted.modes["users"], plan, roster),
+            "protected": {"records": _with_causes(records, errors)},
+        },
+    )
     bad = {name: table.num_rows for name, table in quarantined.items()}
     until = run.preferences.create_only_until
     if until is None or not only_adds(run):
-        return Planned(
-            plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), bad=bad
-        )
+        counts = count_rows(plan, quarantined, extracted.modes, extracted.ignored)
+        return Planned(plan, counts, bad=bad, found=result)
     plan, rest = additions_only(plan)
     withheld = None
     if not rest.is_empty():
         withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
         log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
-    return Planned(
-        plan, count_rows(plan, quarantined, extracted.modes, extracted.ignored), withheld, bad=bad
-    )
+    counts = count_rows(plan, quarantined, extracted.modes, extracted.ignored)
+    return Planned(plan, counts, withheld, bad=bad, found=result)
 
 
 def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
@@ -206,34 +252,25 @@ def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
     return replace(roster, absent=pa.array(found, pa.string()))
 
 
-def _keep_protected(
-    run: Run,
-    valid: dict[str, pa.Table],
-    quarantined: dict[str, pa.Table],
-    plan: Plan,
-    roster: Roster,
-) -> None:
-    """Keep which records only a broken row protects, and what is wrong with that row."""
-    folder = RunFolder.of(run.site, run.run_id)
-    modes = read_extracted(run).modes
-    records = protected_records(valid, quarantined, modes, roster, plan)
-    causes = _causes_by_row(folder)
+def _with_causes(records: pa.Table, findings: Sequence[pa.Table]) -> pa.Table:
+    """Return protected records with what is wrong with the row that protects each."""
+    causes = _causes_by_row(findings)
     told = [causes.get((row["file"], row["row"])) for row in records.to_pylist()]
     records = records.drop_columns(["row"])
     for name, at in (("code", 0), ("column", 1)):
         values = [cause[at] if cause else _UNKNOWN[at] for cause in told]
         records = records.append_column(name, pa.array(values, pa.string()))
-    folder.write_tables("protected", {"records": records})
+    return records
 
 
 _UNKNOWN = ("semantic.unclear_identity", "")
 
 
-def _causes_by_row(folder: RunFolder) -> dict[tuple[str, int], tuple[str, str]]:
+def _causes_by_row(findings: Sequence[pa.Table]) -> dict[tuple[str, int], tuple[str, str]]:
     """Return the code and the column of the first error of each row that has one."""
     causes: dict[tuple[str, int], tuple[str, str]] = {}
     names = ["severity", "file", "row", "code", "column"]
-    for table in folder.read_tables("findings").values():
+    for table in findings:
         errors = table.filter(pc.equal(table["severity"], "error")).select(names)
         for found in errors.to_pylist():
             if found["file"] and found["row"]:
@@ -246,14 +283,11 @@ def _with_rows_of_file(plan: Plan) -> Plan:
     return replace(plan, **{kind: with_rows_of_file(getattr(plan, kind)) for kind in _CHANGES})
 
 
-def _keep_other_people(
-    folder: RunFolder, found: pa.Table, rows: pa.Table | None, roster: Roster
-) -> None:
-    """Keep the names of both people where another person comes under a known sourcedId."""
-    folder.remove("other_people")
+def _other_people(found: pa.Table, rows: pa.Table | None, roster: Roster) -> dict[str, pa.Table]:
+    """Return the names of both people where another person comes under a known sourcedId."""
     ids = found.filter(pc.equal(found["code"], other_people.CODE))["sourced_id"].combine_chunks()
     if rows is None or not len(ids):
-        return
+        return {}
     rows = rows.take(pc.index_in(pc.unique(ids), rows["sourcedId"].combine_chunks()))
     stored = roster.users.take(positions(rows["sourcedId"], roster.users["sourced_id"]))
     people = {
@@ -265,33 +299,29 @@ def _keep_other_people(
         "new_family_name": rows["familyName"],
         "new_login": rows["login"],
     }
-    folder.add_table("other_people", "people", pa.table(people).cast(other_people.SCHEMA))
+    return {"people": pa.table(people).cast(other_people.SCHEMA)}
 
 
-def _report_accounts(
-    folder: RunFolder, rows: pa.Table | None, mode: Mode, plan: Plan, roster: Roster
-) -> None:
-    """Keep whose the accounts that were made by hand may be; ids only, for a person to decide."""
-    folder.remove("adoption")
+def _accounts(rows: pa.Table | None, mode: Mode, plan: Plan, roster: Roster) -> dict[str, pa.Table]:
+    """Return whose the accounts that were made by hand may be; ids only, for a person to decide."""
     if rows is None:
-        return
+        return {}
     present = active_rows(rows)["sourcedId"].combine_chunks()
     matched = match_accounts(plan.users, roster, present, whole=mode is Mode.BULK)
-    if matched.num_rows:
-        folder.add_table("adoption", "accounts", matched)
+    return {"accounts": matched} if matched.num_rows else {}
 
 
-def _mapping(run: Run, roster: Roster) -> Planned:
+def _mapping(context: RunContext, roster: Roster) -> Planned:
     """Return the plan of the rows of a mapping that can be used; in strict, of all or none."""
-    folder = RunFolder.of(run.site, run.run_id)
+    run = context.run
     kind = Kind(run.kind)
-    rows = folder.read_tables("snapshots", {run.kind})[run.kind]
+    rows = context.artifacts.read_tables("snapshots", {run.kind})[run.kind]
     mapped = plan_of_mapping(kind, rows, roster)
-    folder.write_tables("valid", {run.kind: mapped.valid})
-    folder.write_tables("quarantined", {run.kind: mapped.quarantined})
-    folder.add_table("findings", "3-diff", mapped.findings.table())
-    run_log.log_findings(mapped.findings.table())
-    run_log.log_rows({run.kind: mapped.valid}, {run.kind: mapped.quarantined})
+    valid, quarantined = {run.kind: mapped.valid}, {run.kind: mapped.quarantined}
+    run_log.log_rows(valid, quarantined)
+    result = Result(
+        findings=mapped.findings.table(), tables={"valid": valid, "quarantined": quarantined}
+    )
     counts = mapped.plan.count()
     of_courses = 0
     if kind is Kind.IDS:
@@ -300,7 +330,7 @@ def _mapping(run: Run, roster: Roster) -> Planned:
     counts.users["errors"] = mapped.quarantined.num_rows - of_courses
     strict = run.preferences.profile is Profile.STRICT and mapped.findings.has_violations()
     rejected = reject(mapped.findings) if strict else None
-    return Planned(mapped.plan, counts, rejected=rejected)
+    return Planned(mapped.plan, counts, rejected=rejected, found=result)
 
 
 def _undo(run: Run, undone: str, roster: Roster) -> Planned:
@@ -310,8 +340,7 @@ def _undo(run: Run, undone: str, roster: Roster) -> Planned:
     for line in left[: run_log.LISTED]:
         log.warning("Left alone: %s.", line)
     run_log.log_rest(len(left) - run_log.LISTED, "records that are left alone")
-    RunFolder.of(run.site, run.run_id).write_json("left", left)
-    return Planned(plan, plan.count())
+    return Planned(plan, plan.count(), found=Result(documents={"left": left}))
 
 
 def plan_undo(undone: str, roster: Roster, part: Part) -> tuple[Plan, list[str]]:
@@ -342,48 +371,6 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
     left = Plan(run.site, roster.version, users, courses, assignments, links={})
     plan = still_wanted(left, roster)
     return Planned(plan, plan.count(), made_from=made_from)
-
-
-def _freeze(run: Run, planned: Planned, roster: Roster) -> None:
-    """Write the plan and what it moves out of the way, and log it."""
-    folder = RunFolder.of(run.site, run.run_id)
-    plan = planned.plan
-    log_plan(plan, plan.hash())
-    log_counts(planned.counts)
-    folder.write_tables("plan", plan.tables())
-    folder.keep("plan", plan)
-    folder.write_tables(
-        "before",
-        {
-            name: before_images(table, plan.links[name], plan.links[f"{name}.gone"])
-            for name, table in roster.links.items()
-            if name in plan.links
-        },
-    )
-    folder.write_json(
-        "plan",
-        {
-            "hash": plan.hash(),
-            "base_version": plan.base_version,
-            "bad": planned.bad,
-            **asdict(planned.counts),
-        },
-    )
-
-
-def note_plan(run: Run, planned: Planned, **also: Any) -> Run:
-    """Record the plan's hash and what it comes to with the run, or that the run ends here."""
-    values = planned.rejected or {
-        "plan_hash": planned.plan.hash(),
-        "base_version": planned.plan.base_version,
-        "counts": planned.counts.as_dict(),
-        "withheld": planned.withheld,
-        "reviewed_hash": None,
-        **planned.made_from,
-    }
-    with database.engine().begin() as connection:
-        runs.update(connection, run.run_id, stage="diff", **values, **also)
-        return runs.get(connection, run.run_id)
 
 
 def _left_out(why: str, rest: Plan) -> dict[str, Any]:

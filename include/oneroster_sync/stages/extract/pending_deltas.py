@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from oneroster_sync.roster.model import Known, Roster
     from oneroster_sync.runs import Run
     from oneroster_sync.settings import Keeping
+    from oneroster_sync.stages.base import RunContext
 
 log = logging.getLogger("oneroster")
 
@@ -58,38 +59,40 @@ class Arrived:
     extracted: Extracted
 
 
-def write_packages(folder: RunFolder, packages: Sequence[Arrived]) -> None:
-    """Write the bulk files of a run's packages; their delta files go to the database."""
+def snapshots_of(packages: Sequence[Arrived]) -> dict[str, Mapping[str, pa.Table]]:
+    """Return the bulk files of a run's packages by folder; their delta files go to the database."""
     newest = packages[-1].extracted
-    for older in range(len(packages) - 1):
-        folder.write_tables(_snapshots(older), _in_mode(packages[older].extracted, Mode.BULK))
-    folder.write_tables(
-        "snapshots",
-        {
-            name: table
-            for name, table in (newest.tables or newest.refused_tables).items()
-            if name not in ROSTERING_FILES or newest.modes[name] is Mode.BULK
-        },
-    )
-    folder.write_json(
-        "extracted",
-        {
-            "version": newest.version,
-            "modes": newest.modes,
-            "rows": newest.rows,
-            "ignored": sum(package.extracted.ignored for package in packages),
-            "packages": [
-                {
-                    "arrived_at": package.arrived_at.isoformat(),
-                    "version": package.extracted.version,
-                    "modes": package.extracted.modes,
-                    "rows": package.extracted.rows,
-                    "refused": package.extracted.refused,
-                }
-                for package in packages
-            ],
-        },
-    )
+    folders: dict[str, Mapping[str, pa.Table]] = {
+        _snapshots(older): _in_mode(packages[older].extracted, Mode.BULK)
+        for older in range(len(packages) - 1)
+    }
+    folders["snapshots"] = {
+        name: table
+        for name, table in (newest.tables or newest.refused_tables).items()
+        if name not in ROSTERING_FILES or newest.modes[name] is Mode.BULK
+    }
+    return folders
+
+
+def describe(packages: Sequence[Arrived]) -> dict[str, Any]:
+    """Return what the later stages need to know of a run's packages besides their rows."""
+    newest = packages[-1].extracted
+    return {
+        "version": newest.version,
+        "modes": newest.modes,
+        "rows": newest.rows,
+        "ignored": sum(package.extracted.ignored for package in packages),
+        "packages": [
+            {
+                "arrived_at": package.arrived_at.isoformat(),
+                "version": package.extracted.version,
+                "modes": package.extracted.modes,
+                "rows": package.extracted.rows,
+                "refused": package.extracted.refused,
+            }
+            for package in packages
+        ],
+    }
 
 
 def deltas_of(
@@ -206,23 +209,36 @@ def expire(
     return dropped
 
 
-def read_folded(
-    run: Run, connection: Connection, roster: Callable[[], Roster]
-) -> tuple[Extracted, dict[str, Any]]:
-    """Return what a run's plan is made from: its own files and the pending deltas.
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a run's plan is made from: its own files and the pending deltas.
 
-    The run's folder remembers how each file then counts, for the stages that follow.
-
-    Args:
-        run: The run, with its packages extracted.
-        connection: To the roster database.
-        roster: Reads what the site holds; asked only where files are folded.
-
-    Returns:
-        The folded files; and what the run's record says of them, `deltas` and `bulk_in_plan`.
+    Attributes:
+        extracted: The folded files.
+        description: What the later stages need to know of them besides their rows.
+        values: What the run's record says of them, `deltas` and `bulk_in_plan`.
+        refused: Whether the newest package was refused at the door.
     """
-    folder = RunFolder.of(run.site, run.run_id)
-    stored = folder.read_json("extracted")
+
+    extracted: Extracted
+    description: dict[str, Any]
+    values: dict[str, Any]
+    refused: bool
+
+
+def read_folded(context: RunContext, connection: Connection) -> Folded:
+    """Return what a run's plan is made from, once its packages are extracted.
+
+    The roster is read only where files are folded.
+
+    Raises:
+        MissingStageError: Extract did not run to its end.
+    """
+    run, folder, roster = context.run, context.artifacts, context.roster
+    try:
+        stored = folder.read_json("extracted")
+    except FileNotFoundError:
+        raise _not_read() from None
     version = Version(stored["version"])
     # What another version exported has other columns; it stays where it is.
     own = [(at, p) for at, p in enumerate(stored["packages"]) if p["version"] == version]
@@ -266,9 +282,13 @@ def read_folded(
         "arrivals": arrivals,
         "read_by": sorted({one.run_id for one in found} - {run.run_id}),
     }
-    folder.write_json("extracted", {**stored, **told})
     bulk = [file for file, mode in extracted.modes.items() if mode is Mode.BULK]
-    return extracted, {"deltas": [delta.delta_id for delta in found], "bulk_in_plan": bulk}
+    return Folded(
+        extracted,
+        {**stored, **told},
+        {"deltas": [delta.delta_id for delta in found], "bulk_in_plan": bulk},
+        refused=bool(stored["packages"][-1].get("refused")),
+    )
 
 
 def _restore_ids(
@@ -405,6 +425,8 @@ def require_extracted(run: Run) -> Extracted:
     try:
         return read_extracted(run)
     except FileNotFoundError:
-        raise MissingStageError(
-            "the package was not read; clear extract and the tasks after it"
-        ) from None
+        raise _not_read() from None
+
+
+def _not_read() -> MissingStageError:
+    return MissingStageError("the package was not read; clear extract and the tasks after it")

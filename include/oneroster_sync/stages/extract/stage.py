@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import logging
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from upath import UPath
 
-from oneroster_sync import database, runs
+from oneroster_sync import database
 from oneroster_sync.findings import Findings
 from oneroster_sync.roster.reader import read_known
 from oneroster_sync.runs import pending_deltas as stored
-from oneroster_sync.runs import reuse, run_log
-from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.runs import reuse
 from oneroster_sync.runs.pending_deltas import FILES_OF_SCOPE, State
 from oneroster_sync.runs.summary import reject
 from oneroster_sync.settings import SettingError
 from oneroster_sync.sources import positions, uploads, work_folder
 from oneroster_sync.sources.sniff import wrong_kind
-from oneroster_sync.stages.base import forget_plan, unless_ended
+from oneroster_sync.stages.base import Result, RunContext, stage
 from oneroster_sync.stages.extract import pending_deltas
 from oneroster_sync.stages.extract.acquire import in_place, private_copies
 from oneroster_sync.stages.extract.archive import RefusedError
@@ -35,8 +34,10 @@ from oneroster_sync.standard.kinds import MAPPINGS, Kind
 from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from sqlalchemy.engine import Connection
 
     from oneroster_sync.findings import Finding
     from oneroster_sync.roster.model import Known
@@ -44,34 +45,22 @@ if TYPE_CHECKING:
     from oneroster_sync.runs.pending_deltas import Delta
     from oneroster_sync.stages.extract.acquire import Brought, Connections
 
+Taken = tuple[str, dict[str, Any]]
+"""A source, and the newest package that was taken from it."""
+
 log = logging.getLogger("oneroster")
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What stage 1 found.
-
-    Attributes:
-        values: What the run's record says of it.
-        deltas: Delta files that are pending from now on, with their rows.
-        taken: The source and the newest package that was taken from it, if any was.
-        lost: Files of which deltas may be lacking, and why.
-    """
-
-    values: dict[str, Any]
-    deltas: list[tuple[Delta, pa.Table]] = field(default_factory=list)
-    taken: tuple[str, dict[str, Any]] | None = None
-    lost: dict[str, str] = field(default_factory=dict)
-
-
-@unless_ended
-def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run:
+@stage
+def extract(
+    context: RunContext, kind: Kind, connections: Connections | None = None
+) -> Result:
     """Stage 1: read the package into staff-only snapshots, unless it was judged before.
 
     Its delta files are pending from then on, until a plan that they are part of is applied.
 
     Args:
-        run: The run.
+        context: The run.
         kind: What its package is said to be.
         connections: Finds an Airflow connection by its id; None outside of Airflow.
 
@@ -79,82 +68,43 @@ def extract(run: Run, kind: Kind, connections: Connections | None = None) -> Run
         SourceError: The site's source does not give a package.
         OSError: The file system failed; another try may help.
     """
-    run = forget_plan(run)
+    context.forget_plan()
     # Removed first and written last: a stage that is killed leaves nothing that looks finished.
-    RunFolder.of(run.site, run.run_id).remove("extracted.json")
-    read = read_package(run, kind, connections)
-    # One transaction: whoever is killed before it has read nothing, and after it loses nothing.
-    with database.engine().begin() as connection:
-        stored.register(connection, run.site, run.run_id, read.deltas)
-        if read.taken is not None:
-            positions.take(connection, run.site, run.run_id, *read.taken)
-        for file, cause in read.lost.items():
-            stored.mark_out_of_step(connection, run.site, [file], cause=cause, now=run.started_at)
-        pending_deltas.expire(connection, run.site, now=run.started_at)
-        runs.update(connection, run.run_id, **{"same_as": None, "stage": "extract", **read.values})
-        return runs.get(connection, run.run_id)
-
-
-def _sweep(site: str) -> None:
-    """Remove what processes that were killed left of packages; a run goes on where it can't be."""
-    try:
-        work_folder.sweep()
-        uploads.sweep_unfinished(site, now=dt.datetime.now(dt.UTC))
-    except (OSError, SettingError) as error:
-        log.warning("What cut-off processes left can't be removed: %s.", type(error).__name__)
-
-
-def read_package(run: Run, kind: Kind, connections: Connections | None) -> Read:
-    """Write the snapshots of a run's package, and return what its record says of it.
-
-    Args:
-        run: The run.
-        kind: What its package is said to be.
-        connections: Finds an Airflow connection by its id; None outside of Airflow.
-
-    Raises:
-        SourceError: The site's source does not give a package.
-        OSError: The file system failed.
-    """
+    context.artifacts.remove("extracted.json")
+    run = context.run
     _sweep(run.site)
-    folder = RunFolder.of(run.site, run.run_id)
     if earlier := run.undoes or run.removals_of:
         log.info("This run is of run %s; it reads no package.", earlier)
-        folder.write_tables("findings", {"1-extract": Findings().table()})
         nothing = Extracted("", version=Version.V1_1)
-        pending_deltas.write_packages(folder, [pending_deltas.Arrived("", run.started_at, nothing)])
-        return Read({})
+        return _result(run, [pending_deltas.Arrived("", run.started_at, nothing)])
     with database.engine().connect() as connection:
         basis = reuse.compute_basis(connection, run) if run.of_package else None
     # Most nights bring what was there before: then a package on this machine is not even copied.
     lies = in_place(run)
     if lies is not None and (same := reuse.find_reusable(run, basis, lambda: sha256_of(lies))):
-        return Read(reuse.reuse_results(same, run))
+        return _reused(run, same)
     with database.engine().connect() as connection:
         known = pending_deltas.with_pending(connection, run, read_known(connection, run.site))
-    sha256, read = "", Read({})
+    sha256, taken, lost = "", None, dict[str, str]()
     packages: list[pending_deltas.Arrived] = []
     try:
         with private_copies(run, kind, connections) as brought:
-            read = Read({}, taken=brought.taken)
+            taken = brought.taken
             sha256 = _sha256_of_all(brought)
             if same := reuse.find_reusable(run, basis, lambda: sha256):
-                return replace(read, values=reuse.reuse_results(same, run))
+                return _reused(run, same, taken)
             for one in brought.packages:
                 extracted = _read(one.path, run, kind, known, sha256)
                 packages.append(pending_deltas.Arrived(one.name, one.arrived_at, extracted))
                 known = pending_deltas.with_staff(known, extracted.tables.items())
             if brought.is_again and _leave_out_deltas(packages[-1]):
                 basis = None
-            read = replace(read, lost=_lost(packages, brought.gap))
+            lost = _lost(packages, brought.gap)
     except RefusedError as refusal:  # it is too large to be copied at all
         name = UPath(run.package or "").name
         packages = [pending_deltas.Arrived(name, run.started_at, _refused(refusal.finding))]
     for package in packages:
         log_files(package.extracted, kind)
-        run_log.log_findings(package.extracted.findings.table())
-    folder.write_tables("findings", {"1-extract": _findings_of(packages)})
-    pending_deltas.write_packages(folder, packages)
     newest = packages[-1].extracted
     is_told = run.of_package and newest.is_version_told
     values = {
@@ -168,12 +118,81 @@ def read_package(run: Run, kind: Kind, connections: Connections | None) -> Read:
     }
     if (refused := [package for package in packages if package.extracted.refused]) != []:
         if _can_be_judged(packages, run):
-            return Read(values)  # validate finds what else is wrong, and rejects it
-        return Read({**values, **_rejection(refused[0], len(packages))})
+            return _result(run, packages, values)  # validate finds what else is wrong: it rejects
+        return _result(run, packages, {**values, **_rejection(refused[0], len(packages))})
     # Of what is only looked at nothing may stay pending.
     state = State.PREVIEW if run.is_preview else State.PENDING
     deltas = pending_deltas.deltas_of(run, packages, known, state=state) if run.of_package else []
-    return replace(read, values=values, deltas=deltas)
+    return _result(run, packages, values, deltas=deltas, taken=taken, lost=lost)
+
+
+def _result(
+    run: Run,
+    packages: Sequence[pending_deltas.Arrived],
+    values: Mapping[str, Any] | None = None,
+    **stored: Any,
+) -> Result:
+    """Return what stage 1 found in packages.
+
+    Args:
+        run: The run.
+        packages: Those that it read, the oldest first.
+        values: What its record says of them.
+        stored: What `_store` stores of them.
+    """
+    return Result(
+        values={"same_as": None, **(values or {})},
+        findings=_findings_of(packages),
+        removed=("findings",),
+        tables=pending_deltas.snapshots_of(packages),
+        documents={"extracted": pending_deltas.describe(packages)},
+        store=functools.partial(_store, run, **stored),
+    )
+
+
+def _reused(run: Run, same: Run, taken: Taken | None = None) -> Result:
+    """Return that a run goes on with what an earlier one found in the same package."""
+    return Result(
+        values=reuse.values_of(same),
+        reuses=same,
+        store=functools.partial(_store, run, taken=taken),
+    )
+
+
+def _store(
+    run: Run,
+    connection: Connection,
+    *,
+    deltas: Sequence[tuple[Delta, pa.Table]] = (),
+    taken: Taken | None = None,
+    lost: Mapping[str, str] | None = None,
+) -> None:
+    """Store what a run read, in the transaction of its record.
+
+    One transaction: whoever is killed before it has read nothing, and after it loses nothing.
+
+    Args:
+        run: The run.
+        connection: In the transaction.
+        deltas: Delta files that are pending from now on, with their rows.
+        taken: The source and the newest package that was taken from it, if any was.
+        lost: Files of which deltas may be lacking, and why.
+    """
+    stored.register(connection, run.site, run.run_id, deltas)
+    if taken is not None:
+        positions.take(connection, run.site, run.run_id, *taken)
+    for file, cause in (lost or {}).items():
+        stored.mark_out_of_step(connection, run.site, [file], cause=cause, now=run.started_at)
+    pending_deltas.expire(connection, run.site, now=run.started_at)
+
+
+def _sweep(site: str) -> None:
+    """Remove what processes that were killed left of packages; a run goes on where it can't be."""
+    try:
+        work_folder.sweep()
+        uploads.sweep_unfinished(site, now=dt.datetime.now(dt.UTC))
+    except (OSError, SettingError) as error:
+        log.warning("What cut-off processes left can't be removed: %s.", type(error).__name__)
 
 
 def _can_be_judged(packages: Sequence[pending_deltas.Arrived], run: Run) -> bool:

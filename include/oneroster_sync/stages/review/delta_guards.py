@@ -50,6 +50,7 @@ def holds_of_deltas(
     plan: Plan,
     roster: Roster,
     holds: tuple[Hold, ...],
+    parts: Mapping[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]],
     now: dt.datetime,
 ) -> tuple[Hold, ...]:
     """Return the reasons to hold a plan that lie in one of its deltas alone.
@@ -61,6 +62,7 @@ def holds_of_deltas(
         plan: Its plan.
         roster: What the site holds.
         holds: The reasons to hold the plan as a whole.
+        parts: What each delta contributes, as `parts_of` returns it.
         now: When it is judged.
     """
     folder = RunFolder.of(run.site, run.run_id)
@@ -71,9 +73,6 @@ def holds_of_deltas(
     if plan.is_empty():
         return tuple(found)
     known = {(hold.code, hold.kind, hold.school) for hold in holds}
-    parts = parts_of(
-        folder.read_tables("valid"), folder.read_tables("quarantined"), extracted.modes
-    )
     for number, (good, bad) in sorted(parts.items()):
         for hold in _judge_part(run, good, bad, roster, now):
             if (hold.code, hold.kind, hold.school) not in known:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database
 from oneroster_sync.findings import Findings
-from oneroster_sync.roster.reader import roster_version
 from oneroster_sync.runs import Outcome, run_log, superseded
-from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.holds import order_holds
-from oneroster_sync.stages.base import load_roster, note, unless_ended
+from oneroster_sync.stages.base import Result, RunContext, stage
 from oneroster_sync.stages.diff.account_matching import read_accounts
 from oneroster_sync.stages.diff.plan import read_errors, require_plan
-from oneroster_sync.stages.diff.stage import hold_removals_back, note_plan
+from oneroster_sync.stages.diff.stage import hold_removals_back
 from oneroster_sync.stages.extract.pending_deltas import files_of, require_extracted
 from oneroster_sync.stages.review import delta_guards
 from oneroster_sync.stages.review.by_school import count_by_school
@@ -23,7 +21,6 @@ from oneroster_sync.stages.review.guards import REMOVAL_CODES, check_plan
 from oneroster_sync.standard.kinds import MAPPINGS
 
 if TYPE_CHECKING:
-    from oneroster_sync.roster.model import Roster
     from oneroster_sync.runs import Run
 
 log = logging.getLogger("oneroster")
@@ -32,8 +29,8 @@ _SCHOOLS = 100
 """Of how many schools it is kept what the plan comes to there."""
 
 
-@unless_ended
-def review(run: Run, *, now: dt.datetime) -> Run:
+@stage
+def review(context: RunContext, *, now: dt.datetime) -> Result:
     """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it.
 
     A plan that is clear is recorded by its hash (`reviewed_hash`): apply demands to see that. A
@@ -44,23 +41,24 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         MissingStageError: There is no plan.
         DefectivePlanError: The plan is not the one that diff recorded.
     """
-    folder = RunFolder.of(run.site, run.run_id)
+    run, folder = context.run, context.artifacts
     plan, guards = require_plan(run), run.preferences.guards
     extracted = require_extracted(run)
     if run.same_as and plan.is_empty() and all(extracted.rows.values()):
         # The earlier run's review found this plan clear, on the same basis. A roster of a million
         # people is not read again to say so.
         log.info("The plan changes nothing, as that of run %s.", run.same_as)
-        return note(run, stage="review", reviewed_hash=plan.hash())
-    roster = _roster_of_plan(run)
+        return Result(values={"reviewed_hash": plan.hash()})
+    roster = context.roster()
     schools = count_by_school(plan, roster)
+    valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
     holds = check_plan(
         plan,
         roster,
         guards,
         modes=extracted.modes,
-        valid=folder.read_tables("valid"),
-        quarantined=folder.read_tables("quarantined"),
+        valid=valid,
+        quarantined=quarantined,
         rows=extracted.rows,
         today=run.started_at.date(),
         schools=schools,
@@ -69,15 +67,17 @@ def review(run: Run, *, now: dt.datetime) -> Run:
         errors=read_errors(run),
     )
     if run.of_package:
-        holds = order_holds(holds + delta_guards.holds_of_deltas(run, plan, roster, holds, now))
+        parts = delta_guards.parts_of(valid, quarantined, extracted.modes)
+        of_deltas = delta_guards.holds_of_deltas(run, plan, roster, holds, parts, now)
+        holds = order_holds(holds + of_deltas)
     for hold in holds:
         log.warning("Held: %s", hold.in_words())
+    result = Result(values={"schools": schools[:_SCHOOLS]}, is_logged=True)
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
-    if holds and only_removals and guards.removals_wait and run.of_package:
-        rest = hold_removals_back(run, plan, holds, roster)
-        if rest is not None:
-            log.warning("The removals wait for a decision; the rest of the plan goes on.")
-            run, holds = note_plan(run, rest), ()
+    may_wait = holds and only_removals and guards.removals_wait and run.of_package
+    if may_wait and hold_removals_back(run, plan, holds, roster, result):
+        log.warning("The removals wait for a decision; the rest of the plan goes on.")
+        holds = ()
     findings = Findings()
     findings.extend(hold.as_finding() for hold in holds)
     if run.of_package:
@@ -85,30 +85,18 @@ def review(run: Run, *, now: dt.datetime) -> Run:
             lacking = delta_guards.find_what_is_lacking(connection, run.site, extracted.modes)
         run_log.log_findings(lacking.table())
         findings.add_table(lacking.table())
-    folder.add_table("findings", "4-review", findings.table())
+    result.findings = findings.table()
     if not holds:
         log.info("The plan is within the site's limits.")
-        return note(run, stage="review", reviewed_hash=run.plan_hash, schools=schools[:_SCHOOLS])
+        result.values["reviewed_hash"] = result.values.get("plan_hash", plan.hash())
+        return result
     log.warning("Approve exactly this plan with: oneroster approve %s", run.run_id)
-    folder.write_out()  # whoever approves it is another process
-    return note(
-        run,
-        stage="review",
-        outcome=Outcome.HELD,
-        reasons=[hold.as_dict() for hold in holds],
-        schools=schools[:_SCHOOLS],
-        expires_at=now + dt.timedelta(hours=run.preferences.approval_hours),
-    )
-
-
-def _roster_of_plan(run: Run) -> Roster:
-    """Return the roster that this process made the plan against, or read it if it moved since."""
-    made: Roster | None = RunFolder.of(run.site, run.run_id).kept("roster")
-    if made is not None:
-        with database.engine().connect() as connection:
-            if roster_version(connection, run.site) == made.version:
-                return made
-    return load_roster(run)
+    result.values |= {
+        "outcome": Outcome.HELD,
+        "reasons": [hold.as_dict() for hold in holds],
+        "expires_at": now + dt.timedelta(hours=run.preferences.approval_hours),
+    }
+    return result
 
 
 def supersede_older(run: Run, *, now: dt.datetime) -> None:
