@@ -76,7 +76,8 @@ def test_numbers_are_shown_where_there_are_some() -> None:
         "",
     ]
     assert (
-        "- 1,600 of 2,000 users (80.0 %); less than 10 %. More would go. (`guard.removals`)" in told
+        "- 1,600 of 2,000 users would be deactivated (80.0 %). Limit: less than 10 %. "
+        "(`guard.removals`)" in told
     )
     assert review_markdown.subject_of(a_run()) == "north: 1,600 of 2,000 users would be deactivated"
     assert "Undecided, it is discarded on Saturday, 28 November 2026, 02:00 UTC." in told

@@ -272,7 +272,7 @@ def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{RUNS}/{held['run_id']}")
-        page.get_by_text("8 of 16 managed users would be deactivated.").wait_for()
+        page.get_by_text("8 of 16 users would be deactivated.").wait_for()
         schools = page.get_by_role("region", name="By school")
         expect(schools.get_by_role("row")).to_have_count(2)
         expect(schools.get_by_role("row").nth(1)).to_contain_text("Lake School")

@@ -142,7 +142,10 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
             hold("guard.error_rate", "users.csv", 30, 100),
             "30 of 100 rows of users.csv have errors",
         ),
-        (hold("guard.empty_file", "users.csv", 0, 20), "users.csv holds no rows"),
+        (
+            hold("guard.empty_file", "users.csv", 0, 20),
+            "users.csv has no rows: everything of its kind would be removed",
+        ),
         (
             hold("guard.wrong_source", "courses", 1, 90),
             "only 1 of 90 known courses are in the package",
@@ -155,7 +158,7 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
             hold("guard.school_removals", "users", 6, 9) | {"school": "Hill"},
             "6 of 9 users of Hill would be deactivated",
         ),
-        (hold("guard.updates", "courses", 75, 90), "75 of 90 courses would change"),
+        (hold("guard.updates", "courses", 75, 90), "75 of 90 courses would be updated"),
         (
             hold("guard.other_year", "academicSessions.csv", 3, 3),
             "the package is of another school year",

@@ -13,6 +13,7 @@ from airflow.sdk import Param
 
 from oneroster_airflow.airflow_internals import ParamsDict
 from oneroster_sync.findings.finding import shown
+from oneroster_sync.runs.holds import describe
 from oneroster_sync.runs.summary import format_counts, why_held
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def _lines(run: Run) -> Iterator[str]:
     yield "A person decides about this plan. Nothing of it was applied. Why it waits:"
     yield ""
     for hold in run.holds:
-        yield f"- {_plain(hold['text'].removeprefix(hold['code'] + ': '))} (`{hold['code']}`)"
+        share = f" ({100 * hold['found'] / hold['of']:.1f} %)" if hold["of"] else ""
+        told = f"{describe(hold)}{share}. Limit: {hold['limit']}"
+        yield f"- {_plain(told[:1].upper() + told[1:])}. (`{hold['code']}`)"
     yield from ("", f"**[See every change of the plan](plugin/oneroster/runs/{run.run_id})**", "")
     yield from _counts(run.counts or {})
     yield from _schools(run.schools or [])

@@ -23,6 +23,8 @@ class Code:
         violation: Whether the standard forbids it; such a finding rejects the package in strict.
         if_error: What became of the row or the package when it is an error, in one sentence.
         if_warning: The same when it is a warning.
+        held: Of a guard: what it found, a template of the numbers that it judged (`runs.holds`).
+        held_delta: The same where it judged the rows of a delta.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Code:
     violation: bool = True
     if_error: str = ""
     if_warning: str = ""
+    held: str = ""
+    held_delta: str = ""
 
     def describe(self, severity: str) -> str:
         """Return what was found, and whether the row or the package is used."""

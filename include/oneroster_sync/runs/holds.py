@@ -9,7 +9,7 @@ from oneroster_sync.findings import CODES, Finding
 from oneroster_sync.findings.finding import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from oneroster_sync.sites.thresholds import Limit
 
@@ -25,6 +25,7 @@ _FIRST = (
 _LAST = ("guard.empty_file", "guard.wrong_source", "guard.other_year", "guard.error_rate")
 """Reasons that lie in the package and not in the plan, errors of rows at the end."""
 _WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
+_GONE = {"users": "deactivated"}
 KINDS = tuple(_WORDS)
 
 
@@ -72,6 +73,30 @@ class Hold:
     def _what(self) -> str:
         kind = _WORDS.get(self.kind, self.kind)
         return f"{kind} of {shown(self.school)}" if self.school else kind
+
+
+def describe(hold: Mapping[str, Any]) -> str:
+    """Return what a guard found as a clause, as `6 of 10 users would be deactivated`.
+
+    Args:
+        hold: As `Hold.as_dict` returns it. It may have been stored by an earlier version.
+    """
+    code, kind, days = CODES.get(hold["code"]), hold["kind"], hold.get("days")
+    told = code and (code.held_delta if kind == DELTA else code.held)
+    told = told or "{found} of {of} {many}"
+    if days and "{days}" not in told and "{within}" not in told:
+        told += " within {days} days"
+    return told.format(
+        found=f"{hold['found']:,}",
+        of=f"{hold['of']:,}",
+        kind=kind,
+        many=_WORDS.get(kind, f"rows of {kind}"),
+        gone=_GONE.get(kind, "removed"),
+        school=shown(hold.get("school") or ""),
+        days=days,
+        earlier=f"{hold.get('earlier', 0):,}",
+        within=f" within {days} days" if days else "",
+    )
 
 
 def beyond(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oneroster_sync.findings.causes import first_of_causes
-from oneroster_sync.findings.finding import rows_as_findings, shown
+from oneroster_sync.findings.finding import rows_as_findings
 from oneroster_sync.runs import Outcome, Trigger
-from oneroster_sync.runs.holds import DELTA
+from oneroster_sync.runs.holds import describe
 from oneroster_sync.sites.preferences import Scope
 from oneroster_sync.standard.kinds import Kind
 
@@ -220,40 +220,8 @@ def _errors(run: Run) -> str:
 
 def why_held(run: Run) -> str:
     """Return the numbers that hold a plan, as `6 of 10 users would be deactivated`."""
-    told = []
-    for hold in run.holds:
-        kind = _KINDS.get(hold["kind"], hold["kind"])
-        many = f"{kind}s" if hold["kind"] in _KINDS else f"rows of {kind}"
-        what = {
-            "guard.removals": "{found} of {of} {many} would be {gone}",
-            "guard.school_removals": "{found} of {of} {many} of {school} would be {gone}",
-            "guard.week_removals": "{found} of {of} {many} are or would be {gone} in {days} days",
-            "guard.additions": "{found} {many} would be added to {of}",
-            "guard.reactivations": "{found} {many} would be reactivated beside {of} active ones",
-            "guard.blank_enabled_user": "{found} disabled {many} would come back by a blank column",
-            "guard.not_primary": "{found} of {of} {many} have no primary role of staff",
-            "guard.role_changes": "{found} of {of} {many} would get another role",
-            "guard.moved_terms": "{found} of {of} {many} hang from terms that would end earlier",
-            "guard.out_of_step": "{found} of {of} {many} would be {gone} while deltas are lost",
-            "guard.updates": "{found} of {of} {many} would change",
-            "guard.error_rate": "{found} of {of} {many} have errors",
-            "guard.empty_file": "{kind} holds no rows",
-            "guard.wrong_source": "only {found} of {of} known {many} are in the package",
-            "guard.identity_shift": "{found} of {of} {many} would get another sourcedId",
-            "guard.other_year": "the package is of another school year",
-            DELTA: "only {found} of {of} rows of the delta name what is known",
-            "guard.look_alikes": "{found} of {of} accounts made by hand look like new people",
-        }.get(DELTA if hold["kind"] == DELTA else hold["code"], "{found} of {of} {many}")
-        numbers = {"found": f"{hold['found']:,}", "of": f"{hold['of']:,}"}
-        school = shown(hold.get("school") or "")
-        days = hold.get("days")
-        if days and hold["code"] != "guard.week_removals":
-            what += " within {days} days"
-        gone = "deactivated" if hold["kind"] == "users" else "removed"
-        told.append(
-            what.format(**numbers, many=many, kind=kind, school=school, days=days, gone=gone)
-        )
-    return "; ".join(told) or "; ".join(run.reasons) or "it waits for a decision"
+    told = "; ".join(map(describe, run.holds))
+    return told or "; ".join(run.reasons) or "it waits for a decision"
 
 
 def _first(run: Run) -> str:

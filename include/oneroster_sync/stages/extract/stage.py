@@ -52,9 +52,7 @@ log = logging.getLogger("oneroster")
 
 
 @stage
-def extract(
-    context: RunContext, kind: Kind, connections: Connections | None = None
-) -> Result:
+def extract(context: RunContext, kind: Kind, connections: Connections | None = None) -> Result:
     """Stage 1: read the package into staff-only snapshots, unless it was judged before.
 
     Its delta files are pending from then on, until a plan that they are part of is applied.

@@ -134,6 +134,7 @@ class DagRunState(BaseModel):
 class Hold(BaseModel):
     """A guard that holds a plan, with the numbers that it judged, of the site or of a school.
 
+    `sentence` says what it found, `hint` what to think of before a decision.
     Where several days were judged together, `earlier` of `found` were applied before the plan.
     """
 
@@ -143,6 +144,8 @@ class Hold(BaseModel):
     of: int
     limit: str
     text: str
+    sentence: str
+    hint: str
     school: str | None = None
     days: int | None = None
     earlier: int = 0

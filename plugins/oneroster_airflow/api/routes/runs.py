@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -12,7 +13,9 @@ from oneroster_airflow.api.auth import Actor, May, Reader
 from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Site, masked
 from oneroster_sync import database, runs
+from oneroster_sync.findings import CODES
 from oneroster_sync.runs import Outcome, Run, Trigger, queries
+from oneroster_sync.runs.holds import describe
 from oneroster_sync.runs.summary import (
     count_changes,
     format_outcome,
@@ -138,14 +141,27 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
         removals_of=run.removals_of,
         removals_run=_run_of_removals(run),
         expires_at=run.expires_at,
-        withheld=models.Withheld(**run.withheld) if run.withheld else None,
+        withheld=_withheld(run),
         schools=[models.School(**school) for school in run.schools or ()],
         decision=decision,
-        holds=[models.Hold(**hold) for hold in run.holds],
+        holds=[_hold(hold) for hold in run.holds],
         dag_run=models.DagRun(**behind) if behind else None,
         has=_has(run, behind),
         can=_can(run, actor),
     )
+
+
+def _hold(hold: Mapping[str, Any]) -> models.Hold:
+    code, told = CODES.get(hold["code"]), describe(hold)
+    sentence = f"{told[:1].upper()}{told[1:].rstrip('.')}."
+    return models.Hold(**hold, sentence=sentence, hint=code.hint if code else "")
+
+
+def _withheld(run: Run) -> models.Withheld | None:
+    if run.withheld is None:
+        return None
+    holds = [_hold(hold) for hold in run.withheld.get("holds", ())]
+    return models.Withheld(**{**run.withheld, "holds": holds})
 
 
 def _is_archived(site: str) -> bool:

@@ -10,7 +10,7 @@ import { counted, number } from "../../lib/words";
 import { Accounts } from "./accounts";
 import { Changes } from "./changes";
 import { RunFindings } from "./findings";
-import { Hold, holdInWords } from "./hold";
+import { Hold } from "./hold";
 import { Announcement, Notice, RunTabs, type Told } from "./index";
 import { Rows } from "./lists";
 import { Log } from "./log";
@@ -183,7 +183,7 @@ export function Trouble({ run }: { run: RunDetail }) {
   if (!end) {
     return null;
   }
-  const told = run.holds.length > 0 ? run.holds.map(holdInWords) : notSaid(run);
+  const told = run.holds.length > 0 ? run.holds.map(({ sentence }) => sentence) : notSaid(run);
   return (
     <Box
       as="section"
