@@ -241,5 +241,6 @@ def test_row_that_asks_for_the_removal_needs_no_role() -> None:
             "r-new,active,2026-09-02T00:00:00.000Z,cat,primary,teacher,,,s,,surplus",
         ],
     )
-    site.sync(delta)
+    run = site.sync(delta)
     assert site.status()["bob"] == "inactive"
+    assert run.counts["users"]["ignored"] == 0

@@ -172,17 +172,13 @@ class Staff:
     def keep_users(self, table: pa.Table) -> pa.Table:
         """Keep the rows of staff and those that go; withhold those of whom nothing is known."""
         who = self._who_in_roles(table) if self.version is Version.V1_2 else _who_by_role(table)
-        found = self._judge("users", table, who)
         if self._lost_role:
-            # A role row of nobody knows whom may be the one that makes a known person staff. A row
-            # whose own status asks for the removal goes whatever that role is.
-            known = self.known.is_ours("users", table["sourcedId"])
-            known = pc.and_not(known, pc.fill_null(is_marked(table, self.version), False))
-            pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
-            unclear = pc.and_(pupils, known)
-            for verdict in (Verdict.PUPIL, Verdict.GOES):
-                found[verdict] = pc.and_not(found[verdict], unclear)
-            found[Verdict.UNREADABLE] = pc.or_(found[Verdict.UNREADABLE], unclear)
+            # A role row of nobody knows whom may be the one that makes a known person staff.
+            unclear = pc.and_(_outside(who), self.known.is_ours("users", table["sourcedId"]))
+            for outside in (Who.PUPIL, Who.SECOND):
+                who[outside] = pc.and_not(who[outside], unclear)
+            who[Who.UNREAD] = pc.or_(who[Who.UNREAD], unclear)
+        found = self._judge("users", table, who)
         pupils = pc.or_(found[Verdict.PUPIL], pc.and_(found[Verdict.GOES], _outside(who)))
         not_staff = pc.and_(pupils, pc.or_(_outside(who), who[Who.NOBODY]))
         self.ignored += pc.sum(not_staff).as_py() or 0
