@@ -438,8 +438,7 @@ class Sis:
         self._add_role(user, role, type_, self.rng.choice(("s1", "s1", "s2")))
         if self.rng.random() < (0.1 if role == "student" else 0.25):
             second = self.rng.choice(("aide", "parent", "teacher"))
-            # Where no role is primary each role of staff counts: such a student is staff.
-            if role != "student" or type_ == "primary":
+            if role != "student" or type_ == "primary":  # with no primary role they are staff
                 self._add_role(user, second, "secondary", "s2")
 
     def _add_role(self, user: str, role: str, type_: str, org: str) -> None:
@@ -448,8 +447,7 @@ class Sis:
 
     def _take_roles(self, user: str) -> list[Row]:
         roles = self.tables["roles"]
-        ids = [id_ for id_, row in roles.items() if row["userSourcedId"] == user]
-        return [roles.pop(id_) for id_ in ids]
+        return [roles.pop(i) for i, row in list(roles.items()) if row["userSourcedId"] == user]
 
     def _drop_where(self, name: str, column: str, value: str) -> list[str]:
         found = [id_ for id_, row in self.tables[name].items() if row[column] == value]

@@ -88,7 +88,10 @@ def read_records(connection: Connection, site: str) -> tuple[int, dict[str, pa.T
     """
     with connection.begin():
         connection.execute(sa.text("set transaction isolation level repeatable read read only"))
-        return roster_version(connection, site), _copy_records(connection, site)
+        version, records = roster_version(connection, site), _copy_records(connection, site)
+    unnamed = records.pop("unnamed_assignments")
+    records["assignments"] = pa.concat_tables([records["assignments"], unnamed])
+    return version, records
 
 
 def read_known(connection: Connection, site: str) -> Known:
