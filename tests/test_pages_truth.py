@@ -158,7 +158,7 @@ def test_people_come_first_where_it_is_said_why_a_plan_waits(
         log_in(page, meadow.live.origin)
         page.goto(meadow.page_of(held))
         reasons = page.get_by_role("table", name="Why the plan waits").get_by_role("row")
-        expect(reasons.nth(1)).to_contain_text("10 of 20 managed users would be deactivated.")
+        expect(reasons.nth(1)).to_contain_text("10 of 20 users would be deactivated.")
         expect(reasons.nth(2)).to_contain_text("course assignments would be removed.")
         expect(reasons.last).to_contain_text("rows of users.csv have errors.")
 
