@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.sdk.execution_time.context import set_current_context
+from airflow.sdk.execution_time.context import OutletEventAccessors, set_current_context
 
 from conftest import csv_text
 from oneroster_sync import database, runs, settings
@@ -129,6 +129,7 @@ class Product:
                 clear_number=0,
             ),
             "ti": SimpleNamespace(get_ti_count=lambda **_: 1, get_dr_count=lambda **_: 0),
+            "outlet_events": OutletEventAccessors(),
         }
 
     @property
