@@ -149,7 +149,7 @@ pictures: setup browser ## take the pictures of the documentation anew
 	$(RUN) tests/take_pictures.py
 
 bench: setup build/peers/.done ## time a whole sync beside its limit and its peers (SIZE=M, SIZE=L)
-	@$(RUN) -m benchmarks.measure $(or $(SIZE),S) $(ARGS)
+	@$(RUN) -m benchmarks.sync.measure $(or $(SIZE),S) $(ARGS)
 
 # The limit and the peers are no part of the product: they have an environment of their own.
 build/peers/.done: benchmarks/requirements-peers.txt
@@ -159,13 +159,13 @@ build/peers/.done: benchmarks/requirements-peers.txt
 	@touch $@
 
 bench-pages: setup ## measure the pages beside Airflow's own lists (about five minutes)
-	@$(RUN) -m benchmarks.pages $(ARGS)
+	@$(RUN) -m benchmarks.pages.measure $(ARGS)
 
 bench-scale: setup redis ## measure many sites on two Celery workers (an hour; ARGS="--sites 100 --rest 1 100")
-	@$(RUN) -m benchmarks.scale $(ARGS)
+	@$(RUN) -m benchmarks.scale.measure $(ARGS)
 
 capacity: setup ## tell what 100, 1,000 and 10,000 districts need (half a minute)
-	@$(RUN) -m benchmarks.capacity $(ARGS)
+	@$(RUN) -m benchmarks.capacity.model $(ARGS)
 
 # The pages are written in ui/ and built into the plugin; what is built is committed, so that nobody who
 # uses them needs node. It comes in a wheel, for those who change them.

@@ -17,21 +17,21 @@ from oneroster_sync.sites.preferences import Profile
 from oneroster_sync.stages.extract.package import extract_package
 
 sys.path.append(str(settings.PROJECT))
-from benchmarks import measure
-from benchmarks.agreement import DisagreementError, Said, must_agree
 from benchmarks.districts import SIZES, first_day, next_day
-from benchmarks.processes import run
-from benchmarks.records import ROLES, STAFF
-from benchmarks.results import Results, Series
-from benchmarks.server_work import watched
-from benchmarks.tables import work_done
-from benchmarks.targets import targets
-from benchmarks.written import write
+from benchmarks.districts.csv_package import write
+from benchmarks.districts.records import ROLES, STAFF
+from benchmarks.report.results import Results, Series
+from benchmarks.report.tables import work_done
+from benchmarks.report.targets import targets
+from benchmarks.sync import measure
+from benchmarks.sync.agreement import DisagreementError, Said, must_agree
+from benchmarks.sync.server_work import watched
+from benchmarks.timing.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.records import District
+    from benchmarks.districts.records import District
 
     from conftest import Site
 

@@ -13,17 +13,12 @@ import pytest
 from oneroster_sync import database, settings
 
 sys.path.append(str(settings.PROJECT))
-from benchmarks import growth
-from benchmarks.assumed import DAY_S, HOUR_S, Assumptions
-from benchmarks.capacity import as_markdown, assumptions, main, use_of
-from benchmarks.costs import KINDS, Costs, CostsError, Stage, is_quiet, measured
-from benchmarks.documents import with_part
-from benchmarks.kept import Kept, bytes_of_row, count
-from benchmarks.money import Prices, Use, a_month
-from benchmarks.one_stage import STAGES
-from benchmarks.results import Results, Series
-from benchmarks.simulated import End, Layout, Pool, Run, simulate
-from benchmarks.sized import (
+from benchmarks.capacity import growth
+from benchmarks.capacity.assumptions import DAY_S, HOUR_S, Assumptions
+from benchmarks.capacity.costs import KINDS, Costs, CostsError, Stage, is_quiet, measured
+from benchmarks.capacity.model import as_markdown, assumptions, main
+from benchmarks.capacity.queue import End, Layout, Pool, Run, simulate
+from benchmarks.capacity.sizing import (
     GRACE_S,
     SCHEDULED_S,
     UPLOADS_S,
@@ -32,7 +27,11 @@ from benchmarks.sized import (
     longest_until_begun,
     size,
 )
-from benchmarks.week import runs_of_week
+from benchmarks.capacity.storage import Kept, bytes_of_row, count
+from benchmarks.capacity.week import runs_of_week
+from benchmarks.report.documents import with_part
+from benchmarks.report.results import Results, Series
+from benchmarks.sync.one_stage import STAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,8 +248,6 @@ def test_kept_costs_are_read_as_they_were_written(tmp_path: Path, costs: Costs) 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--price", "core_our=1"], "there are core_hour, gib_hour"),
-        (["--price", "core_hour=much"], "'much' is no amount"),
         (["--shares", "S=1,M=1,L=1"], "have to come to 1 together"),
         (["--shares", "S"], "it takes S=0.9"),
         (["--districts", "0"], "numbers from 1 on"),
@@ -263,7 +260,7 @@ def test_what_cannot_be_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A word that is no price, no share or no folder of measurements ends with what to do."""
+    """A word that is no share or no folder of measurements ends with what to do."""
     monkeypatch.setattr(sys, "argv", ["capacity", *words])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -271,32 +268,14 @@ def test_what_cannot_be_is_told(
     assert told in capsys.readouterr().err
 
 
-def test_money_is_the_formula() -> None:
-    """A month of two cores and four GiB, half the time, and of the rest."""
-    prices = Prices(1, 0.1, 2, 3, 4)
-    found = a_month(Use(2, 4, 0.5, 1, 1, 1, 10, 5), prices)
-    assert found == {
-        "workers": 365 * 2.4,
-        "services": pytest.approx(730 * 1.1),
-        "database": 730 * 2 + 30,
-        "bucket": 20,
-    }
-
-
 def test_the_tables_say_what_was_found(costs: Costs) -> None:
     """All tables are there, the same for the same seed, with every number of districts."""
-    kept, prices = Kept.load(), Prices()
-    text, again = (
-        "\n".join(as_markdown([20, 40], costs, kept, ASSUMED, prices, SEED)) for _ in range(2)
-    )
+    kept = Kept.load()
+    text, again = ("\n".join(as_markdown([20, 40], costs, kept, ASSUMED, SEED)) for _ in range(2))
     assert text == again
-    for head in ("### What a run takes", "### Workers", "### Database and bucket", "### Money"):
+    for head in ("### What a run takes", "### Workers", "### Database and bucket"):
         assert head in text
     assert "| 20 districts | 40 districts |" in text
-    small = size(20, costs, ASSUMED, seed=SEED)
-    always, following = (use_of(small, kept, ASSUMED, follows=is_so) for is_so in (False, True))
-    assert always.worker_share == 1
-    assert 0 < following.worker_share < 0.1
 
 
 def test_the_page_lists_the_assumptions() -> None:

@@ -12,9 +12,9 @@ import pytest
 from oneroster_sync import settings
 
 sys.path.append(str(settings.PROJECT))
-from benchmarks.assumed import DAY_S, HOUR_S
-from benchmarks.simulated import End, Layout, Pool, Run, simulate
-from benchmarks.sized import SCHEDULED_S, UPLOADS_S
+from benchmarks.capacity.assumptions import DAY_S, HOUR_S
+from benchmarks.capacity.queue import End, Layout, Pool, Run, simulate
+from benchmarks.capacity.sizing import SCHEDULED_S, UPLOADS_S
 
 SEED = 3
 

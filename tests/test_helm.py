@@ -238,7 +238,7 @@ def test_uploads_have_workers_of_their_own(values: dict[str, Any]) -> None:
 def test_airflow_keeps_what_has_no_slot(values: dict[str, Any]) -> None:
     """All slots of all workers can be used; the model counts as many to a worker."""
     sys.path.append(str(PROJECT))
-    from benchmarks.assumed import Assumptions
+    from benchmarks.capacity.assumptions import Assumptions
 
     celery, config = values["workers"]["celery"], values["config"]
     replicas = [one["keda"]["maxReplicaCount"] for one in (celery, *celery["sets"])]

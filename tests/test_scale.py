@@ -11,9 +11,9 @@ import pytest
 from oneroster_sync import settings
 
 sys.path.append(str(settings.PROJECT))
-from benchmarks.resting import Rest
-from benchmarks.scale import Scale, as_markdown, parts
-from benchmarks.waited import (
+from benchmarks.scale.at_rest import Rest
+from benchmarks.scale.measure import Scale, as_markdown, parts
+from benchmarks.scale.waiting import (
     GRACE_S,
     SiteRun,
     TaskRun,

@@ -21,7 +21,7 @@ import psutil
 import psycopg
 import pytest
 from benchmarks.districts import first_day
-from benchmarks.written import write
+from benchmarks.districts.csv_package import write
 
 from conftest import csv_text
 from golden.school import zip_of

@@ -1,0 +1,1 @@
+"""What `make capacity` computes: what a number of districts needs, from measured costs."""

@@ -1,0 +1,1 @@
+"""How fast the change feed is read, with years of audit stored."""

@@ -1,0 +1,244 @@
+"""The change feed of an audit with millions of rows: what a page takes, and what apply pays for it.
+
+    python -m benchmarks.feed.measure [--rows 10000000] [--reads 200]
+
+An embedded PostgreSQL of its own holds fifty sites with a first sync and a hundred versions each.
+Pages begin anywhere in the feed of any site. They are read as the API reads them, and by SQL as a
+role that is a member of roster_reader. Then a nightly plan and a first sync are applied to a site
+and rolled back, in turns with the index of the feed and with the one by run that it replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import psycopg
+    from sqlalchemy.engine import Connection
+
+SITES, VERSIONS = 50, 100
+READER = "of_the_benchmark"
+_ROSTER = """
+insert into sites (site, roster_version) select 'district-' || s, %(versions)s + 1
+from generate_series(1, %(sites)s) s;
+insert into users (site, sourced_id, given_name, family_name, email, login, username, role,
+                   org_sourced_ids, status, managed)
+select 'district-' || s, 'user-' || n, 'Given', 'Family' || n, n || '@district.example',
+       n || '@district.example', 'user' || n, 'teacher', 'org-1', 'active', true
+from generate_series(1, %(sites)s) s, generate_series(1, 1000) n;
+insert into preferences (site, version, credited_admin_id, days, time_utc, pause_windows, scope,
+                         teacher_permission, profile, assignment_roles, adopt_accounts, guards,
+                         saved_at, saved_by)
+select site, 1, (select min(id) from users u where u.site = s.site), '{}', '02:00', '[]',
+       'users_and_courses', 'units_and_lessons', 'tolerant', '{teacher}', false, '{}', now(), 'me'
+from sites s;
+insert into runs (run_id, site, trigger, requested_by, scope, preferences, started_at, stage,
+                  outcome, applied_at, applied_version)
+select gen_random_uuid(), 'district-' || s, 'schedule', 'me', 'users', '{}', now(), 'record',
+       'succeeded', now(), v
+from generate_series(1, %(sites)s) s, generate_series(1, %(versions)s + 1) v;
+"""
+_CHANGES = """
+insert into changes (run_id, site, kind, action, user_id, sourced_id, before, after, reason, file,
+                     row, credited_admin_id, requested_by, made_at, version)
+select r.run_id, r.site, 'user', 'update', u.id, u.sourced_id, k.record || '{"role": "aide"}',
+       k.record, 'in the package', 'users.csv', n, u.id, r.requested_by, r.applied_at,
+       r.applied_version
+from runs r
+cross join generate_series(1, %(each)s) n
+join users u on u.site = r.site and u.sourced_id = 'user-' || 1 + n %% 1000
+cross join lateral (select jsonb_build_object(
+    'role', u.role, 'email', u.email, 'login', u.login, 'status', u.status, 'managed', true,
+    'username', u.username, 'given_name', u.given_name, 'family_name', u.family_name,
+    'sourced_id', u.sourced_id, 'org_sourced_ids', u.org_sourced_ids)) k (record)
+where r.applied_version = %(version)s
+order by r.site, n
+"""
+_BY_SQL = """
+select site, version, seq, run_id, kind, action, user_id, course_id, sourced_id, before::text,
+       after::text, made_at
+from roster_changes where site = %s and (version, seq) > (%s, %s)
+order by version, seq limit %s
+"""
+
+
+def fill(connection: psycopg.Connection[Any], rows: int) -> None:
+    """Write an audit of so many rows: half of it in first syncs."""
+    connection.execute("set session_replication_role = replica")  # no triggers
+    connection.execute(_ROSTER % {"sites": SITES, "versions": VERSIONS})
+    of_site = rows // SITES
+    for version in range(1, VERSIONS + 2):
+        each = of_site // 2 if version == 1 else of_site // 2 // VERSIONS
+        connection.execute(_CHANGES, {"each": each, "version": version})
+    connection.execute(f"create role {READER} login")
+    connection.execute("create role roster_reader")
+    connection.execute(f"grant roster_reader to {READER}")
+    connection.execute("select make_reader_views()")
+    connection.execute(
+        "insert into roster_readers select %s, site from sites order by site limit 20", [READER]
+    )
+
+
+def cursors(connection: psycopg.Connection[Any], count: int) -> Iterator[tuple[str, int, int]]:
+    """Yield sites and cursors from which a full page can be read, at random."""
+    chosen = random.Random(20)  # noqa: S311  no secret
+    names = connection.execute("select site from sites order by site limit 20").fetchall()
+    for _ in range(count):
+        (site,) = chosen.choice(names)
+        version = chosen.choice([1, chosen.randrange(1, 9 * VERSIONS // 10)])
+        (seq,) = connection.execute(
+            "select min(id) + floor(%s * (max(id) - min(id)))::bigint from changes "
+            "where site = %s and version = %s",
+            [chosen.random(), site, version],
+        ).fetchone() or (0,)
+        yield site, version, seq
+
+
+def measure_pages(
+    wanted: list[tuple[str, int, int]], read: Callable[[str, int, int], int]
+) -> tuple[float, float]:
+    """Return the median and the 95th percentile of reading pages, in milliseconds."""
+    taken = []
+    for site, version, seq in wanted:
+        begun = time.perf_counter()
+        count = read(site, version, seq)
+        taken.append((time.perf_counter() - begun) * 1_000)
+        assert count > 0
+    return statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
+
+
+def apply_cost(connection: Connection, plan: Any, bound: dict[str, Any], rounds: int) -> list[str]:
+    """Return what a roster is changed in with the index of the feed, and with that by run."""
+    import sqlalchemy as sa
+
+    from oneroster_sync.stages.apply import change_roster
+
+    pid = connection.scalar(sa.text("select pg_backend_pid()"))
+    connection.rollback()
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    wal: dict[bool, list[int]] = {True: [], False: []}
+    for turn in range(2 * rounds):
+        has_index = turn % 2 == 0
+        with connection.begin() as transaction:
+            dropped = "changes_by_run" if has_index else "changes_feed"
+            connection.execute(sa.text(f"drop index {dropped}"))
+            before = connection.scalar(sa.text("select pg_current_wal_insert_lsn()"))
+            begun, begun_here = _cpu_s(pid), time.process_time()
+            change_roster(connection, plan, bound)
+            spent[has_index].append(_cpu_s(pid) - begun + time.process_time() - begun_here)
+            grown = "select pg_current_wal_insert_lsn() - cast(:before as pg_lsn)"
+            wal[has_index].append(int(connection.scalar(sa.text(grown), {"before": before}) or 0))
+            transaction.rollback()
+    with_it, without = (sum(spent[has]) / rounds for has in (True, False))
+    mib = [statistics.median(wal[has]) / 2**20 for has in (True, False)]
+    return [
+        f"{with_it:.3f} s of a core, by run {without:.3f} s: {with_it / without - 1:+.1%}",
+        f"write-ahead log {mib[0]:.1f} MiB, by run {mib[1]:.1f} MiB",
+    ]
+
+
+def _cpu_s(pid: Any) -> float:
+    """Return how many seconds of a core a server process has spent so far (Linux)."""
+    words = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Measure, and print."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--rows", type=int, default=10_000_000)
+    asked.add_argument("--reads", type=int, default=200)
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory(prefix="oneroster-feed-") as folder:
+        os.environ["ONEROSTER_HOME"] = folder
+        from oneroster_sync.database.embedded import postgres
+
+        try:
+            _measure(given.rows, given.reads)
+        finally:
+            postgres.stop(Path(folder))
+
+
+def _measure(rows: int, reads: int) -> None:
+    import datetime as dt
+
+    import psycopg
+    import sqlalchemy as sa
+
+    from benchmarks.pages.held_plan import plan_of
+    from oneroster_sync import database
+    from oneroster_sync.roster import change_feed
+
+    def say(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    engine = database.engine()
+    begun = time.perf_counter()
+    with psycopg.connect(database.url()) as connection:
+        fill(connection, rows)
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+        (count,) = connection.execute("select count(*) from changes").fetchone() or (0,)
+        sizes = connection.execute(
+            "select relname, pg_size_pretty(pg_relation_size(oid)) from pg_class "
+            "where relname like 'changes%' and relkind in ('r', 'i') order by 1"
+        ).fetchall()
+        wanted = list(cursors(connection, reads))
+        say(f"{count:,} changes written in {time.perf_counter() - begun:.0f} s; {sizes}")
+
+        def as_api(site: str, version: int, seq: int) -> int:
+            with engine.connect() as another:
+                page = change_feed.read_page(another, site, f"{version}.{seq}", 10_000)
+            return len(page.changes)
+
+        def by_sql(site: str, version: int, seq: int) -> int:
+            return len(connection.execute(_BY_SQL, [site, version, seq, 10_000]).fetchall())
+
+        for name, read in (("as the API", as_api), ("by SQL as a reader", by_sql)):
+            if read is by_sql:
+                connection.execute(f"set role {READER}")
+            median, p95 = measure_pages(wanted, read)
+            say(f"10,000 changes {name}: median {median:.0f} ms, p95 {p95:.0f} ms")
+        plan = connection.execute(f"explain {_BY_SQL}", [*wanted[0], 10_000]).fetchall()
+        say("\n".join(line for (line,) in plan))
+    with engine.connect() as asking:
+        run_id, admin = asking.execute(
+            sa.text("select run_id, (select min(id) from users) from runs limit 1")
+        ).one()
+        asking.rollback()
+        bound = {
+            "run_id": str(run_id),
+            "admin": admin,
+            "by": "me",
+            "now": dt.datetime(2026, 11, 30, tzinfo=dt.UTC),
+            "version": VERSIONS + 2,
+            "no_role": [],
+            "read": True,
+            "file": None,
+        }
+        with asking.begin():
+            asking.execute(sa.text("create index changes_by_run on changes (run_id, id)"))
+            asking.execute(sa.text("insert into sites (site) values ('new')"))
+        for name, of, rounds in (
+            ("first sync", {"users": 20_000, "courses": 4_999, "assignments": 60_000}, 8),
+            ("nightly", {"users": 200, "courses": 51, "assignments": 600}, 40),
+        ):
+            made = plan_of("new", enrollments=of["assignments"], **of)
+            say(f"apply, {name}:")
+            for line in apply_cost(asking, made, {**bound, "site": "new"}, rounds):
+                say(f"  {line}")
+
+
+if __name__ == "__main__":
+    main()

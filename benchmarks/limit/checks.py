@@ -1,0 +1,362 @@
+"""The limit's first half: read a package and check it, with Polars.
+
+The rules are those of `expectations/1.1/*.json` for a bulk package, written by hand as
+expressions. Nothing is repaired and no broken line is met: the file has to be well-formed UTF-8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from benchmarks.limit.relations import (
+    OF_USED_ROWS,
+    Rule,
+    of_class,
+    of_kind,
+    one_primary,
+    taught,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+NO_STAFF = ["student", "parent", "guardian", "relative"]
+STAFF = ["administrator", "aide", "proctor", "teacher"]
+_ORG_TYPES = ["department", "school", "district", "local", "state", "national"]
+_SESSION_TYPES = ["gradingPeriod", "semester", "schoolYear", "term"]
+_EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_LONGEST = 255
+_COLUMNS = {
+    "academicSessions": "sourcedId status title type startDate endDate parentSourcedId schoolYear",
+    "orgs": "sourcedId status name type parentSourcedId",
+    "courses": "sourcedId status schoolYearSourcedId title courseCode grades orgSourcedId subjects",
+    "classes": "sourcedId status title courseSourcedId classType schoolSourcedId termSourcedIds",
+    "users": "sourcedId status enabledUser orgSourcedIds role username givenName familyName email",
+    "enrollments": "sourcedId status classSourcedId schoolSourcedId userSourcedId role primary "
+    "beginDate endDate",
+}
+_LEFT_OUT = {
+    "courses": ("orgSourcedId", "schoolYearSourcedId", "courseCode"),
+    "classes": ("title", "classType", "schoolSourcedId", "termSourcedIds"),
+    "users": ("orgSourcedIds", "username"),
+    "enrollments": ("schoolSourcedId", "primary", "beginDate", "endDate"),
+}
+"""File → columns that decide nothing: a wrong value is left out with a warning, never the row."""
+_TELLING_WHEN_WITHHELD = ("sourcedId", "role", "status")
+
+
+@dataclass(slots=True)
+class Checked:
+    """What became of a package.
+
+    Attributes:
+        good: File → rows without errors.
+        bad: File → rows with errors.
+        findings: One row for each error or warning.
+        ignored: Rows of users.csv that are not staff.
+        unclear: Rows of users.csv of which nobody can tell whether they are of staff.
+    """
+
+    good: dict[str, pl.DataFrame] = field(default_factory=dict)
+    bad: dict[str, pl.DataFrame] = field(default_factory=dict)
+    findings: list[pl.DataFrame] = field(default_factory=list)
+    ignored: int = 0
+    unclear: pl.Series = field(default_factory=pl.Series)
+
+
+def check(folder: Path) -> Checked:
+    """Read a folder of CSV files and check the rows of staff."""
+    checked = Checked()
+    small = {
+        name: _scan(folder, name).collect()
+        for name in ("academicSessions", "orgs", "courses", "classes")
+    }
+    sessions, orgs = small["academicSessions"], small["orgs"]
+    dates = ("startDate", "endDate")
+    _judge(
+        checked, "academicSessions", sessions,
+        [
+            *_common(), *_required("title", "type", *dates, "schoolYear"),
+            _one_of("type", _SESSION_TYPES), *map(_date, dates), _order(*dates),
+            *_refers(checked, "parentSourcedId", "academicSessions", sessions, usable=False),
+            Rule(
+                ~pl.col("schoolYear").str.contains(r"^(?:19|20|21)[0-9]{2}$"),
+                "schoolYear", "row.invalid_year", "a year",
+            ),
+        ],
+    )  # fmt: skip
+    _judge(
+        checked, "orgs", orgs,
+        [
+            *_common(), *_required("name", "type"), _short("name"), _one_of("type", _ORG_TYPES),
+            *_refers(checked, "parentSourcedId", "orgs", orgs, usable=False),
+        ],
+    )  # fmt: skip
+    _judge(
+        checked, "courses", small["courses"],
+        [
+            *_common(), *_required("title", "orgSourcedId"), _short("title"), _short("courseCode"),
+            *_refers(checked, "orgSourcedId", "orgs", orgs),
+            *_refers(checked, "schoolYearSourcedId", "academicSessions", sessions),
+            of_kind(checked.bad, "schoolYearSourcedId", "academicSessions", sessions, "schoolYear"),
+        ],
+    )  # fmt: skip
+    users, others = _users(folder, checked)
+    enrollments = _enrollments(folder, users, others)
+    _judge(
+        checked, "classes", small["classes"],
+        [
+            *_common(), _short("title"),
+            *_required(
+                "title", "courseSourcedId", "classType", "schoolSourcedId", "termSourcedIds"
+            ),
+            *_refers(checked, "courseSourcedId", "courses", small["courses"]),
+            _one_of("classType", ["homeroom", "scheduled"]),
+            *_refers(checked, "schoolSourcedId", "orgs", orgs),
+            of_kind(checked.bad, "schoolSourcedId", "orgs", orgs, "school"), taught(enrollments),
+            *_refers(checked, "termSourcedIds", "academicSessions", sessions, lists=True),
+        ],
+    )  # fmt: skip
+    _judge(
+        checked, "users", users,
+        [
+            *_common(), *_required("role", "orgSourcedIds", "enabledUser", "username"),
+            *_required("givenName", "familyName"), _one_of("role", STAFF),
+            _one_of("enabledUser", ["true", "false"], "row.invalid_boolean"),
+            *_refers(checked, "orgSourcedIds", "orgs", orgs, lists=True),
+            *map(_short, ("username", "givenName", "familyName", "email")),
+            Rule(~pl.col("email").str.contains(_EMAIL), "email", "row.invalid_email", "an address"),
+            Rule(
+                _repeated("login") & ~_repeated("sourcedId"),
+                "email", "semantic.login_taken", "an e-mail address that no other user has",
+            ),
+            Rule(
+                pl.col("login").is_null(), "email", "semantic.missing_login", "an e-mail address",
+                severity="warning",
+            ),
+        ],
+        withheld=~pl.col("role").is_in(STAFF).fill_null(value=False),
+    )  # fmt: skip
+    dates = ("beginDate", "endDate")
+    _judge(
+        checked, "enrollments", enrollments,
+        [
+            *_common(),
+            *_required("classSourcedId", "userSourcedId", "schoolSourcedId", "role"),
+            *_refers(checked, "classSourcedId", "classes", small["classes"]),
+            *_refers(checked, "userSourcedId", "users", users),
+            *_refers(checked, "schoolSourcedId", "orgs", orgs),
+            of_kind(checked.bad, "schoolSourcedId", "orgs", orgs, "school"),
+            of_class(checked.bad, small["classes"]), one_primary(enrollments),
+            _one_of("role", STAFF), _one_of("primary", ["true", "false"], "row.invalid_boolean"),
+            *map(_date, dates), _order(*dates),
+        ],
+    )  # fmt: skip
+    return checked
+
+
+def _scan(folder: Path, name: str) -> pl.LazyFrame:
+    frame = pl.scan_csv(
+        folder / f"{name}.csv",
+        infer_schema=False,
+        row_index_name="row",
+        row_index_offset=2,
+    )
+    return frame.select("row", *_COLUMNS[name].split())
+
+
+def _users(folder: Path, checked: Checked) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the rows of staff, and the sourcedIds of all others."""
+    rows = _scan(folder, "users")
+    is_other = pl.col("role").is_in(NO_STAFF).fill_null(value=False)
+    users, others = pl.collect_all(
+        [rows.filter(~is_other), rows.filter(is_other).select("sourcedId")]
+    )
+    checked.ignored = others.height
+    unread = ~pl.col("role").is_in(STAFF).fill_null(value=False)
+    checked.unclear = users.filter(unread)["row"]
+    kept = ("row", *_TELLING_WHEN_WITHHELD)
+    users = users.with_columns(
+        pl.when(~unread).then(pl.col(name)).alias(name)
+        for name in users.columns
+        if name not in kept
+    ).with_columns(login=pl.coalesce("email", _address("username")).str.to_lowercase())
+    ids = others["sourcedId"]
+    return users, ids.filter(~ids.is_in(users["sourcedId"].implode()))
+
+
+def _address(column: str) -> pl.Expr:
+    return pl.when(pl.col(column).str.contains(_EMAIL)).then(pl.col(column))
+
+
+def _enrollments(folder: Path, users: pl.DataFrame, others: pl.Series) -> pl.DataFrame:
+    """Return the rows of staff; whose role can't be read, those who are not known to be none."""
+    is_other = pl.col("role").is_in(NO_STAFF).fill_null(value=False)
+    rows = _scan(folder, "enrollments").filter(~is_other).collect()
+    strangers = rows.filter(~pl.col("userSourcedId").is_in(users["sourcedId"].implode()))
+    dropped = others.filter(others.is_in(strangers["userSourcedId"].implode()))
+    of_others = pl.col("userSourcedId").is_in(dropped.implode()).fill_null(value=False)
+    return rows.filter(~of_others)
+
+
+def _judge(
+    checked: Checked,
+    name: str,
+    rows: pl.DataFrame,
+    rules: list[Rule],
+    *,
+    withheld: pl.Expr | None = None,
+) -> None:
+    """Note every row of a file that breaks a rule, and part the good rows from the bad.
+
+    A wrong value that decides nothing is left out of its row.
+    """
+    rules = [_weighed(name, rule) for rule in rules]
+    if rows["sourcedId"].n_unique() < rows.height:
+        rows = rows.unique(pl.exclude("row"), keep="first", maintain_order=True)
+    marks = rows.select(
+        rule.wrong.fill_null(value=False).alias(str(n)) for n, rule in enumerate(rules)
+    )
+    hidden = rows.select(withheld).to_series() if withheld is not None else None
+    found = []
+    for n, rule in enumerate(rules):
+        wrong = marks[str(n)]
+        if hidden is not None and rule.column not in _TELLING_WHEN_WITHHELD:
+            wrong &= ~hidden
+        if wrong.any():
+            target = pl.col(rule.column) if rule.target_file else pl.lit(None, pl.String)
+            found.append(
+                rows.filter(wrong).select(
+                    code=pl.lit(rule.code),
+                    severity=pl.lit(rule.severity),
+                    file=pl.lit(f"{name}.csv"),
+                    row=pl.col("row").cast(pl.Int64),
+                    column=pl.lit(rule.column),
+                    sourced_id=pl.col("sourcedId"),
+                    expected=pl.lit(rule.expected),
+                    rows=pl.lit(1),
+                    target_file=pl.lit(rule.target_file, pl.String),
+                    target=target,
+                )
+            )
+    blanked = [n for n, rule in enumerate(rules) if rule.leaves_out and marks[str(n)].any()]
+    for n in blanked:
+        column = rules[n].column
+        rows = rows.with_columns(pl.when(~marks[str(n)]).then(pl.col(column)).alias(column))
+    errors = [f["row"] for f in found if f["severity"][0] == "error"]
+    bad = pl.concat(errors).cast(rows["row"].dtype) if errors else rows["row"].head(0)
+    used = ~pl.col("row").is_in(bad.cast(pl.Int64).implode())
+    checked.findings += [f.filter(used) if f["code"][0] in OF_USED_ROWS else f for f in found]
+    is_bad = rows["row"].is_in(bad.implode())
+    checked.good[name], checked.bad[name] = rows.filter(~is_bad), rows.filter(is_bad)
+
+
+def _weighed(name: str, rule: Rule) -> Rule:
+    """Return a rule with what it costs: the row, or only the value."""
+    decides = rule.column not in _LEFT_OUT.get(name, ()) or rule.code.startswith("semantic.")
+    return rule if decides else replace(rule, severity="warning", leaves_out=True)
+
+
+def _common() -> list[Rule]:
+    """Return what holds for the first columns of every bulk file."""
+    status = pl.col("status")
+    return [
+        *_required("sourcedId"),
+        _short("sourcedId"),
+        Rule(
+            _repeated("sourcedId"),
+            "sourcedId",
+            "reference.duplicate_sourced_id",
+            "a sourcedId that no other row has",
+        ),
+        Rule(status == "tobedeleted", "status", "semantic.tobedeleted_in_bulk", "no status"),
+        _one_of("status", ["active", "tobedeleted"]),
+    ]
+
+
+def _repeated(column: str) -> pl.Expr:
+    return pl.col(column).is_duplicated() & pl.col(column).is_not_null()
+
+
+def _required(*columns: str) -> list[Rule]:
+    code = "row.missing_required_value"
+    return [Rule(pl.col(column).is_null(), column, code, "a value") for column in columns]
+
+
+def _short(column: str) -> Rule:
+    long = pl.col(column).str.len_chars() > _LONGEST
+    return Rule(long, column, "row.too_long", f"at most {_LONGEST} characters")
+
+
+def _one_of(column: str, values: Collection[str], code: str = "row.invalid_enum") -> Rule:
+    return Rule(~pl.col(column).is_in(values), column, code, f"one of {', '.join(values)}")
+
+
+def _is_no_date(column: str) -> pl.Expr:
+    cell = pl.col(column)
+    day = cell.str.to_date("%Y-%m-%d", strict=False)
+    right = cell.str.contains(_DATE) & day.is_not_null() & day.dt.year().is_between(1900, 2200)
+    return cell.is_not_null() & ~right
+
+
+def _date(column: str) -> Rule:
+    return Rule(_is_no_date(column), column, "row.invalid_date", "a date as YYYY-MM-DD")
+
+
+def _order(first: str, last: str) -> Rule:
+    wrong = (pl.col(last) < pl.col(first)) & ~_is_no_date(first) & ~_is_no_date(last)
+    return Rule(wrong, last, "semantic.date_order", f"{last} not before {first}")
+
+
+def _refers(
+    checked: Checked,
+    column: str,
+    file: str,
+    target: pl.DataFrame,
+    *,
+    usable: bool = True,
+    lists: bool = False,
+) -> list[Rule]:
+    """Return that the records of another file are there, and that they have no errors."""
+    cell = pl.col(column)
+    present = target["sourcedId"].drop_nulls().unique()
+    rules = [
+        Rule(
+            ~_all_in(cell, present, lists=lists),
+            column,
+            "reference.missing_target_record",
+            f"the sourcedId of a record of {file}.csv",
+            target_file=f"{file}.csv",
+        )
+    ]
+    if usable and checked.bad[file].height:
+        broken = checked.bad[file]["sourcedId"].drop_nulls().unique()
+        rules.append(
+            Rule(
+                _any_in(cell, broken, lists=lists),
+                column,
+                "reference.target_quarantined",
+                "a record without errors",
+                target_file=f"{file}.csv",
+            )
+        )
+    return rules
+
+
+def _all_in(cell: pl.Expr, ids: pl.Series, *, lists: bool) -> pl.Expr:
+    if not lists:
+        return cell.is_in(ids.implode())
+    parts = pl.element().str.strip_chars().is_in(ids.implode())
+    return cell.str.split(",").list.eval(parts).list.all()
+
+
+def _any_in(cell: pl.Expr, ids: pl.Series, *, lists: bool) -> pl.Expr:
+    if not lists:
+        return cell.is_in(ids.implode())
+    parts = pl.element().str.strip_chars().is_in(ids.implode())
+    return cell.str.split(",").list.eval(parts).list.any()

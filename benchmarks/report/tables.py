@@ -1,0 +1,163 @@
+"""What was measured, as Markdown for a reader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.districts import SIZES
+from benchmarks.districts.days import AGAIN, NAMES
+from benchmarks.report.targets import targets
+from benchmarks.sync.one_stage import STAGES
+from benchmarks.sync.through_airflow import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.report.results import Results, Series
+
+_SYNCING = ("read + sha256", "limit", "ours", "pandas + to_sql", "dlt merge")
+_JUDGING = ("ours", "DuckDB SQL", "pandera", "GX, the ordinary way")
+
+
+def as_markdown(results: Results, smaller: Results | None = None) -> Iterator[str]:
+    """Yield the lines of all tables.
+
+    Args:
+        results: What was measured.
+        smaller: Of size M, beside L.
+    """
+    users, enrollments = SIZES[results.size]
+    yield f"Size {results.size}: {users:,} users, {enrollments:,} enrollments. {results.machine}."
+    yield "Medians of whole processes; memory is the peak of the whole tree, without PostgreSQL."
+    yield ""
+    yield from syncs(results)
+    yield ""
+    yield from work_done(results)
+    yield ""
+    yield from _again(results)
+    yield ""
+    yield from _stages(results)
+    yield ""
+    yield from _validations(results)
+    yield ""
+    yield from _around(results)
+    yield ""
+    yield from _targets(results, smaller)
+    yield ""
+    for day, words in results.facts.items():
+        yield f"- {day}: {words}."
+    for note in results.notes:
+        yield f"- {note}"
+
+
+def syncs(results: Results) -> Iterator[str]:
+    """Yield the table of whole syncs."""
+    heads = " | ".join(f"{day}, s | ÷ limit | CPU s | MiB" for day in NAMES)
+    yield f"| whole sync | {heads} |"
+    yield "|---|" + "--:|" * 12
+    for who in _SYNCING:
+        cells = [f"**{who}**" if who == "ours" else who]
+        for day in NAMES:
+            series = results.find(day, who)
+            ratio = results.ratio(day, who, day, "limit")
+            if series is None or ratio is None:
+                cells += [""] * 4
+                continue
+            cells += [_time(series.median_s), f"{ratio:.2f}", _time(series.median_cpu_s)]
+            cells += [f"{series.median_mib:,.0f}"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def work_done(results: Results) -> Iterator[str]:
+    """Yield the table of what each sync takes of the processors, PostgreSQL's part with it."""
+    heads = " | ".join(f"{day}: own CPU s | PostgreSQL's | both ÷ limit | WAL MiB" for day in NAMES)
+    yield f"| processors and write-ahead log | {heads} |"
+    yield "|---|" + "--:|" * 12
+    for who in _SYNCING[1:]:
+        cells = [f"**{who}**" if who == "ours" else who]
+        for day in NAMES:
+            series, limit = results.find(day, who), results.find(day, "limit")
+            if series is None or limit is None:
+                cells += [""] * 4
+                continue
+            cells += [_time(series.median_cpu_s), _time(series.median_server_cpu_s)]
+            cells += [f"{series.median_work_s / limit.median_work_s:.2f}"]
+            cells += [f"{series.median_wal_mib:,.0f}"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def missed(results: Results) -> list[str]:
+    """Return in words which stable targets are missed twice over."""
+    return [
+        f"{target.what}: {target.in_words()[1]}, aimed at {target.in_words()[0]}"
+        for target in targets(results, None)
+        if target.is_stable and results.size in target.sizes and not target.is_met(2)
+    ]
+
+
+def _again(results: Results) -> Iterator[str]:
+    yield "| the same package once more | s | ÷ read + sha256 | CPU s | MiB |"
+    yield "|---|--:|--:|--:|--:|"
+    for who in ("read + sha256", "ours"):
+        series = results.find(AGAIN, who)
+        ratio = results.ratio(AGAIN, who, AGAIN, "read + sha256")
+        if series is not None and ratio is not None:
+            yield _row(who, series, ratio)
+
+
+def _row(who: str, series: Series, ratio: float) -> str:
+    name = f"**{who}**" if who == "ours" else who
+    rest = f"{_time(series.median_cpu_s)} | {series.median_mib:,.0f}"
+    return f"| {name} | {_time(series.median_s)} | {ratio:.2f} | {rest} |"
+
+
+def _stages(results: Results) -> Iterator[str]:
+    heads = " | ".join(f"{day}, s | MiB" for day in NAMES)
+    yield f"| ours, each stage a process of its own | {heads} | of it imports, s |"
+    yield "|---|" + "--:|" * 7
+    for stage in STAGES:
+        cells = [stage]
+        for day in NAMES:
+            series = results.find(f"{day}: {stage}", "stages")
+            cells += [_time(series.median_s), f"{series.median_mib:,.0f}"] if series else ["", ""]
+        imports = sorted(results.imports[stage])
+        yield f"| {' | '.join(cells)} | {imports[len(imports) // 2]:.2f} |"
+
+
+def _validations(results: Results) -> Iterator[str]:
+    yield "| validation only, day 2 | s | ÷ DuckDB | CPU s | MiB |"
+    yield "|---|--:|--:|--:|--:|"
+    for who in _JUDGING:
+        series = results.find("validation", who)
+        ratio = results.ratio("validation", who, "validation", "DuckDB SQL")
+        if series is not None and ratio is not None:
+            yield _row(who, series, ratio)
+
+
+def _around(results: Results) -> Iterator[str]:
+    yield "| in Airflow | s |"
+    yield "|---|--:|"
+    for what in (EMPTY, *NAMES, AGAIN):
+        series = results.find(what, "through Airflow")
+        if series is not None:
+            name = "an empty DAG of the same shape" if what == EMPTY else f"{what}, the real DAG"
+            yield f"| {name} | {_time(series.median_s)} |"
+    for name, series in results.series.items():
+        what, _, who = name.partition("/")
+        if who == "DAG file":
+            yield f"| reading the DAG file, {what} | {series.median_s:.3f} |"
+
+
+def _targets(results: Results, smaller: Results | None) -> Iterator[str]:
+    yield "| target | aim | found | |"
+    yield "|---|--:|--:|---|"
+    for target in targets(results, smaller):
+        aim, found = target.in_words()
+        said = "met" if target.is_met() else "**not met**"
+        if results.size not in target.sizes:
+            said = f"meant for {' and '.join(target.sizes)}"
+        yield f"| {target.what} | {aim} | {found} | {said} |"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"  # noqa: PLR2004  digits

@@ -1,0 +1,42 @@
+"""How long the DAG file takes to be read, with so many sites in the database.
+
+    python -m benchmarks.scale.dag_file
+
+Prints the seconds of several readings as JSON. Airflow itself is loaded before, as it is in the
+process that reads DAG files.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+import time
+
+from benchmarks import PROJECT
+
+TIMES = 3
+MAKE_SITES = """
+insert into sites (site) select 'site_' || lpad(n::text, 4, '0')
+from generate_series(2, %(count)s) n on conflict do nothing;
+insert into preferences
+select (jsonb_populate_record(p, jsonb_build_object('site', s.site))).*
+from preferences p cross join sites s
+where p.site = 'default' and s.site not in (select site from preferences)
+"""
+"""SQL: as many sites in all, each with the preferences of `default`."""
+
+
+def seconds() -> list[float]:
+    """Return how long several readings took; in the first, more is loaded than later."""
+    sys.path.append(str(PROJECT / "plugins"))
+    took = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        runpy.run_path(str(PROJECT / "dags" / "oneroster.py"))
+        took.append(time.perf_counter() - began)
+    return took
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(seconds()))

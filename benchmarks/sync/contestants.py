@@ -1,0 +1,186 @@
+"""Who takes part: for each a database of its own in one PostgreSQL, and a command for each day."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from benchmarks import PROJECT
+from benchmarks.sync.one_stage import STAGES
+from benchmarks.timing.processes import Timed, run
+from oneroster_sync.database.embedded import postgres
+from oneroster_sync.local.environment import without_own_databases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PEERS = PROJECT / "build" / "peers" / "bin" / "python"
+_ONEROSTER = Path(sys.executable).with_name("oneroster")
+_ADMIN = 1
+"""`id` of the first user of a fresh database, whom `init` makes."""
+
+
+@dataclass(slots=True)
+class Ground:
+    """The PostgreSQL that all write into, and the environment that all run in."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start the server, which is the embedded one."""
+        postgres.start(self.home)
+        mine = {"ONEROSTER_HOME": str(self.home), "RUNTIME__DLTHUB_TELEMETRY": "false"}
+        self.environment = without_own_databases(os.environ) | mine
+
+    def url(self, database: str) -> str:
+        """Return the URL of a database."""
+        return postgres.url(self.home, database)
+
+    def make_anew(self, database: str) -> None:
+        """Make an empty database in place of what there was."""
+        name = sql.Identifier(database)
+        with psycopg.connect(self.url("postgres"), autocommit=True) as server:
+            server.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+            server.execute(sql.SQL("create database {}").format(name))
+
+    def settle(self) -> None:
+        """Let the server write what it holds back, so that nobody pays for who was before."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as server:
+            server.execute("checkpoint")
+
+    def oneroster(self, *words: str | Path, database: str | None = None) -> Timed:
+        """Run `oneroster WORDS --json`, in the embedded roster unless a database is named."""
+        extra = {"ONEROSTER_DATABASE_URL": self.url(database)} if database else {}
+        command = [_ONEROSTER, "-q", *words, "--json"]
+        return run(command, self.environment | extra, PROJECT)
+
+    def python(self, module: str, *words: str | Path, of: Path | str = PEERS) -> Timed:
+        """Run one of our modules as a program, by default where the peers are installed."""
+        return run([of, "-m", f"benchmarks.{module}", *words], self.environment, PROJECT)
+
+
+class Contestant:
+    """Somebody who syncs: from a fresh database, day by day."""
+
+    name = ""
+    database = ""
+
+    def __init__(self, ground: Ground) -> None:
+        """Take part on this ground."""
+        self.ground = ground
+
+    def start_anew(self) -> None:
+        """Forget everything."""
+        self.ground.make_anew(self.database)
+
+    def sync(self, package: Path) -> Timed:
+        """Sync a package."""
+        raise NotImplementedError
+
+
+class Ours(Contestant):
+    """The product as its users run it: one command, the embedded PostgreSQL."""
+
+    name, database = "ours", "roster"
+
+    def start_anew(self) -> None:
+        """Make the site, which migrates the schema; that is not timed."""
+        super().start_anew()
+        shutil.rmtree(self.ground.home / "storage", ignore_errors=True)
+        self.ground.oneroster("init", "--admin", "admin@example.org")
+
+    def sync(self, package: Path) -> Timed:
+        """Sync a package."""
+        return self.ground.oneroster("sync", package)
+
+
+class Limit(Contestant):
+    """The script written by hand, into the product's own schema."""
+
+    name, database = "limit", "limit"
+
+    def start_anew(self) -> None:
+        """Have the product make the schema and the site."""
+        super().start_anew()
+        self.ground.oneroster("init", "--admin", "admin@example.org", database=self.database)
+
+    def sync(self, package: Path) -> Timed:
+        """Sync a package."""
+        url = self.ground.url(self.database)
+        return self.ground.python("limit", package, url, str(_ADMIN))
+
+
+class Plain(Contestant):
+    """pandas and to_sql."""
+
+    name, database = "pandas + to_sql", "plain"
+
+    def sync(self, package: Path) -> Timed:
+        """Sync a package."""
+        return self.ground.python("peers.plain", package, self.ground.url(self.database))
+
+
+class Dlt(Contestant):
+    """dlt's merge."""
+
+    name, database = "dlt merge", "dlt"
+
+    def start_anew(self) -> None:
+        """Forget its state, too."""
+        super().start_anew()
+        shutil.rmtree(self.ground.home / "dlt", ignore_errors=True)
+
+    def sync(self, package: Path) -> Timed:
+        """Sync a package."""
+        url, state = self.ground.url(self.database), self.ground.home / "dlt"
+        return self.ground.python("peers.merged_by_dlt", package, url, state)
+
+
+class Stages(Contestant):
+    """The product stage by stage, each a process of its own, as Airflow's tasks are."""
+
+    name, database = "stages", "stages"
+
+    def start_anew(self) -> None:
+        """Make the site."""
+        super().start_anew()
+        self.ground.oneroster("init", "--admin", "admin@example.org", database=self.database)
+
+    def stages(self, package: Path) -> tuple[dict[str, Timed], str]:
+        """Sync a package; return each stage's process, and the hash of the plan.
+
+        Their stderr is what `python -X importtime` tells.
+        """
+        url = self.ground.url(self.database)
+        environment = self.ground.environment | {"ONEROSTER_DATABASE_URL": url}
+        run_id, plan_hash, done = str(uuid.uuid4()), "", {}
+        for stage in STAGES:
+            command = [sys.executable, "-X", "importtime", "-m", "benchmarks.sync.one_stage", stage]
+            done[stage] = run([*command, run_id, package], environment, PROJECT)
+            told = json.loads(done[stage].output)
+            plan_hash = told["plan_hash"] or plan_hash
+            if told["great_expectations"] != (stage == "validate"):
+                raise AssertionError(f"{stage}: only validate imports Great Expectations")
+        return done, plan_hash
+
+
+def validators(ground: Ground) -> dict[str, Callable[[Path], Timed]]:
+    """Return who only judges a package, by name."""
+    return {
+        "ours": lambda package: ground.oneroster("validate", package),
+        "DuckDB SQL": lambda package: ground.python("peers.checked_by_duckdb", package),
+        "pandera": lambda package: ground.python("peers.checked_by_pandera", package),
+        "GX, the ordinary way": lambda package: ground.python(
+            "peers.checked_by_gx", package, of=sys.executable
+        ),
+    }

@@ -1,0 +1,252 @@
+"""How long a district takes, beside the limit and the peers.
+
+    make bench SIZE=S|M|L        or: python -m benchmarks.sync.measure SIZE
+
+Makes its districts, starts a PostgreSQL of its own in build/bench/, and lets everybody sync day 1,
+day 2 and day 3 in turns, several rounds, each from a fresh database; ours has day 3 once more. In
+every round it compares what ours and the limit leave in the database, and stops where they differ
+by a row. Prints the tables and writes them with a plot to build/bench/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import re
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from benchmarks import PROJECT
+from benchmarks.districts import DAYS, SIZES, packages
+from benchmarks.districts.days import AGAIN, NAMES
+from benchmarks.report.documents import PERFORMANCE, PICTURES, README, write_parts
+from benchmarks.report.plot import plot
+from benchmarks.report.results import Results, Series
+from benchmarks.report.tables import as_markdown, missed, syncs
+from benchmarks.scale.dag_file import MAKE_SITES
+from benchmarks.sync import through_airflow
+from benchmarks.sync.agreement import DisagreementError, Said, must_agree
+from benchmarks.sync.contestants import Dlt, Ground, Limit, Ours, Plain, Stages, validators
+from benchmarks.sync.server_work import watched
+from benchmarks.timing.machine import QUIET, load, machine
+from benchmarks.timing.processes import run
+from oneroster_sync.database.embedded import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from benchmarks.sync.contestants import Contestant
+    from benchmarks.timing.processes import Timed
+
+OUT = PROJECT / "build" / "bench"
+WHAT = dict(zip(DAYS, NAMES, strict=True))
+SITES = (1, 100, 1000)
+_SEED = 1
+_ONCE_AT_L = {"pandas + to_sql", "dlt merge", "pandera", "GX, the ordinary way"}
+_IMPORT = re.compile(r"^import time:\s+(\d+) \|", re.MULTILINE)
+_JULY = 7
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("size", nargs="?", default="S", choices=SIZES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="put the tables into the documents")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="one round; fail where a target that holds on any machine is missed twice over",
+    )
+    chosen = parser.parse_args()
+    rounds = 1 if chosen.check else chosen.rounds
+    if chosen.write and load() > QUIET:
+        raise SystemExit(
+            f"The load is {load():.1f}. Numbers that are kept are measured on a quiet machine: "
+            f"wait until it is {QUIET:g} or less, or leave out --write."
+        )
+    try:
+        results = measure(chosen.size, rounds)
+    finally:
+        postgres.stop(OUT / f"home-{chosen.size}")
+    results.save(OUT / f"{chosen.size}.json")
+    smaller = Results.load(OUT / "M.json") if chosen.size == "L" else None
+    text = "\n".join(as_markdown(results, smaller))
+    drawn = plot(results)
+    (OUT / f"{chosen.size}.md").write_text(text + "\n", encoding="utf-8")
+    (OUT / f"{chosen.size}.svg").write_text(drawn, encoding="utf-8")
+    print(text)
+    print(f"\nWritten to {OUT.relative_to(PROJECT)}: {chosen.size}.md, .json and .svg")
+    if chosen.write:
+        write_parts(PERFORMANCE, {chosen.size: text})
+        (PICTURES / f"sync-{chosen.size}.svg").write_text(drawn, encoding="utf-8")
+        if chosen.size == "M":
+            write_parts(README, {"syncs": "\n".join(syncs(results))})
+    if chosen.check and (wrong := missed(results)):
+        raise SystemExit("\n".join(wrong))
+
+
+def measure(size: str, rounds: int) -> Results:
+    """Measure everything of a size.
+
+    Raises:
+        DisagreementError: Two that did the same work did not come to the same.
+    """
+    results = Results(size, machine())
+    _tell(f"the districts of size {size}")
+    today = dt.datetime.now(dt.UTC).date()
+    folders = packages(size, _SEED, today.year - (today.month <= _JULY))
+    if size == "L":
+        slow = ", ".join(sorted(_ONCE_AT_L))
+        results.notes.append(f"Of {slow} there is one round only: each takes minutes.")
+    results.notes.append(f"Rounds: {rounds}.")
+    ground = Ground(OUT / f"home-{size}")
+    hashes: dict[int, set[str]] = {day: set() for day in DAYS}
+    for number in range(rounds):
+        _tell(f"round {number + 1} of {rounds}")
+        _sync_all(results, ground, folders, hashes, is_first=number == 0)
+        _run_stages(results, ground, folders, hashes)
+        _judge_all(results, ground, folders, is_first=number == 0)
+        results.save(OUT / f"{size}.json")
+    _tell("reading the DAG file")
+    _parse(results, ground)
+    if size == "S":
+        _tell("through Airflow")
+        days = {WHAT[day]: folder for day, folder in folders.items()}
+        days[AGAIN] = folders[DAYS[-1]]
+        took = through_airflow.measure(days, rounds=3)
+        for what, seconds in took.seconds.items():
+            results.series[f"{what}/through Airflow"] = Series(seconds)
+    return results
+
+
+def _sync_all(
+    results: Results,
+    ground: Ground,
+    folders: dict[int, Path],
+    hashes: dict[int, set[str]],
+    *,
+    is_first: bool,
+) -> None:
+    """Let everybody sync all days, day by day in turns, and compare ours with the limit."""
+    ours, limit = Ours(ground), Limit(ground)
+    everybody: list[Contestant] = [ours, limit, Plain(ground), Dlt(ground)]
+    if results.size == "L" and not is_first:
+        everybody = [one for one in everybody if one.name not in _ONCE_AT_L]
+    for one in everybody:
+        one.start_anew()
+    for day in DAYS:
+        _time(results, ground, WHAT[day], "read + sha256", partial(_hash, ground, folders[day]))
+        for one in everybody:
+            timed = _time(results, ground, WHAT[day], one.name, partial(one.sync, folders[day]))
+            if one is ours:
+                told = json.loads(timed.output)
+                hashes[day].add(told["plan_hash"])
+                results.facts[WHAT[day]] = _in_words(told)
+        said = Said.of(ground.url(ours.database))
+        must_agree(said, Said.of(ground.url(limit.database)), "the limit")
+        if day == DAYS[-1] and said.count("audit"):
+            raise DisagreementError("the same package made changes")
+    what, folder = AGAIN, folders[DAYS[-1]]
+    _time(results, ground, what, "read + sha256", partial(_hash, ground, folder))
+    timed = _time(results, ground, what, ours.name, partial(ours.sync, folder))
+    hashes[DAYS[-1]].add(json.loads(timed.output)["plan_hash"])
+    must_agree(Said.of(ground.url(ours.database)), said, "the run before")
+
+
+def _run_stages(
+    results: Results, ground: Ground, folders: dict[int, Path], hashes: dict[int, set[str]]
+) -> None:
+    """Sync all days stage by stage; the plan has to have the same hash as before."""
+    staged = Stages(ground)
+    staged.start_anew()
+    for day in DAYS:
+        ground.settle()
+        done, plan_hash = staged.stages(folders[day])
+        hashes[day].add(plan_hash)
+        if len(hashes[day]) > 1:
+            raise DisagreementError(f"one package, two plans: {sorted(hashes[day])}")
+        for stage, timed in done.items():
+            results.add(f"{WHAT[day]}: {stage}", "stages", timed)
+            micros = sum(map(int, _IMPORT.findall(timed.errors)))
+            results.imports.setdefault(stage, []).append(micros / 1e6)
+
+
+def _judge_all(
+    results: Results, ground: Ground, folders: dict[int, Path], *, is_first: bool
+) -> None:
+    """Let everybody judge the package of day 2; ours and DuckDB have to say the same."""
+    said = {}
+    for who, judge in validators(ground).items():
+        if results.size == "L" and not is_first and who in _ONCE_AT_L:
+            continue
+        timed = _time(results, ground, "validation", who, partial(judge, folders[2]))
+        said[who] = timed.output
+    listed = json.loads(said["ours"])["list"]
+    ours = sorted((f["code"], f["file"], f["row"], f["column"]) for f in listed)
+    theirs = sorted(map(tuple, json.loads(said["DuckDB SQL"])))
+    if ours != theirs:
+        odd = sorted(set(ours) ^ set(theirs))[:5]
+        raise DisagreementError(f"ours and DuckDB's checks name different rows: {odd}")
+
+
+def _parse(results: Results, ground: Ground) -> None:
+    """Time the reading of the DAG file with more and more sites in a scratch database."""
+    ground.make_anew("sites")
+    url = ground.url("sites")
+    ground.oneroster("init", "--admin", "admin@example.org", database="sites")
+    extra = {
+        "ONEROSTER_DATABASE_URL": url,
+        "ONEROSTER_HOME": str(ground.home / "parsing"),
+        "AIRFLOW_HOME": str(ground.home / "parsing"),
+    }
+    for count in SITES:
+        with psycopg.connect(url) as connection:
+            for statement in MAKE_SITES.split(";\n"):
+                connection.execute(statement.encode(), {"count": count})
+        command = [sys.executable, "-m", "benchmarks.scale.dag_file"]
+        timed = run(command, ground.environment | extra, PROJECT)
+        seconds = json.loads(timed.output.splitlines()[-1])
+        results.series[f"{count} sites/DAG file"] = Series(seconds)
+
+
+def _time(results: Results, ground: Ground, what: str, who: str, act: Callable[[], Timed]) -> Timed:
+    ground.settle()
+    with watched(ground.url("postgres")) as work:
+        timed = act()
+    timed = replace(timed, server_cpu_s=work.cpu_s, wal_mib=work.wal_mib)
+    results.add(what, who, timed)
+    cost = (
+        f"{timed.seconds:8.2f} s {timed.cpu_s:8.2f} CPU s {timed.peak_mib:8.0f} MiB "
+        f"{work.cpu_s:8.2f} CPU s and {work.wal_mib:6.0f} MiB of WAL by PostgreSQL"
+    )
+    _tell(f"  {what:<12} {who:<22} {cost}")
+    return timed
+
+
+def _hash(ground: Ground, package: Path) -> Timed:
+    return ground.python("limit.hash_only", package, of=sys.executable)
+
+
+def _in_words(told: dict[str, Any]) -> str:
+    """Return what a run came to, as one line."""
+    parts = []
+    for kind, numbers in told["counts"].items():
+        changed = ", ".join(f"{n:,} {word}" for word, n in numbers.items() if n)
+        parts.append(f"{kind}: {changed or 'nothing'}")
+    found = told["findings"]
+    return f"{'; '.join(parts)}; {found['errors']:,} errors, {found['warnings']:,} warnings"
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

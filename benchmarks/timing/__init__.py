@@ -1,0 +1,1 @@
+"""Clocks: processes, services, the machine."""
