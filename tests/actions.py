@@ -51,9 +51,11 @@ ACTIONS = [
     Action("list runs", "GET", f"{SITE}/runs", May.READ),
     Action("trend", "GET", f"{SITE}/trend", May.READ),
     Action("freshness", "GET", f"{SITE}/freshness", May.READ),
+    Action("status", "GET", f"{SITE}/status", May.READ),
     Action("limits", "GET", f"{SITE}/uploads/limits", May.READ),
     Action("run detail", "GET", RUN, May.READ),
     Action("causes", "GET", f"{RUN}/causes", May.READ),
+    Action("diagnostics", "GET", f"{RUN}/diagnostics", May.READ),
     Action("report", "GET", f"{RUN}/report", May.READ),
     Action("data docs", "GET", f"{RUN}/report/docs.zip", May.READ),
     Action("a DAG run", "GET", "dag-runs/oneroster_sync__default/none", May.READ, 404),
@@ -88,6 +90,8 @@ ACTIONS = [
     Action("release", "POST", f"{SITE}/protections/none/release", May.ADMINISTER, 404, body={}),
     Action("test message", "POST", f"{SITE}/notices/test", May.ADMINISTER, 409),
     Action("accounts", "GET", f"{SITE}/accounts", May.ADMINISTER),
+    Action("rename", "PUT", f"{SITE}/title", May.ADMINISTER, body={"title": None}),
+    Action("maintenance", "PUT", "maintenance", May.ADMINISTER, body={"reason": None}),
     Action("create", "POST", "sites", May.ADMINISTER, 409, body=TAKEN),
     Action("copy", "POST", f"{SITE}/copy", May.ADMINISTER, 409, body=TAKEN),
     Action("archive", "POST", "sites/nowhere/archive", May.ADMINISTER, 404),
@@ -106,7 +110,7 @@ ACTIONS = [
 """The answer to those who may need be no success: 409 says that the state forbids what they may."""
 PLACELESS = {("GET", "me"), ("GET", "sites"), ("GET", "openapi.json")}
 """What is about no site in particular; everybody who sees any site may ask for it."""
-OVERSEERS = {"create", "copy", "archive", "restore"}
+OVERSEERS = {"maintenance", "create", "copy", "archive", "restore"}
 """What takes an administrator of all sites."""
 _NAMES = {
     "dag_id": "oneroster_upload__default",

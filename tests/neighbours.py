@@ -48,7 +48,7 @@ _OF_RUNS = """
 select t::text from {table} t
 where run_id in (select run_id from runs where site = :site) order by 1
 """
-WITHOUT = {"oneroster_schema_version"}
+WITHOUT = {"oneroster_schema_version", "maintenance"}
 """Tables that have nothing of any site."""
 
 

@@ -135,7 +135,7 @@ def test_every_command_is_tried() -> None:
     assert {words[0] for words in WORDS} | {"sites"} == set(main.commands)
     group = main.commands["sites"]
     assert isinstance(group, click.Group)
-    assert set(group.commands) == {words[0] for words in SITES_WORDS}
+    assert set(group.commands) == {words[0] for words in SITES_WORDS} | OF_ALL
 
 
 def test_no_command_touches_or_tells_of_another_site(
@@ -156,10 +156,13 @@ def test_no_command_touches_or_tells_of_another_site(
     }, did
 
 
+OF_ALL = {"stop", "resume"}
+"""Commands about all sites at once; test_maintenance.py tries them."""
 SITES_WORDS: list[tuple[str, ...]] = [
     ("list",),
     ("create", "isolated-c", "--admin", ADMIN),
     ("copy", "isolated-a", "isolated-d", "--admin", ADMIN),
+    ("rename", "isolated-d", "Isolated District"),
     ("archive", "isolated-d"),
     ("restore", "isolated-d"),
     ("archive", "isolated-c"),

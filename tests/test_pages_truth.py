@@ -34,7 +34,12 @@ PAST = (
 
 
 def district(
-    teachers: int = 20, *, lacks: int = 0, changed: int = 0, wrong: tuple[str, ...] = ()
+    teachers: int = 20,
+    *,
+    lacks: int = 0,
+    changed: int = 0,
+    wrong: tuple[str, ...] = (),
+    enrolled: tuple[str, ...] = (),
 ) -> dict[str, list[dict[str, str]]]:
     """Return a package: teachers of whom the first lack, and some have other names; a course each.
 
@@ -43,6 +48,7 @@ def district(
         lacks: How many of them are absent from it.
         changed: How many of those that stay have another name.
         wrong: Rows of users.csv that are wrong besides.
+        enrolled: Whose enrollments are there besides, in the first class.
     """
     ids = range(lacks, teachers)
     names = ["sourcedId", "orgSourcedIds", "role", "givenName", "familyName", "email"]
@@ -72,6 +78,11 @@ def district(
             {"sourcedId": f"e{n}", "classSourcedId": f"k{n}", "userSourcedId": f"t{n}"}
             | {"role": "teacher", "schoolSourcedId": "lake"}
             for n in ids
+        ]
+        + [
+            {"sourcedId": f"e-{id_}", "classSourcedId": "k0", "userSourcedId": id_}
+            | {"role": "teacher", "schoolSourcedId": "lake"}
+            for id_ in enrolled
         ],
     }
 
@@ -293,6 +304,50 @@ def test_a_month_without_an_applied_sync_is_told(
         expect(page.get_by_text("No changes applied", exact=True)).to_be_visible()
 
 
+def test_every_page_of_a_site_says_how_it_is(meadow: Town, held: dict[str, Any]) -> None:
+    """Size, what was applied last, what comes next, approvals and the export stand at the top."""
+    state = meadow.live.admin.get("sites/meadow/status")
+    assert (state["active"]["users"], state["waiting"]) == (21, 1)
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        for place in ("", "/preferences", "/upload", "/why", f"/../../runs/{held['run_id']}"):
+            page.goto(f"{meadow.home}{place}")
+            head = page.get_by_role("group", name="Status of meadow")
+            expect(head).to_contain_text("Active users21")
+            expect(head).to_contain_text("Courses20")
+            expect(head).to_contain_text("Course assignments20")
+            expect(head).to_contain_text(f"Last applied{state['applied_at'][:10]}")
+            expect(head).to_contain_text("ExportNew today")
+            expect(head.get_by_role("link", name="1 needed")).to_be_visible()
+            expect(head).to_contain_text("Next sync")
+
+
+def test_what_needs_attention_comes_first_in_the_list_of_sites(
+    meadow: Town, held: dict[str, Any], tmp_path: Path
+) -> None:
+    """The reason of a failure is in the row; the list is sorted and narrowed."""
+    assert held["outcome"] == "held"
+    meadow.live.oneroster("init", "--site", "aaa", "--admin", "admin@example.org")
+    meadow.live.oneroster("init", "--site", "zoo", "--admin", "admin@example.org")
+    meadow.live.oneroster("sync", str(tmp_path / "gone.zip"), "--site", "zoo")
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(f"{meadow.live.origin}{HOME}/sites")
+        names = page.locator("tbody tr td[role=rowheader]")
+        rows = page.locator("tbody tr")
+        expect(rows.filter(has_text="zoo")).to_contain_text("Rejected, nothing was changed.")
+        expect(rows.filter(has_text="meadow")).to_contain_text("1 plan needs approval")
+        expect(rows.filter(has_text="meadow")).to_contain_text("20")
+        listed = names.all_inner_texts()
+        assert listed.index("zoo") < listed.index("meadow") < listed.index("aaa")
+        page.get_by_role("button", name="Site", exact=True).click()
+        listed = names.all_inner_texts()
+        assert listed == sorted(listed)
+        page.get_by_label("Which sites").select_option("Needs approval")
+        expect(rows.filter(has_text="zoo")).to_have_count(0)
+        expect(rows.filter(has_text="meadow")).to_have_count(1)
+
+
 def test_the_chart_shows_what_was_applied(meadow: Town, held: dict[str, Any]) -> None:
     """Every run that ended is in the chart; a plan that was not applied has no changes."""
     points = meadow.live.admin.get("sites/meadow/trend")["points"]
@@ -396,3 +451,48 @@ def test_a_failed_run_has_one_reason(live: Live, tmp_path: Path) -> None:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/{run['run_id']}")
         expect(page.get_by_text(told).first).to_be_visible()
+
+
+def test_a_rejected_upload_ends_in_buttons(live: Live, tmp_path: Path) -> None:
+    """What is wrong is said once; one red mark for one cause, and the next step is a button."""
+    notes = tmp_path / "users.csv"
+    notes.write_text("animal,colour\nLee,1\n")
+    run = live.follow(live.admin.upload(notes.read_bytes(), kind="users"))
+    with browsing() as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/runs/{run['run_id']}")
+        page.get_by_role("heading", name="What to do next").wait_for()
+        expect(page.locator("p").filter(has_text="nothing was changed")).to_have_count(1)
+        stages = page.get_by_role("list").filter(has_text="1. extract").get_by_role("listitem")
+        failed = [text for text in stages.all_inner_texts() if "failed" in text.splitlines()]
+        assert len(failed) == 1, stages.all_inner_texts()
+        page.get_by_role("button", name="Copy diagnostics for support").click()
+        page.get_by_text("Copied.").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert f"run {run['run_id']}" in copied
+        assert "admin" not in copied
+        page.get_by_role("link", name="See findings").click()
+        page.get_by_role("listitem").filter(has_text="schema.no_known_column").wait_for()
+        page.get_by_role("link", name="Upload again").click()
+        page.wait_for_url(re.compile("/upload[?]kind=users$"))
+
+
+def test_what_follows_from_a_cause_stands_in_its_card(meadow: Town, held: dict[str, Any]) -> None:
+    """The list holds what to fix and nothing else, and the tab counts these."""
+    wrong = ("x1,nowhere,teacher,Ann,Lee,not-an-email",)
+    run = meadow.sync("plan", wrong=wrong, changed=1, enrolled=("x1",))
+    assert run["has"]["issues"] > 0
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.page_of(run, "findings"))
+        cause = page.get_by_role("listitem").filter(has_text="row.invalid_email")
+        expect(cause).to_contain_text("1 dependent row of enrollments.csv")
+        cards = page.get_by_role("list", name="Causes, what to fix first").get_by_role("listitem")
+        expect(cards).to_have_count(run["has"]["issues"])
+        expect(page.get_by_role("tab", name="Findings")).to_contain_text(str(run["has"]["issues"]))
+        cause.get_by_role("button", name="Show them").click()
+        expect(cause.get_by_role("table")).to_contain_text("enrollments.csv")
+        page.goto(meadow.page_of(held, "findings"))
+        expect(page.get_by_text(re.compile("limits of the site were exceeded"))).to_be_visible()
+        expect(cards.filter(has_text="guard.")).to_have_count(0)

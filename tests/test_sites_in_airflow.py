@@ -163,12 +163,14 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
         page.keyboard.press("Enter")
         expect(dialog).to_have_count(0)
         expect(page.get_by_role("link", name="by-hand", exact=True)).to_be_visible()
-        page.get_by_role("button", name="Copy by-hand").click()
+        page.get_by_role("button", name="Actions of by-hand", exact=True).click()
+        page.get_by_role("menuitem", name="Copy…").click()
         dialog.get_by_label(re.compile("^Name")).fill("by-hand-2")
         dialog.get_by_label(re.compile("^E-mail")).fill("hand@x.org")
         dialog.get_by_role("button", name="Copy").click()
         expect(page.get_by_role("link", name="by-hand-2", exact=True)).to_be_visible()
-        page.get_by_role("button", name="Archive by-hand-2").click()
+        page.get_by_role("button", name="Actions of by-hand-2").click()
+        page.get_by_role("menuitem", name="Archive…").click()
         page.get_by_role("alertdialog").get_by_role("button", name="Archive").click()
         expect(page.get_by_role("link", name="by-hand-2", exact=True)).to_have_count(0)
         page.get_by_label("Which sites").select_option("archived")
@@ -178,9 +180,10 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
         expect(page.get_by_role("link", name="Upload a package")).to_have_count(0)
         page.goto(f"{live.origin}/plugin/oneroster/sites")
         page.get_by_label("Which sites").select_option("archived")
-        page.get_by_role("button", name="Restore by-hand-2").click()
+        page.get_by_role("button", name="Actions of by-hand-2").click()
+        page.get_by_role("menuitem", name="Restore…").click()
         page.get_by_role("alertdialog").get_by_role("button", name="Restore").click()
-        expect(page.get_by_role("button", name="Restore by-hand-2")).to_have_count(0)
+        expect(page.get_by_role("button", name="Actions of by-hand-2")).to_have_count(0)
     assert site_of(live, "by-hand-2")["archived_at"] is None
 
 
@@ -208,9 +211,52 @@ def test_a_viewer_looks_and_no_more(live: Live) -> None:
         log_in(page, live.origin, "viewer")
         page.goto(f"{live.origin}/plugin/oneroster/sites")
         expect(page.get_by_role("checkbox", name=re.compile("^Sync of default:"))).to_be_disabled()
-        expect(page.get_by_role("button", name=re.compile("New site|Copy|Archive"))).to_have_count(
-            0
-        )
+        buttons = page.get_by_role("button", name=re.compile("New site|Actions of|Stop all"))
+        expect(buttons).to_have_count(0)
+
+
+def test_a_site_has_a_name_for_people(live: Live) -> None:
+    """The display name stands in the list and over the site's pages; its id stays in addresses."""
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        page.get_by_role("button", name="Actions of default").click()
+        page.get_by_role("menuitem", name="Display name…").click()
+        asked = page.get_by_role("alertdialog")
+        asked.get_by_label("Display name").fill("  North County   District ")
+        asked.get_by_role("button", name="Save").click()
+        page.get_by_role("link", name="North County District", exact=True).click()
+        page.wait_for_url(re.compile("/sites/default$"))
+        expect(page.get_by_role("navigation").get_by_text("North County District")).to_be_visible()
+    live.admin.put("sites/default/title", {"title": " "})
+    assert site_of(live, "default")["title"] is None
+
+
+def test_all_syncs_are_stopped_and_resumed(live: Live) -> None:
+    """With a reason that every page shows; nothing begins meanwhile, and switches stay."""
+    before = site_of(live, "default")["enabled"]
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        page.get_by_role("button", name="Stop all syncs…").click()
+        asked = page.get_by_role("alertdialog")
+        stop = asked.get_by_role("button", name="Stop all syncs", exact=True)
+        expect(stop).to_be_disabled()
+        asked.get_by_label(re.compile("^Reason")).fill("The SIS is upgraded.")
+        stop.click()
+        told = page.get_by_text("All syncs are stopped for maintenance")
+        expect(told).to_be_visible()
+        page.goto(f"{live.origin}/plugin/oneroster/sites/default/upload")
+        expect(told).to_be_visible()
+        expect(page.get_by_text("The SIS is upgraded. (admin, since")).to_be_visible()
+        refused = live.admin.upload(b"PK\3\4", expect=409)
+        assert refused["code"] == "maintenance.on"
+        live.person("viewer").put("maintenance", {"reason": None}, expect=403)
+        page.goto(f"{live.origin}/plugin/oneroster/sites")
+        page.get_by_role("button", name="End maintenance…").click()
+        asked.get_by_role("button", name="Resume all syncs").click()
+        expect(told).to_have_count(0)
+    assert site_of(live, "default")["enabled"] is before
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from oneroster_sync.database import locks
 from oneroster_sync.errors import OneRosterError
 from oneroster_sync.runs import Outcome, Run, Trigger, pending_deltas, superseded
 from oneroster_sync.runs.artifacts import RunFolder
-from oneroster_sync.sites import allow_list, preferences_store, registry
+from oneroster_sync.sites import allow_list, maintenance, preferences_store, registry
 from oneroster_sync.sites.preferences import Scope
 from oneroster_sync.sources import uploads
 from oneroster_sync.sources.errors import RefusedSourceError
@@ -214,7 +214,7 @@ def begin(
     by stage, so only Airflow can tell.
 
     Without an active credited administrator, or with a source that the site may not use, the run
-    ends as failed, before anything is read.
+    ends as failed, before anything is read. While all syncs are stopped it ends as skipped.
 
     Args:
         request: What is asked for.
@@ -257,6 +257,11 @@ def begin(
             run = runs.get(connection, run.run_id)
         if run.outcome is None and not (earlier or request.package):
             run = _check_source(connection, run, now)
+        stopped = maintenance.find(connection) if run.outcome is None else None
+        if stopped is not None:
+            ends = {"outcome": Outcome.SKIPPED, "reasons": [stopped.in_words()], "ended_at": now}
+            runs.update(connection, run.run_id, **ends)
+            run = runs.get(connection, run.run_id)
     log.info(
         "Run %s of site %s: %s, asked for by %s.",
         run.run_id,

@@ -100,6 +100,47 @@ def copy(source: str, site: str, admin: str, as_json: bool) -> None:
 
 @sites.command()
 @_SITE
+@click.argument("title", required=False)
+@_json
+def rename(site: str, title: str | None, as_json: bool) -> None:
+    """Show SITE as TITLE on the pages; without TITLE by its id, which stays."""
+    from oneroster_sync.operations import site_lifecycle
+
+    with explained():
+        kept = site_lifecycle.rename(site, title, by=person(), now=now())
+    words = f"Site {site} is shown as {kept}." if kept else f"Site {site} is shown by its id."
+    say({"site": site, "title": kept}, words, as_json=as_json)
+
+
+@sites.command("stop")
+@click.option("--reason", required=True, help="Why, as everybody reads it.")
+@_json
+def stop(reason: str, as_json: bool) -> None:
+    """Stop the syncs of all sites for a maintenance; each keeps its own switch."""
+    from oneroster_sync import database
+    from oneroster_sync.sites import maintenance
+
+    with explained(), database.engine().begin() as connection:
+        found = maintenance.begin(connection, reason, by=person(), now=now())
+    words = f"{found.in_words().capitalize()}. Resume them with: oneroster sites resume"
+    say({"maintenance": asdict(found)}, words, as_json=as_json)
+
+
+@sites.command("resume")
+@_json
+def resume(as_json: bool) -> None:
+    """Resume the syncs of all sites, each as its own switch says."""
+    from oneroster_sync import database
+    from oneroster_sync.sites import maintenance
+
+    with explained(), database.engine().begin() as connection:
+        found = maintenance.end(connection, by=person(), now=now())
+    words = "The syncs of all sites go on." if found else "No syncs were stopped."
+    say({"maintenance": None, "ended": asdict(found) if found else None}, words, as_json=as_json)
+
+
+@sites.command()
+@_SITE
 @_json
 def archive(site: str, as_json: bool) -> None:
     """Archive SITE: no run of it can begin, and everything can still be read."""

@@ -157,7 +157,10 @@ def _put_in_order(causes: list[dict[str, Any]]) -> None:
     texts = ("code", "file", "column", "expected", "target_file", "target")
 
     def weight(cause: Mapping[str, Any]) -> tuple[Any, ...]:
-        return cause["severity"], -cause["affected"], *(cause[name] or "" for name in texts)
+        # What a guard found is decided about: it stands behind all that can be fixed.
+        is_of_plan = cause["code"].startswith("guard.")
+        told = (cause[name] or "" for name in texts)
+        return is_of_plan, cause["severity"], -cause["affected"], *told
 
     place = {cause["origin"]: weight(cause) for cause in causes if cause["is_origin"]}
     causes.sort(key=lambda one: (place[one["origin"]], not one["is_origin"], weight(one)))

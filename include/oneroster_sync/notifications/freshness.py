@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from sqlalchemy.engine import Connection
-
-import datetime as dt
-from typing import TYPE_CHECKING
-
 from oneroster_sync.sites import preferences_store
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.engine import Connection
 
-    from oneroster_sync.sites.preferences import Preferences
+    from oneroster_sync.sites.preferences import PauseWindow
 
 _DAY = dt.timedelta(days=1)
 
@@ -80,27 +75,43 @@ def freshness(connection: Connection, site: str, *, now: dt.datetime) -> Freshne
     chosen = preferences_store.load(connection, site)
     newest = newest_package(connection, site, now=now)
     since = (newest.seen_at or newest.made_at).astimezone(dt.UTC)
-    waited = _waited(chosen, since, now)
-    paused = any(window.covers(now.date()) for window in chosen.pause_windows)
     limit = chosen.stale_after_days
+    days, is_stale = judge_age(since, chosen.pause_windows, limit, now=now)
     return Freshness(
         site=site,
         seen_at=newest.seen_at,
         run_id=newest.run_id,
         since=since,
-        days=max(waited // _DAY, 0),
+        days=days,
         again=newest.again,
         failed=newest.failed,
         stale_after_days=limit,
-        is_stale=limit is not None and waited >= limit * _DAY and not paused,
+        is_stale=is_stale,
     )
 
 
-def _waited(chosen: Preferences, since: dt.datetime, now: dt.datetime) -> dt.timedelta:
+def judge_age(
+    since: dt.datetime, pauses: Collection[PauseWindow], limit: int | None, *, now: dt.datetime
+) -> tuple[int, bool]:
+    """Return how many days nothing new has come, and whether it is time to tell people.
+
+    Args:
+        since: From when on, in aware UTC.
+        pauses: The pause windows of the site: their days don't count, and on them nobody is told.
+        limit: After how many days people are told; None means never.
+        now: The moment, in aware UTC.
+    """
+    waited = _waited(pauses, since, now)
+    paused = any(window.covers(now.date()) for window in pauses)
+    is_stale = limit is not None and waited >= limit * _DAY and not paused
+    return max(waited // _DAY, 0), is_stale
+
+
+def _waited(pauses: Collection[PauseWindow], since: dt.datetime, now: dt.datetime) -> dt.timedelta:
     """Return how long nothing new has come, without the days of pause windows in between."""
     between = range(since.toordinal() + 1, now.toordinal() + 1)
     paused: set[int] = set()
-    for window in chosen.pause_windows:
+    for window in pauses:
         first, last = window.first_on.toordinal(), window.last_on.toordinal()
         paused.update(range(max(first, between.start), min(last + 1, between.stop)))
     return now - since - len(paused) * _DAY

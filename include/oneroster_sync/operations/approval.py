@@ -12,7 +12,7 @@ from oneroster_sync import database, pipeline, runs
 from oneroster_sync.database import locks
 from oneroster_sync.errors import ConflictError
 from oneroster_sync.runs import Outcome, pending_deltas, superseded
-from oneroster_sync.sites import preferences_store
+from oneroster_sync.sites import maintenance, preferences_store
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -151,6 +151,8 @@ def _decide(
             )
         if again:
             return run
+        if decision == "approved":
+            maintenance.refuse(connection)
         runs.update(
             connection,
             run_id,

@@ -251,3 +251,19 @@ def _taken(found: Site | None) -> str:
             f"oneroster sites restore {found.site}"
         )
     return f"there is a site {found.site if found else ''} already; choose another name"
+
+
+def rename(site: str, title: str | None, *, by: str, now: dt.datetime) -> str | None:
+    """Give a site another display name, or none, and return it as it is kept.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    kept = " ".join((title or "").split()) or None
+    with database.engine().begin() as connection:
+        preferences_store.load(connection, site)
+        registry.refuse_archived(connection, site)
+        registry.mark(connection, site, title=kept)
+        details = {"title": kept}
+        preferences_store.note_event(connection, site, by, "site_renamed", details, now=now)
+    return kept

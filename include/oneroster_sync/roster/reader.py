@@ -51,6 +51,13 @@ select kind, sourced_id, course_sourced_id,
 from protections where site = {site} and released_at is not null
 """
 
+_ACTIVE = """
+select (select count(*) from users where site = :site and status = 'active') as users,
+    (select count(*) from courses where site = :site and status = 'active') as courses,
+    (select count(*) from course_assignments where site = :site and status = 'active')
+        as assignments
+"""
+
 
 def read_roster(connection: Connection, site: str, credited_admin: int) -> Roster:
     """Return the site's records, all as of one moment.
@@ -119,6 +126,12 @@ def read_known(connection: Connection, site: str) -> Known:
         enrollments=enrollments["sourced_id"].combine_chunks(),
         has_courses=has_courses,
     )
+
+
+def count_active(connection: Connection, site: str) -> dict[str, int]:
+    """Return how many users, courses and course assignments of a site are active."""
+    row = connection.execute(sa.text(_ACTIVE), {"site": site}).mappings().one()
+    return {kind: int(number) for kind, number in row.items()}
 
 
 def roster_version(connection: Connection, site: str) -> int:

@@ -54,6 +54,7 @@ class Run:
     pending deltas that its plan is made from, its own included, and `bulk_in_plan` the files that
     its plan is made from in bulk. `uploaded_as` is the name that an uploaded file had where it came
     from. `is_preview` tells a plan that was only looked at from one that somebody discarded.
+    `roster_counts` is how many records were active when it was applied.
     """
 
     run_id: str
@@ -99,6 +100,7 @@ class Run:
     bulk_in_plan: list[str] | None
     uploaded_as: str | None
     is_preview: bool
+    roster_counts: dict[str, int] | None
     holds: tuple[dict[str, Any], ...] = ()
 
     @classmethod

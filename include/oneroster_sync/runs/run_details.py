@@ -139,6 +139,13 @@ def causes(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     return [explained(dict(row)) for row in rows]
 
 
+def count_issues(connection: Connection, run_id: str) -> int:
+    """Return how many things are to be fixed: what follows from another goes with that one."""
+    query = "select count(*) from causes where run_id = cast(:run_id as uuid) "
+    query += "and follows is null and code not like 'guard.%'"
+    return int(connection.scalar(sa.text(query), {"run_id": run_id}) or 0)
+
+
 def page_of_findings(
     connection: Connection,
     run_id: str,

@@ -62,9 +62,11 @@ class Standstill:
     sentence: str
 
 
-def find_standstills(connection: Connection, *, now: dt.datetime) -> dict[str, Standstill]:
-    """Return of every site whether its syncs are applied, as known at a moment."""
-    return _find(connection, None, now)
+def find_standstills(
+    connection: Connection, *, now: dt.datetime, site: str | None = None
+) -> dict[str, Standstill]:
+    """Return of every site, or only one, whether its syncs are applied, as known at a moment."""
+    return _find(connection, site, now)
 
 
 def find_standstill(connection: Connection, site: str, *, now: dt.datetime) -> Standstill:

@@ -27,6 +27,8 @@ _SCOPES = {
     Scope.USERS_AND_COURSES: "Users + courses",
 }
 _MAPPINGS = {Kind.IDS.value: "New sourcedIds", Kind.LINKS.value: "Links of accounts"}
+UNCHANGED = "nothing was changed"
+"""Stands among the reasons of a run that failed, for those who read its record alone."""
 BY_SCHEDULE = "the schedule"
 """Who asked for a run that nobody asked for."""
 
@@ -250,9 +252,9 @@ def _escaped(text: str) -> str:
 def _told(run: Run) -> list[str]:
     """Return why a run ended, each reason once, without the numbers that held it before.
 
-    Runs of earlier versions have a reason that only says what every sentence says.
+    That nothing was changed is no reason; each sentence says it by itself.
     """
-    known = {hold["text"] for hold in run.holds} | {"nothing was changed"}
+    known = {hold["text"] for hold in run.holds} | {UNCHANGED}
     return [reason for reason in dict.fromkeys(run.reasons) if reason not in known]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-_SELECT = "select site, archived_at, archived_by, restored_at, off_asked from sites"
+_SELECT = "select site, title, archived_at, archived_by, restored_at, off_asked from sites"
 _LAST_RUNS = """
 select s.site, r.run_id::text as run_id, r.started_at, r.outcome, r.is_preview
 from sites s cross join lateral (
@@ -38,6 +38,7 @@ class Site:
 
     Attributes:
         site: Its name.
+        title: What people call it; None where that is its name.
         archived_at: Since when it is archived; None while it is in use.
         archived_by: Who archived it.
         restored_at: What was asked for before this is not done any more.
@@ -45,6 +46,7 @@ class Site:
     """
 
     site: str
+    title: str | None
     archived_at: dt.datetime | None
     archived_by: str | None
     restored_at: dt.datetime | None

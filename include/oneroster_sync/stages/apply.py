@@ -24,7 +24,7 @@ from oneroster_sync.errors import ConflictError, OneRosterError, RetriableError
 from oneroster_sync.findings.finding import has_row_errors, rows_as_findings
 from oneroster_sync.roster import protections
 from oneroster_sync.roster.columns import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
-from oneroster_sync.roster.reader import roster_version
+from oneroster_sync.roster.reader import count_active, roster_version
 from oneroster_sync.roster.records import NO_ROLE, NOT_PRIMARY
 from oneroster_sync.runs import Outcome, pending_deltas, run_log, superseded
 from oneroster_sync.runs.artifacts import all_findings
@@ -203,6 +203,7 @@ def apply_plan(
             counts=counts.as_dict(),
             findings=severities,
             bulk_files=bulk,
+            roster_counts=count_active(connection, run.site),
         )
         if not plan.is_empty():
             # The last of all: from here on, who saves preferences waits for the commit.

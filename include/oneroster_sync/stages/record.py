@@ -9,6 +9,7 @@ from oneroster_sync import database, runs
 from oneroster_sync.roster.stale_protection import list_stale
 from oneroster_sync.runs import Outcome, other_people, run_details, run_log
 from oneroster_sync.runs.artifacts import RunFolder, all_findings, release_memory
+from oneroster_sync.runs.summary import UNCHANGED
 from oneroster_sync.sources import uploads
 from oneroster_sync.stages.base import ignore_os_errors, note
 from oneroster_sync.stages.diff.plan import changes_of, list_changes, read_changes
@@ -33,7 +34,7 @@ def record(run: Run, *, now: dt.datetime) -> Run:
 def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:
     if run.outcome is None:
         reasons = run.reasons or (f"stage {run.stage} was the last to end",)
-        run = note(run, outcome=Outcome.FAILED, reasons=reasons)
+        run = note(run, outcome=Outcome.FAILED, reasons=[*reasons, UNCHANGED])
     if run.applied_at is None:
         found = all_findings(run)
         with database.engine().begin() as connection:

@@ -16,19 +16,50 @@ const STATES: Record<string, string> = {
   awaiting_input: "waits for a decision",
 };
 
+const FAULTS = new Set(["failed", "upstream_failed"]);
+
+/** What a stage did that is marked as failed because an earlier one was. */
+const FOLLOWING: Record<string, string> = { record: "recorded the failure" };
+
 /** The six stages of a run, and how far it is. */
 export function Stages({ dagRun }: { dagRun: DagRun }) {
+  const broken = dagRun.stages.findIndex(({ state }) => state === "failed");
   return (
     <Flex as="ol" gap="2" wrap="wrap" listStyleType="none">
       {dagRun.stages.map((stage, index) => (
-        <Stage key={stage.stage} stage={stage} dagRun={dagRun} number={index + 1} />
+        <Stage
+          key={stage.stage}
+          stage={stage}
+          dagRun={dagRun}
+          number={index + 1}
+          isAfter={broken >= 0 && index > broken}
+        />
       ))}
     </Flex>
   );
 }
 
-function Stage({ stage, dagRun, number }: { stage: Stage; dagRun: DagRun; number: number }) {
-  const state = STATES[stage.state ?? ""] ?? "not begun";
+/**
+ * One stage.
+ *
+ * @param props.isAfter Whether a stage before it failed: then it has no fault of its own, and one red
+ *   mark stands for one cause.
+ */
+function Stage({
+  stage,
+  dagRun,
+  number,
+  isAfter,
+}: {
+  stage: Stage;
+  dagRun: DagRun;
+  number: number;
+  isAfter: boolean;
+}) {
+  const isFollowing = isAfter && FAULTS.has(stage.state ?? "");
+  const state = isFollowing
+    ? (FOLLOWING[stage.stage] ?? "not begun")
+    : (STATES[stage.state ?? ""] ?? "not begun");
   const to = `/dags/${encodeURIComponent(dagRun.dag_id)}/runs/${encodeURIComponent(dagRun.dag_run_id)}/tasks/${stage.stage}`;
   const tried = stage.try_number > 1 ? `, try ${stage.try_number}` : "";
   return (
@@ -39,7 +70,7 @@ function Stage({ stage, dagRun, number }: { stage: Stage; dagRun: DagRun; number
         borderWidth="1px"
         borderColor="border.emphasized"
         borderTopWidth="4px"
-        borderTopColor={stage.state ? `${stage.state}.solid` : "border.emphasized"}
+        borderTopColor={stage.state && !isFollowing ? `${stage.state}.solid` : "border.emphasized"}
         borderRadius="md"
         px="3"
         py="2"

@@ -15,6 +15,7 @@ import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Link, useLocation } from "react-router-dom";
 import type { Problem } from "./api";
 import type { Permissions } from "./openapi";
+import { MaintenanceBar, SiteHead, useStatus } from "./site_status";
 import { local, outcomeLabel, outcomePalette, utc } from "./words";
 
 /** Where the pages live in Airflow. */
@@ -71,6 +72,7 @@ export function Page({
   actions?: ReactNode;
   children?: ReactNode;
 }) {
+  const status = useStatus(may?.read ? site : undefined);
   useEffect(() => {
     const before = document.title;
     document.title = `${title} · OneRoster${site ? ` · ${site}` : ""}`;
@@ -80,7 +82,7 @@ export function Page({
   }, [title, site]);
   return (
     <Box p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
-      {site && <SiteNav site={site} may={may} tab={tab} />}
+      {site && <SiteNav site={site} title={status?.title} may={may} tab={tab} />}
       <Flex justify="space-between" align="center" gap="3" wrap="wrap" mb="4" minHeight="9">
         <Heading as="h1" size="xl">
           {title}
@@ -90,6 +92,8 @@ export function Page({
         </Flex>
       </Flex>
       <Notice />
+      <MaintenanceBar maintenance={status?.maintenance} />
+      {site && may?.read && <SiteHead site={site} status={status} />}
       {may?.archivedAt && <Rests since={may.archivedAt} />}
       {children}
     </Box>
@@ -127,10 +131,12 @@ function Rests({ since }: { since: string }) {
 
 function SiteNav({
   site,
+  title,
   may,
   tab,
 }: {
   site: string;
+  title: string | null | undefined;
   may: May | undefined;
   tab: string | undefined;
 }) {
@@ -163,8 +169,8 @@ function SiteNav({
         <Box as="span" mx="2" aria-hidden>
           /
         </Box>
-        <Text as="span" color="fg" fontWeight="bold">
-          {site}
+        <Text as="span" color="fg" fontWeight="bold" title={title ? site : undefined}>
+          {title ?? site}
         </Text>
       </Flex>
       <Flex overflowX="auto" overflowY="hidden" minWidth="0">

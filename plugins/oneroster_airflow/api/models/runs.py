@@ -210,12 +210,19 @@ class Decision(BaseModel):
 
 
 class Has(BaseModel):
-    """What else there is of a run."""
+    """What else there is of a run; `issues` counts what is to be fixed in the export."""
 
     changes: int | None
+    issues: int
     report: bool
     accounts: bool
     log: bool
+
+
+class Diagnostics(BaseModel):
+    """What support needs to know of a run, in text that names nobody."""
+
+    text: str
 
 
 class Can(BaseModel):
@@ -233,6 +240,7 @@ class RunDetail(RunSummary):
     """
 
     reasons: list[str]
+    kind: str
     package: str | None
     packages: list[str]
     sha256: str | None

@@ -69,10 +69,85 @@ class Standstill(BaseModel):
     sentence: str
 
 
-class SiteState(BaseModel):
-    """A site, its last run, what Airflow has of it, and the files that are out of step."""
+class Active(BaseModel):
+    """How many records are active."""
+
+    users: int
+    courses: int
+    assignments: int
+
+
+class SiteHealth(BaseModel):
+    """How a site is: what needs attention first, and in a few numbers.
+
+    `active` and `changes` are of applied runs, the newest of which is the last one.
+    """
+
+    level: Literal["warning", "error"] | None
+    reasons: list[str]
+    active: Active | None
+    changes: list[int]
+    errors: int | None
+    waiting: int
+    waiting_run: str | None
+    export_since: dt.datetime
+    has_export: bool
+    export_days: int
+    is_stale: bool
+
+
+class Maintenance(BaseModel):
+    """That all syncs are stopped: since when, by whom and why."""
+
+    since: dt.datetime
+    started_by: str
+    reason: str
+
+
+class MaintenanceState(BaseModel):
+    """Whether all syncs are stopped."""
+
+    maintenance: Maintenance | None
+
+
+class MaintenanceChange(_Body):
+    """Stops all syncs for a reason; without one they are resumed."""
+
+    reason: Reason | None
+
+
+class SiteTitle(_Body):
+    """What people call a site; nothing means by its id."""
+
+    title: Annotated[str, StringConstraints(max_length=100, pattern=_LINES)] | None
+
+
+class SiteStatus(BaseModel):
+    """How one site is, for the head of each of its pages."""
 
     site: str
+    title: str | None
+    active: Active
+    applied_at: dt.datetime | None
+    applied_run: str | None
+    enabled: bool | None
+    next_run: dt.datetime | None
+    waiting: int
+    waiting_run: str | None
+    has_export: bool
+    export_days: int
+    is_stale: bool
+    out_of_step: list[OutOfStep]
+    stale_records: int
+    standstill: Standstill
+    maintenance: Maintenance | None
+
+
+class SiteState(BaseModel):
+    """A site, its last run, what Airflow has of it, and how it is."""
+
+    site: str
+    title: str | None
     in_airflow: bool
     enabled: bool | None
     next_run: dt.datetime | None
@@ -81,6 +156,7 @@ class SiteState(BaseModel):
     archived_by: str | None
     out_of_step: list[OutOfStep] = []
     standstill: Standstill
+    health: SiteHealth
     may: Permissions
 
 
@@ -116,6 +192,7 @@ class Sites(BaseModel):
 
     sites: list[SiteState]
     may_oversee: bool
+    maintenance: Maintenance | None
 
 
 class NewSite(_Body):

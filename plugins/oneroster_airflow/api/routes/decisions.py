@@ -13,7 +13,7 @@ from oneroster_airflow.api.routes.runs import RunId, detail, find
 from oneroster_airflow.api.routes.uploads import started
 from oneroster_sync import database
 from oneroster_sync.roster.reader import read_roster
-from oneroster_sync.sites import dag_names, registry
+from oneroster_sync.sites import dag_names, maintenance, registry
 from oneroster_sync.stages.diff.stage import plan_undo
 from oneroster_sync.stages.diff.undo import Part, refuse_without_audit
 
@@ -79,6 +79,7 @@ def undo(
     run = _applied(run_id)
     with database.engine().connect() as connection:
         registry.refuse_archived(connection, run.site)
+        maintenance.refuse(connection)
         refuse_without_audit(connection, run.run_id)
     conf = {"undo": run.run_id, "undo_of": body.model_dump() if body else None}
     return models.Started(**started(dag_names.upload_dag_id(run.site), conf, by=actor.name))

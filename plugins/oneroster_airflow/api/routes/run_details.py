@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import logging
+import platform
+from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+import oneroster_sync
 from oneroster_airflow.api import airflow_db, models
 from oneroster_airflow.api.auth import Insider, May, Reader
 from oneroster_airflow.api.errors import Problem
@@ -18,6 +22,7 @@ from oneroster_sync import database
 from oneroster_sync.findings.csv_export import format_csv
 from oneroster_sync.runs import other_people, run_details
 from oneroster_sync.runs.artifacts import RunFolder, release_memory
+from oneroster_sync.runs.diagnostics import format_diagnostics
 from oneroster_sync.runs.summary import count_changes
 from oneroster_sync.stages.diff.plan import read_changes
 from oneroster_sync.stages.diff.preview import page_of_plan
@@ -170,6 +175,22 @@ def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingRespo
         media_type="text/plain; charset=utf-8",
         headers=attachment(f"log-{run_id}.txt") if download else None,
     )
+
+
+@router.get("/runs/{run_id}/diagnostics")
+def diagnostics(run_id: RunId, actor: Reader) -> models.Diagnostics:
+    """Return what support needs to know of a run; it names nobody, and no record."""
+    del actor
+    run = find(run_id)
+    versions = {
+        "oneroster-sync": oneroster_sync.__version__,
+        "apache-airflow": metadata.version("apache-airflow-core"),
+        "python": platform.python_version(),
+    }
+    with database.engine().connect() as connection:
+        found = run_details.causes(connection, run_id)
+    now = dt.datetime.now(dt.UTC)
+    return models.Diagnostics(text=format_diagnostics(run, found, versions=versions, now=now))
 
 
 @router.get("/runs/{run_id}/report")

@@ -14,7 +14,7 @@ from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Site, masked
 from oneroster_sync import database, runs
 from oneroster_sync.findings import CODES
-from oneroster_sync.runs import Outcome, Run, Trigger, queries
+from oneroster_sync.runs import Outcome, Run, Trigger, queries, run_details
 from oneroster_sync.runs.holds import describe
 from oneroster_sync.runs.summary import (
     count_changes,
@@ -125,6 +125,7 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
     return models.RunDetail(
         **_summary(run),
         reasons=list(run.reasons),
+        kind=run.kind,
         package=_package(run, actor),
         packages=[package["name"] for package in run.packages or ()],
         sha256=run.sha256,
@@ -204,7 +205,15 @@ def _has(run: Run, behind: dict[str, Any] | None) -> models.Has:
     planned = None if run.counts is None else count_changes(run.counts)
     report = run.sha256 is not None and read_report(run) is not None
     accounts = run.plan_hash is not None and has_accounts(run)
-    return models.Has(changes=planned, report=report, accounts=accounts, log=behind is not None)
+    with database.engine().connect() as connection:
+        issues = run_details.count_issues(connection, run.run_id)
+    return models.Has(
+        changes=planned,
+        issues=issues,
+        report=report,
+        accounts=accounts,
+        log=behind is not None,
+    )
 
 
 def _can(run: Run, actor: Actor) -> models.Can:

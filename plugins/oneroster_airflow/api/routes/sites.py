@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from oneroster_airflow.airflow_internals import GetUserDep
 from oneroster_airflow.api import airflow_db, dag_pauses, fab_permissions, models
-from oneroster_airflow.api.auth import May, Overseer, Reader, permissions_of
+from oneroster_airflow.api.auth import Administrator, May, Overseer, Reader, permissions_of
 from oneroster_airflow.api.errors import FieldProblem, Problem, sentence
 from oneroster_airflow.api.routes.notifications import as_out_of_step
 from oneroster_airflow.api.routes.preferences import Site
@@ -18,15 +18,10 @@ from oneroster_sync import database
 from oneroster_sync.database.locks import BusyError
 from oneroster_sync.identifiers import PATTERN
 from oneroster_sync.operations import site_lifecycle
+from oneroster_sync.operations.site_health import read_health, read_status
 from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.standstill import find_standstills
-from oneroster_sync.sites import registry
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from oneroster_sync.runs.pending_deltas import OutOfStep
-    from oneroster_sync.runs.standstill import Standstill
+from oneroster_sync.sites import maintenance, registry
 
 router = APIRouter(tags=["sites"])
 
@@ -67,16 +62,83 @@ def sites(actor: Reader, user: GetUserDep) -> models.Sites:
         there = registry.all_sites(connection)
         last = registry.last_runs(connection)
         lost = pending_deltas.out_of_step_by_site(connection)
-        still = find_standstills(connection, now=dt.datetime.now(dt.UTC))
+        now = dt.datetime.now(dt.UTC)
+        still, health = find_standstills(connection, now=now), read_health(connection, now=now)
+        stopped = maintenance.find(connection)
     if actor.is_allowed(May.ADMINISTER):
         fab_permissions.offer(there)
     seen = {site: may for site in there if May.READ in (may := permissions_of(user, site))}
     states = airflow_db.dag_states(site for site in seen if not there[site].is_archived)
     listed = [
-        _state(there[site], last.get(site), states.get(site), seen[site], lost, still[site])
+        models.SiteState(
+            **_in_airflow(there[site], states.get(site)),
+            last_run=_as(models.LastRun, last.get(site)),
+            out_of_step=as_out_of_step(lost.get(site, ())),
+            standstill=_as(models.Standstill, still[site]),
+            health=_as(models.SiteHealth, health[site]),
+            may=_permissions(seen[site]),
+        )
         for site in seen
     ]
-    return models.Sites(sites=listed, may_oversee=actor.is_allowed(May.ADMINISTER))
+    return models.Sites(
+        sites=listed,
+        may_oversee=actor.is_allowed(May.ADMINISTER),
+        maintenance=_as(models.Maintenance, stopped),
+    )
+
+
+@router.get("/sites/{site}/status")
+def status(site: Site, actor: Reader) -> models.SiteStatus:
+    """Tell how a site is: its size, what was applied last, what comes next and what waits."""
+    del actor
+    now = dt.datetime.now(dt.UTC)
+    with database.engine().connect() as connection:
+        found = read_status(connection, site, now=now)
+        lost = as_out_of_step(pending_deltas.out_of_step(connection, site))
+        record = registry.find(connection, site)
+        stopped = maintenance.find(connection)
+    assert record is not None
+    state = None if record.is_archived else airflow_db.dag_state(site)
+    health = found.health
+    return models.SiteStatus(
+        site=site,
+        title=record.title,
+        active=models.Active(**found.active),
+        applied_at=found.applied_at,
+        applied_run=found.applied_run,
+        enabled=None if state is None else not state.is_paused,
+        next_run=state.next_run if state else None,
+        waiting=health.waiting,
+        waiting_run=health.waiting_run,
+        has_export=health.has_export,
+        export_days=health.export_days,
+        is_stale=health.is_stale,
+        out_of_step=lost,
+        stale_records=found.stale_records,
+        standstill=_as(models.Standstill, found.standstill),
+        maintenance=_as(models.Maintenance, stopped),
+    )
+
+
+@router.put("/sites/{site}/title")
+def rename(site: Site, body: models.SiteTitle, actor: Administrator) -> models.SiteTitle:
+    """Give a site another display name; its id, and all that is named by it, stays."""
+    now = dt.datetime.now(dt.UTC)
+    title = site_lifecycle.rename(site, body.title, by=actor.name, now=now)
+    return models.SiteTitle(title=title)
+
+
+@router.put("/maintenance", responses={422: {"description": "No reason was given."}})
+def set_maintenance(body: models.MaintenanceChange, actor: Overseer) -> models.MaintenanceState:
+    """Stop the syncs of all sites for a reason, or resume them; each site keeps its own switch."""
+    now = dt.datetime.now(dt.UTC)
+    with database.engine().begin() as connection:
+        if body.reason is None:
+            maintenance.end(connection, by=actor.name, now=now)
+        else:
+            maintenance.begin(connection, body.reason, by=actor.name, now=now)
+        stopped = maintenance.find(connection)
+    return models.MaintenanceState(maintenance=_as(models.Maintenance, stopped))
 
 
 @router.post(
@@ -154,23 +216,19 @@ def _permissions(allowed: frozenset[May]) -> models.Permissions:
     return models.Permissions(**{may.value: may in allowed for may in May})
 
 
-def _state(
-    record: registry.Site,
-    last: registry.LastRun | None,
-    state: airflow_db.DagState | None,
-    allowed: frozenset[May],
-    lost: Mapping[str, list[OutOfStep]],
-    still: Standstill,
-) -> models.SiteState:
-    return models.SiteState(
-        site=record.site,
-        in_airflow=state is not None,
-        enabled=None if state is None else not state.is_paused,
-        next_run=state.next_run if state else None,
-        last_run=models.LastRun.model_validate(last, from_attributes=True) if last else None,
-        archived_at=record.archived_at,
-        archived_by=record.archived_by,
-        out_of_step=as_out_of_step(lost.get(record.site, ())),
-        standstill=models.Standstill.model_validate(still, from_attributes=True),
-        may=_permissions(allowed),
-    )
+def _in_airflow(record: registry.Site, state: airflow_db.DagState | None) -> dict[str, Any]:
+    """Return a site's own record, and what Airflow has of it."""
+    return {
+        "site": record.site,
+        "title": record.title,
+        "archived_at": record.archived_at,
+        "archived_by": record.archived_by,
+        "in_airflow": state is not None,
+        "enabled": None if state is None else not state.is_paused,
+        "next_run": state.next_run if state else None,
+    }
+
+
+def _as(model: Any, value: Any) -> Any:
+    """Return a value of the product in the shape of an answer, None where there is none."""
+    return None if value is None else model.model_validate(value, from_attributes=True)

@@ -18,7 +18,7 @@ from oneroster_airflow.api.errors import Problem, sentence
 from oneroster_airflow.api.routes.preferences import Site
 from oneroster_sync import database, settings
 from oneroster_sync.runs import queries
-from oneroster_sync.sites import dag_names, preferences_store, registry
+from oneroster_sync.sites import dag_names, maintenance, preferences_store, registry
 from oneroster_sync.sources import uploads
 from oneroster_sync.standard.kinds import MAPPINGS, Kind
 
@@ -140,10 +140,11 @@ def started(dag_id: str, conf: dict[str, Any], *, by: str) -> dict[str, str]:
 
 
 def _check_site(site: str) -> None:
-    """Go on only if there is such a site, and it is in use."""
+    """Go on only if there is such a site, it is in use, and no maintenance lasts."""
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
         registry.refuse_archived(connection, site)
+        maintenance.refuse(connection)
 
 
 @contextlib.contextmanager

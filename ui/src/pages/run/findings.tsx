@@ -1,10 +1,11 @@
 /** The tab Findings: the causes, in the order in which to mend them, and the rows of each. */
 
-import { Badge, Box, Button, Code, Flex, Stack, Text } from "@chakra-ui/react";
+import { Badge, Box, Button, Code, Flex, Link as Anchor, Stack, Text } from "@chakra-ui/react";
 import { useId, useState } from "react";
+import { Link } from "react-router-dom";
 import { type Pages, url, useApi, usePages } from "../../lib/api";
 import type { Cause, FindingRow, FindingRows, RunDetail } from "../../lib/openapi";
-import { Empty, Failure, Loading, type May } from "../../lib/ui";
+import { Empty, Failure, HOME, Loading, type May } from "../../lib/ui";
 import { counted, number } from "../../lib/words";
 import { Place } from "./fields";
 import { Choice, type Column, More, Rows, SearchBox, Toolbar, useSettled } from "./lists";
@@ -27,7 +28,11 @@ export function RunFindings({ run, may }: { run: RunDetail; may: May }) {
   if (data.causes.length === 0) {
     return <NoFindings run={run} />;
   }
-  const causes = data.causes.filter((cause) => !severity || cause.severity === severity);
+  const found = data.causes.filter(({ code }) => !isOfPlan(code));
+  const causes = found.filter(
+    (cause) => cause.follows === null && (!severity || cause.severity === severity),
+  );
+  const guards = data.causes.length - found.length;
   return (
     <Box>
       <Toolbar>
@@ -60,7 +65,16 @@ export function RunFindings({ run, may }: { run: RunDetail; may: May }) {
       {q && may.details ? (
         <Found run={run} severity={severity} q={q} />
       ) : (
-        <Causes run={run} causes={causes} all={data.causes} may={may} />
+        <Causes run={run} causes={causes} all={found} may={may} />
+      )}
+      {guards > 0 && !q && (
+        <Text fontSize="sm" color="fg.muted" mt="3">
+          {`${counted(guards, "limit")} of the site ${guards === 1 ? "was" : "were"} exceeded, too. That is no fault of a row: `}
+          <Anchor asChild color="fg.info" textDecoration="underline">
+            <Link to={`${HOME}/runs/${run.run_id}`}>the overview says what to decide</Link>
+          </Anchor>
+          .
+        </Text>
       )}
     </Box>
   );
@@ -80,14 +94,17 @@ function Causes({
   if (causes.length === 0) {
     return <Empty title="No cause of this severity">Show errors and warnings to see all.</Empty>;
   }
-  const most = Math.max(1, ...all.map((cause) => cause.affected));
+  // Errors have a scale of their own: one warning of every row would make all of them look alike.
+  const most = (severity: string) =>
+    Math.max(1, ...all.filter((one) => one.severity === severity).map((one) => one.affected));
   return (
     <Stack as="ul" gap="3" listStyleType="none" aria-label="Causes, what to fix first">
       {causes.map((cause) => (
         <Cause
           key={cause.number}
           cause={cause}
-          most={most}
+          dependants={all.filter(({ follows }) => follows === cause.number)}
+          most={most(cause.severity)}
           runId={run.run_id}
           opens={may.details}
         />
@@ -140,16 +157,19 @@ function NoFindings({ run }: { run: RunDetail }) {
 /**
  * Show one cause as a card.
  *
+ * @param props.dependants What follows from it, and goes with it.
  * @param props.most The rows of the cause that affects the most, for the bar.
  * @param props.opens Whether its rows may be seen.
  */
 export function Cause({
   cause,
+  dependants,
   most,
   runId,
   opens,
 }: {
   cause: Cause;
+  dependants: Cause[];
   most: number;
   runId: string;
   opens: boolean;
@@ -159,9 +179,7 @@ export function Cause({
   const isError = cause.severity === "error";
   const isOfRows = cause.first_row !== null || cause.target_file !== null;
   const count = isOfRows ? cause.affected : cause.findings;
-  const follows = cause.follows !== null;
-  const isOfPlan = cause.code.startsWith("guard.");
-  const hasRows = !isOfPlan && (isOfRows || cause.findings > 1);
+  const hasRows = isOfRows || cause.findings > 1;
   return (
     <Box
       as="li"
@@ -170,7 +188,6 @@ export function Cause({
       borderRadius="md"
       borderInlineStartWidth="4px"
       borderInlineStartColor={isError ? "error.solid" : "warning.solid"}
-      ms={follows ? { base: "3", md: "8" } : "0"}
       p="3"
     >
       <Flex gap="3" justify="space-between" wrap={{ base: "wrap", md: "nowrap" }}>
@@ -185,13 +202,6 @@ export function Cause({
           <Text as="h2" fontWeight="semibold" id={`${id}-title`}>
             {titleOf(cause)}
           </Text>
-          {follows && (
-            <Text
-              fontSize="sm"
-              mt="1"
-              fontWeight="semibold"
-            >{`Caused by issue ${cause.follows}; fix that first.`}</Text>
-          )}
           <Text fontSize="sm" mt="1">
             <Text as="span" color="fg.muted">
               What to do:{" "}
@@ -200,13 +210,7 @@ export function Cause({
           </Text>
           <Where cause={cause} />
         </Box>
-        {isOfPlan ? (
-          <Text flex="none" color="fg.muted" fontSize="sm">
-            the whole plan
-          </Text>
-        ) : (
-          <Share count={count} most={most} isError={isError} isOfRows={isOfRows} own={cause.rows} />
-        )}
+        <Share count={count} most={most} isError={isError} isOfRows={isOfRows} own={cause.rows} />
       </Flex>
       {opens && hasRows && (
         <Button
@@ -229,8 +233,50 @@ export function Cause({
       <Box id={`${id}-rows`} hidden={!isOpen} mt="2">
         {isOpen && <RowsOf cause={cause} runId={runId} />}
       </Box>
+      {dependants.map((one) => (
+        <Dependant key={one.number} cause={one} runId={runId} opens={opens} />
+      ))}
     </Box>
   );
+}
+
+/** What follows from a cause, in one line: it goes when the cause is fixed. */
+function Dependant({ cause, runId, opens }: { cause: Cause; runId: string; opens: boolean }) {
+  const [isOpen, setIsOpen] = useState(false);
+  const id = useId();
+  const what = `${counted(cause.rows, "dependent row")}${cause.file ? ` of ${cause.file}` : ""}`;
+  return (
+    <Box borderTopWidth="1px" mt="2" pt="2" fontSize="sm">
+      <Flex gap="2" align="baseline" wrap="wrap">
+        <Text as="span" fontWeight="semibold">
+          {what}
+        </Text>
+        <Text
+          as="span"
+          color="fg.muted"
+        >{`${titleOf(cause)} Fixed with issue ${cause.follows}.`}</Text>
+        {opens && (
+          <Button
+            size="2xs"
+            variant="ghost"
+            aria-expanded={isOpen}
+            aria-controls={id}
+            onClick={() => setIsOpen(!isOpen)}
+          >
+            {isOpen ? "Hide them" : "Show them"}
+          </Button>
+        )}
+      </Flex>
+      <Box id={id} hidden={!isOpen} mt="2">
+        {isOpen && <RowsOf cause={cause} runId={runId} />}
+      </Box>
+    </Box>
+  );
+}
+
+/** Whether a code is of a limit that a plan exceeds, and of no row. */
+function isOfPlan(code: string) {
+  return code.startsWith("guard.");
 }
 
 /** Say how grave a finding is, in words and colour. */

@@ -38,12 +38,14 @@ const KINDS = [
 export function Overview({ run }: { run: RunDetail }) {
   return (
     <Grid templateColumns={{ base: "minmax(0, 1fr)", lg: "repeat(2, minmax(0, 1fr))" }} gap="6">
-      <Box as="section" aria-labelledby="numbers">
-        <Heading as="h2" size="sm" id="numbers" mb="2">
-          {headingOf(run)}
-        </Heading>
-        {run.counts ? <Counts counts={run.counts} /> : <NoCounts run={run} />}
-      </Box>
+      {(run.counts || run.outcome === null) && (
+        <Box as="section" aria-labelledby="numbers">
+          <Heading as="h2" size="sm" id="numbers" mb="2">
+            {headingOf(run)}
+          </Heading>
+          {run.counts ? <Counts counts={run.counts} /> : <NotCounted />}
+        </Box>
+      )}
       <Box as="section" aria-labelledby="facts">
         <Heading as="h2" size="sm" id="facts" mb="2">
           Facts
@@ -61,12 +63,8 @@ function headingOf(run: RunDetail) {
   return "What would change";
 }
 
-function NoCounts({ run }: { run: RunDetail }) {
-  return run.outcome === null ? (
-    <Empty title="Not counted yet">The numbers appear when the plan has been made.</Empty>
-  ) : (
-    <Empty title="Nothing was changed">The run ended before a plan was made.</Empty>
-  );
+function NotCounted() {
+  return <Empty title="Not counted yet">The numbers appear when the plan has been made.</Empty>;
 }
 
 /**

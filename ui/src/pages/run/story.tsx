@@ -15,6 +15,7 @@ import { Announcement, Notice, RunTabs, type Told } from "./index";
 import { Rows } from "./lists";
 import { Log } from "./log";
 import { addressOf, Decision, Overview } from "./overview";
+import { NextSteps } from "./next_steps";
 import { LeftOut, Origin, Report } from "./report";
 import { UndoRun } from "./undo";
 import { durationOf, isUnderWay } from "./watch";
@@ -57,7 +58,7 @@ export function Story({
       {run.outcome === "held" && !run.decision && (
         <Hold run={run} may={may} onDecided={onDecided} />
       )}
-      <Trouble run={run} />
+      <Trouble run={run} may={may} />
       <LeftOut run={run} />
       <RunTabs
         tabs={[
@@ -72,7 +73,7 @@ export function Story({
           {
             value: "findings",
             label: "Findings",
-            count: run.findings ? run.findings.errors + run.findings.warnings : null,
+            count: run.has.issues,
             body: (
               <RunFindings key={JSON.stringify([run.findings, run.outcome])} run={run} may={may} />
             ),
@@ -151,13 +152,13 @@ function Head({ run, extra, inAirflow }: { run: RunDetail; extra: ReactNode; inA
 
 const ENDS: Record<string, { title: string; next: string; tone: string }> = {
   failed: {
-    title: "The run failed",
-    next: "The tab Log says what happened. When the cause is fixed, clear the failed task on the DAG run's page: it goes on from there. Or upload the package again.",
+    title: "What to do next",
+    next: "Fix the cause above, then try again. The log has the details.",
     tone: "error",
   },
   rejected: {
-    title: "The package was rejected",
-    next: "Nothing was changed. The tab Findings tells the SIS team what to fix. Then upload the package again, or wait for the next scheduled run.",
+    title: "What to do next",
+    next: "Fix the export, then sync it again. The findings say where, row by row.",
     tone: "error",
   },
   superseded: {
@@ -178,7 +179,7 @@ const ENDS: Record<string, { title: string; next: string; tone: string }> = {
 };
 
 /** Show the reasons of a run that did not end well; nothing for the others. */
-export function Trouble({ run }: { run: RunDetail }) {
+export function Trouble({ run, may }: { run: RunDetail; may: May }) {
   const end = run.is_preview ? null : ENDS[run.outcome ?? ""];
   if (!end) {
     return null;
@@ -214,6 +215,7 @@ export function Trouble({ run }: { run: RunDetail }) {
       <Text color="fg.muted" fontSize="sm">
         {end.next}
       </Text>
+      <NextSteps run={run} may={may} />
     </Box>
   );
 }

@@ -4,16 +4,19 @@ import { Box, Button, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
 import { type ChangeEvent, Fragment, useState } from "react";
 import { useApi } from "../../lib/api";
 import type { Sites as SiteList, SiteState } from "../../lib/openapi";
+import { MaintenanceBar } from "../../lib/site_status";
 import { Empty, Failure, Loading, Page } from "../../lib/ui";
 import { counted, number } from "../../lib/words";
 import { ArchiveSite, NewSite, RestoreSite, SwitchOn } from "./dialogs";
+import { listed, SHOWN, type Sorting, type SortKey } from "./order";
+import { RenameSite, ResumeAll, StopAll } from "./settings";
 import { SiteTable } from "./table";
 
 const SIZE = 25;
 
-const EVERY_MS = 10000;
+const EVERY_MS = 15000;
 
-const SEARCH_FROM = 5;
+const SEARCH_FROM = 2;
 
 /** What is asked about which site. */
 interface AskedOf {
@@ -26,13 +29,23 @@ export function Sites() {
   const { data, problem, reload } = useApi("sites", { every: EVERY_MS, keep: true });
   const [asked, setAsked] = useState<AskedOf>({ what: null, site: null });
   const ask = (what: string, site: SiteState | null = null) => setAsked({ what, site });
-  const add = (
-    <Button size="sm" colorPalette="brand" onClick={() => ask("create")}>
-      New site…
-    </Button>
+  const add = data && (
+    <Fragment>
+      <Button
+        size="sm"
+        variant="outline"
+        onClick={() => ask(data.maintenance ? "resume all" : "stop all")}
+      >
+        {data.maintenance ? "End maintenance…" : "Stop all syncs…"}
+      </Button>
+      <Button size="sm" colorPalette="brand" onClick={() => ask("create")}>
+        New site…
+      </Button>
+    </Fragment>
   );
   return (
     <Page title="Sites" actions={data?.may_oversee ? add : null}>
+      <MaintenanceBar maintenance={data?.maintenance} />
       {problem && (
         <Box mb="3">
           <Failure problem={problem} retry={reload} />
@@ -65,6 +78,9 @@ function Asked({
       <ArchiveSite {...shared} open={what === "archive"} />
       <RestoreSite {...shared} open={what === "restore"} />
       <SwitchOn {...shared} open={what === "switch on"} />
+      <RenameSite {...shared} open={what === "rename"} />
+      <StopAll {...shared} open={what === "stop all"} />
+      <ResumeAll {...shared} open={what === "resume all"} />
     </Fragment>
   );
 }
@@ -79,13 +95,15 @@ function Listed({
   reload: () => void;
 }) {
   const [text, setText] = useState("");
-  const [which, setWhich] = useState("in use");
+  const [which, setWhich] = useState("all");
+  const [sorting, setSorting] = useState<Sorting>({ by: "attention", isReversed: false });
   const [page, setPage] = useState(0);
   const archived = data.sites.filter((site) => site.archived_at).length;
-  const wanted = text.trim().toLowerCase();
-  const found = data.sites.filter(
-    (site) => site.site.includes(wanted) && (which === "archived") === Boolean(site.archived_at),
-  );
+  const found = listed(data.sites, text, which, sorting);
+  const sortBy = (by: SortKey) => {
+    setSorting((old) => ({ by, isReversed: old.by === by && !old.isReversed }));
+    setPage(0);
+  };
   const pages = Math.max(1, Math.ceil(found.length / SIZE));
   const at = Math.min(page, pages - 1);
   const from =
@@ -109,10 +127,24 @@ function Listed({
         />
       )}
       {found.length === 0 ? (
-        <Empty title={wanted ? "No matches" : `No site is ${which}`} />
+        <Empty title="No matches">
+          <Button
+            size="sm"
+            variant="outline"
+            mt="2"
+            onClick={() => {
+              setText("");
+              setWhich("all");
+            }}
+          >
+            Show all sites
+          </Button>
+        </Empty>
       ) : (
         <SiteTable
           sites={found.slice(at * SIZE, (at + 1) * SIZE)}
+          sorting={sorting}
+          sortBy={sortBy}
           mayOversee={data.may_oversee}
           ask={ask}
           reload={reload}
@@ -147,15 +179,16 @@ function Search({
         size="sm"
         width={{ base: "100%", sm: "16rem" }}
       />
-      {archived > 0 && (
-        <NativeSelect.Root size="sm" width={{ base: "100%", sm: "12rem" }}>
-          <NativeSelect.Field aria-label="Which sites" value={which} onChange={onWhich}>
-            <option value="in use">In use</option>
-            <option value="archived">{`Archived (${number(archived)})`}</option>
-          </NativeSelect.Field>
-          <NativeSelect.Indicator />
-        </NativeSelect.Root>
-      )}
+      <NativeSelect.Root size="sm" width={{ base: "100%", sm: "13rem" }}>
+        <NativeSelect.Field aria-label="Which sites" value={which} onChange={onWhich}>
+          {Object.entries(SHOWN).map(([value, label]) => (
+            <option key={value} value={value}>
+              {value === "archived" ? `${label} (${number(archived)})` : label}
+            </option>
+          ))}
+        </NativeSelect.Field>
+        <NativeSelect.Indicator />
+      </NativeSelect.Root>
     </Flex>
   );
 }

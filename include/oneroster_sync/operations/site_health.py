@@ -1,0 +1,227 @@
+"""How sites are, in a few numbers: of one for the head of its pages, of all for the list of sites.
+
+The numbers of all sites come from what each applied run stored, and from the newest runs of each
+site, by the index of runs: whoever looks at a thousand sites reads no roster.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from oneroster_sync.notifications.freshness import judge_age
+from oneroster_sync.roster.reader import count_active
+from oneroster_sync.roster.stale_protection import list_stale
+from oneroster_sync.runs import Outcome, make_runs, pending_deltas, select_runs
+from oneroster_sync.runs.standstill import find_standstills
+from oneroster_sync.runs.summary import count_changes, format_outcome
+from oneroster_sync.sites.preferences import PauseWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection
+
+    from oneroster_sync.runs import Run
+    from oneroster_sync.runs.standstill import Standstill
+
+DRAWN = 14
+"""Of how many applied runs the list of sites draws the changes."""
+
+_NEWEST = """
+{select} where run_id in (
+    select r.run_id from sites s cross join lateral (
+        select run_id from runs where site = s.site and outcome is not null and not is_preview
+        order by started_at desc, run_id desc limit 1) r
+    where cast(:site as text) is null or s.site = :site)
+"""
+_APPLIED = """
+select s.site, r.counts, r.roster_counts from sites s cross join lateral (
+    select counts, roster_counts, started_at from runs
+    where site = s.site and applied_at is not null
+    order by started_at desc limit :drawn) r
+where cast(:site as text) is null or s.site = :site
+order by s.site, r.started_at
+"""
+_WAITING = """
+select site, count(*) as plans, (array_agg(run_id::text order by started_at desc))[1] as newest
+from runs
+where outcome = 'held' and decision is null and not is_preview
+    and (cast(:site as text) is null or site = :site)
+group by site
+"""
+_SEEN = """
+select s.site, coalesce(max(seen.at), s.created_at) as since, max(seen.at) is not null as is_seen,
+    p.stale_after_days, p.pause_windows
+from sites s left join preferences p on p.site = s.site
+left join (
+    select site, min(started_at) as at from runs
+    where sha256 is not null and sha256 <> '' and kind not in ('ids', 'links')
+        and (cast(:site as text) is null or site = :site)
+    group by site, sha256) seen on seen.site = s.site
+where cast(:site as text) is null or s.site = :site
+group by s.site, s.created_at, p.stale_after_days, p.pause_windows
+"""
+_WENT_WRONG = {Outcome.FAILED, Outcome.REJECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a site is.
+
+    Attributes:
+        site: Its name.
+        level: What needs attention: `error`, `warning`, or None.
+        reasons: What that is, in a few words each, the gravest first.
+        active: Kind of record → how many are active since the last applied run; None before the
+            first one, and where it was applied by an earlier version.
+        changes: How many records the last applied runs changed, the oldest first.
+        errors: How many rows the newest run could not use; None where it read none.
+        waiting: How many plans wait for a decision.
+        waiting_run: The newest of their runs.
+        export_since: When the newest package came first; when the site was made, where none did.
+        has_export: Whether a package ever came.
+        export_days: How many days ago that is, without those of pauses.
+        is_stale: Whether that is longer than the site says.
+    """
+
+    site: str
+    level: str | None
+    reasons: tuple[str, ...]
+    active: dict[str, int] | None
+    changes: tuple[int, ...]
+    errors: int | None
+    waiting: int
+    waiting_run: str | None
+    export_since: dt.datetime
+    has_export: bool
+    export_days: int
+    is_stale: bool
+
+
+def read_health(
+    connection: Connection, *, now: dt.datetime, site: str | None = None
+) -> dict[str, Health]:
+    """Return how every site is at a moment, or only one.
+
+    Args:
+        connection: To the roster database.
+        now: The moment, in aware UTC.
+        site: The only one that is asked for.
+    """
+    bound = {"site": site, "drawn": DRAWN}
+
+    def rows(query: str) -> list[Any]:
+        return list(connection.execute(sa.text(query), bound).mappings())
+
+    newest = {run.site: run for run in make_runs(rows(_NEWEST.format(select=select_runs())))}
+    waiting = {row["site"]: row for row in rows(_WAITING)}
+    applied: dict[str, list[Any]] = {}
+    for row in rows(_APPLIED):
+        applied.setdefault(row["site"], []).append(row)
+    lost = pending_deltas.out_of_step_by_site(connection)
+    still = find_standstills(connection, now=now, site=site)
+    found = {}
+    for seen in rows(_SEEN):
+        name = seen["site"]
+        days, is_stale = judge_age(
+            seen["since"].astimezone(dt.UTC),
+            [PauseWindow.model_validate(one) for one in seen["pause_windows"] or ()],
+            seen["stale_after_days"],
+            now=now,
+        )
+        run, waits = newest.get(name), waiting.get(name)
+        told = list(
+            _reasons(
+                run,
+                still[name],
+                waits["plans"] if waits else 0,
+                days if is_stale and run is not None else None,
+                [one.file for one in lost.get(name, ())],
+            )
+        )
+        told.sort(key=lambda one: one[0] != "error")
+        done = applied.get(name, [])
+        found[name] = Health(
+            site=name,
+            level=told[0][0] if told else None,
+            reasons=tuple(words for _, words in told),
+            active=done[-1]["roster_counts"] if done else None,
+            changes=tuple(count_changes(row["counts"]) for row in done),
+            errors=_errors_of(run),
+            waiting=waits["plans"] if waits else 0,
+            waiting_run=waits["newest"] if waits else None,
+            export_since=seen["since"],
+            has_export=seen["is_seen"],
+            export_days=days,
+            is_stale=is_stale,
+        )
+    return found
+
+
+def _reasons(
+    newest: Run | None,
+    still: Standstill,
+    plans: int,
+    stale_days: int | None,
+    lost: Iterable[str],
+) -> Iterable[tuple[str, str]]:
+    """Yield what needs attention, each with its level."""
+    if newest is not None and newest.outcome in _WENT_WRONG:
+        yield "error", format_outcome(newest)
+    if still.level:
+        yield still.level, still.sentence
+    if plans:
+        yield "warning", "1 plan needs approval" if plans == 1 else f"{plans:,} plans need approval"
+    if stale_days is not None:
+        yield "warning", f"No new export for {stale_days:,} {'day' if stale_days == 1 else 'days'}"
+    for file in lost:
+        yield "warning", f"Out of step with {file}.csv"
+
+
+def _errors_of(run: Run | None) -> int | None:
+    if run is None or run.counts is None:
+        return None
+    return sum(numbers["errors"] for numbers in run.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one site is, for the head of each of its pages.
+
+    Attributes:
+        health: As the list of sites has it.
+        active: Kind of record → how many are active now.
+        applied_run: The newest run that was applied or found the roster in step.
+        applied_at: When that was.
+        stale_records: How many records are protected by rows that nobody fixes.
+        standstill: Whether its syncs are applied.
+    """
+
+    health: Health
+    active: dict[str, int]
+    applied_run: str | None
+    applied_at: dt.datetime | None
+    stale_records: int
+    standstill: Standstill
+
+
+def read_status(connection: Connection, site: str, *, now: dt.datetime) -> Status:
+    """Return how one site is at a moment.
+
+    Raises:
+        UnknownSiteError: The site has not been made.
+    """
+    stale = list_stale(connection, site)
+    still = find_standstills(connection, now=now, site=site)[site]
+    return Status(
+        health=read_health(connection, now=now, site=site)[site],
+        active=count_active(connection, site),
+        applied_run=still.run_id,
+        applied_at=still.since,
+        stale_records=sum(len(cause.records) for cause in stale if not cause.is_released),
+        standstill=still,
+    )

@@ -1,0 +1,123 @@
+"""A maintenance stops every site, says why, and leaves each as it was."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from oneroster_sync import api, database, runs
+from oneroster_sync.cli import main
+from oneroster_sync.pipeline import Request
+from oneroster_sync.runs import Outcome
+from oneroster_sync.sites import maintenance
+from oneroster_sync.sites.maintenance import MaintenanceError, NoReasonError
+from past import day
+from roster_of import SCHOOL, changed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Site
+
+
+@pytest.fixture
+def stopped() -> Iterator[None]:
+    """All syncs are stopped, until the test has ended."""
+    with database.engine().begin() as connection:
+        maintenance.begin(connection, "  the SIS is\nupgraded. ", by="Ann", now=day(0))
+    yield
+    with database.engine().begin() as connection:
+        maintenance.end(connection, by="Ann", now=day(1))
+
+
+def sites(*words: str) -> dict[str, Any]:
+    """Run `oneroster sites WORDS --json`, and return what it printed."""
+    result = CliRunner().invoke(main, ["sites", *words, "--json"], catch_exceptions=False)
+    printed: dict[str, Any] = json.loads(result.stdout)
+    return printed
+
+
+def events(site: Site) -> list[tuple[Any, ...]]:
+    """Return what the audit of a site says of maintenances."""
+    return site.rows(
+        "select event, actor, details ->> 'reason' from events "
+        "where site = :site and event like 'maintenance%' order by id"
+    )
+
+
+def test_no_sync_begins_and_says_why(site: Site, stopped: None) -> None:
+    """A run that is asked for meanwhile is skipped, reads nothing, and names person and reason."""
+    run = site.sync(SCHOOL)
+    assert (run["outcome"], run["counts"]) == ("skipped", None)
+    told = "all syncs are stopped for a maintenance by Ann since 2026-11-02 02:00 UTC: "
+    assert run["reasons"] == [f"{told}the SIS is upgraded"]
+
+
+def test_a_held_plan_can_not_be_approved_meanwhile(site: Site) -> None:
+    """An approval would begin to apply a plan; to discard one changes nothing, and is possible."""
+    site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
+    site.sync(SCHOOL)
+    held = site.sync(changed(SCHOOL, "users.csv", "bob,true", "bob,false"))
+    with database.engine().begin() as connection:
+        maintenance.begin(connection, "a test", by="Ann", now=day(0))
+    with pytest.raises(MaintenanceError, match="a test; ask again when it is over"):
+        api.approve(held["run_id"], by="Bob", clock=lambda: day(0))
+    with database.engine().begin() as connection:
+        maintenance.end(connection, by="Ann", now=day(0))
+    assert api.approve(held["run_id"], by="Bob", clock=lambda: day(0)).applied_at is not None
+
+
+def test_it_is_in_the_audit_of_each_site(site: Site, stopped: None) -> None:
+    """Who stopped and who resumed stands in the history of every site, once."""
+    with database.engine().begin() as connection:
+        maintenance.begin(connection, "another reason", by="Bob", now=day(0))
+        assert maintenance.find(connection).started_by == "Ann"  # type: ignore[union-attr]
+        maintenance.end(connection, by="Bob", now=day(1))
+        assert maintenance.end(connection, by="Bob", now=day(1)) is None
+    assert events(site) == [
+        ("maintenance_begun", "Ann", "the SIS is upgraded."),
+        ("maintenance_ended", "Bob", "the SIS is upgraded."),
+    ]
+
+
+def test_syncs_go_on_afterwards(site: Site) -> None:
+    """What was skipped is not done later, and the next sync is as ever."""
+    with database.engine().begin() as connection:
+        maintenance.begin(connection, "a test", by="Ann", now=day(0))
+    assert site.sync(SCHOOL)["outcome"] == "skipped"
+    with database.engine().begin() as connection:
+        maintenance.end(connection, by="Ann", now=day(0))
+    assert site.sync(SCHOOL)["outcome"] == "succeeded"
+
+
+def test_the_command_line_stops_and_resumes(site: Site) -> None:
+    """Both commands say what they did, and that there was nothing to do."""
+    told = sites("stop", "--reason", "a test")
+    assert told["maintenance"]["reason"] == "a test"
+    assert site.sync(SCHOOL)["outcome"] == "skipped"
+    told = sites("resume")
+    assert told["ended"]["reason"] == "a test"
+    told = sites("resume")
+    assert told["ended"] is None
+
+
+@pytest.mark.parametrize("reason", ["", " \n ", "x" * 501])
+def test_a_reason_is_needed(reason: str) -> None:
+    """Without a reason, or with a novel, nothing is stopped."""
+    with database.engine().begin() as connection:
+        with pytest.raises(NoReasonError, match="1 to 500 characters"):
+            maintenance.begin(connection, reason, by="Ann", now=day(0))
+        assert maintenance.find(connection) is None
+
+
+def test_a_run_that_failed_begins_anew_when_it_is_over(site: Site, stopped: None) -> None:
+    """A skipped run that is tried again under its id is run."""
+    request = Request(site=site.name, requested_by="Ann", package="/nowhere/OneRoster.zip")
+    assert api.sync(request, clock=lambda: day(0)).outcome is Outcome.SKIPPED
+    with database.engine().begin() as connection:
+        maintenance.end(connection, by="Ann", now=day(0))
+    assert api.sync(request, clock=lambda: day(0)).outcome is Outcome.REJECTED
+    assert runs.find(request.run_id).run_id == request.run_id
