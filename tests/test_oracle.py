@@ -1,8 +1,8 @@
 """Days of every kind on a real site, by the public Python API, end as the oracle says.
 
-`make test` lives sixty days of seeds that stay the same. `make soak` lives a thousand of seeds that
-it prints: `ORACLE_SEED=7 ORACLE_DAYS=1000 make soak` lives those of seed 7 on again. Days that end
-otherwise are shortened, and the fewest steps with the smallest packages are printed.
+`make test` lives seventy days of seeds that stay the same. `make soak` lives a thousand of seeds
+that it prints: `ORACLE_SEED=7 ORACLE_DAYS=1000 make soak` lives those of seed 7 on again. Days that
+end otherwise are shortened, and the fewest steps with the smallest packages are printed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def live_or_shrink(seed: int) -> int:
 
 
 @pytest.mark.case("b60")
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 6])
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 6, 14])
 def test_days_end_as_the_oracle_says(seed: int) -> None:
     """Roster, counts, audit, held plans and pending deltas are the oracle's after each step."""
     assert live_or_shrink(seed) > DAYS

@@ -1,7 +1,8 @@
 """An oracle of the whole sync: what a site holds after days of every kind, in plain dictionaries.
 
 * `sis` makes a small district, its days, its packages and their broken rows;
-* `door` reads a package: who is staff, what pending deltas add; `judge` says which rows are used;
+* `source` says which packages a run reads, and what they and pending deltas say together;
+* `door` reads a package: who is staff; `judge` says which rows are used;
 * `links`, `people` and `plan` say what becomes of the roster, `guards` whether a person is asked
   first, `undo` how a run is taken back;
 * `site` is a site with all of that over time: runs, decisions, pending deltas;

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oracle.guards import DEFAULTS
 from oracle.pairing import HOURS, START, DivergenceError, Pairing, Step
 from oracle.sis import Pack, Sis
+from oracle.source import Arrived
 from oracle.undo import Part
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class Story:
         yield Step("prefer", at - HOURS, told=self._limits(rng))
         for told in self._accounts(rng, sis):
             yield Step("account", at - HOURS, told=told)
+        if self.seed % 5 == 4 and version != "1.0":
+            sis.paired = False
+            yield Step("prefer", at - HOURS, told={"source": True, "profile": "tolerant"})
+            yield from self._by_source(rng, sis, model, ref)
+            return
         for day in range(self.days):
             if day:
                 sis.live()
@@ -63,6 +69,28 @@ class Story:
             yield from self._decide(rng, model, at + 2 * HOURS, ref)
             if rng.random() < 0.3 and day:
                 yield from self._take_back(rng, model, at + 4 * HOURS, ref)
+
+    def _by_source(
+        self, rng: random.Random, sis: Sis, model: ModelSite, ref: Iterator[int]
+    ) -> Iterator[Step]:
+        """Yield the days of a site whose SIS leaves packages that come between two syncs."""
+        at = START
+        for day in range(self.days):
+            packs = []
+            for _ in range(rng.choice((0, 1, 1, 2, 2, 3)) if day else 1):
+                if day:
+                    sis.live()
+                at += dt.timedelta(days=1)
+                pack, _ = self._package(rng, sis, at, (0.05, 0.5), first=not day, plain=True)
+                packs.append(Arrived(pack, at - HOURS))
+            at += HOURS
+            if rng.random() < 0.1:
+                other = self._other(rng, at, model.choice)
+                if "profile" not in other:
+                    yield Step("prefer", at, told=other)
+            yield Step("source", at, next(ref), packs=tuple(packs))
+            yield from self._decide(rng, model, at + HOURS, ref)
+            at += 2 * HOURS
 
     def _limits(self, rng: random.Random) -> dict[str, Any]:
         told: dict[str, Any] = {"adopt": rng.random() < 0.4}
@@ -101,7 +129,7 @@ class Story:
 
     def _package(
         self, rng: random.Random, sis: Sis, at: dt.datetime, spoilt: tuple[float, float], *,
-        first: bool,
+        first: bool, plain: bool = False,
     ) -> tuple[Pack, str | None]:  # fmt: skip
         names = [n for n in sis.tables if n != "roles" or sis.version == "1.2"]
         modes = dict.fromkeys(names, "bulk")
@@ -115,13 +143,15 @@ class Story:
             elif draw < 0.6:
                 modes = {n: rng.choice(("bulk", "delta", "absent")) for n in names}
                 modes = {n: mode for n, mode in modes.items() if mode != "absent"}
-        if not first and draw > 0.9:
+        if plain:
+            pass
+        elif not first and draw > 0.9:
             lone, modes = True, {rng.choice(("users", "courses")): "bulk"}
         elif not first and draw > 0.8:
             scope = "users"
         modes = modes or {"users": "bulk"}
         pack = sis.export(modes, at - HOURS, lone=lone)
-        if rng.random() < 0.1:
+        if rng.random() < 0.1 and not plain:
             sis.lack(pack)
         share, likely = spoilt
         if rng.random() < likely:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 import oneroster_sync as api
 from oracle.sis import PUPIL
 from oracle.site import ModelSite
+from oracle.source import Arrived
 from oracle.state import LINKS
 from oracle.undo import Part
 
@@ -40,8 +41,8 @@ _REMEMBERED = {
 class Step:
     """One thing that is done to a site.
 
-    `does` is sync, preview, approve, discard, undo, removals, prefer or account; `ref` numbers the
-    runs, `of` names an earlier one.
+    `does` is sync, source, preview, approve, discard, undo, removals, prefer or account; `ref`
+    numbers the runs, `of` names an earlier one; `packs` arrived at the source, which is synced.
     """
 
     does: str
@@ -49,6 +50,7 @@ class Step:
     ref: int = 0
     of: int = 0
     pack: Pack | None = None
+    packs: tuple[Arrived, ...] = ()
     scope: str | None = None
     part: Part = field(default_factory=Part)
     told: dict[str, Any] = field(default_factory=dict)
@@ -64,7 +66,8 @@ class Step:
             words += f" scope {self.scope}"
         if self.told:
             words += f" {self.told}"
-        return words + (f"\n{self.pack.told()}" if self.pack else "")
+        packs = [self.pack] if self.pack else [one.pack for one in self.packs]
+        return "\n".join([words, *(pack.told() for pack in packs)])
 
 
 class DivergenceError(AssertionError):
@@ -167,6 +170,18 @@ class Pairing:
         run = api.sync(self._of_package(step), clock=self.clock)
         return run, self._in_model(step)
 
+    def _source(self, step: Step) -> tuple[Any, Run]:
+        place = self.folder / "source"
+        place.mkdir(exist_ok=True)
+        for one in step.packs:
+            number = len(list(self.folder.iterdir()))
+            folder = one.pack.write(self.folder / f"package-{number}")
+            zipped = shutil.make_archive(str(place / f"{number:04}"), "zip", folder)
+            os.utime(zipped, (one.at.timestamp(), one.at.timestamp()))
+        request = self._request(step, trigger=api.Trigger.SCHEDULE)
+        found = api.sync(request, clock=self.clock)
+        return found, self.model.sync_source(step.ref, list(step.packs), step.at)
+
     def _preview(self, step: Step) -> tuple[Any, Run]:
         run = api.preview(self._of_package(step), clock=self.clock)
         return run, self._in_model(step, preview=True)
@@ -174,7 +189,8 @@ class Pairing:
     def _in_model(self, step: Step, *, preview: bool = False) -> Run:
         assert step.pack is not None
         scope = next(iter(step.pack.files)) if step.pack.lone else step.scope
-        return self.model.sync(step.ref, step.pack, scope, step.at, preview=preview)
+        packs = [Arrived(step.pack, step.at)]
+        return self.model.sync(step.ref, packs, scope, step.at, preview=preview)
 
     def _approve(self, step: Step) -> tuple[Any, Run | None]:
         wanted = self.model.approve(step.of, step.at)
@@ -216,9 +232,14 @@ class Pairing:
         return api.sync(request, clock=self.clock), wanted
 
     def _prefer(self, step: Step) -> tuple[None, None]:
-        api.change_preferences(self.name, _as_json(step.told), by="the oracle", clock=self.clock)
+        told = _as_json(step.told)
+        if "source" in told:
+            told["source"] = str(self.folder / "source")
+        api.change_preferences(self.name, told, by="the oracle", clock=self.clock)
         choice = self.model.choice
         for name, value in step.told.items():
+            if name == "source":
+                continue  # the model's is a list
             if name.startswith("limit."):
                 choice.limits[name.removeprefix("limit.")] = value
             else:

@@ -45,7 +45,7 @@ class Choice:
 
 @dataclass(slots=True)
 class Delta:
-    """One delta file that was read and not applied."""
+    """One delta file that was read and not applied; `part` numbers the packages of its run."""
 
     run: int
     file: str
@@ -53,6 +53,7 @@ class Delta:
     arrived: dt.datetime
     lines: list[Line]
     state: str = "pending"
+    part: int = 0
 
 
 @dataclass(slots=True)

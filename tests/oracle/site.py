@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from oracle.door import FILES_OF, Known, Line, Read, fold, read_pack
+from oracle.door import FILES_OF, Known, Line, Read
 from oracle.guards import DEFAULTS, REMOVALS, Asked, Done, Past, holds
 from oracle.judge import Judged, judge_lines
 from oracle.plan import Planner
 from oracle.runs import Choice, Delta, Run, count, count_roles_alone, is_unusable
+from oracle.source import (
+    Arrived,
+    Source,
+    ask_for_roles_again,
+    fold_files,
+    lost_files,
+    number_packages,
+    read_all,
+    rows_of,
+)
 from oracle.state import ENDED, Change, Plan, State, without
-from oracle.strict import rejects_lines, rejects_pack
+from oracle.strict import rejects_lines
 from oracle.undo import Part, take_back
-
-if TYPE_CHECKING:
-    from oracle.sis import Pack
 
 _ROSTERED = {"users", "courses", "classes", "enrollments"}
 _UNDONE = {
@@ -34,6 +41,7 @@ class ModelSite:
         self.state = State()
         self.choice = Choice()
         self.past = Past()
+        self.source = Source()
         self.runs: dict[int, Run] = {}
         self.deltas: dict[int, Delta] = {}
         self.out_of_step: dict[str, dt.datetime] = {}
@@ -53,20 +61,33 @@ class ModelSite:
 
     # A sync
 
-    def sync(self, ref: int, pack: Pack, scope: str | None, at: dt.datetime, *,
-             preview: bool = False) -> Run:  # fmt: skip
-        """Sync a package."""
+    def sync_source(self, ref: int, packs: list[Arrived], at: dt.datetime) -> Run:
+        """Sync what is new at the source, where these packages have arrived."""
+        self.source.packs += packs
+        unread, is_again = self.source.unread()
+        run = self.sync(ref, unread, None, at, is_again=is_again)
+        if run.outcome != "rejected":
+            self.source.taken = len(self.source.packs)
+        return run
+
+    def sync(self, ref: int, packs: list[Arrived], scope: str | None, at: dt.datetime, *,
+             preview: bool = False, is_again: bool = False) -> Run:  # fmt: skip
+        """Sync packages, the oldest first."""
         run = Run(ref, at, self.choice.copy(), scope or self.choice.scope)
         self.runs[ref] = run
-        known, strict = self._known(), run.choice.profile == "strict"
-        read = read_pack(pack, known, run.scope)
-        if read.refused or (strict and rejects_pack(pack, known, run.scope)):
+        strict = run.choice.profile == "strict"
+        reads = read_all(packs, self._known(), run.scope, strict=strict, is_again=is_again)
+        if reads is None:
             self._expire(at)
             run.outcome = "rejected"
             return run
-        own = self._keep(ref, read, at)
+        own = self._keep(ref, reads, [one.at for one in packs])
+        for file in lost_files(reads):
+            self.out_of_step.setdefault(file, at)
         self._expire(at)
-        lines, modes = self._fold(run, read)
+        read, pack = reads[-1], packs[-1].pack
+        read.rows, read.ignored = rows_of(reads), sum(one.ignored for one in reads)
+        lines, modes = self._fold(run, reads)
         run.modes = modes
         run.missing = {name: set(columns) for name, columns in pack.missing.items()}
         run.bulk = {name for name, mode in modes.items() if mode == "bulk"}
@@ -107,13 +128,15 @@ class ModelSite:
                 known.add_pending(delta.file, delta.lines)
         return known
 
-    def _keep(self, ref: int, read: Read, at: dt.datetime) -> list[int]:
+    def _keep(self, ref: int, reads: list[Read], arrived: list[dt.datetime]) -> list[int]:
         numbers = []
-        for name, mode in read.modes.items():
-            if mode == "delta":
-                numbers.append(self._next())
-                delta = Delta(ref, name, read.version, at, read.lines[name])
-                self.deltas[numbers[-1]] = delta
+        for part, read in enumerate(reads):
+            for name, mode in read.modes.items():
+                if mode == "delta":
+                    numbers.append(self._next())
+                    lines = read.lines[name]
+                    delta = Delta(ref, name, read.version, arrived[part], lines, part=part)
+                    self.deltas[numbers[-1]] = delta
         return numbers
 
     def _forget(self, numbers: list[int]) -> None:
@@ -131,57 +154,26 @@ class ModelSite:
                 delta.state = "expired"
                 self.out_of_step.setdefault(delta.file, at)
 
-    def _fold(self, run: Run, read: Read) -> tuple[dict[str, list[Line]], dict[str, str]]:
+    def _fold(self, run: Run, reads: list[Read]) -> tuple[dict[str, list[Line]], dict[str, str]]:
         """Return the lines that count of each file, own and pending, and how each counts."""
         taken = {n for r in self.runs.values() if r.approved and r.outcome == "held"
                  for n in r.deltas}  # fmt: skip
+        read, bulk = reads[-1], {f for one in reads for f, m in one.modes.items() if m == "bulk"}
         used = [
             number for number, d in self.deltas.items()
             if d.state == "pending" and d.version == read.version and number not in taken
             and d.file in FILES_OF[run.scope]
-            and (d.run == run.ref or read.modes.get(d.file) != "bulk")
+            and (d.run == run.ref or d.file not in bulk)
         ]  # fmt: skip
         used.sort(key=lambda n: (self.deltas[n].arrived, n))
         run.deltas = used
-        newest = {self.deltas[n].run: self.deltas[n].arrived for n in used}
-        newest[run.ref] = run.started
-        order = {ref: at for at, ref in enumerate(sorted(newest, key=lambda r: (newest[r], r)))}
-        run.number = order[run.ref]
-        files, modes = {}, {}
-        for name, mode in read.modes.items():
-            if mode == "bulk":
-                files[name] = [{**line, "part": order[run.ref]} for line in read.lines[name]]
-                modes[name] = "bulk"
-        for name in {self.deltas[n].file for n in used}:
-            parts = [self.deltas[n] for n in used if self.deltas[n].file == name]
-            files[name] = fold([(order[d.run], d.arrived, d.lines) for d in parts])
-            modes[name] = "delta"
+        deltas = [self.deltas[n] for n in used]
+        numbers = number_packages(run.ref, reads, deltas)
+        run.number = numbers[run.ref, len(reads) - 1]
+        files, modes = fold_files(run.ref, reads, deltas, numbers)
         if read.version == "1.2" and "users" in files and modes.get("roles") != "bulk":
-            self._ask_for_roles_again(files)
+            ask_for_roles_again(files, self.state.links["roles"], set(self.state.by_sid("users")))
         return files, modes
-
-    def _ask_for_roles_again(self, files: dict[str, list[Line]]) -> None:
-        """Ask who is staff by the roles that are left: some may have been discarded since."""
-        roles = files.get("roles", [])
-        named = {line.get("sourcedId") for line in roles}
-        links = self.state.links["roles"]
-        with_role = {row["user"] for id_, row in links.items() if id_ not in named}
-        with_role |= {line.get("userSourcedId") for line in roles if "goes" not in line}
-        known, dropped, kept = self.state.by_sid("users"), set(), []
-        for line in files["users"]:
-            id_ = line.get("sourcedId")
-            if id_ is None or id_ in with_role or "goes" in line or "flaw" in line:
-                kept.append(line)
-            elif id_ in known:
-                told = ("sourcedId", "status", "dateLastModified", "part")
-                kept.append({**{c: line[c] for c in told if c in line}, "flaw": "no role"})
-            else:
-                dropped.add(id_)
-        files["users"] = kept
-        if "enrollments" in files:
-            files["enrollments"] = [
-                line for line in files["enrollments"] if line.get("userSourcedId") not in dropped
-            ]
 
     def _plan(self, run: Run, read: Read, judged: Judged, modes: dict[str, str]) -> None:
         plan = self._planner(run, modes, judged.good, judged.bad).make()
