@@ -69,6 +69,7 @@ UNIT = {
         "test_schedule",
     ),
     *("test_sentences", "test_suites", "test_guards", "test_guards_by_school", "test_internals"),
+    "test_run_queue",
 }
 """Modules whose tests need neither a database nor an Airflow, but for those that say so."""
 

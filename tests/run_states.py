@@ -167,7 +167,7 @@ class Product:
                 told = self._dag.task_dict[task].python_callable()
             except AirflowSkipException:
                 return Called(SKIPPED)
-            except Exception:  # noqa: BLE001  whatever it is, the task is red
+            except (Exception, SystemExit):  # noqa: BLE001  whatever it is, the task is red
                 return Called(FAILED)
         skips: tuple[str, ...] = ()
         if task == "review":

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -18,7 +18,9 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from homes import PROJECT
+from oneroster_airflow import run_conf
 from oneroster_sync.sites import dag_names
+from oneroster_sync.sites.preferences import Preferences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,56 @@ def test_every_task_ends_some_day_and_is_tried_again(
         assert task.execution_timeout is not None, task.task_id
         assert task.execution_timeout <= dt.timedelta(hours=3), task.task_id
         assert task.retries <= 5, task.task_id
+
+
+def test_form_asks_for_no_internals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's form for a run of the upload's DAG asks for a package and what it is."""
+    assert set(read(UPLOAD, monkeypatch).params) == {"package", "kind"}
+    assert set(read(SYNC, monkeypatch).params) == set()
+
+
+@pytest.mark.parametrize(
+    ("conf", "problem"),
+    [
+        ({}, None),
+        ({"package": "x", "undo": None}, None),
+        ({"undo": "5a9b8766-7b6f-5c42-98cf-2f2726617d8c", "undo_of": {"kind": "user"}}, None),
+        ({"undo": "the last one"}, "undo can't be used: it is the id of a run"),
+        ({"undo": 7}, "undo can't be used"),
+        ({"undo_of": {"drop table": "users"}}, "undo_of can't be used: it is such as"),
+        ({"undo_of": {"kind": "school"}}, "undo_of can't be used"),
+        ({"removals_of": "' or true --"}, "removals_of can't be used"),
+    ],
+)
+def test_what_the_form_does_not_show_is_checked_all_the_same(
+    conf: dict[str, Any], problem: str | None
+) -> None:
+    """What our pages set is checked before a run begins, in words and without the value."""
+    told = run_conf.find_problem(conf)
+    assert told is None if problem is None else str(told).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "name", "tag"),
+    [
+        (SYNC, "OneRoster sync: here", "sync"),
+        (UPLOAD, "OneRoster upload: here", "upload"),
+        (dag_names.WATCH, "OneRoster watch", "watch"),
+    ],
+)
+def test_a_dag_is_told_from_200_others(
+    dag_id: str, name: str, tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's lists show a name, an owner and what kind it is of, and no run lasts for ever."""
+    dag = read(dag_id, monkeypatch)
+    assert dag.dag_display_name == name
+    assert {"oneroster", tag} <= dag.tags
+    assert {task.owner for task in dag.tasks} == {"oneroster"}
+    assert dag.dagrun_timeout is not None
+    bounds = Preferences.model_fields["approval_hours"].metadata
+    hours = max(getattr(bound, "le", 0) for bound in bounds)
+    assert hours > 0
+    assert dag_id == dag_names.WATCH or dag.dagrun_timeout > dt.timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("dag_id", [SYNC, UPLOAD, dag_names.WATCH])

@@ -178,9 +178,9 @@ class Trial:
 
 
 @pytest.fixture
-def trial(installed: Installed, roster: str, wheel: Path) -> Trial:
+def trial(roster: str, wheel: Path, tmp_path: Path) -> Trial:
     """Give somebody an Airflow, and an application's database in which our schema is made."""
-    return begin(installed, roster, wheel)
+    return begin(make_airflow(tmp_path, wheel), roster, wheel)
 
 
 def begin(airflow: Installed, roster: str, wheel: Path) -> Trial:

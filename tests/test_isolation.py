@@ -218,9 +218,8 @@ def test_removals_of_another_site_are_not_brought(
 
 def test_no_dag_brings_the_removals_of_another_site(site: Site, ours: Neighbour) -> None:
     """A run that left removals is named in the parameters of a DAG of another site: refused."""
-    from airflow.sdk.exceptions import AirflowFailException
-
     from oneroster_airflow.dags import site_dags as dags
+    from oneroster_airflow.dags.failures import FailedError
 
     site.command("preferences", "--set", "guards.removals_wait=true")
     site.sync(EVERYBODY)
@@ -231,7 +230,7 @@ def test_no_dag_brings_the_removals_of_another_site(site: Site, ours: Neighbour)
     context = {"dag_run": dag_run}
     asked = dags.removals_left_by(left["run_id"], site.name, context)
     assert (asked.site, asked.removals_of) == (site.name, left["run_id"])
-    with pytest.raises(AirflowFailException, match=f"of site {ours.site.name} left removals"):
+    with pytest.raises(FailedError, match=f"of site {ours.site.name} left removals"):
         dags.removals_left_by(left["run_id"], ours.site.name, context)
 
 

@@ -195,6 +195,17 @@ def test_a_dead_mail_server_is_in_nobodys_way(town: Town, data: Path) -> None:
     ]
 
 
+def test_a_dag_run_that_could_not_begin_is_told(town: Town) -> None:
+    """Nothing was recorded of it, so that only Airflow knows: the last net tells people."""
+    before = len(town.hook.bodies)
+    run = town.live.wait(town.live.api.trigger(UPLOAD, {}))
+    assert run.state == "failed"
+    wait_for(lambda: town.hook.bodies[before:] or None)
+    (told,) = town.hook.bodies[before:]
+    assert told["title"] == "OneRoster default: a sync failed"
+    assert "before it could begin" in told["message"]
+
+
 def test_a_test_that_does_not_arrive_is_red(town: Town) -> None:
     """The failed task says which way failed."""
     run = town.watch(test_site="default")

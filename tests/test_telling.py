@@ -6,17 +6,22 @@ import dataclasses
 import json
 import logging
 import re
+import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import pytest
 import requests
 
-from oneroster_airflow import notifier
+from oneroster_airflow import listener, notifier
+from oneroster_sync import database, runs
 from oneroster_sync.notifications import Link, Message, Points
-from oneroster_sync.sites.preferences import Notices
-from past import choose, day, had
+from oneroster_sync.runs import Outcome, Run, Trigger
+from oneroster_sync.sites import dag_names
+from oneroster_sync.sites.preferences import Notices, Preferences, Scope
+from past import EVERYBODY, choose, day, had
 from receivers import (
     QUIET,
     Hook,
@@ -31,6 +36,7 @@ from receivers import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Site
 
@@ -266,6 +272,92 @@ def test_a_run_is_told_once(site: Site, post: Post) -> None:
     notifier.notify_of_run(run)
     assert len(post.mail.messages) == 1
     assert f"runs/{run.run_id}" in post.mail.html()
+
+
+def test_last_net_tells_of_a_dag_run_that_nobody_has_told_of(site: Site, post: Post) -> None:
+    """A DAG run that failed before it began or was recorded is told once, and a known one not."""
+    choose(site)
+    upload = dag_names.upload_dag_id(site.name)
+    notifier.notify_of_dag_run(upload, "users__1")
+    notifier.notify_of_dag_run(upload, "users__1")
+    assert len(post.mail.messages) == 1
+    assert f"dags/{upload}/runs/users__1" in post.mail.html()
+    assert "before it could begin" in post.mail.html()
+    begun(site, dag_names.run_id_of(upload, "users__2"))
+    notifier.notify_of_dag_run(upload, "users__2")
+    assert "before its outcome was recorded" in post.mail.html()
+    failed = begun(site, dag_names.run_id_of(upload, "users__3"), "failed")
+    notifier.notify_of_run(failed)
+    notifier.notify_of_dag_run(upload, "users__3")
+    assert len(post.mail.messages) == 3
+    notifier.notify_of_dag_run("payroll", "users__4")
+    assert len(post.mail.messages) == 3
+
+
+def begun(site: Site, run_id: str, outcome: str | None = None) -> Run:
+    """Have a site have begun a run of an id, and ended it if an outcome is given."""
+    run = Run.opened(
+        run_id=run_id,
+        site=site.name,
+        trigger=Trigger.UPLOAD,
+        requested_by="Ann",
+        scope=Scope.USERS,
+        preferences=Preferences(site=site.name),
+        started_at=day(0),
+    )
+    with database.engine().begin() as connection:
+        runs.begin(connection, run)
+        if outcome is not None:
+            runs.update(connection, run_id, outcome=Outcome(outcome), ended_at=day(0, hour=3))
+        return runs.get(connection, run_id)
+
+
+def test_dag_file_that_can_not_be_read_is_told(site: Site, post: Post, tmp_path: Path) -> None:
+    """People get one mail when Airflow meets an import error in our file, and none of others."""
+    mine = f"{site.name}@example.org"
+    choose(site, notices=EVERYBODY.model_copy(update={"recipients": (mine,)}))
+    theirs, ours = tmp_path / "payroll.py", tmp_path / "oneroster.py"
+    theirs.write_text("from airflow.sdk import DAG")
+    ours.write_text("from oneroster_airflow.dags import *")
+    for file in (theirs, ours, tmp_path / "gone.py"):
+        listener.on_new_dag_import_error(filename=str(file), stacktrace="")
+    for thread in threading.enumerate():
+        if thread.name == listener.THREAD:
+            thread.join(60)
+    mails = [mail for mail in post.mail.messages if mine in str(mail["to"])]
+    assert len(mails) == 1
+    assert "can't read the DAG file" in str(mails[0]["subject"])
+
+
+def test_dag_run_gets_a_note_of_how_its_run_ended(site: Site) -> None:
+    """A superseded run, which Airflow calls a success, says so; a person's note stays."""
+    upload = dag_names.upload_dag_id(site.name)
+
+    def noted(name: str, outcome: str | None, before: str | None = None) -> str | None:
+        begun(site, dag_names.run_id_of(upload, name), outcome)
+        dag_run = SimpleNamespace(dag_id=upload, run_id=name, note=before)
+        listener.on_dag_run_success(dag_run=dag_run)
+        note: str | None = dag_run.note
+        return note
+
+    assert str(noted("a", "superseded")).startswith("OneRoster: Superseded, nothing was changed")
+    assert noted("b", "superseded", "call the SIS team") == "call the SIS team"
+    assert str(noted("c", "no_changes", "OneRoster: Failed.")).startswith("OneRoster: Nothing to")
+    assert noted("d", None) is None
+    payroll = SimpleNamespace(dag_id="payroll", run_id="a", note=None)
+    listener.on_dag_run_failed(dag_run=payroll)
+    assert payroll.note is None
+
+
+def test_note_is_never_in_the_way_of_the_scheduler(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the roster database does not answer, a DAG run gets no note, and nothing is raised."""
+    monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/roster")
+    dag_run = SimpleNamespace(dag_id=dag_names.sync_dag_id(site.name), run_id="a", note=None)
+    listener.on_dag_run_failed(dag_run=dag_run)
+    assert dag_run.note is None
+    assert "gets no note" in caplog.text
 
 
 def test_a_dead_mail_server_is_no_trouble_for_a_run(

@@ -64,7 +64,7 @@ _NAMES = {
         "airflow.models.dagrun",
         (
             *("id", "dag_id", "run_id", "state", "conf", "triggering_user_name"),
-            *("task_instances", "set_state"),
+            *("task_instances", "set_state", "note"),
         ),
     ),
     "TaskInstance": Internal(
@@ -97,7 +97,7 @@ _NAMES = {
     ),
     "trigger_dag": Internal(
         "airflow.api.common.trigger_dag",
-        ("dag_id", "triggered_by", "triggering_user_name", "conf", "session"),
+        ("dag_id", "run_id", "triggered_by", "triggering_user_name", "conf", "session"),
     ),
     "TaskLogReader": Internal("airflow.utils.log.log_reader", ("read_log_chunks",)),
     "DagRunState": Internal("airflow.utils.state", ("FAILED", "QUEUED", "RUNNING")),

@@ -32,7 +32,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from oneroster_airflow import airflow_routes
+from oneroster_airflow import airflow_routes, run_conf
 from oneroster_airflow.airflow_internals import get_route_path, get_user
 from oneroster_airflow.airflow_routes import Deed, Reach, Target
 from oneroster_airflow.api import airflow_db, dag_pauses, held_decision, reach
@@ -297,6 +297,8 @@ def _check_start(found: set[Target], body: dict[str, Any]) -> None:
     """
     conf = body.get("conf")
     package = conf.get("package") if isinstance(conf, dict) else None
+    if isinstance(conf, dict) and (problem := run_conf.find_problem(conf)):
+        raise Problem(422, f"{sentence(problem)}", code="conf.not_usable")
     for site in {dag_names.site_of(target.dag_id) for target in found} - {None}:
         _refuse_package(str(site), package)
     with database.engine().connect() as connection:

@@ -16,10 +16,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync import database, notifications
+from oneroster_sync import database, notifications, runs
 from oneroster_sync.errors import OneRosterError
 from oneroster_sync.notifications import Told
-from oneroster_sync.sites import allow_list, preferences_store
+from oneroster_sync.sites import allow_list, dag_names, preferences_store, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,6 +70,62 @@ def notify_of_run(run: Run) -> None:
     except Exception as error:  # noqa: BLE001  being told is never in the way of a run
         kind = type(error).__name__
         log.warning("Notification for run %s could not be sent: %s.", run.run_id, kind)
+
+
+def notify_of_dag_run(dag_id: str, dag_run_id: str) -> None:
+    """Tell people of a DAG run that has failed, where nobody has told of its run yet.
+
+    It is the last net: a run whose task `record` died, or that could not even begin, has nothing
+    recorded by which `notify_of_run` would tell of it. It never fails.
+    """
+    site = dag_names.site_of(dag_id)
+    if site is None:
+        return
+    try:
+        with database.engine().connect() as connection:
+            try:
+                run = runs.get(connection, dag_names.run_id_of(dag_id, dag_run_id))
+            except runs.UnknownRunError:
+                run = None
+            if run is None or run.outcome is None:
+                notice = notifications.of_dag_run(
+                    connection, site, (dag_id, dag_run_id), run, base_url=_base_url()
+                )
+                chosen = _ways_of(connection, site)
+        if run is not None and run.outcome is not None:
+            notify_of_run(run)
+        elif notice is not None:
+            _tell(notice, chosen, dt.datetime.now(dt.UTC))
+    except Exception as error:  # noqa: BLE001  nobody is left who could do better
+        kind = type(error).__name__
+        log.warning("Notification for DAG run %s could not be sent: %s.", dag_run_id, kind)
+
+
+def notify_of_dag_file(filename: str) -> None:
+    """Tell the people of all sites that the DAG file can't be read; each address once.
+
+    It never fails.
+    """
+    told: set[tuple[Any, ...]] = set()
+    try:
+        with database.engine().connect() as connection:
+            in_use = [
+                name for name, of in registry.all_sites(connection).items() if not of.is_archived
+            ]
+            found = []
+            for site in in_use:
+                chosen = _ways_of(connection, site)
+                notice = notifications.of_dag_file(
+                    connection, site, filename, in_use, base_url=_base_url()
+                )
+                ways = (chosen.recipients, chosen.channels)
+                if notice is not None and ways not in told:
+                    told.add(ways)
+                    found.append((notice, chosen))
+        for notice, chosen in found:
+            _tell(notice, chosen, dt.datetime.now(dt.UTC))
+    except Exception as error:  # noqa: BLE001  nobody is left who could do better
+        log.warning("Notification for a DAG file could not be sent: %s.", type(error).__name__)
 
 
 def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from oneroster_airflow import listener
 from oneroster_airflow.airflow_internals import warn_if_untested
 from oneroster_airflow.timetable import PreferencesTimetable
 
@@ -19,6 +20,7 @@ class OneRosterPlugin(AirflowPlugin):
     """Registers the timetable, for every component; API, guards and pages, for the server."""
 
     name = "oneroster"
+    listeners = [listener]  # noqa: RUF012
     timetables = [PreferencesTimetable]  # noqa: RUF012 - declared so by Airflow
 
     @classmethod

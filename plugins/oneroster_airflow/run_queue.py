@@ -6,6 +6,8 @@ alone, so a task asks it, by what every task is given for that.
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oneroster_airflow.airflow_internals import GetDagRun
@@ -31,7 +33,33 @@ def is_over(run: Run, ti: Any) -> bool:
     return not alive
 
 
-def ahead_of(run_id: str, site: str, context: Any) -> str | None:
+SHORTEST, LONGEST = dt.timedelta(seconds=10), dt.timedelta(minutes=5)
+"""Bounds of the time between two looks whether it is a run's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What has to end before a run can begin.
+
+    Attributes:
+        first: The run or DAG run that the log names.
+        count: How many there are.
+    """
+
+    first: str
+    count: int
+
+    def until_next_look(self, waited: dt.timedelta) -> dt.timedelta:
+        """Return how long to wait before the next look, each of which is a process of a task.
+
+        Nobody's turn comes before those ahead have had theirs, and who has waited for long does not
+        mind a quarter more. Twenty runs in line thus look once in three seconds in all, and less
+        often later, instead of twice a second for as long as they wait.
+        """
+        return min(max(SHORTEST * self.count, waited / 4), LONGEST)
+
+
+def ahead_of(run_id: str, site: str, context: Any) -> Ahead | None:
     """Return what has to end before a run can begin, None when it is this one's turn.
 
     A run goes before those that were asked for later, and before those that have not begun when it
@@ -53,26 +81,30 @@ def ahead_of(run_id: str, site: str, context: Any) -> str | None:
             if run.applied_at is not None or run.outcome not in _BEGINS_ANEW:
                 return None
         others = runs.list_unfinished(connection, site, run_id)
-    for other in others:
-        if other.dag_id and not is_over(other, ti) and not ti.get_dag(other.dag_id).is_paused:
-            return other.named()
+    at_work = [
+        other.named()
+        for other in others
+        if other.dag_id and not is_over(other, ti) and not ti.get_dag(other.dag_id).is_paused
+    ]
     earlier = _asked_for_earlier(context["dag_run"], ti)
-    return f"the DAG run {earlier}" if earlier else None
+    in_line = [*at_work, *(f"the DAG run {dag_run_id}" for dag_run_id in earlier)]
+    return Ahead(in_line[0], len(in_line)) if in_line else None
 
 
-def _asked_for_earlier(mine: Any, ti: Any) -> str | None:
-    """Return a DAG run of the same DAG that is about to begin and was asked for before this one."""
+def _asked_for_earlier(mine: Any, ti: Any) -> list[str]:
+    """Return the DAG runs of the same DAG that are about to begin and were asked for before."""
     asked: dict[str, Any] = {"dag_id": mine.dag_id, "task_ids": [_FIRST]}
     if ti.get_ti_count(**asked, states=_NOT_ENDED) <= 1:
-        return None
+        return []
+    earlier = []
     found: dict[str, dict[str, Any]] = ti.get_task_states(**asked)
     for dag_run_id, states in found.items():
         if dag_run_id == mine.run_id or str(states[_FIRST] or "null") not in _NOT_ENDED:
             continue
         other = _dag_run(mine.dag_id, dag_run_id)
         if other.state == "running" and place_of(other) < place_of(mine):
-            return dag_run_id
-    return None
+            earlier.append(dag_run_id)
+    return earlier
 
 
 def place_of(dag_run: Any) -> tuple[Any, str]:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from oneroster_sync.notifications.freshness import Freshness, freshness
 from oneroster_sync.notifications.message import Link, Message, Points
-from oneroster_sync.notifications.rules import Notice, Told, of_run, of_site, tell
+from oneroster_sync.notifications.rules import (
+    Notice,
+    Told,
+    of_dag_file,
+    of_dag_run,
+    of_run,
+    of_site,
+    tell,
+)
 from oneroster_sync.notifications.templates import trial
 
 __all__ = [
@@ -18,6 +26,8 @@ __all__ = [
     "Points",
     "Told",
     "freshness",
+    "of_dag_file",
+    "of_dag_run",
     "of_run",
     "of_site",
     "tell",

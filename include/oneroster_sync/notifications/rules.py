@@ -7,6 +7,8 @@ else has happened in between:
 |----------|-------------------------------------|----------------------------------------------|
 | held     | the plan's hash                     | never                                        |
 | failed   | the reason, without ids and numbers | after a run that went well                   |
+| failed   | a DAG run ended unrecorded, or the  | after a run that went well                   |
+|          | DAG file can't be read              |                                              |
 | rejected | the codes of what was found         | after a run that went well                   |
 | errors   | codes, files and columns of the     | after a run of the same files with fewer     |
 |          | causes, and the order of the number | errors than the limit                        |
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
 _STALE_AGAIN = dt.timedelta(days=7)
 _PROTECTED = "stale protection"
+_UNRECORDED, _NOT_BEGUN = "the run was not recorded", "the run did not begin"
+_DAG_FILE = "the DAG file"
 _VARIABLE = re.compile(
     r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
 )
@@ -115,6 +119,47 @@ def of_run(connection: Connection, run: Run, *, base_url: str) -> Notice | None:
             cause = f"{_fingerprint(listed)} {tens}"
             message = templates.errors(run, listed, rows, base_url)
     return Notice(run.site, topic, cause, run.run_id, message, chosen.errors_from)
+
+
+def of_dag_run(
+    connection: Connection, site: str, dag_run: tuple[str, str], run: Run | None, *, base_url: str
+) -> Notice | None:
+    """Return the notice of a DAG run that failed before its run was recorded as ended, if any.
+
+    Args:
+        connection: To the roster database.
+        site: Of which site.
+        dag_run: The ids of the DAG and of its run.
+        run: What is recorded; None where the run has not begun.
+        base_url: Where Airflow is reached from outside.
+    """
+    chosen = preferences_store.load(connection, site).notices
+    if Topic.FAILED not in chosen.topics:
+        return None
+    message = templates.unrecorded(site, dag_run, run, base_url)
+    cause = _UNRECORDED if run else _NOT_BEGUN
+    return Notice(
+        site, Topic.FAILED, cause, run.run_id if run else None, message, chosen.errors_from
+    )
+
+
+def of_dag_file(
+    connection: Connection, site: str, filename: str, sites: Sequence[str], *, base_url: str
+) -> Notice | None:
+    """Return the notice that Airflow can't read the DAG file, if the site's people are told that.
+
+    Args:
+        connection: To the roster database.
+        site: Of which site the people are told.
+        filename: Where the file is.
+        sites: All that it is about.
+        base_url: Where Airflow is reached from outside.
+    """
+    chosen = preferences_store.load(connection, site).notices
+    if Topic.FAILED not in chosen.topics:
+        return None
+    message = templates.unreadable_file(site, filename, len(sites), base_url)
+    return Notice(site, Topic.FAILED, _DAG_FILE, None, message, chosen.errors_from)
 
 
 def _fingerprint(causes: Sequence[Mapping[str, Any]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from oneroster_sync.notifications.message import FILES, Link, Message, Points
 from oneroster_sync.runs import Outcome, Trigger
@@ -117,6 +118,41 @@ def failed(run: Run, base_url: str) -> Message:
             f"Why: {reason.rstrip('.')}.",
             _TO_DO[Topic.FAILED],
             Link("The run and its log", run_page(base_url, run.run_id)),
+        ),
+    )
+
+
+def unrecorded(site: str, dag_run: tuple[str, str], run: Run | None, base_url: str) -> Message:
+    """Tell that a DAG run failed of which the product itself can tell nothing."""
+    dag_id, dag_run_id = dag_run
+    how_far = "before its outcome was recorded" if run else "before it could begin"
+    page = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(dag_run_id, safe='')}"
+    return Message(
+        _subject(site, "a sync failed"),
+        (
+            f"Failed: the DAG run {dag_run_id} of {dag_id} ended {how_far}.",
+            *([f"Why: {run.reasons[0].rstrip('.')}."] if run and run.reasons else []),
+            "What to do: look at the tasks of the DAG run and their logs. Clear them to try again.",
+            Link("The DAG run in Airflow", page),
+        ),
+    )
+
+
+_UNREADABLE = (
+    "What to do: Airflow's list of DAGs shows the import error. Look at what changed last: an "
+    "upgrade, the file, or the packages of the DAG processor's machine."
+)
+
+
+def unreadable_file(site: str, filename: str, sites: int, base_url: str) -> Message:
+    """Tell that no sync starts, since Airflow can't read the DAG file."""
+    told = _counted(sites, "site")
+    return Message(
+        _subject(site, "Airflow can't read the DAG file"),
+        (
+            f"Failed: Airflow can't read {filename}. No sync of {told} starts until it can.",
+            _UNREADABLE,
+            Link("Airflow's DAGs", f"{base_url.rstrip('/')}/dags"),
         ),
     )
 

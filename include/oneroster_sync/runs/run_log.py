@@ -42,8 +42,8 @@ def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = No
     hidden = _pairs(unclear or {})
     causes = first_of_causes(findings)
     for finding in rows_as_findings(causes.slice(0, CAUSES)):
-        level = logging.ERROR if finding.severity == "error" else logging.WARNING
-        log.log(level, "%s", finding.in_words(is_staff=(finding.file, finding.row) not in hidden))
+        # Never ERROR: what is wrong with data is no fault of the task, which goes on and is green.
+        log.warning("%s", finding.in_words(is_staff=(finding.file, finding.row) not in hidden))
     log_rest(causes.num_rows - CAUSES, "causes")
 
 
@@ -70,8 +70,7 @@ def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
         causes: As `run_details.causes` returns them.
     """
     for cause in causes[:CAUSES]:
-        level = logging.ERROR if cause["severity"] == "error" else logging.WARNING
-        log.log(level, "%s", _cause_in_words(cause))
+        log.warning("%s", _cause_in_words(cause))
     if len(causes) > CAUSES:
         log.info("… and %s more causes.", f"{len(causes) - CAUSES:,}")
 

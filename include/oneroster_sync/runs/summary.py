@@ -6,9 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oneroster_sync.database.connections import briefly
 from oneroster_sync.findings.causes import first_of_causes
 from oneroster_sync.findings.finding import rows_as_findings
-from oneroster_sync.runs import Outcome, Trigger
+from oneroster_sync.runs import Outcome, Trigger, make_runs, select_runs
 from oneroster_sync.runs.holds import describe
 from oneroster_sync.sites.preferences import Scope
 from oneroster_sync.standard.kinds import Kind
@@ -80,6 +81,23 @@ def format_outcome(run: Run) -> str:
         what="file" if run.kind in _MAPPINGS else "package",
         held=why_held(run),
     ).rstrip()
+
+
+def find_outcome(run_id: str) -> str | None:
+    """Return how a run ended, in one sentence; None where it has not, or is not there.
+
+    It is for those who must not wait: no pool, no migration, and an answer within seconds.
+
+    Raises:
+        psycopg.Error: The database does not answer.
+    """
+    from psycopg.rows import dict_row
+
+    with briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("set statement_timeout = '3s'")
+        cursor.execute(f"{select_runs()} where run_id = %s".encode(), (run_id,))
+        found = make_runs(cursor.fetchall())
+    return format_outcome(found[0]) if found and found[0].outcome is not None else None
 
 
 _WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}

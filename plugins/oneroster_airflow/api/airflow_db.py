@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +168,7 @@ def start(dag_id: str, conf: dict[str, Any], *, by: str) -> str:
             raise NoDagError(_unknown(dag_id))
         made = trigger_dag(
             dag_id,
+            run_id=_name_run(conf),
             triggered_by=DagRunTriggeredByType.UI,
             triggering_user_name=by,
             conf=conf,
@@ -175,6 +177,16 @@ def start(dag_id: str, conf: dict[str, Any], *, by: str) -> str:
         if made is None:
             raise NoDagError(_unknown(dag_id))
         return str(made.run_id)
+
+
+def _name_run(conf: dict[str, Any]) -> str:
+    """Return an id for a new DAG run that says what it is about: Airflow's lists show little else.
+
+    Such as `users__2026-11-30T02:12:39.123456Z_3f2a`.
+    """
+    what = next((name for name in ("undo", "test_site") if conf.get(name)), None)
+    what = what or (str(conf.get("kind") or "package") if conf.get("package") else "by_hand")
+    return f"{what}__{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}_{secrets.token_hex(2)}"
 
 
 def under_way(dag_id: str, *, by: str) -> int:

@@ -42,7 +42,8 @@ decided about in time (72 hours, unless the preferences say otherwise) is discar
 of the same files takes its place. A plan that waits is in no other run's way.
 
 **One at a time.** Runs of a site go one after the other, in the order they were asked for. Until its
-turn `extract` is put off again and again (*up for reschedule*), and its log says what comes first.
+turn `extract` is put off (*up for reschedule*), the longer the more runs are ahead and the longer it has
+waited, five minutes at most; its log says what comes first.
 
 **Clear or retry** any task at any time, or mark it: what was applied is never applied twice, and
 nothing is applied but the plan that review found clear or that a person approved, by its hash. A task
@@ -56,7 +57,6 @@ is not done after the site is restored: it fails in `extract` and has to be aske
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -64,17 +64,22 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Asset, AssetAlias, Param, get_current_context, task
 from airflow.sdk.exceptions import (
-    AirflowFailException,
     AirflowRescheduleException,
     AirflowSkipException,
 )
 
+from oneroster_airflow.dags.failures import (
+    RETRY_POLICY,
+    FailedError,
+    explain_failures,
+    notify_of_failure,
+)
 from oneroster_airflow.review_operator import ReviewDecision
 from oneroster_airflow.timetable import PreferencesTimetable
 from oneroster_sync.sites import dag_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from oneroster_sync.runs import Run
 
@@ -83,14 +88,17 @@ log = logging.getLogger("oneroster")
 
 AT_ONCE = 16
 """How many runs of a DAG may be open: one is at work, the others wait for their turn or a person."""
-LOOK_AGAIN = timedelta(seconds=10)
-"""How soon a run whose turn it is not looks again."""
 AT_MOST = timedelta(hours=3)
 """How long one try of a task may take; the largest district needs minutes, and a slow source an hour."""
 RETRIES = 2
 """How often a task is tried again that does not say it itself."""
+LONGEST = timedelta(days=62)
+"""After so long a DAG run is ended: a held plan may wait for 60 days, if the preferences say so."""
+OWNER = "oneroster"
 SOMEBODY_WAITS = {
+    "owner": OWNER,
     "retries": RETRIES,
+    "retry_policy": RETRY_POLICY,
     "priority_weight": 100,
     "weight_rule": "absolute",
     "execution_timeout": AT_MOST,
@@ -99,7 +107,13 @@ SOMEBODY_WAITS = {
 
 Those weigh what Airflow gives them, less than ten.
 """
-ENDS_FIRST = {"retries": RETRIES, "weight_rule": "upstream", "execution_timeout": AT_MOST}
+ENDS_FIRST = {
+    "owner": OWNER,
+    "retries": RETRIES,
+    "retry_policy": RETRY_POLICY,
+    "weight_rule": "upstream",
+    "execution_timeout": AT_MOST,
+}
 """What is nearest to its end goes first, so that a wave does not begin every run before it ends one."""
 
 
@@ -111,6 +125,7 @@ def run_id(context: dict[str, Any]) -> str:
 
 def asked_for(site: str, context: dict[str, Any]) -> Any:
     """Return what the schedule or a person asks for."""
+    from oneroster_airflow import run_conf
     from oneroster_sync.pipeline import Request
     from oneroster_sync.runs import Trigger
     from oneroster_sync.runs.summary import BY_SCHEDULE
@@ -120,11 +135,13 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
     params, dag_run = context["params"], context["dag_run"]
     uploaded = dag_run.dag_id == dag_names.upload_dag_id(site)
     if params and not uploaded:
-        raise AirflowFailException("a scheduled sync takes no parameters; ask for an upload")
+        raise FailedError("a scheduled sync takes no parameters; ask for an upload")
+    if problem := run_conf.find_problem(params):
+        raise FailedError(problem)
     if params.get("removals_of"):
         return removals_left_by(params["removals_of"], site, context)
-    if uploaded and not (params["package"] or params["undo"]):
-        raise AirflowFailException("neither a package nor a run to undo was given")
+    if uploaded and not (params["package"] or params.get("undo")):
+        raise FailedError("neither a package nor a run to undo was given")
     part = params.get("undo_of")
     person = dag_run.triggering_user_name
     return Request(
@@ -145,10 +162,10 @@ def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
     """Return what brings the removals of an earlier run, asked for by whoever asked for that one."""
     from oneroster_sync import pipeline, runs
 
-    with retried_where_it_helps():
+    with explain_failures():
         request = pipeline.make_removals_request(runs.find(earlier), run_id(context))
     if request is None or request.site != site:
-        raise AirflowFailException(f"no run {earlier} of site {site} left removals for a decision")
+        raise FailedError(f"no run {earlier} of site {site} left removals for a decision")
     dag_run = context["dag_run"]
     named = (dag_run.dag_id, dag_run.run_id)
     return replace(request, dag_run=named, asked_at=dag_run.run_after)
@@ -165,19 +182,6 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
     return skip.reason if skip else None
 
 
-@contextmanager
-def retried_where_it_helps() -> Iterator[None]:
-    """Fail at once for what another try would meet again; Airflow retries the rest."""
-    from oneroster_sync.errors import OneRosterError, RetriableError
-
-    try:
-        yield
-    except RetriableError:
-        raise
-    except OneRosterError as error:
-        raise AirflowFailException(str(error)) from error
-
-
 def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     """Run one stage of this DAG run's run, unless the run has ended."""
     from oneroster_sync import database
@@ -185,7 +189,7 @@ def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     from oneroster_sync.pipeline import note_failure
     from oneroster_sync.runs import find
 
-    with retried_where_it_helps(), locks.hold_site_turn(database.engine(), site):
+    with explain_failures(), locks.hold_site_turn(database.engine(), site):
         run = find(run_id(get_current_context()))
         with note_failure(run):
             run = stage(run)
@@ -196,7 +200,7 @@ def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
 def fail_if_useless(run: Run) -> None:
     """Fail where a run can't go on, and no other try helps."""
     if run.outcome in {"rejected", "failed"}:
-        raise AirflowFailException(f"{run.outcome}: {' '.join(run.reasons)}")
+        raise FailedError(f"{run.outcome}: {' '.join(run.reasons)}")
 
 
 def skip_if_unapplied(run: Run) -> None:
@@ -229,7 +233,7 @@ def announce_change(run: Run, context: Any) -> None:
 def fail_if_undone(run: Run) -> None:
     """Fail where a plan was approved and yet not applied: apply failed, or was marked by hand."""
     if run.outcome == "held" and run.decision == "approved":
-        raise AirflowFailException("the plan was approved and not applied: clear apply")
+        raise FailedError("the plan was approved and not applied: clear apply")
 
 
 def reviewed(run: Run) -> Run:
@@ -266,11 +270,12 @@ def six_stages(site: str) -> None:
 
         context = get_current_context()
         request, ti = asked_for(site, context), context["ti"]
-        with retried_where_it_helps(), locks.hold_site_turn(database.engine(), site):
+        with explain_failures(), locks.hold_site_turn(database.engine(), site):
             now = datetime.now(UTC)
-            if first := run_queue.ahead_of(request.run_id, site, context):
-                log.info("First comes %s; this run waits for its turn.", first)
-                raise AirflowRescheduleException(now + LOOK_AGAIN)
+            if ahead := run_queue.ahead_of(request.run_id, site, context):
+                log.info("First comes %s; this run waits for its turn.", ahead.first)
+                waited = now - (context["dag_run"].start_date or now)
+                raise AirflowRescheduleException(now + ahead.until_next_look(waited))
             run = pipeline.begin(request, now=now, is_over=lambda run: run_queue.is_over(run, ti))
             reason = None if run.outcome else unwanted(run, context)
             if reason is not None:
@@ -320,7 +325,8 @@ def six_stages(site: str) -> None:
         from oneroster_sync import pipeline, runs
         from oneroster_sync.stages.extract import acquire
 
-        run = pipeline.record(runs.find(run_id(get_current_context())), now=datetime.now(UTC))
+        with explain_failures():  # a run that could not begin has no record
+            run = pipeline.record(runs.find(run_id(get_current_context())), now=datetime.now(UTC))
         acquire.put_aside(run, login_of)
         notifier.notify_of_run(run)
         fail_if_useless(run)
@@ -328,10 +334,14 @@ def six_stages(site: str) -> None:
         return run.run_id if run.applied_at and run.removals_wait else None
 
     decided = ReviewDecision(
-        task_id=dag_names.REVIEW_DECISION, retries=3, retry_delay=timedelta(seconds=30)
+        task_id=dag_names.REVIEW_DECISION,
+        task_display_name="decision about a held plan",
+        retries=3,
+        retry_delay=timedelta(seconds=30),
     )
     removals = TriggerDagRunOperator(
         task_id=dag_names.RECORD_REMOVALS,
+        task_display_name="start the run of removals",
         trigger_dag_id=dag_names.upload_dag_id(site),
         trigger_run_id="removals__{{ ti.xcom_pull(task_ids='record') }}",
         conf={"removals_of": "{{ ti.xcom_pull(task_ids='record') }}"},
@@ -347,14 +357,17 @@ def sync_dag(site: str) -> DAG:
     """Return the DAG that follows the site's schedule; paused means sync disabled."""
     with DAG(
         dag_names.sync_dag_id(site),
+        dag_display_name=f"OneRoster sync: {site}",
         description=f"Scheduled sync of {site}",
+        dagrun_timeout=LONGEST,
+        on_failure_callback=notify_of_failure,
         schedule=PreferencesTimetable(site),
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=True,
         default_args=ENDS_FIRST,
         allowed_run_types=["scheduled", "manual"],
-        tags=["oneroster", site],
+        tags=["oneroster", "sync", site],
         doc_md=__doc__,
     ) as dag:
         six_stages(site)
@@ -365,13 +378,16 @@ def upload_dag(site: str) -> DAG:
     """Return the DAG that syncs a package somebody brings, also while the sync is paused."""
     with DAG(
         dag_names.upload_dag_id(site),
+        dag_display_name=f"OneRoster upload: {site}",
         description=f"Sync of an uploaded package of {site}",
+        dagrun_timeout=LONGEST,
+        on_failure_callback=notify_of_failure,
         schedule=None,
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=False,
         default_args=SOMEBODY_WAITS,
-        tags=["oneroster", site],
+        tags=["oneroster", "upload", site],
         doc_md=__doc__,
         params={
             "package": Param(
@@ -394,32 +410,6 @@ def upload_dag(site: str) -> DAG:
                     "links": "links.csv: whose the accounts made by hand are",
                 },
                 title="What it is",
-            ),
-            "undo": Param(
-                None,
-                type=["null", "string"],
-                format="uuid",
-                title="Undo",
-                description="Id of a run to take back, in place of a package.",
-            ),
-            "undo_of": Param(
-                None,
-                type=["null", "object"],
-                additionalProperties=False,
-                properties={
-                    "kind": {"enum": [None, "user", "course", "assignment"]},
-                    "sourced_id": {"type": ["null", "string"], "maxLength": 255},
-                    "changed_too": {"type": "boolean"},
-                },
-                title="Which part of it",
-                description='Such as {"kind": "course"} or {"sourced_id": "…"}; nothing means all.',
-            ),
-            "removals_of": Param(
-                None,
-                type=["null", "string"],
-                format="uuid",
-                title="Removals of",
-                description="Id of a run whose removals wait; set by that run itself.",
             ),
         },
     ) as dag:

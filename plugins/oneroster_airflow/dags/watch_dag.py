@@ -51,8 +51,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
+from oneroster_airflow.dags.failures import RETRY_POLICY, FailedError, NotYetError
 from oneroster_sync.sites import dag_names
 
 A_TEST, NO_TEST = "a test message only", "no test message was asked for"
@@ -98,7 +99,7 @@ def tell() -> None:
     if test_site():
         raise AirflowSkipException(A_TEST)
     if missed := notifier.notify_of_sites(site_names(), now=datetime.now(UTC)):
-        raise AirflowException(f"not everything could be told at: {', '.join(missed)}")
+        raise NotYetError(f"not everything could be told at: {', '.join(missed)}")
 
 
 @task(retries=0)
@@ -112,24 +113,28 @@ def test() -> None:
     sent = notifier.send_trial(site, now=datetime.now(UTC))
     if sent.failures or not sent.worked:
         why = "; ".join(sent.failures) or "its preferences name nobody to tell"
-        raise AirflowFailException(f"site {site}: {why}")
+        raise FailedError(f"site {site}: {why}")
 
 
 def watch_dag() -> DAG:
     """Return the DAG that looks at every site once a day."""
     with DAG(
         dag_names.WATCH,
+        dag_display_name="OneRoster watch",
+        dagrun_timeout=timedelta(hours=12),
         description="Sends notifications that are due, and deletes what has expired",
         # A new installation waits for its first morning.
         schedule=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
         catchup=False,
         is_paused_upon_creation=False,
         default_args={
+            "owner": "oneroster",
             "retries": 2,
+            "retry_policy": RETRY_POLICY,
             "retry_delay": timedelta(minutes=10),
             "execution_timeout": timedelta(hours=3),
         },
-        tags=["oneroster"],
+        tags=["oneroster", "watch"],
         doc_md=__doc__,
         params={
             "test_site": Param(

@@ -1,0 +1,49 @@
+"""Parameters of an upload's DAG run that our own pages and tasks set, and people rarely type.
+
+They are no `params` of the DAG, since Airflow's form for a run shows all of those. So they are
+checked here: before the API server starts a run, and again by the run's first task.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowException
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PARAMS = {
+    # A run to take back, in place of a package; and which part of it, where that is not all.
+    "undo": Param(None, type=["null", "string"], format="uuid"),
+    "undo_of": Param(
+        None,
+        type=["null", "object"],
+        additionalProperties=False,
+        properties={
+            "kind": {"enum": [None, "user", "course", "assignment"]},
+            "sourced_id": {"type": ["null", "string"], "maxLength": 255},
+            "changed_too": {"type": "boolean"},
+        },
+    ),
+    # A run whose removals wait for a decision; set by that run itself.
+    "removals_of": Param(None, type=["null", "string"], format="uuid"),
+}
+
+
+def find_problem(conf: Mapping[str, Any]) -> str | None:
+    """Return which of these parameters can't be used, in words; None where all can."""
+    for name, param in _PARAMS.items():
+        try:
+            param.resolve(conf.get(name))
+        except (AirflowException, ValueError):
+            return f"{name} can't be used: it is {_EXPECTED[name]}"
+    return None
+
+
+_EXPECTED = {
+    "undo": "the id of a run",
+    "undo_of": 'such as {"kind": "course"} or {"sourced_id": "…"}',
+    "removals_of": "the id of a run",
+}
