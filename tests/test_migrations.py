@@ -15,9 +15,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from databases import fresh_database
+from databases import fresh_database, using
 from oneroster_sync import database
 from oneroster_sync.errors import GoneError
+from oneroster_sync.operations.installation import find_warnings
 from oneroster_sync.roster import change_feed
 from oneroster_sync.runs import run_details
 
@@ -39,7 +40,9 @@ def fresh() -> Iterator[str]:
 
 def engine_of(url: str) -> sa.Engine:
     """Return an engine on which nothing has been migrated yet."""
-    return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
+    # Without a pool no connection is left to the garbage collector, which warns of it elsewhere.
+    driver = sa.make_url(url).set(drivername="postgresql+psycopg")
+    return sa.create_engine(driver, poolclass=sa.NullPool)
 
 
 def schema(url: str) -> list[tuple[str, ...]]:
@@ -267,6 +270,19 @@ def test_database_of_somebody_else_is_refused(
         there = "select count(*) from pg_class where relnamespace = 'public'::regnamespace"
         assert connection.execute(there).fetchone() == (len(tables),)
         connection.execute("drop schema oneroster cascade")
+
+
+def test_roster_that_is_among_airflows_tables_goes_on_and_is_warned_of(fresh: str) -> None:
+    """An installation that an earlier version let in is upgraded, and `oneroster check` says so."""
+    database.migrate(engine_of(fresh))
+    with using(fresh):
+        before = find_warnings()
+        with psycopg.connect(fresh, autocommit=True) as connection:
+            for table in ("alembic_version", "dag", "dag_run"):
+                connection.execute(f"create table {table} (id int)".encode())
+        database.migrate(engine_of(fresh))
+        (warning,) = set(find_warnings()) - set(before)
+        assert "among those of an Airflow" in warning
 
 
 @pytest.mark.case("b09")

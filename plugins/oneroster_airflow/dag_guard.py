@@ -297,8 +297,9 @@ def _check_start(found: set[Target], body: dict[str, Any]) -> None:
     """
     conf = body.get("conf")
     package = conf.get("package") if isinstance(conf, dict) else None
-    if isinstance(conf, dict) and (problem := run_conf.find_problem(conf)):
-        raise Problem(422, f"{sentence(problem)}", code="conf.not_usable")
+    is_upload = any(target.dag_id.startswith(dag_names.UPLOAD) for target in found)
+    if is_upload and isinstance(conf, dict) and (problem := run_conf.find_problem(conf)):
+        raise Problem(422, sentence(problem), code="conf.not_usable")
     for site in {dag_names.site_of(target.dag_id) for target in found} - {None}:
         _refuse_package(str(site), package)
     with database.engine().connect() as connection:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from oneroster_sync import database, settings
 from oneroster_sync.database import audit
 from oneroster_sync.sites import allow_list, preferences_store, registry
@@ -42,6 +44,15 @@ def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
             f"the audit is kept for {found.kept_days:,} days, as the owner of the tables says, and "
             f"not for the {asked:,} of ONEROSTER_KEEP_AUDIT_DAYS: run `oneroster migrate` with the "
             "number that should hold"
+        )
+
+
+def _check_neighbours(connection: Connection, _only: str | None) -> Iterator[str]:
+    """Warn where the tables stand among Airflow's, as an earlier version made them in silence."""
+    if connection.scalar(sa.text("select to_regclass('dag_run') is not null")):
+        yield (
+            "the roster's tables stand among those of an Airflow, whose backups and upgrades then "
+            "have to do with both: move them to a database or a schema of their own by pg_dump"
         )
 
 
@@ -96,6 +107,7 @@ def _check_recorded(connection: Connection, only: str | None) -> Iterator[str]:
 
 _CHECKS: tuple[Callable[[Connection, str | None], Iterator[str]], ...] = (
     _check_audit,
+    _check_neighbours,
     _check_sources,
     _check_forbidden,
     _check_recorded,
