@@ -396,7 +396,7 @@ def test_the_change_feed_is_for_those_who_may_see_persons(live: Live, ids: dict[
     live.admin.get("sites/nowhere/changes", 404)
 
 
-ASSETS = {"oneroster://default/roster", "oneroster://default/source"}
+ASSETS = {f"oneroster://default/{name}" for name in ("arrivals", "roster", "source")}
 
 
 def assets_of(live: Live) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneroster_sync.sites.preferences import PauseWindow, Preferences, Weekday
+from oneroster_sync.sites.preferences import PauseWindow, Preferences, StartedBy, Weekday
 from oneroster_sync.sites.schedule import (
     GRACE,
     HORIZON,
@@ -23,6 +23,7 @@ from oneroster_sync.sites.schedule import (
     missed_up_to,
     next_slot,
     next_slots,
+    skip_arrival,
     skip_slot,
 )
 
@@ -346,3 +347,45 @@ def test_horizon_is_the_documented_ten_years() -> None:
     last_on = (now + HORIZON - timedelta(days=1)).date().isoformat()
 
     assert next_slot(prefers(WEEK, "02:00", ("2026-01-01", last_on, "")), now) is not None
+
+
+def started_by(what: StartedBy) -> Preferences:
+    """Return preferences with a pause in summer, whose syncs something starts."""
+    return WITH_SUMMER.model_copy(update={"started_by": what})
+
+
+def test_a_new_file_in_place_of_the_schedule_leaves_no_slots() -> None:
+    """No slot is due, none is listed, and one that was asked for before is skipped."""
+    preferences = started_by(StartedBy.NEW_FILE)
+    assert next_slot(preferences, at("2026-06-08 00:00")) is None
+    assert list_upcoming(preferences, at("2026-06-08 00:00"), 5) == ()
+    skip = skip_slot(preferences, at("2026-06-08 02:00"), now=at("2026-06-08 02:00"))
+    assert skip is not None
+    assert skip.cause is SkipCause.CHANGED
+    assert "it is now: When a new file arrives" in skip.reason
+
+
+def test_a_new_file_beside_the_schedule_leaves_it_as_it_is() -> None:
+    """Every slot stays due."""
+    preferences, after = started_by(StartedBy.BOTH), at("2026-06-08 00:00")
+    assert next_slot(preferences, after) == next_slot(WITH_SUMMER, after)
+    assert format_schedule(preferences).endswith("at 02:00 UTC, and when a new file arrives")
+
+
+@pytest.mark.parametrize(
+    ("what", "arrived", "now", "cause"),
+    [
+        (StartedBy.NEW_FILE, "2026-06-08 11:00", "2026-06-08 11:01", None),
+        (StartedBy.BOTH, "2026-06-08 11:00", "2026-06-08 11:05", None),
+        (StartedBy.BOTH, "2026-06-08 11:00", "2026-06-08 11:06", SkipCause.LATE),
+        (StartedBy.BOTH, "2026-06-12 23:59", "2026-06-13 00:01", SkipCause.PAUSED),
+        (StartedBy.NEW_FILE, "2026-06-20 11:00", "2026-06-20 11:00", SkipCause.PAUSED),
+        (StartedBy.SCHEDULE, "2026-06-08 11:00", "2026-06-08 11:00", SkipCause.CHANGED),
+    ],
+)
+def test_a_run_of_a_new_file_is_asked_what_a_scheduled_one_is_asked(
+    what: StartedBy, arrived: str, now: str, cause: SkipCause | None
+) -> None:
+    """It is skipped in a pause, when nobody asks for it any more, and when it begins late."""
+    skip = skip_arrival(started_by(what), at(arrived), now=at(now))
+    assert (skip.cause if skip else None) is cause

@@ -17,6 +17,7 @@
 | `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
 | `ONEROSTER_UPLOAD_SECONDS` | 60: how long an upload may stand still, or fall behind         |
 | `ONEROSTER_SETTLE_SECONDS` | 2: between the two looks at a package of a source             |
+| `ONEROSTER_WATCH_SECONDS`  | 30: between two looks for a new package that starts a sync    |
 | `ONEROSTER_GUARD`        | `oneroster`: only requests that reach a DAG of ours are judged  |
 | `ONEROSTER_ALLOWED_HOSTS` | requests may name any host                                    |
 | `ONEROSTER_HSTS_SECONDS` | 0: browsers are not told to come by TLS only                    |
@@ -219,6 +220,20 @@ def settle_seconds() -> int:
     if not (given.isascii() and given.isdigit() and int(given) <= _HOUR_S):
         raise SettingError(
             f"ONEROSTER_SETTLE_SECONDS is {given!r}; it takes whole seconds, from 0 to {_HOUR_S}"
+        )
+    return int(given)
+
+
+def watch_seconds() -> int:
+    """Return how often sources are looked at for new packages, in seconds.
+
+    Raises:
+        SettingError: The variable holds anything but a whole number, from 1 to an hour.
+    """
+    given = os.environ.get("ONEROSTER_WATCH_SECONDS") or "30"
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= _HOUR_S):
+        raise SettingError(
+            f"ONEROSTER_WATCH_SECONDS is {given!r}; it takes whole seconds, from 1 to {_HOUR_S}"
         )
     return int(given)
 

@@ -25,6 +25,15 @@ def login_of(connection_id: str) -> Login:
         raise RefusedSourceError(
             "source.no_connection", f"Airflow has no connection {connection_id}"
         ) from None
+    return as_login(connection_id, found)
+
+
+def as_login(connection_id: str, found: Connection) -> Login:
+    """Return what a connection of Airflow says.
+
+    Raises:
+        RefusedSourceError: Its extra is no JSON object.
+    """
     extra = found.extra_dejson
     if not isinstance(extra, dict):
         raise RefusedSourceError(

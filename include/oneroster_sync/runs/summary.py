@@ -31,6 +31,9 @@ _MAPPINGS = {Kind.IDS.value: "New sourcedIds", Kind.LINKS.value: "Links of accou
 UNCHANGED = "nothing was changed"
 """Stands among the reasons of a run that failed, for those who read its record alone."""
 BY_SCHEDULE = "the schedule"
+BY_NEW_FILE = "a new file"
+"""Who asks for a run that a package started which arrived at the source."""
+_BY_ITSELF = {BY_SCHEDULE, BY_NEW_FILE}
 """Who asked for a run that nobody asked for."""
 
 
@@ -42,7 +45,7 @@ def format_type(run: Run) -> str:
     how = {
         Trigger.UPLOAD: "manual upload",
         Trigger.COMMAND: "command line",
-        Trigger.SCHEDULE: "automated" if run.requested_by == BY_SCHEDULE else "started by hand",
+        Trigger.SCHEDULE: "automated" if run.requested_by in _BY_ITSELF else "started by hand",
     }[run.trigger]
     return f"{what}, {how}"
 

@@ -30,6 +30,7 @@ from oneroster_sync import settings
 from oneroster_sync.errors import UserError
 from oneroster_sync.identifiers import checked
 from oneroster_sync.settings import SettingError
+from oneroster_sync.sites.preferences import StartedBy
 from oneroster_sync.sources.errors import RefusedSourceError
 from oneroster_sync.sources.url import After, SourceUrl, WrongSourceError, is_within
 
@@ -266,7 +267,12 @@ def without_forbidden(chosen: Preferences) -> Preferences:
     given_up = {what for what, _ in wrong}
     changed: dict[str, Any] = {}
     if given_up & {What.SOURCE, What.CONNECTION}:
-        changed = {"source": None, "source_connection": None, "source_after": After.LEAVE}
+        changed = {
+            "source": None,
+            "source_connection": None,
+            "source_after": After.LEAVE,
+            "started_by": StartedBy.SCHEDULE,
+        }
     kept = tuple(c for c in chosen.notices.channels if (What.CHANNEL, c) not in wrong)
     changed["notices"] = chosen.notices.model_copy(update={"channels": kept})
     return chosen.model_copy(update=changed)

@@ -51,6 +51,15 @@ def source_asset(site: str) -> str:
     return f"{ASSETS}{site}/source"
 
 
+def arrivals_asset(site: str) -> str:
+    """Return the URI of the asset that has an event when a new package is at the site's source.
+
+    It is another one than that of the source: Airflow forgets the watcher of an asset that is the
+    inlet of a task too.
+    """
+    return f"{ASSETS}{site}/arrivals"
+
+
 def site_of_asset(uri: str) -> str | None:
     """Return the site that an asset is of; None when it is none of ours."""
     site, _, name = uri.removeprefix(ASSETS).partition("/")

@@ -92,6 +92,17 @@ class DateOrder(StrEnum):
     """DD/MM/YYYY"""
 
 
+class StartedBy(StrEnum):
+    """What starts the syncs of a site by itself."""
+
+    SCHEDULE = "schedule"
+    """The days and the time."""
+    NEW_FILE = "new_file"
+    """A package that arrives at the source, in place of the schedule."""
+    BOTH = "both"
+    """The schedule, and a package that arrives between its syncs."""
+
+
 class PauseWindow(Frozen):
     """Days without scheduled syncs, such as the summer break: both ends included, in UTC."""
 
@@ -198,6 +209,8 @@ class Settings(Frozen):
     """What the names of packages are like, whatever the size of letters: of those the newest."""
     source_after: After = After.LEAVE
     """What becomes of a package whose run ended well."""
+    started_by: StartedBy = StartedBy.SCHEDULE
+    """Whether a new package at the source starts a sync, beside the schedule or in its place."""
 
     encoding: Encoding = Encoding.UTF_8
     """Of the files, if the SIS can't write UTF-8. Strict ignores this and the next two settings."""
@@ -280,6 +293,14 @@ class Settings(Frozen):
         if after is After.MOVE and source and not SourceUrl.parse(source).can_move:
             raise ValueError("nothing can be moved at https://; leave it there")
         return after
+
+    @field_validator("started_by")
+    @classmethod
+    def _has_source(cls, started_by: StartedBy, info: ValidationInfo) -> StartedBy:
+        is_watched = started_by is not StartedBy.SCHEDULE
+        if is_watched and info.context != STORED and info.data.get("source") is None:
+            raise ValueError("a new file can start syncs only of a site that has a source")
+        return started_by
 
     @field_serializer("time_utc", when_used="json")
     def _hours_and_minutes(self, time_utc: dt.time) -> str:

@@ -18,6 +18,7 @@ from oneroster_sync.standard.logins import normalize_login
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Collection
 
     from sqlalchemy.engine import Connection
 
@@ -30,6 +31,13 @@ where p.site = :site
 _MAY_RUN = """
 and exists (select from sites s where s.site = p.site and s.archived_at is null and not off_asked)
 """
+_WATCHED = f"""
+select p.*, u.email as credited_admin
+from preferences p
+left join users u on u.id = p.credited_admin_id
+where p.site = any(:sites) and p.started_by <> 'schedule' and p.source is not null
+{_MAY_RUN} order by p.site
+"""  # noqa: S608  names of our own
 _COLUMNS = (
     "days",
     "time_utc",
@@ -50,6 +58,7 @@ _COLUMNS = (
     "source_connection",
     "source_pattern",
     "source_after",
+    "started_by",
     "encoding",
     "delimiter",
     "date_order",
@@ -114,6 +123,13 @@ def read(site: str) -> Preferences | None:
     with briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query, {"site": site}).fetchone()
     return _as_preferences(row) if row else None
+
+
+def read_watched(connection: Connection, sites: Collection[str]) -> list[Preferences]:
+    """Return the preferences of those of some sites that a new file at their source may start."""
+    bound = {"sites": list(sites)}
+    rows = connection.execute(sa.text(_WATCHED), bound).mappings()
+    return [_as_preferences(dict(row)) for row in rows]
 
 
 def load(connection: Connection, site: str) -> Preferences:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from oneroster_sync.sites.preferences import Weekday
+from oneroster_sync.sites.preferences import StartedBy, Weekday
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,8 @@ def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Ski
             SkipCause.PAUSED,
             f"The sync of {_minute(slot)} is skipped: {_words(window)}.",
         )
-    if slot.time() != preferences.time_utc or _WEEK[slot.weekday()] not in preferences.days:
+    is_slot = slot.time() == preferences.time_utc and _WEEK[slot.weekday()] in preferences.days
+    if not is_slot or preferences.started_by is StartedBy.NEW_FILE:
         return Skip(
             SkipCause.CHANGED,
             f"The sync of {_minute(slot)} is skipped: the schedule was changed,"
@@ -108,6 +109,33 @@ def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Ski
         return Skip(
             SkipCause.LATE,
             f"The sync of {_minute(slot)} is skipped: its run began at {_minute(now)},"
+            f" more than {GRACE // timedelta(minutes=1)} minutes late.",
+        )
+    return None
+
+
+def skip_arrival(preferences: Preferences, arrived: datetime, *, now: datetime) -> Skip | None:
+    """Tell why a run that a new file started is not wanted at `now`, or None if it is.
+
+    It is asked what a scheduled one is asked. `arrived` is when the newest file was noticed, and
+    `now` the moment at which the run began.
+    """
+    arrived, now = _utc(arrived), _utc(now)
+    if window := _pause_window(preferences, now.date()):
+        return Skip(
+            SkipCause.PAUSED,
+            f"The new file of {_minute(arrived)} starts no sync: {_words(window)}.",
+        )
+    if preferences.started_by is StartedBy.SCHEDULE:
+        return Skip(
+            SkipCause.CHANGED,
+            f"The new file of {_minute(arrived)} starts no sync: the schedule was changed,"
+            f" it is now: {format_schedule(preferences)}.",
+        )
+    if arrived <= missed_up_to(now):
+        return Skip(
+            SkipCause.LATE,
+            f"The new file of {_minute(arrived)} starts no sync: its run began at {_minute(now)},"
             f" more than {GRACE // timedelta(minutes=1)} minutes late.",
         )
     return None
@@ -137,12 +165,18 @@ def list_upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[
 
 def format_schedule(preferences: Preferences) -> str:
     """Say in a few words when syncs run, such as `Mon–Fri at 02:00 UTC`."""
-    return f"{_days(preferences)} at {preferences.time_utc:%H:%M} UTC"
+    if preferences.started_by is StartedBy.NEW_FILE:
+        return "When a new file arrives"
+    slots = f"{_days(preferences)} at {preferences.time_utc:%H:%M} UTC"
+    is_watched = preferences.started_by is StartedBy.BOTH
+    return f"{slots}, and when a new file arrives" if is_watched else slots
 
 
 def _slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
     """Yield every slot strictly after `after`, those in pause windows too, up to the `HORIZON`."""
     after = _utc(after)
+    if preferences.started_by is StartedBy.NEW_FILE:
+        return
     first = after.toordinal()
     last = min(first + HORIZON.days, date.max.toordinal())
     for ordinal in range(first, last + 1):

@@ -7,7 +7,8 @@ Keeps a site's users, courses and course assignments in step with its student in
 * `oneroster_sync__<site>` runs by itself, on the days and at the time (UTC) of the site's
   preferences. *Unpaused means sync enabled*: pause it, here or on the preferences page, and no
   scheduled sync runs. Days inside a pause window (the summer break) are skipped. A slot that is
-  missed by more than five minutes is never made up for.
+  missed by more than five minutes is never made up for. By choice a new package at the site's source starts a sync, beside
+  the schedule or in its place; it is asked what a slot is asked.
 * `oneroster_upload__<site>` runs when somebody asks for it, also while the sync is paused. Its tasks take the next
   slot that is free, before those of all scheduled runs.
 
@@ -62,12 +63,22 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Asset, AssetAlias, Param, get_current_context, task
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetAlias,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    Param,
+    get_current_context,
+    task,
+)
 from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSkipException,
 )
 
+from oneroster_airflow.arrival_trigger import PackageArrival
 from oneroster_airflow.dags.failures import (
     RETRY_POLICY,
     FailedError,
@@ -128,7 +139,7 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
     from oneroster_airflow import run_conf
     from oneroster_sync.pipeline import Request
     from oneroster_sync.runs import Trigger
-    from oneroster_sync.runs.summary import BY_SCHEDULE
+    from oneroster_sync.runs.summary import BY_NEW_FILE, BY_SCHEDULE
     from oneroster_sync.stages.diff.undo import Part
     from oneroster_sync.standard.kinds import Kind
 
@@ -144,12 +155,13 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
         raise FailedError("neither a package nor a run to undo was given")
     part = params.get("undo_of")
     person = dag_run.triggering_user_name
+    by_itself = {"scheduled": BY_SCHEDULE, "asset_triggered": BY_NEW_FILE}
     return Request(
         run_id=run_id(context),
         site=site,
         package=params.get("package"),
         trigger=Trigger.UPLOAD if uploaded else Trigger.SCHEDULE,
-        requested_by=person or (BY_SCHEDULE if dag_run.run_type == "scheduled" else "Airflow"),
+        requested_by=person or by_itself.get(dag_run.run_type, "Airflow"),
         kind=Kind(params["kind"]) if uploaded else Kind.PACKAGE,
         undoes=params.get("undo"),
         undo_of=Part(**part) if part else None,
@@ -172,13 +184,19 @@ def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
 
 
 def unwanted(run: Run, context: dict[str, Any]) -> str | None:
-    """Return why a scheduled run is not wanted any more, if so."""
-    from oneroster_sync.sites.schedule import skip_slot
+    """Return why a run that began by itself is not wanted any more, if so."""
+    from oneroster_sync.sites.schedule import skip_arrival, skip_slot
 
     dag_run = context["dag_run"]
-    if dag_run.run_type != "scheduled" or dag_run.clear_number:
+    if dag_run.clear_number:
         return None
-    skip = skip_slot(run.preferences, context["logical_date"], now=dag_run.start_date)
+    skip = None
+    if dag_run.run_type == "scheduled":
+        skip = skip_slot(run.preferences, context["logical_date"], now=dag_run.start_date)
+    elif dag_run.run_type == "asset_triggered":
+        arrived = [event.timestamp for event in dag_run.consumed_asset_events]
+        noticed = max(arrived, default=dag_run.run_after)
+        skip = skip_arrival(run.preferences, noticed, now=dag_run.start_date)
     return skip.reason if skip else None
 
 
@@ -353,6 +371,12 @@ def six_stages(site: str) -> None:
     judged >> applied
 
 
+def arrivals(site: str) -> Asset:
+    """Return the asset that has an event when a new package has arrived at the site's source."""
+    watcher = AssetWatcher(name=f"{site}_arrival", trigger=PackageArrival(site))
+    return Asset(dag_names.arrivals_asset(site), watchers=[watcher])
+
+
 def sync_dag(site: str) -> DAG:
     """Return the DAG that follows the site's schedule; paused means sync disabled."""
     with DAG(
@@ -361,12 +385,12 @@ def sync_dag(site: str) -> DAG:
         description=f"Scheduled sync of {site}",
         dagrun_timeout=LONGEST,
         on_failure_callback=notify_of_failure,
-        schedule=PreferencesTimetable(site),
+        schedule=AssetOrTimeSchedule(timetable=PreferencesTimetable(site), assets=[arrivals(site)]),
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=True,
         default_args=ENDS_FIRST,
-        allowed_run_types=["scheduled", "manual"],
+        allowed_run_types=["scheduled", "manual", "asset_triggered"],
         tags=["oneroster", "sync", site],
         doc_md=__doc__,
     ) as dag:

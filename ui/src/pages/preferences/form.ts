@@ -80,6 +80,9 @@ export function problemsIn(settings: Settings, before: Settings): FieldProblem[]
     "source_pattern",
     pattern.includes("/") && "Only a file's name; folders go to the path or URL.",
   );
+  if (settings.started_by !== "schedule" && !settings.source) {
+    add("started_by", "A new package needs a source to arrive at.");
+  }
   if (/^https:/i.test(settings.source ?? "") && settings.source_after === "move") {
     add("source_after", "Nothing can be moved at https://. Leave it there.");
   }

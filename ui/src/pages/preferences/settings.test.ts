@@ -48,6 +48,7 @@ const SAVED: Settings = {
   source: null,
   source_connection: null,
   source_pattern: "*.zip",
+  started_by: "schedule",
   source_after: "leave",
   encoding: "utf-8",
   delimiter: "comma",

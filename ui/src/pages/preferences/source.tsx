@@ -5,6 +5,12 @@ import type { ReactNode } from "react";
 import { Choices, Section, Setting, Tick, useForm } from "./fields";
 import { valueAt } from "./settings";
 
+const STARTED_BY = [
+  { value: "schedule", label: "The schedule", meaning: "The days and the time above." },
+  { value: "new_file", label: "A new package", meaning: "Whenever one has arrived at the source." },
+  { value: "both", label: "Both", meaning: "The schedule, and whatever arrives between." },
+];
+
 const ENCODINGS = [
   { value: "utf-8", label: "UTF-8", meaning: "As the standard requires." },
   { value: "windows-1252", label: "Windows-1252", meaning: "What older Windows programs write." },
@@ -70,6 +76,12 @@ export function Source() {
           code("OneRoster-*.zip"),
           ".",
         ]}
+      />
+      <Choices
+        path="started_by"
+        label="What starts a sync"
+        choices={STARTED_BY}
+        help="A package counts as new when it has not changed for a minute. While syncs are off or paused, none starts."
       />
       <Afterwards />
       <Choices

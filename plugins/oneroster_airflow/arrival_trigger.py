@@ -1,0 +1,125 @@
+"""The trigger that starts a site's sync when a new package has arrived at its source.
+
+A stored DAG holds the site's name only; what the preferences say is read here, at each look. All
+triggers of a triggerer share one watch (`operations.arrivals`), so that a thousand sites are one
+poll. It takes part in no task: Airflow's triggerer runs it, for DAGs that are not paused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import structlog
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from oneroster_sync import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable
+
+    from oneroster_sync.sites.preferences import Preferences
+    from oneroster_sync.sources.base import Login
+
+log = structlog.get_logger(__name__)
+
+LOGINS_KEPT_S = 300
+"""For how long a connection of Airflow is not asked for again."""
+
+
+class PackageArrival(BaseEventTrigger):
+    """Fires when a new package has arrived at the source of a site that lets one start a sync."""
+
+    _sites: ClassVar[Counter[str]] = Counter()
+    """The sites whose triggers run in this triggerer."""
+
+    def __init__(self, site: str) -> None:
+        """Watch for a site."""
+        super().__init__()
+        self.site = site
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return where the class is, and the site's name."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"site": self.site}
+
+    def shared_stream_key(self) -> Hashable:
+        """Return one key for all sites: they share a watch."""
+        return (type(self).__module__,)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """Look for all sites again and again, and yield each package that is new."""
+        del kwargs
+        from oneroster_sync.operations.arrivals import Watch
+
+        watch, logins = Watch(), _Logins()
+        try:
+            while True:
+                # Whatever is wrong now (a database that is away) may be well at the next look.
+                try:
+                    watched = await asyncio.to_thread(watch.list_watched, sorted(cls._sites))
+                    known = await logins.of(watched)
+                    found = await asyncio.to_thread(watch.look, watched, known)
+                except Exception as error:  # noqa: BLE001
+                    log.warning("New packages can't be looked for.", error=_in_short(error))
+                    found = []
+                for arrival in found:
+                    yield arrival.as_dict()
+                await asyncio.sleep(settings.watch_seconds())
+        finally:
+            watch.close()
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[dict[str, Any]]
+    ) -> AsyncGenerator[TriggerEvent]:
+        """Yield what has arrived at this site."""
+        self._sites[self.site] += 1
+        try:
+            async for arrival in shared_stream:
+                if arrival["site"] == self.site:
+                    log.info("A new package has arrived.", site=self.site)
+                    yield TriggerEvent(arrival)
+        finally:
+            self._sites[self.site] -= 1
+            if not self._sites[self.site]:
+                del self._sites[self.site]
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch alone, where a triggerer shares no streams."""
+        async for event in self.filter_shared_stream(self.open_shared_stream({})):
+            yield event
+
+
+class _Logins:
+    """What Airflow's connections say, asked for over the triggerer's own line to the server."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, Login | None]] = {}
+
+    async def of(self, watched: Collection[Preferences]) -> dict[str, Login | None]:
+        """Return the logins that the sources of some sites take, by the id of the connection."""
+        from oneroster_airflow.airflow_connections import as_login
+
+        wanted = {chosen.source_connection for chosen in watched if chosen.source_connection}
+        found = {}
+        for connection_id in sorted(wanted):
+            until, login = self._kept.get(connection_id, (0.0, None))
+            if until < monotonic():
+                try:
+                    login = as_login(connection_id, await Connection.async_get(connection_id))
+                except Exception as error:  # noqa: BLE001  one connection stops no other site
+                    login = None
+                    is_missing = isinstance(error, AirflowNotFoundException)
+                    why = "Airflow has none of that id" if is_missing else _in_short(error)
+                    log.warning("A connection can't be used.", connection=connection_id, error=why)
+                self._kept[connection_id] = monotonic() + LOGINS_KEPT_S, login
+            found[connection_id] = login
+        return found
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -1,0 +1,283 @@
+"""A new package at a site's source starts its sync: noticed once, whole, and only where wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import os
+import time
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from airflow.serialization.serialized_objects import DagSerialization
+
+from oneroster_airflow.arrival_trigger import PackageArrival
+from oneroster_airflow.dags.site_dags import sync_dag
+from oneroster_sync import database
+from oneroster_sync.operations.arrivals import ALLOWED_FOR, QUIET_LOOKS, Arrival, Watch
+from oneroster_sync.sites import allow_list
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from conftest import Site
+
+BEGAN = dt.datetime(2026, 11, 30, 2, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """A watch that has seen nothing yet."""
+    made = Watch()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def watched(site: Site, tmp_path: Path) -> Site:
+    """A site whose source is a folder, and whose syncs a new file starts."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    code, told = site.command(
+        *("preferences", "--set", f"source={drop}", "--set", "started_by=new_file")
+    )
+    assert code == 0, told
+    return site
+
+
+def put(site: Site, name: str = "OneRoster.zip", *, content: str = "x", minute: int = 0) -> Path:
+    """Write a package into the folder of a site, as of a minute."""
+    path = site.folder / "drop" / name
+    with zipfile.ZipFile(path, "w") as package:
+        package.writestr("users.csv", content)
+    moment = (BEGAN + dt.timedelta(minutes=minute)).timestamp()
+    os.utime(path, (moment, moment))
+    return path
+
+
+def look(watch: Watch, *sites: Site, times: int = 1) -> list[Arrival]:
+    """Look so many times, as the trigger does; return all that was announced."""
+    found = []
+    for _ in range(times):
+        found += watch.look(watch.list_watched([site.name for site in sites]), {})
+    return found
+
+
+LOOKS = QUIET_LOOKS + 1
+"""How many looks a new package is announced after."""
+
+
+def test_a_new_package_is_announced_once(watched: Site, watch: Watch) -> None:
+    """What was there before is none; what arrives is told once, by name and size, and stays."""
+    first = put(watched)
+    assert look(watch, watched, times=2 * LOOKS) == []
+    second = put(watched, "OneRoster-2.zip", content="xy", minute=1)
+    assert look(watch, watched, times=LOOKS - 1) == []
+    (arrival,) = look(watch, watched)
+    assert (arrival.site, arrival.name) == (watched.name, "OneRoster-2.zip")
+    assert (arrival.size, arrival.modified) == (second.stat().st_size, BEGAN.replace(minute=1))
+    assert look(watch, watched, times=2 * LOOKS) == []
+    assert (first.exists(), second.exists()) == (True, True)
+    assert json.loads(json.dumps(arrival.as_dict()))["modified"] == "2026-11-30T02:01:00+00:00"
+
+
+def test_two_that_arrive_within_a_minute_are_one(watched: Site, watch: Watch) -> None:
+    """A package that changes, or is followed by another, is announced when that has been still."""
+    put(watched)
+    look(watch, watched)
+    put(watched, content="xyz", minute=1)
+    assert look(watch, watched, times=LOOKS - 1) == []
+    put(watched, content="xyz, and more", minute=2)
+    assert look(watch, watched, times=LOOKS - 1) == []
+    put(watched, "Second.zip", minute=2)
+    assert [arrival.name for arrival in look(watch, watched, times=3 * LOOKS)] == ["Second.zip"]
+
+
+def test_what_is_named_as_unfinished_is_no_package(watched: Site, watch: Watch) -> None:
+    """It is announced under its own name, once it has that."""
+    look(watch, watched)
+    put(watched)
+    assert look(watch, watched) == []
+    written = put(watched, "Next.zip.part", minute=3)
+    assert look(watch, watched, times=2 * LOOKS) == []
+    written.rename(written.with_suffix(""))
+    assert [arrival.name for arrival in look(watch, watched, times=LOOKS)] == ["Next.zip"]
+
+
+def test_a_package_that_was_moved_aside_brings_back_no_older_one(
+    watched: Site, watch: Watch
+) -> None:
+    """Where a run moves what it read, the one before it is the newest again, and no arrival."""
+    put(watched, "old.zip")
+    newest = put(watched, "new.zip", minute=5)
+    look(watch, watched)
+    newest.rename(watched.folder / "new.zip")
+    assert look(watch, watched, times=2 * LOOKS) == []
+
+
+def test_what_was_announced_is_remembered_by_the_next_watch(watched: Site, watch: Watch) -> None:
+    """A watch that begins anew goes on; what arrived while none looked is announced."""
+    put(watched)
+    look(watch, watched)
+    put(watched, minute=1)
+    assert len(look(watch, watched, times=LOOKS + 1)) == 1
+    after = Watch()
+    assert look(after, watched, times=2 * LOOKS) == []
+    put(watched, minute=2)
+    third = Watch()
+    assert len(look(third, watched, times=2 * LOOKS)) == 1
+
+
+def test_what_was_not_handed_on_is_announced_again(watched: Site, watch: Watch) -> None:
+    """A triggerer that is killed as it announces leaves the arrival to the next one."""
+    put(watched)
+    look(watch, watched)
+    put(watched, minute=1)
+    assert len(look(watch, watched, times=LOOKS)) == 1
+    assert len(look(Watch(), watched, times=LOOKS)) == 1
+
+
+def test_a_source_that_is_new_announces_nothing_that_was_there(
+    watched: Site, watch: Watch, tmp_path: Path
+) -> None:
+    """Another folder, or another pattern, begins with what lies there."""
+    put(watched)
+    look(watch, watched)
+    put(watched, "Other.ZIP2", minute=9)
+    watched.command("preferences", "--set", "source_pattern=*.zip2")
+    assert look(watch, watched, times=2 * LOOKS) == []
+
+
+@pytest.mark.parametrize("setting", ["started_by=schedule", "source=null"])
+def test_who_does_not_ask_for_it_is_not_looked_for(
+    watched: Site, watch: Watch, setting: str
+) -> None:
+    """A saved preference counts at the next look."""
+    assert [chosen.site for chosen in watch.list_watched([watched.name])] == [watched.name]
+    more = ("--set", "started_by=schedule") if setting == "source=null" else ()
+    assert watched.command("preferences", *more, "--set", setting)[0] == 0
+    assert watch.list_watched([watched.name]) == []
+
+
+def test_a_site_that_is_archived_or_may_not_use_its_source_is_not_looked_for(
+    watched: Site, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's folder is listed for a site that the deployment keeps from it."""
+    assert watch.list_watched([watched.name])
+    archived = "update sites set archived_at = {} where site = :site"
+    for moment, is_watched in (("now()", False), ("null", True)):
+        with database.engine().begin() as connection:
+            connection.execute(sa.text(archived.format(moment)), {"site": watched.name})
+        assert bool(watch.list_watched([watched.name])) is is_watched
+    monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", "/srv/{site}")
+    with database.engine().begin() as connection:
+        allow_list.withdraw(connection, watched.name, str(watched.folder / "drop"))
+    found = [watch.list_watched([watched.name]) for _ in range(ALLOWED_FOR)]
+    assert found[-1] == []
+
+
+def test_a_source_that_can_not_be_looked_at_stops_no_other(
+    watched: Site, watch: Watch, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, in words, and the others are announced."""
+    put(watched)
+    look(watch, watched)
+    put(watched, minute=1)
+    chosen = watch.list_watched([watched.name])
+    away = chosen[0].model_copy(update={"site": "away", "source": "https://127.0.0.1:9/out/"})
+    found = [arrival for _ in range(LOOKS) for arrival in watch.look([*chosen, away], {})]
+    assert [arrival.site for arrival in found] == [watched.name]
+    said = [r.getMessage() for r in caplog.records if "no new file is looked for" in r.message]
+    assert len(said) == 1
+
+
+def test_a_new_file_needs_a_source(site: Site) -> None:
+    """A site without a source can't be started by a file."""
+    assert site.command("preferences", "--set", "started_by=new_file")[0] == 2
+
+
+def test_a_stored_dag_holds_the_name_of_the_site_only(watched: Site) -> None:
+    """Nothing of the preferences is in it, and what the trigger stores is the site's name."""
+    stored = json.dumps(DagSerialization.to_dict(sync_dag(watched.name)))
+    assert str(watched.folder) not in stored
+    assert "new_file" not in stored
+    trigger = PackageArrival(watched.name)
+    assert trigger.serialize() == (
+        "oneroster_airflow.arrival_trigger.PackageArrival",
+        {"site": watched.name},
+    )
+    assert trigger.shared_stream_key() == PackageArrival("another").shared_stream_key()
+
+
+def test_triggers_share_one_watch_and_each_fires_for_its_site(
+    watched: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream looks for the sites whose triggers run; each trigger takes what is of its site."""
+    monkeypatch.setattr("oneroster_sync.settings.watch_seconds", lambda: 0.01)
+    put(watched)
+
+    async def first_event() -> dict[str, Any]:
+        mine, another = PackageArrival(watched.name), PackageArrival("another")
+        stream = PackageArrival.open_shared_stream({})
+
+        async def both() -> AsyncIterator[dict[str, Any]]:
+            async for arrival in stream:
+                yield {"site": "nobody"}
+                yield arrival
+
+        events = mine.filter_shared_stream(both())
+        others = another.filter_shared_stream(both())
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(1)
+        put(watched, minute=1)
+        event = await asyncio.wait_for(waiting, 60)
+        await events.aclose()
+        await others.aclose()
+        await stream.aclose()
+        return dict(event.payload)
+
+    event = asyncio.run(first_event())
+    assert (event["site"], event["name"]) == (watched.name, "OneRoster.zip")
+    assert not PackageArrival._sites
+
+
+def test_a_thousand_sites_take_a_twentieth_of_a_core(watched: Site, tmp_path: Path) -> None:
+    """So much at most is what a look at a thousand sources takes of the time until the next."""
+    names = [f"{watched.name}-{number}" for number in range(1_000)]
+    rows = [{"name": name, "source": str(tmp_path / name), "site": watched.name} for name in names]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "OneRoster.zip").write_bytes(b"PK")
+    copied = ", ".join(
+        name for name in column_names() if name not in {"site", "source", "credited_admin_id"}
+    )
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("insert into sites (site) values (:name)"), rows)
+        connection.execute(
+            sa.text(
+                f"insert into preferences (site, source, {copied}) "  # noqa: S608
+                f"select :name, :source, {copied} from preferences where site = :site"
+            ),
+            rows,
+        )
+    watch = Watch()
+    watch.look(watch.list_watched(names), {})
+    watch.look(watch.list_watched(names), {})
+    taken = []
+    for _ in range(3):
+        begun = time.process_time()
+        assert watch.look(watch.list_watched(names), {}) == []
+        taken.append(time.process_time() - begun)
+    watch.close()
+    assert min(taken) < 0.05 * 30, taken
+
+
+def column_names() -> list[str]:
+    """Return the columns of preferences."""
+    with database.engine().connect() as connection:
+        query = "select attname from pg_attribute where attrelid = 'preferences'::regclass"
+        return list(connection.scalars(sa.text(f"{query} and attnum > 0 and not attisdropped")))
