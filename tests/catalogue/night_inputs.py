@@ -104,8 +104,8 @@ INPUTS = (
         Verdict(
             "held",
             (
-                "! guard.additions | less than 25 % or fewer than 20, found 20 of 20 users",
                 "! guard.removals | less than 10 % or fewer than 5, found 20 of 20 users",
+                "! guard.additions | less than 25 % or fewer than 20, found 20 of 20 users",
                 "! guard.wrong_source | at least 50 % of the known sourcedIds, found 0 of 20 users",
             ),
         ),
