@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from oneroster_sync.errors import OneRosterError
+
 
 @dataclass(frozen=True, slots=True)
 class Internal:
@@ -27,7 +29,7 @@ class Internal:
     is_bound_later: bool = False
 
 
-class MovedError(ImportError):
+class MovedError(OneRosterError, ImportError):
     """A name stands no longer where it did; the message says which, and where that is noted."""
 
 
