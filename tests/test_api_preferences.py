@@ -143,6 +143,7 @@ def test_what_was_saved_comes_back(live: Live) -> None:
         "expire_ended_terms": False,
         "stale_protection_runs": 21,
         "stale_after_days": None,
+        "done_within_hours": 3,
         "notices": {
             "recipients": ["sis@district.example"],
             "channels": [],

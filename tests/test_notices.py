@@ -9,8 +9,10 @@ import pytest
 
 from oneroster_sync import database, notifications
 from oneroster_sync.notifications import Message, Notice, Told
+from oneroster_sync.notifications.overdue import find_overdue
 from oneroster_sync.runs import Outcome
-from oneroster_sync.sites.preferences import Notices, Topic
+from oneroster_sync.sites import maintenance, preferences_store
+from oneroster_sync.sites.preferences import Notices, PauseWindow, Topic
 from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had
 
 if TYPE_CHECKING:
@@ -342,3 +344,64 @@ def test_sites_are_told_apart(site: Site) -> None:
     choose(other)
     assert told(had(site, day(0), "failed"), day(0)) is Told.SENT
     assert told(had(other, day(0), "failed"), day(0)) is Told.SENT
+
+
+def switch(site: Site, event: str, at: dt.datetime) -> None:
+    """Have somebody switched a site's sync on or off."""
+    with database.engine().begin() as connection:
+        preferences_store.note_event(connection, site.name, "Ann", event, {}, now=at)
+
+
+def late(site: Site, now: dt.datetime) -> list[str]:
+    """Return what people are told of a sync that was not done in time."""
+    return [
+        message for notice in of_site(site, now) if "Late:" in (message := notice.message.text())
+    ]
+
+
+def test_sync_that_is_not_done_in_time_is_told(site: Site) -> None:
+    """Due on Tuesday at 02:00 and not done by 05:00: told once at 06:00, whatever the reason."""
+    choose(site, done_within_hours=3)
+    switch(site, "sync_enabled", day(0, hour=12))
+    (told,) = late(site, day(1, hour=6))
+    assert "the sync of 2026-11-03 02:00 was not done by 2026-11-03 05:00 UTC" in told
+    assert Topic.FAILED in watch(site, day(1, hour=6))
+    assert Topic.FAILED not in watch(site, day(1, hour=7))
+    had(site, day(1, hour=2), "held", plan_hash="h")
+    assert len(late(site, day(1, hour=6))) == 1
+    had(site, day(1, hour=5))  # it ends ten minutes later: well, and late
+    assert len(late(site, day(1, hour=6))) == 1
+
+
+def test_sync_that_is_done_in_time_is_no_news(site: Site) -> None:
+    """Before the deadline, after a run that ended well by then, and on a day without a sync."""
+    choose(site, done_within_hours=3)
+    switch(site, "sync_enabled", day(0, hour=12))
+    assert late(site, day(1, hour=4)) == []
+    had(site, day(1, hour=3), "no_changes")
+    assert late(site, day(1, hour=6)) == []
+    assert late(site, day(6, hour=6)) == []  # a Sunday
+
+
+@pytest.mark.parametrize("why", ["not_asked", "off", "never_on", "pause", "maintenance", "younger"])
+def test_nobody_waits_for_a_sync_that_is_not_expected(site: Site, why: str) -> None:
+    """Not asked for, switched off or never on, in a pause or a maintenance, or saved since."""
+    pauses = (PauseWindow(first_on=day(1).date(), last_on=day(9).date()),)
+    choose(
+        site,
+        done_within_hours=None if why == "not_asked" else 3,
+        pause_windows=pauses if why == "pause" else (),
+    )
+    if why != "never_on":
+        switch(site, "sync_enabled", day(0, hour=12))
+    if why == "off":
+        switch(site, "sync_disabled", day(0, hour=13))
+    now = day(1, hour=6)
+    if why == "younger":
+        now = day(0, hour=6)
+    with database.engine().connect() as connection, connection.begin() as transaction:
+        if why == "maintenance":
+            maintenance.begin(connection, "the SIS moves", by="Ann", now=day(0))
+        chosen = preferences_store.load(connection, site.name)
+        assert find_overdue(connection, chosen, now=now) is None
+        transaction.rollback()

@@ -171,6 +171,7 @@ def test_what_is_exported_changes_nothing(file: SiteFile, tmp_path: Path) -> Non
         "guards": {"raised": {"percent": 100, "until": "2027-01-31", "note": "null"}},
         "create_only_until": "2027-09-01",
         "stale_after_days": None,
+        "done_within_hours": 5,
         "stale_protection_runs": 30,
         "encoding": "windows-1252",
         "delimiter": "tab",

@@ -22,7 +22,7 @@ from oneroster_sync.errors import RetriableError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0026"
+HEAD = "0027"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

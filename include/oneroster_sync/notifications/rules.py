@@ -7,6 +7,8 @@ else has happened in between:
 |----------|-------------------------------------|----------------------------------------------|
 | held     | the plan's hash                     | never                                        |
 | failed   | the reason, without ids and numbers | after a run that went well                   |
+| failed   | a scheduled sync was not done by    | never                                        |
+|          | when it has to be                   |                                              |
 | failed   | a DAG run ended unrecorded, or the  | after a run that went well                   |
 |          | DAG file can't be read              |                                              |
 | rejected | the codes of what was found         | after a run that went well                   |
@@ -33,6 +35,7 @@ from oneroster_sync import database
 from oneroster_sync.notifications import sent as told
 from oneroster_sync.notifications import templates
 from oneroster_sync.notifications.freshness import freshness
+from oneroster_sync.notifications.overdue import find_overdue
 from oneroster_sync.notifications.weekly_digest import WAITING, errors_of, week_before
 from oneroster_sync.roster.stale_protection import list_stale
 from oneroster_sync.runs import Outcome, pending_deltas, run_details
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
 _STALE_AGAIN = dt.timedelta(days=7)
 _PROTECTED = "stale protection"
 _UNRECORDED, _NOT_BEGUN = "the run was not recorded", "the run did not begin"
-_DAG_FILE = "the DAG file"
+_DAG_FILE, _LATE = "the DAG file", "late: "
 _VARIABLE = re.compile(
     r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
 )
@@ -186,7 +189,8 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
     Raises:
         UnknownSiteError: The site has not been made.
     """
-    chosen = preferences_store.load(connection, site).notices
+    preferences = preferences_store.load(connection, site)
+    chosen = preferences.notices
     newest = told.newest_ended(connection, site, now=now)
     waiting = told.waiting(connection, site, now=now, limit=WAITING)
     found = [of_run(connection, run, base_url=base_url) for run in (*waiting, newest) if run]
@@ -198,6 +202,11 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
     if still.level and Topic.UNAPPLIED in chosen.topics:
         cause, message = still.run_id or "never", templates.unapplied(still, base_url)
         found.append(Notice(site, Topic.UNAPPLIED, cause, None, message, chosen.errors_from))
+    late = find_overdue(connection, preferences, now=now)
+    if late is not None and Topic.FAILED in chosen.topics:
+        message = templates.overdue(site, late, base_url)
+        cause = f"{_LATE}{late}"
+        found.append(Notice(site, Topic.FAILED, cause, None, message, chosen.errors_from))
     stale = list_stale(connection, site) if Topic.ERRORS in chosen.topics else []
     if waiting_for_release := [cause for cause in stale if not cause.is_released]:
         message = templates.protected(site, waiting_for_release, base_url)
@@ -256,6 +265,8 @@ def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
         return False
     if notice.cause == _PROTECTED:
         return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
+    if notice.cause.startswith(_LATE):
+        return True
     match notice.topic:
         case Topic.HELD | Topic.DIGEST:
             return True

@@ -138,6 +138,18 @@ def unrecorded(site: str, dag_run: tuple[str, str], run: Run | None, base_url: s
     )
 
 
+def overdue(site: str, late: str, base_url: str) -> Message:
+    """Tell that a scheduled sync was not done by when the site's people need it."""
+    return Message(
+        _subject(site, "a sync was not done in time"),
+        (
+            f"Late: {late}, as the preferences want it.",
+            "What to do: see whether it ran, waits for a decision, failed, or never started.",
+            Link("The runs of the site", site_page(base_url, site)),
+        ),
+    )
+
+
 _UNREADABLE = (
     "What to do: Airflow's list of DAGs shows the import error. Look at what changed last: an "
     "upgrade, the file, or the packages of the DAG processor's machine."

@@ -200,6 +200,8 @@ class Settings(Frozen):
     """After how many bulk runs a record that only a broken row protects is listed as stale."""
     stale_after_days: Annotated[int, Field(ge=1, le=365)] | None = 7
     """After how many days without a new package people are told; None means never."""
+    done_within_hours: Annotated[int, Field(ge=1, le=24)] | None = None
+    """In how many hours a scheduled sync has to be done, or people are told; None means never."""
     notices: Notices = Notices()
     source: Annotated[Text, Field(max_length=1000)] | None = None
     """Where scheduled syncs find their package: a path or URL of a file, or of a folder."""

@@ -53,6 +53,7 @@ _COLUMNS = (
     "expire_ended_terms",
     "stale_protection_runs",
     "stale_after_days",
+    "done_within_hours",
     "notices",
     "source",
     "source_connection",

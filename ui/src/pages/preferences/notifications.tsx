@@ -38,6 +38,7 @@ export function Told() {
       <Topics />
       <ErrorsFrom />
       <StaleAfter />
+      <DoneWithin />
       {!isReadOnly && <TestMessage />}
     </Section>
   );
@@ -138,6 +139,19 @@ function StaleAfter() {
       help="A package is new when no run has read the very same one before. Days of pauses do not count. Left empty, nobody is told, and the list of runs does not warn either."
     >
       {(control) => <NumberBox {...control} path={path} unit="days" placeholder="never" />}
+    </Setting>
+  );
+}
+
+function DoneWithin() {
+  const path = "done_within_hours";
+  return (
+    <Setting
+      path={path}
+      label="Alert if a scheduled sync is not done within this many hours"
+      help="Counted from the time of the schedule, and judged once a day at 06:00 UTC. Left empty, nobody is told."
+    >
+      {(control) => <NumberBox {...control} path={path} unit="hours" placeholder="never" />}
     </Setting>
   );
 }

@@ -44,6 +44,7 @@ const SAVED: Settings = {
   expire_ended_terms: true,
   stale_protection_runs: 5,
   stale_after_days: null,
+  done_within_hours: null,
   notices: { recipients: [], channels: [], topics: [], errors_from: 20 },
   source: null,
   source_connection: null,

@@ -48,6 +48,7 @@ const HOURS = { least: 1, most: 24 * 60, isWhole: true };
 
 const RUNS = { least: 1, most: 1000, isWhole: true };
 
+const ONE_TO_24 = { least: 1, most: 24, isWhole: true, isOptional: true };
 const ONE_TO_365 = { least: 1, most: 365, isWhole: true, isOptional: true };
 
 const REMOVALS = { users: "users", courses: "courses", assignments: "course assignments" };
@@ -93,6 +94,7 @@ export const SETTINGS: Described[] = [
   { path: "notices.topics", label: "Notify about" },
   { path: "notices.errors_from", label: "Many errors", number: AT_LEAST_ONE },
   { path: "stale_after_days", label: "Days without a package", number: ONE_TO_365 },
+  { path: "done_within_hours", label: "Done within", number: ONE_TO_24 },
   { path: "source", label: "Source" },
   { path: "source_connection", label: "Connection of the source" },
   { path: "source_pattern", label: "Names of packages" },
@@ -227,8 +229,11 @@ const YES_AND_NO: Record<string, [string, string]> = {
 const UNITS: Record<string, string> = {
   approval_hours: "hours",
   stale_after_days: "days",
+  done_within_hours: "hours",
   "notices.errors_from": "rows or more",
 };
+
+const NEVER = new Set(["stale_after_days", "done_within_hours"]);
 
 const RUN = /^run ([0-9a-f]{8})-[0-9a-f-]{27}$/;
 
@@ -245,7 +250,7 @@ export function inWords(path: string, value: any): string {
     return OWN_WORDS[path](value) || "none";
   }
   if (value === null || value === undefined || value === "") {
-    return path === "stale_after_days" ? "never" : "none";
+    return NEVER.has(path) ? "never" : "none";
   }
   if (UNITS[path]) {
     return `${value} ${UNITS[path]}`;
