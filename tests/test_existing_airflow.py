@@ -228,6 +228,9 @@ def check_trial(trial: Trial) -> None:
     )
     assert trial.ask(counts) == [(20, 91, 91)], said
     assert trial.ask("select outcome from runs") == [("succeeded",)]
+    with sqlite3.connect(airflow.home / "airflow" / "airflow.db") as metadata:
+        notes = metadata.execute("select content from dag_run_note").fetchall()
+    assert [note.startswith("OneRoster: Applied") for (note,) in notes] == [True]
     assert airflow.ask(PAGES_SERVED, **where) == [200, 200]
     airflow.run("airflow", "dags", "reserialize", **where)  # as the DAG processor would
     assert "No data found" in airflow.run("airflow", "dags", "list-import-errors", **where)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
+from sqlalchemy.orm.exc import DetachedInstanceError
 
 from oneroster_sync.sites import dag_names
 
@@ -55,16 +56,26 @@ def note_outcome(dag_run: Any) -> None:
     if dag_names.site_of(dag_run.dag_id) is None:
         return
     try:
-        before = dag_run.note
-        if before and not before.startswith(NOTE):
-            return
-        from oneroster_sync.runs.summary import find_outcome
+        try:
+            _write_note(dag_run)
+        except DetachedInstanceError:  # `airflow dags test` hands over what is of no session
+            from oneroster_airflow.airflow_internals import DagRun, create_session
 
-        told = find_outcome(dag_names.run_id_of(dag_run.dag_id, dag_run.run_id))
-        if told is not None:
-            dag_run.note = f"{NOTE}{told}"[:_LONGEST]
+            with create_session() as session:
+                _write_note(session.get(DagRun, dag_run.id))
     except Exception as error:  # noqa: BLE001 - a note is never in the way of the scheduler
         log.warning("The DAG run %s gets no note: %s.", dag_run.run_id, type(error).__name__)
+
+
+def _write_note(dag_run: Any) -> None:
+    before = dag_run.note
+    if before and not before.startswith(NOTE):
+        return
+    from oneroster_sync.runs.summary import find_outcome
+
+    told = find_outcome(dag_names.run_id_of(dag_run.dag_id, dag_run.run_id))
+    if told is not None:
+        dag_run.note = f"{NOTE}{told}"[:_LONGEST]
 
 
 def _notify_of_file(filename: str) -> None:
