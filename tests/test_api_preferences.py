@@ -154,6 +154,7 @@ def test_what_was_saved_comes_back(live: Live) -> None:
         "source_connection": "sis_sftp",
         "source_pattern": "One*.zip",
         "source_after": "move",
+        "started_by": "both",
         "encoding": "windows-1252",
         "delimiter": "semicolon",
         "date_order": "month_first",

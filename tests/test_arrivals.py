@@ -71,6 +71,7 @@ LOOKS = QUIET_LOOKS + 1
 """How many looks a new package is announced after."""
 
 
+@pytest.mark.case("d41")
 def test_a_new_package_is_announced_once(watched: Site, watch: Watch) -> None:
     """What was there before is none; what arrives is told once, by name and size, and stays."""
     first = put(watched)
@@ -85,6 +86,7 @@ def test_a_new_package_is_announced_once(watched: Site, watch: Watch) -> None:
     assert json.loads(json.dumps(arrival.as_dict()))["modified"] == "2026-11-30T02:01:00+00:00"
 
 
+@pytest.mark.case("d41")
 def test_two_that_arrive_within_a_minute_are_one(watched: Site, watch: Watch) -> None:
     """A package that changes, or is followed by another, is announced when that has been still."""
     put(watched)
@@ -245,6 +247,7 @@ def test_triggers_share_one_watch_and_each_fires_for_its_site(
     assert not PackageArrival._sites
 
 
+@pytest.mark.case("d41")
 def test_a_thousand_sites_take_a_twentieth_of_a_core(watched: Site, tmp_path: Path) -> None:
     """So much at most is what a look at a thousand sources takes of the time until the next."""
     names = [f"{watched.name}-{number}" for number in range(1_000)]

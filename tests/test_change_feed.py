@@ -98,6 +98,7 @@ def moved(site: Site) -> Site:
     return site
 
 
+@pytest.mark.case("d40")
 def test_whoever_follows_the_feed_has_the_roster(moved: Site) -> None:
     """All that moved the version is in it, in order, and makes the same roster from nothing."""
     changes = follow(moved)
@@ -136,6 +137,7 @@ def test_pages_of_any_size_hold_the_same_and_say_where_versions_end(
     assert page.next == after
 
 
+@pytest.mark.case("d40")
 def test_an_erasure_is_a_version_with_ids_only(moved: Site) -> None:
     """The feed says of an erasure whom it is about by ids, and older changes name nobody."""
     *older, erased = follow(moved)
@@ -206,6 +208,7 @@ def test_a_change_by_hand_is_in_the_copy_only(site: Site) -> None:
     assert {(c.sourced_id, c.action) for c in after} == {("ann", "update"), ("bob", "update")}
 
 
+@pytest.mark.case("d40")
 def test_a_version_that_is_not_committed_is_not_seen(site: Site) -> None:
     """While a plan is being applied the feed ends before it; then it has all of its changes."""
     site.sync(SCHOOL)
@@ -238,6 +241,7 @@ def wait_until(holds: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.case("d40")
 def test_changes_that_expired_are_gone(moved: Site) -> None:
     """Whoever is behind retention is told to copy the roster; whoever is not goes on."""
     changes = follow(moved)

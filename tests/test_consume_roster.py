@@ -181,7 +181,6 @@ def test_the_dag_is_woken_by_the_asset_and_once_a_day(monkeypatch: pytest.Monkey
     bag = DagBag(EXAMPLE, bundle_name="examples", bundle_path=EXAMPLE.parent)
     assert not bag.import_errors
     dag = bag.dags["consume_roster"]
-    assert [asset.uri for _, asset in dag.timetable.asset_condition.iter_assets()] == [
-        "oneroster://default/roster"
-    ]
+    waits_for = dag.timetable.asset_condition.objects
+    assert [asset.uri for asset in waits_for] == ["oneroster://default/roster"]
     assert dag.max_active_runs == 1

@@ -71,6 +71,7 @@ def theirs(site: Site) -> Iterator[tuple[str, str]]:
                 connection.execute(f"drop role {role}".encode())
 
 
+@pytest.mark.case("c42")
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_reader_sees_its_sites_only(theirs: tuple[str, str], view: str) -> None:
     """By itself or by a role that it is a member of; who has no site sees none."""
@@ -101,6 +102,7 @@ def test_a_reader_has_no_right_on_tables(theirs: tuple[str, str], table: str) ->
         connection.execute(f"select from {table}".encode())
 
 
+@pytest.mark.case("c42")
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_reader_writes_nothing(theirs: tuple[str, str], view: str) -> None:
     """Nor by way of a view."""
@@ -112,6 +114,7 @@ def test_a_reader_writes_nothing(theirs: tuple[str, str], view: str) -> None:
         connection.execute("select make_reader_views()")
 
 
+@pytest.mark.case("c42")
 @pytest.mark.parametrize("view", ["roster_users", "roster_changes", "roster_courses"])
 def test_a_function_of_the_readers_own_sees_no_other_site(
     theirs: tuple[str, str], view: str
