@@ -62,7 +62,7 @@ def test_finding_tells_its_place_and_what_to_do() -> None:
         "row.invalid_date", ERROR, "enrollments.csv", 1234, "beginDate", "e1", "YYYY-MM-DD", 1
     )
 
-    words = finding.in_words()
+    words = finding.to_text()
 
     for word in ("error", "row.invalid_date", "enrollments.csv", "1,234", "beginDate", "e1"):
         assert word in words
@@ -75,12 +75,12 @@ def test_finding_for_many_rows_counts_them() -> None:
     """A finding that stands for several rows names the first and counts the others."""
     finding = Finding("row.surrounding_space", WARNING, "users.csv", 2, "email", rows=1001)
 
-    assert "row 2 and 1,000 more" in finding.in_words()
+    assert "row 2 and 1,000 more" in finding.to_text()
 
 
 def test_finding_about_the_package_has_no_place() -> None:
     """A finding about the package as a whole needs no file and no row."""
-    words = Finding("package.empty").in_words()
+    words = Finding("package.empty").to_text()
 
     assert "row" not in words.removeprefix("error package.empty")
     assert "None" not in words
@@ -110,7 +110,7 @@ def test_sourced_id_that_is_an_address_is_hashed() -> None:
     assert re.fullmatch("sha256:[0-9a-f]{12}", shown)
     assert shown == shown_id("ann@example.org")
     assert shown != shown_id("bob@example.org")
-    assert "ann@" not in Finding("row.invalid_date", sourced_id="ann@example.org").in_words()
+    assert "ann@" not in Finding("row.invalid_date", sourced_id="ann@example.org").to_text()
 
 
 def some() -> Findings:

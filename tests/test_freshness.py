@@ -30,7 +30,7 @@ def test_a_new_package_is_fresh(site: Site) -> None:
     found = seen(site, day(3, hour=6))
     assert (found.seen_at, found.run_id) == (day(3), run.run_id)
     assert (found.days, found.again, found.failed, found.is_stale) == (0, 0, 0, False)
-    assert found.in_words() == "The newest package was first read on 2026-11-05."
+    assert found.to_text() == "The newest package was first read on 2026-11-05."
 
 
 def test_it_goes_stale_after_the_chosen_days(site: Site) -> None:
@@ -60,7 +60,7 @@ def test_the_same_package_again_and_again_is_not_new(site: Site) -> None:
     found = seen(site, day(7, hour=6))
     assert (found.seen_at, found.run_id) == (day(0), first.run_id)
     assert (found.again, found.is_stale) == (7, True)
-    assert found.in_words() == (
+    assert found.to_text() == (
         "The newest package was first read on 2026-11-02. "
         "7 syncs since have read the same package again."
     )
@@ -82,7 +82,7 @@ def test_failures_are_told_apart(site: Site) -> None:
         had(site, day(number), "failed")
     found = seen(site, day(7, hour=6))
     assert (found.again, found.failed, found.is_stale) == (0, 7, True)
-    assert found.in_words() == (
+    assert found.to_text() == (
         "The newest package was first read on 2026-11-02. "
         "No package at all has come since. 7 syncs failed before a package was read."
     )
@@ -94,7 +94,7 @@ def test_a_site_that_never_had_a_package_waits_from_its_beginning(site: Site) ->
     assert not seen(site, day(6)).is_stale
     found = seen(site, day(7))
     assert (found.seen_at, found.run_id, found.days, found.is_stale) == (None, None, 7, True)
-    assert found.in_words() == "No package has been read since the site was made on 2026-11-02."
+    assert found.to_text() == "No package has been read since the site was made on 2026-11-02."
 
 
 def test_a_rejected_package_is_one_that_came(site: Site) -> None:

@@ -325,12 +325,12 @@ def test_new_people_are_no_identity_shift() -> None:
 def test_reasons_carry_the_numbers() -> None:
     """A reason says in one sentence how many of how many, what is allowed, and what it means."""
     (hold,) = holds(site_of(50), {"users.csv": users_csv(range(5, 50))})
-    assert hold.in_words().startswith("guard.removals: 5 of 50 users (10.0 %); ")
-    assert "less than 10 %" in hold.in_words()
-    assert hold.in_words().endswith(CODES["guard.removals"].meaning)
+    assert hold.to_text().startswith("guard.removals: 5 of 50 users (10.0 %); ")
+    assert "less than 10 %" in hold.to_text()
+    assert hold.to_text().endswith(CODES["guard.removals"].meaning)
     assert hold.as_finding().code == "guard.removals"
     assert hold.as_dict()["found"] == 5
-    assert hold.as_dict()["text"] == hold.in_words()
+    assert hold.as_dict()["text"] == hold.to_text()
 
 
 HEADER = (

@@ -66,7 +66,7 @@ def test_additions_of_a_week_count_together() -> None:
         7,
         20,
     )
-    assert "within 7 days, 20 of them before this plan" in hold.in_words()
+    assert "within 7 days, 20 of them before this plan" in hold.to_text()
     assert held(site_of(100), {"users.csv": users_csv(range(100))}, recent=recent) == []
 
 

@@ -60,7 +60,7 @@ def test_school_is_judged_by_its_own_numbers() -> None:
     (hold,) = holds(roster, package)
     assert (hold.code, hold.kind, hold.found, hold.of) == ("guard.school_removals", "users", 5, 10)
     assert hold.school == "School small"
-    assert hold.in_words().startswith(
+    assert hold.to_text().startswith(
         "guard.school_removals: 5 of 10 users of School small (50.0 %)"
     )
 

@@ -28,7 +28,7 @@ def live(site: Site, agenda: Agenda, capsys: pytest.CaptureFixture[str]) -> Tall
         return simulation.run()
     finally:
         with capsys.disabled():
-            sys.stdout.write(f"\n{simulation.tally.in_words()}\n")
+            sys.stdout.write(f"\n{simulation.tally.to_text()}\n")
 
 
 @pytest.mark.case("d07")

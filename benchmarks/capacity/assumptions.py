@@ -107,7 +107,7 @@ class Assumptions:
         """Yield each assumption: what it is, its value in words, where it is from."""
         for one in fields(self):
             value = getattr(self, one.name)
-            yield one.metadata["what"], _in_words(one.name, value), one.metadata["source"]
+            yield one.metadata["what"], _to_text(one.name, value), one.metadata["source"]
 
 
 def at(seconds: float) -> str:
@@ -116,7 +116,7 @@ def at(seconds: float) -> str:
     return (monday + dt.timedelta(seconds=seconds)).strftime("%a %H:%M")
 
 
-def _in_words(name: str, value: Any) -> str:
+def _to_text(name: str, value: Any) -> str:
     if name == "outage":
         return f"{at(value[0])}–{at(value[1])[4:]}"
     if name == "death_s":

@@ -89,7 +89,7 @@ def work_done(results: Results) -> Iterator[str]:
 def missed(results: Results) -> list[str]:
     """Return in words which stable targets are missed twice over."""
     return [
-        f"{target.what}: {target.in_words()[1]}, aimed at {target.in_words()[0]}"
+        f"{target.what}: {target.to_text()[1]}, aimed at {target.to_text()[0]}"
         for target in targets(results, None)
         if target.is_stable and results.size in target.sizes and not target.is_met(2)
     ]
@@ -152,7 +152,7 @@ def _targets(results: Results, smaller: Results | None) -> Iterator[str]:
     yield "| target | aim | found | |"
     yield "|---|--:|--:|---|"
     for target in targets(results, smaller):
-        aim, found = target.in_words()
+        aim, found = target.to_text()
         said = "met" if target.is_met() else "**not met**"
         if results.size not in target.sizes:
             said = f"meant for {' and '.join(target.sizes)}"

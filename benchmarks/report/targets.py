@@ -45,7 +45,7 @@ class Target:
             return self.found >= self.aim / times
         return self.found <= self.aim * times
 
-    def in_words(self) -> tuple[str, str]:
+    def to_text(self) -> tuple[str, str]:
         """Return the bound and what was found."""
         sign = "≥" if self.at_least else "≤"
         return f"{sign} {self.aim:g} {self.unit}", f"{self.found:.2f} {self.unit}"

@@ -148,7 +148,7 @@ def _sync_all(
             if one is ours:
                 told = json.loads(timed.output)
                 hashes[day].add(told["plan_hash"])
-                results.facts[WHAT[day]] = _in_words(told)
+                results.facts[WHAT[day]] = _to_text(told)
         said = Said.of(ground.url(ours.database))
         must_agree(said, Said.of(ground.url(limit.database)), "the limit")
         if day == DAYS[-1] and said.count("audit"):
@@ -234,7 +234,7 @@ def _hash(ground: Ground, package: Path) -> Timed:
     return ground.python("limit.hash_only", package, of=sys.executable)
 
 
-def _in_words(told: dict[str, Any]) -> str:
+def _to_text(told: dict[str, Any]) -> str:
     """Return what a run came to, as one line."""
     parts = []
     for kind, numbers in told["counts"].items():

@@ -259,7 +259,7 @@ def begin(
             run = _check_source(connection, run, now)
         stopped = maintenance.find(connection) if run.outcome is None else None
         if stopped is not None:
-            ends = {"outcome": Outcome.SKIPPED, "reasons": [stopped.in_words()], "ended_at": now}
+            ends = {"outcome": Outcome.SKIPPED, "reasons": [stopped.to_text()], "ended_at": now}
             runs.update(connection, run.run_id, **ends)
             run = runs.get(connection, run.run_id)
     log.info(

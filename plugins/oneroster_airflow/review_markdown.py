@@ -96,7 +96,7 @@ def _schools(schools: list[dict[str, Any]]) -> Iterator[str]:
     yield _row("School", *_KINDS.values())
     yield _row(*("---" for _ in range(len(_KINDS) + 1)))
     for school in schools[:_SHOWN]:
-        yield _row(_plain(school["name"]), *(_in_words(school[kind]) for kind in _KINDS))
+        yield _row(_plain(school["name"]), *(_to_text(school[kind]) for kind in _KINDS))
     yield ""
     if (more := len(schools) - _SHOWN) > 0:
         yield from (f"… and {more:,} more {'school' if more == 1 else 'schools'}.", "")
@@ -109,7 +109,7 @@ def _what_comes(run: Run) -> Iterator[str]:
     yield from ("", f"Plan `{run.plan_hash}` of run `{run.run_id}`")
 
 
-def _in_words(numbers: Mapping[str, int]) -> str:
+def _to_text(numbers: Mapping[str, int]) -> str:
     told = [f"{numbers['gone']:,} of {numbers['active']:,} gone"] if numbers.get("gone") else []
     told += [f"{numbers[sort]:,} {sort}" for sort in _SORTS if numbers.get(sort)]
     return ", ".join(told) or "–"

@@ -55,7 +55,7 @@ class Step:
     part: Part = field(default_factory=Part)
     told: dict[str, Any] = field(default_factory=dict)
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return the step for a person."""
         words = f"{self.at:%Y-%m-%d %H:%M} {self.does} #{self.ref}"
         if self.does in {"approve", "discard", "undo", "removals"}:

@@ -123,4 +123,4 @@ def _smaller(steps: list[Step], pack: Pack, differs: Callable[[list[Step]], bool
 
 def as_text(steps: list[Step]) -> str:
     """Return steps for a person."""
-    return "\n".join(step.in_words() for step in steps)
+    return "\n".join(step.to_text() for step in steps)

@@ -63,7 +63,7 @@ class Tally:
             words = {word: n for word, n in numbers.items() if word not in {"errors", "ignored"}}
             self.changes.setdefault(kind, Counter()).update(words)
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return the tally as lines."""
         lines = [
             ("seed", str(self.seed)),

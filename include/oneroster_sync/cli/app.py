@@ -38,10 +38,10 @@ class _Console(logging.Handler):
 @click.option("-q", "--quiet", is_flag=True, help="Don't tell the story of the run on stderr.")
 def main(quiet: bool) -> None:
     """Keep a roster in step with a OneRoster export."""
-    told = logging.getLogger("oneroster")
-    told.handlers = [_Console()]
-    click.get_current_context().call_on_close(functools.partial(told.setLevel, told.level))
-    told.setLevel(logging.CRITICAL if quiet else logging.INFO)
+    logger = logging.getLogger("oneroster")
+    logger.handlers = [_Console()]
+    click.get_current_context().call_on_close(functools.partial(logger.setLevel, logger.level))
+    logger.setLevel(logging.CRITICAL if quiet else logging.INFO)
 
 
 def a_site(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -77,8 +77,8 @@ def check_site_of(run: str) -> None:
     with explained():
         found = find(run)
     if given and found.site != context.params["site"]:
-        told = f"there is no run {run} of site {context.params['site']}; see: oneroster history"
-        raise click.ClickException(told)
+        message = f"there is no run {run} of site {context.params['site']}; see: oneroster history"
+        raise click.ClickException(message)
 
 
 class explained:  # noqa: N801  reads as a statement
@@ -105,24 +105,24 @@ class explained:  # noqa: N801  reads as a statement
 def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
     """Say how a run ended, and the run that brings its removals, and exit accordingly."""
     summary = run.summary()
-    words, outcome = in_words(summary), summary["outcome"]
+    words, outcome = to_text(summary), summary["outcome"]
     if removals is not None:
         summary["removals"] = removals.summary()
-        words += f"\nIts removals:\n{in_words(summary['removals'])}"
+        words += f"\nIts removals:\n{to_text(summary['removals'])}"
         outcome = summary["removals"]["outcome"]
     say(summary, words, as_json=as_json)
     sys.exit(EXIT_CODES.get(outcome, 0))
 
 
-def in_words(summary: dict[str, Any]) -> str:
+def to_text(summary: dict[str, Any]) -> str:
     """Return what a run came to, in a few lines."""
     from oneroster_sync.runs.summary import format_counts, format_left_out
 
     counts = summary["counts"] or {}
     parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
     for kind, numbers in counts.items():
-        told = ", ".join(f"{n:,} {format_counts(word)}" for word, n in numbers.items() if n)
-        parts.append(f"{kind}: {told or 'nothing'}")
+        counted = ", ".join(f"{n:,} {format_counts(word)}" for word, n in numbers.items() if n)
+        parts.append(f"{kind}: {counted or 'nothing'}")
     if summary.get("withheld"):
         parts.append(format_left_out(summary["withheld"]))
     parts.extend(summary["reasons"])

@@ -26,7 +26,7 @@ def list_(site: str, as_json: bool) -> None:
 
     with explained():
         found = stale_protections(site)
-    lines = [f"{cause.cause}\n  {cause.in_words()}" for cause in found]
+    lines = [f"{cause.cause}\n  {cause.to_text()}" for cause in found]
     words = "\n".join(lines) or f"No broken row has protected a record of site {site} for long."
     say({"site": site, "causes": [_cause_as_dict(c) for c in found]}, words, as_json=as_json)
 
@@ -55,7 +55,7 @@ def release(site: str, cause: str, reason: str, as_json: bool) -> None:
 
     with explained():
         done = release_protection(site, cause, by=person(), clock=now, reason=reason)
-    words = f"{done.in_words()}. Released: the next plan takes them for absent, and is judged."
+    words = f"{done.to_text()}. Released: the next plan takes them for absent, and is judged."
     say({"site": site, **_cause_as_dict(done)}, words, as_json=as_json)
 
 
@@ -105,7 +105,7 @@ def tidy(site: str, as_json: bool) -> None:
 
     with explained():
         swept = retention.delete_expired(site, now=now())
-    say({"site": site, **asdict(swept)}, f"Removed: {swept.in_words()}.", as_json=as_json)
+    say({"site": site, **asdict(swept)}, f"Removed: {swept.to_text()}.", as_json=as_json)
 
 
 @main.command()

@@ -13,12 +13,12 @@ from oneroster_sync.cli.app import (
     FAILED,
     check_site_of,
     explained,
-    in_words,
     main,
     now,
     of_site,
     person,
     say,
+    to_text,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def history(site: str, limit: int, as_json: bool) -> None:
 
     with explained(), database.engine().connect() as connection:
         found = [run.summary() for run in runs.list_newest(connection, site, limit)]
-    words = "\n".join(in_words(run) for run in found) or f"Site {site} has had no run."
+    words = "\n".join(to_text(run) for run in found) or f"Site {site} has had no run."
     say({"site": site, "runs": found}, words, as_json=as_json)
 
 
@@ -65,12 +65,12 @@ def changes(site: str, after: str, limit: int, as_json: bool) -> None:
 
     with explained():
         page = list_changes(site, after=after, limit=limit)
-    told = {**asdict(page), "changes": [asdict(change) for change in page.changes]}
-    words = "\n".join([*map(_change_in_words, page.changes), f"next: {page.next}"])
-    say(told, words, as_json=as_json)
+    document = {**asdict(page), "changes": [asdict(change) for change in page.changes]}
+    words = "\n".join([*map(_format_change, page.changes), f"next: {page.next}"])
+    say(document, words, as_json=as_json)
 
 
-def _change_in_words(change: RosterChange) -> str:
+def _format_change(change: RosterChange) -> str:
     """Return a change in one line, with ids only."""
     ids = {
         "sourcedId": change.sourced_id,
@@ -100,7 +100,7 @@ def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
     if csv:
         click.echo("".join(report.as_csv(accounts)), nl=False)
         return
-    words = "\n".join(map(report.in_words, accounts)) or "Every account is the sync's own."
+    words = "\n".join(map(report.to_text, accounts)) or "Every account is the sync's own."
     say({"run_id": run, "accounts": accounts}, words, as_json=as_json)
 
 

@@ -17,12 +17,12 @@ from oneroster_sync.cli.app import (
     check_site_of,
     end,
     explained,
-    in_words,
     main,
     now,
     of_site,
     person,
     say,
+    to_text,
 )
 from oneroster_sync.sites.preferences import DateOrder, Delimiter, Encoding, Profile, Scope
 from oneroster_sync.standard.kinds import Kind
@@ -105,7 +105,7 @@ def plan(
         summary["changes"] = {
             kind: table.to_pylist() for kind, table in frozen.tables().items() if "." not in kind
         }
-    say(summary, in_words(summary), as_json=as_json)
+    say(summary, to_text(summary), as_json=as_json)
     sys.exit(EXIT_CODES.get(summary["outcome"], 0))
 
 
@@ -287,10 +287,10 @@ def _format_comparison(summary: dict[str, Any]) -> str:
     lines = []
     for letter in ("a", "b"):
         about = summary[letter]
-        told = ", ".join(f"{number:,} {word}" for word, number in about["findings"].items())
+        counted = ", ".join(f"{number:,} {word}" for word, number in about["findings"].items())
         ending = ", rejected" if about["rejected"] else ""
         version = _format_version(about["version"])
-        lines.append(f"{letter.upper()}: {version}: {told}{ending}.")
+        lines.append(f"{letter.upper()}: {version}: {counted}{ending}.")
     for name, file in summary["files"].items():
         lines.append(f"{name}.csv: {_format_file(file)}.")
         for what, named in file.get("list", {}).items():
@@ -323,19 +323,19 @@ def _format_file(file: dict[str, Any]) -> str:
     modes = [file["modes"][letter] for letter in ("a", "b")]
     if not file["compared"]:
         return f"not compared, because it is {modes[0]} in A and {modes[1]} in B"
-    told = [f"{file[what]:,} {label}" for what, label in _COMPARED.items() if file[what]]
+    parts = [f"{file[what]:,} {label}" for what, label in _COMPARED.items() if file[what]]
     if modes[0] != modes[1]:
-        told.insert(0, f"{modes[0]} in A and {modes[1]} in B")
+        parts.insert(0, f"{modes[0]} in A and {modes[1]} in B")
     if file["columns"]:
         columns = ", ".join(f"{column} {count:,}" for column, count in file["columns"].items())
-        told.append(f"by column: {columns}")
+        parts.append(f"by column: {columns}")
     for letter in ("a", "b"):
         if file[f"columns_only_in_{letter}"]:
             columns = ", ".join(file[f"columns_only_in_{letter}"])
-            told.append(f"columns only in {letter.upper()}: {columns}")
+            parts.append(f"columns only in {letter.upper()}: {columns}")
     if file["unusable"]["a"] or file["unusable"]["b"]:
-        told.append(
+        parts.append(
             f"rows with errors: {file['unusable']['a']:,} in A, {file['unusable']['b']:,} in B"
         )
     rows = f"{file['rows']['a']:,} rows in A, {file['rows']['b']:,} in B"
-    return "; ".join([rows, *(["the same"] if file["same"] else []), *told])
+    return "; ".join([rows, *(["the same"] if file["same"] else []), *parts])

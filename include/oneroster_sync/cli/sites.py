@@ -122,7 +122,7 @@ def stop(reason: str, as_json: bool) -> None:
 
     with explained(), database.engine().begin() as connection:
         found = maintenance.begin(connection, reason, by=person(), now=now())
-    words = f"{found.in_words().capitalize()}. Resume them with: oneroster sites resume"
+    words = f"{found.to_text().capitalize()}. Resume them with: oneroster sites resume"
     say({"maintenance": asdict(found)}, words, as_json=as_json)
 
 
@@ -209,7 +209,7 @@ def plan_(file: Path, archive_missing: bool, as_json: bool) -> None:
             made = planning.make_plan(wanted, archive_missing=archive_missing)
         except WrongFileError as error:
             _reject(file, error.wrong, as_json=as_json)
-    words = _planned_in_words(made)
+    words = _format_planned(made)
     if made.changes:
         more = " --archive-missing" if archive_missing else ""
         apply = f"oneroster sites apply {file}{more} --plan {made.hash()}"
@@ -239,7 +239,7 @@ def apply_(file: Path, archive_missing: bool, plan_hash: str | None, as_json: bo
             )
         except WrongFileError as error:
             _reject(file, error.wrong, as_json=as_json)
-    words = _planned_in_words(done) + ("\nDone." if done.changes else "")
+    words = _format_planned(done) + ("\nDone." if done.changes else "")
     say(_as_dict(done, "succeeded" if done.changes else "no_changes"), words, as_json=as_json)
 
 
@@ -267,9 +267,9 @@ def _content(file: Path) -> bytes:
 
 def _reject(file: Path, wrong: tuple[Wrong, ...], *, as_json: bool) -> None:
     """Say what is wrong with a file, and where, and end."""
-    told = {"file": str(file), "outcome": "rejected", "errors": [asdict(it) for it in wrong]}
+    document = {"file": str(file), "outcome": "rejected", "errors": [asdict(it) for it in wrong]}
     lines = [f"{file}:{it.line}:{it.column}: {_told(it)}" for it in wrong]
-    say(told, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)
+    say(document, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)
     sys.exit(REJECTED)
 
 
@@ -283,7 +283,7 @@ def _as_dict(plan: SitesPlan, outcome: str) -> dict[str, Any]:
     return {"outcome": outcome, "plan_hash": plan.hash(), "sites": sites}
 
 
-def _planned_in_words(plan: SitesPlan) -> str:
+def _format_planned(plan: SitesPlan) -> str:
     if not plan.changes:
         return "Every site is as the file says."
     lines = []
@@ -296,9 +296,9 @@ def _planned_in_words(plan: SitesPlan) -> str:
 
 def _in_one_line(found: dict[str, Any]) -> str:
     last = found["last_run"]
-    told = "no run yet"
+    state = "no run yet"
     if last:
-        told = f"last run {last['started_at']:%Y-%m-%d %H:%M} {last['outcome'] or 'under way'}"
+        state = f"last run {last['started_at']:%Y-%m-%d %H:%M} {last['outcome'] or 'under way'}"
     if found["archived_at"]:
-        told = f"archived {found['archived_at']:%Y-%m-%d} by {found['archived_by']}; {told}"
-    return f"{found['site']}: {told}"
+        state = f"archived {found['archived_at']:%Y-%m-%d} by {found['archived_by']}; {state}"
+    return f"{found['site']}: {state}"

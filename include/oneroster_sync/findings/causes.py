@@ -118,7 +118,7 @@ def _described(findings: pa.Table, named: pa.Array, of_finding: Numbers) -> list
     """Return the causes by number, each with the place `at` of a finding of its own."""
     _, first = np.unique(of_finding, return_index=True)
     findings = findings.set_column(findings.column_names.index("target"), "target", named)
-    told = findings.take(pa.array(first)).to_pylist()
+    records = findings.take(pa.array(first)).to_pylist()
     grouped = findings.append_column("cause", pa.array(of_finding)).group_by("cause")
     counts = grouped.aggregate(
         [
@@ -127,7 +127,7 @@ def _described(findings: pa.Table, named: pa.Array, of_finding: Numbers) -> list
         ]
     ).sort_by("cause")
     causes = []
-    for at, one, count in zip(first.tolist(), told, counts.to_pylist(), strict=True):
+    for at, one, count in zip(first.tolist(), records, counts.to_pylist(), strict=True):
         files, columns = (sorted(filter(None, count[f"{n}_distinct"])) for n in ("file", "column"))
         causes.append(
             {
@@ -159,8 +159,8 @@ def _put_in_order(causes: list[dict[str, Any]]) -> None:
     def weight(cause: Mapping[str, Any]) -> tuple[Any, ...]:
         # What a guard found is decided about: it stands behind all that can be fixed.
         is_of_plan = cause["code"].startswith("guard.")
-        told = (cause[name] or "" for name in texts)
-        return is_of_plan, cause["severity"], -cause["affected"], *told
+        values = (cause[name] or "" for name in texts)
+        return is_of_plan, cause["severity"], -cause["affected"], *values
 
     place = {cause["origin"]: weight(cause) for cause in causes if cause["is_origin"]}
     causes.sort(key=lambda one: (place[one["origin"]], not one["is_origin"], weight(one)))
@@ -267,10 +267,10 @@ def _of_hanging(found: _Found) -> Numbers:
         known = known[np.argsort(found.size[origin[known]], kind="stable")]
         of_record[records[known]] = origin[known]
         waiting = np.flatnonzero((origin == _NOTHING) & (targets != _NOTHING))
-        told = of_record[targets[waiting]]
-        if not (told != _NOTHING).any():
+        of_targets = of_record[targets[waiting]]
+        if not (of_targets != _NOTHING).any():
             break
-        origin[waiting] = told
+        origin[waiting] = of_targets
     for file in found.files_pointed_to(origin == _NOTHING):
         lost = (origin == _NOTHING) & found.has("target_file", file)
         origin[lost] = found.largest(origin, found.error & found.has("file", file))

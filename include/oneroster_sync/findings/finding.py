@@ -94,12 +94,12 @@ def _hashed(findings: pa.Table, column: str, rows: pa.ChunkedArray) -> pa.Table:
     if not pc.any(rows).as_py():
         return findings
     values = findings[column].to_pylist()
-    told = [
+    texts = [
         shown_id(value, is_staff=False) if hide and value is not None else value
         for value, hide in zip(values, rows.to_pylist(), strict=True)
     ]
     at = findings.column_names.index(column)
-    return findings.set_column(at, SCHEMA.field(column), pa.array(told, pa.string()))
+    return findings.set_column(at, SCHEMA.field(column), pa.array(texts, pa.string()))
 
 
 def find_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | pa.ChunkedArray:
@@ -126,8 +126,8 @@ def hash_ids(
     """Return hashes of sourcedIds; null where there is none, and in all but some rows."""
     if rows is not None:
         ids = pc.if_else(rows, ids, pa.scalar(None, pa.string()))
-    told = [one and shown_id(one, is_staff=False) for one in ids.to_pylist()]
-    values = pa.array(told, pa.string())
+    shown = [one and shown_id(one, is_staff=False) for one in ids.to_pylist()]
+    values = pa.array(shown, pa.string())
     return pa.chunked_array([values]) if isinstance(ids, pa.ChunkedArray) else values
 
 
@@ -228,7 +228,7 @@ class Finding:
             return ""
         return f"Expected {self.expected}" + ("" if self.expected.endswith("?") else ".")
 
-    def in_words(self, *, is_staff: bool = True) -> str:
+    def to_text(self, *, is_staff: bool = True) -> str:
         """Return the finding as one line of a log.
 
         Args:

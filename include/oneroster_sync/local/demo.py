@@ -89,10 +89,10 @@ def counts_of(run: Run, environment: Mapping[str, str]) -> dict[str, dict[str, i
 
     The record's own run id is not Airflow's, so the newest record is taken: nobody else syncs here.
     """
-    told = _oneroster(["history", "--site", SITE, "--json"], environment)
-    if told.returncode != 0:
-        raise LocalError(f"The record of {run.run_id} cannot be read: {told.stderr.strip()}")
-    history: Any = json.loads(told.stdout)
+    answer = _oneroster(["history", "--site", SITE, "--json"], environment)
+    if answer.returncode != 0:
+        raise LocalError(f"The record of {run.run_id} cannot be read: {answer.stderr.strip()}")
+    history: Any = json.loads(answer.stdout)
     newest = history[0] if isinstance(history, list) else history["runs"][0]
     counts: dict[str, dict[str, int]] = newest["counts"]
     return counts
@@ -121,14 +121,14 @@ def _follow(api: Api, sample: Path) -> Run:
         api.unpause(DAG_ID)
     run = api.trigger(DAG_ID, {"package": str(sample), "kind": "package"})
     tell(f"The run {run.run_id} of {DAG_ID} with {SAMPLE}:")
-    told: set[str] = set()
+    seen: set[str] = set()
     deadline = time.monotonic() + _RUN_S
     while True:
         run = api.run(run.dag_id, run.run_id)
         tasks = api.tasks(run)
         for task in sorted(tasks, key=_end):
-            if task.has_ended and task.task_id not in told:
-                told.add(task.task_id)
+            if task.has_ended and task.task_id not in seen:
+                seen.add(task.task_id)
                 tell(f"  {task.task_id:<12} {task.state:<16} {_duration(task)}".rstrip())
         if run.has_ended:
             break

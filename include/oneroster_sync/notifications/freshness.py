@@ -46,7 +46,7 @@ class Freshness:
     stale_after_days: int | None
     is_stale: bool
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return what there is to say, in one or two sentences."""
         since = f"{self.since:%Y-%m-%d}"
         if self.seen_at is None:

@@ -158,11 +158,11 @@ _UNREADABLE = (
 
 def unreadable_file(site: str, filename: str, sites: int, base_url: str) -> Message:
     """Tell that no sync starts, since Airflow can't read the DAG file."""
-    told = _counted(sites, "site")
+    counted = _counted(sites, "site")
     return Message(
         _subject(site, "Airflow can't read the DAG file"),
         (
-            f"Failed: Airflow can't read {filename}. No sync of {told} starts until it can.",
+            f"Failed: Airflow can't read {filename}. No sync of {counted} starts until it can.",
             _UNREADABLE,
             Link("Airflow's DAGs", f"{base_url.rstrip('/')}/dags"),
         ),
@@ -200,7 +200,7 @@ def errors(run: Run, causes: Sequence[dict[str, Any]], rows: int, base_url: str)
 def protected(site: str, causes: Sequence[StaleCause], base_url: str) -> Message:
     """Tell what broken rows have protected for long, without a sourcedId."""
     count = sum(len(cause.records) for cause in causes)
-    lines = [cause.in_words() for cause in causes[:_CAUSES]]
+    lines = [cause.to_text() for cause in causes[:_CAUSES]]
     if len(causes) > _CAUSES:
         lines.append(f"and {_counted(len(causes) - _CAUSES, 'more cause', 'more causes')}")
     return Message(
@@ -222,7 +222,7 @@ def stale(fresh: Freshness, base_url: str) -> Message:
         link = Link("The run that read the newest package", run_page(base_url, fresh.run_id))
     return Message(
         _subject(fresh.site, f"no new package for {_counted(fresh.days, 'day')}"),
-        (fresh.in_words(), to_do, link),
+        (fresh.to_text(), to_do, link),
     )
 
 
@@ -283,7 +283,7 @@ def digest(week: Week, base_url: str) -> Message:
                 Link(f"The plan of {_moment(run.started_at)}", run_page(base_url, run.run_id))
                 for run in week.waiting
             ),
-            week.fresh.in_words(),
+            week.fresh.to_text(),
             f"Next, by the schedule, while the sync is enabled: {coming or 'none'}.",
             Link("Recent synchronizations", site_page(base_url, week.site)),
         ),
@@ -329,8 +329,8 @@ def _cause(cause: dict[str, Any]) -> str:
     """Return a cause as a line, without a word that a package chose."""
     place = [name for name in _names(cause["file"]) if name in FILES]
     place += [name for name in _names(cause["column"]) if place and name in _COLUMNS]
-    told = " ".join(filter(None, (cause["meaning"], cause["hint"])))
-    return f"{', '.join((*place, _counted(cause['affected'], 'row')))}: {told} ({cause['code']})"
+    text = " ".join(filter(None, (cause["meaning"], cause["hint"])))
+    return f"{', '.join((*place, _counted(cause['affected'], 'row')))}: {text} ({cause['code']})"
 
 
 def _names(listed: str | None) -> list[str]:

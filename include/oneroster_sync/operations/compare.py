@@ -120,7 +120,7 @@ class FileComparison:
             "usable_only_in_b": self.usable_only_in[1],
         }
         records = pc.unique(pa.concat_arrays([_NONE, *self.changed.values()]))
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "same": self.is_same,
             "modes": {"a": self.modes[0].value, "b": self.modes[1].value},
             "compared": self.compared,
@@ -134,12 +134,12 @@ class FileComparison:
             "columns_only_in_b": self.columns_only_in[1],
         }
         if listed:
-            told["list"] = {
+            document["list"] = {
                 **{what: ids.to_pylist() for what, ids in lists.items()},
                 "changed": {name: ids.to_pylist() for name, ids in self.changed.items()},
                 "ids_changed": self.ids_changed.to_pylist(),
             }
-        return told
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +226,8 @@ def _read(letter: str, path: Path, profile: Profile, dialect: Dialect) -> Checke
         log.error("Package %s can't be used, so nothing is compared.", letter)
     else:
         counts = run_log.count_by_severity(findings)
-        told = "Package %s has %s errors and %s warnings; `oneroster validate` names them."
-        log.info(told, letter, f"{counts['errors']:,}", f"{counts['warnings']:,}")
+        message = "Package %s has %s errors and %s warnings; `oneroster validate` names them."
+        log.info(message, letter, f"{counts['errors']:,}", f"{counts['warnings']:,}")
     return checked
 
 
@@ -474,11 +474,11 @@ def _renamed(ids: pa.ChunkedArray, moved: pa.Table) -> pa.ChunkedArray:
 def _renamed_in_lists(cells: pa.ChunkedArray, moved: pa.Table) -> pa.ChunkedArray:
     new = dict(zip(moved["old"].to_pylist(), moved["new"].to_pylist(), strict=True))
     known = pc.unique(cells).drop_null()
-    told = [
+    labels = [
         ",".join(new.get(part.strip(), part) for part in cell.split(","))
         for cell in known.to_pylist()
     ]
-    return pc.take(pa.array(told, pa.string()), pc.index_in(cells, known))
+    return pc.take(pa.array(labels, pa.string()), pc.index_in(cells, known))
 
 
 def _have_same_ids(a: pa.Table, b: pa.Table) -> bool:

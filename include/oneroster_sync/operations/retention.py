@@ -52,7 +52,7 @@ class Swept:
     changes: int
     deltas: int = 0
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return what was removed."""
         return (
             f"{self.runs:,} runs' files, {self.findings:,} findings, {self.changes:,} changes, "
@@ -91,7 +91,7 @@ def delete_expired(site: str, *, now: dt.datetime, keeping: Keeping | None = Non
         swept = Swept(len(folders), findings, changes, dropped)
         if swept != Swept(0, 0, 0, 0):
             preferences_store.note_event(connection, site, ACTOR, "swept", asdict(swept), now=now)
-            log.info("Removed of site %s, after its time: %s.", site, swept.in_words())
+            log.info("Removed of site %s, after its time: %s.", site, swept.to_text())
     return swept
 
 

@@ -134,7 +134,7 @@ def read_health(
             now=now,
         )
         run, waits = newest.get(name), waiting.get(name)
-        told = list(
+        lines = list(
             _reasons(
                 run,
                 still[name],
@@ -143,12 +143,12 @@ def read_health(
                 [one.file for one in lost.get(name, ())],
             )
         )
-        told.sort(key=lambda one: one[0] != "error")
+        lines.sort(key=lambda one: one[0] != "error")
         done = applied.get(name, [])
         found[name] = Health(
             site=name,
-            level=told[0][0] if told else None,
-            reasons=tuple(words for _, words in told),
+            level=lines[0][0] if lines else None,
+            reasons=tuple(words for _, words in lines),
             active=done[-1]["roster_counts"] if done else None,
             changes=tuple(count_changes(row["counts"]) for row in done),
             errors=_errors_of(run),

@@ -77,12 +77,12 @@ def read_file(content: bytes) -> Wanted:
     document = read(content)
     top = document.value
     if not isinstance(top, dict) or not isinstance(top.get("sites"), dict):
-        told = "there are no sites in it"
-        raise WrongFileError([document.wrong(("sites",), told, "version: 1 and sites: by name")])
+        message = "there are no sites in it"
+        raise WrongFileError([document.wrong(("sites",), message, "version: 1 and sites: by name")])
     wrong = [_unknown(document, (name,), _TOP) for name in top if name not in _TOP]
     if top.get("version") != VERSION or isinstance(top.get("version"), bool):
-        told = "this version of the file is not known"
-        wrong.append(document.wrong(("version",), told, f"version: {VERSION}"))
+        message = "this version of the file is not known"
+        wrong.append(document.wrong(("version",), message, f"version: {VERSION}"))
     settings: dict[str, dict[str, Any]] = {}
     archived: dict[str, bool] = {}
     for site, given in top["sites"].items():
@@ -140,12 +140,12 @@ def _invalid(wanted: Wanted, site: str, error: Any) -> Wrong:
     path = tuple(error["loc"])
     if error["type"] == "extra_forbidden":
         return _unknown(wanted.document, ("sites", site, *path), _names_in(path[:-1]))
-    told = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     if error["type"] == "value_error":
-        return wanted.wrong(site, path, told, "another value")
+        return wanted.wrong(site, path, message, "another value")
     if error["type"] == "missing":
-        told = f"{path[-1]} besides"
-    return wanted.wrong(site, path, "this value can't be used", told.rstrip("."))
+        message = f"{path[-1]} besides"
+    return wanted.wrong(site, path, "this value can't be used", message.rstrip("."))
 
 
 def _names_in(path: Path) -> tuple[str, ...]:
@@ -185,8 +185,8 @@ def export(connection: Connection, only: Collection[str] = ()) -> str:
             left_out.append(name)
         mark = {ARCHIVED: True} if there[name].is_archived else {}
         sites[name] = {**mark, **settings}
-    told = _LEFT_OUT.format(sites=", ".join(left_out)) if left_out else ""
-    return _HEAD + told + as_yaml({"version": VERSION, "sites": sites})
+    note = _LEFT_OUT.format(sites=", ".join(left_out)) if left_out else ""
+    return _HEAD + note + as_yaml({"version": VERSION, "sites": sites})
 
 
 def as_yaml(value: Any) -> str:

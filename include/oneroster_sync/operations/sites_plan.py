@@ -84,8 +84,8 @@ class SitesPlan:
 
     def hash(self) -> str:
         """Return the sha256 of the plan, by which it is named."""
-        told = json.dumps([change.as_dict() for change in self.changes], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+        document = json.dumps([change.as_dict() for change in self.changes], sort_keys=True)
+        return hashlib.sha256(document.encode()).hexdigest()
 
     def sites_to(self, action: Action) -> list[str]:
         """Return the sites to which something is done."""
@@ -136,11 +136,11 @@ def apply(
             for site in sorted({*wanted.settings, *leaving}):
                 database.lock_site(connection, site)
             plan = _planned(connection, wanted, archive_missing)
-            told = plan.hash()
-            if plan_hash not in {None, told} or plan.sites_to(Action.ARCHIVE) != leaving:
+            current = plan.hash()
+            if plan_hash not in {None, current} or plan.sites_to(Action.ARCHIVE) != leaving:
                 raise OtherPlanError(
-                    f"the plan is {told} now, and not the one that was looked at: the file or the "
-                    "sites have changed; look at the plan again, then apply it"
+                    f"the plan is {current} now, and not the one that was looked at: the file or "
+                    "the sites have changed; look at the plan again, then apply it"
                 )
             for change in plan.changes:
                 _do(connection, change, by, now)
@@ -174,18 +174,18 @@ def _new(wanted: Wanted, site: str) -> Change:
     """Return how a site is made."""
     given = wanted.settings[site]
     if wanted.archived.get(site):
-        told = "there is no such site that could be archived"
-        raise WrongFileError([wanted.wrong(site, (ARCHIVED,), told, "a site that is there")])
+        message = "there is no such site that could be archived"
+        raise WrongFileError([wanted.wrong(site, (ARCHIVED,), message, "a site that is there")])
     default = Settings().model_dump(mode="json")
     chosen, wrong = judged(wanted, site, merged(default, given))
     admin = given.get("credited_admin")
     if not site_lifecycle.is_address(admin):
-        told = "the site is new, and nobody is named who administers it"
+        message = "the site is new, and nobody is named who administers it"
         if admin is not None:
-            told = "this is no e-mail address"
+            message = "this is no e-mail address"
         expected = "the e-mail address of its administrator, whose account is made with it"
         wrong = [it for it in wrong if not it.where.endswith(".credited_admin")]
-        wrong.append(wanted.wrong(site, ("credited_admin",), told, expected))
+        wrong.append(wanted.wrong(site, ("credited_admin",), message, expected))
     if wrong or chosen is None:
         raise WrongFileError(wrong)
     after = chosen.model_dump(mode="json")
@@ -217,9 +217,9 @@ def _due(connection: Connection, wanted: Wanted, there: Site) -> Change:
     if archived and not there.is_archived:
         actions.append(Action.ARCHIVE)
     if archived and there.is_archived and differences:
-        told = "the site is archived, so its preferences can't be changed"
+        message = "the site is archived, so its preferences can't be changed"
         expected = "archived: false, which restores it, or no other preferences"
-        raise WrongFileError([wanted.wrong(site, (), told, expected)])
+        raise WrongFileError([wanted.wrong(site, (), message, expected)])
     return Change(site, tuple(actions), chosen.version, differences, after)
 
 
@@ -233,9 +233,9 @@ def _changed(
         raise WrongFileError(wrong)
     admin = settings.credited_admin
     if admin is not None and preferences.find_admin(connection, site, admin) is None:
-        told = f"{site} has no active account with this address"
+        message = f"{site} has no active account with this address"
         expected = "the e-mail address of an active account of the site"
-        raise WrongFileError([wanted.wrong(site, ("credited_admin",), told, expected)])
+        raise WrongFileError([wanted.wrong(site, ("credited_admin",), message, expected)])
     return settings.model_dump(mode="json")
 
 

@@ -37,7 +37,7 @@ class Wrong:
     message: str
     expected: str
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return it as a sentence."""
         place = f"line {self.line}" + (f", {self.where}" if self.where else "")
         return f"{place}: {self.message}; expected {self.expected}"
@@ -49,7 +49,7 @@ class WrongFileError(UserError):
     def __init__(self, wrong: list[Wrong]) -> None:
         """Refuse the file for these reasons."""
         self.wrong = tuple(sorted(wrong, key=lambda it: (it.line, it.column, it.where)))
-        super().__init__("\n".join(it.in_words() for it in self.wrong))
+        super().__init__("\n".join(it.to_text() for it in self.wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,13 @@ def read(content: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        told = error.problem or "this can't be read"
-        raise WrongFileError([Wrong(line, column, "", told, "YAML")]) from None
+        message = error.problem or "this can't be read"
+        raise WrongFileError([Wrong(line, column, "", message, "YAML")]) from None
     except (yaml.YAMLError, RecursionError) as error:
-        told = "there is a character that YAML has not"
-        told = "this is too deep" if isinstance(error, RecursionError) else told
+        message = "there is a character that YAML has not"
+        message = "this is too deep" if isinstance(error, RecursionError) else message
         line = text[: getattr(error, "position", 0)].count("\n") + 1
-        raise WrongFileError([Wrong(line, 1, "", told, "YAML")]) from None
+        raise WrongFileError([Wrong(line, 1, "", message, "YAML")]) from None
     if reading.found:
         raise WrongFileError(reading.found)
     return Document(value, reading.places)
@@ -110,8 +110,8 @@ class _Loader(yaml.SafeLoader):
         """Refuse an alias: it would make more of a file than what stands in it."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            told = "aliases (*name) are not taken: write it out"
-            raise yaml.composer.ComposerError(None, None, told, mark)
+            message = "aliases (*name) are not taken: write it out"
+            raise yaml.composer.ComposerError(None, None, message, mark)
         return super().compose_node(parent, index)
 
 
@@ -147,8 +147,8 @@ class _Reading:
             here = (*path, name)
             if name in value:
                 first = self.places[here][0]
-                told = f"{name} stands here for the second time, first in line {first}"
-                self._note(key, here, told, "each name once")
+                message = f"{name} stands here for the second time, first in line {first}"
+                self._note(key, here, message, "each name once")
                 continue
             self.places[here] = _place(key)
             value[name] = self.of(inner, here)

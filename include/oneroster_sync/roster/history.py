@@ -158,9 +158,9 @@ def _told(row: dict[str, Any], kind: str) -> dict[str, Any]:
     if row["kind"] == "assignment":
         other = row["course_title"] if kind == "user" else row["person"]
         other = other or row["course_sourced_id" if kind == "user" else "user_sourced_id"]
-    told = ("made_at", "kind", "action", "reason", "file", "row", "requested_by", "credited_to")
+    columns = ("made_at", "kind", "action", "reason", "file", "row", "requested_by", "credited_to")
     return {
-        **{name: row[name] for name in told},
+        **{name: row[name] for name in columns},
         "run_id": str(row["run_id"]),
         "fields": fields_moved(row["before"], row["after"]),
         "other": other,

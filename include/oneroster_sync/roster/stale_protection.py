@@ -54,7 +54,7 @@ class StaleCause:
     records: tuple[Protection, ...]
     is_released: bool
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return what is stale, in one sentence without a name."""
         count = len(self.records)
         records = "1 record has" if count == 1 else f"{count:,} records have"
@@ -133,7 +133,7 @@ def release(
         store.mark_released(connection, site, list(found.records), by=by, now=now)
         details = {"cause": cause, "records": len(found.records), "reason": reason}
         preferences_store.note_event(connection, site, by, "protection_released", details, now=now)
-    log.info("Released by %s: %s.", by, found.in_words())
+    log.info("Released by %s: %s.", by, found.to_text())
     return found
 
 

@@ -53,7 +53,7 @@ class Hold:
     days: int | None = None
     earlier: int = 0
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return the reason as one sentence."""
         share = f" ({100 * self.found / self.of:.1f} %)" if self.of else ""
         numbers = f"{self.found:,} of {self.of:,} {self._what()}{share}"
@@ -68,7 +68,7 @@ class Hold:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the reason as it is stored with the run."""
-        return {**asdict(self), "text": self.in_words()}
+        return {**asdict(self), "text": self.to_text()}
 
     def _what(self) -> str:
         kind = _WORDS.get(self.kind, self.kind)
@@ -82,11 +82,11 @@ def describe(hold: Mapping[str, Any]) -> str:
         hold: As `Hold.as_dict` returns it. It may have been stored by an earlier version.
     """
     code, kind, days = CODES.get(hold["code"]), hold["kind"], hold.get("days")
-    told = code and (code.held_delta if kind == DELTA else code.held)
-    told = told or "{found} of {of} {many}"
-    if days and "{days}" not in told and "{within}" not in told:
-        told += " within {days} days"
-    return told.format(
+    template = code and (code.held_delta if kind == DELTA else code.held)
+    template = template or "{found} of {of} {many}"
+    if days and "{days}" not in template and "{within}" not in template:
+        template += " within {days} days"
+    return template.format(
         found=f"{hold['found']:,}",
         of=f"{hold['of']:,}",
         kind=kind,

@@ -43,7 +43,7 @@ def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = No
     causes = first_of_causes(findings)
     for finding in rows_as_findings(causes.slice(0, CAUSES)):
         # Never ERROR: what is wrong with data is no fault of the task, which goes on and is green.
-        log.warning("%s", finding.in_words(is_staff=(finding.file, finding.row) not in hidden))
+        log.warning("%s", finding.to_text(is_staff=(finding.file, finding.row) not in hidden))
     log_rest(causes.num_rows - CAUSES, "causes")
 
 
@@ -56,7 +56,7 @@ def list_findings(findings: pa.Table, unclear: Mapping[str, pa.Array]) -> Iterat
     """
     hidden = _pairs(unclear)
     for finding in rows_as_findings(findings):
-        yield finding.in_words(is_staff=(finding.file, finding.row) not in hidden)
+        yield finding.to_text(is_staff=(finding.file, finding.row) not in hidden)
 
 
 def _pairs(rows: Mapping[str, pa.Array]) -> set[tuple[str | None, int | None]]:
@@ -70,12 +70,12 @@ def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
         causes: As `run_details.causes` returns them.
     """
     for cause in causes[:CAUSES]:
-        log.warning("%s", _cause_in_words(cause))
+        log.warning("%s", _format_cause(cause))
     if len(causes) > CAUSES:
         log.info("… and %s more causes.", f"{len(causes) - CAUSES:,}")
 
 
-def _cause_in_words(cause: Mapping[str, Any]) -> str:
+def _format_cause(cause: Mapping[str, Any]) -> str:
     after = f" follows from cause {cause['follows']}: mend that first" if cause["follows"] else ""
     place = [cause["file"], cause["column"] and f"column {cause['column']}"]
     where = f" in {', '.join(filter(None, place))}" if cause["file"] else ""
@@ -85,8 +85,8 @@ def _cause_in_words(cause: Mapping[str, Any]) -> str:
     affected, rows = cause["affected"], ""
     if cause["first_row"] or cause["target_file"]:
         rows = " 1 row is affected." if affected == 1 else f" {affected:,} rows are affected."
-    told = f"Cause {cause['number']}{after}: {cause['code']}{where}: {cause['meaning']}{missing}"
-    return f"{told}{rows} {cause['hint']}"
+    text = f"Cause {cause['number']}{after}: {cause['code']}{where}: {cause['meaning']}{missing}"
+    return f"{text}{rows} {cause['hint']}"
 
 
 def log_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]) -> None:

@@ -243,16 +243,16 @@ def _errors(run: Run) -> str:
 
 def why_held(run: Run) -> str:
     """Return the numbers that hold a plan, as `6 of 10 users would be deactivated`."""
-    told = "; ".join(map(describe, run.holds))
-    return told or "; ".join(run.reasons) or "it waits for a decision"
+    text = "; ".join(map(describe, run.holds))
+    return text or "; ".join(run.reasons) or "it waits for a decision"
 
 
 def _first(run: Run) -> str:
-    told = _told(run)
+    reasons = _told(run)
     if run.outcome is Outcome.REJECTED:
-        return _why_rejected(told)
-    first = told[0] if told else "the log says why"
-    more = len(told) - 1
+        return _why_rejected(reasons)
+    first = reasons[0] if reasons else "the log says why"
+    more = len(reasons) - 1
     tail = f" ({more} more)" if more > 0 else ""
     return f"{first.rstrip('.')}{tail}."
 

@@ -53,7 +53,7 @@ class Maintenance:
     started_by: str
     reason: str
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Return why nothing begins, in one sentence."""
         day = f"{self.since:%Y-%m-%d %H:%M} UTC"
         return f"all syncs are stopped for a maintenance by {self.started_by} since {day}: " + (
@@ -75,7 +75,7 @@ def refuse(connection: Connection) -> None:
     """
     found = find(connection)
     if found is not None:
-        raise MaintenanceError(f"{found.in_words()}; ask again when it is over")
+        raise MaintenanceError(f"{found.to_text()}; ask again when it is over")
 
 
 def begin(connection: Connection, reason: str, *, by: str, now: dt.datetime) -> Maintenance:

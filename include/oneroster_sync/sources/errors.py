@@ -31,10 +31,10 @@ class SourceError(OneRosterError):
 
     code: str
 
-    def __init__(self, code: str, told: str, *, expected: str | None = None) -> None:
+    def __init__(self, code: str, message: str, *, expected: str | None = None) -> None:
         """Say what happened; what to do about it follows from the code."""
         hint = CODES[code].hint
-        super().__init__(f"{told}; {hint[0].lower()}{hint[1:].removesuffix('.')}")
+        super().__init__(f"{message}; {hint[0].lower()}{hint[1:].removesuffix('.')}")
         self.code = code
         self.expected = expected
 

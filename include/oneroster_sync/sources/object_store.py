@@ -192,9 +192,9 @@ def _told(host: str, what: str) -> Iterator[None]:
 
 def _as_ours(error: Exception, host: str, what: str) -> SourceError:
     kinds = set(_kinds(error))
-    for failure, code, told, names in _FAILURES:
+    for failure, code, message, names in _FAILURES:
         if kinds & names:
-            return failure(code, told.format(host=host, what=what))
+            return failure(code, message.format(host=host, what=what))
     return RetriableSourceError("source.interrupted", f"{host} failed while {what} was used")
 
 

@@ -57,8 +57,8 @@ class Taken:
         if len(files) == 1:
             (entry,) = files
             return cls(entry.name, entry.size, entry.stamp, entry.modified)
-        told = "\n".join(f"{e.name}\t{e.size}\t{e.stamp}" for e in sorted(files, key=_by_name))
-        return cls(name, None, hashlib.sha256(told.encode()).hexdigest(), None)
+        text = "\n".join(f"{e.name}\t{e.size}\t{e.stamp}" for e in sorted(files, key=_by_name))
+        return cls(name, None, hashlib.sha256(text.encode()).hexdigest(), None)
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Taken:

@@ -286,6 +286,6 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            told = "the storage is full; make room, then upload the file again"
-            raise NoRoomError(told) from None
+            message = "the storage is full; make room, then upload the file again"
+            raise NoRoomError(message) from None
         raise

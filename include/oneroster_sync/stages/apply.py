@@ -246,8 +246,8 @@ def _without_values() -> Iterator[None]:
     except sa.exc.OperationalError:
         raise
     except sa.exc.DBAPIError as error:
-        told = getattr(error.orig, "diag", None)
-        reason = told.message_primary if told else type(error.orig).__name__
+        diag = getattr(error.orig, "diag", None)
+        reason = diag.message_primary if diag else type(error.orig).__name__
         raise RefusedByDatabaseError(f"the database refuses the plan: {reason}") from None
 
 

@@ -58,7 +58,7 @@ def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:
     with database.engine().connect() as connection:
         run_log.log_causes(run_details.causes(connection, run.run_id))
         for cause in list_stale(connection, run.site) if run.of_package else ():
-            log.warning("Stale protection: %s. See: oneroster protections list", cause.in_words())
+            log.warning("Stale protection: %s. See: oneroster protections list", cause.to_text())
     run_log.log_end(run)
     return run
 

@@ -266,8 +266,8 @@ def _run(account: Account, command: list[str], folder: Path, failure: str) -> No
         os.close(output)
     if code != 0:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["no output"]
-        told = [line for line in lines if re.search(r"\b(FATAL|PANIC|error):", line)] or lines
-        raise LocalError(f"{failure}: {told[-1].strip()} (the whole log is {log})")
+        reasons = [line for line in lines if re.search(r"\b(FATAL|PANIC|error):", line)] or lines
+        raise LocalError(f"{failure}: {reasons[-1].strip()} (the whole log is {log})")
 
 
 def _configure(folder: Path, account: Account) -> None:

@@ -103,7 +103,7 @@ def as_csv(accounts: Iterable[dict[str, Any]]) -> Iterator[str]:
     return csv_export.format_csv(map(_as_row, accounts), COLUMNS)
 
 
-def in_words(account: dict[str, Any]) -> str:
+def to_text(account: dict[str, Any]) -> str:
     """Return one line about an account."""
     whose = f" → {account['sourced_id']}" if account["sourced_id"] else ""
     person = f" ({account['person']})" if account["person"] else ""

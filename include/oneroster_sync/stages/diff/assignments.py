@@ -128,10 +128,10 @@ def _without_what_is_over(
         today: The day of the run.
     """
     named = pa.array([], pa.string()) if rows is None else rows["sourcedId"].combine_chunks()
-    told = pc.is_in(enrollments["sourced_id"], named)
+    is_named = pc.is_in(enrollments["sourced_id"], named)
     goes_on = _goes_on(enrollments, roster, users, today)
     returning = _of_returning(enrollments, courses)
-    return enrollments.filter(pc.or_(pc.invert(returning), pc.or_(told, goes_on)))
+    return enrollments.filter(pc.or_(pc.invert(returning), pc.or_(is_named, goes_on)))
 
 
 def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:

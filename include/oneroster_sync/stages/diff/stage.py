@@ -255,10 +255,10 @@ def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
 def _with_causes(records: pa.Table, findings: Sequence[pa.Table]) -> pa.Table:
     """Return protected records with what is wrong with the row that protects each."""
     causes = _causes_by_row(findings)
-    told = [causes.get((row["file"], row["row"])) for row in records.to_pylist()]
+    found = [causes.get((row["file"], row["row"])) for row in records.to_pylist()]
     records = records.drop_columns(["row"])
     for name, at in (("code", 0), ("column", 1)):
-        values = [cause[at] if cause else _UNKNOWN[at] for cause in told]
+        values = [cause[at] if cause else _UNKNOWN[at] for cause in found]
         records = records.append_column(name, pa.array(values, pa.string()))
     return records
 
@@ -375,8 +375,8 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
 
 def _left_out(why: str, rest: Plan) -> dict[str, Any]:
     counts = rest.count().as_dict()
-    told = {kind: {w: n for w, n in numbers.items() if n} for kind, numbers in counts.items()}
-    return {"why": why, **told}
+    nonzero = {kind: {w: n for w, n in numbers.items() if n} for kind, numbers in counts.items()}
+    return {"why": why, **nonzero}
 
 
 def _of_records(plan: Plan) -> dict[str, pa.Table]:

@@ -38,9 +38,9 @@ def with_ends(classes: Link, stored: pa.Table, valid: Mapping[str, pa.Table]) ->
     ends = _ends(rows["termSourcedIds"], valid.get("academicSessions"))
     # A term that can't be read may be the last one, so it never ends a class sooner.
     ends = pc.if_else(is_left_out(rows, "termSourcedIds"), pa.scalar(None, pa.string()), ends)
-    told = ends.take(positions(trusted["sourced_id"], rows["sourcedId"]))
+    ends_now = ends.take(positions(trusted["sourced_id"], rows["sourcedId"]))
     remembered = stored["ends_on"].take(positions(trusted["sourced_id"], stored["sourced_id"]))
-    return replace(classes, trusted=put(trusted, "ends_on", pc.coalesce(told, remembered)))
+    return replace(classes, trusted=put(trusted, "ends_on", pc.coalesce(ends_now, remembered)))
 
 
 def pairs_that_ended(roster: Roster, today: dt.date) -> pa.Table:
@@ -76,8 +76,8 @@ def _ends(terms: pa.ChunkedArray, sessions: pa.Table | None) -> pa.ChunkedArray:
 
 
 def _last(days: list[str | None]) -> str | None:
-    told = [day for day in days if day]
-    return max(told) if told and len(told) == len(days) else None
+    known = [day for day in days if day]
+    return max(known) if known and len(known) == len(days) else None
 
 
 def _parts(cell: str | None) -> list[str]:

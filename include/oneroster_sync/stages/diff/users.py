@@ -302,11 +302,11 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Rost
     at = positions(before["sourced_id"], rows["sourcedId"])
     goes = rows["goes"].take(at)
     reason = pc.if_else(pc.is_valid(at), MARKED, ABSENT)
-    for why, told in (
+    for why, text in (
         (decision_table.NO_STAFF, NO_STAFF),
         (decision_table.NOT_PRIMARY, NOT_PRIMARY),
     ):
-        reason = pc.if_else(pc.fill_null(pc.equal(goes, why), False), told, reason)
+        reason = pc.if_else(pc.fill_null(pc.equal(goes, why), False), text, reason)
     after = {"status": pa.repeat("inactive", before.num_rows)}
     return changes(USER_FIELDS, before, after, "deactivate", reason, rows["row"].take(at))
 

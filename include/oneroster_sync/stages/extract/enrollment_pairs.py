@@ -94,8 +94,8 @@ def _each_once(table: pa.Table) -> tuple[pa.Table, Iterator[Finding] | list[Find
     is_pair = pc.fill_null(pc.starts_with(table["sourcedId"], _MARK), False)
     if not pc.any(is_pair).as_py():
         return table, []
-    told = table.select(["sourcedId", "role", "status", "goes"]).to_pandas()
-    again = pa.array(told.duplicated().to_numpy())
+    frame = table.select(["sourcedId", "role", "status", "goes"]).to_pandas()
+    again = pa.array(frame.duplicated().to_numpy())
     again = pc.and_(pc.and_(again, is_pair), pc.is_null(table["flaw"]))
     rows = table["row"].filter(again)
     if not len(rows):

@@ -147,9 +147,9 @@ def _version(
     findings: list[Finding],
 ) -> Version:
     key = "oneroster.version"
-    row, told = rows.get(key), properties.get(key, "")
-    version = _VERSIONS.get(told)
-    spelled = _SPELLED.fullmatch(told) if severity is Severity.WARNING else None
+    row, value = rows.get(key), properties.get(key, "")
+    version = _VERSIONS.get(value)
+    spelled = _SPELLED.fullmatch(value) if severity is Severity.WARNING else None
     if version is None and spelled is not None:
         version = _VERSIONS[spelled[1]]
         findings.append(Finding("manifest.spelling", severity, NAME, row, key, expected=version))

@@ -155,10 +155,19 @@ def mapping_findings(
     """Return one error for each row of a mapping."""
     count = rows.num_rows
     error, file = Severity.ERROR.value, f"{kind}.csv"
-    told = {"code": code, "severity": error, "file": file, "column": header, "expected": expected}
+    constants = {
+        "code": code,
+        "severity": error,
+        "file": file,
+        "column": header,
+        "expected": expected,
+    }
     return pa.table(
         {
-            **{name: pa.repeat(pa.scalar(text, pa.string()), count) for name, text in told.items()},
+            **{
+                name: pa.repeat(pa.scalar(text, pa.string()), count)
+                for name, text in constants.items()
+            },
             "row": rows["row"],
             "sourced_id": rows["sourcedId"],
             "rows": pa.repeat(1, count),

@@ -129,9 +129,9 @@ def deltas_of(
 def with_pending(connection: Connection, run: Run, known: Known) -> Known:
     """Return what the door needs to know of the site's staff, with those of pending deltas."""
     found = store.of_site(connection, run.site, State.PENDING, except_run=run.run_id)
-    told = [delta for delta in found if delta.file in _OF_STAFF]
-    rows = store.read_rows(connection, told) if told else {}
-    return with_staff(known, [(delta.file, rows[delta.delta_id]) for delta in told])
+    of_staff = [delta for delta in found if delta.file in _OF_STAFF]
+    rows = store.read_rows(connection, of_staff) if of_staff else {}
+    return with_staff(known, [(delta.file, rows[delta.delta_id]) for delta in of_staff])
 
 
 def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
@@ -144,14 +144,14 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
         known: What the site has.
         tables: Names of files, and their rows.
     """
-    told = [(file, table) for file, table in tables if file in _OF_STAFF]
-    if not told:
+    of_staff = [(file, table) for file, table in tables if file in _OF_STAFF]
+    if not of_staff:
         return known
     users, role_ids, role_users = [known.users], [known.role_ids], [known.role_users]
     role_types, enrollments = [known.role_types], [known.enrollments]
     unread_roles, unread_users = [known.unread_roles], [known.unread_users]
     unread_enrollments = [known.unread_enrollments]
-    for file, rows in told:
+    for file, rows in of_staff:
         table = active_rows(rows)
         unclear = is_unclear(file, table)
         unread = table.filter(pc.and_(unclear, pc.is_valid(table["sourcedId"])))
@@ -276,7 +276,7 @@ def read_folded(context: RunContext, connection: Connection) -> Folded:
         extracted.tables[file], extracted.modes[file] = fold(file, parts[file], stored_now)
     if version >= Version.V1_2 and "users" in parts and extracted.modes["roles"] is not Mode.BULK:
         _judge_roles_again(extracted, roster())
-    told = {
+    folded = {
         "modes": extracted.modes,
         "rows": counted,
         "arrivals": arrivals,
@@ -285,7 +285,7 @@ def read_folded(context: RunContext, connection: Connection) -> Folded:
     bulk = [file for file, mode in extracted.modes.items() if mode is Mode.BULK]
     return Folded(
         extracted,
-        {**stored, **told},
+        {**stored, **folded},
         {"deltas": [delta.delta_id for delta in found], "bulk_in_plan": bulk},
         refused=bool(stored["packages"][-1].get("refused")),
     )

@@ -160,8 +160,10 @@ class Staff:
         named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
         remembered = pc.and_(pc.is_in(self.known.role_users, self._second), pc.invert(named))
         ids, users = (a.filter(remembered) for a in (self.known.role_ids, self.known.role_users))
-        told = pa.concat_tables(self._told_by).combine_chunks()
-        rows = told.take(pc.index_in(users, told["userSourcedId"].combine_chunks()))
+        rows_of_pupils = pa.concat_tables(self._told_by).combine_chunks()
+        rows = rows_of_pupils.take(
+            pc.index_in(users, rows_of_pupils["userSourcedId"].combine_chunks())
+        )
         rows = _put(rows, "userSourcedId", pa.nulls(len(ids), pa.string()))
         rows = rows.append_column("sourcedId", ids)
         rows = rows.append_column("goes", pa.repeat(NOT_PRIMARY, len(ids)))

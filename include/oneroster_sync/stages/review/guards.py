@@ -206,13 +206,13 @@ def _blank_enabled(plan: Plan, valid: Mapping[str, pa.Table], recent: Recent) ->
     rows = valid.get("users")
     if rows is None or not recent.disabled:
         return []
-    told = rows
+    chosen = rows
     if "enabledUser" in rows.column_names:
-        told = rows.filter(pc.is_null(rows["enabledUser"]))
+        chosen = rows.filter(pc.is_null(rows["enabledUser"]))
     back = plan.users.filter(
         pc.is_in(plan.users["id"], pa.array(sorted(recent.disabled), pa.int64()))
     )
-    silent = pc.is_in(back["after_sourced_id"], told["sourcedId"].combine_chunks())
+    silent = pc.is_in(back["after_sourced_id"], chosen["sourcedId"].combine_chunks())
     found = int(pc.sum(silent).as_py() or 0)
     limit = "none whose enabledUser is blank or missing"
     code = "guard.blank_enabled_user"

@@ -71,7 +71,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
         of_deltas = delta_guards.holds_of_deltas(run, plan, roster, holds, parts, now)
         holds = order_holds(holds + of_deltas)
     for hold in holds:
-        log.warning("Held: %s", hold.in_words())
+        log.warning("Held: %s", hold.to_text())
     result = Result(values={"schools": schools[:_SCHOOLS]}, is_logged=True)
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
     may_wait = holds and only_removals and guards.removals_wait and run.of_package

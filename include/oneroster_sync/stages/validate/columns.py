@@ -174,8 +174,8 @@ def _table(suites: Path, name: str) -> Iterator[str]:
             continue
         bulk, delta = (answers(suites, version, name, mode) for mode in (Mode.BULK, Mode.DELTA))
         for column in file.read_columns:
-            told = _told(bulk[column.canonical], delta[column.canonical])
-            cells = f"{_type(column)} | {column.use} | {' | '.join(told)}"
+            text = _told(bulk[column.canonical], delta[column.canonical])
+            cells = f"{_type(column)} | {column.use} | {' | '.join(text)}"
             rows.setdefault(column.canonical, {}).setdefault(cells, []).append(version)
     for canonical, variants in rows.items():
         for cells, versions in variants.items():
@@ -189,14 +189,14 @@ def _type(column: Column) -> str:
 
 def _told(bulk: dict[str, Answer], delta: dict[str, Answer]) -> list[str]:
     """Return the four answers in words, both modes' where they differ."""
-    told = []
+    lines = []
     for state in STATES:
-        one, other = (_in_words(of.get(state)) for of in (bulk, delta))
-        told.append(one if one == other else f"bulk: {one}; delta: {other}")
-    return told
+        one, other = (_to_text(of.get(state)) for of in (bulk, delta))
+        lines.append(one if one == other else f"bulk: {one}; delta: {other}")
+    return lines
 
 
-def _in_words(answer: Answer | None) -> str:
+def _to_text(answer: Answer | None) -> str:
     if answer is None:
         return "–"
     words = _WORDS[answer.effect]

@@ -209,8 +209,8 @@ def _find_other_kinds(expectation: Any, column: Column) -> Rows:
     target = TARGETS.get().get(expectation.file)
     if target is None:
         return _NO_ROWS
-    told = target.told(column.distinct, "type")
-    right = pc.or_(pc.is_in(told, pa.array(expectation.kinds)), pc.starts_with(told, "ext:"))
+    types = target.told(column.distinct, "type")
+    right = pc.or_(pc.is_in(types, pa.array(expectation.kinds)), pc.starts_with(types, "ext:"))
     # Of a record that is not here nothing is said, so its null is right.
     return column.rows_of(pc.invert(pc.fill_null(right, True)))
 

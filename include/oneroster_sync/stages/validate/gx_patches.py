@@ -37,12 +37,12 @@ def described_once() -> Iterator[None]:
     That is right where nobody changes a description, as in the deciding by metrics of our own.
     """
     original: property = Expectation.configuration
-    told: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
+    cache: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
 
     def configuration(self: Expectation) -> ExpectationConfiguration:
-        if id(self) not in told:  # the expectation is kept, so that its id stays its own
-            told[id(self)] = self, original.__get__(self)
-        return told[id(self)][1]
+        if id(self) not in cache:  # the expectation is kept, so that its id stays its own
+            cache[id(self)] = self, original.__get__(self)
+        return cache[id(self)][1]
 
     Expectation.configuration = property(configuration)
     try:
@@ -66,12 +66,12 @@ def once() -> Iterator[None]:
 
 def _described_once(original: property) -> property:
     """Return what gives each asker a description of its own, from one look at the fields."""
-    told: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
+    cache: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
 
     def configuration(self: Expectation) -> ExpectationConfiguration:
-        if id(self) not in told:
-            told[id(self)] = self, original.__get__(self)
-        known = told[id(self)][1]
+        if id(self) not in cache:
+            cache[id(self)] = self, original.__get__(self)
+        known = cache[id(self)][1]
         return ExpectationConfiguration(
             type=known.type,
             kwargs=dict(known.kwargs),
@@ -88,15 +88,15 @@ def _described_once(original: property) -> property:
 
 def _hashed_once(original: Any) -> Any:
     """Return what hashes a description of plain values the first time that it meets it."""
-    told: dict[tuple[type, str], IDDictID] = {}
+    cache: dict[tuple[type, str], IDDictID] = {}
 
     def to_id(self: IDDict, *keys: Any, **more: Any) -> IDDictID:
         if keys or more or not all(type(value) in _PLAIN for value in self.values()):
             return original(self, *keys, **more)
         key = type(self), repr(self)
-        if key not in told:
-            told[key] = original(self)
-        return told[key]
+        if key not in cache:
+            cache[key] = original(self)
+        return cache[key]
 
     return to_id
 

@@ -185,8 +185,8 @@ def as_json(one: ExpectationValidationResult) -> dict[str, Any]:
 
     config = one.expectation_config
     if config is None or one.rendered_content is not None or _is_special(config):
-        told: dict[str, Any] = one.to_json_dict()
-        return told
+        document: dict[str, Any] = one.to_json_dict()
+        return document
     severity = config.severity
     return {
         "success": one.success,

@@ -54,9 +54,9 @@ class ColumnValuesReferToKind(ColumnMapMetricProvider):
         codes, cells = pd.factorize(column)
         if target is None or not len(cells):
             return pd.Series(True, index=column.index)
-        told = target.told(pa.array(cells, pa.string()), "type")
-        right = pc.or_(pc.is_in(told, pa.array(kinds)), pc.starts_with(told, "ext:"))
-        right = pc.or_(pc.fill_null(right, True), pc.is_null(told))
+        types = target.told(pa.array(cells, pa.string()), "type")
+        right = pc.or_(pc.is_in(types, pa.array(kinds)), pc.starts_with(types, "ext:"))
+        right = pc.or_(pc.fill_null(right, True), pc.is_null(types))
         return pd.Series(right.to_numpy(zero_copy_only=False)[codes], index=column.index)
 
 
@@ -209,6 +209,6 @@ def find_overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     found = np.zeros(len(rows), bool)
     found[1:] |= same & (first[1:] <= latest[:-1])
     found[:-1] |= same & (first[1:] <= last[:-1])
-    told = np.zeros(len(rows), bool)
-    told[order] = found
-    return told
+    marked = np.zeros(len(rows), bool)
+    marked[order] = found
+    return marked

@@ -375,16 +375,16 @@ def _errors_of(
     def all_of(text: str | None) -> pa.Array:
         return pa.repeat(pa.scalar(text, pa.string()), count)
 
-    told: dict[str, str | None] = {
+    values: dict[str, str | None] = {
         "code": code,
         "severity": Severity.ERROR.value,
         "file": f"{name}.csv",
     }
-    told |= {"column": column, "expected": expected, "target_file": target_file}
+    values |= {"column": column, "expected": expected, "target_file": target_file}
     found = completed(
         pa.table(
             {
-                **{key: all_of(text) for key, text in told.items()},
+                **{key: all_of(text) for key, text in values.items()},
                 "row": rows["row"],
                 "sourced_id": rows["sourcedId"],
                 "rows": pa.repeat(1, count),
@@ -479,10 +479,10 @@ def _judge_in_time(
     said = pc.and_(
         pc.is_in(found["row"], late["row"].combine_chunks()), pc.is_in(found["code"], codes)
     )
-    told = found.filter(said)
+    reported = found.filter(said)
     if not rows.num_rows:
-        return FOUND.empty_table(), rows, told
-    return type(judge)().judge(f"{name}.csv", _claiming(rows), suite), rows, told
+        return FOUND.empty_table(), rows, reported
+    return type(judge)().judge(f"{name}.csv", _claiming(rows), suite), rows, reported
 
 
 def _leaves_out(expectation: Mapping[str, Any]) -> bool:
@@ -491,8 +491,8 @@ def _leaves_out(expectation: Mapping[str, Any]) -> bool:
 
 def _left_out(found: pa.Table, suite: Mapping[str, Any]) -> pa.Array:
     """Return the rows that a finding leaves out: the package is used as if they were not there."""
-    told = [e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)]
-    codes = pa.array(told, pa.string())
+    names = [e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)]
+    codes = pa.array(names, pa.string())
     return found.filter(pc.is_in(found["code"], codes))["row"].combine_chunks()
 
 

@@ -36,7 +36,7 @@ def read(site: Site, actor: Reader) -> models.Freshness:
         still = find_standstill(connection, site, now=now)
     return models.Freshness(
         **asdict(found),
-        sentence=found.in_words(),
+        sentence=found.to_text(),
         out_of_step=lost,
         standstill=models.Standstill.model_validate(still, from_attributes=True),
     )

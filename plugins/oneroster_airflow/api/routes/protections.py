@@ -85,5 +85,5 @@ def _told(found: StaleCause) -> models.StaleCause:
         age=found.age,
         records=len(found.records),
         is_released=found.is_released,
-        sentence=f"{found.in_words()}.",
+        sentence=f"{found.to_text()}.",
     )
