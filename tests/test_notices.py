@@ -12,7 +12,7 @@ from oneroster_sync.notifications import Message, Notice, Told
 from oneroster_sync.notifications.overdue import find_overdue
 from oneroster_sync.runs import Outcome
 from oneroster_sync.sites import maintenance, preferences_store
-from oneroster_sync.sites.preferences import Notices, PauseWindow, Topic
+from oneroster_sync.sites.preferences import Notices, PauseWindow, StartedBy, Topic
 from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had
 
 if TYPE_CHECKING:
@@ -383,14 +383,17 @@ def test_sync_that_is_done_in_time_is_no_news(site: Site) -> None:
     assert late(site, day(6, hour=6)) == []  # a Sunday
 
 
-@pytest.mark.parametrize("why", ["not_asked", "off", "never_on", "pause", "maintenance", "younger"])
+@pytest.mark.parametrize(
+    "why", ["not_asked", "off", "never_on", "pause", "maintenance", "younger", "files"]
+)
 def test_nobody_waits_for_a_sync_that_is_not_expected(site: Site, why: str) -> None:
-    """Not asked for, switched off or never on, in a pause or a maintenance, or saved since."""
+    """Not asked for, off, never on, in a pause or a maintenance, saved since, or by files alone."""
     pauses = (PauseWindow(first_on=day(1).date(), last_on=day(9).date()),)
     choose(
         site,
         done_within_hours=None if why == "not_asked" else 3,
         pause_windows=pauses if why == "pause" else (),
+        **({"source": "/x", "started_by": StartedBy.NEW_FILE} if why == "files" else {}),
     )
     if why != "never_on":
         switch(site, "sync_enabled", day(0, hour=12))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from oneroster_sync.sites import maintenance
+from oneroster_sync.sites.preferences import StartedBy
 from oneroster_sync.sites.schedule import next_slots
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def find_overdue(connection: Connection, chosen: Preferences, *, now: dt.datetim
         chosen: The preferences of the site.
         now: The moment, in aware UTC.
     """
-    if chosen.done_within_hours is None or maintenance.find(connection) is not None:
+    if chosen.done_within_hours is None or chosen.started_by is StartedBy.NEW_FILE:
+        return None
+    if maintenance.find(connection) is not None:
         return None
     within = dt.timedelta(hours=chosen.done_within_hours)
     latest = now - within
