@@ -17,7 +17,13 @@ from airflow.serialization.serialized_objects import DagSerialization
 from oneroster_airflow.arrival_trigger import PackageArrival
 from oneroster_airflow.dags.site_dags import sync_dag
 from oneroster_sync import database
-from oneroster_sync.operations.arrivals import ALLOWED_FOR, QUIET_LOOKS, Arrival, Watch
+from oneroster_sync.operations.arrivals import (
+    ALLOWED_FOR,
+    JOINED_AFTER,
+    QUIET_LOOKS,
+    Arrival,
+    Watch,
+)
 from oneroster_sync.sites import allow_list
 
 if TYPE_CHECKING:
@@ -101,13 +107,42 @@ def test_two_that_arrive_within_a_minute_are_one(watched: Site, watch: Watch) ->
 
 def test_what_is_named_as_unfinished_is_no_package(watched: Site, watch: Watch) -> None:
     """It is announced under its own name, once it has that."""
-    look(watch, watched)
     put(watched)
-    assert look(watch, watched) == []
+    look(watch, watched)
     written = put(watched, "Next.zip.part", minute=3)
     assert look(watch, watched, times=2 * LOOKS) == []
     written.rename(written.with_suffix(""))
     assert [arrival.name for arrival in look(watch, watched, times=LOOKS)] == ["Next.zip"]
+
+
+def test_the_first_package_of_an_empty_source_is_announced(watched: Site, watch: Watch) -> None:
+    """A folder that was empty at the first look gets its first package: that one is new."""
+    assert look(watch, watched, times=2) == []
+    put(watched)
+    assert [arrival.name for arrival in look(watch, watched, times=LOOKS)] == ["OneRoster.zip"]
+
+
+@pytest.mark.case("d41")
+def test_what_came_while_syncs_were_off_starts_nothing(watched: Site, watch: Watch) -> None:
+    """A site that is off is not in the watch; when it is on again, only what comes then is new."""
+    put(watched)
+    look(watch, watched, times=JOINED_AFTER)
+    put(watched, "While off.zip", minute=1)
+    assert look(watch, times=LOOKS) == []
+    assert look(watch, watched, times=2 * LOOKS) == []
+    put(watched, "Afterwards.zip", minute=2)
+    assert [arrival.name for arrival in look(watch, watched, times=LOOKS)] == ["Afterwards.zip"]
+
+
+def test_what_came_while_nobody_watched_is_announced(watched: Site, watch: Watch) -> None:
+    """A triggerer that begins anew gets its sites one after the other, and forgets none of them."""
+    put(watched)
+    look(watch, watched)
+    put(watched, "Meanwhile.zip", minute=1)
+    anew = Watch()
+    assert look(anew, times=JOINED_AFTER - 1) == []
+    assert [arrival.name for arrival in look(anew, watched, times=LOOKS)] == ["Meanwhile.zip"]
+    anew.close()
 
 
 def test_a_package_that_was_moved_aside_brings_back_no_older_one(

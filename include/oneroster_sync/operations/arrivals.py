@@ -3,7 +3,8 @@
 One watch looks for all sites, again and again: once at a source that several sites share, and at a
 host by one connection at a time. A package is announced once it was the same for a while and is
 named as finished, so that two that arrive within a minute are one arrival. It is then remembered in
-the database: a watch that begins anew announces nothing twice. Nothing is read, moved or removed.
+the database: a watch that begins anew announces nothing twice. Of a site that is off nothing is
+remembered, so that what came meanwhile starts nothing. Nothing is read, moved or removed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ log = logging.getLogger("oneroster")
 
 QUIET_LOOKS = 2
 """For how many looks after the first a package has to be the same: a minute, every 30 seconds."""
+JOINED_AFTER = 4
+"""After how many looks each site that is on has joined a watch that began anew."""
 ALLOWED_FOR = 20
 """How many looks long a site may use the source that it was found to be allowed to."""
 _HOSTS_AT_ONCE = 8
@@ -44,6 +47,9 @@ _WAIT_S = 5
 """How long a look waits for hosts; the answer of a slower one counts at the next look."""
 _PATIENCE = Patience(connect_s=10, read_s=10, look_s=30)
 _REMEMBERED = "select source, package from arrivals where site = :site"
+_FORGET_OFF = "delete from arrivals where site <> all(:sites)"
+_NOTHING: dict[str, Any] = {"name": "", "files": [], "modified": None}
+"""What is remembered of a source at which no package lies."""
 _REMEMBER = """
 insert into arrivals (site, source, package) values (:site, :source, cast(:package as json))
 on conflict (site) do update set source = excluded.source, package = excluded.package
@@ -104,6 +110,7 @@ class Watch:
     _known: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     _may: dict[str, tuple[int, bool]] = field(default_factory=dict)
     _looks: int = 0
+    _on: frozenset[str] = frozenset()
     _refused: dict[str, str] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_HOSTS_AT_ONCE, "arrivals")
@@ -115,6 +122,8 @@ class Watch:
         self._looks += 1
         if self._looks % ALLOWED_FOR == 0:
             self._may.clear()
+        if self._looks >= JOINED_AFTER:
+            self._forget_who_is_off(sites)
         with database.engine().connect() as connection:
             found = preferences_store.read_watched(connection, sites)
             for chosen in found:
@@ -150,13 +159,26 @@ class Watch:
         arrivals: list[Arrival] = []
         for place, package in self._look_at(list(places), logins):
             new = [site for site in places[place] if self._is_arrival(site, place, package)]
-            arrivals += [_arrival(site, package) for site in new]
+            arrivals += [_arrival(site, package) for site in new if package is not None]
         return arrivals
 
     def close(self) -> None:
         """Wait for nothing more; what is under way ends by itself."""
         self._remember_announced()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _forget_who_is_off(self, sites: Collection[str]) -> None:
+        """Forget what was at the sources of sites whose syncs are off.
+
+        A triggerer that begins anew gets its sites one after the other, so none is off for the
+        first looks. Where several triggerers share the sites, each takes those of another for off:
+        the other has what it saw in memory, and only what arrives while it begins anew is lost.
+        """
+        if self._on == frozenset(sites) and self._looks % ALLOWED_FOR:
+            return
+        self._on = frozenset(sites)
+        with database.engine().begin() as connection:
+            connection.execute(sa.text(_FORGET_OFF), {"sites": sorted(sites)})
 
     def _may_look(self, connection: sa.Connection, chosen: Preferences) -> bool:
         try:
@@ -168,7 +190,7 @@ class Watch:
 
     def _look_at(
         self, places: list[_Place], logins: Mapping[str, Login | None]
-    ) -> list[tuple[_Place, Package]]:
+    ) -> list[tuple[_Place, Package | None]]:
         """Look at all places, host by host; a host that has not answered is not asked again."""
         by_host: dict[tuple[str, str], list[_Place]] = {}
         for place in places:
@@ -177,7 +199,7 @@ class Watch:
             if host not in self._under_way:
                 self._under_way[host] = self._pool.submit(_newest_of_each, of_host, logins)
         wait(self._under_way.values(), timeout=_WAIT_S)
-        found: list[tuple[_Place, Package]] = []
+        found: list[tuple[_Place, Package | None]] = []
         for host, future in list(self._under_way.items()):
             if future.done():
                 del self._under_way[host]
@@ -187,9 +209,11 @@ class Watch:
                     self._say_once(place.text, why)
         return found
 
-    def _is_arrival(self, site: str, place: _Place, package: Package) -> bool:
-        now = _as_stored(package)
+    def _is_arrival(self, site: str, place: _Place, package: Package | None) -> bool:
+        now = _NOTHING if package is None else _as_stored(package)
         known = self._remembered(site, place)
+        if package is None and known is not None:
+            return False  # what was there was moved aside
         if known is None or not _is_newer(now, known):
             self._seen.pop(site, None)
             if known is None:
@@ -236,17 +260,20 @@ class Watch:
 
 def _newest_of_each(
     places: list[_Place], logins: Mapping[str, Login | None]
-) -> tuple[list[tuple[_Place, Package]], list[tuple[_Place, str]]]:
+) -> tuple[list[tuple[_Place, Package | None]], list[tuple[_Place, str]]]:
     """Return the newest package of each place of a host, and what went wrong at others."""
-    found, failed = [], []
+    found: list[tuple[_Place, Package | None]] = []
+    failed: list[tuple[_Place, str]] = []
     for place in places:
         source = place.source
         login = None if source.url.is_local else logins.get(source.connection or "")
         try:
             with open_source(source, login, _PATIENCE) as opened:
                 found.append((place, selection.newest_of(opened, source.pattern)))
-        except (NoSourceError, NotReadyError):
-            continue  # nothing is there, or not to its end
+        except NotReadyError:
+            continue  # it is not there to its end
+        except NoSourceError:
+            found.append((place, None))
         except OneRosterError as error:
             failed.append((place, str(error)))
         except Exception as error:  # noqa: BLE001  one place is not in the way of the others
