@@ -62,6 +62,7 @@ ACTIONS = [
     Action("description", "GET", "openapi.json", May.READ),
     Action("saves", "GET", f"{SITE}/preferences/saves", May.DETAILS),
     Action("changes", "GET", f"{RUN}/changes", May.DETAILS),
+    Action("changes.csv", "GET", f"{RUN}/changes.csv", May.DETAILS),
     Action("findings", "GET", f"{RUN}/findings", May.DETAILS),
     Action("findings.csv", "GET", f"{RUN}/findings.csv", May.DETAILS),
     Action("adoption", "GET", f"{RUN}/adoption", May.DETAILS),
@@ -104,6 +105,7 @@ ACTIONS = [
         409,
         body={"plan_hash": "0" * 64},
     ),
+    Action("hold back", "GET", f"{RUN}/hold-back?kind=users", May.ADMINISTER, 409),
     Action("discard", "POST", f"{RUN}/discard", May.ADMINISTER, 409, body={}),
     Action("undo", "POST", "runs/{held}/undo", May.ADMINISTER, 409, body={}),
 ]

@@ -80,7 +80,7 @@ LANES = {
     "second": (
         *("test_pages", "test_pages_truth", "test_api_uploads", "test_api_decisions"),
         *("test_api_adoption", "test_sites_in_airflow", "test_pages_trust"),
-        *("test_sources_in_airflow",),
+        *("test_pages_held", "test_sources_in_airflow"),
     ),
     # Without a scheduler; and one whose document is asked for anything.
     "third": (

@@ -148,8 +148,8 @@ def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int
     _keep(page, "findings", theme)
     _look(page, f"{home}/runs/{held}", WAITS)
     _keep(page, "held", theme, height=1110)
-    page.get_by_role("button", name="Approve…").click()
-    page.get_by_role("button", name="Approve and apply").click(trial=True)
+    page.get_by_role("button", name=re.compile("^Approve: .*…$")).click()
+    page.get_by_role("button", name=re.compile("^Approve: ")).click(trial=True)
     _keep(page, "approve", theme)
 
 

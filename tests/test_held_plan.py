@@ -80,7 +80,7 @@ def test_numbers_are_shown_where_there_are_some() -> None:
         "(`guard.removals`)" in told
     )
     assert review_markdown.subject_of(a_run()) == "north: 1,600 of 2,000 users would be deactivated"
-    assert "Undecided, it is discarded on Saturday, 28 November 2026, 02:00 UTC." in told
+    assert "Expires Saturday, 28 November 2026, 02:00 UTC (then discarded)." in told
 
 
 def test_counts_are_named_in_words() -> None:
@@ -94,7 +94,7 @@ def test_schools_are_shown_the_hardest_hit_first() -> None:
     hit = school("East", users={"gone": 6, "active": 10, "added": 1}, courses={"ended": 2})
     told = lines(a_run(schools=[hit, *(school(f"S{n}") for n in range(11))]))
     at = told.index("| School | Users | Courses | Course assignments |")
-    assert told[at + 2] == "| East | 6 of 10 gone, 1 added | 2 ended | – |"
+    assert told[at + 2] == "| East | 6 of 10 removed, 1 added | 2 ended | – |"
     assert [line[:5] for line in told[at + 10 : at + 13]] == ["| S7 ", "| S8 ", ""]
     assert told[at + 13] == "… and 2 more schools."
     assert "School" not in "".join(lines(a_run()))

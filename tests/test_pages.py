@@ -224,10 +224,10 @@ def test_a_held_run_is_approved(live: Live, held: dict[str, Any]) -> None:
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")
-        page.get_by_role("button", name="Approve…").click()
+        page.get_by_role("button", name=re.compile("^Approve: .*…$")).click()
         dialog = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
         expect(dialog.get_by_text(held["plan_hash"][:12]).first).to_be_visible()
-        dialog.get_by_role("button", name="Approve and apply").click()
+        dialog.get_by_role("button", name=re.compile("^Approve: ")).click()
         page.get_by_text(re.compile("Applied after approval by admin")).first.wait_for(
             timeout=90_000
         )

@@ -272,7 +272,7 @@ def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{RUNS}/{held['run_id']}")
-        page.get_by_text("8 of 16 users would be deactivated.").wait_for()
+        page.get_by_text("8 of 16 users would be deactivated.", exact=True).wait_for()
         schools = page.get_by_role("region", name="By school")
         expect(schools.get_by_role("row")).to_have_count(2)
         expect(schools.get_by_role("row").nth(1)).to_contain_text("Lake School")
@@ -293,8 +293,8 @@ def test_removals_wait_in_a_run_of_their_own(live: Live, removals: dict[str, Any
         page.get_by_role("link", name="Look at the removals").click()
         page.wait_for_url(re.compile(removals["run_id"]))
         expect(page.get_by_text("The rest of that plan has been applied.")).to_be_visible()
-        page.get_by_role("button", name="Approve…").click()
-        dialog(page).get_by_role("button", name="Approve and apply").click()
+        page.get_by_role("button", name=re.compile("^Approve: .*…$")).click()
+        dialog(page).get_by_role("button", name=re.compile("^Approve: ")).click()
         page.get_by_text("Applied after approval by admin: 8 users deactivated.").first.wait_for(
             timeout=SLOW_MS
         )

@@ -152,7 +152,7 @@ def test_held_plan_asks_for_a_decision(live: Live, held: dict[str, Any]) -> None
     assert asked["options"] == ["Approve", "Discard"]
     assert asked["subject"].startswith("default: 6 of 10 users would be deactivated; only 4 of 10")
     body = re.sub(r"\\(.)", r"\1", asked["body"])
-    assert "- 6 of 10 users (60.0 %); less than 10 % or fewer than 5." in body
+    assert "- 6 of 10 users would be deactivated (60.0 %). Limit: less than 10 % or fewer" in body
     assert "| Users | 6 |" in body
     assert f"](plugin/oneroster/runs/{held['run_id']})" in body
     assert f"`{held['plan_hash']}`" in body
@@ -274,7 +274,7 @@ def test_administrator_approves_on_airflows_own_page(live: Live, held: dict[str,
         log_in(page, live.origin)
         page.goto(f"{live.origin}/required_actions?response_received=false")
         page.get_by_role("link", name="6 of 10 users would be deactivated").click()
-        page.get_by_text("6 of 10 users (60.0 %)").wait_for()
+        page.get_by_text("6 of 10 users would be deactivated (60.0 %)").wait_for()
         assert page.get_by_role("row", name="Users 6").is_visible()
         assert page.get_by_text(held["plan_hash"]).is_visible()
         link = page.get_by_role("link", name="See every change of the plan")

@@ -34,6 +34,7 @@ e2,b1,ann,teacher
 }
 WITH_OLD = changed(SCHOOL, "courses.csv", "art,Art", "old,Old,O1\nart,Art")
 TOLD = {"kind", "action", "sourced_id", "label", "fields", "reason", "file", "row"}
+TOLD |= {"schools", "role", "email"}
 
 
 def of_plan(run: dict[str, Any], **asked: Any) -> tuple[list[dict[str, Any]], int | None]:
@@ -104,6 +105,43 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     assert following is None
     assert site.command("approve", run["run_id"])[1]["outcome"] == "succeeded"
     return Story(site, run, planned)
+
+
+def test_changes_are_narrowed_to_a_school(site: Site) -> None:
+    """What a plan would change of a school is what the audit has of it, with whom to ask."""
+    orgs = "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"
+    head = "sourcedId,enabledUser,role,username,givenName,familyName,email,orgSourcedIds\n"
+
+    def staff(*rows: str) -> dict[str, str]:
+        return {"orgs.csv": orgs, "users.csv": head + "".join(f"{row}\n" for row in rows)}
+
+    ann, bob = "ann,true,teacher,ann,Ann,Lee,ann@x.org,lake", "bob,true,aide,bob,Bob,Fox,b@x.org,"
+    site.sync(staff(ann, f'{bob}"lake,hill"', "cec,true,teacher,cec,Cec,May,c@x.org,hill"))
+    site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
+    run = site.sync(staff(ann.replace("Ann", "Anna")))
+    assert run["outcome"] == "held"
+    expected = {
+        "lake": [
+            ("update", "ann", ["lake"], "teacher"),
+            ("deactivate", "bob", ["hill", "lake"], "aide"),
+        ],
+        "hill": [
+            ("deactivate", "bob", ["hill", "lake"], "aide"),
+            ("deactivate", "cec", ["hill"], "teacher"),
+        ],
+        "elsewhere": [],
+    }
+
+    def told(page: Any, school: str) -> list[tuple[Any, ...]]:
+        changes, _ = page(run, school=school)
+        return [
+            (change["action"], change["sourced_id"], change["schools"], change["role"])
+            for change in changes
+        ]
+
+    assert {school: told(of_plan, school) for school in expected} == expected
+    assert site.command("approve", run["run_id"])[1]["outcome"] == "succeeded"
+    assert {school: told(of_audit, school) for school in expected} == expected
 
 
 def test_plan_tells_what_it_would_do(story: Story) -> None:

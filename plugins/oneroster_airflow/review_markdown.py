@@ -59,7 +59,7 @@ def body_of(run: Run) -> str:
 
 
 def _lines(run: Run) -> Iterator[str]:
-    yield "A person decides about this plan. Nothing of it was applied. Why it waits:"
+    yield "Nothing was applied. An administrator approves or discards this plan. Why it is held:"
     yield ""
     for hold in run.holds:
         share = f" ({100 * hold['found'] / hold['of']:.1f} %)" if hold["of"] else ""
@@ -105,12 +105,12 @@ def _schools(schools: list[dict[str, Any]]) -> Iterator[str]:
 def _what_comes(run: Run) -> Iterator[str]:
     yield "**Approve** applies exactly this plan. **Discard** drops it; the next sync plans anew."
     if run.expires_at is not None:
-        yield f"Undecided, it is discarded on {run.expires_at:%A, %d %B %Y, %H:%M} UTC."
+        yield f"Expires {run.expires_at:%A, %d %B %Y, %H:%M} UTC (then discarded)."
     yield from ("", f"Plan `{run.plan_hash}` of run `{run.run_id}`")
 
 
 def _to_text(numbers: Mapping[str, int]) -> str:
-    told = [f"{numbers['gone']:,} of {numbers['active']:,} gone"] if numbers.get("gone") else []
+    told = [f"{numbers['gone']:,} of {numbers['active']:,} removed"] if numbers.get("gone") else []
     told += [f"{numbers[sort]:,} {sort}" for sort in _SORTS if numbers.get(sort)]
     return ", ".join(told) or "–"
 

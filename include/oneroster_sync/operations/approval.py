@@ -6,18 +6,23 @@ nobody decided about in time is discarded, whoever asks next.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import uuid
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import database, pipeline, runs
 from oneroster_sync.database import locks
 from oneroster_sync.errors import ConflictError
 from oneroster_sync.runs import Outcome, pending_deltas, superseded
 from oneroster_sync.sites import maintenance, preferences_store
+from oneroster_sync.stages.diff.held_back import freeze_first_part, part_held_plan
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
 
     from oneroster_sync.runs import Run
+    from oneroster_sync.stages.diff.held_back import Parted
 
 
 class NotHeldError(ConflictError):
@@ -28,8 +33,42 @@ class OtherPlanError(ConflictError):
     """The hash that was approved is not the plan's."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Whose removals stay back when the rest of a plan is approved.
+
+    Attributes:
+        schools: sourcedIds of schools.
+        kinds: users, courses or assignments: all removals of this kind.
+    """
+
+    schools: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+def preview_hold_back(run_id: str, held_back: HeldBack) -> Parted:
+    """Return the two plans that an approval with removals held back would make of a held one.
+
+    Raises:
+        UnknownRunError: There is no such run.
+        NotHeldError: It does not wait.
+        NothingToHoldError: One of the plans would be empty.
+        RosterMovedError: The roster moved since the plan was made.
+    """
+    run = runs.find(run_id)
+    if run.outcome is not Outcome.HELD or run.decision or run.is_preview:
+        raise NotHeldError(f"run {run_id} {_became(run)}")
+    return part_held_plan(run, schools=held_back.schools, kinds=held_back.kinds)
+
+
 def approve(
-    run_id: str, *, by: str, now: dt.datetime, plan_hash: str | None = None, reason: str = ""
+    run_id: str,
+    *,
+    by: str,
+    now: dt.datetime,
+    plan_hash: str | None = None,
+    reason: str = "",
+    held_back: HeldBack | None = None,
 ) -> Run:
     """Approve a held plan and apply it.
 
@@ -39,6 +78,8 @@ def approve(
         now: When.
         plan_hash: The plan that was looked at; the run's own when not given.
         reason: For the audit.
+        held_back: Whose removals stay back; `plan_hash` is then that of the first of both plans,
+            and the rest is held anew by a run of its own once the first is applied.
 
     Returns:
         The run: applied, or `superseded` when the roster moved since the plan was made.
@@ -48,13 +89,25 @@ def approve(
         NotHeldError: It does not wait, or somebody else decided first.
         OtherPlanError: `plan_hash` is not the run's plan.
     """
-    run = _decide(run_id, "approved", by, now, plan_hash, reason)
+    run = _decide(run_id, "approved", by, now, plan_hash, reason, held_back)
     with locks.hold_site_turn(database.engine(), run.site):
         return pipeline.record(pipeline.apply(run, now=now), now=now)
 
 
+def bring_removals(run: Run, *, clock: Callable[[], dt.datetime]) -> Run | None:
+    """Bring what an applied run held back for a decision of its own, where no DAG run does so."""
+    request = pipeline.make_removals_request(run, str(uuid.uuid4()))
+    return pipeline.sync(request, clock=clock) if request else None
+
+
 def note_approval(
-    run_id: str, *, by: str, now: dt.datetime, plan_hash: str, reason: str = ""
+    run_id: str,
+    *,
+    by: str,
+    now: dt.datetime,
+    plan_hash: str,
+    reason: str = "",
+    held_back: HeldBack | None = None,
 ) -> Run:
     """Note that a held plan is approved; its DAG run then goes on and applies it.
 
@@ -63,7 +116,7 @@ def note_approval(
         NotHeldError: It does not wait, or somebody else decided first.
         OtherPlanError: `plan_hash` is not the run's plan.
     """
-    return _decide(run_id, "approved", by, now, plan_hash, reason)
+    return _decide(run_id, "approved", by, now, plan_hash, reason, held_back)
 
 
 def discard(
@@ -134,17 +187,29 @@ def expire_due(now: dt.datetime) -> list[str]:
 
 
 def _decide(
-    run_id: str, decision: str, by: str, now: dt.datetime, plan_hash: str | None, reason: str
+    run_id: str,
+    decision: str,
+    by: str,
+    now: dt.datetime,
+    plan_hash: str | None,
+    reason: str,
+    held_back: HeldBack | None = None,
 ) -> Run:
     expire(run_id, now=now)
     with database.engine().begin() as connection:
         run = runs.get(connection, run_id, for_update=True)
         cut_off = run.outcome is Outcome.HELD and (run.decision, run.decided_by) == (decision, by)
         again = cut_off and decision == "approved"
-        if run.outcome is not Outcome.HELD or (run.decision and not again):
+        if run.outcome is not Outcome.HELD or (run.decision and not again) or run.is_preview:
             raise NotHeldError(f"run {run_id} {_became(run)}")
+        parted = None
+        if held_back is not None and not again:
+            # The run is locked, so that nobody decides about another plan meanwhile.
+            parted = part_held_plan(run, schools=held_back.schools, kinds=held_back.kinds)
+            plan_hash = plan_hash or ""  # an approval of a part always names its hash
         held_hash = run.decided_hash if again else run.plan_hash
-        if (plan_hash or run.plan_hash) != held_hash:
+        held_hash = parted.first.hash() if parted else held_hash
+        if (run.plan_hash if plan_hash is None else plan_hash) != held_hash:
             raise OtherPlanError(
                 f"run {run_id} holds another plan than the one you looked at, {held_hash}; "
                 "look at it again, then decide"
@@ -153,6 +218,10 @@ def _decide(
             return run
         if decision == "approved":
             maintenance.refuse(connection)
+        if parted is not None and held_back is not None:
+            told = {**asdict(held_back), "by": by}
+            runs.update(connection, run_id, **freeze_first_part(run, parted, told))
+            run = runs.get(connection, run_id)
         runs.update(
             connection,
             run_id,
@@ -165,7 +234,12 @@ def _decide(
         if decision == "discarded":
             runs.update(connection, run_id, outcome=Outcome.DISCARDED, ended_at=now)
             pending_deltas.discard(connection, run.site, run.deltas or (), by=by)
-        details = {"run_id": run_id, "plan_hash": run.plan_hash, "reason": reason}
+        details: dict[str, Any] = {
+            "run_id": run_id,
+            "plan_hash": run.plan_hash,
+            "reason": reason,
+            **({"held_back": asdict(held_back)} if parted and held_back else {}),
+        }
         preferences_store.note_event(connection, run.site, by, f"plan_{decision}", details, now=now)
         return runs.get(connection, run_id)
 

@@ -18,7 +18,7 @@ ACCOUNTS = "accounts"
 DELTA = "delta"
 """What a guard counts that looks at the rows of a delta package."""
 _FIRST = (
-    *("guard.removals", "guard.school_removals", "guard.week_removals"),
+    *("guard.held_back", "guard.removals", "guard.school_removals", "guard.week_removals"),
     *("guard.not_primary", "guard.out_of_step"),
 )
 """Reasons that name what goes: whoever decides reads them first."""

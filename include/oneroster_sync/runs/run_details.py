@@ -22,14 +22,20 @@ if TYPE_CHECKING:
 
 _CHANGES = """
 select c.id, c.kind, c.action, c.sourced_id, c.before, c.after, c.reason, c.file, c.row,
-       concat_ws(' ', u.given_name, u.family_name) as person, u.email,
-       u.sourced_id as user_sourced_id, k.title, k.sourced_id as course_sourced_id
+       concat_ws(' ', u.given_name, u.family_name) as person, u.email, u.role,
+       coalesce(c.before ->> 'org_sourced_ids', u.org_sourced_ids) as user_schools,
+       u.sourced_id as user_sourced_id, k.title, k.sourced_id as course_sourced_id,
+       coalesce(c.before ->> 'org_sourced_id', k.org_sourced_id) as course_school
 from changes c
 left join users u on u.id = c.user_id
 left join courses k on k.id = c.course_id
 where {of_run} and c.id > :after
   and (cast(:kind as text) is null or c.kind = :kind)
   and (cast(:action as text) is null or c.action = :action)
+  and (cast(:school as text) is null or case c.kind
+    when 'user' then :school = any(string_to_array(
+        coalesce(c.before ->> 'org_sourced_ids', u.org_sourced_ids), ','))
+    else coalesce(c.before ->> 'org_sourced_id', k.org_sourced_id) = :school end)
   and (cast(:q as text) is null
     or c.user_id in (
         select id from users
@@ -88,6 +94,7 @@ def page_of_changes(
     kind: str | None = None,
     action: str | None = None,
     q: str | None = None,
+    school: str | None = None,
     after: int = 0,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
@@ -99,6 +106,7 @@ def page_of_changes(
         kind: user, course or assignment; None for all.
         action: add, update, …; None for all.
         q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
+        school: sourcedId of a school of the user, of the course, or of the course assigned to.
         after: Cursor that an earlier page gave.
         limit: How many at most.
     """
@@ -107,6 +115,7 @@ def page_of_changes(
         "kind": kind,
         "action": action,
         "q": q.lower() if q else None,
+        "school": school,
         "after": after,
         "limit": limit + 1,
     }
@@ -120,6 +129,7 @@ def as_change(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the audit as a page shows it: what it is of, and its fields side by side."""
     person = row["person"] or row["email"] or row["user_sourced_id"]
     course = row["title"] or row["course_sourced_id"]
+    schools = row["user_schools"] if row["kind"] == "user" else row["course_school"]
     labels = {"user": person, "course": course, "assignment": f"{person} → {course}"}
     return {
         "kind": row["kind"],
@@ -130,7 +140,16 @@ def as_change(row: dict[str, Any]) -> dict[str, Any]:
         "reason": row["reason"],
         "file": row["file"],
         "row": row["row"],
+        "schools": [school for school in (schools or "").split(",") if school],
+        "role": None if row["kind"] == "course" else row["role"],
+        "email": None if row["kind"] == "course" else row["email"],
     }
+
+
+def name_schools(connection: Connection, site: str) -> dict[str, str]:
+    """Return the names of a site's schools by sourcedId."""
+    query = sa.text("select sourced_id, name from orgs where site = :site and name is not null")
+    return {row.sourced_id: row.name for row in connection.execute(query, {"site": site})}
 
 
 def causes(connection: Connection, run_id: str) -> list[dict[str, Any]]:

@@ -120,9 +120,7 @@ class RunContext:
         """
         if result.findings is not None and not result.is_logged:
             run_log.log_findings(result.findings, result.unclear)
-        self._write(stage, result)
-        for name, value in result.kept.items():
-            self.artifacts.keep(name, value)
+        self.write(stage, result)
         if result.values.get("outcome") is Outcome.HELD:
             self.artifacts.write_out()  # whoever approves the plan is another process
         with database.engine().begin() as connection:
@@ -131,7 +129,8 @@ class RunContext:
             self.run = _note(connection, self.run, **{"stage": stage, **result.values})
         return self.run
 
-    def _write(self, stage: str, result: Result) -> None:
+    def write(self, stage: str, result: Result) -> None:
+        """Write what a stage found, but for the run's record, which vouches for it afterwards."""
         folder = self.artifacts
         for name in result.removed:
             folder.remove(name)
@@ -146,6 +145,8 @@ class RunContext:
             folder.write_tables(kind, tables)
         for name, value in result.documents.items():
             folder.write_json(name, value)
+        for name, value in result.kept.items():
+            folder.keep(name, value)
 
     def forget_plan(self) -> None:
         """Forget the plan and its review, because what it was made from is about to be replaced.

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a plan is approved or discarded, by whom, why, and which plan was looked at."""
+    """Whether a plan is approved or discarded, by whom, why, and which plan was looked at.
+
+    Where removals are held back, it is the plan without these.
+    """
 
     approves: bool
     by: str
     reason: str
     plan_hash: str | None = None
+    held_back: approval.HeldBack | None = None
 
 
 def record(run: Run, verdict: Verdict) -> None:
@@ -46,9 +50,10 @@ def record(run: Run, verdict: Verdict) -> None:
         if not verdict.approves:
             approval.discard(run.run_id, **asked)
         elif _moves(run):
-            approval.note_approval(run.run_id, **asked)
+            approval.note_approval(run.run_id, **asked, held_back=verdict.held_back)
         else:
-            approval.approve(run.run_id, **asked)
+            done = approval.approve(run.run_id, **asked, held_back=verdict.held_back)
+            approval.bring_removals(done, clock=lambda: dt.datetime.now(dt.UTC))
     except (approval.NotHeldError, approval.OtherPlanError) as error:
         raise Problem(409, sentence(str(error)), code="run.decided") from None
 

@@ -1,8 +1,8 @@
 """Plans in two parts: what is done now, and what is left for later.
 
 Two settings ask for it. While removals beyond a limit wait for a person, the rest of the plan may
-go on; and during a rollover a sync may only add. What is left is a plan of its own: nothing is
-lost, and nothing is half done.
+go on; and during a rollover a sync may only add. And who approves a plan may hold some of its
+removals back. What is left is a plan of its own: nothing is lost, and nothing is half done.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from oneroster_sync.roster.records import differs, positions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from oneroster_sync.roster.model import Roster
     from oneroster_sync.stages.diff.plan import Plan
@@ -35,18 +35,89 @@ def additions_only(plan: Plan) -> tuple[Plan, Plan]:
     return _split(plan, lambda table: pc.is_in(table["action"], CHANGES))
 
 
+def hold_back(
+    plan: Plan, roster: Roster, *, schools: Collection[str], kinds: Collection[str]
+) -> tuple[Plan, Plan]:
+    """Return a plan without some of what it takes away, and the rest of it.
+
+    Only what is taken away can be held back, and who needs the login of somebody who stays waits
+    with them. A person of several schools stays where one of these is held back. A course that
+    stays keeps its assignments. An assignment goes where its user or its course goes now: the
+    roster has no active assignment of somebody who left, or to a course that is gone.
+
+    Args:
+        plan: A held plan.
+        roster: What the site holds, of the version that the plan was made against.
+        schools: The sourcedIds of schools whose removals are held back.
+        kinds: users, courses and assignments, of which all removals are held back.
+    """
+    named = pa.array(sorted(schools), pa.string())
+    of_school = is_of_school(plan.users["before_org_sourced_ids"], named)
+    users = _chosen(plan.users, of_school, is_whole="users" in kinds)
+    users = _with_waiting_logins(plan.users, users)
+    orgs = plan.courses["before_org_sourced_id"]
+    courses = _chosen(plan.courses, pc.is_in(orgs, named), is_whole="courses" in kinds)
+    pairs = plan.assignments
+    staying = _ids(plan.courses, pc.and_(_goes(plan.courses), courses))
+    of_school = pc.is_in(schools_of_courses(pairs["course_sourced_id"], plan, roster), named)
+    wanted = pc.or_(of_school, pc.is_in(pairs["course_sourced_id"], staying))
+    wanted = _chosen(pairs, wanted, is_whole="assignments" in kinds)
+    leaving = _ids(plan.users, pc.and_not(_goes(plan.users), users))
+    removed = _ids(plan.courses, pc.and_not(_goes(plan.courses), courses))
+    must_go = pc.or_(
+        pc.is_in(pairs["user_sourced_id"], leaving), pc.is_in(pairs["course_sourced_id"], removed)
+    )
+    return _parted(plan, users, courses, pc.and_not(wanted, must_go))
+
+
+def _chosen(table: pa.Table, wanted: pa.ChunkedArray, *, is_whole: bool) -> pa.ChunkedArray:
+    """Tell which changes are removals that are held back."""
+    goes = _goes(table)
+    return goes if is_whole else pc.and_(goes, pc.fill_null(wanted, False))
+
+
+def _goes(table: pa.Table) -> pa.ChunkedArray:
+    return pc.is_in(table["action"], REMOVALS)
+
+
+def _ids(table: pa.Table, rows: pa.ChunkedArray) -> pa.Array:
+    return table["sourced_id"].filter(rows).drop_null().combine_chunks()
+
+
+def is_of_school(cells: pa.ChunkedArray, schools: pa.Array) -> pa.Array:
+    """Tell which lists of schools, parted by commas, hold one of some schools."""
+    lists = pc.split_pattern(cells, ",").combine_chunks()
+    parents = pc.list_parent_indices(lists)
+    hits = parents.filter(pc.is_in(pc.list_flatten(lists), schools))
+    return pc.is_in(pa.array(range(len(lists)), parents.type), hits)
+
+
+def schools_of_courses(courses: pa.ChunkedArray, plan: Plan, roster: Roster) -> pa.ChunkedArray:
+    """Return the schools of courses by sourcedId, as they are stored or as they come."""
+    stored = roster.courses
+    known = stored["org_sourced_id"].take(positions(courses, stored["sourced_id"]))
+    coming = plan.courses["after_org_sourced_id"].take(
+        positions(courses, plan.courses["sourced_id"])
+    )
+    return pc.coalesce(known, coming)
+
+
 def _split(plan: Plan, is_later: Callable[[pa.Table], pa.ChunkedArray]) -> tuple[Plan, Plan]:
-    """Return both parts; who needs the login of somebody who stays has to wait as well.
+    """Return both parts; who needs the login of somebody who stays has to wait as well."""
+    users = _with_waiting_logins(plan.users, is_later(plan.users))
+    return _parted(plan, users, is_later(plan.courses), is_later(plan.assignments))
+
+
+def _parted(
+    plan: Plan, users: pa.ChunkedArray, courses: pa.ChunkedArray, assignments: pa.ChunkedArray
+) -> tuple[Plan, Plan]:
+    """Return a plan without the rows of later, and these; with a new user wait their assignments.
 
     What a plan remembers of classes and enrollments is part of what is done now.
     """
-    users = _with_waiting_logins(plan.users, is_later(plan.users))
     later = plan.users.filter(users)
     new = later.filter(pc.equal(later["action"], "add"))["sourced_id"].combine_chunks()
-    assignments = pc.or_(
-        is_later(plan.assignments), pc.is_in(plan.assignments["user_sourced_id"], new)
-    )
-    courses = is_later(plan.courses)
+    assignments = pc.or_(assignments, pc.is_in(plan.assignments["user_sourced_id"], new))
     return (
         replace(
             plan,

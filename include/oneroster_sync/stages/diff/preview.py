@@ -10,8 +10,11 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from oneroster_sync.roster.history import fields_moved
+from oneroster_sync.stages.diff.partial import is_of_school
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.engine import Connection
 
     from oneroster_sync.stages.diff.plan import Plan
@@ -22,10 +25,12 @@ _SEARCHED = {
 }
 _FILES = {"user": "users.csv", "course": "courses.csv", "assignment": "enrollments.csv"}
 _NAMES = {
-    "user": "select sourced_id, given_name, family_name, email from users"
+    "user": "select sourced_id, given_name, family_name, email, role from users"
     " where site = :site and sourced_id = any(:ids)",
-    "course": "select sourced_id, title from courses where site = :site and sourced_id = any(:ids)",
+    "course": "select sourced_id, title, org_sourced_id from courses"
+    " where site = :site and sourced_id = any(:ids)",
 }
+_COURSES = "select sourced_id from courses where site = :site and org_sourced_id = :school"
 
 
 def page_of_plan(
@@ -37,6 +42,7 @@ def page_of_plan(
     kind: str | None = None,
     action: str | None = None,
     q: str | None = None,
+    school: str | None = None,
     after: int = 0,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
@@ -50,6 +56,7 @@ def page_of_plan(
         kind: user, course or assignment; None for all.
         action: add, update, …; None for all.
         q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
+        school: sourcedId of a school of the user, of the course, or of the course assigned to.
         after: Cursor that an earlier page gave.
         limit: How many at most.
     """
@@ -63,6 +70,7 @@ def page_of_plan(
             continue
         chosen = table.filter(pc.equal(table["action"], action)) if action else table
         chosen = _holding(of_kind, chosen, q) if q else chosen
+        chosen = _of_school(connection, plan, of_kind, chosen, school) if school else chosen
         part = chosen.slice(max(after - passed, 0), limit + 1 - len(page))
         page.extend(_as_change(of_kind, row, files[of_kind]) for row in part.to_pylist())
         passed += chosen.num_rows
@@ -90,6 +98,24 @@ def _holding(kind: str, table: pa.Table, q: str) -> pa.Table:
     return table.filter(functools.reduce(pc.or_, found))
 
 
+def _of_school(
+    connection: Connection, plan: Plan, kind: str, table: pa.Table, school: str
+) -> pa.Table:
+    """Return the changes of one school, as the plan is counted by school."""
+    named = pa.array([school])
+    if kind == "user":
+        cells = pc.coalesce(table["before_org_sourced_ids"], table["after_org_sourced_ids"])
+        return table.filter(is_of_school(cells, named))
+    if kind == "course":
+        orgs = pc.coalesce(table["before_org_sourced_id"], table["after_org_sourced_id"])
+        return table.filter(pc.is_in(orgs, named))
+    bound = {"site": plan.site, "school": school}
+    stored = pa.array(connection.scalars(sa.text(_COURSES), bound).all(), pa.string())
+    coming = plan.courses.filter(pc.equal(plan.courses["after_org_sourced_id"], school))
+    ids = pa.concat_arrays([stored, coming["sourced_id"].combine_chunks()])
+    return table.filter(pc.is_in(table["course_sourced_id"], ids))
+
+
 def _as_change(kind: str, row: dict[str, Any], file: str | None) -> dict[str, Any]:
     before = {n.removeprefix("before_"): v for n, v in row.items() if n.startswith("before_")}
     after = {n.removeprefix("after_"): v for n, v in row.items() if n.startswith("after_")}
@@ -103,7 +129,26 @@ def _as_change(kind: str, row: dict[str, Any], file: str | None) -> dict[str, An
         "reason": row["reason"],
         "file": file,
         "row": row["row"],
+        **_contact(kind, {**best, **_school_of(kind, before, after)}),
         "pair": (row.get("user_sourced_id"), row.get("course_sourced_id")),
+    }
+
+
+def _school_of(
+    kind: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, str | None]:
+    """Return the schools of a record as they were, as plans are counted by school."""
+    name = "org_sourced_ids" if kind == "user" else "org_sourced_id"
+    return {name: before.get(name) or after.get(name)}
+
+
+def _contact(kind: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whom to ask about a change: the schools, and of a user role and address."""
+    schools = record.get("org_sourced_ids" if kind == "user" else "org_sourced_id") or ""
+    return {
+        "schools": [school for school in schools.split(",") if school],
+        "role": record.get("role") if kind == "user" else None,
+        "email": record.get("email") if kind == "user" else None,
     }
 
 
@@ -118,22 +163,32 @@ def _label(kind: str, record: dict[str, Any]) -> str | None:
 def _name_pairs(connection: Connection, plan: Plan, page: list[dict[str, Any]]) -> None:
     """Give course assignments the names of both ends, in place of the sourcedIds."""
     pairs = [change.pop("pair") for change in page]
-    users = _labels(connection, plan, "user", [user for user, _ in pairs if user])
-    courses = _labels(connection, plan, "course", [course for _, course in pairs if course])
+    users = _records(connection, plan, "user", [user for user, _ in pairs if user])
+    courses = _records(connection, plan, "course", [course for _, course in pairs if course])
     for change, (user, course) in zip(page, pairs, strict=True):
         if change["kind"] == "assignment":
-            change["label"] = f"{users.get(user) or user} → {courses.get(course) or course}"
+            person, taught = users.get(user, {}), courses.get(course, {})
+            names = (person and _label("user", person)) or user, taught.get("title") or course
+            change["label"] = " → ".join(map(str, names))
+            change |= {
+                "schools": _contact("course", taught)["schools"],
+                "role": person.get("role"),
+                "email": person.get("email"),
+            }
 
 
-def _labels(connection: Connection, plan: Plan, kind: str, ids: list[str]) -> dict[str, str | None]:
-    """Return what the records of these sourcedIds are called, in the roster and in the plan."""
+def _records(
+    connection: Connection, plan: Plan, kind: str, ids: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the records of these sourcedIds, as they are in the roster or come by the plan."""
     if not ids:
         return {}
     found = connection.execute(sa.text(_NAMES[kind]), {"site": plan.site, "ids": ids}).mappings()
-    labels = {row["sourced_id"]: _label(kind, dict(row)) for row in found}
+    records = {row["sourced_id"]: dict(row) for row in found}
     table = plan.users if kind == "user" else plan.courses
     planned = table.filter(pc.is_in(table["sourced_id"], pa.array(ids, pa.string())))
     for row in planned.to_pylist():
         after = {n.removeprefix("after_"): v for n, v in row.items() if n.startswith("after_")}
-        labels[row["sourced_id"]] = _label(kind, after) or labels.get(row["sourced_id"])
-    return labels
+        if _label(kind, after):
+            records[row["sourced_id"]] = after
+    return records

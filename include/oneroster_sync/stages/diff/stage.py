@@ -31,7 +31,11 @@ from oneroster_sync.stages.base import (
 from oneroster_sync.stages.diff.account_matching import match_accounts
 from oneroster_sync.stages.diff.build import build_plan
 from oneroster_sync.stages.diff.id_mappings import plan_of_mapping
-from oneroster_sync.stages.diff.partial import additions_only, still_wanted, without_removals
+from oneroster_sync.stages.diff.partial import (
+    additions_only,
+    still_wanted,
+    without_removals,
+)
 from oneroster_sync.stages.diff.plan import (
     Counts,
     Plan,
@@ -141,11 +145,11 @@ def hold_removals_back(
         frozen = getattr(counts, kind)
         frozen |= {word: n for word, n in numbers.items() if word not in {"errors", "ignored"}}
     withheld = {
-        **_left_out("removals_wait", removals),
+        **describe_left_out("removals_wait", removals),
         "holds": [hold.as_dict() for hold in holds],
     }
     planned = Planned(rest, counts, withheld, bad=read_errors(run))
-    result.tables["removals"] = _of_records(removals)
+    result.tables["removals"] = records_of(removals)
     freeze(planned, roster, result)
     return True
 
@@ -226,7 +230,7 @@ def _package(context: RunContext, roster: Roster) -> Planned:
     plan, rest = additions_only(plan)
     withheld = None
     if not rest.is_empty():
-        withheld = {**_left_out("create_only", rest), "until": until.isoformat()}
+        withheld = {**describe_left_out("create_only", rest), "until": until.isoformat()}
         log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
     counts = count_rows(plan, quarantined, extracted.modes, extracted.ignored)
     return Planned(plan, counts, withheld, bad=bad, found=result)
@@ -373,13 +377,15 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
     return Planned(plan, plan.count(), made_from=made_from)
 
 
-def _left_out(why: str, rest: Plan) -> dict[str, Any]:
+def describe_left_out(why: str, rest: Plan) -> dict[str, Any]:
+    """Return why a part of a plan is left out, and what it comes to, as it is stored."""
     counts = rest.count().as_dict()
     nonzero = {kind: {w: n for w, n in numbers.items() if n} for kind, numbers in counts.items()}
     return {"why": why, **nonzero}
 
 
-def _of_records(plan: Plan) -> dict[str, pa.Table]:
+def records_of(plan: Plan) -> dict[str, pa.Table]:
+    """Return what a plan does to users, courses and assignments, by kind."""
     return {kind: getattr(plan, kind) for kind in _CHANGES}
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from oneroster_sync.roster.columns import TERMS_ENDED
 from oneroster_sync.roster.records import positions
+from oneroster_sync.stages.diff.partial import schools_of_courses
 
 if TYPE_CHECKING:
     from oneroster_sync.roster.model import Roster
@@ -78,7 +79,7 @@ def _changes(kind: str, plan: Plan, roster: Roster) -> pa.Table:
         school = pc.coalesce(table["before_org_sourced_id"], table["after_org_sourced_id"])
     else:
         sort = pc.if_else(pc.equal(table["reason"], TERMS_ENDED), "ended", sort)
-        school = _school_of(table["course_sourced_id"], plan, roster)
+        school = schools_of_courses(table["course_sourced_id"], plan, roster)
     return _table(school, sort)
 
 
@@ -98,16 +99,6 @@ def _active(kind: str, roster: Roster) -> pa.Array:
         positions(table["course_sourced_id"], courses["sourced_id"])
     )
     return school.drop_null().combine_chunks()
-
-
-def _school_of(courses: pa.ChunkedArray, plan: Plan, roster: Roster) -> pa.ChunkedArray:
-    """Return the schools of courses, as they are stored or as they come."""
-    stored = roster.courses
-    known = stored["org_sourced_id"].take(positions(courses, stored["sourced_id"]))
-    coming = plan.courses["after_org_sourced_id"].take(
-        positions(courses, plan.courses["sourced_id"])
-    )
-    return pc.coalesce(known, coming)
 
 
 def _spread(cells: pa.ChunkedArray, sort: pa.ChunkedArray | pa.Array) -> pa.Table:

@@ -128,6 +128,15 @@ def check_plan(
     return order_holds(holds)
 
 
+def hold_what_was_held_back(plan: Plan, roster: Roster) -> list[Hold]:
+    """Return the reasons to hold a plan of removals that somebody held back: all it takes away."""
+    return [
+        Hold("guard.held_back", kind, found, roster.managed_active(kind), "none without approval")
+        for kind, found in _going(plan).items()
+        if found
+    ]
+
+
 def _removals(plan: Plan, roster: Roster, guards: Guards, today: dt.date) -> list[Hold]:
     holds = []
     for kind, found in _going(plan).items():

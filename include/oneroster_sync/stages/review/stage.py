@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
-from oneroster_sync import database
+from oneroster_sync import database, runs
 from oneroster_sync.findings import Findings
 from oneroster_sync.runs import Outcome, run_log, superseded
 from oneroster_sync.runs.holds import order_holds
@@ -17,7 +17,11 @@ from oneroster_sync.stages.diff.stage import hold_removals_back
 from oneroster_sync.stages.extract.pending_deltas import files_of, require_extracted
 from oneroster_sync.stages.review import delta_guards
 from oneroster_sync.stages.review.by_school import count_by_school
-from oneroster_sync.stages.review.guards import REMOVAL_CODES, check_plan
+from oneroster_sync.stages.review.guards import (
+    REMOVAL_CODES,
+    check_plan,
+    hold_what_was_held_back,
+)
 from oneroster_sync.standard.kinds import MAPPINGS
 
 if TYPE_CHECKING:
@@ -70,6 +74,9 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
         parts = delta_guards.parts_of(valid, quarantined, extracted.modes)
         of_deltas = delta_guards.holds_of_deltas(run, plan, roster, holds, parts, now)
         holds = order_holds(holds + of_deltas)
+    if run.removals_of and (runs.find(run.removals_of).withheld or {}).get("held_back"):
+        # Whoever approved the rest held these back: they wait whatever the limits say.
+        holds = order_holds((*holds, *hold_what_was_held_back(plan, roster)))
     for hold in holds:
         log.warning("Held: %s", hold.to_text())
     result = Result(values={"schools": schools[:_SCHOOLS]}, is_logged=True)

@@ -180,6 +180,7 @@ class Withheld(BaseModel):
     users: dict[str, int] = {}
     courses: dict[str, int] = {}
     assignments: dict[str, int] = {}
+    held_back: dict[str, Any] | None = None
 
 
 class UndoPart(BaseModel):
@@ -267,7 +268,10 @@ class RunDetail(RunSummary):
 
 
 class Change(BaseModel):
-    """One record, before and after."""
+    """One record, before and after, with the names of its schools and whom to ask.
+
+    Of a course assignment the schools are those of the course, role and address those of the user.
+    """
 
     kind: Kind
     action: str
@@ -277,6 +281,9 @@ class Change(BaseModel):
     reason: str
     file: str | None
     row: int | None
+    schools: list[str] = []
+    role: str | None = None
+    email: str | None = None
 
 
 class Changes(BaseModel):

@@ -13,6 +13,7 @@ from oneroster_sync.sites.preferences import Address, PauseWindow, Settings, Wee
 from oneroster_sync.sites.thresholds import RaisedLimit
 
 _LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+SchoolId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 SiteName = Annotated[str, StringConstraints(pattern=PATTERN)]
 Reason = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True, pattern=_LINES)]
 
@@ -366,11 +367,33 @@ class UploadLimits(BaseModel):
     links: int
 
 
+class HeldBack(_Body):
+    """Whose removals stay back: of schools, by sourcedId, or all of a kind."""
+
+    schools: Annotated[list[SchoolId], Field(max_length=1000)] = []
+    kinds: Annotated[list[Literal["users", "courses", "assignments"]], Field(max_length=3)] = []
+
+
 class Approval(_Body):
-    """An approval of exactly one plan."""
+    """An approval of exactly one plan; where removals stay back it is that of the rest."""
 
     plan_hash: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     reason: Reason = ""
+    held_back: HeldBack | None = None
+
+
+class PlanPart(BaseModel):
+    """One of two plans: its hash, and what it comes to."""
+
+    plan_hash: str
+    counts: dict[str, dict[str, int]]
+
+
+class TwoPlans(BaseModel):
+    """What an approval applies, and what stays back for a decision of its own."""
+
+    first: PlanPart
+    rest: PlanPart
 
 
 class Refusal(_Body):

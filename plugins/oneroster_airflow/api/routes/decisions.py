@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
@@ -12,7 +12,10 @@ from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.runs import RunId, detail, find
 from oneroster_airflow.api.routes.uploads import started
 from oneroster_sync import database
+from oneroster_sync.operations import approval
+from oneroster_sync.operations.approval import HeldBack
 from oneroster_sync.roster.reader import read_roster
+from oneroster_sync.runs.artifacts import release_memory
 from oneroster_sync.sites import dag_names, maintenance, registry
 from oneroster_sync.stages.diff.stage import plan_undo
 from oneroster_sync.stages.diff.undo import Part, refuse_without_audit
@@ -37,10 +40,34 @@ _UNDO: dict[int | str, dict[str, Any]] = {
 @router.post("/runs/{run_id}/approve", status_code=202, responses=_LATE)
 def approve(run_id: RunId, body: models.Approval, actor: Administrator) -> models.RunDetail:
     """Approve exactly this plan; its DAG run goes on and applies it."""
-    verdict = held_decision.Verdict(True, actor.name, body.reason, body.plan_hash)
+    stays = body.held_back
+    held_back = HeldBack(tuple(stays.schools), tuple(stays.kinds)) if stays else None
+    verdict = held_decision.Verdict(True, actor.name, body.reason, body.plan_hash, held_back)
     held_decision.record(find(run_id), verdict)
     held_decision.set_going(find(run_id), verdict)
     return detail(find(run_id), actor)
+
+
+@router.get("/runs/{run_id}/hold-back", responses=_LATE)
+def preview_hold_back(
+    run_id: RunId,
+    actor: Administrator,
+    school: Annotated[list[models.SchoolId], Query(max_length=1000)] = [],  # noqa: B006
+    kind: Annotated[list[Literal["users", "courses", "assignments"]], Query(max_length=3)] = [],  # noqa: B006
+) -> models.TwoPlans:
+    """Tell the two plans that an approval with removals held back makes of a held one."""
+    del actor
+    try:
+        parted = approval.preview_hold_back(run_id, HeldBack(tuple(school), tuple(kind)))
+        first, rest = (
+            models.PlanPart(plan_hash=plan.hash(), counts=plan.count().as_dict())
+            for plan in (parted.first, parted.rest)
+        )
+    except FileNotFoundError:
+        raise Problem(410, "The plan is not there any more.") from None
+    finally:
+        release_memory()
+    return models.TwoPlans(first=first, rest=rest)
 
 
 @router.post("/runs/{run_id}/discard", responses=_LATE)

@@ -46,6 +46,12 @@ After = Annotated[int, Query(ge=0, le=2**62, description="From the page before."
 FORGOTTEN: dict[int | str, dict[str, Any]] = {
     410: {"description": "It was there, and was removed after its time."}
 }
+_BLOCK = 1000
+"""How many changes are read at a time for a download."""
+_COLUMNS = (
+    *("school", "role", "name", "email", "action", "kind", "sourced_id", "reason", "file", "row"),
+    "applied",
+)
 _FORGETTING = "It may have been removed after its time; the run's record stays."
 
 
@@ -56,13 +62,68 @@ def changes(
     kind: models.Kind | None = None,
     action: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
     q: Text | None = None,
+    school: Text | None = None,
     after: After = 0,
     limit: Limit = 50,
 ) -> models.Changes:
     """List what a run changed, or what its plan would change, field by field."""
     del actor
     run = find(run_id)
-    asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "after": after, "limit": limit}
+    asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "school": school}
+    found, following = _page_of_changes(run, **asked, after=after, limit=limit)
+    return models.Changes(
+        changes=[models.Change(**change) for change in found],
+        next=following,
+        applied=run.applied_at is not None,
+    )
+
+
+@router.get(
+    "/runs/{run_id}/changes.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **FORGOTTEN},
+)
+def changes_csv(
+    run_id: RunId,
+    actor: Insider,
+    kind: models.Kind | None = None,
+    action: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
+    q: Text | None = None,
+    school: Text | None = None,
+) -> StreamingResponse:
+    """Download what a run changed or would change, for those who know the people."""
+    del actor
+    run = find(run_id)
+    asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "school": school}
+    first = _page_of_changes(run, **asked, after=0, limit=_BLOCK)
+    return StreamingResponse(
+        format_csv(_rows_of_changes(run, first, asked), _COLUMNS),
+        media_type="text/csv; charset=utf-8",
+        headers=attachment(f"changes-{run_id}.csv"),
+    )
+
+
+def _rows_of_changes(run: Run, page: _Page, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    while True:
+        found, following = page
+        for change in found:
+            yield {
+                **change,
+                "school": "; ".join(change["schools"]),
+                "name": change["label"],
+                "applied": "yes" if run.applied_at else "no",
+            }
+        if following is None:
+            return
+        page = _page_of_changes(run, **asked, after=following, limit=_BLOCK)
+
+
+def _page_of_changes(run: Run, **asked: Any) -> _Page:
+    """Return a page of what a run changed or would change, with the names of schools.
+
+    Raises:
+        Problem: 410, it has been removed after its time.
+    """
     with database.engine().connect() as connection:
         if run.applied_at is not None:
             found, following = run_details.page_of_changes(connection, run.run_id, **asked)
@@ -75,11 +136,10 @@ def changes(
                 found, following = _page_of_plan(connection, run, **asked)
             except FileNotFoundError:
                 raise Problem(410, f"The plan is not there any more. {_FORGETTING}") from None
-    return models.Changes(
-        changes=[models.Change(**change) for change in found],
-        next=following,
-        applied=run.applied_at is not None,
-    )
+        names = run_details.name_schools(connection, run.site) if found else {}
+    for change in found:
+        change["schools"] = [names.get(school, school) for school in change["schools"]]
+    return found, following
 
 
 @router.get("/runs/{run_id}/causes", responses=FORGOTTEN)

@@ -2,8 +2,8 @@
 
 import { Box, Button, Text } from "@chakra-ui/react";
 import { useState } from "react";
-import { Link } from "react-router-dom";
-import { usePages } from "../../lib/api";
+import { Link, useSearchParams } from "react-router-dom";
+import { url, usePages } from "../../lib/api";
 import type { Change, RunDetail } from "../../lib/openapi";
 import { Empty, Failure, HOME, Loading } from "../../lib/ui";
 import { Action, Fields, Place, RecordName } from "./fields";
@@ -30,13 +30,26 @@ const ACTIONS = [
 
 /** List the changes of a run. */
 export function Changes({ run }: { run: RunDetail }) {
-  const [kind, setKind] = useState("");
-  const [action, setAction] = useState("");
+  const [params, setParams] = useSearchParams();
+  const [kind, setKind] = useState(params.get("kind") ?? "");
+  const [action, setAction] = useState(params.get("action") ?? "");
   const [words, setWords] = useState("");
+  const school = params.get("school") ?? "";
+  const allSchools = () =>
+    setParams(
+      (old) => {
+        const others = new URLSearchParams(old);
+        others.delete("school");
+        return others;
+      },
+      { replace: true },
+    );
   const [undone, setUndone] = useState<string | null>(null);
   const q = useSettled(words);
-  const list = usePages(`runs/${run.run_id}/changes`, { kind, action, q, limit: 50 }, "changes");
-  const isFiltered = kind !== "" || action !== "" || q !== "";
+  const filters = { kind, action, q, school };
+  const list = usePages(`runs/${run.run_id}/changes`, { ...filters, limit: 50 }, "changes");
+  const isFiltered = kind !== "" || action !== "" || q !== "" || school !== "";
+  const named = run.schools.find((one) => one.school === school)?.name ?? school;
 
   if (list.rows === null) {
     return list.problem ? (
@@ -55,6 +68,18 @@ export function Changes({ run }: { run: RunDetail }) {
         <SearchBox label="Search names and sourcedIds" value={words} onChange={setWords} />
         <Choice label="Kind" value={kind} onChange={setKind} choices={KINDS} />
         <Choice label="Change" value={action} onChange={setAction} choices={ACTIONS} />
+        {school && (
+          <Button size="sm" variant="subtle" onClick={allSchools}>{`School: ${named} ×`}</Button>
+        )}
+        <Box flex="1" />
+        <Button asChild variant="outline" size="sm">
+          <a
+            href={url(`runs/${run.run_id}/changes.csv`, filters)}
+            download={`changes-${run.run_id}.csv`}
+          >
+            Download CSV
+          </a>
+        </Button>
       </Toolbar>
       {!applied && (
         <Text color="fg.muted" fontSize="sm" mb="3">
@@ -101,6 +126,19 @@ function columns(site: string, applied: boolean, undo: ((id: string) => void) | 
       label: "Record",
       width: "24%",
       cell: (row) => <Named site={site} row={row} />,
+    },
+    {
+      key: "school",
+      label: "School, role, e-mail",
+      width: "16%",
+      cell: ({ schools, role, email }) => (
+        <Box>
+          {schools.length > 0 && <Text>{schools.join(", ")}</Text>}
+          <Text color="fg.muted" fontSize="sm" overflowWrap="anywhere">
+            {[role, email].filter(Boolean).join(" · ")}
+          </Text>
+        </Box>
+      ),
     },
     { key: "fields", label: "Before and after", cell: ({ fields }) => <Fields fields={fields} /> },
     { key: "reason", label: "Reason", width: "18%", cell: ({ reason }) => reason },

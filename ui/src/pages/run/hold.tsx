@@ -1,13 +1,15 @@
 /** The panel of a held run: why it waits, what each reason means, and the decision. */
 
-import { Box, Button, Flex, Grid, Heading, Link as Anchor, Text } from "@chakra-ui/react";
-import { type ReactNode, useState } from "react";
+import { Box, Button, Flex, Heading, Link as Anchor, Text } from "@chakra-ui/react";
+import { useState } from "react";
 import { Link } from "react-router-dom";
 import { post } from "../../lib/api";
 import type { Hold, RunDetail } from "../../lib/openapi";
 import { type May, Time } from "../../lib/ui";
 import { inTime, number } from "../../lib/words";
 import { Ask } from "./ask";
+import { consequenceOf, removalsOf } from "./consequence";
+import { HoldBack } from "./hold_back";
 import type { Told } from "./index";
 import { Rows } from "./lists";
 import { addressOf, Counts, Hash } from "./overview";
@@ -17,12 +19,12 @@ import { Schools } from "./story";
 const QUESTION = "review_decision";
 
 /**
- * Show why a run waits for a person, and let an administrator decide.
+ * The bar that stays in sight while a plan is held: what an approval comes to, and the decision.
  *
  * @param props.onDecided Gets what happened: `text`, and whether it `isBad` or
  *   `isPassing`, true only until the plan has been applied.
  */
-export function Hold({
+export function DecisionBar({
   run,
   may,
   onDecided,
@@ -33,6 +35,57 @@ export function Hold({
 }) {
   const [asked, setAsked] = useState<string | null>(null);
   const close = () => setAsked(null);
+  const canHoldBack = run.can.approve && !run.undoes && removalsOf(run.counts) > 0;
+  return (
+    <Box
+      as="section"
+      aria-label="Decision"
+      position="sticky"
+      bottom="0"
+      zIndex="docked"
+      bg="bg"
+      borderTopWidth="1px"
+      borderColor="border.emphasized"
+      mt="4"
+      py="3"
+    >
+      <Flex gap="2" wrap="wrap" align="center">
+        {run.can.approve && (
+          <Button
+            colorPalette={removalsOf(run.counts) > 0 ? "danger" : "brand"}
+            size="sm"
+            onClick={() => setAsked("approve")}
+          >
+            {`Approve: ${consequenceOf(run.counts)}…`}
+          </Button>
+        )}
+        {canHoldBack && (
+          <Button variant="outline" size="sm" onClick={() => setAsked("hold back")}>
+            Approve and hold back…
+          </Button>
+        )}
+        {run.can.discard && (
+          <Button variant="outline" size="sm" onClick={() => setAsked("discard")}>
+            Discard…
+          </Button>
+        )}
+        {!run.can.approve && !run.can.discard && <WhoDecides may={may} />}
+        {run.expires_at && (
+          <Text fontSize="sm" color="fg.muted">
+            Expires <Time at={run.expires_at} seconds={false} />
+            {`, ${inTime(run.expires_at)} (then discarded).`}
+          </Text>
+        )}
+      </Flex>
+      <Approve run={run} open={asked === "approve"} close={close} onDecided={onDecided} />
+      <HoldBack run={run} open={asked === "hold back"} close={close} onDecided={onDecided} />
+      <Discard run={run} open={asked === "discard"} close={close} onDecided={onDecided} />
+    </Box>
+  );
+}
+
+/** Show why a run waits for a person. */
+export function Hold({ run, may }: { run: RunDetail; may: May }) {
   return (
     <Box
       as="section"
@@ -52,36 +105,12 @@ export function Hold({
         Nothing was changed. An administrator approves or discards this plan. Why it is held:
       </Text>
       <Holds holds={run.holds} reasons={run.reasons} />
-      <Schools schools={run.schools} />
-      <Grid
-        templateColumns={{ base: "minmax(0, 1fr)", md: "repeat(2, minmax(0, 1fr))" }}
-        gap="4"
-        mt="4"
-      >
-        <Meaning title="Approve">
-          Applies exactly this plan, all of it or nothing. If the roster has changed since the plan
-          was made, nothing is applied and the run is marked superseded.
-        </Meaning>
-        <Meaning title="Discard">
-          Applies nothing. The roster stays as it is, and the next run makes a plan of its own.
-        </Meaning>
-      </Grid>
-      <Flex mt="4" gap="2" wrap="wrap" align="center">
-        {run.can.approve && (
-          <Button colorPalette="brand" size="sm" onClick={() => setAsked("approve")}>
-            Approve…
-          </Button>
-        )}
-        {run.can.discard && (
-          <Button variant="outline" size="sm" onClick={() => setAsked("discard")}>
-            Discard…
-          </Button>
-        )}
-        {!run.can.approve && !run.can.discard && <WhoDecides may={may} />}
-      </Flex>
-      <Until run={run} may={may} />
-      <Approve run={run} open={asked === "approve"} close={close} onDecided={onDecided} />
-      <Discard run={run} open={asked === "discard"} close={close} onDecided={onDecided} />
+      <Schools run={run} />
+      <Text fontSize="sm" color="fg.muted" mt="3">
+        Approve applies exactly this plan, or nothing if the roster has changed since. Discard
+        applies nothing; the next sync makes a plan of its own.
+      </Text>
+      <Asked run={run} may={may} />
     </Box>
   );
 }
@@ -138,19 +167,6 @@ function Why({ hold }: { hold: RunDetail["holds"][number] }) {
   );
 }
 
-function Meaning({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <Box>
-      <Text fontWeight="semibold" fontSize="sm">
-        {title}
-      </Text>
-      <Text fontSize="sm" color="fg.muted">
-        {children}
-      </Text>
-    </Box>
-  );
-}
-
 function WhoDecides({ may }: { may: May }) {
   return (
     <Text fontSize="sm">
@@ -161,30 +177,20 @@ function WhoDecides({ may }: { may: May }) {
   );
 }
 
-/** How long it waits, and where else it can be decided. */
-function Until({ run, may }: { run: RunDetail; may: May }) {
+/** Where else it can be decided. */
+function Asked({ run, may }: { run: RunDetail; may: May }) {
   const asks = run.dag_run?.stages.some(({ state }) => state === "awaiting_input");
-  return (
-    <Box mt="3" fontSize="sm" color="fg.muted">
-      {run.expires_at && (
-        <Text>
-          Expires <Time at={run.expires_at} seconds={false} />
-          {`, ${inTime(run.expires_at)} (then discarded).`}
-        </Text>
-      )}
-      {run.dag_run && asks && may.administer && (
-        <Text>
-          Airflow asks for the decision too:{" "}
-          <Anchor asChild color="fg.info">
-            <Link to={`${addressOf(run.dag_run)}/tasks/${QUESTION}/required_actions`}>
-              Required Actions
-            </Link>
-          </Anchor>
-          .
-        </Text>
-      )}
-    </Box>
-  );
+  return run.dag_run && asks && may.administer ? (
+    <Text mt="1" fontSize="sm" color="fg.muted">
+      Airflow asks for the decision too:{" "}
+      <Anchor asChild color="fg.info">
+        <Link to={`${addressOf(run.dag_run)}/tasks/${QUESTION}/required_actions`}>
+          Required Actions
+        </Link>
+      </Anchor>
+      .
+    </Text>
+  ) : null;
 }
 
 function Approve({
@@ -203,7 +209,8 @@ function Approve({
       open={open}
       close={close}
       title="Approve this plan?"
-      verb="Approve and apply"
+      verb={`Approve: ${consequenceOf(run.counts)}`}
+      isDanger={removalsOf(run.counts) > 0}
       asksReason
       act={async (reason) => {
         await post(`runs/${run.run_id}/approve`, { plan_hash: run.plan_hash ?? "", reason });
@@ -215,7 +222,7 @@ function Approve({
         Exactly the plan <Hash value={run.plan_hash ?? ""} label="the hash of the plan" /> is
         applied, and nothing else:
       </Text>
-      {run.counts && <Counts counts={run.counts} />}
+      {run.counts && <Counts counts={run.counts} isShort />}
     </Ask>
   );
 }

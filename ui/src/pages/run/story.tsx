@@ -2,15 +2,15 @@
 
 import { Box, Button, Flex, Heading, Text } from "@chakra-ui/react";
 import { type ReactNode, useState } from "react";
-import { Link } from "react-router-dom";
+import { Link, useSearchParams } from "react-router-dom";
 import type { Numbers, RunDetail, School } from "../../lib/openapi";
 import { Stages } from "../../lib/stages";
-import { type May, Outcome, Time } from "../../lib/ui";
+import { HOME, type May, Outcome, Time } from "../../lib/ui";
 import { counted, number } from "../../lib/words";
 import { Accounts } from "./accounts";
 import { Changes } from "./changes";
 import { RunFindings } from "./findings";
-import { Hold } from "./hold";
+import { DecisionBar, Hold } from "./hold";
 import { Announcement, Notice, RunTabs, type Told } from "./index";
 import { Rows } from "./lists";
 import { Log } from "./log";
@@ -41,6 +41,10 @@ export function Story({
 }) {
   const [notice, setNotice] = useState<Told | null>(null);
   const underWay = isUnderWay(run);
+  const isHeld = run.outcome === "held" && !run.decision;
+  const [params] = useSearchParams();
+  // Beside another tab the reasons would push what it shows out of sight.
+  const isOverview = (params.get("tab") ?? "overview") === "overview";
   const onDecided = (told: Told | null) => {
     setNotice(told);
     reload();
@@ -55,9 +59,7 @@ export function Story({
           <Stages dagRun={run.dag_run} />
         </Box>
       )}
-      {run.outcome === "held" && !run.decision && (
-        <Hold run={run} may={may} onDecided={onDecided} />
-      )}
+      {isHeld && isOverview && <Hold run={run} may={may} />}
       <Trouble run={run} may={may} />
       <LeftOut run={run} />
       <RunTabs
@@ -97,6 +99,7 @@ export function Story({
           },
         ]}
       />
+      {isHeld && <DecisionBar run={run} may={may} onDecided={onDecided} />}
     </Box>
   );
 }
@@ -240,7 +243,8 @@ const SORTS: ["ended" | "added" | "changed", string][] = [
 ];
 
 /** List the schools of a plan, the one that loses most first; nothing when it is about none. */
-export function Schools({ schools }: { schools: School[] }) {
+export function Schools({ run }: { run: RunDetail }) {
+  const { schools } = run;
   const [isWhole, setIsWhole] = useState(false);
   if (schools.length === 0) {
     return null;
@@ -256,7 +260,11 @@ export function Schools({ schools }: { schools: School[] }) {
         rows={isWhole ? schools : schools.slice(0, SHOWN)}
         rowKey={({ school }) => school}
         columns={[
-          { key: "school", label: "School", cell: ({ name }) => name },
+          {
+            key: "school",
+            label: "School",
+            cell: ({ school, name }) => <OfSchool run={run} school={school} name={name} />,
+          },
           ...KINDS.map(([kind, label]) => ({
             key: kind,
             label,
@@ -283,6 +291,26 @@ export function Schools({ schools }: { schools: School[] }) {
   );
 }
 
+/** A school leads to its changes. */
+function OfSchool({ run, school, name }: { run: RunDetail; school: string; name: string }) {
+  const query = new URLSearchParams({ tab: "changes", school });
+  return (
+    <Box asChild color="fg.info" textDecoration="underline">
+      <Link to={`${HOME}/runs/${run.run_id}?${query}`}>{name}</Link>
+    </Box>
+  );
+}
+
+/** How much of a school goes, as a bar. */
+function Share({ numbers: { gone, active } }: { numbers: Numbers }) {
+  const width = `${Math.min(100, (100 * gone) / Math.max(1, active))}%`;
+  return (
+    <Box aria-hidden bg="bg.emphasized" borderRadius="full" height="1.5" maxWidth="10rem" my="1">
+      <Box bg="error.solid" borderRadius="full" height="100%" width={width} />
+    </Box>
+  );
+}
+
 function Numbers({ numbers }: { numbers: School["users"] }) {
   const others = SORTS.filter(([sort]) => numbers[sort]).map(
     ([sort, words]) => `${number(numbers[sort])} ${words}`,
@@ -295,6 +323,7 @@ function Numbers({ numbers }: { numbers: School["users"] }) {
       {numbers.gone > 0 && (
         <Text fontWeight="semibold">{`${number(numbers.gone)} of ${number(numbers.active)} removed`}</Text>
       )}
+      {numbers.gone > 0 && <Share numbers={numbers} />}
       {others.length > 0 && (
         <Text color="fg.muted" fontSize="sm">
           {others.join(", ")}
