@@ -150,7 +150,8 @@ def test_run_tells_what_is_known_of_it(live: Live, ids: dict[str, str]) -> None:
     assert (run["package"], run["oneroster_version"]) == ("OneRoster.zip", "1.1")
     assert re.fullmatch("[0-9a-f]{64}", run["plan_hash"])
     assert run["credited_admin"] == "admin@example.org"
-    assert run["has"] == {"changes": 7, "report": True, "accounts": True, "log": True}
+    has = {"changes": 7, "report": True, "accounts": True, "log": True, "issues": 1}
+    assert run["has"] == has
     assert run["can"] == {"approve": False, "discard": False, "undo": True}
     assert (run["dag_run"]["dag_id"], run["dag_run"]["state"]) == (UPLOAD, "success")
     stages = run["dag_run"]["stages"]
@@ -171,7 +172,8 @@ def test_held_run_tells_the_numbers_that_hold_it(live: Live, ids: dict[str, str]
     )
     assert run["can"] == {"approve": True, "discard": True, "undo": False}
     assert (run["decision"], run["applied_at"], run["dag_run"]) == (None, None, None)
-    assert run["has"] == {"changes": 1, "report": True, "accounts": True, "log": False}
+    has = {"changes": 1, "report": True, "accounts": True, "log": False, "issues": 1}
+    assert run["has"] == has
     assert not any(live.person("op").get(f"runs/{ids['held']}")["can"].values())
 
 
