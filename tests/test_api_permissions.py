@@ -335,7 +335,7 @@ def test_airflows_own_routes_ask_for_the_same(stage: Stage, role: str | None) ->
     asked = {"plan_hash": "0" * 64, "reason": None}
     doors = [
         ("POST", runs, {"logical_date": None, "conf": {"kind": "?"}}, May.OPERATE, 400),
-        ("POST", runs, {"logical_date": None, "conf": {"undo": "?"}}, May.ADMINISTER, 400),
+        ("POST", runs, {"logical_date": None, "conf": {"undo": "?"}}, May.ADMINISTER, 422),
         ("POST", watch, {"logical_date": None, "conf": {"test_site": ""}}, May.ADMINISTER, 400),
         (
             "PATCH",
