@@ -274,7 +274,7 @@ def test_many_sites_are_searched_and_paged(live: Live, many: list[str]) -> None:
         page.goto(f"{live.origin}/plugin/oneroster/sites")
         rows = page.locator("tbody tr")
         expect(rows).to_have_count(25)
-        page.get_by_role("button", name="Next").click()
+        page.get_by_role("button", name="Next", exact=True).click()
         expect(page.get_by_text(re.compile(r"^26 to 50 of \d+ sites$"))).to_be_visible()
         page.get_by_label("Search sites by name").fill("school-059")
         expect(rows).to_have_count(1)
