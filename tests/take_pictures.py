@@ -136,7 +136,7 @@ def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int
     ):
         _look(page, address, shown)
         _keep(page, name, theme)
-    _look(page, f"{origin}/dags", "oneroster_watch")
+    _look(page, f"{origin}/dags", "OneRoster watch")
     _keep(page, "dags", theme, height=1000)
     _look(page, f"{home}/runs/{run}?tab=log", "Jump to")
     page.get_by_label("Search the log").fill("csv")
