@@ -196,18 +196,27 @@ def _number(name: str, default: int) -> int:
 _HOUR_S = 3600
 
 
+def _read_seconds(name: str, *, default: str, least: int) -> int:
+    """Return a setting in whole seconds, up to an hour.
+
+    Raises:
+        SettingError: The variable holds anything else.
+    """
+    given = os.environ.get(name) or default
+    if not (given.isascii() and given.isdigit() and least <= int(given) <= _HOUR_S):
+        raise SettingError(
+            f"{name} is {given!r}; it takes whole seconds, from {least} to {_HOUR_S}"
+        )
+    return int(given)
+
+
 def upload_seconds() -> int:
     """Return how long a client may send nothing, or be behind the slowest pace, in seconds.
 
     Raises:
         SettingError: The variable holds anything but a whole number, from 1 to an hour.
     """
-    given = os.environ.get("ONEROSTER_UPLOAD_SECONDS") or "60"
-    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= _HOUR_S):
-        raise SettingError(
-            f"ONEROSTER_UPLOAD_SECONDS is {given!r}; it takes whole seconds, from 1 to {_HOUR_S}"
-        )
-    return int(given)
+    return _read_seconds("ONEROSTER_UPLOAD_SECONDS", default="60", least=1)
 
 
 def settle_seconds() -> int:
@@ -216,12 +225,7 @@ def settle_seconds() -> int:
     Raises:
         SettingError: The variable holds anything but a whole number, from 0 to an hour.
     """
-    given = os.environ.get("ONEROSTER_SETTLE_SECONDS") or "2"
-    if not (given.isascii() and given.isdigit() and int(given) <= _HOUR_S):
-        raise SettingError(
-            f"ONEROSTER_SETTLE_SECONDS is {given!r}; it takes whole seconds, from 0 to {_HOUR_S}"
-        )
-    return int(given)
+    return _read_seconds("ONEROSTER_SETTLE_SECONDS", default="2", least=0)
 
 
 def watch_seconds() -> int:
@@ -230,12 +234,7 @@ def watch_seconds() -> int:
     Raises:
         SettingError: The variable holds anything but a whole number, from 1 to an hour.
     """
-    given = os.environ.get("ONEROSTER_WATCH_SECONDS") or "30"
-    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= _HOUR_S):
-        raise SettingError(
-            f"ONEROSTER_WATCH_SECONDS is {given!r}; it takes whole seconds, from 1 to {_HOUR_S}"
-        )
-    return int(given)
+    return _read_seconds("ONEROSTER_WATCH_SECONDS", default="30", least=1)
 
 
 _SCOPES = ("oneroster", "airflow")

@@ -219,8 +219,8 @@ def _decide(
         if decision == "approved":
             maintenance.refuse(connection)
         if parted is not None and held_back is not None:
-            told = {**asdict(held_back), "by": by}
-            runs.update(connection, run_id, **freeze_first_part(run, parted, told))
+            chosen = {**asdict(held_back), "by": by}
+            runs.update(connection, run_id, **freeze_first_part(run, parted, chosen))
             run = runs.get(connection, run_id)
         runs.update(
             connection,

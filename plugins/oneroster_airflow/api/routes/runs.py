@@ -153,8 +153,8 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
 
 
 def _hold(hold: Mapping[str, Any]) -> models.Hold:
-    code, told = CODES.get(hold["code"]), describe(hold)
-    sentence = f"{told[:1].upper()}{told[1:].rstrip('.')}."
+    code, clause = CODES.get(hold["code"]), describe(hold)
+    sentence = f"{clause[:1].upper()}{clause[1:].rstrip('.')}."
     return models.Hold(**hold, sentence=sentence, hint=code.hint if code else "")
 
 
