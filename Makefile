@@ -215,7 +215,7 @@ lock: setup ## upgrade every pin of requirements.txt, and of the image's part of
 	build/lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 		--all-extras --custom-compile-command "make lock" -o requirements.txt pyproject.toml
 	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--extra cluster --extra sources --constraint requirements.txt \
+		--extra cluster --extra lineage --extra sources --constraint requirements.txt \
 		--custom-compile-command "make lock" -o deploy/requirements.txt pyproject.toml
 	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--extra local --extra sources --constraint requirements.txt \
