@@ -56,6 +56,7 @@ ACTIONS = [
     Action("run detail", "GET", RUN, May.READ),
     Action("causes", "GET", f"{RUN}/causes", May.READ),
     Action("diagnostics", "GET", f"{RUN}/diagnostics", May.READ),
+    Action("comparison", "GET", f"{RUN}/comparison", May.READ, 404),
     Action("report", "GET", f"{RUN}/report", May.READ),
     Action("data docs", "GET", f"{RUN}/report/docs.zip", May.READ),
     Action("a DAG run", "GET", "dag-runs/oneroster_sync__default/none", May.READ, 404),

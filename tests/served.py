@@ -28,7 +28,7 @@ from oneroster_sync.sites import dag_names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import httpx
+    import httpx2
 
 ALL, OURS = "airflow", "oneroster"
 """The scopes of the guard."""
@@ -58,11 +58,11 @@ class Server:
     client: TestClient
     tokens: Mapping[str, str]
 
-    def asks(self, who: str | None, method: str, path: str, **more: Any) -> httpx.Response:
+    def asks(self, who: str | None, method: str, path: str, **more: Any) -> httpx2.Response:
         """Ask as somebody, or as nobody."""
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
         headers |= more.pop("headers", {})
-        answer: httpx.Response = self.client.request(method, path, headers=headers, **more)
+        answer: httpx2.Response = self.client.request(method, path, headers=headers, **more)
         return answer
 
 

@@ -101,6 +101,34 @@ def test_same_package_again_points_to_the_first(
     assert live.follow(again)["outcome"] == "no_changes"
 
 
+def test_a_check_goes_the_way_of_a_sync_and_changes_nothing(
+    live: Live, first: dict[str, Any], lone: dict[str, bytes]
+) -> None:
+    """A checked file is read, judged and planned; no plan of it waits, and none is applied.
+
+    The sync of the same file afterwards is not told that it was processed before.
+    """
+    del first
+    header = lone["users.csv"].splitlines(keepends=True)[0]
+    nobody = header + b"".join(lone["users.csv"].splitlines(keepends=True)[1:3])
+    started = live.admin.ask("POST", f"{UPLOADS}?kind=users&check_only=true", content=nobody)
+    assert started["dag_run_id"].startswith("check_users__")
+    run = live.follow(started)
+    assert (run["outcome"], run["is_preview"], run["is_applied"]) == ("discarded", True, False)
+    assert run["counts"]["users"]["deactivated"] > 0
+    assert "It would be held" in run["sentence"]
+    assert (run["can"]["approve"], run["held_at"]) == (False, None)
+    assert run["dag_run"]["state"] == "success"
+    assert live.uploads() == []
+    again = live.admin.ask("POST", f"{UPLOADS}?kind=users&check_only=true", content=nobody)
+    assert again["same_as"]["is_preview"] is True
+    compared = live.follow(again)
+    assert compared["is_preview"] is True
+    told = live.admin.get(f"runs/{again['run_id']}/comparison")
+    assert told["earlier"]["run_id"] == run["run_id"]
+    assert (told["errors"]["fixed"], told["errors"]["new"]) == (0, 0)
+
+
 @pytest.mark.long
 def test_lone_files_touch_their_own_kind(
     live: Live, first: dict[str, Any], lone: dict[str, bytes]

@@ -88,6 +88,17 @@ def test_form_asks_for_no_internals(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"undo_of": {"drop table": "users"}}, "undo_of can't be used: it is such as"),
         ({"undo_of": {"kind": "school"}}, "undo_of can't be used"),
         ({"removals_of": "' or true --"}, "removals_of can't be used"),
+        ({"package": "x", "check_only": True}, None),
+        ({"package": "x", "check_only": "yes"}, "check_only can't be used: it is true or false"),
+        ({"check_only": True}, "check_only can't be used without a package"),
+        (
+            {
+                "package": "x",
+                "check_only": True,
+                "undo": "5a9b8766-7b6f-5c42-98cf-2f2726617d8c",
+            },
+            "check_only can't be used with undo",
+        ),
     ],
 )
 def test_what_the_form_does_not_show_is_checked_all_the_same(

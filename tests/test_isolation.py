@@ -99,6 +99,7 @@ WORDS: list[tuple[Any, ...]] = [
     ("validate", package(SCHOOL)),
     ("plan", package(NEXT_DAY)),
     ("compare", package(SCHOOL), package(NEXT_DAY)),
+    ("compare-runs", run("errors"), run("applied")),
     ("protections", "list"),
     ("protections", "show", CAUSE),
     ("protections", "release", CAUSE),

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from browser import browsing, log_in
 from live import running
-from towns import HOME, Town
+from towns import HOME, Town, district, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -402,3 +402,30 @@ def test_what_follows_from_a_cause_stands_in_its_card(meadow: Town, held: dict[s
         page.goto(meadow.page_of(held, "findings"))
         expect(page.get_by_text(re.compile("limits of the site were exceeded"))).to_be_visible()
         expect(cards.filter(has_text="guard.")).to_have_count(0)
+
+
+def test_a_file_is_checked_and_then_compared(live: Live, tmp_path: Path) -> None:
+    """*Check only* shows what a sync would do; the next check says what was fixed since."""
+    wrong = tuple(f"w{n},lake,teacher,Ann,Lee,not-an-email" for n in range(3))
+    for name, rows in (("before.zip", wrong), ("after.zip", wrong[:1])):
+        (tmp_path / name).write_bytes(packed(district(wrong=rows)))
+    with browsing() as page:
+        log_in(page, live.origin)
+        for name in ("before.zip", "after.zip"):
+            page.goto(f"{live.origin}{HOME}/sites/default/upload")
+            page.get_by_label("OneRoster.zip", exact=True).set_input_files(tmp_path / name)
+            page.get_by_role("button", name="Check only").click()
+            page.wait_for_url("**/runs/*", timeout=SLOW_MS)
+            told = page.get_by_role("heading", name="A sync would apply this without asking")
+            expect(told).to_be_visible(timeout=SLOW_MS)
+            expect(page.get_by_role("heading", name=re.compile("^Check of "))).to_be_visible()
+            expect(page.get_by_text("Preview", exact=True)).to_be_visible()
+        page.get_by_role("tab", name="Findings").click()
+        page.get_by_text("2 fixed, 0 new since the last run.").wait_for()
+        page.get_by_role("link", name="Compare", exact=True).click()
+        expect(page.get_by_text("2 errors fixed, 0 new, 1 still there")).to_be_visible()
+        table = page.get_by_role("table", name="Findings that are different")
+        row = table.get_by_role("row").filter(has_text="row.invalid_email")
+        expect(row.get_by_role("cell").nth(2)).to_have_text("2")
+        page.get_by_role("link", name="Upload and sync it").click()
+        expect(page.get_by_role("button", name="Choose OneRoster.zip")).to_be_visible()

@@ -24,7 +24,7 @@ from served import ALL, OURS, SITE, SYNC, UPLOAD, Server, server, servers, token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import httpx
+    import httpx2
 
 __all__ = ["server", "servers", "tokens"]
 PATHS = ["/", "/api/v2/version", "/api/v2/nothing", "/oneroster/health", "/nowhere", "/auth/token",
@@ -115,7 +115,7 @@ def named(monkeypatch: pytest.MonkeyPatch, hosts: str, host: str, path: str = "/
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    answer: httpx.Response = TestClient(WebServer(app)).get(path, headers={"host": host})
+    answer: httpx2.Response = TestClient(WebServer(app)).get(path, headers={"host": host})
     return answer.status_code
 
 

@@ -363,7 +363,7 @@ def set_aside(run: Run) -> Run:
     """End a run whose plan was only to be looked at; what would hold it stays with it."""
     if run.outcome in {None, Outcome.HELD}:
         reasons = ["a preview: nothing was to be applied", *run.holds]
-        run = note(run, outcome=Outcome.DISCARDED, reasons=reasons)
+        run = note(run, outcome=Outcome.DISCARDED, reasons=reasons, expires_at=None)
     with database.engine().begin() as connection:
         pending_deltas.forget(connection, run.run_id)
     return run

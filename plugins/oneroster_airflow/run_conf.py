@@ -29,6 +29,8 @@ _PARAMS = {
     ),
     # A run whose removals wait for a decision; set by that run itself.
     "removals_of": Param(None, type=["null", "string"], format="uuid"),
+    # Whether the plan is only made and shown: nothing is applied, and nobody is asked to decide.
+    "check_only": Param(False, type="boolean"),
 }
 
 
@@ -36,9 +38,13 @@ def find_problem(conf: Mapping[str, Any]) -> str | None:
     """Return which of these parameters can't be used, in words; None where all can."""
     for name, param in _PARAMS.items():
         try:
-            param.resolve(conf.get(name))
+            param.resolve(conf.get(name, param.value))
         except (AirflowException, ValueError):
             return f"{name} can't be used: it is {_EXPECTED[name]}"
+    if conf.get("check_only") and not conf.get("package"):
+        return "check_only can't be used without a package: it checks a package only"
+    if conf.get("check_only") and (conf.get("undo") or conf.get("removals_of")):
+        return "check_only can't be used with undo or removals_of: it checks a package only"
     return None
 
 
@@ -46,4 +52,5 @@ _EXPECTED = {
     "undo": "the id of a run",
     "undo_of": 'such as {"kind": "course"} or {"sourced_id": "…"}',
     "removals_of": "the id of a run",
+    "check_only": "true or false",
 }

@@ -205,6 +205,28 @@ def compare(
     sys.exit(DIFFERENT if exit_code and not compared.is_same else 0)
 
 
+@main.command("compare-runs")
+@of_site
+@click.argument("run")
+@click.argument("earlier", required=False)
+def compare_runs_(site: str, run: str, earlier: str | None, as_json: bool) -> None:
+    """Compare RUN with an EARLIER one: findings fixed and new, counts, plans.
+
+    By default EARLIER is the run before it that read a package of the same kind.
+    """
+    from oneroster_sync import database
+    from oneroster_sync.operations.run_comparison import compare_runs
+    from oneroster_sync.runs import find
+
+    del site
+    check_site_of(run)
+    if earlier is not None:
+        check_site_of(earlier)
+    with explained(), database.engine().connect() as connection:
+        compared = compare_runs(connection, find(run), earlier)
+    say(compared.as_dict(), "\n".join(compared.to_lines()), as_json=as_json)
+
+
 @main.command()
 @of_site
 @click.argument("run")

@@ -120,19 +120,20 @@ def _waited(pauses: Collection[PauseWindow], since: dt.datetime, now: dt.datetim
 _NEWEST = """
 select sha256, min(started_at) as seen_at from runs
 where site = :site and sha256 is not null and sha256 <> '' and started_at <= :now
-  and kind not in ('ids', 'links')
+  and kind not in ('ids', 'links') and not is_preview
 group by sha256 order by seen_at desc limit 1
 """
 _FIRST = """
 select run_id from runs
-where site = :site and sha256 = :sha256 and started_at = :seen_at order by run_id limit 1
+where site = :site and sha256 = :sha256 and started_at = :seen_at and not is_preview
+order by run_id limit 1
 """
 _SINCE = """
 select count(*) filter (where sha256 <> '') as again,
        count(*) filter (where outcome = 'failed' and coalesce(sha256, '') = '') as failed
 from runs
 where site = :site and undoes is null and removals_of is null and kind not in ('ids', 'links')
-  and started_at > :since and started_at <= :now
+  and not is_preview and started_at > :since and started_at <= :now
 """
 _MADE_AT = "select created_at from sites where site = :site"
 

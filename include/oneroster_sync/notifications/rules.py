@@ -249,6 +249,8 @@ def tell(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) ->
 
 
 def _topic(run: Run, chosen: Notices) -> Topic | None:
+    if run.is_preview:
+        return None  # whoever checks a package looks at its page
     if run.outcome is Outcome.HELD and run.decision is None:
         return Topic.HELD
     if run.outcome in _WENT_WELL and errors_of(run.counts) >= chosen.errors_from:

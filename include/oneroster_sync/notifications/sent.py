@@ -41,12 +41,12 @@ where told.run_id = cast(:run_id as uuid)
       select sum((kind.value ->> 'errors')::bigint) from json_each(good.counts) kind), 0)
 """
 _WAITING = """
-where site = :site and outcome = 'held' and decision is null
+where site = :site and outcome = 'held' and decision is null and not is_preview
   and started_at <= :now and (expires_at is null or expires_at > :now)
 order by started_at desc limit :limit
 """
 _NEWEST = """
-where site = :site and started_at <= :now and outcome in
+where site = :site and started_at <= :now and not is_preview and outcome in
     ('succeeded', 'succeeded_with_errors', 'no_changes', 'rejected', 'failed')
 order by started_at desc limit 1
 """

@@ -86,6 +86,7 @@ def week_before(connection: Connection, site: str, *, now: dt.datetime) -> Week:
 _OUTCOMES = """
 select outcome, count(*) from runs
 where site = :site and started_at >= :first and started_at < :end and outcome is not null
+  and not is_preview
 group by outcome
 """
 _CHANGES = """
@@ -97,6 +98,7 @@ group by kind.key, word.key
 _ERRORS = """
 select counts from runs
 where site = :site and started_at >= :first and started_at < :end and counts is not null
+  and not is_preview
 order by started_at desc limit 1
 """
 

@@ -59,7 +59,7 @@ select s.site, coalesce(max(seen.at), s.created_at) as since, max(seen.at) is no
 from sites s left join preferences p on p.site = s.site
 left join (
     select site, min(started_at) as at from runs
-    where sha256 is not null and sha256 <> '' and kind not in ('ids', 'links')
+    where sha256 is not null and sha256 <> '' and kind not in ('ids', 'links') and not is_preview
         and (cast(:site as text) is null or site = :site)
     group by site, sha256) seen on seen.site = s.site
 where cast(:site as text) is null or s.site = :site

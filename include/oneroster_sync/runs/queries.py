@@ -25,7 +25,7 @@ _IS_PREVIEW = "(outcome = 'discarded' and is_preview)"
 
 _TREND = """
 select run_id, started_at, outcome, counts, applied_at, is_preview from runs
-where site = :site and outcome is not null
+where site = :site and outcome is not null and not is_preview
 order by started_at desc, run_id desc limit :limit
 """
 
@@ -112,9 +112,12 @@ def page_of_runs(
 
 
 def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
-    """Return the newest run of a site that read a package of that sha256."""
+    """Return the newest run of a site that read a package of that sha256.
+
+    A preview is returned only where no other run read it: nothing came of it.
+    """
     query = f"{select_runs()} where site = :site and sha256 = :sha256 "
-    query += "order by started_at desc limit 1"
+    query += "order by is_preview, started_at desc limit 1"
     bound = {"site": site, "sha256": sha256}
     found = make_runs(connection.execute(sa.text(query), bound).mappings())
     return found[0] if found else None
@@ -123,7 +126,8 @@ def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
 def trend(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]:
     """Return how much the last runs changed and how many errors they met, the oldest first.
 
-    Every run that ended is there: one that was rejected or failed has changed nothing.
+    Every run that ended is there, but for previews: one that was rejected or failed has changed
+    nothing.
     """
     points = []
     for row in connection.execute(sa.text(_TREND), {"site": site, "limit": limit}).mappings():

@@ -186,6 +186,8 @@ def _name_run(conf: dict[str, Any]) -> str:
     """
     what = next((name for name in ("undo", "test_site") if conf.get(name)), None)
     what = what or (str(conf.get("kind") or "package") if conf.get("package") else "by_hand")
+    if conf.get("check_only"):
+        what = f"check_{what}"
     return f"{what}__{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}_{secrets.token_hex(2)}"
 
 

@@ -22,6 +22,7 @@ from oneroster_airflow.api.routes import (
     preferences,
     protections,
     records,
+    reports,
     run_details,
     runs,
     sites,
@@ -82,6 +83,7 @@ def create_app() -> FastAPI:
         change_feed,
         notifications,
         protections,
+        reports,
     ):
         api.include_router(module.router)
 

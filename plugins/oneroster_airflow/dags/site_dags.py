@@ -23,6 +23,7 @@ Keeps a site's users, courses and course assignments in step with its student in
 users.csv: users only), `courses` (a lone courses.csv: courses only), or a mapping, for which it takes an
 administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses go on under other sourcedIds) or
 `links` (`email,sourcedId`: accounts made by hand become managed). `{"undo": "<run>"}` takes an applied run back.
+`"check_only": true` beside a package makes its plan and shows it; nothing is applied, whatever the plan is.
 
 **The tasks.**
 
@@ -167,6 +168,7 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
         undo_of=Part(**part) if part else None,
         dag_run=(dag_run.dag_id, dag_run.run_id),
         asked_at=dag_run.run_after,
+        is_preview=bool(params.get("check_only")),
     )
 
 
@@ -260,6 +262,8 @@ def reviewed(run: Run) -> Run:
 
     now = datetime.now(UTC)
     run = pipeline.review(run, now=now)
+    if run.is_preview:
+        return pipeline.set_aside(run)
     pipeline.supersede_older(run, now=now)
     return pipeline.record(run, now=now) if run.outcome == "held" else run
 

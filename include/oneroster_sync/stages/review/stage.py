@@ -111,10 +111,10 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
 
     Those are the plans of packages that came before, all of whose files this run has in bulk, and
     the plans of pending deltas that this run's plan is made from, too. A run that reads no package
-    takes no plan's place.
+    takes no plan's place, and neither does a preview.
     """
     waits = run.outcome is None or (run.outcome is Outcome.HELD and run.decision is None)
-    if run.plan_hash is None or not waits or not run.of_package:
+    if run.plan_hash is None or not waits or not run.of_package or run.is_preview:
         return
     brought = files_of(run, bulk_only=True)
     with database.engine().begin() as connection:

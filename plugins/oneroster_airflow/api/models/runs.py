@@ -238,6 +238,7 @@ class RunDetail(RunSummary):
     """A run with all that is known about it as a whole; `packages` are those it read, by name.
 
     `work_s` are the seconds that it worked, `waited_s` those that it waited for a decision.
+    `earlier_run` is the one that it is compared with by default.
     """
 
     reasons: list[str]
@@ -257,6 +258,7 @@ class RunDetail(RunSummary):
     undo_of: UndoPart | None
     removals_of: str | None
     removals_run: str | None
+    earlier_run: str | None
     expires_at: dt.datetime | None
     withheld: Withheld | None
     schools: list[School]

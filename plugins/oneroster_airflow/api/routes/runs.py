@@ -14,6 +14,7 @@ from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Site, masked
 from oneroster_sync import database, runs
 from oneroster_sync.findings import CODES
+from oneroster_sync.operations.run_comparison import find_earlier
 from oneroster_sync.runs import Outcome, Run, Trigger, queries, run_details
 from oneroster_sync.runs.holds import describe
 from oneroster_sync.runs.summary import (
@@ -57,7 +58,7 @@ def list_runs(
         preferences_store.load(connection, site)
         page = queries.page_of_runs(connection, site, wanted, before=before, limit=limit)
     return models.Runs(
-        runs=[models.RunSummary(**_summary(run)) for run in page.runs],
+        runs=[models.RunSummary(**summarize(run)) for run in page.runs],
         total=page.total,
         older=page.older,
     )
@@ -123,7 +124,7 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
         )
     times = measure_times(run, now=dt.datetime.now(dt.UTC))
     return models.RunDetail(
-        **_summary(run),
+        **summarize(run),
         reasons=list(run.reasons),
         kind=run.kind,
         package=_package(run, actor),
@@ -141,6 +142,7 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
         undo_of=models.UndoPart(**run.undo_of) if run.undo_of else None,
         removals_of=run.removals_of,
         removals_run=_run_of_removals(run),
+        earlier_run=_run_before(run),
         expires_at=run.expires_at,
         withheld=_withheld(run),
         schools=[models.School(**school) for school in run.schools or ()],
@@ -179,7 +181,17 @@ def _run_of_removals(run: Run) -> str | None:
         return runs.find_removals_run(connection, run.run_id)
 
 
-def _summary(run: Run) -> dict[str, Any]:
+def _run_before(run: Run) -> str | None:
+    """Return the run that this one is compared with by default."""
+    if run.outcome is None or run.sha256 is None:
+        return None
+    with database.engine().connect() as connection:
+        earlier = find_earlier(connection, run)
+    return earlier.run_id if earlier else None
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Return a run as lists show it."""
     told = {
         **run.summary(),
         "started_at": run.started_at,

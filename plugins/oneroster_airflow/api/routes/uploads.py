@@ -83,9 +83,15 @@ async def upload(
     name: Annotated[
         str, Query(max_length=1000, description="What it is called where it comes from.")
     ] = "",
+    check_only: Annotated[  # noqa: FBT002  a parameter of the query
+        bool, Query(description="Make the plan and show it; nothing is applied.")
+    ] = False,
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> models.Uploaded:
     """Take in a file, as the raw body, and start a run that reads it.
+
+    With `check_only` the run is a preview: its plan is made and judged, never held and never
+    applied. It takes the same permission, since it reads the same people.
 
     Mappings (`ids` and `links`) say who is who, so they take an administrator.
     """
@@ -104,7 +110,7 @@ async def upload(
         except uploads.RefusedUploadError as error:
             code = "upload.wrong_kind" if isinstance(error, uploads.WrongKindError) else None
             raise Problem(_STATUS[type(error)], sentence(str(error)), code=code) from None
-        return await run_in_threadpool(_begin, site, kind, taken, actor.name)
+        return await run_in_threadpool(_begin, site, kind, taken, actor.name, check_only=check_only)
 
 
 @router.post(
@@ -214,10 +220,12 @@ async def _receive(request: Request, receiving: Receiving, size: int) -> Upload:
         return await run_in_threadpool(receiving.finish)
 
 
-def _begin(site: str, kind: Kind, taken: Upload, by: str) -> models.Uploaded:
+def _begin(site: str, kind: Kind, taken: Upload, by: str, *, check_only: bool) -> models.Uploaded:
     with database.engine().connect() as connection:
         earlier = queries.earlier_run(connection, site, taken.sha256)
-    conf = {"package": taken.package, "kind": kind.value}
+    conf: dict[str, Any] = {"package": taken.package, "kind": kind.value}
+    if check_only:
+        conf["check_only"] = True
     try:
         begun = started(dag_names.upload_dag_id(site), conf, by=by)
     except Problem:

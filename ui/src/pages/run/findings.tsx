@@ -7,6 +7,7 @@ import { type Pages, url, useApi, usePages } from "../../lib/api";
 import type { Cause, FindingRow, FindingRows, RunDetail } from "../../lib/openapi";
 import { Empty, Failure, HOME, Loading, type May } from "../../lib/ui";
 import { counted, number } from "../../lib/words";
+import { SinceLast } from "./compare";
 import { Place } from "./fields";
 import { Choice, type Column, More, Rows, SearchBox, Toolbar, useSettled } from "./lists";
 
@@ -26,7 +27,12 @@ export function RunFindings({ run, may }: { run: RunDetail; may: May }) {
     return problem ? <Failure problem={problem} retry={reload} /> : <Loading height="24rem" />;
   }
   if (data.causes.length === 0) {
-    return <NoFindings run={run} />;
+    return (
+      <Box>
+        <SinceLast run={run} />
+        <NoFindings run={run} />
+      </Box>
+    );
   }
   const found = data.causes.filter(({ code }) => !isOfPlan(code));
   const causes = found.filter(
@@ -35,6 +41,7 @@ export function RunFindings({ run, may }: { run: RunDetail; may: May }) {
   const guards = data.causes.length - found.length;
   return (
     <Box>
+      <SinceLast run={run} />
       <Toolbar>
         {may.details && (
           <SearchBox

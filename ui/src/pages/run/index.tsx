@@ -38,7 +38,8 @@ function RunPage({ id, may }: { id: string; may: May }) {
     setParams(withoutDagRun, { replace: true });
   }, [setParams]);
   if (run) {
-    const title = `Synchronization of ${utc(run.started_at, { seconds: false })}`;
+    const what = run.is_preview ? "Check" : "Synchronization";
+    const title = `${what} of ${utc(run.started_at, { seconds: false })}`;
     return (
       <Page title={title} site={run.site} may={may} tab="runs">
         <Story run={run} may={may} reload={reload} />

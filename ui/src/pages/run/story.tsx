@@ -8,6 +8,8 @@ import { Stages } from "../../lib/stages";
 import { HOME, type May, Outcome, Time } from "../../lib/ui";
 import { counted, number } from "../../lib/words";
 import { Accounts } from "./accounts";
+import { Checked } from "./checked";
+import { Compare } from "./compare";
 import { Changes } from "./changes";
 import { RunFindings } from "./findings";
 import { DecisionBar, Hold } from "./hold";
@@ -60,6 +62,7 @@ export function Story({
         </Box>
       )}
       {isHeld && isOverview && <Hold run={run} may={may} />}
+      {run.is_preview && !underWay && <Checked run={run} may={may} />}
       <Trouble run={run} may={may} />
       <LeftOut run={run} />
       <RunTabs
@@ -79,6 +82,12 @@ export function Story({
             body: (
               <RunFindings key={JSON.stringify([run.findings, run.outcome])} run={run} may={may} />
             ),
+          },
+          {
+            value: "compare",
+            label: "Compare",
+            hidden: run.earlier_run === null && !params.has("earlier"),
+            body: <Compare key={run.outcome} run={run} may={may} />,
           },
           {
             value: "report",

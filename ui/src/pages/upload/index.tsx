@@ -80,7 +80,7 @@ function sameAgain(earlier: EarlierRun | null) {
   }
   const when = utc(earlier.started_at, { seconds: false });
   if (earlier.is_preview) {
-    return `This file was previewed on ${when}; nothing of it was applied then.`;
+    return `This file was checked on ${when}; nothing of it was applied then.`;
   }
   const how = outcomeLabel(earlier.outcome).toLowerCase();
   return `This file was already processed on ${when} (${how}), so there may be nothing new in it.`;
@@ -98,7 +98,7 @@ function Intro({
   return (
     <Box mb="4" minHeight="3em">
       <Text color="fg.muted" maxWidth="60rem">
-        Upload a file to sync now. It is checked first, and held for approval if it removes too
+        Upload a file to sync now, or check it only. A sync is held for approval if it removes too
         much.
       </Text>
       <Text color="fg.muted" minHeight="1.5em">

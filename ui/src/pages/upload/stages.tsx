@@ -49,10 +49,11 @@ export function Chosen({ kind, uploading: { state, send, reset } }: View) {
         </Text>
       )}
       <Text fontSize="sm" color="fg.muted">
-        A sync begins as soon as the file has arrived.
+        Check only shows what a sync would change, and changes nothing.
       </Text>
       <Buttons>
         <Act onClick={() => send(kind.kind, state.file)}>Upload and sync</Act>
+        <Back onClick={() => send(kind.kind, state.file, true)}>Check only</Back>
         <Back onClick={reset}>Choose another file</Back>
       </Buttons>
     </Body>
@@ -111,8 +112,14 @@ export function Refused({ kind, uploading: { state, kinds, send, reset } }: View
         <Text overflowWrap="anywhere">{right ? "Nothing was uploaded." : problem?.detail}</Text>
       </Box>
       <Buttons>
-        {right && <Act onClick={() => send(right.kind, file)}>{`Upload it as ${right.file}`}</Act>}
-        {!right && canRetry && <Act onClick={() => send(kind.kind, file)}>Try again</Act>}
+        {right && (
+          <Act onClick={() => send(right.kind, file, state.isCheck)}>
+            {`${state.isCheck ? "Check" : "Upload"} it as ${right.file}`}
+          </Act>
+        )}
+        {!right && canRetry && (
+          <Act onClick={() => send(kind.kind, file, state.isCheck)}>Try again</Act>
+        )}
         <Back onClick={reset}>Choose another file</Back>
       </Buttons>
     </Body>
@@ -125,7 +132,7 @@ export function Taken({ uploading: { state } }: View) {
     <Body>
       <FileLine file={state.file} />
       <Text role="status" color="fg.success" fontWeight="bold" fontSize="sm">
-        Uploaded; its sync begins.
+        {state.isCheck ? "Uploaded; its check begins." : "Uploaded; its sync begins."}
       </Text>
     </Body>
   );

@@ -17,6 +17,8 @@ export interface UploadState {
   file: Dropped | null;
   stage: "idle" | "chosen" | "sending" | "refused" | "cancelled" | "done";
   sent: number;
+  /** Whether the file is only checked: its plan is made and shown, and nothing is applied. */
+  isCheck: boolean;
   problem: Problem | null;
   answer: Answered | null;
   /** The kind that was put aside just now. */
@@ -28,6 +30,7 @@ const IDLE: UploadState = {
   file: null,
   stage: "idle",
   sent: 0,
+  isCheck: false,
   problem: null,
   answer: null,
   last: null,
@@ -61,14 +64,15 @@ export function useUpload(site: string, limits: UploadLimits | null) {
     [limits],
   );
 
-  async function send(kind: Kind, file: Dropped) {
+  async function send(kind: Kind, file: Dropped, isCheck = false) {
     const problem = refusal(kind, [file], limits);
     if (problem) {
-      setState({ ...IDLE, kind, file, stage: "refused", problem });
+      setState({ ...IDLE, kind, file, isCheck, stage: "refused", problem });
       return;
     }
-    setState({ ...IDLE, kind, file, stage: "sending" });
-    const under = upload(`sites/${site}/uploads`, { kind, name: file.name }, file, (sent) =>
+    setState({ ...IDLE, kind, file, isCheck, stage: "sending" });
+    const params = { kind, name: file.name, check_only: isCheck ? "true" : undefined };
+    const under = upload(`sites/${site}/uploads`, params, file, (sent) =>
       setState((old) => (old.stage === "sending" ? { ...old, sent } : old)),
     );
     request.current = under;
