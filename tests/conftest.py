@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+homes.prefer_memory()
 _HOME = homes.root() / "home"
 os.environ["ONEROSTER_HOME"] = str(_HOME)
 os.environ["AIRFLOW_HOME"] = str(_HOME / "airflow")
@@ -76,18 +77,14 @@ UNIT = {
 
 LANES = {
     # Airflow with everything that a sync needs.
-    "first": ("test_dags", "test_api_runs", "test_review", "test_trust_in_airflow"),
+    "first": (
+        *("test_dags", "test_api_runs", "test_review", "test_trust_in_airflow"),
+        *("test_api_permissions", "test_api_preferences", "test_api_safety", "test_api_document"),
+    ),
     "second": (
         *("test_pages", "test_pages_truth", "test_api_uploads", "test_api_decisions"),
         *("test_api_adoption", "test_sites_in_airflow", "test_pages_trust"),
         *("test_pages_held", "test_sources_in_airflow"),
-    ),
-    # Without a scheduler; and one whose document is asked for anything.
-    "third": (
-        "test_api_permissions",
-        "test_api_preferences",
-        "test_api_safety",
-        "test_api_document",
     ),
     # No Airflow runs, but its API server is made in the test process: it is imported once.
     "server": ("test_airflow_requests", "test_airflow_routes", "test_web_server"),

@@ -32,6 +32,7 @@ import psycopg
 from psycopg import sql
 
 import homes
+from commands import CommandLine
 from oneroster_sync.database.embedded import postgres, postmaster
 from oneroster_sync.local import airflow, runner
 from oneroster_sync.local.airflow_api import Api, Run
@@ -120,65 +121,14 @@ class Person:
         return self.ask("POST", where, expect, content=content)
 
 
-_COMMANDS = """
-import gc, importlib, json, os, sys
-from oneroster_sync.stages.validate import gx_loader
-gx_loader.load()
-for name in ("cli", "pipeline", "stages.validate.gx_runner"):
-    importlib.import_module(f"oneroster_sync.{name}")
-gc.freeze()
-for words in iter(sys.stdin.readline, ""):
-    told, tell = os.pipe()
-    if not os.fork():
-        os.dup2(tell, 1)
-        try:
-            sys.modules["oneroster_sync.cli"].main(json.loads(words))
-        finally:
-            sys.stdout.flush()
-            os._exit(0)  # what was loaded need not be taken apart again
-    os.close(tell)
-    with os.fdopen(told) as printed:
-        print(json.dumps(printed.read()), flush=True)
-    os.wait()
-"""
+_command_lines: dict[frozenset[tuple[str, str]], CommandLine] = {}
 
 
-class _CommandLine:
-    """`oneroster` again and again: each command is a fork of a process that has loaded it."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _COMMANDS],
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def run(self, *words: str) -> Any:
-        """Run one command, and return the JSON that it printed."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(words) + "\n")
-        self._process.stdin.flush()
-        printed = json.loads(self._process.stdout.readline())
-        assert printed, f"oneroster {' '.join(words)} printed nothing"
-        return json.loads(printed)
-
-    def end(self) -> None:
-        """End the process: its input ends."""
-        self._process.communicate()
-
-
-_command_lines: dict[frozenset[tuple[str, str]], _CommandLine] = {}
-
-
-def _command_line(environment: Mapping[str, str]) -> _CommandLine:
+def _command_line(environment: Mapping[str, str]) -> CommandLine:
     """Return the command line of an environment, which ends with the Airflow in use."""
     key = frozenset(environment.items())
     if key not in _command_lines:
-        _command_lines[key] = _CommandLine(environment)
+        _command_lines[key] = CommandLine(environment)
     return _command_lines[key]
 
 
@@ -193,7 +143,7 @@ class Live:
 
     def oneroster(self, *words: str) -> dict[str, Any]:
         """Run `oneroster WORDS --json` and return what it printed."""
-        told: dict[str, Any] = _command_line(self.environment).run("-q", *words, "--json")
+        told: dict[str, Any] = _command_line(self.environment).run(*words)
         return told
 
     def airflow(self, *words: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from commands import CommandLine
 from databases import fresh_database
 from golden.school import SCHOOL, SCHOOL_1_2, as_delta, folder_of
 from oneroster_sync import database
@@ -21,7 +22,7 @@ from oneroster_sync.settings import PROJECT
 from test_rows_that_go import in_1_0
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from golden.school import Texts
@@ -70,24 +71,20 @@ def url(postgresql: None) -> Iterator[str]:
         yield made
 
 
-def command(copy: Path, url: str, *words: object, home: Path) -> Any:
-    """Return what a command of the copy answers."""
-    done = subprocess.run(
-        [sys.executable, "-m", "oneroster_sync.cli", "-q", *map(str, words), "--json"],
-        cwd=home,
-        env={
+@pytest.fixture
+def oneroster(copy: Path, url: str, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """The command line of the copy, with a database and a home of its own."""
+    line = CommandLine(
+        {
             **os.environ,
             "PYTHONPATH": str(copy / "include"),
             "ONEROSTER_DATABASE_URL": url,
-            "ONEROSTER_HOME": str(home / "home"),
+            "ONEROSTER_HOME": str(tmp_path / "home"),
             "ONEROSTER_EXPECTATIONS": str(copy / "expectations"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+        }
     )
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)
+    yield line.run
+    line.end()
 
 
 def with_middle_names(texts: Texts, **names: str) -> Texts:
@@ -125,7 +122,9 @@ def everything_of(url: str) -> str:
     return "\n".join(found)
 
 
-def test_column_that_is_added_by_the_recipe(copy: Path, url: str, tmp_path: Path) -> None:
+def test_column_that_is_added_by_the_recipe(
+    oneroster: Callable[..., Any], url: str, tmp_path: Path
+) -> None:
     """It comes in by 1.1 and 1.2, bulk and delta; 1.0 and deltas of roles leave it as it is.
 
     Neither the account nor the audit of an erased person holds it any more.
@@ -136,11 +135,11 @@ def test_column_that_is_added_by_the_recipe(copy: Path, url: str, tmp_path: Path
         nonlocal steps
         steps += 1
         package = folder_of(texts, tmp_path / f"package-{steps}")
-        run: dict[str, Any] = command(copy, url, "sync", package, home=tmp_path)
+        run: dict[str, Any] = oneroster("sync", package)
         assert run["outcome"] in {"succeeded", "succeeded_with_errors", "no_changes"}, run
         return run
 
-    command(copy, url, "init", "--admin", ADMIN, home=tmp_path)
+    oneroster("init", "--admin", ADMIN)
     sync(in_1_0())
     assert set(middle_names(url).values()) == {None}
 
@@ -163,7 +162,7 @@ def test_column_that_is_added_by_the_recipe(copy: Path, url: str, tmp_path: Path
     sync(delta)
     assert middle_names(url)["ann"] == "May", "a delta of roles alone has no row of hers"
 
-    told = command(copy, url, "explain", "ann", home=tmp_path)
+    told = oneroster("explain", "ann")
     assert '"middle_name"' in json.dumps(told)
 
     sync(with_middle_names(SCHOOL_1_2, ann="May", bob="Zqmiddle"))
@@ -172,7 +171,7 @@ def test_column_that_is_added_by_the_recipe(copy: Path, url: str, tmp_path: Path
         lines = left[file].splitlines(keepends=True)
         left[file] = "".join(line for line in lines if not line.startswith(("bob,", "r-bob,")))
     assert sync(left)["counts"]["users"]["deactivated"] == 1
-    command(copy, url, "erase", "bob", home=tmp_path)
+    oneroster("erase", "bob")
     assert "Zqmiddle" not in everything_of(url)
 
 

@@ -118,7 +118,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def simple(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """An Airflow of its own on the simple auth manager."""
-    with running("api-server", "dag-processor") as live:
+    with running() as live:
         yield set_up(live, tmp_path_factory.mktemp(SIMPLE), ROLES[SIMPLE])
 
 

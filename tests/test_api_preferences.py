@@ -25,7 +25,7 @@ PREFERENCES = f"{SITE}/preferences"
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
     """An Airflow of its own, with the site `default`."""
-    with running("api-server", "dag-processor") as live:
+    with running() as live:
         yield live
 
 

@@ -56,7 +56,7 @@ LEAKS = re.compile(
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
     """An Airflow of its own, with the site `default` and its DAGs."""
-    with running("api-server", "dag-processor") as live:
+    with running() as live:
         yield live
 
 

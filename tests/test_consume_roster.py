@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import os
 import signal
 import subprocess
@@ -65,11 +67,25 @@ def begin(site: Site, warehouse: str) -> subprocess.Popen[str]:
     )
 
 
+@functools.cache
+def _example() -> Any:
+    """Return the example as a module whose pages are small."""
+    spec = importlib.util.spec_from_file_location("consume_roster", EXAMPLE)
+    assert spec
+    assert spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.PAGE = 3
+    return module
+
+
 def load(site: Site, warehouse: str) -> int:
-    """Load to the end; return how many changes were loaded."""
-    out, err = (loading := begin(site, warehouse)).communicate(timeout=120)
-    assert loading.returncode == 0, err
-    return int(out.strip().splitlines()[-1])
+    """Load to the end in this process; return how many changes were loaded."""
+    with (
+        psycopg.connect(database.url(), autocommit=True) as roster,
+        psycopg.connect(warehouse, autocommit=True) as copy,
+    ):
+        return int(_example().load(roster, copy, site.name))
 
 
 def ask(warehouse: str, query: str, *bound: Any) -> list[tuple[Any, ...]]:
@@ -139,6 +155,7 @@ def test_two_loads_at_once_load_each_change_once(site: Site, warehouse: str) -> 
     both = [begin(site, warehouse) for _ in range(2)]
     ended = [loading.communicate(timeout=120) for loading in both]
     assert [loading.returncode for loading in both] == [0, 0], ended
+    assert sum(int(out.strip().splitlines()[-1]) for out, _ in ended) == len(fed(site, "0"))
     assert logged(site, warehouse) == fed(site, "0")
 
 

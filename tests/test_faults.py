@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conftest import Site
 
 DAYS = (SCHOOL, NEXT_DAY)
-STEP = 17
+STEP = 31
 """Of so many points one is tried in `make test`."""
 _BY_HAND = (
     "insert into users (site, username, email, login, role, status, managed) "

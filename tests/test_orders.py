@@ -116,6 +116,17 @@ def test_a_run_that_is_left_alone(product: Product, package: str, tasks: str, ro
 
 
 @pytest.mark.case("b43")
+def test_every_order_of_two_deeds(product: Product) -> None:
+    """No two deeds of operators have six people deactivated."""
+    walk = Walk(product)
+    assert len(walk.orders(2, DEEDS)) > 100
+    assert {one.roster for one in walk.shelf.facts} == {BEFORE}
+    check(walk)
+    walk.shelf.close()
+
+
+@pytest.mark.long  # the shortest dangerous orders have four deeds: eighteen seconds of a processor
+@pytest.mark.case("b43")
 def test_every_order_of_four_deeds(product: Product) -> None:
     """No four deeds of operators, at whatever moments, have six people deactivated.
 
