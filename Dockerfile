@@ -3,15 +3,16 @@ ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE}
 
-# Volumes take over the owner of the folder that they are mounted at.
+# Volumes take over owner and mode of the folder that they are mounted at. Memory (tmpfs) takes over the
+# mode alone and belongs to root, so the folder that compose puts into memory is one that all may write.
 RUN useradd --create-home --uid 50000 oneroster \
     && install --directory --owner oneroster --group oneroster --mode 0750 \
         /var/lib/oneroster \
-        /var/lib/oneroster/airflow \
         /var/lib/oneroster/home \
         /var/lib/oneroster/logs \
         /var/lib/oneroster/storage \
-        /var/lib/oneroster/temporary
+        /var/lib/oneroster/temporary \
+    && install --directory --owner oneroster --group oneroster --mode 1777 /var/lib/oneroster/airflow
 
 WORKDIR /opt/oneroster
 
