@@ -1,9 +1,13 @@
-"""Where messages of the tests arrive: a real mail server and a real webhook, on this machine.
+"""Where messages of the tests arrive: a mail server, a webhook, a collector, on this machine.
 
 with mail_server("ops", "password") as mail, webhook() as hook:
     …
     assert "held" in mail.messages[0]["subject"]
     assert "held" in hook.bodies[0]["title"]
+
+with collector() as received:
+    …
+    assert received.latest("oneroster.plans.held") == {("default",): 0}
 """
 
 from __future__ import annotations
@@ -20,10 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import EmailMessage
+
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 HOST = "127.0.0.1"
 QUIET = (
@@ -69,6 +78,54 @@ class Hook:
     port: int
     bodies: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Received:
+    """A collector of OpenTelemetry: what was sent to it by OTLP over HTTP, in order."""
+
+    port: int
+    metrics: list[Metric] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    services: set[str] = field(default_factory=set)
+    raw: list[bytes] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The value of OTEL_EXPORTER_OTLP_ENDPOINT."""
+        return f"http://{HOST}:{self.port}"
+
+    def points(self) -> Iterator[tuple[str, dict[str, str], float]]:
+        """Yield name, attributes and value of each point, in the order in which they came."""
+        for metric in self.metrics:
+            for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
+                attributes = {pair.key: pair.value.string_value for pair in point.attributes}
+                yield metric.name, attributes, float(getattr(point, point.WhichOneof("value")))
+
+    def latest(self, name: str, *without: str) -> dict[tuple[str, ...], float]:
+        """Return attributes, in the order of their names → the newest value of a metric."""
+        found = {}
+        for named, attributes, value in self.points():
+            if named == name:
+                key = (attributes[each] for each in sorted(attributes) if each not in without)
+                found[tuple(key)] = value
+        return found
+
+    def take(self, path: str, body: bytes) -> None:
+        """Decode what was sent."""
+        self.raw.append(body)
+        if path == "/v1/metrics":
+            for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                self._note_service(told.resource)
+                self.metrics += [metric for scope in told.scope_metrics for metric in scope.metrics]
+        elif path == "/v1/traces":
+            for spans in ExportTraceServiceRequest.FromString(body).resource_spans:
+                self._note_service(spans.resource)
+                self.spans += [span for scope in spans.scope_spans for span in scope.spans]
+
+    def _note_service(self, resource: Any) -> None:
+        names = {pair.key: pair.value.string_value for pair in resource.attributes}
+        self.services.add(names["service.name"])
 
 
 def free_port() -> int:
@@ -120,10 +177,35 @@ def webhook() -> Iterator[Hook]:
 
     server = ThreadingHTTPServer((HOST, 0), Taking)
     hook = Hook(server.server_port)
+    with _serving(server):
+        yield hook
+
+
+@contextmanager
+def collector() -> Iterator[Received]:
+    """Run a collector of OpenTelemetry's metrics and traces."""
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer((HOST, 0), Taking)
+    received = Received(server.server_port)
+    with _serving(server):
+        yield received
+
+
+@contextmanager
+def _serving(server: ThreadingHTTPServer) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield hook
+        yield
     finally:
         server.shutdown()
         server.server_close()

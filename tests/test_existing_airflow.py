@@ -388,6 +388,17 @@ def test_airflow_starts_though_it_reads_what_the_package_says(installed: Install
     assert "secret@" not in shown
 
 
+def test_lineage_knows_our_assets(installed: Installed) -> None:
+    """An asset of ours is a dataset to Airflow's OpenLineage provider, in other DAGs too."""
+    code = (
+        "import json, warnings; warnings.simplefilter('ignore'); from airflow.sdk import Asset;"
+        "from airflow.providers.openlineage.utils.utils import translate_airflow_asset as told;"
+        "found = told(Asset('oneroster://north/roster'), None);"
+        "print(json.dumps([found.namespace, found.name]))"
+    )
+    assert installed.ask(code) == ["oneroster://north", "roster"]
+
+
 def test_database_of_nobody_is_said_in_words(wheel: Path, tmp_path: Path) -> None:
     """Without a URL the command says which settings name one, and leaves no folder behind."""
     made = make_airflow(tmp_path, wheel)

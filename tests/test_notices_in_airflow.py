@@ -1,4 +1,4 @@
-"""People are told by the real DAGs: in a mail box and in a chat, once, and of nobody."""
+"""The real DAGs tell people, and send metrics, traces and lineage: once, and of nobody."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import uuid
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golden.school import SCHOOL, folder_of
-from live import UPLOAD, Live, running, wait_for
+from live import STAGES, UPLOAD, Live, running, wait_for
 from oneroster_airflow.notifier import BOUND_S
 from oneroster_sync.local.airflow_api import Run
 from oneroster_sync.sites.dag_names import WATCH
 from receivers import (
+    HOST,
     QUIET,
     Hook,
     Mail,
+    Received,
     apprise_connection,
+    collector,
     free_port,
     mail_server,
     smtp_connection,
@@ -47,6 +52,8 @@ class Town:
     mail: Mail
     hook: Hook
     mail_stops: contextlib.ExitStack
+    telemetry: Received
+    catalogue: Hook
 
     def new(self, since: int) -> list[str]:
         """Return what the mails after the first ones are about."""
@@ -64,15 +71,18 @@ def town() -> Iterator[Town]:
     """An Airflow of its own, whose site `default` tells one address and one channel."""
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as mail_stops:
         mail = mail_stops.enter_context(mail_server(LOGIN, PASSWORD, free_port()))
-        hook = stack.enter_context(webhook())
+        hook, catalogue = stack.enter_context(webhook()), stack.enter_context(webhook())
+        received = stack.enter_context(collector())
         settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
+            "OPENLINEAGE_URL": f"http://{HOST}:{catalogue.port}",
             "AIRFLOW_CONN_SMTP_DEFAULT": smtp_connection(mail.port, LOGIN, PASSWORD),
             "AIRFLOW_CONN_TEAM": apprise_connection(f"json://127.0.0.1:{hook.port}/{TOKEN}"),
         }
         live = stack.enter_context(running(settings=settings))
         live.oneroster("preferences", "--set", f"notices={json.dumps(CHOSEN)}")
         wait_for(lambda: live.api.has_dag(WATCH) or None)
-        yield Town(live, mail, hook, mail_stops)
+        yield Town(live, mail, hook, mail_stops, received, catalogue)
 
 
 def test_the_dag_file_loads_nothing_heavy() -> None:
@@ -219,6 +229,49 @@ def test_no_message_names_anybody(town: Town) -> None:
     places |= {f"hook {n}": json.dumps(body) for n, body in enumerate(town.hook.bodies)}
     assert len(places) >= 13
     assert [where(word, places) for word in (NEVER, PERSONAL, "@")] == [[], [], []]
+
+
+def test_metrics_and_spans_come_from_every_task(town: Town) -> None:
+    """Each stage is a process of its own, and all of them make one trace and one set of values."""
+    received = town.telemetry
+    run = town.live.newest()
+    spans = [s for s in received.spans if s.trace_id == uuid.UUID(run["run_id"]).bytes]
+    (whole,) = (span for span in spans if span.name == "oneroster.run")
+    assert {span.name for span in spans} >= {"oneroster.extract", "oneroster.record"}
+    assert {s.parent_span_id for s in spans if s is not whole} == {whole.span_id}
+    seconds = received.latest("oneroster.stage.duration", "outcome")
+    assert {stage for _, stage in seconds} == set(STAGES)
+    outcomes = dict(town.live.rows("select outcome, count(*) from runs group by outcome"))
+    sent = {key[0]: value for key, value in received.latest("oneroster.runs").items()}
+    assert sent == outcomes
+    assert {"succeeded_with_errors", "rejected", "failed"} <= sent.keys()
+    assert received.latest("oneroster.run.findings", "site")["package.lookalike", "error"] >= 0
+
+
+def test_lineage_leads_from_the_upload_to_the_tables(town: Town) -> None:
+    """The events of a run's tasks name source, package and tables of the roster."""
+    inputs: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    outputs: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for event in town.catalogue.bodies:
+        task = event["job"]["name"].rpartition(".")[2]
+        inputs[task] |= {(one["namespace"], one["name"]) for one in event.get("inputs", ())}
+        outputs[task] |= {(one["namespace"], one["name"]) for one in event.get("outputs", ())}
+    (package,) = outputs["extract"]
+    assert ("oneroster://default", "upload") in inputs["extract"]
+    assert package[1].endswith("/runs/default")
+    for stage in ("validate", "diff", "apply"):
+        assert inputs[stage] == {package}
+    tables = {name.rpartition(".")[2] for _, name in outputs["apply"]}
+    assert tables == {"users", "courses", "course_assignments", "roster"}
+
+
+def test_nothing_that_is_sent_names_anybody(town: Town) -> None:
+    """Neither metrics and spans nor our datasets hold a value of a package."""
+    sets = [e.get(side, ()) for e in town.catalogue.bodies for side in ("inputs", "outputs")]
+    places = {"lineage": json.dumps(sets)}
+    places["telemetry"] = b"".join(town.telemetry.raw).decode("latin-1")
+    assert all(len(text) > 1000 for text in places.values())
+    assert [where(word, places) for word in (NEVER, PERSONAL)] == [[], []]
 
 
 @pytest.mark.case("c16")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from oneroster_sync import database, runs
 from oneroster_sync.database import locks
 from oneroster_sync.errors import OneRosterError
-from oneroster_sync.runs import Outcome, Run, Trigger, pending_deltas, superseded
+from oneroster_sync.runs import Outcome, Run, Trigger, pending_deltas, superseded, telemetry
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import allow_list, maintenance, preferences_store, registry
 from oneroster_sync.sites.preferences import Scope
@@ -119,7 +119,7 @@ def sync(request: Request, *, clock: Clock) -> Run:
     with locks.hold_site_turn(database.engine(), request.site):
         run = begin(request, now=clock())
         folder = RunFolder.of(run.site, run.run_id)
-        with folder.opened(is_whole=True), recorded(run, clock):
+        with telemetry.batch(), folder.opened(is_whole=True), recorded(run, clock):
             run = extract(run, request.kind)
             run = validate(run)
             run = diff(run)
@@ -334,7 +334,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
     with locks.hold_site_turn(database.engine(), request.site):
         run = begin(replace(request, is_preview=True), now=clock())
         folder = RunFolder.of(run.site, run.run_id)
-        with folder.opened(is_whole=True), recorded(run, clock):
+        with telemetry.batch(), folder.opened(is_whole=True), recorded(run, clock):
             run = extract(run, request.kind)
             run = validate(run)
             run = diff(run)

@@ -29,6 +29,13 @@ def get_provider_info() -> dict[str, Any]:
         "name": "OneRoster sync",
         "description": "Keeps staff, courses and course assignments in step with a school's SIS.",
         "versions": [__version__],
+        "asset-uris": [
+            {
+                "schemes": ["oneroster"],
+                "handler": None,
+                "to_openlineage_converter": "oneroster_airflow.lineage.convert_asset",
+            }
+        ],
         "config": {
             SECTION: {
                 "description": "OneRoster sync: the other settings are variables ONEROSTER_….",

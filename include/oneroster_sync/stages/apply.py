@@ -26,7 +26,7 @@ from oneroster_sync.roster import protections
 from oneroster_sync.roster.columns import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
 from oneroster_sync.roster.reader import count_active, roster_version
 from oneroster_sync.roster.records import NO_ROLE, NOT_PRIMARY
-from oneroster_sync.runs import Outcome, pending_deltas, run_log, superseded
+from oneroster_sync.runs import Outcome, pending_deltas, run_log, superseded, telemetry
 from oneroster_sync.runs.artifacts import all_findings
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.stages import initial_load
@@ -96,6 +96,10 @@ def apply_reviewed(run: Run, *, now: dt.datetime) -> Run:
         NotApprovedError: The plan is held, or was not reviewed.
         DefectivePlanError: The plan is not the one that the run recorded.
     """
+    return telemetry.observe("apply", run, lambda: _apply(run, now))
+
+
+def _apply(run: Run, now: dt.datetime) -> Run:
     found = all_findings(run)
     return apply_plan(
         database.engine(),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from oneroster_sync import database, runs
 from oneroster_sync.errors import OneRosterError
 from oneroster_sync.roster.reader import read_roster, roster_version
-from oneroster_sync.runs import Outcome, pending_deltas, reuse, run_log
+from oneroster_sync.runs import Outcome, pending_deltas, reuse, run_log, telemetry
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sources import positions
 
@@ -175,6 +175,9 @@ def stage(
     def saved(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Run:
         if run.outcome is not None:
             return run
+        return telemetry.observe(compute.__name__, run, lambda: work(run, *args, **kwargs))
+
+    def work(run: Run, *args: P.args, **kwargs: P.kwargs) -> Run:
         context = RunContext.of(run)
         with context.artifacts.opened():
             result = compute(context, *args, **kwargs)

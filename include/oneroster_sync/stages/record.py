@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database, runs
 from oneroster_sync.roster.stale_protection import list_stale
-from oneroster_sync.runs import Outcome, other_people, run_details, run_log
+from oneroster_sync.runs import Outcome, other_people, run_details, run_log, telemetry
 from oneroster_sync.runs.artifacts import RunFolder, all_findings, release_memory
 from oneroster_sync.runs.summary import UNCHANGED
 from oneroster_sync.sources import uploads
@@ -27,8 +27,17 @@ log = logging.getLogger("oneroster")
 def record(run: Run, *, now: dt.datetime) -> Run:
     """Stage 6: store what is not stored yet, log the end, and drop what is no longer needed."""
     folder = RunFolder.of(run.site, run.run_id)
-    with folder.opened():
-        return _record(run, folder, now)
+    with telemetry.batch(), folder.opened():
+        run = telemetry.observe("record", run, lambda: _record(run, folder, now))
+        telemetry.record_run(run, lambda: _count_rows(folder))
+        return run
+
+
+def _count_rows(folder: RunFolder) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    if folder.has("extracted.json"):
+        rows = folder.read_json("extracted")["rows"]
+    return rows
 
 
 def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:

@@ -204,15 +204,18 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
 
 def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
     """Run one stage of this DAG run's run, unless the run has ended."""
+    from oneroster_airflow import lineage
     from oneroster_sync import database
     from oneroster_sync.database import locks
     from oneroster_sync.pipeline import note_failure
     from oneroster_sync.runs import find
 
+    context = get_current_context()
     with explain_failures(), locks.hold_site_turn(database.engine(), site):
-        run = find(run_id(get_current_context()))
+        run = find(run_id(context))
         with note_failure(run):
             run = stage(run)
+    lineage.report(context["ti"].task_id, run)
     fail_if_useless(run)
     return run
 

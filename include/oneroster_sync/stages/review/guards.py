@@ -138,12 +138,22 @@ def hold_what_was_held_back(plan: Plan, roster: Roster) -> list[Hold]:
 
 
 def _removals(plan: Plan, roster: Roster, guards: Guards, today: dt.date) -> list[Hold]:
-    holds = []
+    return [
+        hold
+        for kind, judged in measure_removals(plan, roster, guards, today).items()
+        for hold in beyond("guard.removals", kind, *judged)
+    ]
+
+
+def measure_removals(
+    plan: Plan, roster: Roster | None, guards: Guards, today: dt.date
+) -> dict[str, tuple[int, int, Limit, str]]:
+    """Return removals, active managed records (0 without a roster), and the limit in force."""
+    measured = {}
     for kind, found in _going(plan).items():
-        of = roster.managed_active(kind)
         limit, words = _in_force(getattr(guards, kind), guards, today)
-        holds += beyond("guard.removals", kind, found, of, limit, words)
-    return holds
+        measured[kind] = found, roster.managed_active(kind) if roster else 0, limit, words
+    return measured
 
 
 def _going(plan: Plan) -> dict[str, int]:

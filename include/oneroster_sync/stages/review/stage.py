@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from oneroster_sync import database, runs
 from oneroster_sync.findings import Findings
-from oneroster_sync.runs import Outcome, run_log, superseded
+from oneroster_sync.runs import Outcome, run_log, superseded, telemetry
 from oneroster_sync.runs.holds import order_holds
 from oneroster_sync.stages.base import Result, RunContext, stage
 from oneroster_sync.stages.diff.account_matching import read_accounts
@@ -21,6 +21,7 @@ from oneroster_sync.stages.review.guards import (
     REMOVAL_CODES,
     check_plan,
     hold_what_was_held_back,
+    measure_removals,
 )
 from oneroster_sync.standard.kinds import MAPPINGS
 
@@ -47,13 +48,15 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
     """
     run, folder = context.run, context.artifacts
     plan, guards = require_plan(run), run.preferences.guards
-    extracted = require_extracted(run)
+    extracted, today = require_extracted(run), run.started_at.date()
     if run.same_as and plan.is_empty() and all(extracted.rows.values()):
         # The earlier run's review found this plan clear, on the same basis. A roster of a million
         # people is not read again to say so.
         log.info("The plan changes nothing, as that of run %s.", run.same_as)
+        telemetry.record_removals(run.site, measure_removals(plan, None, guards, today))
         return Result(values={"reviewed_hash": plan.hash()})
     roster = context.roster()
+    telemetry.record_removals(run.site, measure_removals(plan, roster, guards, today))
     schools = count_by_school(plan, roster)
     valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
     holds = check_plan(
@@ -64,7 +67,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
         valid=valid,
         quarantined=quarantined,
         rows=extracted.rows,
-        today=run.started_at.date(),
+        today=today,
         schools=schools,
         accounts=read_accounts(run),
         recent=delta_guards.find_recent(run, plan, now),

@@ -1,0 +1,241 @@
+"""Send metrics and spans of runs by OpenTelemetry's exporters; `telemetry` imports it when needed.
+
+Providers are our own, beside those of Airflow: each process makes them after its fork, sends once
+what a stage or a whole sync has measured, and has no thread that wakes up in between. All spans of
+a run make one trace, whose id is the run's id, whichever process they come from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import math
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter
+from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+from oneroster_sync import provider_info
+from oneroster_sync.runs import telemetry
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.metrics.export import MetricExporter
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from oneroster_sync.runs import Run
+    from oneroster_sync.runs.telemetry import Metric
+
+SERVICE = "oneroster-sync"
+WITHIN_S = 1.0
+"""How long an export may take, unless OTEL_EXPORTER_OTLP_TIMEOUT says otherwise.
+
+A run waits for it, so a collector that is away costs each stage two seconds at most.
+"""
+_FLUSH_MS = 30_000
+_OF_RUN: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar(
+    "oneroster_run_span", default=None
+)
+
+
+class _RunIds(RandomIdGenerator):
+    """Gives the span of a run the ids that its stages, in other processes, have named already."""
+
+    def generate_trace_id(self) -> int:
+        ids = _OF_RUN.get()
+        return ids[0] if ids else super().generate_trace_id()
+
+    def generate_span_id(self) -> int:
+        ids = _OF_RUN.get()
+        return ids[1] if ids else super().generate_span_id()
+
+
+@dataclass(slots=True)
+class Observed:
+    """A stage that is at work.
+
+    Attributes:
+        outcome: How it ended, once it has.
+    """
+
+    outcome: str = "failed"
+
+
+class Exporter:
+    """What this process measures and sends."""
+
+    def __init__(self) -> None:
+        resource = Resource.create(_resource())
+        reader = PeriodicExportingMetricReader(_metric_exporter(), math.inf)
+        self._meters = MeterProvider([reader], resource, shutdown_on_exit=False)
+        self._traces = TracerProvider(
+            resource=resource, id_generator=_RunIds(), shutdown_on_exit=False
+        )
+        if telemetry.sends_spans():
+            self._traces.add_span_processor(BatchSpanProcessor(_span_exporter()))
+        self._tracer = self._traces.get_tracer(SERVICE, provider_info.__version__)
+        meter = self._meters.get_meter(SERVICE, provider_info.__version__)
+        self._gauges = {
+            metric: meter.create_gauge(metric.name, metric.unit, metric.description)
+            for metric in telemetry.METRICS
+            if not metric.is_total
+        }
+        self._totals: dict[Metric, list[Observation]] = {}
+        for metric in telemetry.METRICS:
+            if metric.is_total:
+                self._totals[metric] = []
+                meter.create_observable_counter(
+                    metric.name,
+                    [functools.partial(self._take_totals, metric)],
+                    metric.unit,
+                    metric.description,
+                )
+        self._depth = 0
+
+    def _take_totals(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
+        found, self._totals[metric] = self._totals[metric], []
+        return found
+
+    def set_value(self, metric: Metric, value: float, attributes: dict[str, str]) -> None:
+        """Note the newest value of a metric, to be sent at the end of the batch."""
+        if metric.is_total:
+            self._totals[metric].append(Observation(value, attributes))
+        else:
+            self._gauges[metric].set(value, attributes)
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Send what is measured within the outermost block of its kind at its end."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                if telemetry.sends_metrics():
+                    self._meters.force_flush(_FLUSH_MS)
+                self._traces.force_flush(_FLUSH_MS)
+
+    @contextlib.contextmanager
+    def stage(self, name: str, run: Run) -> Iterator[Observed]:
+        """Measure a stage, and make a span of it below that of its run."""
+        observed, began = Observed(), time.monotonic()
+        here = trace.get_current_span().get_span_context()  # of Airflow's task, where it traces
+        links = [trace.Link(here)] if here.is_valid and here.trace_id != _ids(run)[0] else []
+        with self.batch():
+            span = self._tracer.start_span(
+                f"oneroster.{name}", _below(run), attributes={"site": run.site}, links=links
+            )
+            try:
+                yield observed
+            except BaseException as error:
+                # Its message may hold a value of the package, or a path.
+                span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+                raise
+            finally:
+                span.set_attributes({"stage": name, "outcome": observed.outcome})
+                span.end()
+                attributes = {"site": run.site, "stage": name, "outcome": observed.outcome}
+                self.set_value(telemetry.SECONDS, time.monotonic() - began, attributes)
+
+    def end_run(self, run: Run) -> None:
+        """Make the span of a run that is recorded: from its start to now, or to its end."""
+        token = _OF_RUN.set(_ids(run))
+        try:
+            span = self._tracer.start_span(
+                "oneroster.run",
+                trace.set_span_in_context(trace.INVALID_SPAN),
+                start_time=_nanoseconds(run.started_at),
+            )
+        finally:
+            _OF_RUN.reset(token)
+        outcome = run.outcome.value if run.outcome else "going on"
+        told = {"run_id": run.run_id, "trigger": run.trigger.value, "outcome": outcome}
+        span.set_attributes({"site": run.site, **told})
+        if outcome in {"failed", "rejected"}:
+            span.set_status(trace.StatusCode.ERROR, outcome)
+        span.end(_nanoseconds(run.ended_at) if run.ended_at else None)
+
+
+_EXPORTERS: dict[int, Exporter] = {}
+"""Process id → its exporter: a fork must not use the locks and connections of its parent's."""
+
+
+def exporter() -> Exporter:
+    """Return what this process sends by."""
+    pid = os.getpid()
+    if pid not in _EXPORTERS:
+        _EXPORTERS.clear()
+        _EXPORTERS[pid] = Exporter()
+    return _EXPORTERS[pid]
+
+
+def _ids(run: Run) -> tuple[int, int]:
+    """Return the ids of a run's trace and of its span."""
+    number = uuid.UUID(run.run_id).int
+    return number, (number & (1 << 64) - 1) or 1
+
+
+def _below(run: Run) -> Context:
+    trace_id, span_id = _ids(run)
+    sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    parent = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
+    return trace.set_span_in_context(trace.NonRecordingSpan(parent))
+
+
+def _nanoseconds(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * 1e9)
+
+
+def _resource() -> dict[str, Any]:
+    told = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    is_named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in told
+    return {} if is_named else {"service.name": SERVICE}
+
+
+def _timeout(signal: str) -> float | None:
+    names = (f"OTEL_EXPORTER_OTLP_{signal}_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+    return None if any(os.environ.get(name) for name in names) else WITHIN_S
+
+
+def _is_grpc(signal: str) -> bool:
+    both = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
+    return (os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or both) == "grpc"
+
+
+def _metric_exporter() -> MetricExporter:
+    # A total counts from the first run of the site, and not from the start of this process.
+    always: dict[type, AggregationTemporality] = {
+        ObservableCounter: AggregationTemporality.CUMULATIVE
+    }
+    if _is_grpc("METRICS"):
+        from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as by_grpc
+
+        return by_grpc.OTLPMetricExporter(timeout=_timeout("METRICS"), preferred_temporality=always)
+    from opentelemetry.exporter.otlp.proto.http import metric_exporter as by_http
+
+    return by_http.OTLPMetricExporter(timeout=_timeout("METRICS"), preferred_temporality=always)
+
+
+def _span_exporter() -> SpanExporter:
+    if _is_grpc("TRACES"):
+        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as by_grpc
+
+        return by_grpc.OTLPSpanExporter(timeout=_timeout("TRACES"))
+    from opentelemetry.exporter.otlp.proto.http import trace_exporter as by_http
+
+    return by_http.OTLPSpanExporter(timeout=_timeout("TRACES"))
