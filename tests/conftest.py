@@ -333,7 +333,7 @@ class Site:
 
     def findings(self, run: dict[str, Any]) -> list[tuple[str, str | None, int | None]]:
         """Return code, file and row of a run's findings, in order."""
-        query = "select code, file, row from findings where run_id::text = :run_id order by seq"
+        query = "select code, file, row from run_findings where run_id::text = :run_id order by seq"
         return [(c, f, r) for c, f, r in self.rows(query, run_id=run["run_id"])]
 
     def codes(self, run: dict[str, Any]) -> set[str]:

@@ -352,7 +352,7 @@ def test_findings_are_stored_with_the_run(site: Site) -> None:
     errors = [
         (code, file, row)
         for code, file, row in site.rows(
-            "select code, file, row from findings where run_id::text = :run_id "
+            "select code, file, row from run_findings where run_id::text = :run_id "
             "and severity = 'error' order by seq",
             run_id=run.run_id,
         )

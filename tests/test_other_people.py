@@ -44,8 +44,8 @@ def test_both_names_are_kept_with_the_run(site: Site, caplog: pytest.LogCaptureF
 
     assert "semantic.identity_reuse" in site.codes(run)
     assert names(site, run) == {"bob": NAMES}
-    told = site.rows("select f.* from findings f where run_id::text = :run", run=run["run_id"])
-    told += site.rows("select c.* from causes c where run_id::text = :run", run=run["run_id"])
+    told = site.rows("select f.* from run_findings f where run_id::text = :run", run=run["run_id"])
+    told += site.rows("select c.* from run_causes c where run_id::text = :run", run=run["run_id"])
     told += site.rows("select r.* from runs r where run_id::text = :run", run=run["run_id"])
     for text in (str(told), caplog.text, str(run), said(site, "history")[1]):
         assert not [word for word in WORDS if word in text]

@@ -46,7 +46,7 @@ def test_rows_that_may_be_a_pupils_are_pending_without_their_ids(site: Site) -> 
     assert "'r-ann'" in stored(site)
 
     run = site.sync(as_delta(SCHOOL_1_2, orgs=[]))
-    names = "select sourced_id, target from findings where run_id::text = any(:runs)"
+    names = "select sourced_id, target from run_findings where run_id::text = any(:runs)"
     told = site.rows(names, runs=[run_id, run["run_id"]])
     assert "zq" not in str(told)
     assert ("r-ann", None) in told

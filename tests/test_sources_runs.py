@@ -220,7 +220,7 @@ def test_source_is_no_way_to_read_the_server(
     assert run.outcome in {"rejected", "failed", "no_changes"}
     kept = Path(settings.storage().path) / "runs" / site.name
     files = [file for file in kept.rglob("*") if file.is_file()]
-    told = site.rows("select f::text from findings f where run_id::text = :run", run=run.run_id)
+    told = site.rows("select f::text from run_findings f where run_id::text = :run", run=run.run_id)
     assert HIDDEN not in f"{caplog.text} {run} {told}"
     assert [file for file in files if HIDDEN.encode() in file.read_bytes()] == []
     assert site.users() == {}

@@ -44,7 +44,7 @@ def told(site: Site, run: dict[str, Any]) -> list[Any]:
             f"select to_jsonb(t) - 'run_id' from {table} t where run_id::text = :r order by seq",  # noqa: S608
             r=run["run_id"],
         )
-        for table in ("findings", "causes")
+        for table in ("run_findings", "run_causes")
     ]
     found = record(run)
     names = ("outcome", "reasons", "counts", "findings", "plan_hash", "sha256", "schools")

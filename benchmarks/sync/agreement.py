@@ -31,7 +31,7 @@ _SAID = {
         from enrollments where site = 'default'""",
     "findings": f"""
         select code, severity, file, row, "column", sourced_id, rows
-        from findings where run_id = {_NEWEST}""",
+        from run_findings where run_id = {_NEWEST}""",
     "audit": f"""
         select h.kind, h.action, u.sourced_id, c.sourced_id, h.sourced_id, h.before, h.after,
             h.reason, h.file, h.row from changes h

@@ -30,12 +30,14 @@ import functools
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from upath import UPath
+from typing import TYPE_CHECKING
 
 from oneroster_sync import provider_info
 from oneroster_sync.errors import UserError
 from oneroster_sync.identifiers import checked
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 MIB = 1 << 20
 PROJECT = Path(__file__).resolve().parents[2]
@@ -134,7 +136,9 @@ def storage() -> UPath:
     Raises:
         SettingError: Nothing here can read or write what the variable names.
     """
-    url = os.environ.get("ONEROSTER_STORAGE_URL") or str(home() / "storage")
+    from upath import UPath  # it loads fsspec, for which not everybody waits
+
+    url = _storage_url()
     try:
         if url.startswith(("/", "file:")):
             # A plain path is one of pathlib's, whose every step is ten times as fast as fsspec's.
@@ -146,6 +150,16 @@ def storage() -> UPath:
             f"ONEROSTER_STORAGE_URL begins with {scheme}:, which nothing here can use; name a "
             "folder, or a bucket by s3://"
         ) from None
+
+
+def local_storage() -> Path | None:
+    """Return the root of the storage where it is a folder of this machine, else None."""
+    url = _storage_url()
+    return Path(url) if url.startswith("/") else None
+
+
+def _storage_url() -> str:
+    return os.environ.get("ONEROSTER_STORAGE_URL") or str(home() / "storage")
 
 
 def storage_of(part: str, site: str) -> UPath:

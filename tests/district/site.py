@@ -37,7 +37,7 @@ where a.site = %s
 """
 _HAND_MADE = "select email, status from users where site = %s and not managed"
 _FINDINGS = """
-select file, sourced_id, code from findings where run_id = %s and severity = 'error'
+select file, sourced_id, code from run_findings where run_id = %s and severity = 'error'
 """
 
 

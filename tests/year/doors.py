@@ -41,7 +41,7 @@ insert into users (site, given_name, family_name, email, login, role, status, ma
 values (:site, 'By', 'Hand', :email, :login, 'teacher', 'active', false)
 """
 _ERRORS = """
-select distinct code from findings where run_id::text = :run_id and severity = 'error'
+select distinct code from run_findings where run_id::text = :run_id and severity = 'error'
 """
 _BECAME = """
 select outcome, count(*) from runs

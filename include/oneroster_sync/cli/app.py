@@ -91,11 +91,11 @@ class explained:  # noqa: N801  reads as a statement
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         """Raise a ClickException for the errors that explain themselves."""
-        from pydantic import ValidationError
-
         from oneroster_sync.errors import OneRosterError
 
         if isinstance(error, Exception) and not isinstance(error, click.ClickException):
+            from pydantic import ValidationError
+
             if isinstance(error, OneRosterError):
                 raise click.ClickException(_seen(str(error))) from error
             if isinstance(error, ValidationError):
@@ -104,7 +104,11 @@ class explained:  # noqa: N801  reads as a statement
 
 def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
     """Say how a run ended, and the run that brings its removals, and exit accordingly."""
-    summary = run.summary()
+    end_by(run.summary(), removals, as_json=as_json)
+
+
+def end_by(summary: dict[str, Any], removals: Run | None = None, *, as_json: bool) -> None:
+    """Say how a run ended, by its summary, and exit accordingly."""
     words, outcome = to_text(summary), summary["outcome"]
     if removals is not None:
         summary["removals"] = removals.summary()
@@ -116,7 +120,7 @@ def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
 
 def to_text(summary: dict[str, Any]) -> str:
     """Return what a run came to, in a few lines."""
-    from oneroster_sync.runs.summary import format_counts, format_left_out
+    from oneroster_sync.runs.counts import format_counts, format_left_out
 
     counts = summary["counts"] or {}
     parts = [f"{summary['run_id']} {summary['started_at'][:16]} {summary['outcome']}"]
@@ -136,7 +140,7 @@ def say(value: dict[str, Any], words: str, *, as_json: bool) -> None:
 
 def _seen(words: str) -> str:
     """Return words in which whatever a terminal would obey, or hide, is shown as an escape."""
-    from oneroster_sync.findings.finding import shown
+    from oneroster_sync.findings.text import shown
 
     return "\n".join(map(shown, words.split("\n")))
 

@@ -16,6 +16,7 @@ from oneroster_sync.cli.app import (
     REJECTED,
     check_site_of,
     end,
+    end_by,
     explained,
     main,
     now,
@@ -24,7 +25,7 @@ from oneroster_sync.cli.app import (
     say,
     to_text,
 )
-from oneroster_sync.sites.preferences import DateOrder, Delimiter, Encoding, Profile, Scope
+from oneroster_sync.sites.choices import DateOrder, Delimiter, Encoding, Profile, Scope
 from oneroster_sync.standard.kinds import Kind
 
 if TYPE_CHECKING:
@@ -74,6 +75,21 @@ def sync(
     site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
 ) -> None:
     """Sync PACKAGE: a zip, a folder or a lone CSV."""
+    if Kind(kind) is Kind.PACKAGE:
+        from oneroster_sync.runs.repeat import Asked, sync_again
+
+        # Before the rest is loaded, which takes longer than to know a package again.
+        found = Asked(
+            site=site,
+            package=str(Path(package).absolute()),
+            requested_by=person(),
+            scope=scope,
+            profile=profile,
+        )
+        with explained():
+            summary = sync_again(found, clock=now)
+        if summary is not None:
+            end_by(summary, as_json=as_json)
     import oneroster_sync
 
     with explained():

@@ -12,17 +12,29 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import sqlalchemy as sa
 
 from oneroster_sync import settings
 from oneroster_sync.database import audit
+from oneroster_sync.database.plain import CONNECT_TIMEOUT_S, briefly
 from oneroster_sync.errors import RetriableError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0027"
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "HEAD",
+    "MIGRATIONS",
+    "DatabaseError",
+    "briefly",
+    "engine",
+    "migrate",
+    "upgrade",
+    "url",
+]
+
+HEAD = "0028"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -243,26 +255,3 @@ def _with_driver(given: str) -> sa.URL:
     if not parsed.drivername.startswith("postgres"):
         raise DatabaseError(f"the roster database is PostgreSQL, not {parsed.drivername}")
     return parsed.set(drivername="postgresql+psycopg")
-
-
-CONNECT_TIMEOUT_S = 3
-
-
-def briefly() -> psycopg.Connection[tuple[Any, ...]]:
-    """Return a short connection for those who must not wait: schedulers and DAG files.
-
-    It never starts a database or migrates it, keeps no pool, since schedulers fork, and gives up
-    soon. Use it in a `with` statement.
-
-    Raises:
-        psycopg.Error: The database does not answer.
-    """
-    given = settings.database_url()
-    if given is None:
-        from oneroster_sync.database.embedded import postgres
-
-        given = postgres.url(settings.home(), "roster")
-    scheme, _, rest = given.partition("://")
-    return psycopg.connect(
-        f"{scheme.partition('+')[0]}://{rest}", connect_timeout=CONNECT_TIMEOUT_S, autocommit=True
-    )

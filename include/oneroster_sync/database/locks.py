@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from oneroster_sync.database.plain import SITE_LOCK, TURN_LOCK
 from oneroster_sync.errors import RetriableError
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("oneroster")
 
-_LOCK = 262_017_252
-_SITE_LOCK = 7_262_017_251
-"""A lock of a transaction; the next number is that of the preferences."""
 _POLL_S = 0.5
 _SAY_EVERY_S = 30
 
@@ -58,7 +56,7 @@ def hold_site_turns(engine: Engine, sites: Iterable[str], *, wait_s: float) -> I
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         try:
             for site in sorted(sites):
-                key = {"lock": _LOCK, "site": site}
+                key = {"lock": TURN_LOCK, "site": site}
                 _take(connection, key, wait_s)
                 held.append(key)
             yield
@@ -94,5 +92,5 @@ def lock_preferences(connection: Connection, site: str) -> None:
 def _lock(connection: Connection, of: int, site: str) -> None:
     connection.execute(
         sa.text("select pg_advisory_xact_lock(hashtextextended(:site, :lock))"),
-        {"site": site, "lock": _SITE_LOCK + of},
+        {"site": site, "lock": SITE_LOCK + of},
     )

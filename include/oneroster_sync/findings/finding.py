@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -12,9 +10,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync.findings.codes import CODES
+from oneroster_sync.findings.text import MARK, describe, shown, shown_id, shown_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "SCHEMA",
+    "Finding",
+    "Findings",
+    "Severity",
+    "completed",
+    "describe",
+    "find_named",
+    "has_row_errors",
+    "hash_ids",
+    "hide_unknown",
+    "is_named",
+    "rows_as_findings",
+    "shown",
+    "shown_id",
+    "shown_target",
+]
 
 
 class Severity(StrEnum):
@@ -41,23 +58,6 @@ SCHEMA = pa.schema(
 
 
 _OF_PEOPLE = {"users.csv", "roles.csv", "enrollments.csv"}
-_MARK = "sha256:"
-_HASH = re.compile(r"sha256:[0-9a-f]{12}")
-
-
-def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
-    """Return a sourcedId as a log may show it.
-
-    One that is an e-mail address is shown as a hash. So is any that may be a pupil's: some systems
-    make sourcedIds of names, and no rule tells a name from a number in every language.
-    """
-    if sourced_id is None:
-        return "(no sourcedId)"
-    if _HASH.fullmatch(sourced_id):
-        return sourced_id
-    if "@" in sourced_id or not is_staff:
-        return "sha256:" + hashlib.sha256(sourced_id.encode()).hexdigest()[:12]
-    return ascii(sourced_id)[1:-1]
 
 
 def hide_unknown(
@@ -110,7 +110,7 @@ def find_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | p
         among: Others, or their hashes.
     """
     at = pc.index_in(ids, value_set=among, skip_nulls=True)
-    if not len(among) or not pc.any(pc.starts_with(among, _MARK)).as_py():
+    if not len(among) or not pc.any(pc.starts_with(among, MARK)).as_py():
         return at
     return pc.coalesce(at, pc.index_in(hash_ids(ids), value_set=among, skip_nulls=True))
 
@@ -129,36 +129,6 @@ def hash_ids(
     shown = [one and shown_id(one, is_staff=False) for one in ids.to_pylist()]
     values = pa.array(shown, pa.string())
     return pa.chunked_array([values]) if isinstance(ids, pa.ChunkedArray) else values
-
-
-def shown_target(target: str, file: str | None) -> str:
-    """Return the sourcedId that a row points to, and its file, as a log may show it.
-
-    A person who is not there, or whose row can't be used, may be a pupil.
-    """
-    return f"{shown_id(target, is_staff=file != 'users.csv')} of {file}"
-
-
-def shown(text: str) -> str:
-    """Return a text from outside on one line, with escapes for what can't be seen."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def describe(value: str) -> str:
-    """Return the shape of a value that may be personal data; the value itself is never shown.
-
-    Only words of lists of our own are shown as they are.
-    """
-    letters = [word for word in value.split() if word]
-    if not letters:
-        return "nothing"
-    if len(letters) > 1:
-        return f"{len(letters)} words"
-    if "@" in value:
-        return "an e-mail address"
-    if value.isdigit():
-        return f"a number of {len(value)} digits"
-    return f"a word of {len(value)} {'letters' if value.isalpha() else 'characters'}"
 
 
 def completed(table: pa.Table) -> pa.Table:

@@ -106,7 +106,12 @@ _ENDED = """
 run_id in (
     select run_id from runs
     where site = :site and ended_at < :before and outcome is not null and outcome <> 'held')
+and not exists (
+    select from runs younger
+    where coalesce(younger.findings_of, younger.run_id) = {table}.run_id
+      and (younger.ended_at >= :before or younger.ended_at is null or younger.outcome = 'held'))
 """
+"""Rows of runs whose time is over, unless a younger run refers to them."""
 
 
 def runs_without_files(connection: Connection, site: str, *, before: dt.datetime) -> list[str]:
@@ -120,8 +125,13 @@ def runs_without_files(connection: Connection, site: str, *, before: dt.datetime
 
 
 def drop_findings(connection: Connection, site: str, *, before: dt.datetime) -> int:
-    """Remove the findings of runs that ended before a moment; their numbers stay with the runs."""
+    """Remove the findings of runs that ended before a moment; their numbers stay with the runs.
+
+    Those that a younger run refers to stay until its time is over too.
+    """
     bound = {"site": site, "before": before}
-    for table in ("causes", "other_people"):
-        connection.execute(sa.text(f"delete from {table} where {_ENDED}"), bound)  # noqa: S608
-    return connection.execute(sa.text(f"delete from findings where {_ENDED}"), bound).rowcount  # noqa: S608
+    dropped = 0
+    for table in ("causes", "other_people", "findings"):
+        ended = _ENDED.format(table=table)
+        dropped = connection.execute(sa.text(f"delete from {table} where {ended}"), bound).rowcount  # noqa: S608
+    return dropped

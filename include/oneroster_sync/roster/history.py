@@ -62,8 +62,8 @@ where c.site = :site and case when :kind = 'user' then c.user_id = :id else c.co
 order by c.id
 """
 _FINDINGS = """
-select f.code, f.severity, f.file, f.row, f."column", f.expected, f.run_id, r.started_at
-from findings f join runs r on r.run_id = f.run_id
+select f.code, f.severity, f.file, f.row, f."column", f.expected, r.run_id, r.started_at
+from findings f join runs r on coalesce(r.findings_of, r.run_id) = f.run_id
 where r.site = :site and f.sourced_id = :term and f.severity = 'error'
 order by r.started_at desc, f.seq limit 20
 """

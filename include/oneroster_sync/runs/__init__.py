@@ -4,26 +4,32 @@
 a run's folder, `queries` and `run_details` answer pages, `reuse` finds an earlier run whose results
 hold, `superseded` ends held runs that
 nobody decided.
+
+The names are resolved when they are first used: `repeat` does without what the others import.
 """
 
 from __future__ import annotations
 
-from oneroster_sync.runs.model import Outcome, Run, Trigger, UnknownRunError
-from oneroster_sync.runs.store import (
-    begin,
-    exists,
-    find,
-    find_first_after,
-    find_removals_run,
-    get,
-    list_newest,
-    list_unfinished,
-    make_runs,
-    mark_cut_off,
-    save_findings,
-    select_runs,
-    update,
-)
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oneroster_sync.runs.model import Outcome, Run, Trigger, UnknownRunError
+    from oneroster_sync.runs.store import (
+        begin,
+        exists,
+        find,
+        find_first_after,
+        find_removals_run,
+        get,
+        list_newest,
+        list_unfinished,
+        make_runs,
+        mark_cut_off,
+        save_findings,
+        select_runs,
+        update,
+    )
 
 __all__ = [
     "Outcome",
@@ -44,3 +50,13 @@ __all__ = [
     "select_runs",
     "update",
 ]
+
+_OF_MODEL = {"Outcome", "Run", "Trigger", "UnknownRunError"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{'model' if name in _OF_MODEL else 'store'}")
+    globals()[name] = found = getattr(home, name)
+    return found

@@ -47,14 +47,15 @@ class Run:
 
     `preferences` are those in force when it began; `reasons` say in words why it was held,
     rejected, skipped or failed, `holds` the numbers that the guards judged; `plan_hash` is what an
-    approval names, `reviewed_hash` the plan that review found clear. `dag_id` and `dag_run_id`
-    are None for a run of the command line; `undoes` is the run that this one takes back, `same_as`
-    the one whose judgement of the same package it takes over, and `basis` what that depends on
-    besides. `packages` are those that it read, the oldest first; `deltas` the numbers of the
-    pending deltas that its plan is made from, its own included, and `bulk_in_plan` the files that
-    its plan is made from in bulk. `uploaded_as` is the name that an uploaded file had where it came
-    from. `is_preview` tells a plan that was only looked at from one that somebody discarded.
-    `roster_counts` is how many records were active when it was applied.
+    approval names, `reviewed_hash` the plan that review found clear. `dag_id` and `dag_run_id` are
+    None for a run of the command line; `undoes` is the run that this one takes back, `same_as` the
+    one whose judgement of the same package it takes over, `findings_of` the one whose rows of
+    findings are its own too, and `basis` what that depends on besides. `packages` are those that it
+    read, the oldest first; `deltas` the numbers of the pending deltas that its plan is made from,
+    its own included, and `bulk_in_plan` the files that its plan is made from in bulk. `uploaded_as`
+    is the name that an uploaded file had where it came from. `is_preview` tells a plan that was
+    only looked at from one that somebody discarded. `roster_counts` is how many records were active
+    when it was applied.
     """
 
     run_id: str
@@ -94,6 +95,7 @@ class Run:
     schools: list[dict[str, Any]] | None
     basis: str | None
     same_as: str | None
+    findings_of: str | None
     reviewed_hash: str | None
     packages: list[dict[str, Any]] | None
     deltas: list[int] | None

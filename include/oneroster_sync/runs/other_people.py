@@ -37,7 +37,9 @@ _NAMES = """
 select sourced_id,
        concat_ws(' ', known_given_name, known_family_name) as known,
        concat_ws(' ', new_given_name, new_family_name) as coming
-from other_people where run_id = cast(:run_id as uuid) and sourced_id = any(:ids)
+from other_people
+where run_id = (select coalesce(findings_of, run_id) from runs where run_id = cast(:run_id as uuid))
+  and sourced_id = any(:ids)
 """
 _ERASED = """
 delete from other_people where site = :site and (user_id = :id or new_login = any(:words))

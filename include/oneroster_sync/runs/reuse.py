@@ -7,60 +7,39 @@ roster's version are checked as ever.
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 import logging
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
+from psycopg.rows import dict_row
 
-from oneroster_sync import database, runs, settings
-from oneroster_sync.provider_info import __version__
-from oneroster_sync.roster.columns import COURSE_FIELDS, USER_FIELDS
-from oneroster_sync.runs import pending_deltas
+from oneroster_sync import database, runs
+from oneroster_sync.runs import pending_deltas, repeat
 from oneroster_sync.runs.artifacts import RunFolder
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
+    import psycopg
     from sqlalchemy.engine import Connection
 
     from oneroster_sync.runs import Run
 
 log = logging.getLogger("oneroster")
 
-_PARTS = ("findings", "unclear", "plan", "before", "report", "adoption", "other_people")
-_VALUES = ("extracted", "plan")
-_OPTIONAL_VALUES = ("results", "report")
-"""What may be missing: a run goes on when its report can't be written."""
-_DECIDES = ("great-expectations", "pyarrow")
-"""Packages whose version may change what is found and planned, beside our own."""
-
 
 def compute_basis(connection: Connection, run: Run) -> str:
-    """Return a hash of everything that the outcome of a run depends on but its package.
-
-    That is the roster with the accounts that were made by hand, the deltas that are pending, which
-    classes have ended by today, the preferences, who is credited, the columns that are kept, the
-    suites and the versions of what judges.
-    """
-    today = run.started_at.date()
-    chosen = run.preferences
-    until = chosen.create_only_until
-    parts = {
-        "roster": roster_now(connection, run.site, today=today),
-        "preferences": chosen.settings().model_dump(mode="json"),
-        "creates_only": until is not None and today <= until,
-        "credited": run.credited_admin_id,
-        "columns": [*USER_FIELDS, *COURSE_FIELDS],
-        "suites": _suites(),
-        "versions": _versions(),
-        "pending": pending_deltas.tell_apart(connection, run.site, except_run=run.run_id),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    """Return a hash of everything that the outcome of a run depends on but its package."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    with driver.cursor(row_factory=dict_row) as cursor:
+        return repeat.compute_basis(
+            cursor,
+            run.site,
+            run.preferences.model_dump(mode="json"),
+            credited=run.credited_admin_id,
+            today=run.started_at.date(),
+            pending=pending_deltas.tell_apart(connection, run.site, except_run=run.run_id),
+        )
 
 
 def compute_unchanged_basis(run: Run) -> str | None:
@@ -94,11 +73,11 @@ def find_reusable(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run
 def copy_results(earlier: Run, run: Run) -> None:
     """Copy what an earlier run found and planned into a run's folder."""
     theirs, ours = (RunFolder.of(run.site, one.run_id) for one in (earlier, run))
-    for part in _PARTS:
+    for part in repeat.PARTS:
         ours.take(theirs, part)
-    for name in _VALUES:
+    for name in repeat.VALUES:
         ours.write_json(name, theirs.read_json(name))
-    for name in _OPTIONAL_VALUES:
+    for name in repeat.OPTIONAL_VALUES:
         if theirs.has(f"{name}.json"):
             ours.write_json(name, theirs.read_json(name))
     log.info("The package is that of run %s, and nothing has changed since.", earlier.run_id)
@@ -118,54 +97,17 @@ def values_of(earlier: Run) -> dict[str, Any]:
     )
     return {name: getattr(earlier, name) for name in names} | {
         "same_as": earlier.run_id,
+        "findings_of": earlier.run_id,
         "stage": "diff",
     }
 
 
-@functools.cache
-def _versions() -> list[str]:
-    """Return the versions of what judges: those of this process, which reads them from files."""
-    return [__version__, *(version(name) for name in _DECIDES)]
-
-
-def _suites() -> str:
-    digest = hashlib.sha256()
-    for file in sorted(settings.expectations().rglob("*.json")):
-        digest.update(file.relative_to(settings.expectations()).as_posix().encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-_ROSTER = """
-select roster_version,
-       (select count(*) from classes c where c.site = s.site and c.ends_on < :today) as ended,
-       (select jsonb_build_array(count(*), max(released_at)) from protections p
-        where p.site = s.site and p.released_at is not null) as released,
-       {sums}
-from sites s where site = :site
-"""
-_SUM = """
-(select jsonb_build_array(count(*), sum(hashtextextended(t::text, 0)::numeric)) from {table} t
- where t.site = s.site) as {table}
-"""
-_OUTSIDE = ("users", "courses", "course_assignments", "modified")
-"""What changes without the roster's version: by people, the platform, and deltas of no change."""
-_BEFORE = """
-select sha256, run_id::text from runs
-where site = :site and kind = :kind and scope = :scope and basis = :basis
-  and outcome in ('no_changes', 'succeeded_with_errors')
-  and withheld is null and same_as is null and sha256 is not null
-  and reviewed_hash = plan_hash
-order by started_at
-"""
-
-
-def roster_now(connection: Connection, site: str, *, today: dt.date) -> dict[str, Any]:
-    """Return what tells one state of a site's roster from another."""
-    sums = ", ".join(_SUM.format(table=table) for table in _OUTSIDE)
-    bound = {"site": site, "today": today.isoformat()}
-    row = connection.execute(sa.text(_ROSTER.format(sums=sums)), bound).mappings().one()
-    return dict(row)
+_BEFORE = f"""
+select r.sha256, r.run_id::text from runs r
+where r.site = :site and r.kind = :kind and r.scope = :scope and r.basis = :basis
+  and {repeat.JUDGED}
+order by r.started_at
+"""  # noqa: S608  names of our own
 
 
 def find_judged(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from oneroster_sync.database import audit
 from oneroster_sync.findings.codes import explained
 from oneroster_sync.roster.history import fields_moved
+from oneroster_sync.runs.repeat import SELECT_CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,11 +49,13 @@ where {of_run} and c.id > :after
     or strpos(lower(concat_ws(' ', c.before ->> 'email', c.before ->> 'title')), :q) > 0)
 order by c.id limit :limit
 """
-_FINDINGS = """
+OF_RUN = "(select coalesce(findings_of, run_id) from runs where run_id = cast(:run_id as uuid))"
+"""The run whose rows in findings, causes and other_people are those of `:run_id`."""
+_FINDINGS = f"""
 select seq, code, severity, file, row, rows, "column", sourced_id, expected, target_file, target,
        cause
 from findings
-where run_id = cast(:run_id as uuid) and seq > :after
+where run_id = {OF_RUN} and seq > :after
   and (cast(:severity as text) is null or severity = :severity)
   and (cast(:code as text) is null or code = :code)
   and (cast(:file as text) is null or file = :file)
@@ -61,29 +64,25 @@ where run_id = cast(:run_id as uuid) and seq > :after
   and (cast(:q as text) is null or strpos(lower(sourced_id), :q) > 0
     or (code = any(array(
             select distinct code from causes
-            where run_id = cast(:run_id as uuid)
+            where run_id = {OF_RUN}
               and strpos(lower(concat_ws(' ', code, file, "column", expected)), :q) > 0))
         and strpos(lower(concat_ws(' ', code, file, "column", expected)), :q) > 0))
 order by seq limit :limit
-"""
-_CAUSES = """
-select seq as number, code, severity, file, "column", expected, target_file, target, findings, rows,
-       first_row, affected, follows
-from causes where run_id = cast(:run_id as uuid) order by seq
-"""
-_ALL_FINDINGS = """
+"""  # noqa: S608  names of our own
+_CAUSES = f"{SELECT_CAUSES} where run_id = {OF_RUN} order by seq"
+_ALL_FINDINGS = f"""
 select f.code, f.severity, f.file, f.row, f.rows, f."column", f.sourced_id, f.expected,
        f.target_file, f.target, f.cause, c.follows
 from findings f left join causes c on c.run_id = f.run_id and c.seq = f.cause
-where f.run_id = cast(:run_id as uuid)
-"""
+where f.run_id = {OF_RUN}
+"""  # noqa: S608  names of our own
 
 
 def has_rows(connection: Connection, run_id: str, table: Literal["changes", "findings"]) -> bool:
     """Tell whether anything of a run is there; it goes after its time."""
     if table == "changes":
         return audit.has_changes(connection, run_id)
-    query = "select exists (select from findings where run_id = cast(:run_id as uuid))"
+    query = f"select exists (select from findings where run_id = {OF_RUN})"  # noqa: S608
     return bool(connection.scalar(sa.text(query), {"run_id": run_id}))
 
 
@@ -160,7 +159,7 @@ def causes(connection: Connection, run_id: str) -> list[dict[str, Any]]:
 
 def count_issues(connection: Connection, run_id: str) -> int:
     """Return how many things are to be fixed: what follows from another goes with that one."""
-    query = "select count(*) from causes where run_id = cast(:run_id as uuid) "
+    query = f"select count(*) from causes where run_id = {OF_RUN} "  # noqa: S608
     query += "and follows is null and code not like 'guard.%'"
     return int(connection.scalar(sa.text(query), {"run_id": run_id}) or 0)
 

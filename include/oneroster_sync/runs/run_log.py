@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from oneroster_sync.findings.causes import first_of_causes
-from oneroster_sync.findings.finding import rows_as_findings, shown_target
+from oneroster_sync.findings.finding import rows_as_findings
+from oneroster_sync.findings.text import LISTED_CAUSES, format_cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +27,6 @@ log = logging.getLogger("oneroster")
 
 LISTED = 20
 """How many changes of each kind are told one by one; beyond it they are counted."""
-CAUSES = 50
-"""How many causes are told; the page of the run shows all."""
 
 
 def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = None) -> None:
@@ -41,10 +40,10 @@ def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = No
     """
     hidden = _pairs(unclear or {})
     causes = first_of_causes(findings)
-    for finding in rows_as_findings(causes.slice(0, CAUSES)):
+    for finding in rows_as_findings(causes.slice(0, LISTED_CAUSES)):
         # Never ERROR: what is wrong with data is no fault of the task, which goes on and is green.
         log.warning("%s", finding.to_text(is_staff=(finding.file, finding.row) not in hidden))
-    log_rest(causes.num_rows - CAUSES, "causes")
+    log_rest(causes.num_rows - LISTED_CAUSES, "causes")
 
 
 def list_findings(findings: pa.Table, unclear: Mapping[str, pa.Array]) -> Iterator[str]:
@@ -69,24 +68,10 @@ def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
     Args:
         causes: As `run_details.causes` returns them.
     """
-    for cause in causes[:CAUSES]:
-        log.warning("%s", _format_cause(cause))
-    if len(causes) > CAUSES:
-        log.info("… and %s more causes.", f"{len(causes) - CAUSES:,}")
-
-
-def _format_cause(cause: Mapping[str, Any]) -> str:
-    after = f" follows from cause {cause['follows']}: mend that first" if cause["follows"] else ""
-    place = [cause["file"], cause["column"] and f"column {cause['column']}"]
-    where = f" in {', '.join(filter(None, place))}" if cause["file"] else ""
-    missing = ""
-    if cause["target"]:
-        missing = f" It is {shown_target(cause['target'], cause['target_file'])}."
-    affected, rows = cause["affected"], ""
-    if cause["first_row"] or cause["target_file"]:
-        rows = " 1 row is affected." if affected == 1 else f" {affected:,} rows are affected."
-    text = f"Cause {cause['number']}{after}: {cause['code']}{where}: {cause['meaning']}{missing}"
-    return f"{text}{rows} {cause['hint']}"
+    for cause in causes[:LISTED_CAUSES]:
+        log.warning("%s", format_cause(cause))
+    if len(causes) > LISTED_CAUSES:
+        log.info("… and %s more causes.", f"{len(causes) - LISTED_CAUSES:,}")
 
 
 def log_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]) -> None:

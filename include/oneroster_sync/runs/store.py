@@ -37,7 +37,7 @@ _BEGINS_ANEW = ", ".join(
         *(
             f"{name} = null"
             for name in (
-                *("outcome", "ended_at", "expires_at", "same_as", "basis", "sha256"),
+                *("outcome", "ended_at", "expires_at", "same_as", "findings_of", "basis", "sha256"),
                 *("plan_hash", "base_version", "reviewed_hash", "counts", "withheld", "schools"),
                 *("decision", "decided_hash", "decided_by", "decided_at", "decision_reason"),
             )
@@ -175,7 +175,13 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
 
 
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
-    """Store a run's findings, and their causes, in place of those it had."""
+    """Store a run's findings, and their causes, in place of those it had.
+
+    A run that refers to the findings of an earlier one stores none.
+    """
+    of_other = "select findings_of is not null from runs where run_id = cast(:run_id as uuid)"
+    if connection.scalar(sa.text(of_other), {"run_id": run_id}):
+        table = table.slice(0, 0)
     for at, field in enumerate(table.schema):
         if pa.types.is_string(field.type):  # PostgreSQL has no NUL
             table = table.set_column(at, field, pc.replace_substring(table[at], "\0", r"\x00"))
@@ -208,6 +214,7 @@ def _as_run(row: dict[str, Any]) -> Run:
             "undoes": str(row["undoes"]) if row["undoes"] else None,
             "removals_of": str(row["removals_of"]) if row["removals_of"] else None,
             "same_as": str(row["same_as"]) if row["same_as"] else None,
+            "findings_of": str(row["findings_of"]) if row["findings_of"] else None,
         }
     )
 

@@ -6,22 +6,45 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync.database.connections import briefly
+from oneroster_sync.database.plain import briefly
 from oneroster_sync.findings.causes import first_of_causes
 from oneroster_sync.findings.finding import rows_as_findings
 from oneroster_sync.runs import Outcome, Trigger, make_runs, select_runs
+from oneroster_sync.runs.counts import (
+    count_changes,
+    format_counts,
+    format_left_out,
+    list_changes,
+    sum_counts,
+    what_changes,
+)
 from oneroster_sync.runs.holds import describe
-from oneroster_sync.sites.preferences import Scope
+from oneroster_sync.sites.choices import Scope
 from oneroster_sync.standard.kinds import Kind
 
 if TYPE_CHECKING:
     from oneroster_sync.findings import Findings
     from oneroster_sync.runs import Run
 
-_KINDS = {"users": "user", "courses": "course", "assignments": "course assignment"}
-_NOT_DONE = {"errors", "ignored"}
-_DONE = {"rekeyed": "given another sourcedId"}
-"""What was done, where the name of its count says it to nobody."""
+__all__ = [
+    "BY_NEW_FILE",
+    "BY_SCHEDULE",
+    "UNCHANGED",
+    "Times",
+    "count_changes",
+    "find_outcome",
+    "format_counts",
+    "format_left_out",
+    "format_outcome",
+    "format_type",
+    "lines_of_record",
+    "measure_times",
+    "reject",
+    "sum_counts",
+    "what_changes",
+    "why_held",
+]
+
 _SCOPES = {
     Scope.USERS: "Users",
     Scope.COURSES: "Courses",
@@ -59,7 +82,7 @@ def format_outcome(run: Run) -> str:
     words = _SENTENCES[run.outcome]
     if run.outcome is Outcome.NO_CHANGES and run.same_as:
         words = "Nothing to do: the package is as before, and so is all else."
-    if run.outcome is Outcome.SUCCEEDED_WITH_ERRORS and not _changes(run.counts):
+    if run.outcome is Outcome.SUCCEEDED_WITH_ERRORS and not list_changes(run.counts):
         words = "Nothing to change. {errors}"
     if run.outcome is Outcome.DISCARDED and run.decision != "discarded":
         words = "Discarded, nothing was changed: {first}"
@@ -117,38 +140,6 @@ _SENTENCES = {
 }
 
 
-_COLUMNS = {
-    "added": ("added",),
-    "updated": ("updated", "reactivated", "adopted", "rekeyed"),
-    "removed": ("deactivated", "removed"),
-    "errors": ("errors",),
-}
-"""Column of a list of runs → the counts that it adds up: no change is in none of them."""
-
-
-def sum_counts(counts: dict[str, dict[str, int]] | None) -> dict[str, dict[str, int]] | None:
-    """Return the counts of a run as a list shows them: kind → column → number."""
-    if counts is None:
-        return None
-    return {
-        kind: {
-            column: sum(numbers.get(word, 0) for word in words)
-            for column, words in _COLUMNS.items()
-        }
-        for kind, numbers in counts.items()
-    }
-
-
-def count_changes(counts: dict[str, dict[str, int]] | None) -> int:
-    """Return how many records a plan changes."""
-    return sum(
-        number
-        for numbers in (counts or {}).values()
-        for word, number in numbers.items()
-        if word not in _NOT_DONE
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Times:
     """How long a run worked, and how long it waited for a decision, in seconds.
@@ -177,37 +168,6 @@ def measure_times(run: Run, *, now: dt.datetime) -> Times:
         until = now
     waited = max(until - held_at, dt.timedelta())
     return Times(work.total_seconds(), waited.total_seconds(), held_at)
-
-
-def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
-    """Return what a plan comes to, as `20 users added, 3 users deactivated`."""
-    return ", ".join(_changes(counts)) or "nothing"
-
-
-def _changes(counts: dict[str, dict[str, int]] | None) -> list[str]:
-    return [
-        f"{_counted(number, _KINDS[kind])} {format_counts(word)}"
-        for kind, numbers in (counts or {}).items()
-        for word, number in numbers.items()
-        if number and word not in _NOT_DONE
-    ]
-
-
-def format_counts(word: str) -> str:
-    """Return what the name of a count says to a person, as `given another sourcedId`."""
-    return _DONE.get(word, word)
-
-
-def format_left_out(withheld: dict[str, Any]) -> str:
-    """Return what a plan leaves out, and until when: `left out until 2027-08-15: …`."""
-    parts = [
-        f"{kind}: "
-        + ", ".join(f"{number:,} {format_counts(word)}" for word, number in withheld[kind].items())
-        for kind in _KINDS
-        if withheld.get(kind)
-    ]
-    waits = "that is decided" if withheld["why"] == "removals_wait" else withheld["until"]
-    return f"left out until {waits}: {'; '.join(parts)}"
 
 
 def lines_of_record(record: dict[str, Any]) -> list[str]:
@@ -277,10 +237,6 @@ def _told(run: Run) -> list[str]:
     """
     known = {hold["text"] for hold in run.holds} | {UNCHANGED}
     return [reason for reason in dict.fromkeys(run.reasons) if reason not in known]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def reject(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def site_names() -> list[str]:
     """
     remembered = settings.home() / "sites.json"
     try:
-        from oneroster_sync.database.connections import briefly
+        from oneroster_sync.database.plain import briefly
 
         with briefly() as connection:
             found = dict(connection.execute("select site, archived_at is null from sites"))

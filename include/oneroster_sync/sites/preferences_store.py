@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.database import lock_preferences
-from oneroster_sync.database.connections import briefly
+from oneroster_sync.database.plain import briefly
 from oneroster_sync.errors import ConflictError, NotFoundError, UserError
 from oneroster_sync.sites import allow_list
 from oneroster_sync.sites.preferences import STORED, Preferences

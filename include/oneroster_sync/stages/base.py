@@ -121,6 +121,9 @@ class RunContext:
         if result.findings is not None and not result.is_logged:
             run_log.log_findings(result.findings, result.unclear)
         self.write(stage, result)
+        if result.findings is not None and self.run.findings_of is not None:
+            # It found something of its own, so that the earlier run's rows are not all of its own.
+            result.values = {"findings_of": None, **result.values}
         if result.values.get("outcome") is Outcome.HELD:
             self.artifacts.write_out()  # whoever approves the plan is another process
         with database.engine().begin() as connection:
@@ -155,7 +158,9 @@ class RunContext:
         """
         forgotten = ("plan_hash", "base_version", "reviewed_hash", "counts", "withheld", "schools")
         had_plan = self.run.plan_hash is not None
-        self.run = note(self.run, stage="extract", same_as=None, **dict.fromkeys(forgotten))
+        self.run = note(
+            self.run, stage="extract", same_as=None, findings_of=None, **dict.fromkeys(forgotten)
+        )
         if had_plan:
             for name in ("plan.json", "plan", "before", "removals", "other_people"):
                 self.artifacts.remove(name)

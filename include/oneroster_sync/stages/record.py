@@ -52,8 +52,9 @@ def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:
             ended_at = run.ended_at or now
             runs.update(connection, run.run_id, findings=severities, ended_at=ended_at)
     run = runs.find(run.run_id)
-    with database.engine().begin() as connection:
-        other_people.save(connection, run, read_other_people(run))
+    if run.findings_of is None:
+        with database.engine().begin() as connection:
+            other_people.save(connection, run, read_other_people(run))
     with ignore_os_errors("summary"):
         folder.write_json("run", run.summary())
     for data in (

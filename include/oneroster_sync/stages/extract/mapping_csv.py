@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.findings.csv_export import unmarked
 from oneroster_sync.settings import MIB, Limits
+from oneroster_sync.sources.digest import sha256_of
 from oneroster_sync.stages.extract.archive import PackageFile, RefusedError, open_package
 from oneroster_sync.stages.extract.csv_table import read_header, read_table
 from oneroster_sync.stages.extract.dialect import Dialect
 from oneroster_sync.stages.extract.headers import check_delimiter
-from oneroster_sync.stages.extract.package import Extracted, refusing, sha256_of
+from oneroster_sync.stages.extract.package import Extracted, refusing
 from oneroster_sync.stages.extract.repairs import Repairs
 from oneroster_sync.standard import Column, File, Need, Version
 from oneroster_sync.standard.kinds import MAPPINGS, Kind

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.settings import Limits
 from oneroster_sync.sites.preferences import Delimiter, Profile
+from oneroster_sync.sources.digest import sha256_of
 from oneroster_sync.stages.extract.archive import Package, PackageFile, RefusedError, open_package
 from oneroster_sync.stages.extract.csv_table import read_header, read_quoting, read_table
 from oneroster_sync.stages.extract.dialect import Dialect
@@ -478,16 +478,3 @@ def _check_present(package: Package, manifest: Manifest, findings: Findings, kno
     for name in sorted(package.files):
         if name not in ALL_FILES[manifest.version] and name != "manifest":
             findings.add(Finding("package.unknown_file", Severity.WARNING, f"{name}.csv"))
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's bytes; of a folder, of its files in order of their names."""
-    digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
-    for file in files:
-        if path.is_dir():
-            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
-        with file.open("rb") as stream:
-            while data := stream.read(1 << 20):
-                digest.update(data)
-    return digest.hexdigest()

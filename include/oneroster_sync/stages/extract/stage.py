@@ -20,6 +20,7 @@ from oneroster_sync.runs.pending_deltas import FILES_OF_SCOPE, State
 from oneroster_sync.runs.summary import reject
 from oneroster_sync.settings import SettingError
 from oneroster_sync.sources import positions, uploads, work_folder
+from oneroster_sync.sources.digest import sha256_of
 from oneroster_sync.sources.sniff import wrong_kind
 from oneroster_sync.stages.base import Result, RunContext, stage
 from oneroster_sync.stages.extract import pending_deltas
@@ -27,7 +28,7 @@ from oneroster_sync.stages.extract.acquire import in_place, private_copies
 from oneroster_sync.stages.extract.archive import RefusedError
 from oneroster_sync.stages.extract.dialect import Dialect
 from oneroster_sync.stages.extract.mapping_csv import read_mapping
-from oneroster_sync.stages.extract.package import Extracted, extract_package, sha256_of
+from oneroster_sync.stages.extract.package import Extracted, extract_package
 from oneroster_sync.stages.extract.quotes import hides_rows
 from oneroster_sync.standard import Version
 from oneroster_sync.standard.kinds import MAPPINGS, Kind

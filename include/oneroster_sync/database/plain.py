@@ -1,0 +1,65 @@
+"""Connections of psycopg alone, for those who must not wait: for SQLAlchemy, or for a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from oneroster_sync import settings
+
+_VERSIONS = Path(__file__).with_name("migrations") / "versions"
+CONNECT_TIMEOUT_S = 3
+
+
+def briefly() -> psycopg.Connection[tuple[Any, ...]]:
+    """Return a short connection for those who must not wait.
+
+    It never starts a database or migrates it, keeps no pool, since schedulers fork, and gives up
+    soon. Use it in a `with` statement.
+
+    Raises:
+        psycopg.Error: The database does not answer.
+    """
+    given = settings.database_url()
+    if given is None:
+        from oneroster_sync.database.embedded import postgres
+
+        given = postgres.url(settings.home(), "roster")
+    scheme, _, rest = given.partition("://")
+    return psycopg.connect(
+        f"{scheme.partition('+')[0]}://{rest}", connect_timeout=CONNECT_TIMEOUT_S, autocommit=True
+    )
+
+
+def is_up_to_date(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether the schema is that of the newest migration.
+
+    Raises:
+        psycopg.Error: It has none.
+    """
+    newest = max(file.name for file in _VERSIONS.glob("[0-9]*_*.py"))
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("select version_num from oneroster_schema_version").fetchone()
+    return row is not None and newest.startswith(f"{row[0]}_")
+
+
+TURN_LOCK = 262_017_252
+"""Key of a site's turn, a lock of a session."""
+SITE_LOCK = 7_262_017_251
+"""Key of a site's roster, a lock of a transaction; the next number is that of the preferences."""
+
+
+def take_site_turn(connection: psycopg.Connection[Any], site: str) -> bool:
+    """Take the site's turn until the connection ends, unless somebody has it."""
+    query = "select pg_try_advisory_lock(hashtextextended(%s, %s)) as taken"
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(query, (site, TURN_LOCK)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def lock_site(connection: psycopg.Connection[Any], site: str) -> None:
+    """Lock the site's roster until the transaction ends, as whoever changes it does."""
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, %s))", (site, SITE_LOCK))

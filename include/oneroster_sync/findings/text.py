@@ -1,0 +1,80 @@
+"""How values and causes are worded for people: what may be shown of an id, a text, a value."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LISTED_CAUSES = 50
+"""How many causes are logged; the page of the run shows all."""
+MARK = "sha256:"
+"""What the hash of a sourcedId begins with that is not shown."""
+_HASH = re.compile(r"sha256:[0-9a-f]{12}")
+
+
+def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
+    """Return a sourcedId as a log may show it.
+
+    One that is an e-mail address is shown as a hash. So is any that may be a pupil's: some systems
+    make sourcedIds of names, and no rule tells a name from a number in every language.
+    """
+    if sourced_id is None:
+        return "(no sourcedId)"
+    if _HASH.fullmatch(sourced_id):
+        return sourced_id
+    if "@" in sourced_id or not is_staff:
+        return "sha256:" + hashlib.sha256(sourced_id.encode()).hexdigest()[:12]
+    return ascii(sourced_id)[1:-1]
+
+
+def shown_target(target: str, file: str | None) -> str:
+    """Return the sourcedId that a row points to, and its file, as a log may show it.
+
+    A person who is not there, or whose row can't be used, may be a pupil.
+    """
+    return f"{shown_id(target, is_staff=file != 'users.csv')} of {file}"
+
+
+def shown(text: str) -> str:
+    """Return a text from outside on one line, with escapes for what can't be seen."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def describe(value: str) -> str:
+    """Return the shape of a value that may be personal data; the value itself is never shown.
+
+    Only words of lists of our own are shown as they are.
+    """
+    letters = [word for word in value.split() if word]
+    if not letters:
+        return "nothing"
+    if len(letters) > 1:
+        return f"{len(letters)} words"
+    if "@" in value:
+        return "an e-mail address"
+    if value.isdigit():
+        return f"a number of {len(value)} digits"
+    return f"a word of {len(value)} {'letters' if value.isalpha() else 'characters'}"
+
+
+def format_cause(cause: Mapping[str, Any]) -> str:
+    """Return a cause as one line of a log.
+
+    Args:
+        cause: As `run_details.causes` returns it.
+    """
+    after = f" follows from cause {cause['follows']}: mend that first" if cause["follows"] else ""
+    place = [cause["file"], cause["column"] and f"column {cause['column']}"]
+    where = f" in {', '.join(filter(None, place))}" if cause["file"] else ""
+    missing = ""
+    if cause["target"]:
+        missing = f" It is {shown_target(cause['target'], cause['target_file'])}."
+    affected, rows = cause["affected"], ""
+    if cause["first_row"] or cause["target_file"]:
+        rows = " 1 row is affected." if affected == 1 else f" {affected:,} rows are affected."
+    text = f"Cause {cause['number']}{after}: {cause['code']}{where}: {cause['meaning']}{missing}"
+    return f"{text}{rows} {cause['hint']}"
