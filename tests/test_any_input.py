@@ -297,7 +297,10 @@ main(sys.argv[2:])
 
 
 @pytest.mark.case("b12")
-@pytest.mark.parametrize("write", [zeros, students, commas])
+@pytest.mark.parametrize(
+    "write",
+    [zeros, *(pytest.param(write, marks=pytest.mark.long) for write in (students, commas))],
+)
 def test_memory_has_a_bound(tmp_path: Path, write: Callable[[Path], Path]) -> None:
     """However large what comes in, its judgement takes no more than 640 MiB.
 

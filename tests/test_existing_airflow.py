@@ -312,6 +312,7 @@ def test_installed_plugin_is_found_by_its_entry_point(installed: Installed, tmp_
     assert installed.ask(FOUND, **folder) == [[once], {}]
 
 
+@pytest.mark.long  # the same, from folders
 def test_copied_folders_work_too(tmp_path: Path) -> None:
     """The layout of Astronomer's projects: four folders are copied, and nothing is installed."""
     made = make_airflow(tmp_path)
@@ -338,6 +339,7 @@ class Backend(BaseSecretsBackend):
 """
 
 
+@pytest.mark.long  # three starts
 def test_roster_database_is_an_option_of_airflow(installed: Installed, tmp_path: Path) -> None:
     """Its URL may stand in a variable or a file, or come from a command or a secrets backend."""
     code = (
@@ -380,6 +382,7 @@ def test_command_line_makes_no_airflow(installed: Installed, tmp_path: Path) -> 
     assert not Path(nowhere).exists()
 
 
+@pytest.mark.long  # a start of Airflow in an environment of its own
 def test_airflow_starts_though_it_reads_what_the_package_says(installed: Installed) -> None:
     """Airflow lists the provider, and masks the URL where it shows its configuration."""
     listed = json.loads(installed.run("airflow", "providers", "list", "-o", "json"))

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+# Only another version of the library can change this, and it takes a start of it for each way.
+pytestmark = pytest.mark.long
+
 _PLAIN = "from oneroster_sync.stages.validate import expectations, relations"
 _OURS = "from oneroster_sync.stages.validate import gx_loader; gx_loader.load()"
 _DESCRIBE = """

@@ -94,7 +94,10 @@ def targets(seed: int) -> dict[str, Target]:
     return found
 
 
-@pytest.fixture(params=range(3), ids=lambda seed: f"seed-{seed}")
+@pytest.fixture(
+    params=[0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))],
+    ids=lambda seed: f"seed-{seed}",
+)
 def seed(request: pytest.FixtureRequest) -> Iterator[int]:
     """A seed, and targets of that seed."""
     token = TARGETS.set(targets(request.param))
