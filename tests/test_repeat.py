@@ -224,11 +224,11 @@ _ODD = {
 
 
 def test_whatever_is_out_of_the_ordinary_is_left_to_the_stages(
-    site: Site, package: Path, tmp_path: Path
+    site: Site, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A maintenance, lost deltas, no administrator, an archived site, a run under way, no review.
 
-    So are a turn that somebody has, other bytes, and packages of the storage.
+    So are a turn that somebody has, other bytes, packages of the storage, and observed runs.
     """
 
     def ask(path: Path = package) -> object:
@@ -248,6 +248,9 @@ def test_whatever_is_out_of_the_ordinary_is_left_to_the_stages(
         assert ask() is None, statement
         write(undo)
     with locks.hold_site_turn(database.engine(), site.name):
+        assert ask() is None
+    with monkeypatch.context() as environment:
+        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:1")
         assert ask() is None
     kept = Path(settings.storage().path, "uploads", site.name, "p")
     shutil.copytree(package, kept)

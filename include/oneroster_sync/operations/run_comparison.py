@@ -35,7 +35,7 @@ _BOTH = """
 with sides as (
     select case run_id when cast(:earlier as uuid) then 'earlier' else 'later' end as side,
            severity, code, file, "column", sourced_id, row, greatest(rows, 1) as n
-    from findings
+    from run_findings
     where run_id in (cast(:earlier as uuid), cast(:later as uuid)) and code not like 'guard.%'),
 numbers as (
     select severity, code, file, "column", sourced_id,

@@ -144,10 +144,10 @@ group by sha256 order by seen desc limit 1
 # showing its last value.
 _FINDINGS = """
 with of_run as (
-    select code, severity, count(*) as number from findings where run_id = :run_id
+    select code, severity, count(*) as number from run_findings where run_id = :run_id
     group by code, severity),
 earlier as (
-    select distinct code, severity from findings where run_id = (
+    select distinct code, severity from run_findings where run_id = (
         select run_id from runs
         where site = :site and run_id <> :run_id and started_at <= :started_at
         order by started_at desc limit 1))
