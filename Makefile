@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit long soak year browser redis pictures bench bench-pages bench-scale capacity pages check lock clean
+.PHONY: help setup demo up down status docs test unit long soak year browser redis pictures bench bench-pages bench-scale capacity pages check lock clean
 .PHONY: users install api-types check-pages
 
 help: ## show this list
@@ -196,11 +196,20 @@ check-pages: api-types
 	@diff -rq build/pages plugins/oneroster_airflow/dist || \
 		{ echo "The pages in the plugin are not those of ui/: run make pages, and commit what it builds." >&2; exit 1; }
 
-check: setup check-pages ## lint, formatting, types, the direction of imports, the workflow of CI, the pages as built
+# A warning is an error: a link, a heading or a public name that is not there.
+BUILD_DOCS = $(RUN) -m sphinx -q -W --keep-going -b html docs build/docs
+
+docs: setup ## build the documentation as a site, and serve it (DOCS_PORT=8000)
+	@$(BUILD_DOCS)
+	@echo "==> http://localhost:$(or $(DOCS_PORT),8000)/ shows the documentation, until Ctrl+C"
+	@$(RUN) -m http.server --bind 127.0.0.1 --directory build/docs $(or $(DOCS_PORT),8000)
+
+check: setup check-pages ## lint, formatting, types, imports, the workflow of CI, the pages as built, the documentation's site
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(BUILD_DOCS)
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # A line above each lock says for whom it is.
