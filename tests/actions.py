@@ -45,6 +45,7 @@ USERS = b"sourcedId,role,givenName,familyName,email\nu1,teacher,U,One,u1@example
 IDS, LINKS = b"kind,oldSourcedId,newSourcedId\n", b"email,sourcedId\n"
 ACTIONS = [
     Action("see oneself", "GET", "me", May.READ),
+    Action("search all sites", "GET", f"records?q={MARK}", May.READ),
     Action("see sites", "GET", "sites", May.READ),
     Action("read preferences", "GET", f"{SITE}/preferences", May.READ),
     Action("preview", "POST", f"{SITE}/preferences/upcoming", May.READ, body=SCHEDULE),
@@ -111,7 +112,9 @@ ACTIONS = [
     Action("undo", "POST", "runs/{held}/undo", May.ADMINISTER, 409, body={}),
 ]
 """The answer to those who may need be no success: 409 says that the state forbids what they may."""
-PLACELESS = {("GET", "me"), ("GET", "sites"), ("GET", "openapi.json")}
+PLACELESS = {
+    ("GET", path) for path in ("me", "sites", "records", f"records?q={MARK}", "openapi.json")
+}
 """What is about no site in particular; everybody who sees any site may ask for it."""
 OVERSEERS = {"maintenance", "create", "copy", "archive", "restore"}
 """What takes an administrator of all sites."""

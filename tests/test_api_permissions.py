@@ -249,6 +249,11 @@ def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
         assert (set(told["may"].values()), told["site"]) == ({False}, None)
     assert not [run for run in foreign if run in who.send("GET", "sites").text]
     assert "default" not in who.send("GET", "sites").text
+    found = who.get("records", q=MARK)
+    assert {record["site"] for record in found["records"]} <= {"other"}
+    assert found["sites"] == (0 if role == STRANGER else 1)
+    everybody = stage.people["admin"].get("records", q=MARK)["records"]
+    assert "default" in {record["site"] for record in everybody}
     dag = "/api/v2/dags/oneroster_upload__default/dagRuns"
     answer = who.send("POST", dag, json={"logical_date": None, "conf": {}})
     assert answer.status_code == 403
@@ -380,6 +385,8 @@ def test_viewers_see_no_person(stage: Stage) -> None:
         for route in readable()
         for run in (stage.runs[name] for name in ("applied", "held", "rejected"))
     ]
+    paths[paths.index("records")] = f"records?q={MARK}"
+    paths = [path for path in paths if path != "records"]
     assert {f"runs/{stage.runs['held']}", "sites/default/preferences"} <= set(paths)
     for role in ("viewer", "user"):
         for path in dict.fromkeys(paths):

@@ -11,10 +11,11 @@ from playwright.sync_api import expect
 
 from browser import browsing, log_in
 from live import running, wait_for
-from towns import HOME, district, packed
+from towns import HOME, Town, district, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from live import Live
 
@@ -101,3 +102,38 @@ def test_some_removals_are_held_back_and_decided_about_later(
     later = wait_for(brought)
     assert later["counts"]["users"]["deactivated"] == 10
     assert "guard.held_back" in [hold["code"] for hold in later["holds"]]
+
+
+def test_history_begins_with_a_sentence_and_ends_in_a_button(live: Live, tmp_path: Path) -> None:
+    """Who is gone is found from the page of all sites, with the reason, and put back from there."""
+    town = Town(live, tmp_path, "glade")
+    town.sync()
+    run = town.sync(lacks=4)
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/sites")
+        page.get_by_role("link", name="Find a person…").click()
+        box = page.get_by_role("searchbox", name="Family name, e-mail address, sourcedId or title")
+        box.fill("Kim Lee 0")
+        box.press("Enter")
+        row = page.get_by_role("row").filter(has_text="glade").filter(has_text="Kim Lee 0")
+        row.get_by_role("link").click()
+        expect(
+            page.get_by_text(re.compile(r"^Deactivated on \d+ \w+ \d{4} because "))
+        ).to_have_text(re.compile("users.csv of glade.zip no longer contained this person"))
+        expect(page.get_by_text("Lake School").first).to_be_visible()
+        expect(page.get_by_text("No course is assigned to this person.")).to_be_visible()
+        page.get_by_role("button", name="Reactivate…").click()
+        dialog = page.get_by_role("alertdialog")
+        expect(dialog).to_contain_text("The next sync takes this back unless the SIS lists")
+        expect(dialog.get_by_role("row", name=re.compile("^Reactivated 1"))).to_be_visible()
+        expect(dialog.get_by_role("button", name="Reactivate")).to_be_enabled()
+        page.keyboard.press("Escape")
+    undone = live.oneroster("undo", run["run_id"], "--record", "t0", "--site", town.name)
+    assert undone["counts"]["users"]["reactivated"] == 1
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{town.home}/why?q=t0")
+        expect(page.get_by_text(re.compile("undid run"))).to_be_visible()
+        expect(page.get_by_role("link", name="Course 0")).to_be_visible()
+        expect(page.get_by_role("button", name="Reactivate…")).to_have_count(0)

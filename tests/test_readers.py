@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from oneroster_sync import database, pipeline, runs
-from oneroster_sync.roster import history
+from oneroster_sync.roster import record_search
 from oneroster_sync.roster.reader import read_roster, roster_version
 from oneroster_sync.runs import queries, run_details
 from oneroster_sync.runs.queries import Wanted
@@ -60,7 +60,7 @@ def shown(connection: sa.Connection, site: Site, first: str) -> dict[str, Any]:
         "version": roster_version(connection, site.name),
         "admin": admin,
         "users": users,
-        "records": history.search(connection, site.name, "x.org", limit=50),
+        "records": record_search.search(connection, site.name, "x.org", limit=50),
     }
 
 

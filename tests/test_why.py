@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from oneroster_sync import database
-from oneroster_sync.roster import history
+from oneroster_sync import database, runs
+from oneroster_sync.roster import history, record_search
 from oneroster_sync.sites import preferences_store
 from roster_of import SCHOOL, changed
 
@@ -22,7 +22,9 @@ STAFF = {"users.csv": SCHOOL["users.csv"]}
 def found(site: Site, term: str, limit: int = 20) -> list[str]:
     """Return the labels of what a search finds."""
     with database.engine().connect() as connection:
-        return [record["label"] for record in history.search(connection, site.name, term, limit)]
+        return [
+            record["label"] for record in record_search.search(connection, site.name, term, limit)
+        ]
 
 
 def story(site: Site, term: str, kind: str = "user") -> dict[str, Any]:
@@ -30,7 +32,7 @@ def story(site: Site, term: str, kind: str = "user") -> dict[str, Any]:
     with database.engine().connect() as connection:
         (record,) = (
             record
-            for record in history.search(connection, site.name, term, 20)
+            for record in record_search.search(connection, site.name, term, 20)
             if record["sourced_id"] == term and record["kind"] == kind
         )
         told = history.tell(connection, site.name, kind, record["id"])
@@ -167,7 +169,7 @@ def test_story_says_what_protects_a_record(site: Site) -> None:
     assert story(site, "maths", "course")["protected"] is None
     assert story(site, "art", "course")["protected"] == by_hand
     with database.engine().connect() as connection:
-        (admin,) = history.search(connection, site.name, "admin@district.example", 20)
+        (admin,) = record_search.search(connection, site.name, "admin@district.example", 20)
         told = history.tell(connection, site.name, "user", admin["id"])
     assert told is not None
     assert told["protected"] == by_hand
@@ -189,3 +191,115 @@ def test_accounts_that_can_be_credited(site: Site) -> None:
     assert accounts(site, "ANN lee") == ["ann@x.org"]
     assert accounts(site, "", limit=1) == ["bob@x.org"]
     assert [accounts(site, term) for term in ("cec", "%", "_", "\\")] == [[], [], [], []]
+
+
+def everywhere(*sites: Site, term: str, limit: int = 20) -> list[tuple[str, str | None]]:
+    """Return site and name of what a search in some sites finds."""
+    with database.engine().connect() as connection:
+        names = [site.name for site in sites]
+        found = record_search.search_sites(connection, names, term, limit)
+    return [(record["site"], record["label"]) for record in found]
+
+
+@pytest.fixture
+def two(site: Site) -> tuple[Site, Site]:
+    """Two sites, each with the same school."""
+    other = type(site)(f"{site.name}-b", site.folder / "b")
+    other.folder.mkdir()
+    other.command("init", "--admin", "admin@district.example")
+    for each in (site, other):
+        each.sync(SCHOOL)
+    return site, other
+
+
+@pytest.mark.parametrize(
+    ("term", "label"),
+    [
+        *[(term, "Ann Lee") for term in ("Ann L", "LEE", "Lee, An", "ann", "Ann@X.org")],
+        *[(term, "Maths") for term in ("maths", "MA")],
+    ],
+)
+def test_search_in_many_sites_finds_beginnings_and_what_is_meant_exactly(
+    two: tuple[Site, Site], term: str, label: str
+) -> None:
+    """A name, a family name, a title, an address and a sourcedId lead to each of the sites."""
+    one, other = two
+    assert everywhere(one, other, term=term) == [(one.name, label), (other.name, label)]
+
+
+def test_search_in_many_sites_keeps_to_those_that_one_may_see(two: tuple[Site, Site]) -> None:
+    """Sites that are not named are not searched, one letter finds nothing, a middle neither."""
+    one, other = two
+    assert everywhere(other, term="ann") == [(other.name, "Ann Lee")]
+    assert everywhere(term="ann") == []
+    assert everywhere(one, term="a") == []
+    assert everywhere(one, term="nn") == []
+    assert everywhere(one, other, term="Bob Lee") == []
+    assert everywhere(one, term="%") == everywhere(one, term="__") == []
+    assert everywhere(one, other, term="ann", limit=1) == [(one.name, "Ann Lee")]
+
+
+def test_search_in_many_sites_asks_indexes(site: Site) -> None:
+    """However many people there are, no table is read from end to end."""
+    asked: list[str] = []
+    with database.engine().connect() as connection:
+        connection.exec_driver_sql("set local enable_seqscan = off")
+
+        class Explaining:
+            def execute(self, query: Any, bound: Any) -> Any:
+                plan = connection.execute(sa.text(f"explain {query.text}"), bound)
+                asked.extend(row[0] for row in plan)
+                return connection.execute(query, bound)
+
+        record_search.search_sites(Explaining(), [site.name], "ann", 20)  # type: ignore[arg-type]
+    plan = "\n".join(asked)
+    assert "Seq Scan" not in plan, plan
+    for index in ("users_by_family_name", "courses_by_title"):
+        assert index in plan, plan
+
+
+def test_story_begins_with_one_sentence(site: Site) -> None:
+    """What happened last, when, why, and who approved it for which reason."""
+    rows = [f"u{n},true,teacher,u{n},Given,Family,u{n}@x.org" for n in range(8)]
+    everybody = {"users.csv": "\n".join([HEADER, *rows]) + "\n"}
+    site.sync(everybody)
+    first = story(site, "u0")
+    assert first["sentence"].startswith("Added on ")
+    assert "because users.csv of package-0 contained this person." in first["sentence"]
+    assert (first["undoes"], first["schools"]) == (None, [])
+    held = site.sync({"users.csv": "\n".join([HEADER, rows[7]]) + "\n"})
+    assert held["outcome"] == "held"
+    site.command("approve", held["run_id"], "--reason", "Summer staff left.")
+    told = story(site, "u0")
+    by = runs.find(held["run_id"]).decided_by
+    assert told["sentence"].startswith("Deactivated on ")
+    assert told["sentence"].endswith(
+        f" because users.csv of package-1 no longer contained this person; approved by {by}: "
+        "“Summer staff left”."
+    )
+    assert told["undoes"] == held["run_id"]
+    code, undone = site.command("undo", held["run_id"], "--record", "u0")
+    assert (code, undone["outcome"]) == (0, "succeeded")
+    back = story(site, "u0")
+    assert f"undid run {held['run_id'][:8]}" in back["sentence"]
+    assert (back["status"], back["undoes"]) == ("active", None)
+
+
+def test_story_names_schools_and_what_is_current(site: Site) -> None:
+    """A person has schools by name and the courses of now, a course its people of now."""
+    orgs = {"orgs.csv": "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"}
+    users = "sourcedId,orgSourcedIds,enabledUser,role,givenName,familyName,email\n"
+    users += 'ann,"hill,lake",true,teacher,Ann,Lee,ann@x.org\n'
+    users += "bob,lake,true,teacher,Bob,Ray,bob@x.org\n"
+    site.sync({**SCHOOL, **orgs, "users.csv": users})
+    told = story(site, "ann")
+    assert told["schools"] == ["Hill School", "Lake School"]
+    fields = [field for change in told["changes"] for field in change["fields"]]
+    assert "Hill School, Lake School" in [field["after"] for field in fields]
+    assert [(one["kind"], one["label"]) for one in told["current"]] == [("course", "Maths")]
+    assert told["current_total"] == 1
+    course = story(site, "maths", "course")
+    assert [(one["kind"], one["label"]) for one in course["current"]] == [("user", "Ann Lee")]
+    without = changed(SCHOOL, "enrollments.csv", "e1,m1,ann,teacher\n", "")
+    site.sync({**without, **orgs, "users.csv": users})
+    assert story(site, "ann")["current"] == []

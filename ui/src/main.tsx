@@ -12,7 +12,7 @@ import { Run } from "./pages/run/index";
 import { Sites } from "./pages/sites/index";
 import { Upload } from "./pages/upload/index";
 import { Record } from "./pages/why/record";
-import { Why } from "./pages/why/search";
+import { Why, WhyEverywhere } from "./pages/why/search";
 
 /**
  * Hand Airflow its components, by the names that it knows them by.
@@ -36,6 +36,7 @@ function OneRoster() {
     <Routes>
       <Route index element={<FirstSite />} />
       <Route path="sites" element={page(Sites)} />
+      <Route path="why" element={<WhyEverywhere />} />
       <Route path="sites/:site" element={page(Recent)} />
       <Route path="sites/:site/preferences" element={page(Preferences)} />
       <Route path="sites/:site/upload" element={page(Upload)} />

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.findings.codes import explained
 from oneroster_sync.roster.columns import LABELS
+from oneroster_sync.roster.last_change import GONE, find_last_change, format_last_change
 from oneroster_sync.standard.logins import normalize_login
 
 if TYPE_CHECKING:
@@ -21,31 +22,16 @@ _COURSES = """
 select id, sourced_id, null as email, null as role, status, managed, 'course' as kind from courses
 where site = :site and sourced_id = :term
 """
-_SEARCH = """
-(select 'user' as kind, id, sourced_id,
-        coalesce(nullif(concat_ws(' ', given_name, family_name), ''), email) as label,
-        email, status, managed, (sourced_id = :term or login = :login) as exact
- from users
- where site = :site and (sourced_id = :term or login = :login
-    or concat_ws(' ', given_name, family_name) ilike :part or email ilike :part)
- order by exact desc, label limit :limit)
-union all
-(select 'course', id, sourced_id, title, null, status, managed, sourced_id = :term
- from courses
- where site = :site and (sourced_id = :term or title ilike :part or course_code ilike :part)
- order by 8 desc, title limit :limit)
-order by exact desc, label limit :limit
-"""
 _RECORDS = {
     "user": """
 select 'user' as kind, id, sourced_id,
        coalesce(nullif(concat_ws(' ', given_name, family_name), ''), email) as label,
-       email, role, status, managed, created_at
+       email, role, status, managed, created_at, org_sourced_ids as schools
 from users where site = :site and id = :id
 """,
     "course": """
 select 'course' as kind, id, sourced_id, title as label, null as email, null as role,
-       status, managed, created_at
+       status, managed, created_at, org_sourced_id as schools
 from courses where site = :site and id = :id
 """,
 }
@@ -53,14 +39,35 @@ _CHANGES = """
 select c.made_at, c.run_id, c.kind, c.action, c.reason, c.file, c.row, c.requested_by,
        c.before, c.after, a.email as credited_to,
        u.sourced_id as user_sourced_id, k.sourced_id as course_sourced_id,
-       nullif(concat_ws(' ', u.given_name, u.family_name), '') as person, k.title as course_title
+       nullif(concat_ws(' ', u.given_name, u.family_name), '') as person, k.title as course_title,
+       r.uploaded_as, r.package, r.decision, r.decided_by, r.decision_reason
 from changes c
+left join runs r on r.run_id = c.run_id
 join users a on a.id = c.credited_admin_id
 left join users u on u.id = c.user_id
 left join courses k on k.id = c.course_id
 where c.site = :site and case when :kind = 'user' then c.user_id = :id else c.course_id = :id end
 order by c.id
 """
+_CURRENT = {
+    "user": """
+select 'course' as kind, k.id, k.sourced_id, k.title as label, count(*) over () as total
+from course_assignments a join courses k on k.id = a.course_id
+where a.user_id = :id and a.site = :site and a.status = 'active'
+order by k.title, k.id limit :limit
+""",
+    "course": """
+select 'user' as kind, u.id, u.sourced_id,
+       coalesce(nullif(concat_ws(' ', u.given_name, u.family_name), ''), u.email) as label,
+       count(*) over () as total
+from course_assignments a join users u on u.id = a.user_id
+where a.course_id = :id and a.site = :site and a.status = 'active'
+order by label, u.id limit :limit
+""",
+}
+_SCHOOLS = "select sourced_id, name from orgs where site = :site and name is not null"
+CURRENT = 200
+"""How many courses of a person, or people of a course, are listed; all are counted."""
 _FINDINGS = """
 select f.code, f.severity, f.file, f.row, f."column", f.expected, r.run_id, r.started_at
 from findings f join runs r on coalesce(r.findings_of, r.run_id) = f.run_id
@@ -102,26 +109,6 @@ def explain(connection: Connection, site: str, term: str) -> list[dict[str, Any]
     return records
 
 
-def search(connection: Connection, site: str, term: str, limit: int) -> list[dict[str, Any]]:
-    """Return the users and courses that a text names: exactly, or somewhere in their names.
-
-    Args:
-        connection: To the roster database.
-        site: The site.
-        term: Part of a name, an e-mail address, a title or a course code, or a sourcedId.
-        limit: How many at most.
-    """
-    bound = {
-        "site": site,
-        "term": term,
-        "login": normalize_login(term),
-        "part": f"%{_escaped(term)}%",
-        "limit": limit,
-    }
-    found = connection.execute(sa.text(_SEARCH), bound).mappings()
-    return [{name: value for name, value in row.items() if name != "exact"} for row in found]
-
-
 def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[str, Any] | None:
     """Return one record and its story: changes newest first, findings, and why it is protected.
 
@@ -143,11 +130,25 @@ def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[s
         return None
     record = dict(row)
     key = {"site": site, "kind": kind, "id": record_id}
-    changes = [dict(r) for r in connection.execute(sa.text(_CHANGES), key).mappings()]
+    rows = [dict(r) for r in connection.execute(sa.text(_CHANGES), key).mappings()]
+    changes = [_told(change, kind) for change in reversed(rows)]
+    last = find_last_change(kind, changes)
+    current = connection.execute(sa.text(_CURRENT[kind]), {**key, "limit": CURRENT}).mappings()
+    listed = [dict(one) for one in current]
+    named = connection.execute(sa.text(_SCHOOLS), {"site": site})
+    names = {row.sourced_id: row.name for row in named}
+    _name_schools(changes, names)
+    schools = [one for one in (record.pop("schools") or "").split(",") if one]
+    is_gone = record["status"] != "active" and last is not None and last["action"] in GONE
     return {
         **record,
+        "sentence": format_last_change(kind, last),
+        "undoes": last["run_id"] if last is not None and is_gone else None,
+        "schools": [names.get(school, school) for school in schools],
+        "current": listed,
+        "current_total": listed[0]["total"] if listed else 0,
         "protected": _protected(connection, site, record),
-        "changes": [_told(change, kind) for change in reversed(changes)],
+        "changes": changes,
         "findings": _findings_about(connection, site, record["sourced_id"]),
     }
 
@@ -158,13 +159,30 @@ def _told(row: dict[str, Any], kind: str) -> dict[str, Any]:
     if row["kind"] == "assignment":
         other = row["course_title"] if kind == "user" else row["person"]
         other = other or row["course_sourced_id" if kind == "user" else "user_sourced_id"]
-    columns = ("made_at", "kind", "action", "reason", "file", "row", "requested_by", "credited_to")
     return {
-        **{name: row[name] for name in columns},
+        **{name: row[name] for name in _TOLD},
         "run_id": str(row["run_id"]),
         "fields": fields_moved(row["before"], row["after"]),
         "other": other,
     }
+
+
+_TOLD = (
+    *("made_at", "kind", "action", "reason", "file", "row", "requested_by", "credited_to"),
+    *("uploaded_as", "package", "decision", "decided_by", "decision_reason"),
+)
+
+
+_OF_SCHOOLS = {"org_sourced_ids", "org_sourced_id"}
+
+
+def _name_schools(changes: list[dict[str, Any]], names: dict[str, str]) -> None:
+    """Put the names of schools in place of their sourcedIds, where they are known."""
+    for field in (field for change in changes for field in change["fields"]):
+        if field["field"] in _OF_SCHOOLS:
+            for side in ("before", "after"):
+                ids = (field[side] or "").split(",")
+                field[side] = ", ".join(names.get(one, one) for one in ids) or None
 
 
 def _findings_about(connection: Connection, site: str, sourced_id: str) -> list[dict[str, Any]]:
@@ -172,14 +190,16 @@ def _findings_about(connection: Connection, site: str, sourced_id: str) -> list[
     return [{**explained(dict(f)), "run_id": str(f["run_id"])} for f in found]
 
 
-def _escaped(term: str) -> str:
-    for sign in "\\%_":
-        term = term.replace(sign, f"\\{sign}")
-    return term
+_NOT_EXPLAINED = (
+    *("person", "course_title", "uploaded_as", "package"),
+    *("decision", "decided_by", "decision_reason"),
+)
+"""A log may hold what `explain` prints, and these may name people."""
 
 
 def _change(row: dict[str, Any]) -> dict[str, Any]:
-    del row["person"], row["course_title"]  # a log may hold what `explain` prints
+    for name in _NOT_EXPLAINED:
+        del row[name]
     before, after = row.pop("before") or {}, row.pop("after") or {}
     moved = {k: [before.get(k), v] for k, v in after.items() if before.get(k) != v}
     return {

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from oneroster_airflow.api.models.runs import ColumnChange, FieldChange, Kind, OutcomeName
+from oneroster_airflow.api.models.runs import FieldChange, OutcomeName
 from oneroster_sync.identifiers import PATTERN
 from oneroster_sync.sites.preferences import Address, PauseWindow, Settings, Weekday
 from oneroster_sync.sites.thresholds import RaisedLimit
@@ -400,64 +400,6 @@ class Refusal(_Body):
     """Why a plan is discarded."""
 
     reason: Reason = ""
-
-
-class RecordFound(BaseModel):
-    """A user or a course that a search found."""
-
-    kind: Literal["user", "course"]
-    id: int
-    sourced_id: str | None
-    label: str | None
-    email: str | None
-    status: str
-    managed: bool
-
-
-class RecordsFound(BaseModel):
-    """What a search found."""
-
-    records: list[RecordFound]
-
-
-class RecordChange(BaseModel):
-    """One change of a record, with its run."""
-
-    made_at: dt.datetime
-    run_id: str
-    kind: Kind
-    action: str
-    reason: str
-    file: str | None
-    row: int | None
-    requested_by: str
-    credited_to: str | None
-    fields: list[ColumnChange]
-    other: str | None
-
-
-class RecordFinding(BaseModel):
-    """A finding about a record's row."""
-
-    code: str
-    file: str | None
-    row: int | None
-    column: str | None
-    expected: str | None
-    run_id: str
-    started_at: dt.datetime
-    meaning: str
-    hint: str
-
-
-class Story(RecordFound):
-    """Why a record is as it is."""
-
-    role: str | None
-    created_at: dt.datetime
-    protected: str | None
-    changes: list[RecordChange]
-    findings: list[RecordFinding]
 
 
 class Health(BaseModel):

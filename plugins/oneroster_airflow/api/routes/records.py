@@ -6,17 +6,35 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 
+from oneroster_airflow.airflow_internals import GetUserDep
 from oneroster_airflow.api import models
-from oneroster_airflow.api.auth import Insider
+from oneroster_airflow.api.auth import Insider, May, Reader, permissions_of
 from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Site, Text
 from oneroster_sync import database
-from oneroster_sync.roster import history
-from oneroster_sync.sites import preferences_store
+from oneroster_sync.roster import history, record_search
+from oneroster_sync.sites import preferences_store, registry
 
 router = APIRouter(tags=["why"])
 
 _FOUND = 20
+
+
+@router.get("/records")
+def search_everywhere(actor: Reader, user: GetUserDep, q: Text) -> models.RecordsOfSites:
+    """Find users and courses in all sites of which one may see persons.
+
+    By e-mail address or sourcedId, or by how a family name or a title begins.
+    """
+    del actor
+    with database.engine().connect() as connection:
+        there = registry.all_sites(connection)
+        seen = [site for site in there if May.DETAILS in permissions_of(user, site)]
+        found = record_search.search_sites(connection, seen, q.strip(), _FOUND)
+    records = [
+        models.RecordFoundAt(**record, site_title=there[record["site"]].title) for record in found
+    ]
+    return models.RecordsOfSites(records=records, sites=len(seen))
 
 
 @router.get("/sites/{site}/records")
@@ -27,7 +45,7 @@ def search(site: Site, actor: Insider, q: Text) -> models.RecordsFound:
         return models.RecordsFound(records=[])
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
-        found = history.search(connection, site, q.strip(), _FOUND)
+        found = record_search.search(connection, site, q.strip(), _FOUND)
     return models.RecordsFound(records=[models.RecordFound(**record) for record in found])
 
 

@@ -2,10 +2,11 @@
 
 import { Box, Button, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
 import { type ChangeEvent, Fragment, useState } from "react";
+import { Link } from "react-router-dom";
 import { useApi } from "../../lib/api";
 import type { Sites as SiteList, SiteState } from "../../lib/openapi";
 import { MaintenanceBar } from "../../lib/site_status";
-import { Empty, Failure, Loading, Page } from "../../lib/ui";
+import { Empty, Failure, HOME, Loading, Page } from "../../lib/ui";
 import { counted, number } from "../../lib/words";
 import { ArchiveSite, NewSite, RestoreSite, SwitchOn } from "./dialogs";
 import { listed, SHOWN, type Sorting, type SortKey } from "./order";
@@ -29,7 +30,7 @@ export function Sites() {
   const { data, problem, reload } = useApi("sites", { every: EVERY_MS, keep: true });
   const [asked, setAsked] = useState<AskedOf>({ what: null, site: null });
   const ask = (what: string, site: SiteState | null = null) => setAsked({ what, site });
-  const add = data && (
+  const add = data?.may_oversee && (
     <Fragment>
       <Button
         size="sm"
@@ -44,7 +45,19 @@ export function Sites() {
     </Fragment>
   );
   return (
-    <Page title="Sites" actions={data?.may_oversee ? add : null}>
+    <Page
+      title="Sites"
+      actions={
+        <Fragment>
+          {data?.sites.some(({ may }) => may.details) && (
+            <Button asChild size="sm" variant="outline">
+              <Link to={`${HOME}/why`}>Find a person…</Link>
+            </Button>
+          )}
+          {add}
+        </Fragment>
+      }
+    >
       <MaintenanceBar maintenance={data?.maintenance} />
       {problem && (
         <Box mb="3">

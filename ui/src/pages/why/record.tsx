@@ -4,11 +4,13 @@ import { Alert, Box, Button, Code, Flex, Stack, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 import { Link, useParams } from "react-router-dom";
 import { type Problem, useApi } from "../../lib/api";
-import type { RecordFinding, Story } from "../../lib/openapi";
+import type { CurrentRecord, RecordFinding, Story } from "../../lib/openapi";
+import { counted } from "../../lib/words";
 import { Card, Empty, Failure, HOME, Loading, type May, Page, Time } from "../../lib/ui";
 import { Place } from "../run/fields";
 import { Rows } from "../run/lists";
 import { Hash } from "../run/overview";
+import { Reactivate } from "./reactivate";
 import { kindLabel, Managed, RunLink, Status, Timeline } from "./timeline";
 
 /**
@@ -53,7 +55,8 @@ function RecordPage({
   return (
     <Page {...frame} title={record.label || kindLabel(record.kind)} actions={again}>
       <Stack gap="4">
-        <Standing record={record} />
+        <Standing record={record} site={site} may={may} />
+        <Current record={record} site={site} />
         <Card
           title="What changed"
           hint="Newest first, with the run and the row behind each change."
@@ -94,7 +97,48 @@ function NotThere({
   );
 }
 
-function Standing({ record }: { record: Story }) {
+/** The courses of a person, or the people of a course, as they are now. */
+function Current({ record, site }: { record: Story; site: string }) {
+  const isUser = record.kind === "user";
+  const { current, current_total: total } = record;
+  const more = total - current.length;
+  return (
+    <Card title={isUser ? "Courses now" : "Staff now"}>
+      {current.length === 0 ? (
+        <Text color="fg.muted" fontSize="sm">
+          {isUser ? "No course is assigned to this person." : "Nobody is assigned to this course."}
+        </Text>
+      ) : (
+        <Flex as="ul" wrap="wrap" columnGap="5" rowGap="1" listStyleType="none" fontSize="sm">
+          {current.map((one) => (
+            <li key={one.id}>
+              <Other record={one} site={site} />
+            </li>
+          ))}
+          {more > 0 && <li>{`and ${counted(more, "more record")}`}</li>}
+        </Flex>
+      )}
+    </Card>
+  );
+}
+
+function Other({
+  record: { kind, id, label, sourced_id },
+  site,
+}: {
+  record: CurrentRecord;
+  site: string;
+}) {
+  return (
+    <Box asChild color="fg.info" _hover={{ textDecoration: "underline" }}>
+      <Link to={`${HOME}/sites/${encodeURIComponent(site)}/why/${kind}/${id}`}>
+        {label ?? sourced_id ?? kindLabel(kind)}
+      </Link>
+    </Box>
+  );
+}
+
+function Standing({ record, site, may }: { record: Story; site: string; may: May }) {
   const known: [string, ReactNode][] = [
     ["Kind", kindLabel(record.kind)],
     ["Status", <Status record={record} />],
@@ -105,11 +149,26 @@ function Standing({ record }: { record: Story }) {
     ],
     ["E-mail", record.email],
     ["Role", record.role],
+    [record.schools.length > 1 ? "Schools" : "School", record.schools.join(", ")],
     ["In the roster since", record.created_at && <Time at={record.created_at} />],
   ];
   const facts = known.filter(([, value]) => value);
   return (
     <Box borderWidth="1px" borderColor="border.emphasized" borderRadius="8px" p="3">
+      <Flex gap="3" justify="space-between" align="flex-start" wrap="wrap" mb="3">
+        <Text fontSize="md" flex="1 1 20rem" overflowWrap="anywhere">
+          {record.sentence}
+        </Text>
+        {record.undoes && record.sourced_id && may.administer && !may.archivedAt && (
+          <Reactivate
+            key={record.undoes}
+            site={site}
+            runId={record.undoes}
+            sourcedId={record.sourced_id}
+            isUser={record.kind === "user"}
+          />
+        )}
+      </Flex>
       <Flex as="dl" wrap="wrap" columnGap="8" rowGap="3">
         {facts.map(([label, value]) => (
           <Box key={label} minWidth={0}>

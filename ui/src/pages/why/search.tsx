@@ -13,6 +13,97 @@ import { kindLabel, Managed, Status } from "./timeline";
 
 const MOST = 20;
 
+/** Find a user or a course in all sites of which one may see persons. */
+export function WhyEverywhere() {
+  const [params] = useSearchParams();
+  const q = (params.get("q") ?? "").trim();
+  const back = (
+    <Button asChild size="sm" variant="outline">
+      <Link to={`${HOME}/sites`}>Sites</Link>
+    </Button>
+  );
+  return (
+    <Page title="Find a person or course in all sites" actions={back}>
+      <Text color="fg.muted" fontSize="sm" mb="3">
+        By family name, given and family name, e-mail address, sourcedId or the title of a course.
+      </Text>
+      <SearchForm key={q} q={q} label={EVERYWHERE} />
+      {q.length < SHORTEST ? <HintsEverywhere /> : <FoundEverywhere key={q} q={q} />}
+    </Page>
+  );
+}
+
+const EVERYWHERE = "Family name, e-mail address, sourcedId or title";
+
+/** A beginning of fewer characters fits too many people. */
+const SHORTEST = 2;
+
+function HintsEverywhere() {
+  return (
+    <Empty title="Who or what are you looking for?">
+      The beginning of a family name or a title is enough, from two letters on. An e-mail address
+      and a sourcedId are looked up as they are.
+    </Empty>
+  );
+}
+
+function FoundEverywhere({ q }: { q: string }) {
+  const { data, problem, reload } = useApi("records", { params: { q } });
+  if (!data) {
+    return problem ? <Failure problem={problem} retry={reload} /> : <Loading height="16rem" />;
+  }
+  const { records, sites } = data;
+  if (sites === 0) {
+    return (
+      <Empty title="Your role does not see persons">
+        Ask an operator or an administrator of this Airflow.
+      </Empty>
+    );
+  }
+  if (records.length === 0) {
+    return (
+      <Empty title="No matches">
+        {`No family name or title in ${counted(sites, "site")} begins so, and no e-mail address or sourcedId is exactly this. A part of a name is found in the Lookup of one site.`}
+      </Empty>
+    );
+  }
+  return (
+    <Box>
+      <Text color="fg.muted" fontSize="sm" mb="2" role="status">
+        {records.length < MOST
+          ? `${counted(records.length, "record")} in ${counted(sites, "site")}`
+          : `The first ${MOST} records; search for more of the name to narrow them down`}
+      </Text>
+      <Rows
+        caption="Records that fit, of all sites"
+        rows={records}
+        rowKey={({ kind, id }) => `${kind} ${id}`}
+        columns={[
+          {
+            key: "record",
+            label: "Record",
+            cell: (record) => <Named site={record.site} record={record} />,
+          },
+          {
+            key: "site",
+            label: "Site",
+            width: "16%",
+            cell: ({ site, site_title: title }) => title ?? site,
+          },
+          { key: "kind", label: "Kind", width: "8rem", cell: ({ kind }) => kindLabel(kind) },
+          { key: "email", label: "E-mail", width: "24%", cell: ({ email }) => email ?? "–" },
+          {
+            key: "status",
+            label: "Status",
+            width: "9rem",
+            cell: (record) => <Status record={record} />,
+          },
+        ]}
+      />
+    </Box>
+  );
+}
+
 /**
  * Find a user or a course; what is searched for stands in the address.
  *
@@ -42,7 +133,13 @@ export function Why({ may }: { may: May }) {
   );
 }
 
-function SearchForm({ q }: { q: string }) {
+function SearchForm({
+  q,
+  label = "Name, e-mail address, sourcedId or course code",
+}: {
+  q: string;
+  label?: string;
+}) {
   const [words, setWords] = useState(q);
   const [, setParams] = useSearchParams();
   const search = (event: SubmitEvent<HTMLDivElement>) => {
@@ -53,8 +150,8 @@ function SearchForm({ q }: { q: string }) {
     <Flex as="form" role="search" gap="2" align="stretch" mb="4" maxWidth="40rem" onSubmit={search}>
       <Input
         type="search"
-        aria-label="Name, e-mail address, sourcedId or course code"
-        placeholder="Name, e-mail address, sourcedId or course code"
+        aria-label={label}
+        placeholder={label}
         value={words}
         maxLength={200}
         // Who opens this page came to search.

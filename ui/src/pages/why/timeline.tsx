@@ -48,7 +48,8 @@ function ownFirst(group: RecordChange[]) {
 }
 
 function RunOfChanges({ group }: { group: RecordChange[] }) {
-  const [{ made_at: at, run_id: runId, requested_by: asked, credited_to: credited }] = group;
+  const [first] = group;
+  const { made_at: at, run_id: runId, requested_by: asked, credited_to: credited } = first;
   return (
     <Box
       as="li"
@@ -74,9 +75,16 @@ function RunOfChanges({ group }: { group: RecordChange[] }) {
         </Text>
         <RunLink runId={runId} />
         <Text color="fg.muted" fontSize="sm">
-          {`asked by ${asked}`}
+          {`started by ${asked}`}
           {credited && `, credited to ${credited}`}
+          {first.uploaded_as && `, ${first.uploaded_as}`}
         </Text>
+        {first.decision === "approved" && (
+          <Text fontSize="sm">
+            {`Approved by ${first.decided_by}`}
+            {first.decision_reason && `: “${first.decision_reason}”`}
+          </Text>
+        )}
       </Flex>
       <Box as="ul" listStyleType="none">
         {group.map((change, index) => (
