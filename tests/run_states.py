@@ -162,6 +162,7 @@ class Product:
         """Have a task of the DAG do what it does, and return what Airflow would make of it."""
         if task == QUESTION:
             return self._question()
+        self._context["ti"].task_id = task
         with set_current_context(self._context):
             try:
                 told = self._dag.task_dict[task].python_callable()

@@ -29,7 +29,7 @@ from psycopg.rows import dict_row
 from oneroster_sync import settings
 from oneroster_sync.database import plain
 from oneroster_sync.provider_info import __version__
-from oneroster_sync.sources.digest import Hashing
+from oneroster_sync.sources.digest import sha256_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -201,16 +201,13 @@ def sync_again(asked: Asked, *, clock: Callable[[], dt.datetime]) -> dict[str, A
     storage, package = settings.local_storage(), Path(asked.package)
     if storage is None or _is_observed() or not _is_plain(package, storage):
         return None
-    hashing = Hashing(package)
     try:
         with plain.briefly() as connection:
             connection.row_factory = dict_row  # type: ignore[assignment]
-            return _sync_again(connection, asked, storage, hashing, clock)  # type: ignore[arg-type]
+            return _sync_again(connection, asked, storage, clock)  # type: ignore[arg-type]
     except (psycopg.Error, OSError, settings.SettingError):
         # Nothing was recorded. Whatever it is, the stages meet it too and have words for it.
         return None
-    finally:
-        hashing.cancel()
 
 
 def _is_observed() -> bool:
@@ -231,7 +228,6 @@ def _sync_again(
     connection: Connection,
     asked: Asked,
     storage: Path,
-    hashing: Hashing,
     clock: Callable[[], dt.datetime],
 ) -> dict[str, Any] | None:
     if not plain.is_up_to_date(connection) or not plain.take_site_turn(connection, asked.site):
@@ -239,7 +235,7 @@ def _sync_again(
     bound = {"site": asked.site, "scope": asked.scope, "profile": asked.profile}
     if not connection.execute(_EARLIER, bound).fetchone():
         return None
-    sha256, began = hashing.result(), clock()
+    sha256, began = sha256_of(Path(asked.package)), clock()
     run_id = str(uuid.uuid4())
     folder = storage / "runs" / asked.site / run_id
     try:
@@ -267,9 +263,7 @@ def _sync_again(
     return summary
 
 
-def _find(
-    connection: Connection, asked: Asked, sha256: str | None, began: dt.datetime
-) -> Row | None:
+def _find(connection: Connection, asked: Asked, sha256: str, began: dt.datetime) -> Row | None:
     """Return the newest run that found nothing to do in the same package on the same basis."""
     bound = {"site": asked.site, "scope": asked.scope, "profile": asked.profile}
     same = [row for row in connection.execute(_EARLIER, bound) if row["sha256"] == sha256]

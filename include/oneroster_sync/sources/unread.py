@@ -19,6 +19,7 @@ from oneroster_sync.sources import local, selection
 from oneroster_sync.sources.base import Entry, Patience
 from oneroster_sync.sources.connect import open_source
 from oneroster_sync.sources.fetch import Fetched, copy_package
+from oneroster_sync.sources.in_place import can_be_read_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,8 +156,10 @@ def fetch_unread(
     if source.url.is_local and (found := _single(Path(source.url.path))) is not None:
         check_found(str(found))
         local.check_settled(found, patience.settle_s)
-        target = _in_own_folder(into, 0) / found.name
-        local.copy(found, target, patience)
+        target = found
+        if found.is_file() or not can_be_read_in_place(found, patience.limits):
+            target = _in_own_folder(into, 0) / found.name
+            local.copy(found, target, patience)
         files = tuple(map(local.entry_of, local.files_of(found)))
         fetched = Fetched(target, found.name, "", files if found.is_file() else ())
         return _alone(fetched, Taken.of(files, found.name), taken)

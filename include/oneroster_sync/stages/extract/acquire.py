@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,11 @@ from oneroster_sync.sites import allow_list
 from oneroster_sync.sources import archive, local, positions
 from oneroster_sync.sources.base import Patience
 from oneroster_sync.sources.connect import Source
+from oneroster_sync.sources.digest import sha256_of
 from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError, SourceError
 from oneroster_sync.sources.fetch import copy_all
+from oneroster_sync.sources.in_place import FolderInPlace
+from oneroster_sync.sources.selection import not_ready
 from oneroster_sync.sources.unread import Taken, fetch_unread
 from oneroster_sync.sources.url import After, SourceUrl
 from oneroster_sync.sources.work_folder import work_folder
@@ -44,17 +47,23 @@ _NOTED = "fetched"
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A package of a run, in a private copy.
+    """A package of a run: in a private copy, or a folder in place.
 
     Attributes:
-        path: The copy.
+        path: Where it is read.
         name: What it is called.
         arrived_at: When it arrived, as far as anybody can tell.
+        opened: Its files, where it is a folder that is read in place.
     """
 
     path: Path
     name: str
     arrived_at: dt.datetime
+    opened: FolderInPlace | None = None
+
+    def sha256(self) -> str:
+        """Return the sha256 of the package."""
+        return sha256_of(self.path) if self.opened is None else self.opened.sha256()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +82,37 @@ class Brought:
     is_again: bool = False
     gap: str | None = None
 
+    def check_unchanged(self, run: Run) -> None:
+        """Make sure that what is read in place has not changed while it was read.
+
+        Raises:
+            NotReadyError: It has; the run's findings say so too.
+        """
+        with _told_by_findings(run):
+            for package in self.packages:
+                if package.opened is not None:
+                    package.opened.check_unchanged()
+
+
+@contextlib.contextmanager
+def _told_by_findings(run: Run) -> Iterator[None]:
+    """Write why a package can't be had among the run's findings, and let the exception pass."""
+    try:
+        yield
+    except SourceError as error:
+        found = {"1-extract": error.as_findings()}
+        RunFolder.of(run.site, run.run_id).write_tables("findings", found)
+        raise
+
 
 @contextlib.contextmanager
 def private_copies(
     run: Run, kind: Kind, connections: Connections | None = None
 ) -> Iterator[Brought]:
-    """Yield copies of the run's packages that nobody else can change; they go when the stage ends.
+    """Yield the run's packages: copies that nobody else can change, or a folder in place.
+
+    Copies go when the stage ends. A folder that somebody named is read where it lies; whoever has
+    read it asks `Brought.check_unchanged`.
 
     Args:
         run: A scheduled one is of the site's source, another of the path that it names.
@@ -89,19 +123,38 @@ def private_copies(
         SourceError: The site's source does not give a package; the run's findings say so too.
         RefusedError: What somebody named is larger than a package may be.
     """
-    with work_folder() as folder:
-        if run.trigger is not Trigger.SCHEDULE:
+    with work_folder() as folder, contextlib.ExitStack() as stack:
+        is_named = run.trigger is not Trigger.SCHEDULE
+        with _told_by_findings(run):
+            if is_named and (lies := in_place(run)) is not None and lies.is_dir():
+                whole = FolderInPlace.open(lies, Patience().limits)
+                if (opened := stack.enter_context(whole)) is not None:
+                    yield Brought((Incoming(lies, lies.name, run.started_at, opened),))
+                    return
+        if is_named:
             path = _copy(run.package or "", kind, folder)
             yield Brought((Incoming(path, path.name, run.started_at),))
             return
-        try:
+        with _told_by_findings(run):
             brought = _fetch(run, connections, folder)
-        except SourceError as error:
-            RunFolder.of(run.site, run.run_id).write_tables(
-                "findings", {"1-extract": error.as_findings()}
-            )
-            raise
+            brought = replace(brought, packages=_opened_in_place(brought, folder, stack))
         yield brought
+
+
+def _opened_in_place(
+    brought: Brought, folder: Path, stack: contextlib.ExitStack
+) -> tuple[Incoming, ...]:
+    """Return the packages, those that were not copied with their files opened."""
+    packages = []
+    for package in brought.packages:
+        found = package
+        if not package.path.is_relative_to(folder):
+            opened = stack.enter_context(FolderInPlace.open(package.path, Patience().limits))
+            if opened is None:  # it was a plain folder a moment ago
+                raise not_ready(package.name)
+            found = replace(package, opened=opened)
+        packages.append(found)
+    return tuple(packages)
 
 
 def in_place(run: Run) -> Path | None:

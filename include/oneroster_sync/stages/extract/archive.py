@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from oneroster_sync.errors import UserError
 from oneroster_sync.findings import Finding, Severity
@@ -21,6 +21,8 @@ from oneroster_sync.standard import meant_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from oneroster_sync.sources.in_place import FolderInPlace
 
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
 _ARCHIVES = {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst"}
@@ -86,11 +88,15 @@ class Package:
     findings: list[Finding] = field(default_factory=list)
     recode: Callable[[Readable, str], Readable] | None = None
     """Converts a file's bytes to UTF-8 with commas, for a site with another dialect."""
+    opened: FolderInPlace | None = None
+    """The folder's files, where it is read in place."""
     bytes_read: dict[str, int] = field(default_factory=dict)
     """How many bytes of each file were read; a file that is read twice counts once."""
 
     def open_member(self, member: zipfile.ZipInfo | Path) -> IO[bytes]:
         """Return the stream of one member."""
+        if self.opened is not None and isinstance(member, Path):
+            return cast("IO[bytes]", self.opened.read(member))
         if isinstance(member, Path):
             return member.open("rb")
         assert self.archive is not None
@@ -105,13 +111,20 @@ class Package:
 
 
 @contextlib.contextmanager
-def open_package(path: Path, limits: Limits) -> Iterator[Package]:
+def open_package(
+    path: Path, limits: Limits, opened: FolderInPlace | None = None
+) -> Iterator[Package]:
     """Open a zip, a folder or a lone CSV.
+
+    Args:
+        path: Where it is.
+        limits: How large it may be.
+        opened: Its files, where it is a folder that is read in place.
 
     Raises:
         RefusedError: It is none of these, is damaged, unsafe, or beyond the limits.
     """
-    package = Package(limits)
+    package = Package(limits, opened=opened)
     if path.is_dir():
         _fill_from_folder(package, path)
         yield package

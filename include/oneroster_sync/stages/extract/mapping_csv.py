@@ -62,7 +62,9 @@ def read_mapping(
     Raises:
         OSError: The file system failed.
     """
-    extracted = Extracted(sha256 or sha256_of(path), modes={kind.value: Mode.DELTA})
+    extracted = Extracted(
+        sha256_of(path) if sha256 is None else sha256, modes={kind.value: Mode.DELTA}
+    )
     with refusing(extracted, profile), open_package(path, LIMITS) as package:
         (file,) = package.files.values()
         _read(PackageFile(kind.value, package, file.member), kind, profile, extracted)

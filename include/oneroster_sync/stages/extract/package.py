@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneroster_sync.roster.model import Known
+    from oneroster_sync.sources.in_place import FolderInPlace
     from oneroster_sync.stages.extract.csv_table import Keep
     from oneroster_sync.standard import File
 
@@ -91,6 +92,7 @@ def extract_package(
     limits: Limits | None = None,
     sha256: str | None = None,
     dialect: Dialect = _STANDARD,
+    opened: FolderInPlace | None = None,
 ) -> Extracted:
     """Read a package: a zip, a folder or a lone CSV.
 
@@ -100,8 +102,9 @@ def extract_package(
         known: What the site has from earlier syncs.
         files: Those that are opened; the others count as absent. All rostering files by default.
         limits: How large the package may be; those of the settings by default.
-        sha256: Of its bytes, where that is known already.
+        sha256: Of its bytes, where that is known already, or blank where it will be.
         dialect: How its files are written.
+        opened: Its files, where it is a folder that is read in place.
 
     Returns:
         The rows of staff and all findings. A package that can't be used is `refused`.
@@ -110,8 +113,8 @@ def extract_package(
         OSError: The file system failed.
     """
     limits = limits or Limits.in_force()
-    extracted = Extracted(sha256 or sha256_of(path))
-    with refusing(extracted, profile), open_package(path, limits) as package:
+    extracted = Extracted(sha256_of(path) if sha256 is None else sha256)
+    with refusing(extracted, profile), open_package(path, limits, opened) as package:
         _read(package, profile, known, files or ROSTERING_FILES, dialect, extracted)
         extracted.refused = extracted.findings.has_errors()
     return extracted

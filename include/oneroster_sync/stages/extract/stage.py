@@ -20,7 +20,7 @@ from oneroster_sync.runs.pending_deltas import FILES_OF_SCOPE, State
 from oneroster_sync.runs.summary import reject
 from oneroster_sync.settings import SettingError
 from oneroster_sync.sources import positions, uploads, work_folder
-from oneroster_sync.sources.digest import sha256_of
+from oneroster_sync.sources.digest import Hashing, sha256_of
 from oneroster_sync.sources.sniff import wrong_kind
 from oneroster_sync.stages.base import Result, RunContext, stage
 from oneroster_sync.stages.extract import pending_deltas
@@ -36,7 +36,6 @@ from oneroster_sync.standard.modes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection
 
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from oneroster_sync.roster.model import Known
     from oneroster_sync.runs import Run
     from oneroster_sync.runs.pending_deltas import Delta
-    from oneroster_sync.stages.extract.acquire import Brought, Connections
+    from oneroster_sync.stages.extract.acquire import Brought, Connections, Incoming
 
 Taken = tuple[str, dict[str, Any]]
 """A source, and the newest package that was taken from it."""
@@ -78,9 +77,13 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
         return _result(run, [pending_deltas.Arrived("", run.started_at, nothing)])
     with database.engine().connect() as connection:
         basis = reuse.compute_basis(connection, run) if run.of_package else None
-    # Most nights bring what was there before: then a package on this machine is not even copied.
+    # Most nights bring what was there before: then a file on this machine is not even copied.
     lies = in_place(run)
-    if lies is not None and (same := reuse.find_reusable(run, basis, lambda: sha256_of(lies))):
+    if (
+        lies is not None
+        and lies.is_file()
+        and (same := reuse.find_reusable(run, basis, lambda: sha256_of(lies)))
+    ):
         return _reused(run, same)
     with database.engine().connect() as connection:
         known = pending_deltas.with_pending(connection, run, read_known(connection, run.site))
@@ -89,13 +92,16 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
     try:
         with private_copies(run, kind, connections) as brought:
             taken = brought.taken
-            sha256 = _sha256_of_all(brought)
-            if same := reuse.find_reusable(run, basis, lambda: sha256):
-                return _reused(run, same, taken)
-            for one in brought.packages:
-                extracted = _read(one.path, run, kind, known, sha256)
-                packages.append(pending_deltas.Arrived(one.name, one.arrived_at, extracted))
-                known = pending_deltas.with_staff(known, extracted.tables.items())
+            # On the other processor, while the packages are read.
+            with Hashing(functools.partial(_sha256_of_all, brought)) as hashing:
+                if same := reuse.find_reusable(run, basis, hashing.result):
+                    return _reused(run, same, taken)
+                for one in brought.packages:
+                    extracted = _read(one, run, kind, known)
+                    packages.append(pending_deltas.Arrived(one.name, one.arrived_at, extracted))
+                    known = pending_deltas.with_staff(known, extracted.tables.items())
+                sha256 = hashing.result()
+            brought.check_unchanged(run)
             if brought.is_again and _leave_out_deltas(packages[-1]):
                 basis = None
             lost = _lost(packages, brought.gap)
@@ -103,6 +109,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
         name = UPath(run.package or "").name
         packages = [pending_deltas.Arrived(name, run.started_at, _refused(refusal.finding))]
     for package in packages:
+        package.extracted.sha256 = sha256
         log_files(package.extracted, kind)
     newest = packages[-1].extracted
     is_told = run.of_package and newest.is_version_told
@@ -203,7 +210,7 @@ def _can_be_judged(packages: Sequence[pending_deltas.Arrived], run: Run) -> bool
 
 def _sha256_of_all(brought: Brought) -> str:
     """Return the sha256 of a package, or of those of several packages together."""
-    found = [sha256_of(one.path) for one in brought.packages]
+    found = [one.sha256() for one in brought.packages]
     return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
@@ -270,15 +277,23 @@ def _rejection(package: pending_deltas.Arrived, count: int) -> dict[str, Any]:
     return values
 
 
-def _read(package: Path, run: Run, kind: Kind, known: Known, sha256: str) -> Extracted:
-    finding = wrong_kind(package, kind)
+def _read(package: Incoming, run: Run, kind: Kind, known: Known) -> Extracted:
+    finding = wrong_kind(package.path, kind)
     if finding is not None:
         return _refused(finding)
     if kind in MAPPINGS:
-        return read_mapping(package, kind, run.preferences.profile, sha256=sha256)
+        return read_mapping(package.path, kind, run.preferences.profile, sha256="")
     files = FILES_OF_SCOPE[run.scope]
     profile, dialect = run.preferences.profile, Dialect.of(run.preferences)
-    return extract_package(package, profile, known, files=files, sha256=sha256, dialect=dialect)
+    return extract_package(
+        package.path,
+        profile,
+        known,
+        files=files,
+        sha256="",
+        dialect=dialect,
+        opened=package.opened,
+    )
 
 
 def _refused(finding: Finding) -> Extracted:

@@ -1,0 +1,194 @@
+"""A folder that is read where it lies, and shown not to have changed meanwhile.
+
+A private copy of a folder costs as much as a third of reading it, and as many bytes on the disk. So
+each file is opened once, and all that is read, hashed and parsed comes from these descriptors: a
+file that is replaced afterwards is not seen. What is written into an opened file changes its size
+or a time, and what is added or taken away changes the listing. Both are looked at before the first
+and after the last read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from oneroster_sync.sources.digest import mark
+from oneroster_sync.sources.errors import NotReadyError
+from oneroster_sync.sources.selection import not_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from oneroster_sync.settings import Limits
+
+_DEPTH = 3
+_PIECE = 1 << 20
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+_Seen = dict[Path, tuple[int, ...]]
+
+
+class FolderInPlace:
+    """The files of a folder, each of them open."""
+
+    def __init__(self, folder: Path, seen: _Seen) -> None:
+        """Open them; `FolderInPlace.find` tells whether a folder may be read so."""
+        self._folder = folder
+        self._seen = seen
+        self._files: dict[Path, int] = {}
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, folder: Path, limits: Limits) -> Iterator[FolderInPlace | None]:
+        """Yield a folder whose files are open; None where a copy has to be made.
+
+        That is where it holds links or what is no file, more than a package may, or what may not be
+        read: whoever copies it has words for each.
+
+        Raises:
+            NotReadyError: It changed before all of it was open.
+        """
+        seen = _look_at_plain(folder, limits)
+        if seen is None:
+            yield None
+            return
+        found = cls(folder, seen)
+        try:
+            yield found if found._open_all() else None
+        finally:
+            found._close()
+
+    def _open_all(self) -> bool:
+        """Open all files; tell whether all of them may be read."""
+        for path, seen in self._seen.items():
+            if not stat.S_ISREG(seen[0]):
+                continue
+            try:
+                self._files[path] = os.open(path, _FLAGS)
+            except PermissionError:
+                return False
+            except OSError:  # it is gone, or a link by now
+                raise not_ready(self._folder.name) from None
+            if _as_seen(os.fstat(self._files[path])) != seen:
+                raise not_ready(self._folder.name)
+        return True
+
+    def _close(self) -> None:
+        for descriptor in self._files.values():
+            os.close(descriptor)
+        self._files.clear()
+
+    def read(self, path: Path) -> OpenedFile:
+        """Return a file from its beginning; several can be read at once.
+
+        Raises:
+            NotReadyError: It was not there when the folder was looked at.
+        """
+        if path not in self._files:
+            raise not_ready(self._folder.name)
+        return OpenedFile(self._files[path])
+
+    def sha256(self) -> str:
+        """Return the same as `digest.sha256_of`, of the opened files."""
+        digest = hashlib.sha256()
+        piece = memoryview(bytearray(_PIECE))
+        for path in sorted(self._files):
+            digest.update(mark(path, self._folder))
+            at = 0
+            while size := os.preadv(self._files[path], [piece], at):
+                digest.update(piece[:size])
+                at += size
+        return digest.hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Make sure that nothing has changed since the folder was opened.
+
+        Raises:
+            NotReadyError: Something has, so that nobody knows what was read.
+        """
+        try:
+            is_same = _look(self._folder) == self._seen and all(
+                _as_seen(os.fstat(descriptor)) == self._seen[path]
+                for path, descriptor in self._files.items()
+            )
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise NotReadyError(
+                "source.not_ready", f"{self._folder.name} was changed while it was read"
+            )
+
+
+class OpenedFile:
+    """An open file with a place of its own; to close it is left to the folder."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Begin at the beginning."""
+        self._descriptor = descriptor
+        self._at = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        data = os.pread(self._descriptor, size, self._at)
+        self._at += len(data)
+        return data
+
+    def __enter__(self) -> Self:
+        """Return the file."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the file open."""
+
+
+def can_be_read_in_place(folder: Path, limits: Limits) -> bool:
+    """Tell whether a folder holds plain files within the limits of a package."""
+    return _look_at_plain(folder, limits) is not None
+
+
+def _look_at_plain(folder: Path, limits: Limits) -> _Seen | None:
+    """Return everything below a folder of plain files within the limits; None for another one."""
+    try:
+        seen = _look(folder)
+    except OSError:
+        return None
+    sizes = [size for mode, size, *_ in seen.values() if stat.S_ISREG(mode)]
+    is_plain = all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode, *_ in seen.values())
+    is_small = len(seen) <= limits.entries and sum(sizes) <= limits.unpacked
+    return seen if is_plain and is_small else None
+
+
+def _look(folder: Path, depth: int = 0) -> _Seen:
+    """Return everything below a folder, as it is now."""
+    seen: _Seen = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path, found = Path(entry.path), entry.stat(follow_symlinks=False)
+            seen[path] = _as_seen(found)
+            if stat.S_ISDIR(found.st_mode) and depth < _DEPTH:
+                seen |= _look(path, depth + 1)
+    return seen
+
+
+def _as_seen(found: os.stat_result) -> tuple[int, ...]:
+    """Return what differs where a file is another one, or holds other bytes.
+
+    Of a folder the listing says it all. The time at which anything of a file changed can't be set:
+    who copies a file in and gives it the time of the original changes it.
+    """
+    if stat.S_ISDIR(found.st_mode):
+        return found.st_mode, 0, found.st_ino
+    return (
+        *(found.st_mode, found.st_size, found.st_dev, found.st_ino),
+        *(found.st_mtime_ns, found.st_ctime_ns),
+    )

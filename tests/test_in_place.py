@@ -1,0 +1,166 @@
+"""A folder is read where it lies: each file once, without a copy, and never half of two exports."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oneroster_sync import database, runs
+from oneroster_sync.settings import Limits
+from oneroster_sync.sources.digest import Hashing, sha256_of
+from oneroster_sync.sources.errors import NotReadyError
+from oneroster_sync.sources.in_place import FolderInPlace
+from roster_of import SCHOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Site
+
+LIMITS = Limits()
+_SYNC = """
+import json, sys
+from oneroster_sync import cli
+package, change, *words = sys.argv[1:]
+opened, changing = [], False
+
+def look(event, arguments):
+    global changing
+    if event != "open" or not isinstance(arguments[0], str) or changing:
+        return
+    path, _, flags = arguments
+    if path.startswith(package + "/"):
+        opened.append(path.removeprefix(package + "/"))
+        if change and path.endswith("users.csv"):  # the last of them: all others are open by now
+            changing = True
+            exec(change, {"package": package})
+            changing = False
+    elif flags & 3 and path.endswith(".csv"):
+        opened.append(f"written: {path}")
+
+sys.addaudithook(look)
+try:
+    cli.main(["-q", "sync", package, *words])
+finally:
+    print(json.dumps(opened))
+"""
+
+
+def sync_watched(site: Site, package: Path, change: str = "") -> list[str]:
+    """Sync in a process of its own; return which files of the package it opened, time by time."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SYNC, str(package), change, "--site", site.name, "--json"],
+        env=os.environ | {"ONEROSTER_DATABASE_URL": database.url()},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout, done.stderr
+    opened: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return opened
+
+
+def newest(site: Site) -> runs.Run:
+    """Return the newest run of a site."""
+    with database.engine().connect() as connection:
+        return runs.list_newest(connection, site.name, 1)[0]
+
+
+def test_each_file_is_opened_once_and_none_is_copied(site: Site) -> None:
+    """Hash, headers and rows come from one descriptor of each file, and no CSV is written."""
+    package = site.package(SCHOOL)
+    opened = sync_watched(site, package)
+    assert sorted(opened) == sorted(SCHOOL)
+    assert newest(site).outcome is runs.Outcome.SUCCEEDED
+    assert newest(site).sha256 == sha256_of(package)
+
+
+@pytest.mark.case("b22")
+def test_folder_that_changes_while_it_is_read_is_not_ready(site: Site) -> None:
+    """The run fails, says so, changes nothing, and another try is another chance."""
+    package = site.package(SCHOOL)
+    sync_watched(site, package, "open(package + '/courses.csv', 'a').write('\\\\n')")
+    run = newest(site)
+    assert run.outcome is runs.Outcome.FAILED
+    assert site.codes({"run_id": run.run_id}) == {"source.not_ready"}
+    assert site.users() == {}
+    (package / "courses.csv").write_text(SCHOOL["courses.csv"], "utf-8")
+    assert site.sync(package)["outcome"] == "succeeded"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with files, one of them below another folder."""
+    folder = tmp_path / "export"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.csv", "a.csv", "more/c.csv"):
+        (folder / name).write_bytes(name.encode() * 100_000)
+    return folder
+
+
+def _same_size_and_time(folder: Path) -> None:
+    before = (folder / "a.csv").stat()
+    with (folder / "a.csv").open("r+b") as file:
+        file.write(b"x")
+    os.utime(folder / "a.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _replace(folder: Path) -> None:
+    before = (folder / "a.csv").stat()
+    (folder / "new").write_bytes((folder / "a.csv").read_bytes())
+    os.utime(folder / "new", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (folder / "new").rename(folder / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "a.csv").write_bytes(b"other"),
+        _same_size_and_time,
+        _replace,
+        lambda folder: (folder / "d.csv").write_bytes(b""),
+        lambda folder: (folder / "more" / "c.csv").unlink(),
+        lambda folder: (folder / "more").rename(folder / "less"),
+    ],
+    ids=["written", "same size and time", "replaced", "added", "removed", "renamed"],
+)
+def test_every_change_is_noticed(folder: Path, change: Callable[[Path], object]) -> None:
+    """Of bytes, whatever the size and the time say, and of the listing."""
+    with FolderInPlace.open(folder, LIMITS) as opened:
+        assert opened is not None
+        opened.check_unchanged()
+        change(folder)
+        with pytest.raises(NotReadyError, match="changed while it was read"):
+            opened.check_unchanged()
+
+
+def test_what_was_opened_is_what_is_read(folder: Path) -> None:
+    """Two readers of one file are independent, and the hash is that of the folder."""
+    expected = sha256_of(folder)
+    with FolderInPlace.open(folder, LIMITS) as opened:
+        assert opened is not None
+        one, two = opened.read(folder / "a.csv"), opened.read(folder / "a.csv")
+        assert (one.read(3), two.read(5), one.read(2)) == (b"a.c", b"a.csv", b"sv")
+        with Hashing(opened.sha256) as hashing:
+            assert hashing.result() == expected
+        with pytest.raises(NotReadyError):
+            opened.read(folder / "later.csv")
+
+
+def test_links_and_what_is_too_large_are_copied_first(folder: Path, tmp_path: Path) -> None:
+    """Whoever copies them has words for what is wrong with them."""
+    small = Limits(unpacked=1000)
+    with FolderInPlace.open(folder, small) as opened:
+        assert opened is None
+    with FolderInPlace.open(tmp_path / "nothing", LIMITS) as opened:
+        assert opened is None
+    (folder / "link.csv").symlink_to(folder / "a.csv")
+    with FolderInPlace.open(folder, LIMITS) as opened:
+        assert opened is None
