@@ -95,6 +95,30 @@ def test_folder_that_changes_while_it_is_read_is_not_ready(site: Site) -> None:
     assert site.sync(package)["outcome"] == "succeeded"
 
 
+_BESIDE = """
+import gc, importlib.util, sys
+from pydantic.v1 import main
+from oneroster_sync.stages.validate import gx_loader
+before = main.smart_deepcopy
+gx_loader.load_beside()
+gx_loader.load_beside()
+gx_loader.load()
+assert main.smart_deepcopy is before
+assert gc.isenabled()
+assert [name for name, module in sys.modules.items() if module is None] == []
+from great_expectations.expectations.registry import list_registered_expectation_implementations
+assert "expect_column_values_to_refer_to" in list_registered_expectation_implementations()
+print("loaded once")
+"""
+
+
+def test_great_expectations_is_loaded_while_the_package_is_read() -> None:
+    """In a thread of its own; who needs it waits, and nothing stays patched."""
+    command = [sys.executable, "-c", _BESIDE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.endswith("loaded once\n"), done.stderr
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with files, one of them below another folder."""

@@ -50,6 +50,8 @@ for stage in (lambda run: pipeline.extract(run, Kind.PACKAGE), pipeline.validate
     run = stage(run)
 run = pipeline.apply(pipeline.review(run, now=now), now=now)
 run = pipeline.record(run, now=now)
+asked = Request(site=sys.argv[1], package=sys.argv[2], requested_by="x")
+assert pipeline.sync(asked, clock=lambda: dt.datetime.now(dt.UTC)).same_as is not None
 print(json.dumps({"same_as": run.same_as, "modules": sorted(sys.modules)}))
 """
 _OWN = {"run_id", "started_at", "ended_at", "applied_at", "package", "requested_by"}

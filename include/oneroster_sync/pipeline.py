@@ -21,11 +21,12 @@ from oneroster_sync.sites.preferences import Scope
 from oneroster_sync.sources import uploads
 from oneroster_sync.sources.errors import RefusedSourceError
 from oneroster_sync.stages.apply import OldPlanError, StalePlanError, apply_reviewed
-from oneroster_sync.stages.base import note
+from oneroster_sync.stages.base import beside_reading, note
 from oneroster_sync.stages.diff.stage import diff
 from oneroster_sync.stages.extract.stage import extract
 from oneroster_sync.stages.record import record
 from oneroster_sync.stages.review.stage import review, supersede_older
+from oneroster_sync.stages.validate.gx_loader import load_beside
 from oneroster_sync.stages.validate.stage import validate
 from oneroster_sync.standard.kinds import Kind
 
@@ -120,7 +121,8 @@ def sync(request: Request, *, clock: Clock) -> Run:
         run = begin(request, now=clock())
         folder = RunFolder.of(run.site, run.run_id)
         with telemetry.batch(), folder.opened(is_whole=True), recorded(run, clock):
-            run = extract(run, request.kind)
+            with beside_reading(load_beside):
+                run = extract(run, request.kind)
             run = validate(run)
             run = diff(run)
             run = review(run, now=clock())

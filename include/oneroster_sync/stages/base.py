@@ -12,6 +12,7 @@ because what they store has to commit with the run's record: apply and record.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import logging
 from dataclasses import dataclass, field
@@ -204,6 +205,31 @@ def unless_reused(
         return None
 
     return guarded
+
+
+_BESIDE: contextvars.ContextVar[Callable[[], None] | None] = contextvars.ContextVar(
+    "beside", default=None
+)
+
+
+@contextlib.contextmanager
+def beside_reading(begin: Callable[[], None]) -> Iterator[None]:
+    """Have something begin, once, when a package is about to be read within the block.
+
+    A process that does all stages knows what the next one needs; the stage that reads does not, and
+    it alone knows whether the package has to be read at all.
+    """
+    token = _BESIDE.set(begin)
+    try:
+        yield
+    finally:
+        _BESIDE.reset(token)
+
+
+def begin_reading() -> None:
+    """Let what was asked for begin: from here on a package is read, and not known again."""
+    if (begin := _BESIDE.get()) is not None:
+        begin()
 
 
 @contextlib.contextmanager

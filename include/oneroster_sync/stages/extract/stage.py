@@ -22,7 +22,7 @@ from oneroster_sync.settings import SettingError
 from oneroster_sync.sources import positions, uploads, work_folder
 from oneroster_sync.sources.digest import Hashing, sha256_of
 from oneroster_sync.sources.sniff import wrong_kind
-from oneroster_sync.stages.base import Result, RunContext, stage
+from oneroster_sync.stages.base import Result, RunContext, begin_reading, stage
 from oneroster_sync.stages.extract import pending_deltas
 from oneroster_sync.stages.extract.acquire import in_place, private_copies
 from oneroster_sync.stages.extract.archive import RefusedError
@@ -96,6 +96,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
             with Hashing(functools.partial(_sha256_of_all, brought)) as hashing:
                 if same := reuse.find_reusable(run, basis, hashing.result):
                     return _reused(run, same, taken)
+                begin_reading()
                 for one in brought.packages:
                     extracted = _read(one, run, kind, known)
                     packages.append(pending_deltas.Arrived(one.name, one.arrived_at, extracted))

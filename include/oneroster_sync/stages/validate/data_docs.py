@@ -10,7 +10,6 @@ process of its own: an API server that imported Great Expectations would keep it
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -60,7 +59,6 @@ def make_data_docs(results: list[dict[str, Any]], folder: Path) -> None:
 
 def write_data_docs(results: list[dict[str, Any]], folder: Path) -> None:
     """Write the pages in this process, which loads Great Expectations; see `make_data_docs`."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     from oneroster_sync.stages.validate import gx_loader
 
     gx_loader.load()

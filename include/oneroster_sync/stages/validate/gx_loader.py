@@ -14,7 +14,9 @@ import contextlib
 import copy
 import gc
 import importlib
+import os
 import sys
+import threading
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _SELDOM_USED = ("altair", "scipy.stats")
 _NEVER_USED = ("boto3", "botocore", "google.cloud", "azure", "pyspark")
+_LOADING = threading.Lock()
 
 
 class _Later(ModuleType):
@@ -37,7 +40,31 @@ class _Later(ModuleType):
 
 
 def load() -> None:
-    """Import Great Expectations and register the expectations of our own."""
+    """Import Great Expectations and register the expectations of our own.
+
+    A second thread waits for the first: what is patched meanwhile is patched once.
+    """
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with _LOADING:
+        _load()
+
+
+def load_beside() -> None:
+    """Begin to load in a thread of its own, while somebody reads a package on the other processor.
+
+    What fails there fails again, and is told, where the library is needed. A process waits for the
+    thread before it ends: in the middle of an import no interpreter shuts down well.
+    """
+
+    def work() -> None:
+        with contextlib.suppress(Exception):
+            load()
+
+    if "great_expectations" not in sys.modules:
+        threading.Thread(target=work, name="great-expectations").start()
+
+
+def _load() -> None:
     for name in _SELDOM_USED:
         sys.modules.setdefault(name, _Later(name))
     with _absent(_NEVER_USED), _uncollected(), _fields_copied_one_level():
