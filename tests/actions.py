@@ -39,6 +39,7 @@ class Action:
 
 SITE, RUN = "sites/default", "runs/{applied}"
 SCHEDULE = {"days": ["monday"], "time_utc": "02:00"}
+JUNE = {**SCHEDULE, "month": "2027-06"}
 TAKEN = {"site": "other", "admin": "a@example.org"}
 NOTHING = {"version": 0, "settings": {}}
 USERS = b"sourcedId,role,givenName,familyName,email\nu1,teacher,U,One,u1@example.org\n"
@@ -49,6 +50,9 @@ ACTIONS = [
     Action("see sites", "GET", "sites", May.READ),
     Action("read preferences", "GET", f"{SITE}/preferences", May.READ),
     Action("preview", "POST", f"{SITE}/preferences/upcoming", May.READ, body=SCHEDULE),
+    Action("calendar", "GET", f"{SITE}/calendar?month=2027-06", May.READ),
+    Action("calendar to be", "POST", f"{SITE}/preferences/calendar", May.READ, body=JUNE),
+    Action("thresholds", "POST", f"{SITE}/preferences/thresholds", May.READ, body={}),
     Action("list runs", "GET", f"{SITE}/runs", May.READ),
     Action("trend", "GET", f"{SITE}/trend", May.READ),
     Action("freshness", "GET", f"{SITE}/freshness", May.READ),

@@ -43,3 +43,17 @@ FOCUS_IS_SEEN = """() => {
   return isPastTheEnd || isMarked || it.getBoundingClientRect().width <= 1;
 }"""
 """Whether a person sees where the focus is."""
+
+IS_UNCOVERED = """() => {
+  const it = document.activeElement;
+  const { x, y, width, height } = it.getBoundingClientRect();
+  if (width <= 1 || it === document.body) {
+    return true;
+  }
+  const corners = [[x + 4, y + 4], [x + 4, y + height - 4]]; // a unit may lie at the right
+  return corners.every(([left, top]) => {
+    const seen = document.elementFromPoint(left, top);
+    return seen && (it.contains(seen) || seen.contains(it) || seen.closest("label"));
+  });
+}"""
+"""Whether nothing lies over what has the focus, and it is inside the window."""

@@ -10,7 +10,7 @@ from oneroster_sync.settings import PROJECT
 
 GIVEN = {"React", "ReactJSXRuntime", "ReactRouterDOM", "ChakraUI"}
 """What Airflow makes global for plugins, and tells the same instance of to all of them."""
-MOST_BYTES = 260_000
+MOST_BYTES = 300_000
 
 
 def text() -> str:
@@ -33,7 +33,10 @@ def test_no_second_react_comes_along() -> None:
 
 
 def test_the_file_stays_small() -> None:
-    """A browser reads it before the first page: 333,000 bytes it was before it was built."""
+    """A browser reads it before the first page: 333,000 bytes it was before it was built.
+
+    It may grow by a page, never by a library.
+    """
     assert len(text().encode()) <= MOST_BYTES
 
 

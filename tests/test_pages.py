@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import re
 import zipfile
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 
 from browser import browsing, log_in
 from live import SYNC, running, wait_for
-from measures import CONTRAST, FOCUS_IS_SEEN, WATCH_SHIFTS
+from measures import CONTRAST, FOCUS_IS_SEEN, IS_UNCOVERED, WATCH_SHIFTS
 from oneroster_sync.runs import Outcome
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 HOME = "/plugin/oneroster/sites/default"
+SECTIONS = ("schedule", "source", "syncs", "limits", "notifications", "advanced")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_saved_preferences_move_the_next_run_in_airflow(live: Live) -> None:
         page.goto(f"{live.origin}{HOME}/preferences")
         time = page.get_by_label("Time (UTC)")
         time.fill("03:17")
-        page.get_by_role("button", name="Saturday").click()
+        page.get_by_role("button", name="Sat", exact=True).click()
         expect(page.get_by_text("2 changes are not saved")).to_be_visible()
         expect(page.get_by_text(re.compile(r"03:17")).first).to_be_visible()
         page.get_by_role("button", name="Save", exact=True).click()
@@ -98,10 +100,90 @@ def test_a_wrong_setting_is_told_beside_its_field(live: Live) -> None:
         page.goto(f"{live.origin}{HOME}/preferences")
         page.get_by_label("Time (UTC)").wait_for()
         for day in before["settings"]["days"]:
-            page.get_by_role("button", name=day.capitalize()).click()
+            page.get_by_role("button", name=day[:3].capitalize(), exact=True).click()
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text(re.compile("Not saved")).first).to_be_visible()
     assert live.admin.get("sites/default/preferences")["version"] == before["version"]
+
+
+@pytest.mark.parametrize("width", [1440, 420])
+def test_a_section_of_the_preferences_is_two_screens_at_most(live: Live, width: int) -> None:
+    """Each section has an address, a way to the guide, and one line of help for each setting."""
+    with browsing(width=width) as page:
+        log_in(page, live.origin)
+        for section in SECTIONS:
+            page.goto(f"{live.origin}{HOME}/preferences?section={section}")
+            nav = page.get_by_role("navigation", name="Sections of the preferences")
+            name = nav.locator("[aria-current=page]").inner_text()
+            shown = page.get_by_role("region", name=name, exact=True)
+            expect(shown.get_by_role("link", name=f"Guide: {name}")).to_be_visible()
+            page.wait_for_load_state("networkidle")
+            box = shown.bounding_box()
+            assert box is not None
+            assert box["height"] <= 2 * 900, section
+            ids = "it => it.getAttribute('aria-describedby')?.split(' ') ?? []"
+            described = shown.locator("[aria-describedby]").evaluate_all(f"them => them.map({ids})")
+            for id_ in {one for some in described for one in some}:
+                words = page.evaluate("id => document.getElementById(id)?.innerText ?? ''", id_)
+                assert all(len(line) <= 90 for line in words.splitlines()), words
+
+
+def test_changes_in_several_sections_are_saved_by_one_key(live: Live) -> None:
+    """An old anchor leads to its section; what is changed in one stays while another is open."""
+    before = live.admin.get("sites/default/preferences")["settings"]
+    with browsing(height=600) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/preferences#source")
+        page.wait_for_url(re.compile(r"preferences\?section=source$"))
+        page.get_by_label("Names of packages").fill("North-*.zip")
+        nav = page.get_by_role("navigation", name="Sections of the preferences")
+        nav.get_by_role("link", name="Safety limits").click()
+        expect(nav.get_by_role("img", name="has unsaved changes")).to_have_count(1)
+        page.get_by_label("Approval expires after").fill("50")
+        users = page.get_by_role("group", name="Users deactivated in one sync")
+        expect(users).to_contain_text(re.compile(r"Held(: | )from \d"))
+        users.get_by_label("Percent").focus()
+        for _ in range(16):
+            page.keyboard.press("Tab")
+            page.evaluate("new Promise((done) => setTimeout(done, 50))")
+            assert page.evaluate(IS_UNCOVERED), page.evaluate("document.activeElement.outerHTML")
+        page.keyboard.press("Control+s")
+        page.get_by_text(re.compile("^Saved")).first.wait_for()
+    now = live.admin.get("sites/default/preferences")
+    assert (now["settings"]["source_pattern"], now["settings"]["approval_hours"]) == (
+        "North-*.zip",
+        50,
+    )
+    live.admin.put("sites/default/preferences", {"version": now["version"], "settings": before})
+
+
+def test_a_pause_is_proposed_and_seen_in_the_calendar(live: Live, first: dict[str, Any]) -> None:
+    """Before school ends the page proposes a pause; by keys one sees any month of the calendar."""
+    assert first["outcome"] == "succeeded"
+    ends = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)
+    live.rows("update classes set ends_on = %s where site = 'default' returning 1", str(ends))
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/preferences")
+        page.get_by_text(f"School ends on {ends}.").wait_for()
+        page.get_by_role("button", name="Why pause over the summer?").click()
+        expect(page.get_by_text("People whom the SIS drops").first).to_be_visible()
+        calendar = page.get_by_role("region", name="Calendar")
+        page.get_by_role("button", name="Add this pause").click()
+        expect(page.get_by_text(f"School ends on {ends}.")).to_have_count(0)
+        expect(page.get_by_label("First day", exact=True)).to_have_value(
+            str(ends + dt.timedelta(days=1))
+        )
+        calendar.locator("[role=gridcell][tabindex='0']").focus()
+        for _ in range(2):
+            page.keyboard.press("PageDown")
+            page.wait_for_timeout(50)
+            expect(calendar.locator("[role=gridcell][tabindex='0']")).to_be_focused()
+        page.keyboard.press("ArrowRight")
+        expect(calendar.get_by_role("status")).to_contain_text("paused, Summer break until")
+        page.get_by_role("button", name="Discard", exact=True).click()
+        expect(calendar.get_by_role("status")).not_to_contain_text("paused")
+    live.rows("update classes set ends_on = null where site = 'default' returning 1")
 
 
 @pytest.mark.case("b27")
@@ -194,8 +276,11 @@ def test_a_viewer_sees_but_cannot_save(live: Live, held: dict[str, Any]) -> None
     with browsing() as page:
         log_in(page, live.origin, "viewer")
         page.goto(f"{live.origin}{HOME}/preferences")
-        page.get_by_label("Time (UTC)").wait_for()
-        expect(page.get_by_label("Time (UTC)")).not_to_be_editable()
+        schedule = page.get_by_role("region", name="Schedule", exact=True)
+        expect(schedule).to_contain_text("Time (UTC)")
+        expect(page.get_by_role("region", name="Advanced")).to_contain_text("75 %, at least 20")
+        expect(page.get_by_role("region", name="Calendar")).to_be_visible()
+        expect(page.get_by_role("main").get_by_role("textbox")).to_have_count(0)
         expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
         expect(page.get_by_text("admin@example.org")).to_have_count(0)
         page.goto(f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")

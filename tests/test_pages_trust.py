@@ -90,17 +90,19 @@ def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
     """What is chosen shows in the next syncs before it is saved, and in the history afterwards."""
     last = f"{dt.datetime.now(dt.UTC).year + 1}-08-31"
     before = settings_of(live)
-    with at_preferences(live) as page:
-        page.get_by_text("Add-only mode", exact=True).click()
-        page.get_by_label("Last day (UTC)").fill(last)
+    with at_preferences(live, "limits") as page:
         page.get_by_text("Raise the limits for removals", exact=True).click()
         page.get_by_text(
             "Apply additions and updates without waiting for removals", exact=True
         ).click()
         page.get_by_label("Approval expires after").fill("48")
+        page.get_by_role("link", name="Advanced").click()
+        page.get_by_text("Add-only mode", exact=True).click()
+        page.get_by_label("Last day (UTC)").fill(last)
         page.get_by_role("button", name="More limits").click()
-        school_limit = page.get_by_role("group", name="Gone from one school in one sync")
+        school_limit = page.get_by_role("group", name="Removed from one school in one sync")
         school_limit.get_by_label("Percent").fill("40")
+        page.get_by_role("link", name="Schedule").click()
         expect(page.get_by_text(f"Only adds, until {last}")).to_have_count(5)
         expect(page.get_by_text("May remove up to 50 %, for one run")).to_have_count(1)
         expect(page.get_by_text("5 changes are not saved")).to_be_visible()
@@ -119,8 +121,9 @@ def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
 def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
     """A name beside an address, a limit behind a button: each says what is wrong, where it is."""
     version = live.admin.get("sites/default/preferences")["version"]
-    with at_preferences(live) as page:
+    with at_preferences(live, "notifications") as page:
         page.get_by_label("E-mail addresses").fill("Tom <tom@example.org>")
+        page.get_by_role("link", name="Advanced").click()
         page.get_by_role("button", name="More limits").click()
         limit = page.get_by_role("group", name="Users updated in one sync").get_by_label("At least")
         limit.fill("0")
@@ -128,7 +131,8 @@ def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
         expect(limit).to_be_hidden()
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("“Tom” is not a valid e-mail address")).to_be_visible()
-        expect(limit).to_be_visible()
+        expect(page.get_by_label("E-mail addresses")).to_be_focused()
+        page.get_by_role("button", name="Limit for updated users, at least").click()
         expect(page.get_by_text("Give 1 or more.")).to_be_visible()
         expect(limit).to_be_focused()
         page.get_by_role("button", name="Discard", exact=True).click()
@@ -139,7 +143,7 @@ def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
 def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
     """A URL with a password or without encryption is told beside its field, a clean one saved."""
     before = settings_of(live)
-    with at_preferences(live) as page:
+    with at_preferences(live, "source") as page:
         source = page.get_by_label("Path or URL")
         for text, told in (
             ("sftp://ann:pw@sis.example.org/out", "It holds a password."),
@@ -176,7 +180,7 @@ def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
 def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     """Who is told is saved, a message is on its way, and a viewer sees no address."""
     before = settings_of(live)
-    with at_preferences(live) as page:
+    with at_preferences(live, "notifications") as page:
         button = page.get_by_role("button", name="Send a test message")
         expect(button).to_be_disabled()
         expect(page.get_by_text("Nobody is notified yet.")).to_be_visible()
@@ -203,10 +207,9 @@ def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     assert {"test_site": "default"} in [run["conf"] for run in asked]
     with browsing() as page:
         log_in(page, live.origin, "viewer")
-        page.goto(f"{live.origin}{HOME}/preferences")
-        expect(page.get_by_label("E-mail addresses")).to_have_value(
-            "i…@example.org\nh…@example.org"
-        )
+        page.goto(f"{live.origin}{HOME}/preferences?section=notifications")
+        told = page.get_by_role("region", name="Notifications")
+        expect(told).to_contain_text("i…@example.org, h…@example.org")
         expect(page.get_by_role("button", name="Send a test message")).to_have_count(0)
     restore(live, before)
 
@@ -401,12 +404,12 @@ def test_markup_is_text_on_every_page(live: Live, tmp_path: Path) -> None:
 
 
 @contextmanager
-def at_preferences(live: Live) -> Iterator[Page]:
-    """Yield the preferences page as the administrator sees it, once it has been read."""
+def at_preferences(live: Live, section: str) -> Iterator[Page]:
+    """Yield a section of the preferences as the administrator sees it, once it has been read."""
     with browsing() as page:
         log_in(page, live.origin)
-        page.goto(f"{live.origin}{HOME}/preferences")
-        page.get_by_label("Time (UTC)").wait_for()
+        page.goto(f"{live.origin}{HOME}/preferences?section={section}")
+        page.get_by_role("navigation", name="Sections of the preferences").wait_for()
         yield page
 
 

@@ -206,7 +206,7 @@ def test_a_month_without_an_applied_sync_is_told(
         page.goto(f"{meadow.live.origin}{HOME}/sites")
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name="still", exact=True))
         expect(row).to_contain_text(told)
-        page.goto(f"{town.home}/preferences")
+        page.goto(f"{town.home}/preferences?section=notifications")
         expect(page.get_by_text("No changes applied", exact=True)).to_be_visible()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 
 import pendulum
 import pytest
@@ -19,6 +19,7 @@ from oneroster_sync.sites.schedule import (
     SkipCause,
     Upcoming,
     format_schedule,
+    list_days,
     list_upcoming,
     missed_up_to,
     next_slot,
@@ -26,6 +27,7 @@ from oneroster_sync.sites.schedule import (
     skip_arrival,
     skip_slot,
 )
+from oneroster_sync.sites.thresholds import Guards, RaisedLimit
 
 WEEK = tuple(Weekday)
 
@@ -206,6 +208,61 @@ def test_slots_are_wanted_and_listed(data: st.DataObject, after: datetime) -> No
             skip = skip_slot(preferences, line.slot, now=line.slot)
             assert skip is not None
             assert line.skipped_because in skip.reason
+
+
+@given(data=st.data(), after=MOMENTS, ahead=st.integers(-40, 400), length=st.integers(0, 60))
+def test_calendar_has_the_slots_of_the_timetable(
+    data: st.DataObject, after: datetime, ahead: int, length: int
+) -> None:
+    """Each day of a calendar has the slot that is run or skipped on it, and none that is past."""
+    preferences = data.draw(any_preferences(after))
+    first = after.date() + timedelta(days=ahead)
+    last = first + timedelta(days=length)
+
+    days = list_days(preferences, first, last, now=after)
+
+    assert [day.day for day in days] == [first + timedelta(days=n) for n in range(length + 1)]
+    wanted = takewhile(lambda slot: slot.date() <= last, next_slots(preferences, after))
+    due = [slot for slot in wanted if slot.date() >= first]
+    assert [day.due_at for day in days if day.due_at] == due
+    for day in days:
+        if day.skipped_at is not None:
+            skip = skip_slot(preferences, day.skipped_at, now=day.skipped_at)
+            assert skip is not None
+            assert day.pause is not None
+            assert day.pause in skip.reason
+        is_paused = any(window.covers(day.day) for window in preferences.pause_windows)
+        assert (day.pause is not None) is is_paused
+
+
+def test_calendar_says_in_november_what_june_will_be() -> None:
+    """A pause that is planned half a year ahead is seen on each of its days, weekends too."""
+    days = list_days(
+        WITH_SUMMER, dt.date(2026, 6, 1), dt.date(2026, 6, 30), now=at("2025-11-30 12:00")
+    )
+    paused = [day for day in days if day.pause]
+    assert [paused[0].day.day, paused[-1].day.day, len(paused)] == [13, 30, 18]
+    assert {day.pause for day in paused} == {"summer break until 2026-08-15"}
+    assert [day.day.day for day in days if day.due_at] == [1, 2, 3, 4, 5, 8, 9, 10, 11, 12]
+    assert sum(day.skipped_at is not None for day in paused) == 12
+
+
+def test_calendar_says_which_syncs_only_add_and_for_which_a_limit_is_raised() -> None:
+    """A limit that is raised for one run counts for the next one alone."""
+    raised = RaisedLimit(percent=50)
+    chosen = prefers().model_copy(
+        update={"create_only_until": dt.date(2026, 6, 3), "guards": Guards(raised=raised)}
+    )
+    first, last, now = dt.date(2026, 6, 1), dt.date(2026, 6, 5), at("2026-06-01 12:00")
+    days = list_days(chosen, first, last, now=now)
+    assert [day.due_at is not None for day in days] == [False, True, True, True, True]
+    assert [day.adds_only for day in days] == [True, True, True, False, False]
+    assert [day.may_remove for day in days] == [None, 50, None, None, None]
+    until = raised.model_copy(update={"until": dt.date(2026, 6, 3)})
+    days = list_days(
+        chosen.model_copy(update={"guards": Guards(raised=until)}), first, last, now=now
+    )
+    assert [day.may_remove for day in days] == [50, 50, 50, None, None]
 
 
 class TestSkipSlot:

@@ -52,10 +52,12 @@ from protections where site = {site} and released_at is not null
 """
 
 _ACTIVE = """
-select (select count(*) from users where site = :site and status = 'active') as users,
-    (select count(*) from courses where site = :site and status = 'active') as courses,
-    (select count(*) from course_assignments where site = :site and status = 'active')
-        as assignments
+select (select count(*) from users
+        where site = :site and status = 'active' and (managed or :all)) as users,
+    (select count(*) from courses
+        where site = :site and status = 'active' and (managed or :all)) as courses,
+    (select count(*) from course_assignments
+        where site = :site and status = 'active' and (managed or :all)) as assignments
 """
 
 
@@ -130,7 +132,16 @@ def read_known(connection: Connection, site: str) -> Known:
 
 def count_active(connection: Connection, site: str) -> dict[str, int]:
     """Return how many users, courses and course assignments of a site are active."""
-    row = connection.execute(sa.text(_ACTIVE), {"site": site}).mappings().one()
+    return _count(connection, site, all=True)
+
+
+def count_managed(connection: Connection, site: str) -> dict[str, int]:
+    """Return how many of the active records the sync manages: thresholds are shares of these."""
+    return _count(connection, site, all=False)
+
+
+def _count(connection: Connection, site: str, **bound: bool) -> dict[str, int]:
+    row = connection.execute(sa.text(_ACTIVE), {"site": site, **bound}).mappings().one()
     return {kind: int(number) for kind, number in row.items()}
 
 

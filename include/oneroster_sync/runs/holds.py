@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from oneroster_sync.findings import CODES, Finding
 from oneroster_sync.findings.finding import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from oneroster_sync.sites.thresholds import Limit
 
@@ -27,6 +28,8 @@ _LAST = ("guard.empty_file", "guard.wrong_source", "guard.other_year", "guard.er
 _WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
 _GONE = {"users": "deactivated"}
 KINDS = tuple(_WORDS)
+FEW = 5
+"""Below so many records no share of them is a mass change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +146,34 @@ def is_beyond(found: int, of: int, limit: Limit) -> bool:
     if limit.cap is not None and found > limit.cap:
         return True
     return found >= limit.minimum and found * 100 >= limit.percent * of
+
+
+def has_many_errors(found: int, of: int, percent: float) -> bool:
+    """Tell whether so many of a file's rows with errors are beyond the threshold."""
+    return found >= FEW and found * 100 > percent * of
+
+
+def knows_few(found: int, of: int, percent: float) -> bool:
+    """Tell whether a file holds too few of the records that earlier syncs brought."""
+    return of >= FEW and found * 100 < percent * of
+
+
+def find_first_held(of: int, limit: Limit) -> int | None:
+    """Return from how many of so many records on a plan is held, None where all of them may go."""
+    return _find_first(of, lambda found: is_beyond(found, of, limit))
+
+
+def find_first_many_errors(of: int, percent: float) -> int | None:
+    """Return from how many rows with errors on a file of so many rows is held, or None."""
+    return _find_first(of, lambda found: has_many_errors(found, of, percent))
+
+
+def find_fewest_known(of: int, percent: float) -> int:
+    """Return how many of so many known records a file must hold at least."""
+    return _find_first(of, lambda found: not knows_few(found, of, percent)) or 0
+
+
+def _find_first(of: int, is_true: Callable[[int], bool]) -> int | None:
+    """Return the first count for which a rule holds: once it does, it does for all larger ones."""
+    first = bisect_left(range(of + 1), x=True, key=is_true)
+    return first if first <= of else None

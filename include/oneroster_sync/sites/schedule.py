@@ -10,9 +10,9 @@ aware (a naive one is a `ValueError`), every moment returned is aware UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from oneroster_sync.sites.preferences import StartedBy, Weekday
@@ -67,6 +67,27 @@ class Upcoming:
     slot: datetime
     skipped_because: str | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """A day of the calendar: the sync that is due on it, and what else counts on it.
+
+    Attributes:
+        day: In UTC.
+        due_at: When a sync is due.
+        skipped_at: When a sync would be due if the day were in no pause window.
+        pause: The words of the pause window that covers the day, sync or not.
+        adds_only: Whether a sync of this day only adds.
+        may_remove: The percentage of a raised limit that counts for the sync of this day.
+    """
+
+    day: date
+    due_at: datetime | None = None
+    skipped_at: datetime | None = None
+    pause: str | None = None
+    adds_only: bool = False
+    may_remove: float | None = None
 
 
 def next_slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
@@ -163,6 +184,39 @@ def list_upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[
     return tuple(lines)
 
 
+def list_days(
+    preferences: Preferences, first: date, last: date, *, now: datetime
+) -> tuple[CalendarDay, ...]:
+    """Return every day from `first` to `last`, both included, by the rules of the timetable.
+
+    Slots up to `now` are past: what became of them stands in the list of runs.
+    """
+    now = _utc(now)
+    before = datetime.combine(first, time.min, tzinfo=UTC) - datetime.resolution
+    upcoming = next_slot(preferences, now)
+    slots = takewhile(lambda slot: slot.date() <= last, _slots(preferences, max(now, before)))
+    due = {slot.date(): slot for slot in slots}
+    return tuple(
+        _calendar_day(preferences, day, due.get(day), is_next=due.get(day) == upcoming)
+        for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
+    )
+
+
+def _calendar_day(
+    preferences: Preferences, day: date, slot: datetime | None, *, is_next: bool
+) -> CalendarDay:
+    window = _pause_window(preferences, day)
+    is_due = slot is not None and window is None
+    return CalendarDay(
+        day,
+        due_at=slot if is_due else None,
+        skipped_at=None if is_due else slot,
+        pause=None if window is None else _words(window),
+        adds_only=_adds_only(preferences, day),
+        may_remove=_raised_percent(preferences, day, first=is_due and is_next),
+    )
+
+
 def format_schedule(preferences: Preferences) -> str:
     """Say in a few words when syncs run, such as `Mon–Fri at 02:00 UTC`."""
     if preferences.started_by is StartedBy.NEW_FILE:
@@ -197,14 +251,27 @@ def _pause_window(preferences: Preferences, day: date) -> PauseWindow | None:
 def _notes(preferences: Preferences, day: date, *, first: bool) -> tuple[str, ...]:
     """Say what counts for a sync on `day` and not for every other; `first` is the next of all."""
     notes = []
-    until = preferences.create_only_until
-    if until is not None and day <= until:
-        notes.append(f"only adds, until {until}")
-    raised = preferences.guards.raised
-    if raised is not None and raised.holds_on(day) and (raised.until is not None or first):
-        how_long = f"until {raised.until}" if raised.until else "for one run"
-        notes.append(f"may remove up to {raised.percent:g} %, {how_long}")
+    if _adds_only(preferences, day):
+        notes.append(f"only adds, until {preferences.create_only_until}")
+    percent = _raised_percent(preferences, day, first=first)
+    if percent is not None:
+        raised = preferences.guards.raised
+        how_long = f"until {raised.until}" if raised and raised.until else "for one run"
+        notes.append(f"may remove up to {percent:g} %, {how_long}")
     return tuple(notes)
+
+
+def _adds_only(preferences: Preferences, day: date) -> bool:
+    until = preferences.create_only_until
+    return until is not None and day <= until
+
+
+def _raised_percent(preferences: Preferences, day: date, *, first: bool) -> float | None:
+    """Return what a raised limit lets pass on `day`; for a single run it counts for the `first`."""
+    raised = preferences.guards.raised
+    if raised is None or not raised.holds_on(day) or (raised.until is None and not first):
+        return None
+    return raised.percent
 
 
 def _words(window: PauseWindow) -> str:

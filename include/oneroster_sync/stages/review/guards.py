@@ -12,7 +12,16 @@ import pyarrow.compute as pc
 from oneroster_sync.roster.columns import COURSE_FIELDS, TERMS_ENDED
 from oneroster_sync.roster.recent_changes import WINDOW, Recent
 from oneroster_sync.roster.records import NOT_PRIMARY, differs, positions
-from oneroster_sync.runs.holds import ACCOUNTS, DELTA, KINDS, Hold, beyond, order_holds
+from oneroster_sync.runs.holds import (
+    ACCOUNTS,
+    DELTA,
+    KINDS,
+    Hold,
+    beyond,
+    has_many_errors,
+    knows_few,
+    order_holds,
+)
 from oneroster_sync.sites.thresholds import Limit
 from oneroster_sync.stages.diff.account_matching import NEAR
 from oneroster_sync.stages.diff.rekeys import find_other_people
@@ -25,8 +34,6 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.thresholds import Guards
     from oneroster_sync.stages.diff.plan import Plan
 
-_FEW = 5
-"""Below so many records no share of them is a mass change."""
 _NEVER_EMPTY = ("orgs", "users", "roles", "courses")
 _EMPTY_IN_SUMMER = ("classes", "enrollments")
 """Files that may have no rows between two school years."""
@@ -360,7 +367,7 @@ def _errors(
         found = (errors or {}).get(name, table.num_rows)
         if errors and name == "users":
             found -= reused
-        if found >= _FEW and found * 100 > guards.error_percent * of:
+        if has_many_errors(found, of, guards.error_percent):
             limit = f"at most {guards.error_percent:g} % with errors"
             holds.append(Hold("guard.error_rate", f"{name}.csv", found, of, limit))
     return holds
@@ -407,7 +414,7 @@ def _wrong_source(
             int(pc.sum(pc.is_in(known, side[name]["sourcedId"].combine_chunks())).as_py() or 0)
             for side in (valid, quarantined)
         )
-        if len(known) >= _FEW and found * 100 < guards.known_percent * len(known):
+        if knows_few(found, len(known), guards.known_percent):
             limit = f"at least {guards.known_percent:g} % of the known sourcedIds"
             holds.append(Hold("guard.wrong_source", name, found, len(known), limit))
     return holds

@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from oneroster_airflow.api.models.runs import FieldChange, OutcomeName
+from oneroster_airflow.api.models.runs import OutcomeName
 from oneroster_sync.identifiers import PATTERN
-from oneroster_sync.sites.preferences import Address, PauseWindow, Settings, Weekday
-from oneroster_sync.sites.thresholds import RaisedLimit
+from oneroster_sync.sites.preferences import Address
 
 _LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 SchoolId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -214,95 +213,6 @@ class MadeSite(BaseModel):
     """A site that was made or restored; its sync is off, and Airflow reads its DAGs soon."""
 
     site: str
-
-
-class Upcoming(BaseModel):
-    """A sync that is due and what is special about it, or the first of those that a pause skips."""
-
-    at: dt.datetime
-    skipped_because: str | None
-    notes: list[str] = []
-
-
-class UpcomingList(BaseModel):
-    """What comes next."""
-
-    upcoming: list[Upcoming]
-
-
-class Schedule(_Body):
-    """A calendar that may not have been saved: days, time, pauses, a rollover, a raised limit."""
-
-    days: Annotated[list[Weekday], Field(max_length=7)]
-    time_utc: dt.time
-    pause_windows: Annotated[list[PauseWindow], Field(max_length=100)] = []
-    create_only_until: dt.date | None = None
-    raised: RaisedLimit | None = None
-
-
-class PreferencesState(BaseModel):
-    """A site's preferences as they stand, and what follows from them."""
-
-    site: str
-    version: int
-    settings: Settings
-    saved_at: dt.datetime
-    saved_by: str
-    archived_at: dt.datetime | None
-    credited_admin_active: bool
-    enabled: bool | None
-    next_run: dt.datetime | None
-    upcoming: list[Upcoming]
-
-
-class PreferencesSave(_Body):
-    """Preferences to be saved, and the version that they were made from."""
-
-    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    settings: Settings
-
-
-class Enabled(_Body):
-    """Whether scheduled syncs run."""
-
-    enabled: bool
-
-
-class EnabledState(BaseModel):
-    """Whether scheduled syncs run, and when the next one is."""
-
-    enabled: bool
-    next_run: dt.datetime | None
-
-
-class Save(BaseModel):
-    """Something that a person did to a site."""
-
-    at: dt.datetime
-    actor: str
-    event: str
-    changes: list[FieldChange]
-
-
-class Saves(BaseModel):
-    """What people did to a site, the newest first."""
-
-    saves: list[Save]
-
-
-class Account(BaseModel):
-    """An active account of a site."""
-
-    email: str
-    name: str
-    role: str
-    managed: bool
-
-
-class Accounts(BaseModel):
-    """Accounts that a search found."""
-
-    accounts: list[Account]
 
 
 class Started(BaseModel):

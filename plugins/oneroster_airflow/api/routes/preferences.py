@@ -14,8 +14,10 @@ from oneroster_airflow.api.auth import Actor, Administrator, Insider, May, Reade
 from oneroster_airflow.api.errors import FieldProblem, Problem, field_problems, sentence
 from oneroster_sync import database
 from oneroster_sync.identifiers import PATTERN
+from oneroster_sync.operations.threshold_examples import read_examples
 from oneroster_sync.sites import allow_list, preferences_store, registry, schedule
-from oneroster_sync.sites.preferences import SETTINGS, Preferences
+from oneroster_sync.sites.preferences import SETTINGS, STORED, Preferences
+from oneroster_sync.sites.school_year import propose_pause
 from oneroster_sync.sites.thresholds import Guards
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ router = APIRouter(tags=["sites"])
 
 Site = Annotated[str, Path(pattern=PATTERN, description="Name of a site.")]
 Text = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Months = Annotated[int, Query(ge=1, le=12, description="How many months.")]
 _SHOWN = 5
 _FOUND = 20
 
@@ -89,13 +92,34 @@ def save(
 def upcoming(site: Site, body: models.Schedule, actor: Reader) -> models.UpcomingList:
     """Return what the next syncs would be with a schedule that has not been saved."""
     del actor
-    try:
-        calendar = {name: value for name, value in dict(body).items() if name != "raised"}
-        chosen = Preferences(site=site, guards=Guards(raised=body.raised), **calendar)
-    except ValidationError as error:
-        errors = field_problems(error.errors())
-        raise Problem(422, "This schedule can't be used.", errors=errors) from None
-    return models.UpcomingList(upcoming=_upcoming(chosen))
+    return models.UpcomingList(upcoming=_upcoming(_scheduled(site, body)))
+
+
+@router.get("/sites/{site}/calendar")
+def calendar(
+    site: Site, actor: Reader, month: models.Month | None = None, months: Months = 1
+) -> models.Calendar:
+    """Return the days of some months, from this one on by default, with what counts on each."""
+    del actor
+    with database.engine().connect() as connection:
+        chosen = preferences_store.load(connection, site)
+    return _calendar(chosen, month, months)
+
+
+@router.post("/sites/{site}/preferences/calendar")
+def preview_calendar(site: Site, body: models.CalendarPreview, actor: Reader) -> models.Calendar:
+    """Return what the calendar would be with a schedule that has not been saved."""
+    del actor
+    return _calendar(_scheduled(site, body), body.month, body.months)
+
+
+@router.post("/sites/{site}/preferences/thresholds")
+def thresholds(site: Site, body: Guards, actor: Reader) -> models.ThresholdExamples:
+    """Return from how many records on a plan is held by thresholds that may not be saved."""
+    del actor
+    with database.engine().connect() as connection:
+        found = read_examples(connection, site, body)
+    return models.ThresholdExamples.model_validate(found, from_attributes=True)
 
 
 @router.put(
@@ -149,12 +173,33 @@ def masked(email: str | None, actor: Actor) -> str | None:
     return f"{name[:1]}…{at}{host}"
 
 
+def _scheduled(site: str, body: models.Schedule) -> Preferences:
+    """Return preferences with a schedule that has not been saved; what it reads is not judged."""
+    given = {name: getattr(body, name) for name in models.Schedule.model_fields if name != "raised"}
+    given |= {"site": site, "guards": Guards(raised=body.raised)}
+    try:
+        return Preferences.model_validate(given, context=STORED)
+    except ValidationError as error:
+        errors = field_problems(error.errors())
+        raise Problem(422, "This schedule can't be used.", errors=errors) from None
+
+
+def _calendar(chosen: Preferences, month: str | None, months: int) -> models.Calendar:
+    now = dt.datetime.now(dt.UTC)
+    first = dt.date.fromisoformat(f"{month}-01") if month else now.date().replace(day=1)
+    years, after = divmod(first.month - 1 + months, 12)
+    last = dt.date(first.year + years, after + 1, 1) - dt.timedelta(days=1)
+    days = schedule.list_days(chosen, first, last, now=now)
+    return models.Calendar.model_validate({"days": days}, from_attributes=True)
+
+
 def _preferences(connection: Connection, site: str, actor: Actor) -> models.PreferencesState:
     chosen = preferences_store.load(connection, site)
     saved = preferences_store.saved(connection, site)
     record = registry.find(connection, site)
     dag_pauses.settle()
     state = airflow_db.dag_state(site)
+    proposed = propose_pause(connection, chosen, today=dt.datetime.now(dt.UTC).date())
     return models.PreferencesState(
         site=site,
         version=chosen.version,
@@ -166,6 +211,9 @@ def _preferences(connection: Connection, site: str, actor: Actor) -> models.Pref
         enabled=None if state is None else not state.is_paused,
         next_run=state.next_run if state else None,
         upcoming=_upcoming(chosen),
+        proposed_pause=None
+        if proposed is None
+        else models.ProposedPause.model_validate(proposed, from_attributes=True),
     )
 
 

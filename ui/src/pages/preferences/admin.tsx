@@ -5,38 +5,29 @@ import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import { type Problem, useApi } from "../../lib/api";
 import type { Account } from "../../lib/openapi";
 import type { ControlProps } from "../../lib/ui";
-import { Section, Setting, useForm } from "./fields";
+import { Setting, useForm } from "./fields";
 
-/** The group of settings about the credited administrator. */
+/** The setting of the credited administrator. */
 export function Credited() {
-  const { base, draft, change, isReadOnly, site } = useForm();
+  const { base, draft, change, site } = useForm();
   const isGone =
     !base.credited_admin_active &&
     base.settings.credited_admin &&
     draft.credited_admin === base.settings.credited_admin;
   return (
-    <Section
-      title="Credited administrator"
-      hint="Every change that a sync makes is recorded under a person's name."
-    >
-      <Setting
-        path="credited_admin"
-        label="Administrator"
-        required
-        help="The history of every user, course and assignment names this account as the author of what syncs change. It needs no password and sends no mail; it has to be active."
-      >
+    <Box>
+      <Setting path="credited_admin" required>
         {(control) => (
           <AccountBox
             {...control}
             site={site}
             value={draft.credited_admin}
-            isReadOnly={isReadOnly}
             onChange={(email) => change("credited_admin", email)}
           />
         )}
       </Setting>
       {isGone && (
-        <Alert.Root status="warning" maxWidth="48rem">
+        <Alert.Root status="warning" maxWidth="48rem" mt="2">
           <Alert.Indicator />
           <Alert.Content>
             <Alert.Title>This account is not active any more</Alert.Title>
@@ -46,7 +37,7 @@ export function Credited() {
           </Alert.Content>
         </Alert.Root>
       )}
-    </Section>
+    </Box>
   );
 }
 
@@ -60,13 +51,11 @@ const TYPING_MS = 200;
 export function AccountBox({
   site,
   value,
-  isReadOnly,
   onChange,
   ...control
 }: {
   site: string;
   value: string | null | undefined;
-  isReadOnly: boolean;
   onChange: (email: string) => void;
 } & ControlProps) {
   const [typed, setTyped] = useState<string | null>(null);
@@ -79,9 +68,7 @@ export function AccountBox({
   useEffect(() => setActive(-1), [accounts]);
 
   function open() {
-    if (!isReadOnly) {
-      setIsOpen(true);
-    }
+    setIsOpen(true);
   }
   function close() {
     setIsOpen(false);
@@ -94,7 +81,7 @@ export function AccountBox({
   }
   function onKeyDown(event: KeyboardEvent<HTMLInputElement>) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && !isReadOnly) {
+    if (step) {
       event.preventDefault();
       if (!isOpen) {
         open();
@@ -126,7 +113,6 @@ export function AccountBox({
           aria-autocomplete="list"
           aria-activedescendant={active >= 0 ? `${listId}-${active}` : undefined}
           placeholder="Search a name or an e-mail address"
-          readOnly={isReadOnly}
           maxLength={200}
           value={typed ?? value ?? ""}
           onChange={(event) => {

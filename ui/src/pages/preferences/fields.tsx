@@ -4,29 +4,33 @@ import {
   Box,
   type BoxProps,
   Checkbox,
+  Flex,
   Grid,
   Heading,
   Input,
   InputGroup,
+  NativeSelect,
   RadioCard,
   Text,
   Textarea,
 } from "@chakra-ui/react";
 import { createContext, type ReactNode, useContext, useId } from "react";
+import { guidePage } from "../../lib/guide";
 import type { PreferencesState } from "../../lib/openapi";
 import { type ControlProps, Field, type FieldProps } from "../../lib/ui";
 import { errorAt, type Form } from "./form";
+import type { SectionOf } from "./sections";
 import { valueAt } from "./settings";
+import { type Choice as ChoiceText, CHOICES, TEXTS } from "./texts";
 
 /** The form of a page, with what it is about. */
 export interface FormContext extends Form {
   latest: PreferencesState;
-  isReadOnly: boolean;
 }
 
 const Context = createContext<FormContext | null>(null);
 
-/** Gives the form to the settings inside: see `usePreferencesForm`, and `isReadOnly`. */
+/** Gives the form to the settings inside: see `usePreferencesForm`. */
 export const FormProvider = Context.Provider;
 
 /** Return the form that a setting belongs to. */
@@ -38,64 +42,108 @@ export function useForm(): FormContext {
   return form;
 }
 
-/** How a control looks that may be read and not changed. */
+/** How a control looks that cannot be changed. */
 export const READABLE = { _disabled: { opacity: 1, cursor: "default" } };
 
-const READABLE_CARD = { _disabled: { opacity: 1, cursor: "default", bg: "transparent" } };
-
-/** A group of settings: what it is about on the left, the settings on the right. */
+/** A section: what it is about, the way to its page of the guide, and its settings. */
 export function Section({
-  title,
-  hint,
+  section: { label, hint, guide },
+  aside = null,
   children,
-  ...rest
-}: { title: string; hint: string; children: ReactNode } & BoxProps) {
+}: {
+  section: SectionOf;
+  /** What stands beside the settings where there is room. */
+  aside?: ReactNode;
+  children: ReactNode;
+}) {
   const id = useId();
   return (
-    <Grid
-      as="section"
-      aria-labelledby={id}
-      templateColumns={{ base: "minmax(0, 1fr)", lg: "16rem minmax(0, 1fr)" }}
-      columnGap="8"
-      rowGap="4"
+    <Box as="section" aria-labelledby={id} minWidth="0" flex="1 1 0">
+      <Flex align="center" gap="2" mb="1">
+        <Heading as="h2" size="md" id={id}>
+          {label}
+        </Heading>
+        <GuideLink page={guide} about={label} />
+      </Flex>
+      <Text color="fg.muted" fontSize="sm" mb="4">
+        {hint}
+      </Text>
+      <Grid
+        gap="6"
+        alignItems="start"
+        templateColumns={{
+          base: "minmax(0, 1fr)",
+          xl: aside ? "minmax(0, 1fr) 27rem" : "minmax(0, 1fr)",
+        }}
+      >
+        <Grid gap="5" templateColumns="minmax(0, 1fr)">
+          {children}
+        </Grid>
+        {aside}
+      </Grid>
+    </Box>
+  );
+}
+
+/** A question mark that leads to a page of the guide. */
+export function GuideLink({ page, about }: { page: string; about: string }) {
+  return (
+    <Box
+      asChild
+      width="5"
+      height="5"
+      borderRadius="full"
       borderWidth="1px"
       borderColor="border.emphasized"
-      borderRadius="8px"
-      p={{ base: "4", md: "5" }}
-      mb="4"
-      {...rest}
+      color="fg.muted"
+      fontSize="xs"
+      fontWeight="bold"
+      display="inline-flex"
+      alignItems="center"
+      justifyContent="center"
+      _hover={{ color: "fg", borderColor: "fg" }}
     >
-      <Box>
-        <Heading as="h2" size="md" id={id} mb="1">
-          {title}
-        </Heading>
-        <Text color="fg.muted" fontSize="sm">
-          {hint}
-        </Text>
-      </Box>
-      <Grid gap="6" minWidth={0} templateColumns="minmax(0, 1fr)">
-        {children}
-      </Grid>
-    </Grid>
+      <a
+        href={guidePage(page)}
+        target="_blank"
+        rel="noreferrer"
+        title="Read the guide"
+        aria-label={`Guide: ${about} (opens in a new tab)`}
+      >
+        ?
+      </a>
+    </Box>
   );
 }
 
 /**
- * One setting, with its error beside it.
+ * One setting, with its error beside it; its words are those of its path.
  *
  * @param props.path Where it stands in the settings.
+ * @param props.help In place of the help of its path; null for none.
+ * @param props.hasRows Whether its rows show their own errors.
  */
 export function Setting({
   path,
+  help,
   hasRows = false,
   children,
   ...field
-}: { path: string; hasRows?: boolean } & Omit<FieldProps, "error">) {
+}: { path: string; help?: ReactNode; hasRows?: boolean } & Omit<
+  FieldProps,
+  "error" | "label" | "help"
+>) {
   const { errors } = useForm();
   const own = errors.find((error) => error.field === path)?.message;
+  const text = TEXTS[path];
   return (
     <Box data-setting={path} maxWidth="48rem">
-      <Field {...field} error={hasRows ? own : errorAt(errors, path)}>
+      <Field
+        {...field}
+        label={text.label}
+        help={help === undefined ? text.help : help}
+        error={hasRows ? own : errorAt(errors, path)}
+      >
         {children}
       </Field>
     </Box>
@@ -103,60 +151,79 @@ export function Setting({
 }
 
 /** A setting that is one of a few, each with what it means. */
-export function Choices({
-  path,
-  label,
-  help,
-  choices,
-}: {
-  path: string;
-  label: string;
-  help: string;
-  choices: { value: string; label: string; meaning: string }[];
-}) {
-  const { draft, change, isReadOnly } = useForm();
+export function Choices({ path }: { path: string }) {
+  const { draft, change, errors } = useForm();
   const id = useId();
+  const { label, help } = TEXTS[path];
+  const error = errorAt(errors, path);
   return (
     <Box data-setting={path} maxWidth="48rem">
       <RadioCard.Root
         value={valueAt(draft, path)}
         onValueChange={(details) => change(path, details.value)}
-        disabled={isReadOnly}
         colorPalette="brand"
         size="sm"
         gap="0"
-        aria-describedby={help ? id : undefined}
+        aria-describedby={id}
       >
-        <RadioCard.Label {...READABLE} fontWeight="bold" fontSize="md" mb="1">
+        <RadioCard.Label fontWeight="bold" fontSize="md" mb="1">
           {label}
         </RadioCard.Label>
         <Grid gap="2" templateColumns={{ base: "minmax(0, 1fr)", md: "repeat(2, minmax(0, 1fr))" }}>
-          {choices.map((choice) => (
+          {CHOICES[path].map((choice) => (
             <Choice key={choice.value} choice={choice} />
           ))}
         </Grid>
       </RadioCard.Root>
-      {help && (
-        <Text id={id} color="fg.muted" fontSize="sm" mt="1">
-          {help}
+      {error && (
+        <Text color="fg.error" fontSize="sm" mt="1">
+          {error}
         </Text>
       )}
+      <Text id={id} color="fg.muted" fontSize="sm" mt="1">
+        {help}
+      </Text>
     </Box>
   );
 }
 
-function Choice({ choice }: { choice: { value: string; label: string; meaning: string } }) {
+/** A setting that is one of a few, in a list that opens. */
+export function Select({ path }: { path: string }) {
+  const { draft, change } = useForm();
   return (
-    <RadioCard.Item value={choice.value} {...READABLE_CARD}>
+    <Setting path={path}>
+      {(control) => (
+        <NativeSelect.Root size="sm" maxWidth="20rem">
+          <NativeSelect.Field
+            {...control}
+            value={valueAt(draft, path)}
+            onChange={(event) => change(path, event.target.value)}
+          >
+            {CHOICES[path].map(({ value, label, meaning }) => (
+              <option key={value} value={value} title={meaning}>
+                {label}
+              </option>
+            ))}
+          </NativeSelect.Field>
+          <NativeSelect.Indicator />
+        </NativeSelect.Root>
+      )}
+    </Setting>
+  );
+}
+
+function Choice({ choice }: { choice: ChoiceText }) {
+  return (
+    <RadioCard.Item value={choice.value}>
       <RadioCard.ItemHiddenInput />
-      <RadioCard.ItemControl {...READABLE_CARD}>
+      <RadioCard.ItemControl>
         <RadioCard.ItemContent>
-          <RadioCard.ItemText {...READABLE}>{choice.label}</RadioCard.ItemText>
-          <RadioCard.ItemDescription {...READABLE} color="fg.muted" opacity={1}>
+          <RadioCard.ItemText>{choice.label}</RadioCard.ItemText>
+          <RadioCard.ItemDescription color="fg.muted" opacity={1}>
             {choice.meaning}
           </RadioCard.ItemDescription>
         </RadioCard.ItemContent>
-        <RadioCard.ItemIndicator {...READABLE} />
+        <RadioCard.ItemIndicator />
       </RadioCard.ItemControl>
     </RadioCard.Item>
   );
@@ -205,14 +272,13 @@ export function NumberBox({
   placeholder,
   ...control
 }: { path: string; unit?: string; placeholder?: string } & Partial<ControlProps>) {
-  const { draft, change, isReadOnly } = useForm();
+  const { draft, change } = useForm();
   const box = (
     <Input
       {...control}
       size="sm"
       inputMode={unit ? "decimal" : "numeric"}
       autoComplete="off"
-      readOnly={isReadOnly}
       placeholder={placeholder}
       value={String(valueAt(draft, path) ?? "")}
       onChange={(event) => change(path, event.target.value)}
@@ -252,14 +318,13 @@ const MOST_LINES = 8;
 
 /** A day, which may be left empty. */
 export function DayBox({ path, ...control }: { path: string } & Partial<ControlProps>) {
-  const { draft, change, isReadOnly } = useForm();
+  const { draft, change } = useForm();
   return (
     <Input
       {...control}
       type="date"
       size="sm"
       width="10rem"
-      readOnly={isReadOnly}
       min="2000-01-01"
       max="2999-12-31"
       value={valueAt(draft, path) ?? ""}
@@ -273,7 +338,7 @@ export function LinesBox({
   path,
   ...control
 }: { path: string; placeholder: string } & ControlProps) {
-  const { draft, change, isReadOnly } = useForm();
+  const { draft, change } = useForm();
   const lines: string[] = valueAt(draft, path);
   return (
     <Textarea
@@ -285,7 +350,6 @@ export function LinesBox({
       fontFamily="mono"
       autoComplete="off"
       spellCheck={false}
-      readOnly={isReadOnly}
       value={lines.join("\n")}
       onChange={(event) => change(path, event.target.value.split("\n"))}
     />

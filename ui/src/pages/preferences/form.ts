@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { asProblem, type Problem, put } from "../../lib/api";
 import type { FieldProblem, PreferencesState } from "../../lib/openapi";
+import { isTime } from "../../lib/time";
 import {
   byWhom,
   differences,
@@ -43,8 +44,8 @@ export function problemsIn(settings: Settings, before: Settings): FieldProblem[]
   if (settings.days.length === 0) {
     add("days", "Choose at least one day. To stop all syncs, switch the sync off above.");
   }
-  if (!settings.time_utc) {
-    add("time_utc", "Give a time, such as 02:00.");
+  if (!isTime(settings.time_utc)) {
+    add("time_utc", "Enter a time such as 02:00.");
   }
   settings.pause_windows.forEach(({ first_on: first, last_on: last }, index) => {
     if (!first || !last) {

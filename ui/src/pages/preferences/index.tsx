@@ -1,45 +1,65 @@
-/** The page of a site's preferences: the switch of its sync, and all groups of settings. */
+/**
+ * The page of a site's preferences, in sections with addresses of their own.
+ *
+ * A section stands in the query: Airflow makes a plugin's page anew whenever the path is another one, and what
+ * somebody has typed would be lost.
+ */
 
-import { Alert, Box, Flex, Skeleton, Switch, Text } from "@chakra-ui/react";
-import { useCallback, useEffect, useId, useRef, useState } from "react";
-import { useParams } from "react-router-dom";
-import { asProblem, type Problem, put, useApi } from "../../lib/api";
-import { Confirm, LeaveGuard } from "../../lib/dialogs";
-import type { EnabledState, FieldProblem, PreferencesState } from "../../lib/openapi";
-import { Failure, type May, Page, Time } from "../../lib/ui";
-import { local, utc } from "../../lib/words";
-import { Credited } from "./admin";
-import { FormProvider, READABLE, Section } from "./fields";
-import { isWithin, usePreferencesForm } from "./form";
+import { Box, Flex, Skeleton, Text } from "@chakra-ui/react";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { Link, Navigate, useLocation, useParams, useSearchParams } from "react-router-dom";
+import { useApi } from "../../lib/api";
+import { LeaveGuard } from "../../lib/dialogs";
+import type { FieldProblem, PreferencesState } from "../../lib/openapi";
+import { Failure, type May, Page } from "../../lib/ui";
+import { Advanced } from "./advanced";
+import { FormProvider } from "./fields";
+import { type Form, isWithin, usePreferencesForm } from "./form";
 import { History } from "./history";
 import { Told } from "./notifications";
 import { Processing } from "./processing";
 import { Conflict, SaveBar } from "./save";
 import { Schedule } from "./schedule";
+import {
+  addressOf,
+  type SectionId,
+  type SectionOf,
+  sectionAt,
+  sectionOf,
+  sectionOfAnchor,
+  SECTIONS,
+} from "./sections";
 import { Source } from "./source";
+import { Summary } from "./summary";
 import { Limits } from "./thresholds";
 
 const POLL_MS = 5000;
 
 const LOGGED_OUT = 401;
 
-const HEIGHTS = ["9rem", "10rem", "32rem", "40rem"];
-
 /**
- * Show a site's preferences; who may not change them reads them.
+ * Show a site's preferences; who may not change them reads a summary.
  *
  * @param props.may What the viewer may do.
  */
 export function Preferences({ may }: { may: May }) {
   const { site = "" } = useParams();
+  const { hash } = useLocation();
+  const [query] = useSearchParams();
+  const id = query.get("section");
+  const anchored = id === null ? sectionOfAnchor(hash) : null;
+  const section = sectionAt(id);
+  if (anchored || !section) {
+    return <Navigate to={anchored ? addressOf(anchored) : "?"} replace />;
+  }
   return (
     <Page title="Preferences" site={site} may={may} tab="preferences">
-      <OfSite key={site} site={site} may={may} />
+      <OfSite key={site} site={site} may={may} section={section} />
     </Page>
   );
 }
 
-function OfSite({ site, may }: { site: string; may: May }) {
+function OfSite({ site, may, section }: { site: string; may: May; section: SectionOf }) {
   const { data, problem, reload } = useApi(`sites/${site}/preferences`, { every: POLL_MS });
   if (!data) {
     return problem ? <Failure problem={problem} retry={reload} /> : <Waiting />;
@@ -51,90 +71,112 @@ function OfSite({ site, may }: { site: string; may: May }) {
           <Failure problem={problem} />
         </Box>
       )}
-      <PreferencesForm
-        site={site}
-        may={may}
-        latest={data}
-        isStale={problem !== null}
-        reload={reload}
-      />
+      {may.administer ? (
+        <PreferencesForm
+          site={site}
+          section={section}
+          latest={data}
+          isStale={problem !== null}
+          reload={reload}
+        />
+      ) : (
+        <Summary site={site} latest={data} isArchived={Boolean(may.archivedAt)} />
+      )}
+      {may.details && <History site={site} state={`${data.version} ${data.enabled}`} />}
     </Box>
   );
 }
 
-/** Holds the place of the groups. */
+/** Holds the place of a section. */
 function Waiting() {
   return (
     <Box role="status" aria-label="Loading">
-      {HEIGHTS.map((height, index) => (
-        <Skeleton key={index} height={height} borderRadius="8px" mb="4" />
-      ))}
+      <Skeleton height="48rem" borderRadius="8px" mb="4" />
     </Box>
   );
 }
 
 /**
- * Show a site's preferences, to be changed by whoever may.
+ * Show one section of a site's preferences; what is changed in one stays while another is open.
  *
  * @param props.latest The preferences as they were read last.
  * @param props.isStale Whether reading them again failed since.
  */
-export function PreferencesForm({
+function PreferencesForm({
   site,
-  may,
+  section,
   latest,
   isStale,
   reload,
 }: {
   site: string;
-  may: May;
+  section: SectionOf;
   latest: PreferencesState;
   isStale: boolean;
   reload: () => void;
 }) {
   const form = usePreferencesForm(site, latest, reload);
   const root = useRef<HTMLFormElement>(null);
-  const isReadOnly = !may.administer;
-  const goTo = useCallback((field: string) => focusOn(root.current, [{ field }]), []);
+  const [, setQuery] = useSearchParams();
+  const [wanted, setWanted] = useState<{ section: SectionId; fields: string[] } | null>(null);
+  const goTo = useCallback(
+    (fields: string[]) => {
+      const first = SECTIONS.find((one) => fields.some((field) => sectionOf(field) === one));
+      if (!first) {
+        return;
+      }
+      if (first.id !== section.id) {
+        setQuery({ section: first.id });
+      }
+      setWanted({ section: first.id, fields });
+    },
+    [setQuery, section.id],
+  );
+
   const wrong = useRef<FieldProblem[]>([]);
   wrong.current = form.errors;
-
+  const goToFirst = useRef(goTo);
+  goToFirst.current = goTo;
   useEffect(() => {
     if (form.refusals) {
-      focusOn(root.current, wrong.current);
+      goToFirst.current(wrong.current.map(({ field }) => field));
     }
   }, [form.refusals]);
 
+  useEffect(() => {
+    if (wanted?.section === section.id) {
+      focusOn(root.current, wanted.fields);
+      setWanted(null);
+    }
+  }, [wanted, section.id]);
+
+  useSaveKey(root);
+  useUncovered(root);
+
   return (
-    <FormProvider value={{ ...form, latest, isReadOnly }}>
-      {isReadOnly && !may.archivedAt && <ReadOnly />}
-      <SyncSwitch
-        latest={latest}
-        isStale={isStale}
-        isReadOnly={isReadOnly}
-        isEdited={form.changed.length > 0}
-        reload={reload}
-      />
+    <FormProvider value={{ ...form, latest }}>
       <form
         ref={root}
         noValidate
         aria-label="Preferences"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!isReadOnly && form.changed.length && !form.isBusy) {
+          if (form.changed.length && !form.isBusy) {
             form.save();
           }
         }}
       >
-        <Credited />
-        <Schedule />
-        <Processing />
-        <Limits />
-        <Told />
-        <Source />
-        {!isReadOnly && <SaveBar form={form} enabled={latest.enabled} goTo={goTo} />}
+        <Flex
+          direction={{ base: "column", lg: "row" }}
+          gap={{ base: "3", lg: "8" }}
+          align="stretch"
+          mb="4"
+        >
+          <SectionNav section={section} form={form} />
+          <Shown section={section} isStale={isStale} reload={reload} />
+        </Flex>
+        <SaveBar form={form} enabled={latest.enabled} goTo={(field) => goTo([field])} />
       </form>
-      {may.details && <History site={site} state={`${latest.version} ${latest.enabled}`} />}
       <Conflict form={form} />
       <LeaveGuard
         when={form.changed.length > 0}
@@ -147,199 +189,145 @@ export function PreferencesForm({
   );
 }
 
-function ReadOnly() {
+/** The component of each section. */
+const OF_SECTION: Record<
+  Exclude<SectionId, "schedule">,
+  (props: { section: SectionOf }) => React.ReactNode
+> = {
+  source: Source,
+  syncs: Processing,
+  limits: Limits,
+  notifications: Told,
+  advanced: Advanced,
+};
+
+function Shown({
+  section,
+  isStale,
+  reload,
+}: {
+  section: SectionOf;
+  isStale: boolean;
+  reload: () => void;
+}) {
+  if (section.id === "schedule") {
+    return <Schedule section={section} isStale={isStale} reload={reload} />;
+  }
+  const Component = OF_SECTION[section.id];
+  return <Component key={section.id} section={section} />;
+}
+
+/** Links to the sections; those with unsaved changes or errors are marked. */
+function SectionNav({ section, form }: { section: SectionOf; form: Form }) {
+  const here = useRef<HTMLAnchorElement>(null);
+  useEffect(() => {
+    here.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [section.id]);
   return (
-    <Alert.Root status="info" mb="4">
-      <Alert.Indicator />
-      <Alert.Content>
-        <Alert.Title>You can read these preferences</Alert.Title>
-        <Alert.Description>
-          Only administrators of Airflow change them. Ask one of them, or somebody who gives you
-          that role.
-        </Alert.Description>
-      </Alert.Content>
-    </Alert.Root>
+    <Flex
+      as="nav"
+      aria-label="Sections of the preferences"
+      direction={{ base: "row", lg: "column" }}
+      flex="none"
+      width={{ base: "100%", lg: "11.5rem" }}
+      overflowX={{ base: "auto", lg: "visible" }}
+      gap="1"
+      p="1"
+    >
+      {SECTIONS.map((one) => {
+        const isHere = one.id === section.id;
+        return (
+          <Box
+            key={one.id}
+            asChild
+            px="3"
+            py="1.5"
+            borderRadius="md"
+            whiteSpace="nowrap"
+            fontSize="sm"
+            fontWeight={isHere ? "bold" : "medium"}
+            bg={isHere ? "bg.emphasized" : undefined}
+            color={isHere ? "fg" : "fg.muted"}
+            _hover={{ bg: "bg.muted", color: "fg" }}
+          >
+            <Link
+              to={addressOf(one)}
+              ref={isHere ? here : undefined}
+              aria-current={isHere ? "page" : undefined}
+            >
+              {one.label}
+              <Mark section={one} form={form} />
+            </Link>
+          </Box>
+        );
+      })}
+    </Flex>
   );
 }
 
+function Mark({ section, form }: { section: SectionOf; form: Form }) {
+  const isIn = (path: string) => sectionOf(path).id === section.id;
+  const isWrong = form.errors.some(({ field }) => isIn(field));
+  if (!isWrong && !form.changed.some(({ path }) => isIn(path))) {
+    return null;
+  }
+  return (
+    <Box
+      as="span"
+      ms="1.5"
+      color={isWrong ? "fg.error" : "fg.warning"}
+      role="img"
+      aria-label={isWrong ? "has an error" : "has unsaved changes"}
+    >
+      ●
+    </Box>
+  );
+}
+
+/** Save by Ctrl+S, or ⌘S: the browser would save the page as a file. */
+function useSaveKey(form: React.RefObject<HTMLFormElement | null>) {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const isSave = event.key.toLowerCase() === "s" && (event.ctrlKey || event.metaKey);
+      if (isSave && !event.altKey && !event.shiftKey) {
+        event.preventDefault();
+        form.current?.requestSubmit();
+      }
+    };
+    globalThis.addEventListener("keydown", onKey);
+    return () => globalThis.removeEventListener("keydown", onKey);
+  }, [form]);
+}
+
+/** Scroll what has the focus out from under the save bar: a browser takes it for visible there. */
+function useUncovered(form: React.RefObject<HTMLFormElement | null>) {
+  useEffect(() => {
+    const root = form.current;
+    const uncover = ({ target }: FocusEvent) => {
+      const bar = root?.querySelector("[data-save-bar]");
+      requestAnimationFrame(() => {
+        if (bar && target instanceof Element && !bar.contains(target)) {
+          const { bottom } = target.getBoundingClientRect();
+          if (bottom > bar.getBoundingClientRect().top) {
+            target.scrollIntoView({ block: "center" });
+          }
+        }
+      });
+    };
+    root?.addEventListener("focusin", uncover);
+    return () => root?.removeEventListener("focusin", uncover);
+  }, [form]);
+}
+
 /** Move the focus to the first setting that is named, in the order of the page. */
-function focusOn(root: HTMLElement | null, errors: Pick<FieldProblem, "field">[]) {
+function focusOn(root: HTMLElement | null, fields: string[]) {
   const named = [...(root?.querySelectorAll<HTMLElement>("[data-setting]") ?? [])].filter(
-    ({ dataset }) => errors.some(({ field }) => isWithin(field, dataset.setting ?? "")),
+    ({ dataset }) => fields.some((field) => isWithin(field, dataset.setting ?? "")),
   );
   const box = named.find((one) => !named.some((other) => other !== one && one.contains(other)));
   const control =
     box?.querySelector<HTMLElement>("[aria-invalid=true]") ??
-    box?.querySelector<HTMLElement>("input:not([readonly]), button");
+    box?.querySelector<HTMLElement>("input, select, textarea, button");
   box?.scrollIntoView({ block: "center" });
   control?.focus({ preventScroll: true });
-}
-
-/**
- * Switch scheduled syncs on and off.
- *
- * @param props.latest The preferences as they were read last.
- * @param props.isStale Whether reading them again failed since.
- * @param props.isEdited Whether there are changes that are not saved.
- */
-export function SyncSwitch({
-  latest,
-  isStale,
-  isReadOnly,
-  isEdited,
-  reload,
-}: {
-  latest: PreferencesState;
-  isStale: boolean;
-  isReadOnly: boolean;
-  isEdited: boolean;
-  reload: () => void;
-}) {
-  const [answer, setAnswer] = useState<EnabledState | null>(null);
-  const [isAsking, setIsAsking] = useState(false);
-  const [isBusy, setIsBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const id = useId();
-  useEffect(() => setAnswer(null), [latest]);
-
-  const { enabled, next_run: nextRun } = answer ?? latest;
-  const state = latest.archived_at ? "archived" : String(enabled);
-  const set = async (isOn: boolean) => {
-    setIsBusy(true);
-    setProblem(null);
-    try {
-      setAnswer(await put(`sites/${latest.site}/enabled`, { enabled: isOn }));
-      reload();
-    } finally {
-      setIsBusy(false);
-    }
-  };
-  const toggle = (isOn: boolean) => {
-    if (isOn) {
-      setIsAsking(true);
-    } else {
-      set(false).catch((caught) => setProblem(asProblem(caught)));
-    }
-  };
-
-  return (
-    <Section
-      title="Scheduled syncs"
-      hint="Takes effect immediately. Same as pausing the DAG in Airflow."
-    >
-      <Box>
-        <Switch.Root
-          checked={enabled === true}
-          disabled={isReadOnly || isBusy || enabled === null}
-          colorPalette="brand"
-          size="lg"
-          onCheckedChange={(details) => toggle(details.checked)}
-        >
-          <Switch.HiddenInput aria-describedby={id} />
-          <Switch.Control {...READABLE} />
-          <Switch.Label
-            {...READABLE}
-            fontWeight="bold"
-            fontSize="md"
-          >{`Sync ${WORDS[state]}`}</Switch.Label>
-        </Switch.Root>
-        <Box id={id} mt="2" minHeight="3em" role="status">
-          <Flex gap="2" wrap="wrap">
-            <NextRun state={state} nextRun={nextRun} />
-          </Flex>
-          <Text color={isStale ? "fg.error" : "fg.muted"} fontSize="sm">
-            {isStale ? STALE : MEANINGS[state]}
-          </Text>
-        </Box>
-        {problem && (
-          <Box mt="2">
-            <Failure problem={problem} />
-          </Box>
-        )}
-      </Box>
-      <Confirm
-        open={isAsking}
-        onClose={() => setIsAsking(false)}
-        title="Switch the sync on?"
-        verb="Switch on"
-        onConfirm={() => set(true)}
-      >
-        <WhatFollows latest={latest} isEdited={isEdited} />
-      </Confirm>
-    </Section>
-  );
-}
-
-const WORDS: Record<string, string> = {
-  true: "enabled",
-  false: "off",
-  null: "not in Airflow yet",
-  archived: "off",
-};
-
-const MEANINGS: Record<string, string> = {
-  true: "Missed syncs are not run later. Uploads run beside it, one after the other.",
-  false: "Nothing runs by itself. Uploads still work, and change the roster as always.",
-  null: "Airflow reads new DAGs every few minutes. This switch works as soon as it has read this site's.",
-  archived: "The site is archived: no run of it begins, by the schedule or otherwise.",
-};
-
-const STALE =
-  "The server does not answer right now, so this may be out of date. The page keeps asking.";
-
-function NextRun({ state, nextRun }: { state: string; nextRun: string | null }) {
-  if (state !== "true") {
-    return (
-      <Text>
-        {state === "null" ? "Airflow has not read the DAG of this site." : "No sync is planned."}
-      </Text>
-    );
-  }
-  if (!nextRun) {
-    return <Text>Airflow plans the next run; this takes a few seconds.</Text>;
-  }
-  return (
-    <Text>
-      Next run:{" "}
-      <Text as="strong">
-        <Time at={nextRun} seconds={false} />
-      </Text>
-      <Text as="span" color="fg.muted">{` · ${local(nextRun)}`}</Text>
-    </Text>
-  );
-}
-
-/** What switching on will do. */
-function WhatFollows({ latest, isEdited }: { latest: PreferencesState; isEdited: boolean }) {
-  const next = latest.upcoming.find(({ skipped_because: pause }) => !pause);
-  const { source, credited_admin: admin } = latest.settings;
-  return (
-    <Flex direction="column" gap="3">
-      {next ? (
-        <Text>
-          The first sync runs on <Text as="strong">{utc(next.at, { seconds: false })}</Text>
-          {` (${local(next.at)}), and from then on by the schedule.`}
-        </Text>
-      ) : (
-        <Text>No sync is planned within the next ten years: look at the pauses.</Text>
-      )}
-      <Text color="fg.muted" fontSize="sm">
-        Syncs missed while it was off are not run later. Limits hold a sync that would remove too
-        much.
-      </Text>
-      {isEdited && (
-        <Text color="fg.warning">You have changes that are not saved; they do not count yet.</Text>
-      )}
-      {!source && (
-        <Text color="fg.warning">
-          This site has no source: a scheduled sync will find nothing to read, and fail.
-        </Text>
-      )}
-      {(!admin || !latest.credited_admin_active) && (
-        <Text color="fg.warning">
-          The credited administrator is missing or not active: syncs will fail.
-        </Text>
-      )}
-    </Flex>
-  );
 }

@@ -1,89 +1,44 @@
 /** Notifications: who is told of what, in which way, and a test message. */
 
-import { Box, Button, Code, Grid, Link as Anchor, Text } from "@chakra-ui/react";
+import { Box, Button, Grid, Link as Anchor, Text } from "@chakra-ui/react";
 import { useId, useState } from "react";
 import { Link } from "react-router-dom";
 import { asProblem, post, type Problem } from "../../lib/api";
 import type { Asked, Notices, Topic } from "../../lib/openapi";
 import { Failure } from "../../lib/ui";
-import { LinesBox, NumberBox, Section, Setting, Tick, useForm } from "./fields";
-import { type Described, type Settings, TOPICS } from "./settings";
+import { LinesBox, Section, Setting, Tick, useForm } from "./fields";
+import type { SectionOf } from "./sections";
+import type { Described } from "./settings";
+import { TOPIC_TEXTS } from "./texts";
+import { NumberRow } from "./thresholds";
 
-const TOPIC_NAMES = Object.keys(TOPICS) as Topic[];
+const TOPIC_NAMES = Object.keys(TOPIC_TEXTS) as Topic[];
 
-const MEANINGS: Record<Topic, (settings: Settings) => string> = {
-  held: () => "A plan is held until an administrator approves or discards it.",
-  failed: () => "A sync could not be completed.",
-  rejected: () => "A package cannot be used at all.",
-  unapplied: () => "Several syncs in a row were not applied.",
-  errors: ({ notices }) =>
-    `A run met ${notices.errors_from ?? "so many"} or more rows that it could not use.`,
-  stale: ({ stale_after_days: days }) =>
-    days
-      ? `No new export has come for ${days === 1 ? "a day" : `${days} days`}.`
-      : "Never: no number of days is set below.",
-  digest: () => "On Mondays: what the syncs of the week came to.",
-};
-
-/** The group of settings about messages. */
-export function Told() {
-  const { isReadOnly } = useForm();
+/** The section about messages. */
+export function Told({ section }: { section: SectionOf }) {
   return (
-    <Section
-      title="Notifications"
-      hint="Messages say what happened and what to do, and lead to the run. They name nobody, and come once for each cause."
-    >
-      <Recipients />
-      <Channels />
+    <Section section={section}>
+      <Lines path="notices.recipients" placeholder="name@district.org" />
+      <Lines path="notices.channels" placeholder="oneroster_slack" />
       <Topics />
-      <ErrorsFrom />
-      <StaleAfter />
-      <DoneWithin />
-      {!isReadOnly && <TestMessage />}
+      <NumberRow path="notices.errors_from" unit="rows" />
+      <NumberRow path="stale_after_days" unit="days" placeholder="never" />
+      <NumberRow path="done_within_hours" unit="hours" placeholder="never" />
+      <TestMessage />
     </Section>
   );
 }
 
-function Recipients() {
-  const path = "notices.recipients";
+function Lines({ path, placeholder }: { path: string; placeholder: string }) {
   return (
-    <Setting
-      path={path}
-      label="E-mail addresses"
-      help={[
-        "One on each line. Mail goes by the Airflow connection ",
-        <Code key="id" size="sm">
-          smtp_default
-        </Code>,
-        ", which has to name a sender.",
-      ]}
-    >
-      {(control) => <LinesBox {...control} path={path} placeholder="name@district.org" />}
-    </Setting>
-  );
-}
-
-function Channels() {
-  const path = "notices.channels";
-  return (
-    <Setting
-      path={path}
-      label="Channels"
-      help={[
-        "Ids of Airflow connections of the type Apprise, one on each line: Slack, Teams, webhooks and the like. An administrator of Airflow makes them under Admin, Connections, such as ",
-        <Code key="id" size="sm">
-          oneroster_slack
-        </Code>,
-        ".",
-      ]}
-    >
-      {(control) => <LinesBox {...control} path={path} placeholder="oneroster_slack" />}
+    <Setting path={path}>
+      {(control) => <LinesBox {...control} path={path} placeholder={placeholder} />}
     </Setting>
   );
 }
 
 function Topics() {
-  const { draft, settings, change, isReadOnly } = useForm();
+  const { draft, change } = useForm();
   const path = "notices.topics";
   const chosen = draft.notices.topics;
   const set = (topic: Topic, isOn: boolean) => {
@@ -94,64 +49,24 @@ function Topics() {
     );
   };
   return (
-    <Setting path={path} label="Notify about" group>
+    <Setting path={path} group help={null}>
       {() => (
         <Grid
           columnGap="6"
-          rowGap="3"
+          rowGap="2"
           templateColumns={{ base: "minmax(0, 1fr)", md: "repeat(2, minmax(0, 1fr))" }}
         >
           {TOPIC_NAMES.map((topic) => (
             <Tick
               key={topic}
               checked={chosen.includes(topic)}
-              disabled={isReadOnly}
-              label={TOPICS[topic]}
-              help={MEANINGS[topic](settings)}
+              label={TOPIC_TEXTS[topic].label}
+              help={TOPIC_TEXTS[topic].help}
               onChange={(isOn) => set(topic, isOn)}
             />
           ))}
         </Grid>
       )}
-    </Setting>
-  );
-}
-
-function ErrorsFrom() {
-  const path = "notices.errors_from";
-  return (
-    <Setting
-      path={path}
-      label="Alert from this many rows with errors"
-      help="Single bad rows are no news: a run tells of its errors from this number on."
-    >
-      {(control) => <NumberBox {...control} path={path} unit="rows" />}
-    </Setting>
-  );
-}
-
-function StaleAfter() {
-  const path = "stale_after_days";
-  return (
-    <Setting
-      path={path}
-      label="Alert if no new export for this many days"
-      help="A package is new when no run has read the very same one before. Days of pauses do not count. Left empty, nobody is told, and the list of runs does not warn either."
-    >
-      {(control) => <NumberBox {...control} path={path} unit="days" placeholder="never" />}
-    </Setting>
-  );
-}
-
-function DoneWithin() {
-  const path = "done_within_hours";
-  return (
-    <Setting
-      path={path}
-      label="Alert if a scheduled sync is not done within this many hours"
-      help="Counted from the time of the schedule, and judged once a day at 06:00 UTC. Left empty, nobody is told."
-    >
-      {(control) => <NumberBox {...control} path={path} unit="hours" placeholder="never" />}
     </Setting>
   );
 }

@@ -1,17 +1,19 @@
 /** Days that are special: pauses, the rollover to a school year, and terms that end. */
 
-import { Box, Button, Flex, IconButton, Input, Text } from "@chakra-ui/react";
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { Alert, Box, Button, Flex, IconButton, Input, Text } from "@chakra-ui/react";
+import { type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { Disclosure } from "../../lib/dialogs";
 import type { PauseWindow } from "../../lib/openapi";
-import { today } from "../../lib/words";
+import { today } from "../../lib/time";
 import { DayBox, Labelled, Setting, Tick, useForm } from "./fields";
 import { errorAt, REVERSED } from "./form";
+import { SUMMER_REASONS, TEXTS, TICKS } from "./texts";
 
 const MOST = 100;
 
 /** The setting of pauses: a row for each, and a button for one more. */
 export function Pauses() {
-  const { draft, change, isReadOnly } = useForm();
+  const { draft, change } = useForm();
   const windows = draft.pause_windows;
   const list = useRef<HTMLDivElement>(null);
   const focusOn = useRef<number | null>(null);
@@ -44,13 +46,7 @@ export function Pauses() {
   };
 
   return (
-    <Setting
-      path="pause_windows"
-      label="Pauses"
-      group
-      hasRows
-      help="Both days included, in UTC. Pause over the summer: while the SIS is rolled over to the next school year, a sync would deactivate people and make next year's courses too early. Afterwards it goes on by itself. Uploads work in a pause too."
-    >
+    <Setting path="pause_windows" group hasRows>
       {() => (
         <Box ref={list}>
           {windows.length === 0 && (
@@ -63,22 +59,19 @@ export function Pauses() {
               key={index}
               window={window}
               index={index}
-              isReadOnly={isReadOnly}
               set={(name, value) => set(index, name, value)}
               remove={() => remove(index)}
             />
           ))}
-          {!isReadOnly && (
-            <Button
-              type="button"
-              size="sm"
-              variant="outline"
-              disabled={windows.length >= MOST}
-              onClick={add}
-            >
-              + Add a pause
-            </Button>
-          )}
+          <Button
+            type="button"
+            size="sm"
+            variant="outline"
+            disabled={windows.length >= MOST}
+            onClick={add}
+          >
+            + Add a pause
+          </Button>
         </Box>
       )}
     </Setting>
@@ -88,13 +81,11 @@ export function Pauses() {
 function PauseRow({
   window,
   index,
-  isReadOnly,
   set,
   remove,
 }: {
   window: PauseWindow;
   index: number;
-  isReadOnly: boolean;
   set: (name: keyof PauseWindow, value: string) => void;
   remove: () => void;
 }) {
@@ -103,7 +94,6 @@ function PauseRow({
   const error = errorAt(errors, `pause_windows.${index}`) ?? (isReversed ? REVERSED : undefined);
   const id = useId();
   const shared = {
-    readOnly: isReadOnly,
     size: "sm",
     "aria-invalid": error ? true : undefined,
   } as const;
@@ -155,20 +145,18 @@ function PauseRow({
           />
         )}
       </PauseField>
-      {!isReadOnly && (
-        <IconButton
-          type="button"
-          size="sm"
-          variant="ghost"
-          aria-label={`Remove pause ${index + 1}`}
-          title="Remove this pause"
-          onClick={remove}
-        >
-          <Box as="span" aria-hidden fontSize="lg">
-            ×
-          </Box>
-        </IconButton>
-      )}
+      <IconButton
+        type="button"
+        size="sm"
+        variant="ghost"
+        aria-label={`Remove pause ${index + 1}`}
+        title="Remove this pause"
+        onClick={remove}
+      >
+        <Box as="span" aria-hidden fontSize="lg">
+          ×
+        </Box>
+      </IconButton>
       {error && (
         <Text id={id} color="fg.error" fontSize="sm" width="100%">
           {error}
@@ -200,21 +188,69 @@ function PauseField({
   );
 }
 
+/** Why one pauses over the summer; and the pause that the last days of the classes suggest. */
+export function SummerBreak() {
+  const { draft, latest, change } = useForm();
+  const [isOpen, setIsOpen] = useState(false);
+  const proposed = latest.proposed_pause;
+  const isPlanned =
+    proposed &&
+    draft.pause_windows.some(
+      ({ first_on: first, last_on: last }) =>
+        first <= proposed.last_on && proposed.first_on <= last,
+    );
+  const add = () => {
+    if (proposed) {
+      const { first_on, last_on } = proposed;
+      change("pause_windows", [
+        ...draft.pause_windows,
+        { first_on, last_on, note: "Summer break" },
+      ]);
+    }
+  };
+  return (
+    <Box maxWidth="48rem">
+      {proposed && !isPlanned && (
+        <Alert.Root status="info" mb="2">
+          <Alert.Indicator />
+          <Alert.Content>
+            <Alert.Title>{`School ends on ${proposed.year_ends_on}. Pause over the summer?`}</Alert.Title>
+            <Alert.Description>
+              {`From ${proposed.first_on} to ${proposed.last_on}; change the days before you save.`}
+              <Box mt="2">
+                <Button type="button" size="sm" variant="outline" onClick={add}>
+                  Add this pause
+                </Button>
+              </Box>
+            </Alert.Description>
+          </Alert.Content>
+        </Alert.Root>
+      )}
+      <Disclosure label="Why pause over the summer?" isOpen={isOpen} onToggle={setIsOpen}>
+        <Box as="ul" ps="5" fontSize="sm" listStyleType="disc">
+          {SUMMER_REASONS.map((reason) => (
+            <li key={reason}>{reason}</li>
+          ))}
+        </Box>
+      </Disclosure>
+    </Box>
+  );
+}
+
 const PATH = "create_only_until";
 
 /** Until which day syncs only add. */
 export function Rollover() {
-  const { draft, base, change, isReadOnly } = useForm();
+  const { draft, base, change } = useForm();
   const until = draft[PATH];
   return (
-    <Setting path={PATH} label="Rollover" group>
+    <Setting path={PATH} group help={null}>
       {() => (
         <Box>
           <Tick
             checked={until !== null}
-            disabled={isReadOnly}
-            label="Add-only mode"
-            help="For the weeks in which the SIS moves to the next school year: next year's people and courses come; nobody is deactivated, nothing is removed or updated. What is left out is told with each run, and is done by the first run after the last day."
+            label={TICKS[PATH]}
+            help={TEXTS[PATH].help}
             onChange={(isOn) => change(PATH, isOn ? (base.settings[PATH] ?? "") : null)}
           />
           {until !== null && <LastDay until={until} />}
@@ -246,7 +282,7 @@ function LastDay({ until }: { until: string | undefined | null }) {
 
 function meaningOf(until: string | undefined | null, isPast: boolean) {
   if (isPast) {
-    return "This day is past: syncs add, update and remove again. Untick it to tidy up.";
+    return "This day is past: syncs add, update and remove again. Untick it.";
   }
   return until
     ? `Until ${until}, that day included. After it syncs add, update and remove again.`
@@ -255,15 +291,14 @@ function meaningOf(until: string | undefined | null, isPast: boolean) {
 
 /** Whether assignments end uncounted with the terms of their classes. */
 export function EndedTerms() {
-  const { draft, change, isReadOnly } = useForm();
+  const { draft, change } = useForm();
   return (
-    <Setting path="expire_ended_terms" label="Ended terms" group>
+    <Setting path="expire_ended_terms" group help={null}>
       {() => (
         <Tick
           checked={draft.expire_ended_terms}
-          disabled={isReadOnly}
-          label="Don't count ended terms as removals"
-          help="A SIS drops the classes of a term that is over. An assignment that goes because the terms of all its classes have ended does not count towards the limits. Unticked, it counts like every other removal."
+          label={TICKS.expire_ended_terms}
+          help={TEXTS.expire_ended_terms.help}
           onChange={(isOn) => change("expire_ended_terms", isOn)}
         />
       )}

@@ -3,10 +3,11 @@
 import { Box, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
 import { useId } from "react";
 import type { RaisedLimit } from "../../lib/openapi";
-import { today } from "../../lib/words";
-import { DayBox, Labelled, READABLE, Setting, Tick, useForm } from "./fields";
+import { today } from "../../lib/time";
+import { DayBox, Labelled, Setting, Tick, useForm } from "./fields";
 import { errorAt } from "./form";
 import { RAISED } from "./settings";
+import { TEXTS, TICKS } from "./texts";
 import { Part } from "./thresholds";
 
 const PATH = "guards.raised";
@@ -18,18 +19,17 @@ const HOW_LONG = [
 
 /** The setting of raised limits: a tick, and while it is set the limit, how long and why. */
 export function Raised() {
-  const { draft, base, change, isReadOnly } = useForm();
+  const { draft, base, change } = useForm();
   const { raised } = draft.guards;
   const isPast = Boolean(raised?.until) && (raised?.until ?? "") < today();
   return (
-    <Setting path={PATH} label="Temporary limit" group>
+    <Setting path={PATH} group help={null}>
       {() => (
         <Box>
           <Tick
             checked={raised !== null}
-            disabled={isReadOnly}
-            label="Raise the limits for removals"
-            help="For a night on which more will go than usual. So many percent may go, of the site and of each school: 100 % where a school closes. Counts in place of the percentages and caps above; fewer records than the numbers above never wait."
+            label={TICKS[PATH]}
+            help={TEXTS[PATH].help}
             onChange={(isOn) => change(PATH, isOn ? (base.settings.guards.raised ?? RAISED) : null)}
           />
           {raised && <Numbers raised={raised} isPast={isPast} />}
@@ -40,7 +40,7 @@ export function Raised() {
 }
 
 function Numbers({ raised, isPast }: { raised: RaisedLimit; isPast: boolean }) {
-  const { change, isReadOnly } = useForm();
+  const { change } = useForm();
   const id = useId();
   const setHow = (value: string) => change(`${PATH}.until`, value === "run" ? null : "");
   return (
@@ -55,9 +55,8 @@ function Numbers({ raised, isPast }: { raised: RaisedLimit; isPast: boolean }) {
       >
         <Part path={`${PATH}.percent`} label="Percent" unit="%" />
         <Labelled label="How long">
-          <NativeSelect.Root size="sm" width="9rem" disabled={isReadOnly}>
+          <NativeSelect.Root size="sm" width="9rem">
             <NativeSelect.Field
-              {...READABLE}
               aria-label="How long"
               value={raised.until === null ? "run" : "day"}
               onChange={(event) => setHow(event.target.value)}
@@ -75,7 +74,6 @@ function Numbers({ raised, isPast }: { raised: RaisedLimit; isPast: boolean }) {
         <Labelled label="Note" grow>
           <Input
             size="sm"
-            readOnly={isReadOnly}
             maxLength={200}
             placeholder="Why"
             value={raised.note}
@@ -102,13 +100,13 @@ function LastDay() {
   );
 }
 
-const PAST = "This day is past: the limits above count again. Untick it to tidy up.";
+const PAST = "This day is past: the limits above count again. Untick it.";
 
 function fallsBack({ until }: RaisedLimit) {
   if (until === null) {
-    return "Counts for the next run that is applied. After it the limits above count again by themselves.";
+    return "In place of the percentages and caps above, for the next run that is applied.";
   }
   return until
-    ? `Counts until ${until}, that day included. After it the limits above count again by themselves.`
-    : "Choose the last day. After it the limits above count again by themselves.";
+    ? `In place of the percentages and caps above, until ${until} (included).`
+    : "Choose the last day. After it the limits above count again.";
 }

@@ -60,6 +60,7 @@ export function SaveBar({
   const told = fresh ? savedWords(fresh) : form.told;
   return (
     <Flex
+      data-save-bar=""
       position="sticky"
       bottom="-3"
       zIndex="docked"

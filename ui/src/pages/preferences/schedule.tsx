@@ -1,42 +1,69 @@
 /** When syncs run by themselves: days and time, and the next five syncs in UTC and in the viewer's zone. */
 
-import { Box, Button, Flex, Grid, Heading, Input, Table, Text } from "@chakra-ui/react";
+import { Box, Button, Flex, Heading, Input, Table, Text } from "@chakra-ui/react";
 import { useEffect, useState } from "react";
 import { asProblem, post } from "../../lib/api";
 import type { RaisedLimit, Upcoming as Coming, Weekday } from "../../lib/openapi";
+import {
+  cityOf,
+  isAlwaysUtc,
+  isTime,
+  timeInZone,
+  today,
+  UTC,
+  useZone,
+  withWeekday,
+} from "../../lib/time";
 import { capital, DAYS } from "../../lib/words";
-import { READABLE, Section, Setting, useForm } from "./fields";
+import { Credited } from "./admin";
+import { Calendar } from "./calendar";
+import { Section, Setting, useForm } from "./fields";
 import { problemsIn } from "./form";
-import { EndedTerms, Pauses, Rollover } from "./pauses";
+import { Pauses, SummerBreak } from "./pauses";
+import type { SectionOf } from "./sections";
+import { SyncSwitch } from "./sync_switch";
 import { same, type Settings, valueAt } from "./settings";
 
-/** The group of settings about the schedule, and what comes of it. */
-export function Schedule() {
+/** The section about the schedule, and what comes of it. */
+export function Schedule({
+  section,
+  isStale,
+  reload,
+}: {
+  section: SectionOf;
+  isStale: boolean;
+  reload: () => void;
+}) {
+  const { site, base, settings, latest, changed } = useForm();
+  const isEdited = isScheduleEdited(settings, base.settings);
+  const aside = (
+    <Box minWidth="0">
+      <Calendar
+        site={site}
+        from={latest.upcoming[0]?.at}
+        schedule={
+          isEdited && isTime(settings.time_utc) && settings.days.length
+            ? scheduleOf(settings)
+            : null
+        }
+      />
+      <Upcoming />
+    </Box>
+  );
   return (
-    <Section
-      title="Schedule"
-      hint="When the SIS is read without anybody asking. Times are in UTC, so that a clock change never skips or repeats a sync."
-    >
-      <Grid
-        gap="6"
-        alignItems="start"
-        templateColumns={{ base: "minmax(0, 1fr)", xl: "minmax(0, 1fr) 26rem" }}
-      >
-        <Grid gap="6" templateColumns="minmax(0, 1fr)">
-          <Days />
-          <Time />
-          <Pauses />
-          <Rollover />
-          <EndedTerms />
-        </Grid>
-        <Upcoming />
-      </Grid>
+    <Section section={section} aside={aside}>
+      <SyncSwitch latest={latest} isStale={isStale} isEdited={changed.length > 0} reload={reload} />
+      <Credited />
+      <Days />
+      <Time />
+      <Pauses />
+      <SummerBreak />
     </Section>
   );
 }
 
 function Days() {
-  const { draft, change, isReadOnly } = useForm();
+  const { draft, change } = useForm();
   const toggle = (day: Weekday) => {
     const chosen = draft.days.includes(day)
       ? draft.days.filter((one) => one !== day)
@@ -47,7 +74,7 @@ function Days() {
     );
   };
   return (
-    <Setting path="days" label="Days" required group help="The days in UTC on which a sync runs.">
+    <Setting path="days" required group>
       {() => (
         <Flex gap="1" wrap="wrap">
           {DAYS.map((day) => {
@@ -62,9 +89,7 @@ function Days() {
                 variant={isOn ? "solid" : "outline"}
                 colorPalette={isOn ? "brand" : "gray"}
                 aria-pressed={isOn}
-                aria-label={capital(day)}
-                disabled={isReadOnly}
-                {...READABLE}
+                title={capital(day)}
                 onClick={() => toggle(day)}
               >
                 {capital(day.slice(0, 3))}
@@ -78,25 +103,27 @@ function Days() {
 }
 
 function Time() {
-  const { draft, change, isReadOnly } = useForm();
+  const { draft, settings, change } = useForm();
+  const zone = useZone();
   return (
     <Setting
       path="time_utc"
-      label="Time (UTC)"
       required
       help={
         <Box as="span" aria-live="polite">
-          {inViewersZone(draft.time_utc)}
+          {timeInZone(settings.time_utc, zone, today())}
         </Box>
       }
     >
       {(control) => (
         <Input
           {...control}
-          type="time"
-          width="9rem"
-          readOnly={isReadOnly}
-          value={draft.time_utc}
+          inputMode="numeric"
+          autoComplete="off"
+          maxLength={5}
+          placeholder="02:00"
+          width="6rem"
+          value={draft.time_utc ?? ""}
           onChange={(event) => change("time_utc", event.target.value)}
         />
       )}
@@ -106,21 +133,45 @@ function Time() {
 
 const TYPING_MS = 300;
 
-const PARTS = ["days", "time_utc", "pause_windows", "create_only_until", "guards.raised"];
+/** Tell whether the schedule differs from the saved one. */
+function isScheduleEdited(settings: Settings, saved: Settings) {
+  return PARTS.some((part) => !same(valueAt(saved, part), valueAt(settings, part)));
+}
+
+/** Return the schedule as the API takes it; a pause that is being typed is left out. */
+function scheduleOf(settings: Settings) {
+  return {
+    days: settings.days,
+    time_utc: settings.time_utc ?? "",
+    pause_windows: settings.pause_windows.filter(
+      ({ first_on: first, last_on: last }) => first && last && first <= last,
+    ),
+    create_only_until: settings.create_only_until || null,
+    raised: usable(settings.guards.raised),
+    started_by: settings.started_by,
+  };
+}
+
+const PARTS = [
+  "days",
+  "time_utc",
+  "pause_windows",
+  "create_only_until",
+  "guards.raised",
+  "started_by",
+];
 
 /** Five syncs to come, in UTC and in the viewer's zone, what is special about them, and the pauses. */
 export function Upcoming() {
   const { base, settings, latest, site } = useForm();
-  const isEdited = PARTS.some(
-    (part) => !same(valueAt(base.settings, part), valueAt(settings, part)),
-  );
+  const isEdited = isScheduleEdited(settings, base.settings);
   const preview = usePreview(site, isEdited ? settings : null, base.settings);
   const lines = isEdited ? (preview.lines ?? latest.upcoming) : latest.upcoming;
   const words =
     preview.words ??
     (latest.archived_at ? RESTS : latest.enabled === false ? OFF : EDITED[String(isEdited)]);
   return (
-    <Box bg="bg.muted" borderRadius="8px" p={{ base: "3", md: "4" }} minHeight="17rem">
+    <Box bg="bg.muted" borderRadius="8px" p={{ base: "3", md: "4" }} minHeight="15rem">
       <Heading as="h3" size="sm" mb="1">
         The next five syncs
       </Heading>
@@ -142,7 +193,8 @@ const RESTS = "The site is archived, so none of these comes.";
 const OFF = "The sync is off: none of them runs until it is switched on.";
 
 function Lines({ lines, isOld }: { lines: Coming[]; isOld: boolean }) {
-  const inUtc = isUtc();
+  const zone = useZone();
+  const inUtc = isAlwaysUtc(zone);
   if (lines.length === 0) {
     return (
       <Text color="fg.muted" fontSize="sm">
@@ -159,14 +211,14 @@ function Lines({ lines, isOld }: { lines: Coming[]; isOld: boolean }) {
           </Table.ColumnHeader>
           {!inUtc && (
             <Table.ColumnHeader scope="col" px="0">
-              {viewersZone().replaceAll("_", " ")}
+              {cityOf(zone)}
             </Table.ColumnHeader>
           )}
         </Table.Row>
       </Table.Header>
       <Table.Body>
         {lines.map((line) => (
-          <Line key={`${line.at} ${line.skipped_because}`} line={line} inUtc={inUtc} />
+          <Line key={`${line.at} ${line.skipped_because}`} line={line} zone={inUtc ? null : zone} />
         ))}
       </Table.Body>
     </Table.Root>
@@ -175,16 +227,16 @@ function Lines({ lines, isOld }: { lines: Coming[]; isOld: boolean }) {
 
 function Line({
   line: { at, skipped_because: pause, notes },
-  inUtc,
+  zone,
 }: {
   line: Coming;
-  inUtc: boolean;
+  zone: string | null;
 }) {
   if (pause) {
     return (
       <Table.Row bg="transparent">
         <Table.Cell
-          colSpan={inUtc ? 1 : 2}
+          colSpan={zone ? 2 : 1}
           px="0"
           color="fg.muted"
           fontStyle="italic"
@@ -196,7 +248,7 @@ function Line({
     <Table.Row bg="transparent">
       <Table.Cell ps="0" pe="2" verticalAlign="top">
         <time dateTime={at} style={{ whiteSpace: "nowrap" }}>
-          {utcShort(at)}
+          {withWeekday(at, UTC)}
         </time>
         {notes.map((note) => (
           <Text key={note} color="fg.warning" fontSize="xs">
@@ -204,9 +256,9 @@ function Line({
           </Text>
         ))}
       </Table.Cell>
-      {!inUtc && (
+      {zone && (
         <Table.Cell px="0" verticalAlign="top" whiteSpace="nowrap" color="fg.muted">
-          {localShort(at)}
+          {withWeekday(at, zone)}
         </Table.Cell>
       )}
     </Table.Row>
@@ -224,14 +276,7 @@ interface Preview {
 /** Ask for the syncs of a schedule that has not been saved, a moment after the last key. */
 function usePreview(site: string, settings: Settings | null, saved: Settings) {
   const [state, setState] = useState<Preview>({ asked: null, lines: null, words: null });
-  const schedule = settings && {
-    days: settings.days,
-    time_utc: settings.time_utc,
-    pause_windows: settings.pause_windows.filter((one) => one.first_on && one.last_on),
-    create_only_until: settings.create_only_until || null,
-    raised: usable(settings.guards.raised),
-  };
-  const asked = schedule && JSON.stringify(schedule);
+  const asked = settings && JSON.stringify(scheduleOf(settings));
   const wrong =
     settings &&
     problemsIn(settings, saved).find(
@@ -275,90 +320,4 @@ function usePreview(site: string, settings: Settings | null, saved: Settings) {
 function usable(raised: RaisedLimit | null | undefined) {
   const counts = raised && raised.until !== "" && raised.percent >= 0 && raised.percent <= 100;
   return counts && typeof raised.percent === "number" ? raised : null;
-}
-
-/**
- * Say what a time of the day in UTC is in the viewer's zone.
- *
- * @param time As `02:00`.
- */
-export function inViewersZone(time: string | undefined, today = new Date()) {
-  if (!time) {
-    return "Choose a time.";
-  }
-  const [hours, minutes] = time.split(":").map(Number);
-  const at = new Date(
-    Date.UTC(today.getUTCFullYear(), today.getUTCMonth(), today.getUTCDate(), hours, minutes),
-  );
-  if (isUtc()) {
-    return "Your browser is set to UTC too.";
-  }
-  const zone = viewersZone().replaceAll("_", " ");
-  const day = dayShift(at);
-  const moves = hasClockChange(at) ? "; shifts an hour with daylight saving" : "";
-  return `${clock(at)}${day} in ${zone}${moves}.`;
-}
-
-/**
- * Return a moment in the viewer's zone, short: `Wed 25 Nov, 03:30`.
- *
- * @param at ISO 8601.
- */
-export function localShort(at: string) {
-  return format(new Date(at), {
-    weekday: "short",
-    day: "numeric",
-    month: "short",
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-  });
-}
-
-/**
- * Return a moment in UTC with its day of the week: `Wed 2026-11-25 03:30`.
- *
- * @param at ISO 8601.
- */
-export function utcShort(at: string) {
-  const text = new Date(at).toISOString();
-  const day = format(new Date(at), { weekday: "short", timeZone: "UTC" });
-  return `${day} ${text.slice(0, 10)} ${text.slice(11, 16)}`;
-}
-
-/** Return the name of the viewer's zone. */
-export function viewersZone() {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone ?? "your time zone";
-}
-
-/** Tell whether the viewer's clock shows UTC all year. */
-export function isUtc() {
-  const year = new Date().getFullYear();
-  return offset(new Date(year, 0, 1)) === 0 && offset(new Date(year, 6, 1)) === 0;
-}
-
-function dayShift(at: Date) {
-  const here = Date.UTC(at.getFullYear(), at.getMonth(), at.getDate());
-  const there = Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate());
-  if (here === there) {
-    return "";
-  }
-  return here < there ? " on the day before" : " on the day after";
-}
-
-function clock(at: Date) {
-  return format(at, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-}
-
-function hasClockChange(at: Date) {
-  const year = at.getFullYear();
-  return offset(new Date(year, 0, 1)) !== offset(new Date(year, 6, 1));
-}
-
-function offset(at: Date) {
-  return at.getTimezoneOffset();
-}
-
-function format(at: Date, options: Intl.DateTimeFormatOptions) {
-  return new Intl.DateTimeFormat("en-GB", options).format(at);
 }

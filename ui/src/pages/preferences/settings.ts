@@ -10,6 +10,7 @@ import type {
   Weekday,
 } from "../../lib/openapi";
 import { capital, DAYS } from "../../lib/words";
+import { CHOICES, TEXTS, TOPIC_TEXTS } from "./texts";
 
 /** The settings as they are saved. */
 export type Settings = SettingsOutput;
@@ -70,39 +71,39 @@ const MORE = {
  * whole, from `least` on, up to `most`, left empty.
  */
 export const SETTINGS: Described[] = [
-  { path: "credited_admin", label: "Credited administrator" },
-  { path: "days", label: "Days" },
-  { path: "time_utc", label: "Time" },
-  { path: "pause_windows", label: "Pauses" },
-  { path: "create_only_until", label: "Rollover" },
-  { path: "expire_ended_terms", label: "Ended terms" },
-  { path: "scope", label: "Process" },
-  { path: "teacher_permission", label: "Teacher permission" },
-  { path: "assignment_roles", label: "Who is assigned to courses" },
-  { path: "adopt_accounts", label: "Hand-made accounts" },
-  { path: "profile", label: "Reading of the files" },
+  described("credited_admin"),
+  described("days"),
+  described("time_utc"),
+  described("pause_windows"),
+  { ...described("source"), label: "Source" },
+  described("source_connection"),
+  described("source_pattern"),
+  described("started_by"),
+  { ...described("source_after"), label: "After a run that ended well" },
+  described("scope"),
+  described("teacher_permission"),
+  described("assignment_roles"),
+  described("adopt_accounts"),
   ...limitsOf(REMOVALS),
-  { path: "guards.raised", label: "Raised limits" },
-  { path: "guards.removals_wait", label: "Pending removals" },
-  { path: "guards.error_percent", label: "Rows with errors", number: PERCENT },
-  { path: "guards.known_percent", label: "Records we know", number: PERCENT },
-  { path: "approval_hours", label: "Approval expires after", number: HOURS },
-  { path: "stale_protection_runs", label: "Stale protection", number: RUNS },
+  described("guards.raised"),
+  described("guards.removals_wait"),
+  described("guards.error_percent", PERCENT),
+  described("guards.known_percent", PERCENT),
+  described("approval_hours", HOURS),
+  described("notices.recipients"),
+  described("notices.channels"),
+  described("notices.topics"),
+  { ...described("notices.errors_from", AT_LEAST_ONE), label: "Many errors" },
+  { ...described("stale_after_days", ONE_TO_365), label: "Days without a new export" },
+  { ...described("done_within_hours", ONE_TO_24), label: "Hours until a sync is done" },
+  described("create_only_until"),
+  described("expire_ended_terms"),
+  described("profile"),
+  { ...described("stale_protection_runs", RUNS), label: "Stale protection" },
+  described("encoding"),
+  described("delimiter"),
+  described("date_order"),
   ...limitsOf(MORE),
-  { path: "notices.recipients", label: "E-mail addresses" },
-  { path: "notices.channels", label: "Channels" },
-  { path: "notices.topics", label: "Notify about" },
-  { path: "notices.errors_from", label: "Many errors", number: AT_LEAST_ONE },
-  { path: "stale_after_days", label: "Days without a package", number: ONE_TO_365 },
-  { path: "done_within_hours", label: "Done within", number: ONE_TO_24 },
-  { path: "source", label: "Source" },
-  { path: "source_connection", label: "Connection of the source" },
-  { path: "source_pattern", label: "Names of packages" },
-  { path: "started_by", label: "What starts a sync" },
-  { path: "source_after", label: "After a run that ended well" },
-  { path: "encoding", label: "Encoding of the files" },
-  { path: "delimiter", label: "Delimiter of the files" },
-  { path: "date_order", label: "Dates in the files" },
 ];
 
 /** What a raised limit begins with: for the next run that is applied. */
@@ -110,6 +111,10 @@ export const RAISED = { percent: 50, until: null, note: "" };
 
 /** What the percentage of a raised limit may be. */
 export const RAISED_PERCENT = PERCENT;
+
+function described(path: string, number?: NumberRule): Described {
+  return { path, label: TEXTS[path].label, number };
+}
 
 function limitsOf(kinds: Record<string, string>): Described[] {
   return Object.entries(kinds).flatMap(([kind, words]) => [
@@ -144,6 +149,7 @@ export function sendable(draft: Settings): Settings {
     source: draft.source?.trim() || null,
     source_connection: draft.source_connection?.trim() || null,
     source_pattern: draft.source_pattern.trim() || "*.zip",
+    time_utc: draft.time_utc?.trim().replace(/^\d:/, "0$&"),
     pause_windows: draft.pause_windows.map((pause) => ({ ...pause, note: pause.note.trim() })),
   };
   for (const { path, number } of SETTINGS) {
@@ -198,25 +204,7 @@ function ordered(value: unknown): unknown {
   return value ?? null;
 }
 
-/** What people can be told of, in the order of the page. */
-export const TOPICS: Record<Topic, string> = {
-  held: "Approval needed",
-  failed: "Failed syncs",
-  rejected: "Rejected packages",
-  errors: "Many errors",
-  stale: "No new export",
-  unapplied: "No changes applied",
-  digest: "Weekly summary",
-};
-
-const CHOICES: Record<string, Record<string, string>> = {
-  scope: { users_and_courses: "Users, courses and assignments", users: "Users only" },
-  teacher_permission: { units_and_lessons: "Units and lessons", lessons_only: "Lessons only" },
-  profile: { tolerant: "Tolerant", strict: "Strict" },
-  started_by: { schedule: "The schedule", new_file: "A new package", both: "Both" },
-  encoding: { "utf-8": "UTF-8", "windows-1252": "Windows-1252" },
-  delimiter: { comma: "Commas", semicolon: "Semicolons", tab: "Tabs", bar: "Vertical bars" },
-  date_order: { iso: "YYYY-MM-DD", month_first: "MM/DD/YYYY", day_first: "DD/MM/YYYY" },
+const WORDS: Record<string, Record<string, string>> = {
   source_after: { leave: "The package stays", move: "The package is moved aside" },
 };
 
@@ -231,6 +219,7 @@ const UNITS: Record<string, string> = {
   stale_after_days: "days",
   done_within_hours: "hours",
   "notices.errors_from": "rows or more",
+  stale_protection_runs: "syncs",
 };
 
 const NEVER = new Set(["stale_after_days", "done_within_hours"]);
@@ -240,8 +229,9 @@ const RUN = /^run ([0-9a-f]{8})-[0-9a-f-]{27}$/;
 /** Return what a value is in words. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export function inWords(path: string, value: any): string {
-  if (CHOICES[path]) {
-    return CHOICES[path][value] ?? String(value);
+  const choice = CHOICES[path]?.find((one) => one.value === value);
+  if (choice || WORDS[path]) {
+    return choice?.label ?? WORDS[path][value] ?? String(value);
   }
   if (YES_AND_NO[path]) {
     return YES_AND_NO[path][value ? 0 : 1];
@@ -271,13 +261,19 @@ const OWN_WORDS: Record<string, (value: any) => string | null> = {
   "notices.topics": (topics) => labelsOf(topics ?? []).join(", "),
 };
 
+/** Return a limit in a few words, as `10 %, at least 5; always above 100`. */
+export function limitInWords({ percent, minimum, cap }: Limit) {
+  const share = `${percent} %, at least ${minimum}`;
+  return cap === null ? share : `${share}; always above ${cap}`;
+}
+
 /** Return who saved, in a few words: a person, or the run that used up a raised limit. */
 export function byWhom(actor: string) {
   return actor.replace(RUN, "Run $1");
 }
 
 function labelsOf(topics: Topic[]) {
-  return topics.map((topic) => (TOPICS[topic] ?? topic).toLowerCase());
+  return topics.map((topic) => (TOPIC_TEXTS[topic]?.label ?? topic).toLowerCase());
 }
 
 function daysInWords(days: Weekday[]) {

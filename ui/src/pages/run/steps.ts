@@ -29,7 +29,7 @@ export function stepsOf(run: RunDetail, may: May): Step[] {
     isOfSource &&
       run.outcome === "failed" && {
         label: "Open source settings",
-        to: `${site}/preferences#source`,
+        to: `${site}/preferences?section=source`,
       },
     run.trigger !== "schedule" &&
       may.operate && { label: "Upload again", to: `${site}/upload?kind=${run.kind}` },
