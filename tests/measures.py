@@ -57,3 +57,8 @@ IS_UNCOVERED = """() => {
   });
 }"""
 """Whether nothing lies over what has the focus, and it is inside the window."""
+
+HAS_SETTLED = """() => document.getAnimations().every(
+  ({ playState, effect }) => playState !== "running" || effect.getTiming().iterations === Infinity
+)"""
+"""Whether nothing fades in or out any more."""

@@ -1,4 +1,7 @@
-"""The page of a held run: the decision in sight, its consequence, and what is held back."""
+"""The page of a held run: the decision in sight, its consequence, and what is held back.
+
+Beside it all pages, for those who don't see them well and those who use no mouse.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,26 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from browser import browsing, log_in
 from live import running, wait_for
+from measures import HAS_SETTLED, IS_UNCOVERED
 from towns import HOME, Town, district, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Locator, Page
+
     from live import Live
 
 SLOW_MS = 90_000
+SECTIONS = ("source", "syncs", "limits", "notifications", "advanced")
+AIRFLOWS = "[data-testid='nav-sidebar']"
+MOST_STOPS = 60
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +76,116 @@ def test_the_decision_stays_in_sight_and_names_its_consequence(
         confirm = page.get_by_role("alertdialog")
         expect(confirm.get_by_role("button", name="Approve: deactivate 10 users")).to_be_visible()
         expect(confirm.get_by_role("row", name=re.compile("Reactivated"))).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def places(live: Live, waits: dict[str, Any]) -> list[str]:
+    """Every page of ours: full, empty and of a run that was rejected."""
+    live.oneroster("init", "--site", "empty", "--admin", "admin@example.org")
+    rejected = live.follow(live.admin.upload(b"PK this is no zip"))
+    teacher = live.admin.get("sites/default/records", q="t15")["records"][0]["id"]
+    site = f"{HOME}/sites/default"
+    tabs = ("overview", "changes", "findings", "comparison", "report", "accounts", "log")
+    return [
+        f"{HOME}/sites",
+        site,
+        f"{HOME}/runs/{waits['run_id']}",
+        f"{site}/preferences",
+        *(f"{site}/preferences?section={name}" for name in SECTIONS),
+        f"{site}/upload",
+        f"{site}/why?q=lee",
+        f"{site}/why/user/{teacher}",
+        f"{HOME}/why?q=lee",
+        f"{HOME}/sites/empty",
+        f"{HOME}/sites/empty/upload",
+        *(f"{HOME}/runs/{waits['run_id']}?tab={tab}" for tab in tabs),
+        f"{HOME}/runs/{rejected['run_id']}",
+        f"{HOME}/nowhere",
+    ]
+
+
+# A quarter of a minute of a processor for each theme and width: the first four pages stand for all.
+@pytest.mark.parametrize("count", [4, pytest.param(None, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 420)])
+def test_no_page_has_a_barrier(
+    live: Live, places: list[str], theme: str, width: int, count: int | None
+) -> None:
+    """Contrast, names, roles and landmarks are as axe asks for; nothing overflows the window."""
+    with browsing(theme, width) as page:
+        log_in(page, live.origin)
+        for place in places[:count]:
+            page.goto(live.origin + place)
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_load_state("networkidle")
+            assert barriers(page) == [], place
+            assert page.get_by_role("main").count() == 1, place
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place
+
+
+@pytest.mark.long  # the other two of the four: what differs is a colour or a width
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1440), ("light", 420)])
+def test_no_page_has_a_barrier_in_the_other_theme(
+    live: Live, places: list[str], theme: str, width: int
+) -> None:
+    """The same for each theme in the other width."""
+    test_no_page_has_a_barrier(live, places, theme, width, None)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_wrong_or_special_can_be_read(live: Live, theme: str) -> None:
+    """Errors beside settings, notes in the calendar and a question have contrast and names too."""
+    with browsing(theme) as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/sites/default/preferences?section=limits")
+        page.get_by_text("Raise the limits for removals", exact=True).click()
+        page.get_by_label("Approval expires after").fill("0")
+        page.keyboard.press("Control+s")
+        page.get_by_text("Not saved").wait_for()
+        assert barriers(page) == []
+        page.get_by_role("link", name="Schedule").click()
+        page.get_by_text("May remove up to 50 %, for one run").wait_for()
+        assert barriers(page) == []
+        page.get_by_role("link", name="Sites").click()
+        page.get_by_role("alertdialog").get_by_text("Leave without saving?").wait_for()
+        assert barriers(page) == []
+        page.get_by_role("button", name="Leave without saving").click()
+        page.wait_for_url("**/sites")
+
+
+def test_flows_need_no_mouse(live: Live, waits: dict[str, Any], tmp_path: Path) -> None:
+    """Schedule, switch, upload, search, decision and undo, by the keyboard alone."""
+    package = tmp_path / "same.zip"
+    package.write_bytes(packed(district()))
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/sites/default/preferences")
+        switch = page.get_by_role("checkbox", name="Sync off")
+        press(page, switch, "Space")
+        press(page, page.get_by_role("button", name="Cancel"), "Escape")
+        expect(switch).to_be_focused()
+        press(page, page.get_by_role("button", name="Sun", exact=True), "Space")
+        expect(page.get_by_text("1 change is not saved")).to_be_visible()
+        press(page, page.get_by_role("button", name="Discard", exact=True), "Enter")
+        page.goto(f"{live.origin}{HOME}/sites/default/why")
+        press(page, page.get_by_role("searchbox"), "l")
+        page.keyboard.type("ee 15")
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Kim Lee 15").wait_for()
+        page.goto(f"{live.origin}{HOME}/sites/default/upload")
+        page.get_by_text("Choose OneRoster.zip").wait_for()
+        with page.expect_file_chooser() as chooser:
+            press(page, page.get_by_role("button", name=re.compile("OneRoster.zip")), "Enter")
+        chooser.value.set_files(package)
+        reach(page, page.get_by_role("button", name="Upload and sync"))
+        page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}")
+        press(page, page.get_by_role("button", name=re.compile("^Approve: .*…$")), "Enter")
+        asked = page.get_by_role("alertdialog")
+        reach(page, asked.get_by_role("button", name=re.compile("^Approve: ")))
+        page.keyboard.press("Escape")
+        expect(asked).to_have_count(0)
+        page.goto(f"{live.origin}{HOME}/runs/{earlier(live, waits)}")
+        press(page, page.get_by_role("button", name="Undo…"), "Enter")
+        reach(page, page.get_by_role("button", name="Undo", exact=True))
 
 
 def test_some_removals_are_held_back_and_decided_about_later(
@@ -137,3 +257,33 @@ def test_history_begins_with_a_sentence_and_ends_in_a_button(live: Live, tmp_pat
         expect(page.get_by_text(re.compile("undid run"))).to_be_visible()
         expect(page.get_by_role("link", name="Course 0")).to_be_visible()
         expect(page.get_by_role("button", name="Reactivate…")).to_have_count(0)
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what axe finds in our part of a page, without Airflow's own sidebar."""
+    page.wait_for_function(HAS_SETTLED)
+    found = Axe().run(page, {"exclude": [[AIRFLOWS]]}).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+def reach(page: Page, control: Locator) -> None:
+    """Press Tab until a control has the focus, and see that nothing hides it."""
+    control.wait_for()
+    for _ in range(MOST_STOPS):
+        if control.evaluate("it => it === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    expect(control).to_be_focused()
+    page.wait_for_function(IS_UNCOVERED)
+
+
+def press(page: Page, control: Locator, key: str) -> None:
+    """Reach a control by Tab, and press a key there."""
+    reach(page, control)
+    page.keyboard.press(key)
+
+
+def earlier(live: Live, run: dict[str, Any]) -> str:
+    """Return the applied run before another one."""
+    runs = live.admin.get("sites/default/runs")["runs"]
+    return next(str(one["run_id"]) for one in runs if one["started_at"] < run["started_at"])

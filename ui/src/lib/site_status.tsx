@@ -3,6 +3,7 @@
 import { Alert, Box, Grid, Skeleton, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 import { Link } from "react-router-dom";
+import { BAD, WARN } from "./colors";
 import { useApi } from "./api";
 import type { Maintenance, SiteStatus } from "./openapi";
 import { HOME, Time } from "./ui";
@@ -20,30 +21,30 @@ export function useStatus(site: string | undefined) {
 export function SiteHead({ site, status }: { site: string; status: SiteStatus | null }) {
   const { active = null } = status ?? {};
   return (
-    <Grid
-      as="dl"
-      aria-label={`Status of ${site}`}
-      role="group"
-      templateColumns={{ base: "repeat(2, minmax(0, 1fr))", md: "repeat(7, auto)" }}
-      justifyContent={{ md: "space-between" }}
-      columnGap="4"
-      rowGap="2"
-      mb="4"
-      px="3"
-      py="2"
-      borderWidth="1px"
-      borderColor="border"
-      borderRadius="8px"
-      fontSize="sm"
-    >
-      <Fact label="Active users">{active && number(active.users)}</Fact>
-      <Fact label="Courses">{active && number(active.courses)}</Fact>
-      <Fact label="Course assignments">{active && number(active.assignments)}</Fact>
-      <Fact label="Last applied">{status && <LastApplied status={status} />}</Fact>
-      <Fact label="Next sync">{status && <NextSync site={site} status={status} />}</Fact>
-      <Fact label="Approvals">{status && <Approvals status={status} />}</Fact>
-      <Fact label="Export">{status && <Export status={status} />}</Fact>
-    </Grid>
+    <Box role="group" aria-label={`Status of ${site}`}>
+      <Grid
+        as="dl"
+        templateColumns={{ base: "repeat(2, minmax(0, 1fr))", md: "repeat(7, auto)" }}
+        justifyContent={{ md: "space-between" }}
+        columnGap="4"
+        rowGap="2"
+        mb="4"
+        px="3"
+        py="2"
+        borderWidth="1px"
+        borderColor="border"
+        borderRadius="8px"
+        fontSize="sm"
+      >
+        <Fact label="Active users">{active && number(active.users)}</Fact>
+        <Fact label="Courses">{active && number(active.courses)}</Fact>
+        <Fact label="Course assignments">{active && number(active.assignments)}</Fact>
+        <Fact label="Last applied">{status && <LastApplied status={status} />}</Fact>
+        <Fact label="Next sync">{status && <NextSync site={site} status={status} />}</Fact>
+        <Fact label="Approvals">{status && <Approvals status={status} />}</Fact>
+        <Fact label="Export">{status && <Export status={status} />}</Fact>
+      </Grid>
+    </Box>
   );
 }
 
@@ -64,7 +65,7 @@ function LastApplied({ status: { applied_at: at, applied_run: run, standstill } 
   if (!at || !run) {
     return <Text as="span">Never</Text>;
   }
-  const color = standstill.level === "error" ? BAD : standstill.level ? "fg.warning" : "fg.info";
+  const color = standstill.level === "error" ? BAD : standstill.level ? WARN : "fg.info";
   return (
     <Box asChild color={color} _hover={{ textDecoration: "underline" }}>
       <Link to={`${HOME}/runs/${run}`} title={standstill.level ? standstill.sentence : undefined}>
@@ -73,9 +74,6 @@ function LastApplied({ status: { applied_at: at, applied_run: run, standstill } 
     </Box>
   );
 }
-
-/** Red that can be read on every ground. */
-export const BAD = { base: "red.700", _dark: "red.300" };
 
 interface Shown {
   status: SiteStatus;
@@ -112,7 +110,7 @@ function Approvals({ status: { waiting, waiting_run: run } }: Shown) {
     return <Text as="span">None needed</Text>;
   }
   return (
-    <Box asChild color="fg.warning" textDecoration="underline">
+    <Box asChild color={WARN} textDecoration="underline">
       <Link to={`${HOME}/runs/${run}`}>{`${number(waiting)} needed`}</Link>
     </Box>
   );
@@ -128,7 +126,7 @@ function Export({ status }: Shown) {
   ];
   const isBad = isStale || more.length > 0;
   return (
-    <Text as="span" color={isBad ? "fg.warning" : undefined}>
+    <Text as="span" color={isBad ? WARN : undefined}>
       {[age, ...more].join(", ")}
     </Text>
   );

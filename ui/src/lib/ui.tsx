@@ -13,6 +13,7 @@ import {
 } from "@chakra-ui/react";
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Link, useLocation } from "react-router-dom";
+import { BAD } from "./colors";
 import type { Problem } from "./api";
 import type { Permissions } from "./openapi";
 import { MaintenanceBar, SiteHead, useStatus } from "./site_status";
@@ -81,7 +82,7 @@ export function Page({
     };
   }, [title, site]);
   return (
-    <Box p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
+    <Box as="main" p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
       {site && <SiteNav site={site} title={status?.title} may={may} tab={tab} />}
       <Flex justify="space-between" align="center" gap="3" wrap="wrap" mb="4" minHeight="9">
         <Heading as="h1" size="xl">
@@ -383,7 +384,7 @@ export function Field({
     >
       {label}
       {required && (
-        <Box as="span" color="fg.error" aria-hidden>
+        <Box as="span" color={BAD} aria-hidden>
           {" "}
           *
         </Box>
@@ -409,7 +410,7 @@ export function Field({
       {name}
       {control}
       {error && (
-        <Text id={`${id}-error`} color="fg.error" fontSize="sm" mt="1">
+        <Text id={`${id}-error`} color={BAD} fontSize="sm" mt="1">
           {error}
         </Text>
       )}

@@ -2,6 +2,7 @@
 
 import { Alert, Box, Flex, Input, InputGroup, Spinner, Text } from "@chakra-ui/react";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { BAD } from "../../lib/colors";
 import { type Problem, useApi } from "../../lib/api";
 import type { Account } from "../../lib/openapi";
 import type { ControlProps } from "../../lib/ui";
@@ -222,7 +223,7 @@ function Status({ search: { accounts, isBusy, problem } }: { search: Search }) {
   return (
     <Text
       role="status"
-      color={problem ? "fg.error" : "fg.muted"}
+      color={problem ? BAD : "fg.muted"}
       fontSize="sm"
       px="3"
       py={words || isBusy ? "2" : "0"}

@@ -2,6 +2,7 @@
 
 import { Box, Button, Flex, Grid, Heading, NativeSelect, Text } from "@chakra-ui/react";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { BAD } from "../../lib/colors";
 import { asProblem, get, post } from "../../lib/api";
 import type { CalendarDay, Schedule } from "../../lib/openapi";
 import { today, withWeekday } from "../../lib/time";
@@ -131,7 +132,7 @@ export function Calendar({
           </Grid>
         ))}
       </Box>
-      <Text role="status" fontSize="sm" minHeight="3em" mt="1" color={problem ? "fg.error" : "fg"}>
+      <Text role="status" fontSize="sm" minHeight="3em" mt="1" color={problem ? BAD : "fg"}>
         {problem ??
           (selected &&
             `${withWeekday(`${selected.day}T00:00Z`, "UTC").slice(0, 14)}: ${dayWords(selected)}.`)}

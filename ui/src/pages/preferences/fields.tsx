@@ -15,6 +15,7 @@ import {
   Textarea,
 } from "@chakra-ui/react";
 import { createContext, type ReactNode, useContext, useId } from "react";
+import { BAD } from "../../lib/colors";
 import { guidePage } from "../../lib/guide";
 import type { PreferencesState } from "../../lib/openapi";
 import { type ControlProps, Field, type FieldProps } from "../../lib/ui";
@@ -176,7 +177,7 @@ export function Choices({ path }: { path: string }) {
         </Grid>
       </RadioCard.Root>
       {error && (
-        <Text color="fg.error" fontSize="sm" mt="1">
+        <Text color={BAD} fontSize="sm" mt="1">
           {error}
         </Text>
       )}

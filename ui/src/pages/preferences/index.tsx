@@ -8,6 +8,7 @@
 import { Box, Flex, Skeleton, Text } from "@chakra-ui/react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Link, Navigate, useLocation, useParams, useSearchParams } from "react-router-dom";
+import { BAD, WARN } from "../../lib/colors";
 import { useApi } from "../../lib/api";
 import { LeaveGuard } from "../../lib/dialogs";
 import type { FieldProblem, PreferencesState } from "../../lib/openapi";
@@ -275,7 +276,7 @@ function Mark({ section, form }: { section: SectionOf; form: Form }) {
     <Box
       as="span"
       ms="1.5"
-      color={isWrong ? "fg.error" : "fg.warning"}
+      color={isWrong ? BAD : WARN}
       role="img"
       aria-label={isWrong ? "has an error" : "has unsaved changes"}
     >

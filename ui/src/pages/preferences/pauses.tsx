@@ -2,6 +2,7 @@
 
 import { Alert, Box, Button, Flex, IconButton, Input, Text } from "@chakra-ui/react";
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { BAD, WARN } from "../../lib/colors";
 import { Disclosure } from "../../lib/dialogs";
 import type { PauseWindow } from "../../lib/openapi";
 import { today } from "../../lib/time";
@@ -158,7 +159,7 @@ function PauseRow({
         </Box>
       </IconButton>
       {error && (
-        <Text id={id} color="fg.error" fontSize="sm" width="100%">
+        <Text id={id} color={BAD} fontSize="sm" width="100%">
           {error}
         </Text>
       )}
@@ -273,7 +274,7 @@ function LastDay({ until }: { until: string | undefined | null }) {
           aria-invalid={errorAt(errors, PATH) ? true : undefined}
         />
       </Labelled>
-      <Text id={id} fontSize="sm" mt="1" color={isPast ? "fg.warning" : "fg.muted"} role="status">
+      <Text id={id} fontSize="sm" mt="1" color={isPast ? WARN : "fg.muted"} role="status">
         {meaningOf(until, isPast)}
       </Text>
     </Box>

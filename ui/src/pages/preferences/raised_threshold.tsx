@@ -2,6 +2,7 @@
 
 import { Box, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
 import { useId } from "react";
+import { WARN } from "../../lib/colors";
 import type { RaisedLimit } from "../../lib/openapi";
 import { today } from "../../lib/time";
 import { DayBox, Labelled, Setting, Tick, useForm } from "./fields";
@@ -81,7 +82,7 @@ function Numbers({ raised, isPast }: { raised: RaisedLimit; isPast: boolean }) {
           />
         </Labelled>
       </Flex>
-      <Text id={id} fontSize="sm" mt="2" color={isPast ? "fg.warning" : "fg.muted"} role="status">
+      <Text id={id} fontSize="sm" mt="2" color={isPast ? WARN : "fg.muted"} role="status">
         {isPast ? PAST : fallsBack(raised)}
       </Text>
     </Box>

@@ -21,6 +21,7 @@ import {
   useEffect,
   useState,
 } from "react";
+import { BAD } from "../../lib/colors";
 import { Framed } from "../../lib/dialogs";
 import type { FieldProblem, PreferencesState } from "../../lib/openapi";
 import { local, utc } from "../../lib/words";
@@ -116,7 +117,7 @@ function State({
   }
   if (form.problem) {
     return (
-      <Text role="alert" color="fg.error">
+      <Text role="alert" color={BAD}>
         Not saved. {form.problem.detail ?? form.problem.message}
       </Text>
     );
@@ -165,7 +166,7 @@ function Moved({ form, moved }: { form: Form; moved: PreferencesState }) {
 
 function Errors({ errors, goTo }: { errors: FieldProblem[]; goTo: (field: string) => void }) {
   return (
-    <Box role="alert" color="fg.error">
+    <Box role="alert" color={BAD}>
       <Text fontWeight="bold">
         {errors.length === 1
           ? "Not saved: one setting cannot be used"

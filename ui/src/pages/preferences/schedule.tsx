@@ -2,6 +2,7 @@
 
 import { Box, Button, Flex, Heading, Input, Table, Text } from "@chakra-ui/react";
 import { useEffect, useState } from "react";
+import { BAD, WARN } from "../../lib/colors";
 import { asProblem, post } from "../../lib/api";
 import type { RaisedLimit, Upcoming as Coming, Weekday } from "../../lib/openapi";
 import {
@@ -175,7 +176,7 @@ export function Upcoming() {
       <Heading as="h3" size="sm" mb="1">
         The next five syncs
       </Heading>
-      <Text color={preview.words ? "fg.error" : "fg.muted"} fontSize="xs" mb="2" minHeight="2.5em">
+      <Text color={preview.words ? BAD : "fg.muted"} fontSize="xs" mb="2" minHeight="2.5em">
         {words}
       </Text>
       <Lines lines={lines} isOld={preview.isBusy || Boolean(preview.words)} />
@@ -251,7 +252,7 @@ function Line({
           {withWeekday(at, UTC)}
         </time>
         {notes.map((note) => (
-          <Text key={note} color="fg.warning" fontSize="xs">
+          <Text key={note} color={WARN} fontSize="xs">
             {capital(note)}
           </Text>
         ))}

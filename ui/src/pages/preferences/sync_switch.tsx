@@ -2,6 +2,7 @@
 
 import { Box, Flex, Switch, Text } from "@chakra-ui/react";
 import { useEffect, useId, useState } from "react";
+import { BAD, WARN } from "../../lib/colors";
 import { asProblem, type Problem, put } from "../../lib/api";
 import { Confirm } from "../../lib/dialogs";
 import type { EnabledState, PreferencesState } from "../../lib/openapi";
@@ -74,7 +75,7 @@ export function SyncSwitch({
         <Flex gap="2" wrap="wrap">
           <NextRun state={state} nextRun={nextRun} />
         </Flex>
-        <Text color={isStale ? "fg.error" : "fg.muted"}>
+        <Text color={isStale ? BAD : "fg.muted"}>
           {isStale ? STALE : `${TEXTS.enabled.help} ${MEANINGS[state]}`}
         </Text>
       </Box>
@@ -155,15 +156,15 @@ function WhatFollows({ latest, isEdited }: { latest: PreferencesState; isEdited:
         much.
       </Text>
       {isEdited && (
-        <Text color="fg.warning">You have changes that are not saved; they do not count yet.</Text>
+        <Text color={WARN}>You have changes that are not saved; they do not count yet.</Text>
       )}
       {!source && (
-        <Text color="fg.warning">
+        <Text color={WARN}>
           This site has no source: a scheduled sync will find nothing to read, and fail.
         </Text>
       )}
       {(!admin || !latest.credited_admin_active) && (
-        <Text color="fg.warning">
+        <Text color={WARN}>
           The credited administrator is missing or not active: syncs will fail.
         </Text>
       )}

@@ -3,6 +3,7 @@
 import { Box, Button, Flex, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router-dom";
+import { BAD } from "../../lib/colors";
 import { asProblem, get, post } from "../../lib/api";
 import type { RunDetail } from "../../lib/openapi";
 import { HOME, type May } from "../../lib/ui";
@@ -75,7 +76,7 @@ export function NextSteps({ run, may }: { run: RunDetail; may: May }) {
         role={told?.isBad ? "alert" : "status"}
         fontSize="sm"
         mt={told ? "2" : "0"}
-        color={told?.isBad ? "fg.error" : "fg.muted"}
+        color={told?.isBad ? BAD : "fg.muted"}
       >
         {told?.text}
       </Text>

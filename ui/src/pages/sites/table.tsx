@@ -3,9 +3,9 @@
 import { Badge, Box, Button, Flex, Menu, Portal, Switch, Table, Text } from "@chakra-ui/react";
 import { type ReactNode, useEffect, useState } from "react";
 import { Link } from "react-router-dom";
+import { BAD, WARN } from "../../lib/colors";
 import { asProblem, type Problem, put } from "../../lib/api";
 import type { LastRun, SiteState } from "../../lib/openapi";
-import { BAD } from "../../lib/site_status";
 import { HOME, Outcome, Time } from "../../lib/ui";
 import { counted, number, utc } from "../../lib/words";
 import { READABLE } from "../preferences/fields";
@@ -205,7 +205,7 @@ function SiteRow({
         )}
       </Table.Cell>
       <Table.Cell data-label="Export" data-nothing={health.has_export ? undefined : "true"}>
-        <Text color={health.is_stale ? "fg.warning" : undefined} whiteSpace="nowrap">
+        <Text color={health.is_stale ? WARN : undefined} whiteSpace="nowrap">
           {exportOf(site)}
         </Text>
       </Table.Cell>
@@ -267,7 +267,7 @@ function Reasons({ site: { health } }: { site: SiteState }) {
         key={reason}
         fontSize="sm"
         fontWeight={isGrave ? "semibold" : "normal"}
-        color={isGrave ? BAD : "fg.warning"}
+        color={isGrave ? BAD : WARN}
         overflowWrap="anywhere"
         lineClamp="3"
         title={reason}
@@ -376,7 +376,7 @@ function Sync({ site, ask, reload }: { site: SiteState; ask: Ask; reload: () => 
         </Switch.Label>
       </Switch.Root>
       {problem && (
-        <Text role="alert" color="fg.error" fontSize="sm">
+        <Text role="alert" color={BAD} fontSize="sm">
           {problem.detail}
         </Text>
       )}

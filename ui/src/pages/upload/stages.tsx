@@ -10,6 +10,7 @@ import {
   VisuallyHidden,
 } from "@chakra-ui/react";
 import { type ReactNode, useEffect, useRef } from "react";
+import { BAD, WARN } from "../../lib/colors";
 import type { Problem } from "../../lib/api";
 import { size } from "../../lib/words";
 import { nameHint, rightKind, type UploadKind } from "./kinds";
@@ -44,7 +45,7 @@ export function Chosen({ kind, uploading: { state, send, reset } }: View) {
         </Text>
       )}
       {hint && (
-        <Text fontSize="sm" color="fg.warning">
+        <Text fontSize="sm" color={WARN}>
           {hint}
         </Text>
       )}
@@ -104,7 +105,7 @@ export function Refused({ kind, uploading: { state, kinds, send, reset } }: View
     <Body>
       {file && <FileLine file={file} />}
       <Box role="alert" fontSize="sm">
-        <Text color="fg.error" fontWeight="bold">
+        <Text color={BAD} fontWeight="bold">
           {right
             ? `This is ${right.kind === "package" ? "a zip" : right.file}, not ${kind.file}`
             : problem && titleOf(problem)}
