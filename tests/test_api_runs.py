@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import re
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from airflow.utils.log.file_task_handler import StructuredLogMessage
 
 from golden.school import SCHOOL, added, changed, folder_of, person, zip_of
 from live import STAGES, UPLOAD, running, wait_for
+from oneroster_airflow.api.airflow_db import _is_of_story, _line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -296,6 +300,43 @@ def test_log_tells_every_stage_in_order(live: Live, ids: dict[str, str]) -> None
     assert len(found) == sum(run["findings"].values())
     for private in ("Ann", "Lee", "ann@example.org"):
         assert private not in download.text
+
+
+def test_the_story_is_the_log_without_airflows_own_lines(live: Live, ids: dict[str, str]) -> None:
+    """What Airflow says of itself is left out; each line of the story is one of the log."""
+    address = f"runs/{ids['applied']}/log"
+    whole = live.admin.send("GET", address).text.splitlines()
+    story = live.admin.send("GET", f"{address}?story=true").text.splitlines()
+    assert any("Filling up the DagBag" in line for line in whole)
+    assert not any("DagBag" in line for line in story)
+    assert set(story) < set(whole)
+    assert any("The run ended: succeeded_with_errors" in line for line in story)
+    assert [line for line in story if line.startswith("===")] == [
+        f"=== {stage}, try 1 ===" for stage in STAGES
+    ]
+
+
+def test_twenty_thousand_lines_are_written_in_a_moment() -> None:
+    """A line costs some microseconds of a processor, so that a long log opens at once."""
+    at = dt.datetime(2026, 11, 24, 2, tzinfo=dt.UTC)
+    messages = [
+        StructuredLogMessage.model_validate(
+            {
+                "timestamp": at,
+                "level": "info",
+                "event": f"add user u{n}: in the package.",
+                "logger": "oneroster",
+                "dag_id": UPLOAD,
+                "task_id": "diff",
+                "try_number": 1,
+            }
+        )
+        for n in range(20_000)
+    ]
+    began = time.process_time()
+    lines = [_line(message) for message in messages if _is_of_story(message)]
+    assert time.process_time() - began < 0.4
+    assert lines[7] == "2026-11-24T02:00:00Z        INFO     add user u7: in the package.\n"
 
 
 def test_run_of_the_command_line_has_no_log(live: Live, ids: dict[str, str]) -> None:

@@ -250,6 +250,9 @@ def test_the_run_tells_its_story(live: Live, first: dict[str, Any]) -> None:
         expect(page.get_by_text("expectations met").first).to_be_visible()
         page.get_by_role("tab", name="Log", exact=True).click()
         expect(page.get_by_text("The package is OneRoster 1.1").first).to_be_visible()
+        expect(page.get_by_text("Filling up the DagBag")).to_have_count(0)
+        page.get_by_text("Airflow's own lines").click()
+        expect(page.get_by_text("Filling up the DagBag").first).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download").click()
         text = download.value.path().read_text("utf-8")

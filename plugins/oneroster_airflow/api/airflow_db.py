@@ -47,6 +47,9 @@ log = structlog.get_logger(__name__)
 _AGAIN = (dag_names.REVIEW_DECISION, "apply", "record")
 """What runs again when a held plan is decided about and nothing waits for it any more."""
 _PASSED_OVER = {TaskInstanceState.SKIPPED, TaskInstanceState.UPSTREAM_FAILED, None}
+_OURS = "oneroster"
+"""How the names of our loggers begin."""
+_GRAVE = {"error", "critical"}
 _ASIDE = "::group::Log message source details"
 _NOT_FIELDS = frozenset(
     {"timestamp", "level", "event", "logger", "filename", "lineno", "loc", "error_detail"}
@@ -309,8 +312,15 @@ def has_log(dag_id: str, dag_run_id: str) -> bool:
         return found is not None
 
 
-def log_lines(dag_id: str, dag_run_id: str) -> Iterator[str]:
-    """Yield the log of all tasks and tries of a DAG run, in order, as lines of text."""
+def log_lines(dag_id: str, dag_run_id: str, *, story_only: bool = False) -> Iterator[str]:
+    """Yield the log of all tasks and tries of a DAG run, in order, as lines of text.
+
+    Args:
+        dag_id: Of the DAG.
+        dag_run_id: Of its run.
+        story_only: Whether what Airflow and libraries write about themselves is left out; their
+            errors never are.
+    """
     reader = TaskLogReader()
     for name in (task for tasks in dag_names.TASKS.values() for task in tasks):
         with create_session() as session:
@@ -319,7 +329,15 @@ def log_lines(dag_id: str, dag_run_id: str) -> Iterator[str]:
                 yield f"=== {name}, try {task.try_number} ===\n"
                 messages, _ = reader.read_log_chunks(task, task.try_number, {"download_logs": True})
                 for message in _told(messages):
-                    yield _line(message.model_dump(mode="json"))
+                    if not story_only or _is_of_story(message):
+                        yield _line(message)
+
+
+def _is_of_story(message: Any) -> bool:
+    """Tell whether a line is ours, an error, or of a log that does not say who wrote it."""
+    extra = message.model_extra or {}
+    logger = str(extra.get("logger") or _OURS)
+    return logger.startswith(_OURS) or str(extra.get("level")).lower() in _GRAVE
 
 
 def _told(messages: Iterable[Any]) -> Iterator[Any]:
@@ -359,18 +377,24 @@ def _tries(session: Any, dag_id: str, dag_run_id: str, name: str) -> list[Any]:
     return [found[number] for number in sorted(found)]
 
 
-def _line(event: dict[str, Any]) -> str:
-    """Return one event as one line: the moment, the level, the message and its fields."""
-    moment = (event.get("timestamp") or "").replace("+00:00", "Z")
+def _line(message: Any) -> str:
+    """Return one event as one line: the moment, the level, the message and its fields.
+
+    A log may have twenty thousand, so the message is not turned into JSON first.
+    """
+    event = message.model_extra or {}
+    moment = message.timestamp.isoformat().replace("+00:00", "Z") if message.timestamp else ""
     level = str(event.get("level") or "").upper()
     fields = [f"{key}={value}" for key, value in event.items() if key not in _NOT_FIELDS]
     errors = [f"{error['exc_type']}: {error['exc_value']}" for error in _errors(event)]
-    text = " ".join([str(event["event"]), *fields, *errors])
+    text = " ".join([message.event, *fields, *errors])
     return f"{moment:<27} {level:<8} {_one_line(text)}\n".lstrip()
 
 
 def _one_line(text: str) -> str:
     """Keep a message from looking like several, or from moving a terminal's cursor."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
 
 

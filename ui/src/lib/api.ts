@@ -145,12 +145,30 @@ export function get<const P extends string>(
 }
 
 /**
- * Read text.
+ * Read text that may be long.
  *
+ * @param onBegin Gets what has come first, while the rest is on its way.
  * @throws {Problem}
  */
-export async function getText(path: string, params?: Params): Promise<string> {
-  return (await send(url(path, params), {})).text();
+export async function getText(
+  path: string,
+  params: Params,
+  onBegin: (text: string) => void,
+): Promise<string> {
+  const { body } = await send(url(path, params), {});
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (let isFirst = true; reader; isFirst = false) {
+    const { done, value } = await reader.read();
+    if (done) {
+      break;
+    }
+    text += value;
+    if (isFirst) {
+      onBegin(text);
+    }
+  }
+  return text;
 }
 
 /**

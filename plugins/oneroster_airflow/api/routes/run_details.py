@@ -47,7 +47,8 @@ FORGOTTEN: dict[int | str, dict[str, Any]] = {
     410: {"description": "It was there, and was removed after its time."}
 }
 _BLOCK = 1000
-"""How many changes are read at a time for a download."""
+"""How many changes, or lines of a log, are read at a time."""
+_FIRST_LINES = 20
 _COLUMNS = (
     *("school", "role", "name", "email", "action", "kind", "sourced_id", "reason", "file", "row"),
     "applied",
@@ -219,22 +220,41 @@ def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
     response_class=StreamingResponse,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **FORGOTTEN},
 )
-def log(run_id: RunId, actor: Insider, download: bool = False) -> StreamingResponse:  # noqa: FBT001, FBT002
-    """Read the log of a run: all tasks and all tries; downloaded, with every change and finding."""
+def log(
+    run_id: RunId,
+    actor: Insider,
+    download: bool = False,  # noqa: FBT001, FBT002  a query is asked by name
+    story: bool = False,  # noqa: FBT001, FBT002
+) -> StreamingResponse:
+    """Read the log of a run: all tasks and all tries; downloaded, with every change and finding.
+
+    The story is the log without what Airflow and libraries write about themselves.
+    """
     del actor
     run = find(run_id)
     if run.dag_id is None or run.dag_run_id is None:
         raise Problem(404, "This run was made on the command line; its log was printed there.")
     if not airflow_db.has_log(run.dag_id, run.dag_run_id):
         raise Problem(410, f"Airflow no longer has this DAG run. {_FORGETTING}")
-    lines = airflow_db.log_lines(run.dag_id, run.dag_run_id)
+    lines = airflow_db.log_lines(run.dag_id, run.dag_run_id, story_only=story)
     if download:
         lines = itertools.chain(lines, (f"{line}\n" for line in list_in_full(run)))
     return StreamingResponse(
-        lines,
+        _in_blocks(lines),
         media_type="text/plain; charset=utf-8",
         headers=attachment(f"log-{run_id}.txt") if download else None,
     )
+
+
+def _in_blocks(lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines some at a time: each piece that is sent costs a change of thread.
+
+    The first block is small, so that a page has something to show at once.
+    """
+    size = _FIRST_LINES
+    while block := list(itertools.islice(lines, size)):
+        yield "".join(block)
+        size = _BLOCK
 
 
 @router.get("/runs/{run_id}/diagnostics")

@@ -1,6 +1,6 @@
 /** The tab Log: reads, filters and shows what the tasks of a run wrote, in all tries. */
 
-import { Box, Button, HStack, Text } from "@chakra-ui/react";
+import { Box, Button, HStack, Switch, Text } from "@chakra-ui/react";
 import {
   forwardRef,
   memo,
@@ -29,7 +29,8 @@ export function Log({ run, underWay }: { run: RunDetail; underWay: boolean }) {
 }
 
 function Lines({ run, underWay }: { run: RunDetail; underWay: boolean }) {
-  const { text, problem, reload } = useLog(run.run_id, underWay);
+  const [isWhole, setIsWhole] = useState(false);
+  const { text, problem, isPart, reload } = useLog(run.run_id, underWay, isWhole);
   const [gravity, setGravity] = useState("0");
   const [words, setWords] = useState("");
   const settled = useSettled(words, 200);
@@ -56,6 +57,16 @@ function Lines({ run, underWay }: { run: RunDetail; underWay: boolean }) {
       <Toolbar>
         <SearchBox label="Search the log" value={words} onChange={setWords} />
         <Choice label="Level" value={gravity} onChange={setGravity} choices={GRAVITIES} />
+        <Switch.Root
+          size="sm"
+          colorPalette="brand"
+          checked={isWhole}
+          onCheckedChange={({ checked }) => setIsWhole(checked)}
+        >
+          <Switch.HiddenInput />
+          <Switch.Control />
+          <Switch.Label>{"Airflow's own lines"}</Switch.Label>
+        </Switch.Root>
         <Box flex="1" />
         <Button asChild variant="outline" size="sm">
           <a href={url(`runs/${run.run_id}/log?download=true`)} download={`${run.run_id}.log`}>
@@ -79,7 +90,7 @@ function Lines({ run, underWay }: { run: RunDetail; underWay: boolean }) {
           {shown === lines
             ? `${count.toLocaleString("en")} lines`
             : `${count.toLocaleString("en")} of ${lines.length.toLocaleString("en")} lines`}
-          {underWay ? ", more to come" : ""}
+          {underWay || isPart ? ", more to come" : ""}
         </Text>
       </HStack>
       {shown.length === 0 ? (
@@ -102,12 +113,21 @@ function NoLog({ run }: { run: RunDetail }) {
   return <Empty title="This run has no log">{why}</Empty>;
 }
 
-/** Read the log, again and again while the run is under way, and once more when it has ended. */
-function useLog(runId: string, underWay: boolean) {
-  const [state, setState] = useState<{ text: string | null; problem: Problem | null }>({
-    text: null,
-    problem: null,
-  });
+/** What has been read of a log. */
+interface Read {
+  text: string | null;
+  problem: Problem | null;
+  /** The rest of it is still on its way. */
+  isPart: boolean;
+}
+
+/**
+ * Read the log, again and again while the run is under way, and once more when it has ended.
+ *
+ * @param isWhole With what Airflow and libraries write about themselves.
+ */
+function useLog(runId: string, underWay: boolean, isWhole: boolean) {
+  const [state, setState] = useState<Read>({ text: null, problem: null, isPart: false });
   const [again, setAgain] = useState(0);
   useEffect(() => {
     let isOver = false;
@@ -115,9 +135,16 @@ function useLog(runId: string, underWay: boolean) {
     async function read() {
       const began = performance.now();
       try {
-        const text = await getText(`runs/${runId}/log`);
+        const params = { story: isWhole ? "false" : "true" };
+        const text = await getText(`runs/${runId}/log`, params, (beginning) => {
+          if (!isOver) {
+            setState((old) =>
+              old.text === null ? { text: beginning, problem: null, isPart: true } : old,
+            );
+          }
+        });
         if (!isOver) {
-          setState({ text, problem: null });
+          setState({ text, problem: null, isPart: false });
         }
       } catch (caught) {
         if (!isOver) {
@@ -133,7 +160,7 @@ function useLog(runId: string, underWay: boolean) {
       isOver = true;
       clearTimeout(timer);
     };
-  }, [runId, underWay, again]);
+  }, [runId, underWay, isWhole, again]);
   return { ...state, reload: useCallback(() => setAgain((count) => count + 1), []) };
 }
 
