@@ -25,6 +25,8 @@ COPY include include
 COPY dags dags
 COPY plugins plugins
 COPY expectations expectations
+COPY docs/guide docs/guide
+COPY docs/reference docs/reference
 COPY deploy/prepare.sh deploy/prepare.sh
 # The lock's own setuptools builds it. A checkout under a strict umask would give files that the
 # user of the services can't read.

@@ -48,6 +48,8 @@ ACTIONS = [
     Action("see oneself", "GET", "me", May.READ),
     Action("search all sites", "GET", f"records?q={MARK}", May.READ),
     Action("see sites", "GET", "sites", May.READ),
+    Action("list documents", "GET", "docs", May.READ),
+    Action("read the guide", "GET", "docs/guide/held-run", May.READ),
     Action("read preferences", "GET", f"{SITE}/preferences", May.READ),
     Action("preview", "POST", f"{SITE}/preferences/upcoming", May.READ, body=SCHEDULE),
     Action("calendar", "GET", f"{SITE}/calendar?month=2027-06", May.READ),

@@ -56,7 +56,13 @@ LEVELS = ("unit", "integration", "airflow", "browser", "topology")
 UNIT = {
     *("test_capacity_queue", "test_compare_packages", "test_cycles", "test_desired"),
     *("test_dag_integrity", "test_errors", "test_findings", "test_helm", "test_house"),
-    *("test_bundle", "test_make_setup", "test_package_csv", "test_package_deltas"),
+    *(
+        "test_bundle",
+        "test_documents",
+        "test_make_setup",
+        "test_package_csv",
+        "test_package_deltas",
+    ),
     *("test_package_files", "test_package_headers", "test_package_manifest"),
     *("test_package_repairs", "test_package_rows", "test_package_staff", "test_package_zip"),
     *("test_patterns", "test_plan_hash", "test_plan_users", "test_plan_logins"),

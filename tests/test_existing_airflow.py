@@ -84,7 +84,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the wheel, built of the files that belong to the package."""
     folder = tmp_path_factory.mktemp("wheel")
     kept = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("include", "plugins", "expectations"):
+    for name in ("include", "plugins", "expectations", "docs/guide", "docs/reference"):
         shutil.copytree(PROJECT / name, folder / name, symlinks=True, ignore=kept)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, folder / name)
@@ -254,7 +254,7 @@ def test_five_lines_lead_to_a_roster_and_nothing_stays(trial: Trial) -> None:
 
 
 def test_wheel_holds_all_of_the_product(wheel: Path) -> None:
-    """Code, pages, DAGs, suites and migrations are in it, and nothing under another name."""
+    """Code, pages, guide, DAGs, suites and migrations are in it, and nothing under another name."""
     packed = set(zipfile.ZipFile(wheel).namelist())
     for root, pattern in (
         *((PROJECT / "include", "**/*.py"), (PROJECT / "plugins", "**/*.py")),
@@ -268,6 +268,12 @@ def test_wheel_holds_all_of_the_product(wheel: Path) -> None:
         for path in (PROJECT / "expectations").rglob("*.json")
     }
     assert suites == {name for name in packed if "/expectations/" in name}
+    documents = {
+        f"oneroster_airflow/{path.relative_to(PROJECT)}"
+        for part in ("guide", "reference")
+        for path in (PROJECT / "docs" / part).glob("*.md")
+    }
+    assert documents == {name for name in packed if "/docs/" in name}
     assert {name.partition("/")[0].partition("-")[0] for name in packed} == {
         "oneroster_sync",
         "oneroster_airflow",

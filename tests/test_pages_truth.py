@@ -404,6 +404,29 @@ def test_what_follows_from_a_cause_stands_in_its_card(meadow: Town, held: dict[s
         expect(cards.filter(has_text="guard.")).to_have_count(0)
 
 
+def test_every_page_leads_to_the_guide(meadow: Town, held: dict[str, Any]) -> None:
+    """A "?" beside the title opens the page of the guide that helps, and its links go on there."""
+    site = f"{meadow.live.origin}/plugin/oneroster/sites/meadow"
+    helped = {
+        f"{meadow.live.origin}/plugin/oneroster/sites": "Many sites",
+        site: "The operator's guide",
+        f"{site}/preferences": "The first sync",
+        f"{site}/upload": "The first sync",
+        f"{site}/why": "Undo, and why",
+        meadow.page_of(held): "A held run",
+    }
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        for address, title in helped.items():
+            page.goto(address)
+            with page.expect_popup() as opened:
+                page.get_by_role("link", name="Guide: ").first.click()
+            guide = opened.value
+            expect(guide.get_by_role("heading", level=1, name=title)).to_be_visible()
+        guide.get_by_role("link", name="the rollover").first.click()
+        expect(guide.get_by_role("heading", level=1, name="The rollover")).to_be_visible()
+
+
 def test_a_file_is_checked_and_then_compared(live: Live, tmp_path: Path) -> None:
     """*Check only* shows what a sync would do; the next check says what was fixed since."""
     wrong = tuple(f"w{n},lake,teacher,Ann,Lee,not-an-email" for n in range(3))

@@ -6,6 +6,7 @@ import { Allowed } from "./lib/allowed";
 import { useApi } from "./lib/api";
 import { Empty, Failure, HOME, Loading, type May, Page } from "./lib/ui";
 import { DagRunTab } from "./pages/dag_run";
+import { Documents } from "./pages/documents";
 import { Preferences } from "./pages/preferences/index";
 import { Recent } from "./pages/recent/index";
 import { Run } from "./pages/run/index";
@@ -43,6 +44,8 @@ function OneRoster() {
       <Route path="sites/:site/why" element={page(Why)} />
       <Route path="sites/:site/why/:kind/:id" element={page(Record)} />
       <Route path="runs/:id" element={page(Run)} />
+      <Route path="docs" element={<Documents />} />
+      <Route path="docs/:part/:page" element={<Documents />} />
       <Route path="*" element={<Nowhere />} />
     </Routes>
   );

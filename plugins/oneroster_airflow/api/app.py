@@ -18,6 +18,7 @@ from oneroster_airflow.api.routes import (
     accounts,
     change_feed,
     decisions,
+    documents,
     notifications,
     preferences,
     protections,
@@ -84,6 +85,7 @@ def create_app() -> FastAPI:
         notifications,
         protections,
         reports,
+        documents,
     ):
         api.include_router(module.router)
 

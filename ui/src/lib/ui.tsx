@@ -15,12 +15,12 @@ import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Link, useLocation } from "react-router-dom";
 import { BAD } from "./colors";
 import type { Problem } from "./api";
+import { GuideLink, HOME } from "./guide";
 import type { Permissions } from "./openapi";
 import { MaintenanceBar, SiteHead, useStatus } from "./site_status";
 import { local, outcomeLabel, outcomePalette, utc } from "./words";
 
-/** Where the pages live in Airflow. */
-export const HOME = "/plugin/oneroster";
+export { HOME } from "./guide";
 
 /** What the viewer may do where a page is. */
 export interface May extends Permissions {
@@ -40,14 +40,16 @@ interface Tab {
   value: string;
   label: string;
   path: string;
+  /** The page of the guide that helps there. */
+  guide: string;
   needs?: keyof Permissions;
 }
 
 const TABS: Tab[] = [
-  { value: "runs", label: "Recent synchronizations", path: "" },
-  { value: "preferences", label: "Preferences", path: "/preferences" },
-  { value: "upload", label: "Upload", path: "/upload" },
-  { value: "why", label: "Lookup", path: "/why", needs: "details" },
+  { value: "runs", label: "Recent synchronizations", path: "", guide: "README.md" },
+  { value: "preferences", label: "Preferences", path: "/preferences", guide: "first-sync.md" },
+  { value: "upload", label: "Upload", path: "/upload", guide: "first-sync.md" },
+  { value: "why", label: "Lookup", path: "/why", guide: "undo.md", needs: "details" },
 ];
 
 /**
@@ -57,6 +59,7 @@ const TABS: Tab[] = [
  * @param props.may What the viewer may do.
  * @param props.tab Which of the site's pages this is.
  * @param props.actions Buttons beside the title.
+ * @param props.guide The page of the guide that helps here, as it is named in docs/guide; by default its tab's.
  */
 export function Page({
   title,
@@ -64,6 +67,7 @@ export function Page({
   may,
   tab,
   actions = null,
+  guide = TABS.find(({ value }) => value === tab)?.guide,
   children,
 }: {
   title: string;
@@ -71,6 +75,7 @@ export function Page({
   may?: May;
   tab?: string;
   actions?: ReactNode;
+  guide?: string;
   children?: ReactNode;
 }) {
   const status = useStatus(may?.read ? site : undefined);
@@ -85,9 +90,12 @@ export function Page({
     <Box as="main" p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
       {site && <SiteNav site={site} title={status?.title} may={may} tab={tab} />}
       <Flex justify="space-between" align="center" gap="3" wrap="wrap" mb="4" minHeight="9">
-        <Heading as="h1" size="xl">
-          {title}
-        </Heading>
+        <Flex gap="2" align="center">
+          <Heading as="h1" size="xl">
+            {title}
+          </Heading>
+          {guide && <GuideLink page={guide} about={title} />}
+        </Flex>
         <Flex gap="2" wrap="wrap">
           {actions}
         </Flex>

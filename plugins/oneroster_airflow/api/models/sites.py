@@ -312,6 +312,25 @@ class Refusal(_Body):
     reason: Reason = ""
 
 
+class DocumentName(BaseModel):
+    """A page of the documentation in its list."""
+
+    name: str = Field(description="Its part and its name in addresses, such as guide/held-run.")
+    title: str
+
+
+class Documents(BaseModel):
+    """The pages of the guide, in their order, and of the reference."""
+
+    pages: list[DocumentName]
+
+
+class DocumentPage(DocumentName):
+    """A page of the documentation."""
+
+    html: str = Field(description="What stands under its heading.")
+
+
 class Health(BaseModel):
     """That the pages are there."""
 

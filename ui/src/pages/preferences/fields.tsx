@@ -16,7 +16,7 @@ import {
 } from "@chakra-ui/react";
 import { createContext, type ReactNode, useContext, useId } from "react";
 import { BAD } from "../../lib/colors";
-import { guidePage } from "../../lib/guide";
+import { GuideLink } from "../../lib/guide";
 import type { PreferencesState } from "../../lib/openapi";
 import { type ControlProps, Field, type FieldProps } from "../../lib/ui";
 import { errorAt, type Form } from "./form";
@@ -82,37 +82,6 @@ export function Section({
         </Grid>
         {aside}
       </Grid>
-    </Box>
-  );
-}
-
-/** A question mark that leads to a page of the guide. */
-export function GuideLink({ page, about }: { page: string; about: string }) {
-  return (
-    <Box
-      asChild
-      width="5"
-      height="5"
-      borderRadius="full"
-      borderWidth="1px"
-      borderColor="border.emphasized"
-      color="fg.muted"
-      fontSize="xs"
-      fontWeight="bold"
-      display="inline-flex"
-      alignItems="center"
-      justifyContent="center"
-      _hover={{ color: "fg", borderColor: "fg" }}
-    >
-      <a
-        href={guidePage(page)}
-        target="_blank"
-        rel="noreferrer"
-        title="Read the guide"
-        aria-label={`Guide: ${about} (opens in a new tab)`}
-      >
-        ?
-      </a>
     </Box>
   );
 }

@@ -4,7 +4,7 @@ import { Alert, Box, Flex, Grid, Heading, Text } from "@chakra-ui/react";
 import type { PreferencesState } from "../../lib/openapi";
 import { planned, useZone } from "../../lib/time";
 import { Calendar } from "./calendar";
-import { GuideLink } from "./fields";
+import { GuideLink } from "../../lib/guide";
 import { SECTIONS, type SectionOf, sectionOf } from "./sections";
 import {
   inWords,

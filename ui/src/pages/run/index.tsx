@@ -41,7 +41,7 @@ function RunPage({ id, may }: { id: string; may: May }) {
     const what = run.is_preview ? "Check" : "Synchronization";
     const title = `${what} of ${utc(run.started_at, { seconds: false })}`;
     return (
-      <Page title={title} site={run.site} may={may} tab="runs">
+      <Page title={title} site={run.site} may={may} tab="runs" guide="held-run.md">
         <Story run={run} may={may} reload={reload} />
       </Page>
     );

@@ -47,6 +47,7 @@ export function Sites() {
   return (
     <Page
       title="Sites"
+      guide="many-sites.md"
       actions={
         <Fragment>
           {data?.sites.some(({ may }) => may.details) && (

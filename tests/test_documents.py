@@ -1,0 +1,63 @@
+"""The guide within the pages: what a "?" leads to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from homes import PROJECT
+from oneroster_airflow import documents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = [name for name, _ in documents.list_documents()]
+
+
+def test_every_page_of_the_guide_is_shown_in_its_order() -> None:
+    """The guide as its own list has it, then the reference; what only Sphinx can show is not."""
+    stories = {path.stem for path in (PROJECT / "docs/guide").glob("*.md")} - {"README"}
+    assert PAGES[0] == "guide/overview"
+    assert {name.removeprefix("guide/") for name in PAGES[1:] if "guide/" in name} == stories
+    assert PAGES[-1].startswith("reference/")
+    assert "reference/command-line" not in PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
+    """To a page that is shown, and to a heading of it; a picture is nowhere asked for."""
+    html = documents.read_document(name).html
+    assert "<img" not in html
+    assert "<p></p>" not in html
+    for link in re.findall(r'href="([^"]+)"', html):
+        path, _, heading = link.partition("#")
+        if "://" in path:
+            continue
+        target = path.removeprefix("../") or name
+        assert target in PAGES, link
+        assert not heading or f'id="{heading}"' in documents.read_document(target).html, link
+
+
+@pytest.mark.parametrize("name", ["guide/nothing", "guide/../../README", "design/apply", ""])
+def test_no_other_file_is_a_page(name: str) -> None:
+    """Only what is listed is read, whatever an address says."""
+    with pytest.raises(documents.NoDocumentError):
+        documents.read_document(name)
+
+
+def test_an_installation_without_documents_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where somebody copied the plugin without its links, there is no page, and nothing breaks."""
+    monkeypatch.setattr(documents, "FOLDER", tmp_path)
+    documents.list_documents.cache_clear()
+    documents.read_document.cache_clear()
+    try:
+        assert documents.list_documents() == ()
+        with pytest.raises(documents.NoDocumentError, match="no page guide/overview"):
+            documents.read_document("guide/overview")
+    finally:
+        documents.list_documents.cache_clear()
+        documents.read_document.cache_clear()
