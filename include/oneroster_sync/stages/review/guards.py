@@ -135,15 +135,6 @@ def check_plan(
     return order_holds(holds)
 
 
-def hold_what_was_held_back(plan: Plan, roster: Roster) -> list[Hold]:
-    """Return the reasons to hold a plan of removals that somebody held back: all it takes away."""
-    return [
-        Hold("guard.held_back", kind, found, roster.managed_active(kind), "none without approval")
-        for kind, found in _going(plan).items()
-        if found
-    ]
-
-
 def _removals(plan: Plan, roster: Roster, guards: Guards, today: dt.date) -> list[Hold]:
     return [
         hold
@@ -157,13 +148,13 @@ def measure_removals(
 ) -> dict[str, tuple[int, int, Limit, str]]:
     """Return removals, active managed records (0 without a roster), and the limit in force."""
     measured = {}
-    for kind, found in _going(plan).items():
+    for kind, found in count_removals(plan).items():
         limit, words = _in_force(getattr(guards, kind), guards, today)
         measured[kind] = found, roster.managed_active(kind) if roster else 0, limit, words
     return measured
 
 
-def _going(plan: Plan) -> dict[str, int]:
+def count_removals(plan: Plan) -> dict[str, int]:
     """Return how many records of each kind a plan takes away, but for what ends with its terms."""
     counts = {}
     for kind, table, action in (
@@ -180,7 +171,7 @@ def _week(plan: Plan, guards: Guards, recent: Recent, today: dt.date, held: set[
     """Judge removals together with those of the last days that nobody approved."""
     limit, words = _in_force(guards.week, guards, today)
     holds: list[Hold] = []
-    for kind, going in _going(plan).items():
+    for kind, going in count_removals(plan).items():
         earlier = recent.gone.get(kind, 0)
         if not going or not earlier or kind in held:
             continue

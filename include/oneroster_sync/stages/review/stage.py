@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from oneroster_sync import database, runs
 from oneroster_sync.findings import Findings
 from oneroster_sync.runs import Outcome, run_log, superseded, telemetry
-from oneroster_sync.runs.holds import order_holds
+from oneroster_sync.runs.holds import Hold, order_holds
 from oneroster_sync.stages.base import Result, RunContext, stage
 from oneroster_sync.stages.diff.account_matching import read_accounts
 from oneroster_sync.stages.diff.plan import read_errors, require_plan
@@ -20,13 +20,15 @@ from oneroster_sync.stages.review.by_school import count_by_school
 from oneroster_sync.stages.review.guards import (
     REMOVAL_CODES,
     check_plan,
-    hold_what_was_held_back,
+    count_removals,
     measure_removals,
 )
 from oneroster_sync.standard.kinds import MAPPINGS
 
 if TYPE_CHECKING:
+    from oneroster_sync.roster.model import Roster
     from oneroster_sync.runs import Run
+    from oneroster_sync.stages.diff.plan import Plan
 
 log = logging.getLogger("oneroster")
 
@@ -79,7 +81,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
         holds = order_holds(holds + of_deltas)
     if run.removals_of and (runs.find(run.removals_of).withheld or {}).get("held_back"):
         # Whoever approved the rest held these back: they wait whatever the limits say.
-        holds = order_holds((*holds, *hold_what_was_held_back(plan, roster)))
+        holds = order_holds((*holds, *_hold_what_was_held_back(plan, roster)))
     for hold in holds:
         log.warning("Held: %s", hold.to_text())
     result = Result(values={"schools": schools[:_SCHOOLS]}, is_logged=True)
@@ -130,3 +132,12 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
                 reason = superseded.newer_plan(run)
                 superseded.supersede(connection, older, reason, now=now)
                 log.info("The plan of %s is superseded by this one.", older.named())
+
+
+def _hold_what_was_held_back(plan: Plan, roster: Roster) -> list[Hold]:
+    """Return the reasons to hold a plan of removals that somebody held back: all it takes away."""
+    return [
+        Hold("guard.held_back", kind, found, roster.managed_active(kind), "none without approval")
+        for kind, found in count_removals(plan).items()
+        if found
+    ]
