@@ -217,7 +217,7 @@ print(json.dumps([client.get(f"/{app['bundle_url']}").status_code for app in rea
 def check_trial(trial: Trial) -> None:
     """Go from the five lines to a roster, and leave: nothing of ours stays."""
     airflow = trial.airflow
-    trial.type(block_of("README.md", "Into an Airflow that exists"))
+    trial.type(block_of("README.md", "Into an existing Airflow"))
     where = {OPTION: trial.url}
     shutil.copy(PACKAGE, airflow.home / "OneRoster.zip")
     first = block_of("docs/guide/existing-airflow.md", "Try it first, without a service")
