@@ -1,5 +1,6 @@
-"""The roster: accounts, courses and course assignments of a site, and what was changed and why.
+"""The roster: users, courses and course assignments of a site, and the audit of their changes.
 
-`schema` declares the columns, `model` is the roster in memory, `reader` reads it, `history` and
-`recent_changes` read the audit; `protections` are records that a broken row keeps as they are.
+`columns` declares the columns, `model` is the roster in memory, and `reader` reads it. `history`
+and `recent_changes` read the audit. `protections` stores the records that a row with errors
+protects.
 """

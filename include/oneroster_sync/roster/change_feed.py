@@ -1,9 +1,9 @@
-"""The change feed: what moved a site's roster, in order, for programs that follow it.
+"""The change feed: all changes of a site's roster, in order, for programs that copy the roster.
 
-Whoever follows a roster copies it once and then asks for what came after the version of the copy.
+A program copies the roster once and then reads the changes after the version of its copy.
 A version is the changes of one transaction: a run, an undo, a mapping or an erasure. Transactions
-that change the roster of a site wait for each other by the site's lock, so a version is never seen
-before an earlier one, and never in part.
+that change the roster of a site take the site's lock and so run one after another. Therefore a
+version is never visible before an earlier one, and never in part.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 MOST = 10_000
-"""How many changes a page has at most."""
+"""The largest number of changes on a page."""
 CURSOR = r"^[0-9]{1,18}(\.[0-9]{1,19})?$"
-"""What a cursor looks like: VERSION.SEQ, or VERSION for the end of a version."""
+"""Pattern of a cursor: VERSION.SEQ, or VERSION for the end of a version."""
 
 _END = 2**63 - 1
 _STATE = """
 select roster_version, feed_after_version, feed_after_seq from roster_sites where site = :site
 """
-# PostgreSQL writes the JSON: ten thousand changes as objects of Python take half a second.
+# PostgreSQL writes the JSON, because converting ten thousand changes in Python takes half a second.
 _PAGE = """
 select version, seq, json_build_object(
            'version', version, 'seq', seq, 'run_id', run_id, 'kind', kind, 'action', action,
@@ -44,22 +44,22 @@ order by version, seq limit :limit
 
 
 class CursorError(UserError):
-    """The cursor is none, or a page can't have so many changes."""
+    """The cursor is malformed, or the limit of the page is out of range."""
 
 
 class ChangesGoneError(GoneError):
-    """The feed does not go back, or on, to the cursor; copy the roster again."""
+    """The feed has no changes from this cursor on; copy the roster again."""
 
     code = "changes.gone"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
-    """After which change somebody has read a feed.
+    """Position in the feed: the last change that the client has read.
 
     Attributes:
-        version: Of the roster.
-        seq: Of the last change of that version that was read.
+        version: Version of the roster.
+        seq: Number of the last change of that version that was read.
     """
 
     version: int
@@ -67,10 +67,10 @@ class Cursor:
 
     @classmethod
     def parse(cls, given: str) -> Cursor:
-        """Return the cursor that VERSION.SEQ names; VERSION alone is the end of that version.
+        """Parse VERSION.SEQ; VERSION alone is the end of that version.
 
         Raises:
-            CursorError: It is none.
+            CursorError: The text is not a cursor.
         """
         if not re.match(CURSOR, given):
             raise CursorError(f"{given!r} is no cursor: that is VERSION.SEQ, or VERSION alone")
@@ -87,17 +87,17 @@ class RosterChange:
     """One change of a user, a course or a course assignment.
 
     Attributes:
-        version: The version of the roster that it is part of.
-        seq: Orders the changes of a version.
-        run_id: The run that made it; None for an erasure.
+        version: Version of the roster that the change is part of.
+        seq: Position of the change within its version.
+        run_id: The run that made the change; None for an erasure.
         kind: user, course or assignment.
         action: add, update, adopt, rekey, deactivate, reactivate, remove or erased.
         user_id: `users.id`; None for a course.
         course_id: `courses.id`; None for a user.
         sourced_id: Of the user or the course; None for an assignment.
-        before: The record before, by column; None where there was none.
-        after: The record after, by column; None for an erasure.
-        made_at: When, in UTC.
+        before: The record before the change, by column; None if it did not exist.
+        after: The record after the change, by column; None for an erasure.
+        made_at: Time of the change, in UTC.
     """
 
     version: int
@@ -115,13 +115,13 @@ class RosterChange:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """A page of the feed, whose changes are JSON objects as text.
+    """A page of the feed, with each change as the text of a JSON object.
 
     Attributes:
-        changes: As the database wrote them, in order.
-        next: The cursor to ask for the next page with.
-        version_complete: Whether the version of the last change ends with it.
-        roster_version: The version of the roster when the page was read.
+        changes: The changes in order, as the database wrote them.
+        next: Cursor of the next page.
+        version_complete: Whether the page contains all changes of its last version.
+        roster_version: Version of the roster when the page was read.
     """
 
     changes: list[str]
@@ -135,11 +135,11 @@ class ChangePage:
     """A page of the change feed.
 
     Attributes:
-        changes: In order.
-        next: The cursor to ask for the next page with.
-        version_complete: Whether the version of the last change ends with it. Where it does not,
-            the next page goes on with the same version.
-        roster_version: The version of the roster when the page was read.
+        changes: The changes in order.
+        next: Cursor of the next page.
+        version_complete: Whether the page contains all changes of its last version. If not, the
+            next page continues the same version.
+        roster_version: Version of the roster when the page was read.
     """
 
     changes: tuple[RosterChange, ...]
@@ -149,17 +149,18 @@ class ChangePage:
 
 
 def read_page(connection: Connection, site: str, after: str, limit: int) -> RawPage:
-    """Return what came after a cursor, as of one moment.
+    """Return the changes after a cursor, read in one snapshot of the database.
 
     Args:
-        connection: A connection without a transaction under way.
-        site: The site; it has been made.
+        connection: A connection without an open transaction.
+        site: An existing site.
         after: VERSION.SEQ, or VERSION for the end of that version.
-        limit: How many changes at most, up to `MOST`.
+        limit: Maximum number of changes, from 1 to `MOST`.
 
     Raises:
-        CursorError: The cursor is none, or the limit is out of bounds.
-        ChangesGoneError: Changes after it are not in the feed, or the roster was never so far.
+        CursorError: The cursor is malformed, or the limit is out of range.
+        ChangesGoneError: Some changes after the cursor are no longer kept, or the cursor is after
+            the roster's version.
     """
     cursor = Cursor.parse(after)
     if not 1 <= limit <= MOST:
@@ -180,7 +181,7 @@ def read_page(connection: Connection, site: str, after: str, limit: int) -> RawP
         last = Cursor(*page[-1][:2])
         is_complete = more[0].version != last.version
     else:
-        # A version may have no change of the three kinds: it moved classes or enrollments alone.
+        # A version has no change in the feed if it changed only classes or enrollments.
         last = Cursor(*page[-1][:2]) if page else cursor
         last = max(last, Cursor(state.roster_version, 0))
         is_complete = True
@@ -188,7 +189,7 @@ def read_page(connection: Connection, site: str, after: str, limit: int) -> RawP
 
 
 def list_changes(connection: Connection, site: str, after: str, limit: int) -> ChangePage:
-    """Return what came after a cursor, as `read_page`, with the changes as objects."""
+    """Return the same page as `read_page`, with the changes as objects."""
     page = read_page(connection, site, after, limit)
     changes = []
     for text in page.changes:

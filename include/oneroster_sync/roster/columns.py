@@ -1,8 +1,8 @@
-"""What the platform keeps of a user and of a course: one declaration for a column.
+"""Columns of users and courses in the roster, each declared once.
 
-Plan, audit, apply, erasure, the API and the pages follow from it. To keep one more column: name it
-here, let the sync read it (a `use` in `standard.files`), and add it to the table by a migration.
-What its values may be stands in the suites.
+Plan, audit, apply, erasure, the API and the pages use these declarations. To add a column, declare
+it here, add a `use` in `standard.files` so that the sync reads it, and write a migration for the
+table. The expectation suites contain the rules for its values.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ class Field:
     """One column of a user or of a course.
 
     Attributes:
-        name: Of the table's column, of the plan's, and in the audit.
-        source: The column of the file that it comes from, by its canonical name.
-        label: What people call it.
-        personal: Whether it says who somebody is; erasure takes it away.
-        derived: Whether diff makes it from more than its own column: by the version, from roles.csv
-            as well, or in another spelling.
-        compared: Whether another value is a change. One that is not compared is brought along by
-            the next change of something else.
+        name: Name of the column in the table, in the plan and in the audit.
+        source: Canonical name of the column in the file.
+        label: Name that people read.
+        personal: Whether the value identifies a person; erasure deletes it.
+        derived: Whether diff computes the value from more than its own column: depending on the
+            version of the standard, from roles.csv too, or with a normalized spelling.
+        compared: Whether a different value is a change. The value of a column that is not compared
+            is written with the next change of another column.
     """
 
     name: str
@@ -57,7 +57,7 @@ COURSE_FIELDS = tuple(field.name for field in COURSES)
 COMPARED_OF_USERS = tuple(field.name for field in USERS if field.compared)
 COMPARED_OF_COURSES = tuple(field.name for field in COURSES if field.compared)
 LABELS = {field.name: field.label for field in (*USERS, *COURSES)}
-"""Column → what people call it."""
+"""Column → name that people read."""
 
 LINK_FIELDS = {
     "orgs": {
@@ -87,16 +87,17 @@ LINK_FIELDS = {
         "unplaced": "",
     },
 }
-"""What is kept of the files that are no entity of the platform: column of the table → of the file.
+"""Stored columns of files that are no entity of the platform: column of the table → of the file.
 
-An enrollment's course is no column of the file: it is the course that its class led to when the
-enrollment was last without errors; it is unplaced when it is kept for a broken row that may be its
-own under another sourcedId. A class's last day is that of the last of its terms.
+A blank name marks a column that is not in the file. The course of an enrollment is the course of
+its class when the enrollment last had no errors. An enrollment is `unplaced` if it is kept because
+a row with errors may be the same enrollment under another sourcedId. The last day of a class is the
+last day of its last term.
 """
 
 
 def record_schema(fields: tuple[str, ...]) -> pa.Schema:
-    """Return the schema of stored users or courses."""
+    """Return the schema of stored users or courses with these fields."""
     return pa.schema(
         [
             ("id", pa.int64()),
@@ -109,7 +110,7 @@ def record_schema(fields: tuple[str, ...]) -> pa.Schema:
 
 
 def change_schema(fields: tuple[str, ...]) -> pa.Schema:
-    """Return the schema of a plan's changes to users or courses."""
+    """Return the schema of a plan's changes to users or courses with these fields."""
     sides = [
         (f"{side}_{name}", kind)
         for side in ("before", "after")
@@ -135,12 +136,12 @@ def change_schema(fields: tuple[str, ...]) -> pa.Schema:
 MODIFIED = pa.schema(
     [("file", pa.string()), ("sourced_id", pa.string()), ("modified_at", pa.string())]
 )
-"""When the SIS last modified records, by file; moments as `standard.timestamps` writes them."""
+"""Last-modified times of records, by file, as `standard.timestamps` formats them."""
 PUT, FORGOTTEN = "modified", "modified.gone"
-"""Names among a plan's links: moments to keep, schema `MODIFIED`, and records to forget."""
+"""Tables among a plan's links: last-modified times to store (schema `MODIFIED`) and to delete."""
 
 STAY_GONE = "lost_role.gone"
-"""Name among a plan's links: sourcedIds of users who don't come back by a role alone any more."""
+"""Table among a plan's links: sourcedIds of users whom a new role alone no longer reactivates."""
 
 STORED_ASSIGNMENTS = pa.schema(
     [

@@ -1,4 +1,4 @@
-"""Why is a record as it is? Its changes, run by run, and whether it is protected now."""
+"""History of a record: its changes, run by run, and the reason if the sync may not change it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ order by label, u.id limit :limit
 }
 _SCHOOLS = "select sourced_id, name from orgs where site = :site and name is not null"
 CURRENT = 200
-"""How many courses of a person, or people of a course, are listed; all are counted."""
+"""Maximum number of listed courses of a person, or people of a course; all are counted."""
 _FINDINGS = """
 select f.code, f.severity, f.file, f.row, f."column", f.expected, r.run_id, r.started_at
 from findings f join runs r on coalesce(r.findings_of, r.run_id) = f.run_id
@@ -77,7 +77,7 @@ order by r.started_at desc, f.seq limit 20
 
 
 def explain(connection: Connection, site: str, term: str) -> list[dict[str, Any]]:
-    """Return every record that an e-mail address or a sourcedId names, with its story.
+    """Return every record with an e-mail address or a sourcedId, and its history.
 
     Args:
         connection: To the roster database.
@@ -85,8 +85,8 @@ def explain(connection: Connection, site: str, term: str) -> list[dict[str, Any]
         term: An e-mail address or a sourcedId.
 
     Returns:
-        For each record: what it is, its changes in order, recent findings about its rows, and why
-        the sync may not change it, if so.
+        For each record its columns, its changes (oldest first), recent findings about its rows,
+        and the reason if the sync may not change the record.
     """
     bound = {"site": site, "term": term, "login": normalize_login(term)}
     records = []
@@ -110,16 +110,16 @@ def explain(connection: Connection, site: str, term: str) -> list[dict[str, Any]
 
 
 def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[str, Any] | None:
-    """Return one record and its story: changes newest first, findings, and why it is protected.
+    """Return one record and its history: changes (newest first), findings and protection.
 
     Args:
         connection: To the roster database.
         site: The site.
         kind: user or course.
-        record_id: Its id in the roster.
+        record_id: `id` of the record in the roster.
 
     Returns:
-        The record, or None when the site has none of that id.
+        The record, or None if the site has no record with that id.
     """
     row = (
         connection.execute(sa.text(_RECORDS[kind]), {"site": site, "id": record_id})
@@ -154,7 +154,7 @@ def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[s
 
 
 def _told(row: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Return a change as seen from the record: the other end of an assignment is named."""
+    """Return a change for the page of the record; `other` names the other side of an assignment."""
     other = None
     if row["kind"] == "assignment":
         other = row["course_title"] if kind == "user" else row["person"]
@@ -177,7 +177,7 @@ _OF_SCHOOLS = {"org_sourced_ids", "org_sourced_id"}
 
 
 def _name_schools(changes: list[dict[str, Any]], names: dict[str, str]) -> None:
-    """Put the names of schools in place of their sourcedIds, where they are known."""
+    """Replace the sourcedIds of schools in the changes by their names, if the names are known."""
     for field in (field for change in changes for field in change["fields"]):
         if field["field"] in _OF_SCHOOLS:
             for side in ("before", "after"):
@@ -194,7 +194,7 @@ _NOT_EXPLAINED = (
     *("person", "course_title", "uploaded_as", "package"),
     *("decision", "decided_by", "decision_reason"),
 )
-"""A log may hold what `explain` prints, and these may name people."""
+"""Keys that `explain` leaves out: its output may go to a log, and these may name people."""
 
 
 def _change(row: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +227,7 @@ _NOT_SHOWN = {"login"}
 def fields_moved(
     before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> list[dict[str, Any]]:
-    """Return the fields that two images of a record differ in."""
+    """Return the fields that differ between a record before and after a change."""
     was, now = before or {}, after or {}
     return [
         {

@@ -1,4 +1,4 @@
-"""The last change of a person or a course as one sentence: what happened, when, why, by whom."""
+"""The last change of a person or a course in one sentence: what, when, why and by whom."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ _PRESENT = {
 _NOUNS = {"user": "person", "course": "course"}
 _UNDO = re.compile(r"^undo of run ([0-9a-f]{8})")
 GONE = {"deactivate", "remove"}
-"""Actions that an undo of the record takes back."""
+"""Actions after which the record is gone; an undo takes them back."""
 
 
 def find_last_change(kind: str, changes: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the newest change of the record itself, not of its course assignments.
+    """Return the newest change of the record itself, or None; ignore its course assignments.
 
     Args:
         kind: user or course.
-        changes: Of the record, newest first.
+        changes: Changes of the record, newest first.
     """
     return next((change for change in changes if change["kind"] == kind), None)
 
 
 def format_last_change(kind: str, change: Mapping[str, Any] | None) -> str:
-    """Return what happened to a record last, in one sentence.
+    """Format the last change of a record as one sentence.
 
     Args:
         kind: user or course.
-        change: The newest change with what is known of its run; None where there is none.
+        change: The newest change with the columns of its run; None if the audit has no change.
     """
     if change is None:
         return "The sync has not changed it, as far as the audit goes back."
@@ -99,7 +99,7 @@ def _because(kind: str, change: Mapping[str, Any]) -> str:
 
 
 def name_package(change: Mapping[str, Any]) -> str:
-    """Return what the package of a change's run is called."""
+    """Return the name of the package that the run of a change read."""
     if change["uploaded_as"]:
         return str(change["uploaded_as"])
     path = (change["package"] or "").rstrip("/")

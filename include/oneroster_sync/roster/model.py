@@ -1,4 +1,4 @@
-"""What the roster database holds of one site, as tables: the base that a plan is made against."""
+"""The roster of one site as Arrow tables: diff compares a package with it to make the plan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RELEASED = pa.schema(
         ("reason", pa.string()),
     ]
 )
-"""Released records and why their removal is planned; no course but for assignments."""
+"""Released records and the reason of their removal; only assignments have a course."""
 
 
 NO_IDS = pa.array([], pa.string())
@@ -30,19 +30,19 @@ NO_IDS = pa.array([], pa.string())
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the site has from earlier syncs, for rows that can't be read by themselves.
+    """Records of the site from earlier syncs, needed to read rows that refer to them.
 
     Attributes:
-        users: sourcedIds.
+        users: sourcedIds of users.
         role_ids: sourcedIds of role rows.
-        role_users: Whose role each of `role_ids` is.
-        role_types: Whether each of `role_ids` is primary or secondary.
-        unread_roles: sourcedIds of role rows that are pending and can't be read, or their hashes.
-        unread_users: Whose role each of these is, or a hash of it.
+        role_users: sourcedId of the user of each of `role_ids`.
+        role_types: Type of each of `role_ids`: primary or secondary.
+        unread_roles: sourcedIds of pending role rows that can't be read, or their hashes.
+        unread_users: sourcedId of the user of each of these, or its hash.
         unread_enrollments: sourcedIds of pending enrollments that can't be read, or their hashes.
         enrollments: sourcedIds of enrollments of staff.
-        has_courses: Whether it has any course: classes of a package without courses.csv can only
-            point to those.
+        has_courses: Whether the site has any course: the classes of a package without courses.csv
+            can refer only to these.
     """
 
     users: pa.Array = field(default_factory=lambda: NO_IDS)
@@ -54,11 +54,11 @@ class Known:
     unread_enrollments: pa.Array = field(default_factory=lambda: NO_IDS)
 
     def is_ours(self, name: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Tell which sourcedIds of a file the site has, or has pending.
+        """Return a mask of the sourcedIds that the site has stored or pending.
 
         Args:
             name: users, roles or enrollments.
-            ids: sourcedIds.
+            ids: sourcedIds of rows of that file.
         """
         known, unread = {
             "users": (self.users, self.unread_users),
@@ -78,20 +78,21 @@ class Roster:
 
     Attributes:
         site: The site.
-        version: Counts the applied plans; a plan holds for the version it was made against.
-        credited_admin: `id` of the user who is recorded as author.
+        version: Number of applied plans; a plan is valid only for the version it was made from.
+        credited_admin: `id` of the user who is recorded as the author of changes.
         users: Schema `columns.record_schema(USER_FIELDS)`.
         courses: Schema `columns.record_schema(COURSE_FIELDS)`.
-        assignments: Those whose user and course have sourcedIds, schema
+        assignments: Assignments whose user and course have sourcedIds, schema
             `columns.STORED_ASSIGNMENTS`.
-        unnamed_assignments: Those whose user or course has none: accounts whose link was undone.
+        unnamed_assignments: Assignments whose user or course has no sourcedId, because an undo
+            removed it.
         links: orgs, roles, classes and enrollments, schema `columns.link_schema`.
-        released: Records that a broken row protects and that an administrator released.
-        lost_role: sourcedIds of the users whom losing the last role has deactivated, and nothing
-            else since.
-        absent: sourcedIds of inactive users whom no `enabledUser=false` had disabled, of those
-            whose rows say nothing of it (`with_absent`).
-        modified: When the SIS last modified what came in deltas, schema `columns.MODIFIED`.
+        released: Records that a row with errors protects and that an administrator released.
+        lost_role: sourcedIds of the users who were deactivated because they lost their last role,
+            and whose record has not changed since.
+        absent: sourcedIds of inactive users who were deactivated for another reason than
+            `enabledUser=false`, among those whose rows have no `enabledUser`.
+        modified: Last-modified times of records from deltas, schema `columns.MODIFIED`.
     """
 
     site: str
@@ -108,12 +109,12 @@ class Roster:
     absent: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
 
     def known(self) -> dict[str, pa.Array]:
-        """Return the sourcedIds that the site has, by file, for references and for deltas."""
+        """Return the sourcedIds of the site by file, to resolve references and deltas."""
         tables = {"users": self.users, "courses": self.courses, **self.links}
         return {name: _ids(table) for name, table in tables.items()}
 
     def managed_active(self, kind: str) -> int:
-        """Return how many records of a kind the sync manages and are active."""
+        """Return the number of active managed records of a kind."""
         table = {"users": self.users, "courses": self.courses, "assignments": self.assignments}[
             kind
         ]

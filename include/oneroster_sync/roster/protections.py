@@ -1,4 +1,4 @@
-"""Protected records in the database: since when each is, how old that is, and what was released."""
+"""Protected records in the database, with the age of each protection and its release."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy.engine import Connection
 
-# A run ages a protection if it had the file in bulk and ended well. Runs that were skipped,
-# rejected or held and not approved were never applied; one that reuses an earlier run's results
-# has seen nothing new.
+# Count the runs that had the file in bulk and were applied. Runs that were skipped, rejected or
+# held and not approved were never applied. A run that reuses the results of an earlier run does not
+# count, because it read the same rows again.
 _LISTED = """
 select p.kind, p.sourced_id, p.course_sourced_id, p.file, p.code, p."column", p.since,
        p.since_run::text as since_run, p.released_at, p.released_by,
@@ -59,19 +59,19 @@ order by 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """A record that only a broken row keeps from being absent.
+    """A record that would be absent from its file without a row with errors.
 
     Attributes:
         kind: user, course or assignment.
         sourced_id: Of the record, or of the user of an assignment.
         course_sourced_id: Of the course of an assignment; blank otherwise.
-        file: The file of the row, without `.csv`.
-        code: What is wrong with the row.
-        column: Where, blank where it is no column.
-        since: When the run in which it began was applied.
-        since_run: That run.
-        age: How many runs since then had the file in bulk and ended well.
-        released_at: When it was released, None while it protects.
+        file: File of the row, without `.csv`.
+        code: Finding code of the row.
+        column: Column of the finding; blank if the finding has none.
+        since: When the first run with this protection was applied.
+        since_run: The id of that run.
+        age: Number of applied runs since then that had the file in bulk.
+        released_at: When the protection was released; None while it is in force.
         released_by: Who released it.
     """
 
@@ -89,12 +89,12 @@ class Protection:
 
     @property
     def cause(self) -> str:
-        """What is wrong, in one word that a command takes: `users.csv:row.bad_value:email`."""
+        """The cause as commands take it, such as `users.csv:row.bad_value:email`."""
         return f"{self.file}.csv:{self.code}:{self.column}".rstrip(":")
 
 
 def listed(connection: Connection, site: str) -> list[Protection]:
-    """Return the protected records of a site, by file and cause."""
+    """Return the protected records of a site, ordered by file and cause."""
     rows = connection.execute(sa.text(_LISTED), {"site": site}).mappings()
     return [Protection(**row) for row in rows]
 
@@ -108,16 +108,16 @@ def note(
     *,
     now: dt.datetime,
 ) -> None:
-    """Note in the transaction under way which records a run found protected.
+    """Store the records that a run found protected, in the current transaction.
 
-    What was known already stays as it is, so that the same package moves nothing.
+    Protections that are stored already keep their `since`, so their age goes on.
 
     Args:
         connection: With a transaction.
         site: The site.
         run_id: The run that is applied.
         table: Schema `stages.diff.protection.PROTECTED` with `code` and `column`, without `row`.
-        files: The files that the run had in bulk; those of others are left alone.
+        files: The files that the run had in bulk; protections of other files are not changed.
         now: The time.
     """
     bound: dict[str, Any] = {"site": site, "files": files, "run_id": run_id, "now": now}
@@ -129,7 +129,7 @@ def note(
 def mark_released(
     connection: Connection, site: str, records: list[Protection], *, by: str, now: dt.datetime
 ) -> None:
-    """Note that records were released: the next plan takes them for absent."""
+    """Mark records as released; the next plan treats them as absent."""
     for record in records:
         bound = {"site": site, "by": by, "now": now, "kind": record.kind}
         bound |= {
@@ -142,6 +142,6 @@ def mark_released(
 def active_assignments_of(
     connection: Connection, site: str, courses: list[str]
 ) -> list[tuple[str, str]]:
-    """Return user and course of the active assignments that go when these courses go."""
+    """Return (user, course) of the active managed assignments to courses, as sourcedIds."""
     rows = connection.execute(sa.text(_ALONG), {"site": site, "courses": courses})
     return [(row[0], row[1]) for row in rows]

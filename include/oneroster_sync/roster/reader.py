@@ -1,4 +1,4 @@
-"""Reading what the platform holds of a site."""
+"""Read the roster of a site from the database."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ _MODIFIED = """
 select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 from modified where site = {site}
 """
-# An edit by hand, an erasure or another run has moved `updated_at` since, and counts for more.
+# If `updated_at` is later, an edit by hand, an erasure or another run has changed the user since:
+# then the lost role is no longer why the user is inactive.
 _LOST_ROLE = """
 select sourced_id from users
 where site = {site} and managed and status = 'inactive' and sourced_id is not null
@@ -62,10 +63,10 @@ select (select count(*) from users
 
 
 def read_roster(connection: Connection, site: str, credited_admin: int) -> Roster:
-    """Return the site's records, all as of one moment.
+    """Return the site's records, read in one snapshot of the database.
 
     Args:
-        connection: A connection without a transaction under way.
+        connection: A connection without an open transaction.
         site: The site.
         credited_admin: `id` of the credited administrator.
     """
@@ -89,10 +90,10 @@ def read_roster(connection: Connection, site: str, credited_admin: int) -> Roste
 
 
 def read_records(connection: Connection, site: str) -> tuple[int, dict[str, pa.Table]]:
-    """Return the site's version, users, courses and course assignments, all as of one moment.
+    """Return the roster's version and its users, courses and course assignments in one snapshot.
 
     Args:
-        connection: A connection without a transaction under way.
+        connection: A connection without an open transaction.
         site: The site.
     """
     with connection.begin():
@@ -104,10 +105,10 @@ def read_records(connection: Connection, site: str) -> tuple[int, dict[str, pa.T
 
 
 def read_known(connection: Connection, site: str) -> Known:
-    """Return what the door needs to know of the site's users, their roles and enrollments.
+    """Return the sourcedIds of the site's users, roles and enrollments, for the stage extract.
 
     Args:
-        connection: A connection without a transaction under way.
+        connection: A connection without an open transaction.
         site: The site.
     """
     with connection.begin():
@@ -131,12 +132,12 @@ def read_known(connection: Connection, site: str) -> Known:
 
 
 def count_active(connection: Connection, site: str) -> dict[str, int]:
-    """Return how many users, courses and course assignments of a site are active."""
+    """Return the numbers of active users, courses and course assignments of a site."""
     return _count(connection, site, all=True)
 
 
 def count_managed(connection: Connection, site: str) -> dict[str, int]:
-    """Return how many of the active records the sync manages: thresholds are shares of these."""
+    """Return the numbers of active managed records; thresholds are percentages of these."""
     return _count(connection, site, all=False)
 
 
@@ -146,7 +147,7 @@ def _count(connection: Connection, site: str, **bound: bool) -> dict[str, int]:
 
 
 def roster_version(connection: Connection, site: str) -> int:
-    """Return how many plans have been applied to the site's roster."""
+    """Return the version of the site's roster: the number of plans that were applied to it."""
     query = sa.text("select roster_version from sites where site = :site")
     return int(connection.scalar(query, {"site": site}) or 0)
 

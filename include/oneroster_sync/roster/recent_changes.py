@@ -1,4 +1,4 @@
-"""What a site's runs of the last days added and took away, read from the audit."""
+"""Records that a site's runs of the last days added and removed, read from the audit."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _TABLES = {
         "c.user_id, c.course_id",
     ),
 }
-"""Kind → its name in the audit, where its records stand, and what tells one from another."""
+"""Kind → its name in the audit, its table with the join condition, and its key columns."""
 
-# The window of a new site begins after its first sync: before that there was nothing that could
-# be a share of anything.
+# The window of a new site begins after its first sync: before that sync the roster was empty, so
+# there is no number of records to compare with.
 _BEGIN = """
 select greatest(:since, (
     select min(applied_at) from runs
@@ -48,7 +48,7 @@ where r.site = :site and r.applied_at > :begin and c.kind = :name
 _ALONE = """
 r.decision is distinct from 'approved' and r.undoes is null
 """
-"""Runs whose changes no person approved, or asked for by an undo."""
+"""Condition: no person approved the run's plan, and the run is no undo."""
 _NOT_RAISED = """
 (jsonb_typeof(r.preferences -> 'guards' -> 'raised') is distinct from 'object'
  or (r.preferences -> 'guards' -> 'raised' ->> 'until')::date
@@ -118,12 +118,12 @@ def find_who_went_otherwise(
 ) -> list[str]:
     """Return the inactive managed users who were deactivated for another reason than `DISABLED`.
 
-    Of whom the audit says nothing is not told: an edit by hand is nobody's absence.
+    Users without a deactivation in the audit are left out: a person deactivated them by hand.
 
     Args:
         connection: To the roster database.
         site: The site.
-        sourced_ids: Whom it is asked of.
+        sourced_ids: The users to check.
     """
     bound = {"site": site, "ids": list(sourced_ids), "disabled": DISABLED}
     return list(connection.scalars(sa.text(_WENT_OTHERWISE), bound))
@@ -137,14 +137,15 @@ def read_recent(
     coming_back: Collection[int],
     second: Collection[int] = (),
 ) -> Recent:
-    """Return what the site's runs of the last days came to, and why those went who come back.
+    """Return the changes of the site's runs within `WINDOW`, and why users of a plan had left.
 
     Args:
         connection: To the roster database.
         site: The site.
         now: The end of the window.
-        coming_back: `id` of the users whom a plan would reactivate.
-        second: `id` of the users who would go because no primary role is one of staff.
+        coming_back: `id` of the users whom the plan would reactivate.
+        second: `id` of the users whom the plan would deactivate because no primary role is one of
+            staff.
     """
     bound: dict[str, Any] = {
         "site": site,
@@ -182,24 +183,26 @@ def read_recent(
 
 
 WINDOW = dt.timedelta(days=7)
-"""How long what was applied counts together with a plan."""
+"""For how long applied changes count together with a new plan."""
 HEALS = dt.timedelta(days=30)
-"""How long after somebody went by mere absence their return is taken for a mended export."""
+"""If an absent user comes back within this time, the export was probably broken and is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """What runs changed within the window without a person's approval, and why people went.
+    """Changes of runs within the window that no person approved, and why users had left.
 
     Attributes:
-        gone: Kind → records that went and have not come back; not counted are those that were
-            approved, let through by a raised limit, undone, or ended with their terms.
-        added: Users who were added and are still active.
-        reactivated: Users who came back, not from mere absence, and are still active.
-        active: Kind → managed active records at the beginning of the window.
-        absent: Users of the plan who come back and had gone by mere absence within `HEALS`.
-        disabled: Users of the plan who come back and whom `enabledUser=false` had disabled.
-        second: Users of the plan who went before because no primary role was one of staff.
+        gone: Kind → number of records that were removed and have not come back. Not counted are
+            removals that were approved, allowed by a raised limit, undone, or due to ended terms.
+        added: Number of users who were added and are still active.
+        reactivated: Number of users who were reactivated and are still active, without those who
+            had only been absent within `HEALS`.
+        active: Kind → number of active managed records at the beginning of the window.
+        absent: `id` of users whom the plan reactivates and who were absent within `HEALS`.
+        disabled: `id` of users whom the plan reactivates and whom `enabledUser=false` disabled.
+        second: `id` of users of the plan who were deactivated before because no primary role was
+            one of staff.
     """
 
     gone: Mapping[str, int] = field(default_factory=dict)

@@ -1,9 +1,8 @@
-"""Finds users and courses: in one site by any part of their names, in many by the beginning.
+"""Search for users and courses: in one site by any part of a name, in many sites by its beginning.
 
-One site is read from end to end, which takes a moment even for a large one. A thousand sites are
-looked up by indexes: exactly by login and sourcedId, and by how a family name or a title begins.
-Each index more would make a sync of many people slower, so a given name is looked for only beside a
-family name.
+A search in one site reads all its rows, which is fast even for a large site. A search in many sites
+uses indexes: on login and sourcedId (exact), and on family name and title (prefix). Each further
+index would slow down large syncs, so a given name is found only together with a family name.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ union all
  order by 8 desc, title limit :limit)
 order by exact desc, label limit :limit
 """
-# The expressions are those of the indexes (migration 0029). A prefix is asked for as a range: the
-# planner can't know that the parameter of a LIKE has no sign of a pattern at its beginning.
+# The expressions are those of the indexes (migration 0029). The prefix search uses a range, because
+# the planner can't know that the parameter of a LIKE does not begin with a wildcard.
 _FAMILY_NAME = 'lower(family_name) collate "C"'
 _TITLE = 'lower(title) collate "C"'
 _BY_PREFIX = """
@@ -65,21 +64,21 @@ from found_courses f join courses k on k.id = f.id
 order by exact desc, label, site, id limit :limit
 """
 _LAST = "\U0010ffff"
-"""Behind every other character: what begins with a text is less than the text and this."""
+"""The last code point: every text with a prefix is less than the prefix followed by this."""
 _WORDS = 5
-"""How many words of a name are looked at; each more is two ranges more."""
+"""Maximum number of words of a name that are used; each further word adds two ranges."""
 SHORTEST = 2
-"""A beginning of fewer characters fits too many people of too many sites to be of use."""
+"""Minimum length of a search text: a shorter one matches too many people."""
 
 
 def search(connection: Connection, site: str, term: str, limit: int) -> list[dict[str, Any]]:
-    """Return the users and courses that a text names: exactly, or somewhere in their names.
+    """Return the users and courses of a site whose identifiers match or whose names contain a text.
 
     Args:
         connection: To the roster database.
         site: The site.
-        term: Part of a name, an e-mail address, a title or a course code, or a sourcedId.
-        limit: How many at most.
+        term: Part of a name, an e-mail address, a title or a course code, or a whole sourcedId.
+        limit: Maximum number of records.
     """
     bound = {
         "site": site,
@@ -94,14 +93,14 @@ def search(connection: Connection, site: str, term: str, limit: int) -> list[dic
 def search_sites(
     connection: Connection, sites: Collection[str], term: str, limit: int
 ) -> list[dict[str, Any]]:
-    """Return the users and courses of some sites that a text names, with the site of each.
+    """Return the users and courses of several sites that match a text, with the site of each.
 
     Args:
         connection: To the roster database.
-        sites: Where to look: only there may whoever asks see persons.
-        term: An e-mail address, a sourcedId, how a family name or a title begins, or a given and a
-            family name, in this order or the other.
-        limit: How many at most.
+        sites: The sites whose persons the caller may see.
+        term: An e-mail address, a sourcedId, the beginning of a family name or a title, or a given
+            and a family name in either order.
+        limit: Maximum number of records.
     """
     if len(term) < SHORTEST or not sites:
         return []
@@ -112,7 +111,7 @@ def search_sites(
         "users": [
             *(_by_name(number) for number in range(len(names))),
             _EXACTLY.format(table="users", column="sourced_id", bound="term"),
-            # The index of logins holds those of active users, and no others.
+            # The index on logins contains only active users.
             _EXACTLY.format(table="users", column="status = 'active' and login", bound="login"),
         ],
         "courses": [
@@ -127,9 +126,9 @@ def search_sites(
 
 
 def _split_name(term: str) -> list[tuple[str, str]]:
-    """Return the pairs of given and family name that a text may be, in either order.
+    """Return the possible pairs of given name and family name in a text, in either order.
 
-    A family name of several words is one, so the text is parted at each of its words.
+    A family name may have several words, so the text is split before each of its words.
     """
     words = term.replace(",", " ").split()[:_WORDS]
     pairs = [("", term)]
@@ -140,7 +139,7 @@ def _split_name(term: str) -> list[tuple[str, str]]:
 
 
 def _by_name(number: int) -> str:
-    """Return the query by family name alone (0), or beside a given name."""
+    """Return the query by family name only (0), or by family name and given name."""
     beside = _BESIDE.format(given=f"given_{number}") if number else ""
     prefix = f"family_{number}"
     return _BY_PREFIX.format(table="users", name=_FAMILY_NAME, prefix=prefix, beside=beside)

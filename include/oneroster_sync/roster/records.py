@@ -1,4 +1,4 @@
-"""Comparing records by sourcedId: the part that users and courses have in common."""
+"""Compare records by sourcedId, for users and courses alike."""
 
 from __future__ import annotations
 
@@ -23,18 +23,21 @@ PRESENT = "in the package"
 
 
 def differs(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Tell for each pair whether it differs; null equals null."""
+    """Compare two columns row by row and return a mask of the differences; null equals null.
+
+    Arrow's `not_equal` returns null if a side is null, so nulls are compared separately.
+    """
     unequal = pc.fill_null(pc.not_equal(left, right), False)
     return pc.or_(unequal, pc.xor(pc.is_null(left), pc.is_null(right)))
 
 
 def positions(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return where each id stands in `among`, null where it doesn't; null is nowhere."""
+    """Return the index of each id in `among`; null for a null id and for one not in `among`."""
     return pc.index_in(ids, value_set=among.combine_chunks(), skip_nulls=True)
 
 
 def row_of(rows: pa.Table, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the row of the file for each id, null for one that is not in it."""
+    """Return the row number in the file for each id; null for an id that is not in the file."""
     return rows["row"].take(positions(ids, rows["sourcedId"]))
 
 
@@ -53,15 +56,15 @@ def changes(
     reason: pa.ChunkedArray | pa.Array | str,
     row: pa.ChunkedArray | pa.Array | None = None,
 ) -> pa.Table:
-    """Return changes as the plan holds them.
+    """Return changes in the schema of the plan.
 
     Args:
-        fields: Of users or courses.
-        before: Stored records, nulls for a record that is new.
-        after: What differs from `before`, column by column.
-        action: One for all, or one for each.
-        reason: One for all, or one for each.
-        row: Row of the file.
+        fields: Columns of users or of courses.
+        before: Stored records, with nulls for a new record.
+        after: Column → values, for the columns that differ from `before`.
+        action: One for all records, or one for each.
+        reason: One for all records, or one for each.
+        row: Row numbers in the file.
     """
     count = before.num_rows
 
@@ -83,6 +86,6 @@ def changes(
 
 
 def in_order(table: pa.Table, *keys: str) -> pa.Table:
-    """Return the rows sorted, so that the same changes always stand in the same order."""
+    """Return the rows sorted by keys, so that the same changes always have the same hash."""
     ordered = table.sort_by([(key, "ascending") for key in keys])
     return ordered.combine_chunks()

@@ -1,6 +1,6 @@
-"""Stale protection: list what broken rows have protected for long, and release it by a decision.
+"""Stale protection: list records that rows with errors have protected for long, and release them.
 
-An administrator releases one cause at a time and sees before what the next plan would take away.
+An administrator releases one cause at a time, after a preview of what the next plan would remove.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ log = logging.getLogger("oneroster")
 
 
 class NotStaleError(ConflictError):
-    """The site has no stale protection by this cause; the message says what to do."""
+    """The site has no stale protection with this cause; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaleCause:
-    """What one cause protects that is stale.
+    """The stale protections of one cause.
 
     Attributes:
-        cause: In one word, as commands take it.
+        cause: The cause as commands take it.
         file: The file, with `.csv`.
-        code: What is wrong with its rows.
-        column: Where; blank where it is no column.
-        age: The smallest age of its records, in runs.
-        records: The records.
-        is_released: Whether all of them have been released and wait for the next plan.
+        code: Finding code of its rows.
+        column: Column of the finding; blank if the finding has none.
+        age: The smallest age of the protections, in runs.
+        records: The protections.
+        is_released: Whether all of them are released and wait for the next plan.
     """
 
     cause: str
@@ -55,7 +55,7 @@ class StaleCause:
     is_released: bool
 
     def to_text(self) -> str:
-        """Return what is stale, in one sentence without a name."""
+        """Describe the stale protections in one sentence that names no record."""
         count = len(self.records)
         records = "1 record has" if count == 1 else f"{count:,} records have"
         state = ", and released" if self.is_released else ""
@@ -67,10 +67,10 @@ class StaleCause:
 
 
 def list_stale(connection: Connection, site: str) -> list[StaleCause]:
-    """Return what has been protected for as many runs as the site says, by cause.
+    """Return the protections that reached the site's `stale_protection_runs`, by cause.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     runs = preferences_store.load(connection, site).stale_protection_runs
     old = (found for found in store.listed(connection, site) if found.age >= runs)
@@ -78,13 +78,13 @@ def list_stale(connection: Connection, site: str) -> list[StaleCause]:
 
 
 def preview_release(connection: Connection, site: str, cause: str) -> dict[str, list[str]]:
-    """Return what the next plan would take away if a cause were released, by kind of record.
+    """Return the records that the next plan would remove after a release, by kind.
 
-    A course takes its assignments along. The next package may say otherwise: a row that was mended
-    meanwhile keeps its record.
+    The assignments to a removed course are included. The next plan may remove fewer records: a row
+    that is fixed in the meantime keeps its record.
 
     Raises:
-        NotStaleError: Nothing is stale by this cause.
+        NotStaleError: The cause has no stale protection.
     """
     records = _stale(connection, site, cause).records
     goes: dict[str, list[str]] = {"users": [], "courses": [], "assignments": []}
@@ -107,22 +107,22 @@ def release(
     reason: str = "",
     wait_s: float = 600,
 ) -> StaleCause:
-    """Release what one cause protects and is stale; the next plan takes it for absent.
+    """Release the stale protections of one cause; the next plan treats their records as absent.
 
-    Every guard for removals judges that plan, and the audit names who released it.
+    The thresholds for removals apply to that plan, and the audit names who released the records.
 
     Args:
         site: The site.
-        cause: As `StaleCause.cause` writes it.
+        cause: As in `StaleCause.cause`.
         by: Who decides.
-        now: When.
+        now: The time.
         reason: For the audit.
-        wait_s: How long to wait, in seconds, while a run of the site is at work.
+        wait_s: Maximum number of seconds to wait for a run of the site to end.
 
     Raises:
-        NotStaleError: Nothing is stale by this cause.
+        NotStaleError: The cause has no stale protection.
         ArchivedSiteError: The site is archived.
-        BusyError: A run is still at work after that time.
+        BusyError: A run of the site still works after that time.
     """
     with (
         locks.hold_site_turn(database.engine(), site, wait_s=wait_s),
