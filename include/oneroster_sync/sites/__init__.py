@@ -1,1 +1,1 @@
-"""Sites: their preferences and schedules, which there are, and what each may use."""
+"""Sites: their registry, preferences and schedules, and the sources that each may use."""

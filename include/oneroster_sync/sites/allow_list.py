@@ -1,18 +1,18 @@
-"""What a site may use: sources, Airflow connections, channels, and packages that a DAG run names.
+"""Allow list of a site: sources, Airflow connections, channels, and packages that a DAG run names.
 
-The deployment says it, by four variables. An entry counts for all sites, or after `PATTERN=` for
-those whose name matches; `{site}` in it is the site's name.
+The deployment sets it in four variables. An entry applies to all sites, or after `PATTERN=` to the
+sites whose name matches; `{site}` in an entry is replaced by the site's name.
 
 | variable                         | an entry is                                                  |
 |----------------------------------|--------------------------------------------------------------|
-| `ONEROSTER_ALLOWED_SOURCES`      | a folder or the beginning of a URL: itself and what is below |
+| `ONEROSTER_ALLOWED_SOURCES`      | a folder or the beginning of a URL, with everything below it |
 | `ONEROSTER_ALLOWED_CONNECTIONS`  | an id of an Airflow connection, with `*` and `?`             |
-| `ONEROSTER_ALLOWED_CHANNELS`     | the same                                                     |
-| `ONEROSTER_ALLOWED_PACKAGES`     | as of sources: whence a DAG run may name a package           |
+| `ONEROSTER_ALLOWED_CHANNELS`     | an id of an Airflow connection, with `*` and `?`             |
+| `ONEROSTER_ALLOWED_PACKAGES`     | like a source: a place from which a DAG run may read         |
 
-Where a variable of the first three is empty, an administrator of all sites decides by saving: what
-they save is recorded as allowed to that site. So is what the sites had when they were upgraded.
-Whatever is named is judged when it is saved, and again when a run uses it.
+If one of the first three variables is empty, an administrator of all sites decides: a value that
+they save is recorded as allowed to that site. The values that sites had before the upgrade are
+recorded too. Each value is checked when it is saved and again when a run uses it.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Notices, Preferences
 
 UPGRADE = "upgrade"
-"""By whom a migration says that something was allowed."""
+"""The `allowed_by` of values that a migration recorded."""
 _ENTRY = re.compile(r"(?:(?P<sites>[a-z0-9_*?-]+)=)?(?P<value>.+)")
 _RECORDED = "select what, value from allow_list where site = :site"
 _LISTED = "select site, what, value, allowed_by, allowed_at from allow_list order by 1, 2, 3"
 
 
 class What(StrEnum):
-    """What is allowed."""
+    """Kind of an allowed value."""
 
     SOURCE = "source"
     CONNECTION = "connection"
@@ -60,30 +60,30 @@ class What(StrEnum):
 
     @property
     def variable(self) -> str:
-        """The variable by which the deployment says what is allowed."""
+        """The environment variable in which the deployment sets the allowed values."""
         return f"ONEROSTER_ALLOWED_{self.name}S"
 
 
 class ForeignPackageError(UserError):
-    """A run names a package that this site may not read; the message says what to do."""
+    """A run names a package that its site may not read; the message says what to do."""
 
 
 class NotAllowedError(UserError):
-    """Preferences name what this site may not use.
+    """Preferences contain values that the site may not use.
 
     Attributes:
         fields: Preference → why its value can't be saved.
     """
 
     def __init__(self, fields: dict[str, str]) -> None:
-        """Refuse for these reasons."""
+        """Join the reasons to a message."""
         super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
         self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was allowed to a site by an upgrade, or by an administrator who saved it."""
+    """A value that was allowed to a site by an upgrade, or by an administrator who saved it."""
 
     site: str
     what: What
@@ -93,10 +93,10 @@ class Recorded:
 
 
 def entries(what: What, site: str) -> list[str]:
-    """Return what the deployment allows a site, with the site's name filled in.
+    """Return the values that the deployment allows a site, with the site's name filled in.
 
     Raises:
-        SettingError: An entry of the variable can't be read.
+        SettingError: An entry of the variable can't be parsed.
     """
     return [
         value.replace("{site}", checked(site))
@@ -106,10 +106,10 @@ def entries(what: What, site: str) -> list[str]:
 
 
 def check_settings() -> None:
-    """Make sure that all four variables can be read.
+    """Check that all four variables can be parsed.
 
     Raises:
-        SettingError: An entry can't be.
+        SettingError: An entry can't be parsed.
     """
     for what in What:
         for _, value in _entries(what):
@@ -118,7 +118,7 @@ def check_settings() -> None:
 
 
 def allows(what: What, site: str, value: str) -> bool:
-    """Tell whether the deployment allows a site a value."""
+    """Return whether the deployment allows a site a value."""
     allowed = entries(what, site)
     if what in {What.CONNECTION, What.CHANNEL}:
         return any(fnmatchcase(value, pattern) for pattern in allowed)
@@ -130,18 +130,19 @@ def allows(what: What, site: str, value: str) -> bool:
 
 
 def check_package(site: str, package: str, *, from_anywhere: bool = False) -> None:
-    """Make sure that a run may read the package that it names.
+    """Check that a run may read the package that it names.
 
-    That is what was uploaded to its own site, or what is below a folder that the deployment names.
-    Of the storage it is nothing else, whoever asks.
+    A run may read the uploads of its own site and packages below the allowed folders. It may read
+    nothing else in the storage, even for an administrator, because other sites' data is there.
 
     Args:
-        site: Whose run it is.
+        site: The site of the run.
         package: A path or a URL.
-        from_anywhere: Whether the operating system says what may be read: at the command line.
+        from_anywhere: True for the command line: outside the storage only the permissions of the
+            operating system apply.
 
     Raises:
-        ForeignPackageError: It may not.
+        ForeignPackageError: The run may not read the package.
     """
     try:
         url = SourceUrl.parse(package)
@@ -170,18 +171,18 @@ def admit(
     now: dt.datetime,
     everywhere: bool,
 ) -> None:
-    """Judge what preferences name anew, before they are saved; record what is allowed thereby.
+    """Check the new values of preferences before a save, and record what the save itself allows.
 
     Args:
         connection: With a transaction.
-        before: As they were saved last.
-        after: As they are to be saved.
+        before: The preferences that were saved last, or None.
+        after: The preferences to save.
         by: Who saves.
-        now: When.
-        everywhere: Whether that is an administrator of all sites.
+        now: The time.
+        everywhere: Whether `by` is an administrator of all sites.
 
     Raises:
-        NotAllowedError: The site may not use one of them.
+        NotAllowedError: The site may not use one of the new values.
     """
     known = set(_named(before)) if before else set()
     recorded = _recorded(connection, after.site)
@@ -202,10 +203,10 @@ def admit(
 
 
 def check_source(connection: Connection, chosen: Preferences) -> None:
-    """Make sure that a run may use the source of its site, and the source's connection.
+    """Check that a run may use the source of its site, and the source's connection.
 
     Raises:
-        RefusedSourceError: It may not (any more).
+        RefusedSourceError: The site may not use one of them (any more).
     """
     for what, _ in find_forbidden(connection, chosen):
         if what is not What.CHANNEL:
@@ -215,7 +216,7 @@ def check_source(connection: Connection, chosen: Preferences) -> None:
 
 
 def find_forbidden(connection: Connection, chosen: Preferences) -> list[tuple[What, str]]:
-    """Return what preferences name and their site may not use (any more)."""
+    """Return the values in preferences that their site may not use (any more)."""
     recorded = _recorded(connection, chosen.site)
     return [
         (what, value)
@@ -226,12 +227,18 @@ def find_forbidden(connection: Connection, chosen: Preferences) -> list[tuple[Wh
 
 
 def check_found(connection: Connection, chosen: Preferences, path: str) -> None:
-    """Make sure that what was found at a local source is there, and no link to elsewhere.
+    """Check that a package at a local source is no link to a place that the site may not use.
 
-    Whoever may write into the folder of one site could else have the package of another one read.
+    Otherwise a person who may write into the folder of one site could link to the package of
+    another site and have it read.
+
+    Args:
+        connection: To the roster database.
+        chosen: The preferences of the site.
+        path: Path of the package, with all links resolved.
 
     Raises:
-        RefusedSourceError: It leads out of what the site may use.
+        RefusedSourceError: The package is outside the places that the site may use.
     """
     source = SourceUrl.parse(chosen.source or "")
     by_record = _is_recorded(_recorded(connection, chosen.site), What.SOURCE, source.text)
@@ -245,7 +252,7 @@ def check_found(connection: Connection, chosen: Preferences, path: str) -> None:
 def allowed_notices(
     connection: Connection, site: str, chosen: Notices
 ) -> tuple[Notices, list[str]]:
-    """Return the recipients with the channels that the site may use, and the channels left out."""
+    """Return the settings with only the allowed channels, and a list of the refused channels."""
     recorded = _recorded(connection, site)
     refused = [
         channel
@@ -258,7 +265,7 @@ def allowed_notices(
 
 
 def without_forbidden(chosen: Preferences) -> Preferences:
-    """Return preferences without what the deployment's variables forbid their site."""
+    """Return a copy of preferences without the values that the deployment's variables forbid."""
     wrong = [
         (what, value)
         for _, what, value in _named(chosen)
@@ -279,15 +286,15 @@ def without_forbidden(chosen: Preferences) -> Preferences:
 
 
 def list_recorded(connection: Connection) -> list[Recorded]:
-    """Return everything that was allowed by an upgrade or by saving it, by site."""
+    """Return all values that an upgrade or a save allowed, ordered by site."""
     rows = connection.execute(sa.text(_LISTED)).mappings()
     return [Recorded(**{**row, "what": What(row["what"])}) for row in rows]
 
 
 def withdraw(connection: Connection, site: str, value: str) -> list[What]:
-    """Forget that a value was allowed to a site, and return as what it was.
+    """Delete the records that allow a site a value, and return their kinds.
 
-    What the deployment's variables allow stays allowed.
+    A value that the deployment's variables allow stays allowed.
     """
     query = "delete from allow_list where site = :site and value = :value returning what"
     rows = connection.execute(sa.text(query), {"site": site, "value": value})
@@ -298,7 +305,7 @@ _CALLED = {What.SOURCE: "source", What.CONNECTION: "source's connection"}
 
 
 def _named(chosen: Preferences) -> Iterator[tuple[str, What, str]]:
-    """Yield what preferences name, each with the preference that names it."""
+    """Yield (preference, kind, value) for each value in preferences that must be allowed."""
     if chosen.source:
         yield "source", What.SOURCE, chosen.source
     if chosen.source_connection:
@@ -339,17 +346,17 @@ def _root(what: What, value: str) -> SourceUrl:
 def _leads_to_storage(value: str) -> bool:
     try:
         return _is_below(SourceUrl.parse(value), settings.storage())
-    except WrongSourceError:  # an older version saved it; whoever opens it says what is wrong
+    except WrongSourceError:  # saved by an older version; opening the source reports the error
         return False
 
 
 def _is_below(url: SourceUrl, root: UPath) -> bool:
-    """Tell whether a source is below a folder of the storage, whatever scheme that has."""
+    """Return whether a source is below a folder of the storage, with any scheme."""
     if root.protocol in {"", "file", "local"}:
         return url.is_local and is_within(url.path, root.path)
     try:
         return url.is_below(SourceUrl.parse(str(root)))
-    except WrongSourceError:  # the storage may be what no source can be, such as memory://
+    except WrongSourceError:  # the storage may have a scheme that no source has, such as memory://
         return False
 
 
@@ -363,7 +370,7 @@ def _is_recorded(recorded: set[tuple[What, str]], what: What, value: str) -> boo
 
 
 def _canonical(what: What, value: str) -> str:
-    """Return a value as it is compared: a source by where it leads, not by how it is written."""
+    """Return the form in which values are compared: for a source its canonical URL."""
     if what is not What.SOURCE:
         return value
     try:

@@ -1,4 +1,4 @@
-"""What can be chosen in a site's preferences, for whoever needs the words alone."""
+"""Enumerations for a site's preferences, without further imports."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a sync processes."""
+    """Record types that a sync processes."""
 
     USERS = "users"
     USERS_AND_COURSES = "users_and_courses"
     COURSES = "courses"
-    """Only for an upload of a lone courses.csv; never a site's own setting."""
+    """Only for an upload of a single courses.csv; a site can't be set to this scope."""
 
 
 class TeacherPermission(StrEnum):
-    """What a teacher may edit in a course made by OneRoster."""
+    """Permission of a teacher in a course made by OneRoster."""
 
     UNITS_AND_LESSONS = "units_and_lessons"
     LESSONS_ONLY = "lessons_only"
 
 
 class Profile(StrEnum):
-    """How strictly a package is held to the standard."""
+    """How strictly a package must follow the standard."""
 
     TOLERANT = "tolerant"
     STRICT = "strict"
@@ -57,7 +57,7 @@ class Delimiter(StrEnum):
 
     @property
     def character(self) -> str:
-        """The character itself."""
+        """The delimiter as a character."""
         return {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}[self.value]
 
 
@@ -73,30 +73,30 @@ class DateOrder(StrEnum):
 
 
 class StartedBy(StrEnum):
-    """What starts the syncs of a site by itself."""
+    """What starts the automatic syncs of a site."""
 
     SCHEDULE = "schedule"
-    """The days and the time."""
+    """The chosen days and time."""
     NEW_FILE = "new_file"
-    """A package that arrives at the source, in place of the schedule."""
+    """A new package at the source, instead of the schedule."""
     BOTH = "both"
-    """The schedule, and a package that arrives between its syncs."""
+    """The schedule, and a new package at the source."""
 
 
 class Topic(StrEnum):
-    """What people are told of."""
+    """Topic of a notification."""
 
     HELD = "held"
     """A plan waits for a decision."""
     FAILED = "failed"
-    """A run could not go on."""
+    """A run failed."""
     REJECTED = "rejected"
     """A package can't be used."""
     ERRORS = "errors"
-    """A run met many rows that it could not use."""
+    """A run had many rows with errors."""
     STALE = "stale"
-    """No new package has come for days."""
+    """No new package has arrived for days."""
     UNAPPLIED = "unapplied"
     """Several syncs in a row were not applied."""
     DIGEST = "digest"
-    """Once a week, what has been."""
+    """The weekly digest."""

@@ -1,4 +1,4 @@
-"""How DAGs, DAG runs and our runs are named, for the DAG file and the pages alike."""
+"""Names of DAGs, tasks and assets, and ids of runs, for the DAG file and the pages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from oneroster_sync.identifiers import is_site_name
 SYNC = "oneroster_sync__"
 UPLOAD = "oneroster_upload__"
 WATCH = "oneroster_watch"
-"""The one DAG that looks at every site once a day."""
+"""The DAG that checks every site once a day."""
 STAGES = ("extract", "validate", "diff", "review", "apply", "record")
 """The six stages, in order."""
 REVIEW_DECISION = "review_decision"
 """The task that waits while a plan is held; it belongs to the stage review."""
 RECORD_REMOVALS = "record_removals"
-"""The task that starts the run of removals that wait; it belongs to the stage record."""
+"""The task that starts the run of the pending removals; it belongs to the stage record."""
 TASKS = {
     **{stage: (stage,) for stage in STAGES},
     "review": ("review", REVIEW_DECISION),
@@ -24,50 +24,50 @@ TASKS = {
 """The task ids of each stage, in order."""
 
 ROSTER_CHANGED = "oneroster_roster_changed"
-"""The alias by which a DAG can wait for a change of any site's roster."""
+"""The asset alias that lets a DAG wait for a change of any site's roster."""
 ASSETS = "oneroster://"
-"""What the URI of each asset of ours begins with; the site follows."""
+"""Prefix of the URIs of our assets; the site follows."""
 
 _RUNS = uuid.UUID("6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51")
 
 
 def sync_dag_id(site: str) -> str:
-    """Return the DAG that follows the site's schedule."""
+    """Return the id of the DAG for the site's automatic syncs."""
     return SYNC + site
 
 
 def upload_dag_id(site: str) -> str:
-    """Return the DAG that runs what somebody brings."""
+    """Return the id of the DAG for the site's uploads."""
     return UPLOAD + site
 
 
 def roster_asset(site: str) -> str:
-    """Return the URI of the asset that has an event whenever the site's roster has changed."""
+    """Return the URI of the asset that gets an event at each change of the site's roster."""
     return f"{ASSETS}{site}/roster"
 
 
 def source_asset(site: str) -> str:
-    """Return the URI of the asset that stands for the site's source, wherever that is."""
+    """Return the URI of the asset that represents the site's source."""
     return f"{ASSETS}{site}/source"
 
 
 def arrivals_asset(site: str) -> str:
-    """Return the URI of the asset that has an event when a new package is at the site's source.
+    """Return the URI of the asset that gets an event when a new package is at the site's source.
 
-    It is another one than that of the source: Airflow forgets the watcher of an asset that is the
-    inlet of a task too.
+    This is not the asset of the source, because Airflow drops the watcher of an asset that is also
+    the inlet of a task.
     """
     return f"{ASSETS}{site}/arrivals"
 
 
 def site_of_asset(uri: str) -> str | None:
-    """Return the site that an asset is of; None when it is none of ours."""
+    """Return the site of an asset, or None if the asset is not ours."""
     site, _, name = uri.removeprefix(ASSETS).partition("/")
     return site if uri.startswith(ASSETS) and name and is_site_name(site) else None
 
 
 def site_of(dag_id: str) -> str | None:
-    """Return the site that a DAG is of; None when it is none of ours."""
+    """Return the site of a DAG, or None if the DAG is not one of a site."""
     for prefix in (SYNC, UPLOAD):
         site = dag_id.removeprefix(prefix)
         if site != dag_id and is_site_name(site):
@@ -76,5 +76,5 @@ def site_of(dag_id: str) -> str | None:
 
 
 def run_id_of(dag_id: str, dag_run_id: str) -> str:
-    """Return the id of the run that a DAG run is: tried or cleared again, it is the same."""
+    """Return the run's id for a DAG run; it stays the same when tasks are retried or cleared."""
     return str(uuid.uuid5(_RUNS, f"{dag_id}/{dag_run_id}"))

@@ -1,4 +1,4 @@
-"""The names of the sites in use, for the DAG file, which must never fail and never wait."""
+"""Names of the sites in use, for the DAG file, which must not fail and must not wait."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from oneroster_sync import settings
 log = logging.getLogger(__name__)
 
 FIRST = "default"
-"""The site that is there unless it was archived, so that a new installation has its DAGs."""
+"""The site that is listed before it is made, unless it is archived: a new installation has DAGs."""
 
 
 def site_names() -> list[str]:
-    """Return the names of all sites that are not archived, in order.
+    """Return the names of all sites that are not archived, sorted.
 
-    When the database does not answer, those of the last time are returned, so that no DAG vanishes
-    because a database is being restarted.
+    If the database does not answer, return the names of the last call, so that no DAG disappears
+    while the database restarts.
     """
     remembered = settings.home() / "sites.json"
     try:
@@ -26,7 +26,7 @@ def site_names() -> list[str]:
 
         with briefly() as connection:
             found = dict(connection.execute("select site, archived_at is null from sites"))
-    except Exception as error:  # noqa: BLE001  whatever it is, the DAG file goes on
+    except Exception as error:  # noqa: BLE001  the DAG file must not fail
         log.warning(
             "The sites can't be read, those of the last time are used: %s", type(error).__name__
         )

@@ -1,8 +1,8 @@
 """Maintenance: one switch that stops the syncs of all sites, with a reason, and resumes them.
 
-The switch of each site's sync stays as it is, so that afterwards every site goes on as before.
-While the maintenance lasts no run begins: the schedule's are skipped with the reason, and what a
-person asks for is refused. A run that is under way ends by itself.
+The switch of each site's sync does not change, so every site continues as before afterwards.
+During a maintenance no run begins: scheduled runs are skipped with the reason, and requests of
+people are refused. A run that has begun already is finished.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 500
 _FIND = "select since, started_by, reason from maintenance"
-# Without a row to lock, two who begin at once both see none: the key of the table lets one through.
+# There is no row to lock yet: two calls at once both find none, and the table's key admits one row.
 _BEGIN = """
 insert into maintenance (since, started_by, reason) values (:now, :by, :reason)
 on conflict do nothing returning 1
@@ -30,23 +30,23 @@ on conflict do nothing returning 1
 
 
 class MaintenanceError(ConflictError):
-    """Syncs are stopped for a maintenance, so nothing begins; the message says why."""
+    """Syncs are stopped for a maintenance, so no run begins; the message has the reason."""
 
     code = "maintenance.on"
 
 
 class NoReasonError(UserError, ValueError):
-    """A maintenance needs a reason, which everybody reads."""
+    """The reason of a maintenance is missing or too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """A maintenance that lasts.
+    """The current maintenance.
 
     Attributes:
         since: When it began.
         started_by: Who stopped the syncs.
-        reason: Why, as everybody reads it.
+        reason: The reason, shown to all users.
     """
 
     since: dt.datetime
@@ -54,7 +54,7 @@ class Maintenance:
     reason: str
 
     def to_text(self) -> str:
-        """Return why nothing begins, in one sentence."""
+        """Describe the maintenance in one sentence without a full stop."""
         day = f"{self.since:%Y-%m-%d %H:%M} UTC"
         return f"all syncs are stopped for a maintenance by {self.started_by} since {day}: " + (
             self.reason.rstrip(".")
@@ -62,13 +62,13 @@ class Maintenance:
 
 
 def find(connection: Connection) -> Maintenance | None:
-    """Return the maintenance that lasts, if any."""
+    """Return the current maintenance, or None."""
     row = connection.execute(sa.text(_FIND)).mappings().one_or_none()
     return Maintenance(**row) if row else None
 
 
 def refuse(connection: Connection) -> None:
-    """Go on only if there is no maintenance.
+    """Check that there is no maintenance.
 
     Raises:
         MaintenanceError: There is one.
@@ -79,12 +79,12 @@ def refuse(connection: Connection) -> None:
 
 
 def begin(connection: Connection, reason: str, *, by: str, now: dt.datetime) -> Maintenance:
-    """Stop the syncs of all sites, and note it in the audit of each.
+    """Stop the syncs of all sites, record it in the audit of each, and return the maintenance.
 
-    Who stops them while they are stopped already changes nothing.
+    If there is a maintenance already, return that one and change nothing.
 
     Raises:
-        NoReasonError: No reason was given, or one that is too long to be read.
+        NoReasonError: The reason is blank or too long.
     """
     reason = " ".join(reason.split())
     if not reason or len(reason) > _LONGEST:
@@ -97,7 +97,7 @@ def begin(connection: Connection, reason: str, *, by: str, now: dt.datetime) -> 
 
 
 def end(connection: Connection, *, by: str, now: dt.datetime) -> Maintenance | None:
-    """Resume the syncs of all sites as they were, and note it; None where none were stopped."""
+    """Resume the syncs of all sites and record it; return the ended maintenance, or None."""
     found = find(connection)
     if found is None:
         return None

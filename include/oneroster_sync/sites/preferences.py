@@ -1,8 +1,8 @@
-"""A site's preferences: what an administrator decides about its syncs.
+"""A site's preferences: the settings of an administrator for the site's syncs.
 
-Every setting of the preferences page is a field here, with its default. The store keeps them
-(`oneroster_sync.sites.preferences_store`), the schedule is computed from them
-(`oneroster_sync.sites.schedule`), and a run works with the copy that was in force when it began.
+Every setting of the preferences page is a field here, with its default.
+`sites.preferences_store` stores them, and `sites.schedule` computes the schedule from them. A run
+uses the copy that was in force when it began.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ __all__ = [
 
 
 class PauseWindow(Frozen):
-    """Days without scheduled syncs, such as the summer break: both ends included, in UTC."""
+    """Days without automatic syncs, such as the summer break: in UTC, with both ends included."""
 
     first_on: dt.date
     last_on: dt.date
@@ -73,7 +73,7 @@ class PauseWindow(Frozen):
         return self
 
     def covers(self, day: dt.date) -> bool:
-        """Tell whether `day` lies in the window."""
+        """Return whether `day` is in the window."""
         return self.first_on <= day <= self.last_on
 
 
@@ -87,15 +87,15 @@ ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}
 
 
 class Notices(Frozen):
-    """Who is told, of what, and by which way."""
+    """Recipients, channels and topics of notifications."""
 
     recipients: Annotated[tuple[Address, ...], Field(max_length=50)] = ()
     """E-mail addresses."""
     channels: Annotated[tuple[ConnectionId, ...], Field(max_length=20)] = ()
-    """Airflow connections of Apprise: Slack, Teams, webhooks and the like."""
+    """Ids of Airflow connections for Apprise: Slack, Teams, webhooks and others."""
     topics: tuple[Topic, ...] = tuple(Topic)
     errors_from: Annotated[int, Field(ge=1)] = 20
-    """From so many rows with errors on a run has many."""
+    """Notify from this number of rows with errors on (topic `errors`)."""
 
     @field_validator("topics")
     @classmethod
@@ -104,10 +104,10 @@ class Notices(Frozen):
 
 
 class Settings(Frozen):
-    """Everything that an administrator decides about a site's syncs."""
+    """All settings of a site's syncs."""
 
     credited_admin: Annotated[Text, Field(max_length=320)] | None = None
-    """E-mail of the administrator recorded as author of every change; a run needs one."""
+    """E-mail of the administrator who is recorded as author of all changes; a run needs one."""
     days: tuple[Weekday, ...] = (
         Weekday.MONDAY,
         Weekday.TUESDAY,
@@ -121,46 +121,47 @@ class Settings(Frozen):
     teacher_permission: TeacherPermission = TeacherPermission.UNITS_AND_LESSONS
     profile: Profile = Profile.TOLERANT
     assignment_roles: tuple[str, ...] = ("teacher",)
-    """Enrollment roles that make a course assignment: teacher, by choice aide, administrator."""
+    """Enrollment roles that make a course assignment: teacher, optionally aide, administrator."""
     adopt_accounts: bool = False
-    """Whether a hand-made account that a package names is managed by the sync from then on."""
+    """Whether the sync takes over hand-made accounts that match a person of the package."""
     guards: Guards = Guards()
     approval_hours: Annotated[int, Field(ge=1, le=24 * 60)] = 72
-    """How long a held plan waits; one that nobody decided by then is discarded."""
+    """After how many hours without a decision a held plan is discarded."""
     create_only_until: dt.date | None = None
-    """The last day, in UTC, on which syncs only add: for the rollover to the next school year."""
+    """The last day (UTC) on which syncs only add records: for the rollover of the school year."""
     expire_ended_terms: bool = True
-    """Whether assignments end uncounted with the terms of their classes, as no mass removal."""
+    """Whether assignments end with their classes' terms, without counting as mass removal."""
     stale_protection_runs: Annotated[int, Field(ge=1, le=1000)] = 14
-    """After how many bulk runs a record that only a broken row protects is listed as stale."""
+    """After how many bulk runs a protected record is listed as stale."""
     stale_after_days: Annotated[int, Field(ge=1, le=365)] | None = 7
-    """After how many days without a new package people are told; None means never."""
+    """Notify after this number of days without a new package; None means never."""
     done_within_hours: Annotated[int, Field(ge=1, le=24)] | None = None
-    """In how many hours a scheduled sync has to be done, or people are told; None means never."""
+    """Notify if a scheduled sync is not done after this number of hours; None means never."""
     notices: Notices = Notices()
     source: Annotated[Text, Field(max_length=1000)] | None = None
-    """Where scheduled syncs find their package: a path or URL of a file, or of a folder."""
+    """Path or URL of a file or a folder, from which automatic syncs read their package."""
     source_connection: Annotated[ConnectionId | None, Field(validate_default=True)] = None
-    """Airflow connection with the source's login; secrets stand nowhere else."""
+    """Airflow connection with the source's login; secrets are stored only there."""
     source_pattern: Annotated[Text, Field(min_length=1, max_length=200)] = "*.zip"
-    """What the names of packages are like, whatever the size of letters: of those the newest."""
+    """Pattern of package names in a folder, ignoring case; the newest match is read."""
     source_after: After = After.LEAVE
-    """What becomes of a package whose run ended well."""
+    """What to do with a package at the source after a successful run."""
     started_by: StartedBy = StartedBy.SCHEDULE
-    """Whether a new package at the source starts a sync, beside the schedule or in its place."""
+    """Whether the schedule, a new package at the source, or both start syncs."""
 
     encoding: Encoding = Encoding.UTF_8
-    """Of the files, if the SIS can't write UTF-8. Strict ignores this and the next two settings."""
+    """Encoding of the files. The profile strict ignores this and the next two settings."""
     delimiter: Delimiter = Delimiter.COMMA
-    """Between values, if the SIS can't write commas."""
+    """Delimiter, if the SIS can't write commas."""
     date_order: DateOrder = DateOrder.ISO
-    """Of numeric dates, if the SIS can't write YYYY-MM-DD."""
+    """Order of numeric dates, if the SIS can't write YYYY-MM-DD."""
 
     def in_use(self) -> frozenset[str]:
-        """Return the settings by which some columns of a package decide, as suites name them.
+        """Return the settings in use that suites name in `used_by`.
 
-        Every site has a threshold for each school; only one that the site set itself says that
-        people rely on it. Otherwise a school that can't be read would keep teachers out.
+        With such a setting, an error in the column costs the row and not only the value. The
+        threshold for each school counts as in use only if the site changed it, because every site
+        has one: by default an error in the school must not quarantine a teacher.
         """
         uses = {
             "guards.school": self.guards.school != Guards().school,
@@ -245,19 +246,20 @@ class Settings(Frozen):
 
 
 class Preferences(Settings):
-    """All settings of one site, as they stood when they were read.
+    """All settings of one site at the time when they were read.
 
-    `version` counts the saves, so that of two people who save at once the second is told.
+    `version` counts the saves, so that the second of two people who save at once gets an error.
     """
 
     site: Annotated[str, Field(pattern=PATTERN)]
     version: int = 0
 
     def settings(self) -> Settings:
-        """Return what can be saved."""
+        """Return the settings without the site and the version."""
         return Settings.model_construct(**{name: getattr(self, name) for name in SETTINGS})
 
 
 SETTINGS = tuple(Settings.model_fields)
 STORED = {"stored": True}
-"""The context in which what was saved once is read: what a source may be is not judged again."""
+"""Validation context for stored preferences: a source that was valid when saved must stay readable.
+"""

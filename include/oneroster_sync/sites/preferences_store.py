@@ -1,4 +1,4 @@
-"""Sites and their preferences, kept with the version that tells two savers apart."""
+"""Store the preferences of sites; a version detects two saves at the same time."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ order by id desc limit :limit
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """When and by whom preferences were saved, and whether the credited administrator is there."""
+    """When and by whom preferences were saved, and whether the credited administrator is active."""
 
     at: dt.datetime
     by: str
@@ -97,23 +97,23 @@ class Saved:
 
 
 class UnknownSiteError(NotFoundError):
-    """The site has not been made yet; the message says how to make it."""
+    """The site does not exist; the message says how to make it."""
 
 
 class PreferencesConflictError(ConflictError):
-    """Somebody else saved in the meantime; the message says what to do."""
+    """Another person saved in the meantime; the message says what to do."""
 
 
 class NoSuchAdminError(UserError):
-    """The credited administrator is no active account of the site."""
+    """The credited administrator has no active account in the site."""
 
 
 def read(site: str) -> Preferences | None:
-    """Return a site's preferences, or None when it has none: for the timetable.
+    """Return a site's preferences for the timetable, or None if it has none.
 
-    None too while the site is archived, and until it is switched on after it was restored. Opens
-    and closes one short connection, never starts or migrates a database, and gives up after three
-    seconds, because schedulers ask.
+    Also return None while the site is archived, and after a restore until its sync is switched on.
+    The scheduler calls this: it opens one short connection, never starts or migrates a database,
+    and gives up after three seconds.
 
     Raises:
         psycopg.Error: The database does not answer.
@@ -127,7 +127,7 @@ def read(site: str) -> Preferences | None:
 
 
 def read_watched(connection: Connection, sites: Collection[str]) -> list[Preferences]:
-    """Return the preferences of those of some sites that a new file at their source may start."""
+    """Return the preferences of those of `sites` whose syncs a new file may start."""
     bound = {"sites": list(sites)}
     rows = connection.execute(sa.text(_WATCHED), bound).mappings()
     return [_as_preferences(dict(row)) for row in rows]
@@ -137,7 +137,7 @@ def load(connection: Connection, site: str) -> Preferences:
     """Return a site's preferences.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     row = connection.execute(sa.text(_READ), {"site": site}).mappings().one_or_none()
     if row is None:
@@ -155,20 +155,20 @@ def save(
     now: dt.datetime,
     everywhere: bool = True,
 ) -> Preferences:
-    """Save a site's preferences and the audit of it in the transaction under way.
+    """Save a site's preferences and an audit event in the current transaction; return them.
 
     Args:
         connection: With a transaction.
-        preferences: `version` is the one that was read; it is counted up.
+        preferences: The new preferences, with the `version` that was read; the result has the next.
         actor: Who saves.
-        now: When.
-        everywhere: Whether who saves may decide for all sites: then what is named anew is allowed
-            thereby, unless the deployment says itself what a site may use.
+        now: The time.
+        everywhere: Whether `actor` may decide for all sites. If so, the save allows the site its
+            new values, unless the deployment sets the allowed values itself.
 
     Raises:
-        PreferencesConflictError: Somebody else saved since that version was read.
+        PreferencesConflictError: Another person has saved since that version was read.
         NotAllowedError: The site may not use the source, the connection or a channel.
-        NoSuchAdminError: The credited administrator is no active account of the site.
+        NoSuchAdminError: The credited administrator has no active account in the site.
         ArchivedSiteError: The site is archived.
     """
     lock_preferences(connection, preferences.site)
@@ -223,13 +223,13 @@ def save(
 def use_up_raised_limit(
     connection: Connection, used: Preferences, *, by: str, now: dt.datetime
 ) -> None:
-    """Take back a limit that was raised for one run, in the transaction that applied it.
+    """Remove a limit that was raised for one run, in the transaction that applies the run.
 
     Args:
         connection: With a transaction.
-        used: The preferences that the run went by; saved ones that differ are left alone.
+        used: The preferences of the run; a raised limit that was changed since is kept.
         by: The run, for the audit.
-        now: When.
+        now: The time.
     """
     raised = used.guards.raised
     if raised is None or raised.until is not None:
@@ -259,15 +259,15 @@ def make_site(
     actor: str | None = None,
     settings: dict[str, Any] | None = None,
 ) -> bool:
-    """Make a site with one hand-made administrator; False when it is there already.
+    """Make a site with one hand-made administrator; return False if the site exists already.
 
     Args:
         connection: With a transaction.
-        site: A new name.
+        site: The name.
         admin: E-mail address of the administrator.
-        now: When.
-        actor: Who makes it, for the audit.
-        settings: Its preferences, where they are not the default.
+        now: The time.
+        actor: Who makes the site, for the audit.
+        settings: Preferences that differ from the default.
     """
     preferences = Preferences(**{**(settings or {}), "site": site, "credited_admin": admin})
     made = connection.execute(
@@ -287,10 +287,10 @@ def make_site(
 
 
 def saved(connection: Connection, site: str) -> Saved:
-    """Return who saved a site's preferences last, when, and whether they can be used.
+    """Return who saved a site's preferences last and when, and whether its administrator is active.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     row = connection.execute(sa.text(_SAVED), {"site": site}).mappings().one_or_none()
     if row is None:
@@ -299,19 +299,19 @@ def saved(connection: Connection, site: str) -> Saved:
 
 
 def accounts(connection: Connection, site: str, term: str, limit: int) -> list[dict[str, Any]]:
-    """Return active accounts whose name or e-mail address holds a text, administrators first."""
+    """Return active accounts whose name or e-mail address contains a text, administrators first."""
     bound = {"site": site, "term": term.lower(), "limit": limit}
     return [dict(row) for row in connection.execute(sa.text(_ACCOUNTS), bound).mappings()]
 
 
 def events(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]:
-    """Return what people did to a site's preferences, the newest first."""
+    """Return the saves of a site's preferences and switches of its sync, newest first."""
     rows = connection.execute(sa.text(_EVENTS), {"site": site, "limit": limit}).mappings()
     return [dict(row) for row in rows]
 
 
 def find_admin(connection: Connection, site: str, email: str) -> int | None:
-    """Return the id of the active account with an e-mail address."""
+    """Return the id of the site's active account with an e-mail address, or None."""
     query = "select id from users where site = :site and login = :login and status = 'active'"
     bound = {"site": site, "login": normalize_login(email)}
     found: int | None = connection.scalar(sa.text(query), bound)
@@ -327,7 +327,7 @@ def note_event(
     *,
     now: dt.datetime,
 ) -> None:
-    """Append to the audit of what people did."""
+    """Append an event to the audit of people's actions."""
     connection.execute(
         sa.text(
             "insert into events (site, at, actor, event, details) "

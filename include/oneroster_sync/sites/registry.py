@@ -1,4 +1,4 @@
-"""Sites as the database has them: which there are, and which are archived."""
+"""The registry: records of all sites in the database, including the archived ones."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from sites s cross join lateral (
     where runs.site = s.site order by started_at desc, run_id desc limit 1) r
 """
 _ALL = "the list of sites"
-"""What is locked while a site is made, archived or restored; no site can be called so."""
+"""Name of the lock for making, archiving or restoring a site; no site can have this name."""
 
 
 class ArchivedSiteError(ConflictError):
-    """The site is archived, so nothing of it can begin or change; the message says what to do."""
+    """The site is archived, so no run begins and nothing changes; the message says what to do."""
 
     code = "site.archived"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site's own record.
+    """The record of a site.
 
     Attributes:
-        site: Its name.
-        title: What people call it; None where that is its name.
-        archived_at: Since when it is archived; None while it is in use.
-        archived_by: Who archived it.
-        restored_at: What was asked for before this is not done any more.
-        off_asked: Whether its switch still has to be put off in Airflow.
+        site: The name.
+        title: The name that people read; None if there is no other than `site`.
+        archived_at: Since when the site is archived; None while it is in use.
+        archived_by: Who archived the site.
+        restored_at: When the site was restored; runs that were requested before are not done.
+        off_asked: Whether the switch of its sync still has to be turned off in Airflow.
     """
 
     site: str
@@ -54,13 +54,13 @@ class Site:
 
     @property
     def is_archived(self) -> bool:
-        """Whether no run of it can begin."""
+        """Whether the site is archived, so that no run can begin."""
         return self.archived_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The newest run of a site, in short."""
+    """Summary of the newest run of a site."""
 
     run_id: str
     started_at: dt.datetime
@@ -69,36 +69,36 @@ class LastRun:
 
 
 def all_sites(connection: Connection) -> dict[str, Site]:
-    """Return every site by its name, the archived ones too, in order."""
+    """Return all sites by name, sorted, including the archived ones."""
     rows = connection.execute(sa.text(f"{_SELECT} order by site")).mappings()
     return {row["site"]: Site(**row) for row in rows}
 
 
 def find(connection: Connection, site: str, *, lock: str = "") -> Site | None:
-    """Return a site's record, None when there is none; `lock` is a locking clause."""
+    """Return a site's record, or None; `lock` is a locking clause of SQL."""
     query = sa.text(f"{_SELECT} where site = :site {lock}")
     row = connection.execute(query, {"site": site}).mappings().one_or_none()
     return Site(**row) if row else None
 
 
 def last_runs(connection: Connection) -> dict[str, LastRun]:
-    """Return the newest run of every site that has had one."""
+    """Return the newest run of every site that has runs, by site."""
     rows = connection.execute(sa.text(_LAST_RUNS))
     return {row.site: LastRun(*row[1:]) for row in rows}
 
 
 def lock_list(connection: Connection) -> None:
-    """Keep others from making, archiving or restoring any site until this transaction ends."""
+    """Block making, archiving and restoring of sites elsewhere until this transaction ends."""
     lock_site(connection, _ALL)
 
 
 def refuse_archived(connection: Connection, site: str) -> None:
-    """Go on only if a site is not archived, and keep it so until the transaction ends.
+    """Check that a site is not archived, and lock that state until the transaction ends.
 
-    A site that is not there is left to whoever reads its preferences.
+    A site that does not exist passes; reading its preferences raises the error for that.
 
     Raises:
-        ArchivedSiteError: It is.
+        ArchivedSiteError: The site is archived.
     """
     found = find(connection, site, lock="for key share")
     if found is not None and found.is_archived:
@@ -111,7 +111,7 @@ def refuse_archived(connection: Connection, site: str) -> None:
 def was_asked_before_restore(
     connection: Connection, site: str, asked_at: dt.datetime | None
 ) -> bool:
-    """Tell whether a run was asked for before the site was restored the last time."""
+    """Return whether a run was requested before the last restore of the site."""
     found = find(connection, site)
     if asked_at is None or found is None or found.restored_at is None:
         return False
@@ -119,12 +119,12 @@ def was_asked_before_restore(
 
 
 def mark(connection: Connection, site: str, **values: Any) -> None:
-    """Set columns of a site's record."""
+    """Set columns (names and values) of a site's record."""
     sets = ", ".join(f"{name} = :{name}" for name in values)
     query = f"update sites set {sets} where site = :site"  # noqa: S608  names of our own
     connection.execute(sa.text(query), {**values, "site": site})
 
 
 def note_switched(connection: Connection, site: str) -> None:
-    """Note that the switch of a site's sync has been put as it should be in Airflow."""
+    """Record that the switch of a site's sync was turned off in Airflow as requested."""
     mark(connection, site, off_asked=False)

@@ -1,10 +1,10 @@
-"""When a site's scheduled syncs are due, computed from its preferences alone.
+"""Compute from a site's preferences when its syncs are due.
 
-A **slot** is a moment at which the preferences ask for a sync: one of the chosen days, at the
-chosen time. Days and times are UTC by contract, so a slot knows no daylight saving.
+A **slot** is a time at which the preferences ask for a sync: a chosen day at the chosen time. Days
+and times are UTC by contract, so daylight saving does not apply to them.
 
-Nothing here reads a clock or a database: the moment is an argument. Every moment given must be
-aware (a naive one is a `ValueError`), every moment returned is aware UTC.
+This module reads no clock and no database: the current time is an argument. Arguments must be aware
+datetimes (a naive one raises `ValueError`); results are in UTC.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import PauseWindow, Preferences
 
 GRACE = timedelta(minutes=5)
-"""How late a scheduled sync may begin. A slot missed by more is skipped, never caught up with.
+"""How late a scheduled sync may begin; a slot that is missed by more is skipped, without catch-up.
 
-It bridges what delays a healthy scheduler (a restart, a database that is away for a moment) and
-must stay well above the seconds between two readings of the preferences by Airflow.
+This covers normal delays of a scheduler, such as a restart of the scheduler or of the database. It
+must be much longer than the seconds after which Airflow reads the preferences again.
 """
 
 HORIZON = timedelta(days=3653)
-"""How far ahead slots are looked for, ten years: whoever pauses longer has no next sync."""
+"""How far ahead slots are computed (ten years); a site with a longer pause has no next sync."""
 
 _WEEK = tuple(Weekday)
 _RUN_OF_DAYS = 3
-"""From so many consecutive days on, a range (Mon–Wed) reads better than a list."""
+"""From this number of consecutive days on, the text has a range (Mon–Wed) instead of a list."""
 
 
 class SkipCause(StrEnum):
-    """Why a slot is not run."""
+    """Why a slot is skipped."""
 
     PAUSED = "paused"
-    """Its day lies in a pause window."""
+    """Its day is in a pause window."""
     CHANGED = "changed"
-    """The preferences were changed and no longer ask for it."""
+    """The preferences changed and no longer contain the slot."""
     LATE = "late"
-    """It was missed by more than `GRACE`."""
+    """The slot was missed by more than `GRACE`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A slot's refusal; `reason` is a sentence for the person who reads the run."""
+    """Why a run is skipped; `reason` is a sentence for people who read the run."""
 
     cause: SkipCause
     reason: str
@@ -58,10 +58,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A line of the list of what comes next: a sync, or a pause in which there is none.
+    """A line in the list of upcoming syncs: a sync, or a pause.
 
-    Without `skipped_because` a sync is due at `slot`, and `notes` say in words what is otherwise
-    than always. With it, `slot` is the first of the slots which that pause window skips.
+    Without `skipped_because`, a sync is due at `slot`, and `notes` describe what is special about
+    it. With `skipped_because`, `slot` is the first slot that the pause window skips.
     """
 
     slot: datetime
@@ -71,15 +71,15 @@ class Upcoming:
 
 @dataclass(frozen=True, slots=True)
 class CalendarDay:
-    """A day of the calendar: the sync that is due on it, and what else counts on it.
+    """A day of the calendar: its sync, and the settings that apply on it.
 
     Attributes:
-        day: In UTC.
-        due_at: When a sync is due.
-        skipped_at: When a sync would be due if the day were in no pause window.
-        pause: The words of the pause window that covers the day, sync or not.
-        adds_only: Whether a sync of this day only adds.
-        may_remove: The percentage of a raised limit that counts for the sync of this day.
+        day: The day, in UTC.
+        due_at: When a sync is due; None if none is due.
+        skipped_at: When a sync would be due without the pause window; None otherwise.
+        pause: Text of the pause window that contains the day, with or without a slot.
+        adds_only: Whether a sync on this day only adds records.
+        may_remove: The percentage of a raised limit that applies on this day.
     """
 
     day: date
@@ -91,27 +91,28 @@ class CalendarDay:
 
 
 def next_slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
-    """Yield the slots strictly after `after`, pause windows left out, up to the `HORIZON`."""
+    """Yield the slots after `after` that are in no pause window, up to the `HORIZON`."""
     for slot in _slots(preferences, after):
         if _pause_window(preferences, slot.date()) is None:
             yield slot
 
 
 def next_slot(preferences: Preferences, after: datetime) -> datetime | None:
-    """Return the first of `next_slots`, or None when a pause outlasts the `HORIZON`."""
+    """Return the first of `next_slots`, or None if there is none within the `HORIZON`."""
     return next(next_slots(preferences, after), None)
 
 
 def missed_up_to(now: datetime) -> datetime:
-    """Return the moment up to which, itself included, a slot not run is missed at `now`."""
+    """Return the latest time of a slot that is too late to run at `now`."""
     return _utc(now) - GRACE - datetime.resolution
 
 
 def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Skip | None:
-    """Tell why a scheduled run for `slot` is no longer wanted at `now`, or None if it is.
+    """Return why to skip a scheduled run, or None to run it.
 
-    `now` is the moment at which the run began, not that of a retry: a run which began in time
-    stays wanted. A pause window is named before a changed schedule, that before a late start.
+    `now` is the time at which the run first began, not the time of a retry: a run that began in
+    time is not skipped later. Causes are checked in this order: a pause window, a changed schedule,
+    a late start.
     """
     slot, now = _utc(slot), _utc(now)
     if window := _pause_window(preferences, slot.date()):
@@ -136,10 +137,10 @@ def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Ski
 
 
 def skip_arrival(preferences: Preferences, arrived: datetime, *, now: datetime) -> Skip | None:
-    """Tell why a run that a new file started is not wanted at `now`, or None if it is.
+    """Return why to skip a run that a new file started, or None to run it.
 
-    It is asked what a scheduled one is asked. `arrived` is when the newest file was noticed, and
-    `now` the moment at which the run began.
+    The rules are those of `skip_slot`. `arrived` is when the newest file was noticed, and `now` is
+    when the run first began.
     """
     arrived, now = _utc(arrived), _utc(now)
     if window := _pause_window(preferences, now.date()):
@@ -165,8 +166,8 @@ def skip_arrival(preferences: Preferences, arrived: datetime, *, now: datetime) 
 def list_upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[Upcoming, ...]:
     """Return the next `count` syncs after `now`, and between them the pauses that skip slots.
 
-    A pause is one line, however many slots it skips; a pause window that skips no slot is not
-    listed. Fewer than `count` syncs are listed when a pause outlasts the `HORIZON`.
+    A pause is one line for all slots that it skips; a pause window that skips no slot is not
+    listed. The result has fewer than `count` syncs if the `HORIZON` ends before.
     """
     lines: list[Upcoming] = []
     runs = 0
@@ -187,9 +188,9 @@ def list_upcoming(preferences: Preferences, now: datetime, count: int) -> tuple[
 def list_days(
     preferences: Preferences, first: date, last: date, *, now: datetime
 ) -> tuple[CalendarDay, ...]:
-    """Return every day from `first` to `last`, both included, by the rules of the timetable.
+    """Return every day from `first` to `last`, both included, with the syncs that are due.
 
-    Slots up to `now` are past: what became of them stands in the list of runs.
+    Slots up to `now` are left out, because the list of runs shows what happened to them.
     """
     now = _utc(now)
     before = datetime.combine(first, time.min, tzinfo=UTC) - datetime.resolution
@@ -218,7 +219,7 @@ def _calendar_day(
 
 
 def format_schedule(preferences: Preferences) -> str:
-    """Say in a few words when syncs run, such as `Mon–Fri at 02:00 UTC`."""
+    """Format the schedule of syncs, such as `Mon–Fri at 02:00 UTC`."""
     if preferences.started_by is StartedBy.NEW_FILE:
         return "When a new file arrives"
     slots = f"{_days(preferences)} at {preferences.time_utc:%H:%M} UTC"
@@ -227,7 +228,7 @@ def format_schedule(preferences: Preferences) -> str:
 
 
 def _slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
-    """Yield every slot strictly after `after`, those in pause windows too, up to the `HORIZON`."""
+    """Yield all slots after `after`, including those in pause windows, up to the `HORIZON`."""
     after = _utc(after)
     if preferences.started_by is StartedBy.NEW_FILE:
         return
@@ -243,13 +244,13 @@ def _slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
 
 
 def _pause_window(preferences: Preferences, day: date) -> PauseWindow | None:
-    """Return the pause window that covers `day`; of several, the one that ends last."""
+    """Return the pause window that contains `day`, or None; of several, the one that ends last."""
     covering = (window for window in preferences.pause_windows if window.covers(day))
     return max(covering, key=lambda window: window.last_on, default=None)
 
 
 def _notes(preferences: Preferences, day: date, *, first: bool) -> tuple[str, ...]:
-    """Say what counts for a sync on `day` and not for every other; `first` is the next of all."""
+    """Return notes on what is special about a sync on `day`; `first` is True for the next sync."""
     notes = []
     if _adds_only(preferences, day):
         notes.append(f"only adds, until {preferences.create_only_until}")
@@ -267,7 +268,10 @@ def _adds_only(preferences: Preferences, day: date) -> bool:
 
 
 def _raised_percent(preferences: Preferences, day: date, *, first: bool) -> float | None:
-    """Return what a raised limit lets pass on `day`; for a single run it counts for the `first`."""
+    """Return the percentage of a raised limit on `day`, or None.
+
+    A limit that is raised for a single run applies only to the `first` sync.
+    """
     raised = preferences.guards.raised
     if raised is None or not raised.holds_on(day) or (raised.until is None and not first):
         return None
@@ -279,7 +283,7 @@ def _words(window: PauseWindow) -> str:
 
 
 def _days(preferences: Preferences) -> str:
-    """Name the chosen days, three or more in a row as a range: `Mon–Wed, Sat`."""
+    """Format the chosen days, with three or more in a row as a range: `Mon–Wed, Sat`."""
     chosen = [_WEEK.index(day) for day in preferences.days]
     if len(chosen) == len(_WEEK):
         return "Every day"
@@ -306,7 +310,8 @@ def _minute(moment: datetime) -> str:
 def _utc(moment: datetime) -> datetime:
     """Return `moment` as a plain datetime in UTC.
 
-    Airflow's moments are pendulum's: brought to this UTC, they lose the zone in a subtraction.
+    Airflow passes pendulum datetimes. `astimezone` keeps that class, and a subtraction then loses
+    the time zone, so a new datetime is made.
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone: give an aware moment")

@@ -1,7 +1,7 @@
-"""The summer break as the classes tell it: when the school year ends, and the pause to propose.
+"""Compute the end of the school year from the classes, and propose a pause for the summer break.
 
-A package's academicSessions are not stored. What is stored of them is the last day of each class,
-that of the last of its terms.
+The academicSessions of a package are not stored. The roster stores only the last day of each class:
+the last day of its last term.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Preferences
 
 AHEAD = dt.timedelta(weeks=8)
-"""How long before the last day of school a pause is proposed."""
+"""How long before the last day of school the pause is proposed."""
 
 BREAK = dt.timedelta(weeks=9)
-"""How long the proposed pause is; whoever takes it over sets its days."""
+"""Length of the proposed pause; the administrator can change its days."""
 
 LONGER_THAN_A_SEMESTER = dt.timedelta(days=185)
-"""After the end of a school year no class ends for so long, after that of a semester one does.
+"""A day on which classes end is the end of a school year if no class ends within this time after.
 
-Classes of the next year that are listed early end later than that, but for those of its first
-quarter: then nothing is proposed, which asks for less than a proposal in the wrong month.
+After a semester, classes end sooner. Classes of the next year that are listed early end later,
+except those of its first quarter: then no pause is proposed, which is better than a proposal for
+the wrong month.
 """
 
 _ENDS = """
@@ -39,7 +40,7 @@ select distinct ends_on from classes where site = :site and ends_on >= :today or
 
 @dataclass(frozen=True, slots=True)
 class ProposedPause:
-    """A pause that nobody has planned yet, and the last day of school that it follows."""
+    """A proposed pause that is not planned yet, and the last day of school before it."""
 
     first_on: dt.date
     last_on: dt.date
@@ -49,9 +50,9 @@ class ProposedPause:
 def propose_pause(
     connection: Connection, preferences: Preferences, *, today: dt.date
 ) -> ProposedPause | None:
-    """Return the pause to propose in the weeks before the last term ends, or None.
+    """Return the pause to propose, or None if the school year does not end within `AHEAD`.
 
-    None is proposed where one of the site's pauses touches the proposed days.
+    Also return None if one of the site's pauses overlaps the proposed days.
     """
     bound = {"site": preferences.site, "today": today.isoformat()}
     known = connection.scalars(sa.text(_ENDS), bound).all()
@@ -67,7 +68,7 @@ def propose_pause(
 
 
 def find_end_of_year(ends: Iterable[dt.date], *, today: dt.date) -> dt.date | None:
-    """Return the first last day of classes from `today` on that ends a school year, or None."""
+    """Return the first of `ends`, from `today` on, that is the end of a school year, or None."""
     coming = sorted(day for day in ends if day >= today)
     for index, day in enumerate(coming):
         later = coming[index + 1] if index + 1 < len(coming) else None
