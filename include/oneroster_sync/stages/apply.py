@@ -1,9 +1,9 @@
-"""Stage 5, apply: the frozen plan, its audit and the run's record, in one transaction.
+"""Stage 5, apply: write the frozen plan, its audit and the run's record in one transaction.
 
-Nothing is computed here. A run that was applied is never applied again, and a plan whose roster has
-moved since is refused as stale. Positive evidence is demanded: the hash of the plan at hand is the
-one that review found clear or, where the plan was held, the one that a person approved. The states
-of Airflow's tasks are no evidence, because operators can mark and clear them in any order.
+Nothing is computed here. A run is applied once at most, and a plan is refused as stale if the
+roster has changed since. Apply requires evidence: the plan's hash is the one that review found
+clear or, if the plan was held, the one that a person approved. The states of Airflow's tasks are no
+evidence, because operators can mark and clear tasks in any order.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ log = logging.getLogger(__name__)
 
 _TRIES = 3
 _IN_THE_WAY = (errors.DeadlockDetected, errors.SerializationFailure)
-"""What PostgreSQL ends one of two transactions with that can't both go on; another try helps."""
+"""How PostgreSQL ends one of two transactions that conflict; another try helps."""
 
 
 class StalePlanError(RetriableError):
-    """The roster moved since the plan was made; make it again."""
+    """The roster has changed since the plan was made; make the plan again."""
 
 
 class OldPlanError(StalePlanError):
@@ -63,15 +63,15 @@ class OldPlanError(StalePlanError):
 
 
 class NotApprovedError(ConflictError):
-    """No review found exactly this plan clear, and nobody approved exactly this hash."""
+    """Review did not find this plan clear, or nobody has approved this hash."""
 
 
 class RefusedByDatabaseError(OneRosterError):
-    """The database does not take the changes; nothing was changed."""
+    """The database refuses the changes; nothing was changed."""
 
 
 def _repeated(apply: Callable[P, Run]) -> Callable[P, Run]:
-    """Repeat what PostgreSQL ended because of another transaction, three tries in all."""
+    """Repeat a transaction that PostgreSQL ended because of another one, three tries in all."""
 
     @functools.wraps(apply)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> Run:
@@ -88,7 +88,7 @@ def _repeated(apply: Callable[P, Run]) -> Callable[P, Run]:
 
 
 def apply_reviewed(run: Run, *, now: dt.datetime) -> Run:
-    """Stage 5: apply the run's plan, once, as it was reviewed or approved.
+    """Stage 5: apply the run's reviewed or approved plan, once.
 
     Raises:
         MissingStageError: There is no plan.
@@ -127,18 +127,19 @@ def apply_plan(
 ) -> Run:
     """Apply a plan, or do nothing when the run has been applied already.
 
-    A transaction that PostgreSQL ends because of another one is repeated, three tries in all.
+    A transaction that PostgreSQL ends because of another transaction is repeated, three tries in
+    all.
 
     Args:
-        engine: Of the roster database.
+        engine: Engine of the roster database.
         run_id: The run whose record commits together with the changes.
-        plan: Exactly the plan whose hash the run recorded.
-        counts: What the run comes to.
-        findings: Of all stages, to be stored with the run.
-        severities: How many errors and warnings the findings are.
-        now: The moment that the audit names.
-        protected: Records that broken rows protect, and the files that the run had in bulk; None
-            where the run saw none of its own.
+        plan: The plan whose hash the run recorded.
+        counts: The run's counts of changes and errors.
+        findings: Findings of all stages, to be stored with the run.
+        severities: Severity → number of findings.
+        now: The time that the audit names.
+        protected: Records that rows with errors protect, and the files that the run had in bulk;
+            None if the run has no protection of its own to store.
 
     Returns:
         The run's record after the transaction.
@@ -148,8 +149,8 @@ def apply_plan(
         OldPlanError: The plan is of another version.
         NotApprovedError: The plan is held, or was not reviewed.
         DefectivePlanError: The plan is not the recorded one.
-        RefusedByDatabaseError: The database does not take the changes.
-        sqlalchemy.exc.OperationalError: The database is away; another try may help.
+        RefusedByDatabaseError: The database refuses the changes.
+        sqlalchemy.exc.OperationalError: The database can't be reached; another try may help.
     """
     with _without_values(), engine.begin() as connection:
         lock_site(connection, plan.site)
@@ -210,7 +211,7 @@ def apply_plan(
             roster_counts=count_active(connection, run.site),
         )
         if not plan.is_empty():
-            # The last of all: from here on, who saves preferences waits for the commit.
+            # Last, because this locks the preferences: whoever saves them waits for the commit.
             used = f"run {run_id}"
             preferences_store.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         return runs.get(connection, run_id)
@@ -222,10 +223,10 @@ def change_roster(
     """Change the roster as the plan says, and write the audit.
 
     Args:
-        connection: In a transaction that holds the site's lock.
+        connection: A connection in a transaction that holds the site's lock.
         plan: The plan.
-        bound: What the statements name: site, run, who, when.
-        by_copy: Whether what is only added goes into the tables by COPY. The rows are the same.
+        bound: Parameters of the statements: site, run, who, when.
+        by_copy: Whether new rows go into the tables by COPY. The resulting rows are the same.
     """
     connection.execute(sa.text("set local jit = off"))
     loaded = initial_load.load(connection, plan, bound) if by_copy else frozenset[str]()
@@ -237,14 +238,14 @@ def change_roster(
 
 
 def _what_is_missing(findings: pa.Table) -> list[str]:
-    """Return what the run left alone because a file was missing, for its page and its log."""
+    """Return texts about what the run left unchanged because a file was missing."""
     missing = findings.filter(pc.equal(findings["code"], "package.missing_file"))
     return [finding.for_a_person() for finding in rows_as_findings(missing)]
 
 
 @contextlib.contextmanager
 def _without_values() -> Iterator[None]:
-    """Keep what the database says of values out of exceptions, and so out of logs."""
+    """Keep values that a database error quotes out of exceptions, and so out of logs."""
     try:
         yield
     except sa.exc.OperationalError:
@@ -279,9 +280,9 @@ def _check(run: Run, plan: Plan, version: int) -> None:
 
 
 def _check_deltas(connection: Connection, run: Run) -> None:
-    """Go on only if the plan is made from what is pending now.
+    """Check that the plan is made from the deltas that are pending now.
 
-    A plan that somebody approved may leave out what arrived since; any other is made again with it.
+    An approved plan may leave out later deltas; any other plan is made again with them.
     """
     planned = set(run.deltas or ())
     if planned != pending_deltas.still_pending(connection, planned):
@@ -294,7 +295,7 @@ def _check_deltas(connection: Connection, run: Run) -> None:
 
 
 def _outcome(plan: Plan, counts: Counts, findings: pa.Table) -> Outcome:
-    """Return how a run ends that was applied: it is in step only where every row was usable."""
+    """Return the outcome of an applied run: `succeeded` only if every row could be used."""
     if counts.errors() or has_row_errors(findings):
         return Outcome.SUCCEEDED_WITH_ERRORS
     return Outcome.NO_CHANGES if plan.is_empty() else Outcome.SUCCEEDED
@@ -384,7 +385,7 @@ join (
     union select id, before_sourced_id from plan_courses where id is not null
 ) c on c.sourced_id = p.course_sourced_id
 """
-"""Where records change their sourcedIds, an assignment may name them by either."""
+"""If records change their sourcedIds, an assignment may use the old or the new one."""
 
 
 def _assignments(pairs: str) -> list[str]:
@@ -405,7 +406,7 @@ def _assignments(pairs: str) -> list[str]:
 
 
 def _statements(plan: Plan, loaded: AbstractSet[str]) -> tuple[str, ...]:
-    """Return what changes the roster and writes the audit, in order, but for what is loaded."""
+    """Return the statements for the roster and the audit, in order, without the loaded tables."""
     records = (
         *_records("user", "users", USER_FIELDS),
         _LOST_ROLE,

@@ -1,12 +1,13 @@
-"""What all stages share: they can be run again, by whoever may clear a task, and in any order.
+"""What all stages share: the run's context, the result of a stage, and the decorator `stage`.
 
-No stage trusts that the ones before it ran: each asks for what it needs, and forgets what was made
-from what it replaces. What was applied stays applied. A stage whose run has ended does nothing.
-While a plan is held, and once it is approved, only apply goes on.
+Operators can clear a task in any order, so a stage does not trust that the stages before it ran: it
+checks for the artifacts that it needs, and removes what was made from the artifacts it replaces.
+Applied changes stay applied. A stage whose run has ended does nothing. While a plan is held, and
+once it is approved, only apply continues.
 
-A stage computes: it takes a `RunContext` and returns a `Result`. `RunContext.save` is what writes
+A stage computes: it takes a `RunContext` and returns a `Result`. `RunContext.save` writes
 artifacts, the findings' log lines and the run's record. Two stages have transactions of their own,
-because what they store has to commit with the run's record: apply and record.
+because their rows have to commit with the run's record: apply and record.
 """
 
 from __future__ import annotations
@@ -44,29 +45,30 @@ _FINDINGS_OF = {
     "diff": "3-diff",
     "review": "4-review",
 }
-"""Stage → the name of its findings; they are read in this order."""
+"""Stage → the name of its table of findings; the tables are read in this order."""
 
 
 class MissingStageError(OneRosterError):
-    """A stage has nothing to work on, because an earlier one did not run; the message names it."""
+    """An artifact of an earlier stage is missing; the message names that stage."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """What a stage found.
+    """The result of a stage, which `RunContext.save` writes.
 
     Attributes:
-        values: Of the run's record.
-        findings: What the stage found; None leaves the findings of the stage as they are.
-        is_logged: Whether the stage has logged its findings in words of its own.
-        unclear: File → rows of the findings that may be a pupil's, whose sourcedId is not logged.
-        removed: Names of artifacts that are removed first.
-        tables: Folder → tables by name; they replace all that the folder holds.
-        documents: Name → what is written as JSON.
-        optional: Documents that the run can do without, where a disk is full.
-        kept: Values for what this process does later with the run, as the plan.
-        reuses: The run whose artifacts are taken over.
-        store: Writes more in the transaction of the record, before it.
+        values: Columns of the run's record, with their new values.
+        findings: The stage's findings; None leaves the stored findings of the stage unchanged.
+        is_logged: Whether the stage has logged its findings itself.
+        unclear: File → rows that may be a student's, whose sourcedId is not logged.
+        removed: Names of artifacts that are removed before anything is written.
+        tables: Folder → tables by name; they replace the folder's contents.
+        documents: Name → value, written as JSON.
+        optional: Documents that the run does not need; an OSError (disk full) is logged, not
+            raised.
+        kept: Name → value that is kept in memory for later stages in this process, as the plan.
+        reuses: The earlier run whose artifacts are copied.
+        store: Writes more rows in the transaction of the run's record, before the record.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -87,8 +89,8 @@ class RunContext:
     """One run as a stage sees it: its record, its artifacts and the site's roster.
 
     Attributes:
-        run: The run's record, as it was read or saved last.
-        artifacts: What the stages leave for each other.
+        run: The run's record as last read or saved.
+        artifacts: The run's folder of artifacts.
     """
 
     run: Run
@@ -100,9 +102,9 @@ class RunContext:
         return cls(run, RunFolder.of(run.site, run.run_id))
 
     def roster(self) -> Roster:
-        """Return what the platform holds of the run's site.
+        """Return the roster of the run's site.
 
-        This process reads it once, and again where another run has changed it since.
+        The process reads it once, and again only if another run has changed it since.
         """
         run = self.run
         assert run.credited_admin_id is not None
@@ -115,15 +117,15 @@ class RunContext:
         return roster
 
     def save(self, stage: str, result: Result) -> Run:
-        """Write what a stage found, and return the run's record as it is then.
+        """Write the result of a stage, and return the run's updated record.
 
-        The record comes last: a stage that is killed leaves nothing that looks finished.
+        The record is written last, so that a stage that is killed never looks finished.
         """
         if result.findings is not None and not result.is_logged:
             run_log.log_findings(result.findings, result.unclear)
         self.write(stage, result)
         if result.findings is not None and self.run.findings_of is not None:
-            # It found something of its own, so that the earlier run's rows are not all of its own.
+            # Findings of its own: the earlier run's findings no longer are all of this run's.
             result.values = {"findings_of": None, **result.values}
         if result.values.get("outcome") is Outcome.HELD:
             self.artifacts.write_out()  # whoever approves the plan is another process
@@ -134,7 +136,7 @@ class RunContext:
         return self.run
 
     def write(self, stage: str, result: Result) -> None:
-        """Write what a stage found, but for the run's record, which vouches for it afterwards."""
+        """Write the result of a stage except for the run's record, which is written after it."""
         folder = self.artifacts
         for name in result.removed:
             folder.remove(name)
@@ -153,9 +155,9 @@ class RunContext:
             folder.keep(name, value)
 
     def forget_plan(self) -> None:
-        """Forget the plan and its review, because what it was made from is about to be replaced.
+        """Delete the plan and its review, because the data that it was made from will be replaced.
 
-        The record goes first: a stage that is killed then leaves files that no hash vouches for.
+        The record is updated first: if the stage is killed, no record vouches for the files left.
         """
         forgotten = ("plan_hash", "base_version", "reviewed_hash", "counts", "withheld", "schools")
         had_plan = self.run.plan_hash is not None
@@ -170,11 +172,11 @@ class RunContext:
 def stage(
     compute: Callable[Concatenate[RunContext, P], Result | None],
 ) -> Callable[Concatenate[Run, P], Run]:
-    """Decorator: make a stage of a function that computes what the stage finds.
+    """Decorator: turn a function that computes a `Result` into a stage that saves the result.
 
-    The stage takes a run and returns its record as it is then. It is skipped if the run has ended
-    or is held: a held plan never changes, so that an approval is of the plan that people were
-    shown. A function that returns None has found nothing to save.
+    The stage takes a run and returns the run's updated record. A run that has ended or is held is
+    skipped: a held plan never changes, so that people approve the plan that they were shown. A
+    function that returns None has nothing to save.
     """
 
     @functools.wraps(compute)
@@ -214,10 +216,10 @@ _BESIDE: contextvars.ContextVar[Callable[[], None] | None] = contextvars.Context
 
 @contextlib.contextmanager
 def beside_reading(begin: Callable[[], None]) -> Iterator[None]:
-    """Have something begin, once, when a package is about to be read within the block.
+    """Call `begin` when a package is about to be read within the block.
 
-    A process that does all stages knows what the next one needs; the stage that reads does not, and
-    it alone knows whether the package has to be read at all.
+    A process that runs all stages knows what the next stage needs. Only extract knows whether the
+    package has to be read at all, or the results of an earlier run are reused.
     """
     token = _BESIDE.set(begin)
     try:
@@ -227,7 +229,7 @@ def beside_reading(begin: Callable[[], None]) -> Iterator[None]:
 
 
 def begin_reading() -> None:
-    """Let what was asked for begin: from here on a package is read, and not known again."""
+    """Call the function of `beside_reading`: the package will be read, not reused."""
     if (begin := _BESIDE.get()) is not None:
         begin()
 
@@ -242,15 +244,15 @@ def ignore_os_errors(artifact: str) -> Iterator[None]:
 
 
 def note(run: Run, **values: object) -> Run:
-    """Store values with the run's record, and return the record as it is then."""
+    """Update columns of the run's record, and return the updated record."""
     with database.engine().begin() as connection:
         return _note(connection, run, **values)
 
 
 def _note(connection: Connection, run: Run, **values: object) -> Run:
-    """Store values with the run's record.
+    """Update columns of the run's record, and return the updated record.
 
-    A package that is rejected leaves no pending deltas, and its source may give it again.
+    A rejected package leaves no pending deltas, and its source may deliver it again.
     """
     if values.get("outcome") is Outcome.REJECTED:
         pending_deltas.forget(connection, run.run_id)

@@ -1,8 +1,8 @@
-"""Initial load: what a plan only adds goes straight into the roster's tables and the audit by COPY.
+"""Initial load: copy a plan's new rows straight into the roster's tables and the audit (COPY).
 
-In a site's first sync every row is new. PostgreSQL then need not write each row into a temporary
-table, read it again and join it to find its id: the ids are reserved, and the rows that go into the
-audit are made here. The rows are those that the statements of `apply` write.
+In a site's first sync every row is new. So PostgreSQL does not need to write each row into a
+temporary table, read it again and join it to find its id: the ids are reserved, and the audit's
+rows are made here. The resulting rows equal those of the statements of `apply`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _CONTROL = r"[\x00-\x1f]"
 
 
 def load(connection: Connection, plan: Plan, bound: dict[str, Any]) -> frozenset[str]:
-    """Copy into the roster what a plan only adds, with its audit.
+    """Copy the new rows of a plan into the roster, with their audit.
 
     Args:
-        connection: In a transaction that holds the site's lock.
+        connection: A connection in a transaction that holds the site's lock.
         plan: The plan.
-        bound: What `apply` binds to its statements.
+        bound: Parameters that `apply` binds to its statements.
 
     Returns:
-        The names of the plan's tables that are done.
+        The names of the plan's tables that were loaded.
     """
     loaded: set[str] = set()
     if _only_adds(plan):
@@ -51,7 +51,7 @@ def load(connection: Connection, plan: Plan, bound: dict[str, Any]) -> frozenset
 
 
 def _only_adds(plan: Plan) -> bool:
-    """Tell whether all changes are new records, and assignments between them."""
+    """Tell whether all changes add records, and assignments between the added records."""
     changes = (plan.users, plan.courses, plan.assignments)
     if not all(pc.all(pc.equal(table["action"], "add")).as_py() is not False for table in changes):
         return False
@@ -65,7 +65,7 @@ def _only_adds(plan: Plan) -> bool:
 
 
 def _is_first(connection: Connection, plan: Plan, name: str) -> bool:
-    """Tell whether the site has no link of this name yet, and the plan takes none out."""
+    """Tell whether the site has no rows in this link table yet, and the plan deletes none."""
     gone = plan.links.get(f"{name}.gone")
     if gone is not None and gone.num_rows:
         return False
@@ -104,7 +104,7 @@ def _load_records(connection: Connection, plan: Plan, bound: dict[str, Any]) -> 
 
 
 def _reserve_ids(connection: Connection, table: str, count: int) -> pa.Array:
-    """Return ids that no other transaction gets; they need not follow each other."""
+    """Return ids that no other transaction gets; they may have gaps."""
     query = (
         f"select nextval(pg_get_serial_sequence('{table}', 'id')) "  # noqa: S608
         f"from generate_series(1, {count})"
@@ -142,7 +142,7 @@ def _with_constants(table: pa.Table, **constants: Any) -> pa.Table:
 
 
 def _as_json(columns: dict[str, pa.ChunkedArray]) -> pa.Array:
-    """Return an object for each row, as text."""
+    """Return a JSON object for each row, as text."""
     parts: list[Any] = []
     for number, (name, column) in enumerate(columns.items()):
         parts += [f"{'{' if number == 0 else ', '}{json.dumps(name)}: ", _values_as_json(column)]

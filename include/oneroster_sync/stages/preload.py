@@ -1,11 +1,11 @@
-"""Airflow's command line, with everything loaded that the tasks of a run need.
+"""Airflow's command line, with all modules imported that the tasks of a run need.
 
     python -m oneroster_sync.stages.preload scheduler        in place of `airflow scheduler`
     python -m oneroster_sync.stages.preload celery worker    in place of `airflow celery worker`
 
-On Linux both run each task in a fork of themselves. What they have loaded before, no task loads
-again: that is most of what a small district's run would take (docs/performance.md). Where tasks are
-no forks (macOS), nothing is gained and nothing is lost.
+On Linux both run each task in a fork of themselves, and a task does not import again what the
+parent has imported: that is most of the time of a small district's run (docs/performance.md). Where
+tasks are not forks (macOS), the module makes no difference.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MODULES = (
     "jinja2.ext",
     "upath.implementations.local",
 )
-"""What brings with it all that the DAG file and the stages ask for, some of it late."""
+"""Modules that import all that the DAG file and the stages need, lazy imports included."""
 
 
 def load() -> None:
-    """Load what the tasks need."""
+    """Import the modules that the tasks need."""
     from oneroster_sync.stages.validate import gx_loader
 
     gx_loader.load()

@@ -1,4 +1,4 @@
-"""Stage 6, record: store what is not stored yet, log the end, and drop what is not needed."""
+"""Stage 6, record: store what is not stored yet, log the end, and delete temporary artifacts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("oneroster")
 
 
 def record(run: Run, *, now: dt.datetime) -> Run:
-    """Stage 6: store what is not stored yet, log the end, and drop what is no longer needed."""
+    """Stage 6: store what is not stored yet, log the end, and delete temporary artifacts."""
     folder = RunFolder.of(run.site, run.run_id)
     with telemetry.batch(), folder.opened():
         run = telemetry.observe("record", run, lambda: _record(run, folder, now))
@@ -74,10 +74,11 @@ def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:
 
 
 def list_in_full(run: Run) -> Iterator[str]:
-    """Yield every change of a run's plan, every finding and what was left alone, as in its log.
+    """Yield lines for all changes of a run's plan, all findings and all that was left unchanged.
 
-    The log itself holds the first of each kind. A line for each would be most of what a large sync
-    does in diff, so they are made from the run's files when somebody downloads the log.
+    The log itself holds the first lines of each kind. Writing all of them would take most of a
+    large sync's time in diff, so they are made from the run's files when somebody downloads the
+    log.
     """
     folder = RunFolder.of(run.site, run.run_id)
     if not folder.exists():

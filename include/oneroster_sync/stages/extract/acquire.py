@@ -1,4 +1,4 @@
-"""The package of a run: a private copy of it, and what becomes of the original."""
+"""Fetch the package of a run as a private copy, and archive the original after the run."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ log = logging.getLogger("oneroster")
 
 _WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
 _NOTED = "fetched"
-"""Under which name a run's folder keeps what was fetched, and from where."""
+"""Name of the JSON artifact that records the fetched packages and their source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A package of a run: in a private copy, or a folder in place.
+    """A package of a run: a private copy, or a folder that is read in place.
 
     Attributes:
-        path: Where it is read.
-        name: What it is called.
-        arrived_at: When it arrived, as far as anybody can tell.
-        opened: Its files, where it is a folder that is read in place.
+        path: Path of the package.
+        name: Name of the package.
+        arrived_at: Time of arrival: the file's modification time, or the run's start.
+        opened: The open files of a folder that is read in place; None for a copy.
     """
 
     path: Path
@@ -68,13 +68,13 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What a run is to read.
+    """The packages that a run reads.
 
     Attributes:
-        packages: The oldest first; at least one.
-        taken: Where it is of the site's source: the source, and the newest package of it.
-        is_again: Whether the newest was taken before, so that its deltas are known.
-        gap: Why deltas may have been lost, in words; None when none were.
+        packages: At least one, the oldest first.
+        taken: The site's source and the newest package taken from it; None for another source.
+        is_again: Whether the newest package was read before, so that its deltas are known.
+        gap: Why deltas may have been lost, as a text; None if none were.
     """
 
     packages: tuple[Incoming, ...]
@@ -83,10 +83,10 @@ class Brought:
     gap: str | None = None
 
     def check_unchanged(self, run: Run) -> None:
-        """Make sure that what is read in place has not changed while it was read.
+        """Check that a folder that is read in place has not changed meanwhile.
 
         Raises:
-            NotReadyError: It has; the run's findings say so too.
+            NotReadyError: It has changed; the run's findings say the same.
         """
         with _told_by_findings(run):
             for package in self.packages:
@@ -96,7 +96,7 @@ class Brought:
 
 @contextlib.contextmanager
 def _told_by_findings(run: Run) -> Iterator[None]:
-    """Write why a package can't be had among the run's findings, and let the exception pass."""
+    """Write a `SourceError` among the run's findings, and raise it again."""
     try:
         yield
     except SourceError as error:
@@ -109,19 +109,19 @@ def _told_by_findings(run: Run) -> Iterator[None]:
 def private_copies(
     run: Run, kind: Kind, connections: Connections | None = None
 ) -> Iterator[Brought]:
-    """Yield the run's packages: copies that nobody else can change, or a folder in place.
+    """Yield the run's packages: private copies, or a folder in place.
 
-    Copies go when the stage ends. A folder that somebody named is read where it lies; whoever has
-    read it asks `Brought.check_unchanged`.
+    Nobody else can change a copy; it is deleted when the stage ends. A local folder that the run
+    names is read in place: the caller checks it with `Brought.check_unchanged` after reading.
 
     Args:
-        run: A scheduled one is of the site's source, another of the path that it names.
-        kind: What the package is said to be.
-        connections: Finds an Airflow connection by its id; None outside of Airflow.
+        run: A scheduled run reads the site's source; any other run reads the path that it names.
+        kind: The declared kind of the package.
+        connections: Returns an Airflow connection by its id; None outside of Airflow.
 
     Raises:
-        SourceError: The site's source does not give a package; the run's findings say so too.
-        RefusedError: What somebody named is larger than a package may be.
+        SourceError: The site's source has no usable package; the run's findings say the same.
+        RefusedError: The named file exceeds the size limit of a package.
     """
     with work_folder() as folder, contextlib.ExitStack() as stack:
         is_named = run.trigger is not Trigger.SCHEDULE
@@ -144,7 +144,7 @@ def private_copies(
 def _opened_in_place(
     brought: Brought, folder: Path, stack: contextlib.ExitStack
 ) -> tuple[Incoming, ...]:
-    """Return the packages, those that were not copied with their files opened."""
+    """Return the packages; open the files of those that were not copied."""
     packages = []
     for package in brought.packages:
         found = package
@@ -158,7 +158,7 @@ def _opened_in_place(
 
 
 def in_place(run: Run) -> Path | None:
-    """Return where the package lies that somebody named, if on this machine's own disk."""
+    """Return the path of the run's package if it is readable on a local disk, else None."""
     if run.trigger is Trigger.SCHEDULE or not run.package:
         return None
     url = SourceUrl.parse(run.package)
@@ -171,7 +171,7 @@ def in_place(run: Run) -> Path | None:
 
 
 def _can_read(package: Path) -> bool:
-    """Tell whether a package is there and all of it may be read."""
+    """Tell whether a package exists and all of its files may be read."""
     try:
         files = [package, *package.rglob("*")] if package.is_dir() else [package]
         return all(os.access(file, os.R_OK) for file in files)
@@ -180,9 +180,9 @@ def _can_read(package: Path) -> bool:
 
 
 def put_aside(run: Run, connections: Connections | None = None) -> None:
-    """Move the packages of a run that ended well, where the site says so.
+    """Move the packages of a successful run to the archive, if the site's preferences say so.
 
-    Nothing that fails here changes how the run ended: the package then stays where it is.
+    An error is logged and does not change the outcome: the package then stays where it is.
     """
     chosen = run.preferences
     wanted = run.trigger is Trigger.SCHEDULE and chosen.source_after is After.MOVE
@@ -204,7 +204,7 @@ def put_aside(run: Run, connections: Connections | None = None) -> None:
 
 
 def _fetched_for(run: Run) -> list[dict[str, Any]]:
-    """Return what was fetched for a run, and for the runs whose deltas its plan was made from."""
+    """Return the packages fetched for a run and for the runs whose deltas are in its plan."""
     folder = RunFolder.of(run.site, run.run_id)
     read_by = folder.read_json("extracted").get("read_by", [])
     found: list[dict[str, Any]] = []
@@ -239,7 +239,7 @@ def _fetch(run: Run, connections: Connections | None, folder: Path) -> Brought:
     packages = []
     for fetched, modified in zip(unread.packages, unread.arrived, strict=True):
         log.info("The package is %s.", fetched.name)
-        # A clock that is ahead does not make a package arrive after it was read.
+        # The source's clock may be ahead: a package can't arrive after it was read.
         arrived_at = min(modified or run.started_at, run.started_at)
         packages.append(Incoming(fetched.path, fetched.name, arrived_at))
     taken = None if unread.is_again else (key, unread.newest.as_dict())
@@ -247,10 +247,10 @@ def _fetch(run: Run, connections: Connections | None, folder: Path) -> Brought:
 
 
 def _copy(named: str, kind: Kind, folder: Path) -> Path:
-    """Copy what somebody named, within the limits of a package; what is not there is not copied.
+    """Copy the named file or folder, within the size limit; log it if there is nothing to copy.
 
     Raises:
-        RefusedError: It is larger than a package may be.
+        RefusedError: It exceeds the size limit of a package.
     """
     source = Source(SourceUrl.parse(named))
     path, patience = PurePosixPath(source.url.path), Patience()

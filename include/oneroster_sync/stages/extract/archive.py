@@ -1,7 +1,7 @@
-"""Opening a package: a zip, a folder or a lone CSV becomes named files that can be read once.
+"""Open a package: give the files of a zip, a folder or a lone CSV names, to be read once.
 
-Nothing is ever unpacked to disk and no name from a package ever becomes a path. Limits count the
-bytes that were read, not those that a header declares.
+Nothing is unpacked to disk, and no name from a package becomes a path. The limits count the bytes
+that were read, because a header can declare any size.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
 class RefusedError(UserError):
-    """A file or the package can't be used; `findings` say why. `extract_package` catches it."""
+    """A file or the whole package is refused; `findings` say why. `extract_package` catches it."""
 
     def __init__(self, finding: Finding, *others: Finding) -> None:
-        """Refuse for the reasons that findings give, the first of them first."""
+        """Keep the findings that say why; `finding` is the first of them."""
         super().__init__(finding.code)
         self.finding = finding
         self.findings = (finding, *others)
 
     @property
     def is_of_package(self) -> bool:
-        """Tell whether nothing more may be read: a damaged zip, a bomb, or too much of it."""
+        """Tell whether the whole package is refused: a damaged zip, a bomb, or one too large."""
         return self.finding.code.startswith("zip.")
 
 
 class Readable(Protocol):
-    """What can be read in pieces."""
+    """A stream of bytes that is read in pieces."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, none at the end."""
+        """Return up to `size` bytes; no bytes at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class PackageFile:
 
 @dataclass(slots=True)
 class Package:
-    """An opened package: its CSV files by name, and what was noticed at the door."""
+    """An opened package: its CSV files by name, and the findings made while opening it."""
 
     limits: Limits
     archive: zipfile.ZipFile | None = None
@@ -89,9 +89,9 @@ class Package:
     recode: Callable[[Readable, str], Readable] | None = None
     """Converts a file's bytes to UTF-8 with commas, for a site with another dialect."""
     opened: FolderInPlace | None = None
-    """The folder's files, where it is read in place."""
+    """The open files of a folder that is read in place."""
     bytes_read: dict[str, int] = field(default_factory=dict)
-    """How many bytes of each file were read; a file that is read twice counts once."""
+    """File → bytes read; a file that is read twice counts once."""
 
     def open_member(self, member: zipfile.ZipInfo | Path) -> IO[bytes]:
         """Return the stream of one member."""
@@ -103,7 +103,7 @@ class Package:
         return self.archive.open(member)
 
     def count(self, read: int, name: str) -> None:
-        """Count the bytes read of a file; refuse if all files together exceed the limit."""
+        """Add to the bytes read of a file; refuse if all files together exceed the limit."""
         self.bytes_read[name] = max(read, self.bytes_read.get(name, 0))
         if sum(self.bytes_read.values()) > self.limits.unpacked:
             expected = f"at most {self.limits.unpacked // MIB:,} MiB in all"
@@ -117,12 +117,12 @@ def open_package(
     """Open a zip, a folder or a lone CSV.
 
     Args:
-        path: Where it is.
-        limits: How large it may be.
-        opened: Its files, where it is a folder that is read in place.
+        path: Path of the package.
+        limits: Size limits.
+        opened: The open files of a folder that is read in place.
 
     Raises:
-        RefusedError: It is none of these, is damaged, unsafe, or beyond the limits.
+        RefusedError: It is none of these, or it is damaged, unsafe or too large.
     """
     package = Package(limits, opened=opened)
     if path.is_dir():
@@ -198,7 +198,7 @@ def _fill_from_zip(package: Package, archive: zipfile.ZipFile) -> None:
 
 
 def _folder_of(paths: list[PurePosixPath]) -> tuple[str, ...]:
-    """Return the folder that all CSV files of a zip lie in, or below; none where it is too deep."""
+    """Return the innermost folder that contains all CSV files of a zip; () if it is too deep."""
     parents = [path.parent.parts for path in paths if path.suffix.lower() == ".csv"]
     shared: list[str] = []
     for parts in zip(*parents, strict=False):
@@ -209,7 +209,7 @@ def _folder_of(paths: list[PurePosixPath]) -> tuple[str, ...]:
 
 
 def _check_twins(names: list[str]) -> None:
-    """Refuse a package of which two files could be the same one of the standard."""
+    """Refuse a package in which two files match the same file of the standard."""
     seen: set[str] = set()
     for name in names:
         path = PurePosixPath(name)
@@ -261,7 +261,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
 
 
 def _check_structure(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse bytes before the first file or after the end, and files that share bytes."""
+    """Refuse a zip with bytes before the first file or after the end, or with overlapping files."""
     infos = sorted(archive.infolist(), key=lambda i: i.header_offset)
     if not infos:
         raise RefusedError(Finding("package.empty"))
@@ -307,7 +307,7 @@ class _Counted:
 
 @contextlib.contextmanager
 def _as_findings(name: str | None) -> Iterator[None]:
-    """Turn what zipfile raises for damaged archives into findings."""
+    """Turn the exceptions of zipfile for damaged archives into findings."""
     code = "zip.invalid_archive" if name is None else "zip.corrupt_entry"
     try:
         yield
@@ -335,5 +335,5 @@ def _magic(path: Path) -> bytes:
 
 
 def _shown(name: str) -> str:
-    """Return a file name from outside as something that is safe to log."""
+    """Return a file name of a package in a form that is safe to log."""
     return name.encode("unicode_escape").decode("ascii")[:120]

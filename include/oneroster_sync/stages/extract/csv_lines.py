@@ -1,9 +1,9 @@
-"""Lines of a CSV file: found, checked against the grammar and numbered, a block at a time.
+"""Split a CSV file into numbered lines and check them against the grammar, block by block.
 
-OneRoster forbids line breaks inside values, so every line must be a row by itself. That makes the
-check a regular expression over an array of lines, at the speed of memory, and gives every row the
-number that a spreadsheet shows (the header is row 1). What is made of a line that is no row, where
-anything is, `quotes` decides.
+OneRoster forbids line breaks inside values, so every line must be a whole row. The check is
+therefore a regular expression over an array of lines, which is fast, and every row gets the number
+that a spreadsheet shows (the header is row 1). `quotes` decides how a line that breaks the grammar
+is read.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Block:
     """Whole lines of a file.
 
     Attributes:
-        data: The bytes, ending with a line feed, without lines that are blank or only commas.
+        data: The bytes, ending with a line feed, without blank lines and lines of commas only.
         rows: Row number of each line.
         control: Indices of the lines that hold control characters.
-        is_open: Whether the last line is that of the file and has no line end.
-        apart: Row, first cell and finding code of lines that are not among the bytes.
+        is_open: Whether the last line is the last of the file and has no line end.
+        apart: Row, first cell and finding code of lines that are left out of `data`.
     """
 
     data: bytes
@@ -63,10 +63,10 @@ def blocks(
         stream: The file's bytes.
         name: Its name, with `.csv`.
         line_limit: How many bytes a line may have.
-        quoting: What is made of lines that break the grammar, once that is known.
+        quoting: Decisions about lines that break the grammar; None before they are made.
 
     Raises:
-        GrammarError: A line breaks the grammar, and nobody has said what is made of it.
+        GrammarError: A line breaks the grammar, and `quoting` has no decision about it.
         RefusedError: The file can't be read.
     """
     place = _Place()
@@ -78,10 +78,10 @@ def blocks(
 
 
 def look_at_quoting(stream: Readable, name: str, line_limit: int) -> Quoting:
-    """Read a file of which a line breaks the grammar, and tell what is made of such lines.
+    """Read a file in which a line breaks the grammar, and decide how such lines are read.
 
     Raises:
-        RefusedError: Too much of it can't be read.
+        RefusedError: Too many lines can't be read.
     """
     place = _Place()
 
@@ -96,7 +96,7 @@ def look_at_quoting(stream: Readable, name: str, line_limit: int) -> Quoting:
 
 @dataclass(slots=True)
 class _Place:
-    """How far a file was read: whoever takes lines from it counts them."""
+    """How far a file was read; the caller counts the lines that it takes."""
 
     row: int = 1
 
@@ -104,10 +104,10 @@ class _Place:
 def _whole_lines(
     stream: Readable, name: str, line_limit: int, place: _Place, quoting: Quoting | None = None
 ) -> Iterator[tuple[bytes, bool]]:
-    """Yield a file's bytes, cut between rows, and whether the last line lacks its line end.
+    """Yield a file's bytes, cut between rows, and whether the last line has no line end.
 
     Raises:
-        RefusedError: A line is too long, or the file is no UTF-8 text.
+        RefusedError: A line is too long, or the file is not UTF-8 text.
     """
     rest, first = b"", True
     while True:
@@ -176,7 +176,11 @@ def _checked(
 
 
 def _has_control(data: bytes, line_feeds: int) -> bool:
-    """Tell whether there are control characters; of those that may be, most files have one kind."""
+    """Tell whether there are forbidden control characters.
+
+    Carriage returns and tabs are counted only if there are others than line feeds: few files have
+    any.
+    """
     octets = np.frombuffer(data, np.uint8)
     low = np.count_nonzero(octets < _SPACE) - line_feeds
     if low:

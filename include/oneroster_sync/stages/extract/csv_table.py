@@ -1,10 +1,10 @@
-"""CSV into Arrow: only the columns that are read, only the rows that are kept.
+"""Read CSV into Arrow: only the columns that the sync uses, only the rows that are kept.
 
-The result has the canonical column names as text, blanks as null, and five columns of our own:
-`row` (line of the file), `flaw` (a finding code when the row itself is broken; its values are then
-withheld), `withheld` (the row may not be staff, so nothing but its sourcedId was kept), `goes`
-(why the row asks for its record to go, null when it does not; `verdicts`) and `left_out` (the
-columns whose values validation left out of the row, each between two commas).
+The table has the canonical column names, text values, null for blanks, and five columns of our own:
+`row` (line of the file), `flaw` (a finding code if the row itself is broken; its values are then
+withheld), `withheld` (the row may not be staff, so only its sourcedId was kept), `goes` (why the
+row asks to remove its record, null if it does not; `decision_table`) and `left_out` (the columns
+whose values validation left out of the row, each between two commas).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _LOOKS = {
     Type.YEAR: re.compile(r"[0-9]{4}$"),
     Type.BOOLEAN: re.compile(r"(?i)(?:true|false)$"),
 }
-"""What values look like that can be told from those of other columns."""
+"""Type → pattern of its values, for types whose values are recognizable in a wrong column."""
 OWN = [
     pa.field("row", pa.int64()),
     pa.field("flaw", pa.string()),
@@ -61,12 +61,12 @@ OWN = [
 
 
 def snapshot_schema(file: File) -> pa.Schema:
-    """Return the schema of a file's snapshot: the columns read, as text, and our own."""
+    """Return the schema of a file's snapshot: the columns that are read, as text, and our own."""
     return pa.schema([pa.field(c.canonical, pa.string()) for c in file.read_columns] + OWN)
 
 
 def is_left_out(table: pa.Table, column: str) -> pa.Array | pa.ChunkedArray:
-    """Tell in which rows validation left a column's value out: what is stored stays as it is."""
+    """Tell in which rows validation left a column's value out, so that the stored value stays."""
     if "left_out" not in table.column_names:
         return pa.repeat(False, table.num_rows)
     return pc.fill_null(pc.match_substring(table["left_out"], f",{column},"), False)
@@ -75,13 +75,13 @@ def is_left_out(table: pa.Table, column: str) -> pa.Array | pa.ChunkedArray:
 def leave_out(
     table: pa.Table, column: str, rows: pa.ChunkedArray, values: pa.ChunkedArray
 ) -> pa.Table:
-    """Return the table with other values of a column in some rows, which are marked so.
+    """Return the table with a column's values replaced in some rows, which `left_out` then names.
 
     Args:
         table: Rows of one file.
-        column: The column.
-        rows: Which rows it is about.
-        values: What is left of the column's values there, null for nothing.
+        column: Name of the column.
+        rows: Mask of the rows.
+        values: The new values of the column; null for none.
     """
     kept = pc.if_else(rows, values, table[column])
     table = table.set_column(table.column_names.index(column), column, kept)
@@ -95,7 +95,7 @@ def read_header(source: PackageFile, line_limit: int) -> list[str]:
     """Return the header's cells.
 
     Raises:
-        RefusedError: The file is empty or no CSV.
+        RefusedError: The file is empty or not CSV.
     """
     with source.open() as stream:
         for block in blocks(_Head(stream), f"{source.name}.csv", line_limit):
@@ -107,7 +107,7 @@ def read_quoting(source: PackageFile, line_limit: int) -> Quoting:
     """Decide how the lines of a file that break the grammar are read.
 
     Raises:
-        RefusedError: Too much of it can't be read.
+        RefusedError: Too many lines can't be read.
     """
     with source.open() as stream:
         return look_at_quoting(stream, f"{source.name}.csv", line_limit)
@@ -122,23 +122,23 @@ def read_table(
     dialect: Dialect,
     quoting: Quoting | None = None,
 ) -> tuple[pa.Table, int, list[Finding]]:
-    """Read a file's rows, passing each block through `keep` at once.
+    """Read a file's rows, and pass each block through `keep` at once.
 
     Args:
         source: The file's bytes.
-        file: What the standard says of it.
-        profile: How strictly it is held to that.
-        keep: Takes the rows of a block, and returns those that are kept.
+        file: The file's definition in the standard.
+        profile: How strictly the standard is applied.
+        keep: Takes the rows of a block and returns the rows that are kept.
         line_limit: How many bytes a line may have.
-        dialect: How the site's SIS writes its files.
-        quoting: What is made of lines that break the grammar, once that is known.
+        dialect: Encoding, delimiter and date order of the site's files.
+        quoting: Decisions about lines that break the grammar; None before they are made.
 
     Returns:
-        The kept rows, how many rows the file has, and what was noticed about its header. The
-        table's metadata names under `missing` the columns that the file does not have.
+        The kept rows, the number of rows of the file, and findings about its header. The table's
+        metadata lists under `missing` the columns that the file does not have.
 
     Raises:
-        GrammarError: A line breaks the grammar, and `quoting` does not say what is made of it.
+        GrammarError: A line breaks the grammar, and `quoting` has no decision about it.
         RefusedError: The file can't be read as a whole.
     """
     name = f"{source.name}.csv"
@@ -179,10 +179,10 @@ def read_table(
 
 
 def _width_of_all(source: PackageFile, line_limit: int, quoting: Quoting | None) -> int | None:
-    """Return how many cells every row has, where that is fewer than the header; else None.
+    """Return the number of cells of every row if it is smaller than the header's, else None.
 
-    Most files are done with at their first row. Where that one is short, all are counted before
-    any is read: a single short row lost a value, and nobody knows which.
+    Most files are decided by their first row. If that row is short, all rows are counted before any
+    is read: if only some rows are short, they lost a value, and we can't know which.
     """
     width = _first_width(source, line_limit)
     if width is None:
@@ -198,19 +198,19 @@ def _width_of_all(source: PackageFile, line_limit: int, quoting: Quoting | None)
 
 
 def _first_width(source: PackageFile, line_limit: int) -> int | None:
-    """Return how many cells the first row has, where that is fewer than the header; else None."""
+    """Return the number of cells of the first row if it is smaller than the header's, else None."""
     try:
         with source.open() as stream:
             (block,) = blocks(_Head(stream, lines=2), f"{source.name}.csv", line_limit)
     except (RefusedError, ValueError):
-        return None  # there is no row, or reading the whole file says what is wrong
+        return None  # there is no row, or reading the whole file reports the error
     first = _without_header(block).data.decode("utf-8").rstrip("\r\n")
     width = len(next(csv.reader([first]), []))
     return width if 0 < width < len(_header(block)) else None
 
 
 def _has_width(block: Block, width: int) -> bool:
-    """Tell whether every row has so many cells."""
+    """Tell whether every row of a block has `width` cells."""
     names = [str(number) for number in range(width)]
     try:
         pacsv.read_csv(
@@ -225,7 +225,7 @@ def _has_width(block: Block, width: int) -> bool:
 
 
 class _Edges:
-    """What stands, or is missing, at the right edge of a file, and what is made of it."""
+    """Surplus and missing cells at the right edge of a file, and how they are handled."""
 
     def __init__(self, name: str, *, is_tolerant: bool) -> None:
         self._name = name
@@ -236,7 +236,7 @@ class _Edges:
         self._anchors: dict[int, re.Pattern[str]] = {}
 
     def anchor(self, header: list[str], columns: Mapping[str, str], file: File) -> None:
-        """Note in which columns a value can be told by its looks."""
+        """Note the columns whose values are recognizable by a pattern."""
         for column in file.read_columns:
             looks = _EMAIL if column.canonical == "email" else _LOOKS.get(column.type)
             if words := listed_values(file.name, column.canonical):
@@ -245,7 +245,7 @@ class _Edges:
                 self._anchors[header.index(columns[column.canonical])] = looks
 
     def cut_header(self, header: list[str], width: int | None) -> list[str]:
-        """Return a header without blank cells at its end, and as wide as the rows all are."""
+        """Return a header without blank cells at its end, cut to the width of all rows."""
         if not self._is_tolerant:
             return header
         last = max((at for at, cell in enumerate(header, start=1) if cell.strip()), default=0)
@@ -257,10 +257,11 @@ class _Edges:
         return header
 
     def cut(self, text: str, width: int, row: int) -> str | None:
-        """Return a line of CSV without the blank cells beyond a width.
+        """Return a line of CSV without the blank cells beyond a width, or None.
 
-        None where they are not blank, or where a value may have been parted by a comma that nobody
-        quoted: then what follows begins with a blank, or a value stands right of its column.
+        None if a cell beyond the width is not blank, or if an unquoted comma may have split a
+        value: then the second part begins with a space, or a value is in the column right of
+        its own.
         """
         cells = next(csv.reader([text]), [])
         if not self._is_tolerant or len(cells) <= width or any(c.strip() for c in cells[width:]):
@@ -278,7 +279,7 @@ class _Edges:
         return line.getvalue()
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what was noticed, once a file."""
+        """Yield the findings, at most one of each code for the file."""
         warning = Severity.WARNING
         if self._surplus:
             code, rows = "table.surplus_cells", self._surplus
@@ -339,10 +340,10 @@ def _parse(
 def _mend(
     broken: list[pacsv.InvalidRow], block: Block, header: list[str], edges: _Edges, name: str
 ) -> Block | None:
-    """Return a block without the blank cells beyond the header, None where there are none.
+    """Return a block without the blank cells beyond the header, or None if it has no such cells.
 
     Raises:
-        RefusedError: The last line is short and does not end: the file is cut off.
+        RefusedError: The last line is short and has no line end: the file is cut off.
     """
     last = broken[-1]
     is_short = last.actual_columns < len(header)
@@ -356,14 +357,14 @@ def _mend(
                 lines[row.number - 1] = text.encode()
     if not lines:
         return None
-    # Not by splitlines, which also parts lines at the separators that Unicode knows.
+    # str.splitlines would also split at the line separators of Unicode.
     old = block.data.removesuffix(b"\n").split(b"\n")
     data = b"".join(lines.get(at, line + b"\n") for at, line in enumerate(old))
     return replace(block, data=data)
 
 
 def _complete(table: pa.Table, file: File) -> pa.Table:
-    """Add the columns that the file lacks, as nulls, and put all in order."""
+    """Add the columns that the file lacks, as nulls, and put all columns in order."""
     schema = snapshot_schema(file)
     arrays = []
     for field in schema:
@@ -390,14 +391,14 @@ def _withhold_flawed(table: pa.Table) -> pa.Table:
 def _ragged(
     row: pacsv.InvalidRow, number: int, header: list[str], columns: dict[str, str]
 ) -> dict[str, object]:
-    """Return what can be known of a row of another width: its sourcedId, when that comes first."""
+    """Return a row with the wrong number of cells: its sourcedId, if that is the first column."""
     cells = next(csv.reader([row.text]), [])
     first = header[0] == columns.get("sourcedId") and cells and cells[0].strip()
     return {"sourcedId": first or None, "row": number, "flaw": "row.width_mismatch"}
 
 
 def _apart(block: Block, header: list[str], columns: dict[str, str], file: File) -> pa.Table:
-    """Return what is known of unread lines: their sourcedId, if that is the first column."""
+    """Return the rows of unread lines: their sourcedId, if that is the first column."""
     is_first = header[0] == columns.get("sourcedId")
     rows = []
     for row, cell, code in block.apart:
@@ -419,7 +420,7 @@ def _without_header(block: Block) -> Block:
 
 
 class _Head:
-    """The beginning of a stream, for reading no more than the header, or the first row with it."""
+    """The beginning of a stream: the header, or the header and the first row."""
 
     def __init__(self, stream: Readable, lines: int = 1) -> None:
         self._stream = stream

@@ -1,7 +1,7 @@
-"""What a row asks for: one decision table for users, roles and enrollments in every mode.
+"""The decision table: what is done with a row of users, roles or enrollments in every mode.
 
-A row comes, goes, is a pupil's, or can't be told. The table is data: the door decides by it
-(`staff`), the tests walk all of it, and docs/reference/semantics.md is generated from it.
+A row comes, goes, is a pupil's, or is unreadable. The table is data: `staff_filter` decides by it,
+the tests check every case, and docs/reference/semantics.md is generated from it.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What becomes of a row."""
+    """What is done with a row."""
 
     COMES = "comes"
-    """Its record is to be there, as the row says."""
+    """The record is added or kept, with the row's values."""
     GOES = "goes"
-    """Its record is to go. The row claims nothing, protects nothing and needs a sourcedId only."""
+    """The record is removed. The row claims and protects nothing, and needs only a sourcedId."""
     PUPIL = "pupil"
-    """It is a pupil's, or nobody's of ours: dropped in the block in which it is read."""
+    """A pupil's row, or one of a person who is not ours: dropped in the block that is read."""
     UNREADABLE = "unreadable"
-    """It may be anybody's: its values are blanked, and its record stays exactly as it is."""
+    """It may be anybody's row: its values are blanked, and its record stays unchanged."""
 
 
 class Who(StrEnum):
-    """Whose a row is, by the roles that the package names and those that are remembered."""
+    """Whose row it is, by the roles in the package and the remembered roles."""
 
     STAFF = "staff"
     PUPIL = "pupil"
     SECOND = "second"
-    """A role of staff beside primary roles that are all none of staff; only in 1.2."""
+    """A secondary role of staff, while no primary role is one of staff; only in 1.2."""
     UNREAD = "unread"
     """A role that can't be read: blank, unknown to the standard, or in a broken row. In 1.2 also
-    secondary roles of staff beside a pupil's whose roleType can't be read."""
+    a secondary role of staff of a user whose pupil role has a roleType that can't be read."""
     NOBODY = "nobody"
-    """No role at all; only users of 1.2, whose roles stand in a file of their own."""
+    """No role at all; only users of 1.2, whose roles are in roles.csv."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the decision table; None stands for any.
+    """One line of the decision table; None matches any value.
 
     Attributes:
-        who: Whose the row is.
-        marked: Whether its status asks for a removal.
-        ours: Whether the site has or had a record of its sourcedId.
-        delta: Whether its file is a delta.
-        verdict: What becomes of it.
-        because: Why, in words.
+        who: Whose row it is.
+        marked: Whether the row's status asks for a removal.
+        ours: Whether the site has or had a record with this sourcedId.
+        delta: Whether the row's file is a delta.
+        verdict: The decision.
+        because: The reason, as a text.
     """
 
     verdict: Verdict
@@ -68,7 +68,7 @@ class Rule:
     delta: bool | None = None
 
     def fits(self, who: Who, *, marked: bool, ours: bool, delta: bool) -> bool:
-        """Tell whether the rule is about such a row."""
+        """Tell whether the rule matches such a row."""
         wanted = ((self.who, who), (self.marked, marked), (self.ours, ours), (self.delta, delta))
         return all(want is None or want == found for want, found in wanted)
 
@@ -116,27 +116,27 @@ RULES = (
         who=Who.UNREAD,
     ),
 )
-"""The decision table: the first rule that fits decides."""
+"""The decision table: the first matching rule decides."""
 
 MARKS = {
     Version.V1_0: ("inactive", "tobedeleted"),
     Version.V1_1: ("tobedeleted",),
     Version.V1_2: ("tobedeleted",),
 }
-"""Version → the statuses by which a row asks for its record to go."""
+"""Version → the values of `status` that ask to remove the record."""
 
 MARKED, NO_STAFF, NOT_PRIMARY = "marked", "no_staff", "not_primary"
-"""Values of a snapshot's column `goes`: why a row goes. Null: it does not."""
+"""Values of a snapshot's column `goes`: why a row goes; null if it does not."""
 _ASKED_BY_STATUS = pa.array(["tobedeleted", "inactive"])
 
 
 def decide(who: Who, *, marked: bool, ours: bool, delta: bool) -> Rule:
-    """Return the rule that decides about such a row."""
+    """Return the first rule that matches such a row."""
     return next(r for r in RULES if r.fits(who, marked=marked, ours=ours, delta=delta))
 
 
 def every_case() -> Iterator[tuple[Who, bool, bool, bool]]:
-    """Return all that can be asked of the table: who, marked, ours, delta."""
+    """Yield every combination of the table's inputs: who, marked, ours, delta."""
     return product(Who, (False, True), (False, True), (False, True))
 
 
@@ -147,12 +147,12 @@ def judge(
     ours: pa.ChunkedArray,
     delta: bool,
 ) -> dict[Verdict, pa.ChunkedArray]:
-    """Return for each verdict which rows of a block have it.
+    """Return verdict → mask of the rows of a block with this verdict.
 
     Args:
-        who: For each answer the rows that it is true of; of a row only one is.
-        marked: Rows whose status asks for a removal.
-        ours: Rows whose sourcedId the site knows.
+        who: Answer → mask of its rows; every row has exactly one answer.
+        marked: Mask of the rows whose status asks for a removal.
+        ours: Mask of the rows whose sourcedId the site knows.
         delta: Whether the file is a delta.
     """
     found = dict.fromkeys(Verdict, pa.scalar(False))
@@ -167,7 +167,7 @@ def judge(
 
 
 def is_marked(table: pa.Table, version: Version) -> pa.ChunkedArray:
-    """Tell which rows ask by their status for their record to go, however it is capitalised."""
+    """Tell which rows ask for a removal by their status, in any capitalisation."""
     status = pc.utf8_lower(pc.utf8_trim_whitespace(table["status"]))
     return pc.is_in(status, pa.array(MARKS[version]))
 
@@ -181,19 +181,19 @@ def is_going(table: pa.Table) -> pa.ChunkedArray:
 
 
 def with_goes(table: pa.Table) -> pa.Table:
-    """Return a snapshot with a column `goes`; one that an earlier version wrote has none."""
+    """Return a snapshot with a column `goes`, which snapshots of earlier versions lack."""
     if "goes" in table.column_names:
         return table
     return table.append_column("goes", pa.nulls(table.num_rows, pa.string()))
 
 
 def is_disabled(users: pa.Table) -> pa.ChunkedArray | pa.Array:
-    """Tell which rows of users say that the person is not to log in."""
+    """Tell which rows of users say that the person must not log in."""
     if "enabledUser" not in users.column_names:
         return pa.repeat(False, users.num_rows)
     return pc.fill_null(pc.equal(users["enabledUser"], "false"), False)
 
 
 def claims_login(users: pa.Table) -> pa.ChunkedArray:
-    """Tell which rows of users claim the login that they name: none that goes or is disabled."""
+    """Tell which rows of users claim their login: all but those that go or are disabled."""
     return pc.and_not(pc.is_valid(users["login"]), pc.or_(is_going(users), is_disabled(users)))

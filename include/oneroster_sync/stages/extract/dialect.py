@@ -1,8 +1,8 @@
-"""How a site's SIS writes its files where it can't write them as the standard wants.
+"""The dialect of a site's CSV files: encoding, delimiter and date order.
 
-Encoding, delimiter and order of dates are named in the site's preferences and never guessed:
-Windows-1252 may be Latin-1, and 09/01/2026 may be September or January. Whatever they are, what is
-read further on is UTF-8 with commas and dates as YYYY-MM-DD.
+The site's preferences name the dialect. It is never guessed: Windows-1252 may be Latin-1, and
+09/01/2026 may be September or January. All later code reads UTF-8 with commas, and dates as
+YYYY-MM-DD.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HELD = "\x1e"
-"""Stands for a comma while commas and delimiters change places; no value holds it."""
+"""Replaces a comma while commas and delimiters are swapped; no value contains it."""
 _DATE = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})(?: 0?0:00(?::00)?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Encoding, delimiter and date order of a package's files; the standard's by default."""
+    """Encoding, delimiter and date order of a package's files; those of the standard by default."""
 
     encoding: Encoding = Encoding.UTF_8
     delimiter: Delimiter = Delimiter.COMMA
@@ -40,20 +40,20 @@ class Dialect:
 
     @classmethod
     def of(cls, settings: Settings) -> Dialect:
-        """Return the dialect of a site's preferences; strict always uses the standard's."""
+        """Return the dialect of a site's preferences; the strict profile uses the standard's."""
         if settings.profile is Profile.STRICT:
             return cls()
         return cls(settings.encoding, settings.delimiter, settings.date_order)
 
     @property
     def is_recoded(self) -> bool:
-        """Whether the bytes of a file are not those that are read further on."""
+        """Tell whether a file's bytes have to be converted."""
         return self.encoding is not Encoding.UTF_8 or self.delimiter is not Delimiter.COMMA
 
     def recode(self, stream: Readable, name: str) -> Readable:
-        """Return a stream of UTF-8 in which the delimiter and commas have changed places.
+        """Return a stream of UTF-8 in which the delimiter and commas are swapped.
 
-        So the grammar of quotes stays as it is, and a comma in a value needs no quotes.
+        The grammar of quotes is then unchanged, and a comma in a value needs no quotes.
         """
         return _Recoded(stream, name, self)
 
@@ -76,7 +76,7 @@ class Dialect:
         return table
 
     def iso_date(self, text: str) -> str | None:
-        """Return a date as YYYY-MM-DD, None where it is none in the order of the preferences."""
+        """Return a date as YYYY-MM-DD; None if it is not a date in the order of the preferences."""
         found = _DATE.fullmatch(text) if self.date_order is not DateOrder.ISO else None
         if found is None:
             return None
@@ -101,7 +101,7 @@ class _Recoded:
     def read(self, size: int, /) -> bytes:
         data = self._stream.read(size)
         if self._is_first:
-            # A byte order mark declares UTF-8, so this is no guess.
+            # A byte order mark declares UTF-8, so UTF-8 is not guessed here.
             self._is_first, self._is_marked = False, data.startswith(_MARKS)
         if self._dialect.encoding is not Encoding.UTF_8 and not self._is_marked:
             data = self._to_utf8(data)
@@ -125,7 +125,7 @@ class _Recoded:
 
 
 def _is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are UTF-8; a character at their end may be cut."""
+    """Tell whether bytes are UTF-8; the last character may be cut off."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(data, final=False)
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
 """Enrollments without a sourcedId of their own are identified by user and class.
 
-Some exports leave the column out; others write one sourcedId for all teachers of a class. Who
-teaches what is all that the platform keeps of an enrollment, so it can name it. One that was known
-by its pair once stays so, whatever sourcedId comes later: a delta would not find it.
+Some exports leave out the column sourcedId; others write one sourcedId for all teachers of a class.
+The platform keeps only who teaches what of an enrollment, so the pair can name it. An enrollment
+that was once known by its pair keeps that name, because a delta would not find it otherwise.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 _LONGEST = 255
 _MARK = "("
-"""First character of a pair's sourcedId; the sourcedIds of an SIS hardly ever begin with it."""
+"""First character of a pair's sourcedId; an SIS hardly ever writes such a sourcedId."""
 
 
 def with_pair_ids(table: pa.Table, rows: pa.ChunkedArray | None = None) -> pa.Table:
-    """Return enrollments with sourcedIds made of user and class; null where one is blank.
+    """Return enrollments with sourcedIds made of user and class; null if one of them is blank.
 
     Args:
         table: Rows of enrollments.csv.
-        rows: Which of them; all by default.
+        rows: Mask of the rows to change; all by default.
     """
     ids = _pair_ids(table)
     if rows is not None:
@@ -37,7 +37,7 @@ def with_pair_ids(table: pa.Table, rows: pa.ChunkedArray | None = None) -> pa.Ta
 
 
 def with_known_pairs(table: pa.Table, known: pa.Array) -> pa.Table:
-    """Return enrollments by their pairs where that is how the site knows them.
+    """Return enrollments with their pair as sourcedId where the site knows them by it.
 
     Args:
         table: Rows of enrollments.csv.
@@ -50,12 +50,12 @@ def with_known_pairs(table: pa.Table, known: pa.Array) -> pa.Table:
 
 
 def part_shared_ids(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
-    """Give enrollments of several people that share one sourcedId their own, by pair.
+    """Give enrollments of several users that share one sourcedId sourcedIds of their own, by pair.
 
-    What differs otherwise, in its class above all, is left as it is: two rows of one sourcedId.
+    Rows that differ otherwise, as by class, stay unchanged: two rows with one sourcedId.
 
     Returns:
-        The enrollments, each pair once for a role; and what was noticed.
+        The enrollments, each pair once for a role, and the findings.
     """
     ids = table["sourcedId"]
     if pc.count_distinct(ids).as_py() + ids.null_count >= table.num_rows:
@@ -90,7 +90,7 @@ def part_shared_ids(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
 
 
 def _each_once(table: pa.Table) -> tuple[pa.Table, Iterator[Finding] | list[Finding]]:
-    """Keep the first row of each pair and role; other terms or dates make no other assignment."""
+    """Keep the first row of each pair and role; terms or dates do not make another assignment."""
     is_pair = pc.fill_null(pc.starts_with(table["sourcedId"], _MARK), False)
     if not pc.any(is_pair).as_py():
         return table, []

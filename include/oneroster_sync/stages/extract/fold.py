@@ -1,8 +1,8 @@
-"""Fold the files of several packages into one: the rows of each sourcedId that count.
+"""Fold the files of several packages into one: choose the row that counts for each sourcedId.
 
-Deltas that were not applied are folded with the deltas that follow them. For each file and
-sourcedId the row with the newest dateLastModified counts; a row without one counts by the arrival
-of its package. A bulk file replaces what came before it, and a later delta amends it.
+Pending deltas are folded with the deltas that follow them. For each file and sourcedId the row with
+the newest dateLastModified counts; a row without dateLastModified counts by the arrival time of its
+package. A bulk file replaces all earlier files, and later deltas amend it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from oneroster_sync.roster.model import Roster
 
 STRIDE = 1 << 40
-"""How far apart the row numbers of two parts lie.
+"""Difference between the row numbers of two parts.
 
-Findings find their rows by number, so that numbers must differ between parts. The newest part
-keeps the row numbers of its file.
+Findings refer to rows by number, so the numbers must differ between parts. The newest part keeps
+the row numbers of its file.
 """
 _STORED = {
-    # A stored role is in the words of the platform, and no file lacks that column.
+    # The roster stores roles in its own words, and every file has that column.
     "users": {field.source: field.name for field in USERS if field.name != "role"},
     "courses": {field.source: field.name for field in COURSES},
     **{
@@ -40,7 +40,7 @@ _STORED = {
         for name, columns in LINK_FIELDS.items()
     },
 }
-"""File → column of the standard → the column in which the roster keeps it."""
+"""File → column of the standard → column of the roster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Part:
     """One file of one package.
 
     Attributes:
-        number: Which package it is of: 0 is the newest, larger numbers are older.
-        arrived_at: When its package arrived, as `in_utc` writes it.
+        number: Number of its package: 0 is the newest, larger numbers are older.
+        arrived_at: Arrival time of its package, as `in_utc` writes it.
         mode: Bulk or delta.
-        table: Its rows, as stage 1 leaves them.
+        table: Its rows, as extract writes them.
     """
 
     number: int
@@ -66,23 +66,22 @@ def part_of(rows: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def row_in_file(rows: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the row numbers that people can look up: null for rows of an older package."""
+    """Return row numbers of the newest package's file; null for rows of an older package."""
     return pc.if_else(pc.less(rows, STRIDE), rows, pa.scalar(None, pa.int64()))
 
 
 def rows_in_files(rows: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
-    """Return the same for row numbers by file."""
+    """Return `row_in_file` of each file's row numbers."""
     return {file: row_in_file(numbers) for file, numbers in rows.items()}
 
 
 def fold(file: str, parts: Sequence[Part], roster: Roster | None) -> tuple[pa.Table, Mode]:
-    """Return the rows of a file that count, and how the file counts.
+    """Return the rows of a file that count, and the resulting mode.
 
     Args:
         file: Name of the file, without `.csv`.
         parts: The same file of several packages, the oldest first; at least one.
-        roster: What the site holds, for columns that only some of the parts have; not needed for
-            one part.
+        roster: The site's roster, for columns that only some parts have; not needed for one part.
     """
     bulk = max((at for at, part in enumerate(parts) if part.mode is Mode.BULK), default=None)
     base, deltas = None, list(parts)
@@ -109,9 +108,9 @@ def _numbered(part: Part) -> pa.Table:
 
 
 def _newest(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
-    """Return for each sourcedId all rows of the part whose row is the newest.
+    """Return for each sourcedId all rows of the part with the newest row.
 
-    A part that names a sourcedId twice keeps both rows, so that the duplicate is reported.
+    If that part has a sourcedId twice, both rows are returned, so that the duplicate is reported.
     """
     moments = [
         pc.fill_null(in_utc(table["dateLastModified"]), part.arrived_at)
@@ -124,7 +123,7 @@ def _newest(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
             "at": [at for at, table in enumerate(tables) for _ in range(table.num_rows)],
         }
     )
-    # Rows are compared by moment, then by the order of arrival.
+    # Rows are compared by time of change, then by the order of arrival.
     last = (
         frame.dropna(subset=["id"]).sort_values(["moment", "at"]).drop_duplicates("id", keep="last")
     )
@@ -134,10 +133,10 @@ def _newest(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _with_all_columns(file: str, tables: Sequence[pa.Table], roster: Roster) -> list[pa.Table]:
-    """Fill the columns that only some of the files have, and say which ones no file has.
+    """Fill the columns that only some of the files have, and list the columns that no file has.
 
-    A column that a file does not have leaves its values as they are: as another part has them,
-    else as the roster does.
+    A missing column leaves its values unchanged: they are taken from another part, or else from the
+    roster.
     """
     missing = [_missing(table) for table in tables]
     everywhere = set.intersection(*missing)
@@ -146,7 +145,7 @@ def _with_all_columns(file: str, tables: Sequence[pa.Table], roster: Roster) -> 
         full = table
         for column in sorted(lacks - everywhere):
             values = _stored_value(file, table["sourcedId"], column, roster)
-            # The newest part comes last, so its value is taken before that of an older one.
+            # The newest part comes last, so its value is used before that of an older part.
             for other, others in zip(tables, missing, strict=True):
                 if column not in others:
                     theirs = other[column].take(positions(table["sourcedId"], other["sourcedId"]))
@@ -172,6 +171,6 @@ def _stored_value(file: str, ids: pa.ChunkedArray, column: str, roster: Roster) 
 
 
 def with_rows_of_file(table: pa.Table) -> pa.Table:
-    """Return changes or findings with the row numbers that people can look up."""
+    """Return changes or findings with `row_in_file` as their row numbers."""
     at = table.column_names.index("row")
     return table.set_column(at, table.schema.field(at), row_in_file(table["row"]))

@@ -1,4 +1,4 @@
-"""A file's header: which column is which, and in how far it is the standard's."""
+"""Match a file's header with the columns of the standard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALIASES = {
     "agents": "agentSourcedIds",
     "grade": "grades",
 }
-"""Misspelt headers seen in the field, in lower case, and what they mean."""
+"""Misspelt headers seen in real files, in lower case → the column that they mean."""
 
 _MEANS: dict[str, tuple[str, ...]] = {
     "active": ("enabledUser",),
@@ -70,18 +70,18 @@ _MEANS: dict[str, tuple[str, ...]] = {
     "userrole": ("role",),
     "usertype": ("role",),
 }
-"""Headers of other formats, in lower case and without separators, and the columns they may mean."""
+"""Headers of other formats, in lower case without separators → the columns they may mean."""
 _TELLS_WHOSE = {"sourcedId", "role", "userSourcedId"}
 """Columns that identify the record of a row and tell whether it is a staff member's."""
 _ONLY_1_2 = {
     *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
     *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
 }
-"""Columns of users.csv that no earlier version has, in lower case."""
+"""Columns of users.csv that only 1.2 has, in lower case."""
 _EXTRA = {("users", Version.V1_2): {"resourceSourcedIds"}}
 """Columns that an earlier edition of the same version had."""
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
-"""Categories of what is no part of a header's name: controls, formats, separators of lines."""
+"""Unicode categories that are removed from a header: controls, formats, line separators."""
 
 
 def match_header(
@@ -91,16 +91,16 @@ def match_header(
 
     Args:
         header: The header's cells as the file has them.
-        file: What the standard says.
-        profile: In strict nothing is repaired; what is noticed is an error.
+        file: The file's definition in the standard.
+        profile: In strict nothing is repaired, and every deviation is an error.
 
     Returns:
-        Canonical name → header as the file has it, for the columns that are read; and findings.
-        With an error among these the file can't be used, and its rows are read for findings only.
+        Canonical name → the file's header, for the columns that are read; and the findings. If one
+        of them is an error, the file is not used, and its rows are read only to find more errors.
 
     Raises:
-        RefusedError: The rows can't be read: a column is there twice, or it can't be told which
-            record a row is of, or whether it is of staff.
+        RefusedError: The rows can't be read: a column appears twice, or the columns that identify a
+            row's record, or tell whether it is of staff, are missing.
     """
     name = f"{file.name}.csv"
     severity = Severity.ERROR if profile is Profile.STRICT else Severity.WARNING
@@ -109,7 +109,7 @@ def match_header(
     unknown: list[str] = []
     exact = {column.name: column.canonical for column in file.columns}
     for cell in header:
-        # 1.0 has names of its own for some columns: these are exact, and the later ones are not.
+        # 1.0 has other names for some columns: they are exact, and the later names are not.
         spelled = exact.get(cell, cell)
         is_known = cell in exact
         if profile is not Profile.STRICT:
@@ -143,7 +143,7 @@ def match_header(
 
 
 def _spelled(cell: str, file: File, findings: list[Finding], header: list[str]) -> str:
-    """Return the canonical name for a header's cell, noting how it was understood."""
+    """Return the canonical name of a header's cell, and add a finding if it was repaired."""
     by_name = {c.name: c.canonical for c in file.columns}
     if cell in by_name:
         return by_name[cell]
@@ -175,10 +175,10 @@ def _check_missing(
     severity: Severity,
     findings: list[Finding],
 ) -> list[str]:
-    """Note the columns that are missing, and return the unknown ones that mean none of these.
+    """Add findings for missing columns, and return the unknown headers that mean none of them.
 
     Raises:
-        RefusedError: Without them the rows can't be read.
+        RefusedError: A column is missing without which the rows can't be read.
     """
     name = f"{file.name}.csv"
     missing = [c for c in file.columns if c.canonical not in found]
@@ -206,12 +206,12 @@ def _check_missing(
 
 
 def _is_header(file: File, found: Collection[str]) -> bool:
-    """Tell whether most columns are known; if not, the row may hold values and be no header."""
+    """Tell whether most columns are known; otherwise the row may hold values instead of headers."""
     return len(found) * 2 > len(file.columns)
 
 
 def _renamed(canonical: str, unknown: list[str], *, is_header: bool) -> str | None:
-    """Return the unknown header that means a missing column, None where there is none."""
+    """Return the unknown header that means a missing column, or None."""
     for header in unknown:
         if canonical in _MEANS.get(re.sub(r"[\W_]", "", header).lower(), ()):
             return header
@@ -220,20 +220,20 @@ def _renamed(canonical: str, unknown: list[str], *, is_header: bool) -> str | No
 
 
 def shown_header(header: str, is_header: bool) -> str:  # noqa: FBT001  one fact about the row
-    """Return an unknown header for a finding: as its shape if it may be a value."""
+    """Return an unknown header for a finding: its shape only, if it may be a value."""
     return shown(header) if is_header else describe(header)
 
 
 def check_delimiter(header: list[str], name: str, wanted: str = ",") -> None:
-    """Refuse a header whose columns are not separated as they should be.
+    """Refuse a header with another delimiter.
 
     Args:
         header: The header's cells.
         name: The file's name, with `.csv`.
-        wanted: What separates values at the site.
+        wanted: The site's delimiter.
 
     Raises:
-        RefusedError: There is one cell, and it holds another separator.
+        RefusedError: The header has one cell, and it contains another delimiter.
     """
     others = {",": "[;\t|]"}.get(wanted, "[,;\t|]")
     if len(header) == 1 and re.search(others, header[0]):
@@ -250,21 +250,21 @@ _DELIMITERS = {
 
 
 def meant_names(header: list[str]) -> set[str]:
-    """Return what a header's cells mean, in lower case, for telling versions apart."""
+    """Return the columns that a header means, in lower case, to tell versions apart."""
     names = {_clean(cell).lower() for cell in header}
     return names | {ALIASES[name].lower() for name in names & ALIASES.keys()}
 
 
 def version_by_headers(headers: dict[str, list[str]], *, has_roles: bool) -> Version:
-    """Return the version that the files of a package without a manifest are most likely of.
+    """Return the most likely version of the files of a package without a manifest.
 
     Args:
-        headers: File → its header's cells.
-        has_roles: Whether the site has roles, which only 1.2 keeps in a file of their own.
+        headers: File → cells of its header.
+        has_roles: Whether the site has remembered roles; only 1.2 has a roles.csv.
     """
     users = meant_names(headers.get("users", []))
     without_roles = bool(users) and not {"role", "orgsourcedids"} & users
-    # A users.csv of 1.1 without the column role is not one of 1.2: roles.csv would not help.
+    # A users.csv of 1.1 without the column role is not of 1.2: roles.csv would not help.
     of_1_2 = bool(users & _ONLY_1_2) or has_roles
     if "roles" in headers or (without_roles and of_1_2):
         return Version.V1_2
@@ -275,7 +275,7 @@ def version_by_headers(headers: dict[str, list[str]], *, has_roles: bool) -> Ver
 
 
 def tells_version(headers: dict[str, list[str]]) -> bool:
-    """Tell whether any header has a column that any version of the standard has."""
+    """Tell whether any header has a column of any version of the standard."""
     return any(_score(n, meant_names(h), v) for n, h in headers.items() for v in Version)
 
 
@@ -290,7 +290,7 @@ def _clean(cell: str) -> str:
 
 
 def _other_version(file: File, unknown: list[str]) -> Version | None:
-    """Return the version whose own columns stand among the unknown ones."""
+    """Return the version that has the unknown headers as columns, or None."""
     for version in Version:
         other = rostering_file(file.name, version)
         if version is file.version or other is None:

@@ -1,7 +1,7 @@
-"""Which orgs, roles, classes and enrollments hold once a package has been taken in.
+"""Remembered orgs, roles, classes and enrollments ("links"), and their merge with a package.
 
-They are remembered from run to run so that a delta, or a row with an error, can be seen against
-what was there before: an invalid row keeps the link that it had yesterday.
+The site's links are stored from run to run, so that a delta or a row with an error can be compared
+with the earlier state: an invalid row keeps the link that its record had yesterday.
 """
 
 from __future__ import annotations
@@ -24,30 +24,31 @@ if TYPE_CHECKING:
 
 
 def active_rows(table: pa.Table) -> pa.Table:
-    """Return the rows whose records are to be there."""
+    """Return the rows that add or keep their records."""
     return table.filter(pc.invert(is_going(table)))
 
 
 def removed_rows(table: pa.Table) -> pa.Table:
-    """Return the rows whose records are to go."""
+    """Return the rows that remove their records."""
     return table.filter(is_going(table))
 
 
 def find_removed(
     name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Tell which users or courses a file takes away: by a row that goes, and by their absence.
+    """Tell which users or courses a file removes: by a row that goes, and by their absence.
 
-    Nobody is absent while a row with an error may be theirs: one that names them, one of users
-    under an unknown sourcedId that has their login, or one that names nobody at all. Where lines
-    could not be read, a row that goes may not be the only one of its record: it takes nobody away.
+    A record is not absent while a row with an error may be its row: a row that has its sourcedId, a
+    row of users with an unknown sourcedId and its login, or a row that names no record at all.
+    If lines could not be read, a row that goes may not be the only row of its record, so it
+    removes nothing.
 
     Args:
         name: users or courses.
-        stored: The site's records.
+        stored: The site's stored records.
         valid: Rows of the file that are used.
-        quarantined: Rows with errors.
-        mode: How the file counts.
+        quarantined: Rows of the file with errors.
+        mode: Mode of the file.
     """
     marked = pc.is_in(stored["sourced_id"], removed_rows(valid)["sourcedId"].combine_chunks())
     marked = pc.and_(marked, pc.is_valid(stored["sourced_id"]))
@@ -67,18 +68,18 @@ def find_removed(
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The records of one link file from now on.
+    """The links of one file after the merge.
 
     Attributes:
-        trusted: Records of the package, and those remembered that it does not touch.
-        protected: Remembered records that a row with an error stands for: exactly as they were.
+        trusted: Links of the package, and remembered links that the package does not touch.
+        protected: Remembered links that a row with an error may stand for; they stay unchanged.
     """
 
     trusted: pa.Table
     protected: pa.Table
 
     def all(self) -> pa.Table:
-        """Return both."""
+        """Return the trusted and the protected links."""
         return pa.concat_tables([self.trusted, self.protected])
 
 
@@ -89,14 +90,14 @@ def merge_link(
     quarantined: Mapping[str, pa.Table],
     mode: Mode,
 ) -> Link:
-    """Return the records of one file from now on.
+    """Merge the remembered links of one file with those of the package.
 
     Args:
         name: orgs, roles, classes or enrollments.
-        stored: What was remembered.
+        stored: The remembered links.
         valid: Rows of the package that are used.
         quarantined: File → rows with errors.
-        mode: How the file counts; not absent.
+        mode: Bulk or delta.
     """
     rows = active_rows(valid)
     before = stored.take(positions(rows["sourcedId"], stored["sourced_id"]))
@@ -129,14 +130,14 @@ def merge_link(
 
 
 def with_courses(enrollments: Link, classes: pa.Table, *, lasting: bool) -> Link:
-    """Return the enrollments with the courses that their classes lead to now.
+    """Return the enrollments with the courses that their classes now belong to.
 
-    A protected enrollment keeps the course that it had.
+    A protected enrollment keeps its earlier course.
 
     Args:
-        enrollments: Those that hold from now on.
-        classes: Those that hold from now on.
-        lasting: Whether an enrollment whose class is gone keeps its course, too.
+        enrollments: The merged enrollments.
+        classes: The merged classes.
+        lasting: Whether an enrollment whose class is gone keeps its course as well.
     """
     trusted = enrollments.trusted
     course = classes["course_sourced_id"].take(
@@ -148,19 +149,19 @@ def with_courses(enrollments: Link, classes: pa.Table, *, lasting: bool) -> Link
 
 
 def before_images(stored: pa.Table, moved: pa.Table, gone: pa.Table) -> pa.Table:
-    """Return what was remembered of the rows that are put in place or taken out."""
+    """Return the stored links that are replaced or deleted."""
     ids = [table["sourced_id"].combine_chunks() for table in (moved, gone)]
     rows = stored.filter(pc.is_in(stored["sourced_id"], pa.concat_arrays(ids)))
     return in_order(rows, "sourced_id")
 
 
 def link_changes(name: str, stored: pa.Table, merged: pa.Table) -> dict[str, pa.Table]:
-    """Return what to put in place and what to take out, in order.
+    """Return the links to write and the links to delete, sorted.
 
     Args:
         name: The link file.
-        stored: What was remembered.
-        merged: What holds from now on.
+        stored: The remembered links.
+        merged: The merged links.
     """
     at = positions(merged["sourced_id"], stored["sourced_id"])
     before = stored.take(at)
@@ -186,17 +187,17 @@ _HANGS_FROM = {
         "courses": "course_sourced_id",
     },
 }
-"""Link → file → the column by which it hangs from a record of that file."""
+"""Link file → file → the column that refers to a record of that file."""
 
 
 def _may_be_hidden(name: str, quarantined: Mapping[str, pa.Table]) -> bool:
-    """Tell whether lines are unread that may hold links, or the records that they hang from."""
+    """Tell whether unread lines may hold links of a file, or records that its links refer to."""
     files = (name, *_HANGS_FROM[name])
     return any(hides_rows(quarantined[file]) for file in files if file in quarantined)
 
 
 def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -> pa.Array:
-    """Tell which remembered links a row with an error stands for, or has hanging from it."""
+    """Tell which remembered links to protect: a row with an error is theirs or their target's."""
     own = quarantined[name]
     if pc.any(is_unclear(name, own)).as_py():
         return pc.is_valid(kept["sourced_id"])
@@ -212,17 +213,17 @@ def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -
 
 
 def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Array:
-    """Tell which remembered enrollments a row with an error may stand for under a new sourcedId.
+    """Tell which remembered enrollments a row with an error may mean by a new sourcedId.
 
-    Many systems number enrollments anew every night. In such a package a sourcedId names nothing:
-    a broken row is known by its user and class, by one of them where the other leads nowhere, and
-    may be anybody's where both do. An enrollment that was kept for that stays for as long as such a
-    row comes, also on nights on which nothing is numbered anew.
+    Many systems number enrollments anew every night, so that a sourcedId identifies nothing. A
+    broken row of such a package is matched by its user and class; by one of them if the other
+    refers to nothing; and may be any enrollment if both do. An enrollment that is protected this
+    way stays while such a row comes, also on nights when the numbers do not change.
 
     Args:
-        kept: Remembered enrollments whose sourcedIds no row that is used has.
+        kept: Remembered enrollments whose sourcedIds no valid row has.
         fresh: Enrollments of the package.
-        broken: Its rows with errors.
+        broken: Rows of the package with errors.
     """
     pairs = _pair(kept["user_sourced_id"], kept["class_sourced_id"]).combine_chunks()
     again = pc.is_in(_pair(fresh["user_sourced_id"], fresh["class_sourced_id"]), pairs)
@@ -233,7 +234,7 @@ def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Arra
         pc.is_in(_pair(broken["userSourcedId"], broken["classSourcedId"]), pairs),
     )
     strays = broken.filter(pc.invert(found))
-    # Whom the package knows leads somewhere on every night, whatever it calls the enrollments.
+    # A user or class of the package is a target every night, whatever the enrollments' sourcedIds.
     there = pa.concat_tables([kept, fresh])
     users, classes = (
         there[name].combine_chunks() for name in ("user_sourced_id", "class_sourced_id")
@@ -262,7 +263,7 @@ def _of_stored(table: pa.Table) -> pa.Array:
 
 
 def is_unclear(name: str, quarantined: pa.Table) -> pa.ChunkedArray:
-    """Tell which rows can't be told to stand for any record."""
+    """Tell which rows with errors can't be assigned to a record."""
     nameless = pc.is_null(quarantined["sourcedId"])
     if name == "users":
         return pc.and_(nameless, pc.is_null(quarantined["login"]))

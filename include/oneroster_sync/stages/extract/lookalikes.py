@@ -1,4 +1,4 @@
-"""Formats that share OneRoster's file names but are something else, known by their headers."""
+"""Recognize other formats that use OneRoster's file names, by their headers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class _Lookalike:
-    """A format, and what gives it away: files that only it has, and headers that only it has."""
+    """A format, with the files and headers that only this format has."""
 
     name: str
     files: frozenset[str]
@@ -73,10 +73,10 @@ _LOOKALIKES = (
 
 
 def lookalike(headers: dict[str, list[str]]) -> str | None:
-    """Return the name of the format that these files are really of, or None.
+    """Return the name of the other format that these files have, or None.
 
     Args:
-        headers: File name without `.csv` → its header's cells.
+        headers: File name without `.csv` → cells of its header.
     """
     for format_ in _LOOKALIKES:
         by_file = len(format_.files & headers.keys())
@@ -86,7 +86,7 @@ def lookalike(headers: dict[str, list[str]]) -> str | None:
         )
         if by_file > 1 or by_header:
             return format_.name
-    # The smallest SDS v2 has four files, and in its roles.csv neither a sourcedId nor a roleType.
+    # The smallest SDS v2 package has four files, and its roles.csv has no sourcedId or roleType.
     roles = set(headers.get("roles", ()))
     if "userSourcedId" in roles and not {"sourcedId", "roleType"} & roles:
         return _LOOKALIKES[0].name
@@ -94,6 +94,6 @@ def lookalike(headers: dict[str, list[str]]) -> str | None:
 
 
 def _is_ours(header: list[str], format_: _Lookalike) -> bool:
-    """Tell whether a header is one of OneRoster's, with a column more."""
+    """Tell whether a header is OneRoster's with extra columns."""
     own = {"sourcedId", "schoolSourcedId"} if format_.has_sourced_ids else {"sourcedId"}
     return own <= set(header)

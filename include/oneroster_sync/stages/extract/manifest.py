@@ -23,14 +23,14 @@ _VERSIONS = {
     "1.2.1": Version.V1_2,
 }
 _SPELLED = re.compile(r"v?(1\.[12])(?:\.[01])?(?:[ _-]JP)?", re.IGNORECASE)
-"""Spellings of a version that are one: `v1.1`, `1.1.0`, and the Japan profile's `1.2_JP`."""
+"""Accepted spellings of a version: `v1.1`, `1.1.0`, and the Japan profile's `1.2_JP`."""
 _HEADERS = ["propertyName", "value"], ["propertyName", "propertyValue"]
 _SUPPORTED = "oneroster.version 1.1 or 1.2"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a package says of itself."""
+    """The contents of a manifest."""
 
     version: Version
     modes: dict[str, Mode]
@@ -41,15 +41,15 @@ def read_manifest(text: str, present: set[str], profile: Profile) -> Manifest:
     """Read a manifest.
 
     Args:
-        text: Contents of manifest.csv.
-        present: Names, without `.csv`, of the files that are in the package.
-        profile: In strict, what the standard forbids is an error.
+        text: The text of manifest.csv.
+        present: Names, without `.csv`, of the files of the package.
+        profile: In strict, a violation of the standard is an error.
 
     Returns:
-        What it says; with an error among the findings, the package can't be used.
+        The manifest; if a finding is an error, the package can't be used.
 
     Raises:
-        RefusedError: It can't be told which files count, or how.
+        RefusedError: The manifest does not say which files count, or in which mode.
     """
     severity = Severity.ERROR if profile is Profile.STRICT else Severity.WARNING
     findings: list[Finding] = []
@@ -94,10 +94,10 @@ def _check_files(
     severity: Severity,
     findings: list[Finding],
 ) -> None:
-    """Compare what the manifest says of files with the files that are there."""
+    """Compare the files of the manifest with the files of the package."""
     for name, mode in sorted(modes.items()):
         row = rows.get(f"file.{name}")
-        # For a file that the sync reads, the mode is ambiguous, so the package is not used.
+        # The mode of a file that the sync reads would be ambiguous, so the package is refused.
         grave = Severity.ERROR if name in ROSTERING_FILES else severity
         if mode is Mode.ABSENT and name in present:
             findings.append(Finding("manifest.file_unexpected", grave, f"{name}.csv", row))
@@ -187,7 +187,7 @@ _OWN |= {f"file.{name}" for files in ALL_FILES.values() for name in files}
 
 
 def _shown(key: str) -> str:
-    """Return a property for a finding: an unknown one as its shape, since it may hold anything."""
+    """Return a property for a finding: the shape of an unknown one, which may be any text."""
     return key if key in _OWN else describe(key)
 
 

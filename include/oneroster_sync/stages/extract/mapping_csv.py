@@ -1,8 +1,8 @@
-"""Mappings: ids.csv gives records other sourcedIds, links.csv says whose account is whose.
+"""Read mappings: ids.csv changes sourcedIds, links.csv matches accounts with sourcedIds.
 
-People write them by hand, or bring the report of an adoption back after they have edited it. So
-they are small and read as strictly as they are written: what can't be read is a row that is left
-out, and a file with another header is none of these.
+People write these files by hand, or edit the report of an account matching and upload it. The files
+are therefore small and read strictly: a row that can't be read is left out, and a file with another
+header is refused.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Profile
 
 KINDS = ("user", "course")
-"""What ids.csv may be about."""
+"""Values of the column `kind` of ids.csv."""
 LIMITS = Limits(unpacked=64 * MIB)
-"""How large a mapping may be."""
+"""Size limits of a mapping file."""
 
 _LONGEST = 255
 _UNTOLD = {"schema.column_order", "schema.unknown_column"}
-"""What is not said of a header: its columns are read by name, and others are somebody's notes."""
+"""Findings of a header that are not reported: columns are read by name, others are notes."""
 
 
 def read_mapping(
     path: Path, kind: Kind, profile: Profile, *, sha256: str | None = None
 ) -> Extracted:
-    """Read a mapping.
+    """Read a mapping file.
 
-    The old sourcedIds of ids.csv are the column `sourcedId` of its table. A row that is broken by
+    The table's column `sourcedId` holds the old sourcedIds of ids.csv. A row that is broken by
     itself has the code of its first error as `flaw`.
 
     Args:
-        path: A local CSV file that nobody is writing to any more.
+        path: A local CSV file that is no longer written to.
         kind: One of `MAPPINGS`.
-        profile: How strictly the file is read; in strict every violation refuses it.
-        sha256: Of its bytes, where that is known already.
+        profile: In strict, every violation refuses the file.
+        sha256: Hash of its bytes, if known already.
 
     Returns:
-        One table by the name of the kind, and all findings. A file that can't be used is `refused`.
+        One table, named by the kind, and all findings. An unusable file is `refused`.
 
     Raises:
         OSError: The file system failed.
@@ -101,19 +101,19 @@ def _file(kind: Kind) -> File:
 
 
 def _column(header: str) -> str:
-    """Return what the column of a header is called in the table."""
+    """Return the table's name for a header's column."""
     return "sourcedId" if header == "oldSourcedId" else header
 
 
 def _unmarked(cells: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Return cells without the mark that keeps a spreadsheet from taking them for formulas."""
+    """Return cells without the mark against spreadsheet formulas."""
     if not pc.any(pc.starts_with(cells, "'")).as_py():
         return cells
     return pa.array([unmarked(cell) for cell in cells.to_pylist()], pa.string())
 
 
 def _judged(table: pa.Table, kind: Kind, findings: Findings) -> pa.Table:
-    """Note what is wrong with each row by itself, as its flaw and as a finding."""
+    """Record the first error of each row as its flaw and as a finding."""
     for code in pc.unique(table["flaw"]).drop_null().to_pylist():
         findings.add_table(
             mapping_findings(table.filter(pc.equal(table["flaw"], code)), kind, code)
@@ -122,7 +122,7 @@ def _judged(table: pa.Table, kind: Kind, findings: Findings) -> pa.Table:
         cells = table[_column(header)]
         blank = pc.is_null(cells)
         if kind is Kind.LINKS:
-            # A row without a sourcedId links nothing; that is known where it is looked at.
+            # A row of links.csv without a sourcedId links nothing; the caller handles it.
             blank = pc.and_(pc.is_valid(table["sourcedId"]), blank)
         long = pc.greater(pc.utf8_length(cells), _LONGEST)
         for wrong, code, expected in (
@@ -146,7 +146,7 @@ def _flawed(
     header: str,
     expected: str,
 ) -> pa.Table:
-    """Note one sort of error of the rows that have had none so far."""
+    """Record one kind of error for the rows that have no flaw yet."""
     wrong = pc.and_(pc.fill_null(wrong, False), pc.is_null(table["flaw"]))
     findings.add_table(mapping_findings(table.filter(wrong), kind, code, header, expected))
     return _put(table, "flaw", pc.if_else(wrong, code, table["flaw"]))

@@ -1,6 +1,6 @@
-"""Stage 1, extract: a package becomes one staff-only snapshot per rostering file.
+"""Turn a package into one staff-only snapshot per rostering file.
 
-The package is hashed and read as it is; what is written is Parquet with the rows of staff only.
+The package is hashed and read in its original form; only rows of staff are written, as Parquet.
 """
 
 from __future__ import annotations
@@ -50,25 +50,25 @@ _STANDARD = Dialect()
 _ONCE_A_PACKAGE = (
     *("manifest.missing_property", "row.field_forbidden_in_bulk", "schema.column_order"),
 )
-"""Codes that are reported once a package, because a SIS causes them in all its files."""
+"""Codes that are reported once for a package, because an SIS causes them in all its files."""
 
 
 @dataclass(slots=True)
 class Extracted:
-    """What came through the door.
+    """The result of reading a package: the rows of staff and the findings.
 
     Attributes:
-        sha256: Of the package's bytes; of a folder, of its files in order of their names.
-        version: Of the standard.
-        is_version_told: Whether the package tells its version, by its manifest or by its columns.
+        sha256: Hash of the package's bytes; for a folder, of its files sorted by name.
+        version: Version of the standard.
+        is_version_told: Whether the manifest or the columns determine the version.
         modes: File → absent, bulk or delta, for the rostering files.
-        tables: File → the rows of staff; none of a refused package.
-        rows: File → how many rows it has, staff or not.
-        ignored: Rows of users.csv that are not staff.
-        findings: What was noticed.
+        tables: File → the rows of staff; empty for a refused package.
+        rows: File → number of all its rows, staff or not.
+        ignored: Number of rows of users.csv that are not staff.
+        findings: All findings.
         refused: Whether the package can't be used.
-        refused_tables: What could be read of a refused package, for findings alone: all that is
-            wrong with it is found at once.
+        refused_tables: The rows that could be read of a refused package, only to report all errors
+            of the package at once.
     """
 
     sha256: str
@@ -97,14 +97,14 @@ def extract_package(
     """Read a package: a zip, a folder or a lone CSV.
 
     Args:
-        path: A local file or folder that nobody is writing to any more.
-        profile: How strictly the package is held to the standard.
-        known: What the site has from earlier syncs.
-        files: Those that are opened; the others count as absent. All rostering files by default.
-        limits: How large the package may be; those of the settings by default.
-        sha256: Of its bytes, where that is known already, or blank where it will be.
-        dialect: How its files are written.
-        opened: Its files, where it is a folder that is read in place.
+        path: A local file or folder that is no longer written to.
+        profile: How strictly the standard is applied.
+        known: sourcedIds and roles that the site has from earlier syncs.
+        files: The files to open; others count as absent. All rostering files by default.
+        limits: Size limits; those of the settings by default.
+        sha256: Hash of its bytes if known already; blank if the caller sets it later.
+        dialect: Encoding, delimiter and date order of its files.
+        opened: The open files of a folder that is read in place.
 
     Returns:
         The rows of staff and all findings. A package that can't be used is `refused`.
@@ -122,7 +122,7 @@ def extract_package(
 
 @contextlib.contextmanager
 def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
-    """Refuse what can't be read, and in strict what breaks the standard: nothing of it is used."""
+    """Refuse a package that can't be read, and in strict one that violates the standard."""
     try:
         yield
     except RefusedError as refusal:
@@ -138,7 +138,7 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
 
 
 def holds_delta(path: Path) -> bool:
-    """Tell whether any file of a package is a delta; one that can't be read holds none."""
+    """Tell whether any file of a package is a delta; an unreadable package has none."""
     with contextlib.suppress(RefusedError), open_package(path, Limits.in_force()) as package:
         _respell_names(package, Profile.TOLERANT, Findings())
         if "manifest" in package.files:
@@ -215,10 +215,10 @@ def _mend_roles(
     extracted: Extracted,
     before: pa.Table,
 ) -> Staff:
-    """Read roles.csv and users.csv of 1.2 anew where the roles lost the zeros of their users.
+    """Read roles.csv and users.csv of 1.2 again if roles.csv lost leading zeros of sourcedIds.
 
-    Who is staff stands in roles.csv, which is read first, so the sourcedIds of all users are needed
-    to tell whom it means. They are looked for only if no role is that of a user of the package.
+    roles.csv decides who is staff and is read first, so the sourcedIds of all users are needed to
+    find the users that it means. They are read only if no role refers to a user of the package.
     """
     if staff.any_role_fits or "users" not in extracted.tables:
         return staff
@@ -252,7 +252,7 @@ def _mend_roles(
 def _collect(
     package: Package, profile: Profile, dialect: Dialect, version: Version, name: str, column: str
 ) -> pa.Array:
-    """Return a column of all rows of a file that are not broken, pupils' too; they go nowhere."""
+    """Return a column of all unbroken rows of a file, pupils' included; the values are not kept."""
     values: list[pa.Array] = []
 
     def keep(table: pa.Table) -> pa.Table:
@@ -277,14 +277,14 @@ def _read_rows(
     dialect: Dialect,
     make_keep: Callable[[], Keep],
 ) -> tuple[pa.Table, int, list[Finding]]:
-    """Read the rows of a file as `read_table` does; a second time if lines break the grammar.
+    """Read the rows of a file with `read_table`; again if lines break the grammar.
 
     Args:
         package: The package.
-        file: What the standard says of the file.
-        profile: How strictly the file is held to that.
-        dialect: How it is written.
-        make_keep: Returns the filter of its rows as it is before the first row.
+        file: The file's definition in the standard.
+        profile: How strictly the standard is applied.
+        dialect: Encoding, delimiter and date order of the file.
+        make_keep: Returns a new filter of the rows, in its state before the first row.
 
     Raises:
         RefusedError: The file can't be read as a whole.
@@ -307,17 +307,17 @@ def _read_file(
     staff: Staff,
     extracted: Extracted,
 ) -> Staff:
-    """Read the rows of one file; one that can't be read hides nothing of the others.
+    """Read the rows of one file; if the file can't be read, the other files are still read.
 
     Returns:
-        What is known of who is staff.
+        The knowledge of who is staff, after this file.
     """
     findings = extracted.findings
     file = rostering_file(name, extracted.version)
     if file is None or (
         name == "users" and file.column("role") is None and _lacks_roles(extracted)
     ):
-        return staff  # without roles nobody can tell staff from pupils
+        return staff  # without roles.csv, staff and pupils can't be told apart
     before = staff
 
     def make_keep() -> Keep:
@@ -352,15 +352,15 @@ def _read_file(
 
 
 def _lacks_roles(extracted: Extracted) -> bool:
-    """Tell whether roles.csv is expected and can't be read."""
+    """Tell whether roles.csv is expected but can't be read."""
     return extracted.modes["roles"] is not Mode.ABSENT and "roles" not in extracted.tables
 
 
 def _leave_out_assignments(extracted: Extracted, files: Collection[str]) -> None:
-    """Leave out the bulk files that hang from courses where there is none, and say so once.
+    """Leave out bulk files that depend on courses if there are no courses, and report it once.
 
-    All of their rows would be errors, for one reason, and take the people of the package along. A
-    delta is judged as it is: its rows would never come again.
+    Otherwise all of their rows would be errors for one reason, and the people of the package would
+    not be used either. A delta is not left out: its rows would never come again.
     """
     modes = extracted.modes
     hanging = [name for name in ("classes", "enrollments") if modes[name] is Mode.BULK]
@@ -374,7 +374,7 @@ def _leave_out_assignments(extracted: Extracted, files: Collection[str]) -> None
 
 
 def _respell_names(package: Package, profile: Profile, findings: Findings) -> None:
-    """Find files whose names are not spelled as the standard has them."""
+    """Find files whose names are misspelled."""
     if profile is Profile.STRICT:
         return
     for name in sorted(package.files):
@@ -391,9 +391,9 @@ def _respell_names(package: Package, profile: Profile, findings: Findings) -> No
 def _headers(
     package: Package, files: Collection[str], dialect: Dialect
 ) -> tuple[dict[str, list[str]], dict[str, RefusedError]]:
-    """Return the headers of the files that may be opened, and why others can't be read.
+    """Return the headers of the readable files, and the errors of the others.
 
-    Files that stay shut count by name only.
+    Files that are not to be opened count by their name only.
     """
     headers: dict[str, list[str]] = {}
     unread: dict[str, RefusedError] = {}
@@ -428,7 +428,7 @@ def _manifest(
             raise RefusedError(Finding("zip.size_exceeded", file="manifest.csv", expected=expected))
         text = data.decode("utf-8", "replace")
         if "," not in text.partition("\n")[0]:
-            text = dialect.swap(text)  # a manifest with commas beside files without
+            text = dialect.swap(text)  # the manifest has commas, the other files do not
         manifest = read_manifest(text, present, profile)
         findings.extend(manifest.findings)
         return _of_users_version(manifest, headers, profile, findings)
@@ -443,9 +443,10 @@ def _manifest(
 def _of_users_version(
     manifest: Manifest, headers: dict[str, list[str]], profile: Profile, findings: Findings
 ) -> Manifest:
-    """Read a package as 1.1 whose manifest says 1.2, but whose users have their roles in users.csv.
+    """Return a manifest of 1.1 if the manifest says 1.2, but users.csv contains the roles.
 
-    The other files are the same in both. Where roles.csv is there, too, nobody knows which counts.
+    The other files are the same in both. If roles.csv is present as well, it is not clear which
+    counts.
     """
     header = headers.get("users", [])
     file = rostering_file("users", Version.V1_1)
@@ -465,7 +466,7 @@ def _of_users_version(
 
 
 def _check_present(package: Package, manifest: Manifest, findings: Findings, known: Known) -> None:
-    """Refuse what can't be understood without a file that is missing; name what stays shut."""
+    """Refuse a package that lacks a necessary file; add findings for files that are not opened."""
     is_empty = all(mode is Mode.ABSENT for mode in manifest.modes.values())
     if is_empty and len(package.files) > 1 and not findings.has_errors():
         raise RefusedError(Finding("package.empty"))

@@ -1,6 +1,6 @@
-"""Pending deltas in a run: what a package leaves in the store, and what its plan is made from.
+"""Pending deltas in a run: the deltas that its packages add, and those its plan is made from.
 
-`docs/design/pending-deltas.md` says which deltas are kept, for how long, and why.
+`docs/design/pending-deltas.md` describes which deltas are kept, for how long, and why.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = logging.getLogger("oneroster")
 
 ASK_FOR_BULK = "ask the SIS for a bulk file"
 _OF_STAFF = {"users", "roles", "enrollments"}
-"""The files in which who is staff depends on what came before."""
+"""Files in which earlier packages help to decide who is staff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Arrived:
     """One package of a run.
 
     Attributes:
-        name: What it is called.
-        arrived_at: When it arrived.
-        extracted: What came through the door.
+        name: Name of the package.
+        arrived_at: Time of arrival.
+        extracted: Its rows and findings.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Arrived:
 
 
 def snapshots_of(packages: Sequence[Arrived]) -> dict[str, Mapping[str, pa.Table]]:
-    """Return the bulk files of a run's packages by folder; their delta files go to the database."""
+    """Return the bulk files of a run's packages by folder; delta files go to the database."""
     newest = packages[-1].extracted
     folders: dict[str, Mapping[str, pa.Table]] = {
         _snapshots(older): _in_mode(packages[older].extracted, Mode.BULK)
@@ -75,7 +75,7 @@ def snapshots_of(packages: Sequence[Arrived]) -> dict[str, Mapping[str, pa.Table
 
 
 def describe(packages: Sequence[Arrived]) -> dict[str, Any]:
-    """Return what the later stages need to know of a run's packages besides their rows."""
+    """Return a description of a run's packages for the later stages, without their rows."""
     newest = packages[-1].extracted
     return {
         "version": newest.version,
@@ -98,14 +98,14 @@ def describe(packages: Sequence[Arrived]) -> dict[str, Any]:
 def deltas_of(
     run: Run, packages: Sequence[Arrived], known: Known, *, state: State
 ) -> list[tuple[Delta, pa.Table]]:
-    """Return the delta files of a run's packages, as they are stored.
+    """Return the delta files of a run's packages in the form in which they are stored.
 
     Args:
         run: The run.
-        packages: Those that it read.
-        known: What the site has and what the packages bring; other sourcedIds of rows that may be
-            a pupil's are stored as hashes.
-        state: That of its files.
+        packages: The packages that the run read.
+        known: sourcedIds of the site and of the packages; other sourcedIds in rows that may be a
+            pupil's are stored as hashes.
+        state: State of the stored deltas.
     """
     return [
         (
@@ -127,7 +127,7 @@ def deltas_of(
 
 
 def with_pending(connection: Connection, run: Run, known: Known) -> Known:
-    """Return what the door needs to know of the site's staff, with those of pending deltas."""
+    """Return the known staff of the site, with the staff of pending deltas."""
     found = store.of_site(connection, run.site, State.PENDING, except_run=run.run_id)
     of_staff = [delta for delta in found if delta.file in _OF_STAFF]
     rows = store.read_rows(connection, of_staff) if of_staff else {}
@@ -135,14 +135,14 @@ def with_pending(connection: Connection, run: Run, known: Known) -> Known:
 
 
 def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
-    """Return what the door needs to know of the site's staff, with those of packages before.
+    """Return the known staff of the site, with the staff of earlier packages of the run.
 
-    In 1.2 a row of users.csv is that of a staff member whose role may have come before it. And who
-    becomes a pupil takes back what an earlier package brought, though it has not been applied.
+    In 1.2 the role of a user may have come in an earlier package than the user's row. And a row
+    that makes a user a pupil cancels an earlier package's row, even if that is not applied yet.
 
     Args:
-        known: What the site has.
-        tables: Names of files, and their rows.
+        known: The known staff of the site.
+        tables: Pairs of a file's name and its rows.
     """
     of_staff = [(file, table) for file, table in tables if file in _OF_STAFF]
     if not of_staff:
@@ -186,10 +186,10 @@ def with_staff(known: Known, tables: Iterable[tuple[str, pa.Table]]) -> Known:
 def expire(
     connection: Connection, site: str, *, now: dt.datetime, keeping: Keeping | None = None
 ) -> int:
-    """Drop the deltas that can't be kept any longer, and say so.
+    """Delete pending deltas that are past their limits, and log it.
 
     Returns:
-        How many files were dropped.
+        The number of deleted files.
     """
     keeping = keeping or settings.keeping()
     dropped = store.expire(
@@ -211,13 +211,13 @@ def expire(
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What a run's plan is made from: its own files and the pending deltas.
+    """The data that a run's plan is made from: its own files and the pending deltas.
 
     Attributes:
         extracted: The folded files.
-        description: What the later stages need to know of them besides their rows.
-        values: What the run's record says of them, `deltas` and `bulk_in_plan`.
-        refused: Whether the newest package was refused at the door.
+        description: Description of the files for the later stages, without their rows.
+        values: Columns of the run's record: `deltas` and `bulk_in_plan`.
+        refused: Whether extract refused the newest package.
     """
 
     extracted: Extracted
@@ -227,9 +227,9 @@ class Folded:
 
 
 def read_folded(context: RunContext, connection: Connection) -> Folded:
-    """Return what a run's plan is made from, once its packages are extracted.
+    """Return the folded files of a run whose packages are extracted.
 
-    The roster is read only where files are folded.
+    The roster is read only if files have to be folded.
 
     Raises:
         MissingStageError: Extract did not run to its end.
@@ -240,7 +240,7 @@ def read_folded(context: RunContext, connection: Connection) -> Folded:
     except FileNotFoundError:
         raise _not_read() from None
     version = Version(stored["version"])
-    # What another version exported has other columns; it stays where it is.
+    # Packages of another version have other columns, so they are not folded.
     own = [(at, p) for at, p in enumerate(stored["packages"]) if p["version"] == version]
     found = store.foldable(
         connection, run, version=version.value, files=store.FILES_OF_SCOPE[run.scope]
@@ -296,12 +296,12 @@ def _restore_ids(
     snapshots: Iterable[Mapping[str, pa.Table]],
     roster: Callable[[], Roster],
 ) -> dict[int, pa.Table]:
-    """Return rows of deltas with the sourcedIds in place of their hashes, as far as known by now.
+    """Replace hashes in rows of deltas by their sourcedIds, as far as these are known now.
 
     Args:
         rows: Number of the delta → its rows.
-        snapshots: For each package of the run the rows of its bulk files.
-        roster: Reads what the site holds.
+        snapshots: For each package of the run, the rows of its bulk files.
+        roster: Returns the site's roster.
     """
 
     def known() -> Iterator[pa.Array]:
@@ -316,10 +316,10 @@ def _restore_ids(
 
 
 def _judge_roles_again(extracted: Extracted, roster: Roster) -> None:
-    """Ask of each user once more who is staff, by the roles that are left.
+    """Decide again which users are staff, by the roles that remain.
 
-    The door knew of roles that were pending when the row was read. They may have been discarded
-    since, or a newer row may have taken them away.
+    When extract filtered a row, it knew the roles that were pending then. They may have been
+    discarded since, or a newer row may have removed them.
     """
     users, roles = extracted.tables["users"], extracted.tables.get("roles")
     remembered = roster.links["roles"]
@@ -341,7 +341,7 @@ def _judge_roles_again(extracted: Extracted, roster: Roster) -> None:
 def _numbers(
     run: Run, packages: Sequence[Mapping[str, Any]], found: Sequence[Delta]
 ) -> tuple[dict[tuple[str, int], int], dict[int, str]]:
-    """Number the packages that a plan is made from, 0 the newest, and tell when each arrived."""
+    """Number the packages of a plan, 0 the newest, and return the arrival time of each."""
     arrived = {
         (run.run_id, at): _as_moment(dt.datetime.fromisoformat(package["arrived_at"]))
         for at, package in enumerate(packages)
@@ -387,7 +387,7 @@ def _log_folded(delta: Delta) -> None:
 
 
 def read_extracted(run: Run) -> Extracted:
-    """Return what came through the door, without its rows.
+    """Return the extracted package without its rows.
 
     Raises:
         FileNotFoundError: The extract stage has not finished.
@@ -403,7 +403,7 @@ def read_extracted(run: Run) -> Extracted:
 
 
 _ROSTERED = frozenset({"users", "courses", "classes", "enrollments"})
-"""The files that a plan's changes come from."""
+"""Files that a plan's changes come from."""
 
 
 def files_of(run: Run, *, bulk_only: bool = False) -> frozenset[str]:
@@ -417,10 +417,10 @@ def files_of(run: Run, *, bulk_only: bool = False) -> frozenset[str]:
 
 
 def require_extracted(run: Run) -> Extracted:
-    """Return what extract left.
+    """Return the extracted package without its rows.
 
     Raises:
-        MissingStageError: It did not run to its end.
+        MissingStageError: Extract did not run to its end.
     """
     try:
         return read_extracted(run)

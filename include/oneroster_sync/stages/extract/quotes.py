@@ -1,17 +1,17 @@
 """How the tolerant profile reads lines whose quotes break the grammar of CSV.
 
-A quote that is missing, or one too many, moves the end of a value and with it the end of the row. A
-reader that guesses makes rows of a note that somebody typed, or swallows the rows after an unclosed
-quote. So a file with such a line is read a second time, and each of these lines is one of:
+A missing or surplus quote moves the end of a value, and with it the end of the row. A reader that
+guesses makes rows of a typed note, or swallows the rows after an unclosed quote. So a file with
+such a line is read a second time, and each of these lines is handled in one of four ways:
 
-- *as it stands*: quotes in pairs inside a value that is not quoted, `Ben "Benny"`;
-- *joined*: a quoted value holds line breaks, and nothing but one row fits; they become spaces;
-- *apart*: it is one row, but what its values are can't be told: an error of that row alone;
-- *unread*: where the row ends can't be told. Everything to the next sure line is unread, since it
-  may be inside of a value, and since any row may be among it.
+- *as it stands*: an unquoted value contains quotes in pairs, `Ben "Benny"`;
+- *joined*: a quoted value contains line breaks, and only one row is possible; they become spaces;
+- *apart*: the line is one row, but its values are ambiguous: an error of that row alone;
+- *unread*: the end of the row is ambiguous. Everything up to the next sure line is unread, since it
+  may be inside a value, and since any row may be part of it.
 
-A *sure* line is a whole row with a quoted value that would break the grammar inside of another.
-Writers double the quotes inside of a value, so a fault in one place makes no sure line of a text.
+A *sure* line is a whole row with a quoted value that would break the grammar inside another value.
+Writers double the quotes inside a value, so one fault never makes a sure line out of a text.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 UNREAD = "csv.unread_lines"
-"""Code of the single error for all lines of an unread region."""
+"""Code of the single error for all lines of an unread region of a file."""
 _MOST_LINES = 100
 _MOST_SHARE = 0.01
 _WINDOW = _MOST_LINES + 1
-"""How many lines around a fault are examined; a longer region refuses the file anyway."""
+"""Number of lines examined around a fault; a longer region refuses the file anyway."""
 
 _PLAIN = r'[^",\r\n]*'
 _QUOTED = r'"(?:[^"\r\n]|"")*"'
@@ -65,10 +65,10 @@ class Quoting:
     """Decisions about the lines of one file that break the grammar.
 
     Attributes:
-        unread: First and last row of each region, in order, apart from one another.
-        joined: First and last row of each row that stands on several lines, in order.
-        apart: Rows of which only the sourcedId may be told.
-        as_they_stand: Rows with quotes in pairs inside of values that are not quoted.
+        unread: First and last row of each region, in order and disjoint.
+        joined: First and last line of each row that has several lines, in order.
+        apart: Rows of which only the sourcedId may be used.
+        as_they_stand: Rows with quotes in pairs inside unquoted values.
     """
 
     unread: list[tuple[int, int]] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Quoting:
     as_they_stand: list[int] = field(default_factory=list)
 
     def findings(self, name: str) -> Iterator[Finding]:
-        """Yield what was read although it breaks the grammar, once a file."""
+        """Yield findings about lines that were read although they break the grammar."""
         warning = Severity.WARNING
         if self.joined:
             row, rows = self.joined[0][0], len(self.joined)
@@ -87,18 +87,18 @@ class Quoting:
             yield Finding("csv.unescaped_quote", warning, name, row, rows=rows)
 
     def start_of(self, row: int) -> int:
-        """Return the first line of what may not be parted after a line: the row that it is of."""
+        """Return the first line of the row or region of a line, which must not be cut."""
         at = bisect.bisect_left(self.joined, (row + 1, 0)) - 1
         if at >= 0 and self.joined[at][0] <= row < self.joined[at][1]:
             return self.joined[at][0]
         return row + 1
 
     def mend(self, data: bytes, first_row: int) -> Mended:
-        """Return whole lines of a file as they are read.
+        """Return lines of a file with the decisions applied.
 
         Args:
-            data: The lines.
-            first_row: Row number of the first.
+            data: Whole lines.
+            first_row: Row number of the first line.
         """
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
         starts = np.concatenate(([0], ends[:-1]))
@@ -133,13 +133,13 @@ class Quoting:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """Lines as they are read.
+    """Lines with the decisions applied.
 
     Attributes:
         data: The bytes of the lines that are read.
-        rows: Row number of each.
-        apart: Row, first cell and finding code of what is not read.
-        lines: How many lines there were before.
+        rows: Row number of each line.
+        apart: Row, first cell and finding code of lines that are not read.
+        lines: Number of lines in the input.
     """
 
     data: bytes
@@ -149,10 +149,10 @@ class Mended:
 
 
 def scan_quoting(parts: Iterable[bytes], name: str, line_limit: int) -> Quoting:
-    """Examine all lines of a file, and decide how those that break the grammar are read.
+    """Examine all lines of a file, and decide how lines that break the grammar are read.
 
     Args:
-        parts: Whole lines, in pieces of a size that fits into memory.
+        parts: Whole lines, in pieces that fit into memory.
         name: The file's name, with `.csv`.
         line_limit: How many bytes a row may have.
 
@@ -167,7 +167,7 @@ def scan_quoting(parts: Iterable[bytes], name: str, line_limit: int) -> Quoting:
 
 @dataclass(slots=True)
 class _Scan:
-    """A walk through a file; some lines before and after each fault are kept for a look."""
+    """A pass over a file that keeps the lines around each fault for examination."""
 
     name: str
     line_limit: int
@@ -185,7 +185,7 @@ class _Scan:
     _first_fault: Finding | None = None
 
     def take(self, part: bytes) -> None:
-        """Look at whole lines; those near the end wait for what comes after them."""
+        """Examine whole lines; lines near the end wait for the lines that follow."""
         lines = part.removesuffix(b"\n").split(b"\n")
         lines = [line + b"\n" for line in lines]
         if self._header is None:
@@ -200,7 +200,7 @@ class _Scan:
         self._forget()
 
     def end(self) -> Quoting:
-        """Return what is made of the file's lines.
+        """Return the decisions about the file's lines.
 
         Raises:
             RefusedError: Too much of it can't be read.
@@ -274,7 +274,7 @@ class _Scan:
         self, row: int, first: int, until: int, *, may_open: bool, may_close: bool
     ) -> None:
         if may_close and (near := [at for at in self._openers if row - at <= _MOST_LINES]):
-            # If a writer does not double quotes, lines of a note look like certain rows. The note's
+            # If a writer does not double quotes, lines of a note look like sure lines. The note's
             # opening quote is near, so the region begins there.
             first = min(first, near[0])
         if may_open:
@@ -284,10 +284,10 @@ class _Scan:
             self._refuse()
 
     def _end_of_joined(self, row: int, last: int) -> int | None:
-        """Return the last line of a row whose quoted values hold line breaks, None if it is none.
+        """Return the last line of a row whose quoted values contain line breaks, or None.
 
-        Grammar alone does not do: where two quotes of two rows are missing, all between them is one
-        value. So lines that could be parted into two rows are not one.
+        The grammar alone is not enough: if two quotes of two rows are missing, all text between
+        them is one value. So lines that could be split into two rows are not joined.
         """
         text = self._line(row)
         if not _OPENS.match(text):
@@ -309,7 +309,7 @@ class _Scan:
         return None
 
     def _is_joined(self, text: bytes) -> bool:
-        """Tell whether lines are one whole row once the line breaks in quotes are spaces."""
+        """Tell whether lines are one whole row after line breaks inside quotes become spaces."""
         line = _on_one_line(text)
         return line != text and self._whole.match(line) is not None
 
@@ -329,7 +329,7 @@ class _Scan:
         return row + _WINDOW + 1  # too far away, or beyond the file's end
 
     def _is_sure(self, line: bytes) -> bool:
-        """Tell whether a line is certainly a row: it could not stand inside a quoted value."""
+        """Tell whether a line is certainly a row: it is not possible inside a quoted value."""
         if b'"' not in line or not self._whole.match(line):
             return False
         inside = (_STAYS_INSIDE, _CLOSES, _CLOSES_AND_OPENS)
@@ -354,7 +354,7 @@ class _Scan:
         return self._lines[row - self._row]
 
     def _forget(self) -> None:
-        """Keep the lines that are still looked at: before the next fault, and before the end."""
+        """Drop the lines that are no longer needed to examine the next fault or the file's end."""
         known = [*self._odd[:1], self._row + len(self._lines) - _WINDOW]
         drop = max(min(known) - _WINDOW - 2 - self._row, 0)
         self._lines, self._row = self._lines[drop:], self._row + drop
@@ -368,7 +368,7 @@ def hides_rows(rows: pa.Table) -> bool:
 
 
 def _cells(line: bytes) -> list[bytes]:
-    """Return the values of a line, each as it stands; a comma parts them unless it is in quotes."""
+    """Split a line at commas outside quotes; the values keep their quotes."""
     cells, at = [], 0
     while True:
         cell = _NEXT_CELL.match(line, at)
@@ -380,22 +380,22 @@ def _cells(line: bytes) -> list[bytes]:
 
 
 def _is_as_it_stands(cell: bytes) -> bool:
-    """Tell whether a value is what it looks like: without quotes, in quotes, or with pairs inside.
+    """Tell whether a value is unambiguous: without quotes, in quotes, or with pairs inside.
 
-    Of a value that begins with a blank, or with a quote and does not end with it, more than one
-    reading is likely.
+    A value that begins with a blank, or begins with a quote and does not end with one, has more
+    than one likely reading.
     """
     is_bare = cell[:1] not in {b'"', b" ", b"\t"} and cell.count(b'"') % 2 == 0
     return is_bare or _QUOTED_CELL.fullmatch(cell) is not None
 
 
 def _has_its_end(cell: bytes) -> bool:
-    """Tell whether no quote of a value reaches beyond it, whatever the value is."""
+    """Tell whether no quote of a value opens beyond it."""
     return cell.count(b'"') % 2 == 0 or (cell[:1] != b'"' and cell[-1:] != b'"')
 
 
 def _on_one_line(text: bytes) -> bytes:
-    """Return lines with spaces in place of the line breaks inside of quoted values."""
+    """Replace line breaks inside quoted values by spaces."""
     breaks = re.compile(rb"\r\n|\r|\n")
     return _QUOTED_CELL.sub(lambda cell: breaks.sub(b" ", cell[0]), text)
 

@@ -1,7 +1,7 @@
 """The named repairs of the tolerant profile; in strict the same things are errors.
 
-Each is made only where there is one way to read what was meant, and is one finding per column with
-the number of rows it stands for.
+A repair is made only if one meaning is possible. Each repair is one finding per column, with the
+number of repaired rows.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Repairs:
 
     Attributes:
         name: The file's name, with `.csv`.
-        mode: Whether the file is bulk; `status` and `dateLastModified` are then ignored.
+        mode: Mode of the file; in bulk, `status` and `dateLastModified` are ignored.
         profile: In strict the findings are errors, so that the package is rejected.
-        dialect: How the site's SIS writes dates.
+        dialect: The order of dates at the site.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Repairs:
         return self._set(table, "schoolYear", "row.invalid_year", double, ends)
 
     def _as_iso(self, table: pa.Table, column: str) -> pa.Table:
-        """Read dates in the order of the site's preferences; no finding, since the site set it."""
+        """Convert dates from the site's order to ISO; without findings, since the site chose it."""
         if self.dialect.date_order is DateOrder.ISO:
             return table
         cells = table[column].combine_chunks().dictionary_encode()
@@ -129,7 +129,7 @@ class Repairs:
         return table.set_column(table.column_names.index(column), column, read)
 
     def _cut_time(self, table: pa.Table, column: str) -> pa.Table:
-        """Read midnight, without a zone or in UTC, as a date."""
+        """Turn timestamps at midnight, without a time zone or in UTC, into dates."""
         values = table[column]
         timed = pc.match_substring_regex(values, _MIDNIGHT)
         if not pc.any(timed).as_py():
@@ -139,10 +139,10 @@ class Repairs:
         return self._set(table, column, "row.invalid_date", timed, days)
 
     def _blank_nulls(self, table: pa.Table) -> pa.Table:
-        """Blank the words NULL and backslash-N where the file uses them for empty cells.
+        """Blank the words NULL and backslash-N if the file uses them for empty cells.
 
-        NULL may be somebody's name. It is nothing where it stands in two columns or more that have
-        no empty cell at all, and never in names or sourcedIds.
+        NULL may be a person's name. The word counts as empty only if it appears in at least two
+        columns that have no empty cell, and never in names or sourcedIds.
         """
         for word in _NULLS:
             found = [
@@ -159,7 +159,7 @@ class Repairs:
         return table
 
     def _forget_bulk_stamps(self, table: pa.Table) -> pa.Table:
-        """Blank status and dateLastModified in bulk, but for a status that asks for removal."""
+        """Blank status and dateLastModified in bulk, except for a status that asks for removal."""
         for column in ("status", "dateLastModified"):
             values = table[column]
             filled = pc.is_valid(values)
@@ -182,23 +182,24 @@ class Repairs:
 
 
 def role_is(values: pa.ChunkedArray, roles: frozenset[str] = STUDENT_LIKE_ROLES) -> pa.ChunkedArray:
-    """Tell for each role whether it is one of `roles`, however it is capitalised."""
+    """Tell for each role whether it is one of `roles`, in any capitalisation."""
     lowered = pc.utf8_lower(pc.utf8_trim_whitespace(values))
     return pc.is_in(lowered, pa.array(sorted(role.lower() for role in roles)))
 
 
 def find_lost_zeros(references: pa.Array, ids: pa.Array) -> int | None:
-    """Return how long references are once they have back the zeros from their front.
+    """Return the length of references after their lost leading zeros are restored, or None.
 
-    A spreadsheet takes them. They are given back only where no reference fits as it is written,
-    all sourcedIds have one length, and every reference fits one of them at that length.
+    Spreadsheets drop leading zeros. The zeros are restored only if no written reference matches a
+    sourcedId, all sourcedIds have one length, and every reference matches one of them at that
+    length.
 
     Args:
-        references: sourcedIds as the file writes them, each once or more.
+        references: sourcedIds as written in the file, possibly repeated.
         ids: The sourcedIds that they may mean.
 
     Returns:
-        The length, or None where the references stay as they are.
+        The length, or None if the references stay unchanged.
     """
     lengths, written = pc.unique(pc.utf8_length(ids)), pc.unique(references)
     if len(lengths) != 1 or not len(written):

@@ -1,4 +1,4 @@
-"""The reference page of what each kind of row does in each mode, made from the decision table."""
+"""Reference page: what each kind of row does in each mode, from the decision table."""
 
 # ruff: noqa: E501  a row of a Markdown table is one line
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Staff only: students, parents, guardians and relatives never get past the door.
+"""Keep the rows of staff: students, parents, guardians and relatives are dropped while reading.
 
-What becomes of a row is decided by one table (`verdicts`), in bulk as in a delta. Of a row that
-may be a pupil's only the sourcedId, the role and when it was modified are kept (`withheld`), so
-that it can be reported and its record protected; such a row has a flaw and is never valid.
+One table (`decision_table`) decides about every row, in bulk and in deltas. Of a row that may be a
+pupil's, only the sourcedId, the role and the time of its last change are kept (`withheld`), so that
+the row can be reported and its record protected. Such a row has a flaw and is never valid.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _KEPT_WHEN_GOING = {"sourcedId", "status", "dateLastModified"} | _OWN_NAMES
 
 @dataclass(slots=True)
 class Staff:
-    """What is known of who is staff, as the files are read: roles, then users, then enrollments.
+    """The knowledge of who is staff, as files are read: roles, then users, then enrollments.
 
     Attributes:
-        version: From 1.2 on, roles stand in roles.csv.
-        known: What the site has from earlier syncs.
-        deltas: Names of the files that hold changes only.
-        whole_roles: Whether roles.csv is bulk: then no role counts that it does not name.
-        ignored: How many rows of users.csv were not staff.
-        of_nobody: How many of these, in a delta, are of people without any role, now or before.
-        user_id_length: How long the references of roles.csv to users are once they have back the
-            zeros that a spreadsheet took from their front; None where none is missing.
-        any_role_fits: Whether a row of users.csv has a role in roles.csv.
+        version: Version of the standard; from 1.2 on, roles are in roles.csv.
+        known: sourcedIds and roles that the site has from earlier syncs.
+        deltas: Names of the delta files.
+        whole_roles: Whether roles.csv is bulk: then remembered roles count only if it has them.
+        ignored: Number of rows of users.csv that are not staff.
+        of_nobody: Number of these rows in a delta whose users have no role, now or before.
+        user_id_length: Length of roles.csv's references to users after lost leading zeros are
+            restored; None if no zeros were lost.
+        any_role_fits: Whether any row of users.csv has a role in roles.csv.
     """
 
     version: Version
@@ -81,7 +81,7 @@ class Staff:
     _lost_role: bool = False
 
     def copy(self) -> Staff:
-        """Return what is known now, for a file that has to be read again."""
+        """Return a copy of the current state, for a file that has to be read again."""
         lists = (
             *("_staff", "_unread", "_others", "_named_roles", "_dropped", "_kept"),
             *("_primary_pupils", "_maybe_pupils", "_maybe_primary", "_told_by"),
@@ -100,9 +100,9 @@ class Staff:
         return by_file.get(name, _keep_all)
 
     def keep_roles(self, table: pa.Table) -> pa.Table:
-        """Keep the role rows of staff, those that go, and those whose role can't be read.
+        """Keep role rows of staff, rows that go, and rows whose role can't be read.
 
-        A broken row is that of the user who had a role of its sourcedId before.
+        A broken row belongs to the user who had the role with its sourcedId before.
         """
         if self.user_id_length is not None:
             users = pc.utf8_trim_whitespace(table["userSourcedId"])
@@ -120,7 +120,7 @@ class Staff:
         leaving = pc.and_(found[Verdict.GOES], who[Who.PUPIL])
         self._others.append(_ids(table["userSourcedId"].filter(leaving)))
         self._named_roles.append(_ids(table["sourcedId"]))
-        # A roleType that can't be read is never read as "secondary", nor as a pupil's "primary".
+        # An unreadable roleType never counts as "secondary", nor as a pupil's "primary".
         role_type = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(table["roleType"])), "")
         marked = pc.fill_null(is_marked(table, self.version), False)
         theirs = pc.and_not(who[Who.PUPIL], marked)
@@ -136,10 +136,10 @@ class Staff:
         return self._kept_of("roles", table, found, who)
 
     def without_second_roles(self, table: pa.Table) -> pa.Table:
-        """Drop the staff roles of users whose primary roles are no staff roles; known users go.
+        """Drop the staff roles of users whose primary roles are not of staff; known users go.
 
-        Which of a user's roles are primary is known at the end of roles.csv. Where that can't be
-        told and decides, the roles are errors, so that nothing of them is used or remembered.
+        Which roles of a user are primary is known at the end of roles.csv. If an unreadable
+        roleType would decide, the roles are errors, so that they are neither used nor remembered.
         """
         unclear = _is_among(table["userSourcedId"], self._undecided)
         unclear = pc.and_(unclear, pc.fill_null(role_is(table["role"], STAFF_ROLES), False))
@@ -156,7 +156,7 @@ class Staff:
         table = self._kept_of("roles", table, found, who)
         if self.whole_roles or not len(self._second):
             return table
-        # Their remembered roles are removed too, by the row that gives their role now.
+        # Their remembered roles are removed as well, by the row that has their role now.
         named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
         remembered = pc.and_(pc.is_in(self.known.role_users, self._second), pc.invert(named))
         ids, users = (a.filter(remembered) for a in (self.known.role_ids, self.known.role_users))
@@ -172,10 +172,10 @@ class Staff:
         return merged.replace_schema_metadata(table.schema.metadata)
 
     def keep_users(self, table: pa.Table) -> pa.Table:
-        """Keep the rows of staff and those that go; withhold those of whom nothing is known."""
+        """Keep the rows of staff and rows that go; withhold rows of whom nothing is known."""
         who = self._who_in_roles(table) if self.version is Version.V1_2 else _who_by_role(table)
         if self._lost_role:
-            # A role row of nobody knows whom may be the one that makes a known person staff.
+            # A role row without a readable user may be the row that makes a known person staff.
             unclear = pc.and_(_outside(who), self.known.is_ours("users", table["sourcedId"]))
             for outside in (Who.PUPIL, Who.SECOND):
                 who[outside] = pc.and_not(who[outside], unclear)
@@ -196,14 +196,14 @@ class Staff:
         return kept
 
     def keep_enrollments(self, table: pa.Table) -> pa.Table:
-        """Keep the enrollments in a role of staff, those that go, and those that can't be read."""
+        """Keep the enrollments in a role of staff, rows that go, and rows that can't be read."""
         table = with_known_pairs(table, self.known.enrollments)
         who = _who_by_role(table)
         found = self._judge("enrollments", table, who)
         return self._kept_of("enrollments", table, found, who)
 
     def without_students(self, table: pa.Table) -> pa.Table:
-        """Drop what is left of enrollments.csv of those who turned out to be no staff."""
+        """Drop remaining enrollments of users who turned out not to be staff."""
         theirs = _is_among(table["userSourcedId"], self.dropped)
         theirs = pc.and_(theirs, pc.is_null(table["flaw"]))
         if not pc.any(theirs).as_py():
@@ -214,9 +214,9 @@ class Staff:
         return self._kept_of("enrollments", table, found, who)
 
     def with_leavers(self, name: str, table: pa.Table) -> pa.Table:
-        """Add the rows of ours that go by their role, unless another row of the file keeps them.
+        """Add the rows that remove our records by their role, unless another row keeps the record.
 
-        A teacher who is a parent may have a row for each; so it is known at the end of the file.
+        A teacher who is a parent may have two rows, so this is decided at the end of the file.
         """
         parts = self._leavers.pop(name, [])
         if not parts:
@@ -241,7 +241,7 @@ class Staff:
         found: dict[Verdict, pa.ChunkedArray],
         who: dict[Who, pa.ChunkedArray],
     ) -> pa.Table:
-        """Return the rows that are kept; those that go by their role wait for the file's end."""
+        """Return the rows to keep; rows that go by their role wait for the end of the file."""
         by_role = _outside(who)
         leaving = pc.and_(found[Verdict.GOES], by_role)
         marked = pc.and_not(found[Verdict.GOES], by_role)
@@ -254,14 +254,14 @@ class Staff:
         return table.filter(pc.invert(pc.or_(found[Verdict.PUPIL], leaving)))
 
     def _who_in_roles(self, table: pa.Table) -> dict[Who, pa.ChunkedArray]:
-        """Tell who each user of 1.2 is by the package's roles and those that are remembered."""
+        """Classify each user of 1.2 by the package's roles and the remembered roles."""
         ids = table["sourcedId"]
         staff = pc.is_in(ids, _joined(self._staff))
         others = _is_among(ids, _joined(self._others))
         self.any_role_fits = self.any_role_fits or bool(pc.any(pc.or_(staff, others)).as_py())
         if not self.whole_roles:
             staff = pc.or_(staff, pc.is_in(ids, self.remembered))
-        # A row without a sourcedId may be anybody's.
+        # A row without a sourcedId may be any user's.
         named = _joined([*self._unread, self._pending_unread])
         unread = pc.or_(pc.is_null(ids), is_named(ids, named))
         undecided = pc.is_in(ids, self._undecided)
@@ -276,17 +276,17 @@ class Staff:
 
     @property
     def _second(self) -> pa.Array:
-        """Return whose role of staff counts for nothing, once roles.csv has been read."""
+        """Return the users whose staff role does not count, once roles.csv has been read."""
         if self._second_roles is None:
             self._second_roles = self._find_second()
         return self._second_roles
 
     @property
     def _undecided(self) -> pa.Array:
-        """Return whose roles of staff are secondary, beside a pupil's whose type can't be read.
+        """Return users with secondary staff roles and a pupil role whose type can't be read.
 
-        It may be the primary role. So nothing is concluded: there is no new account, and one that
-        is there stays as it is.
+        The pupil role may be the primary one. So nothing is concluded: no account is added, and an
+        existing account stays unchanged.
         """
         if self._undecided_users is None:
             staff, primary = [*self._staff], [*self._maybe_primary, *self._primary_pupils]
@@ -299,15 +299,15 @@ class Staff:
         return self._undecided_users
 
     def _remembered_as_primary(self) -> pa.Array:
-        """Return the users with a role that is remembered and not known to be secondary."""
+        """Return the users with a remembered role that is not known to be secondary."""
         named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
         second = pc.fill_null(pc.equal(self.known.role_types, "secondary"), False)
         return self.known.role_users.filter(pc.invert(pc.or_(named, second))).drop_null()
 
     def _find_second(self) -> pa.Array:
-        """Return the users with primary roles of whom none is of staff, and with one that is.
+        """Return the users whose primary roles are all not of staff, with a secondary one that is.
 
-        While a role of theirs can't be read it may be the primary one.
+        A role that can't be read may be the primary one, so users with such a role are left out.
         """
         staff, maybe = [*self._staff], [*self._maybe_primary, *self._unread]
         if not self.whole_roles:
@@ -321,7 +321,7 @@ class Staff:
 
     @property
     def _pending_unread(self) -> pa.Array:
-        """Return the users of pending roles that can't be read and that this package leaves."""
+        """Return the users of unreadable pending roles that the package does not replace."""
         roles, users = self.known.unread_roles, self.known.unread_users
         if self.whole_roles or not len(roles):
             return NO_IDS
@@ -331,7 +331,7 @@ class Staff:
 
     @property
     def remembered(self) -> pa.Array:
-        """Return the users with a role that an earlier package brought and this one leaves."""
+        """Return the users with a role of an earlier package that this package does not replace."""
         if self._remembered is None:
             named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
             self._remembered = self.known.role_users.filter(pc.invert(named)).drop_null()
@@ -340,7 +340,7 @@ class Staff:
     def _withhold(
         self, table: pa.Table, rows: pa.ChunkedArray, who: dict[Who, pa.ChunkedArray]
     ) -> pa.Table:
-        """Blank rows that may be a pupil's, and note why they are of no use."""
+        """Blank rows that may be a pupil's, and set the reason as their flaw."""
         if not pc.any(rows).as_py():
             return table
         if self.version is Version.V1_2:
@@ -372,7 +372,7 @@ class Staff:
 
     @property
     def dropped(self) -> pa.Array:
-        """Return the sourcedIds of users.csv that are not staff; they are stored nowhere."""
+        """Return the sourcedIds of users.csv that are not staff; they are never stored."""
         if self._never_staff is None:
             dropped = _joined(self._dropped)
             self._never_staff = dropped.filter(pc.invert(pc.is_in(dropped, _joined(self._kept))))
@@ -386,16 +386,16 @@ def _keep_all(table: pa.Table) -> pa.Table:
 def withhold_without_role(
     users: pa.Table, with_role: pa.Array, known: pa.Array
 ) -> tuple[pa.Table, pa.Array]:
-    """Judge rows of users.csv once more whose users may have no role of staff any more.
+    """Judge rows of users.csv again whose users may have lost their staff roles.
 
     Args:
-        users: Rows that the door kept, of several packages.
-        with_role: sourcedIds of those who have a role, be it one that can't be read.
+        users: Rows of several packages that the staff filter kept.
+        with_role: sourcedIds of users with a role, readable or not.
         known: sourcedIds that the site has.
 
     Returns:
-        The rows that are kept, of which those of ours without a role are blanked; and the
-        sourcedIds of those that are dropped, who are nobody's of ours.
+        The rows to keep, with rows of known users without a role blanked; and the sourcedIds of the
+        dropped rows, whose users the site does not have.
     """
     ids = users["sourcedId"]
     alone = pc.and_(pc.is_valid(ids), pc.invert(pc.is_in(ids, with_role)))
@@ -412,7 +412,7 @@ def withhold_without_role(
 
 
 def _who_by_role(table: pa.Table) -> dict[Who, pa.ChunkedArray]:
-    """Tell who each row is of by its own role; of a broken row that can't be told."""
+    """Classify each row by its own role; a broken row is unread."""
     role, broken = table["role"], pc.is_valid(table["flaw"])
     extended = pc.fill_null(pc.starts_with(role, "ext:"), False)
     return _first_of(
@@ -426,12 +426,12 @@ def _who_by_role(table: pa.Table) -> dict[Who, pa.ChunkedArray]:
 
 
 def _outside(who: dict[Who, pa.ChunkedArray]) -> pa.ChunkedArray:
-    """Tell which rows are those of a person who is no staff by a role that can be read."""
+    """Tell which rows belong to a person with a readable role that is not of staff."""
     return pc.or_(who[Who.PUPIL], who[Who.SECOND])
 
 
 def _first_of(found: dict[Who, pa.ChunkedArray], *, otherwise: Who) -> dict[Who, pa.ChunkedArray]:
-    """Return for each answer the rows of which it is the first that is true."""
+    """Return answer → mask of the rows for which it is the first true answer."""
     answers: dict[Who, pa.ChunkedArray] = {}
     taken = pa.scalar(False)
     for who, rows in found.items():
@@ -443,13 +443,13 @@ def _first_of(found: dict[Who, pa.ChunkedArray], *, otherwise: Who) -> dict[Who,
 
 
 def _is_among(values: pa.ChunkedArray, many: pa.Array) -> pa.ChunkedArray:
-    """Tell which values are among many more, which `pc.is_in` would hash anew for each block."""
+    """Tell which values are in a large array, which `pc.is_in` would hash again for each block."""
     found = many.filter(pc.is_in(many, pc.unique(values)))
     return pc.is_in(values, found)
 
 
 def _hide(table: pa.Table, rows: pa.ChunkedArray, kept: set[str]) -> pa.Table:
-    """Blank all values of some rows but those of the columns that are kept."""
+    """Blank the values of some rows in all columns except the kept ones."""
     if not pc.any(rows).as_py():
         return table
     for name in table.column_names:

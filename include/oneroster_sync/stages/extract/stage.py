@@ -46,28 +46,28 @@ if TYPE_CHECKING:
     from oneroster_sync.stages.extract.acquire import Brought, Connections, Incoming
 
 Taken = tuple[str, dict[str, Any]]
-"""A source, and the newest package that was taken from it."""
+"""A source, and the newest package taken from it."""
 
 log = logging.getLogger("oneroster")
 
 
 @stage
 def extract(context: RunContext, kind: Kind, connections: Connections | None = None) -> Result:
-    """Stage 1: read the package into staff-only snapshots, unless it was judged before.
+    """Stage 1: read the package into staff-only snapshots, or reuse an earlier run's results.
 
-    Its delta files are pending from then on, until a plan that they are part of is applied.
+    Delta files are pending from then on, until a plan that includes them is applied.
 
     Args:
-        context: The run.
-        kind: What its package is said to be.
-        connections: Finds an Airflow connection by its id; None outside of Airflow.
+        context: Context of the run.
+        kind: The declared kind of the package.
+        connections: Returns an Airflow connection by its id; None outside of Airflow.
 
     Raises:
-        SourceError: The site's source does not give a package.
+        SourceError: The site's source has no usable package.
         OSError: The file system failed; another try may help.
     """
     context.forget_plan()
-    # Removed first and written last: a stage that is killed leaves nothing that looks finished.
+    # Removed first and written last, so that a stage that is killed never looks finished.
     context.artifacts.remove("extracted.json")
     run = context.run
     _sweep(run.site)
@@ -77,7 +77,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
         return _result(run, [pending_deltas.Arrived("", run.started_at, nothing)])
     with database.engine().connect() as connection:
         basis = reuse.compute_basis(connection, run) if run.of_package else None
-    # Most nights bring what was there before: then a file on this machine is not even copied.
+    # Most nights the package is unchanged: then a local file is not even copied.
     lies = in_place(run)
     if (
         lies is not None
@@ -92,7 +92,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
     try:
         with private_copies(run, kind, connections) as brought:
             taken = brought.taken
-            # On the other processor, while the packages are read.
+            # Hashing runs on another processor while the packages are read.
             with Hashing(functools.partial(_sha256_of_all, brought)) as hashing:
                 if same := reuse.find_reusable(run, basis, hashing.result):
                     return _reused(run, same, taken)
@@ -106,7 +106,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
             if brought.is_again and _leave_out_deltas(packages[-1]):
                 basis = None
             lost = _lost(packages, brought.gap)
-    except RefusedError as refusal:  # it is too large to be copied at all
+    except RefusedError as refusal:  # the package exceeds the size limit of a copy
         name = UPath(run.package or "").name
         packages = [pending_deltas.Arrived(name, run.started_at, _refused(refusal.finding))]
     for package in packages:
@@ -125,9 +125,9 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
     }
     if (refused := [package for package in packages if package.extracted.refused]) != []:
         if _can_be_judged(packages, run):
-            return _result(run, packages, values)  # validate finds what else is wrong: it rejects
+            return _result(run, packages, values)  # validate finds the other errors and rejects it
         return _result(run, packages, {**values, **_rejection(refused[0], len(packages))})
-    # Of what is only looked at nothing may stay pending.
+    # A preview must not leave pending deltas.
     state = State.PREVIEW if run.is_preview else State.PENDING
     deltas = pending_deltas.deltas_of(run, packages, known, state=state) if run.of_package else []
     return _result(run, packages, values, deltas=deltas, taken=taken, lost=lost)
@@ -139,13 +139,13 @@ def _result(
     values: Mapping[str, Any] | None = None,
     **stored: Any,
 ) -> Result:
-    """Return what stage 1 found in packages.
+    """Return the result of stage 1 for packages.
 
     Args:
         run: The run.
-        packages: Those that it read, the oldest first.
-        values: What its record says of them.
-        stored: What `_store` stores of them.
+        packages: The packages that it read, the oldest first.
+        values: Columns of the run's record.
+        stored: Arguments of `_store`.
     """
     return Result(
         values={"same_as": None, **(values or {})},
@@ -158,7 +158,7 @@ def _result(
 
 
 def _reused(run: Run, same: Run, taken: Taken | None = None) -> Result:
-    """Return that a run goes on with what an earlier one found in the same package."""
+    """Return the result of a run that reuses the results of an earlier run."""
     return Result(
         values=reuse.values_of(same),
         reuses=same,
@@ -174,16 +174,16 @@ def _store(
     taken: Taken | None = None,
     lost: Mapping[str, str] | None = None,
 ) -> None:
-    """Store what a run read, in the transaction of its record.
+    """Store deltas and positions of a run in the transaction of its record.
 
-    One transaction: whoever is killed before it has read nothing, and after it loses nothing.
+    One transaction, so that a killed process has either read nothing or lost nothing.
 
     Args:
         run: The run.
-        connection: In the transaction.
-        deltas: Delta files that are pending from now on, with their rows.
-        taken: The source and the newest package that was taken from it, if any was.
-        lost: Files of which deltas may be lacking, and why.
+        connection: A connection in the transaction.
+        deltas: New pending delta files, with their rows.
+        taken: The source and the newest package taken from it, if any.
+        lost: Files whose deltas may be missing → the reason.
     """
     stored.register(connection, run.site, run.run_id, deltas)
     if taken is not None:
@@ -194,7 +194,7 @@ def _store(
 
 
 def _sweep(site: str) -> None:
-    """Remove what processes that were killed left of packages; a run goes on where it can't be."""
+    """Remove packages that killed processes left behind; an error is logged."""
     try:
         work_folder.sweep()
         uploads.sweep_unfinished(site, now=dt.datetime.now(dt.UTC))
@@ -203,22 +203,22 @@ def _sweep(site: str) -> None:
 
 
 def _can_be_judged(packages: Sequence[pending_deltas.Arrived], run: Run) -> bool:
-    """Tell whether rows of a refused package were read: deltas of one are never pending."""
+    """Tell whether a refused package has rows to judge; a refused delta is never pending."""
     one = packages[0].extracted
     is_bulk = Mode.DELTA not in one.modes.values()
     return run.of_package and len(packages) == 1 and bool(one.refused_tables) and is_bulk
 
 
 def _sha256_of_all(brought: Brought) -> str:
-    """Return the sha256 of a package, or of those of several packages together."""
+    """Return the sha256 of a package, or of the hashes of several packages."""
     found = [one.sha256() for one in brought.packages]
     return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
 def _leave_out_deltas(package: pending_deltas.Arrived) -> bool:
-    """Leave out the deltas of a package that was taken before, and tell whether it had any.
+    """Leave out the deltas of a package that was read before; return whether it had any.
 
-    They were applied, are pending, or were discarded: none of that is undone by reading them again.
+    They were applied, are pending, or were discarded; reading them again must not change that.
     """
     modes = package.extracted.modes
     known = [file for file, mode in modes.items() if mode is Mode.DELTA]
@@ -231,10 +231,10 @@ def _leave_out_deltas(package: pending_deltas.Arrived) -> bool:
 
 
 def _lost(packages: Sequence[pending_deltas.Arrived], gap: str | None) -> dict[str, str]:
-    """Return the files whose deltas may be lacking, and why.
+    """Return the files whose deltas may be missing → the reason.
 
-    A bulk file is not kept when it is not applied, so that the deltas after it stand on nothing.
-    Lines of a delta that could not be read never come again.
+    A bulk file that is not applied is not kept, so the deltas after it lack their base. Unread
+    lines of a delta never come again.
     """
     lost: dict[str, str] = {}
     in_bulk: set[str] = set()
@@ -258,7 +258,7 @@ def _hides(table: pa.Table | None) -> bool:
 
 
 def _findings_of(packages: Sequence[pending_deltas.Arrived]) -> pa.Table:
-    """Return what was noticed; rows are told of the newest package alone."""
+    """Return the findings of all packages; only those of the newest have row numbers."""
     findings = Findings()
     for package in packages:
         table = package.extracted.findings.table()
@@ -271,7 +271,7 @@ def _findings_of(packages: Sequence[pending_deltas.Arrived]) -> pa.Table:
 
 
 def _rejection(package: pending_deltas.Arrived, count: int) -> dict[str, Any]:
-    """Return how a run ends whose package is refused, and which of several it is."""
+    """Return the outcome of a run with a refused package; the reasons name one of several."""
     values = reject(package.extracted.findings)
     if count > 1:
         values["reasons"] = [f"{package.name}: {reason}" for reason in values["reasons"]]
@@ -304,7 +304,7 @@ def _refused(finding: Finding) -> Extracted:
 
 
 def log_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
-    """Log which files were read, and how many of their rows are kept."""
+    """Log the files that were read, with the number of kept rows."""
     what = f"OneRoster {extracted.version}"
     if kind in MAPPINGS:
         what = f"{kind}.csv"

@@ -1,7 +1,7 @@
-"""Rows that nobody can tell to be a staff member's: they, or their role, can't be read.
+"""Unclear rows: rows that may not be a staff member's, because they or the role can't be read.
 
-A pupil's name may stand where their sourcedId belongs. So findings and pending deltas keep a hash
-of it, unless the site has that sourcedId. A delta that is folded finds its records by the hash.
+Such a row may have a pupil's name in place of the sourcedId. So findings and pending deltas keep a
+hash of the sourcedId unless the site has it. A folded delta finds its records by the hash.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MARK = "sha256:"
 
 
 def is_unclear(name: str, table: pa.Table) -> pa.ChunkedArray:
-    """Tell which rows of a file nobody can tell to be a staff member's.
+    """Tell which rows of a file are unclear.
 
     Args:
         name: The file, without `.csv`.
@@ -43,10 +43,10 @@ def is_unclear(name: str, table: pa.Table) -> pa.ChunkedArray:
 
 
 def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:
-    """Return, by file, the rows that nobody can tell to be a staff member's.
+    """Return file → numbers of its unclear rows.
 
     Args:
-        packages: File → rows, as `Staff.keep_…` returns them.
+        packages: For each package file → rows, as `Staff.keep_…` returns them.
     """
     rows: dict[str, pa.Array] = {}
     for name, table in ((name, table) for tables in packages for name, table in tables.items()):
@@ -58,12 +58,12 @@ def find_unclear(*packages: Mapping[str, pa.Table]) -> dict[str, pa.Array]:
 
 
 def hide_ids(name: str, table: pa.Table, known: Known) -> pa.Table:
-    """Return rows with hashes for sourcedIds that the site does not have, where they are unclear.
+    """Replace sourcedIds in unclear rows by hashes, unless the site has the sourcedId.
 
     Args:
         name: The file, without `.csv`.
         table: Its rows, as the door keeps them.
-        known: What the site has.
+        known: sourcedIds that the site has.
     """
     if name not in _OF_PEOPLE:
         return table
@@ -78,13 +78,13 @@ def hide_ids(name: str, table: pa.Table, known: Known) -> pa.Table:
 
 
 def restore_ids(tables: Mapping[int, pa.Table], known: Iterable[pa.Array]) -> dict[int, pa.Table]:
-    """Return rows of pending deltas with sourcedIds in place of hashes, where these are known.
+    """Replace hashes in rows of pending deltas by sourcedIds, as far as these are known.
 
-    A record of an unclear row may have come since, by another row or another package.
+    The record of an unclear row may have come since, in another row or package.
 
     Args:
-        tables: Key → rows.
-        known: sourcedIds that are known otherwise; those of the tables themselves are added.
+        tables: Key of a delta → its rows.
+        known: Known sourcedIds; those of the tables themselves are added.
     """
     places = [
         (key, column)
@@ -113,12 +113,12 @@ def restore_ids(tables: Mapping[int, pa.Table], known: Iterable[pa.Array]) -> di
 
 
 def hide_unknown_ids(run: Run, found: pa.Table, unclear: Mapping[str, pa.Array]) -> pa.Table:
-    """Return findings with a hash for each sourcedId that is none of the site's, in unclear rows.
+    """Replace sourcedIds in findings about unclear rows by hashes, unless the site has them.
 
     Args:
-        run: The run.
-        found: What a stage found.
-        unclear: File → rows that nobody can tell to be a staff member's.
+        run: The run whose site is looked up.
+        found: Findings of a stage.
+        unclear: File → numbers of its unclear rows.
     """
     if not found.num_rows or not any(len(rows) for rows in unclear.values()):
         return found

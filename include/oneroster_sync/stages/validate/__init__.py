@@ -1,7 +1,7 @@
 """Stage 2, validate: the suites under `expectations/` decide which rows are used.
 
-`suites` loads them, `rows` walks the files in an order in which a target stands before what points
-to it, `gx_runner` runs one suite over one file; `expectations` and `relations` add what the suites
-need and Great Expectations lacks. Everything of Great Expectations that is not public is in the
-modules `gx_…`. It is loaded when a stage runs.
+`suites` loads the suites, `rows` judges the files in an order in which targets come before the rows
+that refer to them, `gx_runner` runs one suite on one file; `expectations` and `relations` add
+expectations that Great Expectations lacks. The modules `gx_…` contain all uses of its non-public
+interface. The library is imported when a stage runs.
 """

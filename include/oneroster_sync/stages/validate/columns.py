@@ -1,8 +1,8 @@
-"""What becomes of every column's missing, blank, odd and dangling values, and the page of it.
+"""How missing, blank, odd and dangling values of each column are handled, and the page about it.
 
-The answers come from the two places that decide: what the standard says of a column stands in
-`standard.files`, what a value may be in the suites. A column that the sync reads and that has no
-answer is a defect, and is named.
+The answers come from two sources: `standard.files` defines the columns, and the suites define the
+allowed values. A column that the sync reads and that has no answer is a defect: a `SuiteError`
+names it.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ _ODD_CODES = {
     "row.too_long",
 }
 _LISTED = {Type.ENUM, Type.BOOLEAN, Type.DATE, Type.YEAR, Type.TIME}
-"""Types of which not every text is a value."""
+"""Types that do not accept every text."""
 STATES = ("missing", "blank", "odd", "dangling")
-"""What may be wrong with a value."""
+"""Ways in which a value can be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a wrong value comes to in the tolerant profile; strict rejects what is forbidden.
+    """The effect of a wrong value in the tolerant profile; strict rejects all violations.
 
     Attributes:
-        effect: `file` (the package is rejected), `row`, `value` or `warn`, as in suites; `fine`
-            where it is nothing to speak of.
-        used_by: Settings that make `row` of `value`.
+        effect: `file` (the package is rejected), `row`, `value` or `warn`, as in suites; `fine` if
+            the value is accepted.
+        used_by: Settings that turn `value` into `row`.
     """
 
     effect: str
     used_by: tuple[str, ...] = ()
 
     def at(self, in_use: Collection[str]) -> str:
-        """Return the effect at a site that uses some settings."""
+        """Return the effect at a site that uses the settings `in_use`."""
         is_used = self.effect == "value" and not set(self.used_by).isdisjoint(in_use)
         return "row" if is_used else self.effect
 
@@ -61,13 +61,13 @@ _FINE = Answer("fine")
 
 
 def answers(suites: Path, version: Version, name: str, mode: Mode) -> dict[str, dict[str, Answer]]:
-    """Return column → state → answer for the columns of a file that are read.
+    """Return column → state → answer for the columns that the sync reads of a file.
 
-    A state that a column can't be in has no answer: only what points to records can dangle.
+    A state that is impossible for a column has no answer: only references can dangle.
 
     Args:
         suites: The folder `expectations/`.
-        version: Of the standard.
+        version: Version of the standard.
         name: The file, without `.csv`.
         mode: Bulk or delta.
 
@@ -114,7 +114,7 @@ def _of_column(
 
 
 def _worst(rules: list[dict[str, Any]]) -> Answer | None:
-    """Return the gravest of some effects, with the settings that make it graver."""
+    """Return the most severe effect of some rules, with all settings that make it more severe."""
     if not rules:
         return None
     effect = min((effect_of(one) for one in rules), key=EFFECTS.index)
@@ -188,7 +188,7 @@ def _type(column: Column) -> str:
 
 
 def _told(bulk: dict[str, Answer], delta: dict[str, Answer]) -> list[str]:
-    """Return the four answers in words, both modes' where they differ."""
+    """Return the texts of the four answers, for bulk and delta if they differ."""
     lines = []
     for state in STATES:
         one, other = (_to_text(of.get(state)) for of in (bulk, delta))

@@ -1,8 +1,8 @@
-"""Great Expectations' Data Docs of a run, made when somebody asks for them.
+"""Make Great Expectations' Data Docs of a run on request.
 
-Their pages take longer than validating a small package does, and few are ever opened. So a run
-keeps the results as JSON (`results.json`), and this module makes the pages from them, in a
-process of its own: an API server that imported Great Expectations would keep its memory for good.
+Making the pages takes longer than validating a small package, and few are ever opened. So a run
+keeps the results as JSON (`results.json`), and this module makes the pages from them in a separate
+process: an API server that imported Great Expectations would never release its memory.
 
     python -m oneroster_sync.stages.validate.data_docs FOLDER < results.json
 """
@@ -32,15 +32,15 @@ _UNUSED_ASSETS = (
 
 
 class DataDocsError(OneRosterError):
-    """Great Expectations could not make its pages; the results themselves are kept."""
+    """Great Expectations failed to make its pages; the results are kept."""
 
 
 def make_data_docs(results: list[dict[str, Any]], folder: Path) -> None:
-    """Write the pages of some results into a local folder, in a process of its own.
+    """Write the pages of some results into a local folder, in a separate process.
 
     Args:
-        results: As `Judge.results` has them.
-        folder: Where `index.html` and what belongs to it is written.
+        results: Results in the form of `Judge.results`.
+        folder: Folder for `index.html` and its assets.
 
     Raises:
         DataDocsError: Great Expectations failed, or took more than five minutes.
@@ -58,7 +58,7 @@ def make_data_docs(results: list[dict[str, Any]], folder: Path) -> None:
 
 
 def write_data_docs(results: list[dict[str, Any]], folder: Path) -> None:
-    """Write the pages in this process, which loads Great Expectations; see `make_data_docs`."""
+    """Write the pages in this process, which imports Great Expectations; see `make_data_docs`."""
     from oneroster_sync.stages.validate import gx_loader
 
     gx_loader.load()
@@ -111,7 +111,7 @@ if __name__ == "__main__":
 
 
 def read_report(run: Run) -> list[dict[str, Any]] | None:
-    """Return what Great Expectations said of each file; None when nothing was validated."""
+    """Return Great Expectations' report of each file, or None if nothing was validated."""
     try:
         report: list[dict[str, Any]] = RunFolder.of(run.site, run.run_id).read_json("report")
     except FileNotFoundError:
@@ -120,13 +120,13 @@ def read_report(run: Run) -> list[dict[str, Any]] | None:
 
 
 def ensure_data_docs(run: Run) -> RunFolder | None:
-    """Make Great Expectations' pages of a run, below `report/` of its folder, unless they exist.
+    """Make Great Expectations' pages of a run in `report/` of its folder, unless they exist.
 
     Returns:
-        The folder of the run; None when there is nothing to make them from.
+        The folder of the run; None if the run has no results.
 
     Raises:
-        DataDocsError: Great Expectations could not make them.
+        DataDocsError: Great Expectations failed to make them.
     """
     folder = RunFolder.of(run.site, run.run_id)
     if folder.has("report/index.html"):

@@ -1,4 +1,4 @@
-"""Rows that say the same twice, and several rows of one person that are one."""
+"""Remove repeated rows, and merge rows of one person that differ only in their orgs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from oneroster_sync.findings import Finding, Findings, Severity
 
 
 def without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.Table:
-    """Keep the first of rows that are the same in every value, and make one of those of one person.
+    """Keep the first of identical rows, and merge rows of one person that differ in orgs only.
 
     Args:
         name: The file, without `.csv`.
         table: Its rows.
-        findings: Where to say what was left out.
+        findings: Receives a finding about the removed rows.
     """
     ids = table["sourcedId"]
     if pc.count_distinct(ids).as_py() + ids.null_count >= table.num_rows:
@@ -36,16 +36,17 @@ def without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.Ta
 
 
 def _with_merged_people(users: pa.Table, findings: Findings) -> pa.Table:
-    """Make one row of those of one person that differ in their orgs alone, with all of these.
+    """Merge rows of one person that differ only in their orgs into one row with all orgs.
 
-    Grades and agents are never read, so that rows which differ in them have become the same before.
+    Grades and agents are never read, so rows that differ only in them are already identical
+    here.
     """
     frame = users.drop_columns(["row", "orgSourcedIds"]).to_pandas()
     is_named = (frame["sourcedId"].notna() & frame["flaw"].isna()).to_numpy()
     same = frame.duplicated(keep=False).to_numpy() & is_named
     if not same.any():
         return users
-    # One more row of that sourcedId that says something else, and nobody knows which is right.
+    # If another row of the sourcedId differs otherwise, it is unknown which row is right.
     several = frame.drop_duplicates()["sourcedId"]
     contested = set(several[several.duplicated()])
     orgs: dict[str, list[str]] = {}

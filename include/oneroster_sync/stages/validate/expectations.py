@@ -1,7 +1,7 @@
-"""Expectations that the suites use beside those of Great Expectations.
+"""Custom expectations that the suites use in addition to those of Great Expectations.
 
-Importing this module registers them, so that a suite can name them like any other. All evaluate a
-condition once for each distinct value.
+Importing this module registers them, so that a suite can use them like built-in ones. All evaluate
+their condition once for each distinct value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class ColumnValuesReferTo(ColumnMapMetricProvider):
-    """Whether a cell's sourcedId, or each of them, is one of the target's."""
+    """Whether the sourcedId of a cell, or each of its sourcedIds, is one of the target's."""
 
     condition_metric_name = "column_values.refer_to"
     condition_value_keys = ("file", "state", "lists")
@@ -70,7 +70,7 @@ class ColumnValuesReferTo(ColumnMapMetricProvider):
 
 
 class ColumnValuesIsoDate(ColumnMapMetricProvider):
-    """Whether a value is a date that exists, written YYYY-MM-DD."""
+    """Whether a value is an existing date, written YYYY-MM-DD."""
 
     condition_metric_name = "column_values.iso_date"
 
@@ -82,7 +82,7 @@ class ColumnValuesIsoDate(ColumnMapMetricProvider):
 
 
 class ColumnValuesUnmistakable(ColumnMapMetricProvider):
-    """Whether no other value differs by its capitals or by how its letters are composed only."""
+    """Whether no other value differs only by capitals or by Unicode composition."""
 
     condition_metric_name = "column_values.unmistakable"
 
@@ -95,7 +95,7 @@ class ColumnValuesUnmistakable(ColumnMapMetricProvider):
 
 
 class PairFormsNoCycle(ColumnPairMapMetricProvider):
-    """Whether following the parents of a record never comes back to it."""
+    """Whether following a record's parents never leads back to the record."""
 
     condition_metric_name = "column_pair_values.form_no_cycle"
 
@@ -109,7 +109,7 @@ class ExpectColumnValuesToReferTo(ColumnMapExpectation):
     """Expect the column's sourcedIds to be records of another file.
 
     Args:
-        file: The file that is pointed to.
+        file: The target file.
         state: `present` (it exists), `usable` (it has no errors) or `kept` (it is not removed).
         lists: Whether a cell holds several sourcedIds, separated by commas.
     """
@@ -131,7 +131,7 @@ class ExpectColumnValuesToBeIsoDates(ColumnMapExpectation):
 
 
 class ExpectColumnValuesToBeUnmistakable(ColumnMapExpectation):
-    """Expect no two values that a person, or another system, takes for the same."""
+    """Expect no two values that a person or another system may confuse."""
 
     map_metric = "column_values.unmistakable"
     success_keys = ("column", "mostly")
@@ -150,7 +150,7 @@ class ExpectParentsToFormNoCycle(ColumnPairMapExpectation):
 
 
 def is_iso_date(value: str) -> bool:
-    """Tell whether a text is a date that exists, written YYYY-MM-DD."""
+    """Tell whether a text is an existing date, written YYYY-MM-DD."""
     if not _ISO_DATE.fullmatch(value):
         return False
     try:
@@ -163,8 +163,8 @@ def is_iso_date(value: str) -> bool:
 def find_cyclic(parents: Mapping[str, str]) -> set[str]:
     """Return the records that are their own ancestors.
 
-    Each record is visited once: a walk stops where an earlier one passed. Walking every chain to
-    its end would take the square of its length, and a package may hold a chain of any length.
+    Each record is visited once: a walk stops at a record of an earlier walk. Walking every chain to
+    its end would take quadratic time, and a package may contain a chain of any length.
     """
     walk_of: dict[str, str] = {}
     cyclic: set[str] = set()
@@ -173,7 +173,7 @@ def find_cyclic(parents: Mapping[str, str]) -> set[str]:
         while current is not None and current not in walk_of:
             walk_of[current] = start
             current = parents.get(current)
-        # The walk met itself, rather than an earlier one: from here around is a cycle.
+        # The walk met itself, not an earlier walk: the records from here on are a cycle.
         if current is not None and walk_of[current] == start:
             while current not in cyclic:
                 cyclic.add(current)

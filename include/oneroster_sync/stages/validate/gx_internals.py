@@ -1,8 +1,8 @@
-"""All that we use of Great Expectations beside its public interface: names, and what of each.
+"""Non-public names of Great Expectations that this package uses, and the attributes it needs.
 
-Why each is used says the module that does: `gx_patches` (work done once in place of many times),
-`gx_runner` (deciding by metrics of our own), `data_docs`, `relations`. A name is looked up when it
-is asked for, since loading the library takes a second.
+The module that uses a name says why: `gx_patches` (do repeated work once), `gx_runner` (decide by
+our own metrics), `data_docs`, `relations`. A name is looked up on first access, because importing
+the library takes a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GX = Internals(
     package="great-expectations",
     tested="1.24",
     names={
-        # What is patched while a package is judged.
+        # Patched while a package is judged.
         "Expectation": Internal(
             "great_expectations.expectations.expectation",
             ("configuration", "_validate", "_build_evr"),
@@ -32,7 +32,7 @@ GX = Internals(
         ),
         "IDDict": Internal("great_expectations.core.id_dict", ("to_id",)),
         "view": Internal("great_expectations.render.view", ("Environment",)),
-        # What is made of decisions.
+        # Results that are built from decisions.
         "calc_validation_statistics": Internal(
             "great_expectations.validator.validator", ("validation_results",)
         ),
@@ -53,5 +53,5 @@ GX = Internals(
 
 
 def __getattr__(name: str) -> Any:
-    """Return one of the names; see `Internals.find`."""
+    """Look up one of the names; see `Internals.find`."""
     return GX.find(name)

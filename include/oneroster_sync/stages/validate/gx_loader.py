@@ -1,11 +1,11 @@
-"""Great Expectations, loaded without what no suite here asks for.
+"""Import Great Expectations without the parts that no suite here uses.
 
-It imports scipy.stats and altair at once, for expectations about distributions, and the libraries
-of every cloud that is installed. They are half of what importing it takes. The first two are loaded
-when something asks for them; the clouds are not there for it at all, since our data is in memory.
+Great Expectations imports scipy.stats and altair at once, for expectations about distributions, and
+the libraries of every installed cloud: half of its import time. The first two are imported on first
+access; the cloud libraries are hidden from it, because our data is in memory.
 
-Half of the rest was pydantic's deep copy of every field of every base class, made anew for each of
-380 models: 480,000 copies of types and validators that nothing ever changes.
+Half of the remaining time was pydantic's deep copy of every field of every base class, for each of
+380 models: 480,000 copies of types and validators that never change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOADING = threading.Lock()
 
 
 class _Later(ModuleType):
-    """Stands for a module until something of it is wanted."""
+    """Placeholder that imports a module on first access to an attribute."""
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:
@@ -40,9 +40,9 @@ class _Later(ModuleType):
 
 
 def load() -> None:
-    """Import Great Expectations and register the expectations of our own.
+    """Import Great Expectations and register our own expectations.
 
-    A second thread waits for the first: what is patched meanwhile is patched once.
+    A lock lets a second thread wait for the first, so that the temporary patches apply once.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     with _LOADING:
@@ -50,10 +50,10 @@ def load() -> None:
 
 
 def load_beside() -> None:
-    """Begin to load in a thread of its own, while somebody reads a package on the other processor.
+    """Start the import in a thread, while the main thread reads a package.
 
-    What fails there fails again, and is told, where the library is needed. A process waits for the
-    thread before it ends: in the middle of an import no interpreter shuts down well.
+    An import that fails there fails again, with its error, where the library is needed. A process
+    waits for the thread before it exits: an interpreter can't shut down cleanly during an import.
     """
 
     def work() -> None:
@@ -73,17 +73,17 @@ def _load() -> None:
 
 @contextlib.contextmanager
 def _fields_copied_one_level() -> Iterator[None]:
-    """Have pydantic copy the fields that a model inherits, and not all that hangs from them.
+    """Make pydantic copy a model's inherited fields one level deep instead of recursively.
 
-    A model changes its own fields' slots (name, default, required, validators, sub-fields), which
-    are copied. It never changes a type, a validator or a default in place, so they are shared. A
-    test holds the schemas and the validation of all expectations against those of a plain import.
-    Where a later pydantic works otherwise the function is not found, and nothing is patched.
+    A model changes slots of its own fields (name, default, required, validators, sub-fields), so
+    these are copied. It never changes a type, a validator or a default in place, so they are
+    shared. A test compares the schemas and the validation of all expectations with those of a plain
+    import. If a later pydantic has no such function, nothing is patched.
     """
     try:
         main: Any = importlib.import_module("pydantic.v1.main")
         from pydantic.v1.fields import ModelField
-    except ImportError:  # Great Expectations has moved on from pydantic 1
+    except ImportError:  # Great Expectations no longer uses pydantic 1
         yield
         return
     original = getattr(main, "smart_deepcopy", None)
@@ -104,7 +104,7 @@ def _fields_copied_one_level() -> Iterator[None]:
 
 
 def _copy_of(field: Any) -> Any:
-    """Return a copy of a field that shares with it what no model changes."""
+    """Return a copy of a field that shares all parts that no model changes."""
     made = copy.copy(field)
     made.field_info = copy.copy(field.field_info)
     if field.sub_fields:
@@ -123,10 +123,10 @@ def _copy_of(field: Any) -> Any:
 
 @contextlib.contextmanager
 def _absent(names: tuple[str, ...]) -> Iterator[None]:
-    """Let modules that are not loaded look as if they were not installed."""
+    """Make modules that are not loaded look as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
     for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # not to be found
+        sys.modules[name] = None  # type: ignore[assignment]  # makes `import` raise
     try:
         yield
     finally:
@@ -136,7 +136,7 @@ def _absent(names: tuple[str, ...]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Spare the garbage collector what stays for good: 400,000 objects, looked at ten times."""
+    """Keep the garbage collector from examining 400,000 permanent objects ten times."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,13 +1,13 @@
-"""The metrics by which Great Expectations decides, from one look at each column of an Arrow table.
+"""Compute the metrics by which Great Expectations decides, in one pass over each Arrow column.
 
-An expectation decides by a handful of metrics (`_validate`): how many rows there are, how many
-have a value, how many of these are unexpected. Left to itself, Great Expectations finds them by a
-graph of thousands of nodes, and carries lists of rows through copies and JSON. Here a column's
-distinct values are found once for all its expectations, a condition is evaluated on these, and
-which rows are unexpected stays in an array.
+An expectation decides by a few metrics (`_validate`): the number of rows, of rows with a value, and
+of rows whose value is unexpected. Great Expectations itself computes them with a graph of thousands
+of nodes, and passes lists of rows through copies and JSON. This module finds a column's distinct
+values once for all its expectations, evaluates a condition on these, and keeps the unexpected rows
+in an array.
 
-An expectation that is not in `_FINDERS`, or has a `row_condition`, has no metrics here: it goes
-Great Expectations' ordinary way (judging.py). tests/test_metrics.py judges all expectations of all
+An expectation that is not in `_FINDERS`, or has a `row_condition`, has no metrics here: Great
+Expectations evaluates it in its ordinary way (`gx_runner`). A test judges all expectations of all
 suites both ways.
 """
 
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Rows = NDArray[np.int64]
-    """Positions in the table, ascending."""
+    """Positions of rows in the table, ascending."""
     Finder = Callable[[Any, "Columns"], "Metrics"]
 
 _NO_ROWS: Rows = np.empty(0, np.int64)
 
 
 class UnknownConditionError(OneRosterError):
-    """The metrics of an expectation are not computed here."""
+    """The metrics of an expectation can't be computed here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What an expectation is decided by.
+    """The metrics of one expectation.
 
     Attributes:
-        unexpected: The rows that it does not hold for.
-        values: Metric → value, as the expectation's `_validate` asks for them.
+        unexpected: The rows that violate it.
+        values: Metric → value, as the expectation's `_validate` requires them.
     """
 
     unexpected: Rows
@@ -56,26 +56,26 @@ class Metrics:
 
 
 class Column:
-    """A column, and its distinct values once somebody asks for them."""
+    """A column, and its distinct values, computed on first access."""
 
     __slots__ = ("_codes", "_distinct", "values")
 
     def __init__(self, values: pa.Array) -> None:
-        """Take the values as they are."""
+        """Keep the values."""
         self.values = values
         self._distinct: pa.DictionaryArray | None = None
         self._codes: NDArray[np.int64] | None = None
 
     @property
     def distinct(self) -> pa.Array:
-        """The distinct values; null is none of them."""
+        """The distinct values without null."""
         if self._distinct is None:
             self._distinct = self.values.dictionary_encode()
         return self._distinct.dictionary
 
     @property
     def codes(self) -> NDArray[np.int64]:
-        """For each row the position of its value in `distinct`; one past the end for a null."""
+        """The position in `distinct` of each row's value; the length of `distinct` for a null."""
         if self._codes is None:
             size = len(self.distinct)
             assert self._distinct is not None
@@ -83,7 +83,7 @@ class Column:
         return self._codes
 
     def rows_of(self, distinct: Any) -> Rows:
-        """Return the rows whose value is one of those of `distinct` that are marked."""
+        """Return the rows whose value is marked in a mask over `distinct`."""
         marked = np.asarray(distinct, dtype=bool)
         if not marked.any():
             return _NO_ROWS
@@ -92,16 +92,16 @@ class Column:
 
 @dataclass(slots=True)
 class Columns:
-    """A table whose columns are looked at once."""
+    """A table whose columns are computed once."""
 
     table: pa.Table
     _known: dict[str, Column] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Column:
-        """Return a column.
+        """Return a column of the table.
 
         Raises:
-            KeyError: The table has none of this name.
+            KeyError: The table has no such column.
         """
         if name not in self._known:
             self._known[name] = Column(self.table[name].combine_chunks())
@@ -109,13 +109,13 @@ class Columns:
 
 
 def find_metrics(expectation: Any, columns: Columns) -> Metrics | None:
-    """Return the metrics of an expectation, or None where they are not computed here."""
+    """Return the metrics of an expectation, or None if they can't be computed here."""
     finder = _FINDERS.get(expectation.expectation_type)
     if finder is None or expectation.row_condition is not None:
         return None
     try:
         found = finder(expectation, columns)
-    # A wrong column, pattern or type: Great Expectations says in its own way what is wrong.
+    # A wrong column, pattern or type: Great Expectations reports it in its ordinary way.
     except (UnknownConditionError, KeyError, TypeError, ValueError):
         return None
     name = expectation.map_metric
@@ -128,7 +128,7 @@ def find_metrics(expectation: Any, columns: Columns) -> Metrics | None:
 
 
 def _of_column(find: Callable[[Any, Column], Rows]) -> Finder:
-    """Return the finder of an expectation about the values of a column that are there."""
+    """Return the finder of an expectation about the non-null values of a column."""
 
     def finder(expectation: Any, columns: Columns) -> Metrics:
         column = columns[expectation.column]
@@ -150,7 +150,7 @@ def _find_lengths(expectation: Any, column: Column) -> Rows:
     if low is None and high is None:
         raise UnknownConditionError
     if low is None and (pc.max(pc.binary_length(column.values)).as_py() or 0) <= high:
-        return _NO_ROWS  # no text has more letters than bytes
+        return _NO_ROWS  # a text never has more letters than bytes
     lengths = pc.utf8_length(column.distinct).to_numpy(zero_copy_only=False)
     wrong = np.zeros(len(lengths), bool)
     if high is not None:
@@ -169,7 +169,7 @@ def _find_inside_set(expectation: Any, column: Column) -> Rows:
 
 
 def _texts(value_set: Any) -> pa.Array:
-    """Return a set of texts; another kind of set is compared by Great Expectations itself."""
+    """Return a set of texts; raise for another type, which Great Expectations compares itself."""
     if not isinstance(value_set, (list, set, tuple)):
         raise UnknownConditionError
     return pa.array(list(value_set), pa.string())
@@ -211,7 +211,7 @@ def _find_other_kinds(expectation: Any, column: Column) -> Rows:
         return _NO_ROWS
     types = target.told(column.distinct, "type")
     right = pc.or_(pc.is_in(types, pa.array(expectation.kinds)), pc.starts_with(types, "ext:"))
-    # Of a record that is not here nothing is said, so its null is right.
+    # The type of a record outside the package is unknown (null) and accepted.
     return column.rows_of(pc.invert(pc.fill_null(right, True)))
 
 
@@ -250,7 +250,7 @@ def _of_pair(find: Callable[[Any, pa.Array, pa.Array], pa.Array]) -> Finder:
 
 def _mark_not_greater(expectation: Any, a: pa.Array, b: pa.Array) -> pa.Array:
     if a.null_count or b.null_count:
-        raise UnknownConditionError  # what a missing value is compared with, pandas decides
+        raise UnknownConditionError  # pandas defines how a missing value compares
     return pc.invert(pc.greater_equal(a, b) if expectation.or_equal else pc.greater(a, b))
 
 
@@ -304,7 +304,7 @@ def _equals(values: pa.Array, text: str) -> pa.Array:
 
 
 def _rows(mask: Any) -> Rows:
-    """Return where a mask without nulls is true."""
+    """Return the positions where a mask without nulls is true."""
     array = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
     return np.flatnonzero(array.to_numpy(zero_copy_only=False))
 

@@ -1,9 +1,9 @@
-"""What Great Expectations does again and again while it judges a package, done once.
+"""Make Great Expectations do repeated work once while it judges a package.
 
-Of a small package, it is judging itself that takes the time, and most of that is the same work: an
-expectation looks up its fields 140 times, the description of a metric is hashed eight times, and
-each page of the Data Docs compiles its templates anew. Nothing of it changes meanwhile, and what
-comes out is the same (tests/test_suites.py).
+For a small package, judging takes most of the time, and most of that is repetition: an expectation
+looks up its fields 140 times, a metric's configuration is hashed eight times, and each page of the
+Data Docs compiles its templates again. The inputs do not change meanwhile, and the results are the
+same (tests/test_suites.py).
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _PLAIN = (str, int, float, bool, type(None), list, dict)
 
 @contextlib.contextmanager
 def described_once() -> Iterator[None]:
-    """Let each expectation describe itself once: all who ask inside get the same description.
+    """Within the block, compute each expectation's configuration once and share it.
 
-    That is right where nobody changes a description, as in the deciding by metrics of our own.
+    Sharing is safe where nobody changes a configuration, as when our own metrics decide.
     """
     original: property = Expectation.configuration
     cache: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
 
     def configuration(self: Expectation) -> ExpectationConfiguration:
-        if id(self) not in cache:  # the expectation is kept, so that its id stays its own
+        if id(self) not in cache:  # the cache keeps the expectation, so its id is not reused
             cache[id(self)] = self, original.__get__(self)
         return cache[id(self)][1]
 
@@ -53,7 +53,7 @@ def described_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def once() -> Iterator[None]:
-    """Let what is judged inside be described, hashed and laid out without repetition."""
+    """Within the block, compute configurations, hashes and templates only once."""
     originals = Expectation.configuration, IDDict.to_id, view.Environment
     Expectation.configuration = _described_once(originals[0])
     IDDict.to_id = _hashed_once(originals[1])
@@ -65,7 +65,7 @@ def once() -> Iterator[None]:
 
 
 def _described_once(original: property) -> property:
-    """Return what gives each asker a description of its own, from one look at the fields."""
+    """Return a property that returns a new configuration each time, but reads the fields once."""
     cache: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
 
     def configuration(self: Expectation) -> ExpectationConfiguration:
@@ -87,7 +87,7 @@ def _described_once(original: property) -> property:
 
 
 def _hashed_once(original: Any) -> Any:
-    """Return what hashes a description of plain values the first time that it meets it."""
+    """Return a `to_id` that hashes a configuration of plain values only the first time."""
     cache: dict[tuple[type, str], IDDictID] = {}
 
     def to_id(self: IDDict, *keys: Any, **more: Any) -> IDDictID:
@@ -102,18 +102,18 @@ def _hashed_once(original: Any) -> Any:
 
 
 class _Templates(jinja2.BytecodeCache):
-    """Keeps compiled templates for as long as the process lives."""
+    """Cache of compiled templates for the lifetime of the process."""
 
     def __init__(self) -> None:
         self._compiled: dict[str, bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill a template's bucket, if it was compiled before."""
+        """Fill a template's bucket if the template was compiled before."""
         if bucket.key in self._compiled:
             bucket.bytecode_from_string(self._compiled[bucket.key])
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled."""
+        """Store a compiled template."""
         self._compiled[bucket.key] = bucket.bytecode_to_string()
 
 

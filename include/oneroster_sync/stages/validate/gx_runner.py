@@ -1,9 +1,9 @@
-"""Running suites with Great Expectations, so that it is fast and names every failing row.
+"""Run suites with Great Expectations, fast, and report every failing row.
 
-Each expectation decides by itself (Great Expectations' `_validate`), by metrics that metrics.py
-finds in the Arrow table. What is not known there is validated by Great Expectations in its ordinary
-way, on a DataFrame whose index holds the positions of the rows. Values are excluded from its
-results: they are personal data.
+Each expectation decides by itself (Great Expectations' `_validate`), from metrics that `gx_metrics`
+finds in the Arrow table. An expectation without such metrics is validated by Great Expectations in
+its ordinary way, on a DataFrame whose index is the position of the rows. Values are excluded from
+its results, because they are personal data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from oneroster_sync.stages.validate.gx_metrics import Columns
 
     Judged = tuple[ExpectationValidationResult, NDArray[np.int64]]
-    """What Great Expectations says of an expectation, and the positions of the unexpected rows."""
+    """Great Expectations' result of an expectation, and the positions of the unexpected rows."""
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -42,27 +42,27 @@ PLAIN = (str, int, float, bool, type(None), list, dict)
 
 
 class Judge:
-    """Validates the files of one package, and keeps what Great Expectations said.
+    """Validates the files of one package, and keeps Great Expectations' results.
 
     Attributes:
-        report: For each file, what became of each expectation, in numbers.
-        results: For each file, its suite and Great Expectations' result, as JSON: what Data Docs
-            are made from.
+        report: For each file, the numbers of each expectation's result.
+        results: For each file, its suite and Great Expectations' result as JSON, from which Data
+            Docs are made.
     """
 
     def __init__(self) -> None:
-        """Load Great Expectations, with the expectations of our own."""
+        """Import Great Expectations and our own expectations."""
         gx_loader.load()
         self.report: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
 
     def judge(self, name: str, table: pa.Table, suite: dict[str, Any]) -> pa.Table:
-        """Return the findings of one file, schema `FOUND`.
+        """Run a suite on one file, and return the findings, schema `FOUND`.
 
         Args:
             name: The file, with `.csv`.
             table: Its rows, with columns `row` and `sourcedId`.
-            suite: As `load_suite` returns it.
+            suite: The suite, as `load_suite` returns it.
 
         Raises:
             SuiteError: Great Expectations could not evaluate an expectation.
@@ -84,10 +84,10 @@ class Judge:
 
 
 def _by_column(expectations: list[Expectation]) -> list[Expectation]:
-    """Return expectations in the order in which Great Expectations validates them: by column.
+    """Sort expectations in the order in which Great Expectations validates them: by column.
 
-    Both ways must have one order: the results of the ordinary way have no other mark by which
-    they could be told from one another.
+    The order must be the same for both ways of validation: the results of the ordinary way have
+    nothing but their order to match them with expectations.
     """
     groups: dict[str | None, list[Expectation]] = {}
     for expectation in expectations:
@@ -96,7 +96,7 @@ def _by_column(expectations: list[Expectation]) -> list[Expectation]:
 
 
 def _decide(expectation: Expectation, columns: Columns) -> Judged | None:
-    """Have an expectation decide by metrics of ours; None where these are not known."""
+    """Let an expectation decide by our metrics; return None if they are not known."""
     from oneroster_sync.stages.validate.gx_metrics import find_metrics
 
     metrics = find_metrics(expectation, columns)
@@ -111,11 +111,11 @@ def _decide(expectation: Expectation, columns: Columns) -> Judged | None:
 def _with_ordinary(
     name: str, table: pa.Table, expectations: list[Expectation], judged: list[Judged | None]
 ) -> list[Judged | None]:
-    """Have Great Expectations validate in its ordinary way what is not judged yet."""
+    """Let Great Expectations validate the expectations that are not judged yet."""
     import great_expectations as gx
 
     missing = [e for e, one in zip(expectations, judged, strict=True) if one is None]
-    # The nameless index is the position of each row: Great Expectations gives it back.
+    # The unnamed index is the position of each row, which Great Expectations returns.
     frame = table.drop_columns([c for c in ("flaw", "withheld") if c in table.column_names])
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -147,7 +147,7 @@ def _ordinary(name: str, one: ExpectationValidationResult) -> Judged:
 
 
 def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
-    """Return what Great Expectations keeps of a validation, as JSON."""
+    """Return Great Expectations' result of a validation, as JSON."""
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult
 
@@ -167,7 +167,7 @@ def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
         },
         meta={"great_expectations_version": gx.__version__},
     ).to_json_dict()
-    # With the results inside, to_json_dict copies each of them deeply, and dumps it twice.
+    # to_json_dict would copy each result deeply and dump it twice, so they are added later.
     return {**result, "results": [as_json(one) for one in results]}
 
 
@@ -175,9 +175,9 @@ _UNSET = ("id", "notes", "description", "rendered_content", "expectation_context
 
 
 def as_json(one: ExpectationValidationResult) -> dict[str, Any]:
-    """Return what `one.to_json_dict()` returns, without its three deep copies and two schemas.
+    """Return the same as `one.to_json_dict()`, without its three deep copies and two schemas.
 
-    It took a third of judging a small package. What is not plain goes Great Expectations' way.
+    These took a third of the time for a small package. Special values use the ordinary way.
     """
     from oneroster_sync.stages.validate.gx_internals import convert_to_json_serializable
 
@@ -201,14 +201,14 @@ def as_json(one: ExpectationValidationResult) -> dict[str, Any]:
 
 
 def _is_special(config: ExpectationConfiguration) -> bool:
-    """Tell whether a description has more than a type, plain arguments and meta."""
+    """Tell whether a configuration has more than a type, plain arguments and meta."""
     return any(getattr(config, name, None) is not None for name in _UNSET) or not all(
         type(value) in PLAIN for value in config.kwargs.values()
     )
 
 
 def _suite(name: str, suite: dict[str, Any]) -> ExpectationSuite:
-    """Return a suite as Great Expectations has it; it drops in silence what it does not know."""
+    """Return Great Expectations' suite object, which silently drops unknown keys."""
     import great_expectations as gx
 
     try:
@@ -255,7 +255,7 @@ def _findings(name: str, table: pa.Table, columns: Columns, decided: list[Judged
 
 
 def _effect(config: ExpectationConfiguration) -> str:
-    """Return what a failing row costs; a suite of earlier days says so by its severity only."""
+    """Return the effect on a failing row; an old suite defines it by its severity only."""
     by_severity = "row" if config.severity == "critical" else "warn"
     return str((config.meta or {}).get("effect", by_severity))
 
@@ -263,9 +263,9 @@ def _effect(config: ExpectationConfiguration) -> str:
 def _pointed_to(
     config: ExpectationConfiguration, columns: Columns, at: pa.Array
 ) -> dict[str, pa.Array]:
-    """Return which record of which file each row points to, where that is what it fails at.
+    """Return the target file and record of each failing row, if the failure is its reference.
 
-    A user who is not there may be a student, so of users only those are named who are.
+    A user who is not in the package may be a student, so only users of the package are named.
     """
     kwargs, count = config.kwargs, len(at)
     target = TARGETS.get().get(kwargs.get("file", "")) if config.type == REFERS else None
@@ -283,7 +283,7 @@ def _pointed_to(
 
 
 def _reported(name: str, rows: int, results: list[ExpectationValidationResult]) -> dict[str, Any]:
-    """Return what became of each expectation of one file, in numbers and without values."""
+    """Return the numbers of each expectation's result for one file, without values."""
     expectations = []
     for one in results:
         config = one.expectation_config
@@ -311,5 +311,5 @@ def _reported(name: str, rows: int, results: list[ExpectationValidationResult]) 
 
 
 def _any_raised(info: dict[str, Any]) -> bool:
-    """Tell whether one of the metrics raised; their entries are keyed by metric."""
+    """Tell whether a metric raised; the entries are keyed by metric."""
     return any(isinstance(v, dict) and v.get("raised_exception") for v in info.values())

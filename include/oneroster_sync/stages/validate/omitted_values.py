@@ -1,4 +1,4 @@
-"""Rows without the values that validation left out: a value that decides nothing costs no row."""
+"""Leave wrong values out of rows: a value that does not matter does not cost its row."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from oneroster_sync.stages.validate.targets import Target
 
 FOUND = SCHEMA.append(pa.field("effect", pa.string()))
-"""Findings, each with the effect of its expectation."""
+"""Schema of findings with the effect of their expectation."""
 _REFERS = "expect_column_values_to_refer_to"
 _COMES_FROM = {"email": "login"}
-"""Column → one that was made from it, and goes with it."""
+"""Column → a column that is derived from it and left out with it."""
 
 
 def without_values(
     rows: pa.Table, found: pa.Table, suite: Mapping[str, Any], targets: Mapping[str, Target]
 ) -> pa.Table:
-    """Return the rows without the values whose expectations have the effect `value`.
+    """Leave out the values of rows whose expectations have the effect `value`.
 
-    Of a list of sourcedIds those that may be pointed to stay.
+    In a list of sourcedIds, those that are accepted stay.
 
     Args:
-        rows: Rows of one file that are used.
+        rows: Valid rows of one file.
         found: Findings about the file, schema `FOUND`.
-        suite: As `load_suite` returns it.
-        targets: What references may point to.
+        suite: The suite, as `load_suite` returns it.
+        targets: File → the records that references may point to.
     """
     odd = found.filter(pc.equal(found["effect"], "value"))
     for column in pc.unique(odd["column"]).to_pylist():
@@ -54,7 +54,7 @@ def without_values(
 def _what_stays(
     cells: pa.ChunkedArray, column: str, suite: Mapping[str, Any], targets: Mapping[str, Target]
 ) -> pa.ChunkedArray | pa.Array:
-    """Return of each cell, where it is a list, the sourcedIds that may be pointed to."""
+    """Return the accepted sourcedIds of each cell that is a list; null for other cells."""
     asked = [
         (targets[kwargs["file"]], kwargs["state"])
         for one in suite["expectations"]

@@ -1,9 +1,9 @@
-"""References that are not written as the sourcedIds that they mean, where only one reading fits.
+"""Repair references that are written differently from their sourcedIds, if one reading fits.
 
-A spreadsheet takes the zeros from the front of numbers, and some systems part lists by `;` or `|`.
-What is repaired is a reference only, never a record's own sourcedId, and each repair is one finding
-for a column. A repair never depends on one value alone: see `find_lost_zeros`. The references of
-roles.csv to users are repaired at the door, which has to know who is staff.
+Spreadsheets drop leading zeros of numbers, and some systems separate lists by `;` or `|`. Only
+references are repaired, never a record's own sourcedId, and each repair is one finding for a
+column. A repair never depends on one value alone: see `find_lost_zeros`. Extract repairs the
+references of roles.csv to users, because it has to know who is staff.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def with_references(
     version: Version,
     findings: Findings,
 ) -> dict[str, pa.Table]:
-    """Return the rows of a package with their references written as the sourcedIds that they mean.
+    """Return the rows of a package with repaired references.
 
     Args:
         tables: File → rows.
         targets: What references may point to.
         version: Of the standard.
-        findings: Where to say what was repaired.
+        findings: Receives a finding for each repair.
     """
     found = dict(tables)
     for name, table in tables.items():
@@ -66,14 +66,14 @@ def with_suggestions(
     valid: Mapping[str, pa.Table],
     targets: Mapping[str, Target],
 ) -> pa.Table:
-    """Return findings that ask whether a sourcedId with zeros in front was meant.
+    """Return the findings, with a question whether a sourcedId with leading zeros was meant.
 
     Args:
-        found: Findings about a file.
+        found: Findings about one file.
         table: Its rows.
         name: The file, without `.csv`.
         version: Of the standard.
-        valid: File → rows that are used: of users only those who are staff may be shown.
+        valid: File → valid rows; only users among them are staff and may be named.
         targets: What references may point to.
     """
     dangling = pc.equal(found["code"], _MISSING)
@@ -110,7 +110,7 @@ def _references(name: str, version: Version) -> list[Column]:
 def _with_commas(
     name: str, table: pa.Table, column: Column, target: Target, findings: Findings
 ) -> pa.Table:
-    """Read `;` and `|` in a list as commas where every part is a known sourcedId."""
+    """Read `;` and `|` in a list as commas if every part is a known sourcedId."""
     cells = table[column.canonical]
     if not pc.any(pc.match_substring_regex(cells, "[;|]")).as_py():
         return table
@@ -129,11 +129,11 @@ def _with_commas(
 def _with_zeros(
     name: str, table: pa.Table, column: Column, target: Target, findings: Findings
 ) -> pa.Table:
-    """Give references back the zeros that a spreadsheet took from their front."""
+    """Restore the leading zeros of references that a spreadsheet dropped."""
     cells = table[column.canonical].drop_null()
     if not len(cells):
         return table
-    # In every file that is right the first value fits. A scan for it is quicker than a hash of all.
+    # In a correct file the first value matches; a scan for one value is faster than hashing all.
     first = _parts(cells[0].as_py())[:1]
     if first and pc.index(target.present, first[0]).as_py() >= 0:
         return table
@@ -177,7 +177,7 @@ def _all_known(ids: list[str], target: Target) -> bool:
 
 
 def _by_number(ids: pa.Array) -> dict[str, str | None]:
-    """Return number without zeros in front → the one sourcedId that it may mean, or None."""
+    """Return number without leading zeros → the one sourcedId that it may mean, or None."""
     by_number: dict[str, str | None] = {}
     ids = pc.unique(ids)
     for one in ids.filter(pc.match_substring_regex(ids, "^0[0-9]+$")).to_pylist():

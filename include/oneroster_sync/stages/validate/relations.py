@@ -1,8 +1,8 @@
-"""Expectations about how records fit together: what kind they point to, and what others say.
+"""Custom expectations about relations of records: types of targets, and agreeing values.
 
-They warn: nothing that is synced depends on them, but for stale rows, which are not used. Importing
-this module registers them. Each is one look at whole columns; of the kinds and schools of records
-that are not in the package nothing is said.
+They only warn, because nothing that is synced depends on them; except for stale rows, which are not
+used. Importing this module registers them. Each evaluates whole columns at once. Types and schools
+of records outside the package are not judged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ALWAYS, _FOR_EVER = "0000-00-00", "9999-99-99"
 
 
 class ColumnValuesReferToKind(ColumnMapMetricProvider):
-    """Whether the record that a cell points to is of one of some kinds, or of an extended one."""
+    """Whether a cell's target record has one of some types, or an extended type."""
 
     condition_metric_name = "column_values.refer_to_kind"
     condition_value_keys = ("file", "kinds")
@@ -61,7 +61,7 @@ class ColumnValuesReferToKind(ColumnMapMetricProvider):
 
 
 class PairAgreesWithTarget(ColumnPairMapMetricProvider):
-    """Whether the record that A points to says B of itself."""
+    """Whether A's target record has the value B in a column."""
 
     condition_metric_name = "column_pair_values.agree_with_target"
     condition_value_keys = ("file", "told")
@@ -84,7 +84,7 @@ class PairAgreesWithTarget(ColumnPairMapMetricProvider):
 
 
 class PairNoOlderThanKnown(ColumnPairMapMetricProvider):
-    """Whether B is no earlier than the moment that is known of the record A."""
+    """Whether B is not earlier than the stored time of change of record A."""
 
     condition_metric_name = "column_pair_values.no_older_than_known"
     condition_value_keys = ("file",)
@@ -109,7 +109,7 @@ class PairNoOlderThanKnown(ColumnPairMapMetricProvider):
 
 
 class OnePrimaryTeacherAtATime(MulticolumnMapMetricProvider):
-    """Whether no other teacher is the primary one of the same class on the same day."""
+    """Whether no other teacher is the primary teacher of the class on the same day."""
 
     condition_metric_name = "multicolumn_values.one_primary_teacher_at_a_time"
 
@@ -122,8 +122,8 @@ class ExpectColumnValuesToReferToKind(ColumnMapExpectation):
     """Expect the column's sourcedIds to be records of some types.
 
     Args:
-        file: The file that is pointed to, which has a column `type`.
-        kinds: The types; an extended one, `ext:…`, is always right.
+        file: The target file, which has a column `type`.
+        kinds: The types; an extended type, `ext:…`, is always accepted.
     """
 
     map_metric = "column_values.refer_to_kind"
@@ -134,11 +134,11 @@ class ExpectColumnValuesToReferToKind(ColumnMapExpectation):
 
 
 class ExpectColumnPairValuesToAgreeWithTarget(ColumnPairMapExpectation):
-    """Expect column_B to be what the record that column_A points to says of itself.
+    """Expect column_B to equal a value of the record that column_A points to.
 
     Args:
         file: The file that column_A points to.
-        told: The column of that file.
+        told: The column with this value.
     """
 
     map_metric = "column_pair_values.agree_with_target"
@@ -152,10 +152,10 @@ class ExpectColumnPairValuesToAgreeWithTarget(ColumnPairMapExpectation):
 
 
 class ExpectDatesToBeNoOlderThanKnown(ColumnPairMapExpectation):
-    """Expect the moment in column_B to be no earlier than what an earlier delta told of column_A.
+    """Expect the time in column_B not to be before that of column_A's record in earlier deltas.
 
     Args:
-        file: The file that is judged.
+        file: The judged file.
     """
 
     map_metric = "column_pair_values.no_older_than_known"
@@ -168,10 +168,10 @@ class ExpectDatesToBeNoOlderThanKnown(ColumnPairMapExpectation):
 
 
 class ExpectOnePrimaryTeacherAtATime(MulticolumnMapExpectation):
-    """Expect that of two primary teachers of a class one ends before the other begins.
+    """Expect that one of two primary teachers of a class ends before the other begins.
 
-    `column_list` names the class, the user, the role, `primary`, `status` and, where the version
-    has them, `beginDate` and `endDate`.
+    `column_list` is the class, the user, the role, `primary`, `status` and, if the version has
+    them, `beginDate` and `endDate`.
     """
 
     map_metric = "multicolumn_values.one_primary_teacher_at_a_time"
@@ -180,7 +180,7 @@ class ExpectOnePrimaryTeacherAtATime(MulticolumnMapExpectation):
 
 
 def at_most_one_primary_teacher(rows: pd.DataFrame) -> pd.Series:
-    """Tell of each enrollment whether no other primary teacher has its class on the same day."""
+    """Tell for each enrollment whether its class has no other primary teacher on the same days."""
     right = pd.Series(True, index=rows.index)
     named = (rows["role"] == "teacher") & (rows["primary"] == "true")
     rows = rows[named & ~rows["status"].isin(["tobedeleted", "inactive"])]
@@ -193,13 +193,13 @@ def at_most_one_primary_teacher(rows: pd.DataFrame) -> pd.Series:
 
 
 def find_overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell which enrollments of a class share a day with another of it; a blank date is open."""
+    """Tell which enrollments of a class overlap with another one; a blank date is unbounded."""
     if "beginDate" not in rows.columns:
         return np.ones(len(rows), bool)
     begin = rows["beginDate"].fillna(_ALWAYS).to_numpy(object)
     end = rows["endDate"].fillna(_FOR_EVER).to_numpy(object)
     group = pd.factorize(rows["classSourcedId"])[0]
-    # Days as numbers in their order, so that the latest one so far is a running maximum.
+    # Days become ordered numbers, so that the latest day so far is a running maximum.
     days, at = np.unique(np.concatenate([begin, end]), return_inverse=True)
     begin_at, end_at = at[: len(rows)], at[len(rows) :]
     order = np.lexsort((end_at, begin_at, group))
