@@ -1,11 +1,10 @@
-"""Runs: the record of each, what its stages left, and how it is told.
+"""Runs: their records, artifacts and logs.
 
-`runs.get`, `runs.update` and the like are of `store`, the record itself of `model`; `artifacts` is
-a run's folder, `queries` and `run_details` answer pages, `reuse` finds an earlier run whose results
-hold, `superseded` ends held runs that
-nobody decided.
+`model` has the record and `store` reads and writes it (`runs.get`, `runs.update`). `artifacts` is
+the folder of a run. `queries` and `run_details` serve the pages. `reuse` finds an earlier run whose
+results can be reused. `superseded` ends held runs without a decision.
 
-The names are resolved when they are first used: `repeat` does without what the others import.
+The names are imported on first use, because `repeat` must not load what the other modules import.
 """
 
 from __future__ import annotations

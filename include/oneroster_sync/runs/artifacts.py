@@ -1,20 +1,20 @@
-"""A run's folder: what one stage leaves for the next, by path and never by value.
+"""A run's folder: each stage writes artifacts there, and the next stage reads them.
 
     runs/<site>/<run_id>/
         snapshots/  valid/  quarantined/   one Parquet file for each rostering file, staff only
         plan/                              the frozen plan, one Parquet file for each part
         findings/                          one Parquet file for each stage
-        unclear/                           which rows may be a pupil's, by rostering file
-        extracted.json  plan.json          what the tables don't say
+        unclear/                           rows that may be about a pupil, by rostering file
+        extracted.json  plan.json          values that are not in the tables
         report/                            the Data Docs of Great Expectations
 
-Everything is written under another name first and renamed when it is whole, so that a stage that
-was killed leaves nothing that looks finished.
+Each file is written under a temporary name and renamed when it is complete, so that a killed stage
+leaves no incomplete file under a final name.
 
-While a folder is open (`opened`), this process reads each small artifact once. A process that does
-all stages keeps its tables in memory, too, and writes those that are for the next stage only where
-the run does not end well: a held or failed run leaves the same files as one whose stages were
-processes of their own.
+While a folder is open (`opened`), this process reads each small artifact only once. A process that
+does all stages also keeps the tables in memory. It writes the tables for the next stage only if the
+run does not succeed: a held or failed run has the same files as a run with a process for each
+stage.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ if TYPE_CHECKING:
 _LOCAL = {"", "file", "local"}
 _FINDINGS = "findings"
 _FOR_THE_NEXT_STAGE = ("snapshots", "valid", "quarantined")
-"""What record removes from the folder of a run that ends well."""
+"""Artifacts that the stage record deletes after a successful run."""
 
 
 @dataclass(slots=True)
 class _Memory:
-    """What a process keeps of a run while its folder is open.
+    """Artifacts and values of a run that a process keeps while the folder is open.
 
     Attributes:
-        is_whole: Whether the process does all stages, so that tables are kept for the later ones.
+        is_whole: Whether the process does all stages, and keeps tables for the later ones.
         tables: Folder → tables by name.
-        unwritten: Tables that are in memory alone.
-        documents: Name of a JSON file → its bytes. A reader may change what it gets, so each gets
-            an object of its own.
-        values: What stages leave for each other besides artifacts, as the roster.
+        unwritten: (folder, name) of the tables that are only in memory.
+        documents: Name of a JSON file → its bytes. Bytes, because a reader may change the object
+            that it gets, so each reader gets a new one.
+        values: Values that stages share besides artifacts, such as the roster.
     """
 
     is_whole: bool
@@ -66,7 +66,7 @@ class _Memory:
     values: dict[str, Any] = field(default_factory=dict)
 
     def forget(self, name: str) -> None:
-        """Forget the tables, the document and the value of a name."""
+        """Drop the tables, the document and the value with a name."""
         self.tables.pop(name, None)
         self.documents.pop(name, None)
         self.values.pop(name, None)
@@ -74,7 +74,7 @@ class _Memory:
 
 
 _OPEN: dict[str, _Memory] = {}
-"""Path of a run's folder → what this process keeps of it, while it is open."""
+"""Path of an open folder → what this process keeps of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,15 @@ class RunFolder:
 
     @classmethod
     def of(cls, site: str, run_id: str) -> RunFolder:
-        """Return the folder of a run; it need not exist yet."""
+        """Return the folder of a run; it may not exist yet."""
         return cls(settings.storage_of("runs", site) / run_id)
 
     @contextlib.contextmanager
     def opened(self, *, is_whole: bool = False) -> Iterator[None]:
-        """Read each small artifact once within the block; a folder that is open already stays so.
+        """Keep artifacts in memory within the block; an inner block of an open folder does nothing.
 
         Args:
-            is_whole: Whether this process does all stages within the block. Then its tables stay in
+            is_whole: Whether this process does all stages within the block. If so, tables stay in
                 memory for the later stages.
         """
         key = str(self.path)
@@ -110,19 +110,19 @@ class RunFolder:
                 del _OPEN[key]
 
     def write_out(self) -> None:
-        """Write the tables that are in memory alone."""
+        """Write the tables that are only in memory."""
         memory = self._memory()
         while memory is not None and memory.unwritten:
             kind, name = memory.unwritten.pop()
             self._write_table(kind, name, memory.tables[kind][name])
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep a value for what this process does later, while the folder is open."""
+        """Keep a value for later stages in this process, while the folder is open."""
         if (memory := self._memory()) is not None:
             memory.values[name] = value
 
     def kept(self, name: str) -> Any:
-        """Return a value that this process kept; None where there is none."""
+        """Return a value that this process kept, or None."""
         memory = self._memory()
         return None if memory is None else memory.values.get(name)
 
@@ -130,16 +130,16 @@ class RunFolder:
         return _OPEN.get(str(self.path))
 
     def write_tables(self, kind: str, tables: Mapping[str, pa.Table]) -> None:
-        """Write tables as `<kind>/<name>.parquet`, replacing what a killed try left."""
+        """Write tables as `<kind>/<name>.parquet`, in place of those of an earlier try."""
         self.remove(kind)
         for name, table in tables.items():
             self.add_table(kind, name, table)
 
     def add_table(self, kind: str, name: str, table: pa.Table) -> None:
-        """Write one table as `<kind>/<name>.parquet` beside those that are there."""
+        """Write one table as `<kind>/<name>.parquet` and keep the other tables."""
         memory = self._memory()
         if memory is not None and (memory.is_whole or kind in memory.tables):
-            # Whole columns, as a file would give them: rows that were filtered out are let go of.
+            # Combine the chunks, as reading a file would: this frees rows that were filtered out.
             memory.tables.setdefault(kind, {})[name] = table.combine_chunks()
             if memory.is_whole and kind.startswith(_FOR_THE_NEXT_STAGE):
                 memory.unwritten.add((kind, name))
@@ -154,7 +154,7 @@ class RunFolder:
         _write_whole(target, buffer.getvalue().to_pybytes())
 
     def read_tables(self, kind: str, names: Collection[str] | None = None) -> dict[str, pa.Table]:
-        """Return the tables of a kind by name, or some of them; none when there are none."""
+        """Return the tables of a kind by name, or only some `names`; empty if there are none."""
         if (memory := self._memory()) is not None and kind in memory.tables:
             kept = memory.tables[kind]
             return {name: kept[name] for name in sorted(kept) if names is None or name in names}
@@ -181,10 +181,10 @@ class RunFolder:
             memory.documents[target.name] = data
 
     def read_json(self, name: str) -> Any:
-        """Return what was written as `<name>.json`.
+        """Return the value of `<name>.json`.
 
         Raises:
-            FileNotFoundError: The stage that writes it has not finished.
+            FileNotFoundError: The stage that writes this file has not finished.
         """
         source, memory = self.path / f"{name}.json", self._memory()
         if memory is None:
@@ -201,7 +201,7 @@ class RunFolder:
             target.write_bytes(file.read_bytes())
 
     def packed(self, name: str) -> IO[bytes] | None:
-        """Return a folder of the run as a zip; None when it is not there."""
+        """Return a folder of the run as a zip file, or None if it does not exist."""
         root = self.path / name
         if not root.exists():
             return None
@@ -213,7 +213,7 @@ class RunFolder:
         return cast("IO[bytes]", packed)
 
     def take(self, other: RunFolder, name: str) -> None:
-        """Copy a folder of another run, if it is there, in place of what this one has."""
+        """Replace a folder of this run by a copy of the one of another run, if that exists."""
         self.remove(name)
         source = other.path / name
         for file in [f for f in source.rglob("*") if f.is_file()] if source.exists() else ():
@@ -222,22 +222,22 @@ class RunFolder:
             _write_whole(target, file.read_bytes())
 
     def has(self, name: str) -> bool:
-        """Tell whether a folder or a file of the run is there."""
+        """Return whether a folder or a file of the run exists."""
         return bool((self.path / name).exists())
 
     def names(self, start: str) -> list[str]:
-        """Return the names of the run's folders that begin so, in order."""
+        """Return the names of the run's files and folders that begin with `start`, sorted."""
         found = {one.name for one in self.path.iterdir()} if self.path.exists() else set()
         if (memory := self._memory()) is not None:
             found |= set(memory.tables)
         return sorted(name for name in found if name.startswith(start))
 
     def exists(self) -> bool:
-        """Tell whether anything of the run is there."""
+        """Return whether the folder exists."""
         return bool(self.path.exists())
 
     def remove(self, name: str) -> None:
-        """Remove a folder or a file of the run, if it is there."""
+        """Delete a folder or a file of the run, if it exists."""
         if (memory := self._memory()) is not None:
             memory.forget(name)
         target = self.path / name
@@ -245,18 +245,18 @@ class RunFolder:
             target.fs.rm(target.path, recursive=True)
 
     def remove_all(self) -> None:
-        """Remove everything that is there of the run."""
+        """Delete the whole folder, if it exists."""
         if self.exists():
             self.path.fs.rm(self.path.path, recursive=True)
 
 
 _LARGE = 1 << 20
-"""From how many bytes on it is worth it to read a table's columns in several threads."""
+"""From this number of bytes on, reading the columns of a table in several threads is faster."""
 
 
 def _read_table(data: bytes) -> pa.Table:
-    # pq.read_table looks for a data set of many files first, which takes most of the time that a
-    # small file takes.
+    # ParquetFile, because pq.read_table first looks for a data set of many files: for a small file
+    # that takes most of the time.
     with pq.ParquetFile(pa.BufferReader(data)) as file:
         return file.read(use_threads=len(data) > _LARGE)
 
@@ -271,16 +271,16 @@ def _write_whole(target: UPath, data: bytes) -> None:
 
 
 def release_memory() -> None:
-    """Give memory that tables took, and take no more, back to the system.
+    """Return unused memory of Arrow's pool to the system.
 
-    Arrow keeps it for the next tables of the same thread, so that a server, which has many threads,
-    would keep as many times the largest plan that anybody looked at.
+    Arrow keeps freed memory for the next tables of the same thread. A server with many threads
+    would keep the size of the largest plan once for each thread.
     """
     pa.default_memory_pool().release_unused()
 
 
 def all_findings(run: Run) -> pa.Table:
-    """Return the findings of all stages, in their order."""
+    """Return the findings of all stages of a run, in the order of the stages."""
     tables = RunFolder.of(run.site, run.run_id).read_tables("findings")
     findings = Findings()
     for table in tables.values():

@@ -1,4 +1,4 @@
-"""What the counts of a run say: as numbers of a list, and in words."""
+"""Format the counts of a run: as columns of a list, and as text."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 _KINDS = {"users": "user", "courses": "course", "assignments": "course assignment"}
 _NOT_DONE = {"errors", "ignored"}
 _DONE = {"rekeyed": "given another sourcedId"}
-"""What was done, where the name of its count says it to nobody."""
+"""Name of a count → text, where people do not understand the name."""
 _COLUMNS = {
     "added": ("added",),
     "updated": ("updated", "reactivated", "adopted", "rekeyed"),
     "removed": ("deactivated", "removed"),
     "errors": ("errors",),
 }
-"""Column of a list of runs → the counts that it adds up: no change is in none of them."""
+"""Column in the list of runs → the counts that it adds up; every kind of change is in one."""
 
 
 def sum_counts(counts: dict[str, dict[str, int]] | None) -> dict[str, dict[str, int]] | None:
-    """Return the counts of a run as a list shows them: kind → column → number."""
+    """Sum the counts of a run for the list of runs: kind → column → number."""
     if counts is None:
         return None
     return {
@@ -31,7 +31,7 @@ def sum_counts(counts: dict[str, dict[str, int]] | None) -> dict[str, dict[str, 
 
 
 def count_changes(counts: dict[str, dict[str, int]] | None) -> int:
-    """Return how many records a plan changes."""
+    """Return the number of records that a plan changes."""
     return sum(
         number
         for numbers in (counts or {}).values()
@@ -41,12 +41,12 @@ def count_changes(counts: dict[str, dict[str, int]] | None) -> int:
 
 
 def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
-    """Return what a plan comes to, as `20 users added, 3 users deactivated`."""
+    """Format the changes of a plan, such as `20 users added, 3 users deactivated`."""
     return ", ".join(list_changes(counts)) or "nothing"
 
 
 def list_changes(counts: dict[str, dict[str, int]] | None) -> list[str]:
-    """Return what a plan comes to, a part for each kind of change."""
+    """Format the changes of a plan, with one item for each kind of change."""
     return [
         f"{_counted(number, _KINDS[kind])} {format_counts(word)}"
         for kind, numbers in (counts or {}).items()
@@ -56,12 +56,12 @@ def list_changes(counts: dict[str, dict[str, int]] | None) -> list[str]:
 
 
 def format_counts(word: str) -> str:
-    """Return what the name of a count says to a person, as `given another sourcedId`."""
+    """Return the text for the name of a count, such as `given another sourcedId`."""
     return _DONE.get(word, word)
 
 
 def format_left_out(withheld: dict[str, Any]) -> str:
-    """Return what a plan leaves out, and until when: `left out until 2027-08-15: …`."""
+    """Format the withheld part of a plan, such as `left out until 2027-08-15: …`."""
     parts = [
         f"{kind}: "
         + ", ".join(f"{number:,} {format_counts(word)}" for word, number in withheld[kind].items())

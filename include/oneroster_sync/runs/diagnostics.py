@@ -1,8 +1,8 @@
-"""Diagnostics: what support needs to know of a run, in text that names nobody.
+"""Diagnostics: a text about a run for technical support, without personal data.
 
-It holds numbers, codes, and names of the standard. What a person or a package chose is left out:
-names, addresses, sourcedIds, paths, names of schools and of columns that are none of OneRoster's,
-and the words of a reason, of which only the class of an unexpected error is told.
+The text contains numbers, codes, and names of the standard. Values from people or packages are left
+out: names, addresses, sourcedIds, paths, and names of schools and of columns outside of OneRoster.
+Reasons are left out too, except the class of an unexpected error.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _COLUMNS = {
 _FILES = {f"{name}.csv" for name in (*ROSTERING_FILES, "manifest")}
 _UNEXPECTED = re.compile(r"^[A-Za-z]+(?=; see the log$)")
 _LISTED = 20
-"""How many causes are listed: the first to fix come first."""
+"""Maximum number of listed causes, in the order in which to fix them."""
 
 
 def format_diagnostics(
     run: Run, causes: Iterable[Mapping[str, Any]], *, versions: Mapping[str, str], now: dt.datetime
 ) -> str:
-    """Return what support needs to know of a run.
+    """Format the diagnostics of a run.
 
     Args:
         run: The run.
-        causes: What has to be fixed, as `run_details.causes` returns it.
-        versions: Program → its version.
-        now: The moment, in aware UTC.
+        causes: The causes as `run_details.causes` returns them.
+        versions: Program → version.
+        now: The time, in aware UTC.
     """
     times = measure_times(run, now=now)
     asked = f"kind {run.kind}, scope {run.scope}, profile {run.preferences.profile}"

@@ -1,4 +1,4 @@
-"""Why a plan is held: the reasons with their numbers, and when a number is beyond a limit."""
+"""Holds: the reasons why a plan is held, with their numbers, and the comparison with thresholds."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.thresholds import Limit
 
 ACCOUNTS = "accounts"
-"""What a guard counts that looks at accounts made by hand."""
+"""`Hold.kind` of a guard that counts accounts made by hand."""
 DELTA = "delta"
-"""What a guard counts that looks at the rows of a delta package."""
+"""`Hold.kind` of a guard that counts the rows of a delta package."""
 _FIRST = (
     *("guard.held_back", "guard.removals", "guard.school_removals", "guard.week_removals"),
     *("guard.not_primary", "guard.out_of_step"),
 )
-"""Reasons that name what goes: whoever decides reads them first."""
+"""Codes about removals, which are shown first."""
 _LAST = ("guard.empty_file", "guard.wrong_source", "guard.other_year", "guard.error_rate")
-"""Reasons that lie in the package and not in the plan, errors of rows at the end."""
+"""Codes about the package and not about the plan, which are shown last, in this order."""
 _WORDS = {"users": "users", "courses": "courses", "assignments": "course assignments"}
 _GONE = {"users": "deactivated"}
 KINDS = tuple(_WORDS)
 FEW = 5
-"""Below so many records no share of them is a mass change."""
+"""With fewer records than this, no percentage of them is a mass change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One reason to wait, with the numbers that were judged.
+    """One reason why a plan is held, with its numbers.
 
     Attributes:
         code: A finding code of the layer `guard`.
-        kind: users, courses, assignments, accounts or the name of a file.
-        found: How many records or rows the guard looks for.
-        of: How many there are.
-        limit: What the site allows, in words.
-        school: Name of the school that was judged, None for the site as a whole.
-        days: How many days were judged together, None for the plan alone.
-        earlier: How many of `found` were applied within these days, before the plan.
+        kind: users, courses, assignments, accounts, delta or the name of a file.
+        found: Number of records or rows that the guard counted.
+        of: Number of all records or rows.
+        limit: Text of the threshold.
+        school: Name of the school; None for the whole site.
+        days: Number of days that were counted together; None for the plan alone.
+        earlier: Number of `found` that was applied within these days, before the plan.
     """
 
     code: str
@@ -57,7 +57,7 @@ class Hold:
     earlier: int = 0
 
     def to_text(self) -> str:
-        """Return the reason as one sentence."""
+        """Format the reason as text for the run's record."""
         share = f" ({100 * self.found / self.of:.1f} %)" if self.of else ""
         numbers = f"{self.found:,} of {self.of:,} {self._what()}{share}"
         if self.days:
@@ -70,7 +70,7 @@ class Hold:
         return Finding(self.code, expected=expected)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the reason as it is stored with the run."""
+        """Return the reason as a JSON object, to store it with the run."""
         return {**asdict(self), "text": self.to_text()}
 
     def _what(self) -> str:
@@ -79,10 +79,10 @@ class Hold:
 
 
 def describe(hold: Mapping[str, Any]) -> str:
-    """Return what a guard found as a clause, as `6 of 10 users would be deactivated`.
+    """Format a hold as a clause, such as `6 of 10 users would be deactivated`.
 
     Args:
-        hold: As `Hold.as_dict` returns it. It may have been stored by an earlier version.
+        hold: The object of `Hold.as_dict`; an earlier version may have stored it.
     """
     code, kind, days = CODES.get(hold["code"]), hold["kind"], hold.get("days")
     template = code and (code.held_delta if kind == DELTA else code.held)
@@ -111,9 +111,10 @@ def beyond(
     words: str = "",
     school: str | None = None,
 ) -> list[Hold]:
-    """Return the reason to hold so many of so many, if they are beyond a limit.
+    """Return a list with one hold if `found` of `of` records are beyond a limit, else an empty one.
 
-    One that was raised, as `words` say, lets pass as many percent as it names: 100 is all of them.
+    With `words`, which describe a raised limit, exactly the percentage passes: 100 % allows all
+    records. Without a raised limit, exactly the percentage is held.
     """
     is_all_it_names = found * 100 == limit.percent * of
     if not is_beyond(found, of, limit) or (words and is_all_it_names):
@@ -126,7 +127,7 @@ def beyond(
 
 
 def order_holds(holds: Iterable[Hold]) -> tuple[Hold, ...]:
-    """Return reasons by their weight: what goes first, and of that people before courses."""
+    """Sort reasons for people: removals first, and users before courses."""
     return tuple(sorted(holds, key=_weigh))
 
 
@@ -142,38 +143,41 @@ def _weigh(hold: Hold) -> tuple[int, int, int, str, int, str]:
 
 
 def is_beyond(found: int, of: int, limit: Limit) -> bool:
-    """Tell whether so many of so many records are beyond a limit."""
+    """Return whether `found` of `of` records are beyond a limit."""
     if limit.cap is not None and found > limit.cap:
         return True
     return found >= limit.minimum and found * 100 >= limit.percent * of
 
 
 def has_many_errors(found: int, of: int, percent: float) -> bool:
-    """Tell whether so many of a file's rows with errors are beyond the threshold."""
+    """Return whether `found` rows with errors in a file with `of` rows are beyond `percent`."""
     return found >= FEW and found * 100 > percent * of
 
 
 def knows_few(found: int, of: int, percent: float) -> bool:
-    """Tell whether a file holds too few of the records that earlier syncs brought."""
+    """Return whether a file contains only `found` of `of` known records, less than `percent`."""
     return of >= FEW and found * 100 < percent * of
 
 
 def find_first_held(of: int, limit: Limit) -> int | None:
-    """Return from how many of so many records on a plan is held, None where all of them may go."""
+    """Return the smallest number of `of` records that is held, or None if all may change."""
     return _find_first(of, lambda found: is_beyond(found, of, limit))
 
 
 def find_first_many_errors(of: int, percent: float) -> int | None:
-    """Return from how many rows with errors on a file of so many rows is held, or None."""
+    """Return the smallest number of rows with errors that holds a file of `of` rows, or None."""
     return _find_first(of, lambda found: has_many_errors(found, of, percent))
 
 
 def find_fewest_known(of: int, percent: float) -> int:
-    """Return how many of so many known records a file must hold at least."""
+    """Return the smallest number of `of` known records that a file must contain."""
     return _find_first(of, lambda found: not knows_few(found, of, percent)) or 0
 
 
 def _find_first(of: int, is_true: Callable[[int], bool]) -> int | None:
-    """Return the first count for which a rule holds: once it does, it does for all larger ones."""
+    """Return the first count for which a rule is true, or None, by binary search.
+
+    If a rule is true for a count, it is true for all larger counts.
+    """
     first = bisect_left(range(of + 1), x=True, key=is_true)
     return first if first <= of else None

@@ -1,4 +1,4 @@
-"""One run: how it ended, what asked for it, and its record."""
+"""The record of a run, its outcome and its trigger."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ class Trigger(StrEnum):
 
 
 class UnknownRunError(NotFoundError):
-    """There is no run of that id."""
+    """There is no run with that id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The record of one run, as it stands.
+    """The record of one run.
 
-    `preferences` are those in force when it began; `reasons` say in words why it was held,
-    rejected, skipped or failed, `holds` the numbers that the guards judged; `plan_hash` is what an
-    approval names, `reviewed_hash` the plan that review found clear. `dag_id` and `dag_run_id` are
-    None for a run of the command line; `undoes` is the run that this one takes back, `same_as` the
-    one whose judgement of the same package it takes over, `findings_of` the one whose rows of
-    findings are its own too, and `basis` what that depends on besides. `packages` are those that it
-    read, the oldest first; `deltas` the numbers of the pending deltas that its plan is made from,
-    its own included, and `bulk_in_plan` the files that its plan is made from in bulk. `uploaded_as`
-    is the name that an uploaded file had where it came from. `is_preview` tells a plan that was
-    only looked at from one that somebody discarded. `roster_counts` is how many records were active
-    when it was applied.
+    `preferences` are those in force when the run began. `reasons` explain why it was held,
+    rejected, skipped or failed, and `holds` has the numbers of the guards. An approval names
+    `plan_hash`; `reviewed_hash` is the hash of the plan that review did not hold. `dag_id` and
+    `dag_run_id` are None for a run of the command line. `undoes` is the run that this one undoes.
+    `same_as` is the run whose results this one reuses, `findings_of` the run whose rows of findings
+    it shares, and `basis` a hash of everything but the package that the results depend on.
+    `packages` are the packages that were read, oldest first. `deltas` are the numbers of the
+    pending deltas in the plan, its own included, and `bulk_in_plan` the bulk files in the plan.
+    `uploaded_as` is the original name of an uploaded file. `is_preview` distinguishes a preview
+    from a plan that a person discarded. `roster_counts` is the number of active records after the
+    run was applied.
     """
 
     run_id: str
@@ -107,7 +107,7 @@ class Run:
 
     @classmethod
     def opened(cls, **values: Any) -> Run:
-        """Return the record of a run that begins, with everything else still blank."""
+        """Return the record of a new run from some values; all other fields are blank."""
         blank: dict[str, Any] = dict.fromkeys(cls.__dataclass_fields__)
         blank |= {"stage": "extract", "kind": "package", "reasons": (), "holds": ()}
         blank |= {"is_preview": False}
@@ -115,17 +115,17 @@ class Run:
 
     @property
     def of_package(self) -> bool:
-        """Whether the run reads a package: no mapping, and nothing of an earlier run."""
+        """Whether the run reads a package: no mapping, undo or run of pending removals."""
         of_run = self.undoes or self.removals_of
         return of_run is None and self.kind not in MAPPINGS
 
     def named(self) -> str:
-        """Return how sentences name the run."""
+        """Return the name of the run in sentences."""
         return f"run {self.run_id} of {self.started_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def changed_roster(self) -> bool:
-        """Whether it was applied, and changed a user, a course or a course assignment."""
+        """Whether the run was applied and changed a user, a course or a course assignment."""
         return self.applied_at is not None and any(
             number
             for numbers in (self.counts or {}).values()
@@ -135,7 +135,7 @@ class Run:
 
     @property
     def removals_wait(self) -> bool:
-        """Whether the rest of its plan goes on while its removals wait for a decision."""
+        """Whether the rest of the plan is applied while its removals wait for a decision."""
         return self.withheld is not None and self.withheld["why"] == "removals_wait"
 
     def summary(self) -> dict[str, Any]:

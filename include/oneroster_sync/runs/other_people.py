@@ -1,7 +1,7 @@
-"""Names of both people where another person comes under a known sourcedId.
+"""Names of both people if a package has a known sourcedId with another person.
 
-Findings name no person. Whoever settles such a row has to know who has the sourcedId and who comes
-under it, so the names are stored beside the findings, for as long as these.
+Findings name no person. To resolve such a row, an administrator must know who has the sourcedId and
+who comes with it now. So the names are stored beside the findings and deleted with them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from oneroster_sync.runs.model import Run
 
 CODE = "semantic.identity_reuse"
-"""Code of the findings that it is about."""
+"""Code of the findings that these names belong to."""
 SCHEMA = pa.schema(
     [
         ("user_id", pa.int64()),
@@ -47,12 +47,12 @@ delete from other_people where site = :site and (user_id = :id or new_login = an
 
 
 def save(connection: Connection, run: Run, people: pa.Table) -> None:
-    """Store whom a run met under whose sourcedId, in place of what it had.
+    """Store the names for the findings of a run, in place of those of an earlier try.
 
     Args:
-        connection: In a transaction.
+        connection: With a transaction.
         run: The run.
-        people: With the columns of `SCHEMA`.
+        people: A table with the columns of `SCHEMA`.
     """
     query = "delete from other_people where run_id = cast(:run_id as uuid)"
     connection.execute(sa.text(query), {"run_id": run.run_id})
@@ -63,20 +63,20 @@ def save(connection: Connection, run: Run, people: pa.Table) -> None:
 
 
 def names_of(connection: Connection, run_id: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return sourcedId → `known` and `coming`, the names of both people."""
+    """Return the names of both people for sourcedIds of a run: sourcedId → `known` and `coming`."""
     bound = {"run_id": run_id, "ids": list(ids)}
     rows = connection.execute(sa.text(_NAMES), bound).mappings()
     return {row["sourced_id"]: {"known": row["known"], "coming": row["coming"]} for row in rows}
 
 
 def erase(connection: Connection, site: str, user_id: int, words: Iterable[str]) -> None:
-    """Delete what names a person, as who has a sourcedId or as who came under one.
+    """Delete the rows about a person, who had the sourcedId or came with it.
 
     Args:
-        connection: In a transaction.
-        site: Whose roster.
+        connection: With a transaction.
+        site: The site.
         user_id: `id` of the person.
-        words: Addresses that they have or had.
+        words: Addresses that the person has or had.
     """
     bound = {"site": site, "id": user_id, "words": list(words)}
     connection.execute(sa.text(_ERASED), bound)

@@ -1,7 +1,7 @@
-"""Pending deltas: delta files that were read whole and not applied, and what became of others.
+"""Pending deltas: delta files that were read completely and are not applied yet.
 
-A delta file is stored when it is read, in the transaction that ends stage 1, and leaves in the
-transaction that applies it. So a process that is killed at any point loses none.
+A delta file is stored in the transaction that ends the stage extract, and deleted in the
+transaction that applies it. So no delta is lost if a process is killed at any time.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """What became of a delta file that was not applied."""
+    """State of a delta file that was not applied."""
 
     PENDING = "pending"
     PREVIEW = "preview"
-    """Of a run that applies nothing; it goes when that run ends."""
+    """From a preview; deleted when that run ends."""
     DISCARDED = "discarded"
     EXPIRED = "expired"
 
@@ -44,15 +44,15 @@ class Delta:
     """One delta file of one package.
 
     Attributes:
-        delta_id: Its number in the database; 0 before it is stored.
-        run_id: The run that read it.
-        part: Which package of that run, the oldest first.
-        package: What the package is called.
+        delta_id: Number in the database; 0 before the file is stored.
+        run_id: The run that read the file.
+        part: Position of the package within that run, oldest first.
+        package: Name of the package.
         file: Name of the file, without `.csv`.
-        version: Of the standard.
+        version: Version of the standard.
         arrived_at: When the package arrived.
-        state: What became of it.
-        ended_by: Who discarded it.
+        state: State of the file.
+        ended_by: Who discarded the file.
     """
 
     delta_id: int
@@ -68,12 +68,12 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class OutOfStep:
-    """A file of which deltas were lost.
+    """A file with lost deltas, so that the roster may be out of step with the SIS.
 
     Attributes:
         file: Name of the file, without `.csv`.
-        since: When that was noticed.
-        cause: Why, in words.
+        since: When the loss was noticed.
+        cause: The reason, as text.
     """
 
     file: str
@@ -93,7 +93,7 @@ _UNDONE = {
     "assignment": ("classes", "enrollments"),
     None: ROSTERING_FILES,
 }
-"""Kind of record → the files whose rows would bring it again."""
+"""Kind of record that is undone → the files whose pending rows would restore it."""
 _COLUMNS = """
 d.id, d.run_id::text, d.part, d.package, d.file, d.oneroster_version, d.arrived_at, d.state,
 d.ended_by
@@ -147,10 +147,10 @@ def register(
     run_id: str,
     deltas: Iterable[tuple[Delta, pa.Table]],
 ) -> list[int]:
-    """Store the delta files that a run read, in place of those that an earlier try stored.
+    """Store the delta files that a run read, in place of those of an earlier try.
 
     Returns:
-        Their numbers.
+        The numbers of the stored files.
     """
     forget(connection, run_id)
     query = (
@@ -180,7 +180,7 @@ def register(
 
 
 def forget(connection: Connection, run_id: str) -> None:
-    """Delete the delta files of a run whose package is not used, or is read anew."""
+    """Delete the pending delta files of a run, because its package is not used or is read again."""
     query = (
         "delete from pending_deltas where run_id = cast(:run_id as uuid) "
         "and state in ('pending', 'preview')"
@@ -191,16 +191,16 @@ def forget(connection: Connection, run_id: str) -> None:
 def foldable(
     connection: Connection, run: Run, *, version: str, files: Collection[str]
 ) -> list[Delta]:
-    """Return the delta files that a run's plan is made from, the oldest first.
+    """Return the delta files from which a run's plan is made, oldest first.
 
-    Those are its own, and those of runs that have ended. What another run is about to apply is
-    left to that one.
+    These are the run's own files and the files of runs that have ended. Files in an approved plan
+    that another run is about to apply are left out.
 
     Args:
         connection: To the roster database.
         run: The run.
-        version: Of the standard; files of another version have other columns.
-        files: Those that the run may change.
+        version: Version of the standard; files of another version have other columns.
+        files: The files that the run may change.
     """
     bound = {"site": run.site, "version": version, "run_id": run.run_id}
     found = connection.execute(sa.text(_FOLDABLE.format(columns=_COLUMNS)), bound)
@@ -208,7 +208,7 @@ def foldable(
 
 
 def used(connection: Connection, run: Run) -> set[int]:
-    """Return the numbers of the delta files that a plan of the run would be made from now."""
+    """Return the numbers of the delta files from which the run's plan would be made now."""
     files = FILES_OF_SCOPE[run.scope]
     found = foldable(connection, run, version=run.oneroster_version or "", files=files)
     bulk = run.bulk_in_plan or ()
@@ -218,21 +218,21 @@ def used(connection: Connection, run: Run) -> set[int]:
 def of_site(
     connection: Connection, site: str, *states: State, except_run: str | None = None
 ) -> list[Delta]:
-    """Return a site's delta files in some states, the oldest first."""
+    """Return a site's delta files in some states, oldest first, without those of `except_run`."""
     bound = {"site": site, "states": [state.value for state in states]}
     found = connection.execute(sa.text(_OF_SITE.format(columns=_COLUMNS)), bound)
     return [delta for delta in map(_as_delta, found) if delta.run_id != except_run]
 
 
 def read_rows(connection: Connection, deltas: Sequence[Delta]) -> dict[int, pa.Table]:
-    """Return the rows of delta files, by number."""
+    """Return the rows of delta files: number → table."""
     query = "select id, rows from pending_deltas where id = any(:ids) and rows is not null"
     ids = [delta.delta_id for delta in deltas]
     return {row[0]: _as_table(row[1]) for row in connection.execute(sa.text(query), {"ids": ids})}
 
 
 def still_pending(connection: Connection, ids: Collection[int]) -> set[int]:
-    """Return those of some delta files that can still be applied, and lock them."""
+    """Return those of `ids` that can still be applied, and lock their rows."""
     query = (
         "select id from pending_deltas where id = any(:ids) and state in ('pending', 'preview') "
         "order by id for update"
@@ -241,11 +241,11 @@ def still_pending(connection: Connection, ids: Collection[int]) -> set[int]:
 
 
 def end_applied(connection: Connection, run: Run) -> None:
-    """Delete what is not pending any more once a run is applied.
+    """Delete the delta files that an applied run has used or replaced.
 
-    Those are the delta files that its plan is made from, and all of a kind that it has in bulk and
-    that was read before it. A plan that leaves something out keeps them all. An undo drops what the
-    run that it takes back left pending, or the next plan would bring it again.
+    These are the files in its plan, and the earlier deltas of each file that it has in bulk. A plan
+    with a withheld part keeps all of them. An undo discards the pending deltas of the run that it
+    undoes, because the next plan would apply them again.
     """
     if run.undoes is not None:
         _discard_undone(connection, run)
@@ -282,7 +282,7 @@ def _discard_undone(connection: Connection, run: Run) -> None:
 
 
 def _is_of(rows: pa.Table, sourced_id: str) -> pa.ChunkedArray | pa.Array:
-    """Tell which rows are of a user or a course, or hang from it."""
+    """Return a mask of the rows that are about a user or a course, or that refer to it."""
     found = pa.repeat(False, rows.num_rows)
     for name in ("sourcedId", "userSourcedId", "courseSourcedId"):
         if name in rows.column_names:
@@ -298,17 +298,17 @@ def discard(
     by: str,
     files: Collection[str] = ROSTERING_FILES,
 ) -> list[int]:
-    """Drop delta files because a person decided so; that they were there is kept.
+    """Discard delta files by a person's decision: delete their rows and keep their records.
 
     Args:
-        connection: In a transaction.
+        connection: With a transaction.
         site: The site.
-        ids: Their numbers.
+        ids: Numbers of the delta files.
         by: Who decided.
-        files: Only those.
+        files: Discard only deltas of these files.
 
     Returns:
-        Those that were pending.
+        The numbers of those that were pending.
     """
     query = (
         "update pending_deltas set state = 'discarded', rows = null, ended_by = :by "
@@ -322,12 +322,12 @@ def discard(
 def expire(
     connection: Connection, site: str, *, before: dt.datetime, packages: int, now: dt.datetime
 ) -> int:
-    """Drop the delta files of packages that are too old or too many; the site is out of step then.
+    """Expire the delta files of packages that are too old or too many, and mark the loss.
 
-    Those of a run that is under way and of a plan that waits for a decision are left alone.
+    The files are then out of step. Files of a current run or of a held plan are kept.
 
     Returns:
-        How many files were dropped.
+        The number of expired files.
     """
     bound = {"site": site, "before": before, "packages": packages}
     files = list(connection.scalars(sa.text(_EXPIRED), bound))
@@ -340,20 +340,20 @@ def expire(
 def mark_out_of_step(
     connection: Connection, site: str, files: Iterable[str], *, cause: str, now: dt.datetime
 ) -> None:
-    """Note that deltas of some files were lost."""
+    """Record that deltas of some files were lost."""
     for file in sorted(files):
         bound = {"site": site, "file": file, "cause": cause, "since": now}
         connection.execute(sa.text(_LOST), bound)
 
 
 def out_of_step(connection: Connection, site: str) -> list[OutOfStep]:
-    """Return the files of which deltas were lost."""
+    """Return a site's files with lost deltas."""
     query = "select file, since, cause from out_of_step where site = :site order by file"
     return [OutOfStep(*row) for row in connection.execute(sa.text(query), {"site": site})]
 
 
 def out_of_step_by_site(connection: Connection) -> dict[str, list[OutOfStep]]:
-    """Return the sites of which deltas were lost, and of which files."""
+    """Return the files with lost deltas of all sites, by site."""
     query = "select site, file, since, cause from out_of_step order by site, file"
     found: dict[str, list[OutOfStep]] = {}
     for site, *told in connection.execute(sa.text(query)):
@@ -367,13 +367,13 @@ def rewrite_rows(
     change: Callable[[str, pa.Table], pa.Table],
     ids: Collection[int] | None = None,
 ) -> None:
-    """Change the rows of pending delta files in place.
+    """Remove rows from stored delta files.
 
     Args:
-        connection: In a transaction.
+        connection: With a transaction.
         site: The site.
-        change: Takes a file's name and its rows, and returns what is kept of them.
-        ids: Only those; all of the site when None.
+        change: Takes a file's name and its rows, and returns the rows to keep.
+        ids: Numbers of the delta files; None means all of the site.
     """
     query = "select id, file, rows from pending_deltas where site = :site and rows is not null"
     for number, file, rows in connection.execute(sa.text(query), {"site": site}).all():
@@ -387,7 +387,7 @@ def rewrite_rows(
 
 
 def naming(table: pa.Table, words: Collection[str]) -> pa.ChunkedArray | pa.Array:
-    """Tell which rows hold one of some words as a value, whatever its case, or a hash of it."""
+    """Return a mask of the rows with one of some words as a value, ignoring case, or its hash."""
     hashes = (shown_id(word, is_staff=False) for word in words)
     known = pa.array([*(word.casefold() for word in words), *hashes], pa.string())
     found = pa.repeat(False, table.num_rows)
@@ -398,7 +398,7 @@ def naming(table: pa.Table, words: Collection[str]) -> pa.ChunkedArray | pa.Arra
 
 
 def tell_apart(connection: Connection, site: str, *, except_run: str) -> list[Any]:
-    """Return what tells one set of deltas that are not applied from another."""
+    """Return a fingerprint of the deltas that are not applied, without those of `except_run`."""
     found = of_site(connection, site, State.PENDING, State.DISCARDED, except_run=except_run)
     lost = out_of_step(connection, site)
     return [*((one.delta_id, one.state.value) for one in found), *(one.file for one in lost)]

@@ -1,4 +1,4 @@
-"""A site's runs as lists: page by page, and as a line of numbers over time."""
+"""Lists of a site's runs: in pages, and as numbers over time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 UNDER_WAY = "running"
-"""Stands for "no outcome yet" where outcomes are chosen."""
+"""Filter for runs without an outcome yet."""
 
 PREVIEW = "preview"
-"""Stands for a plan that was only looked at; its outcome is that of a discarded one."""
+"""Filter for previews; their stored outcome is `discarded`."""
 _IS_PREVIEW = "(outcome = 'discarded' and is_preview)"
 
 _TREND = """
@@ -31,18 +31,18 @@ order by started_at desc, run_id desc limit :limit
 
 
 class CursorError(UserError):
-    """The cursor is none that this list gave; begin again without one."""
+    """The cursor is not one of this list; begin again without a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs a list holds.
+    """Filter of a list of runs.
 
     Attributes:
-        outcomes: Names of outcomes, `UNDER_WAY` or `PREVIEW`; none means all.
-        triggers: What started them; none means anything.
-        first_on: First day of their start, in UTC.
-        last_on: Last day of their start, in UTC.
+        outcomes: Names of outcomes, `UNDER_WAY` or `PREVIEW`; empty means all.
+        triggers: Triggers of the runs; empty means all.
+        first_on: First day on which a run started, in UTC.
+        last_on: Last day on which a run started, in UTC.
     """
 
     outcomes: tuple[str, ...] = ()
@@ -51,14 +51,14 @@ class Wanted:
     last_on: dt.date | None = None
 
     def where(self) -> tuple[list[str], dict[str, Any]]:
-        """Return conditions of SQL, and what is bound in them."""
+        """Return the SQL conditions of the filter, and their bound values."""
         conditions: list[str] = []
         bound: dict[str, Any] = {}
         if self.outcomes:
             named = [o for o in self.outcomes if o not in {UNDER_WAY, PREVIEW}]
             others = " or outcome is null" if UNDER_WAY in self.outcomes else ""
             others += f" or {_IS_PREVIEW}" if PREVIEW in self.outcomes else ""
-            # The column is asked for where it matters alone: it is in no index.
+            # Test `is_preview` only for this outcome, because no index contains it.
             discarded = f" and not {_IS_PREVIEW}" if Outcome.DISCARDED in named else ""
             conditions.append(f"(outcome = any(:outcomes){discarded}{others})")
             bound["outcomes"] = [Outcome(o).value for o in named]
@@ -76,7 +76,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some runs, how many there are in all, and the cursor of those that are older."""
+    """Some runs, the total number of runs, and the cursor for the older runs."""
 
     runs: list[Run]
     total: int
@@ -86,17 +86,17 @@ class Page:
 def page_of_runs(
     connection: Connection, site: str, wanted: Wanted, *, before: str | None, limit: int
 ) -> Page:
-    """Return a page of a site's runs, the newest first; it takes as long for the last as the first.
+    """Return a page of a site's runs, newest first; all pages take the same time.
 
     Args:
         connection: To the roster database.
         site: The site.
-        wanted: Which runs.
-        before: Cursor that an earlier page gave, None for the newest runs.
-        limit: How many at most.
+        wanted: The filter.
+        before: Cursor of an earlier page; None for the newest runs.
+        limit: Maximum number of runs.
 
     Raises:
-        CursorError: `before` is no cursor.
+        CursorError: `before` is not a cursor of this list.
     """
     conditions, bound = wanted.where()
     where = " and ".join(["site = :site", *conditions])
@@ -112,9 +112,9 @@ def page_of_runs(
 
 
 def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
-    """Return the newest run of a site that read a package of that sha256.
+    """Return the newest run of a site that read a package with that sha256, or None.
 
-    A preview is returned only where no other run read it: nothing came of it.
+    Return a preview only if no other run read the package, because a preview changes nothing.
     """
     query = f"{select_runs()} where site = :site and sha256 = :sha256 "
     query += "order by is_preview, started_at desc limit 1"
@@ -124,10 +124,10 @@ def earlier_run(connection: Connection, site: str, sha256: str) -> Run | None:
 
 
 def trend(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]:
-    """Return how much the last runs changed and how many errors they met, the oldest first.
+    """Return the numbers of changes and errors of the last runs, oldest first.
 
-    Every run that ended is there, but for previews: one that was rejected or failed has changed
-    nothing.
+    All runs that ended are included, except previews. A run that was rejected or failed has
+    changed nothing.
     """
     points = []
     for row in connection.execute(sa.text(_TREND), {"site": site, "limit": limit}).mappings():

@@ -1,11 +1,12 @@
-"""A package that was judged before, decided and recorded before anything heavy is loaded.
+"""Reuse of an earlier run's results at the command line, without heavy imports.
 
-On most nights a package is the same as before, byte for byte, and so is all that its outcome
-depends on. Then reading and hashing it is the work, and loading Arrow, SQLAlchemy and the rest
-takes ten times as long as that. So this module goes by psycopg and hashlib alone.
+On most nights a package has the same bytes as before, and everything else that its outcome depends
+on is unchanged too. Then only hashing the package is needed, and to import Arrow, SQLAlchemy and
+other libraries would take ten times as long. So this module imports only psycopg and hashlib.
 
-It decides the plain case only: a package on this machine, of a site where nothing waits. It records
-exactly what the stages would. Wherever it is not sure it has done nothing, and the stages decide.
+The module handles only the simple case: a package on this machine, and a site where nothing waits.
+It records exactly what the stages would record. In all other cases it changes nothing, and the
+stages run.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 PARTS = ("findings", "unclear", "plan", "before", "report", "adoption", "other_people")
-"""Folders that a run takes over from the run whose package it brings again."""
+"""Folders that a run copies from the earlier run of the same package."""
 VALUES = ("extracted", "plan")
 OPTIONAL_VALUES = ("results", "report")
-"""What may be missing: a run goes on when its report can't be written."""
+"""JSON files that may be missing: a run continues if its report can't be written."""
 _DECIDES = ("great-expectations", "pyarrow")
-"""Packages whose version may change what is found and planned, beside our own."""
+"""Libraries whose version may change findings and plans, besides our own version."""
 _COLUMNS = Path(__file__).parents[1] / "roster" / "columns.py"
 
 _ROSTER = """
@@ -57,15 +58,16 @@ select roster_version,
        {sums}
 from sites s where site = %(site)s
 """
-# The transaction that wrote a row stands for its contents: whoever inserts or updates one leaves a
-# number that was not there before, and a row that is deleted is one less. The contents themselves,
-# as text, take five times as long.
+# The sum of `xmin`, the transaction that wrote each row, represents the contents of a table: an
+# insert or update writes a new transaction id, and a delete lowers the count. Hashing the contents
+# as text takes five times as long.
 _SUM = """
 (select jsonb_build_array(count(*), sum(hashint8extended(t.xmin::text::bigint, 0)::numeric))
  from {table} t where t.site = s.site) as {table}
 """
 _OUTSIDE = ("users", "courses", "course_assignments", "modified")
-"""What changes without the roster's version: by people, the platform, and deltas of no change."""
+"""Tables that can change without a new roster version: by people, by the platform, and by deltas
+that change no record."""
 _SUMS = ", ".join(_SUM.format(table=table) for table in _OUTSIDE)
 JUDGED = """
 r.outcome in ('no_changes', 'succeeded_with_errors')
@@ -74,8 +76,8 @@ and r.reviewed_hash = r.plan_hash
 and (coalesce((r.findings ->> 'errors')::bigint + (r.findings ->> 'warnings')::bigint, 0) = 0
      or exists (select from findings f where f.run_id = r.run_id))
 """
-"""Runs `r` that found nothing to do by themselves, and whose findings are still there."""
-# Whatever waits, is under way, or is out of the ordinary is left to the stages.
+"""Condition: run `r` found nothing to do without reuse, and its findings are still stored."""
+# Exclude all sites where something waits or a run is at work: the stages handle these.
 _EARLIER = f"""
 select r.run_id::text, r.sha256, r.basis, r.scope, r.preferences, r.credited_admin_id,
        r.plan_hash, r.counts, r.findings, r.reasons, r.outcome
@@ -119,14 +121,14 @@ from causes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A package that somebody at the command line wants synced.
+    """A request for a sync at the command line.
 
     Attributes:
-        site: Whose roster.
-        package: Its absolute path.
+        site: The site.
+        package: Absolute path of the package.
         requested_by: The person, for the audit.
-        scope: In place of the site's own.
-        profile: In place of the site's own.
+        scope: Scope in place of the site's own, or None.
+        profile: Profile in place of the site's own, or None.
     """
 
     site: str
@@ -145,19 +147,19 @@ def compute_basis(
     today: dt.date,
     pending: list[Any],
 ) -> str:
-    """Return a hash of everything that the outcome of a run depends on but its package.
+    """Return a hash of everything but the package that the outcome of a run depends on.
 
-    That is the roster with the accounts that were made by hand, the deltas that are pending, which
-    classes have ended by today, the preferences, who is credited, the columns that are kept, the
-    suites and the versions of what judges.
+    These are the roster with hand-made accounts, the pending deltas, the classes that have ended by
+    today, the preferences, the credited administrator, the declared columns, the suites, and the
+    versions of this package and of libraries.
 
     Args:
-        connection: Or a cursor, to the roster database; its rows are dictionaries.
-        site: Whose.
-        chosen: The preferences of the run as JSON has them.
+        connection: A connection or cursor to the roster database whose rows are dictionaries.
+        site: The site.
+        chosen: The preferences of the run, as JSON values.
         credited: `id` of the credited administrator.
-        today: When the run begins.
-        pending: What tells one set of pending deltas from another.
+        today: The day on which the run begins.
+        pending: Fingerprint of the pending deltas.
     """
     until = chosen["create_only_until"]
     bound = {"site": site, "today": today.isoformat()}
@@ -176,7 +178,7 @@ def compute_basis(
 
 @functools.cache
 def _versions() -> list[str]:
-    """Return the versions of what judges: those of this process, which reads them from files."""
+    """Return the versions of this package and of `_DECIDES`, cached, because they are in files."""
     return [__version__, *(version(name) for name in _DECIDES)]
 
 
@@ -189,14 +191,14 @@ def _suites() -> str:
 
 
 def sync_again(asked: Asked, *, clock: Callable[[], dt.datetime]) -> dict[str, Any] | None:
-    """Record a run of a package that was judged before, or do nothing.
+    """Record a run that reuses the results of an earlier run, or do nothing.
 
     Args:
-        asked: What is asked for.
-        clock: Tells the time.
+        asked: The request.
+        clock: Returns the current time.
 
     Returns:
-        The object that `--json` prints of the run; None where the stages have to decide.
+        The object that `--json` prints of the run; None if the stages have to run.
     """
     storage, package = settings.local_storage(), Path(asked.package)
     if storage is None or _is_observed() or not _is_plain(package, storage):
@@ -206,17 +208,17 @@ def sync_again(asked: Asked, *, clock: Callable[[], dt.datetime]) -> dict[str, A
             connection.row_factory = dict_row  # type: ignore[assignment]
             return _sync_again(connection, asked, storage, clock)  # type: ignore[arg-type]
     except (psycopg.Error, OSError, settings.SettingError):
-        # Nothing was recorded. Whatever it is, the stages meet it too and have words for it.
+        # Nothing was recorded. The stages meet the same error and report it.
         return None
 
 
 def _is_observed() -> bool:
-    """Tell whether metrics or spans may be sent, which the stages make."""
+    """Return whether metrics or spans may be sent, because only the stages create them."""
     return any(name.startswith("OTEL_EXPORTER_OTLP_") for name in os.environ)
 
 
 def _is_plain(package: Path, storage: Path) -> bool:
-    """Tell whether a package is a file or a folder that may be read, and none of the storage."""
+    """Return whether a package exists, is outside the storage, and is no file above the limit."""
     if not package.exists() or package.resolve().is_relative_to(storage.resolve()):
         return False
     if package.is_file():
@@ -231,7 +233,7 @@ def _sync_again(
     clock: Callable[[], dt.datetime],
 ) -> dict[str, Any] | None:
     if not plain.is_up_to_date(connection) or not plain.take_site_turn(connection, asked.site):
-        return None  # the turn goes with the connection
+        return None  # closing the connection releases the site's turn
     bound = {"site": asked.site, "scope": asked.scope, "profile": asked.profile}
     if not connection.execute(_EARLIER, bound).fetchone():
         return None
@@ -264,7 +266,7 @@ def _sync_again(
 
 
 def _find(connection: Connection, asked: Asked, sha256: str, began: dt.datetime) -> Row | None:
-    """Return the newest run that found nothing to do in the same package on the same basis."""
+    """Return the newest run with the same package and basis that found nothing to do, or None."""
     bound = {"site": asked.site, "scope": asked.scope, "profile": asked.profile}
     same = [row for row in connection.execute(_EARLIER, bound) if row["sha256"] == sha256]
     if not same:
@@ -282,9 +284,9 @@ def _find(connection: Connection, asked: Asked, sha256: str, began: dt.datetime)
 
 
 def _copy_results(earlier: Path, folder: Path) -> bool:
-    """Link what an earlier run found and planned into a run's folder; tell whether it was there.
+    """Link the artifacts of an earlier run into a new run's folder; return False if they are gone.
 
-    Artifacts are replaced and never written in place, so that several runs can have one file.
+    Several runs can share one file, because artifacts are replaced and never changed in place.
     """
     try:
         extracted = json.loads((earlier / "extracted.json").read_bytes())
@@ -311,14 +313,14 @@ def _link(file: Path, target: Path) -> None:
         os.link(file, target)
     except FileNotFoundError:
         raise
-    except OSError:  # a file system that can't
+    except OSError:  # the file system has no hard links
         shutil.copyfile(file, target)
 
 
 def _summary(
     asked: Asked, earlier: Row, run_id: str, began: dt.datetime, now: dt.datetime
 ) -> dict[str, Any]:
-    """Return the same as `Run.summary`."""
+    """Return the same object as `Run.summary`."""
     return {
         "run_id": run_id,
         "site": asked.site,
@@ -338,7 +340,7 @@ def _summary(
 
 
 def _log(connection: Connection, asked: Asked, earlier: Row, summary: Mapping[str, Any]) -> None:
-    """Log what the stages would log of such a run."""
+    """Log the same lines as the stages of a run that reuses results."""
     if not log.isEnabledFor(logging.WARNING):
         return
     from oneroster_sync.findings.codes import explained

@@ -1,8 +1,8 @@
-"""Unchanged: a package that was judged before needs no second judgement while all else is the same.
+"""Reuse: take over the results of an earlier run if the package and all else is unchanged.
 
-Many a SIS exports the same bytes every night. Such a run takes over what an earlier one found and
-planned, which was nothing, and goes on with review and apply, where the plan's hash and the
-roster's version are checked as ever.
+Many SIS export the same bytes every night. A run of such a package reuses the findings and the
+plan, which is empty, of the earlier run. It then continues with review and apply, which check the
+hash of the plan and the roster's version as always.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger("oneroster")
 
 
 def compute_basis(connection: Connection, run: Run) -> str:
-    """Return a hash of everything that the outcome of a run depends on but its package."""
+    """Return a hash of everything but the package that the outcome of a run depends on."""
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     with driver.cursor(row_factory=dict_row) as cursor:
         return repeat.compute_basis(
@@ -43,7 +43,7 @@ def compute_basis(connection: Connection, run: Run) -> str:
 
 
 def compute_unchanged_basis(run: Run) -> str | None:
-    """Return the basis of a run while it is that with which the run began; else None."""
+    """Return the basis of a run if it is the same as at the run's beginning, else None."""
     if run.basis is None:
         return None
     with database.engine().connect() as connection:
@@ -51,12 +51,12 @@ def compute_unchanged_basis(run: Run) -> str | None:
 
 
 def find_reusable(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run | None:
-    """Return the run that found nothing to do in the same package on the same basis, if any.
+    """Return a run with the same package and basis that found nothing to do, or None.
 
     Args:
         run: The run.
-        basis: What it goes by; None when it is of no package.
-        sha256: Returns the sha256 of its package; asked only where it may help.
+        basis: The basis of the run; None if the run reads no package.
+        sha256: Returns the sha256 of the package; called only if a run has the same basis.
     """
     if basis is None:
         return None
@@ -71,7 +71,7 @@ def find_reusable(run: Run, basis: str | None, sha256: Callable[[], str]) -> Run
 
 
 def copy_results(earlier: Run, run: Run) -> None:
-    """Copy what an earlier run found and planned into a run's folder."""
+    """Copy the findings, the plan and the report of an earlier run into a run's folder."""
     theirs, ours = (RunFolder.of(run.site, one.run_id) for one in (earlier, run))
     for part in repeat.PARTS:
         ours.take(theirs, part)
@@ -84,7 +84,7 @@ def copy_results(earlier: Run, run: Run) -> None:
 
 
 def values_of(earlier: Run) -> dict[str, Any]:
-    """Return what the record of a run takes over that reuses an earlier run's results."""
+    """Return the columns that a run's record takes over when it reuses an earlier run's results."""
     names = (
         "sha256",
         "basis",
@@ -113,9 +113,9 @@ order by r.started_at
 def find_judged(
     connection: Connection, site: str, *, kind: str, scope: str, basis: str
 ) -> dict[str, str]:
-    """Return the runs that found nothing to do on a basis: sha256 of the package → newest run.
+    """Return the runs with a basis that found nothing to do: sha256 of the package → newest run.
 
-    Only runs whose plan a review found clear: one that a person had to approve is judged again.
+    Runs whose plan was held are left out: a plan that a person had to approve is reviewed again.
     """
     bound = {"site": site, "kind": kind, "scope": scope, "basis": basis}
     return {row[0]: row[1] for row in connection.execute(sa.text(_BEFORE), bound)}

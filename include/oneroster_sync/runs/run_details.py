@@ -1,8 +1,7 @@
-"""What a run changed and found, page by page: for tables that may hold a million rows.
+"""Changes and findings of a run in pages, for tables with up to a million rows.
 
-A search that finds nothing reads every row of the run, so it asks each row as little as it can:
-whether it is about one of the people and courses of that name, which are looked up once, or whether
-it has one of the causes that hold the text.
+A search without a hit reads every row of the run, so the test of each row must be cheap: the people
+and courses with that name, and the codes of the causes with that text, are looked up only once.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ where f.run_id = {OF_RUN}
 
 
 def has_rows(connection: Connection, run_id: str, table: Literal["changes", "findings"]) -> bool:
-    """Tell whether anything of a run is there; it goes after its time."""
+    """Return whether a table has rows of a run; they are deleted when they expire."""
     if table == "changes":
         return audit.has_changes(connection, run_id)
     query = f"select exists (select from findings where run_id = {OF_RUN})"  # noqa: S608
@@ -97,17 +96,17 @@ def page_of_changes(
     after: int = 0,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Return some of what a run changed, in its order, and the cursor of what follows.
+    """Return a page of the changes of a run, in order, and the cursor of the next page.
 
     Args:
         connection: To the roster database.
         run_id: An applied run.
         kind: user, course or assignment; None for all.
         action: add, update, …; None for all.
-        q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
-        school: sourcedId of a school of the user, of the course, or of the course assigned to.
-        after: Cursor that an earlier page gave.
-        limit: How many at most.
+        q: Text that a name, an e-mail address, a title, a code or a sourcedId contains.
+        school: sourcedId of a school of the user, of the course, or of the assigned course.
+        after: Cursor of an earlier page.
+        limit: Maximum number of changes.
     """
     bound = {
         "run_id": run_id,
@@ -125,7 +124,7 @@ def page_of_changes(
 
 
 def as_change(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of the audit as a page shows it: what it is of, and its fields side by side."""
+    """Format a row of the audit for a page: the name of its record, and its changed fields."""
     person = row["person"] or row["email"] or row["user_sourced_id"]
     course = row["title"] or row["course_sourced_id"]
     schools = row["user_schools"] if row["kind"] == "user" else row["course_school"]
@@ -146,19 +145,19 @@ def as_change(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def name_schools(connection: Connection, site: str) -> dict[str, str]:
-    """Return the names of a site's schools by sourcedId."""
+    """Return the names of a site's schools: sourcedId → name."""
     query = sa.text("select sourced_id, name from orgs where site = :site and name is not null")
     return {row.sourced_id: row.name for row in connection.execute(query, {"site": site})}
 
 
 def causes(connection: Connection, run_id: str) -> list[dict[str, Any]]:
-    """Return what has to be mended, in the order in which to mend it."""
+    """Return the causes of a run's findings, in the order in which to fix them."""
     rows = connection.execute(sa.text(_CAUSES), {"run_id": run_id}).mappings()
     return [explained(dict(row)) for row in rows]
 
 
 def count_issues(connection: Connection, run_id: str) -> int:
-    """Return how many things are to be fixed: what follows from another goes with that one."""
+    """Return the number of causes to fix, without those that follow from another cause."""
     query = f"select count(*) from causes where run_id = {OF_RUN} "  # noqa: S608
     query += "and follows is null and code not like 'guard.%'"
     return int(connection.scalar(sa.text(query), {"run_id": run_id}) or 0)
@@ -177,7 +176,7 @@ def page_of_findings(
     after: int = 0,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Return some of a run's findings, in their order, and the cursor of those that follow."""
+    """Return a page of a run's findings, in order, and the cursor of the next page."""
     bound = {
         "run_id": run_id,
         "severity": severity,
@@ -195,14 +194,15 @@ def page_of_findings(
 
 
 def all_findings(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield a run's findings in order, a thousand in memory at a time."""
+    """Yield all findings of a run in order, with a thousand in memory at a time."""
     yield from _stream_findings(connection, run_id, "order by f.seq")
 
 
 def findings_to_fix(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield what is to be fixed in the export, in the order in which to fix it.
+    """Yield the findings to fix in the export, in the order in which to fix them.
 
-    What guards found is no fault of a row: it is decided about, and nobody can fix it in the SIS.
+    Findings of guards are left out: a person decides about them, and they can't be fixed in the
+    SIS.
     """
     order = "and f.code not like 'guard.%' order by f.cause, f.seq"
     yield from _stream_findings(connection, run_id, order)

@@ -1,8 +1,8 @@
-"""The story of a run, for its log: in plain words, and never a name or an e-mail address.
+"""Write the log of a run in plain words, without names and e-mail addresses.
 
-The log holds counts, findings by cause and some changes of each kind. A line for each change would
-be most of what a large sync does in diff, so the full list is made from the files of the run when
-somebody downloads the log (`stages.record.list_in_full`).
+The log contains counts, findings by cause and some changes of each kind. To log every change would
+take most of the time of diff in a large sync. So the full list is made from the artifacts of the
+run when a person downloads the log (`stages.record.list_in_full`).
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 LISTED = 20
-"""How many changes of each kind are told one by one; beyond it they are counted."""
+"""Maximum number of changes of each kind that are listed; the others are only counted."""
 
 
 def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = None) -> None:
-    """Log what has to be corrected: one line for findings of one cause, with their number.
+    """Log one line for each cause of findings, with the number of its rows.
 
-    Ten thousand rows with one fault are one line. The run's page and its CSV list the rows.
+    Ten thousand rows with the same error are one line. The run's page and its CSV list the rows.
 
     Args:
-        findings: With the columns of `model.SCHEMA`.
-        unclear: File → rows that may be a pupil's, whose sourcedId is not shown.
+        findings: A table with the columns of `model.SCHEMA`.
+        unclear: File → rows that may be about a pupil; their sourcedIds are not shown.
     """
     hidden = _pairs(unclear or {})
     causes = first_of_causes(findings)
     for finding in rows_as_findings(causes.slice(0, LISTED_CAUSES)):
-        # Never ERROR: what is wrong with data is no fault of the task, which goes on and is green.
+        # Never ERROR: an error in the data is no failure of the task, which continues.
         log.warning("%s", finding.to_text(is_staff=(finding.file, finding.row) not in hidden))
     log_rest(causes.num_rows - LISTED_CAUSES, "causes")
 
@@ -50,8 +50,8 @@ def list_findings(findings: pa.Table, unclear: Mapping[str, pa.Array]) -> Iterat
     """Yield a line for each finding.
 
     Args:
-        findings: With the columns of `model.SCHEMA`.
-        unclear: File → rows that may be a pupil's, whose sourcedId is not shown.
+        findings: A table with the columns of `model.SCHEMA`.
+        unclear: File → rows that may be about a pupil; their sourcedIds are not shown.
     """
     hidden = _pairs(unclear)
     for finding in rows_as_findings(findings):
@@ -63,7 +63,7 @@ def _pairs(rows: Mapping[str, pa.Array]) -> set[tuple[str | None, int | None]]:
 
 
 def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
-    """Log the causes, in the order in which to correct them.
+    """Log causes, in the order in which to fix them.
 
     Args:
         causes: As `run_details.causes` returns them.
@@ -75,7 +75,7 @@ def log_causes(causes: Sequence[Mapping[str, Any]]) -> None:
 
 
 def log_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table]) -> None:
-    """Log how many rows of each file are used."""
+    """Log how many rows of each file are used, and how many have errors."""
     for name, table in valid.items():
         bad = quarantined[name].num_rows
         log.info(
@@ -84,19 +84,19 @@ def log_rows(valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table])
 
 
 def log_end(run: Run) -> None:
-    """Log the outcome of the run, and why."""
+    """Log the outcome of the run and its reasons."""
     log.info("The run ended: %s.", run.outcome)
     for reason in run.reasons:
         log.warning("%s", reason)
 
 
 def log_rest(count: int, what: str) -> None:
-    """Log how many there are beyond those that were listed."""
+    """Log the number of items that were not listed, if any."""
     if count > 0:
         log.info("… and %s more %s; the downloaded log lists all.", f"{count:,}", what)
 
 
 def count_by_severity(findings: pa.Table) -> dict[str, int]:
-    """Return how many errors and warnings there are."""
+    """Return the numbers of errors and warnings."""
     errors = int(pc.sum(pc.equal(findings["severity"], "error")).as_py() or 0)
     return {"errors": errors, "warnings": findings.num_rows - errors}

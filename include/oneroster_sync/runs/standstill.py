@@ -1,8 +1,8 @@
-"""Standstills: since when no sync of a site has been applied, although syncs have run.
+"""Standstills: since when no sync of a site was applied, although syncs ran.
 
-A plan that waits is superseded by the plan of the next night, and that one by the next: every run
-by itself looks harmless, and the roster grows old. So what is counted is how many syncs in a row
-ended without being applied and without finding the roster in step.
+A held plan is superseded by the plan of the next night, and so on: each run looks harmless, and the
+roster becomes old. So this module counts the syncs in a row that ended without being applied and
+without finding that there is nothing to do.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 FEW = 3
-"""From so many syncs in a row on people are told: one that failed or waits tells of itself."""
+"""Notify from this number of syncs on: a single failed or held sync has its own notification."""
 _LONG_SYNCS, _LONG = 7, dt.timedelta(days=7)
-"""From when on a standstill is said in red."""
+"""From this number of syncs, or after this time, the level is `error`."""
 
-# The newest run that went well is found by the index of a site's runs by their start, however many
-# runs a site has had; behind it only the few that did not go well are counted.
+# The index on site and start finds the newest successful run fast, with any number of runs. Only
+# the few later runs are counted.
 _OF_SITES = """
 select s.site, good.run_id::text as run_id, good.at as since, bad.syncs
 from sites s
@@ -46,12 +46,12 @@ class Standstill:
     """Whether the syncs of a site are applied.
 
     Attributes:
-        site: Whose syncs.
-        run_id: The newest sync that was applied or found the roster in step; None when none was.
-        since: When that was.
-        syncs: How many syncs ended otherwise since.
-        level: None while there is nothing to tell, then `warning`, and `error` when it lasts.
-        sentence: What there is to tell, such as `No changes applied since 23 October (25 syncs)`.
+        site: The site.
+        run_id: The newest sync that was applied or found nothing to do, or None.
+        since: The time of that sync, or None.
+        syncs: Number of syncs since then that were not applied.
+        level: None, `warning`, or `error` if the standstill is long.
+        sentence: Text such as `No changes applied since 23 October (25 syncs)`.
     """
 
     site: str
@@ -65,12 +65,12 @@ class Standstill:
 def find_standstills(
     connection: Connection, *, now: dt.datetime, site: str | None = None
 ) -> dict[str, Standstill]:
-    """Return of every site, or only one, whether its syncs are applied, as known at a moment."""
+    """Return by site whether its syncs are applied at a time, for all sites or only one."""
     return _find(connection, site, now)
 
 
 def find_standstill(connection: Connection, site: str, *, now: dt.datetime) -> Standstill:
-    """Return whether the syncs of a site are applied, as known at a moment."""
+    """Return whether the syncs of a site are applied at a time."""
     return _find(connection, site, now)[site]
 
 
@@ -105,7 +105,7 @@ def _format(since: dt.datetime | None, syncs: int, now: dt.datetime) -> str:
 
 
 def format_day(at: dt.datetime, now: dt.datetime) -> str:
-    """Return the day of a moment in UTC, with the year where it is another one than now."""
+    """Format the day of a time in UTC, with the year if it is not the current one."""
     day = at.astimezone(dt.UTC)
     year = "" if day.year == now.astimezone(dt.UTC).year else f" {day.year}"
     return f"{day.day} {day:%B}{year}"

@@ -1,4 +1,4 @@
-"""Runs: their record from the first stage to the last word."""
+"""Read and write the records of runs, with their findings and causes."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _SELECT = f"select {', '.join(_FIELDS)} from runs"  # noqa: S608  names of our o
 
 
 def begin(connection: Connection, run: Run) -> Run:
-    """Insert a run's record, or return the one that is there: a retry is the same run.
+    """Insert a run's record, or return the stored one, because a retry is the same run.
 
-    A run that failed, was rejected or skipped and is tried again begins anew under its id: with the
-    preferences, the package and the credited administrator of now, and without the plan, the review
-    and the decision that it had.
+    A run that failed, was rejected or was skipped begins again with the same id. It gets the
+    current preferences, package and credited administrator, and loses its plan, review and
+    decision.
     """
     values = {
         "run_id": run.run_id,
@@ -88,10 +88,10 @@ def begin(connection: Connection, run: Run) -> Run:
 
 
 def get(connection: Connection, run_id: str, *, for_update: bool = False) -> Run:
-    """Return a run.
+    """Return a run, and lock its record if `for_update`.
 
     Raises:
-        UnknownRunError: There is none of that id.
+        UnknownRunError: There is no run with that id.
     """
     lock = " for update" if for_update else ""
     query = sa.text(f"{_SELECT} where run_id = cast(:run_id as uuid){lock}")
@@ -105,13 +105,13 @@ def get(connection: Connection, run_id: str, *, for_update: bool = False) -> Run
 
 
 def exists(connection: Connection, run_id: str) -> bool:
-    """Tell whether there is a run of that id, a UUID."""
+    """Return whether there is a run with that id, a UUID."""
     query = sa.text("select exists (select from runs where run_id = cast(:run_id as uuid))")
     return bool(connection.scalar(query, {"run_id": run_id}))
 
 
 def find_removals_run(connection: Connection, run_id: str) -> str | None:
-    """Return the newest follow-up run that holds a run's pending removals."""
+    """Return the id of the newest follow-up run that holds a run's pending removals, or None."""
     query = (
         "select run_id from runs where removals_of = cast(:run_id as uuid) "
         "order by started_at desc limit 1"
@@ -121,23 +121,23 @@ def find_removals_run(connection: Connection, run_id: str) -> str | None:
 
 
 def list_newest(connection: Connection, site: str, limit: int) -> list[Run]:
-    """Return a site's runs, the newest first."""
+    """Return at most `limit` runs of a site, newest first."""
     query = sa.text(f"{_SELECT} where site = :site order by started_at desc limit :limit")
     return make_runs(connection.execute(query, {"site": site, "limit": limit}).mappings())
 
 
 def select_runs() -> str:
-    """Return the start of a query whose rows `make_runs` reads."""
+    """Return the start of a query for `make_runs`, up to the name of the table."""
     return _SELECT
 
 
 def make_runs(rows: Iterable[Any]) -> list[Run]:
-    """Return the runs that rows of such a query are."""
+    """Convert rows of a query that starts with `select_runs` to runs."""
     return [_as_run(dict(row)) for row in rows]
 
 
 def list_unfinished(connection: Connection, site: str, except_run: str) -> list[Run]:
-    """Return the runs of a site that are under way, or approved and not applied yet."""
+    """Return the other runs of a site that are at work, or approved and not applied yet."""
     query = sa.text(
         f"{_SELECT} where site = :site and run_id <> cast(:run_id as uuid) and (outcome is null "
         "or (outcome = 'held' and decision = 'approved')) order by started_at, run_id"
@@ -146,13 +146,13 @@ def list_unfinished(connection: Connection, site: str, except_run: str) -> list[
 
 
 def mark_cut_off(connection: Connection, run_id: str, *, now: dt.datetime) -> None:
-    """End a run that never did, because whoever was at it is gone."""
+    """End a run as failed, because its process is gone."""
     reasons = ["the run was cut off; nothing of it was applied"]
     update(connection, run_id, outcome=Outcome.FAILED, ended_at=now, reasons=reasons)
 
 
 def find_first_after(connection: Connection, site: str, version: int | None) -> Run | None:
-    """Return the run that moved the roster on from a version, None when it stands there."""
+    """Return the first run that changed the roster after a version, or None."""
     query = f"{_SELECT} where site = :site and applied_version > :version "
     query += "order by applied_version, applied_at limit 1"
     bound = {"site": site, "version": version}
@@ -175,9 +175,9 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
 
 
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
-    """Store a run's findings, and their causes, in place of those it had.
+    """Store a run's findings and their causes, in place of the stored ones.
 
-    A run that refers to the findings of an earlier one stores none.
+    A run that refers to the findings of an earlier run (`findings_of`) stores none.
     """
     of_other = "select findings_of is not null from runs where run_id = cast(:run_id as uuid)"
     if connection.scalar(sa.text(of_other), {"run_id": run_id}):
@@ -220,10 +220,10 @@ def _as_run(row: dict[str, Any]) -> Run:
 
 
 def find(run_id: str) -> Run:
-    """Return a run's record.
+    """Return a run's record, with a connection of its own.
 
     Raises:
-        UnknownRunError: There is none of that id.
+        UnknownRunError: There is no run with that id.
     """
     with database.engine().connect() as connection:
         return get(connection, run_id)

@@ -1,4 +1,4 @@
-"""How a run ended, in one sentence for a person."""
+"""Format the outcome of a run in one sentence for people."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ _SCOPES = {
 }
 _MAPPINGS = {Kind.IDS.value: "New sourcedIds", Kind.LINKS.value: "Links of accounts"}
 UNCHANGED = "nothing was changed"
-"""Stands among the reasons of a run that failed, for those who read its record alone."""
+"""A reason in the record of a failed run, for people who read only the record."""
 BY_SCHEDULE = "the schedule"
 BY_NEW_FILE = "a new file"
-"""Who asks for a run that a package started which arrived at the source."""
+"""The `requested_by` of a run that a new package at the source started."""
 _BY_ITSELF = {BY_SCHEDULE, BY_NEW_FILE}
-"""Who asked for a run that nobody asked for."""
+"""The `requested_by` of automatic runs."""
 
 
 def format_type(run: Run) -> str:
-    """Return what was processed, and how it came about."""
+    """Format what a run processed and what started it."""
     if run.undoes:
         return "Undo of a run"
     what = _MAPPINGS.get(run.kind, _SCOPES[run.scope])
@@ -74,7 +74,7 @@ def format_type(run: Run) -> str:
 
 
 def format_outcome(run: Run) -> str:
-    """Return the outcome and why."""
+    """Format the outcome of a run and its reason."""
     if run.outcome is None:
         return "Under way."
     if run.outcome is Outcome.HELD and run.decision == "approved":
@@ -110,9 +110,9 @@ def format_outcome(run: Run) -> str:
 
 
 def find_outcome(run_id: str) -> str | None:
-    """Return how a run ended, in one sentence; None where it has not, or is not there.
+    """Return the outcome of a run in one sentence; None if it has not ended or does not exist.
 
-    It is for those who must not wait: no pool, no migration, and an answer within seconds.
+    For callers that must not wait: no connection pool, no migration, and an answer within seconds.
 
     Raises:
         psycopg.Error: The database does not answer.
@@ -145,7 +145,7 @@ class Times:
     """How long a run worked, and how long it waited for a decision, in seconds.
 
     Attributes:
-        held_at: Since when its plan waits, or waited; None when it never did.
+        held_at: When the plan was held; None if it never was.
     """
 
     work_s: float
@@ -154,14 +154,14 @@ class Times:
 
 
 def measure_times(run: Run, *, now: dt.datetime) -> Times:
-    """Return how long a run has worked and waited; one that has not ended does so until now."""
+    """Return how long a run worked and waited, until `now` if it has not ended."""
     ended_at = run.ended_at or now
     if run.expires_at is None:
         return Times((ended_at - run.started_at).total_seconds(), 0, None)
     held_at = run.expires_at - dt.timedelta(hours=run.preferences.approval_hours)
     work, until = held_at - run.started_at, ended_at
     if run.decision == "approved" and run.decided_at is not None:
-        # The record has the moment of the hold as its end until the plan is applied.
+        # Until the plan is applied, `ended_at` is the time of the hold.
         until = run.decided_at
         work += (now if run.outcome is Outcome.HELD else max(ended_at, until)) - until
     elif run.outcome is Outcome.HELD:
@@ -171,7 +171,7 @@ def measure_times(run: Run, *, now: dt.datetime) -> Times:
 
 
 def lines_of_record(record: dict[str, Any]) -> list[str]:
-    """Return why a user or a course is as it is, a line for each of its changes."""
+    """Format the history of a user or a course, one line for each change."""
     state = f"{record['kind']} {record['sourced_id']}: {record['status']}"
     if record["protected"]:
         state += f", protected because {record['protected']}"
@@ -191,7 +191,7 @@ def lines_of_record(record: dict[str, Any]) -> list[str]:
 
 
 def _errors(run: Run) -> str:
-    """Return how many rows could not be used: of users, courses and assignments, or of others."""
+    """Format the number of rows that were not used: of users, courses, assignments, or others."""
     errors = sum(numbers["errors"] for numbers in (run.counts or {}).values())
     rows = "1 row" if errors == 1 else f"{errors:,} rows"
     if not errors:
@@ -202,7 +202,7 @@ def _errors(run: Run) -> str:
 
 
 def why_held(run: Run) -> str:
-    """Return the numbers that hold a plan, as `6 of 10 users would be deactivated`."""
+    """Format why a plan is held, such as `6 of 10 users would be deactivated`."""
     text = "; ".join(map(describe, run.holds))
     return text or "; ".join(run.reasons) or "it waits for a decision"
 
@@ -218,7 +218,7 @@ def _first(run: Run) -> str:
 
 
 def _why_rejected(told: list[str]) -> str:
-    """Return the first thing that is wrong, what to do about it, and how many there are more."""
+    """Format the first error with its hint, and the number of further errors."""
     first = told[0] if told else "The log says why"
     more = {0: "", 1: " One more error is among the findings."}.get(
         max(len(told) - 1, 0), f" {len(told) - 1:,} more errors are among the findings."
@@ -231,20 +231,20 @@ def _escaped(text: str) -> str:
 
 
 def _told(run: Run) -> list[str]:
-    """Return why a run ended, each reason once, without the numbers that held it before.
+    """Return the reasons of a run, each once, without those of its holds.
 
-    That nothing was changed is no reason; each sentence says it by itself.
+    `UNCHANGED` is left out, because each sentence contains it already.
     """
     known = {hold["text"] for hold in run.holds} | {UNCHANGED}
     return [reason for reason in dict.fromkeys(run.reasons) if reason not in known]
 
 
 def reject(findings: Findings, *, by_cause: bool = False) -> dict[str, Any]:
-    """Return how a run ends that is rejected for what was found.
+    """Return the columns of a run's record that is rejected because of findings.
 
     Args:
-        findings: Of all stages so far.
-        by_cause: Whether one error of each cause is named, the gravest first, in place of all.
+        findings: Findings of all stages so far.
+        by_cause: Whether the reasons name one error of each cause, the worst first.
     """
     table = findings.table()
     if by_cause:

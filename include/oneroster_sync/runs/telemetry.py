@@ -1,10 +1,10 @@
 """Metrics and spans of runs, for OpenTelemetry.
 
-They are off unless one of the standard variables `OTEL_EXPORTER_OTLP_…ENDPOINT` says where they go;
-then `telemetry_export` sends them. While they are off, nothing of OpenTelemetry is imported.
+They are off unless one of the standard variables `OTEL_EXPORTER_OTLP_…ENDPOINT` is set; then
+`telemetry_export` sends them. While they are off, OpenTelemetry is not imported.
 
-A run is a batch job whose stages may be processes of their own. So a metric is the newest value of
-a site, not what one process has counted; attributes name sites, files, codes and record types, and
+A run is a batch job, and each stage may be a process of its own. So a metric is the newest value of
+a site and not the count of one process. Attributes name sites, files, codes and record types, and
 never a person or a run.
 """
 
@@ -41,11 +41,11 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: In OpenTelemetry.
-        unit: As UCUM writes it.
-        description: What it counts.
-        attributes: The names of its attributes.
-        is_total: Whether it only ever grows.
+        name: Name in OpenTelemetry.
+        unit: Unit in UCUM.
+        description: Meaning of the value.
+        attributes: Names of the attributes.
+        is_total: Whether the value only grows.
     """
 
     name: str
@@ -140,8 +140,8 @@ select extract(epoch from min(started_at))::float8 as seen from runs
 where site = :site and coalesce(sha256, '') <> '' and kind not in ('ids', 'links')
 group by sha256 order by seen desc limit 1
 """
-# A code that the run before found, and this one did not, is sent as 0: else a backend goes on
-# showing its last value.
+# A code of the previous run that this run does not have is sent as 0: otherwise a backend continues
+# to show its last value.
 _FINDINGS = """
 with of_run as (
     select code, severity, count(*) as number from run_findings where run_id = :run_id
@@ -180,7 +180,7 @@ def _is_sent(endpoint: str, exporter: str) -> bool:
 
 @contextlib.contextmanager
 def batch() -> Iterator[None]:
-    """Send what is measured within the block at its end, and not stage by stage."""
+    """Send all metrics and spans of the block at its end, and not after each stage."""
     if not is_on():
         yield
         return
@@ -191,12 +191,12 @@ def batch() -> Iterator[None]:
 
 
 def observe(stage: str, run: Run, work: Callable[[], Run]) -> Run:
-    """Do the work of a stage; measure how long it takes, and make a span of it.
+    """Do the work of a stage, measure its duration, and make a span for it.
 
     Args:
-        stage: The name of the stage.
-        run: As the stage is given it.
-        work: Does it, and returns the run as it is then.
+        stage: Name of the stage.
+        run: The run before the stage.
+        work: Does the work, and returns the run after the stage.
     """
     if not is_on():
         return work()
@@ -209,29 +209,29 @@ def observe(stage: str, run: Run, work: Callable[[], Run]) -> Run:
 
 
 def record_run(run: Run, count_rows: Callable[[], Mapping[str, int]]) -> None:
-    """Send the metrics of a run that is recorded, and its span.
+    """Send the metrics and the span of a recorded run.
 
     Args:
-        run: The run's record as it ended, or as it is held.
-        count_rows: Returns how many rows each file has; nothing where no package was read.
+        run: The record of a run that ended or is held.
+        count_rows: Returns file → number of rows; empty if no package was read.
     """
     if is_on():
         _send(lambda: _measured(run, count_rows()), run)
 
 
 def record_removals(site: str, numbers: Mapping[str, tuple[int, int, Limit, str]]) -> None:
-    """Send how many records a plan takes away, and how many it may.
+    """Send the numbers of removals in a plan, and their thresholds.
 
     Args:
         site: The site.
-        numbers: Record type → removals, active managed records, the limit for removals, words.
+        numbers: Record type → removals, active managed records, limit for removals, its text.
     """
     if sends_metrics():
         _send(lambda: list(_removals(site, numbers)))
 
 
 def _send(measure: Callable[[], list[Value]], run: Run | None = None) -> None:
-    """Measure and send; what goes wrong with that is logged, and never in the way of a run."""
+    """Measure and send; log all exceptions, because telemetry must not make a run fail."""
     from oneroster_sync.runs import telemetry_export
 
     try:
@@ -251,7 +251,7 @@ def _measured(run: Run, rows: Mapping[str, int]) -> list[Value]:
 
 
 def measure_run(connection: Connection, run: Run, rows: Mapping[str, int]) -> Iterator[Value]:
-    """Yield the metrics of a run's site, as they are when the run is recorded."""
+    """Yield the metrics of a run and of its site, at the time when the run is recorded."""
     yield from _measure_run(run, rows)
     bound = {"site": run.site, "run_id": run.run_id, "started_at": run.started_at}
     for row in connection.execute(sa.text(_FINDINGS), bound):
@@ -262,7 +262,7 @@ def measure_run(connection: Connection, run: Run, rows: Mapping[str, int]) -> It
 def _measure_run(run: Run, rows: Mapping[str, int]) -> Iterator[Value]:
     site = {"site": run.site}
     for file, number in rows.items():
-        if file in _FILES:  # any other name is one that a person gave
+        if file in _FILES:  # any other name comes from a person
             yield ROWS, number, {**site, "file": file}
     for record_type, counts in (run.counts or {}).items():
         for action, number in counts.items():
@@ -274,7 +274,7 @@ def _measure_run(run: Run, rows: Mapping[str, int]) -> Iterator[Value]:
 def _measure_site(connection: Connection, site: dict[str, str]) -> Iterator[Value]:
     held = 0
     for row in connection.execute(sa.text(_ENDED), site):
-        if row.outcome == "held":  # it may end otherwise yet, and a total never falls
+        if row.outcome == "held":  # its outcome may still change, and a total must not fall
             held = row.number
             continue
         yield RUNS, row.number, {**site, "outcome": row.outcome}

@@ -1,8 +1,8 @@
 """Send metrics and spans of runs by OpenTelemetry's exporters; `telemetry` imports it when needed.
 
-Providers are our own, beside those of Airflow: each process makes them after its fork, sends once
-what a stage or a whole sync has measured, and has no thread that wakes up in between. All spans of
-a run make one trace, whose id is the run's id, whichever process they come from.
+The providers are our own and separate from those of Airflow. Each process makes them after its fork
+and sends once for each stage or whole sync, without a thread that wakes up in between. All spans of
+a run form one trace, from any process, because the id of the trace is the run's id.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 SERVICE = "oneroster-sync"
 WITHIN_S = 1.0
-"""How long an export may take, unless OTEL_EXPORTER_OTLP_TIMEOUT says otherwise.
+"""Timeout of an export in seconds, unless OTEL_EXPORTER_OTLP_TIMEOUT is set.
 
-A run waits for it, so a collector that is away costs each stage two seconds at most.
+A run waits for the export, so an unreachable collector delays each stage by at most two seconds.
 """
 _FLUSH_MS = 30_000
 _OF_RUN: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar(
@@ -53,7 +53,7 @@ _OF_RUN: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar
 
 
 class _RunIds(RandomIdGenerator):
-    """Gives the span of a run the ids that its stages, in other processes, have named already."""
+    """Give the span of a run fixed ids, because stages in other processes refer to them already."""
 
     def generate_trace_id(self) -> int:
         ids = _OF_RUN.get()
@@ -66,17 +66,17 @@ class _RunIds(RandomIdGenerator):
 
 @dataclass(slots=True)
 class Observed:
-    """A stage that is at work.
+    """A stage at work.
 
     Attributes:
-        outcome: How it ended, once it has.
+        outcome: Outcome of the stage, set at its end.
     """
 
     outcome: str = "failed"
 
 
 class Exporter:
-    """What this process measures and sends."""
+    """Metrics and spans of this process, and their exporters."""
 
     def __init__(self) -> None:
         resource = Resource.create(_resource())
@@ -111,7 +111,7 @@ class Exporter:
         return found
 
     def set_value(self, metric: Metric, value: float, attributes: dict[str, str]) -> None:
-        """Note the newest value of a metric, to be sent at the end of the batch."""
+        """Set the newest value of a metric, which is sent at the end of the batch."""
         if metric.is_total:
             self._totals[metric].append(Observation(value, attributes))
         else:
@@ -119,7 +119,7 @@ class Exporter:
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
-        """Send what is measured within the outermost block of its kind at its end."""
+        """Send all metrics and spans at the end of the outermost `batch` block."""
         self._depth += 1
         try:
             yield
@@ -132,7 +132,7 @@ class Exporter:
 
     @contextlib.contextmanager
     def stage(self, name: str, run: Run) -> Iterator[Observed]:
-        """Measure a stage, and make a span of it below that of its run."""
+        """Measure a stage, and make a span for it below the span of its run."""
         observed, began = Observed(), time.monotonic()
         here = trace.get_current_span().get_span_context()  # of Airflow's task, where it traces
         links = [trace.Link(here)] if here.is_valid and here.trace_id != _ids(run)[0] else []
@@ -143,7 +143,7 @@ class Exporter:
             try:
                 yield observed
             except BaseException as error:
-                # Its message may hold a value of the package, or a path.
+                # Only the class: the message may contain a value of the package, or a path.
                 span.set_status(trace.StatusCode.ERROR, type(error).__name__)
                 raise
             finally:
@@ -153,7 +153,7 @@ class Exporter:
                 self.set_value(telemetry.SECONDS, time.monotonic() - began, attributes)
 
     def end_run(self, run: Run) -> None:
-        """Make the span of a run that is recorded: from its start to now, or to its end."""
+        """Make the span of a recorded run, from its start to its end or to now."""
         token = _OF_RUN.set(_ids(run))
         try:
             span = self._tracer.start_span(
@@ -172,11 +172,11 @@ class Exporter:
 
 
 _EXPORTERS: dict[int, Exporter] = {}
-"""Process id → its exporter: a fork must not use the locks and connections of its parent's."""
+"""Process id → exporter: a forked process must not use the locks and connections of its parent."""
 
 
 def exporter() -> Exporter:
-    """Return what this process sends by."""
+    """Return the exporter of this process, and make it at the first call."""
     pid = os.getpid()
     if pid not in _EXPORTERS:
         _EXPORTERS.clear()
@@ -185,7 +185,7 @@ def exporter() -> Exporter:
 
 
 def _ids(run: Run) -> tuple[int, int]:
-    """Return the ids of a run's trace and of its span."""
+    """Return the ids of a run's trace and of its span; the span's is never 0, which is invalid."""
     number = uuid.UUID(run.run_id).int
     return number, (number & (1 << 64) - 1) or 1
 
@@ -218,7 +218,7 @@ def _is_grpc(signal: str) -> bool:
 
 
 def _metric_exporter() -> MetricExporter:
-    # A total counts from the first run of the site, and not from the start of this process.
+    # Cumulative: a total counts from the site's first run, not from the start of this process.
     always: dict[type, AggregationTemporality] = {
         ObservableCounter: AggregationTemporality.CUMULATIVE
     }
