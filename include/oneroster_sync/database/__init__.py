@@ -1,7 +1,7 @@
 """The roster database: connections, migrations, locks, COPY, and who may write the audit.
 
-The names are resolved when they are first used: whoever needs `plain` alone, a connection of
-psycopg, does not wait for SQLAlchemy.
+The names are imported at first use, so that importing `plain`, which needs psycopg alone, does not
+load SQLAlchemy.
 """
 
 from __future__ import annotations

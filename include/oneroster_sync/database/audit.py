@@ -1,10 +1,10 @@
-"""The audit is append-only, and one role can keep it from another.
+"""The append-only audit, and its protection from the application's role.
 
-The tables `changes` and `events` refuse UPDATE, DELETE and TRUNCATE by a trigger. Who owns a table
-can drop its trigger, so an installation may have two roles: the owner makes and upgrades the
-tables (`oneroster migrate`, by `ONEROSTER_OWNER_URL`), and the application's role, which everything
-else uses, may read and write them, but insert and select only on the audit. Erasure and retention
-then go by two functions that run as the owner; they do these two things and no other.
+The tables `changes` and `events` refuse UPDATE, DELETE and TRUNCATE by a trigger. The owner of a
+table can drop its trigger, so an installation may have two roles: the owner creates and upgrades
+the tables (`oneroster migrate`, with `ONEROSTER_OWNER_URL`), and the application's role, which
+everything else uses, reads and writes them but has only INSERT and SELECT on the audit. Erasure and
+retention then call two functions that run as the owner (security definer) and do nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 TABLES = ("changes", "events")
-"""The audit: what was changed in rosters, and what people decided."""
+"""The tables of the audit: changes of rosters, and decisions of people."""
 
 _OURS = """
 select quote_ident(c.relname), c.relkind from pg_class c
@@ -44,16 +44,16 @@ select exists (
 
 
 class GrantError(UserError):
-    """The owner of the tables can't give the application's role what it needs."""
+    """The owner of the tables can't grant the rights that the application's role needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """How the audit is kept from the role of a connection.
+    """How the audit is protected from the role of a connection.
 
     Attributes:
         can_be_changed: Whether the role could change or remove rows of the audit.
-        kept_days: How many days of it are kept whatever the role asks for; None for no such rule.
+        kept_days: Days of the audit that the role cannot delete; None if there is no such rule.
     """
 
     can_be_changed: bool
@@ -61,7 +61,7 @@ class Protection:
 
 
 def protection(connection: Connection) -> Protection:
-    """Return how the audit is kept from the role of this connection."""
+    """Return how the audit is protected from the role of this connection."""
     return Protection(
         bool(connection.scalar(sa.text(_MAY))),
         connection.scalar(sa.text("select audit_keep_days()")),
@@ -79,42 +79,46 @@ c.run_id = cast(:run_id as uuid) and (c.site, c.version) = (
 
 
 def condition_of_run(connection: Connection, run_id: str) -> str:
-    """Return the condition by which an index finds, in their order, the changes `c` of a run.
+    """Return the SQL condition that selects the changes `c` of a run, in order, by an index.
 
     Changes are indexed by the version of the roster, not by their run: one index less to write.
-    Those that are older than versions have an index by run.
+    Changes from before rosters had versions have an index by run.
     """
     is_older = connection.scalar(sa.text(_HAS_OLDER), {"run_id": run_id})
     return _OLDER if is_older else _NUMBERED
 
 
 def has_changes(connection: Connection, run_id: str) -> bool:
-    """Tell whether anything that a run changed is in the audit; it goes after its time."""
+    """Return whether the audit still holds changes of a run; expired changes are deleted."""
     query = f"select exists (select from changes c where {condition_of_run(connection, run_id)})"  # noqa: S608
     return bool(connection.scalar(sa.text(query), {"run_id": run_id}))
 
 
 def erase_person(connection: Connection, user_id: int) -> None:
-    """Take out of the audit who an account was, once it is marked as erased."""
+    """Remove the personal data of an account that is marked as erased from the audit."""
     connection.execute(sa.text("select erase_from_audit(:id)"), {"id": user_id})
 
 
 def drop_changes(connection: Connection, site: str, *, before: dt.datetime) -> int:
-    """Remove from the audit what was changed before a moment, as far as its owner lets it go."""
+    """Delete changes before a time from the audit, except those that its owner keeps.
+
+    Returns:
+        How many changes were deleted.
+    """
     bound = {"site": site, "before": before}
     return int(connection.scalar(sa.text("select drop_from_audit(:site, :before)"), bound) or 0)
 
 
 def grant_to(connection: Connection, role: str, *, keep_days: int) -> None:
-    """Give the application's role its rights on the tables; it can be done again at any time.
+    """Grant the application's role its rights on the tables; safe to repeat.
 
     Args:
-        connection: As the owner of the tables, in a transaction.
+        connection: A connection of the owner of the tables, in a transaction.
         role: The application's role.
-        keep_days: How many days of the audit are kept whatever that role asks for.
+        keep_days: Days of the audit that the application's role cannot delete.
 
     Raises:
-        GrantError: The role is not there, or lacks a right that only others can give.
+        GrantError: The role does not exist, or needs a right that the owner cannot grant.
     """
 
     def run(statement: str) -> None:
@@ -141,7 +145,7 @@ def grant_to(connection: Connection, role: str, *, keep_days: int) -> None:
         if kind == "S":
             run(f"grant usage, select on sequence {schema}.{name} to {to}")
         elif kind == "v":
-            # What is written into a view is written as the owner of the view: into the audit too.
+            # PostgreSQL writes through a view with the rights of its owner: into the audit too.
             run(f"revoke insert, update, delete on {schema}.{name} from {to}")
             run(f"grant select on {schema}.{name} to {to}")
         else:
@@ -155,8 +159,8 @@ def grant_to(connection: Connection, role: str, *, keep_days: int) -> None:
         "create or replace function audit_keep_days() returns integer language sql as "
         f"'select {keep_days:d}'"
     )
-    # Plans are applied by way of temporary tables. Who does not own the database gives no rights
-    # on it, and PostgreSQL says so by a warning alone: so the result is looked at.
+    # Plans are applied through temporary tables. A GRANT by a role that does not own the database
+    # has no effect, and PostgreSQL only warns about it: so check the result.
     run(f"grant connect, temporary on database {database} to {to}")
     has = sa.text("select has_database_privilege(:role, current_database(), :right)")
     rights = ("CONNECT", "TEMPORARY")

@@ -1,8 +1,8 @@
 """Connections to the roster database, and its schema.
 
-The schema is brought up to date by the first connection of a process, unless the tables belong to
-another role: then by `oneroster migrate`, as that role. Two processes that start at
-once take turns by an advisory lock; the second finds nothing to do.
+The first connection of a process upgrades the schema, unless the tables belong to another role:
+then `oneroster migrate` does so as that role. If two processes start at the same time, an advisory
+lock makes the second wait; it then finds the schema up to date.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 HEAD = "0029"
-"""The newest migration; a test holds it against the folder."""
+"""Number of the newest migration; a test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 7_262_017_251
@@ -50,7 +50,7 @@ def url() -> str:
     """Return the URL of the roster database in use, starting the embedded PostgreSQL if need be.
 
     Raises:
-        DatabaseError: None is named, and the embedded PostgreSQL can't run here.
+        DatabaseError: No database is configured, and the embedded PostgreSQL can't run here.
     """
     given = settings.database_url()
     if given is not None:
@@ -72,7 +72,7 @@ def url() -> str:
 
 @functools.cache
 def engine() -> Engine:
-    """Return the process's engine, with the schema up to date.
+    """Return the engine of this process, after upgrading the schema.
 
     Raises:
         DatabaseError: The server does not answer or is older than PostgreSQL 15.
@@ -83,7 +83,7 @@ def engine() -> Engine:
 
 
 def upgrade() -> None:
-    """Bring the schema up to date as the owner of the tables, and let the application use them.
+    """Upgrade the schema as the owner of the tables, and grant the application its rights.
 
     Where `ONEROSTER_OWNER_URL` is not set, one role owns the tables and uses them.
 
@@ -111,10 +111,10 @@ def upgrade() -> None:
 
 
 def _connect_to(given: str, variable: str) -> Engine:
-    """Return an engine for a URL whose server answers and is new enough.
+    """Return an engine for a URL after checking that its server answers and is new enough.
 
     Raises:
-        DatabaseError: It does not, or is too old; the message names the variable of the URL.
+        DatabaseError: The server does not answer or is too old; the message names the variable.
     """
     made = sa.create_engine(
         _with_driver(given), pool_pre_ping=True, pool_size=2, hide_parameters=True
@@ -142,20 +142,20 @@ _NOTICE = """
 
 
 def _notice_when_we_die(connection: Any, _record: object) -> None:
-    """Have the server notice soon that this process or its machine is gone.
+    """Make the server detect soon that this process or its machine has died.
 
-    Until then it would hold the locks and the turn of a dead worker: for hours when the machine
-    vanished, and for as long as a statement takes, or waits, when the process did.
+    Until it does, the server holds the locks of the dead worker, the site's turn among them: for
+    hours if the machine vanished, and until the current statement ends if only the process died.
     """
     connection.execute(_NOTICE)
     connection.commit()
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema up to date; safe to run twice, and from several processes at once.
+    """Upgrade the schema; safe to repeat, and to run from several processes at once.
 
     Raises:
-        DatabaseError: The role of the engine does not own the tables, or may make none.
+        DatabaseError: The role of the engine does not own the tables, or may not create tables.
     """
     with engine.connect() as connection:
         if _current(connection) == HEAD:
@@ -170,7 +170,7 @@ def migrate(engine: Engine) -> None:
         connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        # The views for readers show every column, those too that the newest migration added.
+        # Create the views for readers again, so that they show new columns of the tables too.
         connection.execute(sa.text("select make_reader_views()"))
 
 
@@ -190,11 +190,11 @@ select array(
 )
 where to_regclass('oneroster_schema_version') is null
 """
-"""One statement: while another process makes our tables, it sees all of them or none."""
+"""One statement: while another process creates our tables, it sees all of them or none."""
 
 
 def _check_may_migrate(connection: Connection) -> None:
-    """Refuse in words what PostgreSQL would refuse for want of a right, half-way through."""
+    """Raise DatabaseError if a migration would fail half-way for lack of rights."""
     if (found := connection.execute(sa.text(_OWNER)).first()) is not None:
         owner, is_ours, me = found
         if not is_ours:
@@ -219,7 +219,7 @@ def _check_may_migrate(connection: Connection) -> None:
 
 
 def _check_is_free(connection: Connection, schema: str) -> None:
-    """Refuse a schema that is somebody else's, before a table of ours is made in it."""
+    """Raise DatabaseError if the schema holds tables of another application."""
     there = set(connection.scalar(sa.text(_FOREIGN)) or ())
     advice = (
         "name an empty database, or a schema of its own by ?options=-csearch_path%3Doneroster at "
@@ -234,7 +234,7 @@ def _check_is_free(connection: Connection, schema: str) -> None:
 
 
 def _list_ours() -> set[str]:
-    """Return the names of the tables and views that the migrations make."""
+    """Return the names of the tables and views that the migrations create."""
     made = re.compile(r"^create (?:or replace )?(?:table|view) (\w+)", re.MULTILINE)
     files = (MIGRATIONS / "versions").glob("*.py")
     return {name for file in files for name in made.findall(file.read_text("utf-8"))}

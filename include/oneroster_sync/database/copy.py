@@ -1,4 +1,4 @@
-"""Arrow tables in and out of PostgreSQL by COPY."""
+"""Copy Arrow tables to and from PostgreSQL with COPY."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -> pa.Table:
-    """Return the rows of a query as a table.
+    """Return the rows of a query as an Arrow table, read by COPY as CSV.
 
     Args:
         connection: An open connection; the query runs in its transaction.
-        query: SQL with `{site}` where the site's literal belongs.
-        site: The site.
+        query: SQL with `{site}` in place of the site's name.
+        site: The site, inserted as a literal since COPY takes no parameters.
         schema: Columns of the query, in order.
     """
     statement = sql.SQL("copy ({}) to stdout (format csv)").format(
@@ -53,9 +53,10 @@ def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -
 
 
 def _received(driver: Driver, statement: sql.Composable) -> Iterator[bytes]:
-    """Yield the rows that COPY sends.
+    """Yield the rows that COPY sends, reading from libpq directly.
 
-    The driver's own loop waits for each row anew, which takes five times as long as the row.
+    psycopg's own loop waits on the socket for each row, which takes five times as long as reading
+    the row.
     """
     server = driver.pgconn
     _must_be(ExecStatus.COPY_OUT, server.exec_(statement.as_bytes(driver)), driver)
@@ -77,7 +78,7 @@ def _must_be(status: ExecStatus, result: PGresult, driver: Driver) -> None:
 
 
 def copy_in(connection: Connection, name: str, table: pa.Table) -> None:
-    """Append a table's rows to the database table `name`, by column name."""
+    """Append the rows of an Arrow table to the database table `name`, matching column names."""
     if not table.num_rows:
         return
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
@@ -94,9 +95,10 @@ def copy_in(connection: Connection, name: str, table: pa.Table) -> None:
 
 @contextlib.contextmanager
 def _errors_of_sqlalchemy() -> Iterator[None]:
-    """Raise what the driver raises as any other statement of the connection would.
+    """Raise errors of psycopg as SQLAlchemy raises them for its own statements.
 
-    Callers tell a deadlock from a refused row by SQLAlchemy's classes, and keep values out of logs.
+    Callers distinguish a deadlock from a refused row by SQLAlchemy's classes, and `hide_parameters`
+    keeps values out of logs.
     """
     try:
         yield
@@ -107,7 +109,7 @@ def _errors_of_sqlalchemy() -> Iterator[None]:
 
 
 def as_csv(table: pa.Table) -> Iterable[bytes]:
-    """Yield a table as CSV without a header, in which null and the empty text differ."""
+    """Yield a table as CSV without a header; null is an empty field, an empty text is `""`."""
     options = pacsv.WriteOptions(include_header=False, quoting_style="all_valid")
     for batch in table.to_batches(max_chunksize=100_000):
         buffer = io.BytesIO()
@@ -116,7 +118,7 @@ def as_csv(table: pa.Table) -> Iterable[bytes]:
 
 
 def stage(connection: Connection, name: str, table: pa.Table) -> None:
-    """Make a temporary table of a table's columns and fill it; it goes with the transaction."""
+    """Create the temporary table `name` from an Arrow table, dropped when the transaction ends."""
     table = _without_nulls(table)
     columns = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(f.name), sql.SQL(_TYPES[str(f.type)]))
@@ -134,7 +136,7 @@ def stage(connection: Connection, name: str, table: pa.Table) -> None:
 
 
 def _without_nulls(table: pa.Table) -> pa.Table:
-    """Give columns of nothing but nulls a type that the database has."""
+    """Cast columns of Arrow's null type, which PostgreSQL has no counterpart for, to string."""
     fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in table.schema]
     return table.cast(pa.schema(fields))
 

@@ -1,6 +1,7 @@
-"""One run at a time for each site: who comes second waits.
+"""The turn of a site: one run at a time for each site, further runs wait.
 
-The turn is a session lock of PostgreSQL, so the server takes it back at once when its holder dies.
+The turn is a session-level advisory lock, so PostgreSQL releases it as soon as its holder's
+connection ends.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SAY_EVERY_S = 30
 
 
 class BusyError(RetriableError):
-    """Another run of the site did not end in time; try again later."""
+    """Another run of the site did not end in time; a later try may succeed."""
 
 
 _TAKE = sa.text("select pg_try_advisory_lock(hashtextextended(:site, :lock))")
@@ -47,10 +48,10 @@ def hold_site_turn(engine: Engine, site: str, *, wait_s: float = 600) -> Iterato
 
 @contextlib.contextmanager
 def hold_site_turns(engine: Engine, sites: Iterable[str], *, wait_s: float) -> Iterator[None]:
-    """Hold the turns of several sites, taken in order, so that nobody waits in a circle.
+    """Hold the turns of several sites, taken in the order of their names to prevent deadlocks.
 
     Raises:
-        BusyError: One of them was not free within `wait_s` seconds; none is held then.
+        BusyError: One of the turns was not free within `wait_s` seconds; none is held then.
     """
     held: list[dict[str, Any]] = []
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -84,7 +85,8 @@ def lock_site(connection: Connection, site: str) -> None:
 def lock_preferences(connection: Connection, site: str) -> None:
     """Keep other transactions from saving the site's preferences until this one ends.
 
-    It is another lock than that of the roster: who saves does not wait for a plan to be applied.
+    This lock is separate from that of the roster, so that saving does not wait until a plan is
+    applied.
     """
     _lock(connection, 1, site)
 

@@ -1,4 +1,4 @@
-"""Connections of psycopg alone, for those who must not wait: for SQLAlchemy, or for a database."""
+"""Connections of psycopg for callers that must not wait: no import of SQLAlchemy, no migration."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CONNECT_TIMEOUT_S = 3
 
 
 def briefly() -> psycopg.Connection[tuple[Any, ...]]:
-    """Return a short connection for those who must not wait.
+    """Return a short-lived connection to the roster database; use it in a `with` statement.
 
-    It never starts a database or migrates it, keeps no pool, since schedulers fork, and gives up
-    soon. Use it in a `with` statement.
+    The call never starts or migrates a database, gives up after `CONNECT_TIMEOUT_S` seconds, and
+    keeps no pool, because schedulers fork and a connection must not be shared by two processes.
 
     Raises:
         psycopg.Error: The database does not answer.
@@ -35,10 +35,10 @@ def briefly() -> psycopg.Connection[tuple[Any, ...]]:
 
 
 def is_up_to_date(connection: psycopg.Connection[Any]) -> bool:
-    """Tell whether the schema is that of the newest migration.
+    """Return whether the schema is that of the newest migration.
 
     Raises:
-        psycopg.Error: It has none.
+        psycopg.Error: The database has no schema yet.
     """
     newest = max(file.name for file in _VERSIONS.glob("[0-9]*_*.py"))
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -47,13 +47,13 @@ def is_up_to_date(connection: psycopg.Connection[Any]) -> bool:
 
 
 TURN_LOCK = 262_017_252
-"""Key of a site's turn, a lock of a session."""
+"""Key of a site's turn, a session-level advisory lock."""
 SITE_LOCK = 7_262_017_251
-"""Key of a site's roster, a lock of a transaction; the next number is that of the preferences."""
+"""Key of the lock of a site's roster, held by a transaction; key + 1 locks its preferences."""
 
 
 def take_site_turn(connection: psycopg.Connection[Any], site: str) -> bool:
-    """Take the site's turn until the connection ends, unless somebody has it."""
+    """Take the site's turn until the connection ends; return False if another run holds it."""
     query = "select pg_try_advisory_lock(hashtextextended(%s, %s)) as taken"
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(query, (site, TURN_LOCK)).fetchone()
@@ -61,5 +61,5 @@ def take_site_turn(connection: psycopg.Connection[Any], site: str) -> bool:
 
 
 def lock_site(connection: psycopg.Connection[Any], site: str) -> None:
-    """Lock the site's roster until the transaction ends, as whoever changes it does."""
+    """Lock the site's roster until the transaction ends, as all changes of the roster do."""
     connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, %s))", (site, SITE_LOCK))

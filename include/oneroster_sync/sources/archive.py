@@ -1,4 +1,4 @@
-"""What becomes of a package whose run ended well: it is left where it is, or moved aside."""
+"""Move a package into the folder `done` at its source after its run has ended well."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.connect import Source
 
 DONE = "done"
-"""The folder beside a package into which it is moved."""
+"""Name of the folder beside a package that the package is moved into."""
 
 
 def put_aside(
@@ -28,20 +28,20 @@ def put_aside(
     login: Login | None = None,
     patience: Patience | None = None,
 ) -> str | None:
-    """Move a package that was read, unless another has taken its place since.
+    """Move a package that was read, unless the file has been replaced or removed since.
 
     Args:
-        source: Where it was found.
-        fetched: What `Fetched.as_dict` noted.
-        at: When the run began: it goes into the new name, so that none replaces another.
-        login: What the source's Airflow connection says.
-        patience: How long the place may take.
+        source: The source of the package.
+        fetched: The result of `Fetched.as_dict`.
+        at: When the run began: part of the new name, so that no package replaces another.
+        login: The source's Airflow connection.
+        patience: Time limits.
 
     Returns:
-        Where it is now, beside where it was; None where there was nothing to move.
+        The new path, relative to the folder of the package; None if there was nothing to move.
 
     Raises:
-        SourceError: It can't be moved, or not now.
+        SourceError: The package can't be moved, or not now.
     """
     if len(fetched["files"]) != 1:
         return None
@@ -60,7 +60,7 @@ def put_aside(
 
 
 def name_of(name: str, at: dt.datetime) -> str:
-    """Return what a package is called once it is done."""
+    """Return the name of a package in `done`: its own with the time of the run."""
     path = PurePosixPath(name)
     return f"{path.stem}.{at:%Y%m%dT%H%M%SZ}{path.suffix}"
 

@@ -1,4 +1,4 @@
-"""What every place offers, wherever it is: its files, their bytes, and to move one."""
+"""The protocol that all kinds of sources implement: list files, read a file, move a file."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.url import SourceUrl
 
 PIECE = 1 << 20
-"""How many bytes are asked for at a time."""
+"""Bytes that are requested at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What an Airflow connection says; its secrets show in no `repr`.
+    """The fields of an Airflow connection; `repr` leaves out the secrets.
 
     Attributes:
         connection: The connection's id.
-        host: The host that the secrets are for.
-        port: Its port.
+        host: The host that the secrets may be sent to.
+        port: The port of the host.
         login: The login name, or the id of a key.
         password: The password, the token or the secret key.
-        extra: Whatever else the connection holds.
+        extra: The connection's extra.
     """
 
     connection: str
@@ -43,18 +43,18 @@ class Login:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def word(self, name: str) -> str | None:
-        """Return a text of the extra; an empty one is none."""
+        """Return a text of the extra, or None if it is missing or empty."""
         return str(self.extra.get(name) or "") or None
 
     def flag(self, name: str) -> bool:
-        """Tell whether something in the extra is true."""
+        """Return whether a flag of the extra is set to true."""
         return str(self.extra.get(name, "")).lower() == "true"
 
     def check_host(self, url: SourceUrl) -> None:
-        """Make sure that secrets go to no other host than the one that they are for.
+        """Check that the secrets are sent only to the host of the connection.
 
         Raises:
-            RefusedSourceError: The connection is for another host, or does not say for which.
+            RefusedSourceError: The connection names another host, or none.
         """
         own = urlsplit("//" + (self.host or "").rpartition("://")[2]).hostname
         port = url.port if url.scheme == SFTP else url.port_or(None)
@@ -68,16 +68,16 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a place may take, and how much it may give.
+    """Time limits, in seconds, and size limits of a source.
 
     Attributes:
-        connect_s: For a connection to stand.
-        read_s: For the next bytes to come.
-        look_s: For all that is asked of the place at one look, or before the first bytes come.
-        whole_s: For a package to come.
-        move_s: For a package to be moved.
-        settle_s: Between two looks at a package.
-        limits: How large a package may be.
+        connect_s: Until a connection is established.
+        read_s: Until the next bytes arrive.
+        look_s: For one listing with all its requests, or until a file's first bytes arrive.
+        whole_s: For the transfer of a package.
+        move_s: For moving a package.
+        settle_s: Between two listings that must show the same package.
+        limits: Size limits of a package.
     """
 
     connect_s: float = 20.0
@@ -91,14 +91,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of a place, as it was when it was looked at.
+    """A file of a place, as it was when the place was listed.
 
     Attributes:
-        name: Its last name, without a folder.
-        path: How the place itself calls it.
-        size: Bytes; None where the place does not tell.
-        stamp: What differs when the content does: a time of change, or a tag.
-        modified: When it was changed last, as far as the place tells.
+        name: The file's name, without a folder.
+        path: The path by which the place addresses the file.
+        size: Bytes; None if the place does not report them.
+        stamp: A value that changes with the content: a modification time or a tag (ETag).
+        modified: When the file was last modified; None if the place does not report it.
     """
 
     name: str
@@ -109,25 +109,25 @@ class Entry:
 
 
 class Place(Protocol):
-    """A file, or a folder with files, somewhere.
+    """An opened source: a file, or a folder with files.
 
-    All methods raise a `SourceError` for whatever goes wrong.
+    All methods raise a `SourceError` for all failures.
     """
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence: no secret, no login."""
+        """The name of the place in messages, without secrets and login."""
 
     def look(self) -> tuple[bool, list[Entry]]:
-        """Return whether the place is one file, and that file or those of the folder."""
+        """Return (True, [the file]) if the place is a file, else (False, the folder's files)."""
 
     def read(self, entry: Entry) -> AbstractContextManager[Iterator[bytes]]:
         """Open a file and yield its bytes in pieces of at most about `PIECE`."""
 
     def move(self, entry: Entry, folder: str, name: str) -> None:
-        """Move a file into a folder beside it, which is made when it is not there."""
+        """Move a file into a folder beside it, which is created if it is missing."""
 
 
 def is_plain(name: str) -> bool:
-    """Tell whether a name that a server gives can be used as one here and shown in a log."""
+    """Return whether a name from a server is safe as a file name here and in a log."""
     return name.isprintable() and name not in {"", ".", ".."} and not set(name) & set("/\\")

@@ -1,4 +1,4 @@
-"""What a site says of its source, and the place that this is; libraries only as needed."""
+"""Open the source of a site; the library of its scheme is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 
 class SourceSettings(Protocol):
-    """What the preferences of a site say of its source: the fields of `Source`, as text."""
+    """The preferences of a site about its source: the fields of `Source`, as text."""
 
     @property
     def source(self) -> str | None:
-        """A path or a URL; None where the site has no source."""
+        """A path or a URL; None if the site has no source."""
 
     @property
     def source_connection(self) -> str | None:
-        """Id of the Airflow connection with the login, if the source takes one."""
+        """Id of the Airflow connection with the login, if the source needs one."""
 
     @property
     def source_pattern(self) -> str:
-        """What the name of a package is like."""
+        """Glob pattern of the names of packages."""
 
     @property
     def source_after(self) -> After:
-        """What becomes of a package whose run ended well."""
+        """What to do with a package after its run has ended well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a site's packages come from.
+    """The source of a site's packages.
 
     Attributes:
-        url: The place.
-        connection: Id of the Airflow connection with the login, if it takes one.
-        pattern: What the name of a package is like.
-        after: What becomes of a package whose run ended well.
+        url: The file or folder.
+        connection: Id of the Airflow connection with the login, if the source needs one.
+        pattern: Glob pattern of the names of packages.
+        after: What to do with a package after its run has ended well.
     """
 
     url: SourceUrl
@@ -58,11 +58,11 @@ class Source:
 
     @classmethod
     def of(cls, chosen: SourceSettings) -> Source:
-        """Return a site's source.
+        """Return the source that a site's preferences name.
 
         Raises:
-            NoSourceError: It has none.
-            WrongSourceError: It holds a secret, or is no URL.
+            NoSourceError: The site has no source.
+            WrongSourceError: The source holds a secret, or is not a valid URL.
         """
         if chosen.source is None:
             raise NoSourceError("source.not_set", "the site has no source")
@@ -74,10 +74,10 @@ class Source:
         )
 
     def login(self, connections: Connections | None) -> Login | None:
-        """Return what the source's connection says; None where it has none, or is a folder.
+        """Return the source's Airflow connection; None for a local source or one without.
 
         Raises:
-            RefusedSourceError: Nobody here knows Airflow's connections, or not this one.
+            RefusedSourceError: `connections` is None (outside Airflow), or does not know the id.
         """
         if self.connection is None or self.url.is_local:
             return None
@@ -91,10 +91,10 @@ class Source:
 
 @contextlib.contextmanager
 def open_source(source: Source, login: Login | None, patience: Patience) -> Iterator[Place]:
-    """Yield the place of a source.
+    """Open a source and yield its place.
 
     Raises:
-        SourceError: It can't be opened, or not now.
+        SourceError: The source can't be opened, or not now.
     """
     if source.url.is_local:
         yield LocalPlace(source.url.path)

@@ -1,4 +1,4 @@
-"""The one function that copies a package's bytes: it counts them and keeps to a deadline."""
+"""Copy the bytes of a package's file, within a size limit and a deadline."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def copy_file(place: Place, entry: Entry, target: Path, limit: int, deadline: fl
     """Copy one file of a place, and return the sha256 of its bytes.
 
     Args:
-        place: Where it is.
-        entry: The file, as it was when it was looked at.
-        target: What is written.
-        limit: How many bytes it may have.
-        deadline: Until when the copy has to be whole, on the monotonic clock.
+        place: The place of the file.
+        entry: The file, as it was listed.
+        target: The file to write.
+        limit: Most bytes that the file may have.
+        deadline: When the copy must be complete, in seconds of `time.monotonic()`.
 
     Raises:
-        RefusedSourceError: It is larger than the limit.
-        RetriableSourceError: It comes too slowly, or fewer or more bytes come than it has.
+        RefusedSourceError: The file is larger than the limit.
+        RetriableSourceError: The deadline passed, or the bytes received are not as many as listed.
     """
     if (entry.size or 0) > limit:
         raise _too_large(entry, limit)

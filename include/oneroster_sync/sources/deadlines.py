@@ -1,8 +1,8 @@
-"""A place whose every step has a deadline, whatever its library waits for.
+"""Deadlines for each step of a place, independent of its library's timeouts.
 
-Time limits of libraries are for the next bytes: a server that sends one byte every half second
-never meets them. So each step runs in a thread of its own, and the caller waits for it no longer
-than the deadline. Then the connection is aborted, which ends the step, and the caller goes on.
+Timeouts of libraries apply to the next bytes: a server that sends one byte every half second never
+triggers them. So each step runs in a thread of its own, and the caller waits for the thread until
+the deadline. Then the connection is aborted, which ends the step, and the caller continues.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ENDS_S = 5.0
-"""How long a step may take to end after its connection was aborted."""
+"""Seconds to wait for the end of a step after its connection was aborted."""
 
 
 class GivenUpError(RetriableSourceError):
@@ -30,17 +30,17 @@ class GivenUpError(RetriableSourceError):
 
 
 class WatchedPlace:
-    """A place that is given up when a step of it takes too long."""
+    """A place whose steps are aborted at their deadlines."""
 
     def __init__(self, place: Place, patience: Patience, abort: Callable[[], None]) -> None:
-        """Watch a place; `abort` cuts its connections, from another thread than the one at work."""
+        """Wrap a place; `abort` cuts its connections and is called from another thread."""
         self._place = place
         self._patience = patience
         self._abort = abort
         self.name = place.name
 
     def look(self) -> tuple[bool, list[Entry]]:
-        """Return whether the place is one file, and that file or those of the folder."""
+        """Return (True, [the file]) if the place is a file, else (False, the folder's files)."""
         return self._within(self._patience.look_s, self._place.look)
 
     @contextlib.contextmanager
@@ -60,7 +60,7 @@ class WatchedPlace:
 
         try:
             yield watched()
-        except GivenUpError:  # the place may be at work still, and nobody waits for it
+        except GivenUpError:  # its thread may still use the file: don't close it
             raise
         except BaseException as error:
             ended = (type(error), error, error.__traceback__)
@@ -77,16 +77,16 @@ class WatchedPlace:
 
 
 def within(seconds: float, step: Callable[[], T], abort: Callable[[], None], name: str) -> T:
-    """Return what a step returns, or raise what it raises; give it up at its deadline.
+    """Run a step in a thread; return its result or raise its error, or abort it at its deadline.
 
     Args:
-        seconds: How long it may take.
-        step: What waits for a server.
-        abort: Cuts the connection that it waits for.
-        name: What to call the server's place in a sentence.
+        seconds: How long the step may take.
+        step: A function that waits for a server.
+        abort: Cuts the connection that the step uses.
+        name: Name of the place in messages.
 
     Raises:
-        GivenUpError: It took longer.
+        GivenUpError: The step took longer.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -94,15 +94,15 @@ def within(seconds: float, step: Callable[[], T], abort: Callable[[], None], nam
     def work() -> None:
         try:
             results.append(step())
-        except BaseException as error:  # noqa: BLE001  it is raised where the step was asked for
+        except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
             errors.append(error)
 
-    # A daemon: what a library waits for without end must not keep the process from ending.
+    # A daemon thread, so that a library that waits forever does not keep the process alive.
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(max(seconds, 0))
     if thread.is_alive():
-        with contextlib.suppress(Exception):  # it only hastens the end
+        with contextlib.suppress(Exception):  # the step is given up anyway
             abort()
         thread.join(_ENDS_S)
         raise GivenUpError(

@@ -1,4 +1,4 @@
-"""The sha256 by which a package is known again: hashlib alone, so that nobody waits for more."""
+"""The sha256 that identifies a package; imports only the standard library, to start fast."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIECE = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's bytes; of a folder, of its files in order of their names."""
+    """Return the sha256 of a file's bytes, or of a folder's files in the order of their names."""
     digest = hashlib.sha256()
     piece = memoryview(bytearray(_PIECE))
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
@@ -28,18 +28,18 @@ def sha256_of(path: Path) -> str:
 
 
 def mark(file: Path, folder: Path) -> bytes:
-    """Return what the sha256 of a folder has before the bytes of a file: its name."""
+    """Return the bytes that precede a file's bytes in the sha256 of its folder: name and NUL."""
     return file.relative_to(folder).as_posix().encode() + b"\0"
 
 
 class Hashing:
-    """A sha256 that is computed on the other processor, while somebody reads the package.
+    """A sha256 that is computed in a thread, in parallel with reading the package.
 
-    hashlib lets go of the interpreter's lock while it hashes.
+    hashlib releases the GIL while it hashes.
     """
 
     def __init__(self, compute: Callable[[], str]) -> None:
-        """Begin at once."""
+        """Start the thread that calls `compute`."""
         self._compute = compute
         self._found = ""
         self._error: OSError | None = None
@@ -53,15 +53,15 @@ class Hashing:
             self._error = error
 
     def __enter__(self) -> Self:
-        """Return the hashing."""
+        """Return this object."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for it: what it reads is open until then."""
+        """Wait for the thread, since the caller closes the files that it reads next."""
         self._thread.join()
 
     def result(self) -> str:
-        """Return the sha256 when it is known.
+        """Wait for the thread and return the sha256.
 
         Raises:
             OSError: The package can't be read.

@@ -1,13 +1,13 @@
-"""Why a package can't be had, by what the caller should do.
+"""Errors of sources, one class for each reaction of the caller.
 
     SourceError
-    ├── NoSourceError           nothing is there; a person looks for it
-    ├── RefusedSourceError      a person has to mend something; no other try helps
-    └── RetriableSourceError    another try may help
+    ├── NoSourceError           there is no package; a person must look for it
+    ├── RefusedSourceError      a person must fix something; a retry does not help └──
+    RetriableSourceError    a retry may help
         └── NotReadyError       the package is still being written
 
-Each has a code of `findings/codes.toml`. No message holds a secret, and none repeats what a library
-says, since that may hold one.
+Each error has a code of `findings/codes.toml`. No message holds a secret; so none repeats a
+library's message, which may hold one.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ if TYPE_CHECKING:
 
 
 class SourceError(OneRosterError):
-    """A package can't be had from its source.
+    """A package can't be fetched from its source.
 
     Attributes:
         code: A name of `CODES`.
-        expected: What would have been right, if that can be said.
+        expected: What would have been correct; None if unknown.
     """
 
     code: str
 
     def __init__(self, code: str, message: str, *, expected: str | None = None) -> None:
-        """Say what happened; what to do about it follows from the code."""
+        """Make an error with `message` and the hint of its code."""
         hint = CODES[code].hint
         super().__init__(f"{message}; {hint[0].lower()}{hint[1:].removesuffix('.')}")
         self.code = code
         self.expected = expected
 
     def as_findings(self) -> pa.Table:
-        """Return what happened as findings of a run."""
+        """Return the error as a table of findings with one row."""
         findings = Findings()
         findings.add(Finding(self.code, expected=self.expected))
         return findings.table()
 
 
 class NoSourceError(SourceError, UserError):
-    """The site does not say where its packages are, or nothing is there."""
+    """The site has no source, or there is no package at its source."""
 
 
 class RefusedSourceError(SourceError, UserError):
-    """A person has to mend something: the connection, the server's key, a permission."""
+    """A person must fix something: the connection, the server's key, a permission."""
 
 
 class RetriableSourceError(SourceError, RetriableError):
-    """The source was away, too slow, or cut off."""
+    """The source was unreachable or too slow, or the connection was cut."""
 
 
 class NotReadyError(RetriableSourceError):
-    """The package is still being written; try again later."""
+    """The package is still being written; a later try may succeed."""

@@ -1,4 +1,4 @@
-"""A private copy of a package, whole or not at all."""
+"""Make a private copy of a package: complete, or none."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Fetched:
 
     Attributes:
         path: The private copy: a file, or a folder of CSV files.
-        name: What the place calls it.
-        sha256: Of the file; empty for a folder.
-        files: As they were there.
+        name: The name of the package at its source.
+        sha256: The sha256 of the file; empty for a folder.
+        files: The files of the package, as the source listed them.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Fetched:
     files: tuple[Entry, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is needed to know the files again."""
+        """Return, for JSON, what identifies the files at the source later."""
         files = [{**asdict(entry), "modified": None} for entry in self.files]
         return {"name": self.name, "sha256": self.sha256, "files": files}
 
@@ -54,20 +54,21 @@ def fetch(
 ) -> Fetched:
     """Fetch the newest package of a source that is not the worker's own file system.
 
-    It is looked at twice before it is read, and once after: what changes meanwhile is not used.
+    The source is listed twice before the package is read, and once after: a package that changes in
+    between is not used.
 
     Args:
-        source: Where to look, and for what.
+        source: The source.
         into: An empty folder; a fetch that fails leaves nothing there.
-        login: What the source's Airflow connection says.
-        patience: How long a place may take.
-        pause: Waits so many seconds.
+        login: The source's Airflow connection.
+        patience: Time and size limits.
+        pause: Sleeps for a number of seconds.
 
     Raises:
         NoSourceError: There is no package.
-        NotReadyError: It is still being written.
-        RetriableSourceError: The source was away, too slow, or cut off.
-        RefusedSourceError: A person has to mend something.
+        NotReadyError: The package is still being written.
+        RetriableSourceError: The source was unreachable or too slow, or the connection was cut.
+        RefusedSourceError: A person must fix something.
     """
     patience = patience or Patience()
     with open_source(source, login, patience) as place:
@@ -87,7 +88,7 @@ def copy_package(
     """Copy one package of a place into a folder; a copy that fails leaves nothing there.
 
     Raises:
-        SourceError: It can't be had, or not now.
+        SourceError: The package can't be copied, or not now.
     """
     target = into / ("package" if package.is_folder else package.name)
     try:
@@ -99,10 +100,10 @@ def copy_package(
 
 
 def copy_all(source: Source, target: Path, patience: Patience) -> None:
-    """Copy exactly what a source names, a file or the files of a folder, without a login.
+    """Copy the file or the files of the folder that a source names, without a login.
 
     Raises:
-        SourceError: There is nothing, or it can't be had.
+        SourceError: There is nothing to copy, or it can't be read.
     """
     with open_source(source, None, patience) as place:
         is_file, entries = place.look()
@@ -133,9 +134,10 @@ def _copy_package(
 
 
 def _is_cut_off(file: Path) -> bool:
-    """Tell whether a file is a zip whose end is missing, or nothing yet.
+    """Return whether a file is empty, or a zip whose end is missing.
 
-    What is no zip at all is whole as far as anybody can tell; reading it finds out what it is.
+    Only a zip has a recognizable end; a file that is no zip counts as complete and is judged when
+    it is read.
     """
     with file.open("rb") as stream:
         start = stream.read(2)

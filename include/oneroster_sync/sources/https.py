@@ -1,9 +1,9 @@
 """Files of a web server, over TLS that is always verified.
 
-The Airflow connection says login and password for basic authentication, or, with
-`"auth": "bearer"` in its extra, a token as its password; `ca_file` in the extra names the
-certificate of an authority of one's own. Whatever redirects elsewhere is followed over TLS only,
-and without the login.
+The Airflow connection holds login and password for basic authentication, or, with `"auth":
+"bearer"` in its extra, a token as its password; `ca_file` in the extra is the path of the
+certificate of a private authority. Redirects are followed over TLS only, and to other hosts without
+the login.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _LOGIN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHEN
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _PAGE = 4 * PIECE
-"""How much of a page of links is read."""
+"""Most bytes of a page of links that are read."""
 _LINKS = 500
-"""How many files of a page are asked for; each is a request, at each look."""
+"""Most files that a page may link to; each listing makes one request for each."""
 
 
 class HttpsPlace:
     """A file of a web server, or a page whose links are files."""
 
     def __init__(self, client: httpx.Client, url: SourceUrl, pattern: str) -> None:
-        """Look at a URL through a client."""
+        """Make a place for a URL; the client sends its requests."""
         self._client = client
         self._url = url.text
         self._host = url.host
@@ -59,7 +59,7 @@ class HttpsPlace:
         self.name = f"https://{url.host}{url.path}"
 
     def look(self) -> tuple[bool, list[Entry]]:
-        """Return whether the URL is a file, and it or the files that the page links to."""
+        """Return (True, [the file]), or for a page (False, the files that it links to)."""
         if not self._url.endswith("/"):
             return True, [self._ask(self._url)]
         links = [link for link in self._links() if self._is_wanted(link)]
@@ -81,7 +81,7 @@ class HttpsPlace:
             yield answer.iter_raw(PIECE)
 
     def move(self, entry: Entry, folder: str, name: str) -> None:
-        """Refuse: a web server only gives."""
+        """Raise RefusedSourceError: files of a web server can't be moved."""
         raise RefusedSourceError(
             "source.not_permitted", f"{entry.name} can't become {folder}/{name}"
         )
@@ -89,24 +89,24 @@ class HttpsPlace:
     def abort(self) -> None:
         """Cut all connections, while another thread may be reading from one.
 
-        They are shut down and not closed: a thread that still reads would go on with whatever file
-        gets the number of a closed one.
+        The sockets are shut down, not closed: after a close, the system may give the same
+        descriptor to another file, and the thread would read from that.
         """
         for connected in self._sockets:
             with contextlib.suppress(OSError):
                 connected.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give back what `abort` works by."""
+        """Close the duplicated sockets that `abort` uses."""
         for connected in self._sockets:
             connected.close()
 
     def _watch(self, request: httpx.Request) -> None:
-        """Have the library tell of each connection that it makes for a request."""
+        """Make httpcore report each connection that it opens for a request."""
         request.extensions = {**request.extensions, "trace": self._note_connection}
 
     def _note_connection(self, event: str, told: dict[str, Any]) -> None:
-        # A copy, because TLS takes the socket away from the object that the library has now.
+        # A duplicate, because TLS detaches the socket from the object that the library holds now.
         if event.endswith("connect_tcp.complete"):
             self._sockets.append(told["return_value"].get_extra_info("socket").dup())
 
@@ -138,7 +138,7 @@ class HttpsPlace:
         return [urljoin(self._url, link) for link in dict.fromkeys(reader.found)]
 
     def _is_wanted(self, link: str) -> bool:
-        """Tell whether a link is a file directly below the page, and may be a package's."""
+        """Return whether a link is directly below the page and its name can be a package's."""
         if not link.startswith(self._url):
             return False
         name = finished(unquote(link.removeprefix(self._url)))
@@ -168,7 +168,7 @@ class HttpsPlace:
 def opened(
     url: SourceUrl, login: Login | None, patience: Patience, pattern: str
 ) -> Iterator[HttpsPlace]:
-    """Yield the place; its connections are closed at the end.
+    """Yield the place of a URL; its connections are closed at the end.
 
     Raises:
         RefusedSourceError: The connection is for another host, or its ca_file is wrong.
@@ -210,7 +210,7 @@ def _only_tls(request: httpx.Request) -> None:
 
 
 def _stamp(answer: httpx.Response) -> str:
-    """Return what differs when the file does."""
+    """Return the response headers that change with the file."""
     names = ("etag", "last-modified", "content-length")
     return " ".join(answer.headers.get(name, "-") for name in names)
 
@@ -221,14 +221,14 @@ class _Links(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep where a link leads."""
+        """Append the target of a link to `found`."""
         if tag == "a":
             self.found.extend(value for name, value in attrs if name == "href" and value)
 
 
 @contextlib.contextmanager
 def _told(host: str) -> Iterator[None]:
-    """Tell in our own words how the server failed."""
+    """Raise errors of httpx as `SourceError`, without the library's text."""
     try:
         yield
     except httpx.TimeoutException:

@@ -1,10 +1,10 @@
-"""A folder that is read where it lies, and shown not to have changed meanwhile.
+"""Read a folder without copying it, and check that it did not change meanwhile.
 
-A private copy of a folder costs as much as a third of reading it, and as many bytes on the disk. So
-each file is opened once, and all that is read, hashed and parsed comes from these descriptors: a
-file that is replaced afterwards is not seen. What is written into an opened file changes its size
-or a time, and what is added or taken away changes the listing. Both are looked at before the first
-and after the last read.
+A private copy of a folder takes a third of the time of reading it, and as many bytes on the disk.
+So each file is opened once, and all reading, hashing and parsing uses these descriptors: a file
+that is replaced afterwards is not seen. Writing into an opened file changes its size or a time, and
+adding or removing a file changes the listing. Both are compared before the first and after the last
+read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FolderInPlace:
     """The files of a folder, each of them open."""
 
     def __init__(self, folder: Path, seen: _Seen) -> None:
-        """Open them; `FolderInPlace.find` tells whether a folder may be read so."""
+        """Make a folder without open files; use `FolderInPlace.open`."""
         self._folder = folder
         self._seen = seen
         self._files: dict[Path, int] = {}
@@ -45,13 +45,13 @@ class FolderInPlace:
     @classmethod
     @contextlib.contextmanager
     def open(cls, folder: Path, limits: Limits) -> Iterator[FolderInPlace | None]:
-        """Yield a folder whose files are open; None where a copy has to be made.
+        """Yield a folder whose files are open; None if the folder must be copied.
 
-        That is where it holds links or what is no file, more than a package may, or what may not be
-        read: whoever copies it has words for each.
+        A folder must be copied if it holds links or special files, exceeds the limits of a package,
+        or may not be read: the copy then raises the error for the case.
 
         Raises:
-            NotReadyError: It changed before all of it was open.
+            NotReadyError: The folder changed before all its files were open.
         """
         seen = _look_at_plain(folder, limits)
         if seen is None:
@@ -64,7 +64,7 @@ class FolderInPlace:
             found._close()
 
     def _open_all(self) -> bool:
-        """Open all files; tell whether all of them may be read."""
+        """Open all files; return whether all of them may be read."""
         for path, seen in self._seen.items():
             if not stat.S_ISREG(seen[0]):
                 continue
@@ -72,7 +72,7 @@ class FolderInPlace:
                 self._files[path] = os.open(path, _FLAGS)
             except PermissionError:
                 return False
-            except OSError:  # it is gone, or a link by now
+            except OSError:  # it was removed or replaced by a link
                 raise not_ready(self._folder.name) from None
             if _as_seen(os.fstat(self._files[path])) != seen:
                 raise not_ready(self._folder.name)
@@ -84,17 +84,17 @@ class FolderInPlace:
         self._files.clear()
 
     def read(self, path: Path) -> OpenedFile:
-        """Return a file from its beginning; several can be read at once.
+        """Return an open file at its beginning; several can be read at once.
 
         Raises:
-            NotReadyError: It was not there when the folder was looked at.
+            NotReadyError: The file did not exist when the folder was opened.
         """
         if path not in self._files:
             raise not_ready(self._folder.name)
         return OpenedFile(self._files[path])
 
     def sha256(self) -> str:
-        """Return the same as `digest.sha256_of`, of the opened files."""
+        """Return the sha256 of the opened files, equal to `digest.sha256_of` of the folder."""
         digest = hashlib.sha256()
         piece = memoryview(bytearray(_PIECE))
         for path in sorted(self._files):
@@ -106,10 +106,10 @@ class FolderInPlace:
         return digest.hexdigest()
 
     def check_unchanged(self) -> None:
-        """Make sure that nothing has changed since the folder was opened.
+        """Check that nothing has changed since the folder was opened.
 
         Raises:
-            NotReadyError: Something has, so that nobody knows what was read.
+            NotReadyError: Something changed, so the data read may be inconsistent.
         """
         try:
             is_same = _look(self._folder) == self._seen and all(
@@ -125,15 +125,15 @@ class FolderInPlace:
 
 
 class OpenedFile:
-    """An open file with a place of its own; to close it is left to the folder."""
+    """A reader with its own position in an open file; the folder closes the file."""
 
     def __init__(self, descriptor: int) -> None:
-        """Begin at the beginning."""
+        """Start at the beginning of the file."""
         self._descriptor = descriptor
         self._at = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, none at the end."""
+        """Return up to `size` bytes, `b""` at the end."""
         data = os.pread(self._descriptor, size, self._at)
         self._at += len(data)
         return data
@@ -148,16 +148,16 @@ class OpenedFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the file open."""
+        """Leave the file open; the folder closes it."""
 
 
 def can_be_read_in_place(folder: Path, limits: Limits) -> bool:
-    """Tell whether a folder holds plain files within the limits of a package."""
+    """Return whether a folder holds plain files within the limits of a package."""
     return _look_at_plain(folder, limits) is not None
 
 
 def _look_at_plain(folder: Path, limits: Limits) -> _Seen | None:
-    """Return everything below a folder of plain files within the limits; None for another one."""
+    """Return the entries of a folder of plain files within the limits, else None."""
     try:
         seen = _look(folder)
     except OSError:
@@ -169,7 +169,7 @@ def _look_at_plain(folder: Path, limits: Limits) -> _Seen | None:
 
 
 def _look(folder: Path, depth: int = 0) -> _Seen:
-    """Return everything below a folder, as it is now."""
+    """Return the path and the state of each entry below a folder."""
     seen: _Seen = {}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -181,10 +181,10 @@ def _look(folder: Path, depth: int = 0) -> _Seen:
 
 
 def _as_seen(found: os.stat_result) -> tuple[int, ...]:
-    """Return what differs where a file is another one, or holds other bytes.
+    """Return the values of a stat that differ if a file was replaced or its bytes changed.
 
-    Of a folder the listing says it all. The time at which anything of a file changed can't be set:
-    who copies a file in and gives it the time of the original changes it.
+    For a folder, the listing shows all changes. ctime can't be set by a program: copying a file in
+    and then setting its mtime to that of the original still changes its ctime.
     """
     if stat.S_ISDIR(found.st_mode):
         return found.st_mode, 0, found.st_ino

@@ -1,4 +1,4 @@
-"""Files and folders that a worker sees as its own."""
+"""Files and folders of the worker's file system."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.base import Patience
 
 _ENTRIES = 1000
-"""How many entries of a folder are copied: far more than a package may have."""
+"""Most entries of a folder that are copied: far more than a package may have."""
 _DEPTH = 3
-"""How many folders deep a package may lie in a folder."""
+"""Levels of subfolders that are copied."""
 
 
 class LocalPlace:
     """A file or a folder of the worker's own file system."""
 
     def __init__(self, path: str) -> None:
-        """Look at a path."""
+        """Make a place for a path."""
         self._path = Path(path)
         self.name = path
 
     def look(self) -> tuple[bool, list[Entry]]:
-        """Return whether the path is a file, and it or the files of the folder."""
+        """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
         if self._path.is_file():
             return True, [entry_of(self._path)]
         if not self._path.is_dir():
@@ -62,23 +62,23 @@ class LocalPlace:
 
 
 def entry_of(path: Path) -> Entry:
-    """Return a file as it is now."""
+    """Return the entry of a file as it is now."""
     found = path.stat()
     modified = dt.datetime.fromtimestamp(found.st_mtime, dt.UTC)
     return Entry(path.name, str(path), found.st_size, str(found.st_mtime_ns), modified)
 
 
 def newest_package(source: Path, pattern: str = "*.zip") -> Path:
-    """Return the package at a place: a file or a folder of CSV files itself, else its newest zip.
+    """Return the package at a path: the file, the folder of CSV files, or the folder's newest zip.
 
     Raises:
-        NoSourceError: There is none.
-        RefusedSourceError: It may not be read.
+        NoSourceError: There is no package.
+        RefusedSourceError: The path may not be read.
     """
     with _permitted(source):
         if source.is_file() or (source.is_dir() and any(_csv_files(source))):
             return source
-        # glob() passes over a folder that can't be read without a word.
+        # iterdir(), because glob() silently skips a folder that can't be read.
         listed = sorted(source.iterdir()) if source.is_dir() else []
         found = [file for file in listed if matches(file.name, pattern)]
         if not found:
@@ -88,7 +88,7 @@ def newest_package(source: Path, pattern: str = "*.zip") -> Path:
 
 @contextlib.contextmanager
 def _permitted(path: Path) -> Iterator[None]:
-    """Say in words that a file or a folder may not be read; another try would not help."""
+    """Raise PermissionError as RefusedSourceError, since a retry does not help."""
     try:
         yield
     except PermissionError:
@@ -99,20 +99,20 @@ def _permitted(path: Path) -> Iterator[None]:
 
 
 def holds_csv(path: Path) -> bool:
-    """Tell whether a path is a folder of CSV files."""
+    """Return whether a path is a folder of CSV files."""
     return path.is_dir() and any(_csv_files(path))
 
 
 def files_of(package: Path) -> list[Path]:
-    """Return the file that a package is, or the files of its folder."""
+    """Return the files of a package: itself if it is a file, else those of its folder."""
     return [package] if package.is_file() else [f for f in package.iterdir() if f.is_file()]
 
 
 def check_settled(package: Path, wait_s: float) -> None:
-    """Look at a package twice.
+    """Check that a package does not change within `wait_s` seconds.
 
     Raises:
-        NotReadyError: It changed in between, or a file of it is named as unfinished.
+        NotReadyError: The package changed, or the name of a file is one of an unfinished file.
     """
     with _permitted(package):
         before = _look(package)
@@ -122,14 +122,13 @@ def check_settled(package: Path, wait_s: float) -> None:
 
 
 def copy(package: Path, target: Path, patience: Patience) -> None:
-    """Copy a package within the limits of one; what is not there is not copied.
+    """Copy a package within the limits of a package; do nothing if it does not exist.
 
-    Links stay links, so that whoever opens the copy refuses them.
+    Links are copied as links, so that the stage that opens the copy refuses them.
 
     Raises:
-        RefusedSourceError: It is larger than a package may be, holds what is no file, or may not
-            be read.
-        RetriableSourceError: It changed meanwhile, or took too long.
+        RefusedSourceError: The package is too large, holds a special file, or may not be read.
+        RetriableSourceError: The package changed meanwhile, or the copy took too long.
     """
     deadline = time.monotonic() + patience.whole_s
     with _permitted(package):
@@ -142,9 +141,9 @@ def copy(package: Path, target: Path, patience: Patience) -> None:
 
 
 def _copy_folder(folder: Path, target: Path, limit: int, deadline: float, depth: int = 0) -> int:
-    """Copy a folder, and return how many bytes may still come."""
+    """Copy a folder, and return how many bytes of the limit are left."""
     target.mkdir()
-    # Whatever has more entries is refused when it is opened; so is a link, and what is no file.
+    # A copy with too many entries or with links is refused when it is opened.
     for path in itertools.islice(sorted(folder.iterdir()), _ENTRIES):
         copied = target / path.name
         if path.is_symlink():

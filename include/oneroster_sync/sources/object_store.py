@@ -1,10 +1,10 @@
-"""Files of an object store, or of whatever else fsspec has a file system for.
+"""Files of an object store, or of any other storage that fsspec has a file system for.
 
-What the Airflow connection of `s3://` says, as that of Airflow's own hooks for AWS does: the id of
-a key as its login, the secret key as its password; `endpoint_url`, `region_name`, `session_token`
-and `ca_file` in its extra. Without a connection the machine's own role counts. For other schemes
-the extra holds, as `options`, what fsspec's file system takes; login and password become `username`
-and `password`.
+The Airflow connection of `s3://` has the fields of Airflow's own AWS connections: the key id as
+login, the secret key as password; `endpoint_url`, `region_name`, `session_token` and `ca_file` in
+its extra. Without a connection, the machine's own role is used. For other schemes, `options` in the
+extra holds the arguments of fsspec's file system; login and password become `username` and
+`password`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.url import SourceUrl
 
 _TRIES = 2
-"""How often a request is made at once; the next tries are Airflow's, some time later."""
+"""Tries of a request in immediate succession; Airflow retries the task later."""
 _CHANGED = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5")
 _FAILURES: tuple[tuple[type[SourceError], str, str, set[str]], ...] = (
@@ -67,21 +67,21 @@ _FAILURES: tuple[tuple[type[SourceError], str, str, set[str]], ...] = (
         {"EndpointConnectionError", "ClientConnectorError", "gaierror", "ConnectionRefusedError"},
     ),
 )
-"""How a storage fails, by the names of the errors: each file system has those of its library."""
+"""Error, code and message for the names of exception classes: each library has its own."""
 
 
 class StoragePlace:
     """A file or a folder of a file system of fsspec."""
 
     def __init__(self, filesystem: Any, path: str, url: SourceUrl) -> None:
-        """Look at a path of a file system."""
+        """Make a place for a path of a file system."""
         self._fs = filesystem
         self._path = path
         self._host = f"{url.scheme}://{url.host}"
         self.name = f"{self._host}{url.path}"
 
     def look(self) -> tuple[bool, list[Entry]]:
-        """Return whether the path is a file, and it or the files of the folder."""
+        """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
         with _told(self._host, self.name):
             self._fs.invalidate_cache()
             found = self._fs.info(self._path)
@@ -107,7 +107,7 @@ class StoragePlace:
             self._fs.mv(entry.path, posixpath.join(target, name))
 
     def abort(self) -> None:
-        """Close the session of a file system that has one; others are left to their own limits."""
+        """Close the session of s3fs; other file systems end by their own timeouts."""
         session = getattr(self._fs, "_s3", None)
         if session is not None:
             self._fs.close_session(self._fs.loop, session)
@@ -115,7 +115,7 @@ class StoragePlace:
 
 @contextlib.contextmanager
 def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[StoragePlace]:
-    """Yield the place.
+    """Yield the place of a URL.
 
     Raises:
         RefusedSourceError: There is no library for the scheme, or its options are wrong.
@@ -126,7 +126,7 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
     try:
         with _told(f"{url.scheme}://{url.host}", url.host):
             filesystem, path = fsspec.url_to_fs(url.for_fsspec, skip_instance_cache=True, **options)
-            filesystem.retries = _TRIES  # of s3fs, which has no other way to say it
+            filesystem.retries = _TRIES  # s3fs has no argument for it
     except ImportError:
         raise RefusedSourceError(
             "source.unknown_scheme", f"nothing on this machine reads {url.scheme}://"
@@ -181,12 +181,12 @@ def _entry(found: Mapping[str, Any]) -> Entry:
 
 @contextlib.contextmanager
 def _told(host: str, what: str) -> Iterator[None]:
-    """Tell in our own words how the storage failed."""
+    """Raise errors of fsspec as `SourceError`, without the library's text."""
     try:
         yield
     except (SourceError, ImportError, TypeError, ValueError):
         raise
-    except Exception as error:  # noqa: BLE001  each file system of fsspec has its own
+    except Exception as error:  # noqa: BLE001  each file system has errors of its own
         raise _as_ours(error, host, what) from None
 
 
@@ -199,7 +199,7 @@ def _as_ours(error: Exception, host: str, what: str) -> SourceError:
 
 
 def _kinds(error: BaseException | None) -> Iterator[str]:
-    """Yield the kinds of an error and of what caused it."""
+    """Yield the class names of an error and of its causes."""
     while error is not None:
         yield from (kind.__name__ for kind in type(error).__mro__)
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""How far the source of each site was read: the last package that was taken from it."""
+"""The position of each site in its source: the last package that a run took."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def last_taken(
 ) -> tuple[dict[str, Any] | None, bool]:
     """Return the last package that was taken from a site's source before a run.
 
-    A run that is tried again reads what it read before.
+    A retried run gets the position from before its first try, so that it reads the same packages.
 
     Args:
         connection: To the roster database.
@@ -50,7 +50,8 @@ def last_taken(
         source: The source and its pattern.
 
     Returns:
-        The package, None when none was taken from this source; and whether one was from another.
+        The package, or None if none was taken from this source; and whether the last package came
+        from another source.
     """
     query = "select source, taken, previous, run_id::text from source_positions where site = :site"
     row = connection.execute(sa.text(query), {"site": site}).one_or_none()
@@ -64,16 +65,16 @@ def last_taken(
 def take(
     connection: Connection, site: str, run_id: str, source: str, taken: dict[str, Any]
 ) -> None:
-    """Note the newest package that a run took."""
+    """Save the newest package that a run took as the site's position."""
     bound = {"site": site, "run_id": run_id, "source": source, "taken": json.dumps(taken)}
     connection.execute(sa.text(_TAKE), bound)
 
 
 def give_back(connection: Connection, run_id: str) -> None:
-    """Undo what a run took, because its packages can't be used: the next run finds them again."""
+    """Reset the position to before a run whose packages can't be used; the next run reads them."""
     connection.execute(sa.text(_GIVE_BACK), {"run_id": run_id})
 
 
 def note_moved(connection: Connection, site: str, names: list[str]) -> None:
-    """Note that we moved packages, so that the last one is not listed any more."""
+    """Record that the sync moved packages, if the site's last package is among `names`."""
     connection.execute(sa.text(_MOVED), {"site": site, "names": names})

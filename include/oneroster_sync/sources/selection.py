@@ -1,4 +1,4 @@
-"""Which files of a place are the package, and whether it is whole."""
+"""Select the package among the files of a place, and check that it is complete."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.base import Entry, Place
 
 UNFINISHED = (".tmp", ".part", ".filepart")
-"""How programs name what they have not written to the end."""
+"""Suffixes that programs give to files that are not completely written."""
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The files that a place gives as one package.
+    """The files of a place that are one package.
 
     Attributes:
-        name: What to call it.
-        files: One file, or those of a folder.
-        is_folder: Whether it is a folder of CSV files.
+        name: The name of the package in messages.
+        files: One file, or the files of a folder.
+        is_folder: Whether the package is a folder of CSV files.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Package:
 def newest_of(place: Place, pattern: str) -> Package:
     """Return the newest package of a place.
 
-    That is the file itself; or all CSV files of a folder that holds some; or, of a folder's files
-    that match the pattern, the one that was changed last.
+    The package is the place's single file; else all CSV files of the folder; else the file matching
+    the pattern that was modified last.
 
     Raises:
-        NoSourceError: There is none.
-        NotReadyError: What is newest is named as unfinished.
+        NoSourceError: There is no package.
+        NotReadyError: The name of the newest file is one of an unfinished file.
     """
     is_file, entries = place.look()
     if is_file:
@@ -68,7 +68,7 @@ def newest_of(place: Place, pattern: str) -> Package:
 
 
 def packages_of(place: Place, pattern: str) -> list[Entry]:
-    """Return the files of a folder that are packages and written to the end."""
+    """Return the files of a folder that match the pattern and are completely written."""
     entries = [entry for entry in place.look()[1] if is_plain(entry.name)]
     return [entry for entry in _matching(entries, pattern) if not unfinished(entry.name)]
 
@@ -78,16 +78,16 @@ def _matching(entries: list[Entry], pattern: str) -> list[Entry]:
 
 
 def settled(place: Place, pattern: str, pause: Callable[[], None]) -> Package:
-    """Return the newest package, having looked twice.
+    """Return the newest package after two listings that agree.
 
     Args:
-        place: Where to look.
-        pattern: What its name is like, whatever the size of letters.
-        pause: Waits between the two looks.
+        place: The place.
+        pattern: Glob pattern of the name, ignoring case.
+        pause: Waits between the two listings.
 
     Raises:
-        NoSourceError: There is none.
-        NotReadyError: It was changed in between.
+        NoSourceError: There is no package.
+        NotReadyError: The package changed in between.
     """
     before = newest_of(place, pattern)
     pause()
@@ -96,30 +96,30 @@ def settled(place: Place, pattern: str, pause: Callable[[], None]) -> Package:
 
 
 def check_same(place: Place, pattern: str, before: Package) -> None:
-    """Make sure that a package is still the newest, and as it was.
+    """Check that a package is still the newest and unchanged.
 
     Raises:
-        NotReadyError: It is not.
+        NotReadyError: There is a newer package, or this one changed.
     """
     if newest_of(place, pattern) != before:
         raise not_ready(before.name)
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Tell whether a name is like a pattern, whatever the size of its letters."""
+    """Return whether a name matches a glob pattern, ignoring case."""
     return fnmatchcase(name.lower(), pattern.lower())
 
 
 def unfinished(name: str) -> str:
-    """Return the suffix that says that a file is not written to the end; else nothing."""
+    """Return the suffix that marks a name as unfinished, or an empty text."""
     return next((suffix for suffix in UNFINISHED if name.lower().endswith(suffix)), "")
 
 
 def finished(name: str) -> str:
-    """Return what a file will be called when it is written to the end."""
+    """Return the name without the suffix of an unfinished file."""
     return name[: len(name) - len(unfinished(name))]
 
 
 def not_ready(name: str) -> NotReadyError:
-    """Return what to raise for a package that is still being written."""
+    """Return the error for a package that is still being written."""
     return NotReadyError("source.not_ready", f"{name} is still being written")

@@ -1,9 +1,9 @@
 """Files and folders of an SFTP server, whose host key is known beforehand.
 
-What the Airflow connection says, as that of Airflow's own SSH and SFTP hooks does: host, port,
-login, password; and in its extra `private_key` or `key_file`, `private_key_passphrase`, and
-`host_key` (the key in base64, with or without its type before it). A server whose key is not the
-expected one gets no password. Only `"no_host_key_check": true` lets any server pass.
+The Airflow connection has the fields of Airflow's own SSH and SFTP connections: host, port, login,
+password; and in its extra `private_key` or `key_file`, `private_key_passphrase`, and `host_key`
+(the key in base64, with or without its type before it). The password is not sent to a server with
+another host key. Only `"no_host_key_check": true` turns this check off.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("oneroster")
 
-# What it writes of its own is no help to anybody: a trace for every server that hangs up.
+# paramiko logs a traceback for every server that hangs up; our own messages are enough.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
@@ -53,7 +53,7 @@ class SftpPlace:
     def __init__(
         self, client: paramiko.SFTPClient, url: SourceUrl, abort: Callable[[], None]
     ) -> None:
-        """Look at a URL through an open connection, which `abort` cuts."""
+        """Make a place for a URL with an open SFTP client; `abort` cuts its connection."""
         self._client = client
         self.abort = abort
         self._host = url.host
@@ -61,7 +61,7 @@ class SftpPlace:
         self.name = f"sftp://{url.host}{self._path}"
 
     def look(self) -> tuple[bool, list[Entry]]:
-        """Return whether the path is a file, and it or the files of the folder."""
+        """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
         with _told(self._host, self.name):
             found = self._client.stat(self._path)
             if not stat.S_ISDIR(found.st_mode or 0):
@@ -99,7 +99,7 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
     """Log in, and yield the place; the connection is closed at the end.
 
     Raises:
-        RefusedSourceError: The connection lacks something, the host key is not the expected one, or
+        RefusedSourceError: The connection lacks a field, the host key is not the expected one, or
             the login is refused.
         RetriableSourceError: The server does not answer.
     """
@@ -148,7 +148,7 @@ class _AnyKey(paramiko.MissingHostKeyPolicy):
     def missing_host_key(
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
     ) -> None:
-        """Let any key pass, and remember none."""
+        """Accept any key, and store none."""
 
 
 def _host_key(given: str, login: Login) -> paramiko.PKey:
@@ -193,7 +193,7 @@ def _connect(client: paramiko.SSHClient, url: SourceUrl, login: Login, patience:
             "source.login_refused", f"{url.host} refused the login of {login.connection}"
         ) from None
     except (OSError, EOFError, paramiko.SSHException) as error:
-        # A server that says nothing and one that hangs up look alike to the library.
+        # paramiko raises the same errors for a server that is silent and one that hangs up.
         if isinstance(error, TimeoutError) or time.monotonic() - began >= patience.connect_s:
             raise RetriableSourceError(
                 "source.timeout", f"{url.host} did not answer in {patience.connect_s:g} s"
@@ -217,7 +217,7 @@ def _private_key(login: Login) -> paramiko.PKey | None:
 
 
 def _as_key(data: bytes, phrase: str | None) -> paramiko.PKey:
-    """Return a key in any of the usual formats; the library itself reads but one of each kind."""
+    """Return a key read from any usual format; paramiko reads only one format for each type."""
     password = phrase.encode() if phrase else None
     try:
         key: object = serialization.load_ssh_private_key(data, password)
@@ -242,7 +242,7 @@ def _entry(name: str, path: str, found: paramiko.SFTPAttributes) -> Entry:
 
 @contextlib.contextmanager
 def _told(host: str, what: str) -> Iterator[None]:
-    """Tell in our own words how the server failed."""
+    """Raise errors of paramiko as `SourceError`, without the library's text."""
     try:
         yield
     except SourceError:

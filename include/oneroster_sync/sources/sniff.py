@@ -1,4 +1,4 @@
-"""Recognise what a file is by its first bytes, and refuse an upload that is something else."""
+"""Recognize the type of a file by its first bytes, and refuse an upload of another type."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 CODE = "upload.wrong_kind"
 START = 1 << 16
-"""How many bytes of a file tell what it is."""
+"""Number of first bytes of a file that are inspected."""
 
 _ALIKE = 0.6
-"""Share of a header's cells that must be columns of a file for it to be taken for that file."""
+"""Share of a header's cells that must be columns of a file to recognize it as that file."""
 _COMMON = {"sourcedid", "status", "datelastmodified"}
 
 
 def wrong_kind(path: Path, kind: Kind) -> Finding | None:
-    """Return a finding when a file is not what its upload takes, naming what it is."""
+    """Return a finding that names the type of a file if it is not of the uploaded kind."""
     if kind is Kind.PACKAGE or not path.exists():
         return None
     if path.is_dir():
@@ -32,12 +32,12 @@ def wrong_kind(path: Path, kind: Kind) -> Finding | None:
 
 
 def wrong_start(start: bytes, kind: Kind, *, name: str) -> Finding | None:
-    """Return a finding when a file that begins so is not what its upload takes.
+    """Return a finding if the first bytes of a file are not those of the uploaded kind.
 
     Args:
-        start: The first `START` bytes of the file, or all of a shorter one.
-        kind: What it is said to be; a package is a zip here.
-        name: What to call it.
+        start: The first `START` bytes of the file, or all bytes of a shorter one.
+        kind: The kind that the upload declares; a package is a zip here.
+        name: The name of the file in the finding.
     """
     found = _what_is(start, kind)
     if found == kind.value or (found is None and kind is not Kind.PACKAGE):
@@ -58,7 +58,7 @@ def _what_is(start: bytes, kind: Kind) -> str | None:
     if (mapping := _mapping(cells)) is not None:
         return mapping.value
     header = cells - _COMMON
-    # Where two files fit as well, the one that was asked for does.
+    # max() returns the first of equals: where two files fit equally, prefer the declared one.
     names = sorted(ROSTERING_FILES, key=lambda name: name != kind.value)
     best = max(names, key=lambda name: _likeness(name, header))
     fits = header and _likeness(best, header) >= _ALIKE * len(header)
@@ -66,7 +66,7 @@ def _what_is(start: bytes, kind: Kind) -> str | None:
 
 
 def _mapping(cells: set[str]) -> Kind | None:
-    """Return the mapping that a header is of: it has all of its columns, and no others of users."""
+    """Return the mapping whose columns a header has all of, without other columns of users.csv."""
     for kind, columns in MAPPINGS.items():
         own = {column.lower() for column in columns}
         if own <= cells and not _likeness("users", cells - own):
@@ -75,6 +75,6 @@ def _mapping(cells: set[str]) -> Kind | None:
 
 
 def _likeness(name: str, header: set[str]) -> int:
-    """Return how many cells of a header are columns of a file, in the version that fits best."""
+    """Return how many cells of a header are columns of a file, in the best fitting version."""
     files = [rostering_file(name, version) for version in Version]
     return max(len({c.name.lower() for c in f.columns} & header) if f else 0 for f in files)

@@ -1,7 +1,7 @@
 """Fetch the packages of a source that were not read yet.
 
-A bulk package says everything, so the newest one is enough. Deltas say each change once, so all of
-them that came since the last package that was taken are fetched, the oldest first.
+A bulk package is complete, so the newest one is enough. A delta holds only changes, so all deltas
+since the last package that was taken are fetched, the oldest first.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.connect import Source
 
 MOST = 60
-"""How many packages are read in one run."""
+"""Most packages that are read in one run."""
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The newest package that was taken from a source, as it was there.
+    """The newest package that was taken from a source, as the source listed it.
 
     Attributes:
-        name: What the place called it.
-        size: Bytes; None where the place does not tell.
-        stamp: Its time of change or its tag.
-        modified: When it was changed last, as far as the place told.
-        is_moved: Whether we moved it, so that it is not listed any more.
-        beside: Names of packages of the same time: places tell seconds at best, and some tell none.
+        name: The name of the package at its source.
+        size: Bytes; None if the source does not report them.
+        stamp: Modification time or tag.
+        modified: When the package was last modified; None if the source does not report it.
+        is_moved: Whether the sync moved the package, so that it is not listed any more.
+        beside: Names of packages with the same modification time, which many sources report only to
+            the second, and some not at all.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Taken:
 
     @classmethod
     def of(cls, files: Sequence[Entry], name: str) -> Taken:
-        """Return what tells a package from others: of a folder, its files together."""
+        """Return what identifies a package with these files; those of a folder are hashed."""
         if len(files) == 1:
             (entry,) = files
             return cls(entry.name, entry.size, entry.stamp, entry.modified)
@@ -63,12 +64,12 @@ class Taken:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Taken:
-        """Return what `as_dict` wrote."""
+        """Return the object that `as_dict` stored."""
         modified = stored["modified"] and dt.datetime.fromisoformat(stored["modified"])
         return cls(**{**stored, "modified": modified, "beside": tuple(stored["beside"])})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the fields as JSON values."""
         modified = self.modified.isoformat() if self.modified else None
         return {
             "name": self.name,
@@ -80,11 +81,11 @@ class Taken:
         }
 
     def is_same(self, other: Taken) -> bool:
-        """Tell whether both are one package, unchanged."""
+        """Return whether both are one package, unchanged."""
         return (self.name, self.size, self.stamp) == (other.name, other.size, other.stamp)
 
     def is_before(self, other: Taken) -> bool:
-        """Tell whether another package is newer: by its time; of the same time, if it is new."""
+        """Return whether `other` is newer: by its time, or with the same time and a new name."""
         if self.name == other.name:
             return not self.is_same(other)
         mine, theirs = (one.modified or _NEVER for one in (self, other))
@@ -93,14 +94,14 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What a source gives to a run.
+    """The packages that a run reads from a source.
 
     Attributes:
         packages: Private copies, the oldest first; at least one.
-        arrived: When each of them was changed last, as far as the place tells.
-        newest: The newest of them.
-        is_again: Whether the newest was taken before, so that its deltas are known.
-        gap: Why deltas may have been lost, in words; None when none were.
+        arrived: When each package was last modified; None if the source does not report it.
+        newest: The newest package.
+        is_again: Whether the newest package was taken before, so that its deltas are known.
+        gap: Why deltas may be missing, as text; None if none are.
     """
 
     packages: tuple[Fetched, ...]
@@ -112,7 +113,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """The unread packages of a place before the newest, the newest first."""
+    """The unread packages of a place that are older than the newest, the newest first."""
 
     older: list[Entry] = field(default_factory=list)
     gap: str | None = None
@@ -130,27 +131,27 @@ def fetch_unread(
     patience: Patience | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Unread:
-    """Fetch what came since the last package that was taken.
+    """Fetch the packages since the last package that was taken.
 
-    The newest is looked at twice before it is read, and once after. If it is bulk in all its files,
-    it alone is fetched.
+    The source is listed twice before the newest package is read, and once after. If all files of
+    the newest package are bulk, only this package is fetched.
 
     Args:
-        source: Where to look, and for what.
+        source: The source.
         into: An empty folder.
-        taken: The last package that was taken; None where nothing was taken from this source.
+        taken: The last package that was taken; None if none was taken from this source.
         is_moved_here: Whether the site took packages from another source before.
-        holds_delta: Tells of a private copy whether any of its files is a delta.
+        holds_delta: Returns whether any file of a private copy is a delta.
         check_found: Raises an error for a path of a local source that must not be read.
-        login: What the source's Airflow connection says.
-        patience: How long a place may take.
-        pause: Waits so many seconds.
+        login: The source's Airflow connection.
+        patience: Time and size limits.
+        pause: Sleeps for a number of seconds.
 
     Raises:
         NoSourceError: There is no package.
-        NotReadyError: One is still being written.
-        RetriableSourceError: The source was away, too slow, or cut off.
-        RefusedSourceError: A person has to mend something.
+        NotReadyError: A package is still being written.
+        RetriableSourceError: The source was unreachable or too slow, or the connection was cut.
+        RefusedSourceError: A person must fix something.
     """
     patience = patience or Patience()
     if source.url.is_local and (found := _single(Path(source.url.path))) is not None:
@@ -191,7 +192,7 @@ def fetch_unread(
 
 
 def _single(path: Path) -> Path | None:
-    """Return a file or a folder of CSV files that is the package itself; else None."""
+    """Return the path if it is a package itself: a file or a folder of CSV files; else None."""
     found = local.newest_package(path) if path.is_file() or local.holds_csv(path) else None
     return found if found == path else None
 
@@ -235,10 +236,10 @@ def _beside(place: Place, pattern: str, newest: Taken) -> tuple[str, ...]:
 
 
 def _check_unchanged(place: Place, entries: Sequence[Entry]) -> None:
-    """Make sure that what was read is still there as it was.
+    """Check that the packages that were read are still listed unchanged.
 
     Raises:
-        NotReadyError: It is not.
+        NotReadyError: A package changed or was removed.
     """
     if entries:
         now = {(entry.name, entry.size, entry.stamp) for entry in place.look()[1]}
@@ -248,7 +249,7 @@ def _check_unchanged(place: Place, entries: Sequence[Entry]) -> None:
 
 
 def _in_own_folder(into: Path, number: int) -> Path:
-    """Return a new folder for one package, since two may have one name."""
+    """Return a folder for one package, since two packages may have the same name."""
     folder = into / str(number)
     with contextlib.suppress(FileExistsError):
         folder.mkdir()

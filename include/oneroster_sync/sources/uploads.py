@@ -1,11 +1,11 @@
-"""Uploads: a file that somebody brings, taken in piece by piece and kept until it was read.
+"""Uploads: a file that a person uploads, received in pieces and kept until it was read.
 
     uploads/<site>/<random>/OneRoster.zip | users.csv | courses.csv | ids.csv | links.csv
     uploads/<site>/<random>/name.txt
 
-The name that the client gives is kept to be shown, and no file is ever called by it. A file that
-is too large, or not what the upload takes, is refused as soon as that shows, and nothing of it
-stays. A file that was read is removed when its run has ended: it may hold students.
+The name that the client sends is kept for display only; no file gets this name. A file that is too
+large or of another kind is refused as early as possible, and nothing of it is kept. A file that was
+read is deleted when its run has ended, because it may hold data of students.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ LIMITS = {
     Kind.IDS: 64 * MIB,
     Kind.LINKS: 64 * MIB,
 }
-"""Bytes that an upload may have."""
+"""Most bytes that an upload may have."""
 
 _NAMES = {kind: "OneRoster.zip" if kind is Kind.PACKAGE else f"{kind}.csv" for kind in Kind}
 _NAME = "name.txt"
 _LONGEST = 120
-"""Characters of a name that are kept."""
+"""Most characters of a name that are kept."""
 _KEPT = dt.timedelta(days=7)
-"""How long a file stays whose run never ended well: somebody may try the run again."""
+"""How long a file is kept whose run did not end well, since the run may be tried again."""
 _BEGUN = dt.timedelta(minutes=1)
-"""How long an upload may have nothing yet that shows that a process is at it."""
+"""How long a new upload counts as active before its locked file exists."""
 _UNLOCKED = dt.timedelta(days=1)
-"""How old an unfinished upload gets in an object store, which has no locks."""
+"""Age from which an unfinished upload in an object store, which has no locks, is deleted."""
 
 
 class RefusedUploadError(UserError):
-    """The upload is not taken; the message says why and what to do."""
+    """The upload is refused; the message says why and what to do."""
 
 
 class TooLargeError(RefusedUploadError):
@@ -67,10 +67,10 @@ class TooLargeError(RefusedUploadError):
 
 
 class WrongKindError(RefusedUploadError):
-    """The file is not what this upload takes; `finding` names what it is."""
+    """The file is not of the declared kind; `finding` names its type."""
 
     def __init__(self, finding: Finding) -> None:
-        """Refuse for the reason that `finding` gives."""
+        """Make an error with the texts of `finding`."""
         code = CODES[finding.code]
         super().__init__(f"{code.describe('error')} Expected {finding.expected}. {code.hint}")
         self.finding = finding
@@ -86,7 +86,7 @@ class NoRoomError(RefusedUploadError):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that was taken in: where it is, its sha256 and its size in bytes."""
+    """A received file: its path, its sha256 and its size in bytes."""
 
     package: str
     sha256: str
@@ -94,15 +94,15 @@ class Upload:
 
 
 class Receiving:
-    """One upload under way; a context manager that leaves nothing behind unless it finished."""
+    """An upload in progress: a context manager that deletes the file unless it was finished."""
 
     def __init__(self, site: str, kind: Kind, name: str = "") -> None:
-        """Prepare for a file of a kind; nothing is written before its first bytes.
+        """Prepare an upload; nothing is written before the `with` block.
 
         Args:
-            site: Whose roster it is for.
-            kind: What it is said to be.
-            name: What it is called where it comes from.
+            site: The site.
+            kind: The declared kind of the file.
+            name: The name of the file at the client.
         """
         self._kind = kind
         self._name = _shown_name(name)
@@ -126,7 +126,7 @@ class Receiving:
                 self._target.parent.chmod(0o700)
             self._file = self._open.enter_context(self._part.open("wb"))
             if _is_local(self._part):
-                # The system gives the lock back however this process ends: see sweep_unfinished.
+                # The system releases the lock however this process ends: see sweep_unfinished.
                 fcntl.flock(self._file, fcntl.LOCK_EX)
         return self
 
@@ -136,17 +136,17 @@ class Receiving:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove what was written, unless the upload is whole."""
+        """Delete the written bytes, unless the upload was finished."""
         with contextlib.suppress(OSError):
             self._open.close()
         if not self._done:
             _remove(self._target.parent)
 
     def expect(self, size: int) -> None:
-        """Refuse an upload that announces more bytes than the limit.
+        """Check the announced size of an upload.
 
         Raises:
-            TooLargeError: It does.
+            TooLargeError: The size is above the limit.
         """
         if size > LIMITS[self._kind]:
             raise TooLargeError(
@@ -155,11 +155,11 @@ class Receiving:
             )
 
     def write(self, piece: bytes) -> None:
-        """Take in the next bytes.
+        """Write the next bytes.
 
         Raises:
-            TooLargeError: There are more than the limit.
-            WrongKindError: The file is not what this upload takes.
+            TooLargeError: There are more bytes than the limit.
+            WrongKindError: The file is not of the declared kind.
             NoRoomError: The storage is full.
         """
         self._size += len(piece)
@@ -173,11 +173,11 @@ class Receiving:
             self._file.write(piece)
 
     def finish(self) -> Upload:
-        """Make the file one that can be read, and return it.
+        """Rename the complete file to its final name, and return it.
 
         Raises:
             EmptyUploadError: There were no bytes.
-            WrongKindError: The file is not what this upload takes.
+            WrongKindError: The file is not of the declared kind.
             NoRoomError: The storage is full.
         """
         if not self._size:
@@ -202,7 +202,7 @@ class Receiving:
 
 
 def find_name(site: str, package: str) -> str | None:
-    """Return the name that an uploaded file had where it came from; None where none is known."""
+    """Return the name that an uploaded file had at the client; None if unknown."""
     root = _folder(site)
     if not package.startswith((f"{root.path}/", f"{root}/")):
         return None
@@ -214,14 +214,14 @@ def find_name(site: str, package: str) -> str | None:
 
 
 def _shown_name(name: str) -> str:
-    """Return a name as it can be shown: without folders and what can't be seen."""
+    """Return a name for display: without folders and invisible characters."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     seen = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
     return seen[:_LONGEST]
 
 
 def forget(site: str, package: str | None) -> None:
-    """Remove an uploaded file whose run has ended; a package from elsewhere is left alone."""
+    """Delete an uploaded file whose run has ended; do nothing for a package from elsewhere."""
     root = _folder(site)
     if package is None or not root.exists():
         return
@@ -231,7 +231,7 @@ def forget(site: str, package: str | None) -> None:
 
 
 def sweep_unfinished(site: str, *, now: dt.datetime) -> None:
-    """Remove what is left of uploads whose server was killed: it may hold students."""
+    """Delete unfinished uploads whose server was killed: they may hold data of students."""
     root = _folder(site)
     for folder in root.iterdir() if root.exists() else ():
         with contextlib.suppress(OSError):
@@ -240,7 +240,7 @@ def sweep_unfinished(site: str, *, now: dt.datetime) -> None:
 
 
 def sweep(site: str, *, now: dt.datetime) -> None:
-    """Remove uploads that nobody will read any more, and those that were cut off."""
+    """Delete expired and unfinished uploads."""
     sweep_unfinished(site, now=now)
     root = _folder(site)
     for folder in root.iterdir() if root.exists() else ():
@@ -254,7 +254,7 @@ def _folder(site: str) -> UPath:
 
 
 def _is_cut_off(folder: UPath, now: dt.datetime) -> bool:
-    """Tell whether an upload is not whole and no process is at it any more."""
+    """Return whether an upload is unfinished and no process is writing it any more."""
     files = list(folder.iterdir())
     age = dt.timedelta(seconds=now.timestamp() - _touched_at(folder))
     parts = [file for file in files if file.name.endswith(".part")]
@@ -266,7 +266,7 @@ def _is_cut_off(folder: UPath, now: dt.datetime) -> bool:
 
 
 def _touched_at(folder: UPath) -> float:
-    """Return when a file of a folder was last written; an object store dates no folder."""
+    """Return when a file of a folder was last written; folders of object stores have no time."""
     return max(file.stat().st_mtime for file in [*folder.iterdir()] or [folder])
 
 
@@ -281,7 +281,7 @@ def _remove(folder: UPath) -> None:
 
 @contextlib.contextmanager
 def _room() -> Iterator[None]:
-    """Say in words that the storage is full."""
+    """Raise NoRoomError if the storage is full."""
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
-"""What a site's source is: a path, or a URL that holds no secret.
+"""Parse the source of a site: a path, or a URL without secrets.
 
-| source                              | what it is                                        |
+| source                              | meaning                                           |
 |-------------------------------------|---------------------------------------------------|
 | `/srv/sis`, `file:///srv/sis`       | a file or a folder that the workers see           |
 | `sftp://sis.example.org/exports`    | a file or a folder of an SFTP server              |
@@ -8,9 +8,9 @@
 | `https://sis.example.org/o.zip`     | a file, or with a slash at the end a page of links |
 | `gs://`, `abfs://`, `smb://`, …     | other storage that fsspec has a file system for    |
 
-This is the only parser of sources and packages. Every door uses it, so that no two of them read
-one spelling as two places: a check that compares strings is passed by the spelling that it does not
-expect.
+This is the only parser of sources and packages. All entry points (API, CLI, DAG) use it, so that
+all agree what a spelling means: an attacker passes a check that compares strings by a spelling that
+the check does not expect.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from oneroster_sync.errors import UserError
 
 FILE, SFTP, S3, HTTPS = "file", "sftp", "s3", "https"
 _ALIASES = {"s3a": S3, "gcs": "gs", "az": "abfs", "abfss": "abfs", "tosfs": "tos"}
-"""Schemes that fsspec reads by the file system of another one."""
+"""Schemes that fsspec reads with the file system of another scheme."""
 _SCHEMES = frozenset(
     {FILE, SFTP, S3, HTTPS}
     | {"abfs", "adl", "box", "dbfs", "dropbox", "gdrive", "gs", "hdfs", "lakefs", "oci", "ocilake"}
     | {"oss", "smb", "tos", "webdav", "webhdfs"}
 )
-"""All schemes that can be read. fsspec knows more: those that unpack archives, keep copies or wrap
-another URL lead to a place that their own text does not show."""
+"""All schemes that can be read. fsspec has more; those that unpack archives, cache files or wrap
+another URL are left out, because their URL does not show the real source."""
 _OPEN = {"http": "https://", "ftp": "sftp://"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HAVE_HOST = {SFTP, HTTPS}
@@ -43,23 +43,23 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ODD_HOST = re.compile(r"[\s\\%]")
 _HIDDEN_SLASH = re.compile(r"%2f|%5c|\\", re.IGNORECASE)
 _DECODINGS = 4
-"""How often a path may be percent-encoded over; a server that decodes more often is not known."""
+"""Times that a path is percent-decoded; no server is known to decode more often."""
 
 
 class WrongSourceError(UserError, ValueError):
-    """The source can't be one; the message says why, and never repeats the source."""
+    """The source is not valid; the message says why, and never repeats the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceUrl:
-    """A source in its parts.
+    """The parts of a source.
 
     Attributes:
-        scheme: In small letters, without aliases; `file` for a path.
+        scheme: In lower case, without aliases; `file` for a path.
         host: The host, the bucket or the share; empty for files.
         port: The port that the URL names.
         login: The login name that the URL names.
-        path: The path, as the place itself spells it.
+        path: The path, as the server spells it.
         text: The source as it was given.
     """
 
@@ -72,17 +72,17 @@ class SourceUrl:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a file or a folder of the worker's own file system."""
+        """Whether the source is a file or a folder of the worker's own file system."""
         return self.scheme == FILE
 
     @property
     def can_move(self) -> bool:
-        """Whether what was read can be moved there."""
+        """Whether packages can be moved at this source."""
         return self.scheme != HTTPS
 
     @property
     def canonical(self) -> str:
-        """The one spelling of this source, for comparison; links are not followed."""
+        """The normalized spelling of this source, for comparison; links are not followed."""
         path = posixpath.normpath(f"/{self.path.lstrip('/')}")
         if self.is_local:
             return f"file://{_one_root(os.path.abspath(self.path))}"  # noqa: PTH100  no Path drops ..
@@ -90,18 +90,18 @@ class SourceUrl:
 
     @property
     def for_fsspec(self) -> str:
-        """The URL by which fsspec opens it: no alias, no size of letters, no chain."""
+        """The URL for fsspec: no alias, a lower-case scheme, no chain."""
         return f"{self.scheme}://{self.login + '@' if self.login else ''}{self.host}{self.path}"
 
     def port_or(self, port: int | None) -> int | None:
-        """Return the port of the URL, else this one, else the one that the scheme has."""
+        """Return the port of the URL, else `port`, else the default port of the scheme."""
         return self.port or port or _PORTS.get(self.scheme)
 
     def is_below(self, root: SourceUrl) -> bool:
-        """Tell whether this is a place or is below it.
+        """Return whether this source is `root` or is below it.
 
         Local paths are compared as the file system resolves them: links are followed, and a folder
-        that is mounted twice is one folder. Of other roots the host may hold `*` and `?`.
+        that is mounted twice is one folder. The host of other roots may hold `*` and `?`.
         """
         if self.scheme != root.scheme:
             return False
@@ -110,7 +110,7 @@ class SourceUrl:
         if not fnmatchcase(self._authority(), root._authority()):
             return False
         if self.scheme == HTTPS and _HIDDEN_SLASH.search(self.path):
-            return False  # one server takes it for a slash, another for a part of a name
+            return False  # some servers read it as a slash, others as part of a name
         if _has_dots(self.path):
             return False
         path, top = (posixpath.normpath(f"/{it.path.lstrip('/')}") for it in (self, root))
@@ -120,10 +120,10 @@ class SourceUrl:
 
     @classmethod
     def parse(cls, source: str) -> SourceUrl:
-        """Return the parts of a source.
+        """Parse a source.
 
         Raises:
-            WrongSourceError: It holds a secret, is not encrypted, or is no URL.
+            WrongSourceError: The source holds a secret, is not encrypted, or is not a valid URL.
         """
         named = _SCHEME.match(source)
         if named is None:
@@ -138,7 +138,7 @@ class SourceUrl:
         except ValueError:
             raise WrongSourceError("the source is no URL: check its host and its port") from None
         scheme = _ALIASES.get(given, given)
-        # Buckets and shares are told apart by the size of letters, host names are not.
+        # Names of buckets and shares are case-sensitive, host names are not.
         host = parts.hostname if scheme in _HAVE_HOST else parts.netloc.rpartition("@")[2]
         _check(scheme, parts.password, parts.query or parts.fragment, parts.netloc, host)
         path = unquote(parts.path) if scheme in {FILE, SFTP} else parts.path
@@ -146,29 +146,29 @@ class SourceUrl:
         return cls(scheme, host or "", port, parts.username, path, source)
 
     def _authority(self) -> str:
-        """Return what names the server: login names are no part of it, containers are."""
+        """Return the name of the server, without login names but with containers (abfs)."""
         if self.scheme in _HAVE_HOST:
             return f"{self.host.lower().rstrip('.')}:{self.port_or(None)}"
         return f"{self.login}@{self.host}" if self.login else self.host
 
 
 def scheme_of(source: str) -> str | None:
-    """Return the scheme of a URL in small letters, or None for a path."""
+    """Return the scheme of a URL in lower case, or None for a path."""
     found = _SCHEME.match(source)
     return found[1].lower() if found else None
 
 
 def is_within(path: str, root: str) -> bool:
-    """Tell whether a local path is a folder or a file, or is below it, as the system resolves both.
+    """Return whether a local path is `root` or is below it, as the file system resolves both.
 
-    Names alone would miss a folder that is mounted at two places, and a file system that does not
-    tell letters apart by their size.
+    Comparing names alone would miss a folder that is mounted twice, and case-insensitive file
+    systems.
     """
     real, top = _one_root(os.path.realpath(path)), _one_root(os.path.realpath(root))
     while True:
         if real == top or _is_same(real, top):
             return True
-        above = os.path.dirname(real)  # noqa: PTH120  Path would be a copy for each step
+        above = os.path.dirname(real)  # noqa: PTH120  Path would make an object for each step
         if above == real:
             return False
         real = above
@@ -182,12 +182,12 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _one_root(path: str) -> str:
-    """POSIX lets a path begin with two slashes mean something else; here it does not."""
+    """Return a path with one leading slash: POSIX lets systems treat two in a special way."""
     return f"/{path.lstrip('/')}" if path.startswith("/") else path
 
 
 def _check_form(source: str, scheme: str, rest: str) -> None:
-    """Refuse whatever is no `scheme://…`, and chains of fsspec, which hide where they lead."""
+    """Refuse a source that is not `scheme://…`, or a chain of fsspec, which hides its target."""
     outside = re.sub(r"//([^/@]*@)?\[[^/\]]*\]?", "//", rest, count=1)  # the :: of an IPv6 address
     if "::" in f":{outside}":
         raise WrongSourceError("the source holds ::, which joins two places; name one")
@@ -234,14 +234,14 @@ def _check_path(scheme: str, path: str) -> None:
         raise WrongSourceError(
             "the source holds a pattern: give the folder, and the pattern by itself"
         )
-    # A server of files resolves these as a person expects; a bucket has them as names, and some
-    # libraries take them away on the way there.
+    # A file server resolves these as a person expects; in a bucket they are parts of names, and
+    # some libraries remove them before the request.
     if scheme not in {FILE, SFTP} and _has_dots(path):
         raise WrongSourceError("the source holds . or .. as a folder: write the path without them")
 
 
 def _has_dots(path: str) -> bool:
-    """Tell whether a folder of a path is `.` or `..`, however often it is percent-encoded."""
+    """Return whether a folder of a path is `.` or `..`, however often it is percent-encoded."""
     for _ in range(_DECODINGS):
         if {".", ".."}.intersection(re.split(r"[/\\]", path)):
             return True
@@ -250,8 +250,8 @@ def _has_dots(path: str) -> bool:
 
 
 class After(StrEnum):
-    """What becomes of a package at its source when its run has ended well."""
+    """What to do with a package at its source after its run has ended well."""
 
     LEAVE = "leave"
     MOVE = "move"
-    """Into a folder `done` beside it."""
+    """Move the package into a folder `done` beside it."""

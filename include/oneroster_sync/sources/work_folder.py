@@ -1,13 +1,13 @@
-"""Folders for what a process needs for a while, such as the private copy of a package.
+"""Temporary folders of a process, for example for the private copy of a package.
 
-A process that is killed removes nothing, and a package holds students. So all such folders are in
-one folder of ours, `ONEROSTER_TEMPORARY`, and each has a lock file that its process holds open: the
-system gives the lock back however the process ends. Whatever is not locked belongs to nobody any
-more, and the next run, or the DAG oneroster_watch, removes it.
+A process that is killed deletes nothing, and a package holds data of students. So all work folders
+are in one folder, `ONEROSTER_TEMPORARY`, and each has a lock file that its process keeps locked:
+the system releases the lock however the process ends. A work folder that is not locked is
+abandoned, and the next run, or the DAG oneroster_watch, deletes it.
 
     oneroster-<user id>/
-        <random>/         closed to everybody else
-        <random>.lock     locked by who works in <random>/
+        <random>/         mode 0700
+        <random>.lock     locked by the process that uses <random>/
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _LOCK = ".lock"
 
 
 def root() -> Path:
-    """Return the folder of all work folders, which nobody else may enter.
+    """Return the folder of all work folders, created with mode 0700.
 
     Raises:
-        SettingError: It belongs to somebody else, who could read and change what is put there.
+        SettingError: Another account owns the folder and could read and change its content.
     """
     given = os.environ.get("ONEROSTER_TEMPORARY")
     folder = Path(given or Path(tempfile.gettempdir()) / f"oneroster-{os.geteuid()}")
@@ -48,17 +48,17 @@ def root() -> Path:
             f"{folder} is no folder of this account's own; remove it, or set ONEROSTER_TEMPORARY "
             "to a folder that is"
         )
-    if stat.S_IMODE(found.st_mode) != 0o700:  # noqa: PLR2004  nobody else's business
+    if stat.S_IMODE(found.st_mode) != 0o700:  # noqa: PLR2004  no access for other accounts
         folder.chmod(0o700)
     return folder
 
 
 @contextlib.contextmanager
 def work_folder() -> Iterator[Path]:
-    """Yield an empty folder of this process's own, which goes with the block or with the process.
+    """Yield an empty folder for this process, deleted at the end of the block.
 
     Raises:
-        SettingError: The folder of all work folders belongs to somebody else.
+        SettingError: Another account owns the folder of all work folders.
     """
     folder = root() / uuid.uuid4().hex
     lock = folder.with_suffix(_LOCK)
@@ -67,14 +67,14 @@ def work_folder() -> Iterator[Path]:
         try:
             yield folder
         finally:
-            # What can't be removed now keeps its lock file, so that a sweep tries again.
+            # A folder that can't be deleted now keeps its lock file, so that a sweep tries again.
             with contextlib.suppress(OSError):
                 shutil.rmtree(folder)
                 lock.unlink(missing_ok=True)
 
 
 def sweep() -> int:
-    """Remove the work folders of processes that are gone, and return how many there were."""
+    """Delete the work folders of processes that have ended, and return how many there were."""
     swept = 0
     for lock in sorted(root().glob(f"*{_LOCK}")):
         with contextlib.suppress(OSError):
@@ -85,7 +85,7 @@ def sweep() -> int:
 
 
 def is_held(file: Path) -> bool:
-    """Tell whether a living process holds the lock of a file, on this or another machine."""
+    """Return whether a living process holds the lock of a file, on this or another machine."""
     with file.open("rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -95,7 +95,7 @@ def is_held(file: Path) -> bool:
 
 
 def _remove(lock: Path) -> bool:
-    """Remove a work folder unless a process works there."""
+    """Delete a work folder unless a process uses it; return whether it was deleted."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,10 +113,11 @@ def _remove(lock: Path) -> bool:
 
 @contextlib.contextmanager
 def _held(lock: Path) -> Iterator[None]:
-    """Hold a lock file while the block lasts.
+    """Hold a lock file during the block.
 
-    Between making the file and locking it, a sweep may take it for one that nobody holds and remove
-    it: the lock would then be one on a file that nobody else sees. So it is looked at again.
+    Between the creation of the file and its locking, a sweep may find it unlocked and delete it:
+    this process would then hold the lock of a deleted file that no other process sees. So check
+    after locking that the path still leads to the file, and try again otherwise.
     """
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -131,7 +132,7 @@ def _held(lock: Path) -> Iterator[None]:
 
 
 def _is_there(path: Path, descriptor: int) -> bool:
-    """Tell whether a path still leads to the file that was opened."""
+    """Return whether a path still leads to the file that was opened as `descriptor`."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -6,4 +6,4 @@ from oneroster_sync.errors import UserError
 
 
 class LocalError(UserError):
-    """The embedded PostgreSQL or Airflow cannot do what was asked; the message says what to do."""
+    """The embedded PostgreSQL or Airflow failed; the message says what to do."""

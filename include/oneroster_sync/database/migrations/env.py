@@ -1,4 +1,4 @@
-"""Run migrations on the connection that `oneroster_sync.database.migrate` brings."""
+"""Run migrations on the connection that `oneroster_sync.database.migrate` passes."""
 
 from __future__ import annotations
 
