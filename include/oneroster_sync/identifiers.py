@@ -19,7 +19,7 @@ class SiteNameError(UserError, ValueError):
 
 
 def is_site_name(name: str) -> bool:
-    """Tell whether a site may be called so."""
+    """Return whether a site may be called so."""
     return re.fullmatch(PATTERN.strip("^$"), name) is not None
 
 

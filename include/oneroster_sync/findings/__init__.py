@@ -1,11 +1,10 @@
-"""Findings: everything that is said about the input, with a stable code and a place.
+"""Findings: statements about the input, with a stable code and a location.
 
-Bad data is a value, never an exception. A finding names the code, the file, the row, the column
-and the sourcedId, says what was expected and, through its code, what to do. It never holds a value
-of the package other than a sourcedId, so that findings can be shown, logged and mailed.
+Bad data is reported as findings, never as an exception. A finding has a code, the file, the row,
+the column and the sourcedId, what was expected and, through its code, what to do. It never holds a
+value of the package other than a sourcedId, so that findings can be shown, logged and mailed.
 
-The names are resolved when they are first used: whoever only words a cause (`text`, `codes`) does
-not wait for Arrow.
+The names are imported at first use, so that `text` and `codes` can be used without loading Arrow.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Causes: what has to be mended, so that ten thousand findings of one missing org read as one.
+"""Causes: groups of findings with one fix, such as ten thousand findings about one missing org.
 
-Findings that are alike are one cause: of one code about one column, or of one record that is not
-there, whatever file points to it. What only follows from another cause, such as the enrollments of
-a class whose org is missing, stands behind it: who mends the first has mended both. So causes are
-in the order in which to mend them.
+A cause is all findings of one code about one column, or about one missing record, whatever files
+point to it. A cause that only follows from another one, such as the enrollments of a class whose
+org is missing, is listed after it: fixing the first fixes both. So causes are in the order in which
+to fix them.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ SCHEMA = pa.schema(
     ]
 )
 NAMED = 10
-"""How many records of a file that are not there are causes of their own; the others are one."""
+"""Most missing records of a file that are a cause each; the others are one cause together."""
 
 _SAME_KIND = ["code", "severity", "target_file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """What has to be mended.
+    """The causes of a run's findings.
 
     Attributes:
-        table: One row for each cause, with the columns of `SCHEMA`: errors first, then by the rows
-            affected; what follows from a cause right behind it. `affected` counts the rows of a
-            cause and of all that follows from it, each once; `follows` is the number of the cause
-            that one follows from, counted from 1.
-        numbers: For each finding the number of its cause.
+        table: One row for each cause, with the columns of `SCHEMA`: errors first, then by the
+            number of rows affected; causes that follow from a cause come right after it. `affected`
+            counts the rows of a cause and of all causes that follow from it, each row once;
+            `follows` is the number, counted from 1, of the cause that this one follows from.
+        numbers: For each finding, the number of its cause.
     """
 
     table: pa.Table
@@ -58,10 +58,10 @@ class Causes:
 
 
 def causes_of(findings: pa.Table) -> Causes:
-    """Group findings by what has to be mended.
+    """Group findings into causes.
 
     Args:
-        findings: Of one run, with the columns of `model.SCHEMA`.
+        findings: The findings of one run, with the columns of `finding.SCHEMA`.
     """
     if not findings.num_rows:
         return Causes(SCHEMA.empty_table(), pa.array([], pa.int64()))
@@ -86,9 +86,10 @@ def causes_of(findings: pa.Table) -> Causes:
 
 
 def _named_targets(findings: pa.Table) -> pa.Array:
-    """Return for each finding the record that is a cause of its own, null for the others.
+    """Return for each finding the missing record that is a cause of its own, else null.
 
-    Of each kind those that concern the most rows are; those of one row only while they are few.
+    For each code and file, these are the `NAMED` records that affect the most rows; records that
+    affect one row count only if there are at most `NAMED` records in all.
     """
     pointing = findings.filter(
         pc.and_(pc.is_valid(findings["target"]), pc.not_equal(findings["code"], HANGS))
@@ -107,7 +108,7 @@ def _named_targets(findings: pa.Table) -> pa.Array:
 
 
 def _alike(findings: pa.Table, named: pa.Array) -> Numbers:
-    """Return for each finding the number of those that are mended with it."""
+    """Return for each finding the number of its group: findings that one fix resolves."""
     of_record = keyed(findings["target_file"], named)
     of_column = keyed(findings["file"], findings["column"], findings["expected"])
     where = pc.if_else(pc.is_valid(named), of_record, of_column)
@@ -115,7 +116,7 @@ def _alike(findings: pa.Table, named: pa.Array) -> Numbers:
 
 
 def _described(findings: pa.Table, named: pa.Array, of_finding: Numbers) -> list[dict[str, Any]]:
-    """Return the causes by number, each with the place `at` of a finding of its own."""
+    """Return the causes by number, each with the index `at` of its first finding."""
     _, first = np.unique(of_finding, return_index=True)
     findings = findings.set_column(findings.column_names.index("target"), "target", named)
     records = findings.take(pa.array(first)).to_pylist()
@@ -145,7 +146,7 @@ def _described(findings: pa.Table, named: pa.Array, of_finding: Numbers) -> list
 
 
 def _affected(findings: pa.Table, origin: Numbers) -> dict[int, int]:
-    """Return how many rows each group and all that follows from it touch, each row once."""
+    """Return the number of distinct rows of each group and of all groups that follow from it."""
     table = findings.select(["file", "row", "rows"]).append_column("origin", pa.array(origin))
     rows = table.group_by(["origin", "file", "row"]).aggregate([("rows", "max")])
     totals = rows.group_by("origin").aggregate([("rows_max", "sum")])
@@ -153,11 +154,11 @@ def _affected(findings: pa.Table, origin: Numbers) -> dict[int, int]:
 
 
 def _put_in_order(causes: list[dict[str, Any]]) -> None:
-    """Put errors first, then what affects the most rows, and behind each what follows from it."""
+    """Sort causes: errors first, then by rows affected; those that follow come after theirs."""
     texts = ("code", "file", "column", "expected", "target_file", "target")
 
     def weight(cause: Mapping[str, Any]) -> tuple[Any, ...]:
-        # What a guard found is decided about: it stands behind all that can be fixed.
+        # A guard's finding needs a decision, not a fix: list it after all others.
         is_of_plan = cause["code"].startswith("guard.")
         values = (cause[name] or "" for name in texts)
         return is_of_plan, cause["severity"], -cause["affected"], *values
@@ -167,9 +168,9 @@ def _put_in_order(causes: list[dict[str, Any]]) -> None:
 
 
 def first_of_causes(findings: pa.Table) -> pa.Table:
-    """Return the first finding of each cause, the gravest first, with the rows of all of them.
+    """Return the first finding of each cause, in order, with the `rows` of the whole cause.
 
-    Where a cause has several findings, its first one names no sourcedId: it stands for all.
+    If a cause has several findings, the sourcedId is null, since the finding represents all.
     """
     if not findings.num_rows:
         return findings
@@ -196,12 +197,12 @@ _NOTHING = -1
 
 
 def origins(findings: pa.Table, alike: Numbers) -> Numbers:
-    """Return for each finding the group of findings that it follows from: its own, mostly.
+    """Return for each finding the group that it follows from; for most, its own group.
 
-    A record with errors of several groups is said to have those of the largest one.
+    A record with errors of several groups counts for the largest group.
 
     Args:
-        findings: With the columns of `model.SCHEMA`.
+        findings: A table with the columns of `finding.SCHEMA`.
         alike: The group of each finding.
     """
     found = _Found(findings, alike)
@@ -212,7 +213,7 @@ def origins(findings: pa.Table, alike: Numbers) -> Numbers:
 
 
 def keyed(*columns: Column) -> pa.Array:
-    """Return one text for each row, the same for rows that are the same in all columns."""
+    """Return one text for each row; rows with equal values in all columns have equal texts."""
     texts = [column.cast(pa.string()) for column in columns]
     joined = pc.binary_join_element_wise(
         *texts, "\x1f", null_handling="replace", null_replacement="\0"
@@ -221,7 +222,7 @@ def keyed(*columns: Column) -> pa.Array:
 
 
 def numbered(*columns: Column) -> Numbers:
-    """Return one number for each row, from 0 on, the same for rows that are the same."""
+    """Return one number for each row, from 0; equal rows have equal numbers."""
     return _numbers(keyed(*columns).dictionary_encode().indices)
 
 
@@ -237,7 +238,7 @@ class _Found:
         self.nameless = _flags(pc.is_null(findings["sourced_id"]))
 
     def has(self, column: str, value: object) -> Flags:
-        """Tell which findings have a value."""
+        """Return which findings have a value in a column."""
         return _flags(pc.fill_null(pc.equal(self.table[column], value), False))
 
     def files_pointed_to(self, which: Flags) -> list[str]:
@@ -246,13 +247,13 @@ class _Found:
         return [file for file in files.to_pylist() if file]
 
     def largest(self, origin: Numbers, which: Flags) -> int:
-        """Return the origin of those findings that has the most rows, `_NOTHING` of none."""
+        """Return the origin with the most rows among some findings, or `_NOTHING`."""
         groups = origin[which & (origin != _NOTHING)]
         return int(groups[np.argmax(self.size[groups])]) if len(groups) else _NOTHING
 
 
 def _of_hanging(found: _Found) -> Numbers:
-    """Let what hangs from a record with errors follow from those, however long the chain is."""
+    """Make references to a record with errors follow from these errors, through chains too."""
     table = found.table
     named = found.error & ~found.nameless
     record = pc.if_else(pa.array(named), keyed(table["file"], table["sourced_id"]), None)
@@ -278,7 +279,7 @@ def _of_hanging(found: _Found) -> Numbers:
 
 
 def _follow_own_row(found: _Found, origin: Numbers) -> None:
-    """Let that nothing is removed follow from the row that can't be told."""
+    """Make a finding that nothing is removed follow from the errors of the row that caused it."""
     for at in np.flatnonzero(found.has("code", _UNCLEAR)):
         file, row = (found.table[name][int(at)].as_py() for name in ("file", "row"))
         same = found.error & found.has("file", file) & found.has("row", row)
@@ -287,7 +288,7 @@ def _follow_own_row(found: _Found, origin: Numbers) -> None:
 
 
 def _follow_nameless(found: _Found, origin: Numbers) -> None:
-    """Let missing records follow from rows that can't be told, when those may be all of them."""
+    """Make missing records follow from rows with no readable id, if there are enough such rows."""
     missing = found.has("code", _MISSING)
     for file in found.files_pointed_to(missing):
         lost = missing & found.has("target_file", file)

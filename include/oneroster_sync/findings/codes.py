@@ -1,7 +1,7 @@
 """The catalogue of finding codes: `layer.problem`, what it means and what to do.
 
-The codes stand in `codes.toml`; `docs/reference/findings.md` is generated from it by
-`python -m oneroster_sync.findings`.
+The codes are in `codes.toml`; `python -m oneroster_sync.findings` generates
+`docs/reference/findings.md` from it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class Code:
         name: `layer.problem`.
         meaning: What was found, in one sentence.
         hint: What to do about it, in one sentence.
-        violation: Whether the standard forbids it; such a finding rejects the package in strict.
-        if_error: What became of the row or the package when it is an error, in one sentence.
-        if_warning: The same when it is a warning.
-        held: Of a guard: what it found, a template of the numbers that it judged (`runs.holds`).
-        held_delta: The same where it judged the rows of a delta.
+        violation: Whether it violates the standard; such a finding rejects the package in strict.
+        if_error: What happened to the row or the package if it is an error, in one sentence.
+        if_warning: The same if it is a warning.
+        held: For a guard: what it found, as a template for the numbers compared (`runs.holds`).
+        held_delta: The same if the guard judged the rows of a delta.
     """
 
     name: str
@@ -50,7 +50,7 @@ _OUTCOMES = {
     "source": ("No package is read.", ""),
     "guard": ("The plan is held.", ""),
 }
-"""Layer → what became of it as an error and as a warning, where a code does not say it."""
+"""Layer → default texts of `if_error` and `if_warning`."""
 
 
 def _read() -> dict[str, Code]:
@@ -66,7 +66,7 @@ CODES: dict[str, Code] = _read()
 
 
 def explained(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a finding or a cause with what its code means and what to do."""
+    """Return a finding or a cause with the `meaning` and the `hint` of its code added."""
     code = CODES.get(row["code"])
     if code is None:
         return {**row, "meaning": "", "hint": ""}

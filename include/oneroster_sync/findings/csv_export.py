@@ -1,7 +1,7 @@
-"""Findings as CSV for the people who mend the export, safe to open in a spreadsheet.
+"""Findings as CSV for the people who fix the export, safe to open in a spreadsheet.
 
-`cause` numbers what has to be mended, the first to mend first; a finding that has a number under
-`follows` goes when the cause of that number is mended.
+`cause` is the number of the finding's cause, in the order in which to fix them; a finding with a
+number in `follows` disappears when the cause of that number is fixed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _BLOCK = 500
 def format_csv(
     rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...] = COLUMNS
 ) -> Iterator[str]:
-    """Yield rows as CSV in pieces, with a mark at the start that tells spreadsheets its encoding.
+    """Yield rows as CSV in pieces, with a byte order mark so that spreadsheets detect UTF-8.
 
     Args:
         rows: Findings, or other rows that have the columns.
-        columns: In order.
+        columns: The columns, in order.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -56,22 +56,22 @@ def format_csv(
 
 
 def inert(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet evaluates as a formula."""
     if isinstance(value, str) and value.lstrip(" ").startswith(_STARTS_FORMULA):
         return f"'{value}"
     return value
 
 
 def marked(text: str | None) -> str | None:
-    """Return a cell that no spreadsheet takes for a formula, for a file that is brought back."""
+    """Return a text so that no spreadsheet evaluates it; `unmarked` restores it on upload."""
     return f"'{text}" if text and _may_be_marked(text) else text
 
 
 def unmarked(cell: str | None) -> str | None:
-    """Return the text that `marked` was given."""
+    """Return the text from which `marked` made the cell."""
     return cell[1:] if cell and cell[0] == "'" and _may_be_marked(cell) else cell
 
 
 def _may_be_marked(text: str) -> bool:
-    """Tell whether a text is like a formula, or like one that was marked."""
+    """Return whether a text looks like a formula, or like a formula that was marked."""
     return text.lstrip(" '").startswith(_STARTS_FORMULA)

@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Severity(StrEnum):
-    """Whether a finding keeps something from being used."""
+    """The severity of a finding: an error prevents the use of a row, a file or a package."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -63,14 +63,14 @@ _OF_PEOPLE = {"users.csv", "roles.csv", "enrollments.csv"}
 def hide_unknown(
     findings: pa.Table, unclear: Mapping[str, pa.Array], known: Mapping[str, pa.Array]
 ) -> pa.Table:
-    """Return findings with a hash for each sourcedId that may be anybody's name or password.
+    """Return findings with a hash for each sourcedId that may be a name or a password.
 
-    Of a row that can't be read nobody knows what stands where the sourcedId belongs. Only a
-    sourcedId that the site has already is shown. A record and what points to it get one hash.
+    In a row with shifted columns, the cell of the sourcedId may hold any other value. So only a
+    sourcedId that the site already has is shown. A record and references to it get the same hash.
 
     Args:
-        findings: With the columns of `SCHEMA`.
-        unclear: File → rows that nobody can tell to be a staff member's.
+        findings: A table with the columns of `SCHEMA`.
+        unclear: File → rows that may not be a staff member's.
         known: File → sourcedIds that the site has.
     """
     ids = pa.array([], pa.string())
@@ -103,11 +103,11 @@ def _hashed(findings: pa.Table, column: str, rows: pa.ChunkedArray) -> pa.Table:
 
 
 def find_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | pa.ChunkedArray:
-    """Return where each sourcedId stands among others, which may be hashes; null where it doesn't.
+    """Return the index of each sourcedId in `among`, or null if it is not there.
 
     Args:
         ids: sourcedIds.
-        among: Others, or their hashes.
+        among: sourcedIds, or their hashes.
     """
     at = pc.index_in(ids, value_set=among, skip_nulls=True)
     if not len(among) or not pc.any(pc.starts_with(among, MARK)).as_py():
@@ -116,14 +116,14 @@ def find_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | p
 
 
 def is_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | pa.ChunkedArray:
-    """Tell which sourcedIds are among others, which may be hashes."""
+    """Return which sourcedIds are in `among`, which may hold hashes."""
     return pc.is_valid(find_named(ids, among))
 
 
 def hash_ids(
     ids: pa.Array | pa.ChunkedArray, rows: pa.ChunkedArray | None = None
 ) -> pa.Array | pa.ChunkedArray:
-    """Return hashes of sourcedIds; null where there is none, and in all but some rows."""
+    """Return hashes of sourcedIds; null for null, and outside `rows` if these are given."""
     if rows is not None:
         ids = pc.if_else(rows, ids, pa.scalar(None, pa.string()))
     shown = [one and shown_id(one, is_staff=False) for one in ids.to_pylist()]
@@ -132,7 +132,7 @@ def hash_ids(
 
 
 def completed(table: pa.Table) -> pa.Table:
-    """Return findings with the columns of `SCHEMA`; those that they lack are null."""
+    """Return findings with the columns of `SCHEMA`; missing columns are null."""
     for column in SCHEMA:
         if column.name not in table.column_names:
             table = table.append_column(column, pa.nulls(table.num_rows, column.type))
@@ -140,7 +140,7 @@ def completed(table: pa.Table) -> pa.Table:
 
 
 def has_row_errors(findings: pa.Table) -> bool:
-    """Tell whether a row or a file could not be used; that a plan was held is no such error."""
+    """Return whether there is an error other than those of guards, which hold a plan."""
     errors = pc.equal(findings["severity"], Severity.ERROR.value)
     of_guards = pc.starts_with(findings["code"], "guard.")
     return bool(pc.any(pc.and_(errors, pc.invert(of_guards))).as_py())
@@ -148,19 +148,19 @@ def has_row_errors(findings: pa.Table) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about the input that somebody should know.
+    """One statement about the input.
 
     Attributes:
         code: A name of `CODES`.
-        severity: `error` when something could not be used, `warning` when it was.
+        severity: `error` if a row, file or package was not used, `warning` if it was used.
         file: Name of the file, with `.csv`; None for the package as a whole.
-        row: Line of the file as a spreadsheet numbers it, so the header is row 1.
+        row: Row of the file as a spreadsheet numbers it: the header is row 1.
         column: Header of the column, as the file spells it.
         sourced_id: The row's sourcedId.
-        expected: What would have been right.
-        rows: How many rows the finding stands for; `row` is then the first of them.
-        target_file: The file that the row points to, with `.csv`, when that is what is wrong.
-        target: The sourcedId that it points to.
+        expected: What would have been correct.
+        rows: How many rows the finding represents; `row` is the first of them.
+        target_file: For a wrong reference, the file that the row points to, with `.csv`.
+        target: The sourcedId that the row points to.
     """
 
     code: str
@@ -187,13 +187,13 @@ class Finding:
         return " ".join(filter(None, (found, self._expected(), used, code.hint)))
 
     def _rows(self) -> str:
-        """Return the first row and how many more there are, nothing where there is no row."""
+        """Return the first row and the number of further rows as text; empty without a row."""
         if self.row is None:
             return ""
         return f"row {self.row:,}" + (f" and {self.rows - 1:,} more" if self.rows > 1 else "")
 
     def _expected(self) -> str:
-        """Return what was expected as a sentence, nothing where that is not known."""
+        """Return what was expected as a sentence; empty if unknown."""
         if not self.expected:
             return ""
         return f"Expected {self.expected}" + ("" if self.expected.endswith("?") else ".")
@@ -202,7 +202,7 @@ class Finding:
         """Return the finding as one line of a log.
 
         Args:
-            is_staff: Whether the row is known to be no pupil's.
+            is_staff: Whether the row is known not to be a student's; else its sourcedId is hashed.
         """
         place = [self.file] if self.file else []
         if self.row is not None:
@@ -221,7 +221,7 @@ class Finding:
 
 
 def _merged(code: str, columns: list[str], files: list[str]) -> str:
-    """Return what was expected of several columns, and in which files where these are several."""
+    """Return the merged text of `expected`: the columns, and the files if there are several."""
     what = ", ".join(columns)
     if code.startswith("row."):
         what = f"no values of {what}"
@@ -230,7 +230,7 @@ def _merged(code: str, columns: list[str], files: list[str]) -> str:
 
 @dataclass(slots=True)
 class Findings:
-    """A run's findings in the order in which they were made."""
+    """A run's findings in the order in which they were added."""
 
     _few: list[Finding] = field(default_factory=list)
     _many: list[pa.Table] = field(default_factory=list)
@@ -255,20 +255,20 @@ class Findings:
         return pa.concat_tables(self._many) if self._many else SCHEMA.empty_table()
 
     def count(self, severity: Severity) -> int:
-        """Return how many findings there are of a severity."""
+        """Return the number of findings of a severity."""
         return int(pc.sum(pc.equal(self.table()["severity"], severity.value)).as_py() or 0)
 
     def has_errors(self) -> bool:
-        """Tell whether anything could not be used."""
+        """Return whether any finding is an error."""
         return self.count(Severity.ERROR) > 0
 
     def has_violations(self) -> bool:
-        """Tell whether the standard forbids anything that was found."""
+        """Return whether any finding violates the standard."""
         codes = pc.unique(self.table()["code"]).to_pylist()
         return any(CODES[code].violation for code in codes)
 
     def make_violations_errors(self) -> None:
-        """Take for an error whatever the standard forbids, as strict does."""
+        """Make all violations of the standard errors, as the profile strict requires."""
         table = self.table()
         forbidden = pa.array([name for name, code in CODES.items() if code.violation])
         errors = pc.if_else(
@@ -278,12 +278,12 @@ class Findings:
         self._many = [table.set_column(at, SCHEMA.field(at), errors)]
 
     def merge(self, codes: Iterable[str]) -> None:
-        """Merge all findings of each of these codes into one finding a package."""
+        """Merge all findings of each of these codes into one finding."""
         table = self.table()
         for code in codes:
             chosen = pc.equal(table["code"], code)
             rows = table.filter(chosen).to_pylist()
-            if len(rows) < 2:  # noqa: PLR2004  one is said as it is
+            if len(rows) < 2:  # noqa: PLR2004  one finding is left unchanged
                 continue
             files, columns = (
                 list(dict.fromkeys(row[name] for row in rows if row[name]))

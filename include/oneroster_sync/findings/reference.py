@@ -1,4 +1,4 @@
-"""The reference page of all finding codes, made from the catalogue."""
+"""The reference page of all finding codes, generated from codes.toml."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Rows are numbered as a spreadsheet shows them: the header is row 1.
 
 
 def format_page() -> str:
-    """Return docs/reference/findings.md."""
+    """Return the text of docs/reference/findings.md."""
     parts = [_HEAD]
     by_layer = groupby(CODES.values(), key=lambda code: code.name.split(".")[0])
     for layer, codes in by_layer:

@@ -1,4 +1,4 @@
-"""How values and causes are worded for people: what may be shown of an id, a text, a value."""
+"""Format ids, texts, values and causes for people, without showing personal data."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LISTED_CAUSES = 50
-"""How many causes are logged; the page of the run shows all."""
+"""Most causes that are logged; the page of the run shows all."""
 MARK = "sha256:"
-"""What the hash of a sourcedId begins with that is not shown."""
+"""Prefix of the hash that replaces a sourcedId."""
 _HASH = re.compile(r"sha256:[0-9a-f]{12}")
 
 
 def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
     """Return a sourcedId as a log may show it.
 
-    One that is an e-mail address is shown as a hash. So is any that may be a pupil's: some systems
-    make sourcedIds of names, and no rule tells a name from a number in every language.
+    An e-mail address is replaced by a hash. So is any sourcedId that may be a student's: some
+    systems make sourcedIds from names, and no rule recognizes names in every language.
     """
     if sourced_id is None:
         return "(no sourcedId)"
@@ -34,20 +34,20 @@ def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
 def shown_target(target: str, file: str | None) -> str:
     """Return the sourcedId that a row points to, and its file, as a log may show it.
 
-    A person who is not there, or whose row can't be used, may be a pupil.
+    A person who is missing, or whose row can't be used, may be a student.
     """
     return f"{shown_id(target, is_staff=file != 'users.csv')} of {file}"
 
 
 def shown(text: str) -> str:
-    """Return a text from outside on one line, with escapes for what can't be seen."""
+    """Return an external text on one line, with escapes for invisible characters."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def describe(value: str) -> str:
     """Return the shape of a value that may be personal data; the value itself is never shown.
 
-    Only words of lists of our own are shown as they are.
+    Callers show a value itself only if it is a word of one of our own lists.
     """
     letters = [word for word in value.split() if word]
     if not letters:

@@ -1,7 +1,7 @@
 """The OneRoster standard as data: files and columns of 1.0, 1.1 and 1.2, and the roles of people.
 
-What a value may be (required, enumerations, formats, references) is not here: it stands in the
-Great Expectations suites under `expectations/`, which decide.
+The rules for values (required, enumerations, formats, references) are in the Great Expectations
+suites under `expectations/`, not here.
 """
 
 from __future__ import annotations

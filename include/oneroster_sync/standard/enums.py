@@ -1,12 +1,12 @@
-"""Closed lists of the standard, for telling a misspelt value from a wrong one.
+"""Enumerations of the standard, used to distinguish a misspelled value from a wrong one.
 
-The suites under `expectations/` decide what is allowed; a test keeps both in step.
+The suites under `expectations/` decide which values are allowed; a test compares both.
 """
 
 from __future__ import annotations
 
 STUDENT_LIKE_ROLES = frozenset({"student", "parent", "guardian", "relative"})
-"""Dropped at the door in every version: counted as ignored, never stored, never logged."""
+"""Roles whose rows are dropped when a file is read: counted as ignored, never stored or logged."""
 
 PLATFORM_ROLE = {
     "administrator": "administrator",
@@ -19,10 +19,10 @@ PLATFORM_ROLE = {
     "proctor": "proctor",
     "aide": "aide",
 }
-"""Role of the standard (1.0, 1.1, 1.2) → role on the platform, the weightier first.
+"""Role of the standard (1.0, 1.1, 1.2) → role on the platform, in order of precedence.
 
-A person with several roles gets the first of this order among the primary ones, so that neither
-the order of rows nor the version of the export changes a person.
+A person with several roles gets the first of this order among the primary roles, so that the result
+depends neither on the order of rows nor on the version of the export.
 """
 
 STAFF_ROLES = frozenset(PLATFORM_ROLE)
@@ -33,7 +33,7 @@ ENUMERATIONS: dict[str, frozenset[str]] = {
     "classType": frozenset({"homeroom", "scheduled"}),
     "status": frozenset({"active", "tobedeleted", "inactive"}),
 }
-"""Column → the values that the standard lists, whatever the file."""
+"""Column → the values that the standard lists, the same in all files."""
 
 _TYPES = {
     "academicSessions": frozenset({"gradingPeriod", "schoolYear", "semester", "term"}),
@@ -42,7 +42,7 @@ _TYPES = {
 
 
 def listed_values(file: str, column: str) -> frozenset[str]:
-    """Return the values that the standard lists for a column; none where it lists none.
+    """Return the values that the standard lists for a column, or an empty set.
 
     Args:
         file: The file, without `.csv`.
@@ -68,4 +68,4 @@ BOOLEAN_SPELLINGS = {
     "n": "false",
     "0": "false",
 }
-"""Spellings, in lower case, that can be read in one way only."""
+"""Unambiguous spellings of true and false, in lower case."""

@@ -1,9 +1,9 @@
 """Files and columns of the OneRoster CSV bindings 1.0, 1.1 and 1.2: one declaration for a column.
 
-To let the sync read one more column, give it a `use` below; to keep it on the platform, name it in
-`oneroster_sync.roster.columns` and add it to the table by a migration. What a value may be, and
-what becomes of a row whose value is blank, odd or dangling, stands in the suites under
-`expectations/`; docs/reference/columns.md is made from both.
+To make the sync read one more column, give it a `use` below; to store it on the platform, name it
+in `oneroster_sync.roster.columns` and add it to the table by a migration. The rules for its values,
+and for rows whose value is blank, invalid or points to a missing record, are in the suites under
+`expectations/`; docs/reference/columns.md is generated from both.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ class Version(StrEnum):
 
 
 class Need(StrEnum):
-    """What happens when a column is missing from a file's header."""
+    """How important a column is: what happens if a file's header lacks it."""
 
     ESSENTIAL = "essential"
-    """The sync can't do without it: the file is refused."""
+    """The sync needs the column: the file is refused."""
     REQUIRED = "required"
-    """The standard demands values: refused in strict, a warning in tolerant."""
+    """The standard requires values: refused in strict, a warning in tolerant."""
     OPTIONAL = "optional"
-    """The standard demands the header only: refused in strict, a warning in tolerant."""
+    """The standard requires the header only: refused in strict, a warning in tolerant."""
 
 
 class Type(StrEnum):
-    """What a column's values are."""
+    """The type of a column's values."""
 
     TEXT = "text"
     ID = "sourcedId"
@@ -51,12 +51,12 @@ class Column:
     Attributes:
         name: The header, as the version spells it.
         canonical: The name that the sync uses, the same in all versions.
-        need: What a missing header means.
-        read: Whether values are read at all. Passwords, telephone numbers and the like are not.
+        need: What happens if the header is missing.
+        read: Whether values are read. Passwords, telephone numbers and similar data are not.
         is_list: Whether a cell holds several values, separated by commas.
-        type: What its values are.
-        target: The file whose records it points to, without `.csv`; None where it points to none.
-        use: What the sync uses it for, as a noun phrase; empty where it is not read.
+        type: The type of the values.
+        target: The file whose records the column references, without `.csv`, or None.
+        use: The use of the column in the sync, as a noun phrase; empty if it is not read.
     """
 
     name: str
@@ -93,9 +93,9 @@ class _Declared:
 
     Attributes:
         need: `!` essential, `*` required by the standard, otherwise optional.
-        since: The first version that has it.
-        until: The last one.
-        was: What 1.0 calls it.
+        since: The first version that has the column.
+        until: The last version that has it.
+        was: Its name in 1.0, if different.
     """
 
     name: str
@@ -241,7 +241,7 @@ _ENROLLMENTS_1_0 = (
     "sourcedId classSourcedId schoolSourcedId userSourcedId role status dateLastModified primary"
 )
 _ORDER = {("enrollments", Version.V1_0): _ENROLLMENTS_1_0.split()}
-"""Columns of a version that stood in another order."""
+"""Order of the columns in files of a version that differs from `_COLUMNS`."""
 
 _FILES_1_1 = frozenset(_COLUMNS) - {"roles"}
 _FILES = {Version.V1_0: _FILES_1_1, Version.V1_1: _FILES_1_1, Version.V1_2: frozenset(_COLUMNS)}
@@ -255,7 +255,7 @@ ROSTERING_FILES = (
     "users",
     "enrollments",
 )
-"""The files that the sync opens, in an order in which a target stands before what points to it."""
+"""The files that the sync opens: a referenced file comes before the files that reference it."""
 
 _NEVER_OPENED_1_1 = frozenset(
     {
@@ -283,7 +283,7 @@ ALL_FILES: dict[Version, frozenset[str]] = {
     Version.V1_1: _FILES[Version.V1_1] | _NEVER_OPENED_1_1,
     Version.V1_2: _FILES[Version.V1_2] | _NEVER_OPENED_1_2,
 }
-"""Every file that a manifest of the version may name; those not in `ROSTERING_FILES` stay shut."""
+"""All files that a manifest of the version may name; only `ROSTERING_FILES` are opened."""
 
 
 _SPELLED = {
@@ -301,7 +301,7 @@ _SPELLED = {
     "role": "roles",
     "user": "users",
 }
-"""Names of files seen in the field, in lower case, and what they mean."""
+"""Names of files found in real exports, in lower case → the file that they mean."""
 
 
 @cache
@@ -309,7 +309,7 @@ def meant_file(name: str) -> str | None:
     """Return the file of the standard that a name can mean, or None.
 
     Args:
-        name: Without `.csv`, in any capitals, with blanks, hyphens or underscores between words.
+        name: A name without `.csv`, in any case, with or without spaces, hyphens and underscores.
     """
     plain = name.strip().lower().replace("_", "").replace("-", "").replace(" ", "")
     known = {n.lower(): n for files in ALL_FILES.values() for n in files}
@@ -319,7 +319,7 @@ def meant_file(name: str) -> str | None:
 
 @cache
 def rostering_file(name: str, version: Version) -> File | None:
-    """Return the file `name` (without .csv) of a version, or None where it has none."""
+    """Return the file `name` (without .csv) of a version, or None if the version lacks it."""
     if name not in _FILES[version]:
         return None
     columns = {

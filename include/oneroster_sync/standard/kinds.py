@@ -1,7 +1,7 @@
-"""What is uploaded: users.csv, courses.csv, a whole package, or a mapping.
+"""The kinds of uploads: users.csv, courses.csv, a whole package, or a mapping.
 
-A mapping is what people write of their own: ids.csv gives records other sourcedIds, links.csv says
-which accounts are which people of the SIS.
+A mapping is a file that a person writes: ids.csv changes the sourcedIds of records, links.csv
+assigns accounts to people of the SIS.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What is uploaded."""
+    """The kind of an upload."""
 
     USERS = "users"
     COURSES = "courses"

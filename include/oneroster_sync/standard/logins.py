@@ -1,4 +1,4 @@
-"""The one spelling of a login, by which e-mail addresses are compared."""
+"""Normalization of logins, so that e-mail addresses can be compared."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import unicodedata
 
 
 def normalize_login(address: str) -> str:
-    """Return an e-mail address in the spelling in which logins are stored: NFC, lower case, NFC.
+    """Return an e-mail address as logins are stored: NFC, then lower case, then NFC.
 
-    Lower case is not case folding, which makes `ß` and `ss` one: `gross@` and `groß@` are the
-    mailboxes of two people. It comes between two normal forms, because the lower case of a
-    composed letter may be one that is not (`İ`).
+    `str.lower` is used, not `str.casefold`, which maps `ß` to `ss`: `gross@` and `groß@` are two
+    mailboxes. The address is normalized again at the end, because the lower case of a composed
+    letter (`İ`) may be decomposed.
     """
     if address.isascii():
         return address.lower()

@@ -1,4 +1,4 @@
-"""How a file of a package counts: absent, bulk or delta."""
+"""The mode of a file in a package: absent, bulk or delta."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """How a file counts: not at all, as the whole truth, or as changes to it."""
+    """The mode of a file: not in the package, all records, or changed records only."""
 
     ABSENT = "absent"
     BULK = "bulk"

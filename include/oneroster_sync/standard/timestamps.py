@@ -1,4 +1,4 @@
-"""Moments as an SIS writes them, in one spelling whose order as text is that of time."""
+"""Normalize timestamps of an SIS to a text format that sorts in the order of time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _DATED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 def in_utc(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return each moment as YYYY-MM-DDTHH:MM:SS.ssssssZ, and null for what is none.
+    """Return each timestamp as YYYY-MM-DDTHH:MM:SS.ssssssZ, or null if it is invalid.
 
-    One without a zone is taken for UTC, and a date alone for its beginning.
+    A timestamp without a zone is read as UTC, and a date alone as its midnight.
 
     Args:
         values: Texts, such as the cells of dateLastModified.
