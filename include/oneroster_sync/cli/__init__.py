@@ -1,6 +1,6 @@
-"""The command line: the same stages as the DAGs', without Airflow.
+"""The command line: the same stages as in the DAGs, without Airflow.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected, and of `compare --exit-code` 5 different.
+Exit codes: 0 done, 1 failed, 2 usage, 3 held, 4 rejected, 5 different (`compare --exit-code`).
 """
 
 from oneroster_sync.cli import maintenance, queries, runs, sites

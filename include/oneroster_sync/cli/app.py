@@ -1,4 +1,4 @@
-"""What all commands share: their group, their options, and how they speak to a person."""
+"""The parts that all commands share: the group, common options, errors and output."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 FAILED, HELD, REJECTED, DIFFERENT = 1, 3, 4, 5
 EXIT_CODES = {"held": HELD, "rejected": REJECTED, "failed": FAILED, "superseded": FAILED}
-"""Outcome → what the shell is told; others are 0."""
+"""Outcome → exit code; 0 for all others."""
 
 
 class _Console(logging.Handler):
-    """Write the story of a run to stderr, whatever stderr is just then."""
+    """Write log lines to stderr, looked up at each line since tests replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        """Write one log line."""
         click.echo(f"{record.levelname:<7} {record.getMessage()}", err=True)
 
 
@@ -37,7 +37,7 @@ class _Console(logging.Handler):
 @click.version_option(__version__, prog_name="oneroster")
 @click.option("-q", "--quiet", is_flag=True, help="Don't tell the story of the run on stderr.")
 def main(quiet: bool) -> None:
-    """Keep a roster in step with a OneRoster export."""
+    """Sync a roster with a OneRoster export."""
     logger = logging.getLogger("oneroster")
     logger.handlers = [_Console()]
     click.get_current_context().call_on_close(functools.partial(logger.setLevel, logger.level))
@@ -45,14 +45,18 @@ def main(quiet: bool) -> None:
 
 
 def a_site(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
-    """Return the name of a site that was given, or refuse it as a wrong use of the command."""
+    """Return the name of a site after checking it; a click callback.
+
+    Raises:
+        click.BadParameter: The name is not valid for a site.
+    """
     if not is_site_name(name):
         raise click.BadParameter(f"{name!r} can't be the name of a site: that is {EXPECTED}")
     return name
 
 
 def of_site(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that every command has."""
+    """Add the options `--site` and `--json` to a command."""
     command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(
         command
     )
@@ -63,10 +67,10 @@ def of_site(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_site_of(run: str) -> None:
-    """Refuse a run of another site than the one that was named; by default none was.
+    """Check that a run belongs to the site of `--site`, if this option was given.
 
     Raises:
-        click.ClickException: It is of another site, or there is none of that id.
+        click.ClickException: The run belongs to another site, or does not exist.
     """
     from click.core import ParameterSource
 
@@ -82,7 +86,7 @@ def check_site_of(run: str) -> None:
 
 
 class explained:  # noqa: N801  reads as a statement
-    """Turn what a person can mend into one sentence and exit code 1."""
+    """Show errors that a person can fix as one sentence, with exit code 1 (or 2 for usage)."""
 
     def __enter__(self) -> None:
         """Do nothing."""
@@ -90,7 +94,7 @@ class explained:  # noqa: N801  reads as a statement
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
-        """Raise a ClickException for the errors that explain themselves."""
+        """Raise errors of the product and of validation as click's exceptions."""
         from oneroster_sync.errors import OneRosterError
 
         if isinstance(error, Exception) and not isinstance(error, click.ClickException):
@@ -103,12 +107,12 @@ class explained:  # noqa: N801  reads as a statement
 
 
 def end(run: Run, removals: Run | None = None, *, as_json: bool) -> None:
-    """Say how a run ended, and the run that brings its removals, and exit accordingly."""
+    """Print the outcome of a run and of its follow-up run with removals, and exit with its code."""
     end_by(run.summary(), removals, as_json=as_json)
 
 
 def end_by(summary: dict[str, Any], removals: Run | None = None, *, as_json: bool) -> None:
-    """Say how a run ended, by its summary, and exit accordingly."""
+    """Print a run's summary, with that of its removals, and exit with the code of the outcome."""
     words, outcome = to_text(summary), summary["outcome"]
     if removals is not None:
         summary["removals"] = removals.summary()
@@ -119,7 +123,7 @@ def end_by(summary: dict[str, Any], removals: Run | None = None, *, as_json: boo
 
 
 def to_text(summary: dict[str, Any]) -> str:
-    """Return what a run came to, in a few lines."""
+    """Format the summary of a run in a few lines."""
     from oneroster_sync.runs.counts import format_counts, format_left_out
 
     counts = summary["counts"] or {}
@@ -134,22 +138,22 @@ def to_text(summary: dict[str, Any]) -> str:
 
 
 def say(value: dict[str, Any], words: str, *, as_json: bool) -> None:
-    """Print an answer: as JSON for a program, in words for a person."""
+    """Print an answer: `value` as JSON for a program, or `words` for a person."""
     click.echo(json.dumps(value, default=str) if as_json else _seen(words))
 
 
 def _seen(words: str) -> str:
-    """Return words in which whatever a terminal would obey, or hide, is shown as an escape."""
+    """Return a text with control and invisible characters as escapes, safe for a terminal."""
     from oneroster_sync.findings.text import shown
 
     return "\n".join(map(shown, words.split("\n")))
 
 
 def person() -> str:
-    """Return who is at the command line, for the audit."""
+    """Return the user of the command line, for the audit."""
     return f"{getpass.getuser()} on the command line"
 
 
 def now() -> dt.datetime:
-    """Return the time in UTC."""
+    """Return the current time in UTC."""
     return dt.datetime.now(dt.UTC)

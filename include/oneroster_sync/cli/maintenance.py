@@ -1,4 +1,4 @@
-"""Commands about what is kept, and for how long."""
+"""Commands for maintenance: protections, migrations, checks, retention and erasure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @main.group()
 def protections() -> None:
-    """List what broken rows have protected for long, and release it."""
+    """List and release records that rows with errors have protected for long."""
 
 
 @protections.command("list")
 @of_site
 def list_(site: str, as_json: bool) -> None:
-    """List stale protection, by cause."""
+    """List stale protections, by cause."""
     from oneroster_sync import stale_protections
 
     with explained():
@@ -35,7 +35,7 @@ def list_(site: str, as_json: bool) -> None:
 @of_site
 @click.argument("cause")
 def show(site: str, cause: str, as_json: bool) -> None:
-    """Show what the next plan would take away if CAUSE were released."""
+    """Show which records the next plan would remove if CAUSE were released."""
     from oneroster_sync import preview_release
 
     with explained():
@@ -50,7 +50,7 @@ def show(site: str, cause: str, as_json: bool) -> None:
 @click.argument("cause")
 @click.option("--reason", default="", help="For the audit.")
 def release(site: str, cause: str, reason: str, as_json: bool) -> None:
-    """Release what CAUSE protects: the next plan takes the records for absent."""
+    """Release the records that CAUSE protects: the next plan treats them as absent."""
     from oneroster_sync import release_protection
 
     with explained():
@@ -68,10 +68,10 @@ def _cause_as_dict(found: StaleCause) -> dict[str, Any]:
 @main.command()
 @of_site
 def migrate(site: str, as_json: bool) -> None:
-    """Bring the tables of all sites up to date; safe to run again.
+    """Upgrade the tables of all sites; safe to run again.
 
-    Where ONEROSTER_OWNER_URL is set, it is done as that role, and the role of
-    ONEROSTER_DATABASE_URL gets the rights that the services need.
+    If ONEROSTER_OWNER_URL is set, the upgrade runs as that role and grants the role of
+    ONEROSTER_DATABASE_URL the rights that the services need.
     """
     from oneroster_sync import database
 
@@ -85,7 +85,7 @@ def migrate(site: str, as_json: bool) -> None:
 @main.command()
 @of_site
 def check(site: str, as_json: bool) -> None:
-    """Say what of this installation an operator should know: of all sites, or of one by --site."""
+    """Show warnings about this installation: for all sites, or for one with --site."""
     from click.core import ParameterSource
 
     from oneroster_sync.operations import installation
@@ -113,7 +113,7 @@ def tidy(site: str, as_json: bool) -> None:
 @click.argument("term", metavar="EMAIL|SOURCEDID")
 @click.option("--reason", default="", help="For the audit; without the person's name.")
 def erase(site: str, term: str, reason: str, as_json: bool) -> None:
-    """Erase who a deactivated person was; what was done to the account stays."""
+    """Erase the personal data of a deactivated person; the audit keeps what was done."""
     from oneroster_sync.operations import erasure
 
     with explained():

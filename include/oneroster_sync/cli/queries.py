@@ -1,4 +1,4 @@
-"""Commands that answer questions, and the one for preferences."""
+"""Commands that show runs, records, changes and accounts, and the one for preferences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def history(site: str, limit: int, as_json: bool) -> None:
 @of_site
 @click.argument("term", metavar="EMAIL|SOURCEDID")
 def explain(site: str, term: str, as_json: bool) -> None:
-    """Tell why a user or a course is as it is."""
+    """Explain the state of a user or a course: its changes and their reasons."""
     from oneroster_sync import database
     from oneroster_sync.roster import history as asking
     from oneroster_sync.runs.summary import lines_of_record
@@ -60,7 +60,7 @@ def explain(site: str, term: str, as_json: bool) -> None:
 @click.option("--after", default="0", show_default=True, help="VERSION.SEQ or VERSION: a cursor.")
 @click.option("--limit", default=1_000, show_default=True, help="How many changes.")
 def changes(site: str, after: str, limit: int, as_json: bool) -> None:
-    """List what changed the roster after a cursor, in order: the change feed."""
+    """List the changes of the roster after a cursor, in order: the change feed."""
     from oneroster_sync import list_changes
 
     with explained():
@@ -71,7 +71,7 @@ def changes(site: str, after: str, limit: int, as_json: bool) -> None:
 
 
 def _format_change(change: RosterChange) -> str:
-    """Return a change in one line, with ids only."""
+    """Format a change as one line, with ids only."""
     ids = {
         "sourcedId": change.sourced_id,
         "user_id": change.user_id,
@@ -88,7 +88,7 @@ def _format_change(change: RosterChange) -> str:
     "--csv", "csv", is_flag=True, help="As links.csv: delete what is wrong, sync the rest."
 )
 def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
-    """List the accounts that were made by hand, and whose each may be by the package of RUN."""
+    """List the accounts made by hand, with the matching people in the package of RUN."""
     from oneroster_sync import database
     from oneroster_sync.runs import find
     from oneroster_sync.stages.diff import account_report as report

@@ -1,4 +1,4 @@
-"""Commands that sync, and those that decide about a run."""
+"""Commands that plan, sync, validate and compare, and those that decide about a run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DATE_ORDERS = click.Choice([o.value for o in DateOrder])
 
 
 def _of_package(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what says which package is read, and how."""
+    """Add the argument PACKAGE and the options for reading it to a command."""
     scopes = click.Choice([Scope.USERS.value, Scope.USERS_AND_COURSES.value])
     for option in (
         click.option("--kind", type=_KINDS, default=Kind.PACKAGE.value, show_default=True),
@@ -57,7 +57,7 @@ def _of_package(command: Callable[..., None]) -> Callable[..., None]:
 @of_site
 @click.option("--admin", required=True, help="E-mail address of the administrator to credit.")
 def init(site: str, admin: str, as_json: bool) -> None:
-    """Make a site with one hand-made administrator and default preferences."""
+    """Create a site with one administrator and default preferences."""
     import oneroster_sync
 
     with explained():
@@ -74,11 +74,11 @@ def init(site: str, admin: str, as_json: bool) -> None:
 def sync(
     site: str, package: str, scope: str | None, profile: str | None, kind: str, as_json: bool
 ) -> None:
-    """Sync PACKAGE: a zip, a folder or a lone CSV."""
+    """Sync PACKAGE: a zip, a folder or a single CSV file."""
     if Kind(kind) is Kind.PACKAGE:
         from oneroster_sync.runs.repeat import Asked, sync_again
 
-        # Before the rest is loaded, which takes longer than to know a package again.
+        # Look for an earlier run first: importing the other modules takes longer than this.
         found = Asked(
             site=site,
             package=str(Path(package).absolute()),
@@ -141,7 +141,7 @@ def validate(
     date_order: str,
     as_json: bool,
 ) -> None:
-    """Judge PACKAGE by the suites; no database is needed and nothing is kept."""
+    """Validate PACKAGE with the suites; no database is needed and nothing is stored."""
     from oneroster_sync.operations.check import check_package
     from oneroster_sync.stages.extract.dialect import Dialect
 
@@ -196,9 +196,9 @@ def compare(
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Show what differs between two packages, staff only; no database is needed.
+    """Show the differences between two packages, staff only; no database is needed.
 
-    Exit codes: 0 compared, 4 one of them would be rejected, 5 with --exit-code: they differ.
+    Exit codes: 0 compared, 4 a package would be rejected, 5 with --exit-code: they differ.
     """
     from oneroster_sync.operations.compare import compare_packages
     from oneroster_sync.stages.extract.dialect import Dialect
@@ -228,7 +228,7 @@ def compare(
 def compare_runs_(site: str, run: str, earlier: str | None, as_json: bool) -> None:
     """Compare RUN with an EARLIER one: findings fixed and new, counts, plans.
 
-    By default EARLIER is the run before it that read a package of the same kind.
+    By default EARLIER is the previous run that read a package of the same kind.
     """
     from oneroster_sync import database
     from oneroster_sync.operations.run_comparison import compare_runs
@@ -285,7 +285,7 @@ def discard(site: str, run: str, reason: str, as_json: bool) -> None:
 def undo(
     site: str, run: str, kind: str | None, record: str | None, changed_too: bool, as_json: bool
 ) -> None:
-    """Take back what RUN changed, with guards and review like any sync."""
+    """Undo the changes of RUN, with guards and review like any sync."""
     import oneroster_sync
     from oneroster_sync import Part
 
@@ -321,7 +321,7 @@ def _format_version(version: str | None) -> str:
 
 
 def _format_comparison(summary: dict[str, Any]) -> str:
-    """Return what differs between two packages: a line a file, and one for each list of it."""
+    """Format the differences between two packages: a line for each file and each of its lists."""
     lines = []
     for letter in ("a", "b"):
         about = summary[letter]
@@ -354,7 +354,7 @@ _COMPARED = {
     "changed": "changed",
     "ids_changed": "with another sourcedId",
 }
-"""Name in the JSON → what a person reads."""
+"""Name in the JSON → label for people."""
 
 
 def _format_file(file: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Commands about sites: making, copying, archiving, restoring, and all of that from a file."""
+"""Commands for sites: create, copy, archive and restore them, one by one or from a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @main.group()
 def sites() -> None:
-    """Make, copy and archive sites, one by one or from a file that is kept in git."""
+    """Create, copy and archive sites, one by one or from a file that is kept in git."""
 
 
 def _json(command: Callable[..., None]) -> Callable[..., None]:
@@ -42,7 +42,7 @@ _MISSING = click.option(
 @sites.command("list")
 @_json
 def list_(as_json: bool) -> None:
-    """List all sites, with their last run; archived ones too."""
+    """List all sites with their last run, including archived sites."""
     from oneroster_sync import database
     from oneroster_sync.sites import registry
 
@@ -69,7 +69,7 @@ def list_(as_json: bool) -> None:
 @_ADMIN
 @_json
 def create(site: str, admin: str, as_json: bool) -> None:
-    """Make SITE with default preferences; its sync is off."""
+    """Create SITE with default preferences; its sync is off."""
     from oneroster_sync.operations import site_lifecycle
 
     with explained():
@@ -83,7 +83,7 @@ def create(site: str, admin: str, as_json: bool) -> None:
 @_ADMIN
 @_json
 def copy(source: str, site: str, admin: str, as_json: bool) -> None:
-    """Make SITE with the preferences of SOURCE, and no roster or runs; its sync is off."""
+    """Create SITE with the preferences of SOURCE, without roster and runs; its sync is off."""
     from oneroster_sync import database
     from oneroster_sync.operations import site_lifecycle
     from oneroster_sync.sites import preferences_store
@@ -103,7 +103,7 @@ def copy(source: str, site: str, admin: str, as_json: bool) -> None:
 @click.argument("title", required=False)
 @_json
 def rename(site: str, title: str | None, as_json: bool) -> None:
-    """Show SITE as TITLE on the pages; without TITLE by its id, which stays."""
+    """Show SITE as TITLE on the pages, or without TITLE by its id; the id never changes."""
     from oneroster_sync.operations import site_lifecycle
 
     with explained():
@@ -116,7 +116,7 @@ def rename(site: str, title: str | None, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why, as everybody reads it.")
 @_json
 def stop(reason: str, as_json: bool) -> None:
-    """Stop the syncs of all sites for a maintenance; each keeps its own switch."""
+    """Stop the syncs of all sites for maintenance; each site keeps its own switch."""
     from oneroster_sync import database
     from oneroster_sync.sites import maintenance
 
@@ -129,7 +129,7 @@ def stop(reason: str, as_json: bool) -> None:
 @sites.command("resume")
 @_json
 def resume(as_json: bool) -> None:
-    """Resume the syncs of all sites, each as its own switch says."""
+    """Resume the syncs of all sites whose own switch is on."""
     from oneroster_sync import database
     from oneroster_sync.sites import maintenance
 
@@ -143,7 +143,7 @@ def resume(as_json: bool) -> None:
 @_SITE
 @_json
 def archive(site: str, as_json: bool) -> None:
-    """Archive SITE: no run of it can begin, and everything can still be read."""
+    """Archive SITE: no run of it can start, but all its data can still be read."""
     from oneroster_sync.operations import site_lifecycle
 
     with explained():
@@ -158,7 +158,7 @@ def archive(site: str, as_json: bool) -> None:
 @_SITE
 @_json
 def restore(site: str, as_json: bool) -> None:
-    """Bring an archived SITE back, with its sync off."""
+    """Restore an archived SITE, with its sync off."""
     from oneroster_sync.operations import site_lifecycle
 
     with explained():
@@ -171,9 +171,9 @@ def restore(site: str, as_json: bool) -> None:
 @click.argument("value")
 @_json
 def withdraw(site: str, value: str, as_json: bool) -> None:
-    """Take back that SITE may use VALUE: a source, a connection or a channel.
+    """Withdraw the permission of SITE to use VALUE: a source, a connection or a channel.
 
-    It is what `oneroster check` lists as allowed by an upgrade, or by who saved it.
+    `oneroster check` lists the values that an upgrade, or the person who saved them, allowed.
     """
     from oneroster_sync import database
     from oneroster_sync.sites import allow_list, preferences_store
@@ -198,7 +198,7 @@ def withdraw(site: str, value: str, as_json: bool) -> None:
 @_MISSING
 @_json
 def plan_(file: Path, archive_missing: bool, as_json: bool) -> None:
-    """Show what FILE would change, site by site; nothing is changed."""
+    """Show what FILE would change, site by site, without changing anything."""
     from oneroster_sync.operations import sites_plan as planning
     from oneroster_sync.operations.sites_file import read_file
     from oneroster_sync.operations.strict_yaml import WrongFileError
@@ -223,7 +223,7 @@ def plan_(file: Path, archive_missing: bool, as_json: bool) -> None:
 @click.option("--plan", "plan_hash", metavar="HASH", help="The plan that you looked at.")
 @_json
 def apply_(file: Path, archive_missing: bool, plan_hash: str | None, as_json: bool) -> None:
-    """Make sites as FILE says, all of it or nothing."""
+    """Create and change sites as FILE says: all changes, or none if one fails."""
     from oneroster_sync.operations import sites_plan as planning
     from oneroster_sync.operations.sites_file import read_file
     from oneroster_sync.operations.strict_yaml import WrongFileError
@@ -247,7 +247,7 @@ def apply_(file: Path, archive_missing: bool, plan_hash: str | None, as_json: bo
 @click.argument("names", nargs=-1, metavar="[SITE]...")
 @_json
 def export(names: tuple[str, ...], as_json: bool) -> None:
-    """Print the file for what is there, without secrets; applied again, it changes nothing."""
+    """Print the file for the existing sites, without secrets; applying it changes nothing."""
     from oneroster_sync import database
     from oneroster_sync.operations.sites_file import export as write
 
@@ -266,7 +266,7 @@ def _content(file: Path) -> bytes:
 
 
 def _reject(file: Path, wrong: tuple[Wrong, ...], *, as_json: bool) -> None:
-    """Say what is wrong with a file, and where, and end."""
+    """Print the errors of a file with their positions, and exit with 4."""
     document = {"file": str(file), "outcome": "rejected", "errors": [asdict(it) for it in wrong]}
     lines = [f"{file}:{it.line}:{it.column}: {_told(it)}" for it in wrong]
     say(document, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)

@@ -1,7 +1,7 @@
-"""One machine, no Docker: an embedded PostgreSQL and an embedded Airflow.
+"""Run the embedded PostgreSQL and Airflow on one machine, without Docker.
 
-Production does not need this package: there the databases come by URL and Airflow's parts are run
-by the platform. Everything here needs the extra `local`.
+Production does not use this package: there, URLs name the databases, and the platform runs
+Airflow's services. Everything here needs the extra `local`.
 """
 
 from __future__ import annotations

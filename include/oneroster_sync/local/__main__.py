@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.group()
 def main() -> None:
     """Run the embedded Airflow and PostgreSQL of this project."""
-    # A polite end must run the clean-up that Ctrl-C runs.
+    # Treat SIGTERM as Ctrl-C, so that the same clean-up runs.
     signal.signal(signal.SIGTERM, _interrupt)
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     show_default=True,
 )
 def up(port: int) -> None:
-    """Start Airflow with its pages and leave it running."""
+    """Start Airflow with its UI, and leave it running."""
     home = settings.home()
     running = airflow.up(home, port, prepare=make_site)
     if running.was_running:
@@ -66,7 +66,7 @@ def down() -> None:
 
 @main.command()
 def status() -> None:
-    """Tell what is running; the exit code is 1 unless everything is."""
+    """Show what is running; exit with 1 unless everything is healthy."""
     home = settings.home().resolve()
     states = {"postgresql": "healthy" if postgres.is_running(home) else "not running"}
     port = airflow.port_of(home)
@@ -86,7 +86,7 @@ def status() -> None:
 
 @main.command()
 def demo() -> None:
-    """Sync a sample district through the real DAG in an Airflow of its own."""
+    """Sync a sample district with the real DAG in a separate Airflow."""
     sys.exit(not demonstrate(settings.home() / "demo"))
 
 

@@ -1,7 +1,7 @@
-"""The embedded Airflow of a home: its four parts and its PostgreSQL, up and down as one.
+"""Start and stop the embedded Airflow of a home: its four parts and its PostgreSQL.
 
-`up` leaves everything running when the calling process ends; `down` ends everything, also what a
-killed `up` or a killed runner left behind.
+`up` leaves everything running when the calling process ends; `down` ends everything, including
+processes that a killed `up` or a killed runner left behind.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8080
 _MIGRATE_S = 300
 _BOOT_S = 240
-# A part that ended this often while everything boots will not come up.
+# A part that exits this often during the start will not run.
 _TOO_MANY_FAILURES = 3
 
 
@@ -55,7 +55,7 @@ class Airflow:
     environment: Mapping[str, str]
     was_running: bool
     new_passwords: Mapping[str, str] = field(default_factory=dict)
-    """The passwords that this start made, by account; nothing shows them again."""
+    """The passwords that this start created, by account; they are shown only now."""
 
     @property
     def url(self) -> str:
@@ -76,18 +76,18 @@ def up(
     base: Mapping[str, str] | None = None,
     prepare: Callable[[Mapping[str, str]], None] | None = None,
 ) -> Airflow:
-    """Start the embedded Airflow of the home unless it runs, and wait until it is warm.
+    """Start the embedded Airflow of the home unless it runs, and wait until it is healthy.
 
     Args:
-        home: Where everything is kept.
+        home: The folder of all data.
         port: The port of the UI and the API, on the loopback interface only.
-        parts: Which parts to run.
-        base: The environment to build upon; that of this process when left out.
-        prepare: Called with the environment when the databases are up and Airflow is not yet, so
-            that what it makes is there when Airflow first reads the DAG files.
+        parts: The parts to run.
+        base: The environment to extend; by default that of this process.
+        prepare: Called with the environment after the databases and before Airflow start, so that a
+            site that it creates exists when Airflow first reads the DAG files.
 
     Raises:
-        LocalError: The port is taken, or something does not start. What was started is stopped.
+        LocalError: The port is taken, or a part does not start. Parts already started are stopped.
     """
     home = home.resolve()
     with _locked(home):
@@ -118,7 +118,7 @@ def up(
 
 
 def down(home: Path) -> bool:
-    """Stop everything of the home, PostgreSQL last.
+    """Stop all processes of the home, PostgreSQL last.
 
     Returns:
         True when anything was running.
@@ -130,7 +130,7 @@ def down(home: Path) -> bool:
 
 
 def port_of(home: Path) -> int | None:
-    """Return the port that the Airflow of the home was last started with."""
+    """Return the port of the last start of the home's Airflow, or None."""
     try:
         return int(json.loads(_state(home).read_text(encoding="utf-8"))["port"])
     except (OSError, ValueError, KeyError):
@@ -138,7 +138,7 @@ def port_of(home: Path) -> int | None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -159,7 +159,7 @@ def _start(home: Path, port: int, parts: tuple[str, ...], values: Mapping[str, s
 
 
 def _migrate(home: Path, values: Mapping[str, str]) -> None:
-    """Bring Airflow's own tables up to date, which takes seconds, unless they are known to be."""
+    """Upgrade Airflow's own tables, which takes seconds, unless they are marked as up to date."""
     if _schema_mark(home, values) == _read(_mark_file(home)):
         return
     log = runner.log_file(home, "migrate")
@@ -183,7 +183,7 @@ def _migrate(home: Path, values: Mapping[str, str]) -> None:
 
 
 def _schema_mark(home: Path, values: Mapping[str, str]) -> str | None:
-    """Return Airflow's version and that of its tables, None if they are not there or not ours."""
+    """Return Airflow's version and its tables' version; None without tables or for a user's own."""
     import psycopg
 
     if not keeps_own_metadata(home, values):
@@ -202,7 +202,11 @@ def _wait_until_up(home: Path, port: int, parts: tuple[str, ...]) -> None:
 
 
 def _wait(home: Path, parts: tuple[str, ...], is_so: Callable[[], bool]) -> None:
-    """Wait until the condition holds; a part that fails again and again ends the waiting."""
+    """Wait until the condition holds.
+
+    Raises:
+        LocalError: A part exits `_TOO_MANY_FAILURES` times, the runner ends, or time is up.
+    """
     deadline = time.monotonic() + _BOOT_S
     earlier = {part: runner.failures(home, part) for part in parts}
     while not wait_until(is_so, 1, every_s=0.1):
@@ -221,7 +225,7 @@ def _wait(home: Path, parts: tuple[str, ...], is_so: Callable[[], bool]) -> None
 
 
 def _check_port(port: int) -> None:
-    """Refuse a port that somebody listens at; macOS would let us listen there too."""
+    """Raise LocalError if a program listens at the port; macOS would let Airflow bind it too."""
     with suppress(OSError), socket.create_connection((HOST, port), timeout=2):
         raise LocalError(_busy(port, "another program answers there"))
     with socket.socket() as probe:
@@ -238,7 +242,7 @@ def _busy(port: int, why: str) -> str:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    """Let one process at a time start the Airflow of the home."""
+    """Hold the lock of the home: one process at a time starts its Airflow."""
     try:
         folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(folder(home) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

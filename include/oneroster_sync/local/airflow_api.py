@@ -1,4 +1,4 @@
-"""A small client of Airflow's REST API: what the demonstration needs, typed."""
+"""A small typed client of Airflow's REST API, for the demonstration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Run:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the run will not change any more."""
+        """Whether the run has reached a final state."""
         return self.state in _RUN_ENDS
 
 
@@ -45,32 +45,32 @@ class Task:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the task will not run again by itself."""
+        """Whether the task has reached a final state."""
         return self.state in _TASK_ENDS
 
     @property
     def duration_s(self) -> float | None:
-        """How long the task ran, None if it never did."""
+        """How long the task ran, in seconds; None if it never did."""
         if self.started_at is None or self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
 
 
 class Api:
-    """Airflow's REST API as one of its users; a context manager, which closes its connections.
+    """A client of Airflow's REST API, and a context manager that closes its connections.
 
     Raises:
         LocalError: Airflow refuses a call or cannot be reached.
     """
 
     def __init__(self, origin: str, password: str = "", user: str = "admin") -> None:
-        """Log in lazily: at the first call that needs it."""
+        """Make a client; it logs in at the first call that needs a login."""
         self._login = {"username": user, "password": password}
-        # A proxy of the environment has no business with calls to this machine.
+        # Ignore the environment's proxies: all calls go to this machine.
         self._http = httpx.Client(base_url=origin, timeout=30, trust_env=False)
 
     def __enter__(self) -> Self:
-        """Return the client itself."""
+        """Return this client."""
         return self
 
     def __exit__(
@@ -83,18 +83,18 @@ class Api:
         self._http.close()
 
     def is_up(self) -> bool:
-        """Return whether the API answers at all."""
+        """Return whether the API answers."""
         try:
             return self._http.get("/api/v2/version", timeout=5).is_success
         except httpx.HTTPError:
             return False
 
     def warm_up(self) -> None:
-        """Have the server build what it would build while the first task waits."""
+        """Make the server load its execution API now, so that the first task need not wait."""
         self._http.get("/execution/health", timeout=60)
 
     def health(self) -> dict[str, str]:
-        """Return the state of each part as Airflow sees it: `healthy`, `unhealthy` or unknown."""
+        """Return the state of each part from Airflow's monitor: healthy, unhealthy or unknown."""
         parts = self._call("GET", "/api/v2/monitor/health", needs_login=False)
         return {name: (part or {}).get("status") or "unknown" for name, part in parts.items()}
 
@@ -103,12 +103,12 @@ class Api:
         return self._send("GET", f"/api/v2/dags/{dag_id}").status_code != httpx.codes.NOT_FOUND
 
     def import_errors(self) -> list[str]:
-        """Return what is wrong with the DAG files: file and traceback of each."""
+        """Return file and traceback of each import error of the DAG files."""
         found = self._call("GET", "/api/v2/importErrors")["import_errors"]
         return [f"{error['filename']}\n{error['stack_trace']}" for error in found]
 
     def unpause(self, dag_id: str) -> None:
-        """Let the runs of the DAG begin."""
+        """Unpause the DAG, so that its runs start."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}", body={"is_paused": False})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
@@ -117,16 +117,16 @@ class Api:
         return _run(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body))
 
     def run(self, dag_id: str, run_id: str) -> Run:
-        """Return the run as it stands now."""
+        """Return the current state of the run."""
         return _run(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
 
     def tasks(self, run: Run) -> list[Task]:
-        """Return the tasks of the run as they stand now."""
+        """Return the current state of the run's tasks."""
         found = self._call("GET", f"{_path(run)}/taskInstances?limit=100")["task_instances"]
         return [_task(task) for task in found]
 
     def log(self, run: Run, task: Task) -> str:
-        """Return the log of the task's latest try as text, one event a line."""
+        """Return the log of the task's latest try as text, one event on each line."""
         answer = self._send(
             "GET",
             f"{_path(run)}/taskInstances/{task.task_id}/logs/{max(task.try_number, 1)}"
@@ -196,7 +196,7 @@ def _instant(value: str | None) -> dt.datetime | None:
 
 
 def _log_line(event: Mapping[str, Any]) -> str:
-    """Return one event as a line, followed by the error it reports, without the task's ids."""
+    """Format one event as a line without the task's ids, followed by its errors."""
     head = [str(event[key]) for key in ("timestamp", "level", "event") if event.get(key)]
     fields = [f"{key}={value}" for key, value in event.items() if key not in _NO_FIELDS]
     errors = [f"\n  {error['exc_type']}: {error['exc_value']}" for error in _errors(event)]

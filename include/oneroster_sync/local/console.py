@@ -1,4 +1,4 @@
-"""What the commands of this package tell a person: progress on stderr, results on stdout."""
+"""Console output of this package's commands: progress on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def tell(line: str) -> None:
-    """Print a line about what is going on."""
+    """Print a line to stderr."""
     click.echo(line, err=True)
 
 
 @contextmanager
 def step(name: str, done: str = "ready") -> Iterator[None]:
-    """Print the name at once, and how long the block took when it ends well."""
+    """Print the name before the block, and the duration of the block if it succeeds."""
     click.echo(f"{name} … ", err=True, nl=False)
     sys.stderr.flush()
     began = time.monotonic()

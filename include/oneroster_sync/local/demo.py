@@ -1,7 +1,7 @@
-"""The demonstration: a sample district, synced by the real DAG in an Airflow of its own.
+"""The demonstration: sync a sample district with the real DAG in a separate Airflow.
 
-It has a home of its own, which each demonstration begins by emptying, so that every one shows the
-counts of a first sync, and nothing of the user's is touched.
+The demonstration has a home of its own and empties it first, so that each one shows the counts of a
+first sync, and the user's data is not touched.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ADMIN = "admin@example.org"
 DAG_ID = f"oneroster_upload__{SITE}"
 SAMPLE = "district-small-1.1.zip"
 
-# Nothing of the demonstration waits for a trigger.
+# Without the triggerer, since no task of the demonstration defers.
 _PARTS = ("api-server", "scheduler", "dag-processor")
 _MARK = ".demonstration"
 _PARSE_S = 120
@@ -42,13 +42,13 @@ _LOG_LINES = 30
 
 
 def demonstrate(home: Path) -> bool:
-    """Sync the sample district in the home, tell about each stage, and stop what was started.
+    """Sync the sample district in the home, print each task, and stop all processes.
 
     Returns:
         True when the run succeeded.
 
     Raises:
-        LocalError: Something that the demonstration needs does not work.
+        LocalError: Airflow, PostgreSQL or the command line fails.
     """
     home = home.resolve()
     _empty(home)
@@ -73,10 +73,10 @@ def demonstrate(home: Path) -> bool:
 
 
 def make_site(environment: Mapping[str, str]) -> None:
-    """Make the site and its administrator, unless they are there already.
+    """Create the site and its administrator, unless they exist.
 
     Raises:
-        LocalError: The command line of the product refuses.
+        LocalError: `oneroster init` fails.
     """
     with step(f"The site {SITE}"):
         made = _oneroster(["init", "--site", SITE, "--admin", ADMIN], environment)
@@ -85,9 +85,10 @@ def make_site(environment: Mapping[str, str]) -> None:
 
 
 def counts_of(run: Run, environment: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """Return the counts of the run's record: by kind, then by what was done.
+    """Return the counts of a run by kind of record, then by action.
 
-    The record's own run id is not Airflow's, so the newest record is taken: nobody else syncs here.
+    The run's record has another id than the DAG run, so take the newest record: there are no other
+    syncs in this home.
     """
     answer = _oneroster(["history", "--site", SITE, "--json"], environment)
     if answer.returncode != 0:
@@ -99,7 +100,7 @@ def counts_of(run: Run, environment: Mapping[str, str]) -> dict[str, dict[str, i
 
 
 def _empty(home: Path) -> None:
-    """Remove what an earlier demonstration left, and nothing that is not one's."""
+    """Empty the home if an earlier demonstration created it; refuse any other folder."""
     if home.exists() and any(home.iterdir()):
         if not (home / _MARK).exists():
             raise LocalError(
@@ -115,7 +116,7 @@ def _empty(home: Path) -> None:
 
 
 def _follow(api: Api, sample: Path) -> Run:
-    """Trigger the run and tell about each of its tasks as it ends."""
+    """Trigger the run and print each task when it ends."""
     with step("The DAG"):
         _wait_for_dag(api)
         api.unpause(DAG_ID)
@@ -163,7 +164,7 @@ def _duration(task: Task) -> str:
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Print a table: a column for each kind, a row for each thing that was done."""
+    """Print a table with a column for each kind of record and a row for each action."""
     table = Table(title="What the sync did", title_justify="left")
     table.add_column("")
     for kind in counts:
@@ -182,7 +183,7 @@ def _show_places(home: Path) -> None:
 def _oneroster(
     arguments: list[str], environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run the installed command of the product."""
+    """Run the installed command `oneroster`."""
     command = Path(sys.executable).with_name("oneroster")
     return subprocess.run(
         [str(command), *arguments],

@@ -1,7 +1,7 @@
-"""The environment of the embedded Airflow: every setting it runs with, and its secrets.
+"""The environment variables of the embedded Airflow: its settings and secrets.
 
-What a user sets as `AIRFLOW__…` wins over the settings here. `AIRFLOW_HOME` does not: what the
-embedded Airflow keeps belongs to the home.
+A user's `AIRFLOW__…` variables override the settings here. `AIRFLOW_HOME` does not, because the
+embedded Airflow keeps its files in the home.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _ROSTER = "ONEROSTER_DATABASE_URL"
 _PACKAGES = "ONEROSTER_ALLOWED_PACKAGES"
 SAMPLES = Path(__file__).with_name("sample")
-"""The folder of the sample district: the one from which a DAG run may name a package here."""
+"""The folder of the sample district: a DAG run here may name only packages in this folder."""
 _PARALLELISM, _SLOTS = "AIRFLOW__CORE__PARALLELISM", "4"
 _PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 
@@ -43,24 +43,24 @@ def folder(home: Path) -> Path:
 
 
 def logs(home: Path) -> Path:
-    """Return the folder of all logs: one file per part, and `tasks/` for those of the tasks."""
+    """Return the folder of all logs: one file per part, and `tasks/` for logs of tasks."""
     return home / "logs"
 
 
 def environment(home: Path, port: int, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment in which every part of the embedded Airflow runs.
+    """Return the environment variables for all parts of the embedded Airflow.
 
-    Makes the secrets of the home if they are missing.
+    Creates the secrets of the home if they are missing.
 
     Args:
-        home: The home, whose settings these are.
+        home: The home.
         port: The port of the UI and the API.
-        base: What to build upon; the environment of this process when left out.
+        base: The environment to extend; by default that of this process.
     """
     inherited = {
         name: value
         for name, value in (os.environ if base is None else base).items()
-        # Without byte-code, each part compiles anew; with a SOCKS proxy, no task begins.
+        # Without bytecode, each part compiles all modules; with a SOCKS proxy, no task starts.
         if name != "PYTHONDONTWRITEBYTECODE" and not _is_socks_proxy(name, value)
     }
     airflow_home = folder(home)
@@ -73,8 +73,8 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": _SLOTS,
-        # LocalExecutor counts no slots: it takes all that the pool lets through, and does it in the
-        # order in which it came. What the pool keeps back goes by its priority.
+        # LocalExecutor has no slots: it accepts all tasks that the pool admits, and runs them in
+        # the order of arrival. Only tasks that wait for the pool are sorted by priority.
         "CORE__DEFAULT_POOL_TASK_SLOT_COUNT": inherited.get(_PARALLELISM, _SLOTS),
         "CORE__EXECUTION_API_SERVER_URL": f"{origin}/execution/",
         "CORE__FERNET_KEY": _secret(airflow_home / "fernet.key", _fernet_key),
@@ -109,7 +109,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "ONEROSTER_HOME": str(home),
         "ONEROSTER_GUARD": inherited.get("ONEROSTER_GUARD") or "airflow",
         "ONEROSTER_ALLOWED_HOSTS": inherited.get("ONEROSTER_ALLOWED_HOSTS") or "localhost",
-        # Airflow's own reading of .airflowignore; it would be the first line of every task's log.
+        # Airflow's use of pathspec for .airflowignore warns in the first line of each task's log.
         "PYTHONWARNINGS": inherited.get("PYTHONWARNINGS", _QUIET),
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS stops forked children otherwise
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")]),
@@ -117,7 +117,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
 
 
 def without_own_databases(base: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what would lead to a database or a storage of the user's."""
+    """Return the environment without variables that may name the user's database or storage."""
     return {
         name: value
         for name, value in base.items()
@@ -126,7 +126,7 @@ def without_own_databases(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def keeps_own_metadata(home: Path, values: Mapping[str, str]) -> bool:
-    """Return whether Airflow's metadata is in the embedded PostgreSQL, not in one of the user's."""
+    """Return whether Airflow's metadata is in the embedded PostgreSQL, not in a user's database."""
     return values[_CONN].endswith(postgres.url(home, "airflow").removeprefix("postgresql"))
 
 
@@ -136,12 +136,12 @@ def needs_postgres(home: Path, values: Mapping[str, str]) -> bool:
 
 
 def _is_socks_proxy(name: str, value: str) -> bool:
-    """Return whether the variable names a proxy that Airflow's HTTP client cannot be built with."""
+    """Return whether the variable is a SOCKS proxy, which Airflow's HTTP client fails with."""
     return name.lower().endswith("_proxy") and value.lower().startswith("socks")
 
 
 def _no_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings by which calls to this machine never take the way of a proxy."""
+    """Return the variables that exclude this machine from the use of proxies."""
     known = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
     hosts = [host.strip() for host in known.split(",") if host.strip()]
     value = ",".join([*hosts, *(host for host in _LOOPBACK if host not in hosts)])
@@ -149,13 +149,13 @@ def _no_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def make_passwords(home: Path, values: Mapping[str, str]) -> dict[str, str]:
-    """Give each account a random password, unless it has one of its own.
+    """Give each account a random password, unless it has one.
 
-    A home that an earlier version made has each account's name as its password: it gets new ones.
-    A password file that the user names is the user's own, and stays as it is.
+    In homes of earlier versions, each account's password is its name: these are replaced. A
+    password file that the user configured is not changed.
 
     Returns:
-        The passwords that are new, by account; they are shown this once.
+        The new passwords, by account; they are shown only once.
     """
     path = _passwords_file(home)
     if passwords_file(values) != path:
@@ -193,7 +193,7 @@ def _read_passwords(path: Path) -> dict[str, str]:
 
 
 def _make_private(path: Path) -> None:
-    """Make a folder that only the owner of the home may enter; close one that others may enter."""
+    """Create a folder with mode 0700, or set this mode on an existing folder of this account."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.stat().st_uid == os.geteuid():
         path.chmod(0o700)
@@ -204,7 +204,7 @@ def _fernet_key() -> str:
 
 
 def _secret(path: Path, make: Callable[[], str]) -> str:
-    """Return the content of a private file, which is made once and by one process."""
+    """Return the content of a private file; the first process to call this creates it."""
     if not path.exists():
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
         _write_private(fresh, make())
@@ -215,7 +215,7 @@ def _secret(path: Path, make: Callable[[], str]) -> str:
 
 
 def _write_private(path: Path, content: str) -> None:
-    """Write a new file that only its owner can read, from its first byte on."""
+    """Write a new file that only its owner can read; fail if the file exists."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(content)

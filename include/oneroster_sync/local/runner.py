@@ -1,9 +1,9 @@
-"""The process runner of the embedded Airflow: supervisord, and finding what it runs.
+"""The process runner of the embedded Airflow: start supervisord, and find its processes.
 
-All parts, and whatever they start, have one working folder, `airflow/run/` of the home, which
-nothing else has, and one session. That is how every process of a home is found again, also after
-the runner was killed and its parts were left to themselves. Why supervisord, and why no list of
-pids: docs/design/process-runner.md.
+All parts and their child processes have the same working folder, `airflow/run/` of the home, which
+no other process has, and the same session. So all processes of a home can be found, even after the
+runner was killed and its parts continued. docs/design/process-runner.md says why supervisord, and
+why no list of pids.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import psutil
 
-# Log servers are left out: all logs lie on this machine, and they would open ports to everybody.
+# No log servers: all logs are on this machine, and log servers would listen on all interfaces.
 PARTS = {
     "api-server": "airflow api-server",
     "scheduler": "oneroster_sync.stages.preload scheduler --skip-serve-logs",
@@ -35,7 +35,7 @@ PARTS = {
 }
 """The parts of Airflow, and the module and arguments of each."""
 
-# What a part, the runner with all its parts, and parts without a runner get to end by themselves.
+# Seconds to end after SIGTERM: for a part, the runner with all parts, parts without a runner.
 _PART_STOP_S = 5
 _RUNNER_STOP_S = 12
 _ORPHAN_STOP_S = 4
@@ -43,12 +43,12 @@ _MODULE = "supervisor.supervisord"
 
 
 def run_folder(home: Path) -> Path:
-    """Return the working folder of everything that belongs to the home, and of nothing else."""
+    """Return the working folder of the home's processes; no other process uses it."""
     return folder(home).resolve() / "run"
 
 
 def start(home: Path, parts: Iterable[str], environment: Mapping[str, str]) -> None:
-    """Start the runner with these parts; it lives on when this process ends."""
+    """Start the runner with these parts; it continues when this process ends."""
     conf = folder(home) / "supervisord.conf"
     run = run_folder(home)
     for path in (run, logs(home)):
@@ -69,10 +69,10 @@ def start(home: Path, parts: Iterable[str], environment: Mapping[str, str]) -> N
 
 
 def stop(home: Path) -> bool:
-    """End the runner and every process of the home, by force after a while.
+    """End the runner and all processes of the home; kill those that do not end in time.
 
     Returns:
-        True when anything was there to be ended.
+        True when any process was running.
     """
     found = members(home)
     supervisor = _supervisor(found)
@@ -91,15 +91,16 @@ def stop(home: Path) -> bool:
 
 
 def is_running(home: Path) -> bool:
-    """Return whether the runner of the home is up, whatever its parts do."""
+    """Return whether the runner of the home is running; its parts may not be."""
     return _supervisor(members(home)) is not None
 
 
 def members(home: Path) -> list[psutil.Process]:
-    """Return every living process of the home: the runner, the parts, and what they started.
+    """Return all living processes of the home: the runner, the parts, and their children.
 
-    They are known by their working folder. Airflow hides that of a process that ran a task (it may
-    hold secrets); such a one is known by its session, which is the runner's.
+    Processes are identified by their working folder. Airflow makes that of a process that ran a
+    task unreadable, because it may hold secrets; these are identified by their session, which is
+    the runner's.
     """
     import psutil
 
@@ -112,7 +113,7 @@ def members(home: Path) -> list[psutil.Process]:
         if cwd is None:
             is_member = session is not None and _session_of(process.pid) == session
         else:
-            # A folder that was removed meanwhile is shown as "… (deleted)".
+            # Linux shows a folder that was removed as "… (deleted)".
             is_member = cwd.removesuffix(" (deleted)") == run and exe == python
         if is_member and is_alive(process):
             found.append(process)
@@ -120,7 +121,7 @@ def members(home: Path) -> list[psutil.Process]:
 
 
 def orphans(home: Path) -> list[psutil.Process]:
-    """Return the members that the runner did not start: what a dead part left behind."""
+    """Return the members that are not descendants of the runner: children of a dead part."""
     import psutil
 
     found = members(home)
@@ -139,7 +140,7 @@ def log_file(home: Path, part: str) -> Path:
 
 
 def failures(home: Path, part: str) -> int:
-    """Return how often the part ended unasked since the runner started."""
+    """Return how often the part exited unexpectedly since the runner started."""
     try:
         log = log_file(home, "supervisord").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -148,7 +149,7 @@ def failures(home: Path, part: str) -> int:
 
 
 def _supervisor(found: Iterable[psutil.Process]) -> psutil.Process | None:
-    """Return the runner itself; a part looks like it for the moment between fork and exec."""
+    """Return the runner; between fork and exec, a part has the same command line as its parent."""
     import psutil
 
     alike = {}
@@ -160,7 +161,7 @@ def _supervisor(found: Iterable[psutil.Process]) -> psutil.Process | None:
 
 
 def _session(home: Path) -> int | None:
-    """Return the session of the runner that was started last, None if another has its number."""
+    """Return the session of the last runner; None if another process has its number now."""
     import psutil
 
     try:
@@ -170,7 +171,7 @@ def _session(home: Path) -> int | None:
     try:
         return number if _MODULE in psutil.Process(number).cmdline() else None
     except psutil.NoSuchProcess:
-        return number  # the runner is gone; its number is not given away while its parts live
+        return number  # the runner ended; its number is not reused while its session exists
     except psutil.Error:
         return None
 
@@ -194,7 +195,7 @@ def _terminate(process: psutil.Process) -> None:
 
 
 def _configuration(home: Path, parts: Iterable[str]) -> str:
-    """Return the configuration of supervisord; the parts inherit its environment."""
+    """Return the configuration file of supervisord; the parts inherit its environment."""
     names = list(parts)
     run = run_folder(home)
     python = shlex.quote(sys.executable)
@@ -207,7 +208,7 @@ def _configuration(home: Path, parts: Iterable[str]) -> str:
             "silent": "true",
             "strip_ansi": "true",
         },
-        "group:airflow": {"programs": ",".join(names)},  # a group is stopped all at once
+        "group:airflow": {"programs": ",".join(names)},  # a group stops its parts in parallel
         "eventlistener:watch": {
             "command": f"{python} -m oneroster_sync.local.watch {shlex.quote(str(home))}",
             "events": "PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF,TICK_5",
@@ -244,10 +245,10 @@ def _configuration(home: Path, parts: Iterable[str]) -> str:
 
 
 def _literal(value: object) -> str:
-    """Return the value as supervisord reads it: a percent sign would begin a reference.
+    """Return the value escaped for supervisord, in which a percent sign starts a reference.
 
     Raises:
-        LocalError: The value holds what supervisord takes for the beginning of a comment.
+        LocalError: The value holds " ;" or " #", which start a comment and can't be escaped.
     """
     text = str(value)
     if " ;" in text or " #" in text:

@@ -1,8 +1,8 @@
-"""What the process runner does not do itself: end what a dead part left, and keep PostgreSQL up.
+"""End the children of dead parts and restart PostgreSQL, which supervisord does not do.
 
-A part that was killed leaves its children to themselves; they would keep its tasks running beside
-those of its successor. PostgreSQL is no child of the runner, because it outlives it. supervisord
-runs this module as an event listener and tells it of every end of a part, and every five seconds.
+The children of a killed part continue and would run its tasks beside those of its successor.
+PostgreSQL is not a child of the runner, because it must outlive the runner. supervisord runs this
+module as an event listener and sends it an event at each exit of a part, and every five seconds.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _keep_postgres(home: Path) -> None:
 
 
 def main() -> None:
-    """Serve the runner of the home that the command line names."""
+    """Listen to the events of the runner of the home named in the command line."""
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
     home = Path(sys.argv[1])
     listen(home, sys.stdin, sys.stdout, keeps_postgres=needs_postgres(home, os.environ))
