@@ -1,22 +1,22 @@
 #!/bin/sh
-# Three databases, each with a role of its own that can use no other: Airflow's metadata, the
-# roster, and Celery's results. The roster's tables get an owner besides, `roster_owner`, where
-# ROSTER_OWNER_DB_PASSWORD is set: then the services' role `roster` can't change the audit.
+# Create three databases, each with its own role that can use no other database: Airflow's
+# metadata, the roster, and Celery's results. If ROSTER_OWNER_DB_PASSWORD is set, another role,
+# `roster_owner`, owns the roster's tables: then the services' role `roster` can't change the audit.
 #
-# `roster_reader` is the role of programs that read rosters: it can't log in, and a login gets it by
-# `grant roster_reader to …`. Which sites the login sees, the table roster_readers says (the guide's
-# page on the change feed).
+# `roster_reader` is the role of programs that read rosters. It can't log in; give it to a login
+# with `grant roster_reader to …`. The table roster_readers lists the sites that each login sees
+# (see the guide's page on the change feed).
 #
-# PostgreSQL's image runs this once, when its volume is empty. It may be run again at any time, to
-# end what a first start began, to give the roles new passwords, or to give the tables their owner.
-# On a server of your own, run it as a superuser.
+# PostgreSQL's image runs this script once, when its volume is empty. It is safe to run again: to
+# complete an interrupted first start, to change the passwords of the roles, or to change the owner
+# of the tables. On a server of your own, run it as a superuser.
 set -eu
 
 : "${AIRFLOW_DB_PASSWORD:?}" "${ROSTER_DB_PASSWORD:?}" "${CELERY_DB_PASSWORD:?}"
 ROSTER_OWNER_DB_PASSWORD="${ROSTER_OWNER_DB_PASSWORD:-}"
 export ROSTER_OWNER_DB_PASSWORD
 
-# Passwords are read from the environment by psql itself, so that no list of processes shows them.
+# psql reads the passwords from the environment, so that no list of processes shows them.
 psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
 \getenv airflow AIRFLOW_DB_PASSWORD
 \getenv roster ROSTER_DB_PASSWORD
@@ -49,7 +49,7 @@ alter database roster owner to roster_owner;
 grant connect, temporary on database roster to roster;
 \connect roster
 revoke create on schema public from public;
--- The tables of an installation in which one role did both.
+-- The tables of an installation in which one role owned and used them.
 select exists (select from pg_class where relowner = to_regrole('roster')) as had_tables \gset
 \if :had_tables
 reassign owned by roster to roster_owner;
@@ -57,7 +57,7 @@ reassign owned by roster to roster_owner;
 \endif
 
 \connect roster
--- An installation that has its tables already gives the role its views; a new one does it itself.
+-- If the tables exist, grant the role its views now; otherwise `oneroster migrate` does so later.
 select to_regprocedure('make_reader_views()') is not null as has_views \gset
 \if :has_views
 select make_reader_views() \g /dev/null

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What has to be there before any service starts: the tables of Airflow and of the roster, FAB's
-# roles and its first administrator. Safe to run again, and to be run at every upgrade.
+# Prepare the databases before any service starts: create or upgrade the tables of Airflow and of
+# the roster, FAB's roles and its first administrator. Safe to run again; run it at every upgrade.
 set -eu
 
 airflow db migrate

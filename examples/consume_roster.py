@@ -1,14 +1,14 @@
 """# Load a roster's changes into a warehouse, each exactly once
 
-A DAG of your own: copy this file into your DAG folder, and change the names at its top.
+An example DAG: copy this file into your DAG folder, and change the names at its top.
 
-It is woken by the asset of the site's roster, and once a day by itself: Airflow may merge or lose
-events of assets, the change feed loses nothing. The cursor stands in the same database as the copy
-and moves in the same transaction, so that a task that is killed at any moment has loaded a page of
-changes in full or not at all, and the next one goes on from there.
+The DAG runs when the asset of the site's roster is updated, and once a day: Airflow may merge or
+lose asset events, but the change feed loses nothing. The cursor is in the same database as the copy
+and is updated in the same transaction: a task that is killed at any time has loaded a page of
+changes completely or not at all, and the next task continues from the cursor.
 
-Two connections of Airflow are needed: `roster_reader` leads to the roster database as a login that
-is a member of the role roster_reader, `warehouse` to a PostgreSQL where the schema may be made.
+Two Airflow connections are needed: `roster_reader` to the roster database, with a login that is a
+member of the role roster_reader, and `warehouse` to a PostgreSQL where the schema may be created.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SITE = "default"
 PAGE = 10_000
-"""How many changes are loaded in one transaction."""
+"""Most changes that are loaded in one transaction."""
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +75,11 @@ MOVE_CURSOR = "update roster_copy.cursors set version = %s, seq = %s where site 
 
 
 def load(roster: psycopg.Connection[Any], warehouse: psycopg.Connection[Any], site: str) -> int:
-    """Bring the copy of a site's roster up to date; return how many changes were loaded.
+    """Update the copy of a site's roster; return how many changes were loaded.
 
     Args:
-        roster: To the roster database, in autocommit mode.
-        warehouse: To the warehouse, in autocommit mode.
+        roster: A connection to the roster database, in autocommit mode.
+        warehouse: A connection to the warehouse, in autocommit mode.
         site: The site.
     """
     with warehouse.transaction():
@@ -96,9 +96,9 @@ def load(roster: psycopg.Connection[Any], warehouse: psycopg.Connection[Any], si
 def load_page(
     roster: psycopg.Connection[Any], warehouse: psycopg.Connection[Any], site: str
 ) -> int:
-    """Load a page of changes, or a snapshot where the feed does not reach back to the cursor."""
+    """Load a page of changes, or a snapshot if the feed does not reach back to the cursor."""
     with warehouse.transaction(), roster.transaction():
-        # Whoever else loads this site waits here, and then goes on from the cursor that we leave.
+        # Another load of this site waits here for our lock, and then continues from our cursor.
         cursor = warehouse.execute(
             "select version, seq from roster_copy.cursors where site = %s for update", [site]
         ).fetchone()
@@ -123,10 +123,10 @@ def load_page(
 def load_snapshot(
     roster: psycopg.Connection[Any], warehouse: psycopg.Connection[Any], site: str, version: int
 ) -> None:
-    """Copy the roster as it is, and go on from its version."""
+    """Copy the whole roster, and set the cursor to its version."""
     log.info("The roster of %s is copied as a whole, at version %s.", site, version)
     warehouse.execute("delete from roster_copy.records where site = %s", [site])
-    # The log of changes would have a gap, or speak of people who were erased since.
+    # The log of changes would have a gap, and may hold data of people who were erased since.
     warehouse.execute("delete from roster_copy.changes where site = %s", [site])
     copying = "copy roster_copy.records from stdin"
     with warehouse.cursor() as into, into.copy(copying) as copy:
@@ -151,7 +151,7 @@ def load_change(
     change = [site, version, seq, made_at, kind, action, user, course, as_json(after)]
     warehouse.execute(LOG_CHANGE, change)
     if action == "erased":
-        # Nothing here says any more who it was: not the record, and not what changed it before.
+        # Erase the person's data here too: in the record, and in earlier changes of it.
         warehouse.execute(ERASE_FROM_LOG, [site, user])
         warehouse.execute(REPLACE_RECORD, [as_json({"erased": True}), site, user])
     elif after is not None:
@@ -181,7 +181,7 @@ with DAG(
 
     @task
     def load_changes() -> int:
-        """Bring the copy up to date."""
+        """Update the copy."""
         import psycopg
 
         roster, warehouse = (

@@ -1,8 +1,8 @@
 """A OneRoster sync: six stages from a package to a roster database.
 
-`docs/reference/python-api.md` describes what is public here; it stays as it is when the modules
-behind it move. The names are resolved when they are first used, because schedulers import this
-package every few seconds and must not load Arrow or SQLAlchemy for it.
+`docs/reference/python-api.md` describes the public names; they stay here when their modules move.
+The names are imported at first use, because schedulers import this package every few seconds and
+must not load Arrow or SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    # Don't ask again: from now on the name is found without this function.
+    # Cache the name in the module: Python calls __getattr__ only for missing names.
     globals()[name] = found
     return found
 

@@ -1,10 +1,10 @@
-"""The public Python API: everything that changes a site's roster, in a few typed functions.
+"""The public Python API: typed functions that change a site's roster and preferences.
 
-The command line is written on it, and so can a script be. Import the names from `oneroster_sync`,
-not from here: `docs/reference/python-api.md` says what is promised about them.
+The command line and scripts use this API. Import the names from `oneroster_sync`, not from here:
+`docs/reference/python-api.md` lists which of them are stable.
 
-Time is an argument. A function that takes longer than a moment asks a `clock` whenever it needs
-to know the time, so that a test, or a replay of last month, decides what time it is.
+Time is an argument: functions call `clock` whenever they need the time, so that a test, or a replay
+of last month, can set it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Preferences
 
 Clock = Callable[[], dt.datetime]
-"""Tells the time, with a time zone."""
+"""A function that returns the current time, with a time zone."""
 
 
 class PreferenceNameError(UserError, ValueError):
@@ -36,11 +36,11 @@ class PreferenceNameError(UserError, ValueError):
 
 
 class Undone(NamedTuple):
-    """What came of an undo.
+    """The result of an undo.
 
     Attributes:
-        run: The run that takes the earlier one back.
-        left_alone: A line for each record that it leaves as it is, with the reason.
+        run: The run that undoes the earlier run.
+        left_alone: A line for each record that it does not change, with the reason.
     """
 
     run: Run
@@ -48,63 +48,63 @@ class Undone(NamedTuple):
 
 
 def sync(request: Request, *, clock: Clock) -> Run:
-    """Sync one package: all six stages, up to the first that ends the run.
+    """Sync one package: run the six stages until one of them ends the run.
 
     Args:
-        request: What is asked for.
-        clock: Tells the time.
+        request: The site, the package and the options of the run.
+        clock: Returns the current time.
 
     Returns:
-        The run's record. Its `outcome` says how it ended: a package with errors, a held plan and
-        a rejected package are outcomes, not exceptions.
+        The run's record. Its `outcome` says how it ended: a package with errors, a held plan and a
+        rejected package are outcomes, not exceptions.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
         ArchivedSiteError: The site is archived.
     """
     return pipeline.sync(request, clock=clock)
 
 
 def preview(request: Request, *, clock: Clock) -> Run:
-    """Do everything but apply: what would a sync do, and would it be held?
+    """Run all stages of a sync except apply, to see its plan and whether it would be held.
 
     Args:
-        request: What is asked for.
-        clock: Tells the time.
+        request: The site, the package and the options of the run.
+        clock: Returns the current time.
 
     Returns:
-        The run's record, with the counts of its plan and the reasons to hold it. Nothing is
-        applied, and nobody can approve it.
+        The run's record, with the counts of its plan and the reasons to hold it. The plan is not
+        applied and can't be approved.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
         ArchivedSiteError: The site is archived.
     """
     return pipeline.preview(request, clock=clock)
 
 
 def pending_removals(run: Run, run_id: str) -> Request | None:
-    """Return the request for the run that brings another run's pending removals, or None.
+    """Return the request for the follow-up run that holds this run's removals, or None.
 
-    Where the site says that the rest of a plan goes on while its removals wait, a run can be
-    applied without them. The request that is returned holds them for a decision.
+    If the site's preferences allow it, a plan beyond a threshold is applied without its removals.
+    The follow-up run holds these removals for approval.
 
     Args:
-        run: As `sync` returned it.
-        run_id: A UUID for the run that is to bring them.
+        run: The run that `sync` returned.
+        run_id: A UUID for the follow-up run.
     """
     return pipeline.make_removals_request(run, run_id)
 
 
 def undo(request: Request, *, clock: Clock) -> Undone:
-    """Take back what a run changed, or a part of it: a run with a plan, guards and an audit.
+    """Undo the changes of a run, or a part of them, by a run with a plan, guards and an audit.
 
     Args:
-        request: Who asks; `undoes` is the run to take back, and `undo_of` the part of it.
-        clock: Tells the time.
+        request: The request; `undoes` is the run to undo, and `undo_of` the part of it.
+        clock: Returns the current time.
 
     Raises:
-        UnknownRunError: The site has had no such run.
+        UnknownRunError: The site has no such run.
         ArchivedSiteError: The site is archived.
     """
     if request.undoes is None:
@@ -120,18 +120,18 @@ def approve(
 
     Args:
         run_id: The held run.
-        by: Who approves, for the audit.
-        clock: Tells the time.
-        plan_hash: The plan that was looked at; the run's own when not given.
+        by: The person who approves, for the audit.
+        clock: Returns the current time.
+        plan_hash: Hash of the plan that the person saw; by default the run's plan is approved.
         reason: For the audit.
 
     Returns:
-        The run: applied, or `superseded` when the roster moved since its plan was made.
+        The run: applied, or `superseded` if the roster changed after its plan was made.
 
     Raises:
         UnknownRunError: There is no such run.
-        NotHeldError: It does not wait, or somebody else decided first.
-        OtherPlanError: `plan_hash` is not the run's plan.
+        NotHeldError: The run is not held, or another person decided first.
+        OtherPlanError: `plan_hash` is not the hash of the run's plan.
     """
     return approval.approve(run_id, by=by, now=clock(), plan_hash=plan_hash, reason=reason)
 
@@ -143,29 +143,29 @@ def discard(
 
     Args:
         run_id: The held run.
-        by: Who discards, for the audit.
-        clock: Tells the time.
-        plan_hash: The plan that was looked at; the run's own when not given.
+        by: The person who discards, for the audit.
+        clock: Returns the current time.
+        plan_hash: Hash of the plan that the person saw; by default the run's plan is discarded.
         reason: For the audit.
 
     Raises:
         UnknownRunError: There is no such run.
-        NotHeldError: It does not wait, or somebody else decided first.
-        OtherPlanError: `plan_hash` is not the run's plan.
+        NotHeldError: The run is not held, or another person decided first.
+        OtherPlanError: `plan_hash` is not the hash of the run's plan.
     """
     return approval.discard(run_id, by=by, now=clock(), plan_hash=plan_hash, reason=reason)
 
 
 def create_site(site: str, *, admin: str, clock: Clock) -> bool:
-    """Make a site with one hand-made administrator and default preferences.
+    """Create a site with one administrator and default preferences.
 
     Args:
-        site: Its name.
+        site: The name of the site.
         admin: E-mail address of the administrator, to whom changes are credited.
-        clock: Tells the time.
+        clock: Returns the current time.
 
     Returns:
-        Whether it was made; False when it was there already, and then nothing was changed.
+        True if the site was created, False if it existed; then nothing was changed.
     """
     with database.engine().begin() as connection:
         return store.make_site(connection, site, admin, now=clock())
@@ -179,18 +179,18 @@ def change_preferences(
     Args:
         site: The site.
         changes: Name → value, as JSON has it: `{"scope": "users", "guards.users.percent": 5}`.
-        by: Who changes them, for the audit.
-        clock: Tells the time.
+        by: The person who changes them, for the audit.
+        clock: Returns the current time.
 
     Returns:
-        The preferences as they are now.
+        The changed preferences.
 
     Raises:
-        UnknownSiteError: The site has not been made.
-        PreferenceNameError: A name is of a part that its group does not have, or of the site.
+        UnknownSiteError: The site does not exist.
+        PreferenceNameError: A dotted name does not belong to a group, or the name is `site`.
         pydantic.ValidationError: A value is out of bounds, or there is no such preference.
-        ConflictError: Somebody else saved at the same moment.
-        NoSuchAdminError: The credited administrator is no active account of the site.
+        ConflictError: Another person saved at the same time.
+        NoSuchAdminError: The credited administrator is not an active account of the site.
     """
     with database.engine().begin() as connection:
         chosen = store.load(connection, site)
@@ -202,21 +202,21 @@ def change_preferences(
 
 
 def list_changes(site: str, *, after: str = "0", limit: int = 1_000) -> ChangePage:
-    """Return what changed a site's roster after a cursor, in order: the change feed.
+    """Return the changes of a site's roster after a cursor, in order: the change feed.
 
-    Everything that moves the version of the roster is in it: runs, undos, mappings and erasures.
-    What was changed by hand is not.
+    The feed holds all changes that increase the version of the roster: by runs, undos, mappings and
+    erasures. Changes made by hand are not in it.
 
     Args:
         site: The site.
-        after: `ChangePage.next` of the page before, or VERSION alone for the end of a version of
-            the roster, such as that of a copy of it.
-        limit: How many changes at most, up to 10,000.
+        after: `ChangePage.next` of the previous page, or VERSION alone for all changes after this
+            version of the roster, for example the version of a copy.
+        limit: Most changes to return, up to 10,000.
 
     Raises:
-        UnknownSiteError: The site has not been made.
-        CursorError: `after` is no cursor, or `limit` is not of 1 to 10,000.
-        ChangesGoneError: Changes after the cursor are not kept: copy the roster again, and go on
+        UnknownSiteError: The site does not exist.
+        CursorError: `after` is not a cursor, or `limit` is not between 1 and 10,000.
+        ChangesGoneError: Changes after the cursor were deleted: copy the roster again, and continue
             from the version of the copy.
     """
     with database.engine().connect() as connection:
@@ -226,20 +226,20 @@ def list_changes(site: str, *, after: str = "0", limit: int = 1_000) -> ChangePa
 
 
 def stale_protections(site: str) -> list[StaleCause]:
-    """Return what broken rows have protected for long, by cause.
+    """Return the records that rows with errors have protected for long, by cause.
 
     Args:
         site: The site.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     with database.engine().connect() as connection:
         return stale_protection.list_stale(connection, site)
 
 
 def preview_release(site: str, cause: str) -> dict[str, list[str]]:
-    """Return what the next plan would take away if a cause were released, by kind of record.
+    """Return the records that the next plan would remove if a cause were released, by kind.
 
     Args:
         site: The site.
@@ -255,13 +255,13 @@ def preview_release(site: str, cause: str) -> dict[str, list[str]]:
 def release_protection(
     site: str, cause: str, *, by: str, clock: Clock, reason: str = ""
 ) -> StaleCause:
-    """Release what one cause protects: the next plan takes the records for absent.
+    """Release the records that a cause protects: the next plan treats them as absent.
 
     Args:
         site: The site.
         cause: `StaleCause.cause`.
-        by: Who decides; the audit of the removals names them.
-        clock: Tells the time.
+        by: The person who decides, named in the audit of the removals.
+        clock: Returns the current time.
         reason: For the audit.
 
     Raises:

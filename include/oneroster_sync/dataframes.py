@@ -1,10 +1,9 @@
 """Packages, findings, plans, histories and rosters as pandas DataFrames, for notebooks.
 
 These functions only read. Import them from `oneroster_sync`; `docs/reference/python-api.md` lists
-their columns, which are a contract: columns may be added, and none changes its name or meaning.
-
-Text is `str`, numbers are `Int64`, yes or no is `boolean`, times are UTC: a column has the same
-type whether a value is missing or not.
+their columns, which are a contract: columns may be added, but no column changes its name or
+meaning. Text is `str`, numbers are `Int64`, flags are `boolean`, times are UTC; these types are the
+same with and without missing values.
 """
 
 from __future__ import annotations
@@ -69,32 +68,32 @@ _HISTORY = pa.schema(
     ]
 )
 _INTERNAL = {"goes", "left_out"}
-"""Columns of a snapshot that only the later stages understand."""
+"""Columns of a snapshot that are internal to the stages."""
 _PART = 10_000
 _LOGIN = {"login", "before_login", "after_login"}
-"""The spelling of an e-mail address by which accounts are matched: it repeats `email`."""
+"""Columns with the normalized e-mail address for account matching; they repeat `email`."""
 
 
 class UnusablePackageError(UserError):
-    """The package can't be read; a sync would reject it, for the same reasons."""
+    """The package can't be read; a sync would reject it for the same reasons."""
 
 
 def read_package(
     path: str | os.PathLike[str], *, preferences: Preferences | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Read a package as a sync does in its stage extract: staff only, without a database.
+    """Read a package like the stage extract of a sync: staff only, without a database.
 
     Args:
-        path: A zip, a folder or a lone CSV that nobody is writing to any more.
-        preferences: Of the site, for the profile and for how its SIS writes files.
+        path: A zip, a folder or a single CSV file, completely written.
+        preferences: The site's preferences, for the profile and the format of the SIS's files.
 
     Returns:
-        File without `.csv` → its rows: the columns of the standard that a sync reads, as text,
-        `row`, `flaw` and `withheld`. Files that are absent are left out.
+        File without `.csv` → its rows: the columns of the standard that a sync reads, as text, and
+        `row`, `flaw` and `withheld`. Absent files are left out.
 
     Raises:
         UnusablePackageError: The package can't be read.
-        OSError: The file system failed.
+        OSError: The file system reported an error.
     """
     profile = preferences.profile if preferences else Profile.TOLERANT
     dialect = Dialect.of(preferences) if preferences else Dialect()
@@ -102,8 +101,8 @@ def read_package(
     extracted = extract_package(Path(path), profile, known, dialect=dialect)
     if extracted.refused:
         raise UnusablePackageError(" ".join(reject(extracted.findings)["reasons"]))
-    # A row that can't be told to be a staff member's has a hash for its sourcedId, as in pending
-    # deltas: some systems make sourcedIds of names, and this one may be a pupil's.
+    # Replace the sourcedId of a row that may not be a staff member's by a hash, as in pending
+    # deltas: some systems make sourcedIds from names, and this may be a student's.
     tables = {name: hide_ids(name, rows, known) for name, rows in extracted.tables.items()}
     return {name: _as_frame(table, without=_INTERNAL | _LOGIN) for name, table in tables.items()}
 
@@ -116,7 +115,7 @@ def read_findings(run: Run | str) -> pd.DataFrame:
 
     Raises:
         UnknownRunError: There is no such run.
-        GoneError: Its findings were deleted when they expired.
+        GoneError: The findings of the run were deleted when they expired.
     """
     with database.engine().connect() as connection:
         found = runs.get(connection, _run_id(run))
@@ -130,7 +129,7 @@ def read_findings(run: Run | str) -> pd.DataFrame:
 
 
 def read_plan(run: Run | str) -> dict[str, pd.DataFrame]:
-    """Return what the plan of a run would change, or did change.
+    """Return the changes in the plan of a run, applied or not.
 
     Args:
         run: The run, or its id.
@@ -160,13 +159,14 @@ def read_history(site: str, record: str) -> pd.DataFrame:
 
     Args:
         site: The site.
-        record: An e-mail address or a sourcedId. Where it names several records, all are returned.
+        record: An e-mail address or a sourcedId. If it names several records, all are returned.
 
     Returns:
-        No row where the site has no such record. A change that moves no field has one row.
+        A row for each changed field, or one row for a change without fields; no rows if the site
+        has no such record.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
@@ -188,18 +188,18 @@ def read_history(site: str, record: str) -> pd.DataFrame:
 
 
 def read_roster(site: str) -> dict[str, pd.DataFrame]:
-    """Return the users, courses and course assignments of a site, all as of one moment.
+    """Return the users, courses and course assignments of a site in one consistent snapshot.
 
     Args:
         site: The site.
 
     Returns:
-        `users`, `courses` and `assignments` → a row for each record, also for inactive ones and
-        for those that were made by hand. Assignments have the `id` of both ends. The version that
-        `list_changes` goes on from is `attrs["roster_version"]` of each.
+        `users`, `courses` and `assignments` → a row for each record, including inactive records and
+        those made by hand. Assignments have the `id` of the user and of the course.
+        `attrs["roster_version"]` of each frame is the version from which `list_changes` continues.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     with database.engine().connect() as connection:
         with connection.begin():
@@ -217,7 +217,7 @@ def _run_id(run: Run | str) -> str:
 
 
 def _fields_of(change: dict[str, Any]) -> list[dict[str, str | None]]:
-    """Return field, before and after of what a change moved; one row of nothing for no field."""
+    """Return field, before and after for each changed field; one row of None if there is none."""
     moved = [
         {"field": name, "before": _as_text(before), "after": _as_text(after)}
         for name, (before, after) in change["fields"].items()
@@ -231,7 +231,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _as_frame(table: pa.Table, *, without: Collection[str] = ()) -> pd.DataFrame:
-    """Return a table as a DataFrame whose types do not depend on what is missing."""
+    """Return a table as a DataFrame with nullable types, the same with and without nulls."""
     import pandas as pd
 
     types = {

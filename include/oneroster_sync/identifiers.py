@@ -1,7 +1,7 @@
-"""What a site may be called: its name is a folder, a part of a DAG's id and a part of addresses.
+"""Valid names of sites: a name is used as a folder, in ids of DAGs and in URLs.
 
-So it is ASCII, in small letters, and nothing in it means anything to a path: no dot, no slash, no
-letter that looks like another one, and no two names that differ in the size of letters only.
+So a name is lower-case ASCII without characters that are special in a path (no dot, no slash). This
+also excludes letters that look alike, and names that differ only in case.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ EXPECTED = "1 to 63 small letters, digits, - or _, of which the first is a lette
 
 
 class SiteNameError(UserError, ValueError):
-    """The name can't be that of a site; the message says what a name is like."""
+    """The name is not valid for a site; the message describes valid names."""
 
 
 def is_site_name(name: str) -> bool:
-    """Return whether a site may be called so."""
+    """Return whether a name is valid for a site."""
     return re.fullmatch(PATTERN.strip("^$"), name) is not None
 
 
 def checked(name: str) -> str:
-    """Return the name of a site.
+    """Return the name of a site after checking it.
 
     Raises:
-        SiteNameError: No site can be called so.
+        SiteNameError: The name is not valid for a site.
     """
     if not is_site_name(name):
         raise SiteNameError(f"{name!r} can't be the name of a site: that is {EXPECTED}")

@@ -1,7 +1,7 @@
-"""Names that a library does not offer in public and that we use all the same: one table a library.
+"""Tables of the private names that we use from libraries, one table for each library.
 
-Its next release may move any of them. Then the look-up says which one, where it stood, and in which
-table that is noted; a test asks for each name of each table by itself.
+A release of the library may move any of these names. The look-up then reports which name moved, its
+old module, and the table that lists it; a test looks up each name of each table.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from oneroster_sync.errors import OneRosterError
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """Where a name stands, and what is used of it.
+    """The location of a private name, and the parts of it that we use.
 
     Attributes:
-        module: The module that has it.
-        uses: Attributes of a class, or parameters of a function, that we name.
-        is_bound_later: Whether it has a value only later, such as while a task runs.
+        module: The module that defines it.
+        uses: The attributes of a class, or parameters of a function, that we use.
+        is_bound_later: Whether it has a value only later, for example while a task runs.
     """
 
     module: str
@@ -30,18 +30,18 @@ class Internal:
 
 
 class MovedError(OneRosterError, ImportError):
-    """A name stands no longer where it did; the message says which, and where that is noted."""
+    """A private name is not in its module any more; the message says which, and in which table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Internals:
-    """The names of one library, and the release of it for which they were read and are tested.
+    """The private names of one library, and the release for which they are tested.
 
     Attributes:
         table: The module that holds this table.
-        package: The library, as pip calls it.
-        tested: The beginning of its version.
-        names: The names.
+        package: The library's name on PyPI.
+        tested: The tested version, or its first parts.
+        names: Name → its location.
     """
 
     table: str
@@ -50,11 +50,11 @@ class Internals:
     names: dict[str, Internal]
 
     def find(self, name: str) -> Any:
-        """Return what a name stands for.
+        """Return the object of a name.
 
         Raises:
-            AttributeError: The table does not have it.
-            MovedError: This release of the library does not.
+            AttributeError: The table does not list the name.
+            MovedError: This release of the library does not have it.
         """
         found = self.names.get(name)
         if found is None:
@@ -68,5 +68,5 @@ class Internals:
             ) from error
 
     def is_tested(self) -> bool:
-        """Return whether the library is of the release that was tested."""
+        """Return whether the installed release is the tested one."""
         return f"{version(self.package)}.".startswith(f"{self.tested}.")

@@ -1,6 +1,6 @@
-"""A whole sync: six stages, from a package to a roster in step with it.
+"""A whole sync: six stages, from a package to an updated roster.
 
-This is the same for the command line and for Airflow, whose tasks call the stages one by one.
+The command line and Airflow share these functions; Airflow's tasks call the stages one by one.
 """
 
 from __future__ import annotations
@@ -67,23 +67,23 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What somebody or the schedule asks for.
+    """A request for a run, made by a person or the schedule.
 
     Attributes:
-        site: Whose roster.
+        site: The site.
         requested_by: The person or the schedule, for the audit.
-        run_id: A UUID; the same id again is the same run. A new one when it is not given.
-        package: Path of a zip, a folder or a lone CSV; None for the site's own source.
-        trigger: What asks.
-        kind: What the package is said to be.
-        scope: In place of the site's own.
-        profile: In place of the site's own.
-        undoes: The run to take back; then no package is read.
-        undo_of: Which part of it is taken back; all of it when None.
-        removals_of: The run whose removals are brought for a decision; no package is read either.
-        dag_run: The DAG and the DAG run that this is, None on the command line.
-        asked_at: When it was asked for, where it may have waited since; None means now.
-        is_preview: Whether nothing is applied, whatever the plan is and whoever approves it.
+        run_id: A UUID, by default a new one; the same id means the same run.
+        package: Path of a zip, a folder or a single CSV file; None for the site's own source.
+        trigger: What started the run.
+        kind: The declared kind of the package.
+        scope: Overrides the site's scope.
+        profile: Overrides the site's profile.
+        undoes: The run to undo; then no package is read.
+        undo_of: The part of that run to undo; None for all of it.
+        removals_of: The run whose pending removals are held for approval; no package is read.
+        dag_run: The id of the DAG and of the DAG run; None on the command line.
+        asked_at: When the request was made, if it may have waited since; None means now.
+        is_preview: Whether the plan is only shown: it is never applied, even if approved.
     """
 
     site: str
@@ -103,19 +103,19 @@ class Request:
 
 
 def sync(request: Request, *, clock: Clock) -> Run:
-    """Sync one package, all six stages.
+    """Sync one package: run all six stages.
 
-    A stage does nothing when the run has ended before it: refused, held or found wanting.
+    A stage does nothing if the run has already ended or is held.
 
     Args:
-        request: What is asked for.
-        clock: Tells the time.
+        request: The site, the package and the options of the run.
+        clock: Returns the current time.
 
     Returns:
         The run's record; its outcome says how it ended.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     with locks.hold_site_turn(database.engine(), request.site):
         run = begin(request, now=clock())
@@ -151,16 +151,16 @@ def make_removals_request(run: Run, run_id: str) -> Request | None:
 
 
 def apply(run: Run, *, now: dt.datetime) -> Run:
-    """Apply the run's plan, and plan again when the roster moved meanwhile.
+    """Apply the run's plan, and plan again if the roster changed meanwhile.
 
-    A plan that nobody approved is made again, and one that somebody did ends the run as superseded.
-    A plan that no review found clear is reviewed first, also where Airflow was told that it had
-    been.
+    Only a plan without approval is made again; a run with an approved plan ends as superseded,
+    because a person approved exactly that plan. A plan that was not reviewed is reviewed first,
+    even if Airflow marked the task review as successful.
 
     Raises:
         MissingStageError: There is no plan.
-        DefectivePlanError: The plan is not the one that the run recorded.
-        StalePlanError: The roster moved at every try.
+        DefectivePlanError: The plan differs from the one that the run recorded.
+        StalePlanError: The roster changed at every try.
     """
     with RunFolder.of(run.site, run.run_id).opened():
         return _apply(run, now)
@@ -183,7 +183,8 @@ def _apply(run: Run, now: dt.datetime) -> Run:
             log.warning("%s", stale)
             if approved or run.same_as:
                 return _supersede(run, _why(run, stale), now)
-            # Other deltas may be pending now, and rows may point to what another run changed.
+            # Validate again too: other deltas may be pending now, and another run may have changed
+            # records that rows point to.
             run = review(diff(validate(run)), now=now)
             if run.outcome is not None:
                 return run
@@ -191,7 +192,7 @@ def _apply(run: Run, now: dt.datetime) -> Run:
 
 
 def _why(run: Run, stale: StalePlanError) -> str:
-    """Return why a plan is of a roster, or of a version of this program, that is no more."""
+    """Return why a plan is stale: another run changed the roster, or another version made it."""
     if isinstance(stale, OldPlanError):
         return str(stale)
     with database.engine().connect() as connection:
@@ -200,7 +201,7 @@ def _why(run: Run, stale: StalePlanError) -> str:
 
 
 def _supersede(run: Run, reason: str, now: dt.datetime) -> Run:
-    """End a run whose plan can't be applied any more and must not be made again."""
+    """End a run as superseded: its plan can't be applied, and must not be made again."""
     with database.engine().begin() as connection:
         superseded.supersede(connection, run, reason, now=now)
         return runs.get(connection, run.run_id)
@@ -209,25 +210,25 @@ def _supersede(run: Run, reason: str, now: dt.datetime) -> Run:
 def begin(
     request: Request, *, now: dt.datetime, is_over: Callable[[Run], bool] | None = None
 ) -> Run:
-    """Open the run's record, with the preferences that hold for it.
+    """Create the run's record, with the preferences in effect.
 
-    Runs that were cut off are ended. The caller has the site's turn, and the command line keeps it
-    from a run's begin to its end: of its runs none is under way now. A DAG run has its turn stage
-    by stage, so only Airflow can tell.
+    Interrupted runs of the site are ended. The caller holds the site's turn. The command line holds
+    the turn during the whole run, so none of its other runs can be in progress now. A DAG run takes
+    the turn for each stage, so only Airflow knows whether it has ended.
 
     Without an active credited administrator, or with a source that the site may not use, the run
-    ends as failed, before anything is read. While all syncs are stopped it ends as skipped.
+    ends as failed, before anything is read. While all syncs are stopped, it ends as skipped.
 
     Args:
-        request: What is asked for.
+        request: The site, the package and the options of the run.
         now: When the run begins.
-        is_over: Tells of a run that is a DAG run whether Airflow is through with it; where nobody
-            can tell, such runs are left as they are.
+        is_over: Returns whether Airflow has ended the DAG run of a run; if None, unfinished runs of
+            DAGs are not ended.
 
     Raises:
-        UnknownSiteError: The site has not been made.
-        UnknownRunError: The site has had no run that is to be undone.
-        ArchivedSiteError: The site is archived, or was so after this was asked for.
+        UnknownSiteError: The site does not exist.
+        UnknownRunError: The site has no run to undo with this id.
+        ArchivedSiteError: The site is archived, or was archived after the request was made.
         ForeignPackageError: The site may not read the package.
     """
     with database.engine().begin() as connection:
@@ -275,9 +276,9 @@ def begin(
 
 
 def _check_source(connection: Connection, run: Run, now: dt.datetime) -> Run:
-    """Return the run, ended as failed where its site may not use its source.
+    """Return the run, ended as failed if its site may not use its source.
 
-    A run that is tried again keeps the preferences of its start, so it is those that are judged.
+    The source is taken from the run's preferences: a retried run keeps those of its start.
     """
     try:
         allow_list.check_source(connection, run.preferences)
@@ -297,7 +298,7 @@ def _is_cut_off(run: Run, is_over: Callable[[Run], bool] | None) -> bool:
 
 
 def _scope(request: Request, of_site: Scope) -> Scope:
-    """Return what is processed: a lone file touches its own kind only."""
+    """Return the scope of a run: a single file changes only records of its own kind."""
     if request.kind is Kind.USERS:
         return Scope.USERS
     if request.kind is Kind.COURSES:
@@ -329,9 +330,9 @@ def _opened(request: Request, chosen: Preferences, admin: int | None, now: dt.da
 
 
 def preview(request: Request, *, clock: Clock) -> Run:
-    """Do everything but apply: what would a sync do, and would it be held?
+    """Run all stages of a sync except apply, to see its plan and whether it would be held.
 
-    The run is recorded as a preview that was discarded. Its plan stays in the run's folder.
+    The run is recorded as a discarded preview. Its plan stays in the run's folder.
     """
     with locks.hold_site_turn(database.engine(), request.site):
         run = begin(replace(request, is_preview=True), now=clock())
@@ -347,7 +348,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
 
 @contextlib.contextmanager
 def note_failure(run: Run) -> Iterator[None]:
-    """Note why a stage can't go on with the run's record, and let the exception pass."""
+    """Save the reason of an exception in the run's record, and raise it again."""
     try:
         yield
     except Exception as error:
@@ -357,12 +358,12 @@ def note_failure(run: Run) -> Iterator[None]:
 
 
 def skip(run: Run, reason: str) -> None:
-    """End a run before it reads anything, because it is not wanted."""
+    """End a run as skipped before it reads anything."""
     note(run, outcome=Outcome.SKIPPED, reasons=[reason])
 
 
 def set_aside(run: Run) -> Run:
-    """End a run whose plan was only to be looked at; what would hold it stays with it."""
+    """End a preview as discarded, keeping the reasons that would hold its plan."""
     if run.outcome in {None, Outcome.HELD}:
         reasons = ["a preview: nothing was to be applied", *run.holds]
         run = note(run, outcome=Outcome.DISCARDED, reasons=reasons, expires_at=None)
@@ -373,7 +374,7 @@ def set_aside(run: Run) -> Run:
 
 @contextlib.contextmanager
 def recorded(run: Run, clock: Callable[[], dt.datetime]) -> Iterator[None]:
-    """Record the run when its stages are through, or when one of them could not go on."""
+    """Run the stage record at the end of the block, also after an exception."""
     try:
         with note_failure(run):
             yield

@@ -1,10 +1,10 @@
-"""What the package says of itself to Airflow, and its one option in Airflow's configuration.
+"""The provider metadata for Airflow, and the one option in Airflow's configuration.
 
-Airflow reads `get_provider_info` while it makes its configuration, in each of its commands. So this
-module imports nothing of Airflow's when it is loaded: none of those commands would start.
+Airflow calls `get_provider_info` while it builds its configuration, in each of its commands. So
+this module must not import Airflow when it is loaded: no command would start (circular import).
 
-As an option of Airflow's, the URL may also come from a command (`database_url_cmd`) or from the
-secrets backend (`database_url_secret`), and Airflow masks it.
+Since the URL is an option of Airflow, a command (`database_url_cmd`) or the secrets backend
+(`database_url_secret`) can supply it too, and Airflow masks it in logs.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 __version__ = "0.2.0"
-"""The version, also where the package was copied and not installed."""
+"""The version, available even if the package was copied and not installed."""
 SECTION, OPTION = "oneroster", "database_url"
 _VARIABLE = f"AIRFLOW__{SECTION}__{OPTION}".upper()
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return what Airflow shows of the package, and the option that it takes."""
+    """Return the provider metadata of the package, with its option in Airflow's configuration."""
     return {
         "package-name": "oneroster-sync",
         "name": "OneRoster sync",
@@ -58,10 +58,10 @@ def get_provider_info() -> dict[str, Any]:
 
 
 def find_database_url() -> str | None:
-    """Return the URL that Airflow's configuration names, None where it names none.
+    """Return the URL from Airflow's configuration, or None if it is not set.
 
-    Where nothing can have set the option, Airflow is not imported: that takes a second, and makes a
-    folder for its configuration.
+    If nothing can have set the option, Airflow is not imported: the import takes a second, and
+    creates a folder for Airflow's configuration.
     """
     given = tuple(item for item in os.environ.items() if item[0].startswith(_VARIABLE))
     if not given and "airflow" not in sys.modules and not _is_in_file():
@@ -70,23 +70,23 @@ def find_database_url() -> str | None:
 
 
 def _is_in_file() -> bool:
-    """Return whether a configuration file of Airflow's sets the option in any of its forms."""
+    """Return whether Airflow's configuration file sets the option in any of its forms."""
     home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
     file = os.environ.get("AIRFLOW_CONFIG") or Path(home) / "airflow.cfg"
     parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
     try:
         parser.read(Path(file).expanduser(), "utf-8")
     except (configparser.Error, OSError, UnicodeError):
-        return True  # what is wrong with it is Airflow's to say
+        return True  # let Airflow report the error
     names = (OPTION, f"{OPTION}_cmd", f"{OPTION}_secret")
     return any(parser.has_option(SECTION, name) for name in names)
 
 
-@functools.cache  # for a command or a secrets backend may take seconds
+@functools.cache  # a command or a secrets backend may take seconds
 def _look_up(_given: tuple[tuple[str, str], ...]) -> str | None:
     try:
         from airflow.sdk.configuration import conf
     except ImportError:
         return None
     found: str | None = conf.get(SECTION, OPTION, fallback=None)
-    return (found or "").strip() or None  # a command ends its answer with a line break
+    return (found or "").strip() or None  # the output of a command ends with a line break

@@ -1,27 +1,27 @@
-"""Where things live: settings by environment variable, each with an embedded default.
+"""The settings: environment variables, each with a default.
 
 | variable                 | unset means                                                    |
 |--------------------------|----------------------------------------------------------------|
 | `ONEROSTER_HOME`         | `.oneroster/` in the checkout, else `oneroster/` in Airflow's home |
 | `ONEROSTER_DATABASE_URL` | Airflow's option `[oneroster] database_url`, or else the PostgreSQL
 |                          | that this project starts in `ONEROSTER_HOME`                   |
-| `ONEROSTER_OWNER_URL`    | one role owns the tables and uses them; used by `migrate` alone |
+| `ONEROSTER_OWNER_URL`    | one role owns and uses the tables; only `migrate` reads this    |
 | `ONEROSTER_STORAGE_URL`  | the folder `storage/` of `ONEROSTER_HOME`                       |
 | `ONEROSTER_TEMPORARY`    | `oneroster-<user id>` in the system's folder for temporary files |
 | `ONEROSTER_KEEP_FILES_DAYS` | 90: plans and reports of runs                                |
 | `ONEROSTER_KEEP_FINDINGS_DAYS` | 90: findings, row by row                                  |
-| `ONEROSTER_KEEP_AUDIT_DAYS` | 2557, seven years: what was changed, before and after        |
+| `ONEROSTER_KEEP_AUDIT_DAYS` | 2557, seven years: changes, with values before and after     |
 | `ONEROSTER_KEEP_PENDING_DAYS` | 30: deltas that were read and not applied                  |
 | `ONEROSTER_KEEP_PENDING_PACKAGES` | 60: packages of such deltas                            |
 | `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
 | `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
-| `ONEROSTER_UPLOAD_SECONDS` | 60: how long an upload may stand still, or fall behind         |
-| `ONEROSTER_SETTLE_SECONDS` | 2: between the two looks at a package of a source             |
-| `ONEROSTER_WATCH_SECONDS`  | 30: between two looks for a new package that starts a sync    |
-| `ONEROSTER_GUARD`        | `oneroster`: only requests that reach a DAG of ours are judged  |
-| `ONEROSTER_ALLOWED_HOSTS` | requests may name any host                                    |
-| `ONEROSTER_HSTS_SECONDS` | 0: browsers are not told to come by TLS only                    |
-| `ONEROSTER_ALLOWED_…`     | what a site may use: `sites.allow_list`                        |
+| `ONEROSTER_UPLOAD_SECONDS` | 60: how long an upload may pause or be too slow                |
+| `ONEROSTER_SETTLE_SECONDS` | 2: between the two listings of a source                       |
+| `ONEROSTER_WATCH_SECONDS`  | 30: between two checks for a new package that starts a sync   |
+| `ONEROSTER_GUARD`        | `oneroster`: only requests that reach our DAGs are checked      |
+| `ONEROSTER_ALLOWED_HOSTS` | requests may have any Host header                             |
+| `ONEROSTER_HSTS_SECONDS` | 0: no header Strict-Transport-Security                          |
+| `ONEROSTER_ALLOWED_…`     | see `sites.allow_list`: what a site may use                    |
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PROJECT = Path(__file__).resolve().parents[2]
-"""The checkout, where there is one: the folder of dags/, plugins/, include/ and expectations/."""
+"""The folder of the checkout, if there is one: dags/, plugins/, include/ and expectations/."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long things are kept: days after their run has ended.
+    """Retention: days that data is kept after its run has ended.
 
-    Pending deltas are kept for so many days after they arrived, and of so many packages.
+    Pending deltas are kept for `pending_days` after they arrived, of at most `pending_packages`.
     """
 
     files_days: int = 90
@@ -60,7 +60,7 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a package may be: bytes, files, and bytes out per byte in."""
+    """Size limits of a package: bytes, number of files, bytes of a line, compression ratio."""
 
     packed: int = 512 * MIB
     unpacked: int = 4096 * MIB
@@ -70,10 +70,10 @@ class Limits:
 
     @classmethod
     def in_force(cls) -> Limits:
-        """Return the limits, with what the operator set.
+        """Return the limits, with those that environment variables set.
 
         Raises:
-            SettingError: A limit that was set is none.
+            SettingError: A variable is not a valid number.
         """
         usual = cls()
         packed = mebibytes("ONEROSTER_PACKED_MIB", usual.packed // MIB)
@@ -82,14 +82,14 @@ class Limits:
 
 
 class SettingError(UserError, ValueError):
-    """A setting holds what it can't; the message names it."""
+    """The value of a setting is not valid; the message names the setting."""
 
 
 def home() -> Path:
     """Return the folder of the embedded PostgreSQL, the packages, the snapshots and the reports.
 
-    An installed package has no folder of its own: what is kept must not lie in an environment of
-    Python's, which the next upgrade may replace.
+    For an installed package, the folder is in Airflow's home and not beside the code: an upgrade
+    may replace the Python environment.
     """
     given = os.environ.get("ONEROSTER_HOME")
     if given:
@@ -101,7 +101,7 @@ def home() -> Path:
 
 @functools.cache
 def is_checkout() -> bool:
-    """Return whether the package lies in a checkout of this project, and is not installed."""
+    """Return whether this module is in a checkout of the project, not installed as a package."""
     try:
         return 'name = "oneroster-sync"' in (PROJECT / "pyproject.toml").read_text("utf-8")
     except OSError:
@@ -114,34 +114,35 @@ def database_url() -> str | None:
 
 
 def name_database_setting() -> str:
-    """Return what sets the URL of the roster database, for messages."""
+    """Return the name of the setting that holds the URL of the roster database, for messages."""
     if os.environ.get("ONEROSTER_DATABASE_URL") or provider_info.find_database_url() is None:
         return "ONEROSTER_DATABASE_URL"
     return "[oneroster] database_url in Airflow's configuration"
 
 
 def owner_url() -> str | None:
-    """Return the URL by which the owner of the tables upgrades them, or None if one role does all.
+    """Return the URL for upgrades as the owner of the tables, or None if there is one role only.
 
-    `oneroster migrate` alone uses it: the services need not have it.
+    Only `oneroster migrate` uses the URL; the services do not need it.
     """
     return os.environ.get("ONEROSTER_OWNER_URL") or None
 
 
 def storage() -> UPath:
-    """Return the root under which packages, snapshots, plans and reports are kept.
+    """Return the root folder of packages, snapshots, plans and reports.
 
-    What an object store holds is asked anew each time: another machine may have written meanwhile.
+    Listings of an object store are not cached, because other machines write to it too.
 
     Raises:
-        SettingError: Nothing here can read or write what the variable names.
+        SettingError: The URL is wrong, or no installed library supports its scheme.
     """
     from upath import UPath  # it loads fsspec, for which not everybody waits
 
     url = _storage_url()
     try:
         if url.startswith(("/", "file:")):
-            # A plain path is one of pathlib's, whose every step is ten times as fast as fsspec's.
+            # A plain path becomes a pathlib path, whose operations are ten times faster than
+            # fsspec's.
             return UPath(UPath(url).path)
         return UPath(url, protocol=None, use_listings_cache=False)
     except (ValueError, ImportError):
@@ -153,7 +154,7 @@ def storage() -> UPath:
 
 
 def local_storage() -> Path | None:
-    """Return the root of the storage where it is a folder of this machine, else None."""
+    """Return the root of the storage if it is a folder of this machine, else None."""
     url = _storage_url()
     return Path(url) if url.startswith("/") else None
 
@@ -163,18 +164,18 @@ def _storage_url() -> str:
 
 
 def storage_of(part: str, site: str) -> UPath:
-    """Return the folder in which a part of the storage keeps what is a site's, and only that.
+    """Return the folder of a site in a part of the storage.
 
     Raises:
-        SiteNameError: No site can be called so; its folder could be another one's.
+        SiteNameError: The name is not valid for a site; its path could lead to another folder.
     """
     return storage() / part / checked(site)
 
 
 def expectations() -> Path:
-    """Return the folder of the Great Expectations suites: the package's own unless one is named.
+    """Return the folder of the suites: `ONEROSTER_EXPECTATIONS`, or the package's own.
 
-    In a checkout that is a link, which a copy of the package need not have.
+    In a checkout, the package's own folder is a symbolic link, which a copy may lack.
     """
     given = os.environ.get("ONEROSTER_EXPECTATIONS")
     packaged = Path(__file__).with_name("expectations")
@@ -182,10 +183,10 @@ def expectations() -> Path:
 
 
 def keeping() -> Keeping:
-    """Return how long things are kept.
+    """Return the retention, with the values that environment variables set.
 
     Raises:
-        SettingError: A variable is no number.
+        SettingError: A variable is not a valid number.
     """
     return Keeping(
         **{
@@ -211,10 +212,10 @@ _HOUR_S = 3600
 
 
 def _read_seconds(name: str, *, default: str, least: int) -> int:
-    """Return a setting in whole seconds, up to an hour.
+    """Return a setting in whole seconds, from `least` to an hour.
 
     Raises:
-        SettingError: The variable holds anything else.
+        SettingError: The variable is not such a number.
     """
     given = os.environ.get(name) or default
     if not (given.isascii() and given.isdigit() and least <= int(given) <= _HOUR_S):
@@ -225,28 +226,28 @@ def _read_seconds(name: str, *, default: str, least: int) -> int:
 
 
 def upload_seconds() -> int:
-    """Return how long a client may send nothing, or be behind the slowest pace, in seconds.
+    """Return how long an upload may pause, or be below the minimum rate, in seconds.
 
     Raises:
-        SettingError: The variable holds anything but a whole number, from 1 to an hour.
+        SettingError: The variable is not a whole number from 1 to an hour.
     """
     return _read_seconds("ONEROSTER_UPLOAD_SECONDS", default="60", least=1)
 
 
 def settle_seconds() -> int:
-    """Return how long to wait between the two looks at a source's package, in seconds.
+    """Return how long to wait between the two listings of a source, in seconds.
 
     Raises:
-        SettingError: The variable holds anything but a whole number, from 0 to an hour.
+        SettingError: The variable is not a whole number from 0 to an hour.
     """
     return _read_seconds("ONEROSTER_SETTLE_SECONDS", default="2", least=0)
 
 
 def watch_seconds() -> int:
-    """Return how often sources are looked at for new packages, in seconds.
+    """Return the interval between checks of sources for new packages, in seconds.
 
     Raises:
-        SettingError: The variable holds anything but a whole number, from 1 to an hour.
+        SettingError: The variable is not a whole number from 1 to an hour.
     """
     return _read_seconds("ONEROSTER_WATCH_SECONDS", default="30", least=1)
 
@@ -255,10 +256,10 @@ _SCOPES = ("oneroster", "airflow")
 
 
 def guards_all_of_airflow() -> bool:
-    """Return whether the whole Airflow is guarded, as in our own deployments.
+    """Return whether all requests to Airflow are checked, as in our own deployments.
 
     Raises:
-        SettingError: The variable names no scope.
+        SettingError: The variable is not one of `_SCOPES`.
     """
     given = os.environ.get("ONEROSTER_GUARD") or _SCOPES[0]
     if given not in _SCOPES:
@@ -267,17 +268,17 @@ def guards_all_of_airflow() -> bool:
 
 
 def allowed_hosts() -> frozenset[str] | None:
-    """Return the names by which the server may be asked, besides loopback; None for any name."""
+    """Return the allowed Host headers in addition to loopback; None allows any."""
     given = os.environ.get("ONEROSTER_ALLOWED_HOSTS") or ""
     hosts = frozenset(host.strip().lower() for host in given.split(",") if host.strip())
     return hosts or None
 
 
 def hsts_seconds() -> int:
-    """Return how long browsers are to come by TLS only, in seconds; 0 says nothing of it.
+    """Return max-age of the header Strict-Transport-Security in seconds; 0 for no header.
 
     Raises:
-        SettingError: The variable holds no whole number.
+        SettingError: The variable is not a whole number.
     """
     given = os.environ.get("ONEROSTER_HSTS_SECONDS") or "0"
     if not (given.isascii() and given.isdigit()):
@@ -286,10 +287,10 @@ def hsts_seconds() -> int:
 
 
 def mebibytes(name: str, unset: int) -> int:
-    """Return a limit in bytes, from a variable that holds whole mebibytes.
+    """Return a limit in bytes from a variable in whole mebibytes, or `unset` MiB by default.
 
     Raises:
-        SettingError: It holds anything else.
+        SettingError: The variable is not a whole number, 1 or more.
     """
     value = os.environ.get(name) or str(unset)
     if not (value.isascii() and value.isdigit() and int(value)):
