@@ -136,7 +136,7 @@ def storage() -> UPath:
     Raises:
         SettingError: The URL is wrong, or no installed library supports its scheme.
     """
-    from upath import UPath  # it loads fsspec, for which not everybody waits
+    from upath import UPath  # loads fsspec, which is slow: import it only here
 
     url = _storage_url()
     try:

@@ -78,7 +78,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "CORE__DEFAULT_POOL_TASK_SLOT_COUNT": inherited.get(_PARALLELISM, _SLOTS),
         "CORE__EXECUTION_API_SERVER_URL": f"{origin}/execution/",
         "CORE__FERNET_KEY": _secret(airflow_home / "fernet.key", _fernet_key),
-        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # a full name may take DNS seconds
+        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # getfqdn may wait seconds for DNS
         "CORE__SENSITIVE_VAR_CONN_NAMES": ",".join(_PERSONAL),
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in USERS),
         _PASSWORDS.removeprefix("AIRFLOW__"): str(_passwords_file(home)),
@@ -111,7 +111,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "ONEROSTER_ALLOWED_HOSTS": inherited.get("ONEROSTER_ALLOWED_HOSTS") or "localhost",
         # Airflow's use of pathspec for .airflowignore warns in the first line of each task's log.
         "PYTHONWARNINGS": inherited.get("PYTHONWARNINGS", _QUIET),
-        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS stops forked children otherwise
+        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # otherwise macOS aborts forked children
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")]),
     }
 

@@ -1,5 +1,6 @@
-"""Where scheduled syncs find their package: a path, or a URL of another place.
+"""Sources of scheduled syncs: a path, or the URL of a server or a bucket.
 
-A path or a `file://` URL is read as the worker sees it (`local`). Everything else is a `Place`:
-looked at twice, streamed into a private copy, and moved aside at the end where the site says so.
+A path or a `file://` URL is read from the worker's file system (`local`). Every other source is
+opened as a `Place`: listed twice, streamed into a private copy, and, if the site wants it, moved
+into `done` at the end.
 """

@@ -2,8 +2,8 @@
 
     SourceError
     ├── NoSourceError           there is no package; a person must look for it
-    ├── RefusedSourceError      a person must fix something; a retry does not help └──
-    RetriableSourceError    a retry may help
+    ├── RefusedSourceError      a person must fix something; a retry does not help
+    └── RetriableSourceError    a retry may help
         └── NotReadyError       the package is still being written
 
 Each error has a code of `findings/codes.toml`. No message holds a secret; so none repeats a
