@@ -57,7 +57,7 @@ def sync(folder: Path, url: str, admin: int) -> None:
         run, stored = Run(connection, admin), _Stored(connection)
         users, courses = _user_changes(checked, stored, admin), _course_changes(checked, stored)
         links, protected = _links(checked, stored)
-        run.open(str(folder), digest.result(), checked, stored.users)
+        run.open(str(folder), digest.result(), checked, stored.known())
         run.write_records("user", "users", _USER, stored.users, users)
         run.write_records("course", "courses", _COURSE, stored.courses, courses)
         run.write_assignments(
@@ -91,6 +91,11 @@ class _Stored:
             for name, names in _LINKS.items()
         }
 
+    def known(self) -> dict[str, pl.Series]:
+        """Return the sourcedIds that are held, by the files that name people."""
+        enrollments = self.links["enrollments"]["sourced_id"]
+        return {"users.csv": self.users["sourced_id"], "enrollments.csv": enrollments}
+
 
 def _user_changes(checked: Checked, stored: _Stored, admin: int) -> pl.DataFrame:
     good, bad, before = checked.good["users"], checked.bad["users"], stored.users
@@ -114,6 +119,8 @@ def _user_changes(checked: Checked, stored: _Stored, admin: int) -> pl.DataFrame
         .otherwise(pl.lit("active"))
         .alias("status"),
         "row",
+        pl.col("orgSourcedIds.left_out").alias("org_sourced_ids.left_out"),
+        pl.col("username.left_out"),
     )
     known = before.filter(pl.col("sourced_id").is_not_null())
     ours = known.filter((pl.col("managed") == "t") & (pl.col("id") != str(admin)))
@@ -155,6 +162,11 @@ def _course_changes(checked: Checked, stored: _Stored) -> pl.DataFrame:
         *(pl.col(source).alias(name) for name, source in zip(_COURSE, sources, strict=True)),
         pl.lit("active").alias("status"),
         "row",
+        *(
+            pl.col(f"{source}.left_out").alias(f"{name}.left_out")
+            for name, source in zip(_COURSE, sources, strict=True)
+            if source in ("courseCode", "orgSourcedId", "schoolYearSourcedId")
+        ),
     )
     ours = known.filter(pl.col("managed") == "t")
     gone = (
@@ -194,6 +206,12 @@ def _record_changes(
         action=pl.lit("add"), reason=pl.lit("in the package")
     )
     both = desired.join(ours, on="sourced_id", suffix="_before")
+    # What was left out stays as it is.
+    both = both.with_columns(
+        pl.when(pl.col(f"{n}.left_out")).then(pl.col(f"{n}_before")).otherwise(pl.col(n)).alias(n)
+        for n in names
+        if f"{n}.left_out" in both.columns
+    )
     moved = pl.any_horizontal(pl.col(n).ne_missing(pl.col(f"{n}_before")) for n in names)
     both = both.filter(moved).with_columns(action=action, reason=reason)
     left = gone.with_columns(pl.col(n).alias(f"{n}_before") for n in names).with_columns(

@@ -59,14 +59,14 @@ class Checked:
         bad: File → rows with errors.
         findings: One row for each error or warning.
         ignored: Rows of users.csv that are not staff.
-        unclear: Rows of users.csv of which nobody can tell whether they are of staff.
+        unclear: File → rows of which nobody can tell whether they are of staff.
     """
 
     good: dict[str, pl.DataFrame] = field(default_factory=dict)
     bad: dict[str, pl.DataFrame] = field(default_factory=dict)
     findings: list[pl.DataFrame] = field(default_factory=list)
     ignored: int = 0
-    unclear: pl.Series = field(default_factory=pl.Series)
+    unclear: dict[str, pl.Series] = field(default_factory=dict)
 
 
 def check(folder: Path) -> Checked:
@@ -108,6 +108,8 @@ def check(folder: Path) -> Checked:
     )  # fmt: skip
     users, others = _users(folder, checked)
     enrollments = _enrollments(folder, users, others)
+    unread = ~pl.col("role").is_in(STAFF).fill_null(value=False)
+    checked.unclear["enrollments.csv"] = enrollments.filter(unread)["row"]
     _judge(
         checked, "classes", small["classes"],
         [
@@ -152,12 +154,39 @@ def check(folder: Path) -> Checked:
             *_refers(checked, "userSourcedId", "users", users),
             *_refers(checked, "schoolSourcedId", "orgs", orgs),
             of_kind(checked.bad, "schoolSourcedId", "orgs", orgs, "school"),
-            of_class(checked.bad, small["classes"]), one_primary(enrollments),
+            of_class(checked.bad, small["classes"]),
             _one_of("role", STAFF), _one_of("primary", ["true", "false"], "row.invalid_boolean"),
             *map(_date, dates), _order(*dates),
         ],
     )  # fmt: skip
+    _judge_primary(checked, enrollments)
     return checked
+
+
+def _judge_primary(checked: Checked, enrollments: pl.DataFrame) -> None:
+    """Say of two primary teachers only where both rows are used, by the dates as they came."""
+    used = enrollments.join(checked.good["enrollments"], on="row", how="semi")
+    rule = one_primary(used)
+    found = used.filter(rule.wrong.fill_null(value=False))
+    if found.height:
+        checked.findings.append(_found("enrollments", found, rule))
+
+
+def _found(name: str, wrong: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    """Return the findings of the rows of a file that break a rule."""
+    target = pl.col(rule.column) if rule.target_file else pl.lit(None, pl.String)
+    return wrong.select(
+        code=pl.lit(rule.code),
+        severity=pl.lit(rule.severity),
+        file=pl.lit(f"{name}.csv"),
+        row=pl.col("row").cast(pl.Int64),
+        column=pl.lit(rule.column),
+        sourced_id=pl.col("sourcedId"),
+        expected=pl.lit(rule.expected),
+        rows=pl.lit(1),
+        target_file=pl.lit(rule.target_file, pl.String),
+        target=target,
+    )
 
 
 def _scan(folder: Path, name: str) -> pl.LazyFrame:
@@ -179,7 +208,7 @@ def _users(folder: Path, checked: Checked) -> tuple[pl.DataFrame, pl.Series]:
     )
     checked.ignored = others.height
     unread = ~pl.col("role").is_in(STAFF).fill_null(value=False)
-    checked.unclear = users.filter(unread)["row"]
+    checked.unclear["users.csv"] = users.filter(unread)["row"]
     kept = ("row", *_TELLING_WHEN_WITHHELD)
     users = users.with_columns(
         pl.when(~unread).then(pl.col(name)).alias(name)
@@ -229,25 +258,14 @@ def _judge(
         if hidden is not None and rule.column not in _TELLING_WHEN_WITHHELD:
             wrong &= ~hidden
         if wrong.any():
-            target = pl.col(rule.column) if rule.target_file else pl.lit(None, pl.String)
-            found.append(
-                rows.filter(wrong).select(
-                    code=pl.lit(rule.code),
-                    severity=pl.lit(rule.severity),
-                    file=pl.lit(f"{name}.csv"),
-                    row=pl.col("row").cast(pl.Int64),
-                    column=pl.lit(rule.column),
-                    sourced_id=pl.col("sourcedId"),
-                    expected=pl.lit(rule.expected),
-                    rows=pl.lit(1),
-                    target_file=pl.lit(rule.target_file, pl.String),
-                    target=target,
-                )
-            )
-    blanked = [n for n, rule in enumerate(rules) if rule.leaves_out and marks[str(n)].any()]
-    for n in blanked:
-        column = rules[n].column
-        rows = rows.with_columns(pl.when(~marks[str(n)]).then(pl.col(column)).alias(column))
+            found.append(_found(name, rows.filter(wrong), rule))
+    left_out = dict.fromkeys(_LEFT_OUT.get(name, ()), pl.repeat(False, rows.height, eager=True))
+    for n, rule in enumerate(rules):
+        if rule.leaves_out and marks[str(n)].any():
+            column, wrong = pl.col(rule.column), marks[str(n)]
+            rows = rows.with_columns(pl.when(~wrong).then(column).alias(rule.column))
+            left_out[rule.column] |= wrong
+    rows = rows.with_columns(**{f"{column}.left_out": out for column, out in left_out.items()})
     errors = [f["row"] for f in found if f["severity"][0] == "error"]
     bad = pl.concat(errors).cast(rows["row"].dtype) if errors else rows["row"].head(0)
     used = ~pl.col("row").is_in(bad.cast(pl.Int64).implode())
@@ -258,7 +276,9 @@ def _judge(
 
 def _weighed(name: str, rule: Rule) -> Rule:
     """Return a rule with what it costs: the row, or only the value."""
-    decides = rule.column not in _LEFT_OUT.get(name, ()) or rule.code.startswith("semantic.")
+    decides = rule.column not in _LEFT_OUT.get(name, ()) or (
+        rule.code.startswith("semantic.") and rule.code != "semantic.date_order"
+    )
     return rule if decides else replace(rule, severity="warning", leaves_out=True)
 
 

@@ -37,10 +37,10 @@ def copy_in(connection: psycopg.Connection, table: str, rows: pl.DataFrame) -> N
         copy.write(buffer.getbuffer())
 
 
-def _hidden(found: pl.DataFrame, unclear: pl.Series, known: pl.Series) -> pl.DataFrame:
-    """Return findings with a hash for what may be a pupil's sourcedId."""
+def _hidden(found: pl.DataFrame, file: str, unclear: pl.Series, known: pl.Series) -> pl.DataFrame:
+    """Return findings with a hash for what may be a pupil's sourcedId, or name."""
     name = pl.col("sourced_id")
-    of_row = (pl.col("file") == "users.csv") & pl.col("row").is_in(unclear.cast(pl.Int64).implode())
+    of_row = (pl.col("file") == file) & pl.col("row").is_in(unclear.cast(pl.Int64).implode())
     hidden = of_row & ~name.is_in(known.implode())
     hashed = name.map_elements(_hash, return_dtype=pl.String)
     return found.with_columns(pl.when(hidden).then(hashed).otherwise(name).alias("sourced_id"))
@@ -62,11 +62,21 @@ class Run:
         self._ids: dict[str, pl.DataFrame] = {}
         self._changed = 0
 
-    def open(self, package: str, digest: str, checked: Checked, users: pl.DataFrame) -> None:
-        """Write the run's record and its findings."""
+    def open(
+        self, package: str, digest: str, checked: Checked, known: dict[str, pl.Series]
+    ) -> None:
+        """Write the run's record and its findings.
+
+        Args:
+            package: Its path.
+            digest: Its sha256.
+            checked: What became of it.
+            known: File → sourcedIds that the roster holds.
+        """
         found = pl.concat(checked.findings) if checked.findings else pl.DataFrame()
-        if checked.unclear.len():
-            found = _hidden(found, checked.unclear, users["sourced_id"])
+        for file, rows in checked.unclear.items():
+            if rows.len() and found.height:
+                found = _hidden(found, file, rows, known[file])
         errors = found.filter(pl.col("severity") == "error").height if found.height else 0
         self._connection.execute(
             "insert into runs (run_id, site, trigger, requested_by, credited_admin_id, package, "

