@@ -21,10 +21,11 @@ from benchmarks.districts import SIZES, first_day, next_day
 from benchmarks.districts.csv_package import write
 from benchmarks.districts.records import ROLES, STAFF
 from benchmarks.report.results import Results, Series
-from benchmarks.report.tables import work_done
-from benchmarks.report.targets import targets
+from benchmarks.report.tables import as_markdown, work_done
+from benchmarks.report.targets import bounded_by, targets
 from benchmarks.sync import measure
 from benchmarks.sync.agreement import DisagreementError, Said, must_agree
+from benchmarks.sync.one_stage import STAGES
 from benchmarks.sync.server_work import watched
 from benchmarks.timing.processes import run
 
@@ -83,14 +84,22 @@ def test_a_row_that_differs_ends_the_benchmark() -> None:
 def test_a_target_is_met_or_not() -> None:
     """What is aimed at is judged by medians, in the direction in which it is meant."""
     series = {
-        "day 2/ours": Series([9.0, 2.0, 2.0], [2.0] * 3, [100.0] * 3),
-        "day 2/limit": Series([2.0], [2.0], [100.0]),
-        "day 2/dlt merge": Series([18.0], [2.0], [100.0]),
+        "day 2/ours": Series([9.0] * 3, [9.0, 2.0, 2.0], [100.0] * 3, [1.0] * 3),
+        "day 2/limit": Series([2.0], [1.0], [100.0], [0.5]),
+        "day 2/dlt merge": Series([18.0], [1.0], [100.0], [0.5]),
+        "day 2: extract/stages": Series([9.0], [1.5], [100.0]),
+        "day 2: validate/stages": Series([9.0], [1.0], [100.0]),
     }
-    found = {t.what: t for t in targets(Results("M", "a machine", series), None)}
+    imports = {stage: [0.0] for stage in STAGES} | {"validate": [0.9]}
+    results = Results("M", "a machine", series, imports)
+    found = {t.what: t for t in targets(results, None)}
     assert found["day 2: ours ÷ limit"].is_met()
     assert not found["day 2: dlt merge ÷ ours"].is_met()
     assert found["day 2: dlt merge ÷ ours"].is_met(2)
+    bounds = ["extract 1.50", "PostgreSQL 1.00", "imports of validate 0.90"]
+    assert bounded_by(results) == bounds
+    (told,) = (line for line in as_markdown(results) if "dlt merge ÷ ours" in line)
+    assert told.endswith(f"| **not met**: {', '.join(bounds)} |")
 
 
 def known_of(district: District) -> dict[str, dict[Any, Any]]:

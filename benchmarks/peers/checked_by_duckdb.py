@@ -98,7 +98,8 @@ def check(folder: Path) -> list[tuple[str, str, int, str]]:
             f"""insert into bad select distinct '{name}', "sourcedId", row from {name}
             where row in (select row from found where file = '{name}.csv'
             and code <> 'semantic.missing_login' and code not in {_OF_USED_ROWS}
-            and (code like 'semantic.%' and code <> 'semantic.date_order' or name not in {_LEFT_OUT.get(name, "('')")}))"""
+            and (code like 'semantic.%' and code <> 'semantic.date_order'
+                 or name not in {_LEFT_OUT.get(name, "('')")}))"""
         )
     connection.execute(
         """insert into found select 'semantic.class_without_teacher', 'classes.csv', row,

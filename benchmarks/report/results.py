@@ -92,6 +92,11 @@ class Results:
         one, other = self.find(what, who), self.find(to_what, to_whom)
         return one.median_s / other.median_s if one and other else None
 
+    def work_ratio(self, what: str, who: str, to_what: str, to_whom: str) -> float | None:
+        """Return how many times as much processor time one took as the other, servers' included."""
+        one, other = self.find(what, who), self.find(to_what, to_whom)
+        return one.median_work_s / other.median_work_s if one and other else None
+
     def save(self, path: Path) -> None:
         """Write everything."""
         path.parent.mkdir(parents=True, exist_ok=True)

