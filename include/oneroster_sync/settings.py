@@ -15,6 +15,10 @@
 | `ONEROSTER_KEEP_PENDING_PACKAGES` | 60: packages of such deltas                            |
 | `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
 | `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
+| `ONEROSTER_PACKAGE_FILES` | a package may hold 64 files                                   |
+| `ONEROSTER_UNPACKED_RATIO` | a file of a zip may be 100 times as large as it is packed    |
+| `ONEROSTER_LINE_KIB`     | a line may have 128 KiB                                        |
+| `ONEROSTER_FINDINGS_OF_CAUSE` | 100,000: how many findings of one cause the database holds |
 | `ONEROSTER_UPLOAD_SECONDS` | 60: how long an upload may pause or be too slow                |
 | `ONEROSTER_SETTLE_SECONDS` | 2: between the two listings of a source                       |
 | `ONEROSTER_WATCH_SECONDS`  | 30: between two checks for a new package that starts a sync   |
@@ -78,7 +82,13 @@ class Limits:
         usual = cls()
         packed = mebibytes("ONEROSTER_PACKED_MIB", usual.packed // MIB)
         unpacked = mebibytes("ONEROSTER_UNPACKED_MIB", usual.unpacked // MIB)
-        return cls(packed=packed, unpacked=unpacked)
+        return cls(
+            packed=packed,
+            unpacked=unpacked,
+            entries=_count("ONEROSTER_PACKAGE_FILES", usual.entries),
+            ratio=_count("ONEROSTER_UNPACKED_RATIO", usual.ratio),
+            line=_count("ONEROSTER_LINE_KIB", usual.line >> 10) << 10,
+        )
 
 
 class SettingError(UserError, ValueError):
@@ -284,6 +294,27 @@ def hsts_seconds() -> int:
     if not (given.isascii() and given.isdigit()):
         raise SettingError(f"ONEROSTER_HSTS_SECONDS is {given!r}; it takes whole seconds")
     return int(given)
+
+
+def findings_of_cause() -> int:
+    """Return how many findings of one cause the database holds; the run's file holds all.
+
+    Raises:
+        SettingError: The variable holds no whole number.
+    """
+    return _count("ONEROSTER_FINDINGS_OF_CAUSE", 100_000)
+
+
+def _count(name: str, unset: int) -> int:
+    """Return a number that a variable holds.
+
+    Raises:
+        SettingError: It holds anything else than a whole number from 1 on.
+    """
+    value = os.environ.get(name) or str(unset)
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise SettingError(f"{name} is {value!r}; it takes a whole number, 1 or more")
+    return int(value)
 
 
 def mebibytes(name: str, unset: int) -> int:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import pyarrow as pa
 import sqlalchemy as sa
 
 from oneroster_sync.database import audit
+from oneroster_sync.findings import Findings, causes_of
 from oneroster_sync.findings.codes import explained
 from oneroster_sync.roster.history import fields_moved
+from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.repeat import SELECT_CAUSES
 
 if TYPE_CHECKING:
@@ -205,11 +209,45 @@ def findings_to_fix(connection: Connection, run_id: str) -> Iterator[dict[str, A
     SIS.
     """
     order = "and f.code not like 'guard.%' order by f.cause, f.seq"
-    yield from _stream_findings(connection, run_id, order)
+    yield from _stream_findings(connection, run_id, order, of_guards_too=False)
 
 
-def _stream_findings(connection: Connection, run_id: str, order: str) -> Iterator[dict[str, Any]]:
+def _stream_findings(
+    connection: Connection, run_id: str, order: str, *, of_guards_too: bool = True
+) -> Iterator[dict[str, Any]]:
     streaming = connection.execution_options(stream_results=True, max_row_buffer=1000)
     query = sa.text(f"{_ALL_FINDINGS} {order}")
     for row in streaming.execute(query, {"run_id": run_id}).mappings():
         yield explained(dict(row))
+    for beyond in _beyond_stored(connection, run_id):
+        if of_guards_too or not beyond["code"].startswith("guard."):
+            yield explained(beyond)
+
+
+_BEYOND = f"""
+select r.site, r.run_id::text as run_id
+from runs r
+where r.run_id = {OF_RUN}
+  and (select sum(findings) from causes c where c.run_id = r.run_id)
+    > (select count(*) from findings f where f.run_id = r.run_id)
+"""  # noqa: S608  names of our own
+
+
+def _beyond_stored(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the findings that are in the run's file alone, because their causes have too many."""
+    found = connection.execute(sa.text(_BEYOND), {"run_id": run_id}).one_or_none()
+    if found is None:
+        return
+    query = "select seq from findings where run_id = cast(:run_id as uuid)"
+    stored = connection.scalars(sa.text(query), {"run_id": found.run_id}).all()
+    follows = {cause["number"]: cause["follows"] for cause in causes(connection, run_id)}
+    findings = Findings()
+    for table in RunFolder.of(found.site, found.run_id).read_tables("findings").values():
+        findings.add_table(table)
+    rows = findings.table()
+    rows = rows.append_column("cause", causes_of(rows).numbers)
+    missing = np.ones(rows.num_rows, bool)
+    missing[np.array(stored, np.int64) - 1] = False
+    for batch in rows.filter(pa.array(missing)).to_batches(max_chunksize=1000):
+        for row in batch.to_pylist():
+            yield {**row, "follows": follows[row["cause"]]}

@@ -8,11 +8,12 @@ import uuid
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from oneroster_sync import database
+from oneroster_sync import database, settings
 from oneroster_sync.database.copy import copy_in
 from oneroster_sync.findings import causes_of
 from oneroster_sync.runs.model import Outcome, Run, Trigger, UnknownRunError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy.engine import Connection
+
+    from oneroster_sync.findings import Causes
 
 
 _JSON = {"preferences", "undo_of"}
@@ -177,7 +180,9 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
     """Store a run's findings and their causes, in place of the stored ones.
 
-    A run that refers to the findings of an earlier run (`findings_of`) stores none.
+    A run that refers to the findings of an earlier run (`findings_of`) stores none. Of one cause the
+    first are stored, as many as the settings say, each under its number among all; the causes count
+    all.
     """
     of_other = "select findings_of is not null from runs where run_id = cast(:run_id as uuid)"
     if connection.scalar(sa.text(of_other), {"run_id": run_id}):
@@ -186,16 +191,31 @@ def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
         if pa.types.is_string(field.type):  # PostgreSQL has no NUL
             table = table.set_column(at, field, pc.replace_substring(table[at], "\0", r"\x00"))
     causes = causes_of(table)
-    findings = table.append_column("cause", causes.numbers)
-    for name, rows in (("findings", findings), ("causes", causes.table)):
+    findings = table.append_column("cause", causes.numbers).append_column(
+        "seq", pa.array(range(1, table.num_rows + 1), pa.int64())
+    )
+    findings = findings.filter(_first_of_causes(causes, settings.findings_of_cause()))
+    numbers = pa.array(range(1, causes.table.num_rows + 1), pa.int64())
+    numbered_causes = causes.table.append_column("seq", numbers)
+    for name, rows in (("findings", findings), ("causes", numbered_causes)):
         connection.execute(
             sa.text(f"delete from {name} where run_id = cast(:run_id as uuid)"),  # noqa: S608
             {"run_id": run_id},
         )
         count = rows.num_rows
-        numbered = rows.append_column("run_id", pa.repeat(run_id, count))
-        numbered = numbered.append_column("seq", pa.array(range(1, count + 1), pa.int64()))
-        copy_in(connection, name, numbered)
+        copy_in(connection, name, rows.append_column("run_id", pa.repeat(run_id, count)))
+
+
+def _first_of_causes(causes: Causes, limit: int) -> pa.Array:
+    """Tell which findings are among the first of their cause."""
+    kept = np.ones(len(causes.numbers), bool)
+    counts = causes.table["findings"].to_numpy()
+    if counts.size and counts.max() > limit:
+        numbers = causes.numbers.to_numpy()
+        order = np.argsort(numbers, kind="stable")
+        first = np.searchsorted(numbers[order], numbers[order])
+        kept[order] = np.arange(len(order)) - first < limit
+    return pa.array(kept)
 
 
 def _as_run(row: dict[str, Any]) -> Run:
