@@ -134,7 +134,7 @@ def check(folder: Path) -> Checked:
             *map(_short, ("username", "givenName", "familyName", "email")),
             Rule(~pl.col("email").str.contains(_EMAIL), "email", "row.invalid_email", "an address"),
             Rule(
-                _repeated("login") & ~_repeated("sourcedId"),
+                _claimed_twice() & ~_repeated("sourcedId"),
                 "email", "semantic.login_taken", "an e-mail address that no other user has",
             ),
             Rule(
@@ -301,6 +301,13 @@ def _common() -> list[Rule]:
 
 def _repeated(column: str) -> pl.Expr:
     return pl.col(column).is_duplicated() & pl.col(column).is_not_null()
+
+
+def _claimed_twice() -> pl.Expr:
+    """Tell which users claim a login that another one claims; who is disabled claims none."""
+    is_disabled = (pl.col("enabledUser") == "false").fill_null(value=False)
+    claimed = pl.when(~is_disabled).then(pl.col("login"))
+    return claimed.is_duplicated() & claimed.is_not_null()
 
 
 def _required(*columns: str) -> list[Rule]:

@@ -165,7 +165,8 @@ def _rules(name: str) -> Iterator[tuple[str, str, str]]:
     yield from _relations(name)
     if name == "users":
         yield f"not regexp_matches(email, {_EMAIL}){told}", "email", "row.invalid_email"
-        taken = f"{_twice(name, 'login')} and not {_twice(name, 'sourcedId')}"
+        claims = "coalesce(\"enabledUser\" <> 'false', true)"  # who is disabled claims no login
+        taken = f"{_twice(name, 'login', claims)} and {claims} and not {_twice(name, 'sourcedId')}"
         yield taken, "email", "semantic.login_taken"
         yield f"login is null{told}", "email", "semantic.missing_login"
 
@@ -216,9 +217,9 @@ def _others(name: str, kind: str) -> str:
         and "sourcedId" not in (select id from bad where file = '{name}' and id is not null)"""
 
 
-def _twice(name: str, column: str) -> str:
+def _twice(name: str, column: str, among: str = "true") -> str:
     return (
-        f'"{column}" in (select "{column}" from {name} where "{column}" is not null '
+        f'"{column}" in (select "{column}" from {name} where "{column}" is not null and {among} '
         f'group by "{column}" having count(*) > 1)'
     )
 
