@@ -180,9 +180,9 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
     """Store a run's findings and their causes, in place of the stored ones.
 
-    A run that refers to the findings of an earlier run (`findings_of`) stores none. Of one cause the
-    first are stored, as many as the settings say, each under its number among all; the causes count
-    all.
+    A run that refers to the findings of an earlier run (`findings_of`) stores none. The first
+    findings of a cause are stored, up to the limit in the settings, under their numbers among all
+    findings. The causes count all of them.
     """
     of_other = "select findings_of is not null from runs where run_id = cast(:run_id as uuid)"
     if connection.scalar(sa.text(of_other), {"run_id": run_id}):
