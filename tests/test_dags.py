@@ -385,3 +385,30 @@ def test_hostile_parameters_are_refused_in_words(live: Live, first: Run) -> None
         (extract,) = [task for task in live.api.tasks(ended) if task.task_id == "extract"]
         assert extract.try_number == 1, conf
     assert [run for run in live.oneroster("history")["runs"] if run["counts"]] == before
+
+
+@pytest.mark.long  # a start of Airflow's command; what it loads is shown by test_consume_roster
+def test_the_example_loads_the_roster_in_airflow(live: Live, first: Run, tmp_path: Path) -> None:
+    """`airflow dags test` runs examples/consume_roster.py with its two connections of Airflow."""
+    del first
+    with psycopg.connect(postgres.url(live.home, "roster"), autocommit=True) as server:
+        server.execute("create database warehouse")
+    shutil.copy(PROJECT / "examples" / "consume_roster.py", tmp_path)
+    own = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path),
+        "AIRFLOW_CONN_ROSTER_READER": postgres.url(live.home, "roster"),
+        "AIRFLOW_CONN_WAREHOUSE": postgres.url(live.home, "warehouse"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "dags", "test", "consume_roster"],
+        env={**live.environment, **own},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with psycopg.connect(postgres.url(live.home, "warehouse"), autocommit=True) as warehouse:
+        query = "select kind, count(*) from roster_copy.records group by kind order by kind"
+        copied = dict(warehouse.execute(query).fetchall())
+    ((users, courses),) = live.rows("select (select count(*) from users), count(*) from courses")
+    assert (copied["user"], copied["course"]) == (users, courses)
