@@ -91,7 +91,7 @@ def test_all_of_airflow_is_there() -> None:
         "prepare": ["sh", "/opt/oneroster/deploy/prepare.sh"],
         "api-server": ["airflow", "api-server", "--proxy-headers"],
         "scheduler": ["airflow", "scheduler"],
-        "dag-processor": ["airflow", "dag-processor"],
+        "dag-processor": ["python", "-m", "oneroster_sync.stages.preload", "dag-processor"],
         "triggerer": ["airflow", "triggerer"],
         "worker": ["python", "-m", "oneroster_sync.stages.preload", "celery", "worker"],
     }

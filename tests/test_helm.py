@@ -217,6 +217,8 @@ def test_tasks_are_forks_of_a_warm_worker(values: dict[str, Any]) -> None:
     assert (python, option) == ("python", "-m")
     assert (PROJECT / "include" / f"{module.replace('.', '/')}.py").is_file()
     assert values["workers"]["celery"]["args"][:2] == ["celery", "worker"]
+    assert values["dagProcessor"]["command"] == [python, option, module]
+    assert values["dagProcessor"]["args"] == ["dag-processor"]
 
 
 def test_uploads_have_workers_of_their_own(values: dict[str, Any]) -> None:

@@ -54,6 +54,33 @@ def test_a_sync_loads_nothing_of_weight_any_more(site: Site, data: Path) -> None
     assert HEAVY.isdisjoint(done.stderr.splitlines()[-1].split())
 
 
+READ = """
+import sys
+from oneroster_sync.stages import preload
+preload.load_dags()
+before = set(sys.modules)
+from oneroster_airflow.dags import make_dag
+make_dag("oneroster_upload__default"), make_dag("oneroster_sync__default")
+make_dag("oneroster_watch")
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_reading_the_dag_file_imports_nothing_of_weight_any_more(site: Site) -> None:
+    """The handlers of asset addresses of all providers are there before a fork reads the file."""
+    del site
+    done = subprocess.run(
+        [sys.executable, "-c", READ],
+        env={**os.environ, "ONEROSTER_DATABASE_URL": database.url()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    new = done.stdout.splitlines()[-1].split()
+    assert {"boto3", "botocore"}.isdisjoint(new)
+    assert len(new) < 20, new
+
+
 def test_airflow_is_started_as_it_would_be() -> None:
     """Behind the module stands Airflow's own command line, with its arguments."""
     command = [sys.executable, "-m", "oneroster_sync.stages.preload", "scheduler", "--help"]

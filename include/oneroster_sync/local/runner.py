@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PARTS = {
     "api-server": "airflow api-server",
     "scheduler": "oneroster_sync.stages.preload scheduler --skip-serve-logs",
-    "dag-processor": "airflow dag-processor",
+    "dag-processor": "oneroster_sync.stages.preload dag-processor",
     "triggerer": "airflow triggerer --skip-serve-logs",
 }
 """The parts of Airflow, and the module and arguments of each."""

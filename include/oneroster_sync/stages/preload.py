@@ -1,17 +1,20 @@
-"""Airflow's command line, with all modules imported that the tasks of a run need.
+"""Run Airflow's command line after importing everything that its forked processes need.
 
     python -m oneroster_sync.stages.preload scheduler        in place of `airflow scheduler`
     python -m oneroster_sync.stages.preload celery worker    in place of `airflow celery worker`
+    python -m oneroster_sync.stages.preload dag-processor    in place of `airflow dag-processor`
 
-On Linux both run each task in a fork of themselves, and a task does not import again what the
-parent has imported: that is most of the time of a small district's run (docs/performance.md). Where
-tasks are not forks (macOS), the module makes no difference.
+On Linux, Airflow forks a process for each task and for each reading of a DAG file. A fork does not
+import again what its parent imported: that is most of the time that a small district's run takes
+(docs/performance.md). macOS does not fork, so nothing is gained and nothing is lost there.
 """
 
 from __future__ import annotations
 
 import importlib
 import runpy
+import sys
+from contextlib import suppress
 
 MODULES = (
     "airflow.providers.standard.operators.hitl",
@@ -27,6 +30,9 @@ MODULES = (
 )
 """Modules that import all that the DAG file and the stages need, lazy imports included."""
 
+DAGS = ("oneroster_airflow.dags.site_dags", "oneroster_airflow.dags.watch_dag")
+"""What the DAG file imports."""
+
 
 def load() -> None:
     """Import the modules that the tasks need."""
@@ -35,8 +41,23 @@ def load() -> None:
     gx_loader.load()
     for name in MODULES:
         importlib.import_module(name)
+    load_dags()
+
+
+def load_dags() -> None:
+    """Import what a process needs that reads the DAG file, as each task does first."""
+    for name in DAGS:
+        # Airflow itself puts a folder of plugins on the path, later than this.
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+    # With its first asset, Airflow 3.3 imports all providers' handlers of asset addresses: Amazon's
+    # brings boto3, which takes longer than the rest of the DAG file.
+    importlib.import_module("airflow.sdk").Asset("oneroster://default/roster")
 
 
 if __name__ == "__main__":
-    load()
+    if sys.argv[1:2] == ["dag-processor"]:
+        load_dags()
+    else:
+        load()
     runpy.run_module("airflow", run_name="__main__", alter_sys=True)
