@@ -409,6 +409,6 @@ def test_the_example_loads_the_roster_in_airflow(live: Live, first: Run, tmp_pat
     assert done.returncode == 0, done.stdout + done.stderr
     with psycopg.connect(postgres.url(live.home, "warehouse"), autocommit=True) as warehouse:
         query = "select kind, count(*) from roster_copy.records group by kind order by kind"
-        copied = dict(warehouse.execute(query).fetchall())
+        copied: dict[str, int] = dict(warehouse.execute(query).fetchall())
     ((users, courses),) = live.rows("select (select count(*) from users), count(*) from courses")
     assert (copied["user"], copied["course"]) == (users, courses)
