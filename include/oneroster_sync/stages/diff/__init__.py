@@ -1,7 +1,7 @@
-"""Stage 3, diff: from valid rows and the roster to a frozen, hashed plan.
+"""Stage 3, diff: compare valid rows with the roster, and make a frozen, hashed plan.
 
-Only `stage` and `undo` touch a file or the database. `build` puts a plan together from `users`,
-`courses` and `assignments`; `logins` settles who owns a login; `plan` is the plan itself and its
-hash; `id_mappings` plans what people say of sourcedIds, `account_matching` what they may say of
-accounts.
+Only `stage` and `undo` use files or the database. `build` makes a plan from `users`, `courses` and
+`assignments`; `logins` resolves conflicts of logins; `plan` is the plan with its hash;
+`id_mappings` plans changes of sourcedIds that people uploaded, and `account_matching` finds the
+accounts that people may match.
 """

@@ -1,8 +1,8 @@
-"""Who is who: accounts that were made by hand, and the people of a package who may be theirs.
+"""Account matching: find the people of a package to whom accounts made by hand may belong.
 
-A sync links such an account to the person who has its login, and goes no further by itself. Others
-are only alike: they have the same name, or the same mailbox at another domain. All of it is told,
-and nothing is done about it before the site says so.
+A sync links such an account to the person who has its login, and does nothing more by itself. Other
+accounts are only similar to a person: the same name, or the same mailbox at another domain. All
+matches are reported, and the sync acts on them only after the site confirms them.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 HOW = ("login", "name", "mailbox", "linked", "orphan")
-"""How an account is like a person.
+"""How an account matches a person.
 
 * login: the account has the person's login, and the plan links it;
-* name: given and family name are the same, capitals aside, and nobody else has them;
-* mailbox: the address is the same up to its domain, and nobody else has that;
+* name: given and family name are equal, ignoring case, and are unique on both sides;
+* mailbox: the address is equal up to its domain, and is unique on both sides;
 * linked: an earlier run linked the account to the person, and it is not managed yet;
-* orphan: an active account that is like nobody.
+* orphan: an active account that matches nobody.
 """
 NEAR = ("name", "mailbox")
-"""Those of whom a person has to tell whether they are the same."""
+"""Matches that a person has to confirm."""
 SCHEMA = pa.schema([("id", pa.int64()), ("sourced_id", pa.string()), ("how", pa.string())])
 
 _OF_PEOPLE = ("sourced_id", "given_name", "family_name", "login")
 
 
 def match_accounts(users: pa.Table, roster: Roster, present: pa.Array, *, whole: bool) -> pa.Table:
-    """Return the accounts that the sync does not manage, and whose each may be.
+    """Return the accounts that the sync does not manage, with the person each may belong to.
 
-    The credited administrator is told of like any other.
+    The credited administrator is included like any other account.
 
     Args:
-        users: The plan's changes to users: whom it adds, and which accounts it links.
-        roster: What the site holds.
+        users: The plan's changes to users: added users and linked accounts.
+        roster: The site's roster.
         present: sourcedIds of the people of the package.
-        whole: Whether the package names everybody: otherwise nobody can be told to be an orphan.
+        whole: Whether the package lists everybody; otherwise no account is an orphan.
 
     Returns:
         `id` of the account, `sourced_id` of the person and `how`, in the order of `HOW`.
@@ -81,7 +81,7 @@ def _alike(
     key: Callable[[pa.Table], pa.ChunkedArray],
     once: pa.Array,
 ) -> pa.Table:
-    """Return the pairs of an account and a person whose key is the same, and nobody else's."""
+    """Return the pairs of an account and a person with the same key, where the key is unique."""
     at = positions(key(accounts), key(people))
     at = pc.if_else(pc.is_in(key(accounts), once), at, pa.scalar(None, at.type))
     alike = pc.is_valid(at)
@@ -89,7 +89,7 @@ def _alike(
 
 
 def _once(accounts: pa.ChunkedArray, people: pa.ChunkedArray) -> pa.Array:
-    """Return the keys that stand once on each side."""
+    """Return the keys that occur exactly once on each side."""
     once = _single(accounts)
     both = _single(people.filter(pc.is_in(people, once)))
     return once.filter(pc.is_in(once, both))
@@ -106,7 +106,7 @@ def _name(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _mailbox(table: pa.Table) -> pa.ChunkedArray:
-    """Return what stands before the last @ of each login; null where there is none."""
+    """Return the part of each login before the last @; null if there is no @."""
     parts = pc.split_pattern(table["login"], "@", max_splits=1, reverse=True)
     mailbox = pc.list_element(parts, 0)
     whole = pc.greater(pc.list_value_length(parts), 1)
@@ -127,6 +127,6 @@ def _values(column: pa.ChunkedArray) -> pa.Array:
 
 
 def read_accounts(run: Run) -> pa.Table:
-    """Return whose the accounts made by hand may be, as `match_accounts` told it; else nothing."""
+    """Return the result of `match_accounts` in a run; an empty table if there is none."""
     tables = RunFolder.of(run.site, run.run_id).read_tables("adoption")
     return tables.get("accounts", SCHEMA.empty_table())

@@ -1,7 +1,7 @@
-"""The report of an adoption: the accounts that were made by hand, and whose each may be.
+"""The report of an account matching: accounts made by hand, and the person each may belong to.
 
-A run's folder keeps ids only; names are looked up when somebody asks. As CSV the report is what
-links.csv is made of: delete the lines that are wrong, and bring the rest back.
+A run's folder keeps ids only; names are looked up on request. The report as CSV is the source of
+links.csv: people delete the wrong lines and upload the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 COLUMNS = ("email", "sourcedId", "match", "accountName", "personName")
-"""Of the CSV; links.csv is made of the first two."""
+"""Columns of the CSV; links.csv needs the first two."""
 
 _BLOCK = 1000
 _ACCOUNTS = """
@@ -41,16 +41,16 @@ from users where site = :site and sourced_id = any(:ids)
 
 
 class ReportGoneError(GoneError):
-    """The report was there, and was removed after its time."""
+    """The report has expired and was deleted."""
 
 
 def has_accounts(run: Run) -> bool:
-    """Tell whether a run has a report of accounts, and it is still there."""
+    """Tell whether a run has a report of accounts that is not deleted."""
     return (RunFolder.of(run.site, run.run_id).path / "adoption").exists()
 
 
 def count_accounts(run: Run) -> dict[str, int]:
-    """Return how many accounts there are of each sort of `HOW`.
+    """Return the number of accounts for each value of `HOW`.
 
     Raises:
         ReportGoneError: The run's folder is not there any more.
@@ -62,18 +62,18 @@ def count_accounts(run: Run) -> dict[str, int]:
 def page_of_accounts(
     connection: Connection, run: Run, *, how: str | None = None, after: int = 0, limit: int
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Return some of the accounts, in the order of `HOW`, and the cursor of those that follow.
+    """Return a page of accounts, in the order of `HOW`, and the cursor of the next page.
 
     Args:
-        connection: To the roster database, for the names.
-        run: The run that found them.
-        how: One of `HOW`; None for all.
-        after: Cursor that an earlier page gave.
-        limit: How many at most.
+        connection: Connection to the roster database, for the names.
+        run: The run that matched the accounts.
+        how: One of `HOW`, or None for all.
+        after: Cursor of the page.
+        limit: Maximum number of accounts.
 
     Returns:
-        For each account itself, `how` it is like a person, the `sourced_id` and the name of the
-        `person`, as far as the roster or the run's plan knows it by another record.
+        For each account: the account itself, `how` it matches, the `sourced_id`, and the name of
+        the `person` if another record of the roster or the run's plan has it.
 
     Raises:
         ReportGoneError: The run's folder is not there any more.
@@ -85,7 +85,7 @@ def page_of_accounts(
 
 
 def all_accounts(connection: Connection, run: Run) -> Iterator[dict[str, Any]]:
-    """Return all accounts, each as `page_of_accounts` tells it.
+    """Return all accounts in the form of `page_of_accounts`.
 
     Raises:
         ReportGoneError: The run's folder is not there any more.
@@ -99,12 +99,12 @@ def all_accounts(connection: Connection, run: Run) -> Iterator[dict[str, Any]]:
 
 
 def as_csv(accounts: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield accounts as CSV, in pieces; no cell of it is a formula."""
+    """Yield accounts as CSV, in pieces; cells that look like formulas are marked as text."""
     return csv_export.format_csv(map(_as_row, accounts), COLUMNS)
 
 
 def to_text(account: dict[str, Any]) -> str:
-    """Return one line about an account."""
+    """Return a line of text about an account."""
     whose = f" → {account['sourced_id']}" if account["sourced_id"] else ""
     person = f" ({account['person']})" if account["person"] else ""
     return f"{account['how']:<8} {account['account']['email']}{whose}{person}"
@@ -130,7 +130,7 @@ def _named(connection: Connection, run: Run, part: pa.Table) -> list[dict[str, A
             {
                 "how": row["how"],
                 "sourced_id": row["sourced_id"],
-                # What an account is called says nothing of the person whom it is linked to.
+                # The name of a linked account does not identify the person it is linked to.
                 "person": name if of_record != row["id"] else None,
                 "account": accounts[row["id"]],
             }
@@ -141,7 +141,7 @@ def _named(connection: Connection, run: Run, part: pa.Table) -> list[dict[str, A
 def _people(
     connection: Connection, run: Run, ids: list[str]
 ) -> dict[str, tuple[int | None, str | None]]:
-    """Return the record and the name of the people of these sourcedIds, of those who are known."""
+    """Return sourcedId → id and name of the known people among `ids`."""
     bound = {"site": run.site, "ids": ids}
     rows = connection.execute(sa.text(_PEOPLE), bound).mappings()
     people = {row["sourced_id"]: (row["id"], row["name"]) for row in rows}

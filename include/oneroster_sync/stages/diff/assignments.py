@@ -1,4 +1,4 @@
-"""Changes to course assignments: the distinct pairs of user and course reached through classes."""
+"""Changes to course assignments: the distinct pairs of user and course, through classes."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def assignment_changes(
     """Return the changes to course assignments, sorted by both sourcedIds.
 
     Args:
-        enrollments: The enrollments that hold from now on, with their courses; None leaves
-            assignments alone, but for those of courses that go or come back. A protected
-            enrollment keeps its assignment and makes none.
-        rows: Rows of enrollments.csv, to name where an assignment comes from.
+        enrollments: The merged enrollments, with their courses. None leaves assignments unchanged,
+            except for those of courses that go or come back. A protected enrollment keeps its
+            assignment and makes no new one.
+        rows: Rows of enrollments.csv, to report the row of each assignment.
         roles: Enrollment roles that make an assignment.
-        roster: What the site holds.
+        roster: The site's roster.
         users: The plan's changes to users.
         courses: The plan's changes to courses.
-        today: The day of the run: a class that ended before it gives a course that comes back no
-            assignment.
-        ended: Pairs of which every class has ended; they go for that reason.
+        today: The day of the run: a class that ended before it makes no assignment for a course
+            that comes back.
+        ended: Pairs whose classes have all ended; their removals get that reason.
     """
     stored = _named_after(roster, users, courses)
     gone = _removed_courses(courses, roster)
@@ -73,10 +73,11 @@ def assignment_changes(
 
 
 def _named_after(roster: Roster, users: pa.Table, courses: pa.Table) -> pa.Table:
-    """Return the stored assignments whose user and course have sourcedIds in the plan.
+    """Return the stored assignments with the sourcedIds that user and course have in the plan.
 
-    An account whose link was undone keeps its assignments. A plan that links it again has to know
-    of them, or it would add what is there, and remove only in the next sync what is not wanted.
+    An account keeps its assignments when its link is undone. A plan that links the account again
+    has to know them: otherwise it would add existing ones, and remove unwanted ones only a sync
+    later.
     """
     unnamed = roster.unnamed_assignments
     for kind, changes in (("user", users), ("course", courses)):
@@ -96,7 +97,7 @@ def _returning(
 ) -> pa.Table:
     """Return the remembered assignments of courses that come back without their enrollments.
 
-    Nobody would send them again: in a delta an enrollment that has not changed does not come.
+    No later delta would contain them, because an unchanged enrollment is not sent.
     """
     enrollments = roster.links["enrollments"]
     theirs = enrollments.filter(_of_returning(enrollments, courses))
@@ -117,12 +118,12 @@ def _without_what_is_over(
     courses: pa.Table,
     today: dt.date,
 ) -> pa.Table:
-    """Leave out what is merely remembered of a course that comes back, and is over.
+    """Leave out remembered enrollments in ended classes of a course that comes back.
 
     Args:
-        enrollments: Those that hold from now on.
-        rows: Those of the package, which are taken at their word.
-        roster: What the site holds.
+        enrollments: The merged enrollments.
+        rows: Enrollments of the package; these are never left out.
+        roster: The site's roster.
         users: The plan's changes to users.
         courses: The plan's changes to courses.
         today: The day of the run.
@@ -135,7 +136,7 @@ def _without_what_is_over(
 
 
 def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:
-    """Tell which enrollments lead to a course that comes back."""
+    """Tell which enrollments belong to a course that comes back."""
     back = courses.filter(pc.equal(courses["action"], "reactivate"))["after_sourced_id"]
     return pc.is_in(enrollments["course_sourced_id"], back.combine_chunks())
 
@@ -143,7 +144,7 @@ def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:
 def _goes_on(
     enrollments: pa.Table, roster: Roster, users: pa.Table, today: dt.date
 ) -> pa.ChunkedArray:
-    """Tell which enrollments are of an active user and of a class that has not ended."""
+    """Tell which enrollments have an active user and a class that has not ended."""
     classes = roster.links["classes"]
     at = positions(enrollments["class_sourced_id"], classes["sourced_id"])
     ends = classes["ends_on"].take(at)
@@ -153,7 +154,7 @@ def _goes_on(
 
 
 def _active_after(stored: pa.Table, changes: pa.Table) -> pa.Array:
-    """Return the sourcedIds of the users who are active once the plan is applied."""
+    """Return the sourcedIds of the users that are active after the plan is applied."""
     changed = pc.is_in(stored["id"], changes["id"].drop_null().combine_chunks())
     stays = pc.and_(pc.equal(stored["status"], "active"), pc.invert(changed))
     active = changes.filter(pc.equal(changes["after_status"], "active"))
@@ -166,7 +167,7 @@ def _active_after(stored: pa.Table, changes: pa.Table) -> pa.Array:
 
 
 def _pairs(enrollments: pa.Table, roles: tuple[str, ...], rows: pa.Table | None) -> pa.Table:
-    """Return the distinct pairs of user and course, with the first row that names each."""
+    """Return the distinct pairs of user and course, with the first row of each."""
     teaching = enrollments.filter(pc.is_in(enrollments["role"], pa.array(roles)))
     teaching = teaching.filter(pc.is_valid(teaching["course_sourced_id"]))
     row = pa.nulls(teaching.num_rows, pa.int64())
@@ -180,7 +181,7 @@ def _pairs(enrollments: pa.Table, roles: tuple[str, ...], rows: pa.Table | None)
 def _exists(
     wanted: pa.Table, users: pa.Table, courses: pa.Table, gone: pa.Array, roster: Roster
 ) -> pa.Array:
-    """Tell for each pair whether both ends are there once the plan is applied."""
+    """Tell for each pair whether user and course exist after the plan is applied."""
     people = _after(roster.users, users)
     offered = _after(roster.courses, courses)
     there = pc.and_(
@@ -199,7 +200,7 @@ def _after(stored: pa.Table, changes: pa.Table) -> pa.Array:
 
 
 def _removed_courses(courses: pa.Table, roster: Roster) -> pa.Array:
-    """Return the sourcedIds of courses that are not active once the plan is applied."""
+    """Return the sourcedIds of courses that are not active after the plan is applied."""
     removed = courses.filter(pc.equal(courses["after_status"], "removed"))["sourced_id"]
     back = courses.filter(pc.equal(courses["after_status"], "active"))[
         "sourced_id"

@@ -1,4 +1,4 @@
-"""The stage: valid rows against the roster become a plan."""
+"""Make a plan from valid rows and the roster."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _NO_USERS = pa.table(
         "row": pa.array([], pa.int64()),
     }
 )
-"""The users.csv of a delta that brings roles only."""
+"""An empty users.csv, for a delta with roles only."""
 
 
 def build_plan(
@@ -88,19 +88,19 @@ def build_plan(
     *,
     today: dt.date,
 ) -> tuple[Plan, dict[str, pa.Table], Findings]:
-    """Compare a package with the roster.
+    """Compare a package with the roster, and return the plan.
 
     Args:
-        valid: File → rows that are used.
-        quarantined: File → rows with errors; what they stand for is left exactly as it is.
+        valid: File → valid rows.
+        quarantined: File → rows with errors, whose records stay unchanged.
         modes: File → absent, bulk or delta.
-        roster: What the site holds.
-        preferences: The site's, as they were when the run began.
-        today: The day on which the run began: terms that ended before it have ended.
+        roster: The site's roster.
+        preferences: The site's preferences when the run began.
+        today: The day on which the run began; earlier terms have ended.
 
     Returns:
-        The plan; the quarantined rows, more of them where a row's login belongs to somebody else;
-        and the findings about those.
+        The plan; the quarantined rows, including rows whose login belongs to another user; and the
+        findings about the latter.
     """
     good = {name: with_goes(table) for name, table in valid.items()}
     broken = {name: with_goes(table) for name, table in quarantined.items()}
@@ -126,7 +126,7 @@ def build_plan(
     enrollments = None
     if "enrollments" in links or "classes" in links:
         remembered = Link(roster.links["enrollments"], link_schema("enrollments").empty_table())
-        # Without enrollments a bulk file of classes can move them, but not end them.
+        # Without enrollments, a bulk file of classes can move enrollments, but not end them.
         lasting = "enrollments" not in links and modes["classes"] is Mode.BULK
         enrollments = with_courses(
             links.get("enrollments", remembered), merged["classes"], lasting=lasting
@@ -197,7 +197,7 @@ def _users(
 
 
 def _whose_second_role_goes(good: Mapping[str, pa.Table], roster: Roster) -> pa.Array:
-    """Return the users who have a role of staff beside primary roles that are none."""
+    """Return the users with a staff role whose primary roles are all not of staff."""
     stored = roster.links["roles"]
     if "roles" not in good:
         return stored["user_sourced_id"].combine_chunks()[:0]
@@ -209,11 +209,11 @@ def _whose_second_role_goes(good: Mapping[str, pa.Table], roster: Roster) -> pa.
 
 @dataclass(frozen=True, slots=True)
 class _NewRoles:
-    """Users whose roles change although their own rows are not in the package.
+    """Users whose roles change although the package has no row of users.csv for them.
 
     Attributes:
-        users: Their sourcedIds.
-        none_left: Of those who lose the last role, and are deactivated for that.
+        users: sourcedIds of these users.
+        none_left: sourcedIds of those who lose their last role and are therefore deactivated.
     """
 
     users: pa.Array
@@ -226,7 +226,7 @@ def _users_of_new_roles(
     modes: Mapping[str, Mode],
     roster: Roster,
 ) -> _NewRoles:
-    """Return whom new roles reach; of a bulk users.csv everybody is named or absent."""
+    """Return the users with changed roles only; none for a bulk users.csv, which lists all."""
     nobody = pa.array([], pa.string())
     if "roles" not in good or modes["users"] is Mode.BULK:
         return _NewRoles(nobody, nobody)
@@ -248,9 +248,9 @@ def _settle_claims(
     *,
     adopt: bool,
 ) -> None:
-    """Quarantine rows of another person, and those whose login somebody else keeps.
+    """Quarantine rows of another person, and rows whose login another user keeps.
 
-    With them go the enrollments that hang from them.
+    Their enrollments are quarantined with them.
     """
     if "users" not in good:
         return
@@ -278,7 +278,7 @@ def _refuse(
     column: str,
     expected: str,
 ) -> None:
-    """Quarantine rows of users.csv with an error, and the enrollments that hang from them."""
+    """Quarantine rows of users.csv with an error, and their enrollments."""
     if not len(refused):
         return
     rows = quarantine(good, bad, "users", pc.is_in(good["users"]["sourcedId"], refused))
@@ -302,9 +302,10 @@ def _note_unclear(
     roster: Roster,
     findings: Findings,
 ) -> None:
-    """Say that nothing of a kind is removed because a broken row may stand for any record.
+    """Add a finding that no record is removed, because a broken row may be any record's.
 
-    What waits behind it is said from the first night: nobody would notice that nobody leaves.
+    The number of waiting removals is reported from the first run: the effect is otherwise
+    invisible.
     """
     for name, table in bad.items():
         rows = table.filter(is_unclear(name, table))["row"] if name != "academicSessions" else []
@@ -335,7 +336,7 @@ def _note_admin(
     roster: Roster,
     findings: Findings,
 ) -> None:
-    """Say that the credited administrator is kept although the package would deactivate them."""
+    """Add a finding that the credited administrator is kept, against the package."""
     stored = roster.users
     of_admin = pc.and_(pc.equal(stored["id"], roster.credited_admin), stored["managed"])
     admin = stored.filter(of_admin)["sourced_id"]
@@ -365,7 +366,7 @@ def _note_deactivated_accounts(
     preferences: Preferences,
     findings: Findings,
 ) -> None:
-    """Say who can't log in because the account that is theirs was made and deactivated by hand."""
+    """Add a finding on users who can't log in: their account was made and deactivated by hand."""
     stored = roster.users
     off = pc.and_not(pc.equal(stored["status"], "inactive"), stored["managed"])
     linked = stored.filter(off)["sourced_id"].drop_null().combine_chunks()

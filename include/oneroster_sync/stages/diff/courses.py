@@ -1,4 +1,4 @@
-"""Changes to courses: matched by sourcedId; managed records only."""
+"""Changes to courses, which are matched by sourcedId; only managed records change."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def course_changes(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: R
     """Return the changes to courses, sorted by sourcedId.
 
     Args:
-        valid: Rows of courses.csv that are used.
-        quarantined: Rows with errors; their records are left as they are.
-        mode: How courses.csv counts.
-        roster: What the site holds.
+        valid: Valid rows of courses.csv.
+        quarantined: Rows with errors, whose records stay unchanged.
+        mode: Mode of courses.csv.
+        roster: The site's roster.
     """
     stored = roster.courses
     rows = active_rows(valid)

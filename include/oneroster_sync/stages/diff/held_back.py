@@ -1,7 +1,7 @@
-"""A held plan in two: what an approver applies now, and the removals that are held back.
+"""Split a held plan: the part that an approver applies now, and the removals held back.
 
-Nothing is parted before the decision: both plans are shown, the approval names the hash of the
-first, and only together with the approval that one is frozen in place of the whole.
+Nothing is stored before the decision: both plans are shown, the approval names the hash of the
+first, and this plan replaces the whole plan only together with the approval.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 
 class RosterMovedError(ConflictError):
-    """The roster moved since the plan was made, so that the plan can't be parted any more."""
+    """The roster has changed since the plan was made, so the plan can't be split."""
 
 
 class NothingToHoldError(ConflictError):
-    """A plan can't be parted so: one of the parts would be empty; the message says what to do."""
+    """One part of the split would be empty; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """A held plan in two: what is applied when it is approved, and what is held back.
+    """A split plan: what is applied after the approval, and what is held back.
 
     Attributes:
-        first: What is applied.
-        rest: What is brought for a decision of its own afterwards.
-        roster: What both were made against.
+        first: The plan that is applied.
+        rest: The plan that a follow-up run holds for a decision of its own.
+        roster: The roster that both were made against.
     """
 
     first: Plan
@@ -50,13 +50,13 @@ class Parted:
 
 
 def part_held_plan(run: Run, *, schools: Collection[str], kinds: Collection[str]) -> Parted:
-    """Return both parts of a held plan of which some removals are held back; nothing is stored.
+    """Split a held plan by the removals to hold back; nothing is stored.
 
     Raises:
-        NothingToHoldError: One of the parts would be empty, or the run is of no package.
-        RosterMovedError: The roster moved since the plan was made.
+        NothingToHoldError: One of the parts would be empty, or the run reads no package.
+        RosterMovedError: The roster has changed since the plan was made.
         DefectivePlanError: The plan is not the one that the run recorded.
-        FileNotFoundError: The plan is not there any more.
+        FileNotFoundError: The plan has been deleted.
     """
     if run.undoes or run.kind in MAPPINGS:
         raise NothingToHoldError("removals are held back of the plan of a package alone")
@@ -77,11 +77,11 @@ def part_held_plan(run: Run, *, schools: Collection[str], kinds: Collection[str]
 
 
 def freeze_first_part(run: Run, parted: Parted, held_back: Mapping[str, Any]) -> dict[str, Any]:
-    """Freeze the first part of a held plan in place of all of it, and keep the rest beside it.
+    """Replace the frozen plan by the first part, and store the rest beside it.
 
     Returns:
-        What the run's record has to say from then on; the caller stores it in its transaction. A
-        process that dies in between leaves files that no hash vouches for, and nothing is applied.
+        New values for the run's record, which the caller stores in its transaction. If the process
+        dies in between, no hash vouches for the files, and nothing is applied.
     """
     counts = read_counts(run)
     for kind, numbers in parted.first.count().as_dict().items():

@@ -1,11 +1,11 @@
-"""Mappings against the roster: which records get another sourcedId, and which accounts one.
+"""Plan a mapping: records that get another sourcedId, and accounts that get one.
 
-ids.csv moves the sourcedIds of users and courses; the enrollments, roles and classes that are
-remembered move along. links.csv gives accounts that were made by hand a sourcedId, and from then on
-they are managed, because the site says so. Nothing else of a record changes.
+ids.csv changes the sourcedIds of users and courses, and with them those in remembered enrollments,
+roles and classes. links.csv gives accounts made by hand a sourcedId; they are managed from then on,
+because the site asks for it. Nothing else in a record changes.
 
-A row that can't be used is left out and named; the others go on. Nothing is guessed: where two rows
-contradict each other none of them is used.
+A row that can't be used is left out and reported; the other rows are used. Nothing is guessed: if
+two rows contradict each other, neither is used.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ IN_LINKS = "named in links.csv"
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A mapping's plan.
+    """The plan of a mapping, and its rows.
 
     Attributes:
-        plan: What the rows that are used would do.
-        valid: Those rows, and those that ask for nothing.
-        quarantined: The rows with errors.
-        findings: About rows that were not broken by themselves.
+        plan: The changes of the valid rows.
+        valid: Valid rows, including rows that change nothing.
+        quarantined: Rows with errors.
+        findings: Findings about rows that are wrong only in comparison with the roster or each
+            other.
     """
 
     plan: Plan
@@ -60,8 +61,8 @@ def plan_of_mapping(kind: Kind, rows: pa.Table, roster: Roster) -> Mapped:
 
     Args:
         kind: One of `MAPPINGS`.
-        rows: As `read_mapping` returns them.
-        roster: What the site holds.
+        rows: Rows as `read_mapping` returns them.
+        roster: The site's roster.
     """
     left = _Rows(kind, rows)
     plan = _of_ids(left, roster) if kind is Kind.IDS else _of_links(left, roster)
@@ -71,7 +72,7 @@ def plan_of_mapping(kind: Kind, rows: pa.Table, roster: Roster) -> Mapped:
 
 
 class _Rows:
-    """The rows that may still be used, while those that can't be are taken out and named."""
+    """The remaining usable rows, while unusable rows are taken out with a finding."""
 
     def __init__(self, kind: Kind, rows: pa.Table) -> None:
         self.kind = kind
@@ -84,23 +85,23 @@ class _Rows:
         return self.table[column]
 
     def note(self, column: str, values: pa.ChunkedArray) -> None:
-        """Note something of each row that is left."""
+        """Add a column to the remaining rows."""
         self.table = put(self.table, column, values)
 
     def refuse(self, wrong: pa.ChunkedArray, code: str, header: str) -> None:
-        """Take out rows with an error."""
+        """Take out rows with an error, and add findings."""
         rows = self.table.filter(wrong)
         self.refused.append(rows.select(self._columns))
         self.findings.add_table(mapping_findings(rows, self.kind, code, header))
         self.table = self.table.filter(pc.invert(wrong))
 
     def pass_over(self, idle: pa.ChunkedArray, code: str, header: str | None = None) -> None:
-        """Take out rows that ask for nothing."""
+        """Take out rows that change nothing."""
         self.warn(idle, code, header)
         self.table = self.table.filter(pc.invert(idle))
 
     def warn(self, which: pa.ChunkedArray, code: str, header: str | None = None) -> None:
-        """Say something of rows; one warning stands for all."""
+        """Add one warning about several rows."""
         rows = self.table["row"].filter(which)
         if len(rows):
             first, file = pc.min(rows).as_py(), f"{self.kind}.csv"
@@ -108,7 +109,7 @@ class _Rows:
             self.findings.add(warning)
 
     def pass_over_repeated(self, *columns: str) -> None:
-        """Take out rows that say the same as one before them."""
+        """Take out rows that repeat an earlier row."""
         key = _key(*(self.table[name] for name in columns))
         again = pc.not_equal(positions(key, key), pa.array(range(len(key)), pa.int32()))
         self.pass_over(again, "reference.repeated_row")
@@ -170,7 +171,7 @@ def _of_links(rows: _Rows, roster: Roster) -> Plan:
 
 
 def _repeats(rows: _Rows, *columns: str) -> pa.ChunkedArray:
-    """Tell which rows have a value in one of the columns that another row has there, too."""
+    """Tell which rows share a value with another row in one of the columns."""
     found = pa.repeat(False, rows.table.num_rows)
     for column in columns:
         counts = pc.value_counts(rows[column])
@@ -180,13 +181,13 @@ def _repeats(rows: _Rows, *columns: str) -> pa.ChunkedArray:
 
 
 def _by_preference(users: pa.Table) -> pa.Table:
-    """Return users in the order in which a login means them: active, not linked, older."""
+    """Sort users in the order in which a login identifies them: active, not linked, older."""
     users = put(users, "linked", pc.is_valid(users["sourced_id"]))
     return users.sort_by([(name, "ascending") for name in ("status", "linked", "id")])
 
 
 def _known(roster: Roster, *, made_by_sync: bool = False) -> pa.Array:
-    """Return the records that have a sourcedId; of courses only those that the sync made, if so."""
+    """Return the records with a sourcedId; with `made_by_sync`, only courses that the sync made."""
     courses = roster.courses
     courses = courses.filter(courses["managed"]) if made_by_sync else courses
     keys = [

@@ -1,8 +1,8 @@
-"""When the SIS last modified each record, as far as deltas told.
+"""Last modified times of records, as far as deltas contain them.
 
-A delta may come late, or after a newer one. So the dateLastModified of what a delta brought is
-kept, also of a record that it took away, and a row that is older is not used. A bulk file tells
-everything as it is now, without dates: those of its kind are forgotten.
+A delta may arrive late, after a newer one. So the dateLastModified of records in deltas is stored,
+removed records included, and an older row is not used. A bulk file contains the current state
+without dates, so the times of its file are deleted.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ def moments_of(
     roster: Roster,
     present: Mapping[str, pa.Array],
 ) -> dict[str, pa.Table]:
-    """Return which moments are kept from now on and which are forgotten; nothing if none moves.
+    """Return the times to store and the times to delete; nothing if none changes.
 
-    Only of records that the site has or had: who is a student is stored nowhere.
+    Only records that the site has or had are stored, because students must not be stored.
 
     Args:
         good: File → rows that are used.
         modes: File → absent, bulk or delta.
-        roster: What the site holds.
-        present: File → sourcedIds that the site has once the plan is applied.
+        roster: The site's roster.
+        present: File → sourcedIds that the site has after the plan is applied.
     """
     stored = roster.modified
     known = roster.known()
@@ -55,11 +55,11 @@ def moments_of(
 
 
 def forgotten(put: pa.Table | None, roster: Roster) -> dict[str, pa.Table]:
-    """Return that what an earlier run put is forgotten, where it still stands.
+    """Return the deletion of times that an earlier run stored and that are unchanged since.
 
     Args:
-        put: Its moments, or those of them that are taken back; None if it had none.
-        roster: What the site holds now.
+        put: The run's times, or the part that is undone; None if it stored none.
+        roster: The site's current roster.
     """
     if put is None or not put.num_rows:
         return {}
@@ -69,7 +69,7 @@ def forgotten(put: pa.Table | None, roster: Roster) -> dict[str, pa.Table]:
 
 
 def stored_of(stored: pa.Table, file: str) -> pa.Table:
-    """Return what is known of one file."""
+    """Return the stored times of one file."""
     return stored.filter(pc.equal(stored["file"], file))
 
 

@@ -1,8 +1,8 @@
-"""Who owns a login: a row may not take the e-mail address of a user who keeps it.
+"""Resolve login conflicts: a row may not take the e-mail address of a user who keeps it.
 
-Two rows of one package that claim one address are found by the suite. Here a row meets a user of
-the roster that stays active and is not the row's own: the row is quarantined, and with it the
-enrollments that hang from it. A row without an address leaves its user the one that they have.
+The suite finds two rows of one package with one address. This module compares a row with the other
+active users of the roster that stay: in a conflict, the row and its enrollments are quarantined. A
+row without an address leaves the user's address unchanged.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 def with_known_logins(rows: pa.Table, quarantined: pa.Table, stored: pa.Table) -> pa.Table:
-    """Give rows without an e-mail address the one that their user has, unless another row takes it.
+    """Give rows without an e-mail address the stored one, unless another row takes it.
 
-    A blank cell is somebody's slip more often than the wish that a person can't log in any more.
+    A blank cell is usually a mistake, and not the intention that the person can't log in.
 
     Args:
-        rows: Rows of users.csv that are used.
+        rows: Valid rows of users.csv.
         quarantined: Rows with errors.
         stored: The site's users.
     """
     before = stored.take(positions(rows["sourcedId"], stored["sourced_id"]))
     claimed = pa.concat_arrays([claimed_logins(t) for t in (rows, quarantined)])
-    # Who is disabled holds no login, so theirs may stand beside that of another row.
+    # A disabled user holds no login, so two rows may then have the same one.
     free = pc.or_(pc.invert(pc.is_in(before["login"], claimed)), is_disabled(rows))
     kept = pc.and_(pc.is_null(rows["login"]), free)
     for name in ("email", "login"):
@@ -48,9 +48,9 @@ def claimed_logins(rows: pa.Table) -> pa.Array:
 
 
 def recognisable(rows: pa.Table) -> pa.Table:
-    """Return the rows whose login may tell who they are: of one login, one row.
+    """Return the rows that a login may identify, one row for each login.
 
-    A disabled row claims nothing; it is recognised only where no other row has its login.
+    A disabled row claims no login; it counts only if no other row has its login.
     """
     rows = rows.filter(pc.and_(pc.is_valid(rows["login"]), pc.invert(is_going(rows))))
     claims = claims_login(rows)
@@ -70,18 +70,18 @@ def taken_logins(
     without_role: pa.Array | None = None,
     adopt: bool = False,
 ) -> pa.Array:
-    """Return the sourcedIds of rows whose login somebody else keeps.
+    """Return the sourcedIds of rows whose login another user keeps.
 
-    A row that is refused keeps its old login, which may be the one that another row wants; so
-    repeat until no further row is refused (fixed point).
+    A refused row keeps its old login, which another row may want. So repeat until no further row is
+    refused (fixed point).
 
     Args:
-        valid: Rows of users.csv that are used.
+        valid: Valid rows of users.csv.
         quarantined: Rows with errors.
-        mode: How users.csv counts.
-        roster: What the site holds.
-        without_role: sourcedIds of users who lose their last role, and with it their login.
-        adopt: Whether accounts that are only linked follow their rows from now on.
+        mode: Mode of users.csv.
+        roster: The site's roster.
+        without_role: sourcedIds of users who lose their last role, and so their login.
+        adopt: Whether linked accounts get the values of their rows from now on.
     """
     stored = roster.users
     active = pc.equal(stored["status"], "active")
@@ -104,7 +104,7 @@ def taken_logins(
         trusted = valid.filter(pc.invert(pc.is_in(valid["sourcedId"], refused)))
         moved = pc.and_(mine, pc.is_in(stored["sourced_id"], trusted["sourcedId"].combine_chunks()))
         holders = stored.filter(pc.and_(keeps, pc.invert(moved)))
-        # A row without a login lets go of the one that its user had, and claims none.
+        # A row without a login releases the user's stored login, and claims none.
         trusted = trusted.filter(claims_login(trusted))
         at = positions(trusted["login"], holders["login"])
         holder = holders["sourced_id"].take(at)
@@ -121,7 +121,7 @@ def taken_logins(
 def quarantine(
     tables: dict[str, pa.Table], bad: dict[str, pa.Table], name: str, rows: pa.ChunkedArray
 ) -> pa.Table:
-    """Move rows from the valid to the quarantined ones and return them."""
+    """Move rows of a file from the valid to the quarantined rows, and return them."""
     moved = tables[name].filter(rows)
     tables[name] = tables[name].filter(pc.invert(rows))
     bad[name] = pa.concat_tables([bad[name], moved])
@@ -137,7 +137,7 @@ def as_findings(
     *,
     target_file: str | None = None,
 ) -> pa.Table:
-    """Return one error for each row; where it points to a `target_file`, it is about its target."""
+    """Return one error for each row; with `target_file`, the error is about the row's target."""
     count = rows.num_rows
     target = rows[column] if target_file else pa.nulls(count, pa.string())
     return pa.table(

@@ -1,8 +1,8 @@
-"""Plans in two parts: what is done now, and what is left for later.
+"""Split a plan into a part that is applied now and a part that is left for later.
 
-Two settings ask for it. While removals beyond a limit wait for a person, the rest of the plan may
-go on; and during a rollover a sync may only add. And who approves a plan may hold some of its
-removals back. What is left is a plan of its own: nothing is lost, and nothing is half done.
+Three features need this: removals beyond a threshold can wait for a person while the rest of the
+plan is applied; during a rollover a sync only adds; and an approver may hold some removals back.
+The part for later is a complete plan of its own: nothing is lost, and nothing is half done.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ CHANGES = pa.array(["deactivate", "remove", "update"])
 
 
 def without_removals(plan: Plan) -> tuple[Plan, Plan]:
-    """Return a plan without what it takes away, and the rest of it."""
+    """Split a plan into everything except removals, and the removals."""
     return _split(plan, lambda table: pc.is_in(table["action"], REMOVALS))
 
 
 def additions_only(plan: Plan) -> tuple[Plan, Plan]:
-    """Return what a plan adds, brings back or recognises, and the rest of it."""
+    """Split a plan into additions, reactivations and links, and the rest."""
     return _split(plan, lambda table: pc.is_in(table["action"], CHANGES))
 
 
 def hold_back(
     plan: Plan, roster: Roster, *, schools: Collection[str], kinds: Collection[str]
 ) -> tuple[Plan, Plan]:
-    """Return a plan without some of what it takes away, and the rest of it.
+    """Split a plan into the part to apply, and removals to hold back.
 
-    Only what is taken away can be held back, and who needs the login of somebody who stays waits
-    with them. A person of several schools stays where one of these is held back. A course that
-    stays keeps its assignments. An assignment goes where its user or its course goes now: the
-    roster has no active assignment of somebody who left, or to a course that is gone.
+    Only removals can be held back, and with them changes of users who need the login of a user that
+    stays. A user of several schools stays if one of these is held back. A course that stays keeps
+    its assignments. An assignment is removed if its user or course is removed now: the roster has
+    no active assignment of a removed user or course.
 
     Args:
         plan: A held plan.
-        roster: What the site holds, of the version that the plan was made against.
-        schools: The sourcedIds of schools whose removals are held back.
-        kinds: users, courses and assignments, of which all removals are held back.
+        roster: The site's roster, of the version that the plan was made against.
+        schools: sourcedIds of schools whose removals are held back.
+        kinds: Which of users, courses and assignments are held back with all removals.
     """
     named = pa.array(sorted(schools), pa.string())
     of_school = is_of_school(plan.users["before_org_sourced_ids"], named)
@@ -71,7 +71,7 @@ def hold_back(
 
 
 def _chosen(table: pa.Table, wanted: pa.ChunkedArray, *, is_whole: bool) -> pa.ChunkedArray:
-    """Tell which changes are removals that are held back."""
+    """Tell which changes are removals to hold back."""
     goes = _goes(table)
     return goes if is_whole else pc.and_(goes, pc.fill_null(wanted, False))
 
@@ -85,7 +85,7 @@ def _ids(table: pa.Table, rows: pa.ChunkedArray) -> pa.Array:
 
 
 def is_of_school(cells: pa.ChunkedArray, schools: pa.Array) -> pa.Array:
-    """Tell which lists of schools, parted by commas, hold one of some schools."""
+    """Tell which comma-separated lists of schools contain one of `schools`."""
     lists = pc.split_pattern(cells, ",").combine_chunks()
     parents = pc.list_parent_indices(lists)
     hits = parents.filter(pc.is_in(pc.list_flatten(lists), schools))
@@ -93,7 +93,7 @@ def is_of_school(cells: pa.ChunkedArray, schools: pa.Array) -> pa.Array:
 
 
 def schools_of_courses(courses: pa.ChunkedArray, plan: Plan, roster: Roster) -> pa.ChunkedArray:
-    """Return the schools of courses by sourcedId, as they are stored or as they come."""
+    """Return the schools of courses by sourcedId, from the roster or the plan."""
     stored = roster.courses
     known = stored["org_sourced_id"].take(positions(courses, stored["sourced_id"]))
     coming = plan.courses["after_org_sourced_id"].take(
@@ -103,7 +103,7 @@ def schools_of_courses(courses: pa.ChunkedArray, plan: Plan, roster: Roster) -> 
 
 
 def _split(plan: Plan, is_later: Callable[[pa.Table], pa.ChunkedArray]) -> tuple[Plan, Plan]:
-    """Return both parts; who needs the login of somebody who stays has to wait as well."""
+    """Split a plan; users who need the login of a user that stays wait as well."""
     users = _with_waiting_logins(plan.users, is_later(plan.users))
     return _parted(plan, users, is_later(plan.courses), is_later(plan.assignments))
 
@@ -111,9 +111,9 @@ def _split(plan: Plan, is_later: Callable[[pa.Table], pa.ChunkedArray]) -> tuple
 def _parted(
     plan: Plan, users: pa.ChunkedArray, courses: pa.ChunkedArray, assignments: pa.ChunkedArray
 ) -> tuple[Plan, Plan]:
-    """Return a plan without the rows of later, and these; with a new user wait their assignments.
+    """Split a plan by masks of the rows for later; a new user's assignments wait with the user.
 
-    What a plan remembers of classes and enrollments is part of what is done now.
+    Changes to remembered classes and enrollments belong to the first part.
     """
     later = plan.users.filter(users)
     new = later.filter(pc.equal(later["action"], "add"))["sourced_id"].combine_chunks()
@@ -136,10 +136,10 @@ def _parted(
 
 
 def _with_waiting_logins(users: pa.Table, later: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Tell who waits: those of later, and those whose login one of them holds until then.
+    """Tell which users wait: those of `later`, and those who want a login that one of them holds.
 
-    Who waits keeps the login that another one may want, so the question is asked until the answer
-    stands.
+    A user who waits keeps a login that another user may want. So repeat until no further user waits
+    (fixed point).
     """
     while True:
         keeps = users.filter(later)
@@ -148,7 +148,7 @@ def _with_waiting_logins(users: pa.Table, later: pa.ChunkedArray) -> pa.ChunkedA
         active = pc.equal(users["after_status"], "active")
         wants = pc.and_(active, pc.is_in(users["after_login"], held))
         own = pc.fill_null(pc.equal(users["after_login"], users["before_login"]), False)
-        # Who is not active has no login, whatever their record says.
+        # An inactive user holds no login, even if the record has one.
         own = pc.and_(own, pc.fill_null(pc.equal(users["before_status"], "active"), False))
         moved = pc.or_(later, pc.and_(wants, pc.invert(own)))
         if pc.sum(moved).as_py() == pc.sum(later).as_py():
@@ -157,11 +157,11 @@ def _with_waiting_logins(users: pa.Table, later: pa.ChunkedArray) -> pa.ChunkedA
 
 
 def still_wanted(left: Plan, roster: Roster) -> Plan:
-    """Return what was left of a plan as far as its records stand as they stood then.
+    """Return the remaining part of a plan whose records have not changed since.
 
     Args:
-        left: Made against an earlier version of the roster.
-        roster: What the site holds now; its version is that of the plan that is returned.
+        left: A plan made against an earlier version of the roster.
+        roster: The site's current roster; the returned plan has its version.
     """
     pairs = _pairs(left.assignments)
     stored = _pairs(roster.assignments)
@@ -178,7 +178,7 @@ def still_wanted(left: Plan, roster: Roster) -> Plan:
 
 
 def _stands(changes: pa.Table, stored: pa.Table) -> pa.ChunkedArray:
-    """Tell which changes find their record as they left it; a new one must not be there yet."""
+    """Tell which changes still match their record; a new record must not exist yet."""
     at = pc.index_in(changes["id"], stored["id"].combine_chunks(), skip_nulls=True)
     stands = pc.equal(pc.is_valid(at), pc.is_valid(changes["id"]))
     for name in stored.column_names:

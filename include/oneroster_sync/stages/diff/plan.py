@@ -1,4 +1,4 @@
-"""The plan: a frozen, sorted, hashed list of changes, and what they come to."""
+"""The plan: a frozen, sorted, hashed list of changes, and its counts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DefectivePlanError(OneRosterError):
 
 @dataclass(slots=True)
 class Counts:
-    """What a run comes to, as the page of recent synchronizations shows it."""
+    """The counts of a run, as the page of recent synchronizations shows them."""
 
     users: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
@@ -85,22 +85,22 @@ class Counts:
         return asdict(self)
 
     def errors(self) -> int:
-        """Return how many rows could not be used."""
+        """Return the number of rows that could not be used."""
         return self.users["errors"] + self.courses["errors"] + self.assignments["errors"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that would be done to one site's roster.
+    """All changes that would be applied to one site's roster.
 
     Attributes:
         site: The site.
-        base_version: Version of the roster that it was made against.
+        base_version: Version of the roster that the plan was made against.
         users: Changes, schema `fields.change_schema(USER_FIELDS)`, sorted by sourcedId.
         courses: Changes, schema `fields.change_schema(COURSE_FIELDS)`, sorted by sourcedId.
         assignments: Changes, schema `fields.ASSIGNMENT_CHANGES`, sorted by both sourcedIds.
-        links: `<table>` → rows to put in place, `<table>.gone` → sourcedIds to take out; likewise
-            the `modified` of `last_modified`.
+        links: `<table>` → rows to write, `<table>.gone` → sourcedIds to delete; likewise
+            `modified` of `last_modified`.
     """
 
     site: str
@@ -116,7 +116,7 @@ class Plan:
         return not (self.users.num_rows or self.courses.num_rows or self.assignments.num_rows)
 
     def renames(self) -> bool:
-        """Tell whether a record that has a sourcedId gets another one, or none."""
+        """Tell whether any record's sourcedId changes or is removed."""
         return any(
             pc.any(
                 pc.and_(
@@ -132,30 +132,30 @@ class Plan:
         )
 
     def moves_links(self) -> bool:
-        """Tell whether classes, enrollments, roles or orgs would be remembered differently."""
+        """Tell whether remembered classes, enrollments, roles or orgs would change."""
         return any(t.num_rows for name, t in self.links.items() if name not in {PUT, FORGOTTEN})
 
     def moves_moments(self) -> bool:
-        """Tell whether it would be remembered differently when the SIS modified something."""
+        """Tell whether stored last modified times would change."""
         return any(self.links[name].num_rows for name in (PUT, FORGOTTEN) if name in self.links)
 
     def is_of_this_version(self) -> bool:
-        """Tell whether the plan has the columns that plans of this version have."""
+        """Tell whether the plan has the columns of this version's plans."""
         return all(_COLUMNS.get(n) == set(t.column_names) for n, t in self.tables().items())
 
     def tables(self) -> dict[str, pa.Table]:
-        """Return all parts by name, as they are stored."""
+        """Return all tables by name, as they are stored."""
         parts = {"users": self.users, "courses": self.courses, "assignments": self.assignments}
         return {**parts, **{f"links.{name}": table for name, table in sorted(self.links.items())}}
 
     def hash(self) -> str:
         """Return the sha256 of the plan's canonical form.
 
-        The same input against the same roster gives the same hash. Row numbers and database ids
-        are left out, so that it does not matter how the package was written.
+        The same input against the same roster gives the same hash. Row numbers and database ids are
+        excluded, so that the order of a package's rows does not matter.
 
-        Tables are immutable, so the hash is computed once. A plan that is read from storage is
-        another object, and is hashed again.
+        Tables are immutable, so the hash is computed once for an object. A plan that is read from
+        storage is another object, and is hashed again.
         """
         if not self._hash:
             self._hash.append(self._compute_hash())
@@ -174,7 +174,7 @@ class Plan:
         return digest.hexdigest()
 
     def count(self) -> Counts:
-        """Return how many records the plan adds, updates and takes away."""
+        """Return the numbers of records that the plan adds, updates and removes."""
         counts = Counts()
         for kind, table, words in (
             (counts.users, self.users, _USER_WORDS),
@@ -205,9 +205,9 @@ _ASSIGNMENT_WORDS = {"add": "added", "reactivate": "added", "remove": "removed"}
 
 
 def read_plan(run: Run) -> Plan:
-    """Return the run's frozen plan, hashed again: a file may have changed since it was written.
+    """Read the run's frozen plan, and check its hash: a file may have changed since.
 
-    A plan that this process made or read before can't have changed, and is not hashed again.
+    A plan that this process made or read before is not hashed again, because it can't have changed.
 
     Raises:
         FileNotFoundError: It is not there any more.
@@ -232,10 +232,10 @@ def read_plan(run: Run) -> Plan:
 
 
 def read_changes(run: Run) -> Plan:
-    """Return the run's frozen plan without what it remembers of enrollments and the like.
+    """Read the users, courses and assignments of the run's frozen plan, without its links.
 
-    That cannot be applied, and is all there is to show. Its pages are asked for one after the
-    other, so the plan that was read last is kept.
+    The result can't be applied, but is enough to show. The plan that was read last is kept in
+    memory, because pages are requested one after the other.
 
     Raises:
         FileNotFoundError: It is not there any more.
@@ -246,7 +246,7 @@ def read_changes(run: Run) -> Plan:
 
 @functools.lru_cache(maxsize=1)
 def _changes(site: str, run_id: str, plan_hash: str | None) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Return what a plan changes; the hash tells it from the run's plan before a retry."""
+    """Return the tables of changes; the hash, a cache key, excludes a plan from before a retry."""
     del plan_hash
     names = "users", "courses", "assignments"
     tables = RunFolder.of(site, run_id).read_tables("plan", names)
@@ -254,7 +254,7 @@ def _changes(site: str, run_id: str, plan_hash: str | None) -> tuple[pa.Table, p
 
 
 def changes_of(plan: Plan) -> tuple[tuple[str, pa.Table], ...]:
-    """Return the plan's changes by the kind of record, in words."""
+    """Return the plan's changes with the name of their kind."""
     return (
         ("user", plan.users),
         ("course", plan.courses),
@@ -263,7 +263,7 @@ def changes_of(plan: Plan) -> tuple[tuple[str, pa.Table], ...]:
 
 
 def list_changes(kind: str, table: pa.Table) -> Iterator[str]:
-    """Yield a line for each of some changes of one kind, with ids only, for a log."""
+    """Yield a log line for each change of one kind, with ids only."""
     names = [n for n in table.column_names if n in {"action", "reason"} or n in _IDS]
     for batch in table.select(names).to_batches(max_chunksize=_BATCH):
         for change in batch.to_pylist():
@@ -280,23 +280,23 @@ _BATCH = 10_000
 
 
 def read_counts(run: Run) -> Counts:
-    """Return what the run comes to, as its plan was frozen."""
+    """Return the counts of the run's frozen plan."""
     stored = RunFolder.of(run.site, run.run_id).read_json("plan")
     return Counts(stored["users"], stored["courses"], stored["assignments"])
 
 
 def read_errors(run: Run) -> dict[str, int]:
-    """Return how many rows of each file have errors once the plan is made; by default unknown."""
+    """Return file → number of rows with errors after diff; empty if not known."""
     stored: dict[str, int] = RunFolder.of(run.site, run.run_id).read_json("plan").get("bad", {})
     return stored
 
 
 def require_plan(run: Run) -> Plan:
-    """Return the run's plan, which has the hash that the run recorded.
+    """Return the run's plan, with the hash that the run recorded.
 
     Raises:
-        MissingStageError: There is none.
-        DefectivePlanError: It has another hash.
+        MissingStageError: There is no plan.
+        DefectivePlanError: The plan has another hash.
     """
     if run.plan_hash is None:
         raise MissingStageError("there is no plan; clear diff and the tasks after it")

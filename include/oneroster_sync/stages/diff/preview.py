@@ -1,4 +1,4 @@
-"""What a frozen plan would do, page by page, in the shape of what a run did."""
+"""Pages of the changes of a frozen plan, in the same form as the audit of an applied run."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def page_of_plan(
     after: int = 0,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Return some of a plan's changes and the cursor of those that follow.
+    """Return a page of a plan's changes, and the cursor of the next page.
 
     Args:
-        connection: To the roster database, for the names behind course assignments.
+        connection: Connection to the roster database, for the names in course assignments.
         plan: The frozen plan.
-        undoes: Whether it takes a run back, and so comes from no file.
-        mapping: The kind of mapping that all of it comes from; None for a package.
-        kind: user, course or assignment; None for all.
-        action: add, update, …; None for all.
-        q: Text that a name, an e-mail address, a title, a code or a sourcedId holds.
-        school: sourcedId of a school of the user, of the course, or of the course assigned to.
-        after: Cursor that an earlier page gave.
-        limit: How many at most.
+        undoes: Whether the plan is an undo, whose changes come from no file.
+        mapping: Kind of the mapping file that the plan comes from; None for a package.
+        kind: user, course or assignment, or None for all.
+        action: add, update, …, or None for all.
+        q: Text to find in names, e-mail addresses, titles, codes or sourcedIds.
+        school: sourcedId of a school of the user, the course, or the assignment's course.
+        after: Cursor of the page.
+        limit: Maximum number of changes.
     """
     files: dict[str, str | None] = {**_FILES}
     if undoes or mapping:
@@ -84,7 +84,7 @@ def _tables(plan: Plan) -> tuple[tuple[str, pa.Table], ...]:
 
 
 def _holding(kind: str, table: pa.Table, q: str) -> pa.Table:
-    """Return the rows in which the text occurs, upper case or lower, as the audit is searched."""
+    """Return the rows that contain the text, ignoring case, like the search in the audit."""
     sides: list[tuple[str, ...]]
     if kind == "assignment":
         sides = [("user_sourced_id", "course_sourced_id")]
@@ -101,7 +101,7 @@ def _holding(kind: str, table: pa.Table, q: str) -> pa.Table:
 def _of_school(
     connection: Connection, plan: Plan, kind: str, table: pa.Table, school: str
 ) -> pa.Table:
-    """Return the changes of one school, as the plan is counted by school."""
+    """Return the changes of one school, by the same rule as the counts by school."""
     named = pa.array([school])
     if kind == "user":
         cells = pc.coalesce(table["before_org_sourced_ids"], table["after_org_sourced_ids"])
@@ -137,13 +137,13 @@ def _as_change(kind: str, row: dict[str, Any], file: str | None) -> dict[str, An
 def _school_of(
     kind: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, str | None]:
-    """Return the schools of a record as they were, as plans are counted by school."""
+    """Return the schools of a record before the plan, as in the counts by school."""
     name = "org_sourced_ids" if kind == "user" else "org_sourced_id"
     return {name: before.get(name) or after.get(name)}
 
 
 def _contact(kind: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return whom to ask about a change: the schools, and of a user role and address."""
+    """Return whom to ask about a change: the schools, and a user's role and address."""
     schools = record.get("org_sourced_ids" if kind == "user" else "org_sourced_id") or ""
     return {
         "schools": [school for school in schools.split(",") if school],
@@ -153,7 +153,7 @@ def _contact(kind: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _label(kind: str, record: dict[str, Any]) -> str | None:
-    """Return what people call a user or a course."""
+    """Return the name of a user or the title of a course."""
     if kind == "user":
         name = " ".join(filter(None, (record["given_name"], record["family_name"])))
         return name or record["email"]
@@ -161,7 +161,7 @@ def _label(kind: str, record: dict[str, Any]) -> str | None:
 
 
 def _name_pairs(connection: Connection, plan: Plan, page: list[dict[str, Any]]) -> None:
-    """Give course assignments the names of both ends, in place of the sourcedIds."""
+    """Replace sourcedIds in course assignments by the names of user and course."""
     pairs = [change.pop("pair") for change in page]
     users = _records(connection, plan, "user", [user for user, _ in pairs if user])
     courses = _records(connection, plan, "course", [course for _, course in pairs if course])
@@ -180,7 +180,7 @@ def _name_pairs(connection: Connection, plan: Plan, page: list[dict[str, Any]]) 
 def _records(
     connection: Connection, plan: Plan, kind: str, ids: list[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return the records of these sourcedIds, as they are in the roster or come by the plan."""
+    """Return sourcedId → record, from the roster or the plan."""
     if not ids:
         return {}
     found = connection.execute(sa.text(_NAMES[kind]), {"site": plan.site, "ids": ids}).mappings()

@@ -1,8 +1,8 @@
-"""Protected records: a broken row leaves its record as it is, for as long as the row comes.
+"""Protected records: a row with errors keeps its record unchanged while the row comes.
 
-A row that is never mended would protect its record for good. So the run in which the protection
-began is remembered, an old one is listed, and an administrator may release it: the next plan then
-takes the record for absent. Nothing is released by itself.
+A row that is never fixed would protect its record for ever. So the run in which the protection
+began is stored, old protections are listed, and an administrator may release one: the next plan
+then treats the record as absent. No protection is released automatically.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ PROTECTED = pa.schema(
         ("row", pa.int64()),
     ]
 )
-"""Records that a broken row protects; `course_sourced_id` is blank but for assignments."""
+"""Records that rows with errors protect; `course_sourced_id` is set for assignments only."""
 FILES = {"user": "users", "course": "courses", "assignment": "enrollments"}
-"""Kind of record → the file whose broken rows protect it."""
+"""Kind of record → the file whose rows with errors protect it."""
 _SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows with errors of which some protect nothing any more, because somebody released them."""
+    """Rows with errors, split into those that protect their records and released ones."""
 
     protects: dict[str, pa.Table]
     released: dict[str, pa.Table]
 
     def with_released(self, bad: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-        """Return rows with errors with the released ones: they count as errors all the same."""
+        """Return all rows with errors: released rows count as errors as well."""
         return {
             name: pa.concat_tables([table, self.released[name]], promote_options="permissive")
             if name in self.released
@@ -59,12 +59,12 @@ class Split:
 
 
 def split_released(bad: Mapping[str, pa.Table], modes: Mapping[str, Mode], roster: Roster) -> Split:
-    """Part the rows with errors whose records were released from those that still protect theirs.
+    """Split rows with errors into those whose records were released and those that protect.
 
     Args:
         bad: File → rows with errors.
-        modes: File → how it counts; only absence from a bulk file takes a record away.
-        roster: What the site holds, and what of it was released.
+        modes: File → its mode; only absence from a bulk file removes a record.
+        roster: The site's roster, with its released records.
     """
     protects, released = dict(bad), {}
     for kind, name in FILES.items():
@@ -80,7 +80,7 @@ def split_released(bad: Mapping[str, pa.Table], modes: Mapping[str, Mode], roste
 
 
 def with_reasons(plan: Plan, roster: Roster) -> Plan:
-    """Return a plan that says of released records why they are taken for absent."""
+    """Return the plan with the reason for the removal of released records."""
     if not roster.released.num_rows:
         return plan
     changed = {}
@@ -116,14 +116,14 @@ def protected_records(
     roster: Roster,
     plan: Plan,
 ) -> pa.Table:
-    """Return the active records that only a broken row of a bulk file keeps from being absent.
+    """Return the active records that only a row with errors protects from being absent.
 
     Args:
-        valid: File → rows that are used.
+        valid: File → valid rows.
         bad: File → rows with errors once the plan is made.
-        modes: File → how it counts.
-        roster: What the site holds.
-        plan: What is made of it; what it takes away is not protected.
+        modes: File → its mode.
+        roster: The site's roster.
+        plan: The plan; records that it removes are not protected.
     """
     parts = []
     for kind, name in FILES.items():
@@ -146,7 +146,7 @@ def protected_records(
 
 
 def count_waiting(name: str, valid: pa.Table, bad: pa.Table, roster: Roster) -> int:
-    """Return how many records no row names, so that only rows without an identity protect them."""
+    """Return the number of absent records that rows without an identity protect."""
     kinds = {file: kind for kind, file in FILES.items()}
     if name not in kinds:
         return 0
@@ -159,12 +159,12 @@ def count_waiting(name: str, valid: pa.Table, bad: pa.Table, roster: Roster) -> 
 def _rows_by_record(
     kind: str, rows: pa.Table, roster: Roster, plan: Plan | None = None
 ) -> pa.Table:
-    """Return which record each row of a file is of; a row may be of none, and of more than one."""
+    """Return the records of each row of a file; a row may have none or several records."""
     if kind == "assignment":
         return _rows_by_pair(rows, roster, plan)
     named = [(rows["sourcedId"], rows["row"])]
     if kind == "user":
-        # A broken row under a new sourcedId stands for whoever has its login.
+        # A broken row with a new sourcedId may be the row of the user who has its login.
         stored = roster.users
         strange = rows.filter(pc.invert(pc.is_in(rows["sourcedId"], _ids(stored["sourced_id"]))))
         whose = stored["sourced_id"].take(positions(strange["login"], stored["login"]))
@@ -174,7 +174,7 @@ def _rows_by_record(
 
 
 def _rows_by_pair(rows: pa.Table, roster: Roster, plan: Plan | None) -> pa.Table:
-    """Return the assignments of enrollments: by what was remembered, and by user and class."""
+    """Return the assignments of enrollments, by the remembered links and by user and class."""
     remembered, classes = roster.links["enrollments"], roster.links["classes"]
     at = positions(rows["sourcedId"], remembered["sourced_id"])
     by_id = _table(
@@ -219,7 +219,7 @@ def _table(
 
 
 def _active(kind: str, roster: Roster, plan: Plan | None) -> pa.ChunkedArray:
-    """Return the keys of the active records that a sync could take away, and the plan does not."""
+    """Return the keys of the active records that a sync could remove and the plan does not."""
     stored = {"user": roster.users, "course": roster.courses, "assignment": roster.assignments}[
         kind
     ]
@@ -258,9 +258,9 @@ def _ids(column: pa.ChunkedArray) -> pa.Array:
 
 
 def read_protected(run: Run) -> tuple[pa.Table, list[str]] | None:
-    """Return the records that broken rows protect, and the files that the run had in bulk.
+    """Return the records that rows with errors protect, and the bulk files of the run.
 
-    None for a run that read no package, or that reuses what an earlier run found.
+    None for a run that reads no package or reuses the results of an earlier run.
     """
     if not run.of_package or run.same_as is not None:
         return None

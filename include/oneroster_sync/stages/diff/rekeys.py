@@ -1,13 +1,13 @@
-"""Renamed records: the same person or course under another sourcedId.
+"""Detect sourcedId changes: the same person or course with another sourcedId.
 
-A SIS that is replaced, merged or given a prefix sends everybody under new sourcedIds. Taken at its
-word it would deactivate each account and make a new one beside it. A record that leaves while one
-with the same login comes is one record, and its sourcedId moves:
+An SIS that is replaced, merged or given a prefix exports everybody with new sourcedIds. Without
+this, a sync would deactivate each account and add a new one. If one record leaves and another one
+with the same login comes, they are one record, and its sourcedId changes:
 
-* always, when the names agree as well;
-* whatever the names are, when there are so many that the site's limit for sourcedIds holds them.
+* always, if the names agree as well;
+* with any names, if the changes are so many that the site's threshold for sourcedIds holds them.
 
-Courses are recognised by code and title, where both are unique on both sides.
+Courses are matched by code and title, if both are unique on both sides.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ _NAMES = {
     "roles": {"user_sourced_id": "users"},
     "classes": {"course_sourced_id": "courses"},
 }
-"""Link → the columns of it that name users or courses."""
+"""Link file → its columns with sourcedIds of users or courses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rekeys:
-    """Which sourcedIds of users and of courses move: two tables of old and new."""
+    """The sourcedId changes of users and courses: two tables of old and new."""
 
     users: pa.Table = field(default_factory=SCHEMA.empty_table)
     courses: pa.Table = field(default_factory=SCHEMA.empty_table)
 
     def __bool__(self) -> bool:
-        """Tell whether any sourcedId moves."""
+        """Tell whether any sourcedId changes."""
         return bool(self.users.num_rows or self.courses.num_rows)
 
     def applied_to(self, roster: Roster) -> Roster:
-        """Return the roster as it stands once its records have their new sourcedIds."""
+        """Return the roster with the new sourcedIds."""
         if not self:
             return roster
         moved = {"users": self.users, "courses": self.courses}
@@ -79,14 +79,14 @@ def propose_rekeys(
     roster: Roster,
     limit: Limit,
 ) -> Rekeys:
-    """Return the records of a package that the roster knows under another sourcedId.
+    """Return the sourcedId changes that a package implies.
 
     Args:
-        valid: File → rows that are used.
-        quarantined: File → rows with errors; what they name is not missing.
-        modes: File → how it counts.
-        roster: What the site holds.
-        limit: From how many same logins on the names don't matter.
+        valid: File → valid rows.
+        quarantined: File → rows with errors; their records are not absent.
+        modes: File → its mode.
+        roster: The site's roster.
+        limit: Threshold of equal logins above which the names do not need to agree.
     """
     users = courses = SCHEMA.empty_table()
     if "users" in valid and not _is_unclear(quarantined, "users"):
@@ -97,15 +97,14 @@ def propose_rekeys(
 
 
 def find_other_people(valid: pa.Table, roster: Roster) -> pa.Array:
-    """Return the sourcedIds of users under which another person comes.
+    """Return the sourcedIds that now belong to another person.
 
-    All names and the address changed at once: a system that gives a sourcedId away again looks
-    like this, and so does an export with its columns shifted. A marriage or a new domain leaves
-    something as it was.
+    All names and the address change at once if an SIS reuses a sourcedId, or if the columns of an
+    export are shifted. A marriage or a new domain leaves some of them unchanged.
 
     Args:
-        valid: Rows of users.csv that are used.
-        roster: What the site holds.
+        valid: Valid rows of users.csv.
+        roster: The site's roster.
     """
     stored = roster.users
     rows = active_rows(valid)
@@ -132,15 +131,15 @@ def with_rekeys(
     *,
     reason: str | None = None,
 ) -> pa.Table:
-    """Return changes of records in which those that move name the sourcedId that they had.
+    """Return changes of records, with the earlier sourcedId where it changes.
 
     Args:
-        fields: Of users or courses.
-        made: Changes against the roster under its new sourcedIds.
+        fields: Field names of users or courses.
+        made: Changes against the roster with the new sourcedIds.
         rekeys: Old and new sourcedIds.
-        before: The records as they are stored.
-        rows: Rows of the file that name the new ones.
-        reason: Why they move; that they were recognised when None.
+        before: The stored records.
+        rows: Rows of the file with the new sourcedIds.
+        reason: Reason of the change; by default, that the record was recognized.
     """
     if not rekeys.num_rows:
         return made
@@ -198,13 +197,13 @@ def _courses(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Table
 def _leaves(
     name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
 ) -> pa.ChunkedArray:
-    """Tell which records a file takes away: by their absence or by a row that goes."""
+    """Tell which records a file removes: by absence or by a row that goes."""
     marked, absent = find_removed(name, stored, valid, quarantined, mode)
     return pc.or_(marked, absent)
 
 
 def _once(keys: pa.ChunkedArray, ids: pa.ChunkedArray) -> pa.Table:
-    """Return the keys that stand once, with the sourcedId of each."""
+    """Return the keys that occur once, with the sourcedId of each."""
     table = pa.table({"key": keys, "sourced_id": ids}).filter(pc.is_valid(keys))
     grouped = table.group_by("key", use_threads=False).aggregate(
         [("sourced_id", "count"), ("sourced_id", "min")]
@@ -222,7 +221,7 @@ def _renamed(ids: pa.ChunkedArray, moved: pa.Table) -> pa.ChunkedArray:
 
 
 def agree(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Tell for each pair of names whether they are the same, capitals aside."""
+    """Tell for each pair of names whether they are equal, ignoring case."""
     return pc.fill_null(pc.equal(pc.utf8_lower(left), pc.utf8_lower(right)), False)
 
 

@@ -1,7 +1,7 @@
-"""Stage 3, diff: compare what a run is of with the roster, and freeze the plan.
+"""Stage 3, diff: compare the input of a run with the roster, and freeze the plan.
 
-A run is of a package, of a mapping, of an earlier run that it takes back, or of the pending
-removals of an earlier run. What a plan leaves out, and why, stands beside it.
+The input is a package, a mapping, an earlier run to undo, or the pending removals of an earlier
+run. What a plan leaves out, with the reason, is stored beside it.
 """
 
 from __future__ import annotations
@@ -68,17 +68,17 @@ _CHANGES = ("users", "courses", "assignments")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan and what it comes to.
+    """A plan with its counts, findings and what it leaves out.
 
     Attributes:
-        plan: Frozen.
-        counts: What it comes to.
-        withheld: What it leaves out: counts by kind and `why`; None when it leaves out nothing.
-        rejected: How the run ends instead, because of what was found; None when it goes on.
-        bad: File → rows with errors, those included that the plan itself found.
-        made_from: The deltas and the bulk files that it is made from, where it is of an earlier
-            run; validate notes those of a package.
-        found: What else the stage found: findings and artifacts beside the plan.
+        plan: The frozen plan.
+        counts: Counts of changes and errors.
+        withheld: What the plan leaves out: counts by kind and `why`; None for nothing.
+        rejected: Values of the run's record if the run is rejected, else None.
+        bad: File → rows with errors, including those that diff found.
+        made_from: Deltas and bulk files of the plan if it belongs to an earlier run; for a package,
+            validate records them.
+        found: Other results of the stage: findings and artifacts.
     """
 
     plan: Plan
@@ -93,7 +93,7 @@ class Planned:
 @stage
 @unless_reused
 def diff(context: RunContext) -> Result:
-    """Stage 3: compare what the run is of with the roster, and freeze the plan.
+    """Stage 3: compare the input of the run with the roster, and freeze the plan.
 
     Raises:
         MissingStageError: The package has not been validated since it was read.
@@ -125,17 +125,17 @@ def diff(context: RunContext) -> Result:
 def hold_removals_back(
     run: Run, plan: Plan, holds: Sequence[Hold], roster: Roster, result: Result
 ) -> bool:
-    """Freeze a held plan anew without its removals, which stay in the run's folder.
+    """Freeze a held plan without its removals, which stay in the run's folder.
 
     Args:
         run: The run.
-        plan: Its plan.
-        holds: Why it is held.
-        roster: What the site holds.
+        plan: The run's plan.
+        holds: The reasons why it is held.
+        roster: The site's roster.
         result: Takes what is to be saved.
 
     Returns:
-        Whether anything can go on.
+        Whether the plan contains anything besides removals.
     """
     rest, removals = without_removals(plan)
     if rest.is_empty():
@@ -155,11 +155,11 @@ def hold_removals_back(
 
 
 def freeze(planned: Planned, roster: Roster, result: Result) -> None:
-    """Log a plan, and add to a result what is saved of it: its tables, hash and counts.
+    """Log a plan, and add its tables, hash and counts to a result.
 
     Args:
         planned: The plan.
-        roster: What it was made against: what it moves out of the way is kept for an undo.
+        roster: The roster that the plan was made against; replaced links are kept for an undo.
         result: Takes what is to be saved.
     """
     plan = planned.plan
@@ -189,7 +189,7 @@ def freeze(planned: Planned, roster: Roster, result: Result) -> None:
 
 
 def only_adds(run: Run) -> bool:
-    """Tell whether a run may only add, on the days of a rollover."""
+    """Tell whether a run only adds records, because of a rollover."""
     until = run.preferences.create_only_until
     return until is not None and run.started_at.date() <= until
 
@@ -237,9 +237,9 @@ def _package(context: RunContext, roster: Roster) -> Planned:
 
 
 def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
-    """Return a roster that tells who was merely absent, of those whose enabledUser is blank.
+    """Mark the users of the roster who were merely absent, among those with a blank enabledUser.
 
-    They come back by their row. Whom `enabledUser=false` had disabled stays so.
+    They come back with their row. Users that `enabledUser=false` disabled stay disabled.
     """
     if "users" not in valid:
         return roster
@@ -257,7 +257,7 @@ def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
 
 
 def _with_causes(records: pa.Table, findings: Sequence[pa.Table]) -> pa.Table:
-    """Return protected records with what is wrong with the row that protects each."""
+    """Return protected records with the error of the row that protects each."""
     causes = _causes_by_row(findings)
     found = [causes.get((row["file"], row["row"])) for row in records.to_pylist()]
     records = records.drop_columns(["row"])
@@ -271,7 +271,7 @@ _UNKNOWN = ("semantic.unclear_identity", "")
 
 
 def _causes_by_row(findings: Sequence[pa.Table]) -> dict[tuple[str, int], tuple[str, str]]:
-    """Return the code and the column of the first error of each row that has one."""
+    """Return file and row → code and column of the row's first error."""
     causes: dict[tuple[str, int], tuple[str, str]] = {}
     names = ["severity", "file", "row", "code", "column"]
     for table in findings:
@@ -288,7 +288,7 @@ def _with_rows_of_file(plan: Plan) -> Plan:
 
 
 def _other_people(found: pa.Table, rows: pa.Table | None, roster: Roster) -> dict[str, pa.Table]:
-    """Return the names of both people where another person comes under a known sourcedId."""
+    """Return the names of both people for sourcedIds that now belong to another person."""
     ids = found.filter(pc.equal(found["code"], other_people.CODE))["sourced_id"].combine_chunks()
     if rows is None or not len(ids):
         return {}
@@ -307,7 +307,7 @@ def _other_people(found: pa.Table, rows: pa.Table | None, roster: Roster) -> dic
 
 
 def _accounts(rows: pa.Table | None, mode: Mode, plan: Plan, roster: Roster) -> dict[str, pa.Table]:
-    """Return whose the accounts that were made by hand may be; ids only, for a person to decide."""
+    """Match accounts made by hand; the result has ids only, and a person decides."""
     if rows is None:
         return {}
     present = active_rows(rows)["sourcedId"].combine_chunks()
@@ -316,7 +316,7 @@ def _accounts(rows: pa.Table | None, mode: Mode, plan: Plan, roster: Roster) -> 
 
 
 def _mapping(context: RunContext, roster: Roster) -> Planned:
-    """Return the plan of the rows of a mapping that can be used; in strict, of all or none."""
+    """Plan the valid rows of a mapping; in strict, all rows or none."""
     run = context.run
     kind = Kind(run.kind)
     rows = context.artifacts.read_tables("snapshots", {run.kind})[run.kind]
@@ -338,7 +338,7 @@ def _mapping(context: RunContext, roster: Roster) -> Planned:
 
 
 def _undo(run: Run, undone: str, roster: Roster) -> Planned:
-    """Return the plan that takes a run back, and name what it leaves alone."""
+    """Plan the undo of a run, and report what it leaves unchanged."""
     part = Part(**run.undo_of) if run.undo_of else WHOLE
     plan, left = plan_undo(undone, roster, part)
     for line in left[: run_log.LISTED]:
@@ -348,7 +348,7 @@ def _undo(run: Run, undone: str, roster: Roster) -> Planned:
 
 
 def plan_undo(undone: str, roster: Roster, part: Part) -> tuple[Plan, list[str]]:
-    """Return the plan that takes a run back, or a part of it, and what it leaves alone."""
+    """Return the plan that undoes a run or a part of it, and what it leaves unchanged."""
     folder = RunFolder.of(roster.site, undone)
     remembered = {
         **{n: t for n, t in folder.read_tables("plan").items() if n.startswith("links.")},
@@ -359,7 +359,7 @@ def plan_undo(undone: str, roster: Roster, part: Part) -> tuple[Plan, list[str]]
 
 
 def _removals(run: Run, of: str, roster: Roster) -> Planned:
-    """Return the plan of an earlier run's pending removals, as far as they are still wanted."""
+    """Plan an earlier run's pending removals, as far as they are still wanted."""
     tables = RunFolder.of(run.site, of).read_tables("removals")
     with database.engine().begin() as connection:
         left_by = runs.get(connection, of)
@@ -367,7 +367,7 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
         is_decided = pending_deltas.still_pending(connection, deltas) != deltas
     made_from: dict[str, Any] = {"deltas": left_by.deltas, "bulk_in_plan": left_by.bulk_in_plan}
     if is_decided:
-        # Another plan took these deltas along, or a person dropped them: nothing is left of it.
+        # Another plan applied these deltas, or a person discarded them: nothing is left.
         log.info("What run %s left was applied or discarded since.", of)
         tables = {kind: table.slice(0, 0) for kind, table in tables.items()}
         made_from = {"deltas": [], "bulk_in_plan": []}
@@ -378,21 +378,21 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
 
 
 def describe_left_out(why: str, rest: Plan) -> dict[str, Any]:
-    """Return why a part of a plan is left out, and what it comes to, as it is stored."""
+    """Return the reason and the counts of a part that a plan leaves out, as they are stored."""
     counts = rest.count().as_dict()
     nonzero = {kind: {w: n for w, n in numbers.items() if n} for kind, numbers in counts.items()}
     return {"why": why, **nonzero}
 
 
 def records_of(plan: Plan) -> dict[str, pa.Table]:
-    """Return what a plan does to users, courses and assignments, by kind."""
+    """Return a plan's changes to users, courses and assignments, by kind."""
     return {kind: getattr(plan, kind) for kind in _CHANGES}
 
 
 def count_rows(
     plan: Plan, quarantined: dict[str, pa.Table], modes: Mapping[str, Mode], ignored: int
 ) -> Counts:
-    """Return what a plan comes to, with the rows that could not be used and those of no staff."""
+    """Return the counts of a plan, with the rows with errors and the rows that are not of staff."""
     counts = plan.count()
     for kind, name in (
         (counts.users, "users"),
@@ -406,29 +406,29 @@ def count_rows(
 
 
 def _roles_alone(quarantined: dict[str, pa.Table], mode: Mode | None) -> int:
-    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts.
+    """Return the number of broken rows of roles.csv whose users have no counted row in users.csv.
 
-    A whole users.csv names everybody: there only a row that can't be read is of nobody.
+    A bulk users.csv lists everybody, so there only an unreadable row belongs to nobody.
     """
     if "roles" not in quarantined:
         return 0
     roles = quarantined["roles"]
     broken = pc.is_valid(roles["flaw"]) if mode is Mode.BULK else pc.is_valid(roles["row"])
     if "users" in quarantined:
-        # A row without a sourcedId names nobody, or null would be found among null.
+        # Nulls are dropped: is_in would otherwise match null with null.
         counted = quarantined["users"]["sourcedId"].drop_null().combine_chunks()
         broken = pc.and_not(broken, pc.is_in(roles["userSourcedId"], counted))
     return int(pc.sum(broken).as_py() or 0)
 
 
 def read_other_people(run: Run) -> pa.Table:
-    """Return who came under whose sourcedId, as the plan found it; else nothing."""
+    """Return the sourcedIds that diff found to belong to another person; may be empty."""
     tables = RunFolder.of(run.site, run.run_id).read_tables("other_people")
     return tables.get("people", other_people.SCHEMA.empty_table())
 
 
 def left_alone(run: Run) -> list[str]:
-    """Return a line for each record that an undo leaves as it is, with the reason."""
+    """Return a line for each record that an undo leaves unchanged, with the reason."""
     lines: list[str] = []
     with contextlib.suppress(FileNotFoundError):
         lines = RunFolder.of(run.site, run.run_id).read_json("left")
@@ -436,7 +436,7 @@ def left_alone(run: Run) -> list[str]:
 
 
 def log_plan(plan: Plan, plan_hash: str) -> None:
-    """Log the first changes of each kind on a line of their own, and the plan's hash."""
+    """Log the first changes of each kind, one per line, and the plan's hash."""
     for kind, table in changes_of(plan):
         for counted in pc.value_counts(table["action"]).to_pylist():
             chosen = table.filter(pc.equal(table["action"], counted["values"]))

@@ -1,7 +1,7 @@
-"""Terms: when a class ends, and which course assignments end with their classes.
+"""Terms: the last days of classes, and the course assignments that end with their classes.
 
-A SIS drops the classes of a term when it is over. What goes with them has run out, and is no sign
-of a broken export; so the last day of each class is remembered from the day it was last seen.
+An SIS drops the classes of a term when it is over. The resulting removals are expected, and no sign
+of a broken export; so the last day of each class is stored when it is last seen.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 def with_ends(classes: Link, stored: pa.Table, valid: Mapping[str, pa.Table]) -> Link:
     """Return the classes with their last days.
 
-    A class keeps the day that was remembered where the package does not tell all its terms.
+    A class keeps its stored day if the package does not have all of its terms.
 
     Args:
-        classes: Those that hold from now on.
-        stored: Those that were remembered.
-        valid: File → rows that are used; academicSessions need not be there.
+        classes: The merged classes.
+        stored: The remembered classes.
+        valid: File → valid rows; academicSessions may be missing.
     """
     trusted = classes.trusted
     rows = active_rows(valid["classes"])
     ends = _ends(rows["termSourcedIds"], valid.get("academicSessions"))
-    # A term that can't be read may be the last one, so it never ends a class sooner.
+    # An unreadable term may be the last one, so the class must not end sooner.
     ends = pc.if_else(is_left_out(rows, "termSourcedIds"), pa.scalar(None, pa.string()), ends)
     ends_now = ends.take(positions(trusted["sourced_id"], rows["sourcedId"]))
     remembered = stored["ends_on"].take(positions(trusted["sourced_id"], stored["sourced_id"]))
@@ -44,11 +44,11 @@ def with_ends(classes: Link, stored: pa.Table, valid: Mapping[str, pa.Table]) ->
 
 
 def pairs_that_ended(roster: Roster, today: dt.date) -> pa.Table:
-    """Return the pairs of user and course whose remembered classes have all ended before a day.
+    """Return the pairs of user and course whose remembered classes all ended before `today`.
 
     Returns:
-        The columns user_sourced_id and course_sourced_id. A pair with a class of which no last day
-        is known has not ended.
+        The columns user_sourced_id and course_sourced_id. A pair with a class without a known last
+        day has not ended.
     """
     enrollments, classes = roster.links["enrollments"], roster.links["classes"]
     ends = classes["ends_on"].take(
@@ -65,7 +65,7 @@ def pairs_that_ended(roster: Roster, today: dt.date) -> pa.Table:
 
 
 def _ends(terms: pa.ChunkedArray, sessions: pa.Table | None) -> pa.ChunkedArray:
-    """Return the last day of each list of terms, null where one of them is not known."""
+    """Return the last day of each list of terms; null if one of them is unknown."""
     days: dict[str, str | None] = {}
     if sessions is not None:
         rows = active_rows(sessions)

@@ -1,8 +1,8 @@
-"""Undo: a plan that takes back what a run changed, made from the audit of that run.
+"""Undo: a plan that reverts the changes of a run, made from the run's audit.
 
-It is held, approved, applied and audited like any other plan. All of a run can be taken back, one
-kind of record, or one record; what hangs from a record goes with it. A record that changed again
-since is left as it is and named, unless it is chosen too. Who was erased since stays so.
+It is held, approved, applied and audited like any other plan. An undo covers a whole run, one kind
+of record, or one record with everything that depends on it. A record that has changed again since
+stays unchanged and is listed, unless the undo includes such records. Erased users stay erased.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _OF = {
     "assignment": ("enrollments", "classes"),
     None: tuple(LINK_FIELDS),
 }
-"""Kind of record → what is remembered behind it."""
+"""Kind of record → the link files behind it."""
 _NAMES = ("user_sourced_id", "course_sourced_id")
 
 _CHANGED_SINCE = "because it changed again since"
@@ -76,22 +76,22 @@ _COUNTS = """
 select counts from runs where run_id = cast(:run_id as uuid) and applied_at is not null
 """
 _NO_CHANGE = {"errors", "ignored"}
-"""Counts of rows that change nothing."""
+"""Keys of counts that do not count changes."""
 
 
 class PurgedAuditError(GoneError):
-    """The audit of a run has been removed after its time, so that nobody can take the run back."""
+    """The audit of a run has expired and was deleted, so the run can't be undone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which part of a run is taken back.
+    """The part of a run that is undone.
 
     Attributes:
-        kind: user, course or assignment; None for all. Users and courses take their assignments
-            along.
-        sourced_id: Of the one user or course that it is about, with its assignments; None for all.
-        changed_too: Whether records that changed again since are put back as well.
+        kind: user, course or assignment; None for all. Users and courses include their
+            assignments.
+        sourced_id: sourcedId of a single user or course, with its assignments; None for all.
+        changed_too: Whether records that have changed again since are reverted as well.
     """
 
     kind: str | None = None
@@ -103,7 +103,7 @@ class Part:
         return asdict(self)
 
     def holds(self, kind: str, *sourced_ids: str | None) -> bool:
-        """Tell whether a change is of this part."""
+        """Tell whether a change belongs to this part."""
         return self.kind in {None, kind} and (
             self.sourced_id is None or self.sourced_id in sourced_ids
         )
@@ -114,13 +114,13 @@ WHOLE = Part()
 
 @dataclass(slots=True)
 class _Side:
-    """Users or courses: how they are now, and how the undo puts some of them.
+    """Users or courses: their current state, and their state after the undo.
 
     Attributes:
         kind: user or course.
         now: Stored records by id.
-        was: Of the records that the run changed: how each was before.
-        targets: What the undo makes of those that it puts back.
+        was: The earlier states of the records that the run changed, by id.
+        targets: The states of the reverted records after the undo, by id.
     """
 
     kind: str
@@ -129,26 +129,26 @@ class _Side:
     targets: dict[int, dict[str, Any]]
 
     def after(self, id_: int) -> dict[str, Any]:
-        """Return a record as it stands once the undo is applied."""
+        """Return a record's state after the undo."""
         return self.targets.get(id_) or self.now[id_]
 
     def name(self, id_: int) -> str | None:
-        """Return the sourcedId by which an assignment names a record; the one to come, if any."""
+        """Return the sourcedId of a record in assignments: the one after the undo, if any."""
         named: str | None = self.after(id_)["sourced_id"] or self.now[id_]["sourced_id"]
         return named
 
     def names(self) -> set[str | None]:
-        """Return all sourcedIds that the records to be put back have now, or will have."""
+        """Return all sourcedIds of the reverted records, before and after the undo."""
         ids = self.targets
         return {side[id_]["sourced_id"] for id_ in ids for side in (self.now, self.targets)}
 
     def stays_removed(self, id_: int) -> bool:
-        """Tell whether the run took a record away that the undo does not bring back."""
+        """Tell whether the run removed a record that the undo does not bring back."""
         was_there = id_ in self.was and self.was[id_]["status"] == "active"
         return was_there and self.after(id_)["status"] != "active"
 
     def goes(self) -> set[int]:
-        """Return the records that are active now and are not so any more after the undo."""
+        """Return the records that are active now but not after the undo."""
         return {
             id_
             for id_, target in self.targets.items()
@@ -163,21 +163,21 @@ def undo_plan(
     part: Part = WHOLE,
     remembered: Mapping[str, pa.Table] | None = None,
 ) -> tuple[Plan, list[str]]:
-    """Return the plan that takes a run back, and what it leaves alone.
+    """Return the plan that undoes a run, and what it leaves unchanged.
 
     Args:
-        connection: To the roster database.
-        run_id: The run to take back.
-        roster: What the site holds now.
+        connection: Connection to the roster database.
+        run_id: The run to undo.
+        roster: The site's current roster.
         part: Which part of the run.
-        remembered: What the run moved of classes and enrollments, and how that was before: the
-            tables `links.<name>`, `links.<name>.gone` and `before.<name>`. None where it is lost.
+        remembered: The links that the run changed, and their earlier rows: the tables
+            `links.<name>`, `links.<name>.gone` and `before.<name>`. None if they are lost.
 
     Returns:
-        The plan, and one line for each record that stays as it is, with the reason.
+        The plan, and one line for each record that stays unchanged, with the reason.
 
     Raises:
-        PurgedAuditError: What the run changed is not known any more.
+        PurgedAuditError: The audit of the run was deleted.
     """
     refuse_without_audit(connection, run_id)
     reason = f"undo of run {run_id}"
@@ -206,10 +206,10 @@ def undo_plan(
 
 
 def refuse_without_audit(connection: Connection, run_id: str) -> None:
-    """Refuse to take a run back whose changes have been removed from the audit.
+    """Refuse the undo of a run whose changes were deleted from the audit.
 
     Raises:
-        PurgedAuditError: They have been; an undo would look as if there were nothing to do.
+        PurgedAuditError: They were deleted; the undo would otherwise seem to have nothing to do.
     """
     if has_changes(connection, run_id):
         return
@@ -229,7 +229,7 @@ def _side(
     part: Part,
     left: list[str],
 ) -> _Side:
-    """Return which records of a kind the undo puts back, and as what."""
+    """Return the records of a kind that the undo reverts, with their target states."""
     names = ("sourced_id", *fields, "status", "managed")
     side = _Side(kind, {record["id"]: record for record in stored.to_pylist()}, {}, {})
     for change in audit:
@@ -250,11 +250,11 @@ def _side(
 
 
 def _leave_what_is_taken(side: _Side, left: list[str]) -> None:
-    """Leave alone whose login or sourcedId another record has once the undo is applied.
+    """Leave records unchanged whose login or sourcedId another record has after the undo.
 
-    Who is left alone keeps the login that a third one may want back, so this is repeated until
-    nobody is in another's way any more (a fixed point). Otherwise the database would refuse the
-    whole undo of a chain of addresses.
+    A record that is left unchanged keeps a login that a third one may want back. So repeat until no
+    record is in the way of another (fixed point). Otherwise the database would refuse the whole
+    undo of a chain of addresses.
     """
     while True:
         taken = [(id_, _ID_TAKEN) for id_ in _in_the_way(side, lambda record: record["sourced_id"])]
@@ -273,7 +273,7 @@ def _active_login(record: dict[str, Any]) -> str | None:
 
 
 def _in_the_way(side: _Side, key: Any) -> list[int]:
-    """Return the records to be put back whose key another one keeps, or gets before them."""
+    """Return the reverted records whose key another record keeps, or gets before them."""
     holders: dict[str, int] = {}
     for id_, record in side.now.items():
         if id_ not in side.targets and key(record) is not None:
@@ -318,7 +318,7 @@ def _pairs(
     for stored in _still_active(roster, users, courses):
         ends = stored["user_id"], stored["course_id"]
         if ends not in pairs and ends[1] in removed:
-            # A removed course has no assignments, whoever made them.
+            # A removed course has no assignments, even if people made them.
             pairs[ends] = _pair(users.name(ends[0]), courses.name(ends[1]), "active", "removed")
             stays.pop(ends, None)
         elif ends not in pairs:
@@ -338,7 +338,7 @@ def _why_not(
     part: Part,
     named_anew: set[str | None],
 ) -> str | None:
-    """Return why an assignment can't be put back, None when it can."""
+    """Return why an assignment can't be reverted, or None if it can."""
     if row["now"] != row["after"] and not part.changed_too:
         return _CHANGED_SINCE
     if target == "active":
@@ -354,7 +354,7 @@ def _why_not(
 
 
 def _still_active(roster: Roster, users: _Side, courses: _Side) -> list[dict[str, Any]]:
-    """Return the active assignments of the sync whose user or course the undo takes away."""
+    """Return the active assignments of the sync whose user or course the undo removes."""
     stored = roster.assignments
     held = pc.and_(stored["managed"], pc.equal(stored["status"], "active"))
     going = pc.or_(
@@ -393,7 +393,7 @@ def _as_changes(side: _Side, fields: tuple[str, ...], reason: str) -> pa.Table:
 
 
 def _action(kind: str, record: dict[str, Any], target: dict[str, Any]) -> str:
-    """Return what turns a record into what it was."""
+    """Return the action that turns a record into its target state."""
     if target["status"] != record["status"]:
         return "reactivate" if target["status"] == "active" else _BACK[kind]
     renamed = target["sourced_id"] != record["sourced_id"]
@@ -403,7 +403,7 @@ def _action(kind: str, record: dict[str, Any], target: dict[str, Any]) -> str:
 def _remembered(
     remembered: Mapping[str, pa.Table], roster: Roster, part: Part, users: _Side, courses: _Side
 ) -> dict[str, pa.Table]:
-    """Return what puts classes, enrollments, roles and the moments of deltas back."""
+    """Return the changes that revert classes, enrollments, roles and last modified times."""
     hanging: dict[str, set[str | None]] | None = None
     if part.kind in {"user", "course"} and part.sourced_id is None:
         hanging = {"user_sourced_id": set(), "course_sourced_id": set()}
@@ -421,7 +421,7 @@ def _links(
     part: Part,
     hanging: Mapping[str, set[str | None]] | None,
 ) -> dict[str, pa.Table]:
-    """Return what puts classes, enrollments and roles back where nobody moved them since."""
+    """Return the changes that revert classes, enrollments and roles that are unchanged since."""
     moved: dict[str, pa.Table] = {}
     for name in _OF[part.kind]:
         was = remembered.get(f"before.{name}")
@@ -430,7 +430,7 @@ def _links(
         made = remembered[f"links.{name}"]
         gone = remembered[f"links.{name}.gone"]["sourced_id"].combine_chunks()
         ends = hanging if name == "enrollments" else None
-        # A row that moved from one course to another is of both: taken for new it would be lost.
+        # A row that moved between courses belongs to both: treated as new, it would be lost.
         picked = [_of_part(t, part) if ends is None else _of_ends(t, ends) for t in (made, was)]
         ids = pa.concat_arrays([table["sourced_id"].combine_chunks() for table in picked])
         made, was = (table.filter(pc.is_in(table["sourced_id"], ids)) for table in (made, was))
@@ -450,7 +450,7 @@ def _links(
 
 
 def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows with all columns: a run of an earlier version remembered fewer."""
+    """Return rows with all columns, some of which runs of earlier versions lack."""
     for field in schema:
         if field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
@@ -460,12 +460,12 @@ def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _moments_of_part(
     put: pa.Table | None, part: Part, moved: Mapping[str, pa.Table] | None
 ) -> pa.Table | None:
-    """Return when the SIS modified what is taken back: that is forgotten, not put back.
+    """Return the last modified times of the undone part: they are deleted, not reverted.
 
     Args:
-        put: What the run noted of such moments.
-        part: What is taken back.
-        moved: Where enrollments hang from what is taken back: those that do.
+        put: The times that the run stored.
+        part: The part that is undone.
+        moved: The enrollments that depend on the undone records, if any.
     """
     if put is None:
         return None
@@ -484,14 +484,14 @@ def _moments_of_part(
 
 
 def _of_part(rows: pa.Table, part: Part) -> pa.Table:
-    """Return the rows that name the one record, if the part is of one."""
+    """Return the rows with the part's sourcedId, or all rows if the part has none."""
     if part.sourced_id is None:
         return rows
     return _of_ends(rows, {name: {part.sourced_id} for name in _NAMES})
 
 
 def _of_ends(rows: pa.Table, ends: Mapping[str, Iterable[str | None]]) -> pa.Table:
-    """Return the rows that name one of the users or courses."""
+    """Return the rows that refer to one of the users or courses."""
     named = pa.repeat(False, rows.num_rows)
     for name, ids in ends.items():
         if name in rows.column_names:

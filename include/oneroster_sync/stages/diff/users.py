@@ -1,4 +1,4 @@
-"""Changes to users: matched by sourcedId, then by login; managed records only."""
+"""Changes to users, matched by sourcedId, then by login; only managed records change."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ _LINKED = "a hand-made account that was linked before"
 def desired_users(
     valid: pa.Table, roles: pa.Table | None, stored: pa.Table, *, absent: pa.Array | None = None
 ) -> pa.Table:
-    """Return the users as the package wants them: sourced_id, the fields, status and row.
+    """Return the users as the package describes them: sourced_id, the fields, status and row.
 
-    A column that the file or its version does not have leaves what is stored as it is, and so does
-    a value that validation left out of its row. A blank enabledUser says nothing: a new account is
-    active, one that was disabled stays so, and who was merely absent or marked comes back.
+    A missing column, or a value that validation left out, leaves the stored value unchanged. A
+    blank enabledUser means nothing: a new account is active, a disabled account stays disabled, and
+    a user who was merely absent or marked comes back.
 
     Args:
-        valid: Rows of users.csv that are used and stay.
-        roles: From 1.2 on, the roles that hold from now on.
+        valid: Valid rows of users.csv that do not go.
+        roles: From 1.2 on, the merged roles.
         stored: The site's users.
-        absent: sourcedIds of the inactive ones whom no `enabledUser=false` had disabled.
+        absent: sourcedIds of inactive users that no `enabledUser=false` disabled.
     """
     missing = (valid.schema.metadata or {}).get(b"missing", b"").decode().split(",")
     before = stored.take(positions(valid["sourcedId"], stored["sourced_id"]))
@@ -91,19 +91,19 @@ def desired_users(
 
 
 def _kept(valid: pa.Table, source: str, before: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column's values, and what is stored where validation left all of a value out."""
+    """Return a column's values; the stored value where validation left all of the value out."""
     lost = pc.and_(is_left_out(valid, source), pc.is_null(valid[source]))
     return pc.if_else(lost, before, valid[source])
 
 
 def with_new_roles(desired: pa.Table, moved: pa.Array, roles: pa.Table, roster: Roster) -> pa.Table:
-    """Add users whose roles change although their own rows are not in the package.
+    """Add users whose roles change although the package has no row of users.csv for them.
 
     Args:
-        desired: As `desired_users` returns them.
-        moved: sourcedIds of those users, as `users_of_new_roles` returns them.
-        roles: The roles that hold from now on.
-        roster: What the site holds.
+        desired: Users as `desired_users` returns them.
+        moved: sourcedIds of the added users, as `users_of_new_roles` returns them.
+        roles: The merged roles.
+        roster: The site's roster.
     """
     stored = roster.users
     others = stored.filter(pc.is_in(stored["sourced_id"], moved))
@@ -129,7 +129,7 @@ def with_new_roles(desired: pa.Table, moved: pa.Array, roles: pa.Table, roster: 
 
 
 def _held_logins(stored: pa.Table, desired: pa.Table) -> pa.Array:
-    """Return the logins that active users have, or get by rows of their own."""
+    """Return the logins that active users have, or get by their own rows."""
     return pa.concat_arrays(
         [
             t.filter(pc.equal(t["status"], "active"))["login"].drop_null().combine_chunks()
@@ -139,15 +139,15 @@ def _held_logins(stored: pa.Table, desired: pa.Table) -> pa.Array:
 
 
 def who_stays_gone(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Array:
-    """Return whom a role alone brings back no longer, because a row says that they are gone.
+    """Return users that a role alone no longer brings back, because a row said that they are gone.
 
-    A row that was withheld because nobody has a role for it may say so too: it can't be seen any
-    more, and is not taken for leave to come back.
+    A row that was withheld because its user has no role may have said so too: its values are lost,
+    so it is no permission to come back.
 
     Args:
-        valid: Rows of users.csv that are used.
+        valid: Valid rows of users.csv.
         quarantined: Rows with errors.
-        roster: What the site holds.
+        roster: The site's roster.
     """
     gone = valid.filter(pc.or_(is_going(valid), is_disabled(valid)))["sourcedId"]
     unseen = quarantined.filter(quarantined["withheld"])["sourcedId"]
@@ -158,16 +158,16 @@ def who_stays_gone(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa
 def users_of_new_roles(
     before: pa.Table, after: pa.Table, broken: pa.Table, named: pa.Array
 ) -> pa.Array:
-    """Return the sourcedIds of users whose roles change and whose own rows are not in the package.
+    """Return the sourcedIds of users with changed roles but without a row in users.csv.
 
-    A user with a broken row of roles.csv is left as they are; while nobody knows whose a broken row
-    is, nobody loses the last role.
+    A user with a broken row of roles.csv stays unchanged. While a broken row may be any user's, no
+    user loses the last role.
 
     Args:
-        before: The roles that were remembered.
-        after: Those that hold from now on.
+        before: The remembered roles.
+        after: The merged roles.
         broken: Rows of roles.csv with errors.
-        named: sourcedIds of the users whose own rows are in the package.
+        named: sourcedIds of the users with rows of their own in the package.
     """
     moved = link_changes("roles", before, after)
     touched = pa.concat_arrays(
@@ -205,14 +205,14 @@ def user_changes(
     """Return the changes to users, sorted by sourcedId.
 
     Args:
-        desired: As `desired_users` returns them.
-        valid: Rows of users.csv that are used.
-        quarantined: Rows with errors; their records are left as they are.
-        mode: How users.csv counts.
-        roster: What the site holds.
-        adopt: Whether a hand-made account that is matched is managed from now on; be it linked by
-            this package or by an earlier one.
-        second: sourcedIds of users whose primary roles are all none of staff.
+        desired: Users as `desired_users` returns them.
+        valid: Valid rows of users.csv.
+        quarantined: Rows with errors, whose records stay unchanged.
+        mode: Mode of users.csv.
+        roster: The site's roster.
+        adopt: Whether matched accounts made by hand are managed from now on, whether this package
+            or an earlier one linked them.
+        second: sourcedIds of users whose primary roles are all not of staff.
     """
     stored = roster.users
     at = positions(desired["sourced_id"], stored["sourced_id"])
@@ -250,7 +250,7 @@ def _adds(desired: pa.Table) -> pa.Table:
 def _adoptions(
     desired: pa.Table, accounts: pa.Table, account: pa.ChunkedArray, admin: int, *, adopt: bool
 ) -> pa.Table:
-    """Link hand-made accounts to their sourcedId; their fields move if the site adopts them."""
+    """Link accounts made by hand to their sourcedId; with `adopt`, update their fields as well."""
     desired = desired.filter(pc.is_valid(account))
     before = accounts.take(account.drop_null())
     theirs = pc.and_(pc.not_equal(before["id"], admin), pa.scalar(adopt))
@@ -263,7 +263,7 @@ def _adoptions(
 
 
 def _late_adoptions(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table:
-    """Take over the accounts that were only linked before, each with its row's fields."""
+    """Manage accounts that an earlier run only linked, with the fields of their rows."""
     theirs = pc.and_(pc.invert(before["managed"]), pc.not_equal(before["id"], admin))
     desired, before = desired.filter(theirs), before.filter(theirs)
     after = _after(desired) | {"managed": pa.repeat(True, desired.num_rows)}
@@ -283,7 +283,7 @@ def _matched(desired: pa.Table, before: pa.Table, admin: int, second: pa.Array) 
     leaves = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
     coming = pc.and_(pc.equal(before["status"], "inactive"), pc.equal(desired["status"], "active"))
     action = pc.case_when(pc.make_struct(leaves, coming), "deactivate", "reactivate", "update")
-    # Who leaves without a row of their own has lost the last role.
+    # A user who leaves without a row of users.csv has lost the last role.
     by_role = pc.is_null(desired["row"])
     lost = pc.if_else(pc.is_in(desired["sourced_id"], second), NOT_PRIMARY, NO_ROLE)
     why = pc.if_else(by_role, lost, DISABLED)
@@ -292,7 +292,7 @@ def _matched(desired: pa.Table, before: pa.Table, admin: int, second: pa.Array) 
 
 
 def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Roster) -> pa.Table:
-    """Deactivate who is absent from a bulk file, or marked; never who may stand in a broken row."""
+    """Deactivate users that a bulk file lacks or a row marks, unless a broken row may be theirs."""
     stored = roster.users
     ours = pc.and_(stored["managed"], pc.not_equal(stored["id"], roster.credited_admin))
     ours = pc.and_(ours, pc.equal(stored["status"], "active"))
@@ -324,7 +324,7 @@ def _after(desired: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
 
 
 def to_platform_roles(roles: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return what the platform calls each role of the standard; null stays null."""
+    """Return the platform's role for each role of the standard; null stays null."""
     at = pc.index_in(roles, pa.array(list(PLATFORM_ROLE)))
     return pc.take(pa.array(list(PLATFORM_ROLE.values())), at)
 
@@ -342,7 +342,7 @@ def _sorted_list(cell: str | None) -> str | None:
 
 
 def fold_roles(roles: pa.Table) -> pa.Table:
-    """Return one row a user: the weightiest of the primary roles, and the orgs of all."""
+    """Return one row for each user: the highest-ranked primary role, and the orgs of all roles."""
     known = pa.array(list(PLATFORM_ROLE))
     rank = pc.add(
         pc.fill_null(pc.index_in(roles["role"], known), len(PLATFORM_ROLE) - 1),
@@ -361,7 +361,7 @@ def fold_roles(roles: pa.Table) -> pa.Table:
             ("org", "distinct"),
         ]
     )
-    # binary_join makes null of a list that holds one, so a blank org is joined as nothing.
+    # binary_join returns null for a list with a null, so blank orgs are left out in Python.
     orgs = [",".join(filter(None, ids)) for ids in grouped["org_distinct"].to_pylist()]
     ranks = pc.if_else(
         pc.greater_equal(grouped["rank_min"], 100),

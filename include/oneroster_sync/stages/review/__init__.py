@@ -1,4 +1,4 @@
-"""Stage 4, review: is the plan within the site's limits, or does it wait for a person?
+"""Stage 4, review: hold a plan that exceeds the site's thresholds.
 
-`guards` judges a plan, `delta_guards` each delta by itself, `by_school` counts for each school.
+`guards` checks a plan, `delta_guards` each delta alone, `by_school` counts for each school.
 """

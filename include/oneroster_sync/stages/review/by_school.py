@@ -1,4 +1,4 @@
-"""What a plan comes to in each school: who decides about it looks there first."""
+"""Count the changes of a plan in each school, for the person who decides about it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _RECORDS = pa.schema([("school", pa.string()), ("sort", pa.string())])
 
 
 def count_by_school(plan: Plan, roster: Roster) -> list[dict[str, Any]]:
-    """Return what a plan adds, changes and takes away in each school, most taken away first.
+    """Return the numbers of added, changed and removed records by school, most removals first.
 
-    A user counts in each of their schools, an assignment in the school of its course. What has
-    run out with its terms is `ended`, not `gone`.
+    A user counts in each of their schools, an assignment in the school of its course. Removals of
+    ended terms count as `ended`, not as `gone`.
 
     Returns:
         For each school with a change: `school` (sourcedId), `name`, and for users, courses and
@@ -67,7 +67,7 @@ def _blank(school: str, name: str | None) -> dict[str, Any]:
 
 
 def _changes(kind: str, plan: Plan, roster: Roster) -> pa.Table:
-    """Return school and sort of each change of a kind."""
+    """Return the school and the kind of change (column `sort`) of each change of a kind."""
     table = {"users": plan.users, "courses": plan.courses, "assignments": plan.assignments}[kind]
     sort = pc.take(
         pa.array(list(_SORTS.values())), pc.index_in(table["action"], pa.array(list(_SORTS)))
@@ -84,7 +84,7 @@ def _changes(kind: str, plan: Plan, roster: Roster) -> pa.Table:
 
 
 def _active(kind: str, roster: Roster) -> pa.Array:
-    """Return the school of each active managed record, once for each of its schools."""
+    """Return the schools of all active managed records; a record counts once in each."""
     table = {"users": roster.users, "courses": roster.courses, "assignments": roster.assignments}[
         kind
     ]
@@ -114,7 +114,7 @@ def _table(school: pa.ChunkedArray | pa.Array, sort: pa.ChunkedArray | pa.Array)
 
 
 def _names(plan: Plan, roster: Roster) -> dict[str, str | None]:
-    """Return the names of the orgs, the newest of each."""
+    """Return sourcedId → newest name of each org."""
     names: dict[str, str | None] = {}
     for table in (roster.links["orgs"], plan.links.get("orgs")):
         if table is not None:

@@ -1,4 +1,4 @@
-"""Guards on deltas: each one by itself, and all that removes something while deltas were lost."""
+"""Guards on deltas: check each delta alone, and removals after deltas were lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FROM = {
     "courses": ("courses",),
     "assignments": ("enrollments", "classes", "courses"),
 }
-"""What a plan removes, and the files whose rows may ask for it."""
+"""Kind of removal → the files whose rows may ask for it."""
 
 
 def holds_of_deltas(
@@ -53,17 +53,17 @@ def holds_of_deltas(
     parts: Mapping[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]],
     now: dt.datetime,
 ) -> tuple[Hold, ...]:
-    """Return the reasons to hold a plan that lie in one of its deltas alone.
+    """Return reasons to hold a plan that appear only in one of its deltas alone.
 
-    Each delta is judged by itself, so that a held one is not cleared by what it is folded with.
+    Each delta is checked alone, so that folding it with others can't hide a reason to hold it.
 
     Args:
         run: The run.
-        plan: Its plan.
-        roster: What the site holds.
+        plan: The run's plan.
+        roster: The site's roster.
         holds: The reasons to hold the plan as a whole.
-        parts: What each delta contributes, as `parts_of` returns it.
-        now: When it is judged.
+        parts: Number of a delta → its valid and quarantined rows, as `parts_of` returns them.
+        now: Current time.
     """
     folder = RunFolder.of(run.site, run.run_id)
     extracted, arrivals = read_extracted(run), folder.read_json("extracted").get("arrivals", {})
@@ -84,9 +84,9 @@ def holds_of_deltas(
 def parts_of(
     valid: Mapping[str, pa.Table], quarantined: Mapping[str, pa.Table], modes: Mapping[str, Mode]
 ) -> dict[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]]:
-    """Return what each delta contributes to a folded plan: number → rows used, rows with errors.
+    """Return number of a package → its valid rows and rows with errors in a folded plan.
 
-    Nothing when the plan is made from one package alone.
+    Empty if the plan is made from one package only.
     """
     found: dict[int, tuple[dict[str, pa.Table], dict[str, pa.Table]]] = {}
     packages = set()
@@ -104,7 +104,7 @@ def parts_of(
 def hold_out_of_step(
     plan: Plan, modes: Mapping[str, Mode], lost: Collection[str], roster: Roster
 ) -> list[Hold]:
-    """Return the reasons to hold what deltas remove while deltas of their files are lost."""
+    """Return the reasons to hold removals by deltas of files whose earlier deltas are lost."""
     holds = []
     for kind, files in _FROM.items():
         by_delta = [file for file in files if file in lost and modes.get(file) is Mode.DELTA]
@@ -118,7 +118,7 @@ def hold_out_of_step(
 
 
 def find_what_is_lacking(connection: Connection, site: str, modes: Mapping[str, Mode]) -> Findings:
-    """Return findings about deltas that the roster lacks; what comes in bulk now is mended."""
+    """Return findings about lost deltas, except for files that now come in bulk."""
     findings = Findings()
     lacking = {
         "package.out_of_step": [one.file for one in store.out_of_step(connection, site)],
@@ -136,7 +136,7 @@ def find_what_is_lacking(connection: Connection, site: str, modes: Mapping[str, 
 
 
 def find_recent(run: Run, plan: Plan, now: dt.datetime) -> Recent:
-    """Return what the last days brought of what a plan would do again."""
+    """Return the recent changes of the site that the plan's changes are counted with."""
     with database.engine().connect() as connection:
         return read_recent(
             connection,
@@ -154,14 +154,14 @@ def _judge_part(
     roster: Roster,
     now: dt.datetime,
 ) -> tuple[Hold, ...]:
-    """Return the reasons to hold the plan of one delta alone.
+    """Return the reasons to hold one delta alone.
 
     Args:
-        run: The run that the delta is part of.
-        valid: File → the delta's rows that are used.
-        quarantined: File → its rows with errors.
-        roster: What the site holds.
-        now: When it is judged.
+        run: The run with the delta.
+        valid: File → valid rows of the delta.
+        quarantined: File → rows of the delta with errors.
+        roster: The site's roster.
+        now: Current time.
     """
     none = {name: table.slice(0, 0) for name, table in (valid | quarantined).items()}
     good, bad = none | valid, none | quarantined
@@ -187,7 +187,7 @@ def _judge_part(
 
 
 def _named(number: int, arrivals: Mapping[str, str]) -> str:
-    """Return how sentences name a package of a folded plan."""
+    """Return the name of a package of a folded plan in messages."""
     arrived = arrivals.get(str(number))
     if arrived is None:
         return "an earlier package"

@@ -1,4 +1,4 @@
-"""The stage review: is the plan within the site's limits, or does it wait for a person?"""
+"""Check a plan against the site's thresholds, and return the reasons to hold it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 _NEVER_EMPTY = ("orgs", "users", "roles", "courses")
 _EMPTY_IN_SUMMER = ("classes", "enrollments")
-"""Files that may have no rows between two school years."""
+"""Files that may be empty between two school years."""
 _EARLY, _LATE = dt.timedelta(days=30), dt.timedelta(days=90)
-"""How far from today all sessions of a package may lie, in the future and in the past."""
+"""How far from today all sessions of a package may be, in the future and in the past."""
 _EARLIER = dt.timedelta(days=14)
-"""How much earlier a class may end than was known before, without anybody's asking why."""
+"""How much a class's known end may move forward without a hold."""
 _ROWS_OF_A_DELTA = 20
-"""From so many rows on a delta is asked whether it knows anything of the site."""
+"""Minimum number of rows for the check whether a delta belongs to the site."""
 _POINTS_TO = {
     "orgs": {"sourcedId": "orgs", "parentSourcedId": "orgs"},
     "users": {"sourcedId": "users", "orgSourcedIds": "orgs"},
@@ -56,16 +56,16 @@ _POINTS_TO = {
         "schoolSourcedId": "orgs",
     },
 }
-"""File → column → the file whose sourcedIds stand there."""
+"""File → column → the file that it refers to."""
 _REUSED = Limit(percent=10, minimum=5)
-"""From how many rows of another person under a known sourcedId on a plan is held."""
+"""Threshold for rows of another person under a known sourcedId."""
 REMOVAL_CODES = frozenset(
     {
         *("guard.removals", "guard.school_removals", "guard.week_removals"),
         *("guard.out_of_step", "guard.not_primary"),
     }
 )
-"""Reasons for which only what goes needs to wait."""
+"""Reasons for which only the removals need to wait."""
 
 
 def check_plan(
@@ -83,29 +83,29 @@ def check_plan(
     recent: Recent | None = None,
     errors: Mapping[str, int] | None = None,
 ) -> tuple[Hold, ...]:
-    """Return every reason to hold a plan; none means that it is clear.
+    """Return all reasons to hold a plan; an empty tuple means that it is clear.
 
-    A plan that changes nothing is held for an empty file only, so that errors which nobody mends
-    don't ask for a decision every day.
+    A plan that changes nothing is held only for an empty file, so that errors that nobody fixes do
+    not require a decision every day.
 
     Args:
-        plan: What would be done.
-        roster: What it was made against.
-        guards: The site's limits.
-        modes: File → how it counts.
-        valid: File → rows that are used.
+        plan: The plan.
+        roster: The roster that the plan was made against.
+        guards: The site's thresholds.
+        modes: File → its mode.
+        valid: File → valid rows.
         quarantined: File → rows with errors.
-        rows: File → how many rows it has, staff or not.
-        today: The day of the run: a raised limit counts until its day.
-        schools: What the plan comes to in each school, as `count_by_school` tells it.
-        accounts: Whose the accounts made by hand may be, as `match_accounts` tells it.
-        recent: What the last days brought; nothing when not given.
-        errors: File → rows with errors once the plan is made; those of `quarantined` by default.
+        rows: File → number of its rows, staff or not.
+        today: The day of the run, for raised thresholds.
+        schools: The plan's counts by school, as `count_by_school` returns them.
+        accounts: Account matches, as `match_accounts` returns them.
+        recent: Recent changes of the site; none by default.
+        errors: File → number of rows with errors after diff; by default, of `quarantined`.
     """
     holds = [
         *_empty_files(modes, rows, roster, today),
-        # A plan that moves nothing but the end of a term is empty, and so is the next one, in
-        # which all that hangs from it ends uncounted.
+        # A plan that only moves the end of a term is empty. The next plan would end all records of
+        # the term without counting them as removals.
         *_moved_terms(plan, roster, guards.moved_terms),
     ]
     if not plan.is_empty():
@@ -146,7 +146,7 @@ def _removals(plan: Plan, roster: Roster, guards: Guards, today: dt.date) -> lis
 def measure_removals(
     plan: Plan, roster: Roster | None, guards: Guards, today: dt.date
 ) -> dict[str, tuple[int, int, Limit, str]]:
-    """Return removals, active managed records (0 without a roster), and the limit in force."""
+    """Return kind → removals, active managed records (0 without a roster), threshold, its note."""
     measured = {}
     for kind, found in count_removals(plan).items():
         limit, words = _in_force(getattr(guards, kind), guards, today)
@@ -155,7 +155,7 @@ def measure_removals(
 
 
 def count_removals(plan: Plan) -> dict[str, int]:
-    """Return how many records of each kind a plan takes away, but for what ends with its terms."""
+    """Return kind → number of removals, without those of ended terms."""
     counts = {}
     for kind, table, action in (
         ("users", plan.users, "deactivate"),
@@ -168,7 +168,7 @@ def count_removals(plan: Plan) -> dict[str, int]:
 
 
 def _week(plan: Plan, guards: Guards, recent: Recent, today: dt.date, held: set[str]) -> list[Hold]:
-    """Judge removals together with those of the last days that nobody approved."""
+    """Check removals together with recent removals that nobody approved."""
     limit, words = _in_force(guards.week, guards, today)
     holds: list[Hold] = []
     for kind, going in count_removals(plan).items():
@@ -182,7 +182,7 @@ def _week(plan: Plan, guards: Guards, recent: Recent, today: dt.date, held: set[
 
 
 def _additions(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> list[Hold]:
-    """Hold too many new users, but not the first ones that a site gets."""
+    """Hold too many new users, except the first users of a site."""
     if not pc.any(roster.users["managed"]).as_py():
         return []
     found = int(pc.sum(pc.equal(plan.users["action"], "add")).as_py() or 0)
@@ -190,7 +190,7 @@ def _additions(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> li
 
 
 def _reactivations(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> list[Hold]:
-    """Hold too many who come back; who was merely absent comes back with a mended export."""
+    """Hold too many returning users; absent users come back when an export is fixed."""
     found = len(coming_back(plan) - recent.absent)
     limit = guards.reactivated_users
     return _coming("guard.reactivations", found, recent.reactivated, roster, limit, recent)
@@ -209,7 +209,7 @@ def coming_back(plan: Plan) -> frozenset[int]:
 def _coming(
     code: str, found: int, earlier: int, roster: Roster, limit: Limit, recent: Recent
 ) -> list[Hold]:
-    """Judge who comes by one plan, or else by it and by the last days that nobody approved."""
+    """Check added users of this plan, or else together with recent ones that nobody approved."""
     holds = beyond(code, "users", found, roster.managed_active("users"), limit)
     if holds or not found or not earlier:
         return holds
@@ -219,7 +219,7 @@ def _coming(
 
 
 def _blank_enabled(plan: Plan, valid: Mapping[str, pa.Table], recent: Recent) -> list[Hold]:
-    """Hold each disabled account that would come back because enabledUser says nothing."""
+    """Hold each disabled account that would come back because enabledUser is blank."""
     rows = valid.get("users")
     if rows is None or not recent.disabled:
         return []
@@ -245,13 +245,13 @@ def _changed_roles(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
 
 
 def with_second_role(plan: Plan) -> list[int]:
-    """Return the `id` of the users who go because no primary role of theirs is one of staff."""
+    """Return the `id` of the users removed because no primary role of theirs is of staff."""
     going = plan.users.filter(pc.equal(plan.users["reason"], NOT_PRIMARY))
     return [int(id_) for id_ in going["id"].to_pylist()]
 
 
 def _second_roles(plan: Plan, roster: Roster, recent: Recent) -> list[Hold]:
-    """Hold the first removal of a user by this rule, because a SIS may use roleType differently."""
+    """Hold the first removals by this rule, because an SIS may use roleType differently."""
     found = len(set(with_second_role(plan)) - recent.second)
     if not found:
         return []
@@ -260,7 +260,7 @@ def _second_roles(plan: Plan, roster: Roster, recent: Recent) -> list[Hold]:
 
 
 def _moved_terms(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
-    """Hold terms that end so much earlier that what hangs from them would end uncounted."""
+    """Hold terms that end much earlier than known: their records would end uncounted."""
     moved = plan.links.get("classes")
     if moved is None or not moved.num_rows:
         return []
@@ -292,7 +292,7 @@ def _pair(table: pa.Table) -> pa.ChunkedArray:
 def _school_removals(
     schools: Iterable[Mapping[str, Any]], guards: Guards, today: dt.date, held: set[str]
 ) -> list[Hold]:
-    """Judge each school by its own numbers, in the kinds that the site as a whole lets pass."""
+    """Check each school by its own numbers, for the kinds that pass for the whole site."""
     limit, words = _in_force(guards.school, guards, today)
     return [
         hold
@@ -312,7 +312,7 @@ def _school_removals(
 
 
 def _in_force(limit: Limit, guards: Guards, today: dt.date) -> tuple[Limit, str]:
-    """Return a limit for removals as it counts today, and since when it is another one."""
+    """Return today's threshold for removals, with a note if it is raised."""
     raised = guards.raised
     if raised is None or not raised.holds_on(today):
         return limit, ""
@@ -332,7 +332,7 @@ def _updates(plan: Plan, roster: Roster, guards: Guards) -> list[Hold]:
 
 
 def _beyond_their_year(courses: pa.Table) -> pa.Table:
-    """Leave out the changes to courses that go to another school year, and are as they were."""
+    """Leave out course changes that only move the course to another school year."""
     moved = pa.repeat(False, courses.num_rows)
     for name in COURSE_FIELDS:
         if name != "school_year_sourced_id":
@@ -347,10 +347,10 @@ def _errors(
     errors: Mapping[str, int] | None,
     reused: int,
 ) -> list[Hold]:
-    """Hold files with many errors, by the numbers that stand once the plan is made.
+    """Hold files with many errors, by the numbers after diff.
 
-    The plan finds errors of its own, such as a login that somebody else keeps. Rows of another
-    person under a known sourcedId are left out: they have a limit of their own.
+    Diff finds more errors, such as a login that another user keeps. Rows of another person under a
+    known sourcedId are not counted: they have a threshold of their own.
     """
     holds = []
     for name, table in quarantined.items():
@@ -367,7 +367,7 @@ def _errors(
 def _empty_files(
     modes: Mapping[str, Mode], rows: Mapping[str, int], roster: Roster, today: dt.date
 ) -> list[Hold]:
-    """Hold files without rows; those of classes not while none that is remembered goes on."""
+    """Hold empty files; files of classes only while a remembered class has not ended."""
     ends = roster.links["classes"]["ends_on"]
     go_on = pc.any(pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)).as_py()
     is_summer = roster.managed_active("users") > 0 and not go_on
@@ -388,7 +388,7 @@ def _wrong_source(
     roster: Roster,
     plan: Plan,
 ) -> list[Hold]:
-    """Hold a file that knows few of those whom we know; who gets a new sourcedId is known by it."""
+    """Hold a bulk file that has few of the known records; changed sourcedIds count as known."""
     holds = []
     for name, table, changes in (
         ("users", roster.users, plan.users),
@@ -418,7 +418,7 @@ def _wrong_delta(
     quarantined: Mapping[str, pa.Table],
     roster: Roster,
 ) -> list[Hold]:
-    """Hold a delta whose rows name or point to little that the site knows."""
+    """Hold a delta whose rows hardly refer to known records."""
     if not pc.any(roster.users["managed"]).as_py():
         return []
     ids = roster.known()
@@ -440,7 +440,7 @@ def _wrong_delta(
 
 
 def _names_one(cells: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:
-    """Tell which cells name a known record; a cell may list several, with commas between."""
+    """Tell which cells have a known sourcedId; a cell may be a comma-separated list."""
     whole = pc.is_in(cells, known)
     listed = pc.fill_null(pc.match_substring(cells, ","), False)
     if not pc.any(listed).as_py():
@@ -454,7 +454,7 @@ def _names_one(cells: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:
 
 
 def _other_year(valid: Mapping[str, pa.Table], roster: Roster, today: dt.date) -> list[Hold]:
-    """Hold a package whose sessions are all far from today while we know of nearer ones."""
+    """Hold a package whose sessions are all far from today, if nearer sessions are known."""
     sessions = valid.get("academicSessions")
     known = pc.max(roster.links["classes"]["ends_on"]).as_py()
     if sessions is None or not sessions.num_rows or known is None:
@@ -482,7 +482,7 @@ def _identity_shift(plan: Plan, roster: Roster, limit: Limit) -> list[Hold]:
 
 
 def _look_alikes(accounts: pa.Table | None, roster: Roster) -> list[Hold]:
-    """Hold a site's first sync that would give people who seem to have an account a second one."""
+    """Hold a first sync that would add second accounts for people who seem to have one."""
     users = roster.users
     if accounts is None or pc.any(users["managed"]).as_py():
         return []
@@ -493,5 +493,5 @@ def _look_alikes(accounts: pa.Table | None, roster: Roster) -> list[Hold]:
 
 
 def _changes_id(table: pa.Table) -> pa.ChunkedArray:
-    """Tell which changes give a record that has a sourcedId another one."""
+    """Tell which changes change the sourcedId of a record."""
     return pc.fill_null(pc.not_equal(table["before_sourced_id"], table["after_sourced_id"]), False)

@@ -1,4 +1,4 @@
-"""Stage 4, review: hold a plan that is beyond the site's limits until a person decides."""
+"""Stage 4, review: hold a plan beyond the site's thresholds until a person decides."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 _SCHOOLS = 100
-"""Of how many schools it is kept what the plan comes to there."""
+"""Number of schools whose counts are stored with the run."""
 
 
 @stage
 def review(context: RunContext, *, now: dt.datetime) -> Result:
-    """Stage 4: hold the plan if it is beyond the site's limits and nobody has approved it.
+    """Stage 4: hold the plan if it is beyond the site's thresholds.
 
-    A plan that is clear is recorded by its hash (`reviewed_hash`): apply demands to see that. A
-    held plan waits for as long as the site says, and is then discarded. Where the site says so,
-    only what a plan takes away is held, by a run of its own that follows.
+    The hash of a clear plan is recorded (`reviewed_hash`): apply requires it. A held plan waits as
+    long as the site's preferences allow, and is then discarded. If the preferences say so, only the
+    removals are held, by a follow-up run.
 
     Raises:
         MissingStageError: There is no plan.
@@ -52,8 +52,8 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
     plan, guards = require_plan(run), run.preferences.guards
     extracted, today = require_extracted(run), run.started_at.date()
     if run.same_as and plan.is_empty() and all(extracted.rows.values()):
-        # The earlier run's review found this plan clear, on the same basis. A roster of a million
-        # people is not read again to say so.
+        # The earlier run's review found this plan clear with the same inputs, so the roster, which
+        # may have a million people, is not read again.
         log.info("The plan changes nothing, as that of run %s.", run.same_as)
         telemetry.record_removals(run.site, measure_removals(plan, None, guards, today))
         return Result(values={"reviewed_hash": plan.hash()})
@@ -80,7 +80,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
         of_deltas = delta_guards.holds_of_deltas(run, plan, roster, holds, parts, now)
         holds = order_holds(holds + of_deltas)
     if run.removals_of and (runs.find(run.removals_of).withheld or {}).get("held_back"):
-        # Whoever approved the rest held these back: they wait whatever the limits say.
+        # The approver of the rest held these removals back: they wait whatever the thresholds say.
         holds = order_holds((*holds, *_hold_what_was_held_back(plan, roster)))
     for hold in holds:
         log.warning("Held: %s", hold.to_text())
@@ -112,11 +112,11 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
 
 
 def supersede_older(run: Run, *, now: dt.datetime) -> None:
-    """End the plans that wait for a decision and that this run's plan takes the place of.
+    """Mark held plans as superseded that this run's plan replaces.
 
-    Those are the plans of packages that came before, all of whose files this run has in bulk, and
-    the plans of pending deltas that this run's plan is made from, too. A run that reads no package
-    takes no plan's place, and neither does a preview.
+    It replaces the plans of earlier packages if this run has all of their files in bulk, and plans
+    of pending deltas that are part of this plan as well. A run without a package, and a preview,
+    replace no plan.
     """
     waits = run.outcome is None or (run.outcome is Outcome.HELD and run.decision is None)
     if run.plan_hash is None or not waits or not run.of_package or run.is_preview:
@@ -135,7 +135,7 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
 
 
 def _hold_what_was_held_back(plan: Plan, roster: Roster) -> list[Hold]:
-    """Return the reasons to hold a plan of removals that somebody held back: all it takes away."""
+    """Return the reasons to hold removals that an approver held back: all of the plan's."""
     return [
         Hold("guard.held_back", kind, found, roster.managed_active(kind), "none without approval")
         for kind, found in count_removals(plan).items()

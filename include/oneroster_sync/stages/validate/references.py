@@ -38,8 +38,8 @@ def with_references(
 
     Args:
         tables: File → rows.
-        targets: What references may point to.
-        version: Of the standard.
+        targets: File → the records that references may point to.
+        version: Version of the standard.
         findings: Receives a finding for each repair.
     """
     found = dict(tables)
@@ -72,9 +72,9 @@ def with_suggestions(
         found: Findings about one file.
         table: Its rows.
         name: The file, without `.csv`.
-        version: Of the standard.
+        version: Version of the standard.
         valid: File → valid rows; only users among them are staff and may be named.
-        targets: What references may point to.
+        targets: File → the records that references may point to.
     """
     dangling = pc.equal(found["code"], _MISSING)
     if not pc.any(dangling).as_py():

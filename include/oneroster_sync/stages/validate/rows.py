@@ -1,6 +1,6 @@
-"""The stage: which rows of a package are used, and why the others are not.
+"""Decide which rows of a package are used, and report why the others are not.
 
-A row with an error is quarantined: it is neither applied nor treated as missing.
+A row with an error is quarantined: it is not applied, and its record does not count as absent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TELLING_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
 _UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
 _NOT_STORED = {"academicSessions"}
 _TOLD = {"academicSessions": ("type",), "orgs": ("type",), "classes": ("schoolSourcedId",)}
-"""File → what its records say of themselves that others are compared with."""
+"""File → columns of its records that other rows are compared with."""
 _ENTITIES = ("users", "courses", "enrollments")
 """The files whose rows become users, courses and course assignments."""
 _NO_TEACHERS = pa.array(["administrator", "aide", "proctor"])
@@ -43,14 +43,14 @@ _NO_TEACHERS = pa.array(["administrator", "aide", "proctor"])
 
 @dataclass(slots=True)
 class Validated:
-    """Rows that are used, rows that are not, and why.
+    """The result of validation: valid rows, quarantined rows, and findings.
 
     Attributes:
         valid: File → rows without errors.
-        quarantined: File → rows with errors, for what they protect.
+        quarantined: File → rows with errors, whose records are protected.
         findings: Errors and warnings about rows.
-        superseded: How many rows are neither used nor wrong, as a newer change is known.
-        report: For each file, what became of each expectation, in numbers.
+        superseded: Number of rows that are neither used nor wrong, because a newer change is known.
+        report: For each file, the numbers of each expectation's result.
         results: For each file, its suite and Great Expectations' result, as JSON.
     """
 
@@ -77,14 +77,14 @@ def validate_rows(
 
     Args:
         tables: File → snapshot, as `package.extract_package` returns them.
-        modes: File → how it counts.
-        version: Of the standard.
-        known: File → sourcedIds that the site has from earlier syncs; none are needed unless
+        modes: File → its mode.
+        version: Version of the standard.
+        known: File → sourcedIds that the site has from earlier syncs; only needed if
             `asks_what_is_known`.
         suites: The folder `expectations/`.
-        modified: When the SIS last modified what came in deltas: file, sourced_id, modified_at.
-        in_use: The settings by which the site's columns decide, as suites name them.
-        is_strict: Whether what only the strict profile asks for is asked.
+        modified: Last modified times of records of deltas: file, sourced_id, modified_at.
+        in_use: The settings in use at the site, as suites name them in `used_by`.
+        is_strict: Whether expectations of the strict profile apply.
 
     Raises:
         SuiteError: A suite is missing or can't be evaluated; nothing was decided.
@@ -146,16 +146,17 @@ def validate_rows(
 def unusable_files(
     validated: Validated, modes: Mapping[str, Mode], rows: Mapping[str, int]
 ) -> Findings:
-    """Return an error for each file of which no row could be used, although it has rows.
+    """Return an error for each file that has rows of which none can be used.
 
-    A delta brings what changed, which may be one row. So its files are judged together: the other
-    rows of a delta that is refused would never come again. Where a file has no rows, what points to
-    it has errors for that reason alone, and `guard.empty_file` holds the plan.
+    A delta contains only changes, possibly a single row. So its files are judged together: the
+    other rows of a refused delta would never come again. If a file has no rows at all, nothing is
+    returned: all references to it are errors for that reason alone, and `guard.empty_file` holds
+    the plan.
 
     Args:
-        validated: The verdict on the package.
-        modes: File → how it counts.
-        rows: File → how many rows it has, staff or not.
+        validated: The result of validating the package.
+        modes: File → its mode.
+        rows: File → number of its rows, staff or not.
     """
     findings, spoilt = Findings(), list[str]()
     if any(modes[name] is not Mode.ABSENT and not number for name, number in rows.items()):
@@ -169,7 +170,7 @@ def unusable_files(
             findings.add(Finding("table.no_staff", file="users.csv"))
     is_delta = any(modes[name] is Mode.DELTA for name in brought)
     is_known = any(validated.valid[name].num_rows for name in brought) or validated.superseded
-    # What the row of one of ours without a role says ends a return by a role that comes later.
+    # A known user's row without a role is used: it prevents that a later role brings the user back.
     is_known = is_known or _has_users_without_role(validated)
     if not (is_delta and is_known):
         findings.extend(Finding("table.nothing_usable", file=f"{name}.csv") for name in spoilt)
@@ -184,17 +185,17 @@ def _has_users_without_role(validated: Validated) -> bool:
 
 
 def _is_whole(modes: Mapping[str, Mode]) -> bool:
-    """Tell whether a package says of everybody who is staff."""
+    """Tell whether a package lists all staff, so that users without a row are not staff."""
     return modes["users"] is Mode.BULK and modes.get("roles") is not Mode.DELTA
 
 
 def asks_what_is_known(modes: Mapping[str, Mode]) -> bool:
-    """Tell whether rows may point to records that the site has and the package doesn't hold."""
+    """Tell whether rows may refer to records that the site has but the package does not."""
     return any(_counts_as_known(name, mode) for name, mode in modes.items())
 
 
 def _counts_as_known(name: str, mode: Mode) -> bool:
-    """Tell whether what the site has of a file stands beside what the package brings."""
+    """Tell whether the site's records of a file are targets, in addition to the package's."""
     if mode is Mode.BULK or name in _NOT_STORED:
         return False
     return mode is Mode.DELTA or name not in _UNKNOWN_WHEN_ABSENT
@@ -209,7 +210,7 @@ def _targets(
         if mode is not Mode.BULK and name in _NOT_STORED:
             continue
         if mode is not Mode.ABSENT and name not in tables:
-            continue  # it can't be read, so nobody knows what is in it
+            continue  # the file can't be read, so its records are unknown
         if mode is Mode.ABSENT and name in _UNKNOWN_WHEN_ABSENT:
             continue
         ids = _ids(tables[name]) if name in tables else NO_IDS
@@ -219,7 +220,8 @@ def _targets(
             about = tables[name].select(["sourcedId", *_TOLD[name]])
         targets[name] = Target(pa.concat_arrays([ids, stored]), stored=stored, about=about)
     if "roles" in tables and "users" in tables:
-        # The door knows which roles are remembered: who has none is withheld, and not judged.
+        # Extract knows the remembered roles: it withholds users without a role, so they are not
+        # judged.
         with_role = _ids(tables["users"].filter(pc.invert(tables["users"]["withheld"])))
         targets["roles.userSourcedId"] = Target(with_role)
         if modes["roles"] is Mode.BULK:
@@ -236,22 +238,22 @@ def _targets(
 
 
 def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
-    """Let the files that follow know what became of this one's records."""
+    """Record the verdict on a file's records, for the references of later files."""
     bad, good = validated.quarantined[name], validated.valid[name]
     going = good.filter(is_going(good))
     if name in targets:
         targets[name].quarantined = _ids(bad)
         targets[name].removed = _ids(going)
-        if name in _TOLD:  # a value that was left out says nothing of its record
+        if name in _TOLD:  # a value that was left out must not be compared with
             targets[name].about = good.select(["sourcedId", *_TOLD[name]])
     if name == "roles" and "roles.userSourcedId" in targets:
         targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
 
 
 def _with_those_that_hang(enrollments: pa.Table, targets: Mapping[str, Target]) -> pa.Table:
-    """Let the enrollments of a bulk file go whose user or class goes by a row of its own.
+    """Mark enrollments of a bulk file as going if a row removes their user or class.
 
-    In a delta such a row is an error: nobody sends a row for what hangs from a record that goes.
+    In a delta such a row is an error: an SIS sends no row for what belongs to a removed record.
     """
     hanging = pa.repeat(False, enrollments.num_rows)
     for file, column in (("users", "userSourcedId"), ("classes", "classSourcedId")):
@@ -263,7 +265,7 @@ def _with_those_that_hang(enrollments: pa.Table, targets: Mapping[str, Target]) 
 
 
 def _with_login(table: pa.Table, findings: Findings) -> pa.Table:
-    """Add `login`: the e-mail address, or a username that is one, in one spelling."""
+    """Add the column `login`: the e-mail address, or a username that is one, normalized."""
     named = pc.fill_null(pc.match_substring_regex(table["username"], _EMAIL), False)
     by_name = pc.and_(pc.is_null(table["email"]), named)
     rows = table["row"].filter(by_name)
@@ -284,10 +286,11 @@ def _with_login(table: pa.Table, findings: Findings) -> pa.Table:
 
 
 def _claiming(table: pa.Table) -> pa.Table:
-    """Return what Great Expectations sees of the rows: without columns of our own.
+    """Return the rows as Great Expectations sees them: without our own columns.
 
-    Of users the column `claimed_login` holds what a row claims: one that goes or is disabled claims
-    none, and an address that is none is nobody's. `primary_of` is the user and the org of a primary
+    For users, `claimed_login` is the login that a row claims: none if the row goes or is disabled,
+    or if its address is invalid. `primary_of` is the user and the org of a primary role,
+    `primary_org` a user and their primary org: they must be unique, and refer to a role.
     role, `primary_org` a user and their primary org: what must be unique, and point to a role.
     """
     if "login" in table.column_names:
@@ -310,13 +313,13 @@ def _claiming(table: pa.Table) -> pa.Table:
 
 
 def _pair(table: pa.Table, column: str, other: str, rows: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return two columns as one in some rows; null elsewhere, and where either is blank."""
+    """Return two columns joined as one in some rows; null elsewhere, and if either is blank."""
     joined = pc.binary_join_element_wise(table[column], table[other], "\x1f")
     return pc.if_else(pc.fill_null(rows, False), joined, pa.scalar(None, pa.string()))
 
 
 def _empty_columns(table: pa.Table) -> set[str]:
-    """Return the columns that the file does not have; its header has been judged at the door."""
+    """Return the columns that the file does not have; extract has judged its header."""
     meta = table.schema.metadata or {}
     return set(filter(None, meta.get(b"missing", b"").decode().split(",")))
 
@@ -328,13 +331,13 @@ _WITHHELD_FOR = {
     "reference.target_quarantined": ("sourcedId", "roles.csv"),
     "semantic.unclear_primary_role": ("sourcedId", "roles.csv"),
 }
-"""Code of a row that is withheld → the column that says so, and the file that it points to."""
+"""Code of a withheld row → the column that explains it, and the file it refers to."""
 
 
 def _flaws(name: str, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
-    """Return one error for each row that is broken, or that may be a pupil's.
+    """Return one error for each row that is broken or may be a pupil's.
 
-    Such rows are blanked at the door. They are not judged, so a report says nothing of them.
+    Extract blanks such rows. They are not judged by the suite, so a report does not contain them.
     """
     parts = [FOUND.empty_table()]
     for code in pc.unique(flawed["flaw"]).to_pylist():
@@ -346,14 +349,14 @@ def _flaws(name: str, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
 
 
 def _twins(name: str, sound: pa.Table, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
-    """Return an error for each sound row that has the sourcedId of a broken one: which is right?"""
+    """Return an error for each sound row with the sourcedId of a broken row: which is right?"""
     rows = sound.filter(pc.is_in(sound["sourcedId"], _ids(flawed)))
     code, column = "reference.duplicate_sourced_id", "sourcedId"
     return _errors_of(name, rows, code, column, _expected(suite, code, column))
 
 
 def _expected(suite: Mapping[str, Any], code: str, column: str) -> str | None:
-    """Return what the suite expects where a value of a column gets a code."""
+    """Return the suite's `expected` text for a code of a column."""
     for expectation in suite["expectations"]:
         meta = expectation["meta"]
         named = meta.get("column") or expectation["kwargs"].get("column")
@@ -395,7 +398,7 @@ def _errors_of(
 
 
 def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
-    """Drop findings about values that a row does not need which goes."""
+    """Drop findings about values that a row which goes does not need."""
     going = is_going(table)
     if pc.any(going).as_py():
         of_these = pc.is_in(found["row"], table["row"].filter(going).combine_chunks())
@@ -412,7 +415,7 @@ _OF_TEACHING = (
 
 
 def _of_used_teachers(found: pa.Table, table: pa.Table) -> pa.Table:
-    """Say of two primary teachers only where both rows are used."""
+    """Keep findings about two primary teachers only if both rows are used."""
     code = "semantic.two_primary_teachers"
     if not pc.any(pc.equal(found["code"], code)).as_py():
         return found
@@ -434,7 +437,7 @@ _EXPLAINED_BY = {
     "semantic.primary_org_without_role": "reference.missing_target_record",
     "semantic.login_taken": "reference.duplicate_sourced_id",
 }
-"""Finding → the finding that says why, when a row has both."""
+"""Code of a finding → code of another finding that explains it, if a row has both."""
 _OF_USED_ROWS = pa.array(
     [
         "semantic.class_without_teacher",
@@ -445,7 +448,7 @@ _OF_USED_ROWS = pa.array(
         "semantic.two_primary_teachers",
     ]
 )
-"""Warnings that tell nothing of a row that is not used for its errors."""
+"""Warnings that do not matter for a row that is not used because of its errors."""
 
 
 def _without_explained(found: pa.Table) -> pa.Table:
@@ -462,13 +465,13 @@ def _without_explained(found: pa.Table) -> pa.Table:
 def _judge_in_time(
     judge: Judge, name: str, rows: pa.Table, suite: dict[str, Any]
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Judge the rows of a file that did not come too late.
+    """Judge the rows of a file that are not older than the known changes.
 
-    A row that is older than what is known is as if it had not come: it has no error, points
-    nowhere, and claims nothing that another row may have.
+    An older row is treated as if it were not in the file: it has no error, refers to nothing, and
+    claims nothing that another row may have.
 
     Returns:
-        Findings about the rows in time, these rows, and why the others are left out.
+        Findings about the rows in time, these rows, and the findings that leave out the others.
     """
     found = judge.judge(f"{name}.csv", _claiming(rows), suite)
     is_late = pc.is_in(rows["row"], _left_out(found, suite))
@@ -490,7 +493,7 @@ def _leaves_out(expectation: Mapping[str, Any]) -> bool:
 
 
 def _left_out(found: pa.Table, suite: Mapping[str, Any]) -> pa.Array:
-    """Return the rows that a finding leaves out: the package is used as if they were not there."""
+    """Return the rows that a finding leaves out: the package is used as if without them."""
     names = [e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)]
     codes = pa.array(names, pa.string())
     return found.filter(pc.is_in(found["code"], codes))["row"].combine_chunks()

@@ -1,4 +1,4 @@
-"""Stage 2, validate: judge a run's package by the suites, and reject what can't be used."""
+"""Stage 2, validate: judge a run's package by the suites, and reject an unusable package."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def validate(context: RunContext) -> Result:
     """Stage 2: let the suites decide which rows are used.
 
     Raises:
-        SuiteError: A suite can't be used; no other try helps.
+        SuiteError: A suite can't be used; another try does not help.
         MissingStageError: No package has been read.
     """
     context.forget_plan()
@@ -62,7 +62,7 @@ def validate(context: RunContext) -> Result:
     run_log.log_rows(validated.valid, validated.quarantined)
     end: dict[str, Any] = {}
     if folded.refused:
-        # What the door found comes first: the rest may follow from it.
+        # Extract's findings come first, because they may be the cause of the others.
         findings = Findings()
         findings.add_table(context.artifacts.read_tables("findings")["1-extract"])
         findings.add_table(own.table())
@@ -87,9 +87,9 @@ def validate(context: RunContext) -> Result:
 
 
 def _by_package(found: pa.Table) -> tuple[Findings, pa.Table]:
-    """Return what is said of the run's newest package, and of the rows of older ones.
+    """Return the findings about the run's newest package, and those about rows of older ones.
 
-    Strict rejects a package for what it holds itself.
+    The strict profile rejects a package only for its own findings.
     """
     is_older = pc.fill_null(pc.greater_equal(found["row"], STRIDE), False)
     own = Findings()

@@ -1,17 +1,17 @@
-"""Suites: JSON under `expectations/<version>/<file>.json`, data and not code.
+"""Load suites: JSON files `expectations/<version>/<file>.json`, data and not code.
 
-Every expectation names in its `meta` the finding `code` that a failing row gets, what was
-`expected`, and the `effect`:
+The `meta` of every expectation has the finding `code` of a failing row, the text `expected`,
+and the `effect`:
 
-- `row`: an error; the row is not used, and its record stays as it is;
-- `value`: a warning; the row is used without the value, and what is stored of it stays;
-- `warn`: a warning; the row is used as it is.
+- `row`: an error; the row is not used, and its record stays unchanged;
+- `value`: a warning; the row is used without the value, and the stored value stays;
+- `warn`: a warning; the row is used unchanged.
 
-By choice it has `used_by`, the settings of a site (`Settings.in_use`) that turn `value` into `row`;
-`only` (`bulk` or `delta`); `profile` (`strict`), where tolerant does not ask for it; the `column`
-to name in place of a derived one; and `leave_out` for rows that are neither used nor wrong. Great
-Expectations' own `severity` follows from the effect; a suite of earlier days, that has a severity
-and no effect, means `row` by `critical` and else `warn`.
+Optional keys: `used_by`, the settings of a site (`Settings.in_use`) that turn `value` into `row`;
+`only` (`bulk` or `delta`); `profile` (`strict`), for expectations that tolerant skips; `column`, to
+report in place of a derived one; and `leave_out`, for rows that are neither used nor wrong. Great
+Expectations' own `severity` follows from the effect. In an old suite with a severity and no effect,
+`critical` means `row` and any other severity `warn`.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ def load_suite(
     """Read one suite.
 
     Args:
-        folder: `expectations/`.
-        version: Of the standard.
-        file: Name without `.csv`.
-        mode: Expectations for another mode are left out.
-        missing: Columns that the file does not have; what is expected of them is left out.
-        in_use: The settings by which the site's columns decide.
-        is_strict: Whether what only the strict profile asks for is asked.
+        folder: The folder `expectations/`.
+        version: Version of the standard.
+        file: Name of the file, without `.csv`.
+        mode: Mode of the file; expectations for the other mode are left out.
+        missing: Columns that the file does not have; their expectations are left out.
+        in_use: The settings in use at the site, compared with `used_by`.
+        is_strict: Whether expectations of the strict profile apply.
 
     Returns:
-        The suite, with the effect of each expectation at this site and a severity to match.
+        The suite, with the effect of each expectation at this site and a matching severity.
 
     Raises:
-        SuiteError: The file is missing, is no JSON, or names an unknown finding code.
+        SuiteError: The file is missing, is not JSON, or has an invalid expectation.
     """
     path = folder / version.value / f"{file}.json"
     try:
@@ -89,7 +89,7 @@ def load_suite(
 
 
 def _settled(expectation: dict[str, Any], in_use: Collection[str]) -> dict[str, Any]:
-    """Return an expectation with the effect that it has at this site."""
+    """Return an expectation with its effect at this site."""
     meta = expectation["meta"]
     effect = effect_of(expectation)
     if effect == "value" and not set(meta.get("used_by", ())).isdisjoint(in_use):
@@ -105,7 +105,7 @@ def effect_of(expectation: dict[str, Any]) -> str:
 
 
 def _problem(expectation: Any) -> str | None:
-    """Return what is wrong with an expectation before Great Expectations sees it."""
+    """Return what is wrong with an expectation, or None; Great Expectations checks the rest."""
     if not isinstance(expectation, dict):
         return "is no JSON object"
     for part in ("kwargs", "meta"):

@@ -1,4 +1,4 @@
-"""What references may point to: the records of the package and those the site has already."""
+"""The records that references may point to: those of the package and those of the site."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ NO_IDS = pa.array([], pa.string())
 
 @dataclass(slots=True)
 class Target:
-    """The records of one file that others may point to.
+    """The records of one file that references may point to.
 
     Attributes:
-        present: sourcedIds of the package, and of the store where the file is not bulk.
-        quarantined: Those of the package with errors of their own.
-        removed: Those that the package removes.
-        stored: sourcedIds that the site has, where the file is not bulk.
-        modified: When the SIS last modified those that came in deltas.
-        about: What the package's records say of themselves, with a column `sourcedId`.
+        present: sourcedIds of the package, and those of the site if the file is not bulk.
+        quarantined: sourcedIds of the package whose rows have errors.
+        removed: sourcedIds that the package removes.
+        stored: sourcedIds that the site has, if the file is not bulk.
+        modified: Last modified times of records that came in deltas.
+        about: Columns of the package's records to compare with, and `sourcedId`.
     """
 
     present: pa.Array
@@ -32,13 +32,13 @@ class Target:
     about: pa.Table | None = None
 
     def accepts(self, ids: pa.Array, state: str) -> pa.Array:
-        """Tell for each id whether it may be pointed to; a missing one is `present`'s concern."""
+        """Tell for each id whether it may be referred to; only `present` refuses unknown ids."""
         if state == "present":
             return pc.is_in(ids, self.present)
         return pc.invert(pc.is_in(ids, self.quarantined if state == "usable" else self.removed))
 
     def told(self, ids: pa.Array, column: str) -> pa.Array:
-        """Return what each record says in a column; null where it is not here or has errors."""
+        """Return a column of each record; null if the record is unknown or has errors."""
         if self.about is None:
             return pa.nulls(len(ids), pa.string())
         at = pc.index_in(ids, self.about["sourcedId"].combine_chunks(), skip_nulls=True)
@@ -47,12 +47,12 @@ class Target:
         return pc.if_else(sound, said, pa.scalar(None, pa.string()))
 
     def leave_out(self, ids: pa.Array) -> None:
-        """Take records that are not used for absent, unless the site has them."""
+        """Treat unused records as absent, unless the site has them."""
         absent = ids.filter(pc.invert(pc.is_in(ids, self.stored)))
         self.present = self.present.filter(pc.invert(pc.is_in(self.present, absent)))
 
     def first_refused(self, cells: pa.Array, state: str) -> pa.Array:
-        """Return of each cell, which holds sourcedIds, the first that may not be pointed to."""
+        """Return for each cell of sourcedIds the first one that may not be referred to."""
         split = pc.split_pattern(cells, ",")
         ids, of_cell = (
             pc.utf8_trim_whitespace(pc.list_flatten(split)),
@@ -64,4 +64,4 @@ class Target:
 
 
 TARGETS: ContextVar[dict[str, Target]] = ContextVar("targets")
-"""The targets of the validation that is under way, by file; a file that is not here is unknown."""
+"""File → target, for the validation in progress; a file without an entry is unknown."""
