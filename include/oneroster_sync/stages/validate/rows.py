@@ -79,8 +79,7 @@ def validate_rows(
         tables: File → snapshot, as `package.extract_package` returns them.
         modes: File → its mode.
         version: Version of the standard.
-        known: File → sourcedIds that the site has from earlier syncs; only needed if
-            `asks_what_is_known`.
+        known: File → the site's sourcedIds; only needed if `asks_what_is_known`.
         suites: The folder `expectations/`.
         modified: Last modified times of records of deltas: file, sourced_id, modified_at.
         in_use: The settings in use at the site, as suites name them in `used_by`.
@@ -148,10 +147,9 @@ def unusable_files(
 ) -> Findings:
     """Return an error for each file that has rows of which none can be used.
 
-    A delta contains only changes, possibly a single row. So its files are judged together: the
-    other rows of a refused delta would never come again. If a file has no rows at all, nothing is
-    returned: all references to it are errors for that reason alone, and `guard.empty_file` holds
-    the plan.
+    A delta may be a single row, so its files are judged together: the other rows of a refused
+    delta would never come again. If a file has no rows at all, nothing is returned: references to
+    it fail for that reason alone, and `guard.empty_file` holds the plan.
 
     Args:
         validated: The result of validating the package.
@@ -170,7 +168,7 @@ def unusable_files(
             findings.add(Finding("table.no_staff", file="users.csv"))
     is_delta = any(modes[name] is Mode.DELTA for name in brought)
     is_known = any(validated.valid[name].num_rows for name in brought) or validated.superseded
-    # A known user's row without a role is used: it prevents that a later role brings the user back.
+    # A known user's row without a role is used: a later role must not bring the user back.
     is_known = is_known or _has_users_without_role(validated)
     if not (is_delta and is_known):
         findings.extend(Finding("table.nothing_usable", file=f"{name}.csv") for name in spoilt)
@@ -220,8 +218,7 @@ def _targets(
             about = tables[name].select(["sourcedId", *_TOLD[name]])
         targets[name] = Target(pa.concat_arrays([ids, stored]), stored=stored, about=about)
     if "roles" in tables and "users" in tables:
-        # Extract knows the remembered roles: it withholds users without a role, so they are not
-        # judged.
+        # Extract withholds users without a role, remembered or new; they are not judged.
         with_role = _ids(tables["users"].filter(pc.invert(tables["users"]["withheld"])))
         targets["roles.userSourcedId"] = Target(with_role)
         if modes["roles"] is Mode.BULK:
