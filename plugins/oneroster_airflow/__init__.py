@@ -1,8 +1,8 @@
-"""The Airflow plugin, which Airflow finds in two ways: installed, or copied to its plugins folder.
+"""The Airflow plugin; Airflow finds it installed as a package, or copied to its plugins folder.
 
-Installed, it is found by the entry point `airflow.plugins`. Copied, this file is run under the name
-`__init__`, hence no relative imports, and the plugin is offered here. Airflow reports a plugin that
-it finds twice as an error, so a copy beside an installation offers nothing.
+An installed plugin is found by the entry point `airflow.plugins`. A copied file runs under the name
+`__init__`, so it must not use relative imports, and the plugin is exported here. Airflow reports a
+plugin that it finds twice as an error, so a copy beside an installation exports nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 
 def is_installed() -> bool:
-    """Return whether Airflow finds the plugin of an installed package."""
+    """Tell whether Airflow finds the plugin of an installed package."""
     try:
         points = distribution("oneroster-sync").entry_points
     except PackageNotFoundError:

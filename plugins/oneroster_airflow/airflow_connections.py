@@ -1,6 +1,6 @@
-"""What an Airflow connection says, for a source that takes a login.
+"""Read the login of a source from an Airflow connection.
 
-It is asked for by the task that needs it, over Airflow's API for tasks; Airflow masks its secrets
+The task that needs a connection requests it over Airflow's API for tasks; Airflow masks the secrets
 in the task's log.
 """
 
@@ -14,10 +14,10 @@ from oneroster_sync.sources.errors import RefusedSourceError
 
 
 def login_of(connection_id: str) -> Login:
-    """Return what a connection says.
+    """Return the login of an Airflow connection, by its id.
 
     Raises:
-        RefusedSourceError: Airflow has no such connection, or its extra is no JSON object.
+        RefusedSourceError: Airflow has no such connection, or its extra is not a JSON object.
     """
     try:
         found = Connection.get(connection_id)
@@ -29,10 +29,10 @@ def login_of(connection_id: str) -> Login:
 
 
 def as_login(connection_id: str, found: Connection) -> Login:
-    """Return what a connection of Airflow says.
+    """Return the login of an Airflow connection.
 
     Raises:
-        RefusedSourceError: Its extra is no JSON object.
+        RefusedSourceError: Its extra is not a JSON object.
     """
     extra = found.extra_dejson
     if not isinstance(extra, dict):

@@ -1,11 +1,11 @@
-"""All that we use of Airflow beside its public interface, and of Starlette: names and parts.
+"""Non-public names of Airflow and Starlette that the plugin uses, and the attributes it needs.
 
-The next minor release of Airflow may move any of it. Then it breaks here, the error says which name
-and where it was, and `tests/test_internals.py` says the same of each name by itself. Nothing else
-in the plugin imports from Airflow but `airflow.sdk`, the timetables, the plugin manager, the
-configuration and what providers offer; the test holds that too.
+The next minor release of Airflow may move any of them. Then this module fails: the error has the
+name and its old place, and `tests/test_internals.py` checks each name. The rest of the plugin
+imports from Airflow only `airflow.sdk`, the timetables, the plugin manager, the configuration and
+the providers; the test checks this as well.
 
-A name is looked up when it is asked for: a task's process must not load what only the server needs.
+A name is imported on first access: a task's process must not import what only the server needs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PARAMETERS = "airflow.api_fastapi.common.parameters"
 _ASSETS = "airflow.models.asset"
 _FAB = "airflow.providers.fab.auth_manager"
 _NAMES = {
-    # A task asks Airflow about other DAG runs, and puts a question for a person.
+    # For tasks: ask Airflow about other DAG runs, and ask a person a question.
     "SUPERVISOR_COMMS": Internal("airflow.sdk.execution_time.task_runner", is_bound_later=True),
     "GetDagRun": Internal("airflow.sdk.execution_time.comms", ("dag_id", "run_id")),
     "upsert_hitl_detail": Internal(
@@ -31,13 +31,13 @@ _NAMES = {
     "TaskAwaitingInput": Internal("airflow.sdk.exceptions", ("method_name", "timeout")),
     "SkipMixin": Internal("airflow.sdk.bases.skipmixin", ("skip",)),
     "ParamsDict": Internal("airflow.sdk.definitions.param"),
-    # Who asks the API server, and what they may do.
+    # The user of the API server, and the user's permissions.
     "get_auth_manager": Internal("airflow.api_fastapi.app"),
     "DagDetails": Internal("airflow.api_fastapi.auth.managers.models.resource_details", ("id",)),
     "GetUserDep": Internal(_SECURITY),
     "get_user": Internal(_SECURITY, ("request", "bearer_credentials")),
     "EditableDagsFilterDep": Internal(_SECURITY),
-    # Which DAGs a query of Airflow's API selects.
+    # The DAGs that a query of Airflow's API selects.
     "SessionDep": Internal("airflow.api_fastapi.common.db.common"),
     "apply_filters_to_select": Internal(
         "airflow.api_fastapi.common.db.common", ("statement", "filters")
@@ -48,7 +48,7 @@ _NAMES = {
     "QueryOwnersFilter": Internal(_PARAMETERS),
     "QueryPausedFilter": Internal(_PARAMETERS),
     "QueryTagsFilter": Internal(_PARAMETERS),
-    # Airflow's own tables, in the API server alone.
+    # Airflow's own tables, for the API server only.
     "create_session": Internal("airflow.utils.session"),
     "DagModel": Internal(
         "airflow.models.dag",
@@ -106,24 +106,24 @@ _NAMES = {
         "airflow.utils.state", ("SKIPPED", "UPSTREAM_FAILED", "RUNNING", "AWAITING_INPUT")
     ),
     "DagRunTriggeredByType": Internal("airflow.utils.types", ("UI",)),
-    # FAB's roles, where FAB is the auth manager.
+    # FAB's roles, if FAB is the auth manager.
     "get_application_builder": Internal(f"{_FAB}.cli_commands.utils"),
     "Action": Internal(f"{_FAB}.models", ("id", "name")),
     "Permission": Internal(f"{_FAB}.models", ("id", "resource_id", "action_id")),
     "Resource": Internal(f"{_FAB}.models", ("id", "name")),
-    # Starlette's own answer to: which path below the mounted app?
+    # The path below a mounted app.
     "get_route_path": Internal("starlette._utils", ("scope",)),
 }
 AIRFLOW = Internals(__name__, package="apache-airflow-core", tested="3.3", names=_NAMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Return one of the names; see `Internals.find`."""
+    """Look up one of the names; see `Internals.find`."""
     return AIRFLOW.find(name)
 
 
 def warn_if_untested() -> None:
-    """Log a warning where this Airflow is of another minor release than the one tested."""
+    """Log a warning if this Airflow has another minor version than the tested one."""
     if not AIRFLOW.is_tested():
         log.warning(
             "OneRoster was tested with Airflow %s, and this is another release. What it uses "

@@ -1,9 +1,8 @@
-"""Airflow's writing routes, and what each of them asks for where it reaches a DAG of ours.
+"""Airflow's writing routes, and the permission that each requires for one of our DAGs.
 
-The table follows Airflow's own OpenAPI document: a test compares both, and names the routes of a
-new version that are missing here. A route that is not listed is refused in our own deployments.
-
-Airflow alone decides about routes whose permission is None: they only read, or they keep what is
+The table follows Airflow's OpenAPI document: a test compares both, and lists routes of a new
+version that are missing here. Our own deployments refuse a route that is not listed. Routes whose
+permission is None are left to Airflow: they only read, or write the user's own data.
 the user's own.
 """
 
@@ -24,37 +23,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 ANY = "~"
-"""Airflow's word for all DAGs, or all runs of a DAG."""
+"""Airflow's wildcard for all DAGs, or all runs of a DAG."""
 
 
 class Reach(StrEnum):
-    """Where a request says which DAGs and runs it is about."""
+    """The part of a request that names its DAGs and runs."""
 
     NOTHING = "nothing"
     DAG = "dag"
-    """In its path: the DAG, and the run if it names one."""
+    """Path: the DAG, and possibly the run."""
     RUNS = "runs"
-    """In its body: `actions` with DAG runs."""
+    """Body: `actions` with DAG runs."""
     TASKS = "tasks"
-    """In its body: `actions` with task instances."""
+    """Body: `actions` with task instances."""
     CLEARED_RUNS = "cleared_runs"
-    """In its body: `dag_runs`; or by partition."""
+    """Body: `dag_runs`, or a partition."""
     CLEARED_TASKS = "cleared_tasks"
-    """In its path the DAG, in its body the run, or a range of dates."""
+    """Path: the DAG; body: the run, or a range of dates."""
     PATTERN = "pattern"
-    """In its query: a pattern for ids of DAGs."""
+    """Query: a pattern for ids of DAGs."""
     BACKFILL = "backfill"
-    """In its path: a backfill."""
+    """Path: a backfill."""
     BODY = "body"
-    """In its body: `dag_id`."""
+    """Body: `dag_id`."""
     ASSET = "asset"
-    """In its path or its body: an asset."""
+    """Path or body: an asset."""
     INSTALLATION = "installation"
-    """It is about all of Airflow: connections, pools, variables."""
+    """None: the request affects all of Airflow, as connections, pools, variables."""
 
 
 class Deed(StrEnum):
-    """What a request does, for those who record it or have to look closer."""
+    """The kind of action, for the audit and for closer checks."""
 
     START = "start"
     SWITCH = "switch"
@@ -66,13 +65,13 @@ class Deed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a route asks for at the site of a DAG of ours.
+    """The rule of a route for requests that reach one of our DAGs.
 
     Attributes:
-        may: The permission; None leaves it to Airflow.
-        reach: Where the request names DAGs.
-        deed: What it does.
-        is_dry: What the body's `dry_run` is when it is left out; None where a body has none.
+        may: The required permission; None leaves the decision to Airflow.
+        reach: The part of the request that names DAGs.
+        deed: The kind of action.
+        is_dry: Default of the body's `dry_run`; None if the body has no such field.
     """
 
     may: May | None
@@ -82,7 +81,7 @@ class Rule:
 
 
 class Target(NamedTuple):
-    """A DAG that a request reaches, and one run of it; None is any run."""
+    """A DAG that a request reaches, and one of its runs; None means any run."""
 
     dag_id: str
     dag_run_id: str | None = None
@@ -137,7 +136,7 @@ WRITING: dict[tuple[str, str], Rule] = {
     ("PATCH", f"{_GROUP}/dry_run"): AIRFLOWS_OWN,
     ("POST", f"{_TASKS}/list"): AIRFLOWS_OWN,
     ("PATCH", f"{_TASK}/{{map_index}}/hitlDetails"): Rule(May.ADMINISTER, Reach.DAG, Deed.ANSWER),
-    # What tasks leave for one another: to write it is to change what a task is told
+    # XComs: writing them changes the input of a task
     ("POST", f"{_TASK}/xcomEntries"): _ADMINISTER,
     ("PATCH", f"{_TASK}/xcomEntries/{{xcom_key}}"): _ADMINISTER,
     ("DELETE", f"{_TASK}/xcomEntries/{{xcom_key}}"): _ADMINISTER,
@@ -151,7 +150,7 @@ WRITING: dict[tuple[str, str], Rule] = {
     ("PUT", f"{_BACKFILL}/pause"): Rule(May.ADMINISTER, Reach.BACKFILL),
     ("PUT", f"{_BACKFILL}/unpause"): Rule(May.ADMINISTER, Reach.BACKFILL),
     ("PUT", f"{_BACKFILL}/cancel"): Rule(May.ADMINISTER, Reach.BACKFILL),
-    # Assets: an event starts the DAGs that wait for it, and tells others that a DAG of ours ran
+    # Assets: an event starts the DAGs that wait for it, and reports that one of our DAGs ran
     ("POST", f"{_API}/assets/events"): Rule(May.ADMINISTER, Reach.ASSET),
     ("POST", f"{_ASSET}/materialize"): Rule(May.OPERATE, Reach.ASSET, Deed.START),
     ("DELETE", f"{_ASSET}/queuedEvents"): Rule(May.ADMINISTER, Reach.ASSET),
@@ -176,16 +175,16 @@ WRITING: dict[tuple[str, str], Rule] = {
     ("PATCH", f"{_API}/variables"): _INSTALLATION,
     ("PATCH", f"{_API}/variables/{{variable_key}}"): _INSTALLATION,
     ("DELETE", f"{_API}/variables/{{variable_key}}"): _INSTALLATION,
-    # The login of a page that is open already
+    # The token of an open page
     ("POST", "/ui/auth/token"): AIRFLOWS_OWN,
 }
-"""Method and path, as Airflow's OpenAPI documents have them → the rule."""
+"""Method and path, as in Airflow's OpenAPI document → the rule."""
 
 LOGS = (
     f"{_TASK}/logs/{{try_number}}",
     f"{_TASK}/externalLogUrl/{{try_number}}",
 )
-"""Reading routes that show the log of a task; it names rows and sourcedIds."""
+"""Reading routes that show a task's log, which contains row numbers and sourcedIds."""
 PARAMETERS = (
     _RUNS,
     _RUN,
@@ -196,31 +195,31 @@ PARAMETERS = (
     f"{_API}/eventLogs",
     f"{_API}/eventLogs/{{event_log_id}}",
 )
-"""Reading routes whose answers hold the parameters of runs: paths of packages, records to undo."""
+"""Reading routes whose answers contain parameters of runs: package paths, records to undo."""
 HIDDEN = frozenset({"conf", "dag_run_conf", "extra"})
-"""The fields of those answers that hold them."""
+"""The fields of those answers with the parameters."""
 
 PASSED = ("/auth", "/execution", "/static", "/oneroster")
-"""What is guarded by itself: the login and its roles, tasks that report, files, and our own API."""
+"""Paths with guards of their own: the login, reporting tasks, files, and our API."""
 OF_AIRFLOW = ("/api", "/ui")
-"""Where Airflow's own routes are; what is elsewhere belongs to other plugins."""
+"""Paths of Airflow's own routes; all other paths belong to plugins."""
 
 _GRAVER = ("undo", "undo_of", "test_site")
 
 
 class Route(NamedTuple):
-    """A route that was asked for: what it asks for, and the parameters of its path."""
+    """A requested route: its rule, and the parameters of its path."""
 
     rule: Rule
     place: dict[str, str]
 
 
 def find(method: str, path: str) -> list[Route]:
-    """Return all writing routes that a request may lead to; a path may be like several of them."""
+    """Return all writing routes that match a request; a path may match several."""
     return [
         Route(rule, found)
         for (verb, template), rule in WRITING.items()
-        # Airflow takes no number called dry_run; the route of that name is the one that is meant.
+        # `dry_run` is not a number for Airflow, so only the route of that name is meant.
         if verb == method
         and (found := _match(template, path)) is not None
         and found.get("map_index") != "dry_run"
@@ -228,17 +227,17 @@ def find(method: str, path: str) -> list[Route]:
 
 
 def reads_log(path: str) -> dict[str, str] | None:
-    """Return the parameters of a path that shows a task's log; None when it shows none."""
+    """Return the path's parameters if it shows a task's log, else None."""
     return next((found for each in LOGS if (found := _match(each, path)) is not None), None)
 
 
 def reads_parameters(path: str) -> dict[str, str] | None:
-    """Return the parameters of a path whose answer holds those of runs; None when it does not."""
+    """Return the path's parameters if its answer contains parameters of runs, else None."""
     return next((found for each in PARAMETERS if (found := _match(each, path)) is not None), None)
 
 
 def has_body(route: Route) -> bool:
-    """Tell whether the body has to be read to judge a request."""
+    """Tell whether judging a request requires its body."""
     if route.rule.deed is not None or route.rule.is_dry is not None:
         return True
     if route.rule.reach is Reach.ASSET:
@@ -247,19 +246,19 @@ def has_body(route: Route) -> bool:
 
 
 def is_under(path: str, roots: Iterable[str]) -> bool:
-    """Tell whether a path is one of some roots or lies below one."""
+    """Tell whether a path is one of `roots` or below one."""
     return any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
 def is_ours(dag_id: object) -> bool:
-    """Tell whether an id is that of a DAG of ours."""
+    """Tell whether an id belongs to one of our DAGs."""
     if not isinstance(dag_id, str):
         return False
     return dag_id == dag_names.WATCH or dag_names.site_of(dag_id) is not None
 
 
 def names_ours(value: Any) -> bool:
-    """Tell whether the id of a DAG of ours stands anywhere in a value of JSON."""
+    """Tell whether a JSON value contains the id of one of our DAGs anywhere."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -273,7 +272,7 @@ def names_ours(value: Any) -> bool:
 
 
 def is_graver(conf: Any) -> bool:
-    """Tell whether the parameters of a run make it a matter of administrators."""
+    """Tell whether the parameters of a run require an administrator."""
     from oneroster_sync.standard.kinds import MAPPINGS
 
     if not isinstance(conf, dict):
@@ -283,22 +282,22 @@ def is_graver(conf: Any) -> bool:
 
 
 def is_dry(rule: Rule, body: dict[str, Any]) -> bool:
-    """Tell whether a request only asks what it would do.
+    """Tell whether a request is a dry run.
 
-    Airflow reads `"off"` and 0 as false as well, so nothing but true itself is taken for true.
+    Airflow also reads `"off"` and 0 as false, so only `true` itself counts as true.
     """
     return rule.is_dry is not None and body.get("dry_run", rule.is_dry) is True
 
 
 def deletes(body: dict[str, Any]) -> bool:
-    """Tell whether one of a body's actions deletes something."""
+    """Tell whether an action of the body deletes something."""
     return any(action.get("action") == "delete" for action in _actions(body))
 
 
 def targets(reach: Reach, place: Mapping[str, str], body: dict[str, Any]) -> set[Target]:
-    """Return the DAGs and runs that a request names in its path and its body.
+    """Return the DAGs and runs that the path and the body of a request name.
 
-    A DAG may be ANY; a run that is ANY, or a range of runs, is None.
+    The DAG may be ANY; the run is None for ANY or a range of runs.
     """
     dag_id = place.get("dag_id", ANY)
     in_path = Target(dag_id, _run(place.get("dag_run_id")))
@@ -340,7 +339,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _reaches_further(body: dict[str, Any]) -> bool:
-    """Tell whether a change of tasks also reaches runs before or after the one it names."""
+    """Tell whether a change of tasks also reaches earlier or later runs."""
     return any(body.get(name) not in (None, False) for name in ("include_past", "include_future"))
 
 
@@ -349,7 +348,7 @@ def _run(named: Any) -> str | None:
 
 
 def _match(template: str, path: str) -> dict[str, str] | None:
-    """Return the parameters of a path that is like a template, as Airflow's own router reads it."""
+    """Return the parameters of a path that matches a template, by the rules of Airflow's router."""
     found = _pattern(template).match(path)
     return found.groupdict() if found else None
 

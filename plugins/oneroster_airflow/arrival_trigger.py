@@ -1,8 +1,8 @@
 """The trigger that starts a site's sync when a new package has arrived at its source.
 
-A stored DAG holds the site's name only; what the preferences say is read here, at each look. All
-triggers of a triggerer share one watch (`operations.arrivals`), so that a thousand sites are one
-poll. It takes part in no task: Airflow's triggerer runs it, for DAGs that are not paused.
+A stored DAG contains only the site's name; the preferences are read here for each check. All
+triggers of a triggerer share one watch (`operations.arrivals`), so that a thousand sites need only
+one poll. Airflow's triggerer runs it for DAGs that are not paused; no task is involved.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOGINS_KEPT_S = 300
-"""For how long a connection of Airflow is not asked for again."""
+"""How long a connection of Airflow is cached, in seconds."""
 
 
 class PackageArrival(BaseEventTrigger):
-    """Fires when a new package has arrived at the source of a site that lets one start a sync."""
+    """Fires when a new package has arrived, for sites where an arrival starts a sync."""
 
     _sites: ClassVar[Counter[str]] = Counter()
-    """The sites whose triggers run in this triggerer."""
+    """The sites with triggers in this triggerer."""
 
     def __init__(self, site: str) -> None:
-        """Watch for a site."""
+        """Watch the source of a site."""
         super().__init__()
         self.site = site
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return where the class is, and the site's name."""
+        """Return the class's path and the site's name."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {"site": self.site}
 
     def shared_stream_key(self) -> Hashable:
-        """Return one key for all sites: they share a watch."""
+        """Return one key for all sites, because they share a watch."""
         return (type(self).__module__,)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        """Look for all sites again and again, and yield each package that is new."""
+        """Check all sites repeatedly, and yield each new package."""
         del kwargs
         from oneroster_sync.operations.arrivals import Watch
 
         watch, logins = Watch(), _Logins()
         try:
             while True:
-                # Whatever is wrong now (a database that is away) may be well at the next look.
+                # An error now (such as an unreachable database) may be gone at the next check.
                 try:
                     watched = await asyncio.to_thread(watch.list_watched, sorted(cls._sites))
                     known = await logins.of(watched)
@@ -76,7 +76,7 @@ class PackageArrival(BaseEventTrigger):
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[dict[str, Any]]
     ) -> AsyncGenerator[TriggerEvent]:
-        """Yield what has arrived at this site."""
+        """Yield the packages that arrive at this site."""
         self._sites[self.site] += 1
         try:
             async for arrival in shared_stream:
@@ -89,19 +89,19 @@ class PackageArrival(BaseEventTrigger):
                 del self._sites[self.site]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Watch alone, where a triggerer shares no streams."""
+        """Watch alone, in a triggerer without shared streams."""
         async for event in self.filter_shared_stream(self.open_shared_stream({})):
             yield event
 
 
 class _Logins:
-    """What Airflow's connections say, asked for over the triggerer's own line to the server."""
+    """Logins of Airflow's connections, requested over the triggerer's channel to the server."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[float, Login | None]] = {}
 
     async def of(self, watched: Collection[Preferences]) -> dict[str, Login | None]:
-        """Return the logins that the sources of some sites take, by the id of the connection."""
+        """Return connection id → login, for the sources of the watched sites."""
         from oneroster_airflow.airflow_connections import as_login
 
         wanted = {chosen.source_connection for chosen in watched if chosen.source_connection}

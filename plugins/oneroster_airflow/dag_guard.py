@@ -1,18 +1,18 @@
-"""Guards Airflow's own ways to our DAGs: each asks for the permission that our own pages ask for.
+"""Guard Airflow's own routes to our DAGs with the permissions of our own pages.
 
-Airflow lets everybody who may run a DAG pause it, clear it, and answer its questions. Here the sync
-is switched by administrators, a plan is decided about by administrators, and a run is started by
-operators, whichever way they come. So requests to Airflow are looked at before it sees them, by the
-table in `airflow_routes`. What cannot be judged does not pass.
+Airflow lets everybody who may run a DAG pause it, clear it, and answer its questions. Here, only
+administrators switch the sync and decide about plans, and only operators start runs, by any route.
+So this middleware checks requests before Airflow sees them, by the table in `airflow_routes`. A
+request that can't be judged is refused.
 
-There are two scopes. In our own deployments (`ONEROSTER_GUARD=airflow`) the guard covers the whole
-Airflow: a writing route that is not in the table is refused, and connections, pools and variables
-are for administrators. Elsewhere it judges only what can reach a DAG of ours.
+In our own deployments (`ONEROSTER_GUARD=airflow`) the guard covers all of Airflow: a writing route
+that is not in the table is refused, and connections, pools and variables require an administrator.
+Elsewhere it judges only requests that can reach one of our DAGs.
 
-A decision is recorded with the run before Airflow takes the answer: the answer alone, if it came
-by another way, decides nothing. A run of an archived site is not started. Before a DAG of ours is
-paused or unpaused, the switches of restored sites are put off, so that what is asked for then is
-the last word. Who paused, deleted or cleared what is written into our audit once it is done.
+A decision is recorded with the run before Airflow takes the answer; an answer that came otherwise
+decides nothing. A run of an archived site is not started. Before one of our DAGs is paused or
+unpaused, pending switches of restored sites are applied, so that the request is the last word. Who
+paused, deleted or cleared what is written into our audit after Airflow has done it.
 """
 
 from __future__ import annotations
@@ -65,22 +65,22 @@ log = structlog.get_logger(__name__)
 
 _READS = {"GET", "HEAD", "OPTIONS"}
 _MOST, _MOST_OF_MANY = 1 << 16, 1 << 20
-"""How many bytes a body may have that is about one DAG, and one that is about several."""
+"""Maximum size of a body about one DAG, and of a body about several, in bytes."""
 _BEARER = HTTPBearer(auto_error=False)
 _REASON: TypeAdapter[str] = TypeAdapter(Reason)
 _BOOL: TypeAdapter[bool] = TypeAdapter(bool)
 _MOMENT: TypeAdapter[dt.datetime] = TypeAdapter(dt.datetime)
 _NOTED: set[tuple[str, str]] = set()
-"""Unknown writing routes that were noted in the log of this process."""
+"""Unknown writing routes that this process has logged."""
 
 
 class _ElsewhereError(Exception):
-    """The request has nothing to do with us; Airflow alone answers it."""
+    """The request does not concern us; only Airflow answers it."""
 
 
 @dataclass
 class _Asked:
-    """A request as far as it was judged: who asks, for what, and of which DAGs of ours."""
+    """A request as far as it is judged: the user, the action, and our DAGs that it reaches."""
 
     scope: Scope
     receive: Receive
@@ -90,24 +90,24 @@ class _Asked:
     parsed: dict[str, Any] = field(default_factory=dict)
     targets: set[Target] = field(default_factory=set)
     notes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    """What the audit is told once Airflow has done it: site, event, details."""
+    """Entries for the audit after Airflow has done it: site, event, details."""
 
 
 class Doors:
-    """Lets a request to one of our DAGs pass when its user may do what it asks for."""
+    """Middleware that passes a request to one of our DAGs if its user has the permission."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before Airflow's app."""
+        """Wrap Airflow's app."""
         self._app = app
         self._guards_all = settings.guards_all_of_airflow()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or refuse it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         asked = _Asked(scope, receive, get_route_path(scope))
-        if "\0" in asked.path:  # no name of Airflow's or ours has one, and PostgreSQL fails at it
+        if "\0" in asked.path:  # no name contains it, and PostgreSQL raises an error for it
             await Problem(404, "There is nothing here.").answer()(scope, receive, send)
             return
         judge = self._read if scope["method"] in _READS else self._write
@@ -121,7 +121,7 @@ class Doors:
         await self._app(scope, asked.receive, send)
 
     async def _read(self, asked: _Asked, send: Send) -> Send:
-        """Judge a reading request: logs name rows, and parameters of runs name packages."""
+        """Judge a reading request: logs contain row numbers, parameters contain package paths."""
         place = airflow_routes.reads_log(asked.path)
         if place is not None and airflow_routes.is_ours(place["dag_id"]):
             await self._log_in(asked)
@@ -130,7 +130,7 @@ class Doors:
         return await without_parameters(asked.scope, asked.path, send)
 
     async def _write(self, asked: _Asked, send: Send) -> Send:
-        """Judge a writing request by the rules of all routes that it may lead to."""
+        """Judge a writing request by the rules of all matching routes."""
         if airflow_routes.is_under(asked.path, airflow_routes.PASSED):
             return send
         routes = airflow_routes.find(asked.scope["method"], asked.path)
@@ -149,7 +149,7 @@ class Doors:
         return _noting(asked, send) if asked.notes else send
 
     def _is_elsewhere(self, routes: list[Route]) -> bool:
-        """Tell whether no body and no user can make the request one that is ours to judge."""
+        """Tell whether the request can't concern us, whatever its body and user are."""
         return all(
             (route.rule.reach is Reach.INSTALLATION and not self._guards_all)
             or (
@@ -160,9 +160,9 @@ class Doors:
         )
 
     async def _log_in(self, asked: _Asked, *, must: bool = True) -> None:
-        """Find out who asks, before anything of the body is read.
+        """Identify the user, before the body is read.
 
-        Airflow refuses who has not logged in by itself, where the request may be none of ours.
+        Airflow itself refuses users who are not logged in, if the request may not concern us.
         """
         request = Request(asked.scope, asked.receive)
         try:
@@ -173,7 +173,7 @@ class Doors:
             raise _ElsewhereError from None
 
     async def _unknown(self, asked: _Asked) -> None:
-        """Refuse a writing route that the table does not know, where it is ours to refuse."""
+        """Refuse a writing route that is not in the table, if the guard covers it."""
         named = f"{asked.scope['method']} {asked.path}"
         told = (
             f"{named} is no route that this Airflow's guard knows, so it is refused. With "
@@ -196,10 +196,10 @@ class Doors:
             log.warning("A writing route of Airflow is not known to the guard.", route=named)
 
     async def _judge(self, asked: _Asked, route: Route) -> None:
-        """Go on only if the user may do what a route is for, wherever it reaches.
+        """Check that the user has the route's permission at every site that the request reaches.
 
         Raises:
-            Problem: They may not.
+            Problem: 403, the user lacks the permission.
         """
         rule = route.rule
         if rule.may is None or airflow_routes.is_dry(rule, asked.parsed):
@@ -235,12 +235,12 @@ def _may_be_ours(dag_id: str) -> bool:
 
 
 def _is_placed(routes: list[Route]) -> bool:
-    """Tell whether the path itself names a DAG of ours."""
+    """Tell whether the path contains one of our DAGs."""
     return any(airflow_routes.is_ours(route.place.get("dag_id")) for route in routes)
 
 
 def _needed(may: May, deed: Deed | None, body: dict[str, Any]) -> May:
-    """Return the permission that a request needs, by what is in it."""
+    """Return the permission that a request needs because of its body."""
     if airflow_routes.deletes(body):
         return May.ADMINISTER
     if deed is Deed.START:
@@ -252,7 +252,7 @@ def _needed(may: May, deed: Deed | None, body: dict[str, Any]) -> May:
 
 
 async def _targets(asked: _Asked, route: Route) -> set[Target]:
-    """Return the DAGs and runs of ours that a request reaches."""
+    """Return our DAGs and runs that a request reaches."""
     where, place = route.rule.reach, route.place
     if where is Reach.PATTERN:
         return await reach.of_pattern(asked.scope)
@@ -269,17 +269,17 @@ async def _targets(asked: _Asked, route: Route) -> set[Target]:
 
 
 async def _insist(user: Any, may: May, targets: Any) -> None:
-    """Go on only if a user may do so at the site of every DAG.
+    """Check that a user has a permission at the site of every DAG.
 
     Raises:
-        Problem: 403, they may not.
+        Problem: 403, the user lacks the permission.
     """
     for dag_id in {target.dag_id for target in targets}:
         await run_in_threadpool(require, may, user, dag_names.site_of(dag_id))
 
 
 def _refuse_package(site: str, package: Any) -> None:
-    """Refuse a package that the site may not read; what is no text is left to Airflow."""
+    """Refuse a package that the site may not read; Airflow refuses a value that is not text."""
     if not isinstance(package, str) or not package:
         return
     try:
@@ -289,11 +289,11 @@ def _refuse_package(site: str, package: Any) -> None:
 
 
 def _check_start(found: set[Target], body: dict[str, Any]) -> None:
-    """Refuse a run of an archived site, and one that would go before runs asked for earlier.
+    """Refuse a run of an archived site, and a run that would overtake earlier requests.
 
     Raises:
         ArchivedSiteError: The site is archived.
-        Problem: 422, the run is dated back, or names a package that its site may not read.
+        Problem: 422, the run has a date in the past, or a package that its site may not read.
     """
     conf = body.get("conf")
     package = conf.get("package") if isinstance(conf, dict) else None
@@ -308,13 +308,13 @@ def _check_start(found: set[Target], body: dict[str, Any]) -> None:
     try:
         moment = _MOMENT.validate_python(body.get("run_after"))
     except ValidationError:
-        return  # it is left out, or Airflow refuses it
+        return  # the value is missing, or Airflow refuses it
     if moment.replace(tzinfo=moment.tzinfo or dt.UTC) < dt.datetime.now(dt.UTC):
         raise Problem(422, "run_after lies in the past; leave it out to start the run now.")
 
 
 def _is_bool(value: Any) -> bool:
-    """Tell whether Airflow can read a value as true or false."""
+    """Tell whether Airflow can read a value as a boolean."""
     try:
         _BOOL.validate_python(value)
     except ValidationError:
@@ -323,7 +323,7 @@ def _is_bool(value: Any) -> bool:
 
 
 def _settle() -> None:
-    """Put off what has to be; the pause itself is Airflow's, also while our database is away."""
+    """Apply pending pauses; if our database can't be reached, the request still goes to Airflow."""
     try:
         dag_pauses.settle()
     except (DatabaseError, exc.SQLAlchemyError) as error:
@@ -335,7 +335,7 @@ def _settle() -> None:
 def _notes(
     deed: Deed | None, found: set[Target], body: dict[str, Any]
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return what the audit is to be told of a request, once it is done."""
+    """Return the audit entries for a request, to be written once it is done."""
     notes: list[tuple[str, str, dict[str, Any]]] = []
     for dag_id, run in sorted(found, key=str):
         site = dag_names.site_of(dag_id)
@@ -358,7 +358,7 @@ def _notes(
 
 
 def _noting(asked: _Asked, send: Send) -> Send:
-    """Return what also writes into the audit, once Airflow says that it has done what was asked."""
+    """Wrap `send` to write the audit entries after Airflow has reported success."""
 
     async def noting(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] < HTTPStatus.BAD_REQUEST:
@@ -369,7 +369,7 @@ def _noting(asked: _Asked, send: Send) -> Send:
 
 
 def _note(asked: _Asked) -> None:
-    """Write into the audit; Airflow has done it, so a database that is away is told to the log."""
+    """Write the audit entries; log an error, since Airflow has already done the action."""
     by, now = asked.user.get_name(), dt.datetime.now(dt.UTC)
     try:
         with database.engine().begin() as connection:
@@ -381,7 +381,7 @@ def _note(asked: _Asked) -> None:
 
 
 async def _answer(asked: _Asked, place: dict[str, str]) -> None:
-    """Let administrators answer, and record what they decide."""
+    """Let only administrators answer a question, and record their decision."""
     await _insist(asked.user, May.ADMINISTER, asked.targets)
     if not is_own(asked.scope):
         raise Problem(403, "Decisions are taken from Airflow's own pages only.", code="web.origin")
@@ -417,10 +417,10 @@ def _verdict(asked: dict[str, Any], by: str) -> held_decision.Verdict:
 
 
 async def _read_body(asked: _Asked, most: int, *, must: bool = True) -> None:
-    """Read the body, no more of it than may be, and keep it for Airflow.
+    """Read the body up to its maximum size, and keep it for Airflow.
 
     Raises:
-        Problem: 413, it is too large; 400, it was cut off; 422, it must be an object and is none.
+        Problem: 413, it is too large; 400, it was cut off; 422, it is not the required object.
     """
     receive = asked.receive
     body = b""
@@ -443,10 +443,10 @@ async def _read_body(asked: _Asked, most: int, *, must: bool = True) -> None:
 
 
 def _value(body: bytes) -> Any:
-    """Return the value of a body as Airflow reads it.
+    """Return the JSON value of a body, as Airflow reads it.
 
     Raises:
-        Problem: 422, it is no JSON, or too deep for any reader.
+        Problem: 422, it is not JSON, or nested too deeply.
     """
     if not body:
         return None
@@ -457,7 +457,7 @@ def _value(body: bytes) -> Any:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return what gives a body once more that has been read, and then what follows it."""
+    """Return a `receive` that repeats a body that was read, and then continues."""
     given = False
 
     async def again() -> Message:
@@ -471,7 +471,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _refusal(error: Exception) -> Response:
-    """Return the answer to a request that does not pass."""
+    """Return the answer to a refused request."""
     if isinstance(error, Problem):
         return error.answer()
     if isinstance(error, HTTPException):

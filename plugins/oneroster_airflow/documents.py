@@ -1,6 +1,6 @@
-"""The guide and the reference as the pages show them, from the Markdown that comes with the code.
+"""Render the guide and the reference for the pages, from the Markdown of the installed version.
 
-So a "?" leads to what is true of the version that is installed, also where no network is.
+So a "?" opens the documentation of the installed version, also without a network.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FOLDER = Path(__file__).with_name("docs")
-"""Two links to what is in docs/ at the top of the project; a wheel holds their files."""
+"""Contains two symbolic links to folders of docs/; a wheel contains their files."""
 _OVERVIEW = "overview"
-"""How the README.md of a part is called in addresses."""
+"""Name of a part's README.md in addresses."""
 
 
 class NoDocumentError(NotFoundError):
-    """There is no page of that name, or the documentation was not installed."""
+    """There is no page with this name, or the documentation is not installed."""
 
     code = "docs.missing"
 
@@ -39,10 +39,10 @@ class Document:
     """A page of the documentation.
 
     Attributes:
-        name: Its part and its name in addresses, such as `guide/held-run`.
+        name: Part and name in addresses, such as `guide/held-run`.
         title: Its heading.
-        html: What stands under the heading. Links to other pages are relative to its address;
-            pictures are left out, since the reader has the pages themselves in front of them.
+        html: The content below the heading. Links to other pages are relative to its address;
+            pictures are left out, because readers have the pages themselves in view.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Document:
 
 @functools.cache
 def list_documents() -> tuple[tuple[str, str], ...]:
-    """Return name and title of each page: the guide in its own order, then the reference."""
+    """Return name and title of all pages: the guide in its order, then the reference."""
     guide = FOLDER / "guide" / "README.md"
     if not guide.exists():
         return ()
@@ -65,10 +65,10 @@ def list_documents() -> tuple[tuple[str, str], ...]:
 
 @functools.cache
 def read_document(name: str) -> Document:
-    """Return a page.
+    """Read and render a page.
 
     Raises:
-        NoDocumentError: There is none of that name.
+        NoDocumentError: There is no page with this name.
     """
     if name not in dict(list_documents()):
         raise NoDocumentError(f"The documentation of this installation has no page {name}.")
@@ -92,9 +92,9 @@ def _title(file: Path) -> str:
 
 
 def _for_the_pages(tokens: list[Token], name: str) -> Iterator[Token]:
-    """Yield tokens whose headings can be linked to, and whose links lead to pages of ours.
+    """Yield tokens with anchors for headings, and links that lead to our pages.
 
-    A paragraph that held a picture alone goes with it.
+    A paragraph with only a picture is left out.
     """
     for number, token in enumerate(tokens):
         if token.type == "heading_open":
@@ -121,7 +121,7 @@ def _inline(tokens: list[Token], name: str) -> Iterator[Token]:
 
 
 def _lead(link: Token, name: str) -> bool:
-    """Have a link lead to a page's address; return whether there is such a page."""
+    """Point a link to the address of its page; return whether there is such a page."""
     path, mark, heading = str(link.attrGet("href")).partition("#")
     if "://" in path:
         link.attrSet("target", "_blank")
@@ -139,5 +139,5 @@ def _lead(link: Token, name: str) -> bool:
 
 
 def _slug(heading: str) -> str:
-    """Return what a link calls a heading, as GitHub and MyST do."""
+    """Return the anchor of a heading, by the rules of GitHub and MyST."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -1,4 +1,4 @@
-"""FAB's logins in production: what our pages ask of its roles, and the first administrator.
+"""Set up FAB in production: permissions of roles for our pages, and the first administrator.
 
     python -m oneroster_airflow.fab_setup
     python -m oneroster_airflow.fab_setup --grants-only
@@ -9,9 +9,9 @@
 |              | pages of whoever has it beside a role of Airflow's                           |
 | Viewer, User | `can read` on `Plugins`: without it Airflow shows no plugin's pages          |
 
-With `--grants-only` it makes no login, for an Airflow that has its own. Nothing is taken away, and
-a user who is there stays as they are, password and all. Safe to run again, and from several
-processes one after the other.
+With `--grants-only` it creates no login, for an Airflow that has its own. The script removes
+nothing, and an existing user stays unchanged, password included. It can be run again, also by
+several processes one after the other.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROLE = "OneRoster"
-"""The role whose holders administer the sync, whatever else they may in Airflow."""
+"""Role of administrators of the sync, with any other role of Airflow."""
 _PLUGINS = ("can_read", "Plugins")
 GRANTED = {
     ROLE: (("can_edit", RESOURCE), _PLUGINS),
     "Viewer": (_PLUGINS,),
     "User": (_PLUGINS,),
 }
-"""Role → the permissions that are added to it."""
+"""Role → the added permissions."""
 
 
 class LoginError(UserError):
-    """The first administrator can't be made; the message says what to do."""
+    """The first administrator can't be created; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Administrator:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Return who the environment names.
+        """Return the login that the environment variables describe.
 
         Raises:
             LoginError: A variable is missing.
@@ -66,7 +66,7 @@ class Administrator:
 
 
 def grant(security: Any) -> None:
-    """Add to FAB's roles what our pages ask of them."""
+    """Add the permissions that our pages require to FAB's roles."""
     for name, permissions in GRANTED.items():
         role = security.find_role(name) or security.add_role(name)
         for action, resource in permissions:
@@ -74,10 +74,10 @@ def grant(security: Any) -> None:
 
 
 def make(security: Any, who: Administrator) -> bool:
-    """Make the first administrator, unless there is one of that name.
+    """Create the first administrator, unless a user with this name exists.
 
     Returns:
-        True when the login was made.
+        True if the login was created.
 
     Raises:
         LoginError: FAB refuses it.
@@ -93,7 +93,7 @@ def make(security: Any, who: Administrator) -> bool:
 
 
 def main() -> None:
-    """Prepare the logins of the Airflow whose environment this is."""
+    """Set up the Airflow of the current environment."""
     parser = argparse.ArgumentParser(description="Prepare FAB's logins for OneRoster's pages.")
     parser.add_argument(
         "--grants-only", action="store_true", help="add permissions to roles, and make no login"

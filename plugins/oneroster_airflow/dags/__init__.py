@@ -1,7 +1,7 @@
 """All DAGs: two for each site, and the watch. `from oneroster_airflow.dags import *` is a DAG file.
 
-The names are made when they are asked for. Airflow may read a DAG file many times in one process,
-and imports this package only the first time; yet each reading must find the sites of that moment.
+The names are created on access. Airflow may read a DAG file many times in one process but imports
+this package only once, and each reading must find the current sites.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from oneroster_sync.sites import dag_names
 
 
 def list_dag_ids() -> list[str]:
-    """Return the DAG that a task asks for, or all DAGs for whoever lists them."""
+    """Return the id of the DAG that a task needs, or of all DAGs outside a task."""
     asked = get_parsing_context().dag_id
     if asked is not None:
         return [asked] if asked == dag_names.WATCH or dag_names.site_of(asked) else []
@@ -23,7 +23,7 @@ def list_dag_ids() -> list[str]:
 
 
 def make_dag(dag_id: str) -> DAG:
-    """Make the DAG with an id of ours."""
+    """Make the DAG of one of our ids."""
     if dag_id == dag_names.WATCH:
         from oneroster_airflow.dags.watch_dag import watch_dag
 
@@ -37,7 +37,7 @@ def make_dag(dag_id: str) -> DAG:
 
 
 def __getattr__(name: str) -> object:
-    """Answer `import *`: which DAGs there are, and then each of them."""
+    """Return the names for `import *`, or one of the DAGs."""
     if name == "__all__":
         return list_dag_ids()
     if name == dag_names.WATCH or dag_names.site_of(name):

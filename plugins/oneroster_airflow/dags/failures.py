@@ -1,7 +1,7 @@
-"""Failures that a task expects: one line in its log says what happened, and no traceback.
+"""Expected failures of a task: one line in its log, without a traceback.
 
-Airflow logs an exception with its traceback, and with that of what caused it. These say all in
-their message. Airflow logs a `SystemExit` as one line, with its code, which is the message here.
+Airflow logs an exception with its traceback and the tracebacks of its causes. The message of these
+errors says everything. Airflow logs a `SystemExit` as one line with its code: the message here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FailedError(SystemExit):
-    """The task has failed, and another try would meet the same."""
+    """The task has failed, and another try does not help."""
 
 
 class NotYetError(SystemExit):
@@ -26,11 +26,11 @@ class NotYetError(SystemExit):
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[RetryRule(exception=FailedError, action=RetryAction.FAIL)]
 )
-"""Of all tasks: `FailedError` is final, whatever `retries` says."""
+"""Retry policy of all tasks: `FailedError` is final, whatever `retries` is."""
 
 
 def notify_of_failure(context: Any) -> None:
-    """Tell people of a DAG run that failed, if nobody has; Airflow calls it after the last task."""
+    """Send a notification of a failed DAG run, unless one was sent; called after the last task."""
     from oneroster_airflow import notifier
 
     dag_run = context["dag_run"]
@@ -39,7 +39,7 @@ def notify_of_failure(context: Any) -> None:
 
 @contextmanager
 def explain_failures() -> Iterator[None]:
-    """Fail at once for what another try would meet again; Airflow retries the rest."""
+    """Turn errors that another try does not help into `FailedError`; Airflow retries the rest."""
     from oneroster_sync.errors import OneRosterError, RetriableError
 
     try:
