@@ -1,1 +1,1 @@
-"""What people do beside syncs: decide about held plans, keep sites, erase, check, compare."""
+"""Operations of people besides syncs: decisions, site management, erasure, checks, comparisons."""

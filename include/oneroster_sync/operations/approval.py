@@ -1,7 +1,7 @@
-"""What people decide about a held plan: approve exactly this hash, or discard it.
+"""Decisions about a held plan: approve it by its hash, or discard it.
 
-The decision is stored with the run before anything else happens; the first one wins. A plan that
-nobody decided about in time is discarded, whoever asks next.
+The decision is stored with the run before anything else happens, so the first decision wins. A plan
+whose time is over is discarded at the next access, by any caller.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 class NotHeldError(ConflictError):
-    """The run does not wait for a decision; the message says what became of it."""
+    """The run does not wait for a decision; the message says what happened to it."""
 
 
 class OtherPlanError(ConflictError):
-    """The hash that was approved is not the plan's."""
+    """The given hash is not the hash of the held plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Whose removals stay back when the rest of a plan is approved.
+    """The removals that are held back when the rest of a plan is approved.
 
     Attributes:
         schools: sourcedIds of schools.
@@ -47,13 +47,13 @@ class HeldBack:
 
 
 def preview_hold_back(run_id: str, held_back: HeldBack) -> Parted:
-    """Return the two plans that an approval with removals held back would make of a held one.
+    """Return the two plans into which an approval with `held_back` would split a held plan.
 
     Raises:
         UnknownRunError: There is no such run.
-        NotHeldError: It does not wait.
+        NotHeldError: The run does not wait for a decision.
         NothingToHoldError: One of the plans would be empty.
-        RosterMovedError: The roster moved since the plan was made.
+        RosterMovedError: The roster changed since the plan was made.
     """
     run = runs.find(run_id)
     if run.outcome is not Outcome.HELD or run.decision or run.is_preview:
@@ -75,19 +75,19 @@ def approve(
     Args:
         run_id: The held run.
         by: Who approves.
-        now: When.
-        plan_hash: The plan that was looked at; the run's own when not given.
+        now: The time.
+        plan_hash: Hash of the plan that the person saw; the run's own plan if None.
         reason: For the audit.
-        held_back: Whose removals stay back; `plan_hash` is then that of the first of both plans,
-            and the rest is held anew by a run of its own once the first is applied.
+        held_back: The removals to hold back. `plan_hash` is then the hash of the first of both
+            plans; after it is applied, a run of its own holds the second.
 
     Returns:
-        The run: applied, or `superseded` when the roster moved since the plan was made.
+        The run: applied, or `superseded` if the roster changed since the plan was made.
 
     Raises:
         UnknownRunError: There is no such run.
-        NotHeldError: It does not wait, or somebody else decided first.
-        OtherPlanError: `plan_hash` is not the run's plan.
+        NotHeldError: The run does not wait, or another person decided first.
+        OtherPlanError: `plan_hash` is not the hash of the run's plan.
     """
     run = _decide(run_id, "approved", by, now, plan_hash, reason, held_back)
     with locks.hold_site_turn(database.engine(), run.site):
@@ -95,7 +95,7 @@ def approve(
 
 
 def bring_removals(run: Run, *, clock: Callable[[], dt.datetime]) -> Run | None:
-    """Bring what an applied run held back for a decision of its own, where no DAG run does so."""
+    """Start the follow-up run for the pending removals of an applied run, without Airflow."""
     request = pipeline.make_removals_request(run, str(uuid.uuid4()))
     return pipeline.sync(request, clock=clock) if request else None
 
@@ -109,12 +109,12 @@ def note_approval(
     reason: str = "",
     held_back: HeldBack | None = None,
 ) -> Run:
-    """Note that a held plan is approved; its DAG run then goes on and applies it.
+    """Store the approval of a held plan; its DAG run then continues and applies the plan.
 
     Raises:
         UnknownRunError: There is no such run.
-        NotHeldError: It does not wait, or somebody else decided first.
-        OtherPlanError: `plan_hash` is not the run's plan.
+        NotHeldError: The run does not wait, or another person decided first.
+        OtherPlanError: `plan_hash` is not the hash of the run's plan.
     """
     return _decide(run_id, "approved", by, now, plan_hash, reason, held_back)
 
@@ -122,21 +122,21 @@ def note_approval(
 def discard(
     run_id: str, *, by: str, now: dt.datetime, plan_hash: str | None = None, reason: str = ""
 ) -> Run:
-    """Discard a held plan; nothing of it is applied, and its deltas never come back by themselves.
+    """Discard a held plan and its deltas; nothing of them is applied, now or by a later run.
 
-    Of a run that ended undecided, the deltas that it left pending are dropped.
+    For a run that ended without a decision, discard the deltas that are still pending.
 
     Args:
         run_id: The held run.
         by: Who discards.
-        now: When.
-        plan_hash: The plan that was looked at; the run's own when not given.
+        now: The time.
+        plan_hash: Hash of the plan that the person saw; the run's own plan if None.
         reason: For the audit.
 
     Raises:
         UnknownRunError: There is no such run.
-        NotHeldError: It does not wait, or somebody else decided first.
-        OtherPlanError: `plan_hash` is not the run's plan.
+        NotHeldError: The run does not wait, or another person decided first.
+        OtherPlanError: `plan_hash` is not the hash of the run's plan.
     """
     if (run := _discard_left(run_id, by=by, now=now, reason=reason)) is not None:
         return run
@@ -145,9 +145,9 @@ def discard(
 
 
 def _discard_left(run_id: str, *, by: str, now: dt.datetime, reason: str) -> Run | None:
-    """Drop the deltas that a run left pending when it ended without a decision, if it did.
+    """Discard the pending deltas of a run that has ended; return None if there are none.
 
-    So a person gets rid of a delta that makes every plan fail that it is part of.
+    This lets a person remove a delta that makes every later plan fail.
     """
     with database.engine().begin() as connection:
         run = runs.get(connection, run_id, for_update=True)
@@ -163,9 +163,9 @@ def _discard_left(run_id: str, *, by: str, now: dt.datetime, reason: str) -> Run
 
 
 def expire(run_id: str, *, now: dt.datetime) -> Run:
-    """Discard a held plan that nobody decided about in time, and return the run as it stands.
+    """Discard a held plan if its time for a decision is over; return the current run.
 
-    A plan that has time left, or that somebody decided about, is left as it is.
+    A plan with time left or with a decision is not changed.
 
     Raises:
         UnknownRunError: There is no such run.
@@ -179,7 +179,7 @@ def expire(run_id: str, *, now: dt.datetime) -> Run:
 
 
 def expire_due(now: dt.datetime) -> list[str]:
-    """Discard the held plans of all sites that nobody decided about in time; return their runs."""
+    """Discard the held plans of all sites whose time for a decision is over; return the run ids."""
     with database.engine().connect() as connection:
         late = superseded.list_expired(connection, now)
     ended = [expire(run_id, now=now) for run_id in late]
@@ -204,9 +204,9 @@ def _decide(
             raise NotHeldError(f"run {run_id} {_became(run)}")
         parted = None
         if held_back is not None and not again:
-            # The run is locked, so that nobody decides about another plan meanwhile.
+            # The run is locked, so no other decision can change the plan in the meantime.
             parted = part_held_plan(run, schools=held_back.schools, kinds=held_back.kinds)
-            plan_hash = plan_hash or ""  # an approval of a part always names its hash
+            plan_hash = plan_hash or ""  # an approval of a part must name its hash
         held_hash = run.decided_hash if again else run.plan_hash
         held_hash = parted.first.hash() if parted else held_hash
         if (run.plan_hash if plan_hash is None else plan_hash) != held_hash:
@@ -245,7 +245,7 @@ def _decide(
 
 
 def _became(run: Run) -> str:
-    """Say why nothing can be decided about a run any more, and what to do instead."""
+    """Return why a run allows no decision any more, and what to do instead."""
     if run.outcome is None:
         return "is under way; wait until it has ended"
     words = _BECAME.get(run.outcome, "ended without a plan to decide about; its page says why")

@@ -1,10 +1,11 @@
-"""Arrivals: new packages at the sources of the sites that a new file may start.
+"""Arrivals: new packages at the sources of sites whose syncs a new file may start.
 
-One watch looks for all sites, again and again: once at a source that several sites share, and at a
-host by one connection at a time. A package is announced once it was the same for a while and is
-named as finished, so that two that arrive within a minute are one arrival. It is then remembered in
-the database: a watch that begins anew announces nothing twice. Of a site that is off nothing is
-remembered, so that what came meanwhile starts nothing. Nothing is read, moved or removed.
+One watch checks the sources of all sites repeatedly: a shared source once for all its sites, and
+each host with one connection at a time. A package is announced when it has a complete name and did
+not change for several looks, so two packages within a minute are one arrival. Announced packages
+are stored in the database, so a restarted watch does not announce them again. For sites whose sync
+is off nothing is stored, so packages that arrive in the meantime start no sync. The watch does not
+read, move or delete packages.
 """
 
 from __future__ import annotations
@@ -37,19 +38,19 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 QUIET_LOOKS = 2
-"""For how many looks after the first a package has to be the same: a minute, every 30 seconds."""
+"""For how many looks after the first a package must not change: one minute at 30 s per look."""
 JOINED_AFTER = 4
-"""After how many looks each site that is on has joined a watch that began anew."""
+"""After how many looks all sites that are on have joined a restarted watch."""
 ALLOWED_FOR = 20
-"""How many looks long a site may use the source that it was found to be allowed to."""
+"""For how many looks the result of the allow list's check is cached."""
 _HOSTS_AT_ONCE = 8
 _WAIT_S = 5
-"""How long a look waits for hosts; the answer of a slower one counts at the next look."""
+"""How long a look waits for hosts, in seconds; a slower answer counts at a later look."""
 _PATIENCE = Patience(connect_s=10, read_s=10, look_s=30)
 _REMEMBERED = "select source, package from arrivals where site = :site"
 _FORGET_OFF = "delete from arrivals where site <> all(:sites)"
 _NOTHING: dict[str, Any] = {"name": "", "files": [], "modified": None}
-"""What is remembered of a source at which no package lies."""
+"""Stored in place of a package if a source has none."""
 _REMEMBER = """
 insert into arrivals (site, source, package) values (:site, :source, cast(:package as json))
 on conflict (site) do update set source = excluded.source, package = excluded.package
@@ -58,13 +59,13 @@ on conflict (site) do update set source = excluded.source, package = excluded.pa
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A package that was noticed as new.
+    """A new package at a site's source.
 
     Attributes:
-        site: Whose source it lies at.
-        name: What the source calls it.
-        size: Bytes, of all its files; None where the source does not tell.
-        modified: When it was last changed, as far as the source tells.
+        site: The site.
+        name: Name of the package at the source.
+        size: Total size of its files in bytes; None if the source does not report it.
+        modified: When it was last modified; None if the source does not report it.
     """
 
     site: str
@@ -73,14 +74,14 @@ class Arrival:
     modified: dt.datetime | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the arrival as a JSON object."""
         modified = self.modified.isoformat() if self.modified else None
         return {"site": self.site, "name": self.name, "size": self.size, "modified": modified}
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a look is at; sites that share it share the look."""
+    """A source to look at; sites with an equal source share the look."""
 
     source: Source
 
@@ -91,7 +92,7 @@ class _Place:
 
     @property
     def text(self) -> str:
-        """How the database calls it."""
+        """Name of the source in the database."""
         return f"{self.source.url.text} {self.source.pattern}"
 
 
@@ -103,7 +104,7 @@ class _Seen:
 
 @dataclass(slots=True)
 class Watch:
-    """Looks for new packages, and knows what it saw the last time."""
+    """Look for new packages, and remember what the last look found."""
 
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _announced: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
@@ -118,7 +119,7 @@ class Watch:
     _under_way: dict[tuple[str, str], Future[Any]] = field(default_factory=dict)
 
     def list_watched(self, sites: Collection[str]) -> list[Preferences]:
-        """Return the preferences of those sites that a new file may start, and that may be read."""
+        """Return the preferences of those sites whose sources are watched and allowed."""
         self._looks += 1
         if self._looks % ALLOWED_FOR == 0:
             self._may.clear()
@@ -129,7 +130,8 @@ class Watch:
             for chosen in found:
                 if self._may.get(chosen.site, (None,))[0] != chosen.version:
                     self._may[chosen.site] = chosen.version, self._may_look(connection, chosen)
-        # Another process may watch the others meanwhile: what they had is read anew then.
+        # Drop the caches of all other sites: another process may watch them now, so their state
+        # must be read from the database again.
         watched = {chosen.site for chosen in found}
         for kept in (self._known, self._seen, self._may):
             for site in kept.keys() - watched:
@@ -139,15 +141,14 @@ class Watch:
     def look(
         self, watched: Collection[Preferences], logins: Mapping[str, Login | None]
     ) -> list[Arrival]:
-        """Look once at the sources of sites; return what is new and was the same for a while.
+        """Look once at the sources of sites; return new packages that did not change for a while.
 
-        What is returned is remembered by the next call: who is stopped before it has handed an
-        arrival on announces it again.
+        The next call stores the returned arrivals. So a watch that is stopped before it has passed
+        an arrival on announces it again.
 
         Args:
-            watched: The sites' preferences.
-            logins: Id of an Airflow connection → what it says; a source whose login is missing is
-                left out.
+            watched: The preferences of the sites.
+            logins: Id of an Airflow connection → login; a source without its login is skipped.
         """
         self._remember_announced()
         places: dict[_Place, list[str]] = {}
@@ -163,16 +164,16 @@ class Watch:
         return arrivals
 
     def close(self) -> None:
-        """Wait for nothing more; what is under way ends by itself."""
+        """Store announced packages, and stop without waiting for slow hosts."""
         self._remember_announced()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _forget_who_is_off(self, sites: Collection[str]) -> None:
-        """Forget what was at the sources of sites whose syncs are off.
+        """Delete the stored packages of sites whose syncs are off.
 
-        A triggerer that begins anew gets its sites one after the other, so none is off for the
-        first looks. Where several triggerers share the sites, each takes those of another for off:
-        the other has what it saw in memory, and only what arrives while it begins anew is lost.
+        A restarted triggerer gets its sites one after another, so this is not called at the first
+        looks. If several triggerers share the sites, each treats the sites of the others as off.
+        The others have their state in memory, so only an arrival during their restart is lost.
         """
         if self._on == frozenset(sites) and self._looks % ALLOWED_FOR:
             return
@@ -191,7 +192,7 @@ class Watch:
     def _look_at(
         self, places: list[_Place], logins: Mapping[str, Login | None]
     ) -> list[tuple[_Place, Package | None]]:
-        """Look at all places, host by host; a host that has not answered is not asked again."""
+        """Look at all sources, hosts in parallel; skip hosts whose last look has not ended yet."""
         by_host: dict[tuple[str, str], list[_Place]] = {}
         for place in places:
             by_host.setdefault(place.host, []).append(place)
@@ -213,11 +214,11 @@ class Watch:
         now = _NOTHING if package is None else _as_stored(package)
         known = self._remembered(site, place)
         if package is None and known is not None:
-            return False  # what was there was moved aside
+            return False  # the package was moved away
         if known is None or not _is_newer(now, known):
             self._seen.pop(site, None)
             if known is None:
-                # The first look: what is there has been there, for all that anybody knows.
+                # At the first look, a package counts as old, because it may have been there before.
                 self._remember(site, place.text, now)
             return False
         seen = self._seen.get(site)
@@ -261,7 +262,7 @@ class Watch:
 def _newest_of_each(
     places: list[_Place], logins: Mapping[str, Login | None]
 ) -> tuple[list[tuple[_Place, Package | None]], list[tuple[_Place, str]]]:
-    """Return the newest package of each place of a host, and what went wrong at others."""
+    """Return the newest package of each source of a host, and the errors of the others."""
     found: list[tuple[_Place, Package | None]] = []
     failed: list[tuple[_Place, str]] = []
     for place in places:
@@ -271,12 +272,12 @@ def _newest_of_each(
             with open_source(source, login, _PATIENCE) as opened:
                 found.append((place, selection.newest_of(opened, source.pattern)))
         except NotReadyError:
-            continue  # it is not there to its end
+            continue  # the upload of the package is not complete
         except NoSourceError:
             found.append((place, None))
         except OneRosterError as error:
             failed.append((place, str(error)))
-        except Exception as error:  # noqa: BLE001  one place is not in the way of the others
+        except Exception as error:  # noqa: BLE001  an error at one source must not stop the others
             failed.append((place, type(error).__name__))
     return found, failed
 
@@ -291,9 +292,9 @@ def _as_stored(package: Package) -> dict[str, Any]:
 
 
 def _is_newer(now: dict[str, Any], known: dict[str, Any]) -> bool:
-    """Tell whether a package is another than the one known, and not an older one.
+    """Return whether a package differs from the known one and is not older.
 
-    Where the newest was moved aside, the one before it is the newest again, and no arrival.
+    If the newest package was moved away, the previous one becomes the newest, but is no arrival.
     """
     older = now["modified"] and known["modified"] and now["modified"] < known["modified"]
     return now["files"] != known["files"] and not older

@@ -1,4 +1,4 @@
-"""Judging a package without a site: what would the door and the suites say of it?"""
+"""Check a package without a site: the findings of extract and of the suites."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is said of a package.
+    """Result of the check of a package.
 
     Attributes:
-        version: Of the standard.
-        rows: File → how many rows it has.
-        findings: Of the door and of the suites.
-        rejected: Whether the package can't be used at all.
+        version: Version of the standard.
+        rows: File → number of rows.
+        findings: Findings of extract and of the suites.
+        rejected: Whether the package can't be used.
         modes: File → absent, bulk or delta.
-        valid: File → rows without errors; of a package that is rejected they are not used either.
+        valid: File → rows without errors; they are not used either if the package is rejected.
         quarantined: File → rows with errors.
-        is_version_told: Whether the package tells its version.
+        is_version_told: Whether the package declares its version.
     """
 
     version: Version
@@ -52,17 +52,17 @@ class Checked:
     is_version_told: bool = True
 
     def named_version(self) -> str | None:
-        """Return the version as commands print it, None where it could not be told."""
+        """Return the version as commands print it, or None if it is unknown."""
         return self.version.value if self.is_version_told else None
 
 
 def check_package(path: Path, profile: Profile, dialect: Dialect | None = None) -> Checked:
-    """Judge a package as its first sync would.
+    """Check a package by the rules of a site's first sync, and log the findings.
 
     Args:
-        path: A zip, a folder or a lone CSV.
-        profile: How strictly it is held to the standard.
-        dialect: How its files are written, where that is not as the standard wants.
+        path: A zip, a folder or a single CSV file.
+        profile: How strictly the package must follow the standard.
+        dialect: Encoding, delimiter and dates, if they differ from the standard.
     """
     extracted = extract_package(path, profile, Known(), dialect=dialect or Dialect())
     log_files(extracted)
@@ -76,11 +76,11 @@ def check_package(path: Path, profile: Profile, dialect: Dialect | None = None) 
 
 
 def judge_package(extracted: Extracted, profile: Profile) -> Checked:
-    """Judge what came through the door by the suites, without a word to the log.
+    """Check an extracted package with the suites, without logging.
 
     Args:
-        extracted: The package, read with nothing known.
-        profile: How strictly it is held to the standard.
+        extracted: The package, extracted without known records.
+        profile: How strictly the package must follow the standard.
     """
     findings, version = extracted.findings, extracted.version
     if extracted.refused and not extracted.refused_tables:

@@ -1,15 +1,15 @@
 """Differences between two packages, staff only, without a site and without a database.
 
-Both packages pass the same door and the same suites as the package of a sync, so the comparison is
-about the rows that a first sync would use. Records are matched in this order:
+Both packages are extracted and validated like the package of a sync, so the comparison is about the
+rows that a first sync would use. Records are matched in this order:
 
-* by sourcedId; enrollments by user, class and role before that, because many systems number
-  enrollments anew in each export;
-* those that are left, by what identifies them besides (`_IDENTIFIED_BY`; users by account matching:
-  the same login and a name that agrees). Their sourcedId changed.
+* by sourcedId; enrollments first by user, class and role, because many systems give enrollments new
+  sourcedIds in each export;
+* the remaining records by other identifying columns (`_IDENTIFIED_BY`), and users by account
+  matching: the same login and a similar name. Their sourcedId changed.
 
-References of package A are translated to the sourcedIds of package B before values are compared. So
-a user with a new sourcedId is one difference, and not one more for each of the enrollments.
+References in package A are translated to the sourcedIds of package B before values are compared. So
+a user with a new sourcedId is one difference, without further ones for each enrollment.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _IDENTIFIED_BY: dict[str, tuple[str, ...]] = {
     "courses": ("courseCode", "title"),
     "classes": ("title", "courseSourcedId", "schoolSourcedId"),
 }
-"""File → the columns that tell which record a row is, whatever its sourcedId."""
+"""File → the columns that identify a record with another sourcedId."""
 
 _ENROLLMENTS_BY: tuple[tuple[str, ...], ...] = (
     ("sourcedId", "userSourcedId", "classSourcedId", "role"),
@@ -61,11 +61,11 @@ _ENROLLMENTS_BY: tuple[tuple[str, ...], ...] = (
     ("sourcedId", "userSourcedId"),
     ("sourcedId", "classSourcedId"),
 )
-"""What pairs enrollments, in this order. One that got another role or class keeps its sourcedId; a
-number that is given to another person in another class is no change of an enrollment."""
+"""Keys that match enrollments, in this order. An enrollment that changes its role or class keeps
+its sourcedId. A sourcedId that is reused for another person in another class matches nothing."""
 
 _NEVER_COMPARED = {"sourcedId", "status", "dateLastModified", "login", *(f.name for f in OWN)}
-"""`dateLastModified` differs from export to export; a status that removes is compared apart."""
+"""`dateLastModified` differs in each export; a status that means removal is compared separately."""
 _OF_ONE_ROLE = ("orgSourcedId", "role", "roleType", "beginDate", "endDate")
 _NONE = pa.array([], pa.string())
 _SEPARATOR = "\x1f"
@@ -73,18 +73,18 @@ _SEPARATOR = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class FileComparison:
-    """Differences in one file; each pair is package A, package B.
+    """Differences in one file; each pair is (package A, package B).
 
     Attributes:
         modes: Absent, bulk or delta.
-        rows: How many rows are used.
-        unusable: How many rows have errors.
-        compared: Whether rows were compared: those of a bulk file and of a delta can't be.
-        only_in: sourcedIds of records that only one package has.
+        rows: Number of rows that are used.
+        unusable: Number of rows with errors.
+        compared: Whether rows were compared: a bulk file and a delta can't be compared.
+        only_in: sourcedIds of records in only one package.
         usable_only_in: sourcedIds of records whose row in the other package has an error.
-        changed: Column → sourcedIds in package B of the records whose values differ.
-        ids_changed: `old` and `new` sourcedId of the records that were recognised.
-        columns_only_in: Columns that only one of the two headers has.
+        changed: Column → sourcedIds in package B of the records with different values.
+        ids_changed: `old` and `new` sourcedId of records that were matched by other columns.
+        columns_only_in: Columns in only one of the headers.
         same_unusable: Whether the rows with errors have the same sourcedIds.
     """
 
@@ -101,17 +101,17 @@ class FileComparison:
 
     @property
     def is_same(self) -> bool:
-        """Tell whether a first sync would do the same with this file of either package."""
+        """Whether a first sync would do the same with this file of both packages."""
         if not self.compared or self.modes[0] is not self.modes[1] or not self.same_unusable:
             return False
         lists = (*self.only_in, *self.usable_only_in, *self.columns_only_in)
         return not (any(map(len, lists)) or self.changed or self.ids_changed.num_rows)
 
     def as_dict(self, *, listed: bool) -> dict[str, Any]:
-        """Return the counts, and by choice the sourcedIds, as the command prints them.
+        """Return the counts, and optionally the sourcedIds, as a JSON object.
 
         Args:
-            listed: Whether sourcedIds are named.
+            listed: Whether the result contains sourcedIds.
         """
         lists = {
             "only_in_a": self.only_in[0],
@@ -144,7 +144,7 @@ class FileComparison:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file of one package: its used rows that stay (in a delta: all), and those with errors."""
+    """One file of one package: its active rows (in a delta: all rows), and its rows with errors."""
 
     mode: Mode
     rows: pa.Table
@@ -153,7 +153,7 @@ class _File:
 
     @property
     def columns(self) -> list[str]:
-        """Return the columns that the package's version has, in its order."""
+        """Return the columns to compare, in the order of the package's version."""
         return [name for name in self.rows.column_names if name not in _NEVER_COMPARED]
 
 
@@ -162,9 +162,9 @@ class Comparison:
     """Differences between two packages.
 
     Attributes:
-        a: The first package, judged.
-        b: The second one.
-        files: File → what differs in it; empty where a package is rejected.
+        a: Result of the check of the first package.
+        b: Result of the check of the second package.
+        files: File → its differences; empty if a package is rejected.
     """
 
     a: Checked
@@ -173,19 +173,19 @@ class Comparison:
 
     @property
     def is_rejected(self) -> bool:
-        """Tell whether one of the packages can't be used, so that nothing was compared."""
+        """Whether one of the packages can't be used, so that nothing was compared."""
         return self.a.rejected or self.b.rejected
 
     @property
     def is_same(self) -> bool:
-        """Tell whether a first sync would do the same with either package."""
+        """Whether a first sync would do the same with both packages."""
         return not self.is_rejected and all(file.is_same for file in self.files.values())
 
     def as_dict(self, *, listed: bool) -> dict[str, Any]:
-        """Return what the command prints.
+        """Return the comparison as a JSON object.
 
         Args:
-            listed: Whether sourcedIds are named.
+            listed: Whether the result contains sourcedIds.
         """
         outcome = "same" if self.is_same else "rejected" if self.is_rejected else "different"
         return {
@@ -200,13 +200,13 @@ class Comparison:
 def compare_packages(
     a: Path, b: Path, profile: Profile, dialects: tuple[Dialect, Dialect] = (Dialect(), Dialect())
 ) -> Comparison:
-    """Return what differs between two packages; neither is changed, and nothing is kept.
+    """Compare two packages, without changing them or storing anything.
 
     Args:
-        a: A zip, a folder or a lone CSV.
+        a: A zip, a folder or a single CSV file.
         b: Another one.
-        profile: How strictly both are held to the standard.
-        dialects: How the files of each are written, where that is not as the standard wants.
+        profile: How strictly both must follow the standard.
+        dialects: Encoding, delimiter and dates of each, if they differ from the standard.
     """
     first, second = _read("A", a, profile, dialects[0]), _read("B", b, profile, dialects[1])
     if first.rejected or second.rejected:
@@ -241,8 +241,8 @@ def _about(checked: Checked) -> dict[str, Any]:
 
 
 def compare_judged(a: Checked, b: Checked) -> dict[str, FileComparison]:
-    """Return what differs, by file, between two packages that are judged and not rejected."""
-    # 1.0 and 1.1 name roles alike; between them and 1.2 only the platform's names can be compared.
+    """Compare two checked packages that are not rejected; return file → its differences."""
+    # 1.0 and 1.1 have the same names of roles; 1.2 has others, so only platform roles are compared.
     exact = (a.version is Version.V1_2) == (b.version is Version.V1_2)
     folded = _folds_roles(a) or _folds_roles(b)
     moved: dict[str, pa.Table] = {}
@@ -259,16 +259,16 @@ def compare_judged(a: Checked, b: Checked) -> dict[str, FileComparison]:
 
 
 def _folds_roles(checked: Checked) -> bool:
-    """Tell whether a user's roles are compared as values of the user, as 1.1 has them.
+    """Return whether the roles of a user are compared as columns of the user, as in 1.1.
 
-    A delta of roles.csv says nothing of the roles that it leaves out, so it stands by itself.
+    A delta of roles.csv does not contain all roles of a user, so it is compared as a file.
     """
     bulk = all(checked.modes.get(name) is Mode.BULK for name in ("users", "roles"))
     return checked.version is Version.V1_2 and bulk
 
 
 def _file(name: str, checked: Checked, moved: Mapping[str, pa.Table], *, exact: bool) -> _File:
-    """Return one file as it is compared, with references translated by `moved`."""
+    """Prepare one file for the comparison, with references translated by `moved`."""
     mode = checked.modes.get(name, Mode.ABSENT)
     if name not in checked.valid:
         empty = pa.table({"sourcedId": pa.chunked_array([_NONE])})
@@ -297,9 +297,9 @@ def _file(name: str, checked: Checked, moved: Mapping[str, pa.Table], *, exact: 
 
 
 def _with_roles(users: pa.Table, roles: pa.Table, *, exact: bool) -> pa.Table:
-    """Return users of 1.2 with the columns that 1.1 has: their role and their orgs.
+    """Add the columns of 1.1 to users of 1.2: their role and their orgs.
 
-    Where the other package is of 1.2 too (`exact`), all that their rows of roles.csv say is added.
+    If the other package is of 1.2 too (`exact`), also add all values of their rows in roles.csv.
     """
     by_user = fold_roles(
         pa.table(
@@ -363,9 +363,10 @@ def _compare_file(name: str, a: _File, b: _File) -> FileComparison:
 
 
 def _changed(left: pa.Table, right: pa.Table, columns: list[str]) -> dict[str, pa.Array]:
-    """Return by column the records whose values differ.
+    """Return column → sourcedIds of the records whose values differ.
 
-    Of a row that asks a delta for a removal the door keeps no values, so only that is compared.
+    Extract keeps no values of a row of a delta that removes its record, so only the removal itself
+    is compared.
     """
     goes, comes_no_more = is_going(left), is_going(right)
     either = pc.or_(goes, comes_no_more)
@@ -377,7 +378,7 @@ def _changed(left: pa.Table, right: pa.Table, columns: list[str]) -> dict[str, p
 
 
 def _pair(name: str, a: _File, b: _File) -> tuple[pa.Array, pa.Array, pa.Table, pa.Table]:
-    """Return the positions in A and in B of one record, and the rows of A and B without a pair."""
+    """Match the rows of A and B: positions of pairs in A and B, and the rows without a pair."""
     pairs: list[tuple[pa.Array, pa.Array]] = []
     free_a, free_b = (pa.array(range(file.rows.num_rows), pa.int64()) for file in (a, b))
 
@@ -409,7 +410,7 @@ def _pair(name: str, a: _File, b: _File) -> tuple[pa.Array, pa.Array, pa.Table, 
 
 
 def _match(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Return the positions of the keys that stand once on either side; null matches nothing."""
+    """Return the positions of equal keys that are unique on both sides; null matches nothing."""
     at = positions(left, right)
     found = pc.and_(pc.is_valid(at), pc.is_in(left, _once(left)))
     found = pc.and_(found, pc.is_in(left, _once(right))).combine_chunks()
@@ -417,7 +418,7 @@ def _match(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[pa.Array, pa.
 
 
 def _is_one_person(a: pa.Table, b: pa.Table) -> pa.ChunkedArray:
-    """Tell which pairs of users have one sourcedId, or a name that agrees."""
+    """Return a mask of the pairs of users with the same sourcedId or a similar name."""
     same = pc.equal(a["sourcedId"], b["sourcedId"])
     for column in ("givenName", "familyName"):
         same = pc.or_(same, agree(a[column], b[column]))
@@ -425,7 +426,7 @@ def _is_one_person(a: pa.Table, b: pa.Table) -> pa.ChunkedArray:
 
 
 def _identities(name: str, rows: pa.Table) -> pa.ChunkedArray:
-    """Return what tells which record a row is besides its sourcedId; null where nothing does."""
+    """Return a key that identifies a record without its sourcedId; null if there is none."""
     if name != "users":
         return _key(rows, _IDENTIFIED_BY[name])
     known = pc.is_in(rows["sourcedId"], recognisable(rows)["sourcedId"].combine_chunks())
@@ -433,19 +434,19 @@ def _identities(name: str, rows: pa.Table) -> pa.ChunkedArray:
 
 
 def _hide_named(keys: pa.ChunkedArray, rows: pa.Table, bad: pa.Table) -> pa.ChunkedArray:
-    """Return the keys of rows, null for those whose sourcedId `bad` has."""
+    """Return the keys of rows, with null for rows whose sourcedId is in `bad`."""
     named = pc.is_in(rows["sourcedId"], _ids(bad))
     return pc.if_else(named, pa.scalar(None, pa.string()), keys)
 
 
 def _key(rows: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
-    """Return the values of some columns as one; null where one is blank."""
+    """Join the values of some columns to one key; null if a value is null."""
     values = (rows[column] for column in columns)
     return pc.binary_join_element_wise(*values, _SEPARATOR, null_handling="emit_null")
 
 
 def _is_named(name: str, rows: pa.Table, bad: pa.Table) -> pa.ChunkedArray:
-    """Tell which records have a row with an error in the other package."""
+    """Return a mask of the records that have a row with an error in the other package."""
     named = pc.is_in(rows["sourcedId"], _ids(bad))
     if name == "enrollments":
         columns = ("userSourcedId", "classSourcedId", "role")
@@ -457,7 +458,7 @@ def _is_named(name: str, rows: pa.Table, bad: pa.Table) -> pa.ChunkedArray:
 def _translated(
     name: str, rows: pa.Table, version: Version, moved: Mapping[str, pa.Table]
 ) -> pa.Table:
-    """Return rows whose references name the new sourcedIds; to its own file none is known yet."""
+    """Translate the references in rows to the new sourcedIds, except those to the same file."""
     file = rostering_file(name, version)
     for column in file.read_columns if file else ():
         ids = moved.get(column.target or "")

@@ -1,7 +1,7 @@
-"""Erasure: who a person was goes, in the database and in every file; what was done stays.
+"""Erasure: delete the personal data of a person from the database and all files; keep the audit.
 
-An alias takes the place of the sourcedId, so that the audit still tells that somebody was added and
-later deactivated, when, by which run and credited to whom, and no longer who it was.
+An alias replaces the sourcedId. So the audit still shows that an account was added and deactivated,
+when, by which run and credited to whom, but not who the person was.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class NotErasedError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What became of a person's data.
+    """Result of an erasure.
 
     Attributes:
-        alias: What the account is called from now on.
-        runs: The runs of which files were removed, because they spoke of the person.
+        alias: The sourcedId of the account from now on.
+        runs: The runs with deleted artifacts, because these contained the person.
     """
 
     alias: str
@@ -64,18 +64,18 @@ class Erased:
 
 
 def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") -> Erased:
-    """Erase who a deactivated person was.
+    """Erase the personal data of a deactivated person.
 
     Args:
-        site: Whose roster.
+        site: The site.
         term: The person's sourcedId or e-mail address.
-        by: Who asks for it.
-        now: When.
+        by: Who requests the erasure.
+        now: The time.
         reason: For the audit; it should not name the person.
 
     Raises:
-        NotErasedError: There is no such person, they are active or credited with the changes, or a
-            plan that waits speaks of them.
+        NotErasedError: There is no such person, the account is active, it is the credited
+            administrator, or a plan without a decision contains it.
     """
     with locks.hold_site_turn(database.engine(), site):
         with database.engine().connect() as connection:
@@ -91,8 +91,9 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
         erased = Erased(f"erased-{person['id']}", tuple(sorted(speaking)))
         details = {"alias": erased.alias, "runs": erased.runs, "reason": reason}
         with database.engine().begin() as connection:
-            # The turn is lost with its connection. The lock of the roster is this transaction's:
-            # a plan that is being applied is waited for, and may have brought the person back.
+            # The site's turn is lost if its connection breaks. So also take the lock of the roster
+            # in this transaction: it waits for a plan that is being applied. That plan may have
+            # reactivated the person, so check again.
             database.lock_site(connection, site)
             person = _erasable(connection, site, term)
             words = known_by(connection, person)
@@ -104,7 +105,7 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
 
 
 def _without(words: set[str], file: str, rows: pa.Table) -> pa.Table:
-    """Return the rows of a pending delta that do not speak of a person."""
+    """Return the rows of a pending delta that do not contain the person."""
     del file
     return rows.filter(pc.invert(pending_deltas.naming(rows, words)))
 
@@ -124,7 +125,7 @@ def _erasable(connection: Connection, site: str, term: str) -> dict[str, Any]:
 
 
 def _speaking(site: str, words: set[str]) -> dict[str, list[str]]:
-    """Return the runs whose files speak of a person, and the parts of their folders that do."""
+    """Return the runs whose artifacts contain a person: run id → names of the artifacts."""
     found: dict[str, list[str]] = {}
     root = settings.storage_of("runs", site)
     for folder in root.iterdir() if root.exists() else ():
@@ -200,21 +201,21 @@ _RUNS = "select run_id from runs where site = :site"
 
 
 def find_person(connection: Connection, site: str, term: str) -> dict[str, Any] | None:
-    """Return the account of a sourcedId or an e-mail address; None when there is none."""
+    """Return the account with a sourcedId or an e-mail address, or None."""
     bound = {"site": site, "term": term, "login": normalize_login(term)}
     found = connection.execute(sa.text(_FIND), bound).mappings().first()
     return dict(found) if found else None
 
 
 def known_by(connection: Connection, person: dict[str, Any]) -> set[str]:
-    """Return the sourcedIds and addresses that a person has or had, as far as the audit tells."""
+    """Return all sourcedIds and addresses of a person, from the roster and the audit."""
     words = {person[name] for name in ("sourced_id", "email", "login", "username")}
     words |= set(connection.execute(sa.text(_EARLIER), {"id": person["id"]}).scalars())
     return {word for word in words if word}
 
 
 def undecided(connection: Connection, site: str, run_ids: Iterable[str]) -> list[str]:
-    """Return those of some runs that are under way or wait for a decision."""
+    """Return those of `run_ids` that are at work or held."""
     bound = {"site": site, "runs": list(run_ids)}
     return list(connection.execute(sa.text(_UNDECIDED), bound).scalars())
 
@@ -228,18 +229,18 @@ def erase_person(
     by: str,
     now: dt.datetime,
 ) -> None:
-    """Put an alias in the place of who a person was, everywhere in the site.
+    """Replace the personal data of a person by an alias in all tables of the site.
 
-    The roster gets a version of its own for it, and the change feed a row with ids only, so that
-    whoever copied the person learns to erase the copy.
+    The roster gets a new version, and the change feed a row with only ids, so that programs with a
+    copy of the roster can erase the person too.
 
     Args:
-        connection: In a transaction.
-        site: Whose roster.
+        connection: With a transaction.
+        site: The site.
         person: As `find_person` returns it.
-        alias: What the account is called from now on.
-        by: Who asks for it.
-        now: When.
+        alias: The sourcedId of the account from now on.
+        by: Who requests the erasure.
+        now: The time.
     """
     bound = {
         "site": site,

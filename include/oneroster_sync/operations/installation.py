@@ -1,4 +1,4 @@
-"""What an operator should know of an installation, beside what stops it: `oneroster check`."""
+"""Warnings about an installation, for `oneroster check`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def find_warnings(site: str | None = None) -> list[str]:
-    """Return what is not as it should be, of one site or of all, in sentences; nothing is changed.
+    """Check one site or all, without changing anything, and return warnings as sentences.
 
     Raises:
-        SettingError: A variable holds what it can't.
+        SettingError: A variable has an invalid value.
     """
     with database.engine().connect() as connection:
         return [warning for check in _CHECKS for warning in check(connection, site)]
 
 
 def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
-    """Warn where the role of the services could change the audit."""
+    """Warn if the database role of the services can change the audit, or keeps it for too long."""
     found = audit.protection(connection)
     if found.can_be_changed:
         yield (
@@ -48,7 +48,7 @@ def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
 
 
 def _check_neighbours(connection: Connection, _only: str | None) -> Iterator[str]:
-    """Warn where the tables stand among Airflow's, as an earlier version made them in silence."""
+    """Warn if our tables are in Airflow's schema, where earlier versions made them silently."""
     if connection.scalar(sa.text("select to_regclass('dag_run') is not null")):
         yield (
             "the roster's tables stand among those of an Airflow, whose backups and upgrades then "
@@ -57,9 +57,9 @@ def _check_neighbours(connection: Connection, _only: str | None) -> Iterator[str
 
 
 def _check_sources(connection: Connection, only: str | None) -> Iterator[str]:
-    """Warn of sources that earlier versions read by fsspec and that are no longer supported.
+    """Warn about sources that earlier versions read with fsspec and that are no longer supported.
 
-    An upgrade keeps them, and the site's syncs fail from then on.
+    An upgrade keeps these sources, and the site's syncs fail afterwards.
     """
     for site, chosen in _chosen(connection, only):
         try:
@@ -75,14 +75,14 @@ def _check_sources(connection: Connection, only: str | None) -> Iterator[str]:
 
 
 def _chosen(connection: Connection, only: str | None) -> Iterator[tuple[str, Preferences]]:
-    """Yield the sites that are in use, each with its preferences."""
+    """Yield the sites in use with their preferences."""
     for site, record in registry.all_sites(connection).items():
         if not record.is_archived and only in {None, site}:
             yield site, preferences_store.load(connection, site)
 
 
 def _check_forbidden(connection: Connection, only: str | None) -> Iterator[str]:
-    """Warn of what sites name and may not use: the next run fails, or a message is not sent."""
+    """Warn about values that a site may not use: the next run fails, or a message is not sent."""
     allow_list.check_settings()
     for site, chosen in _chosen(connection, only):
         for what, value in allow_list.find_forbidden(connection, chosen):
@@ -93,7 +93,7 @@ def _check_forbidden(connection: Connection, only: str | None) -> Iterator[str]:
 
 
 def _check_recorded(connection: Connection, only: str | None) -> Iterator[str]:
-    """Tell what was allowed by an upgrade or by who saved it: nobody else has looked at it."""
+    """List values that an upgrade or a save allowed, because no operator has reviewed them."""
     for entry in allow_list.list_recorded(connection):
         if only not in {None, entry.site}:
             continue

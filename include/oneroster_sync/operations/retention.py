@@ -1,7 +1,7 @@
-"""Retention: delete what has expired; the record of each run and its counts stay.
+"""Retention: delete expired artifacts, findings and audit rows; keep the record of each run.
 
-Files of a run (its plan, its report) and rows of findings are needed while somebody may look into
-it, changes for as long as somebody may ask why. How long that is, the environment says.
+People need the artifacts of a run and its findings while they examine the run, and the audit for as
+long as they may ask why a record changed. The environment sets these times.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 ACTOR = "retention"
-"""Who deletes what has expired, in the audit of events."""
+"""The actor of the deletion in the audit of events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What was removed of a site.
+    """Numbers of what was deleted from a site.
 
     Attributes:
-        runs: Runs whose files went.
+        runs: Runs whose files were deleted.
         findings: Rows of findings.
         changes: Rows of the audit.
-        deltas: Delta files that could not be applied for too long.
+        deltas: Pending delta files that expired.
     """
 
     runs: int
@@ -53,7 +53,7 @@ class Swept:
     deltas: int = 0
 
     def to_text(self) -> str:
-        """Return what was removed."""
+        """Format the numbers."""
         return (
             f"{self.runs:,} runs' files, {self.findings:,} findings, {self.changes:,} changes, "
             f"{self.deltas:,} pending delta files"
@@ -63,12 +63,12 @@ class Swept:
 def delete_expired(site: str, *, now: dt.datetime, keeping: Keeping | None = None) -> Swept:
     """Delete expired run files, findings and audit rows; safe at any time, in several processes.
 
-    A plan that waits is left alone, and so are the files of the newest run that was applied.
+    Held runs are kept, and so are the files of the newest run that was applied.
 
     Args:
-        site: Whose.
+        site: The site.
         now: The time.
-        keeping: How long things are kept; what the environment says when not given.
+        keeping: The retention times; those of the environment if None.
     """
     keeping = keeping or settings.keeping()
     work_folder.sweep()
@@ -111,23 +111,24 @@ and not exists (
     where coalesce(younger.findings_of, younger.run_id) = {table}.run_id
       and (younger.ended_at >= :before or younger.ended_at is null or younger.outcome = 'held'))
 """
-"""Rows of runs whose time is over, unless a younger run refers to them."""
+"""Condition: the row's run has expired, and no later run refers to the row."""
 
 
 def runs_without_files(connection: Connection, site: str, *, before: dt.datetime) -> list[str]:
-    """Return the runs that ended before a moment and whose files may go.
+    """Return the ids of the runs that ended before a time and whose files may be deleted.
 
-    Those of a plan that waits are needed, and those of the newest run that was applied: it is the
-    one that is taken back, if any is.
+    The files of held runs are needed for the decision, and those of the newest applied run for an
+    undo.
     """
     bound = {"site": site, "before": before}
     return list(connection.execute(sa.text(_WITHOUT_FILES), bound).scalars())
 
 
 def drop_findings(connection: Connection, site: str, *, before: dt.datetime) -> int:
-    """Remove the findings of runs that ended before a moment; their numbers stay with the runs.
+    """Delete the findings of runs that ended before a time, and return the number of findings.
 
-    Those that a younger run refers to stay until its time is over too.
+    The counts stay in the records of the runs. Findings to which a later run refers are kept until
+    that run has expired too.
     """
     bound = {"site": site, "before": before}
     dropped = 0

@@ -1,9 +1,9 @@
-"""Differences between two runs of a site: what was fixed, what is new, and what else changes.
+"""Compare two runs of a site: fixed findings, new findings, and differences between the plans.
 
-A finding is the same one in both runs if its code, its file, its column and its record are the
-same. Row numbers move whenever a row is added above, so they are never compared. Findings of rows
-without a sourcedId have nothing but their place in common: there the numbers are compared, so that
-three blank ids before and four now are three that are still there and one that is new.
+A finding is the same in both runs if its code, file, column and record are the same. Row numbers
+are not compared, because each row that is added above changes them. For rows without a sourcedId,
+the numbers of findings are compared: three blank ids before and four now are three that are still
+there and one that is new.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _WORDS = {"fixed": "fixed", "new": "new", "still": "still there"}
 
 LISTED = 200
-"""How many findings are listed one by one; all of them are counted."""
+"""Maximum number of listed findings; all of them are counted."""
 
 _BOTH = """
 with sides as (
@@ -62,7 +62,7 @@ select severity, code, file, "column", sourced_id, row, fixed, new
 from differences where fixed > 0 or new > 0
 order by severity, new = 0, code, file, "column", sourced_id limit :limit
 """
-# A run that was rejected has findings too. One that read nothing has nothing to compare.
+# Rejected runs are included, because they have findings. Runs that read no package are not.
 _EARLIER = """
 where site = :site and kind = :kind and run_id <> cast(:run_id as uuid)
   and (started_at, run_id) < (:started_at, cast(:run_id as uuid))
@@ -73,7 +73,7 @@ order by started_at desc, run_id desc limit 1
 
 
 class NothingToCompareError(NotFoundError):
-    """No earlier run of the site read a package of that kind."""
+    """No earlier run of the site read a package of the same kind."""
 
 
 class ComparisonGoneError(GoneError):
@@ -86,7 +86,7 @@ class ComparisonError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class PlanComparison:
-    """Changes of one kind of record, in the plans of both runs."""
+    """Numbers of changes to one kind of record: in both plans, or in only one."""
 
     both: int
     only_earlier: int
@@ -95,16 +95,15 @@ class PlanComparison:
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """What is different in a run since an earlier one.
+    """Differences between a run and an earlier one.
 
     Attributes:
-        earlier: The run that came first.
-        later: The run that is compared with it.
-        places: Code, file and column of findings, each with the rows that are `fixed`, `new` and
-            `still` there.
-        records: The first findings that are fixed or new, one by one.
-        plan: Kind of record → what the plans have in common; None where one of the plans is not
-            there any more.
+        earlier: The earlier run.
+        later: The later run.
+        places: Code, file and column of findings, each with the numbers of rows that are `fixed`,
+            `new` and `still` there.
+        records: The first findings that are fixed or new, one for each record.
+        plan: Kind of record → comparison of the plans; None if one of the plans was deleted.
     """
 
     earlier: Run
@@ -114,12 +113,12 @@ class RunComparison:
     plan: dict[str, PlanComparison] | None
 
     def count(self, severity: str | None = None) -> dict[str, int]:
-        """Return how many rows are fixed, new and still there, of one severity or of both."""
+        """Return the numbers of rows that are fixed, new and still there, by severity or in all."""
         wanted = [one for one in self.places if severity in {None, one["severity"]}]
         return {word: sum(one[word] for one in wanted) for word in ("fixed", "new", "still")}
 
     def to_lines(self) -> list[str]:
-        """Return what a person reads: the sums first, then a line for each place and kind."""
+        """Format the comparison for people: first the sums, then a line for each place and kind."""
         lines = [f"{run.named()}: {format_outcome(run)}" for run in (self.earlier, self.later)]
         lines.append(
             "Rows with findings: "
@@ -140,7 +139,7 @@ class RunComparison:
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the command prints as JSON: ids and numbers, and nobody's name."""
+        """Return the comparison as a JSON object, with ids and numbers but without names."""
         return {
             "earlier": self.earlier.summary(),
             "later": self.later.summary(),
@@ -163,9 +162,9 @@ class RunComparison:
 
 
 def find_earlier(connection: Connection, run: Run) -> Run | None:
-    """Return the newest run before this one that read a package of the same kind, if any.
+    """Return the newest run before this one that read a package of the same kind, or None.
 
-    A preview is one: whoever fixes an export checks it again and again.
+    Previews are included, because people check an export repeatedly while they fix it.
     """
     if not run.of_package:
         return None
@@ -182,17 +181,17 @@ def find_earlier(connection: Connection, run: Run) -> Run | None:
 def compare_runs(
     connection: Connection, later: Run, earlier_id: str | None = None
 ) -> RunComparison:
-    """Return what is different in a run since an earlier one.
+    """Compare a run with an earlier one.
 
     Args:
         connection: To the roster database.
-        later: The run that is looked at.
-        earlier_id: The run to compare it with; by default the one that `find_earlier` returns.
+        later: The later run.
+        earlier_id: The run to compare it with; by default the result of `find_earlier`.
 
     Raises:
-        UnknownRunError: There is no run of that id.
+        UnknownRunError: The site has no run with that id.
         NothingToCompareError: No earlier run read such a package.
-        ComparisonError: The runs are of two sites, or one has not ended.
+        ComparisonError: Both are the same run, or one has not ended.
         ComparisonGoneError: The findings of one of them were deleted.
     """
     earlier = find_earlier(connection, later) if earlier_id is None else None
@@ -224,7 +223,10 @@ def compare_runs(
 
 
 def _compare_plans(earlier: Run, later: Run) -> dict[str, PlanComparison] | None:
-    """Return how many changes both plans make; a run without a plan changes nothing."""
+    """Compare the changes in both plans; a run without a plan counts as no changes.
+
+    Return None if the artifacts of a plan were deleted.
+    """
     keys = []
     for run in (earlier, later):
         try:
@@ -243,7 +245,7 @@ def _compare_plans(earlier: Run, later: Run) -> dict[str, PlanComparison] | None
 
 
 def _keys_of_plan(run: Run) -> dict[str, set[tuple[str, ...]]]:
-    """Return what a plan does to which record, by kind."""
+    """Return kind → keys of the changes in a plan: the action and the sourcedIds."""
     if run.plan_hash is None:
         return {}
     return {kind: _keys(table) for kind, table in changes_of(read_changes(run))}

@@ -1,7 +1,7 @@
-"""How sites are, in a few numbers: of one for the head of its pages, of all for the list of sites.
+"""Health of sites in a few numbers: of one site for the head of its pages, of all for the list.
 
-The numbers of all sites come from what each applied run stored, and from the newest runs of each
-site, by the index of runs: whoever looks at a thousand sites reads no roster.
+The numbers of all sites come from the records of the newest runs, which an index finds. So the list
+of a thousand sites reads no roster.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from oneroster_sync.runs.standstill import Standstill
 
 DRAWN = 14
-"""Of how many applied runs the list of sites draws the changes."""
+"""Number of applied runs whose changes the list of sites draws."""
 
 _NEWEST = """
 {select} where run_id in (
@@ -70,22 +70,22 @@ _WENT_WRONG = {Outcome.FAILED, Outcome.REJECTED}
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a site is.
+    """Health of a site.
 
     Attributes:
-        site: Its name.
-        level: What needs attention: `error`, `warning`, or None.
-        reasons: What that is, in a few words each, the gravest first.
-        active: Kind of record → how many are active since the last applied run; None before the
-            first one, and where it was applied by an earlier version.
-        changes: How many records the last applied runs changed, the oldest first.
-        errors: How many rows the newest run could not use; None where it read none.
-        waiting: How many plans wait for a decision.
-        waiting_run: The newest of their runs.
-        export_since: When the newest package came first; when the site was made, where none did.
-        has_export: Whether a package ever came.
-        export_days: How many days ago that is, without those of pauses.
-        is_stale: Whether that is longer than the site says.
+        site: Name of the site.
+        level: Whether the site needs attention: `error`, `warning`, or None.
+        reasons: The reasons for the level, as short texts, errors first.
+        active: Kind of record → number of active records after the last applied run; None before
+            the first one, and if an earlier version applied it.
+        changes: Numbers of records that the last applied runs changed, oldest first.
+        errors: Number of rows with errors in the newest run; None if it has no counts.
+        waiting: Number of plans that wait for a decision.
+        waiting_run: The newest run that waits.
+        export_since: When the newest package was first read, or when the site was made.
+        has_export: Whether a package was ever read.
+        export_days: Number of days since `export_since`, without those of pauses.
+        is_stale: Whether that is longer than the site's `stale_after_days`.
     """
 
     site: str
@@ -105,12 +105,12 @@ class Health:
 def read_health(
     connection: Connection, *, now: dt.datetime, site: str | None = None
 ) -> dict[str, Health]:
-    """Return how every site is at a moment, or only one.
+    """Return the health of all sites, or of only one, by name.
 
     Args:
         connection: To the roster database.
-        now: The moment, in aware UTC.
-        site: The only one that is asked for.
+        now: The time, in aware UTC.
+        site: Return only this site; None means all.
     """
     bound = {"site": site, "drawn": DRAWN}
 
@@ -169,7 +169,7 @@ def _reasons(
     stale_days: int | None,
     lost: Iterable[str],
 ) -> Iterable[tuple[str, str]]:
-    """Yield what needs attention, each with its level."""
+    """Yield (level, text) for everything that needs attention."""
     if newest is not None and newest.outcome in _WENT_WRONG:
         yield "error", format_outcome(newest)
     if still.level:
@@ -190,15 +190,15 @@ def _errors_of(run: Run | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How one site is, for the head of each of its pages.
+    """Status of one site, for the head of each of its pages.
 
     Attributes:
-        health: As the list of sites has it.
-        active: Kind of record → how many are active now.
-        applied_run: The newest run that was applied or found the roster in step.
-        applied_at: When that was.
-        stale_records: How many records are protected by rows that nobody fixes.
-        standstill: Whether its syncs are applied.
+        health: The same as in the list of sites.
+        active: Kind of record → number of active records now.
+        applied_run: The newest run that was applied or found nothing to do, or None.
+        applied_at: The time of that run, or None.
+        stale_records: Number of records with stale protection that are not released.
+        standstill: Whether the site's syncs are applied.
     """
 
     health: Health
@@ -210,10 +210,10 @@ class Status:
 
 
 def read_status(connection: Connection, site: str, *, now: dt.datetime) -> Status:
-    """Return how one site is at a moment.
+    """Return the status of one site at a time.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     stale = list_stale(connection, site)
     still = find_standstills(connection, now=now, site=site)[site]

@@ -1,8 +1,8 @@
-"""Making, copying, archiving and restoring one site.
+"""Make, copy, rename, archive and restore a site.
 
-Archiving ends what has not ended: a plan that waits is discarded, and so is a run that is between
-two of its stages. A stage that is at work is waited for, since it has the site's turn. From then on
-no run of the site can begin, by whichever door; what there is of it can be read.
+Archiving discards held plans and runs that are between two stages. It waits for a stage that is at
+work, because that stage holds the site's turn. Afterwards no run of the site can begin from
+anywhere; its data can still be read.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.registry import Site
 
 WAIT_S = 120.0
-"""How long archiving waits for a stage that is at work, in seconds."""
+"""How long archiving waits for a stage at work, in seconds."""
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
 _OPEN = "where site = :site and (outcome is null or outcome = 'held') order by started_at, run_id"
 
 
 class SiteExistsError(ConflictError):
-    """There is a site of that name."""
+    """There is a site with that name already."""
 
 
 class LastSiteError(ConflictError):
@@ -45,7 +45,7 @@ class LastSiteError(ConflictError):
 
 
 class NoAddressError(UserError, ValueError):
-    """A site's administrator is named by no e-mail address."""
+    """The site's administrator is not given as an e-mail address."""
 
 
 class NotArchivedError(ConflictError):
@@ -54,7 +54,7 @@ class NotArchivedError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """What archiving came to: the site, and the runs that it ended."""
+    """Result of archiving: the site, and the ids of the runs that were ended."""
 
     site: str
     ended: tuple[str, ...]
@@ -66,15 +66,15 @@ def create(
     """Make a site with one administrator; its sync is off.
 
     Args:
-        site: A name that no site has.
-        admin: E-mail address of its administrator, whose account is made with it.
-        by: Who makes it.
-        now: When.
-        settings: Its preferences, where they are not the default.
+        site: A new name.
+        admin: E-mail address of the administrator, whose account is made too.
+        by: Who makes the site.
+        now: The time.
+        settings: Preferences that differ from the default.
 
     Raises:
-        SiteExistsError: There is such a site.
-        pydantic.ValidationError: It can't have that name, or those preferences.
+        SiteExistsError: There is a site with that name.
+        pydantic.ValidationError: The name or the preferences are invalid.
     """
     with database.engine().begin() as connection:
         registry.lock_list(connection)
@@ -84,13 +84,13 @@ def create(
 def copy(source: str, site: str, admin: str, *, by: str, now: dt.datetime) -> None:
     """Make a site with the preferences of another one, and an administrator of its own.
 
-    Neither roster nor runs are copied, nor what was read of the source, nor a limit that was raised
-    for a while, nor what the deployment does not let the new site use. The sync of the copy is off.
+    Not copied are the roster, the runs, the state of the source, a temporarily raised limit, and
+    values that the deployment does not allow the new site. The sync of the copy is off.
 
     Raises:
-        UnknownSiteError: There is no site to copy.
-        SiteExistsError: There is one of the new name.
-        pydantic.ValidationError: It can't have that name.
+        UnknownSiteError: The site to copy does not exist.
+        SiteExistsError: There is a site with the new name.
+        pydantic.ValidationError: The new name is invalid.
     """
     with database.engine().begin() as connection:
         registry.lock_list(connection)
@@ -101,25 +101,25 @@ def copy(source: str, site: str, admin: str, *, by: str, now: dt.datetime) -> No
 
 
 def to_copy(chosen: Preferences, site: str) -> dict[str, Any]:
-    """Return what a copy of a site takes over, under its new name."""
+    """Return the preferences for a copy of a site, under its new name."""
     guards = chosen.guards.model_copy(update={"raised": None})
     usable = allow_list.without_forbidden(chosen.model_copy(update={"site": site}))
     return {**dict(usable.settings()), "guards": guards}
 
 
 def archive(site: str, *, by: str, now: dt.datetime, wait_s: float = WAIT_S) -> Archived:
-    """Archive a site; nothing happens to one that is archived.
+    """Archive a site; do nothing if it is archived already.
 
     Args:
-        site: Which.
-        by: Who asks for it.
-        now: When.
-        wait_s: How long a stage that is at work is waited for.
+        site: The site.
+        by: Who archives.
+        now: The time.
+        wait_s: How long to wait for a stage at work, in seconds.
 
     Raises:
-        UnknownSiteError: There is no such site.
-        LastSiteError: It is the last one in use.
-        BusyError: A run was at work all the time.
+        UnknownSiteError: The site does not exist.
+        LastSiteError: The site is the last one in use.
+        BusyError: A run still works after that time.
     """
     with locks.hold_site_turn(database.engine(), site, wait_s=wait_s):
         with database.engine().begin() as connection:
@@ -130,11 +130,11 @@ def archive(site: str, *, by: str, now: dt.datetime, wait_s: float = WAIT_S) -> 
 
 
 def restore(site: str, *, by: str, now: dt.datetime) -> None:
-    """Bring a site back as it was, with its sync off.
+    """Restore an archived site, with its sync off.
 
     Raises:
-        UnknownSiteError: There is no such site.
-        NotArchivedError: It is not archived.
+        UnknownSiteError: The site does not exist.
+        NotArchivedError: The site is not archived.
     """
     with database.engine().begin() as connection:
         registry.lock_list(connection)
@@ -150,11 +150,11 @@ def make(
     now: dt.datetime,
     settings: dict[str, Any] | None = None,
 ) -> None:
-    """Make a site in a transaction that has locked the list.
+    """Make a site, in a transaction that has locked the list of sites.
 
     Raises:
-        SiteExistsError: There is such a site.
-        NoAddressError: The administrator is named by no e-mail address.
+        SiteExistsError: There is a site with that name.
+        NoAddressError: `admin` is not an e-mail address.
     """
     if not is_address(admin):
         raise NoAddressError("the administrator is named by an e-mail address, like a@b.example")
@@ -166,7 +166,7 @@ def make(
 
 
 def is_address(admin: Any) -> bool:
-    """Tell whether an administrator can be named so."""
+    """Return whether a value is a valid e-mail address."""
     with contextlib.suppress(ValidationError):
         _ADDRESS.validate_python(admin, strict=True)
         return True
@@ -176,11 +176,11 @@ def is_address(admin: Any) -> bool:
 def put_away(
     connection: Connection, sites: Iterable[str], *, by: str, now: dt.datetime
 ) -> tuple[str, ...]:
-    """Archive sites whose turns the caller holds, and return the runs that were ended.
+    """Archive sites whose turns the caller holds, and return the ids of the ended runs.
 
     Raises:
-        UnknownSiteError: There is no such site.
-        LastSiteError: None would be left.
+        UnknownSiteError: A site does not exist.
+        LastSiteError: No site would be left.
     """
     ended: list[str] = []
     for site in sites:
@@ -203,11 +203,11 @@ def put_away(
 
 
 def bring_back(connection: Connection, site: str, *, by: str, now: dt.datetime) -> None:
-    """Restore a site in a transaction that has locked the list.
+    """Restore a site, in a transaction that has locked the list of sites.
 
     Raises:
-        UnknownSiteError: There is no such site.
-        NotArchivedError: It is not archived.
+        UnknownSiteError: The site does not exist.
+        NotArchivedError: The site is not archived.
     """
     found = _known(connection, site, lock="for update")
     if not found.is_archived:
@@ -218,7 +218,7 @@ def bring_back(connection: Connection, site: str, *, by: str, now: dt.datetime) 
 
 
 def record_ended(ended: Iterable[str], *, now: dt.datetime) -> None:
-    """Keep the record of runs that archiving ended, and drop what they no longer need."""
+    """Do the stage record for the runs that archiving ended."""
     for run_id in ended:
         pipeline.record(runs.find(run_id), now=now)
 
@@ -233,7 +233,7 @@ def _known(connection: Connection, site: str, *, lock: str) -> Site:
 
 
 def _end_runs(connection: Connection, site: str, *, by: str, now: dt.datetime) -> list[str]:
-    """Discard what has not ended; the caller has the site's turn, so no stage is at work."""
+    """Discard all runs that have not ended; the caller has the site's turn, so none is at work."""
     query = sa.text(f"{runs.select_runs()} {_OPEN} for update")
     found = runs.make_runs(connection.execute(query, {"site": site}).mappings())
     for run in found:
@@ -254,10 +254,11 @@ def _taken(found: Site | None) -> str:
 
 
 def rename(site: str, title: str | None, *, by: str, now: dt.datetime) -> str | None:
-    """Give a site another display name, or none, and return it as it is kept.
+    """Set or clear the display name of a site, and return the stored name.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
+        ArchivedSiteError: The site is archived.
     """
     kept = " ".join((title or "").split()) or None
     with database.engine().begin() as connection:

@@ -1,4 +1,4 @@
-"""The file that says how sites should be: what may stand in it, and what it then asks for.
+"""The sites file: a YAML file with the desired settings of sites.
 
     version: 1
     sites:
@@ -11,8 +11,9 @@
       closed:
         archived: true
 
-A site has the names of the preferences, and `archived`. What a file does not say of a site is left
-as it is; of a new site it is the default. Lists are taken as a whole, groups part by part.
+The keys of a site are the names of the preferences, and `archived`. A key that is missing changes
+nothing; for a new site it means the default. A list replaces the whole old list, and a group is
+merged key by key.
 """
 
 from __future__ import annotations
@@ -57,22 +58,22 @@ _GROUPS: dict[str, type[BaseModel]] = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a file asks for: of each site the settings it names, and whether it is archived."""
+    """Content of a sites file: the settings of each site, and whether it is archived."""
 
     document: Document
     settings: dict[str, dict[str, Any]]
     archived: dict[str, bool]
 
     def wrong(self, site: str, path: Path, message: str, expected: str) -> Wrong:
-        """Return what is wrong with a setting of a site."""
+        """Return an error about a setting of a site."""
         return self.document.wrong(("sites", site, *path), message, expected)
 
 
 def read_file(content: bytes) -> Wanted:
-    """Return what a file asks for; its values are judged where what there is is known.
+    """Parse a sites file; the plan validates its values, together with the existing settings.
 
     Raises:
-        WrongFileError: It is no such file, or has names that nothing is called by.
+        WrongFileError: The file is no sites file, or has unknown names.
     """
     document = read(content)
     top = document.value
@@ -100,7 +101,7 @@ def read_file(content: bytes) -> Wanted:
 
 
 def merged(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with those that are given, groups part by part."""
+    """Return `base` with the settings of `given`; groups are merged key by key."""
     result = copy.deepcopy(base)
     for name, value in given.items():
         inner = result.get(name)
@@ -112,7 +113,7 @@ def merged(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 def judged(
     wanted: Wanted, site: str, values: dict[str, Any]
 ) -> tuple[Settings | None, list[Wrong]]:
-    """Return a site's settings as they would be, and what is wrong with them."""
+    """Validate a site's settings; return them, or None with a list of errors."""
     try:
         return Settings.model_validate(values), []
     except ValidationError as error:
@@ -136,7 +137,7 @@ def _of_site(
 
 
 def _invalid(wanted: Wanted, site: str, error: Any) -> Wrong:
-    """Return what is wrong with a value; the value is not repeated, since it may hold a secret."""
+    """Return an error about a value, without the value, because it may contain a secret."""
     path = tuple(error["loc"])
     if error["type"] == "extra_forbidden":
         return _unknown(wanted.document, ("sites", site, *path), _names_in(path[:-1]))
@@ -149,7 +150,7 @@ def _invalid(wanted: Wanted, site: str, error: Any) -> Wrong:
 
 
 def _names_in(path: Path) -> tuple[str, ...]:
-    """Return the names that a group of settings has."""
+    """Return the names of the settings in a group."""
     names = [part for part in path if isinstance(part, str)]
     model = _GROUPS.get(names[-1], Limit) if names else Settings
     return tuple(model.model_fields)
@@ -170,10 +171,10 @@ _LEFT_OUT = "# left out, since they may hold a secret: the sources of {sites}\n"
 
 
 def export(connection: Connection, only: Collection[str] = ()) -> str:
-    """Return the file for all sites, or for some.
+    """Return the text of a sites file for all sites, or for some.
 
     Raises:
-        UnknownSiteError: One of them is not there.
+        UnknownSiteError: A site does not exist.
     """
     there = registry.all_sites(connection)
     sites: dict[str, dict[str, Any]] = {}
@@ -190,12 +191,12 @@ def export(connection: Connection, only: Collection[str] = ()) -> str:
 
 
 def as_yaml(value: Any) -> str:
-    """Return a value as YAML that is read as exactly this value."""
+    """Format a value as YAML; `strict_yaml.read` returns exactly this value again."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes letters as they are, and as escapes what YAML takes for the end of a line."""
+    """Write characters as they are, except that line ends of YAML within a text are escaped."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:

@@ -1,7 +1,7 @@
-"""What a file would change, frozen and hashed, and the doing of exactly that.
+"""Plan the changes of a sites file, with a hash, and apply exactly this plan.
 
-A plan is made again under the locks of the transaction that carries it out, so it is always of what
-there is; whoever names the hash of the plan that was looked at gets that plan or none.
+The transaction that applies a plan makes it again under its locks, so the plan always matches the
+current state. With the hash of a plan, either that plan is applied or nothing.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 class OtherPlanError(ConflictError):
-    """What would be changed is not what was looked at."""
+    """The current plan is not the plan with the given hash."""
 
 
 class Action(StrEnum):
-    """What is done to a site, in the order in which it is done."""
+    """Action on a site; the order is that in which actions are done."""
 
     CREATE = "create"
     RESTORE = "restore"
@@ -49,14 +49,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one site.
+    """Planned change of one site.
 
     Attributes:
-        site: Its name.
-        actions: What is done, in order; none when it is as it should be.
-        version: Of the preferences that this was made from; 0 of a new site.
+        site: Name of the site.
+        actions: Actions in order; empty if nothing changes.
+        version: Version of the preferences from which the plan was made; 0 for a new site.
         preferences: Dotted name, value before, value after.
-        settings: What its preferences are then.
+        settings: All preferences of the site after the change.
     """
 
     site: str
@@ -66,7 +66,7 @@ class Change:
     settings: dict[str, Any] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a person or a program is shown, and what the hash is of."""
+        """Return the change as a JSON object, which is shown and hashed."""
         changes = [
             {"preference": name, "before": before, "after": after}
             for name, before, after in self.preferences
@@ -78,29 +78,29 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class SitesPlan:
-    """What a file would change: the sites that are not as they should be, by name."""
+    """Planned changes of a sites file, sorted by the name of the site."""
 
     changes: tuple[Change, ...]
 
     def hash(self) -> str:
-        """Return the sha256 of the plan, by which it is named."""
+        """Return the sha256 of the plan."""
         document = json.dumps([change.as_dict() for change in self.changes], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()
 
     def sites_to(self, action: Action) -> list[str]:
-        """Return the sites to which something is done."""
+        """Return the sites with an action."""
         return [change.site for change in self.changes if action in change.actions]
 
 
 def make_plan(wanted: Wanted, *, archive_missing: bool = False) -> SitesPlan:
-    """Return what a file would change; nothing is changed.
+    """Plan the changes of a sites file, without changing anything.
 
     Args:
-        wanted: What the file asks for.
-        archive_missing: Whether sites that it does not name are archived; else they stay.
+        wanted: Content of the file.
+        archive_missing: Whether to archive sites that are not in the file.
 
     Raises:
-        WrongFileError: It asks for what can't be.
+        WrongFileError: The file has invalid values.
     """
     with database.engine().connect() as connection:
         return _planned(connection, wanted, archive_missing)
@@ -114,20 +114,20 @@ def apply(
     plan_hash: str | None = None,
     archive_missing: bool = False,
 ) -> SitesPlan:
-    """Change what a file asks for, all of it or nothing, and return what was changed.
+    """Apply a sites file, all of it or nothing, and return the applied plan.
 
     Args:
-        wanted: What the file asks for.
-        by: Who asks for it.
-        now: When.
-        plan_hash: The plan that was looked at; whatever is due when not given.
-        archive_missing: Whether sites that it does not name are archived; else they stay.
+        wanted: Content of the file.
+        by: Who applies the file.
+        now: The time.
+        plan_hash: Hash of the plan that the person saw; None accepts any plan.
+        archive_missing: Whether to archive sites that are not in the file.
 
     Raises:
-        WrongFileError: It asks for what can't be.
-        OtherPlanError: The plan is not the one that was looked at.
+        WrongFileError: The file has invalid values.
+        OtherPlanError: The current plan has another hash.
         LastSiteError: No site would be left.
-        BusyError: A run of a site that is to be archived was at work all the time.
+        BusyError: A run of a site to archive still works after `site_lifecycle.WAIT_S`.
     """
     leaving = make_plan(wanted, archive_missing=archive_missing).sites_to(Action.ARCHIVE)
     with locks.hold_site_turns(database.engine(), leaving, wait_s=site_lifecycle.WAIT_S):
@@ -171,7 +171,7 @@ def _planned(connection: Connection, wanted: Wanted, archive_missing: bool) -> S
 
 
 def _new(wanted: Wanted, site: str) -> Change:
-    """Return how a site is made."""
+    """Return the change that makes a new site."""
     given = wanted.settings[site]
     if wanted.archived.get(site):
         message = "there is no such site that could be archived"
@@ -193,7 +193,7 @@ def _new(wanted: Wanted, site: str) -> Change:
 
 
 def _due(connection: Connection, wanted: Wanted, there: Site) -> Change:
-    """Return what has to be done to a site that is there."""
+    """Return the change of an existing site."""
     site, given = there.site, dict(wanted.settings[there.site])
     chosen = preferences.load(connection, site)
     before = chosen.settings().model_dump(mode="json")
@@ -226,7 +226,7 @@ def _due(connection: Connection, wanted: Wanted, there: Site) -> Change:
 def _changed(
     connection: Connection, wanted: Wanted, chosen: Preferences, values: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a site's settings as the file wants them."""
+    """Return an existing site's settings after the change, and check them."""
     site = chosen.site
     settings, wrong = judged(wanted, site, values)
     if wrong or settings is None:
@@ -240,7 +240,7 @@ def _changed(
 
 
 def _missing(connection: Connection, wanted: Wanted, there: Iterable[Site]) -> list[Change]:
-    """Return how the sites that a file does not name are archived."""
+    """Return the changes that archive the sites which are not in the file."""
     changes = []
     for found in there:
         if found.site not in wanted.settings and not found.is_archived:
@@ -262,7 +262,7 @@ def _do(connection: Connection, change: Change, by: str, now: dt.datetime) -> No
 
 
 def _differences(before: Any, after: Any, name: str = "") -> list[tuple[str, Any, Any]]:
-    """Return dotted names with what they were and what they are to be, in the order of settings."""
+    """Return (dotted name, before, after) for each difference, in the order of the settings."""
     if isinstance(before, dict) and isinstance(after, dict):
         found: list[tuple[str, Any, Any]] = []
         for key in dict.fromkeys((*before, *after)):

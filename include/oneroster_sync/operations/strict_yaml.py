@@ -1,7 +1,8 @@
-"""YAML with the place of everything in it, and without what makes YAML surprising.
+"""Parse YAML strictly, and remember the line and column of each value.
 
-`02:30` is a text and no number of seconds, `no` is a text and no boolean, a day is a text. Aliases
-and tags are refused, and so is a key that is given twice: what a file says stands in it as it is.
+`02:30` is a text and not a number of seconds, `no` is a text and not a boolean, and a date is a
+text. Aliases, tags and duplicate keys are refused, so each value is written exactly once in the
+file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import yaml
 from oneroster_sync.errors import UserError
 
 MOST = 1 << 20
-"""How many bytes a file may have."""
+"""Maximum size of a file in bytes."""
 
 Path = tuple[str | int, ...]
 _PLAIN = {
@@ -29,7 +30,7 @@ _TAGS = {*_PLAIN, *(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What is wrong at a place of a file: the line and the column, counted from 1."""
+    """An error in a file, with line and column, counted from 1."""
 
     line: int
     column: int
@@ -38,29 +39,29 @@ class Wrong:
     expected: str
 
     def to_text(self) -> str:
-        """Return it as a sentence."""
+        """Format the error as a sentence."""
         place = f"line {self.line}" + (f", {self.where}" if self.where else "")
         return f"{place}: {self.message}; expected {self.expected}"
 
 
 class WrongFileError(UserError):
-    """The file can't be used; `wrong` lists all that is wrong in it, with the places."""
+    """The file can't be used; `wrong` lists all its errors."""
 
     def __init__(self, wrong: list[Wrong]) -> None:
-        """Refuse the file for these reasons."""
+        """Sort the errors by place, and join them to a message."""
         self.wrong = tuple(sorted(wrong, key=lambda it: (it.line, it.column, it.where)))
         super().__init__("\n".join(it.to_text() for it in self.wrong))
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says, and where each part of it stands."""
+    """The value of a file, and the line and column of each part."""
 
     value: Any
     places: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def wrong(self, path: Path, message: str, expected: str) -> Wrong:
-        """Return what is wrong at a path, placed at the nearest part of it that the file has."""
+        """Return an error about a path, placed at its nearest parent that is in the file."""
         at = path
         while at and at not in self.places:
             at = at[:-1]
@@ -70,10 +71,10 @@ class Document:
 
 
 def read(content: bytes) -> Document:
-    """Read a file.
+    """Parse the content of a file.
 
     Raises:
-        WrongFileError: It is no YAML of the kind that is taken.
+        WrongFileError: The content is not valid in this subset of YAML.
     """
     if len(content) > MOST:
         raise WrongFileError([Wrong(1, 1, "", "the file is too large", f"{MOST:,} bytes at most")])
@@ -102,12 +103,12 @@ def read(content: bytes) -> Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes what stands in the file, and no more."""
+    """Compose the nodes of a file, with only the implicit tags of `_PLAIN`."""
 
     yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012  so declared there
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse an alias: it would make more of a file than what stands in it."""
+        """Refuse aliases, because they can expand a small file to a huge value."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             message = "aliases (*name) are not taken: write it out"
@@ -120,7 +121,7 @@ for _tag, _pattern in _PLAIN.items():
 
 
 class _Reading:
-    """Makes values of nodes, and notes where each stands and what is wrong."""
+    """Convert nodes to values, and collect their places and errors."""
 
     def __init__(self) -> None:
         self.places: dict[Path, tuple[int, int]] = {}

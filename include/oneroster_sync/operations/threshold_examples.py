@@ -1,4 +1,4 @@
-"""What the thresholds of a site come to: from how many of its own records on a plan is held."""
+"""Examples for the thresholds of a site: from how many of its own records on a plan is held."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.thresholds import Guards
 
 _ROWS = 200
-"""The rows of the example file: which file a package will bring is not known."""
+"""Number of rows of the example file, because the files of the next package are unknown."""
 
 _SIZES = {"users": (40, 2000), "courses": (40, 1000), "assignments": (100, 5000)}
-"""A small and a large site, for one that has no roster yet."""
+"""Numbers of records of a small and a large site, for a site without a roster."""
 
 _SCHOOLS = (10, 100)
-"""A small and a large school: a site has many, and each is judged by itself."""
+"""Numbers of records of a small and a large school: each school is compared separately."""
 
 _COUNTED = {
     "users": "users",
@@ -39,12 +39,12 @@ _COUNTED = {
     "updated_courses": "courses",
     "sourced_ids": "users",
 }
-"""Threshold → the records that it is a share of."""
+"""Threshold → the records of which it is a percentage."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldFrom:
-    """From how many of so many a plan is held; None where all of them may go."""
+    """A plan is held from `held_from` of `of` records on; None means that all may change."""
 
     of: int
     held_from: int | None
@@ -52,7 +52,7 @@ class HeldFrom:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdExamples:
-    """What each threshold comes to, and whether that is an example or the site's own roster."""
+    """Examples for each threshold, from the site's own roster or (`is_example`) made up."""
 
     is_example: bool
     guards: dict[str, tuple[HeldFrom, ...]]
@@ -61,7 +61,7 @@ class ThresholdExamples:
 
 
 def read_examples(connection: Connection, site: str, guards: Guards) -> ThresholdExamples:
-    """Return what thresholds that may not have been saved come to at a site."""
+    """Compute examples for thresholds at a site; the thresholds need not be saved."""
     counts = count_managed(connection, site)
     is_example = counts["users"] == 0
     sizes = _SIZES if is_example else {kind: (of,) for kind, of in counts.items()}

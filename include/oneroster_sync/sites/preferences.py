@@ -261,5 +261,4 @@ class Preferences(Settings):
 
 SETTINGS = tuple(Settings.model_fields)
 STORED = {"stored": True}
-"""Validation context for stored preferences: a source that was valid when saved must stay readable.
-"""
+"""Validation context for stored preferences: the source is not checked again."""
