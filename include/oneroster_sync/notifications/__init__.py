@@ -1,6 +1,6 @@
-"""Notifications: what people learn of a site's syncs, in which words, and never twice.
+"""Notifications about a site's syncs: rules, texts, and a record so that none is sent twice.
 
-Nothing here sends anything: that is Airflow's part (`plugins/oneroster_airflow/notifier.py`).
+Airflow sends the messages (`plugins/oneroster_airflow/notifier.py`), not this package.
 """
 
 from __future__ import annotations

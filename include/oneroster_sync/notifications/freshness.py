@@ -1,4 +1,4 @@
-"""Whether packages still come: an export that stopped is noticed by nobody but an alarm."""
+"""Freshness: detect that no new package arrives, because people do not notice a stopped export."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How new the newest package of a site is.
+    """Age of the newest package of a site.
 
     Attributes:
-        site: Whose packages.
-        seen_at: When the newest one was read for the first time; None when none ever was.
-        run_id: The run that read it first.
-        since: From when on nothing new has come: `seen_at`, or when the site was made.
-        days: Whole days since then; those of pause windows don't count.
-        again: How many runs since read this package, or an older one, again.
-        failed: How many runs since failed before they had read one.
-        stale_after_days: What the site asks for; None means never.
-        is_stale: Whether it is time to tell people. On a day of a pause window it never is.
+        site: The site.
+        seen_at: When the newest package was first read; None if none was ever read.
+        run_id: The run that first read it, or None.
+        since: Start of the time without a new package: `seen_at`, or when the site was made.
+        days: Whole days since then, without days of pause windows.
+        again: Number of runs since then that read this package, or an older one, again.
+        failed: Number of runs since then that failed before they read a package.
+        stale_after_days: The setting of the site; None means never.
+        is_stale: Whether to notify people; always False on a day of a pause window.
     """
 
     site: str
@@ -47,7 +47,7 @@ class Freshness:
     is_stale: bool
 
     def to_text(self) -> str:
-        """Return what there is to say, in one or two sentences."""
+        """Format the age of the newest package, and failed runs, in one to three sentences."""
         since = f"{self.since:%Y-%m-%d}"
         if self.seen_at is None:
             return f"No package has been read since the site was made on {since}.{self._failures()}"
@@ -67,10 +67,10 @@ class Freshness:
 
 
 def freshness(connection: Connection, site: str, *, now: dt.datetime) -> Freshness:
-    """Return how new the newest package of a site is at a moment.
+    """Return the age of the newest package of a site at a time.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     chosen = preferences_store.load(connection, site)
     newest = newest_package(connection, site, now=now)
@@ -93,13 +93,13 @@ def freshness(connection: Connection, site: str, *, now: dt.datetime) -> Freshne
 def judge_age(
     since: dt.datetime, pauses: Collection[PauseWindow], limit: int | None, *, now: dt.datetime
 ) -> tuple[int, bool]:
-    """Return how many days nothing new has come, and whether it is time to tell people.
+    """Return the number of days without a new package, and whether to notify people.
 
     Args:
-        since: From when on, in aware UTC.
-        pauses: The pause windows of the site: their days don't count, and on them nobody is told.
-        limit: After how many days people are told; None means never.
-        now: The moment, in aware UTC.
+        since: Start of the time without a new package, in aware UTC.
+        pauses: Pause windows of the site; their days don't count, and no notification is sent then.
+        limit: Notify after this number of days; None means never.
+        now: The time, in aware UTC.
     """
     waited = _waited(pauses, since, now)
     paused = any(window.covers(now.date()) for window in pauses)
@@ -108,7 +108,7 @@ def judge_age(
 
 
 def _waited(pauses: Collection[PauseWindow], since: dt.datetime, now: dt.datetime) -> dt.timedelta:
-    """Return how long nothing new has come, without the days of pause windows in between."""
+    """Return the time from `since` to `now`, without the days of pause windows."""
     between = range(since.toordinal() + 1, now.toordinal() + 1)
     paused: set[int] = set()
     for window in pauses:
@@ -140,14 +140,14 @@ _MADE_AT = "select created_at from sites where site = :site"
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest package of a site, and what has come since.
+    """The newest package of a site, and the runs since then.
 
     Attributes:
-        seen_at: When it was read for the first time; None when no run has ever read one.
-        run_id: The run that read it first.
+        seen_at: When the package was first read; None if no run ever read one.
+        run_id: The run that first read it, or None.
         made_at: When the site was made.
-        again: Runs since that read this package, or an older one, again.
-        failed: Runs since that failed before they had read one.
+        again: Number of runs since then that read this package, or an older one, again.
+        failed: Number of runs since then that failed before they read a package.
     """
 
     seen_at: dt.datetime | None
@@ -158,7 +158,7 @@ class Newest:
 
 
 def newest_package(connection: Connection, site: str, *, now: dt.datetime) -> Newest:
-    """Return the newest package of a site, as known at a moment."""
+    """Return the newest package of a site at a time."""
     bound = {"site": site, "now": now}
     made_at: dt.datetime = connection.execute(sa.text(_MADE_AT), bound).scalar_one()
     found = connection.execute(sa.text(_NEWEST), bound).one_or_none()

@@ -1,12 +1,12 @@
-"""A message: told once, read as plain text in a chat and as HTML in a mail.
+"""A message: the content of a notification, as plain text for chats and as HTML for e-mails.
 
-It names sites, runs, counts and codes, and nobody: what looks like an e-mail address is blotted
-out, whoever wrote the sentence that it stands in.
+A message names sites, runs, counts and codes, but no persons: every text that looks like an e-mail
+address is replaced.
 
-A sentence may hold what a package chose, such as the name of a school, and each chat service has
-markup of its own: `<!channel>`, `@everyone`, `[label](address)`, Telegram's HTML. So a sentence
-keeps letters, digits and the punctuation that no service takes for markup, and a word that a
-service would turn into a link is broken. The links of a message are ours.
+A sentence may contain text from a package, such as the name of a school, and each chat service has
+its own markup: `<!channel>`, `@everyone`, `[label](address)`, Telegram's HTML. So a sentence keeps
+only letters, digits and punctuation that is no markup in any service, and words that a service
+would turn into a link are changed. Only our own links are links.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from oneroster_sync.findings import CODES
 from oneroster_sync.standard import ALL_FILES
 
 _PUNCTUATION = frozenset(" .,;:()%'\"’“”-–…/_+")
-"""What a sentence keeps beside letters and digits."""
+"""Characters that a sentence keeps besides letters and digits."""
 _LINE = 500
-"""How many characters a sentence may have: a long name must not push the link out of sight."""
+"""Maximum length of a sentence, so that a long name does not move the link out of view."""
 _SCHEME = re.compile(r":/+")
 _LOOSE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-# From the beginning of a word only: a search from each letter takes the square of a word's length.
+# Match only from the beginning of a word: from each letter, the time would be quadratic.
 _DOTTED = re.compile(r"\b\w+(?:\.\w+)+")
 FILES = {f"{name}.csv" for names in ALL_FILES.values() for name in names}
 _ADDRESS = re.compile(r"(?<![^\s<>\"'()])[^\s<>\"'()]+@[^\s<>\"'()]+")
@@ -33,14 +33,14 @@ _ADDRESS = re.compile(r"(?<![^\s<>\"'()])[^\s<>\"'()]+@[^\s<>\"'()]+")
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Several things of one kind, each on a line of its own."""
+    """A list with one item on each line."""
 
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where to go on."""
+    """A link to a page, with a label."""
 
     label: str
     url: str
@@ -51,7 +51,7 @@ Part = str | Points | Link
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What people are told: a subject, and paragraphs, points and links in order."""
+    """Content of a notification: a subject, and paragraphs, lists and links in order."""
 
     subject: str
     parts: tuple[Part, ...]
@@ -65,12 +65,12 @@ class Message:
         return "\n\n".join(_as_text(part) for part in self.parts) + "\n"
 
     def html(self) -> str:
-        """Return the message as simple HTML; nothing in it is taken for markup."""
+        """Return the message as simple HTML, with all texts escaped."""
         return "\n".join(_as_html(part) for part in self.parts) + "\n"
 
 
 def _clean(text: str) -> str:
-    """Return a text on one line, without hidden characters and what a chat takes for markup."""
+    """Return a text on one line, without hidden characters and markup of chat services."""
     seen = "".join(c if c.isprintable() else " " for c in text)
     plain = _SCHEME.sub(" ", _ADDRESS.sub("…", " ".join(seen.split())))
     plain = "".join(c if _is_plain(c) else " " for c in plain)
@@ -85,7 +85,7 @@ def _is_plain(character: str) -> bool:
 
 
 def _unlinked(word: re.Match[str]) -> str:
-    """Return a word with dots that no service takes for the name of a host."""
+    """Return a word with dots in a form that no service recognises as a host name."""
     found = word.group()
     if found in CODES or found in FILES or found.replace(".", "").isdecimal():
         return found

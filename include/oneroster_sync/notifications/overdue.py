@@ -1,8 +1,8 @@
-"""Whether the scheduled sync of a site is done by when the site's people need it.
+"""Check whether the scheduled sync of a site was done before its deadline.
 
-Airflow's `DeadlineAlert` would judge it by the minute. But a DAG that has one can't be run by
-`dag.test()` in Airflow 3.3, its time would be part of the DAG, and it says nothing of a run that
-never starts. So the DAG `oneroster_watch` judges it, once a day.
+Airflow's `DeadlineAlert` could check this every minute. But in Airflow 3.3 a DAG with one can't be
+run by `dag.test()`, its deadline would be part of the DAG, and it ignores runs that never start. So
+the DAG `oneroster_watch` checks it once a day.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Preferences
 
 _LOOKS_BACK = dt.timedelta(days=1)
-"""The watch looks once a day, so that each deadline is judged by the look that follows it."""
-# Who has never switched the sync on, or has switched it off, expects no sync.
+"""The watch runs once a day, so each deadline is checked by the first watch after it."""
+# No sync is expected if it was never switched on, or was switched off.
 _IS_EXPECTED = """
 select exists (
     select from preferences p where p.site = :site and p.saved_at <= :slot
@@ -43,12 +43,12 @@ select exists (
 
 
 def find_overdue(connection: Connection, chosen: Preferences, *, now: dt.datetime) -> str | None:
-    """Return which scheduled sync was not done in time, in words; None where none was late.
+    """Return a text about the scheduled sync that missed its deadline, or None.
 
     Args:
         connection: To the roster database.
         chosen: The preferences of the site.
-        now: The moment, in aware UTC.
+        now: The time, in aware UTC.
     """
     if chosen.done_within_hours is None or chosen.started_by is StartedBy.NEW_FILE:
         return None

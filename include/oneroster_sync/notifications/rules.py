@@ -1,24 +1,24 @@
-"""Which notices runs and sites give rise to, and whether people know already.
+"""Rules: which notifications a run or a site causes, and which were sent already.
 
-A notice has a topic and a cause. People are told of a cause once, and again only when something
-else has happened in between:
+A notification has a topic and a cause. It is sent once for each cause, and sent again only as this
+table says:
 
-| topic    | cause                               | told again                                   |
+| topic    | cause                               | sent again                                   |
 |----------|-------------------------------------|----------------------------------------------|
 | held     | the plan's hash                     | never                                        |
 | failed   | the reason, without ids and numbers | after a run that went well                   |
-| failed   | a scheduled sync was not done by    | never                                        |
-|          | when it has to be                   |                                              |
+| failed   | a scheduled sync missed its         | never                                        |
+|          | deadline                            |                                              |
 | failed   | a DAG run ended unrecorded, or the  | after a run that went well                   |
 |          | DAG file can't be read              |                                              |
-| rejected | the codes of what was found         | after a run that went well                   |
+| rejected | the codes of the causes             | after a run that went well                   |
 | errors   | codes, files and columns of the     | after a run of the same files with fewer     |
-|          | causes, and the order of the number | errors than the limit                        |
-|          | of rows                             |                                              |
+|          | causes, and the power of ten of the | errors than the limit                        |
+|          | number of rows                      |                                              |
 | errors   | stale protection                    | after a week, while there is any             |
-| unapplied| since when no sync was applied      | after a week                                 |
-| stale    | since when nothing new has come;    | after a week                                 |
-|          | the files of which deltas are lost  |                                              |
+| unapplied| the last sync that was applied      | after a week                                 |
+| stale    | when the newest package came;       | after a week                                 |
+|          | the files with lost deltas          |                                              |
 | digest   | the week                            | never                                        |
 """
 
@@ -64,15 +64,15 @@ _WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANG
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that people are to be told of.
+    """A notification to send.
 
     Attributes:
-        site: Of which site.
-        topic: What it is about.
-        cause: What tells it from others of the topic; no word for a person.
-        run_id: The run that gave rise to it, None for the site as a whole.
-        message: What people read.
-        errors_from: From so many rows with errors on a run has many.
+        site: The site.
+        topic: The topic.
+        cause: Key that distinguishes notifications of a topic; not shown to people.
+        run_id: The run that caused the notification; None for the site as a whole.
+        message: The message.
+        errors_from: The site's setting: notify from this number of rows with errors on.
     """
 
     site: str
@@ -84,23 +84,23 @@ class Notice:
 
 
 class Told(StrEnum):
-    """What became of a notice."""
+    """What happened to a notification."""
 
     SENT = "sent"
-    """At least one way worked; it is noted."""
+    """At least one channel worked; the notification is recorded."""
     KNOWN = "known"
-    """People know already, or are being told right now."""
+    """The notification was sent before, or another process is sending it."""
     UNSENT = "unsent"
-    """No way worked; the next occasion tries again."""
+    """No channel worked; it is tried again at the next occasion."""
 
 
 def of_run(connection: Connection, run: Run, *, base_url: str) -> Notice | None:
-    """Return the notice that a run gives rise to as it stands, if any.
+    """Return the notification that the current state of a run causes, or None.
 
     Args:
-        connection: To the roster database, with the run's causes stored.
-        run: Held and not decided, or ended.
-        base_url: Where Airflow is reached from outside.
+        connection: To the roster database; the run's causes must be stored.
+        run: A run that is held without a decision, or has ended.
+        base_url: Public base URL of Airflow.
     """
     chosen = preferences_store.load(connection, run.site).notices
     topic = _topic(run, chosen)
@@ -127,14 +127,14 @@ def of_run(connection: Connection, run: Run, *, base_url: str) -> Notice | None:
 def of_dag_run(
     connection: Connection, site: str, dag_run: tuple[str, str], run: Run | None, *, base_url: str
 ) -> Notice | None:
-    """Return the notice of a DAG run that failed before its run was recorded as ended, if any.
+    """Return the notification for a DAG run that failed before its run was recorded, or None.
 
     Args:
         connection: To the roster database.
-        site: Of which site.
-        dag_run: The ids of the DAG and of its run.
-        run: What is recorded; None where the run has not begun.
-        base_url: Where Airflow is reached from outside.
+        site: The site.
+        dag_run: The ids of the DAG and of the DAG run.
+        run: The record of the run; None if the run has not begun.
+        base_url: Public base URL of Airflow.
     """
     chosen = preferences_store.load(connection, site).notices
     if Topic.FAILED not in chosen.topics:
@@ -149,14 +149,14 @@ def of_dag_run(
 def of_dag_file(
     connection: Connection, site: str, filename: str, sites: Sequence[str], *, base_url: str
 ) -> Notice | None:
-    """Return the notice that Airflow can't read the DAG file, if the site's people are told that.
+    """Return the notification that Airflow can't read the DAG file, or None if the topic is off.
 
     Args:
         connection: To the roster database.
-        site: Of which site the people are told.
-        filename: Where the file is.
-        sites: All that it is about.
-        base_url: Where Airflow is reached from outside.
+        site: The site whose people are notified.
+        filename: Path of the file.
+        sites: All sites of the file.
+        base_url: Public base URL of Airflow.
     """
     chosen = preferences_store.load(connection, site).notices
     if Topic.FAILED not in chosen.topics:
@@ -166,28 +166,28 @@ def of_dag_file(
 
 
 def _fingerprint(causes: Sequence[Mapping[str, Any]]) -> str:
-    """Return what tells these causes from others: where they are, and not how many rows have them.
+    """Return a hash of the codes, files and columns of causes, without numbers and targets.
 
-    Records that are not there change every night, and are no new cause.
+    The records to which rows refer in vain change every night, and are no new cause.
     """
     places = {(cause["code"], cause["file"] or "", cause["column"] or "") for cause in causes}
     return hashlib.sha256(repr(sorted(places)).encode()).hexdigest()[:16]
 
 
 def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetime) -> list[Notice]:
-    """Return the notices that a site gives rise to on a day: staleness, a standstill, the week.
+    """Return the notifications that a site causes on a day, such as staleness or the digest.
 
-    With them come those of its newest run and of the plans that wait, so that what could be told
-    by no way when it happened is told now.
+    The notifications of the newest run and of held plans are included, so that one which could not
+    be sent before is tried again.
 
     Args:
         connection: To the roster database.
-        site: Which site.
-        base_url: Where Airflow is reached from outside.
-        now: The moment, in aware UTC.
+        site: The site.
+        base_url: Public base URL of Airflow.
+        now: The time, in aware UTC.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     preferences = preferences_store.load(connection, site)
     chosen = preferences.notices
@@ -227,15 +227,16 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
 
 
 def tell(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) -> Told:
-    """Have people told, unless they know already, and note it when a way worked.
+    """Send a notification, unless it was sent before, and record it if a channel worked.
 
-    Only one process at a time tells of a cause. One that dies between the sending and the note
-    leaves no note: people are then told twice rather than never.
+    Only one process at a time sends a notification for a cause. If the process dies after sending
+    and before the commit, there is no record: the notification is then sent twice, which is better
+    than never.
 
     Args:
-        notice: What they are to be told.
-        send: Sends a message and returns by how many ways it worked.
-        now: The moment, in aware UTC.
+        notice: The notification.
+        send: Sends a message and returns the number of channels that worked.
+        now: The time, in aware UTC.
     """
     site, topic, cause = notice.site, notice.topic, notice.cause
     with database.engine().begin() as connection:
@@ -250,7 +251,7 @@ def tell(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) ->
 
 def _topic(run: Run, chosen: Notices) -> Topic | None:
     if run.is_preview:
-        return None  # whoever checks a package looks at its page
+        return None  # the person who asked for the preview looks at its page
     if run.outcome is Outcome.HELD and run.decision is None:
         return Topic.HELD
     if run.outcome in _WENT_WELL and errors_of(run.counts) >= chosen.errors_from:
@@ -261,7 +262,7 @@ def _topic(run: Run, chosen: Notices) -> Topic | None:
 
 
 def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
-    """Tell whether people were told of the cause, and nothing else has happened since."""
+    """Return whether the notification was sent, and the table above does not ask to repeat it."""
     at = told.told_at(connection, notice.site, notice.topic, notice.cause)
     if at is None:
         return False

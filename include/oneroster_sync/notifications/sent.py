@@ -1,4 +1,4 @@
-"""What people were told: remembered, so that nobody is told twice of one cause."""
+"""Record of sent notifications, so that none is sent twice for one cause."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _GOOD_AT = """
 select max(ended_at) from runs
 where site = :site and outcome in ('succeeded', 'succeeded_with_errors', 'no_changes')
 """
-# An upload of one file, a mapping, an undo or a delta has no errors because it does not hold the
-# rows with errors. Only a run of the same files shows that these rows are mended.
+# An upload of one file, a mapping, an undo or a delta has no errors because it does not contain the
+# rows with errors. Only a run with the same files shows that these rows are fixed.
 _MENDED_AT = """
 select max(good.ended_at) from runs told join runs good on good.site = told.site
 where told.run_id = cast(:run_id as uuid)
@@ -53,13 +53,13 @@ order by started_at desc limit 1
 
 
 def claim(connection: Connection, site: str, topic: Topic, cause: str) -> bool:
-    """Keep others from telling of a cause until the transaction ends; False when one is at it."""
+    """Lock a cause until the transaction ends; return False if another process has the lock."""
     bound = {"lock": _LOCK, "what": f"{site} {topic} {cause}"}
     return bool(connection.scalar(sa.text(_CLAIM), bound))
 
 
 def told_at(connection: Connection, site: str, topic: Topic, cause: str) -> dt.datetime | None:
-    """Return when people were last told of a cause."""
+    """Return when a notification for a cause was last sent, or None."""
     bound = {"site": site, "topic": topic.value, "cause": cause}
     found: dt.datetime | None = connection.scalar(sa.text(_TOLD_AT), bound)
     return found
@@ -75,7 +75,7 @@ def note(
     ways: int,
     now: dt.datetime,
 ) -> None:
-    """Note in the transaction under way that people were told, and by how many ways."""
+    """Record in the current transaction that a notification was sent, by how many channels."""
     bound = {
         "site": site,
         "topic": topic.value,
@@ -88,26 +88,26 @@ def note(
 
 
 def good_at(connection: Connection, site: str) -> dt.datetime | None:
-    """Return when a run last went well."""
+    """Return when a successful run of the site last ended, or None."""
     found: dt.datetime | None = connection.scalar(sa.text(_GOOD_AT), {"site": site})
     return found
 
 
 def mended_at(connection: Connection, run_id: str, *, errors_below: int) -> dt.datetime | None:
-    """Return when a run of the same files as another last had fewer errors than a number."""
+    """Return when a successful run with the same files last had fewer errors, or None."""
     bound = {"run_id": run_id, "errors_below": errors_below}
     found: dt.datetime | None = connection.scalar(sa.text(_MENDED_AT), bound)
     return found
 
 
 def waiting(connection: Connection, site: str, *, now: dt.datetime, limit: int) -> list[Run]:
-    """Return the runs that wait for a decision, the newest first."""
+    """Return at most `limit` runs that wait for a decision, newest first."""
     bound = {"site": site, "now": now, "limit": limit}
     return make_runs(connection.execute(sa.text(f"{select_runs()} {_WAITING}"), bound).mappings())
 
 
 def newest_ended(connection: Connection, site: str, *, now: dt.datetime) -> Run | None:
-    """Return the newest run that went well, failed or was rejected."""
+    """Return the newest run that succeeded, failed or was rejected, or None."""
     bound = {"site": site, "now": now}
     found = make_runs(connection.execute(sa.text(f"{select_runs()} {_NEWEST}"), bound).mappings())
     return found[0] if found else None

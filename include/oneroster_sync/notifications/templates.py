@@ -1,4 +1,4 @@
-"""The words of every message: what happened, what it means, and what to do next."""
+"""Texts of all messages: what happened, what it means, and what to do next."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Preferences
 
 PAGES = "/plugin/oneroster"
-"""Where Airflow shows the pages."""
+"""Path of the pages in Airflow."""
 _CAUSES = 5
 _COLUMNS = {
     column.name
@@ -90,7 +90,7 @@ def site_page(base_url: str, site: str, page: str = "") -> str:
 
 
 def held(run: Run, base_url: str) -> Message:
-    """Tell that a plan waits for a decision: why, what it would do, and until when it waits."""
+    """Return the message that a plan is held: why, its changes, and until when it waits."""
     return Message(
         _subject(run.site, "a plan is held and waits for a decision"),
         (
@@ -109,7 +109,7 @@ def held(run: Run, base_url: str) -> Message:
 
 
 def failed(run: Run, base_url: str) -> Message:
-    """Tell that a run could not go on."""
+    """Return the message that a run failed."""
     reason = run.reasons[0] if run.reasons else "the log says why"
     return Message(
         _subject(run.site, "a sync failed"),
@@ -123,7 +123,7 @@ def failed(run: Run, base_url: str) -> Message:
 
 
 def unrecorded(site: str, dag_run: tuple[str, str], run: Run | None, base_url: str) -> Message:
-    """Tell that a DAG run failed of which the product itself can tell nothing."""
+    """Return the message that a DAG run failed before it recorded its outcome."""
     dag_id, dag_run_id = dag_run
     how_far = "before its outcome was recorded" if run else "before it could begin"
     page = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(dag_run_id, safe='')}"
@@ -139,7 +139,7 @@ def unrecorded(site: str, dag_run: tuple[str, str], run: Run | None, base_url: s
 
 
 def overdue(site: str, late: str, base_url: str) -> Message:
-    """Tell that a scheduled sync was not done by when the site's people need it."""
+    """Return the message that a scheduled sync missed its deadline."""
     return Message(
         _subject(site, "a sync was not done in time"),
         (
@@ -157,7 +157,7 @@ _UNREADABLE = (
 
 
 def unreadable_file(site: str, filename: str, sites: int, base_url: str) -> Message:
-    """Tell that no sync starts, since Airflow can't read the DAG file."""
+    """Return the message that no sync starts, because Airflow can't read the DAG file."""
     counted = _counted(sites, "site")
     return Message(
         _subject(site, "Airflow can't read the DAG file"),
@@ -170,7 +170,7 @@ def unreadable_file(site: str, filename: str, sites: int, base_url: str) -> Mess
 
 
 def rejected(run: Run, causes: Sequence[dict[str, Any]], base_url: str) -> Message:
-    """Tell that a package can't be used, and what has to be mended."""
+    """Return the message that a package was rejected, with the causes to fix."""
     return Message(
         _subject(run.site, "a package was rejected"),
         (
@@ -183,7 +183,7 @@ def rejected(run: Run, causes: Sequence[dict[str, Any]], base_url: str) -> Messa
 
 
 def errors(run: Run, causes: Sequence[dict[str, Any]], rows: int, base_url: str) -> Message:
-    """Tell that many rows could not be used, and what has to be mended."""
+    """Return the message that many rows could not be used, with the causes to fix."""
     count = _counted(rows, "row")
     return Message(
         _subject(run.site, f"{count} could not be used"),
@@ -198,7 +198,7 @@ def errors(run: Run, causes: Sequence[dict[str, Any]], rows: int, base_url: str)
 
 
 def protected(site: str, causes: Sequence[StaleCause], base_url: str) -> Message:
-    """Tell what broken rows have protected for long, without a sourcedId."""
+    """Return the message about stale protections, without sourcedIds."""
     count = sum(len(cause.records) for cause in causes)
     lines = [cause.to_text() for cause in causes[:_CAUSES]]
     if len(causes) > _CAUSES:
@@ -215,7 +215,7 @@ def protected(site: str, causes: Sequence[StaleCause], base_url: str) -> Message
 
 
 def stale(fresh: Freshness, base_url: str) -> Message:
-    """Tell that nothing new has come for days."""
+    """Return the message that no new package has arrived for days."""
     to_do = _TO_DO[Topic.STALE] if fresh.again else _NOTHING_COMES
     link = Link("Recent synchronizations", site_page(base_url, fresh.site))
     if fresh.run_id:
@@ -227,7 +227,7 @@ def stale(fresh: Freshness, base_url: str) -> Message:
 
 
 def unapplied(still: Standstill, base_url: str) -> Message:
-    """Tell that syncs run, and none of them has been applied for long."""
+    """Return the message that syncs run but none was applied for long."""
     return Message(
         _subject(still.site, f"{still.sentence[:1].lower()}{still.sentence[1:]}"),
         (
@@ -240,7 +240,7 @@ def unapplied(still: Standstill, base_url: str) -> Message:
 
 
 def lacking(site: str, files: Sequence[str], base_url: str, *, is_out_of_step: bool) -> Message:
-    """Say that the roster lacks changes that came in deltas, and what brings them."""
+    """Return the message that the roster lacks changes from deltas, and how to get them."""
     listed = ", ".join(f"{file}.csv" for file in files)
     if is_out_of_step:
         subject = "the roster is out of step with the SIS"
@@ -262,7 +262,7 @@ def lacking(site: str, files: Sequence[str], base_url: str, *, is_out_of_step: b
 
 
 def digest(week: Week, base_url: str) -> Message:
-    """Tell what a week has been, and what comes next."""
+    """Return the message with the weekly digest and the next syncs."""
     ran = sum(week.outcomes.values())
     lines = [
         f"{_ENDED.get(outcome, outcome)}: {number:,}"
@@ -291,7 +291,7 @@ def digest(week: Week, base_url: str) -> Message:
 
 
 def trial(chosen: Preferences, base_url: str, *, now: dt.datetime) -> Message:
-    """Tell that messages arrive."""
+    """Return a test message, which shows that messages arrive."""
     coming = next_slot(chosen, now)
     return Message(
         _subject(chosen.site, "a test message"),
@@ -318,7 +318,7 @@ def _which(run: Run) -> str:
 
 
 def _mended(causes: Sequence[dict[str, Any]]) -> Points:
-    """Return what has to be mended, in the order in which it helps."""
+    """Format the causes to fix, in the order in which to fix them."""
     lines = [_cause(cause) for cause in causes[:_CAUSES]]
     if len(causes) > _CAUSES:
         lines.append(f"and {_counted(len(causes) - _CAUSES, 'more cause', 'more causes')}")
@@ -326,7 +326,7 @@ def _mended(causes: Sequence[dict[str, Any]]) -> Points:
 
 
 def _cause(cause: dict[str, Any]) -> str:
-    """Return a cause as a line, without a word that a package chose."""
+    """Format a cause as one line, without text from the package."""
     place = [name for name in _names(cause["file"]) if name in FILES]
     place += [name for name in _names(cause["column"]) if place and name in _COLUMNS]
     text = " ".join(filter(None, (cause["meaning"], cause["hint"])))
@@ -346,9 +346,10 @@ def _moment(at: dt.datetime) -> str:
 
 
 def to_mend(causes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the causes that people mend, in order: what follows from another goes with it.
+    """Return the causes to fix, in order, without those that follow from another cause.
 
-    Warnings count where nothing else was found, which is how a strict site rejects a package.
+    Return warnings only if there are no errors: with the profile strict, a package can be rejected
+    because of warnings.
     """
     own = [cause for cause in causes if cause["follows"] is None]
     return [cause for cause in own if cause["severity"] == "error"] or own

@@ -1,4 +1,4 @@
-"""The week of a site: from Monday to Sunday, told once it is over."""
+"""The weekly digest of a site, from Monday to Sunday, sent when the week is over."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 WAITING = 20
-"""How many waiting plans are looked at, at most."""
+"""Maximum number of held plans that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What a week came to, and what comes next.
+    """Numbers of a week, and the next syncs.
 
     Attributes:
-        site: Whose week.
-        first_on: Its Monday, in UTC.
-        last_on: Its Sunday.
-        outcomes: How many runs ended how.
-        changes: What was applied, summed up.
-        errors: Rows of the newest package of the week that could not be used.
-        waiting: The plans that wait for a decision now.
-        next_slots: When the schedule asks for the next syncs.
-        fresh: Whether packages still come.
+        site: The site.
+        first_on: Monday of the week, in UTC.
+        last_on: Sunday of the week.
+        outcomes: Outcome → number of runs.
+        changes: Sums of the applied changes, in the form of a run's counts.
+        errors: Number of rows with errors in the newest run of the week that has counts.
+        waiting: The runs that wait for a decision now.
+        next_slots: The next slots of the schedule.
+        fresh: Age of the newest package.
     """
 
     site: str
@@ -61,10 +61,10 @@ class Week:
 
 
 def week_before(connection: Connection, site: str, *, now: dt.datetime) -> Week:
-    """Return the last week that is over at a moment, in aware UTC.
+    """Return the last complete week before `now`, in aware UTC.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     monday = now.date() - dt.timedelta(days=now.weekday())
     end = dt.datetime.combine(monday, dt.time(), dt.UTC)
@@ -106,7 +106,7 @@ order by started_at desc limit 1
 def outcomes(
     connection: Connection, site: str, first: dt.datetime, end: dt.datetime
 ) -> dict[Outcome, int]:
-    """Return how many runs that began from `first` on and before `end` had each outcome."""
+    """Return outcome → number of runs that began from `first` on and before `end`."""
     found = connection.execute(sa.text(_OUTCOMES), {"site": site, "first": first, "end": end})
     return {Outcome(outcome): number for outcome, number in found}
 
@@ -114,7 +114,7 @@ def outcomes(
 def changes(
     connection: Connection, site: str, first: dt.datetime, end: dt.datetime
 ) -> dict[str, dict[str, int]]:
-    """Return the sums of what was applied, shaped as the counts of one run."""
+    """Return the sums of the applied changes, in the form of a run's counts."""
     sums: dict[str, dict[str, int]] = {"users": {}, "courses": {}, "assignments": {}}
     bound = {"site": site, "first": first, "end": end}
     for kind, word, number in connection.execute(sa.text(_CHANGES), bound):
@@ -123,11 +123,11 @@ def changes(
 
 
 def newest_errors(connection: Connection, site: str, first: dt.datetime, end: dt.datetime) -> int:
-    """Return how many rows of the newest package could not be used."""
+    """Return the number of rows with errors in the newest run with counts."""
     bound = {"site": site, "first": first, "end": end}
     return errors_of(connection.scalar(sa.text(_ERRORS), bound))
 
 
 def errors_of(counts: dict[str, Any] | None) -> int:
-    """Return how many rows counts say could not be used."""
+    """Return the number of rows with errors in the counts of a run."""
     return sum(numbers.get("errors", 0) for numbers in (counts or {}).values())

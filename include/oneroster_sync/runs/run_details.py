@@ -198,7 +198,10 @@ def page_of_findings(
 
 
 def all_findings(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield all findings of a run in order, with a thousand in memory at a time."""
+    """Yield all findings of a run: first the stored ones, in order, then those only in its folder.
+
+    The stored findings are streamed, with a thousand in memory at a time.
+    """
     yield from _stream_findings(connection, run_id, "order by f.seq")
 
 
@@ -234,7 +237,7 @@ where r.run_id = {OF_RUN}
 
 
 def _beyond_stored(connection: Connection, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the findings that are in the run's file alone, because their causes have too many."""
+    """Yield the findings that are only in the run's folder, because their causes have too many."""
     found = connection.execute(sa.text(_BEYOND), {"run_id": run_id}).one_or_none()
     if found is None:
         return

@@ -180,9 +180,9 @@ def update(connection: Connection, run_id: str, **values: Any) -> None:
 def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
     """Store a run's findings and their causes, in place of the stored ones.
 
-    A run that refers to the findings of an earlier run (`findings_of`) stores none. The first
-    findings of a cause are stored, up to the limit in the settings, under their numbers among all
-    findings. The causes count all of them.
+    A run that refers to the findings of an earlier run (`findings_of`) stores none. For each cause
+    only the first findings are stored, up to `settings.findings_of_cause`, with their numbers among
+    all findings. The causes count all findings.
     """
     of_other = "select findings_of is not null from runs where run_id = cast(:run_id as uuid)"
     if connection.scalar(sa.text(of_other), {"run_id": run_id}):
@@ -207,7 +207,7 @@ def save_findings(connection: Connection, run_id: str, table: pa.Table) -> None:
 
 
 def _first_of_causes(causes: Causes, limit: int) -> pa.Array:
-    """Tell which findings are among the first of their cause."""
+    """Return a mask of the first `limit` findings of each cause."""
     kept = np.ones(len(causes.numbers), bool)
     counts = causes.table["findings"].to_numpy()
     if counts.size and counts.max() > limit:
