@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from benchmarks.districts.records import Flags, Numbers
 
-MADE_BY = 3
+MADE_BY = 4
 """Version of this generator: packages of another one are made anew."""
 SIZES = {"S": (2_000, 10_000), "M": (100_000, 500_000), "L": (1_000_000, 5_000_000)}
 """Size → users, enrollments."""

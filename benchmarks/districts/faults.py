@@ -81,6 +81,7 @@ def plant(
     """
     count = len(sorts)
     rows = rng.choice(count, max(1, round(BAD * count)), replace=False)
+    bad = set(rows.tolist())
     kinds = rng.integers(len(_CELLS[file]), size=len(rows))
     chosen: dict[str, dict[int, str]] = {}
     for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True):
@@ -88,11 +89,15 @@ def plant(
         if value is None:
             alike = np.flatnonzero(sorts[max(0, row - 5000) : row + 5000] == sorts[row])
             other = int(rng.choice(alike)) + max(0, row - 5000)
+            # Two faults that meet in one sourcedId come to more than each of them; the limit knows
+            # the faults one by one.
+            while other in bad and other != row and len(alike) > 1:
+                other = int(rng.choice(alike)) + max(0, row - 5000)
             value = cell(column, other)
         chosen.setdefault(column, {})[row] = value.format(row=row, year=year)
     return {
-        column: Bad(np.array(sorted(bad)), pa.array([bad[row] for row in sorted(bad)]))
-        for column, bad in chosen.items()
+        column: Bad(np.array(sorted(cells)), pa.array([cells[row] for row in sorted(cells)]))
+        for column, cells in chosen.items()
     }
 
 
