@@ -106,6 +106,8 @@ WORDS: list[tuple[Any, ...]] = [
     ("adoption", run("held")),
     ("adoption", run("held"), "--csv"),
     ("history",),
+    ("decisions",),
+    ("decisions", "--csv"),
     ("changes",),
     ("explain", "ann"),
     ("explain", "ann@x.org"),

@@ -85,7 +85,7 @@ def places(live: Live, waits: dict[str, Any]) -> list[str]:
     rejected = live.follow(live.admin.upload(b"PK this is no zip"))
     teacher = live.admin.get("sites/default/records", q="t15")["records"][0]["id"]
     site = f"{HOME}/sites/default"
-    tabs = ("overview", "changes", "findings", "comparison", "report", "accounts", "log")
+    tabs = ("overview", "changes", "findings", "compare", "report", "accounts", "log")
     return [
         f"{HOME}/sites",
         site,
@@ -98,6 +98,8 @@ def places(live: Live, waits: dict[str, Any]) -> list[str]:
         f"{HOME}/why?q=lee",
         f"{HOME}/sites/empty",
         f"{HOME}/sites/empty/upload",
+        f"{site}/reports",
+        f"{HOME}/sites/empty/reports",
         *(f"{HOME}/runs/{waits['run_id']}?tab={tab}" for tab in tabs),
         f"{HOME}/runs/{rejected['run_id']}",
         f"{HOME}/nowhere",
@@ -222,6 +224,28 @@ def test_some_removals_are_held_back_and_decided_about_later(
     later = wait_for(brought)
     assert later["counts"]["users"]["deactivated"] == 10
     assert "guard.held_back" in [hold["code"] for hold in later["holds"]]
+
+
+def test_reports_have_the_roster_over_time_and_who_decided(live: Live, tmp_path: Path) -> None:
+    """A line with its table, and the decisions of the month with their reasons."""
+    town = Town(live, tmp_path, "vale")
+    town.sync()
+    held = town.sync(lacks=12)
+    live.oneroster("approve", held["run_id"], "--site", town.name, "--reason", "Summer staff left")
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{town.home}/reports")
+        line = page.get_by_role("img", name=re.compile("^Active users after 2 runs: 21 on "))
+        expect(line).to_be_visible()
+        page.get_by_text("Show as a table").click()
+        newest = page.get_by_role("table", name=re.compile("^Active records")).get_by_role("row")
+        expect(newest.nth(1).get_by_role("cell").nth(3)).to_have_text("9")
+        decided = page.get_by_role("table", name=re.compile("^Decisions of "))
+        expect(decided).to_contain_text("12 users deactivated")
+        expect(decided).to_contain_text("Summer staff left")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download CSV").click()
+        assert held["run_id"] in download.value.path().read_text("utf-8")
 
 
 def test_history_begins_with_a_sentence_and_ends_in_a_button(live: Live, tmp_path: Path) -> None:

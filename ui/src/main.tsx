@@ -9,6 +9,7 @@ import { DagRunTab } from "./pages/dag_run";
 import { Documents } from "./pages/documents";
 import { Preferences } from "./pages/preferences/index";
 import { Recent } from "./pages/recent/index";
+import { Reports } from "./pages/reports/index";
 import { Run } from "./pages/run/index";
 import { Sites } from "./pages/sites/index";
 import { Upload } from "./pages/upload/index";
@@ -41,6 +42,7 @@ function OneRoster() {
       <Route path="sites/:site" element={page(Recent)} />
       <Route path="sites/:site/preferences" element={page(Preferences)} />
       <Route path="sites/:site/upload" element={page(Upload)} />
+      <Route path="sites/:site/reports" element={page(Reports)} />
       <Route path="sites/:site/why" element={page(Why)} />
       <Route path="sites/:site/why/:kind/:id" element={page(Record)} />
       <Route path="runs/:id" element={page(Run)} />

@@ -40,6 +40,31 @@ def history(site: str, limit: int, as_json: bool) -> None:
 
 @main.command()
 @of_site
+@click.option("--month", metavar="YYYY-MM", help="In UTC; by default this month.")
+@click.option("--csv", "csv", is_flag=True, help="As CSV, as the page downloads it.")
+def decisions(site: str, month: str | None, csv: bool, as_json: bool) -> None:
+    """List who approved and discarded what in a month."""
+    from oneroster_sync import database
+    from oneroster_sync.findings.csv_export import format_csv
+    from oneroster_sync.runs import decisions_report as report
+
+    month = month or f"{now():%Y-%m}"
+    with explained(), database.engine().connect() as connection:
+        rows = list(report.rows_of_decisions(report.list_decisions(connection, site, month)))
+    if csv:
+        click.echo("".join(format_csv(rows, report.COLUMNS)), nl=False)
+        return
+    lines = (
+        f"{row['decided_at']} {row['decision']} by {row['decided_by']}: {row['plan']} "
+        f"({row['why_held']}){': ' + row['reason'] if row['reason'] else ''}; run {row['run_id']}"
+        for row in rows
+    )
+    words = "\n".join(lines) or f"Nobody decided about a plan of site {site} in {month}."
+    say({"site": site, "month": month, "decisions": rows}, words, as_json=as_json)
+
+
+@main.command()
+@of_site
 @click.argument("term", metavar="EMAIL|SOURCEDID")
 def explain(site: str, term: str, as_json: bool) -> None:
     """Explain the state of a user or a course: its changes and their reasons."""

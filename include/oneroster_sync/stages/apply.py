@@ -28,6 +28,7 @@ from oneroster_sync.roster.reader import count_active, roster_version
 from oneroster_sync.roster.records import NO_ROLE, NOT_PRIMARY
 from oneroster_sync.runs import Outcome, pending_deltas, run_log, superseded, telemetry
 from oneroster_sync.runs.artifacts import all_findings
+from oneroster_sync.runs.roster_history import count_by_school
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.stages import initial_load
 from oneroster_sync.stages.diff.plan import DefectivePlanError, read_counts, require_plan
@@ -209,12 +210,18 @@ def apply_plan(
             findings=severities,
             bulk_files=bulk,
             roster_counts=count_active(connection, run.site),
+            **_schools_now(connection, run.site, plan),
         )
         if not plan.is_empty():
             # Last, because this locks the preferences: whoever saves them waits for the commit.
             used = f"run {run_id}"
             preferences_store.use_up_raised_limit(connection, run.preferences, by=used, now=now)
         return runs.get(connection, run_id)
+
+
+def _schools_now(connection: Connection, site: str, plan: Plan) -> dict[str, Any]:
+    """Return how many users each school has now; nothing where the plan changed nobody."""
+    return {"school_counts": count_by_school(connection, site)} if plan.users.num_rows else {}
 
 
 def change_roster(

@@ -50,6 +50,7 @@ const TABS: Tab[] = [
   { value: "preferences", label: "Preferences", path: "/preferences", guide: "first-sync.md" },
   { value: "upload", label: "Upload", path: "/upload", guide: "first-sync.md" },
   { value: "why", label: "Lookup", path: "/why", guide: "undo.md", needs: "details" },
+  { value: "reports", label: "Reports", path: "/reports", guide: "held-run.md" },
 ];
 
 /**

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal
 
 from pydantic import BaseModel
@@ -65,3 +66,55 @@ class Comparison(BaseModel):
     places: list[Place]
     records: list[RecordDifference]
     plan: list[PlanDifference] | None
+
+
+class RosterPoint(BaseModel):
+    """The active records after a run; rebuilt ones are reckoned from the audit."""
+
+    run_id: str
+    at: dt.datetime
+    outcome: str
+    is_undo: bool
+    changes: int
+    active: dict[str, int]
+    is_rebuilt: bool
+
+
+class SchoolSize(BaseModel):
+    """A school and its active users."""
+
+    sourced_id: str
+    name: str
+    users: int
+
+
+class RosterHistory(BaseModel):
+    """How a roster grew and shrank, the oldest run first, and the schools to choose from."""
+
+    points: list[RosterPoint]
+    schools: list[SchoolSize]
+
+
+class DecisionRow(BaseModel):
+    """Who decided what about a held plan, and why it was held."""
+
+    decided_at: dt.datetime
+    site: str
+    decision: Literal["approved", "discarded"]
+    decided_by: str
+    reason: str
+    plan: str
+    why_held: str
+    applied: str
+    started_at: dt.datetime
+    started_by: str
+    package: str
+    run_id: str
+    plan_hash: str
+
+
+class Decisions(BaseModel):
+    """The decisions of a month, the first one first."""
+
+    month: str
+    decisions: list[DecisionRow]

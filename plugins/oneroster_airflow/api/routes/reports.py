@@ -2,18 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from oneroster_airflow.api import models
 from oneroster_airflow.api.auth import May, Reader
-from oneroster_airflow.api.routes.run_details import FORGOTTEN
+from oneroster_airflow.api.routes.preferences import Site
+from oneroster_airflow.api.routes.run_details import FORGOTTEN, attachment
 from oneroster_airflow.api.routes.runs import RUN_ID, RunId, find, summarize
 from oneroster_sync import database
+from oneroster_sync.findings.csv_export import format_csv
 from oneroster_sync.operations.run_comparison import compare_runs
+from oneroster_sync.runs.decisions_report import COLUMNS, list_decisions, rows_of_decisions
+from oneroster_sync.runs.roster_history import list_roster_points, list_schools
+from oneroster_sync.sites import preferences_store
 
 router = APIRouter(tags=["reports"])
+
+_Month = Annotated[
+    str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="As 2026-11, in UTC.")
+]
+
+
+@router.get("/sites/{site}/roster-history")
+def roster_history(
+    site: Site,
+    actor: Reader,
+    school: Annotated[str | None, Query(max_length=255, description="Its users alone.")] = None,
+    limit: Annotated[int, Query(ge=2, le=400)] = 120,
+) -> models.RosterHistory:
+    """Tell how many users, courses and course assignments were active after each applied run."""
+    del actor
+    with database.engine().connect() as connection:
+        preferences_store.load(connection, site)
+        points = list_roster_points(connection, site, school=school, limit=limit)
+        schools = list_schools(connection, site)
+    return models.RosterHistory(
+        points=[models.RosterPoint(**asdict(point)) for point in points],
+        schools=[models.SchoolSize(**one) for one in schools],
+    )
+
+
+@router.get("/sites/{site}/decisions")
+def decisions(site: Site, actor: Reader, month: _Month) -> models.Decisions:
+    """List who approved and discarded what in a month."""
+    del actor
+    with database.engine().connect() as connection:
+        preferences_store.load(connection, site)
+        rows = list(rows_of_decisions(list_decisions(connection, site, month)))
+    return models.Decisions(month=month, decisions=[models.DecisionRow(**row) for row in rows])
+
+
+@router.get(
+    "/sites/{site}/decisions.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def decisions_csv(site: Site, actor: Reader, month: _Month) -> StreamingResponse:
+    """Download who approved and discarded what in a month."""
+    del actor
+    with database.engine().connect() as connection:
+        preferences_store.load(connection, site)
+        decided = list_decisions(connection, site, month)
+    return StreamingResponse(
+        format_csv(rows_of_decisions(decided), COLUMNS),
+        media_type="text/csv; charset=utf-8",
+        headers=attachment(f"decisions-{site}-{month}.csv"),
+    )
 
 
 @router.get("/runs/{run_id}/comparison", responses=FORGOTTEN)
