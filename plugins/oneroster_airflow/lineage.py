@@ -1,8 +1,8 @@
 """Lineage of syncs for OpenLineage: source → package → tables of the roster.
 
-Airflow's OpenLineage provider sends it. Where that is not installed or has no transport, nothing is
-imported here. A dataset is a place and not a run's files, so that a catalogue has one of each for a
-site; no dataset is named after a person, or after a file that one has uploaded.
+Airflow's OpenLineage provider sends it. Without the provider or a transport, nothing is imported
+here. A dataset is a place and not the files of one run, so that a catalogue has one of each kind
+for a site; no dataset is named after a person or an uploaded file.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LISTENER = "airflow.providers.openlineage.plugins.listener"
-"""What Airflow has loaded in each process where the provider is turned on, and nowhere else."""
+"""A module that Airflow imports in each process if the provider is active, and only then."""
 _TABLES = {"users": "users", "courses": "courses", "assignments": "course_assignments"}
 """Record type → its table."""
 _NOT_CHANGED = {"errors", "ignored"}
 
 Name = tuple[str, str]
-"""Namespace and name of a dataset, as OpenLineage names the places of its kind."""
+"""Namespace and name of a dataset, by the naming rules of OpenLineage."""
 
 
 def report(stage: str, run: Run) -> None:
-    """Add to the lineage of the running task what a stage has read and written."""
+    """Add the inputs and outputs of a stage to the lineage of the running task."""
     if _LISTENER not in sys.modules:
         return
     from airflow.providers.openlineage.api import emit_dataset_lineage, is_openlineage_active
@@ -45,7 +45,7 @@ def report(stage: str, run: Run) -> None:
 
 
 def find_datasets(stage: str, run: Run) -> tuple[list[Any], list[Any]]:
-    """Return the datasets that a stage of a run has read and written."""
+    """Return the input and output datasets of a stage of a run."""
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import dataset_version_dataset
 
@@ -66,9 +66,9 @@ def find_datasets(stage: str, run: Run) -> tuple[list[Any], list[Any]]:
 
 
 def name_source(run: Run) -> Name:
-    """Return the name of what a run's package came from.
+    """Return the dataset name of the source of a run's package.
 
-    What a person brought has a path that this person chose: it is the upload of its site.
+    A person chose the path of an upload, so the dataset of an upload is named after its site.
     """
     from oneroster_sync.runs import Trigger
     from oneroster_sync.sources.url import SourceUrl
@@ -85,7 +85,7 @@ def name_source(run: Run) -> Name:
 
 
 def name_package(site: str) -> Name:
-    """Return the name of the packages of a site, as the storage keeps what was read of them."""
+    """Return the dataset name of a site's packages, by the storage of their snapshots."""
     from oneroster_sync import settings
 
     folder: UPath = settings.storage_of("runs", site)
@@ -149,13 +149,13 @@ def _find_database() -> tuple[str, str]:
 
 
 def name_asset(uri: str) -> Name:
-    """Return the name of the dataset that an asset of ours is."""
+    """Return the dataset name of one of our assets."""
     site, _, name = uri.removeprefix(dag_names.ASSETS).partition("/")
     return f"{dag_names.ASSETS}{site}", name
 
 
 def convert_asset(asset: Any, _context: Any) -> Any:
-    """Return the dataset of an asset of ours; the provider calls it for inlets and outlets."""
+    """Return the dataset of one of our assets; the provider calls it for inlets and outlets."""
     from openlineage.client.event_v2 import Dataset
 
     return Dataset(*name_asset(asset.uri))

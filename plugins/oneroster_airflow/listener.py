@@ -1,7 +1,7 @@
-"""What Airflow tells a plugin of by itself: DAG runs that end, and DAG files that can't be read.
+"""Listener for Airflow's events: DAG runs that end, and DAG files that can't be read.
 
-It runs in the scheduler and in the DAG processor, which serve others too: it never raises, waits
-for our database for a few seconds at most, and sends from a thread of its own.
+It runs in the scheduler and in the DAG processor, which serve others too: so it never raises, waits
+for our database a few seconds at most, and sends from a separate thread.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTE = "OneRoster: "
-"""How our notes begin: one of a person's is left alone."""
+"""Beginning of our notes; notes of people are never overwritten."""
 _LONGEST = 1000
 THREAD = "oneroster-notification"
 
 
 @hookimpl
 def on_dag_run_success(dag_run: Any) -> None:
-    """Note at a DAG run how its run ended: Airflow calls a superseded one a success, too."""
+    """Write the outcome as a note of the DAG run, since "success" may mean superseded."""
     note_outcome(dag_run)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: Any) -> None:
-    """Note at a DAG run why it failed."""
+    """Write the reason as a note of a failed DAG run."""
     note_outcome(dag_run)
 
 
 @hookimpl
 def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
-    """Notify people that the DAG file of ours can't be read: no sync starts until it can."""
-    del stacktrace  # it may name anything; Airflow shows it to those who may see it
+    """Notify people that our DAG file can't be read: no sync starts until it can."""
+    del stacktrace  # it may contain anything; Airflow shows it to those who may see it
     try:
         is_ours = "oneroster_airflow" in Path(filename).read_text("utf-8", errors="replace")
     except OSError:
@@ -52,13 +52,13 @@ def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
 
 
 def note_outcome(dag_run: Any) -> None:
-    """Write the outcome of a run as the note of its DAG run, where nobody else has written one."""
+    """Write the outcome of a run as the note of its DAG run, unless a person has written a note."""
     if dag_names.site_of(dag_run.dag_id) is None:
         return
     try:
         try:
             _write_note(dag_run)
-        except DetachedInstanceError:  # `airflow dags test` hands over what is of no session
+        except DetachedInstanceError:  # `airflow dags test` passes objects without a session
             from oneroster_airflow.airflow_internals import DagRun, create_session
 
             with create_session() as session:

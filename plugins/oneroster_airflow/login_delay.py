@@ -1,11 +1,11 @@
-"""Slows down who guesses passwords, in our own deployments; nobody is locked out.
+"""Delay logins after wrong passwords, in our own deployments; no account is locked.
 
-After a few wrong logins each further try waits, twice as long as the one before, up to a limit. It
-counts by name, wherever the tries come from, and by address, whatever names are tried. Tries of one
-name from one address take turns, so that many at once are no faster. Who knows the password waits
-at most as long as the limit.
+After a few wrong logins each further try waits twice as long as the one before, up to a maximum.
+Tries are counted by name, from any address, and by address, with any name. Tries of one name from
+one address run one after the other, so that parallel tries are no faster. A user with the right
+password waits at most the maximum.
 
-The counts are of this process: with several, somebody has as many more tries.
+Each process counts separately: several processes allow proportionally more tries.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ if TYPE_CHECKING:
 _LOGINS = ("/auth/token", "/auth/login")
 _TOKENS = "/auth/token"
 _FREE = {"name": 3, "address": 10}
-"""How many wrong logins cost nothing: people mistype, and a school may have one address."""
+"""Wrong logins without a delay: people mistype, and a school may share one address."""
 _FIRST_S, LONGEST = 0.5, 15.0
-"""Seconds."""
+"""First and maximum delay, in seconds."""
 _FORGOTTEN_S = 900
 _KEPT = 10_000
-"""How many names and addresses are remembered."""
+"""Maximum number of names and addresses to remember."""
 _QUEUE = 20
-"""How many tries of one name from one address may wait."""
+"""Maximum number of waiting tries of one name from one address."""
 _MOST = 1 << 14
-"""How many bytes a login may have."""
+"""Maximum size of a login request, in bytes."""
 
 
 class Guesses:
-    """Counts wrong logins by name and by address, and says how long the next one waits."""
+    """Counts wrong logins by name and by address, and computes the delay of the next login."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """Begin with none."""
+        """Start without any counts."""
         self._now = now
         self._wrong: dict[tuple[str, str], tuple[int, float]] = {}
 
     def delay(self, name: str, address: str) -> float:
-        """Return how many seconds the next try waits."""
+        """Return the delay of the next try, in seconds."""
         return max(self._delay("name", name), self._delay("address", address))
 
     def note(self, name: str, address: str, *, is_right: bool) -> None:
-        """Count a try. A right one clears the name only: the address may try other names."""
+        """Count a try. A right login clears the name only: the address may try other names."""
         if is_right:
             self._wrong.pop(("name", name), None)
             return
@@ -79,7 +79,7 @@ class Guesses:
 
 
 class LoginDelay:
-    """Lets a login wait that follows wrong ones."""
+    """Middleware that delays logins after wrong ones."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class LoginDelay:
         guesses: Guesses | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
-        """Stand before Airflow's app."""
+        """Wrap Airflow's app."""
         self._app = app
         self._is_ours = settings.guards_all_of_airflow()
         self._guesses = guesses or Guesses()
@@ -96,7 +96,7 @@ class LoginDelay:
         self._waiting: dict[tuple[str, str], int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, a login when it is its turn."""
+        """Pass a request on; delay a login."""
         if not (self._is_ours and scope["type"] == "http" and scope["method"] == "POST"):
             await self._app(scope, receive, send)
             return
@@ -146,7 +146,7 @@ class LoginDelay:
 
 
 def _is_right(message: Message, *, is_token: bool) -> bool:
-    """Tell whether an answer lets somebody in; FAB's page leads who is wrong to itself again."""
+    """Tell whether an answer is a login; FAB redirects wrong logins to its page again."""
     if is_token:
         return bool(message["status"] < HTTPStatus.BAD_REQUEST)
     where = Headers(raw=message["headers"]).get("location", _LOGINS[1])
@@ -154,9 +154,9 @@ def _is_right(message: Message, *, is_token: bool) -> bool:
 
 
 def _name_in(body: bytes, kind: str) -> str | None:
-    """Return the name that wants to log in; None where the body can be no login.
+    """Return the name in a login request; None if the body can't be a login.
 
-    Airflow fails at some of those with status 500, which is for people to look into.
+    Airflow answers some such bodies with status 500, which would alarm people.
     """
     try:
         if kind.startswith("application/x-www-form-urlencoded"):
@@ -171,7 +171,7 @@ def _name_in(body: bytes, kind: str) -> str | None:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the body of a login; None when it is too long, or was cut off."""
+    """Return the body of a login; None if it is too long or was cut off."""
     body = b""
     while True:
         message = await receive()

@@ -1,9 +1,9 @@
-"""Tells people, by the notifiers of Airflow that a site's preferences name.
+"""Send notifications through the channels that a site's preferences name.
 
-E-mail goes by the connection `smtp_default` (or the one that `[email] email_conn_id` names), chat
-and webhooks by connections of Apprise. All ways are tried at once, and what has not answered within
-`BOUND_S` is given up. Of a way that fails the log names the kind of its error alone: an error's own
-words may hold addresses, tokens and passwords.
+E-mail uses the connection `smtp_default` (or the one in `[email] email_conn_id`), chat and webhooks
+use connections of Apprise. All channels are tried at once, and a channel that has not answered
+within `BOUND_S` is given up. For a failed channel the log has only the type of the error: its text
+may contain addresses, tokens and passwords.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("oneroster")
 
 BOUND_S = 20.0
-"""How long all the ways of one message together may take."""
+"""Time limit for all channels of one message together, in seconds."""
 _TALKATIVE = ("apprise", "urllib3", "requests_oauthlib")
 """Loggers that write addresses with tokens in them."""
 
@@ -48,17 +48,17 @@ class PartlyTakenError(OneRosterError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How the sending of one message went: by how many ways, and how the others failed."""
+    """The result of sending one message: the number of channels, and the errors of the others."""
 
     worked: int
     failures: tuple[str, ...]
 
 
 def notify_of_run(run: Run) -> None:
-    """Tell people of a run that waits for a decision or has ended, once for a cause.
+    """Notify people of a run that waits for a decision or has ended, once for each cause.
 
-    It never fails and takes little more than `BOUND_S` at most. What could not be told is told by
-    the next run of the same cause, or by the DAG `oneroster_watch` the next morning.
+    It never raises and takes little more than `BOUND_S` at most. A message that can't be sent now
+    is sent by the next run with the same cause, or by the DAG `oneroster_watch` the next morning.
     """
     try:
         base_url = _base_url()
@@ -73,10 +73,10 @@ def notify_of_run(run: Run) -> None:
 
 
 def notify_of_dag_run(dag_id: str, dag_run_id: str) -> None:
-    """Tell people of a DAG run that has failed, where nobody has told of its run yet.
+    """Notify people of a failed DAG run, unless they were notified of its run.
 
-    It is the last net: a run whose task `record` died, or that could not even begin, has nothing
-    recorded by which `notify_of_run` would tell of it. It never fails.
+    It is the last resort: if the task `record` died or the run could not begin, `notify_of_run`
+    finds no record of the failure. It never raises.
     """
     site = dag_names.site_of(dag_id)
     if site is None:
@@ -102,9 +102,9 @@ def notify_of_dag_run(dag_id: str, dag_run_id: str) -> None:
 
 
 def notify_of_dag_file(filename: str) -> None:
-    """Tell the people of all sites that the DAG file can't be read; each address once.
+    """Notify the people of all sites that the DAG file can't be read, each address once.
 
-    It never fails.
+    It never raises.
     """
     told: set[tuple[Any, ...]] = set()
     try:
@@ -129,10 +129,10 @@ def notify_of_dag_file(filename: str) -> None:
 
 
 def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
-    """Tell the people of sites what is due on a day; a site that has not been made has nobody.
+    """Send the notifications of sites that are due; a site that does not exist has no recipients.
 
     Returns:
-        The sites of which something could not be told by any way.
+        The sites with a notification that no channel could send.
     """
     missed = []
     for site in sites:
@@ -148,10 +148,10 @@ def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
 
 
 def send_trial(site: str, *, now: dt.datetime) -> Sent:
-    """Send a test message to the people of a site, by every way that its preferences name.
+    """Send a test message through every channel that a site's preferences name.
 
     Raises:
-        UnknownSiteError: The site has not been made.
+        UnknownSiteError: The site does not exist.
     """
     with database.engine().connect() as connection:
         chosen = preferences_store.load(connection, site)
@@ -160,12 +160,12 @@ def send_trial(site: str, *, now: dt.datetime) -> Sent:
 
 
 def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sent:
-    """Send a message by every way at once.
+    """Send a message through all channels at once.
 
     Args:
-        message: What people read.
-        chosen: Who is told, and by which ways.
-        within_s: What has not answered after so many seconds is given up.
+        message: The message.
+        chosen: The recipients and channels.
+        within_s: Seconds after which a channel without an answer is given up.
     """
     ways = _ways(message, chosen)
     ended: dict[str, Exception | None] = {}
@@ -178,7 +178,7 @@ def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sen
         else:
             ended[name] = None
 
-    # Nothing can stop a socket that waits for ever, so nobody waits for who waits for it.
+    # A blocked socket can't be interrupted, so the threads are daemons and not joined for ever.
     threads = [threading.Thread(target=go, args=way, daemon=True) for way in ways.items()]
     deadline = time.monotonic() + within_s
     for thread in threads:
@@ -197,7 +197,7 @@ def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sen
 
 
 def _tell_site(site: str, now: dt.datetime) -> bool:
-    """Tell the people of one site what is due, and return whether all of it could be told."""
+    """Send the notifications of one site that are due; return whether all could be sent."""
     with database.engine().connect() as connection:
         chosen = _ways_of(connection, site)
         due = notifications.of_site(connection, site, base_url=_base_url(), now=now)
@@ -206,7 +206,7 @@ def _tell_site(site: str, now: dt.datetime) -> bool:
 
 
 def _ways_of(connection: Connection, site: str) -> Notices:
-    """Return whom a site notifies, without the channels that it may not use (any more)."""
+    """Return a site's recipients and channels, without channels that it may not use."""
     chosen, refused = allow_list.allowed_notices(
         connection, site, preferences_store.load(connection, site).notices
     )
@@ -225,7 +225,7 @@ def _tell(notice: Notice, chosen: Notices, now: dt.datetime) -> Told:
 
 
 def _ways(message: Message, chosen: Notices) -> dict[str, Callable[[], None]]:
-    """Return how the message goes out, by the names under which a log tells of it."""
+    """Return name in the log → function that sends the message, for each channel."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     ways: dict[str, Callable[[], None]] = {}
@@ -244,9 +244,9 @@ def _ways(message: Message, chosen: Notices) -> dict[str, Callable[[], None]]:
 
 
 def _notify(channel: str, message: Message) -> None:
-    """Hand a message to the services of a connection, as Airflow's notifier for Apprise does.
+    """Send a message to the services of an Apprise connection, like Airflow's notifier.
 
-    The notifier itself is not asked, because it does not tell whether anybody took the message.
+    Airflow's notifier is not used, because it does not report whether any service took the message.
 
     Raises:
         NotTakenError: No service took it.
@@ -261,8 +261,8 @@ def _notify(channel: str, message: Message) -> None:
     for service in named if isinstance(named, list) else [named]:
         line = Apprise()
         line.add(service["path"])
-        # Apprise escapes plain text for services that read HTML, and passes what has no format on
-        # as it is. For those that read Markdown it would escape the dots of our links as well.
+        # Apprise escapes plain text for services that read HTML, and passes text without a format
+        # unchanged. With a format it would also escape the dots of our links for Markdown services.
         reads_html = any(one.resolve_format(NotifyFormat.TEXT) == NotifyFormat.HTML for one in line)
         body_format = NotifyFormat.TEXT if reads_html else None
         sent = line.notify(body=message.text(), title=message.title(), body_format=body_format)
@@ -274,14 +274,14 @@ def _notify(channel: str, message: Message) -> None:
 
 
 def _kind_of(error: Exception) -> str:
-    """Return an error without its words, with the number that a server gave it, if any."""
+    """Return an error's type, with the status number of the server, if any."""
     number: Any = getattr(error, "smtp_code", None)
     return f"{type(error).__name__}{f' {number}' if number else ''}"
 
 
 @functools.cache
 def _base_url() -> str:
-    """Return where Airflow is reached from outside."""
+    """Return Airflow's public URL."""
     from airflow.configuration import conf
 
     return str(conf.get("api", "base_url", fallback=None) or "http://localhost:8080")

@@ -1,7 +1,7 @@
 """What this project adds to Airflow: a timetable that follows preferences, an API, and pages.
 
-Every Airflow process loads this module, the process of each task too: it stays light. What only the
-API server asks for is made when it asks.
+Every Airflow process imports this module, task processes included, so it imports little. Parts that
+only the API server needs are created on access.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from oneroster_airflow.timetable import PreferencesTimetable
 
 
 class OneRosterPlugin(AirflowPlugin):
-    """Registers the timetable, for every component; API, guards and pages, for the server."""
+    """Registers the timetable for every component, and API, guards and pages for the server."""
 
     name = "oneroster"
     listeners = [listener]  # noqa: RUF012
@@ -25,7 +25,7 @@ class OneRosterPlugin(AirflowPlugin):
 
     @classmethod
     def on_load(cls, *_args: Any, **_more: Any) -> None:
-        """Say once in each process where this Airflow is another than the one tested."""
+        """Log once in each process if this Airflow is not the tested version."""
         warn_if_untested()
 
     @functools.cached_property
@@ -37,7 +37,7 @@ class OneRosterPlugin(AirflowPlugin):
 
     @functools.cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
-        """Return what stands before Airflow's app; the last one sees a request first."""
+        """Return the middlewares around Airflow's app; the last one sees a request first."""
         from oneroster_airflow.dag_guard import Doors
         from oneroster_airflow.login_delay import LoginDelay
         from oneroster_airflow.web_server import WebServer

@@ -1,7 +1,7 @@
-"""A held plan as Airflow's Required Actions show it: why it waits, what it comes to, how to answer.
+"""Render a held plan for Airflow's Required Actions: the reasons, the counts, how to answer.
 
-It is Markdown, and what comes from a package is shown as it is written: the names of schools and
-files, and nothing of a person.
+The text is Markdown. Values from a package are escaped: names of schools and files; it contains no
+data of a person.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 REASON, PLAN = "reason", "plan_hash"
-"""What an answer holds beside its option."""
+"""Fields of an answer besides its option."""
 REASON_LENGTH = 500
 _SHOWN = 10
-"""How many schools are listed; the run's page has them all."""
+"""Number of listed schools; the run's page has all."""
 _KINDS = {"users": "Users", "courses": "Courses", "assignments": "Course assignments"}
 _SORTS = ("added", "changed", "ended")
 _ADDRESS = re.compile(r"https?|ftp|www|mailto|xmpp|[^\s@](?=@)", re.IGNORECASE)
@@ -33,12 +33,12 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@/])")
 
 
 def subject_of(run: Run) -> str:
-    """Return the headline: whose plan it is, and why it waits."""
+    """Return the headline: the site, and why its plan waits."""
     return f"{run.site}: {why_held(run)}"
 
 
 def form_of(run: Run) -> ParamsDict:
-    """Return what is asked for with an answer; it holds the plan, so that an answer names it."""
+    """Return the form of an answer; it contains the plan's hash, so that an answer names it."""
     return ParamsDict(
         {
             REASON: Param(
@@ -54,7 +54,7 @@ def form_of(run: Run) -> ParamsDict:
 
 
 def body_of(run: Run) -> str:
-    """Return all that one needs to know in order to decide, or where to find it."""
+    """Return the information for a decision, or links to it."""
     return "\n".join(_lines(run))
 
 
@@ -72,7 +72,7 @@ def _lines(run: Run) -> Iterator[str]:
 
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield a table of what the plan comes to, without rows and columns of nothing but zeros."""
+    """Yield a table of the plan's counts, without empty rows and columns."""
     told = {
         kind: {word: number for word, number in numbers.items() if word != "ignored"}
         for kind, numbers in counts.items()
@@ -90,7 +90,7 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
 
 def _schools(schools: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield a table of what the plan comes to in each school, the hardest hit first."""
+    """Yield a table of the plan's counts by school, most removals first."""
     if not schools:
         return
     yield _row("School", *_KINDS.values())
@@ -120,10 +120,10 @@ def _row(*cells: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line.
+    """Return a text that Markdown renders literally, on one line.
 
-    Addresses become links in Markdown although their signs are escaped; one that is broken by a
-    sign without width does not.
+    Markdown turns addresses into links even if their characters are escaped, so a zero-width
+    character is put into them.
     """
     seen = _ADDRESS.sub(lambda found: f"{found[0]}\u2060", shown(" ".join(text.split())))
     return _MARKUP.sub(r"\\\1", seen)

@@ -1,8 +1,8 @@
-"""The task that waits while a plan is held, until somebody decides about it by any door.
+"""The task that waits while a plan is held, until a person decides about it anywhere.
 
-Its plan is shown under Airflow's Required Actions. What counts is the decision that is recorded
-with the run: an answer is the sign to look there, and so is the time that passes. Thus it does not
-matter where a decision was made, and an answer that nobody recorded decides nothing.
+Airflow's Required Actions show the plan. Only the decision recorded with the run counts: an answer
+in Airflow, or a timer, makes the task read the record. So a decision can be made anywhere, and an
+answer that was not recorded decides nothing.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 APPROVE, DISCARD = "Approve", "Discard"
 SHORTEST, LONGEST = dt.timedelta(seconds=15), dt.timedelta(minutes=10)
-"""Bounds of the time between two looks at the run's record."""
+"""Minimum and maximum time between two checks of the run's record."""
 
 
 class ReviewDecision(HITLOperator, SkipMixin):
-    """Asks for a decision about the held plan of this DAG run's run, and waits without a process.
+    """Asks for a decision about the held plan of this DAG run, and waits without a process.
 
-    Approved, the DAG run goes on. Discarded, superseded or not decided in time, apply is skipped.
-    Where nothing waits for a decision there is none to ask for.
+    If the plan is approved, the DAG run continues. If it is discarded, superseded or expired, apply
+    is skipped. If no plan waits, the task does not ask.
     """
 
     inherits_from_skipmixin = True
     template_fields: Collection[str] = ()
 
     def __init__(self, *, execution_timeout: dt.timedelta | None = None, **kwargs: Any) -> None:
-        # The operator takes a timeout that it is given for how long a person may take to answer.
+        # The base class would use this timeout as the time a person may take to answer.
         super().__init__(
             subject="A plan is held",
             options=[APPROVE, DISCARD],
@@ -45,11 +45,11 @@ class ReviewDecision(HITLOperator, SkipMixin):
         self.execution_timeout = execution_timeout
 
     def execute(self, context: Any) -> None:
-        """Ask, unless somebody has decided already."""
+        """Ask for a decision, unless one is recorded already."""
         self._go_on_or_wait(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
-        """Look what was decided: there was an answer, or it is time to look again."""
+        """Read the record again, after an answer or after the time between two checks."""
         run = _run(context)
         if "chosen_options" in event and _waits(run):
             self.log.warning(
@@ -62,14 +62,14 @@ class ReviewDecision(HITLOperator, SkipMixin):
         run = _run(context)
         if _waits(run):
             self._ask(run, context)
-            run = _run(context)  # what was decided before the question stood would go unheard
+            run = _run(context)  # again: a decision before the question was stored sends no answer
         if _waits(run):
             pause = until_next_look(run, dt.datetime.now(dt.UTC))
             raise TaskAwaitingInput(method_name="execute_complete", timeout=pause)
         self._end(run, context)
 
     def _ask(self, run: Run, context: Any) -> None:
-        """Put the question where Airflow shows it; an earlier answer to it is forgotten."""
+        """Store the question for Airflow to show, and delete an earlier answer."""
         from oneroster_airflow.review_markdown import body_of, form_of, subject_of
 
         self.subject, self.body, self.params = subject_of(run), body_of(run), form_of(run)
@@ -91,9 +91,9 @@ class ReviewDecision(HITLOperator, SkipMixin):
 
 
 def until_next_look(run: Run, now: dt.datetime) -> dt.timedelta:
-    """Return how long to wait before the record is looked at again: the longer, the longer it was.
+    """Return the time until the next check of the record, which grows with the time waited.
 
-    It is a quarter of the time waited so far, and never goes beyond the moment of expiry.
+    It is a quarter of the time waited so far, and never goes beyond the plan's expiry.
     """
     waited = now - (run.ended_at or run.started_at)
     pause = min(max(waited / 4, SHORTEST), LONGEST)
@@ -103,7 +103,7 @@ def until_next_look(run: Run, now: dt.datetime) -> dt.timedelta:
 
 
 def _run(context: Any) -> Run:
-    """Return the run as it stands; a plan that nobody decided in time is discarded on the way."""
+    """Return the run's record; discard a plan whose decision time has passed."""
     from oneroster_sync.operations import approval
 
     dag_run = context["dag_run"]

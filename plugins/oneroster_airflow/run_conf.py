@@ -1,7 +1,7 @@
-"""Parameters of an upload's DAG run that our own pages and tasks set, and people rarely type.
+"""Parameters of an upload's DAG run that our pages and tasks set, and people rarely type.
 
-They are no `params` of the DAG, since Airflow's form for a run shows all of those. So they are
-checked here: before the API server starts a run, and again by the run's first task.
+They are not `params` of the DAG, because Airflow's form for a run would show all of them. So they
+are checked here: before the API server starts a run, and again by the run's first task.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PARAMS = {
-    # A run to take back, in place of a package; and which part of it, where that is not all.
+    # A run to undo, instead of a package; and the part to undo, if not all.
     "undo": Param(None, type=["null", "string"], format="uuid"),
     "undo_of": Param(
         None,
@@ -27,15 +27,15 @@ _PARAMS = {
             "changed_too": {"type": "boolean"},
         },
     ),
-    # A run whose removals wait for a decision; set by that run itself.
+    # A run whose removals wait for a decision; that run itself sets it.
     "removals_of": Param(None, type=["null", "string"], format="uuid"),
-    # Whether the plan is only made and shown: nothing is applied, and nobody is asked to decide.
+    # A preview: the plan is made and shown, but never applied or held.
     "check_only": Param(False, type="boolean"),
 }
 
 
 def find_problem(conf: Mapping[str, Any]) -> str | None:
-    """Return which of these parameters can't be used, in words; None where all can."""
+    """Return a text about an invalid parameter, or None if all are valid."""
     for name, param in _PARAMS.items():
         try:
             param.resolve(conf.get(name, param.value))

@@ -1,6 +1,6 @@
-"""Takes the parameters of our runs out of Airflow's answers to people who may not see them.
+"""Remove the parameters of our runs from Airflow's answers to people who may not see them.
 
-They name packages and records, which viewers see nowhere else.
+The parameters contain names of packages and records, which viewers must not see.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _BEARER = HTTPBearer(auto_error=False)
 
 
 async def without_parameters(scope: Scope, path: str, send: Send) -> Send:
-    """Return what sends an answer on, without the parameters that its reader may not see.
+    """Wrap `send` to remove the parameters that the reader may not see.
 
     Raises:
-        Problem: 403, the query looks for parameters.
+        Problem: 403, the query filters or sorts by parameters.
     """
     place = reads_parameters(path)
     dag_id = place.get("dag_id", ANY) if place is not None else ""
@@ -41,10 +41,10 @@ async def without_parameters(scope: Scope, path: str, send: Send) -> Send:
     try:
         user = await get_user(request, None, await _BEARER(request))
     except HTTPException:
-        return send  # Airflow refuses it
+        return send  # Airflow refuses the request
     if May.DETAILS in await run_in_threadpool(permissions_of, user, dag_names.site_of(dag_id)):
         return send
-    # To filter or sort by them tells what they are.
+    # Filtering or sorting by parameters would reveal them.
     if any("conf" in name or value.endswith("conf") for name, value in _query(request)):
         told = "The parameters of these runs are shown to operators and administrators."
         raise Problem(403, told, code=f"permission.{May.DETAILS}")
@@ -56,7 +56,7 @@ def _query(request: Request) -> list[tuple[str, str]]:
 
 
 class _Blanks:
-    """Passes an answer on whole, once the parameters of our runs are taken out of it."""
+    """Collects an answer, and sends it without the parameters of our runs."""
 
     def __init__(self, user: Any, send: Send) -> None:
         self._user = user

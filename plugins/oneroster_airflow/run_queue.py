@@ -1,7 +1,7 @@
-"""Who goes first: runs of a site go one after the other, in the order in which they were asked for.
+"""The queue of a site's runs: one after the other, in the order of their requests.
 
-A run that waits for a decision is in nobody's way. Which DAG runs are alive is known to Airflow
-alone, so a task asks it, by what every task is given for that.
+A run that waits for a decision does not block the queue. Only Airflow knows which DAG runs are
+alive, so the task asks Airflow, over the channel that every task has.
 """
 
 from __future__ import annotations
@@ -28,48 +28,48 @@ _BEGINS_ANEW = {Outcome.FAILED, Outcome.REJECTED, Outcome.SKIPPED}
 
 
 def is_over(run: Run, ti: Any) -> bool:
-    """Tell whether Airflow is through with the DAG run that a run is, or has none such any more."""
+    """Tell whether the DAG run of a run has ended or no longer exists."""
     alive = ti.get_dr_count(dag_id=run.dag_id, run_ids=[run.dag_run_id], states=_ALIVE)
     return not alive
 
 
 SHORTEST, LONGEST = dt.timedelta(seconds=10), dt.timedelta(minutes=5)
-"""Bounds of the time between two looks whether it is a run's turn."""
+"""Minimum and maximum time between two checks of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What has to end before a run can begin.
+    """The runs that have to end before a run can begin.
 
     Attributes:
         first: The run or DAG run that the log names.
-        count: How many there are.
+        count: The number of these runs.
     """
 
     first: str
     count: int
 
     def until_next_look(self, waited: dt.timedelta) -> dt.timedelta:
-        """Return how long to wait before the next look, each of which is a process of a task.
+        """Return the time until the next check; each check is a process of a task.
 
-        Nobody's turn comes before those ahead have had theirs, and who has waited for long does not
-        mind a quarter more. Twenty runs in line thus look once in three seconds in all, and less
-        often later, instead of twice a second for as long as they wait.
+        A run's turn can't come before the runs ahead of it, and after a long wait a quarter more
+        does not matter. So twenty queued runs check about once in three seconds in total, and less
+        often later, instead of twice a second all the time.
         """
         return min(max(SHORTEST * self.count, waited / 4), LONGEST)
 
 
 def ahead_of(run_id: str, site: str, context: Any) -> Ahead | None:
-    """Return what has to end before a run can begin, None when it is this one's turn.
+    """Return the runs that have to end before a run can begin, or None if it is its turn.
 
-    A run goes before those that were asked for later, and before those that have not begun when it
-    has. A run of a paused DAG does not move, so nobody waits for it. The caller has the site's turn
-    and begins the run before it gives that back.
+    A run goes before runs with later requests, and before runs that have not begun when it has
+    begun. A run of a paused DAG does not proceed, so no run waits for it. The caller holds the
+    site's lock, and begins the run before it releases the lock.
 
     Args:
         run_id: The run that wants to begin.
-        site: Whose.
-        context: Of the task that asks.
+        site: The site of the run.
+        context: Context of the task.
     """
     ti = context["ti"]
     with database.engine().connect() as connection:
@@ -92,7 +92,7 @@ def ahead_of(run_id: str, site: str, context: Any) -> Ahead | None:
 
 
 def _asked_for_earlier(mine: Any, ti: Any) -> list[str]:
-    """Return the DAG runs of the same DAG that are about to begin and were asked for before."""
+    """Return the DAG runs of the same DAG with earlier requests that are about to begin."""
     asked: dict[str, Any] = {"dag_id": mine.dag_id, "task_ids": [_FIRST]}
     if ti.get_ti_count(**asked, states=_NOT_ENDED) <= 1:
         return []
@@ -108,16 +108,16 @@ def _asked_for_earlier(mine: Any, ti: Any) -> list[str]:
 
 
 def place_of(dag_run: Any) -> tuple[Any, str]:
-    """Return what DAG runs are sorted by: when they were asked for, and then their ids.
+    """Return the sort key of DAG runs: the time of the request, and then the id.
 
-    `run_after` is what somebody may have written into a request. No run was asked for later than
-    Airflow started it, and none that is dated back goes before those that were started earlier.
+    `run_after` may be any value of a request. So the time is not later than Airflow's start of the
+    run, and a run with an earlier date does not go before runs that were started earlier.
     """
     return max(dag_run.run_after, dag_run.start_date or dag_run.run_after), dag_run.run_id
 
 
 def _dag_run(dag_id: str, dag_run_id: str) -> Any:
-    # Bound when a task begins, so not to be imported by whoever only looks at the DAG.
+    # Airflow binds the name when a task begins, so it is not imported at module level.
     from oneroster_airflow.airflow_internals import SUPERVISOR_COMMS
 
     return SUPERVISOR_COMMS.send(GetDagRun(dag_id=dag_id, run_id=dag_run_id))

@@ -1,9 +1,9 @@
 """The timetable of a site's scheduled DAG: it follows the site's stored preferences.
 
-The DAG carries the site's name only. When Airflow asks for the next run, the preferences are read,
-so a saved change makes no new DAG version, and the answer is never a slot missed by more than the
-schedule's grace: not after a pause of the DAG, not after the scheduler was down, not when the time
-of day was moved.
+The DAG contains only the site's name. The preferences are read when Airflow asks for the next run,
+so a saved change makes no new DAG version. The answer is never a slot missed by more than the
+schedule's grace period: not after a pause of the DAG, after a stop of the scheduler, or after a
+change of the time of day.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Preferences
 
 HELD_FOR = timedelta(seconds=1)
-"""How long one reading of the preferences answers: Airflow's calendar asks for a year of runs."""
+"""How long preferences are cached: Airflow's calendar asks for the runs of a year."""
 
 log = structlog.get_logger(__name__)
 
 
 class PreferencesTimetable(Timetable):
-    """Schedules one run per slot of the site's preferences, pause windows skipped.
+    """Schedules one run per slot of the site's preferences, and skips pause windows.
 
-    A site without saved preferences is not scheduled, and neither is one whose preferences cannot
-    be read. In both cases Airflow asks again when it next parses the DAG file, within seconds.
+    A site without saved or readable preferences is not scheduled. In both cases Airflow asks again
+    when it next parses the DAG file, within seconds.
 
-    A DAG file makes it with the site's name, and it then reads nothing by itself: the file is run
-    by every task's process too. The timetable of a stored DAG reads.
+    A DAG file creates the timetable with the site's name only, without reading anything, because
+    every task's process runs the file. The timetable of a stored DAG reads the preferences.
 
-    `read` returns a site's preferences, None if it has none (default: the store's); `now` is the
-    clock. Neither is serialised: they are there for tests.
+    `read` returns a site's preferences, or None if it has none (default: from the database); `now`
+    is the clock. Neither is serialized; they are for tests.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PreferencesTimetable(Timetable):
         self._held: tuple[datetime, Preferences | None] | None = None
 
     def serialize(self) -> dict[str, Any]:
-        """Return the site's name, all that a stored DAG keeps of its schedule."""
+        """Return the site's name, which is all that a stored DAG needs."""
         return {"site": self.site}
 
     @classmethod
@@ -67,7 +67,7 @@ class PreferencesTimetable(Timetable):
 
     @property
     def summary(self) -> str:
-        """Say when syncs run, or in words why none does; Airflow lists it, so it never raises."""
+        """Return when syncs run, or why none runs; it never raises, because Airflow lists it."""
         if self._read is None:  # `isinstance(…, Timetable)` calls this property on Python 3.11
             return self.description
         try:
@@ -84,11 +84,11 @@ class PreferencesTimetable(Timetable):
         last_automated_data_interval: DataInterval | None,
         restriction: TimeRestriction,
     ) -> DagRunInfo | None:
-        """Return the next slot as a run, or None when there is none to schedule.
+        """Return the next slot as a run, or None if there is none.
 
         The slot is after the last scheduled run, within the DAG's start and end dates, and not
-        late; `catchup` makes no difference. When the preferences cannot be read, one warning with
-        the site's name is logged and nothing is scheduled until they can be.
+        late; `catchup` makes no difference. If the preferences cannot be read, one warning with the
+        site's name is logged, and nothing is scheduled until they can.
         """
         try:
             preferences = self._preferences()
@@ -112,11 +112,11 @@ class PreferencesTimetable(Timetable):
         return DagRunInfo.exact(pendulum.instance(slot))
 
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
-        """Return the moment of the request: a sync is of what the SIS says then."""
+        """Return the time of the request, because a manual sync reads the current package."""
         return DataInterval.exact(run_after)
 
     def _preferences(self) -> Preferences | None:
-        """Read the saved preferences, None if there are none; a reading serves for `HELD_FOR`."""
+        """Return the saved preferences, or None; they are cached for `HELD_FOR`."""
         now = self._now()
         if self._held is not None and timedelta() <= now - self._held[0] < HELD_FOR:
             return self._held[1]
@@ -128,7 +128,7 @@ class PreferencesTimetable(Timetable):
 
 
 def _read_from_store(site: str) -> Preferences | None:
-    # Imported here, since the parse of a DAG file needs no database driver.
+    # Imported here, because parsing a DAG file needs no database driver.
     from oneroster_sync.sites import preferences_store as preferences
 
     return preferences.read(site)

@@ -1,4 +1,4 @@
-"""The pages as `ui/` builds them, and where Airflow shows them."""
+"""Register the pages that `ui/` builds with Airflow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BUNDLE = "oneroster.js"
 
 @functools.cache
 def fingerprint() -> str:
-    """Return a name for the files as they are now, so that a browser may keep them for good."""
+    """Return a name for the current files, so that a browser may cache them permanently."""
     digest = hashlib.sha256()
     for file in sorted(FOLDER.rglob("*")):
         if file.is_file():
@@ -23,7 +23,7 @@ def fingerprint() -> str:
 
 
 def react_apps() -> list[dict[str, Any]]:
-    """Return the pages as Airflow wants them: one in its navigation, one at every DAG run."""
+    """Return the pages for Airflow: one in its navigation, one at every DAG run."""
     files = f"oneroster/static/{fingerprint()}"
     shared = {
         "bundle_url": f"{files}/{BUNDLE}",

@@ -1,10 +1,10 @@
-"""What the whole server tells browsers, and the names by which it may be asked.
+"""Security headers of the whole server, and the host names that it answers.
 
-Every answer forbids other sites to frame it, so that nobody is led to click on a page that they do
-not see. In our own deployments a policy also says where scripts, styles and images come from.
+Every answer forbids framing by other sites, so that users can't be led to click on a hidden page.
+In our own deployments a policy also restricts the sources of scripts, styles and images.
 
-A page of another site can make its own name lead to this machine (DNS rebinding), and then asks as
-if it were a page of ours. So where `ONEROSTER_ALLOWED_HOSTS` is set, other names are refused.
+Another site can make its own host name resolve to this machine (DNS rebinding), and then send
+requests like one of our pages. So other names are refused if `ONEROSTER_ALLOWED_HOSTS` is set.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 _FRAMES = "frame-ancestors 'self'"
 _REST = f"img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; {_FRAMES}"
 _PAGES = (
-    # Airflow's editor compiles its parser of SQL from WebAssembly, and runs in workers.
+    # Airflow's editor compiles its SQL parser from WebAssembly, and runs in workers.
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
-    # Chakra writes its styles into the page.
+    # Chakra inserts its styles into the page.
     f"style-src 'self' 'unsafe-inline'; base-uri 'self'; form-action 'self'; {_REST}"
 )
 _LOGIN = (
-    # FAB's pages have scripts in them, and send forms to where people log in.
+    # FAB's pages contain inline scripts, and send forms to the login page.
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     f"base-uri 'self'; {_REST}"
 )
@@ -45,16 +45,16 @@ _REFERENCE = (
     f"object-src 'none'; {_FRAMES}"
 )
 _POLICIES = {"/auth": _LOGIN, "/docs": _REFERENCE, "/redoc": _REFERENCE}
-"""Policies of pages that need more than Airflow's own."""
+"""Path → policy, for pages that need more than Airflow's own."""
 _ANY_NAME = ("/execution", "/api/v2/monitor/health")
-"""What tasks and probes ask by whatever name leads to this machine; it takes no cookie."""
+"""Paths that tasks and probes request by any host name; they use no cookie."""
 
 
 class WebServer:
-    """Refuses names that are not the server's, and marks every answer."""
+    """Middleware that refuses foreign host names, and adds headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before Airflow's app."""
+        """Wrap Airflow's app."""
         self._app = app
         self._is_ours = settings.guards_all_of_airflow()
         self._hosts = settings.allowed_hosts()
@@ -106,7 +106,7 @@ class WebServer:
 
 
 def _name_of(host: str) -> str:
-    """Return the name or address of a Host header, without its port; nothing where it has none."""
+    """Return the name or address of a Host header without its port; empty if it has none."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

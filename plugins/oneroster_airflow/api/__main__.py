@@ -1,4 +1,4 @@
-"""Write the OpenAPI document into a file: the types of the pages are made from it."""
+"""Write the OpenAPI document to a file, from which the types of the pages are generated."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from pathlib import Path
 from oneroster_airflow.api.app import create_app, describe
 
 if __name__ == "__main__":
-    # A file, because Airflow writes to the standard output when it is imported.
+    # A file, because Airflow writes to the standard output on import.
     Path(sys.argv[1]).write_text(json.dumps(describe(create_app()), indent=1), "utf-8")

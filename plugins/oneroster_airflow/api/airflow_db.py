@@ -1,7 +1,7 @@
-"""What the pages ask of Airflow itself: pause states, runs of DAGs, their tasks and their logs.
+"""Queries and changes in Airflow's database: pause states, DAG runs, tasks and logs.
 
-The API server may use Airflow's models; nothing else of the product does. Each function opens a
-session of its own and commits before it returns, so that an error reaches the client.
+Only the API server may use Airflow's models; the rest of the product does not. Each function opens
+a session of its own and commits before it returns, so that an error reaches the client.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _AGAIN = (dag_names.REVIEW_DECISION, "apply", "record")
-"""What runs again when a held plan is decided about and nothing waits for it any more."""
+"""Tasks to clear when a held plan is decided and no DAG run waits for it any more."""
 _PASSED_OVER = {TaskInstanceState.SKIPPED, TaskInstanceState.UPSTREAM_FAILED, None}
 _OURS = "oneroster"
-"""How the names of our loggers begin."""
+"""Prefix of the names of our loggers."""
 _GRAVE = {"error", "critical"}
 _ASIDE = "::group::Log message source details"
 _NOT_FIELDS = frozenset(
@@ -63,14 +63,14 @@ class NoDagError(RetriableError):
 
 @dataclass(frozen=True, slots=True)
 class DagState:
-    """A site's scheduled DAG as Airflow has it now."""
+    """The current state of a site's scheduled DAG in Airflow."""
 
     is_paused: bool
     next_run: dt.datetime | None
 
 
 def dag_state(site: str) -> DagState | None:
-    """Return the state of a site's scheduled DAG, None when Airflow does not know it."""
+    """Return the state of a site's scheduled DAG, or None if Airflow does not know it."""
     with create_session() as session:
         dag = session.get(DagModel, dag_names.sync_dag_id(site))
         if dag is None or dag.is_stale:
@@ -79,7 +79,7 @@ def dag_state(site: str) -> DagState | None:
 
 
 def set_enabled(site: str, *, enabled: bool) -> None:
-    """Unpause or pause a site's scheduled DAG, and have its next run computed at once.
+    """Unpause or pause a site's scheduled DAG, and make Airflow compute its next run at once.
 
     Raises:
         NoDagError: Airflow does not know the DAG.
@@ -93,7 +93,7 @@ def set_enabled(site: str, *, enabled: bool) -> None:
 
 
 def dag_states(sites: Iterable[str]) -> dict[str, DagState]:
-    """Return the states of the scheduled DAGs of sites, of those that Airflow knows."""
+    """Return site → state of its scheduled DAG, for the DAGs that Airflow knows."""
     by_dag = {dag_names.sync_dag_id(site): site for site in sites}
     wanted = select(DagModel).where(DagModel.dag_id.in_(by_dag), ~DagModel.is_stale)
     with create_session() as session:
@@ -104,10 +104,10 @@ def dag_states(sites: Iterable[str]) -> dict[str, DagState]:
 
 
 def put_off(site: str, *, hide: bool) -> None:
-    """Switch a site's sync off; by choice also hide its DAGs, and end what they have not begun.
+    """Switch a site's sync off; with `hide`, also hide its DAGs and end runs that have not begun.
 
-    The DAG file does not build the DAGs of an archived site any more, and Airflow finds that out by
-    itself a while later.
+    The DAG file no longer contains the DAGs of an archived site, but Airflow notices that only some
+    time later.
     """
     ids = [dag_names.sync_dag_id(site), dag_names.upload_dag_id(site)]
     with create_session() as session:
@@ -128,19 +128,19 @@ def put_off(site: str, *, hide: bool) -> None:
 
 
 def is_paused(dag_id: str) -> bool:
-    """Tell whether Airflow knows a DAG and does not let its runs begin."""
+    """Tell whether Airflow knows a DAG and it is paused."""
     with create_session() as session:
         dag = session.get(DagModel, dag_id)
         return dag is not None and bool(dag.is_paused)
 
 
 def ask_for_parse(site: str) -> None:
-    """Have the DAG file read at once, so that the next run shows what was saved."""
+    """Make Airflow parse the DAG file at once, so that the next run shows saved preferences."""
     _ask_for_parse(DagModel.dag_id == dag_names.sync_dag_id(site))
 
 
 def ask_for_any_parse() -> None:
-    """Have the DAG file read at once, so that the DAGs of a new site are there."""
+    """Make Airflow parse the DAG file at once, so that the DAGs of a new site appear."""
     _ask_for_parse(DagModel.dag_id.startswith(dag_names.SYNC, autoescape=True))
 
 
@@ -155,7 +155,7 @@ def _ask_for_parse(which: Any) -> None:
     with (
         contextlib.suppress(IntegrityError),
         create_session() as session,
-    ):  # it is asked for already
+    ):  # requested already
         session.add(DagPriorityParsingRequest(*place))
 
 
@@ -183,9 +183,9 @@ def start(dag_id: str, conf: dict[str, Any], *, by: str) -> str:
 
 
 def _name_run(conf: dict[str, Any]) -> str:
-    """Return an id for a new DAG run that says what it is about: Airflow's lists show little else.
+    """Return an id for a new DAG run that describes it: Airflow's lists show little else.
 
-    Such as `users__2026-11-30T02:12:39.123456Z_3f2a`.
+    Example: `users__2026-11-30T02:12:39.123456Z_3f2a`.
     """
     what = next((name for name in ("undo", "test_site") if conf.get(name)), None)
     what = what or (str(conf.get("kind") or "package") if conf.get("package") else "by_hand")
@@ -195,7 +195,7 @@ def _name_run(conf: dict[str, Any]) -> str:
 
 
 def under_way(dag_id: str, *, by: str) -> int:
-    """Return how many runs of a DAG that a person started have not ended."""
+    """Return the number of unfinished runs of a DAG that a person started."""
     unfinished = select(func.count()).where(
         DagRun.dag_id == dag_id,
         DagRun.triggering_user_name == by,
@@ -206,7 +206,7 @@ def under_way(dag_id: str, *, by: str) -> int:
 
 
 def dag_run(dag_id: str, dag_run_id: str) -> dict[str, Any] | None:
-    """Return a DAG run with its six stages, None when Airflow has none such."""
+    """Return a DAG run with its six stages, or None if Airflow does not have it."""
     with create_session() as session:
         state = session.scalar(
             select(DagRun.state).where(DagRun.dag_id == dag_id, DagRun.run_id == dag_run_id)
@@ -231,7 +231,7 @@ def dag_run(dag_id: str, dag_run_id: str) -> dict[str, Any] | None:
 
 
 def moves(dag_id: str, dag_run_id: str) -> bool:
-    """Tell whether Airflow has a DAG run and lets its tasks begin."""
+    """Tell whether Airflow has a DAG run and its tasks can begin."""
     with create_session() as session:
         dag = session.get(DagModel, dag_id)
         if dag is None or dag.is_paused or dag.is_stale:
@@ -240,19 +240,19 @@ def moves(dag_id: str, dag_run_id: str) -> bool:
 
 
 def waits(dag_id: str, dag_run_id: str) -> bool:
-    """Tell whether a DAG run has not come past its question for a decision."""
+    """Tell whether a DAG run has not passed its question for a decision."""
     with create_session() as session:
         return _asks(session.scalar(_task(dag_id, dag_run_id, dag_names.REVIEW_DECISION)))
 
 
 def answer(dag_id: str, dag_run_id: str, option: str, values: dict[str, Any], *, by: str) -> bool:
-    """Answer the question of a DAG run, whose task then looks what was decided.
+    """Answer the question of a DAG run, so that its task reads the recorded decision.
 
     Returns:
-        False when it does not ask (any more), or Airflow no longer has it.
+        False if it does not ask (any more), or Airflow no longer has it.
     """
     with create_session() as session:
-        # The order of locks is that of Airflow itself: the task, then the question.
+        # Lock in Airflow's own order, the task before the question, to avoid a deadlock.
         query = _task(dag_id, dag_run_id, dag_names.REVIEW_DECISION)
         task = session.scalar(query.with_for_update(of=TaskInstance))
         if not _asks(task):
@@ -261,7 +261,7 @@ def answer(dag_id: str, dag_run_id: str, option: str, values: dict[str, Any], *,
             select(HITLDetail).where(HITLDetail.ti_id == task.id).with_for_update(of=HITLDetail)
         )
         if question is None or question.response_received:
-            return True  # it is about to look by itself
+            return True  # the task is about to read the record anyway
         question.responded_by = HITLUser(id=by, name=by)
         question.responded_at = dt.datetime.now(dt.UTC)
         question.chosen_options = [option]
@@ -273,19 +273,19 @@ def answer(dag_id: str, dag_run_id: str, option: str, values: dict[str, Any], *,
 
 
 def go_on(dag_id: str, dag_run_id: str) -> bool:
-    """Let a DAG run that does not wait any more go on from its question.
+    """Clear the tasks of a DAG run that no longer waits, from its question on.
 
     Returns:
-        False when Airflow no longer has the DAG run.
+        False if Airflow no longer has the DAG run.
     """
     with create_session() as session:
-        # Two clicks at once take turns: Airflow can't clear the same tasks twice at a time.
+        # The lock serializes two clicks: Airflow can't clear the same tasks twice at a time.
         state = session.scalar(
             select(DagRun.state)
             .where(DagRun.dag_id == dag_id, DagRun.run_id == dag_run_id)
             .with_for_update()
         )
-        if state == DagRunState.QUEUED:  # it was let go on already, and has not begun
+        if state == DagRunState.QUEUED:  # it was cleared already, and has not begun
             return True
         apply = session.scalar(_task(dag_id, dag_run_id, "apply"))
         if state == DagRunState.RUNNING and apply is not None and apply.state not in State.finished:
@@ -316,10 +316,10 @@ def log_lines(dag_id: str, dag_run_id: str, *, story_only: bool = False) -> Iter
     """Yield the log of all tasks and tries of a DAG run, in order, as lines of text.
 
     Args:
-        dag_id: Of the DAG.
-        dag_run_id: Of its run.
-        story_only: Whether what Airflow and libraries write about themselves is left out; their
-            errors never are.
+        dag_id: Id of the DAG.
+        dag_run_id: Id of the DAG run.
+        story_only: Whether to leave out lines of Airflow and libraries; their errors are always
+            included.
     """
     reader = TaskLogReader()
     for name in (task for tasks in dag_names.TASKS.values() for task in tasks):
@@ -334,14 +334,14 @@ def log_lines(dag_id: str, dag_run_id: str, *, story_only: bool = False) -> Iter
 
 
 def _is_of_story(message: Any) -> bool:
-    """Tell whether a line is ours, an error, or of a log that does not say who wrote it."""
+    """Tell whether a line is ours, an error, or of an unknown logger."""
     extra = message.model_extra or {}
     logger = str(extra.get("logger") or _OURS)
     return logger.startswith(_OURS) or str(extra.get("level")).lower() in _GRAVE
 
 
 def _told(messages: Iterable[Any]) -> Iterator[Any]:
-    """Yield the messages without those on where Airflow keeps the log."""
+    """Yield the messages except those about where Airflow stores the log."""
     aside = False
     for message in messages:
         aside = aside or message.event.startswith(_ASIDE)
@@ -360,12 +360,12 @@ def _task(dag_id: str, dag_run_id: str, name: str) -> Any:
 
 
 def _asks(task: Any) -> bool:
-    """Tell whether a task asks for a decision, is about to, or looks what was decided."""
+    """Tell whether a task asks for a decision, is about to ask, or reads the decision."""
     return task is not None and task.state is not None and task.state not in State.finished
 
 
 def _tries(session: Any, dag_id: str, dag_run_id: str, name: str) -> list[Any]:
-    """Return the tries of a task, the first one first; those that never began have no log."""
+    """Return the tries of a task in order, without those that never began and have no log."""
     found: dict[int, Any] = {}
     for model in (TaskInstanceHistory, TaskInstance):
         query = select(model).where(
@@ -378,9 +378,9 @@ def _tries(session: Any, dag_id: str, dag_run_id: str, name: str) -> list[Any]:
 
 
 def _line(message: Any) -> str:
-    """Return one event as one line: the moment, the level, the message and its fields.
+    """Return a log event as one line: the time, the level, the message and its fields.
 
-    A log may have twenty thousand, so the message is not turned into JSON first.
+    A log may have twenty thousand events, so they are not converted to JSON first.
     """
     event = message.model_extra or {}
     moment = message.timestamp.isoformat().replace("+00:00", "Z") if message.timestamp else ""
@@ -392,7 +392,7 @@ def _line(message: Any) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Keep a message from looking like several, or from moving a terminal's cursor."""
+    """Escape characters that would split a message into lines or move a terminal's cursor."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
@@ -403,7 +403,7 @@ def _errors(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _stage(stage: str, tasks: list[Any]) -> dict[str, Any]:
-    """Return a stage as the last of its tasks that has come to its turn makes it."""
+    """Return the state of a stage: that of its last task that has begun."""
     first = tasks[0] if tasks else None
     last = next((task for task in tasks[:0:-1] if task.state not in _PASSED_OVER), first)
     return {

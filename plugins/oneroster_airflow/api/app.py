@@ -53,14 +53,14 @@ _REFUSALS = {
 
 
 class UnguardedRouteError(OneRosterError):
-    """A route names no permission."""
+    """A route declares no permission."""
 
 
 def create_app() -> FastAPI:
-    """Return the app.
+    """Create the app.
 
     Raises:
-        UnguardedRouteError: A route says not who may use it.
+        UnguardedRouteError: A route declares no permission.
     """
     app = FastAPI(
         title="OneRoster sync",
@@ -107,13 +107,13 @@ def create_app() -> FastAPI:
 
 
 def permission(route: APIRoute) -> May | None:
-    """Return the permission that a route asks for."""
+    """Return the permission that a route requires."""
     asked = [may for call in _calls(route.dependant) if (may := asked_by(call))]
     return asked[0] if asked else None
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document: types, problems, and who may use each route."""
+    """Return the OpenAPI document, with types, problems, and the permission of each route."""
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -130,7 +130,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], may: May | None) -> None:
-    """Say of an operation what FastAPI does not: who may, and that every refusal is a problem."""
+    """Add the permission and the problems to an operation, which FastAPI leaves out."""
     summary, _, more = operation["description"].partition("\n")
     operation["summary"] = summary.rstrip(".")
     operation["description"] = f"{summary}\n{more}\n\nPermission: {may}.".replace("\n\n\n", "\n\n")
@@ -142,7 +142,7 @@ def _complete(operation: dict[str, Any], may: May | None) -> None:
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
-    """Return the refusals that any route may answer with."""
+    """Return the error answers of every route."""
     return {
         status: {"model": ProblemBody, "description": words} for status, words in _REFUSALS.items()
     }
@@ -155,18 +155,18 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
 
 
 def _health() -> models.Health:
-    """Tell that the pages are mounted; for anybody, and without data."""
+    """Report that the pages are mounted; for anybody, and without data."""
     return models.Health(status="healthy")
 
 
 class _Files(StaticFiles):
-    """The pages' files, under a name that changes with their content."""
+    """The pages' files, under a path that changes with their content."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file that a browser may keep for good."""
+        """Return a file that a browser may cache permanently."""
         response = await super().get_response(path, scope)
         if path.endswith(".js"):
-            # What Python calls it depends on the machine: a slim image has no list of types.
+            # Python's type depends on the machine: a slim image has no list of MIME types.
             response.headers["Content-Type"] = "text/javascript; charset=utf-8"
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response

@@ -1,4 +1,4 @@
-"""Who may do what. Every route takes one of the four actors below, or it does not get mounted.
+"""Permissions: every route requires one of the actors below, or the app does not start.
 
 | actor         | may                                          | simple | FAB                |
 |---------------|----------------------------------------------|--------|--------------------|
@@ -10,9 +10,10 @@
 |               | and say who is who by ids.csv and links.csv  |        | edit on OneRoster  |
 | Overseer      | also make, copy, archive and restore sites   | admin  | the same           |
 
-On FAB it can be given for one site: reading by `can read` on `DAG:oneroster_sync__<site>`, the rest
-by the same permissions on `OneRoster:<site>` in place of `OneRoster`. They count for who can read
-the site. The simple auth manager has no such limits. Any other: nobody is an administrator.
+In FAB, permissions can be given for one site: `can read` on `DAG:oneroster_sync__<site>` for
+reading, and the other ones on `OneRoster:<site>` instead of `OneRoster`. They count for users who
+can read the site. The simple auth manager has no permissions by site. With any other auth manager,
+nobody is an administrator.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RESOURCE = "OneRoster"
-"""The resource of FAB on which `can edit` makes an administrator of all sites."""
+"""FAB's resource; `can edit` on it makes an administrator of all sites."""
 
 _FAB = "airflow.providers.fab.auth_manager.fab_auth_manager"
 _SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager"
 
 
 class May(StrEnum):
-    """What a route asks for."""
+    """The permission that a route requires."""
 
     READ = "read"
     DETAILS = "details"
@@ -59,38 +60,38 @@ _NOT_EVERYWHERE = "Only an administrator of all sites may do this; ask one."
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: the name for the audit, and what they may do at this site."""
+    """The user of a request: the name for the audit, and the permissions at this site."""
 
     name: str
     may: frozenset[May]
 
     def is_allowed(self, may: May) -> bool:
-        """Tell whether the actor may do so."""
+        """Tell whether the actor has a permission."""
         return may in self.may
 
     def insist(self, may: May) -> None:
-        """Go on only if the actor may do so, for what a route's own permission does not cover.
+        """Require a permission in addition to the route's own.
 
         Raises:
-            Problem: 403, they may not.
+            Problem: 403, the user lacks the permission.
         """
         if may not in self.may:
             raise Problem(403, _REFUSALS[may], code=f"permission.{may}")
 
 
 class Requires:
-    """A dependency that lets a request pass whose user may do so at the site it is about."""
+    """A dependency that requires a permission at the site of the request."""
 
     def __init__(self, may: May, *, everywhere: bool = False) -> None:
-        """Ask for this permission, at the site alone or at all sites."""
+        """Require this permission, at the request's site or at all sites."""
         self.may = may
         self._everywhere = everywhere
 
     def __call__(self, request: Request, user: GetUserDep) -> Actor:
-        """Return who asks.
+        """Return the actor of a request.
 
         Raises:
-            Problem: 403, they may not.
+            Problem: 403, the user lacks the permission.
             UnknownRunError: There is no such run.
         """
         actor = require(self.may, user, _site_asked_for(request))
@@ -107,10 +108,10 @@ Overseer = Annotated[Actor, Depends(Requires(May.ADMINISTER, everywhere=True))]
 
 
 def require(may: May, user: Any, site: str | None) -> Actor:
-    """Return a user as who may do so at a site.
+    """Return a user as an actor with a permission at a site.
 
     Raises:
-        Problem: 403, they may not.
+        Problem: 403, the user lacks the permission.
     """
     allowed = permissions_of(user, site)
     if may not in allowed:
@@ -119,7 +120,7 @@ def require(may: May, user: Any, site: str | None) -> Actor:
 
 
 def permissions_of(user: Any, site: str | None) -> frozenset[May]:
-    """Return what a user may do at a site; when None, what they may whatever the site is."""
+    """Return a user's permissions at a site; with None, those for all sites."""
     manager = get_auth_manager()
     details = DagDetails(id=dag_names.sync_dag_id(site)) if site else None
     if not manager.is_authorized_dag(method="GET", user=user, details=details):
@@ -135,17 +136,17 @@ def permissions_of(user: Any, site: str | None) -> frozenset[May]:
 
 
 def is_under_fab() -> bool:
-    """Tell whether FAB says who may do what."""
+    """Tell whether FAB is the auth manager."""
     return _is_a(get_auth_manager(), _FAB, "FabAuthManager")
 
 
 def asked_by(call: Callable[..., Any] | None) -> May | None:
-    """Return the permission that a dependency asks for, if it is one of ours."""
+    """Return the permission that a dependency requires, if it is one of ours."""
     return call.may if isinstance(call, Requires) else None
 
 
 def _is_administrator(manager: Any, user: Any, site: str | None) -> bool:
-    """Tell whether a user is an administrator; none is under an auth manager we don't know."""
+    """Tell whether a user is an administrator; nobody is, under an unknown auth manager."""
     if _is_a(manager, _SIMPLE, "SimpleAuthManager"):
         return str(user.role or "").lower() == "admin"
     if _is_a(manager, _FAB, "FabAuthManager"):
@@ -155,7 +156,7 @@ def _is_administrator(manager: Any, user: Any, site: str | None) -> bool:
 
 
 def _is_granted(manager: Any, method: str, site: str | None, user: Any) -> bool:
-    """Tell whether FAB lets a user do so on OneRoster, as a whole or of one site."""
+    """Tell whether FAB allows a method on OneRoster to a user, for all sites or for one."""
     if not _is_a(manager, _FAB, "FabAuthManager"):
         return False
     resources = [RESOURCE, *([f"{RESOURCE}:{site}"] if site else [])]
@@ -166,13 +167,13 @@ def _is_granted(manager: Any, method: str, site: str | None, user: Any) -> bool:
 
 
 def _is_a(manager: Any, module: str, name: str) -> bool:
-    """Tell whether the manager is of a class, without importing what is not in use."""
+    """Tell whether the manager is of a class, without importing an unused class."""
     known = getattr(sys.modules.get(module), name, None)
     return known is not None and isinstance(manager, known)
 
 
 def _site_asked_for(request: Request) -> str | None:
-    """Return the site that a request is about, by its path."""
+    """Return the site in the path of a request, or the site of its run."""
     given = request.path_params
     if "site" in given:
         return str(given["site"])

@@ -1,7 +1,7 @@
-"""Puts off, in Airflow, the switches of sites that were archived or restored elsewhere.
+"""Pause or hide, in Airflow, the DAGs of sites that were archived or restored elsewhere.
 
-Sync enabled is Airflow's pause state. Whoever archives or restores a site on the command line can't
-reach it and leaves a note; until the note is gone nothing of the site is scheduled.
+The switch "sync enabled" is Airflow's pause state. The command line can't reach it when it archives
+or restores a site, so it leaves a note; no sync of the site is scheduled while the note exists.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from oneroster_sync.sites import registry
 
 
 def settle() -> None:
-    """Do what the notes ask for; without any this is one short query."""
+    """Apply all notes; without notes this is one short query."""
     with database.engine().connect() as connection:
         asked = [site for site in registry.all_sites(connection).values() if site.off_asked]
     for site in asked:

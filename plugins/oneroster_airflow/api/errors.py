@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STORAGES = {"aiobotocore", "aiohttp", "botocore", "s3fs"}
-"""The libraries of object stores whose own errors are no errors of the file system."""
+"""Libraries of object stores, whose errors are not OSError."""
 _PLACES = {"body", "query", "path", "header", "settings"}
 MEDIA_TYPE = "application/problem+json"
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field."""
+    """The error of one field."""
 
     field: str
     message: str
@@ -53,8 +53,8 @@ class ProblemBody(BaseModel):
     current: dict[str, Any] | None = None
 
 
-class Problem(Exception):  # noqa: N818  it is what the client is told, not a fault of ours
-    """A request is refused: `status`, a sentence, and by choice a stable code and more."""
+class Problem(Exception):  # noqa: N818  it is an answer to the client, not a fault of ours
+    """A refused request: `status`, a sentence, and optionally a stable code and more."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Problem(Exception):  # noqa: N818  it is what the client is told, not a fa
         current: Any = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        """Refuse with this answer."""
+        """Set the parts of the answer."""
         super().__init__(detail)
         self.headers = headers
         self.body = ProblemBody(
@@ -79,7 +79,7 @@ class Problem(Exception):  # noqa: N818  it is what the client is told, not a fa
         )
 
     def answer(self, headers: dict[str, str] | None = None) -> JSONResponse:
-        """Return the response that tells it."""
+        """Return the response with the problem."""
         return JSONResponse(
             self.body.model_dump(exclude_none=True),
             status_code=self.body.status,
@@ -89,7 +89,7 @@ class Problem(Exception):  # noqa: N818  it is what the client is told, not a fa
 
 
 def field_problems(errors: Any) -> list[FieldProblem]:
-    """Return pydantic's errors as fields with dotted names and sentences."""
+    """Return pydantic's errors as problems of fields with dotted names and sentences."""
     found = []
     for error in errors:
         names = [str(part) for part in error["loc"]]
@@ -101,7 +101,7 @@ def field_problems(errors: Any) -> list[FieldProblem]:
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Let the app answer whatever goes wrong with a problem."""
+    """Make the app answer every error with a problem."""
     app.exception_handler(Problem)(lambda _request, problem: problem.answer())
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(RequestValidationError)(_invalid)
@@ -116,8 +116,8 @@ def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
 
 
 def refused(error: HTTPException) -> JSONResponse:
-    """Return the answer to what FastAPI or Airflow refuses."""
-    # Airflow forbids a token that it did not make; what a role may not do is a problem of ours.
+    """Return the answer to a refusal by FastAPI or Airflow."""
+    # Airflow answers 403 to a forged token; missing permissions raise our own Problem.
     forged = error.status_code == HTTPStatus.FORBIDDEN
     status = HTTPStatus.UNAUTHORIZED if forged else HTTPStatus(error.status_code)
     told = {
@@ -143,7 +143,7 @@ _STATUSES: dict[type[OneRosterError], int] = {
     ConflictError: 409,
     RetriableError: 503,
 }
-"""Base of our errors → status of the answer; the most specific base counts."""
+"""Base class of our errors → status of the answer; the most specific class counts."""
 
 
 def _explained(_request: Request, error: Exception) -> JSONResponse:
@@ -152,7 +152,7 @@ def _explained(_request: Request, error: Exception) -> JSONResponse:
 
 
 def explained(error: OneRosterError) -> JSONResponse:
-    """Return the answer to a request that one of our errors ends."""
+    """Return the answer for one of our errors."""
     status = next(status for base, status in _STATUSES.items() if isinstance(error, base))
     return Problem(status, sentence(str(error)), code=error.code).answer()
 
@@ -162,16 +162,16 @@ def _no_database(_request: Request, error: Exception) -> JSONResponse:
 
 
 def unanswered(error: Exception) -> JSONResponse:
-    """Return the answer to a request that the roster database would have had to answer."""
+    """Return the answer if the roster database can't be reached."""
     reference = _reference(error)
     detail = f"The roster database does not answer; try again in a moment ({reference})."
     return Problem(503, detail).answer()
 
 
 def unexpected(error: Exception) -> JSONResponse:
-    """Return the answer to what nobody foresaw; the log says what it was.
+    """Return the answer to an unexpected error, and log the error.
 
-    A bucket that is away fails with whatever its library has for that.
+    The library of an object store raises errors of its own if the store can't be reached.
     """
     reference = _reference(error)
     if type(error).__module__.partition(".")[0] in _STORAGES:
@@ -182,7 +182,7 @@ def unexpected(error: Exception) -> JSONResponse:
 
 
 def _reference(error: Exception) -> str:
-    """Write the error to the log and return what it is found by; the client learns no more."""
+    """Log the error, and return its reference for the client, who learns nothing else."""
     reference = uuid.uuid4().hex[:8]
     log.error("Request %s failed", reference, exc_info=error)
     return reference

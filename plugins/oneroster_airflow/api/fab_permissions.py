@@ -1,6 +1,7 @@
-"""Makes permissions that an administrator of Airflow can give to roles; it gives them to nobody.
+"""Create permissions in FAB that an administrator of Airflow can give to roles.
 
-FAB refuses to give a permission that it has not heard of, and nobody can make one on its pages.
+FAB can give only permissions that exist, and its pages can't create any. This module gives them to
+nobody.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 
 _ACTIONS = ("can_create", "can_edit")
 _OFFERED: set[str] = set()
-"""Resources that this process has looked after already."""
+"""Resources that this process has checked already."""
 
 
 def offer(sites: Iterable[str]) -> None:
-    """Make what is missing of the permissions on all sites and on each; only FAB has any."""
+    """Create missing permissions for all sites and for each site; only if FAB is in use."""
     if not is_under_fab():
         return
     for name in (RESOURCE, *(f"{RESOURCE}:{site}" for site in sites)):
         if name not in _OFFERED:
-            with contextlib.suppress(IntegrityError):  # another process is at it
+            with contextlib.suppress(IntegrityError):  # another process created it
                 _make(name)
             _OFFERED.add(name)
 

@@ -1,7 +1,7 @@
-"""What a decision about a held plan does, by whichever door it comes.
+"""Record a decision about a held plan, from any page or Airflow's, and carry it out.
 
-It is recorded with the run before anything else happens. Then its plan is applied: by the DAG run
-that waits for it, by one that is made to go on, or here, where no DAG run would.
+The decision is recorded with the run before anything else happens. Then the plan is applied: by the
+DAG run that waits for it, by one whose tasks are cleared, or here, if no DAG run would apply it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a plan is approved or discarded, by whom, why, and which plan was looked at.
+    """A decision: approve or discard, by whom, why, and the hash of the plan.
 
-    Where removals are held back, it is the plan without these.
+    If removals are held back, the plan is the one without them.
     """
 
     approves: bool
@@ -35,10 +35,10 @@ class Verdict:
 
 
 def record(run: Run, verdict: Verdict) -> None:
-    """Record a verdict with the run; where no DAG run would go on, apply an approved plan at once.
+    """Record a decision with the run; apply an approved plan if no DAG run would.
 
     Raises:
-        Problem: 409, the run does not wait for it, or not with this plan.
+        Problem: 409, the run does not wait for a decision, or has another plan.
     """
     asked: dict[str, Any] = {
         "by": verdict.by,
@@ -59,7 +59,7 @@ def record(run: Run, verdict: Verdict) -> None:
 
 
 def set_going(run: Run, verdict: Verdict) -> None:
-    """Let the DAG run that a run is do what was decided, as far as there is something to do."""
+    """Make the run's DAG run carry out the decision, if there is anything to do."""
     if run.dag_id is None or run.dag_run_id is None:
         return
     values = {

@@ -1,6 +1,6 @@
-"""Looks up in Airflow's database which DAGs of ours a request reaches that does not name them.
+"""Find the DAGs of ours that a request reaches without naming them, in Airflow's database.
 
-The API server may use Airflow's models; like the bridge, each function opens a session of its own.
+The API server may use Airflow's models; as in `airflow_db`, each function opens its own session.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from starlette.types import Message, Scope
 
 _NUMBER: TypeAdapter[int] = TypeAdapter(NonNegativeInt)
-"""How Airflow reads the number of an asset or a backfill; `1.0` is 1 for it."""
+"""Airflow's parser for the number of an asset or a backfill; it reads `1.0` as 1."""
 _ASSETS = (TaskOutletAssetReference, TaskInletAssetReference, DagScheduleAssetReference)
 
 
 def all_ours() -> set[Target]:
-    """Return all DAGs of ours that Airflow knows."""
+    """Return all of our DAGs that Airflow knows."""
     with create_session() as session:
         return {Target(each) for each in session.scalars(select(DagModel.dag_id)) if is_ours(each)}
 
@@ -54,10 +54,10 @@ def of_backfill(number: Any) -> set[Target]:
 
 
 def of_asset(number: Any) -> set[Target]:
-    """Return the DAGs of ours that make, read or wait for an asset."""
+    """Return our DAGs that write, read or wait for an asset."""
     asset = _read(number)
     found = set().union(*(_ours(select(m.dag_id).where(m.asset_id == asset)) for m in _ASSETS))
-    # An asset that a task of ours names by an alias has no reference of its own.
+    # An asset that our task names by an alias has no reference of its own.
     with create_session() as session:
         uri = session.scalar(select(AssetModel.uri).where(AssetModel.id == asset))
     site = dag_names.site_of_asset(uri) if uri else None
@@ -65,7 +65,7 @@ def of_asset(number: Any) -> set[Target]:
 
 
 def is_graver_run(target: Target) -> bool:
-    """Tell whether a run is an undo, a mapping or a test message, or a range may hold such runs."""
+    """Tell whether a run, or one of a range, may be an undo, a mapping or a test message."""
     if target.dag_run_id is None:
         return not target.dag_id.startswith(dag_names.SYNC)  # scheduled runs have no parameters
     asked = select(DagRun.conf).where(
@@ -76,7 +76,7 @@ def is_graver_run(target: Target) -> bool:
 
 
 async def of_pattern(scope: Scope) -> set[Target]:
-    """Return the DAGs of ours that a change of many DAGs reaches, by Airflow's own filters."""
+    """Return our DAGs that a bulk change of DAGs reaches, by Airflow's own filters."""
     _filters.state.auth_manager = scope["app"].state.auth_manager
     asked = {**scope, "path": "/", "root_path": "", "raw_path": b"/", "method": "GET"}
     asked.pop("app", None)
@@ -98,7 +98,7 @@ async def of_pattern(scope: Scope) -> set[Target]:
 
 _IDS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 _filters = FastAPI(openapi_url=None)
-"""Answers which DAGs a query selects; it is asked by `of_pattern` alone, and not mounted."""
+"""Selects the DAGs of a query; only `of_pattern` calls it, and it is not mounted."""
 
 
 @_filters.get("/")
@@ -125,7 +125,7 @@ def _ours(query: Any) -> set[Target]:
 
 
 def _read(number: Any) -> int:
-    """Return a number as Airflow reads it; what it refuses is the number of nothing."""
+    """Return a number as Airflow reads it; a number that matches nothing if Airflow refuses it."""
     try:
         found = _NUMBER.validate_python(number)
     except ValidationError:

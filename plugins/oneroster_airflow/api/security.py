@@ -1,6 +1,6 @@
-"""Web safety for every answer: who may send a write, and what a browser may do with the answer.
+"""Web security: check writes for their origin, and add headers to every answer.
 
-Writes of our own pages and of programs alone are looked at, and only once somebody has logged in.
+Only writes of our own pages and of programs are processed, and only after a login.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _HEADERS = {
 
 
 class Safety:
-    """Refuses writes that another site makes a browser send, and marks every answer.
+    """Middleware that refuses cross-site writes, and adds headers to every answer.
 
-    What nobody expected becomes a problem here, so that the connection is not torn down with it.
+    An unexpected error becomes a problem here, so that the connection is not closed with it.
 
-    A cookie is sent whoever wrote the page, so a write that comes with one must come from a page of
-    ours. A bearer token is never sent by itself, so it needs no such proof.
+    A browser sends a cookie with requests of any page, so a write with a cookie must come from one
+    of our pages. A browser never sends a bearer token by itself, so it needs no such check.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,10 +77,10 @@ class Safety:
 
 
 async def _log_in(scope: Scope) -> None:
-    """Go on with a write only if somebody has logged in: FastAPI parses bodies before it asks.
+    """Require a login for a write, because FastAPI parses bodies before it checks the login.
 
     Raises:
-        HTTPException: Nobody has.
+        HTTPException: The user is not logged in.
     """
     if scope["method"] not in _READS:
         request = Request(scope)
@@ -88,10 +88,10 @@ async def _log_in(scope: Scope) -> None:
 
 
 def is_own(scope: Scope) -> bool:
-    """Tell whether a write comes from a page of ours, or from a program with a token.
+    """Tell whether a write comes from one of our pages, or from a program with a token.
 
-    A page that was read without TLS is none of ours where we are reached by TLS: whoever is between
-    could have written it.
+    If the server is reached by TLS, a page without TLS is not ours: somebody on the network path
+    could have changed it.
     """
     headers = Headers(scope=scope)
     if headers.get("authorization", "").lower().startswith("bearer "):

@@ -96,16 +96,16 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 log = logging.getLogger("oneroster")
-"""Goes to the task's log. The task instance that a task is given has no logger of its own."""
+"""Writes to the task's log; a task instance within a task has no logger of its own."""
 
 AT_ONCE = 16
-"""How many runs of a DAG may be open: one is at work, the others wait for their turn or a person."""
+"""Maximum number of open runs of a DAG: one runs, the others wait for their turn or a person."""
 AT_MOST = timedelta(hours=3)
-"""How long one try of a task may take; the largest district needs minutes, and a slow source an hour."""
+"""Timeout of one try of a task; a large district needs minutes, a slow source up to an hour."""
 RETRIES = 2
-"""How often a task is tried again that does not say it itself."""
+"""Default number of retries of a task."""
 LONGEST = timedelta(days=62)
-"""After so long a DAG run is ended: a held plan may wait for 60 days, if the preferences say so."""
+"""Timeout of a DAG run; the preferences may let a held plan wait for 60 days."""
 OWNER = "oneroster"
 SOMEBODY_WAITS = {
     "owner": OWNER,
@@ -115,9 +115,9 @@ SOMEBODY_WAITS = {
     "weight_rule": "absolute",
     "execution_timeout": AT_MOST,
 }
-"""An upload's tasks take the next slot that is free, before those of all scheduled runs.
+"""Task parameters of an upload: its tasks take the next free slot, before scheduled runs.
 
-Those weigh what Airflow gives them, less than ten.
+Airflow gives the tasks of scheduled runs a weight below ten.
 """
 ENDS_FIRST = {
     "owner": OWNER,
@@ -126,17 +126,17 @@ ENDS_FIRST = {
     "weight_rule": "upstream",
     "execution_timeout": AT_MOST,
 }
-"""What is nearest to its end goes first, so that a wave does not begin every run before it ends one."""
+"""Tasks near the end of a run go first, so that a wave of runs finishes runs early."""
 
 
 def run_id(context: dict[str, Any]) -> str:
-    """Return the id of the run that this DAG run is."""
+    """Return the id of this DAG run's run."""
     dag_run = context["dag_run"]
     return dag_names.run_id_of(dag_run.dag_id, dag_run.run_id)
 
 
 def asked_for(site: str, context: dict[str, Any]) -> Any:
-    """Return what the schedule or a person asks for."""
+    """Return the request of the schedule or a person."""
     from oneroster_airflow import run_conf
     from oneroster_sync.pipeline import Request
     from oneroster_sync.runs import Trigger
@@ -173,7 +173,7 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
 
 
 def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
-    """Return what brings the removals of an earlier run, asked for by whoever asked for that one."""
+    """Return the request for the removals of an earlier run, by the same requester."""
     from oneroster_sync import pipeline, runs
 
     with explain_failures():
@@ -186,7 +186,7 @@ def removals_left_by(earlier: str, site: str, context: dict[str, Any]) -> Any:
 
 
 def unwanted(run: Run, context: dict[str, Any]) -> str | None:
-    """Return why a run that began by itself is not wanted any more, if so."""
+    """Return why a run that started automatically is no longer wanted, or None."""
     from oneroster_sync.sites.schedule import skip_arrival, skip_slot
 
     dag_run = context["dag_run"]
@@ -221,13 +221,13 @@ def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
 
 
 def fail_if_useless(run: Run) -> None:
-    """Fail where a run can't go on, and no other try helps."""
+    """Fail the task if the run can't continue and another try does not help."""
     if run.outcome in {"rejected", "failed"}:
         raise FailedError(f"{run.outcome}: {' '.join(run.reasons)}")
 
 
 def skip_if_unapplied(run: Run) -> None:
-    """Skip where nothing was applied: a task `apply` is green only if its run is applied."""
+    """Skip the task if nothing was applied: a green task `apply` means an applied run."""
     from oneroster_sync.runs.summary import format_outcome
 
     if run.applied_at is None:
@@ -235,10 +235,10 @@ def skip_if_unapplied(run: Run) -> None:
 
 
 def announce_change(run: Run, context: Any) -> None:
-    """Have Airflow record that the roster changed, for the DAGs that wait for its asset.
+    """Record an event of the roster's asset in Airflow, for the DAGs that wait for it.
 
-    The event only wakes them: Airflow may merge or lose events, and whoever reads the change feed
-    from their own cursor misses nothing. It names no person.
+    The event only wakes these DAGs: Airflow may merge or lose events, but a reader of the change
+    feed continues from its own cursor and misses nothing. The event names no person.
     """
     if not run.changed_roster:
         return
@@ -254,13 +254,13 @@ def announce_change(run: Run, context: Any) -> None:
 
 
 def fail_if_undone(run: Run) -> None:
-    """Fail where a plan was approved and yet not applied: apply failed, or was marked by hand."""
+    """Fail the task if an approved plan was not applied: apply failed, or was marked by hand."""
     if run.outcome == "held" and run.decision == "approved":
         raise FailedError("the plan was approved and not applied: clear apply")
 
 
 def reviewed(run: Run) -> Run:
-    """Judge the plan; one that is held is recorded now, since it may wait for days."""
+    """Review the plan; a held plan is recorded at once, because it may wait for days."""
     from oneroster_sync import pipeline
 
     now = datetime.now(UTC)
@@ -272,14 +272,14 @@ def reviewed(run: Run) -> Run:
 
 
 def what_follows(run: Run) -> list[str]:
-    """Return the task that follows the review; none where the run has ended otherwise."""
+    """Return the task to run after the review, or none if the run has ended otherwise."""
     if run.outcome == "held":
         return [dag_names.REVIEW_DECISION]
     return ["apply"] if run.outcome is None or run.applied_at else []
 
 
 def six_stages(site: str) -> None:
-    """Lay out the tasks of a DAG: one for each stage, and one more that waits for a decision."""
+    """Create the tasks of a DAG: one for each stage, and one that waits for a decision."""
 
     @task(
         inlets=[Asset(dag_names.source_asset(site))],
@@ -379,7 +379,7 @@ def six_stages(site: str) -> None:
 
 
 def arrivals(site: str) -> Asset:
-    """Return the asset that has an event when a new package has arrived at the site's source."""
+    """Return the asset that gets an event when a new package arrives at the site's source."""
     watcher = AssetWatcher(name=f"{site}_arrival", trigger=PackageArrival(site))
     return Asset(dag_names.arrivals_asset(site), watchers=[watcher])
 
@@ -406,7 +406,7 @@ def sync_dag(site: str) -> DAG:
 
 
 def upload_dag(site: str) -> DAG:
-    """Return the DAG that syncs a package somebody brings, also while the sync is paused."""
+    """Return the DAG that syncs an uploaded package, also while the sync is paused."""
     with DAG(
         dag_names.upload_dag_id(site),
         dag_display_name=f"OneRoster upload: {site}",

@@ -60,14 +60,14 @@ A_TEST, NO_TEST = "a test message only", "no test message was asked for"
 
 
 def test_site() -> str | None:
-    """Return the site to which a test message is to go, if this is about one."""
+    """Return the site that gets a test message, or None."""
     asked: str | None = get_current_context()["params"]["test_site"]
     return asked
 
 
 @task
 def expire() -> None:
-    """Discard held plans that nobody decided in time."""
+    """Discard held plans whose decision time has passed."""
     from oneroster_sync.operations import approval
 
     if test_site():
@@ -77,7 +77,7 @@ def expire() -> None:
 
 @task
 def tidy() -> None:
-    """Delete what has expired."""
+    """Delete expired files, findings and changes."""
     from oneroster_sync import database
     from oneroster_sync.operations import retention
     from oneroster_sync.sites import registry
@@ -86,13 +86,13 @@ def tidy() -> None:
         raise AirflowSkipException(A_TEST)
     with database.engine().connect() as connection:
         there = registry.all_sites(connection)
-    for site in there:  # archived sites too: their files expire all the same
+    for site in there:  # files of archived sites expire as well
         retention.delete_expired(site, now=datetime.now(UTC))
 
 
 @task
 def tell() -> None:
-    """Tell people what is due."""
+    """Send all notifications that are due."""
     from oneroster_airflow import notifier
     from oneroster_sync.sites.dag_sites import site_names
 
@@ -117,7 +117,7 @@ def test() -> None:
 
 
 def watch_dag() -> DAG:
-    """Return the DAG that looks at every site once a day."""
+    """Return the DAG that checks every site once a day."""
     with DAG(
         dag_names.WATCH,
         dag_display_name="OneRoster watch",

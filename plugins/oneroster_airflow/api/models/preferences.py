@@ -1,4 +1,4 @@
-"""The shapes of requests and answers that are of a site's preferences."""
+"""Models of requests and answers about a site's preferences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Body(BaseModel):
 
 
 class Upcoming(BaseModel):
-    """A sync that is due and what is special about it, or the first of those that a pause skips."""
+    """A future sync and what is special about it, or the first sync that a pause skips."""
 
     at: dt.datetime
     skipped_because: str | None
@@ -25,13 +25,13 @@ class Upcoming(BaseModel):
 
 
 class UpcomingList(BaseModel):
-    """What comes next."""
+    """The next syncs."""
 
     upcoming: list[Upcoming]
 
 
 class Schedule(_Body):
-    """A calendar that may not have been saved: days, time, pauses, a rollover, a raised limit."""
+    """A schedule that may be unsaved: days, time, pauses, a rollover, a raised threshold."""
 
     days: Annotated[list[Weekday], Field(max_length=7)]
     time_utc: dt.time
@@ -45,14 +45,14 @@ Month = Annotated[str, StringConstraints(pattern=r"^2\d{3}-(0[1-9]|1[0-2])$")]
 
 
 class CalendarPreview(Schedule):
-    """A schedule that may not have been saved, and the months of which the days are asked."""
+    """A schedule that may be unsaved, and the months to show."""
 
     month: Month
     months: Annotated[int, Field(ge=1, le=12)] = 1
 
 
 class CalendarDay(BaseModel):
-    """A day in UTC: the sync that is due, or that a pause skips, and what else counts on it."""
+    """A day in UTC: its sync, or the sync that a pause skips, and other events."""
 
     day: dt.date
     due_at: dt.datetime | None
@@ -69,16 +69,16 @@ class Calendar(BaseModel):
 
 
 class HeldFrom(BaseModel):
-    """From how many of so many records on a plan is held; None where all of them may go."""
+    """The number of changes, of so many records, from which a plan is held; None for no hold."""
 
     of: int
     held_from: int | None
 
 
 class ThresholdExamples(BaseModel):
-    """What thresholds come to: in the site's own roster, or in examples while it has none.
+    """The effect of thresholds in the site's own roster, or in examples while it has none.
 
-    `known` says how many of the known records a file must hold at least.
+    `known` is the number of known records that a file must have at least.
     """
 
     is_example: bool
@@ -88,7 +88,7 @@ class ThresholdExamples(BaseModel):
 
 
 class ProposedPause(BaseModel):
-    """A pause that is not planned yet, after the last day of the school year."""
+    """A suggested pause after the last day of the school year."""
 
     first_on: dt.date
     last_on: dt.date
@@ -96,7 +96,7 @@ class ProposedPause(BaseModel):
 
 
 class PreferencesState(BaseModel):
-    """A site's preferences as they stand, and what follows from them."""
+    """A site's current preferences, and values that follow from them."""
 
     site: str
     version: int
@@ -112,7 +112,7 @@ class PreferencesState(BaseModel):
 
 
 class PreferencesSave(_Body):
-    """Preferences to be saved, and the version that they were made from."""
+    """Preferences to save, and the version that they are based on."""
 
     version: Annotated[int, Field(ge=0, le=2**31 - 1)]
     settings: Settings
@@ -125,14 +125,14 @@ class Enabled(_Body):
 
 
 class EnabledState(BaseModel):
-    """Whether scheduled syncs run, and when the next one is."""
+    """Whether scheduled syncs run, and the time of the next one."""
 
     enabled: bool
     next_run: dt.datetime | None
 
 
 class Save(BaseModel):
-    """Something that a person did to a site."""
+    """A change that a person made to a site."""
 
     at: dt.datetime
     actor: str
@@ -141,7 +141,7 @@ class Save(BaseModel):
 
 
 class Saves(BaseModel):
-    """What people did to a site, the newest first."""
+    """The changes that people made to a site, the newest first."""
 
     saves: list[Save]
 

@@ -1,4 +1,4 @@
-"""The shapes of what is told of one person or course: a part of `models`."""
+"""Models of answers about one person or course."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class RecordFound(BaseModel):
 
 
 class RecordFoundAt(RecordFound):
-    """A user or a course of one of many sites."""
+    """A user or a course with its site."""
 
     site: str
     site_title: str | None
 
 
 class RecordsOfSites(BaseModel):
-    """What a search in many sites found, and in how many it looked."""
+    """The results of a search in several sites, and the number of searched sites."""
 
     records: list[RecordFoundAt]
     sites: int
 
 
 class RecordsFound(BaseModel):
-    """What a search found."""
+    """The results of a search."""
 
     records: list[RecordFound]
 
@@ -77,7 +77,7 @@ class RecordFinding(BaseModel):
 
 
 class CurrentRecord(BaseModel):
-    """The other end of a course assignment."""
+    """The user or course at the other end of a course assignment."""
 
     kind: Literal["user", "course"]
     id: int
@@ -86,11 +86,11 @@ class CurrentRecord(BaseModel):
 
 
 class Story(RecordFound):
-    """Why a record is as it is.
+    """The history that explains the state of a record.
 
-    `sentence` says it in one, of the last change. `undoes` is the run whose change deactivated or
-    removed it: an undo of that run for this record puts it back. `current` are the courses of a
-    person or the people of a course, the first of `current_total`.
+    `sentence` describes the last change. `undoes` is the run that deactivated or removed the
+    record: an undo of that run for this record restores it. `current` are the courses of a person
+    or the people of a course, the first of `current_total`.
     """
 
     sentence: str

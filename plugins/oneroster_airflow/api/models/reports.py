@@ -1,4 +1,4 @@
-"""The shapes of what is told over several runs: comparisons, the roster over time, decisions."""
+"""Models of answers about several runs: comparisons, the roster over time, decisions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oneroster_airflow.api.models.runs import RunSummary
 
 
 class Difference(BaseModel):
-    """How many rows with findings are fixed, new and still there."""
+    """The numbers of rows with findings that are fixed, new and unchanged."""
 
     fixed: int
     new: int
@@ -30,7 +30,7 @@ class Place(Difference):
 
 
 class RecordDifference(BaseModel):
-    """Findings of one record that are fixed or new; `row` is where it stands in the later run."""
+    """Fixed or new findings of one record; `row` is its row in the later run."""
 
     code: str
     severity: Literal["error", "warning"]
@@ -44,7 +44,7 @@ class RecordDifference(BaseModel):
 
 
 class PlanDifference(BaseModel):
-    """How many changes of a kind both plans make, and how many only one of them."""
+    """The numbers of changes of a kind that both plans make, and that only one makes."""
 
     kind: Literal["user", "course", "course assignment"]
     both: int
@@ -53,10 +53,10 @@ class PlanDifference(BaseModel):
 
 
 class Comparison(BaseModel):
-    """What is different in a run since an earlier one.
+    """The differences between a run and an earlier one.
 
-    `records` lists the first of what is fixed or new, for those who may see rows; `plan` is null
-    where one of the plans is not there any more.
+    `records` lists the first fixed or new findings, for users who may see rows; `plan` is null if
+    one of the plans was deleted.
     """
 
     earlier: RunSummary

@@ -1,4 +1,4 @@
-"""The shapes of what is told of a run: a part of `models`."""
+"""Models of answers about a run."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class FieldChange(BaseModel):
 
 
 class ColumnChange(FieldChange):
-    """One column of a record before and after, with its name for people."""
+    """One column of a record before and after, with its display name."""
 
     label: str = ""
 
 
 class Severities(BaseModel):
-    """How many findings there are."""
+    """The numbers of findings."""
 
     errors: int
     warnings: int
 
 
 class Totals(BaseModel):
-    """The counts of a kind as a list shows them: each change is in one of them."""
+    """The counts of a kind in a list; each change counts once."""
 
     added: int
     updated: int
@@ -53,10 +53,10 @@ class Totals(BaseModel):
 
 
 class RunSummary(BaseModel):
-    """A run as a list shows it; without an outcome it is under way.
+    """A run in a list; a run without an outcome is in progress.
 
-    A preview is a run of which nothing was to be applied. `uploaded_as` is the name that an
-    uploaded file had where it came from.
+    A preview is a run that applies nothing. `uploaded_as` is the original name of an uploaded
+    file.
     """
 
     run_id: str
@@ -105,7 +105,7 @@ class Trend(BaseModel):
 
 
 class Stage(BaseModel):
-    """One stage as Airflow runs it."""
+    """One stage and its state in Airflow."""
 
     stage: str
     state: str | None
@@ -124,7 +124,7 @@ class DagRun(BaseModel):
 
 
 class DagRunState(BaseModel):
-    """A DAG run, and the run that it is; not recorded means that it has not begun."""
+    """A DAG run and its run; a run that is not recorded has not begun."""
 
     run_id: str
     recorded: bool
@@ -132,10 +132,10 @@ class DagRunState(BaseModel):
 
 
 class Hold(BaseModel):
-    """A guard that holds a plan, with the numbers that it judged, of the site or of a school.
+    """A guard that holds a plan, with its numbers, for the site or a school.
 
-    `sentence` says what it found, `hint` what to think of before a decision.
-    Where several days were judged together, `earlier` of `found` were applied before the plan.
+    `sentence` describes the reason, `hint` what to consider before a decision.
+    If several days were counted together, `earlier` of `found` were applied before the plan.
     """
 
     code: str
@@ -152,7 +152,7 @@ class Hold(BaseModel):
 
 
 class Numbers(BaseModel):
-    """What a plan comes to in one school, of one kind of record."""
+    """A plan's counts in one school for one kind of record."""
 
     added: int
     changed: int
@@ -162,7 +162,7 @@ class Numbers(BaseModel):
 
 
 class School(BaseModel):
-    """What a plan comes to in one school: `gone` leave, `ended` run out with their terms."""
+    """A plan's counts in one school; `gone` are removals, `ended` are removals of ended terms."""
 
     school: str
     name: str
@@ -172,7 +172,7 @@ class School(BaseModel):
 
 
 class Withheld(BaseModel):
-    """What a plan leaves out: removals that wait for a decision, or all that is no addition."""
+    """The part that a plan leaves out: removals that wait, or everything except additions."""
 
     why: Literal["removals_wait", "create_only"]
     until: dt.date | None = None
@@ -184,7 +184,7 @@ class Withheld(BaseModel):
 
 
 class UndoPart(BaseModel):
-    """Which part of a run is taken back; nothing said means all of it."""
+    """The part of a run to undo; all of it by default."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -194,7 +194,7 @@ class UndoPart(BaseModel):
 
 
 class UndoPreview(BaseModel):
-    """What an undo would come to, and what it would leave alone, with the reasons."""
+    """The counts of an undo, and the records that it would leave unchanged, with reasons."""
 
     counts: dict[str, dict[str, int]]
     left: list[str]
@@ -202,7 +202,7 @@ class UndoPreview(BaseModel):
 
 
 class Decision(BaseModel):
-    """What a person decided about a held plan."""
+    """A person's decision about a held plan."""
 
     decision: Literal["approved", "discarded"]
     by: str
@@ -211,7 +211,7 @@ class Decision(BaseModel):
 
 
 class Has(BaseModel):
-    """What else there is of a run; `issues` counts what is to be fixed in the export."""
+    """Which further data of a run exists; `issues` counts the causes to fix in the export."""
 
     changes: int | None
     issues: int
@@ -221,13 +221,13 @@ class Has(BaseModel):
 
 
 class Diagnostics(BaseModel):
-    """What support needs to know of a run, in text that names nobody."""
+    """The facts about a run that support needs, as text without names."""
 
     text: str
 
 
 class Can(BaseModel):
-    """What the user may do with the run as it stands."""
+    """The actions that the user may take on the run in its current state."""
 
     approve: bool
     discard: bool
@@ -235,10 +235,10 @@ class Can(BaseModel):
 
 
 class RunDetail(RunSummary):
-    """A run with all that is known about it as a whole; `packages` are those it read, by name.
+    """A run with all of its details; `packages` are the names of the packages that it read.
 
-    `work_s` are the seconds that it worked, `waited_s` those that it waited for a decision.
-    `earlier_run` is the one that it is compared with by default.
+    `work_s` is the time that it worked, `waited_s` the time that it waited for a decision, in
+    seconds. `earlier_run` is the run that it is compared with by default.
     """
 
     reasons: list[str]
@@ -270,9 +270,9 @@ class RunDetail(RunSummary):
 
 
 class Change(BaseModel):
-    """One record, before and after, with the names of its schools and whom to ask.
+    """One record before and after, with the names of its schools and whom to ask.
 
-    Of a course assignment the schools are those of the course, role and address those of the user.
+    For a course assignment, schools are the course's, and role and address the user's.
     """
 
     kind: Kind
@@ -289,7 +289,7 @@ class Change(BaseModel):
 
 
 class Changes(BaseModel):
-    """A page of changes; not applied means that they would be made."""
+    """A page of changes; `applied` false means that they are only planned."""
 
     changes: list[Change]
     next: int | None
@@ -297,7 +297,7 @@ class Changes(BaseModel):
 
 
 class RosterChange(BaseModel):
-    """One change of a user, a course or a course assignment, as the change feed has it.
+    """One change of a user, a course or a course assignment in the change feed.
 
     `seq` orders the changes of a version. An erasure has no run, no `before` and no `after`.
     """
@@ -325,10 +325,10 @@ class ChangesAfter(BaseModel):
 
 
 class Cause(BaseModel):
-    """Findings that are mended together.
+    """Findings that are fixed together.
 
-    Of several files or columns the names stand side by side. `affected` counts the rows of a cause
-    and of all that follows from it; `follows` is the number of the cause to mend first.
+    Names of several files or columns are listed together. `affected` counts the rows of a cause
+    and of all causes that follow from it; `follows` is the number of the cause to fix first.
     """
 
     number: int
@@ -349,20 +349,20 @@ class Cause(BaseModel):
 
 
 class Causes(BaseModel):
-    """What has to be mended, in the order in which to mend it."""
+    """The causes to fix, in the order in which to fix them."""
 
     causes: list[Cause]
 
 
 class OtherPeople(BaseModel):
-    """Names of two people of one sourcedId: who has it, and who came under it."""
+    """Names of two people with one sourcedId: its owner, and the person of the new row."""
 
     known: str
     coming: str
 
 
 class FindingRow(BaseModel):
-    """One finding; `people` only where another person came under a known sourcedId."""
+    """One finding; `people` is set only if another person came under a known sourcedId."""
 
     seq: int
     code: str
@@ -389,7 +389,7 @@ class FindingRows(BaseModel):
 
 
 class Expectation(BaseModel):
-    """What became of one expectation."""
+    """The result of one expectation."""
 
     expectation: str
     column: str | None
@@ -402,7 +402,7 @@ class Expectation(BaseModel):
 
 
 class SuiteResult(BaseModel):
-    """What became of one suite."""
+    """The result of one suite."""
 
     file: str
     version: str | None
@@ -412,14 +412,14 @@ class SuiteResult(BaseModel):
 
 
 class Report(BaseModel):
-    """What Great Expectations said of a package."""
+    """Great Expectations' results for a package."""
 
     suites: list[SuiteResult]
     docs: str | None
 
 
 class HandMadeAccount(BaseModel):
-    """An account that was made by hand; `managed` when it has been adopted since."""
+    """An account that was made by hand; `managed` if the sync manages it now."""
 
     id: int
     email: str | None
@@ -431,7 +431,7 @@ class HandMadeAccount(BaseModel):
 
 
 class AccountMatch(BaseModel):
-    """An account, how it is like a person of the package, and who that is."""
+    """An account, how it matches a person of the package, and that person."""
 
     account: HandMadeAccount
     how: How
@@ -440,7 +440,7 @@ class AccountMatch(BaseModel):
 
 
 class Adoption(BaseModel):
-    """A page of the accounts that were made by hand; `counts` tells how many of each sort."""
+    """A page of accounts that were made by hand; `counts` has the number of each match type."""
 
     accounts: list[AccountMatch]
     counts: dict[How, int]

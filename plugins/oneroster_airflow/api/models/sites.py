@@ -1,4 +1,4 @@
-"""The shapes of requests and answers that are of sites."""
+"""Models of requests and answers about sites."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Body(BaseModel):
 
 
 class Permissions(BaseModel):
-    """What the user may do."""
+    """The user's permissions."""
 
     read: bool
     details: bool
@@ -31,9 +31,9 @@ class Permissions(BaseModel):
 
 
 class Me(BaseModel):
-    """Who is logged in, and what they may do: at the site that was asked for, or at all of them.
+    """The user and their permissions, at the requested site or at all sites.
 
-    At an archived site nobody may do more than read.
+    At an archived site everybody may only read.
     """
 
     name: str
@@ -52,7 +52,7 @@ class LastRun(BaseModel):
 
 
 class OutOfStep(BaseModel):
-    """A file of which deltas were lost: its removals are held until a bulk file is applied."""
+    """A file whose deltas were lost: its removals are held until a bulk file is applied."""
 
     file: str
     since: dt.datetime
@@ -60,7 +60,7 @@ class OutOfStep(BaseModel):
 
 
 class Standstill(BaseModel):
-    """Since when no sync of a site was applied; without a level there is nothing to tell."""
+    """The time since which no sync of a site was applied; without a level it is no problem."""
 
     run_id: str | None
     since: dt.datetime | None
@@ -70,7 +70,7 @@ class Standstill(BaseModel):
 
 
 class Active(BaseModel):
-    """How many records are active."""
+    """The numbers of active records."""
 
     users: int
     courses: int
@@ -78,9 +78,9 @@ class Active(BaseModel):
 
 
 class SiteHealth(BaseModel):
-    """How a site is: what needs attention first, and in a few numbers.
+    """The state of a site: what needs attention first, and a few numbers.
 
-    `active` and `changes` are of applied runs, the newest of which is the last one.
+    `active` and `changes` are values of applied runs, the newest last.
     """
 
     level: Literal["warning", "error"] | None
@@ -97,7 +97,7 @@ class SiteHealth(BaseModel):
 
 
 class Maintenance(BaseModel):
-    """That all syncs are stopped: since when, by whom and why."""
+    """A stop of all syncs: since when, by whom and why."""
 
     since: dt.datetime
     started_by: str
@@ -111,19 +111,19 @@ class MaintenanceState(BaseModel):
 
 
 class MaintenanceChange(_Body):
-    """Stops all syncs for a reason; without one they are resumed."""
+    """A reason to stop all syncs; without a reason, syncs are resumed."""
 
     reason: Reason | None
 
 
 class SiteTitle(_Body):
-    """What people call a site; nothing means by its id."""
+    """The display name of a site; by default, its id."""
 
     title: Annotated[str, StringConstraints(max_length=100, pattern=_LINES)] | None
 
 
 class SiteStatus(BaseModel):
-    """How one site is, for the head of each of its pages."""
+    """The state of one site, for the head of each of its pages."""
 
     site: str
     title: str | None
@@ -144,7 +144,7 @@ class SiteStatus(BaseModel):
 
 
 class SiteState(BaseModel):
-    """A site, its last run, what Airflow has of it, and how it is."""
+    """A site, its last run, its DAG's state in Airflow, and its health."""
 
     site: str
     title: str | None
@@ -161,7 +161,7 @@ class SiteState(BaseModel):
 
 
 class StaleCause(BaseModel):
-    """What one cause has protected for long, in a sentence and in numbers."""
+    """The records that one cause has protected for long, as a sentence and in numbers."""
 
     cause: str
     file: str
@@ -174,13 +174,13 @@ class StaleCause(BaseModel):
 
 
 class StaleCauses(BaseModel):
-    """What broken rows have protected for long, by cause."""
+    """The causes of old protections by rows with errors."""
 
     causes: list[StaleCause]
 
 
 class ReleasePreview(BaseModel):
-    """What the next plan would take away if a cause were released; of many records the first."""
+    """The removals of the next plan if a cause were released; the first of many."""
 
     cause: str
     counts: dict[str, int]
@@ -188,7 +188,7 @@ class ReleasePreview(BaseModel):
 
 
 class Sites(BaseModel):
-    """The sites that the user may see, and whether they may make, copy, archive and restore."""
+    """The sites that the user may see, and whether they may create, copy and archive sites."""
 
     sites: list[SiteState]
     may_oversee: bool
@@ -196,27 +196,27 @@ class Sites(BaseModel):
 
 
 class NewSite(_Body):
-    """A site that is to be made, and its administrator, whose account is made with it."""
+    """A site to create, and its administrator, whose account is created with it."""
 
     site: SiteName
     admin: Address
 
 
 class ArchivedSite(BaseModel):
-    """A site that was archived, and the runs that had not ended and were discarded with it."""
+    """An archived site, and its unfinished runs that were discarded."""
 
     site: str
     ended: list[str]
 
 
 class MadeSite(BaseModel):
-    """A site that was made or restored; its sync is off, and Airflow reads its DAGs soon."""
+    """A created or restored site; its sync is off, and Airflow reads its DAGs soon."""
 
     site: str
 
 
 class Started(BaseModel):
-    """A run that was asked for; Airflow begins it as soon as it can."""
+    """A requested run; Airflow starts it as soon as it can."""
 
     run_id: str
     dag_id: str
@@ -224,16 +224,16 @@ class Started(BaseModel):
 
 
 class Asked(BaseModel):
-    """A run of a DAG that was asked for; it is no sync."""
+    """A requested run of a DAG that is not a sync."""
 
     dag_id: str
     dag_run_id: str
 
 
 class Freshness(BaseModel):
-    """How new the newest package of a site is, whether deltas were lost and syncs are applied.
+    """The age of a site's newest package, its lost deltas, and whether syncs are applied.
 
-    Days of pause windows don't count.
+    Days of pause windows do not count.
     """
 
     site: str
@@ -251,7 +251,7 @@ class Freshness(BaseModel):
 
 
 class EarlierRun(BaseModel):
-    """A run that read the same package before; a preview applied nothing of it."""
+    """An earlier run of the same package; a preview applied nothing."""
 
     run_id: str
     started_at: dt.datetime
@@ -260,7 +260,7 @@ class EarlierRun(BaseModel):
 
 
 class Uploaded(Started):
-    """An upload that was taken in, and the run that reads it."""
+    """An accepted upload, and its run."""
 
     sha256: str
     size: int
@@ -268,7 +268,7 @@ class Uploaded(Started):
 
 
 class UploadLimits(BaseModel):
-    """Bytes that an upload may have, by what it is."""
+    """Maximum size of an upload in bytes, by kind."""
 
     package: int
     users: int
@@ -278,14 +278,14 @@ class UploadLimits(BaseModel):
 
 
 class HeldBack(_Body):
-    """Whose removals stay back: of schools, by sourcedId, or all of a kind."""
+    """Which removals to hold back: of schools, by sourcedId, or all of a kind."""
 
     schools: Annotated[list[SchoolId], Field(max_length=1000)] = []
     kinds: Annotated[list[Literal["users", "courses", "assignments"]], Field(max_length=3)] = []
 
 
 class Approval(_Body):
-    """An approval of exactly one plan; where removals stay back it is that of the rest."""
+    """An approval of exactly one plan; if removals are held back, of the rest."""
 
     plan_hash: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     reason: Reason = ""
@@ -293,34 +293,34 @@ class Approval(_Body):
 
 
 class PlanPart(BaseModel):
-    """One of two plans: its hash, and what it comes to."""
+    """One of two plans: its hash and its counts."""
 
     plan_hash: str
     counts: dict[str, dict[str, int]]
 
 
 class TwoPlans(BaseModel):
-    """What an approval applies, and what stays back for a decision of its own."""
+    """The plan that an approval applies, and the plan held back for its own decision."""
 
     first: PlanPart
     rest: PlanPart
 
 
 class Refusal(_Body):
-    """Why a plan is discarded."""
+    """The reason for discarding a plan, or for a release."""
 
     reason: Reason = ""
 
 
 class DocumentName(BaseModel):
-    """A page of the documentation in its list."""
+    """The name and title of a page of the documentation."""
 
     name: str = Field(description="Its part and its name in addresses, such as guide/held-run.")
     title: str
 
 
 class Documents(BaseModel):
-    """The pages of the guide, in their order, and of the reference."""
+    """The pages of the guide in their order, and of the reference."""
 
     pages: list[DocumentName]
 
@@ -332,6 +332,6 @@ class DocumentPage(DocumentName):
 
 
 class Health(BaseModel):
-    """That the pages are there."""
+    """The answer that the server is up."""
 
     status: Literal["healthy"]

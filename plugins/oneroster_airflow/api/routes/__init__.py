@@ -1,1 +1,1 @@
-"""The routes of the API, by what they are of."""
+"""The routes of the API, by subject."""

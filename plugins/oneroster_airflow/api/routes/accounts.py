@@ -1,4 +1,4 @@
-"""Routes of an adoption: the accounts that were made by hand, and whose each may be."""
+"""Routes of account matching: accounts made by hand, and the person each may belong to."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def adoption(
     after: After = 0,
     limit: Limit = 50,
 ) -> models.Adoption:
-    """List the accounts that were made by hand, and whose each may be by the run's package.
+    """List the accounts that were made by hand, and the person of the package each may belong to.
 
     An account may have the login of a person of the package, the same name, or the same mailbox at
-    another domain; it may have been linked by an earlier run, or be like nobody.
+    another domain; an earlier run may have linked it, or it may match nobody.
     """
     del actor
     run = find(run_id)
@@ -56,7 +56,7 @@ def adoption(
 def adoption_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
     """Download the accounts as CSV; no cell is a formula.
 
-    Without the lines that are wrong it is a links.csv, to be uploaded as such.
+    After you delete the wrong lines, the file is a links.csv that you can upload.
     """
     del actor
     run = find(run_id)

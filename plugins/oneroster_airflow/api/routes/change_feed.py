@@ -1,4 +1,4 @@
-"""The change feed of a site: what moved its roster, in order, for programs that follow it."""
+"""The change feed of a site: changes of its roster, in order, for programs that follow it."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def changes_after(
     after: After = "0",
     limit: Annotated[int, Query(ge=1, le=change_feed.MOST)] = 1_000,
 ) -> Response:
-    """List what changed the roster after a cursor, in order: runs, undos, mappings and erasures.
+    """List changes of the roster after a cursor, in order: runs, undos, mappings and erasures.
 
-    Ask again with `next`. Where `version_complete` is false, the next page goes on with the version
-    of the last change. What was changed by hand is not in the feed.
+    Continue with `next`. If `version_complete` is false, the next page continues the version of the
+    last change. Changes made by hand are not in the feed.
     """
     del actor
     with database.engine().connect() as connection:
         with connection.begin():
             preferences_store.load(connection, site)
         page = change_feed.read_page(connection, site, after, limit)
-    # The database wrote the changes as JSON. To read and to write them again would take longer
-    # than to find them.
+    # The database returns the changes as JSON. Parsing and writing them again would take longer
+    # than the query.
     told = {
         "next": page.next,
         "version_complete": page.version_complete,

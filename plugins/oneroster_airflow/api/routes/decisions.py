@@ -1,4 +1,4 @@
-"""Routes by which people decide: approve or discard a held plan, undo a run."""
+"""Routes for decisions of people: approve or discard a held plan, undo a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 _LISTED = 100
-"""How many of the records that an undo leaves alone are named."""
+"""Number of records that an undo leaves unchanged and that are listed."""
 
 router = APIRouter(tags=["decisions"])
 
@@ -39,7 +39,7 @@ _UNDO: dict[int | str, dict[str, Any]] = {
 
 @router.post("/runs/{run_id}/approve", status_code=202, responses=_LATE)
 def approve(run_id: RunId, body: models.Approval, actor: Administrator) -> models.RunDetail:
-    """Approve exactly this plan; its DAG run goes on and applies it."""
+    """Approve exactly this plan; its DAG run continues and applies it."""
     stays = body.held_back
     held_back = HeldBack(tuple(stays.schools), tuple(stays.kinds)) if stays else None
     verdict = held_decision.Verdict(True, actor.name, body.reason, body.plan_hash, held_back)
@@ -55,7 +55,7 @@ def preview_hold_back(
     school: Annotated[list[models.SchoolId], Query(max_length=1000)] = [],  # noqa: B006
     kind: Annotated[list[Literal["users", "courses", "assignments"]], Query(max_length=3)] = [],  # noqa: B006
 ) -> models.TwoPlans:
-    """Tell the two plans that an approval with removals held back makes of a held one."""
+    """Show the two plans that an approval makes if some removals are held back."""
     del actor
     try:
         parted = approval.preview_hold_back(run_id, HeldBack(tuple(school), tuple(kind)))
@@ -87,7 +87,7 @@ def preview_undo(
     sourced_id: Annotated[str | None, Query(min_length=1, max_length=255)] = None,
     changed_too: bool = False,  # noqa: FBT001, FBT002  a query is asked by name
 ) -> models.UndoPreview:
-    """Tell what taking a run back would come to, and what it would leave alone."""
+    """Show the counts of an undo of a run, and the records that it would leave unchanged."""
     del actor
     run = _applied(run_id)
     assert run.credited_admin_id is not None
@@ -102,7 +102,7 @@ def preview_undo(
 def undo(
     run_id: RunId, actor: Administrator, body: models.UndoPart | None = None
 ) -> models.Started:
-    """Start a run that takes this one back, or a part of it, judged and audited like any other."""
+    """Start a run that undoes this one, or a part of it, reviewed and audited like any other."""
     run = _applied(run_id)
     with database.engine().connect() as connection:
         registry.refuse_archived(connection, run.site)

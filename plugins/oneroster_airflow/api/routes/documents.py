@@ -1,4 +1,4 @@
-"""Routes of the documentation: the guide and the reference of the version that is installed."""
+"""Routes of the documentation: the guide and the reference of the installed version."""
 
 from __future__ import annotations
 

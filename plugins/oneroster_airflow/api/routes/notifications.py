@@ -1,4 +1,4 @@
-"""Routes of being told: whether packages still come, and a message to see that messages arrive."""
+"""Routes of notifications: the age of the newest package, and a test message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = APIRouter(tags=["notices"])
 
 @router.get("/sites/{site}/freshness")
 def read(site: Site, actor: Reader) -> models.Freshness:
-    """Return how new the newest package is, which files are out of step, and what is applied."""
+    """Return the age of the newest package, files out of step, and whether syncs are applied."""
     del actor
     now = dt.datetime.now(dt.UTC)
     with database.engine().connect() as connection:
@@ -48,7 +48,7 @@ def read(site: Site, actor: Reader) -> models.Freshness:
     responses={409: {"description": "Nobody is to be told, or Airflow can't run the DAG now."}},
 )
 def test(site: Site, actor: Administrator) -> models.Asked:
-    """Send a test message by every way that the saved preferences name."""
+    """Send a test message through every channel of the saved preferences."""
     with database.engine().connect() as connection:
         chosen = preferences_store.load(connection, site).notices
         registry.refuse_archived(connection, site)
@@ -69,7 +69,7 @@ def test(site: Site, actor: Administrator) -> models.Asked:
 
 
 def as_out_of_step(lost: Iterable[pending_deltas.OutOfStep]) -> list[models.OutOfStep]:
-    """Return the files of which deltas were lost, by the names that people know them by."""
+    """Return the files whose deltas were lost, with their display names."""
     return [
         models.OutOfStep(file=f"{one.file}.csv", since=one.since, cause=one.cause) for one in lost
     ]

@@ -1,4 +1,4 @@
-"""Routes of a site: its preferences, whether it is enabled, what people did to it."""
+"""Routes of a site: its preferences, whether it is enabled, and who changed it."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def read(site: Site, actor: Reader) -> models.PreferencesState:
 def save(
     site: Site, body: models.PreferencesSave, actor: Administrator, user: GetUserDep
 ) -> models.PreferencesState:
-    """Save a site's preferences, all of them; the next run follows within seconds.
+    """Save all of a site's preferences; Airflow computes the next run within seconds.
 
-    Source, connection and channels are what the deployment allows this site. Where it says nothing
-    of them, only an administrator of all sites may name new ones.
+    Source, connection and channels must be allowed for this site by the deployment. If the
+    deployment has no rule, only an administrator of all sites may name new ones.
     """
     missing = [name for name in SETTINGS if name not in body.settings.model_fields_set]
     if missing:
@@ -90,7 +90,7 @@ def save(
 
 @router.post("/sites/{site}/preferences/upcoming")
 def upcoming(site: Site, body: models.Schedule, actor: Reader) -> models.UpcomingList:
-    """Return what the next syncs would be with a schedule that has not been saved."""
+    """Return the next syncs of an unsaved schedule."""
     del actor
     return models.UpcomingList(upcoming=_upcoming(_scheduled(site, body)))
 
@@ -99,7 +99,7 @@ def upcoming(site: Site, body: models.Schedule, actor: Reader) -> models.Upcomin
 def calendar(
     site: Site, actor: Reader, month: models.Month | None = None, months: Months = 1
 ) -> models.Calendar:
-    """Return the days of some months, from this one on by default, with what counts on each."""
+    """Return the days of some months, by default from this month, with their syncs and events."""
     del actor
     with database.engine().connect() as connection:
         chosen = preferences_store.load(connection, site)
@@ -108,14 +108,14 @@ def calendar(
 
 @router.post("/sites/{site}/preferences/calendar")
 def preview_calendar(site: Site, body: models.CalendarPreview, actor: Reader) -> models.Calendar:
-    """Return what the calendar would be with a schedule that has not been saved."""
+    """Return the calendar of an unsaved schedule."""
     del actor
     return _calendar(_scheduled(site, body), body.month, body.months)
 
 
 @router.post("/sites/{site}/preferences/thresholds")
 def thresholds(site: Site, body: Guards, actor: Reader) -> models.ThresholdExamples:
-    """Return from how many records on a plan is held by thresholds that may not be saved."""
+    """Return the numbers of changes from which unsaved thresholds hold a plan."""
     del actor
     with database.engine().connect() as connection:
         found = read_examples(connection, site, body)
@@ -127,7 +127,7 @@ def thresholds(site: Site, body: Guards, actor: Reader) -> models.ThresholdExamp
     responses={409: {"description": "Airflow does not know the site's DAG (yet)."}},
 )
 def enable(site: Site, body: models.Enabled, actor: Administrator) -> models.EnabledState:
-    """Let scheduled syncs run, or not: this is the pause state of the scheduled DAG."""
+    """Enable or disable scheduled syncs: this is the pause state of the scheduled DAG."""
     now = dt.datetime.now(dt.UTC)
     dag_pauses.settle()
     with database.engine().begin() as connection:
@@ -147,7 +147,7 @@ def enable(site: Site, body: models.Enabled, actor: Administrator) -> models.Ena
 def saves(
     site: Site, actor: Insider, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> models.Saves:
-    """List who changed what in a site's preferences, the newest first."""
+    """List the changes to a site's preferences with their authors, the newest first."""
     del actor
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
@@ -157,7 +157,7 @@ def saves(
 
 @router.get("/sites/{site}/accounts")
 def accounts(site: Site, actor: Administrator, q: Text = "") -> models.Accounts:
-    """Find active accounts, for the choice of the credited administrator."""
+    """Find active accounts, to choose the credited administrator."""
     del actor
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
@@ -166,7 +166,7 @@ def accounts(site: Site, actor: Administrator, q: Text = "") -> models.Accounts:
 
 
 def masked(email: str | None, actor: Actor) -> str | None:
-    """Return an e-mail address as the actor may see it."""
+    """Return an e-mail address, masked if the actor may not see it."""
     if email is None or actor.is_allowed(May.DETAILS):
         return email
     name, at, host = email.partition("@")
@@ -174,7 +174,7 @@ def masked(email: str | None, actor: Actor) -> str | None:
 
 
 def _scheduled(site: str, body: models.Schedule) -> Preferences:
-    """Return preferences with a schedule that has not been saved; what it reads is not judged."""
+    """Return preferences with an unsaved schedule; its source is not checked."""
     given = {name: getattr(body, name) for name in models.Schedule.model_fields if name != "raised"}
     given |= {"site": site, "guards": Guards(raised=body.raised)}
     try:
@@ -218,7 +218,7 @@ def _preferences(connection: Connection, site: str, actor: Actor) -> models.Pref
 
 
 def _shown(settings: Settings, actor: Actor) -> Settings:
-    """Return settings with the addresses in them as the actor may see them."""
+    """Return settings with e-mail addresses masked if the actor may not see them."""
     recipients = tuple(masked(address, actor) for address in settings.notices.recipients)
     told = {
         "credited_admin": masked(settings.credited_admin, actor),

@@ -1,4 +1,4 @@
-"""Routes of stale protection: what broken rows have protected for long, and its release."""
+"""Routes of stale protection: records that rows with errors protect for long, and release."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from oneroster_sync.roster.stale_protection import NotStaleError, StaleCause
 router = APIRouter(tags=["protections"])
 
 _WAIT_S = 10.0
-"""How long a request waits for a stage that is at work, in seconds."""
+"""How long a request waits for a running stage, in seconds."""
 _LISTED = 100
-"""How many of the records that a release would take away are named."""
+"""Number of records that a release would remove and that are listed."""
 _MISSING: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such site, or nothing is stale by this cause."}
 }
@@ -36,7 +36,7 @@ Cause = Annotated[
 
 @router.get("/sites/{site}/protections")
 def read(site: Site, actor: Insider) -> models.StaleCauses:
-    """List what broken rows have protected for as many runs as the site says, by cause."""
+    """List protections that last as many runs as the site's preferences say, by cause."""
     del actor
     with database.engine().connect() as connection:
         found = stale_protection.list_stale(connection, site)
@@ -45,7 +45,7 @@ def read(site: Site, actor: Insider) -> models.StaleCauses:
 
 @router.get("/sites/{site}/protections/{cause}", responses=_MISSING)
 def preview(site: Site, cause: Cause, actor: Insider) -> models.ReleasePreview:
-    """Tell what the next plan would take away if this cause were released."""
+    """Show what the next plan would remove if this cause were released."""
     del actor
     try:
         with database.engine().connect() as connection:
@@ -63,7 +63,7 @@ def preview(site: Site, cause: Cause, actor: Insider) -> models.ReleasePreview:
 def release(
     site: Site, cause: Cause, body: models.Refusal, actor: Administrator
 ) -> models.StaleCause:
-    """Release it: the next plan takes the records for absent, and is judged as a removal."""
+    """Release a cause: the next plan treats its records as absent, and is reviewed as a removal."""
     now = dt.datetime.now(dt.UTC)
     try:
         found = stale_protection.release(

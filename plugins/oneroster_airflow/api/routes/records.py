@@ -1,4 +1,4 @@
-"""Routes that answer why a person or a course is as it is."""
+"""Routes that explain the state of a person or a course."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _FOUND = 20
 
 @router.get("/records")
 def search_everywhere(actor: Reader, user: GetUserDep, q: Text) -> models.RecordsOfSites:
-    """Find users and courses in all sites of which one may see persons.
+    """Find users and courses in all sites whose persons the user may see.
 
-    By e-mail address or sourcedId, or by how a family name or a title begins.
+    By e-mail address or sourcedId, or by the beginning of a family name or a title.
     """
     del actor
     with database.engine().connect() as connection:
@@ -56,7 +56,7 @@ def tell(
     record_id: Annotated[int, Path(ge=1, le=2**62)],
     actor: Insider,
 ) -> models.Story:
-    """Tell why a record is as it is: its changes, its findings, and what protects it."""
+    """Explain the state of a record: its changes, its findings, and its protection."""
     del actor
     with database.engine().connect() as connection:
         story = history.tell(connection, site, kind, record_id)

@@ -1,4 +1,4 @@
-"""Routes of what is told over several runs: comparisons, the roster over time, decisions."""
+"""Routes of reports over several runs: comparisons, the roster over time, decisions."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def compare(
 ) -> models.Comparison:
     """Compare a run with an earlier one: findings fixed and new, counts and plans.
 
-    Which records it is about is told to those who may see rows.
+    Only users who may see rows get the records.
     """
     later = find(run_id)
     with database.engine().connect() as connection:

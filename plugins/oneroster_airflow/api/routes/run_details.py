@@ -1,4 +1,4 @@
-"""Routes of what a run changed and found: changes, causes, findings, the report and the log."""
+"""Routes of a run's details: changes, causes, findings, the report and the log."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FORGOTTEN: dict[int | str, dict[str, Any]] = {
     410: {"description": "It was there, and was removed after its time."}
 }
 _BLOCK = 1000
-"""How many changes, or lines of a log, are read at a time."""
+"""Number of changes, or lines of a log, to read at a time."""
 _FIRST_LINES = 20
 _COLUMNS = (
     *("school", "role", "name", "email", "action", "kind", "sourced_id", "reason", "file", "row"),
@@ -67,7 +67,7 @@ def changes(
     after: After = 0,
     limit: Limit = 50,
 ) -> models.Changes:
-    """List what a run changed, or what its plan would change, field by field."""
+    """List the changes of a run, or those of its plan, field by field."""
     del actor
     run = find(run_id)
     asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "school": school}
@@ -92,7 +92,7 @@ def changes_csv(
     q: Text | None = None,
     school: Text | None = None,
 ) -> StreamingResponse:
-    """Download what a run changed or would change, for those who know the people."""
+    """Download the changes of a run or of its plan as CSV, with names."""
     del actor
     run = find(run_id)
     asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "school": school}
@@ -120,10 +120,10 @@ def _rows_of_changes(run: Run, page: _Page, asked: dict[str, Any]) -> Iterator[d
 
 
 def _page_of_changes(run: Run, **asked: Any) -> _Page:
-    """Return a page of what a run changed or would change, with the names of schools.
+    """Return a page of the changes of a run or of its plan, with the names of schools.
 
     Raises:
-        Problem: 410, it has been removed after its time.
+        Problem: 410, the changes have expired and were deleted.
     """
     with database.engine().connect() as connection:
         if run.applied_at is not None:
@@ -145,9 +145,9 @@ def _page_of_changes(run: Run, **asked: Any) -> _Page:
 
 @router.get("/runs/{run_id}/causes", responses=FORGOTTEN)
 def causes(run_id: RunId, actor: Reader) -> models.Causes:
-    """List what has to be mended in the export, in the order in which to mend it.
+    """List what to fix in the export, in the order in which to fix it.
 
-    Which record is missing is told to those who may see rows.
+    Only users who may see rows get the sourcedId of a missing record.
     """
     run = find(run_id)
     with database.engine().connect() as connection:
@@ -174,8 +174,8 @@ def findings(
 ) -> models.FindingRows:
     """List a run's findings, row by row.
 
-    Where another person came under a known sourcedId, the names of both are told here and in no
-    file that can be downloaded.
+    If another person came under a known sourcedId, the names of both are included here, and in no
+    file for download.
     """
     del actor
     run = find(run_id)
@@ -206,7 +206,7 @@ def findings(
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 def findings_csv(run_id: RunId, actor: Insider) -> StreamingResponse:
-    """Download what to fix in the export, what to fix first at the top; no cell is a formula."""
+    """Download what to fix in the export, most important first; no cell is a formula."""
     del actor
     return StreamingResponse(
         format_csv(_findings_to_fix(run_id)),
@@ -226,9 +226,9 @@ def log(
     download: bool = False,  # noqa: FBT001, FBT002  a query is asked by name
     story: bool = False,  # noqa: FBT001, FBT002
 ) -> StreamingResponse:
-    """Read the log of a run: all tasks and all tries; downloaded, with every change and finding.
+    """Return the log of a run: all tasks and tries; for download, with all changes and findings.
 
-    The story is the log without what Airflow and libraries write about themselves.
+    The story is the log without lines of Airflow and libraries about themselves.
     """
     del actor
     run = find(run_id)
@@ -247,9 +247,9 @@ def log(
 
 
 def _in_blocks(lines: Iterator[str]) -> Iterator[str]:
-    """Yield lines some at a time: each piece that is sent costs a change of thread.
+    """Yield lines in blocks, because each piece that is sent costs a change of thread.
 
-    The first block is small, so that a page has something to show at once.
+    The first block is small, so that a page can show something at once.
     """
     size = _FIRST_LINES
     while block := list(itertools.islice(lines, size)):
@@ -259,7 +259,7 @@ def _in_blocks(lines: Iterator[str]) -> Iterator[str]:
 
 @router.get("/runs/{run_id}/diagnostics")
 def diagnostics(run_id: RunId, actor: Reader) -> models.Diagnostics:
-    """Return what support needs to know of a run; it names nobody, and no record."""
+    """Return the facts about a run that support needs, without names of persons or records."""
     del actor
     run = find(run_id)
     versions = {
@@ -275,7 +275,7 @@ def diagnostics(run_id: RunId, actor: Reader) -> models.Diagnostics:
 
 @router.get("/runs/{run_id}/report")
 def report(run_id: RunId, actor: Reader) -> models.Report:
-    """Return what Great Expectations said of the package, suite by suite."""
+    """Return Great Expectations' results for the package, suite by suite."""
     del actor
     run = find(run_id)
     stored = read_report(run)
@@ -295,9 +295,9 @@ def report(run_id: RunId, actor: Reader) -> models.Report:
     responses={200: {"content": {"application/zip": {"schema": {"type": "string"}}}}},
 )
 def data_docs(run_id: RunId, actor: Reader) -> StreamingResponse:
-    """Download the Data Docs of Great Expectations, which are made at the first download.
+    """Download Great Expectations' Data Docs, which are made for the first download.
 
-    They are pages of scripts that ask other hosts for more, so they are not shown from here.
+    They contain scripts that load more from other hosts, so the pages here do not show them.
     """
     del actor
     run = find(run_id)
@@ -327,7 +327,7 @@ def _refuse_if_gone(connection: Connection, run: Run, what: Literal["changes", "
 def _page_of_plan(connection: Connection, run: Run, **asked: Any) -> _Page:
     """Return a page of a frozen plan.
 
-    Each thread of a server would keep the memory that this takes, so it is given back.
+    Each thread of a server would keep the memory of the plan, so it is released.
     """
     try:
         plan = read_changes(run)
@@ -367,5 +367,5 @@ def _no_report(run: Run) -> str:
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Return the headers of an answer that is saved as a file."""
+    """Return the headers of an answer to save as a file."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,4 +1,4 @@
-"""Routes of runs: lists, and what is known of one run as a whole."""
+"""Routes of runs: lists, and the details of one run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def list_runs(
 
 @router.get("/sites/{site}/trend")
 def trend(site: Site, actor: Reader, limit: Limit = 60) -> models.Trend:
-    """Return how much the last runs changed and how many errors they met."""
+    """Return the numbers of changes and errors of the last runs."""
     del actor
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
@@ -76,7 +76,7 @@ def trend(site: Site, actor: Reader, limit: Limit = 60) -> models.Trend:
 
 @router.get("/runs/{run_id}")
 def read(run_id: RunId, actor: Reader) -> models.RunDetail:
-    """Return what is known of a run as a whole."""
+    """Return the details of a run."""
     return detail(find(run_id), actor)
 
 
@@ -86,7 +86,7 @@ def of_dag_run(
     dag_run_id: Annotated[str, _InAirflow],
     actor: Reader,
 ) -> models.DagRunState:
-    """Return the run that a DAG run is; 404 with `dag_run.foreign` for DAGs of others."""
+    """Return the run of a DAG run; 404 with `dag_run.foreign` for DAGs of others."""
     del actor
     if dag_names.site_of(dag_id) is None:
         raise Problem(404, "This DAG run is no OneRoster sync.", code="dag_run.foreign")
@@ -103,14 +103,14 @@ def find(run_id: str) -> Run:
     """Return a run.
 
     Raises:
-        UnknownRunError: There is none of that id.
+        UnknownRunError: There is no run with this id.
     """
     with database.engine().connect() as connection:
         return runs.get(connection, run_id)
 
 
 def detail(run: Run, actor: Actor) -> models.RunDetail:
-    """Return all that an actor may know of a run as a whole."""
+    """Return the details of a run that an actor may see."""
     behind = None
     if run.dag_id and run.dag_run_id:
         behind = airflow_db.dag_run(run.dag_id, run.dag_run_id)
@@ -182,7 +182,7 @@ def _run_of_removals(run: Run) -> str | None:
 
 
 def _run_before(run: Run) -> str | None:
-    """Return the run that this one is compared with by default."""
+    """Return the run that this run is compared with by default."""
     if run.outcome is None or run.sha256 is None:
         return None
     with database.engine().connect() as connection:
@@ -191,7 +191,7 @@ def _run_before(run: Run) -> str | None:
 
 
 def summarize(run: Run) -> dict[str, Any]:
-    """Return a run as lists show it."""
+    """Return the fields of a run in lists."""
     told = {
         **run.summary(),
         "started_at": run.started_at,
@@ -207,7 +207,7 @@ def summarize(run: Run) -> dict[str, Any]:
 
 
 def _package(run: Run, actor: Actor) -> str | None:
-    """Return what was read: the path for those who may know it, and of an upload only the name."""
+    """Return the package's path if the actor may see it; for an upload, only its name."""
     if run.package is None or (run.trigger is not Trigger.UPLOAD and actor.is_allowed(May.DETAILS)):
         return run.package
     return run.uploaded_as or run.package.rstrip("/").rpartition("/")[2]

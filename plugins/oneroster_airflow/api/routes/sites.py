@@ -1,4 +1,4 @@
-"""Routes of all sites: who one is, which sites there are, making, archiving and restoring them."""
+"""Routes of all sites: the user, the list of sites, creating, archiving and restoring sites."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from oneroster_sync.sites import maintenance, registry
 router = APIRouter(tags=["sites"])
 
 _WAIT_S = 10.0
-"""How long a request waits for a stage that is at work, in seconds."""
+"""How long a request waits for a running stage, in seconds."""
 _ASKED = Query(pattern=PATTERN, description="What one may do at this site.")
 _ASKED_RUN = Query(max_length=100, description="What one may do at the site of this run.")
 
@@ -38,7 +38,7 @@ def me(
     site: Annotated[str | None, _ASKED] = None,
     run_id: Annotated[str | None, _ASKED_RUN] = None,
 ) -> models.Me:
-    """Tell who is logged in and what they may do, at one site or at all of them."""
+    """Return the user and their permissions, at one site or at all of them."""
     if run_id is not None:
         site = find(run_id).site
     if site is None:
@@ -56,7 +56,7 @@ def me(
 
 @router.get("/sites")
 def sites(actor: Reader, user: GetUserDep) -> models.Sites:
-    """List the sites that the user may see, the archived ones too."""
+    """List the sites that the user may see, archived sites included."""
     dag_pauses.settle()
     with database.engine().connect() as connection:
         there = registry.all_sites(connection)
@@ -89,7 +89,7 @@ def sites(actor: Reader, user: GetUserDep) -> models.Sites:
 
 @router.get("/sites/{site}/status")
 def status(site: Site, actor: Reader) -> models.SiteStatus:
-    """Tell how a site is: its size, what was applied last, what comes next and what waits."""
+    """Return the state of a site: its size, what was applied, what comes next and what waits."""
     del actor
     now = dt.datetime.now(dt.UTC)
     with database.engine().connect() as connection:
@@ -122,7 +122,7 @@ def status(site: Site, actor: Reader) -> models.SiteStatus:
 
 @router.put("/sites/{site}/title")
 def rename(site: Site, body: models.SiteTitle, actor: Administrator) -> models.SiteTitle:
-    """Give a site another display name; its id, and all that is named by it, stays."""
+    """Change the display name of a site; its id, and all names made from it, stay."""
     now = dt.datetime.now(dt.UTC)
     title = site_lifecycle.rename(site, body.title, by=actor.name, now=now)
     return models.SiteTitle(title=title)
@@ -147,7 +147,7 @@ def set_maintenance(body: models.MaintenanceChange, actor: Overseer) -> models.M
     responses={409: {"description": "There is a site of that name."}},
 )
 def create(body: models.NewSite, actor: Overseer) -> models.MadeSite:
-    """Make a site with default preferences; its sync is off."""
+    """Create a site with default preferences; its sync is off."""
     try:
         site_lifecycle.create(body.site, body.admin, by=actor.name, now=dt.datetime.now(dt.UTC))
     except site_lifecycle.SiteExistsError as error:
@@ -161,7 +161,7 @@ def create(body: models.NewSite, actor: Overseer) -> models.MadeSite:
     responses={409: {"description": "There is a site of that name."}},
 )
 def copy(site: Site, body: models.NewSite, actor: Overseer) -> models.MadeSite:
-    """Make a site with the preferences of another one, and no roster or runs; its sync is off."""
+    """Create a site with another site's preferences, no roster and no runs; its sync is off."""
     try:
         site_lifecycle.copy(site, body.site, body.admin, by=actor.name, now=dt.datetime.now(dt.UTC))
     except site_lifecycle.SiteExistsError as error:
@@ -174,7 +174,7 @@ def copy(site: Site, body: models.NewSite, actor: Overseer) -> models.MadeSite:
     responses={409: {"description": "It is the last one in use, or a run is at work."}},
 )
 def archive(site: Site, actor: Overseer) -> models.ArchivedSite:
-    """Archive a site: no run of it can begin, and everything can still be read."""
+    """Archive a site: no run of it can begin, and all of its data can still be read."""
     now = dt.datetime.now(dt.UTC)
     try:
         done = site_lifecycle.archive(site, by=actor.name, now=now, wait_s=_WAIT_S)
@@ -192,7 +192,7 @@ def archive(site: Site, actor: Overseer) -> models.ArchivedSite:
     responses={409: {"description": "It is not archived."}},
 )
 def restore(site: Site, actor: Overseer) -> models.MadeSite:
-    """Bring an archived site back as it was, with its sync off."""
+    """Restore an archived site unchanged, with its sync off."""
     try:
         site_lifecycle.restore(site, by=actor.name, now=dt.datetime.now(dt.UTC))
     except site_lifecycle.NotArchivedError as error:
@@ -217,7 +217,7 @@ def _permissions(allowed: frozenset[May]) -> models.Permissions:
 
 
 def _in_airflow(record: registry.Site, state: airflow_db.DagState | None) -> dict[str, Any]:
-    """Return a site's own record, and what Airflow has of it."""
+    """Return a site's record, and its DAG's state in Airflow."""
     return {
         "site": record.site,
         "title": record.title,
@@ -230,5 +230,5 @@ def _in_airflow(record: registry.Site, state: airflow_db.DagState | None) -> dic
 
 
 def _as(model: Any, value: Any) -> Any:
-    """Return a value of the product in the shape of an answer, None where there is none."""
+    """Convert a value of the product to a model; None stays None."""
     return None if value is None else model.model_validate(value, from_attributes=True)

@@ -1,4 +1,4 @@
-"""Routes that start a run: an upload, or the site's own source now."""
+"""Routes that start a run: an upload, or a sync of the site's source now."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["runs"])
 
 _SLOWEST = 64 << 10
-"""Bytes a second that an upload has to come to, when the seconds of its patience are over."""
+"""Minimum speed of an upload after the seconds of patience, in bytes per second."""
 _UNDER_WAY = 20
-"""How many uploads of one person may be received, wait for their turn, or be read, at a site."""
+"""Maximum number of one person's uploads at a site that are received, queued or read."""
 _AT_ONCE = 40
-"""How many uploads of all people this process receives at a time; each may be half a gigabyte."""
+"""Maximum number of uploads that this process receives at a time; each may be 500 MB."""
 _RECEIVED: Counter[str] = Counter()
-"""Person → how many of their uploads this process receives."""
+"""Person → number of their uploads that this process is receiving."""
 _AGAIN_S = 60
 _STATUS: dict[type[uploads.RefusedUploadError], int] = {
     uploads.TooLargeError: 413,
@@ -48,7 +48,7 @@ _STATUS: dict[type[uploads.RefusedUploadError], int] = {
 
 @router.get("/sites/{site}/uploads/limits")
 def limits(site: Site, actor: Reader) -> models.UploadLimits:
-    """Tell how many bytes an upload may have."""
+    """Return the maximum sizes of uploads."""
     del site, actor
     return models.UploadLimits(**{kind.value: size for kind, size in uploads.LIMITS.items()})
 
@@ -88,12 +88,13 @@ async def upload(
     ] = False,
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> models.Uploaded:
-    """Take in a file, as the raw body, and start a run that reads it.
+    """Receive a file, as the raw body, and start a run that reads it.
 
-    With `check_only` the run is a preview: its plan is made and judged, never held and never
-    applied. It takes the same permission, since it reads the same people.
+    With `check_only` the run is a preview: its plan is made and reviewed, never held and never
+    applied. It requires the same permission, because it reads the same people.
 
-    Mappings (`ids` and `links`) say who is who, so they take an administrator.
+    Mappings (`ids` and `links`) decide which record is which person, so they require an
+    administrator.
     """
     if kind in MAPPINGS:
         actor.insist(May.ADMINISTER)
@@ -119,7 +120,7 @@ async def upload(
     responses={409: {"description": "The sync is off, or Airflow does not know the DAG."}},
 )
 def run_now(site: Site, actor: Operator) -> models.Started:
-    """Sync from the site's own source now."""
+    """Start a sync from the site's own source now."""
     _check_site(site)
     state = airflow_db.dag_state(site)
     if state is not None and state.is_paused:
@@ -132,7 +133,7 @@ def run_now(site: Site, actor: Operator) -> models.Started:
 
 
 def started(dag_id: str, conf: dict[str, Any], *, by: str) -> dict[str, str]:
-    """Start a DAG run and return how it and its run are called.
+    """Start a DAG run, and return the ids of the DAG run and its run.
 
     Raises:
         Problem: 409, Airflow does not know the DAG.
@@ -146,7 +147,7 @@ def started(dag_id: str, conf: dict[str, Any], *, by: str) -> dict[str, str]:
 
 
 def _check_site(site: str) -> None:
-    """Go on only if there is such a site, it is in use, and no maintenance lasts."""
+    """Check that the site exists, is not archived, and no maintenance stops it."""
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
         registry.refuse_archived(connection, site)
@@ -155,13 +156,13 @@ def _check_site(site: str) -> None:
 
 @contextlib.contextmanager
 def _counted(person: str) -> Iterator[None]:
-    """Count an upload as one of a person's until its run has been started.
+    """Count an upload for a person until its run has been started.
 
-    It is counted before anybody looks how many there are, so that none is missed on its way from
-    what is received to what waits.
+    It is counted before the limit is checked, so that no upload is missed between being received
+    and being queued.
 
     Raises:
-        Problem: 429, many others are being received.
+        Problem: 429, too many uploads are being received.
     """
     if _RECEIVED.total() >= _AT_ONCE:
         raise Problem(
@@ -180,7 +181,7 @@ def _counted(person: str) -> Iterator[None]:
 
 
 def _check_rate(site: str, person: str) -> None:
-    """Refuse a person of whom many uploads are under way: each may be large, and is kept."""
+    """Refuse an upload of a person with many unfinished ones: each may be large, and is stored."""
     waiting = airflow_db.under_way(dag_names.upload_dag_id(site), by=person)
     if _RECEIVED[person] + waiting > _UNDER_WAY:
         raise Problem(
@@ -193,14 +194,14 @@ def _check_rate(site: str, person: str) -> None:
 
 
 async def _receive(request: Request, receiving: Receiving, size: int) -> Upload:
-    """Take in the body as it comes.
+    """Receive the body as a stream.
 
-    A client may be silent for some seconds, and over all it may be as many behind the slowest pace:
-    who sends a byte now and then would keep the upload open for years.
+    A client may pause for some seconds, and may be as many seconds behind the minimum speed in
+    total: a client that sends a byte now and then would keep the upload open for years.
 
     Raises:
-        RefusedUploadError: The upload is not taken.
-        Problem: 408, the client went silent or away, or is too slow.
+        RefusedUploadError: The upload is refused.
+        Problem: 408, the client stopped sending, disconnected, or is too slow.
     """
     patience = settings.upload_seconds()
     pieces = request.stream().__aiter__()
