@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status docs test unit long soak year browser redis pictures bench bench-pages bench-scale capacity pages check lock clean
+.PHONY: help setup demo up down status docs test unit long soak year browser redis containers pictures bench bench-pages bench-scale capacity pages check lock clean
 .PHONY: users install api-types check-pages
 
 help: ## show this list
@@ -115,8 +115,8 @@ unit: setup ## run the tests that need no database, no Airflow and no browser (a
 long: setup browser redis ## run the tests that take minutes
 	$(PYTEST) -m long $(ARGS)
 
-soak: setup browser redis ## run what goes deep and at random, before a release (ORDERS_SEED=7 repeats one)
-	$(RUN) -m pytest -m soak -s --timeout=0 --write-soak $(ARGS)
+soak: setup browser redis $(if $(WITHOUT_CONTAINERS),,containers) ## run what goes deep and at random, before a release (ORDERS_SEED=7 repeats one)
+	$(RUN) -m pytest -m "soak$(if $(WITHOUT_CONTAINERS), and not topology)" -s --timeout=0 --write-soak $(ARGS)
 
 year: setup ## live a district's whole year of syncs and print its tally (YEAR_SEED=7 for another)
 	$(RUN) -m pytest tests/test_year.py -m year $(ARGS)
@@ -144,6 +144,10 @@ redis: ## make sure that there is a redis-server for the long tests
 	fi; \
 	echo "The long tests need redis-server, and there is none: install it (on Debian: apt-get install redis-server;" >&2; \
 	echo "on macOS: brew install redis)." >&2; exit 1
+
+# Dockerfile and docker-compose.yaml are tried with podman, which has no need of a registry or of Docker.
+containers: setup ## make images for the tests of containers, which make soak runs (as root, on Linux)
+	@PYTHON=$(CURDIR)/$(RUN) tests/containers/prepare.sh
 
 pictures: setup browser ## take the pictures of the documentation anew
 	$(RUN) tests/take_pictures.py

@@ -1,7 +1,7 @@
 """docker-compose.yaml, its Dockerfile and its .env: whole, safe, and what Compose takes.
 
-There is no Docker here. What the services do is shown by tests/test_topology.py, which runs them by
-this very file; that the file is one is shown by the schema of its specification.
+What the services do is shown by tests/test_topology.py, which runs them as processes by this very
+file, and in containers by tests/test_containers.py; that the file is one is shown by its schema.
 """
 
 from __future__ import annotations

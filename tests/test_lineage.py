@@ -116,6 +116,7 @@ def test_airflow_takes_what_the_package_says_of_itself() -> None:
     assert getattr(importlib.import_module(module), name) is lineage.convert_asset
 
 
+@pytest.mark.case("b62")
 def test_while_it_is_off_nothing_of_it_is_imported() -> None:
     """Where the provider is not turned on, a report loads neither it nor the client."""
     program = (

@@ -1,0 +1,140 @@
+"""The command `docker` by podman, for the tests of containers: `docker compose …` as in the guide.
+
+    python docker.py compose up --detach --build
+
+podman-compose reads docker-compose.yaml and makes networks, volumes and containers. What Compose
+does besides is done here, since podman 4.3 can't without systemd: services start in the order of
+`depends_on`, `service_healthy` is waited for by running the health check, and `deploy.replicas`
+counts. Images are never pulled: stand-ins are in the place of the official ones.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+ORDER = ("postgres", "redis", "prepare", "api-server", "scheduler", "dag-processor", "triggerer")
+LAST = ("worker",)
+"""They wait for the API server."""
+WITHIN_S = 180
+# Docker has no memory at /run and /var/tmp of a container that is read-only, as podman does.
+_COMPOSE = ("podman-compose", "--podman-run-args=--read-only-tmpfs=false")
+_NOISE = re.compile(r"systemd connection|connect to syslog")
+
+
+def main(words: list[str]) -> int:
+    """Do what a command says, and return its exit code."""
+    if words[:1] != ["compose"]:
+        return run("podman", *words)
+    subcommand, rest = words[1], words[2:]
+    options = [word for word in rest if word.startswith("-")]
+    if subcommand == "up":
+        return up(options, [word for word in rest if word not in options])
+    if subcommand == "build":
+        return run(*_COMPOSE, "build", "prepare")  # all services are of one image
+    if subcommand in {"down", "stop", "exec"}:
+        return act(subcommand, rest)
+    return run(*_COMPOSE, subcommand, *rest)
+
+
+def act(subcommand: str, words: list[str]) -> int:
+    """Stop or remove services, or run a command inside one; `-T` asks for no terminal."""
+    if subcommand == "exec":
+        service, *inside = words[1:] if words[0] == "-T" else words
+        return run("podman", "exec", "--interactive", containers(service)[0], *inside)
+    found = [name for each in words or reversed((*ORDER, *LAST)) for name in containers(each)]
+    if subcommand == "stop":
+        return run("podman", "stop", *found)
+    # podman-compose knows of one container of each service, whatever its number is.
+    return (run("podman", "rm", "--force", "--time", "60", *found) if found else 0) or run(
+        *_COMPOSE, "down"
+    )
+
+
+def run(*command: str) -> int:
+    """Run a program, without what podman says about a machine that has no systemd."""
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+    told = [line for line in done.stderr.splitlines() if not _NOISE.search(line)]
+    sys.stderr.writelines(f"{line}\n" for line in told)
+    return done.returncode
+
+
+def ask(*command: str) -> str:
+    """Return what a program prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def project() -> str:
+    """Return the name of the project, which each container's name begins with."""
+    return str(yaml.safe_load(Path("docker-compose.yaml").read_text("utf-8"))["name"])
+
+
+def containers(service: str) -> list[str]:
+    """Return the names of a service's containers, running or not."""
+    label = f"label=com.docker.compose.service={service}"
+    ours = f"label=io.podman.compose.project={project()}"
+    return sorted(
+        ask(
+            "podman", "ps", "--all", "--filter", label, "--filter", ours, "--format", "{{.Names}}"
+        ).split()
+    )
+
+
+def up(options: list[str], named: list[str]) -> int:
+    """Start services in their order; what runs already stays as it is."""
+    if "--build" in options and (code := main(["compose", "build"])):
+        return code
+    profiles = _variable("COMPOSE_PROFILES").split(",")
+    wanted = named or [
+        each for each in (*ORDER, *LAST) if each not in {"postgres", "redis"} or each in profiles
+    ]
+    for service in wanted:
+        if code := _start(service):
+            return code
+        if service == "prepare":
+            if code := int(ask("podman", "wait", containers(service)[0]) or 1):
+                sys.stderr.write(f"service {service} did not end well: exit {code}\n")
+                return code
+        elif service in {"postgres", "redis", "api-server"} and not _is_healthy_in_time(service):
+            sys.stderr.write(f"dependency {service} is unhealthy\n")
+            return 1
+    return 0
+
+
+def _start(service: str) -> int:
+    if found := containers(service):
+        stopped = [each for each in found if _state(each) != "running"]
+        return run("podman", "start", *stopped) if stopped else 0
+    count = (_variable("WORKERS") or "2") if service == "worker" else "1"
+    scale = ("--scale", f"{service}={count}")
+    return run(*_COMPOSE, "up", "--detach", "--no-deps", *scale, service)
+
+
+def _state(container: str) -> str:
+    return ask("podman", "inspect", "--format", "{{.State.Status}}", container)
+
+
+def _is_healthy_in_time(service: str) -> bool:
+    (container,) = containers(service)
+    limit = time.monotonic() + WITHIN_S
+    while time.monotonic() < limit and _state(container) != "exited":
+        check = ["podman", "healthcheck", "run", container]
+        if subprocess.run(check, capture_output=True, check=False).returncode == 0:
+            return True
+        time.sleep(1)
+    return False
+
+
+def _variable(name: str) -> str:
+    given = re.findall(rf"(?m)^{name}=(.*)$", Path(".env").read_text("utf-8"))
+    return os.environ.get(name) or (given[-1] if given else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

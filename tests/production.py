@@ -1,0 +1,252 @@
+"""Production as an operator has it: a checkout, its .env, and containers that really run.
+
+    there = Production.clone(folder)
+    there.start()
+
+`docker` is the program tests/containers/docker.py, which does with podman what the guide says.
+Images are those of `make containers`. Nothing of the machine's own podman is read or changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+import composed
+from composed import PROJECT
+from live import Person, wait_for
+from receivers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTAINERS = PROJECT / "build" / "containers"
+"""Where `make containers` keeps images, networks, volumes and podman-compose."""
+MISSING = "there are no images of containers here: run make containers, which says what it lacks"
+SERVICES = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
+_SHIM = PROJECT / "tests" / "containers" / "docker.py"
+_HEALTHY_S = 240
+
+
+@dataclass
+class Production:
+    """One operator's machine.
+
+    Attributes:
+        origin: The repository that the checkout pulls from.
+        folder: The checkout.
+        port: Where the API server listens.
+    """
+
+    origin: Path
+    folder: Path
+    port: int
+    _environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def clone(cls, work: Path, archive: str = "", *, umask: str = "022") -> Production:
+        """Make a repository whose one commit has some files, and clone it.
+
+        Args:
+            work: An empty folder.
+            archive: A command that packs the files; this checkout as it is, without one.
+            umask: Of the operator.
+        """
+        assert (CONTAINERS / ".done").exists(), MISSING
+        there = cls(work / "origin", work / "checkout", free_port())
+        (work / "bin").mkdir()
+        shim = work / "bin" / "docker"
+        program = shutil.copy(_SHIM, work / "docker.py")
+        shim.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n', "utf-8")
+        shim.chmod(0o755)
+        there._environment = {
+            **os.environ,
+            "PATH": f"{shim.parent}:{CONTAINERS / 'venv' / 'bin'}:{os.environ['PATH']}",
+            "CONTAINERS_CONF": str(CONTAINERS / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(CONTAINERS / "storage.conf"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{f"GIT_{who}_NAME": "Operator" for who in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{who}_EMAIL": "operator@example.org" for who in ("AUTHOR", "COMMITTER")},
+        }
+        there.remove()  # of an earlier test
+        there.origin.mkdir()
+        there._sh("git init -q -b main", there.origin)
+        there.release(archive)
+        there._sh(f"umask {umask}; git clone -q {there.origin} {there.folder}", work)
+        there._tag_stand_ins()
+        return there
+
+    def release(self, archive: str = "") -> None:
+        """Commit other files to the repository: what a command packs, or this checkout as it is."""
+        self._sh("git rm -rqf --ignore-unmatch .", self.origin)
+        ours = "git ls-files -z --cached --others --exclude-standard | tar -c --null -T -"
+        self._sh(f"{archive or f'(cd {PROJECT} && {ours})'} | tar -x", self.origin)
+        self._sh("git add -A && git commit -q -m Release", self.origin)
+
+    def sh(self, *blocks: str) -> str:
+        """Run blocks of the guide in the checkout, and return what they print."""
+        return "".join(self._sh(block, self.folder) for block in blocks)
+
+    def _sh(self, script: str, folder: Path) -> str:
+        return self._done("/bin/sh", "-euc", script, folder=folder)
+
+    def _done(self, *words: str, folder: Path | None = None) -> str:
+        done = self._run(*words, folder=folder)
+        told = f"{words}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+        assert done.returncode == 0, told
+        return done.stdout
+
+    def _run(self, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
+            cwd=folder or self.folder.parent,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+
+    def guide(self, heading: str) -> list[str]:
+        """Return the shell blocks of a section of the checkout's page of production."""
+        page = (self.folder / "docs" / "guide" / "production.md").read_text("utf-8")
+        (section,) = re.findall(rf"(?ms)^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page)
+        return re.findall(r"(?ms)^```sh\n(.*?)^```", section)
+
+    def start(self) -> None:
+        """Do what the guide says from the beginning to a site whose services are all well."""
+        make_env, up, _logs = self.guide("Start it")
+        self.sh(make_env)
+        self.set("LISTEN", f"127.0.0.1:{self.port}")
+        self.sh(up)
+        self.wait_until_healthy()
+        self.sh(self.guide("The first sync")[0])
+
+    def set(self, name: str, value: str) -> None:
+        """Write a line of .env anew."""
+        file = self.folder / ".env"
+        text = re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", file.read_text("utf-8"))
+        file.write_text(text, "utf-8")
+
+    def variables(self) -> dict[str, str]:
+        """Return what .env sets."""
+        return composed.variables_of((self.folder / ".env").read_text("utf-8"))
+
+    def _tag_stand_ins(self) -> None:
+        """Let a stand-in go by the tag that the checkout's files name, which an older one may."""
+        names = r"\b(python|postgres|redis):([0-9][a-z0-9.]*-[a-z-]+)"
+        files = (self.folder / name for name in ("Dockerfile", "docker-compose.yaml"))
+        text = "".join(file.read_text("utf-8") for file in files)
+        for name, tag in set(re.findall(names, text)):
+            stand_in = self.podman("images", "--format", "{{.ID}}", f"docker.io/library/{name}")
+            self.podman("tag", stand_in.split()[0], f"docker.io/library/{name}:{tag}")
+
+    def podman(self, *words: str) -> str:
+        """Ask podman."""
+        return self._done("podman", *words).strip()
+
+    def containers(self, service: str | None = None) -> dict[str, str]:
+        """Return names of containers → their state."""
+        label = f"com.docker.compose.service{f'={service}' if service else ''}"
+        table = self.podman(
+            "ps", "-a", "--filter", f"label={label}", "--format", "{{.Names}} {{.State}}"
+        )
+        return dict(line.split(maxsplit=1) for line in table.splitlines())
+
+    def is_healthy(self, container: str) -> bool:
+        """Tell what the health check of a container says."""
+        return self._run("podman", "healthcheck", "run", container).returncode == 0
+
+    def wait_until_healthy(self) -> list[str]:
+        """Wait until each container of a service says that it is well, and return their names.
+
+        The check of an older version's worker needs HOSTNAME, which Docker sets and podman does
+        not: a sync tells that such a worker is well.
+        """
+        compose = (self.folder / "docker-compose.yaml").read_text("utf-8")
+        wanted = [name for service in SERVICES for name in self.containers(service)]
+        assert len(wanted) == len(SERVICES) + 1, wanted
+        limit = time.monotonic() + _HEALTHY_S
+        for name in wanted:
+            if "$$HOSTNAME" in compose and "worker" in name:
+                continue
+            while not self.is_healthy(name):
+                assert time.monotonic() < limit, (
+                    f"{name}: {self.podman('logs', '--tail', '60', name)}"
+                )
+                time.sleep(1)
+        return wanted
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def person(self) -> Person:
+        """Return the first administrator, logged in for the API."""
+        given = self.variables()
+        login = {"username": given["ADMIN_USERNAME"], "password": given["ADMIN_PASSWORD"]}
+        answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=60, trust_env=False)
+        return Person(self.url, answer.raise_for_status().json()["access_token"])
+
+    def follow(self, person: Person, run_id: str, within_s: float = 180) -> dict[str, Any]:
+        """Wait for a run to end, and return it."""
+
+        def ended() -> dict[str, Any] | None:
+            answer = person.send("GET", f"runs/{run_id}")
+            found: dict[str, Any] = answer.json() if answer.is_success else {}
+            return found if found.get("outcome") else None
+
+        return wait_for(ended, within_s=within_s)
+
+    def psql(self, query: str, database: str = "roster") -> list[list[str]]:
+        """Return rows of a database, asked as its superuser."""
+        words = ("compose", "exec", "-T", "postgres", "psql", "--username", "postgres")
+        ask = ("--dbname", database, "--tuples-only", "--no-align", "--command", query)
+        told = self._done("docker", *words, *ask, folder=self.folder)
+        return [line.split("|") for line in told.splitlines() if line]
+
+    def hold(self, statements: str) -> subprocess.Popen[str]:
+        """Begin a transaction in the roster database, which stays open until it is killed."""
+        (postgres,) = self.containers("postgres")
+        words = ("podman", "exec", postgres, "psql", "--username", "postgres", "--dbname", "roster")
+        return subprocess.Popen(
+            [*words, "--command", f"begin; {statements}"],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def hostname(self, container: str) -> str:
+        """Return what a container calls itself."""
+        return self.podman("inspect", container, "--format", "{{.Config.Hostname}}")
+
+    def processes(self, container: str) -> Iterator[dict[str, str]]:
+        """Yield what the kernel says of each process in a container."""
+        pids = self.podman("top", container, "hpid").split()[1:]
+        for pid in pids:
+            try:
+                text = Path(f"/proc/{pid}/status").read_text("utf-8")
+            except FileNotFoundError:
+                continue  # it has ended meanwhile
+            yield dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+    def remove(self) -> None:
+        """Remove containers, networks, volumes and the images that were built; stand-ins stay."""
+        self.podman("rm", "--all", "--force", "--time", "5")
+        self.podman("volume", "prune", "--force")
+        for network in self.podman("network", "ls", "--format", "{{.Name}}").split():
+            if network.startswith("oneroster"):
+                self.podman("network", "rm", "--force", network)
+        shutil.rmtree(self.folder, ignore_errors=True)
