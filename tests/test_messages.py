@@ -56,7 +56,8 @@ def test_held(site: Site) -> None:
     plan = {**counts(added=1, deactivated=20), "courses": {"removed": 1, "errors": 0}}
     run = had(site, day(0), "held", plan_hash="h", reasons=[HOLD], counts=plan, expires_at=day(3))
     message = of(run)
-    assert message.title() == f"OneRoster {site.name}: a plan is held and waits for a decision"
+    assert message.title().startswith("Approve? ")
+    assert message.title().endswith(f" users would be deactivated — {site.name}")
     assert message.text() == (
         "Held: what the scheduled sync of 2026-11-02 02:00 UTC would do needs a person's "
         "decision. Why:\n\n"
@@ -188,7 +189,7 @@ def test_trial(site: Site) -> None:
 
 def test_links_lead_to_the_pages() -> None:
     """The pages are where the links say: the same place as in the pages themselves."""
-    text = (PROJECT / "ui/src/lib/ui.tsx").read_text("utf-8")
+    text = (PROJECT / "ui/src/lib/guide.tsx").read_text("utf-8")
     assert re.search(r'export const HOME = "(.+)";', text)[1] == PAGES  # type: ignore[index]
 
 

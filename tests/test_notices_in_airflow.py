@@ -105,7 +105,9 @@ def test_a_held_plan_is_told_while_it_waits(town: Town, tmp_path: Path) -> None:
     package = folder_of(marked(SCHOOL), tmp_path / "marked")
     run = town.live.api.trigger(UPLOAD, {"package": str(package), "kind": "package"})
     wait_for(lambda: (town.hook.bodies and town.mail.messages) or None)
-    assert town.new(0) == ["a plan is held and waits for a decision"]
+    (subject,) = town.new(0)
+    assert subject.startswith("Approve? ")
+    assert subject.endswith(" — default")
     held = wait_for(lambda: found if (found := town.live.newest())["outcome"] == "held" else None)
     link = f"{town.live.origin}/plugin/oneroster/runs/{held['run_id']}"
     assert f'<a href="{link}">The plan and the decision</a>' in town.mail.html()

@@ -89,6 +89,17 @@ def test_a_mail_says_what_the_message_says(post: Post) -> None:
     assert post.mail.html().replace("\r\n", "\n").strip() == MESSAGE.html().strip()
 
 
+def test_a_mail_is_plain_text_and_html(post: Post) -> None:
+    """Readers choose between two parts that say the same; HTML, which they prefer, is the last."""
+    notifier.send(MESSAGE, Notices(recipients=TWO))
+    (mail,) = post.mail.messages
+    assert mail.get_content_type() == "multipart/alternative"
+    told = [(part.get_content_type(), part.get_payload(decode=True)) for part in mail.iter_parts()]
+    assert [kind for kind, _ in told] == ["text/plain", "text/html"]
+    text = bytes(told[0][1] or b"").decode().replace("\r\n", "\n")
+    assert text.strip() == MESSAGE.text().strip()
+
+
 def test_a_channel_gets_plain_text(post: Post) -> None:
     """A service of Apprise gets the title and the text."""
     sent = notifier.send(MESSAGE, Notices(channels=(post.channel("team", TOKEN),)))

@@ -230,17 +230,43 @@ def _ways(message: Message, chosen: Notices) -> dict[str, Callable[[], None]]:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     ways: dict[str, Callable[[], None]] = {}
     if chosen.recipients:
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-
-        mail = SmtpNotifier(
-            to=list(chosen.recipients), subject=message.title(), html_content=message.html()
-        )
+        mail = _mail(message, chosen.recipients)
         ways[f"e-mail (connection {mail.smtp_conn_id})"] = functools.partial(mail.notify, {})
     for channel in chosen.channels:
         ways[f"the connection {channel}"] = functools.partial(_notify, channel, message)
     if chosen.channels:
         import airflow.providers.apprise.hooks.apprise  # noqa: F401  before the clock runs
     return ways
+
+
+def _mail(message: Message, recipients: Iterable[str]) -> Any:
+    """Return Airflow's notifier of a mail that has the message as plain text and as HTML.
+
+    Airflow's hook makes a mail of HTML alone, which some readers show as an empty page and some
+    filters take for advertising. Where another version of the provider makes mails elsewhere, the
+    HTML goes out as it did.
+    """
+    from email.mime.text import MIMEText
+
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    class Hook(SmtpHook):
+        def _build_mime_message(self, *args: Any, **named: Any) -> Any:
+            made, to = super()._build_mime_message(*args, **named)
+            parts = made.get_payload()
+            # The last part of an alternative is the one that readers prefer.
+            made.set_payload([MIMEText(message.text(), "plain", "utf-8"), *parts])
+            return made, to
+
+    mail = SmtpNotifier(
+        to=list(recipients),
+        subject=message.title(),
+        html_content=message.html(),
+        mime_subtype="alternative",
+    )
+    mail.__dict__["hook"] = Hook(smtp_conn_id=mail.smtp_conn_id, auth_type=mail.auth_type)
+    return mail
 
 
 def _notify(channel: str, message: Message) -> None:

@@ -19,7 +19,7 @@ from html import escape
 from oneroster_sync.findings import CODES
 from oneroster_sync.standard import ALL_FILES
 
-_PUNCTUATION = frozenset(" .,;:()%'\"’“”-–…/_+")
+_PUNCTUATION = frozenset(" .,;:?()%'\"’“”-–—…/_+")
 """Characters that a sentence keeps besides letters and digits."""
 _LINE = 500
 """Maximum length of a sentence, so that a long name does not move the link out of view."""

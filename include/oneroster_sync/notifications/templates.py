@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from oneroster_sync.notifications.message import FILES, Link, Message, Points
 from oneroster_sync.runs import Outcome, Trigger
+from oneroster_sync.runs.holds import describe
 from oneroster_sync.runs.summary import what_changes
 from oneroster_sync.sites.preferences import Topic
 from oneroster_sync.sites.schedule import format_schedule, next_slot
@@ -92,7 +93,7 @@ def site_page(base_url: str, site: str, page: str = "") -> str:
 def held(run: Run, base_url: str) -> Message:
     """Return the message that a plan is held: why, its changes, and until when it waits."""
     return Message(
-        _subject(run.site, "a plan is held and waits for a decision"),
+        f"Approve? {_fact(run)} — {run.site}",
         (
             f"Held: what {_which(run)} would do needs a person's decision. Why:",
             Points(run.reasons),
@@ -106,6 +107,11 @@ def held(run: Run, base_url: str) -> Message:
             Link("The plan and the decision", run_page(base_url, run.run_id)),
         ),
     )
+
+
+def _fact(run: Run) -> str:
+    """Return the gravest number that holds a plan, as `94 of 300 users would be deactivated`."""
+    return describe(run.holds[0]).rstrip(".") if run.holds else "A plan is held"
 
 
 def failed(run: Run, base_url: str) -> Message:
