@@ -349,7 +349,7 @@ def test_site_without_accounts_of_its_own_has_no_report(site: Site) -> None:
     run = site.sync(SCHOOL)
     assert not (folder_of(site, run) / "adoption").exists()
     assert site.command("adoption", run["run_id"])[1]["accounts"] == []
-    assert "the sync's own" in said(site, "adoption", run["run_id"])[1]
+    assert "No hand-made account is left" in said(site, "adoption", run["run_id"])[1]
 
 
 def test_report_that_is_gone_is_told(site: Site) -> None:

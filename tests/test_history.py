@@ -71,7 +71,7 @@ def test_found_by_address_or_sourced_id(site: Site) -> None:
     assert explained(site, "ann")["email"] == "ann@x.org"
     code, answer = site.command("explain", "ANN")
     assert (code, answer["records"]) == (1, [])
-    assert "knows no user or course by ANN" in said(site, "explain", "ANN")[1]
+    assert "has no user or course ANN" in said(site, "explain", "ANN")[1]
 
 
 def test_user_and_course_of_one_sourced_id_are_both_told(site: Site) -> None:

@@ -263,7 +263,7 @@ def test_database_of_somebody_else_is_refused(
     assert "Traceback" not in said
     options = {"options": "-csearch_path=oneroster"}
     elsewhere = sa.make_url(fresh).update_query_dict(options).render_as_string(hide_password=False)
-    assert "no schema of those that its URL names (oneroster)" in history_of(elsewhere)
+    assert "none of the schemas that its URL names (oneroster)" in history_of(elsewhere)
     with psycopg.connect(fresh, autocommit=True) as connection:
         connection.execute("create schema oneroster")
         database.migrate(engine_of(elsewhere))

@@ -186,7 +186,7 @@ def test_approving_again_is_of_the_plan_that_was_approved(site: Site) -> None:
         with pytest.raises(OtherPlanError, match=run.plan_hash):
             approval.approve(run.run_id, by="Ann", now=now(), plan_hash=plan_hash)
     assert approval.approve(run.run_id, **approve).outcome == "superseded"
-    assert "the plan that was approved" in runs.find(run.run_id).reasons[0]
+    assert "the approved plan" in runs.find(run.run_id).reasons[0]
     assert len(site.users()) == EVERYBODY
 
 

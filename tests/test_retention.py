@@ -117,6 +117,6 @@ def test_environment_says_how_long(site: Site, monkeypatch: pytest.MonkeyPatch) 
     swept = {"site": site.name, "runs": 0, "findings": 0, "changes": 7, "deltas": 0}
     assert site.command("tidy") == (0, swept)
     monkeypatch.setenv("ONEROSTER_KEEP_FILES_DAYS", "for ever")
-    with pytest.raises(SettingError, match="ONEROSTER_KEEP_FILES_DAYS is a number of days"):
+    with pytest.raises(SettingError, match="ONEROSTER_KEEP_FILES_DAYS must be a number of days"):
         settings.keeping()
     assert said(site, "tidy")[0] == 1

@@ -234,7 +234,7 @@ def test_what_was_asked_for_before_is_not_done_after(site: Site) -> None:
     sites("archive", site.name)
     sites("restore", site.name)
     request = replace(request_of(site, SCHOOL), asked_at=earlier)
-    with pytest.raises(registry.ArchivedSiteError, match="ask for it again"):
+    with pytest.raises(registry.ArchivedSiteError, match="request it again"):
         begin(request, now=now())
     assert begin(replace(request, asked_at=now()), now=now()).outcome is None
 

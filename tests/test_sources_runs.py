@@ -189,7 +189,7 @@ def test_without_airflow_a_connection_cannot_be_used(site: Site) -> None:
     """Outside of Airflow nobody knows its connections, and the run says so."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
-    with pytest.raises(SourceError, match="can be used by Airflow alone"):
+    with pytest.raises(SourceError, match="can only be used in Airflow"):
         pipeline.extract(begin(request, now=now()), Kind.PACKAGE)
 
 

@@ -165,4 +165,4 @@ def test_no_log_holds_a_secret(server: S3, caplog: pytest.LogCaptureFixture) -> 
 def test_a_scheme_without_a_library_is_named(server: S3) -> None:
     """What fsspec knows and this machine has no library for is told with what to install."""
     error = refused("gs://bucket/out", None, "source.unknown_scheme", RefusedSourceError)
-    assert "nothing on this machine reads gs://" in str(error)
+    assert "no library on this machine reads gs://" in str(error)

@@ -11,7 +11,7 @@ import re
 from oneroster_sync.errors import UserError
 
 PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-EXPECTED = "1 to 63 small letters, digits, - or _, of which the first is a letter or a digit"
+EXPECTED = "1 to 63 lower-case letters, digits, - or _, beginning with a letter or a digit"
 
 
 class SiteNameError(UserError, ValueError):

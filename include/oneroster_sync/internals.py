@@ -64,7 +64,7 @@ class Internals:
         except (ImportError, AttributeError) as error:
             raise MovedError(
                 f"{self.package} {version(self.package)} has no {found.module}.{name}, which "
-                f"OneRoster uses of {self.tested}; it is noted in {self.table}"
+                f"OneRoster uses of {self.tested}; it is listed in {self.table}"
             ) from error
 
     def is_tested(self) -> bool:

@@ -171,7 +171,7 @@ def _apply(run: Run, now: dt.datetime) -> Run:
     if run.is_preview or (run.outcome is not None and not approved):
         return set_aside(run) if run.is_preview else run
     if approved and run.decided_hash != run.plan_hash:
-        return _supersede(run, "the plan that was approved is not the run's any more", now)
+        return _supersede(run, "the approved plan is not the run's plan any more", now)
     if not approved and (run.plan_hash is None or run.reviewed_hash != run.plan_hash):
         run = review(run, now=now)
         if run.outcome is not None:
@@ -188,7 +188,7 @@ def _apply(run: Run, now: dt.datetime) -> Run:
             run = review(diff(validate(run)), now=now)
             if run.outcome is not None:
                 return run
-    raise StalePlanError("the roster moved at every try; try again later")
+    raise StalePlanError("the roster changed at every try; try again later")
 
 
 def _why(run: Run, stale: StalePlanError) -> str:
@@ -235,7 +235,7 @@ def begin(
         registry.refuse_archived(connection, request.site)
         if registry.was_asked_before_restore(connection, request.site, request.asked_at):
             raise registry.ArchivedSiteError(
-                f"this was asked for before the site {request.site} was archived; ask for it again"
+                f"this was requested before the site {request.site} was archived; request it again"
             )
         earlier = request.undoes or request.removals_of
         if earlier and runs.get(connection, earlier).site != request.site:

@@ -158,8 +158,8 @@ def storage() -> UPath:
     except (ValueError, ImportError):
         scheme = url.partition(":")[0]
         raise SettingError(
-            f"ONEROSTER_STORAGE_URL begins with {scheme}:, which nothing here can use; name a "
-            "folder, or a bucket by s3://"
+            f"ONEROSTER_STORAGE_URL begins with {scheme}:, which no installed library supports; "
+            "name a folder, or a bucket with s3://"
         ) from None
 
 
@@ -214,7 +214,9 @@ def _number(name: str, default: int) -> int:
     given = os.environ.get(name) or str(default)
     if not given.isdecimal() or not 1 <= int(given) <= _LONGEST:
         what = name.rpartition("_")[2].lower()
-        raise SettingError(f"{name} is a number of {what}, from 1 to {_LONGEST}, not {given!r}")
+        raise SettingError(
+            f"{name} must be a number of {what}, from 1 to {_LONGEST}, not {given!r}"
+        )
     return int(given)
 
 

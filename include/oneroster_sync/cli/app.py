@@ -35,7 +35,7 @@ class _Console(logging.Handler):
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="oneroster")
-@click.option("-q", "--quiet", is_flag=True, help="Don't tell the story of the run on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="Don't log the run to stderr.")
 def main(quiet: bool) -> None:
     """Sync a roster with a OneRoster export."""
     logger = logging.getLogger("oneroster")
@@ -61,7 +61,7 @@ def of_site(command: Callable[..., None]) -> Callable[..., None]:
         command
     )
     whose = click.option(
-        "--site", default="default", show_default=True, callback=a_site, help="Whose roster."
+        "--site", default="default", show_default=True, callback=a_site, help="The site."
     )
     return whose(command)
 

@@ -27,7 +27,9 @@ def list_(site: str, as_json: bool) -> None:
     with explained():
         found = stale_protections(site)
     lines = [f"{cause.cause}\n  {cause.to_text()}" for cause in found]
-    words = "\n".join(lines) or f"No broken row has protected a record of site {site} for long."
+    words = (
+        "\n".join(lines) or f"No row with errors has protected a record of site {site} for long."
+    )
     say({"site": site, "causes": [_cause_as_dict(c) for c in found]}, words, as_json=as_json)
 
 
@@ -55,7 +57,7 @@ def release(site: str, cause: str, reason: str, as_json: bool) -> None:
 
     with explained():
         done = release_protection(site, cause, by=person(), clock=now, reason=reason)
-    words = f"{done.to_text()}. Released: the next plan takes them for absent, and is judged."
+    words = f"{done.to_text()}. Released: the next plan treats them as absent, and is reviewed."
     say({"site": site, **_cause_as_dict(done)}, words, as_json=as_json)
 
 
@@ -78,7 +80,7 @@ def migrate(site: str, as_json: bool) -> None:
     del site
     with explained():
         database.upgrade()
-    words = f"The tables of the roster database are those of version {database.HEAD}."
+    words = f"The tables of the roster database are at version {database.HEAD}."
     say({"version": database.HEAD}, words, as_json=as_json)
 
 
@@ -93,7 +95,7 @@ def check(site: str, as_json: bool) -> None:
     given = click.get_current_context().get_parameter_source("site") is not ParameterSource.DEFAULT
     with explained():
         warnings = installation.find_warnings(site if given else None)
-    words = "\n".join(f"Warning: {warning}" for warning in warnings) or "Nothing to warn of."
+    words = "\n".join(f"Warning: {warning}" for warning in warnings) or "No warnings."
     say({"warnings": warnings}, words, as_json=as_json)
 
 
@@ -119,5 +121,5 @@ def erase(site: str, term: str, reason: str, as_json: bool) -> None:
     with explained():
         erased = erasure.erase(site, term, by=person(), now=now(), reason=reason)
     runs = len(erased.runs)
-    words = f"The account is {erased.alias} now; files of {runs:,} runs spoke of it and are gone."
+    words = f"The account is {erased.alias} now; {runs:,} runs' files that named it are deleted."
     say({"site": site, "alias": erased.alias, "runs": list(erased.runs)}, words, as_json=as_json)

@@ -34,7 +34,7 @@ def history(site: str, limit: int, as_json: bool) -> None:
 
     with explained(), database.engine().connect() as connection:
         found = [run.summary() for run in runs.list_newest(connection, site, limit)]
-    words = "\n".join(to_text(run) for run in found) or f"Site {site} has had no run."
+    words = "\n".join(to_text(run) for run in found) or f"Site {site} has no runs yet."
     say({"site": site, "runs": found}, words, as_json=as_json)
 
 
@@ -75,7 +75,7 @@ def explain(site: str, term: str, as_json: bool) -> None:
     with explained(), database.engine().connect() as connection:
         records = asking.explain(connection, site, term)
     lines = (line for record in records for line in lines_of_record(record))
-    words = "\n".join(lines) or f"Site {site} knows no user or course by {term}."
+    words = "\n".join(lines) or f"Site {site} has no user or course {term}."
     say({"site": site, "records": records}, words, as_json=as_json)
     sys.exit(0 if records else FAILED)
 
@@ -110,7 +110,7 @@ def _format_change(change: RosterChange) -> str:
 @of_site
 @click.argument("run")
 @click.option(
-    "--csv", "csv", is_flag=True, help="As links.csv: delete what is wrong, sync the rest."
+    "--csv", "csv", is_flag=True, help="Print links.csv: delete the wrong rows and sync it."
 )
 def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
     """List the accounts made by hand, with the matching people in the package of RUN."""
@@ -125,14 +125,18 @@ def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
     if csv:
         click.echo("".join(report.as_csv(accounts)), nl=False)
         return
-    words = "\n".join(map(report.to_text, accounts)) or "Every account is the sync's own."
+    words = "\n".join(map(report.to_text, accounts)) or "No hand-made account is left to match."
     say({"run_id": run, "accounts": accounts}, words, as_json=as_json)
 
 
 @main.command("preferences")
 @of_site
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=JSON", help="Change one, or guards.raised=…."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Change a preference, or a part: guards.raised=….",
 )
 def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Show a site's preferences, or change them with --set."""

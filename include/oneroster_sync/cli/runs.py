@@ -176,11 +176,11 @@ def validate(
 @click.option("--encoding", type=_ENCODINGS, default=Encoding.UTF_8.value)
 @click.option("--delimiter", type=_DELIMITERS, default=Delimiter.COMMA.value)
 @click.option("--date-order", type=_DATE_ORDERS, default=DateOrder.ISO.value)
-@click.option("--encoding-b", type=_ENCODINGS, help="Of package B, if it differs.")
-@click.option("--delimiter-b", type=_DELIMITERS, help="Of package B, if it differs.")
-@click.option("--date-order-b", type=_DATE_ORDERS, help="Of package B, if it differs.")
-@click.option("--list", "listed", is_flag=True, help="Name the sourcedIds.")
-@click.option("--exit-code", is_flag=True, help="Exit with 5 where the packages differ.")
+@click.option("--encoding-b", type=_ENCODINGS, help="For package B, if different.")
+@click.option("--delimiter-b", type=_DELIMITERS, help="For package B, if different.")
+@click.option("--date-order-b", type=_DATE_ORDERS, help="For package B, if different.")
+@click.option("--list", "listed", is_flag=True, help="List the sourcedIds.")
+@click.option("--exit-code", is_flag=True, help="Exit with 5 if the packages differ.")
 def compare(
     site: str,
     a: str,
@@ -246,7 +246,7 @@ def compare_runs_(site: str, run: str, earlier: str | None, as_json: bool) -> No
 @main.command()
 @of_site
 @click.argument("run")
-@click.option("--hash", "plan_hash", help="Hash of the plan that you looked at.")
+@click.option("--hash", "plan_hash", help="Hash of the plan to approve.")
 @click.option("--reason", default="", help="For the audit.")
 def approve(site: str, run: str, plan_hash: str | None, reason: str, as_json: bool) -> None:
     """Approve the plan of a held RUN and apply it."""
@@ -279,9 +279,11 @@ def discard(site: str, run: str, reason: str, as_json: bool) -> None:
 @main.command()
 @of_site
 @click.argument("run")
-@click.option("--kind", type=click.Choice(["user", "course", "assignment"]), help="Of one kind.")
-@click.option("--record", metavar="SOURCEDID", help="Of one user or course, assignments included.")
-@click.option("--changed-too", is_flag=True, help="Also what changed again since.")
+@click.option(
+    "--kind", type=click.Choice(["user", "course", "assignment"]), help="Of one kind only."
+)
+@click.option("--record", metavar="SOURCEDID", help="Of one user or course, with its assignments.")
+@click.option("--changed-too", is_flag=True, help="Also records that changed again since.")
 def undo(
     site: str, run: str, kind: str | None, record: str | None, changed_too: bool, as_json: bool
 ) -> None:
@@ -317,7 +319,7 @@ def _request_for(
 
 
 def _format_version(version: str | None) -> str:
-    return f"OneRoster {version}" if version else "No version of OneRoster could be told"
+    return f"OneRoster {version}" if version else "The version of OneRoster is unknown"
 
 
 def _format_comparison(summary: dict[str, Any]) -> str:
@@ -341,7 +343,7 @@ def _format_comparison(summary: dict[str, Any]) -> str:
     ends = {
         "same": "The packages are the same.",
         "different": "The packages differ.",
-        "rejected": "A package can't be used; oneroster validate tells why.",
+        "rejected": "A package can't be used; oneroster validate says why.",
     }
     return "\n".join([*lines, ends[summary["outcome"]]])
 

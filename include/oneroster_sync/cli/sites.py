@@ -31,7 +31,7 @@ def _json(command: Callable[..., None]) -> Callable[..., None]:
 
 _SITE = click.argument("site", callback=a_site)
 _ADMIN = click.option(
-    "--admin", required=True, metavar="EMAIL", help="Its administrator, whose account is made."
+    "--admin", required=True, metavar="EMAIL", help="The site's administrator, to be created."
 )
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 _MISSING = click.option(
@@ -59,7 +59,7 @@ def list_(as_json: bool) -> None:
         for site, record in there.items()
     ]
     words = "\n".join(map(_in_one_line, found)) or (
-        "There is no site yet; make one with: oneroster sites create SITE --admin EMAIL"
+        "There is no site yet; create one with: oneroster sites create SITE --admin EMAIL"
     )
     say({"sites": found}, words, as_json=as_json)
 
@@ -94,7 +94,7 @@ def copy(source: str, site: str, admin: str, as_json: bool) -> None:
             reads = preferences_store.load(connection, site).source
     words = f"Site {site} has the preferences of {source}; its sync is off."
     if reads:
-        words += f"\nBoth read the same source now: give {site} one of its own first."
+        words += f"\nBoth sites read the same source now: give {site} its own first."
     say({"site": site, "copied_from": source, "same_source": bool(reads)}, words, as_json=as_json)
 
 
@@ -113,7 +113,7 @@ def rename(site: str, title: str | None, as_json: bool) -> None:
 
 
 @sites.command("stop")
-@click.option("--reason", required=True, help="Why, as everybody reads it.")
+@click.option("--reason", required=True, help="The reason, shown to all users.")
 @_json
 def stop(reason: str, as_json: bool) -> None:
     """Stop the syncs of all sites for maintenance; each site keeps its own switch."""
@@ -135,7 +135,7 @@ def resume(as_json: bool) -> None:
 
     with explained(), database.engine().begin() as connection:
         found = maintenance.end(connection, by=person(), now=now())
-    words = "The syncs of all sites go on." if found else "No syncs were stopped."
+    words = "The syncs of all sites are resumed." if found else "No syncs were stopped."
     say({"maintenance": None, "ended": asdict(found) if found else None}, words, as_json=as_json)
 
 
@@ -148,7 +148,7 @@ def archive(site: str, as_json: bool) -> None:
 
     with explained():
         done = site_lifecycle.archive(site, by=person(), now=now())
-    words = f"Site {site} is archived; bring it back with: oneroster sites restore {site}"
+    words = f"Site {site} is archived; restore it with: oneroster sites restore {site}"
     if done.ended:
         words += f"\nDiscarded, because they had not ended: {', '.join(done.ended)}"
     say(asdict(done), words, as_json=as_json)
@@ -163,7 +163,7 @@ def restore(site: str, as_json: bool) -> None:
 
     with explained():
         site_lifecycle.restore(site, by=person(), now=now())
-    say({"site": site}, f"Site {site} is back; its sync is off.", as_json=as_json)
+    say({"site": site}, f"Site {site} is restored; its sync is off.", as_json=as_json)
 
 
 @sites.command()
@@ -220,7 +220,7 @@ def plan_(file: Path, archive_missing: bool, as_json: bool) -> None:
 @sites.command("apply")
 @_FILE
 @_MISSING
-@click.option("--plan", "plan_hash", metavar="HASH", help="The plan that you looked at.")
+@click.option("--plan", "plan_hash", metavar="HASH", help="Hash of the plan to apply.")
 @_json
 def apply_(file: Path, archive_missing: bool, plan_hash: str | None, as_json: bool) -> None:
     """Create and change sites as FILE says: all changes, or none if one fails."""
@@ -285,7 +285,7 @@ def _as_dict(plan: SitesPlan, outcome: str) -> dict[str, Any]:
 
 def _format_planned(plan: SitesPlan) -> str:
     if not plan.changes:
-        return "Every site is as the file says."
+        return "All sites are as the file says."
     lines = []
     for change in plan.changes:
         lines.append(f"{change.site}: {', '.join(change.actions)}")

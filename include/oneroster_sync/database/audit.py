@@ -133,12 +133,12 @@ def grant_to(connection: Connection, role: str, *, keep_days: int) -> None:
         {"role": role},
     ).first()
     if found is None:
-        raise GrantError(f"the role {role} of ONEROSTER_DATABASE_URL is not there; make it first")
+        raise GrantError(f"the role {role} of ONEROSTER_DATABASE_URL does not exist; create it")
     to, schema, database, is_owner = found
     if is_owner:
         raise GrantError(
-            f"the role {role} of ONEROSTER_DATABASE_URL owns the tables itself, or may do all that "
-            "their owner may; give it no part in the role of ONEROSTER_OWNER_URL"
+            f"the role {role} of ONEROSTER_DATABASE_URL owns the tables itself, or has the rights "
+            "of their owner; do not make it a member of the role of ONEROSTER_OWNER_URL"
         )
     run(f"grant usage on schema {schema} to {to}")
     for name, kind in connection.execute(sa.text(_OURS)).all():
@@ -166,6 +166,6 @@ def grant_to(connection: Connection, role: str, *, keep_days: int) -> None:
     rights = ("CONNECT", "TEMPORARY")
     if not all(connection.scalar(has, {"role": role, "right": right}) for right in rights):
         raise GrantError(
-            f"the role {role} may not connect or make temporary tables; whoever owns the database "
-            f"says: grant connect, temporary on database {database} to {to}"
+            f"the role {role} may not connect or create temporary tables; the owner of the "
+            f"database must run: grant connect, temporary on database {database} to {to}"
         )

@@ -61,7 +61,7 @@ def url() -> str:
         raise DatabaseError(
             "no roster database is named: set ONEROSTER_DATABASE_URL, or database_url in the "
             "section [oneroster] of Airflow's configuration, for all its services; on one machine "
-            "the extra `local` carries a PostgreSQL"
+            "the extra `local` contains a PostgreSQL"
         )
     try:
         postgres.start(settings.home())
@@ -96,7 +96,7 @@ def upgrade() -> None:
         return
     role = sa.make_url(url()).username
     if role is None:
-        raise DatabaseError("ONEROSTER_DATABASE_URL names no role; with an owner it has to")
+        raise DatabaseError("ONEROSTER_DATABASE_URL must name a role if ONEROSTER_OWNER_URL is set")
     made = _connect_to(owner_url, "ONEROSTER_OWNER_URL")
     try:
         with made.connect() as connection:
@@ -199,21 +199,21 @@ def _check_may_migrate(connection: Connection) -> None:
         owner, is_ours, me = found
         if not is_ours:
             raise DatabaseError(
-                f"the tables of the roster database have to be upgraded by their owner, {owner}, "
+                f"the tables of the roster database must be upgraded by their owner, {owner}, "
                 f"and not by {me}: run `oneroster migrate` with ONEROSTER_OWNER_URL set to a URL "
-                f"of {owner}; to make {me} their owner instead, a superuser says in that database: "
+                f"of {owner}; to make {me} their owner instead, a superuser runs in that database: "
                 f"reassign owned by {owner} to {me}"
             )
         return
     me, may_create, schema, path = connection.execute(sa.text(_MAY_CREATE)).one()
     if schema is None:
         raise DatabaseError(
-            f"the roster database has no schema of those that its URL names ({path}): make it first"
+            f"the roster database has none of the schemas that its URL names ({path}): create one"
         )
     _check_is_free(connection, schema)
     if may_create is False:
         raise DatabaseError(
-            f"the roster database has no tables yet, and the role {me} may make none: run "
+            f"the roster database has no tables yet, and the role {me} may not create any: run "
             "`oneroster migrate` with ONEROSTER_OWNER_URL set to a URL of the owner"
         )
 

@@ -176,7 +176,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.code not in CODES:
-            raise ValueError(f"{self.code} is no finding code; add it to findings/codes.toml")
+            raise ValueError(f"{self.code} is not a finding code; add it to findings/codes.toml")
 
     def for_a_person(self) -> str:
         """Return what was found, where, and what to do, without code and sourcedId."""

@@ -45,7 +45,7 @@ def up(port: int) -> None:
             tell(f"It has port {running.port}; to change that: make down, PORT={port} make up")
     click.echo(running.url)
     if running.new_passwords:
-        tell("Passwords, shown this once:")
+        tell("Passwords, shown only once:")
         for user, password in running.new_passwords.items():
             tell(f"  {user:<7} {password}")
     tell(f"Log in as {', '.join(USERS)}; passwords: {passwords_file(running.environment)}")

@@ -97,7 +97,7 @@ def up(
             values = environment(home, running, base)
             return Airflow(home, running, values, True, make_passwords(home, values))
         if runner.stop(home):
-            tell("Ended what an earlier run left behind.")
+            tell("Ended the processes of an earlier run.")
         _check_port(port)
         values = environment(home, port, base)
         new_passwords = make_passwords(home, values)
@@ -177,7 +177,7 @@ def _migrate(home: Path, values: Mapping[str, str]) -> None:
             check=False,
         ).returncode
         if code != 0:
-            raise LocalError(f"Airflow cannot make its tables:\n{_tail(log)}\nThe log is {log}.")
+            raise LocalError(f"Airflow cannot create its tables:\n{_tail(log)}\nThe log is {log}.")
     if mark := _schema_mark(home, values):
         _mark_file(home).write_text(mark, encoding="utf-8")
 

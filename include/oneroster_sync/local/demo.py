@@ -81,7 +81,7 @@ def make_site(environment: Mapping[str, str]) -> None:
     with step(f"The site {SITE}"):
         made = _oneroster(["init", "--site", SITE, "--admin", ADMIN], environment)
         if made.returncode != 0 and "already" not in made.stdout + made.stderr:
-            raise LocalError(f"The site {SITE} cannot be made: {made.stderr.strip()}")
+            raise LocalError(f"The site {SITE} cannot be created: {made.stderr.strip()}")
 
 
 def counts_of(run: Run, environment: Mapping[str, str]) -> dict[str, dict[str, int]]:
@@ -134,7 +134,9 @@ def _follow(api: Api, sample: Path) -> Run:
         if run.has_ended:
             break
         if any(task.state == "awaiting_input" for task in tasks):
-            raise LocalError("The run is held until a person approves it, which none does here.")
+            raise LocalError(
+                "The run is held until a person approves it; the demonstration has none."
+            )
         if time.monotonic() > deadline:
             raise LocalError(f"The run did not end within {_RUN_S} s.")
         time.sleep(0.2)

@@ -40,16 +40,16 @@ def listen(home: Path, events: TextIO, answers: TextIO, *, keeps_postgres: bool)
 
 def _end_orphans(home: Path) -> None:
     if left := runner.orphans(home):
-        log.warning("ended what a dead part left behind: %s", [process.pid for process in left])
+        log.warning("ended the children of a dead part: %s", [process.pid for process in left])
         kill(left)
 
 
 def _keep_postgres(home: Path) -> None:
     try:
         if not postgres.is_running(home) and postgres.start(home):
-            log.warning("PostgreSQL was gone and was started again")
+            log.warning("PostgreSQL had ended and was started again")
     except LocalError:
-        log.exception("PostgreSQL is gone and does not start; the next try follows")
+        log.exception("PostgreSQL has ended and does not start; trying again")
 
 
 def main() -> None:

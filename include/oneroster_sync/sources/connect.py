@@ -84,7 +84,7 @@ class Source:
         if connections is None:
             raise RefusedSourceError(
                 "source.no_connection",
-                f"the connection {self.connection} can be used by Airflow alone",
+                f"the connection {self.connection} can only be used in Airflow",
             )
         return connections(self.connection)
 
@@ -121,5 +121,5 @@ def _library(scheme: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError:
         raise RefusedSourceError(
-            "source.unknown_scheme", f"nothing on this machine reads {scheme}://"
+            "source.unknown_scheme", f"no library on this machine reads {scheme}://"
         ) from None

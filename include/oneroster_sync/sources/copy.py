@@ -39,12 +39,15 @@ def copy_file(place: Place, entry: Entry, target: Path, limit: int, deadline: fl
             if size > limit:
                 raise _too_large(entry, limit)
             if time.monotonic() > deadline:
-                raise RetriableSourceError("source.timeout", f"{entry.name} comes too slowly")
+                raise RetriableSourceError(
+                    "source.timeout", f"{entry.name} is transferred too slowly"
+                )
             digest.update(piece)
             file.write(piece)
     if entry.size is not None and size != entry.size:
         raise RetriableSourceError(
-            "source.interrupted", f"{size:,} of the {entry.size:,} bytes of {entry.name} came"
+            "source.interrupted",
+            f"{size:,} of the {entry.size:,} bytes of {entry.name} were received",
         )
     return digest.hexdigest()
 

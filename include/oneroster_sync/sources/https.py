@@ -66,7 +66,7 @@ class HttpsPlace:
         if len(links) > _LINKS:
             raise RefusedSourceError(
                 "source.too_many_files",
-                f"{self.name} links to {len(links):,} files, and {_LINKS} may be looked at; "
+                f"{self.name} links to {len(links):,} files, and the limit is {_LINKS}; "
                 "narrow the pattern, or name the file itself",
             )
         return False, [self._ask(link) for link in links]
@@ -83,7 +83,7 @@ class HttpsPlace:
     def move(self, entry: Entry, folder: str, name: str) -> None:
         """Raise RefusedSourceError: files of a web server can't be moved."""
         raise RefusedSourceError(
-            "source.not_permitted", f"{entry.name} can't become {folder}/{name}"
+            "source.not_permitted", f"{entry.name} can't be moved to {folder}/{name}"
         )
 
     def abort(self) -> None:

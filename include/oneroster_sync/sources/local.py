@@ -155,7 +155,7 @@ def _copy_folder(folder: Path, target: Path, limit: int, deadline: float, depth:
             _copy_file(path, copied, limit, deadline)
             limit -= copied.stat().st_size
         else:
-            raise RefusedSourceError("source.not_permitted", f"{path.name} is no regular file")
+            raise RefusedSourceError("source.not_permitted", f"{path.name} is not a regular file")
     return limit
 
 

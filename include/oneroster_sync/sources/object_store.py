@@ -40,7 +40,7 @@ _FAILURES: tuple[tuple[type[SourceError], str, str, set[str]], ...] = (
     (
         RefusedSourceError,
         "source.login_refused",
-        "{host} refused the login, or that it uses {what}",
+        "{host} refused the login, or its access to {what}",
         {
             "PermissionError",
             "NoCredentialsError",
@@ -129,7 +129,7 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
             filesystem.retries = _TRIES  # s3fs has no argument for it
     except ImportError:
         raise RefusedSourceError(
-            "source.unknown_scheme", f"nothing on this machine reads {url.scheme}://"
+            "source.unknown_scheme", f"no library on this machine reads {url.scheme}://"
         ) from None
     except (TypeError, ValueError):
         raise RefusedSourceError(

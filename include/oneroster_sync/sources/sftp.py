@@ -131,10 +131,12 @@ def _expect_key(client: paramiko.SSHClient, url: SourceUrl, login: Login) -> Non
         if not login.flag("no_host_key_check"):
             raise RefusedSourceError(
                 "source.host_key_unknown",
-                f"the connection {login.connection} does not say which host key {url.host} has",
+                f"the connection {login.connection} does not name the host key of {url.host}",
                 expected="host_key in the extra of the connection",
             )
-        log.warning("The host key of %s is not checked, as its connection says.", url.host)
+        log.warning(
+            "The host key of %s is not checked: its connection turns the check off.", url.host
+        )
         client.set_missing_host_key_policy(_AnyKey())
         return
     port = url.port_or(login.port)
@@ -160,7 +162,7 @@ def _host_key(given: str, login: Login) -> paramiko.PKey:
     except (StopIteration, binascii.Error, ValueError, paramiko.SSHException):
         raise RefusedSourceError(
             "source.host_key_unknown",
-            f"the host_key of the connection {login.connection} is no key in base64",
+            f"the host_key of the connection {login.connection} is not a key in base64",
             expected="what ssh-keyscan prints after the host's name",
         ) from None
 
@@ -254,6 +256,6 @@ def _told(host: str, what: str) -> Iterator[None]:
             "source.not_permitted", f"{host} does not let us use {what}"
         ) from None
     except TimeoutError:
-        raise RetriableSourceError("source.timeout", f"{host} fell silent") from None
+        raise RetriableSourceError("source.timeout", f"{host} stopped answering") from None
     except (OSError, EOFError, paramiko.SSHException):
         raise RetriableSourceError("source.interrupted", f"{host} cut the connection") from None

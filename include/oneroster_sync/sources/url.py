@@ -136,7 +136,9 @@ class SourceUrl:
             parts = urlsplit(source)
             port = parts.port
         except ValueError:
-            raise WrongSourceError("the source is no URL: check its host and its port") from None
+            raise WrongSourceError(
+                "the source is not a valid URL: check its host and port"
+            ) from None
         scheme = _ALIASES.get(given, given)
         # Names of buckets and shares are case-sensitive, host names are not.
         host = parts.hostname if scheme in _HAVE_HOST else parts.netloc.rpartition("@")[2]
@@ -190,10 +192,10 @@ def _check_form(source: str, scheme: str, rest: str) -> None:
     """Refuse a source that is not `scheme://…`, or a chain of fsspec, which hides its target."""
     outside = re.sub(r"//([^/@]*@)?\[[^/\]]*\]?", "//", rest, count=1)  # the :: of an IPv6 address
     if "::" in f":{outside}":
-        raise WrongSourceError("the source holds ::, which joins two places; name one")
+        raise WrongSourceError("the source holds ::, which joins two sources; name one")
     if not rest.startswith("//"):
         raise WrongSourceError(
-            f"{scheme}: is no beginning of a source; a path begins with /, a URL with {scheme}://"
+            f"{scheme}: does not begin a source; a path begins with /, a URL with {scheme}://"
         )
     if _CONTROL.search(source):
         raise WrongSourceError("the source holds a control character")
@@ -218,13 +220,15 @@ def _check(scheme: str, password: str | None, query: str, netloc: str, host: str
         return
     if query:
         raise WrongSourceError(
-            "the source has a part after ? or #, where keys and tokens stand: "
+            "the source has a part after ? or #, which may hold keys and tokens: "
             "put them into an Airflow connection"
         )
     if not host:
         raise WrongSourceError(f"{scheme}:// needs a host or a bucket, as in {scheme}://name/path")
     if _ODD_HOST.search(netloc):
-        raise WrongSourceError("the source is no URL: its host holds a space, a % or a backslash")
+        raise WrongSourceError(
+            "the source is not a URL: its host holds a space, a % or a backslash"
+        )
 
 
 def _check_path(scheme: str, path: str) -> None:
@@ -232,7 +236,7 @@ def _check_path(scheme: str, path: str) -> None:
         raise WrongSourceError("the source holds a control character")
     if scheme not in {FILE, HTTPS} and "*" in path:
         raise WrongSourceError(
-            "the source holds a pattern: give the folder, and the pattern by itself"
+            "the source holds a pattern: name the folder, and set the pattern by its own preference"
         )
     # A file server resolves these as a person expects; in a bucket they are parts of names, and
     # some libraries remove them before the request.

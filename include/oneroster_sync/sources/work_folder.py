@@ -45,8 +45,8 @@ def root() -> Path:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise SettingError(
-            f"{folder} is no folder of this account's own; remove it, or set ONEROSTER_TEMPORARY "
-            "to a folder that is"
+            f"{folder} does not belong to this account; remove it, or set ONEROSTER_TEMPORARY "
+            "to a folder that does"
         )
     if stat.S_IMODE(found.st_mode) != 0o700:  # noqa: PLR2004  no access for other accounts
         folder.chmod(0o700)
@@ -80,7 +80,7 @@ def sweep() -> int:
         with contextlib.suppress(OSError):
             swept += _remove(lock)
     if swept:
-        log.info("Removed what %d processes that were cut off had left.", swept)
+        log.info("Deleted the temporary folders of %d interrupted processes.", swept)
     return swept
 
 

