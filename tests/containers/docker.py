@@ -50,7 +50,7 @@ def act(subcommand: str, words: list[str]) -> int:
         return run("podman", "exec", "--interactive", containers(service)[0], *inside)
     found = [name for each in words or reversed((*ORDER, *LAST)) for name in containers(each)]
     if subcommand == "stop":
-        return run("podman", "stop", *found)
+        return run("podman", "stop", *found) if found else 0  # as Compose, where nothing runs
     # podman-compose knows of one container of each service, whatever its number is.
     return (run("podman", "rm", "--force", "--time", "60", *found) if found else 0) or run(
         *_COMPOSE, "down"
