@@ -23,7 +23,7 @@ CONTRAST = """(badge) => {
 WATCH_SHIFTS = """
 globalThis.shifts = [];
 new PerformanceObserver((list) => {
-  const page = document.querySelector("h1")?.parentElement.parentElement;
+  const page = document.querySelector("h1")?.closest("main");
   for (const { value, hadRecentInput, sources } of list.getEntries()) {
     const ours = sources.filter(({ node }) => node && page?.contains(node));
     if (!hadRecentInput && ours.length > 0) {

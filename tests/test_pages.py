@@ -148,7 +148,8 @@ def test_changes_in_several_sections_are_saved_by_one_key(live: Live) -> None:
             page.evaluate("new Promise((done) => setTimeout(done, 50))")
             assert page.evaluate(IS_UNCOVERED), page.evaluate("document.activeElement.outerHTML")
         page.keyboard.press("Control+s")
-        page.get_by_text(re.compile("^Saved")).first.wait_for()
+        page.get_by_text("Preferences saved").wait_for()
+        expect(page.get_by_text(re.compile("^Saved[.]")).first).to_be_visible()
     now = live.admin.get("sites/default/preferences")
     assert (now["settings"]["source_pattern"], now["settings"]["approval_hours"]) == (
         "North-*.zip",

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -226,6 +227,34 @@ def test_every_page_of_a_site_says_how_it_is(meadow: Town, held: dict[str, Any])
             expect(head).to_contain_text("ExportNew today")
             expect(head.get_by_role("link", name="1 needed")).to_be_visible()
             expect(head).to_contain_text("Next sync")
+
+
+def test_moments_are_in_the_zone_that_airflow_shows(meadow: Town, held: dict[str, Any]) -> None:
+    """A run's moments follow Airflow's own selector with UTC beside; what is planned is in UTC."""
+    started = dt.datetime.fromisoformat(held["started_at"])
+    tokyo = started.astimezone(ZoneInfo("Asia/Tokyo"))
+    with browsing() as page:
+        log_in(page, meadow.live.origin)
+        page.goto(meadow.home)
+        page.evaluate("localStorage.setItem('timezone', '\"Asia/Tokyo\"')")
+        page.goto(f"{meadow.live.origin}{HOME}/runs/{held['run_id']}")
+        told = re.compile(rf"{tokyo:%Y-%m-%d %H:%M:%S} \+09:00 · .*{started:%H:%M:%S} UTC")
+        expect(page.get_by_text(told).first).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Expires .* UTC · .* in Tokyo"))).to_be_visible()
+        way = page.get_by_role("navigation", name="breadcrumb")
+        expect(way).to_contain_text(f"Run{tokyo:%Y-%m-%d %H:%M} +09:00")
+        assert (
+            page.title() == f"Synchronization of {tokyo:%Y-%m-%d %H:%M} +09:00 - meadow - Airflow"
+        )
+        page.get_by_role("tab", name="Overview").wait_for()
+        page.evaluate(
+            "localStorage.setItem('timezone', '\"UTC\"');"
+            "dispatchEvent(new StorageEvent('local-storage', { key: 'timezone' }))"
+        )
+        expect(page.get_by_text(f"{started:%Y-%m-%d %H:%M:%S} UTC").first).to_be_visible()
+        way.get_by_role("link", name="meadow").click()
+        link = page.get_by_role("link", name=f"{started:%Y-%m-%d %H:%M:%S}", exact=True)
+        expect(link.locator("time")).to_have_attribute("title", f"{started:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def test_what_needs_attention_comes_first_in_the_list_of_sites(

@@ -2,6 +2,7 @@
 
 import type { ComponentType } from "react";
 import { Link, Navigate, Route, Routes } from "react-router-dom";
+import { Toasts } from "./lib/toasts";
 import { Allowed } from "./lib/allowed";
 import { useApi } from "./lib/api";
 import { Empty, Failure, HOME, Loading, type May, Page } from "./lib/ui";
@@ -35,21 +36,24 @@ function offer(components: Record<string, unknown>) {
 function OneRoster() {
   const page = (component: ComponentType<{ may: May }>) => <Allowed component={component} />;
   return (
-    <Routes>
-      <Route index element={<FirstSite />} />
-      <Route path="sites" element={page(Sites)} />
-      <Route path="why" element={<WhyEverywhere />} />
-      <Route path="sites/:site" element={page(Recent)} />
-      <Route path="sites/:site/preferences" element={page(Preferences)} />
-      <Route path="sites/:site/upload" element={page(Upload)} />
-      <Route path="sites/:site/reports" element={page(Reports)} />
-      <Route path="sites/:site/why" element={page(Why)} />
-      <Route path="sites/:site/why/:kind/:id" element={page(Record)} />
-      <Route path="runs/:id" element={page(Run)} />
-      <Route path="docs" element={<Documents />} />
-      <Route path="docs/:part/:page" element={<Documents />} />
-      <Route path="*" element={<Nowhere />} />
-    </Routes>
+    <>
+      <Toasts />
+      <Routes>
+        <Route index element={<FirstSite />} />
+        <Route path="sites" element={page(Sites)} />
+        <Route path="why" element={<WhyEverywhere />} />
+        <Route path="sites/:site" element={page(Recent)} />
+        <Route path="sites/:site/preferences" element={page(Preferences)} />
+        <Route path="sites/:site/upload" element={page(Upload)} />
+        <Route path="sites/:site/reports" element={page(Reports)} />
+        <Route path="sites/:site/why" element={page(Why)} />
+        <Route path="sites/:site/why/:kind/:id" element={page(Record)} />
+        <Route path="runs/:id" element={page(Run)} />
+        <Route path="docs" element={<Documents />} />
+        <Route path="docs/:part/:page" element={<Documents />} />
+        <Route path="*" element={<Nowhere />} />
+      </Routes>
+    </>
   );
 }
 

@@ -3,11 +3,12 @@
 import { Alert, Box, Grid, Skeleton, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 import { Link } from "react-router-dom";
+import { inSelected, planned, selectedZone } from "./time";
 import { BAD, WARN } from "./colors";
 import { useApi } from "./api";
 import type { Maintenance, SiteStatus } from "./openapi";
 import { HOME, Time } from "./ui";
-import { counted, inTime, number, utc } from "./words";
+import { counted, inTime, number } from "./words";
 
 const EVERY_MS = 30_000;
 
@@ -69,7 +70,7 @@ function LastApplied({ status: { applied_at: at, applied_run: run, standstill } 
   return (
     <Box asChild color={color} _hover={{ textDecoration: "underline" }}>
       <Link to={`${HOME}/runs/${run}`} title={standstill.level ? standstill.sentence : undefined}>
-        <Time at={at} seconds={false} />
+        <Time at={at} seconds={false} bare />
       </Link>
     </Box>
   );
@@ -97,7 +98,7 @@ function NextSync({
     );
   }
   return next ? (
-    <time dateTime={next} title={utc(next, { seconds: false })}>
+    <time dateTime={next} title={planned(next, selectedZone())}>
       {inTime(next)}
     </time>
   ) : (
@@ -140,7 +141,7 @@ export function MaintenanceBar({ maintenance }: { maintenance: Maintenance | nul
       <Alert.Content>
         <Alert.Title>All syncs are stopped for maintenance</Alert.Title>
         <Alert.Description>
-          {`${maintenance.reason} (${maintenance.started_by}, since ${utc(maintenance.since, { seconds: false })}). Each site goes on as before when it is over.`}
+          {`${maintenance.reason} (${maintenance.started_by}, since ${inSelected(maintenance.since)}). Each site goes on as before when it is over.`}
         </Alert.Description>
       </Alert.Content>
     </Alert.Root>

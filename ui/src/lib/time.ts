@@ -61,6 +61,11 @@ export function ofRun(at: string, zone: string, shown: Shown = {}) {
   return `${inZone(at, zone, shown)} ${offset(at, zone)} · ${beside(at, zone, UTC, shown)} UTC`;
 }
 
+/** Return a moment of a run in the selected zone with its offset, as `2026-11-24 03:00 +01:00`. */
+export function inSelected(at: string, shown: Shown = { seconds: false }, zone = selectedZone()) {
+  return isUtc(at, zone) ? utc(at, shown) : `${inZone(at, zone, shown)} ${offset(at, zone)}`;
+}
+
 /** Return a planned moment: in UTC, and beside it in a zone unless they are the same. */
 export function planned(at: string, zone: string, shown: Shown = { seconds: false }) {
   const first = utc(at, shown);

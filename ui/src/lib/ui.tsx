@@ -5,6 +5,7 @@ import {
   Badge,
   Box,
   type BoxProps,
+  Breadcrumb,
   Button,
   Flex,
   Heading,
@@ -18,7 +19,8 @@ import type { Problem } from "./api";
 import { GuideLink, HOME } from "./guide";
 import type { Permissions } from "./openapi";
 import { MaintenanceBar, SiteHead, useStatus } from "./site_status";
-import { local, outcomeLabel, outcomePalette, utc } from "./words";
+import { inZone, ofRun, planned, UTC, useZone, utc } from "./time";
+import { outcomeLabel, outcomePalette } from "./words";
 
 export { HOME } from "./guide";
 
@@ -59,6 +61,7 @@ const TABS: Tab[] = [
  * @param props.title The heading, and the title of the browser's tab.
  * @param props.may What the viewer may do.
  * @param props.tab Which of the site's pages this is.
+ * @param props.crumb What is shown of the site, where it has no tab of its own.
  * @param props.actions Buttons beside the title.
  * @param props.guide The page of the guide that helps here, as it is named in docs/guide; by default its tab's.
  */
@@ -67,6 +70,7 @@ export function Page({
   site,
   may,
   tab,
+  crumb,
   actions = null,
   guide = TABS.find(({ value }) => value === tab)?.guide,
   children,
@@ -75,24 +79,21 @@ export function Page({
   site?: string;
   may?: May;
   tab?: string;
+  crumb?: { label: string; text: string };
   actions?: ReactNode;
   guide?: string;
   children?: ReactNode;
 }) {
   const status = useStatus(may?.read ? site : undefined);
-  useEffect(() => {
-    const before = document.title;
-    document.title = `${title} · OneRoster${site ? ` · ${site}` : ""}`;
-    return () => {
-      document.title = before;
-    };
-  }, [title, site]);
+  useTitle(site ? `${title} - ${site}` : title);
+  const isSaidByTab = TABS.some(({ value, label }) => value === tab && label === title);
   return (
     <Box as="main" p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
-      {site && <SiteNav site={site} title={status?.title} may={may} tab={tab} />}
+      {site && <Crumbs site={site} title={status?.title} crumb={crumb} />}
+      {site && <SiteNav site={site} may={may} tab={tab} />}
       <Flex justify="space-between" align="center" gap="3" wrap="wrap" mb="4" minHeight="9">
         <Flex gap="2" align="center">
-          <Heading as="h1" size="xl">
+          <Heading as="h1" size="xl" {...(isSaidByTab ? OUT_OF_SIGHT : null)}>
             {title}
           </Heading>
           {guide && <GuideLink page={guide} about={title} />}
@@ -108,6 +109,27 @@ export function Page({
       {children}
     </Box>
   );
+}
+
+/** For a screen reader alone: the tab above says the same. */
+const OUT_OF_SIGHT = {
+  position: "absolute",
+  width: "1px",
+  height: "1px",
+  overflow: "hidden",
+  clipPath: "inset(50%)",
+  whiteSpace: "nowrap",
+} as const;
+
+/** Name the browser's tab as Airflow does: what is shown, and then the name of this Airflow. */
+function useTitle(title: string) {
+  useEffect(() => {
+    const before = document.title;
+    document.title = `${title} - ${before.split(" - ").at(-1)}`;
+    return () => {
+      document.title = before;
+    };
+  }, [title]);
 }
 
 /** What the page before wants to be told here, such as that a file was uploaded before. */
@@ -139,14 +161,70 @@ function Rests({ since }: { since: string }) {
   );
 }
 
-function SiteNav({
+/** The way here, as Airflow shows it: each step has a label over its link. */
+function Crumbs({
   site,
   title,
+  crumb,
+}: {
+  site: string;
+  title: string | null | undefined;
+  crumb: { label: string; text: string } | undefined;
+}) {
+  const home = `${HOME}/sites/${site}`;
+  return (
+    <Breadcrumb.Root mb="2">
+      <Breadcrumb.List gap="3">
+        <Crumb label="OneRoster" to={`${HOME}/sites`} text="Sites" />
+        <Breadcrumb.Separator>/</Breadcrumb.Separator>
+        <Crumb
+          label="Site"
+          to={crumb && home}
+          text={title ?? site}
+          hint={title ? site : undefined}
+        />
+        {crumb && <Breadcrumb.Separator>/</Breadcrumb.Separator>}
+        {crumb && <Crumb label={crumb.label} text={crumb.text} />}
+      </Breadcrumb.List>
+    </Breadcrumb.Root>
+  );
+}
+
+function Crumb({
+  label,
+  to,
+  text,
+  hint,
+}: {
+  label: string;
+  to?: string;
+  text: string;
+  hint?: string;
+}) {
+  return (
+    <Breadcrumb.Item display="block" minWidth="0">
+      <Text fontSize="xs" fontWeight="bold" color="fg.muted">
+        {label}
+      </Text>
+      {to ? (
+        <Box asChild color="fg.info" _hover={{ textDecoration: "underline" }} title={hint}>
+          <Link to={to}>{text}</Link>
+        </Box>
+      ) : (
+        <Text as="span" color="fg" aria-current="page" title={hint}>
+          {text}
+        </Text>
+      )}
+    </Breadcrumb.Item>
+  );
+}
+
+function SiteNav({
+  site,
   may,
   tab,
 }: {
   site: string;
-  title: string | null | undefined;
   may: May | undefined;
   tab: string | undefined;
 }) {
@@ -165,24 +243,6 @@ function SiteNav({
       mb="4"
       align="stretch"
     >
-      <Flex
-        align="center"
-        px="2"
-        py={{ base: "1", md: "0" }}
-        color="fg.muted"
-        fontSize="sm"
-        whiteSpace="nowrap"
-      >
-        <Box asChild _hover={{ textDecoration: "underline" }}>
-          <Link to={`${HOME}/sites`}>Sites</Link>
-        </Box>
-        <Box as="span" mx="2" aria-hidden>
-          /
-        </Box>
-        <Text as="span" color="fg" fontWeight="bold" title={title ? site : undefined}>
-          {title ?? site}
-        </Text>
-      </Flex>
       <Flex overflowX="auto" overflowY="hidden" minWidth="0">
         {shown.map(({ value, label, path }) => (
           <Box
@@ -313,9 +373,9 @@ export function Loading({ height = "20rem" }: { height?: string }) {
 }
 
 /**
- * A moment in UTC; the viewer's own time is told on hover and to screen readers.
+ * A moment of a run: in the zone that is selected in Airflow, with UTC beside, or on hover where there is no room.
  *
- * @param props.bare Whether something above says already that this is UTC.
+ * @param props.bare Whether there is room for the moment alone.
  */
 export function Time({
   at,
@@ -326,10 +386,25 @@ export function Time({
   seconds?: boolean;
   bare?: boolean;
 }) {
-  const text = utc(at, { seconds });
+  const zone = useZone();
   return (
-    <time dateTime={at} title={local(at)} style={{ whiteSpace: "nowrap" }}>
-      {bare ? text.replace(" UTC", "") : text}
+    <time dateTime={at} title={utc(at)} style={{ whiteSpace: bare ? "nowrap" : undefined }}>
+      {bare ? inZone(at, zone, { seconds }) : ofRun(at, zone, { seconds })}
+    </time>
+  );
+}
+
+/**
+ * A planned moment: in UTC, in which schedules are made, with the selected zone beside, or on hover.
+ *
+ * @param props.bare Whether something above says already that this is UTC.
+ */
+export function Planned({ at, bare = false }: { at: string; bare?: boolean }) {
+  const zone = useZone();
+  const all = planned(at, zone);
+  return (
+    <time dateTime={at} title={all} style={{ whiteSpace: bare ? "nowrap" : undefined }}>
+      {bare ? inZone(at, UTC, { seconds: false }) : all}
     </time>
   );
 }

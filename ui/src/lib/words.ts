@@ -100,38 +100,6 @@ export function capital(word: string) {
 }
 
 /**
- * Return a moment in UTC, as `2026-11-24 02:00:05 UTC`.
- *
- * @param at ISO 8601.
- */
-export function utc(at: string, { seconds = true }: { seconds?: boolean } = {}) {
-  const text = new Date(at).toISOString();
-  return `${text.slice(0, 10)} ${text.slice(11, seconds ? 19 : 16)} UTC`;
-}
-
-/** Return the day that it is in UTC, as `2026-11-24`. */
-export function today() {
-  return new Date().toISOString().slice(0, 10);
-}
-
-/**
- * Return a moment in the viewer's zone, with the day of the week and the zone.
- *
- * @param at ISO 8601.
- */
-export function local(at: string) {
-  return new Intl.DateTimeFormat(undefined, {
-    weekday: "short",
-    year: "numeric",
-    month: "short",
-    day: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    timeZoneName: "short",
-  }).format(new Date(at));
-}
-
-/**
  * Say how far a moment lies ahead, as `in 70 hours`; of a past one, that it is `any moment
  * now`.
  *

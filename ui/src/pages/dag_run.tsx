@@ -2,6 +2,7 @@
 
 import { Box, Button } from "@chakra-ui/react";
 import { Link } from "react-router-dom";
+import { Toasts } from "../lib/toasts";
 import { mayOf, siteOfDag } from "../lib/allowed";
 import { useApi } from "../lib/api";
 import { Empty, Failure, HOME, Loading, type May } from "../lib/ui";
@@ -17,6 +18,7 @@ export function DagRunTab({ dagId, runId }: { dagId: string; runId: string }) {
   const path = `dag-runs/${encodeURIComponent(dagId)}/${encodeURIComponent(runId)}` as const;
   return (
     <Box p="2">
+      <Toasts />
       <Found key={path} path={path} dagId={dagId} runId={runId} />
     </Box>
   );

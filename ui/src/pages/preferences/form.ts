@@ -1,6 +1,7 @@
 /** The form of the preferences: what is edited, what is wrong with it, and how saving went. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
+import { sayDone } from "../../lib/toasts";
 import { asProblem, type Problem, put } from "../../lib/api";
 import type { FieldProblem, PreferencesState } from "../../lib/openapi";
 import { isTime } from "../../lib/time";
@@ -223,6 +224,7 @@ export function usePreferencesForm(site: string, latest: PreferencesState, reloa
       setErrors([]);
       setConflict(null);
       setSaved(answer);
+      sayDone("Preferences saved");
       reload();
       later.current = window.setTimeout(reload, AIRFLOW_FOLLOWS_MS);
       return true;

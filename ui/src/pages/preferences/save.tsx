@@ -21,10 +21,10 @@ import {
   useEffect,
   useState,
 } from "react";
+import { inSelected, planned, selectedZone } from "../../lib/time";
 import { BAD } from "../../lib/colors";
 import { Framed } from "../../lib/dialogs";
 import type { FieldProblem, PreferencesState } from "../../lib/openapi";
-import { local, utc } from "../../lib/words";
 import type { Form } from "./form";
 import {
   byWhom,
@@ -130,8 +130,7 @@ function State({
   }
   return (
     <Text color={isFresh ? "fg.success" : "fg.muted"}>
-      {told ||
-        `Saved by ${byWhom(form.base.saved_by)} on ${utc(form.base.saved_at, { seconds: false })}.`}
+      {told || `Saved by ${byWhom(form.base.saved_by)} on ${inSelected(form.base.saved_at)}.`}
     </Text>
   );
 }
@@ -210,7 +209,7 @@ function savedWords({ enabled, upcoming }: PreferencesState) {
     return "Saved. The sync is off, so nothing runs by itself.";
   }
   return next
-    ? `Saved. Next sync: ${utc(next.at, { seconds: false })}, for you ${local(next.at)}.`
+    ? `Saved. Next sync: ${planned(next.at, selectedZone())}.`
     : "Saved. The pauses leave no day for a sync.";
 }
 
@@ -293,7 +292,7 @@ function Compared({
       </Dialog.Header>
       <Dialog.Body>
         <Text mb="4">
-          {`${byWhom(theirs.saved_by)} saved these preferences on ${utc(theirs.saved_at)}, while you were changing them. `}
+          {`${byWhom(theirs.saved_by)} saved these preferences on ${inSelected(theirs.saved_at)}, while you were changing them. `}
           {rows.length
             ? "Choose what shall hold; nothing is saved until you say so."
             : "Both are the same: there is nothing to choose."}

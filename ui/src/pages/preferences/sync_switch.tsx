@@ -2,6 +2,7 @@
 
 import { Box, Flex, Switch, Text } from "@chakra-ui/react";
 import { useEffect, useId, useState } from "react";
+import { sayDone } from "../../lib/toasts";
 import { BAD, WARN } from "../../lib/colors";
 import { asProblem, type Problem, put } from "../../lib/api";
 import { Confirm } from "../../lib/dialogs";
@@ -42,6 +43,7 @@ export function SyncSwitch({
     setProblem(null);
     try {
       setAnswer(await put(`sites/${latest.site}/enabled`, { enabled: isOn }));
+      sayDone(isOn ? "Sync switched on" : "Sync switched off");
       reload();
     } finally {
       setIsBusy(false);

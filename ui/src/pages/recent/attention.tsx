@@ -3,9 +3,10 @@
 import { Alert, Box, Link as Anchor } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 import { Link } from "react-router-dom";
+import { inSelected } from "../../lib/time";
 import type { Freshness, OutOfStep as OutOfStepFile, RunSummary } from "../../lib/openapi";
 import { HOME } from "../../lib/ui";
-import { counted, utc } from "../../lib/words";
+import { counted } from "../../lib/words";
 
 /** From so many errors on, it is rarely single rows that are wrong. */
 export const MANY = 20;
@@ -134,5 +135,5 @@ function errorsOf({ totals }: RunSummary): number {
 }
 
 function moment({ started_at: at }: RunSummary) {
-  return utc(at, { seconds: false });
+  return inSelected(at);
 }

@@ -3,6 +3,7 @@
 import { Box, Button, Code, Link as Anchor, Skeleton, Text } from "@chakra-ui/react";
 import { Fragment, type ReactNode, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router-dom";
+import { sayDone } from "../../lib/toasts";
 import { post, useApi } from "../../lib/api";
 import { Confirm } from "../../lib/dialogs";
 import type { PreferencesState, Runs, RunSummary } from "../../lib/openapi";
@@ -169,6 +170,7 @@ export function SyncNow({ site }: { site: string }) {
   const missing = data ? missingOf(data) : null;
   const start = async () => {
     const made = await post(`sites/${site}/runs`);
+    sayDone("Sync requested");
     const query = new URLSearchParams({ dag_id: made.dag_id, dag_run_id: made.dag_run_id });
     navigate(`${HOME}/runs/${made.run_id}?${query}`);
   };

@@ -2,9 +2,10 @@
 
 import { Box, Link as Anchor, Spinner, Table, Text } from "@chakra-ui/react";
 import { Link } from "react-router-dom";
+import { inSelected } from "../../lib/time";
 import type { RunSummary, Totals } from "../../lib/openapi";
 import { HOME, type May, Outcome, Time } from "../../lib/ui";
-import { number, utc } from "../../lib/words";
+import { number } from "../../lib/words";
 import { MANY } from "./attention";
 
 type Column = [keyof Totals, string];
@@ -103,7 +104,7 @@ export function RunTable({ runs, may }: { runs: RunSummary[]; may: May }) {
 
 function Header({ may }: { may: May }) {
   const plain = [
-    ["Date and time (UTC)", "left"],
+    ["Date and time", "left"],
     ["Type", "left"],
     ["Outcome", "left"],
   ];
@@ -205,7 +206,7 @@ function RunRow({ run, may }: { run: RunSummary; may: May }) {
             <Anchor asChild color="fg.info">
               <Link
                 to={`${at}?tab=log`}
-                aria-label={`Full log of the run of ${utc(run.started_at)}`}
+                aria-label={`Full log of the run of ${inSelected(run.started_at, { seconds: true })}`}
               >
                 Log
               </Link>

@@ -3,10 +3,11 @@
 import { Box, Flex, Skeleton, Text } from "@chakra-ui/react";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import { Link } from "react-router-dom";
+import { inSelected } from "../../lib/time";
 import { useApi } from "../../lib/api";
 import type { Point } from "../../lib/openapi";
 import { Card, HOME } from "../../lib/ui";
-import { counted, outcomeLabel, outcomePalette, utc } from "../../lib/words";
+import { counted, outcomeLabel, outcomePalette } from "../../lib/words";
 import { heightOf, levelsOf, short } from "./scale";
 
 const SHOWN = 60;
@@ -187,7 +188,7 @@ function Days({ points }: { points: Point[] }) {
           display={{ base: index === 1 ? "none" : "block", md: "block" }}
           hidden={index === 1 && points.length < 12}
         >
-          {utc(at).slice(0, 10)}
+          {inSelected(at).slice(0, 10)}
         </Text>
       ))}
     </Flex>
@@ -266,5 +267,5 @@ function inWords(point: Point) {
   const { started_at: at, outcome, changes, errors, is_applied, is_preview } = point;
   const planned = is_applied || changes === 0 ? "" : " planned, not applied";
   const numbers = `${counted(changes, "change")}${planned}, ${counted(errors, "row")} with errors`;
-  return `${utc(at, { seconds: false })}: ${outcomeLabel(outcome, is_preview)}, ${numbers}`;
+  return `${inSelected(at)}: ${outcomeLabel(outcome, is_preview)}, ${numbers}`;
 }

@@ -6,7 +6,7 @@ import { Link } from "react-router-dom";
 import { url, useApi } from "../../lib/api";
 import type { DecisionRow } from "../../lib/openapi";
 import { Card, Empty, Failure, HOME, Loading, Time } from "../../lib/ui";
-import { today } from "../../lib/words";
+import { today } from "../../lib/time";
 import { type Column, Rows } from "../run/lists";
 
 const MONTH = /^\d{4}-(0[1-9]|1[0-2])$/;

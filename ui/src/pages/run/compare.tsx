@@ -2,6 +2,7 @@
 
 import { Badge, Box, Code, Flex, Grid, Heading, Link as Anchor, Text } from "@chakra-ui/react";
 import { Link, useSearchParams } from "react-router-dom";
+import { inSelected } from "../../lib/time";
 import { type Problem, useApi } from "../../lib/api";
 import type {
   Comparison,
@@ -13,7 +14,7 @@ import type {
   RunSummary,
 } from "../../lib/openapi";
 import { Empty, Failure, HOME, Loading, type May, Outcome, Time } from "../../lib/ui";
-import { capital, counted, number, outcomeLabel, utc } from "../../lib/words";
+import { capital, counted, number, outcomeLabel } from "../../lib/words";
 import { Severity } from "./findings";
 import { Choice, type Column, Rows, Toolbar } from "./lists";
 
@@ -94,7 +95,7 @@ function Earlier({
 function nameOf(run: RunSummary) {
   const outcome = outcomeLabel(run.outcome, run.is_preview);
   const name = run.uploaded_as ? ` · ${run.uploaded_as}` : "";
-  return `${utc(run.started_at, { seconds: false })} · ${outcome}${name}`;
+  return `${inSelected(run.started_at)} · ${outcome}${name}`;
 }
 
 function Differences({ found, may }: { found: Comparison; may: May }) {
@@ -149,7 +150,7 @@ function RunName({ run }: { run: RunSummary }) {
     <Box as="span">
       <Anchor asChild color="fg.info" textDecoration="underline">
         <Link to={`${HOME}/runs/${run.run_id}`}>
-          {run.is_preview ? "check" : "run"} of <Time at={run.started_at} seconds={false} />
+          {run.is_preview ? "check" : "run"} of <Time at={run.started_at} seconds={false} bare />
         </Link>
       </Anchor>{" "}
       <Outcome outcome={run.outcome} isPreview={run.is_preview} />

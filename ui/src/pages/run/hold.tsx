@@ -3,9 +3,10 @@
 import { Box, Button, Flex, Heading, Link as Anchor, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link } from "react-router-dom";
+import { sayDone } from "../../lib/toasts";
 import { post } from "../../lib/api";
 import type { Hold, RunDetail } from "../../lib/openapi";
-import { type May, Time } from "../../lib/ui";
+import { type May, Planned } from "../../lib/ui";
 import { inTime, number } from "../../lib/words";
 import { Ask } from "./ask";
 import { consequenceOf, removalsOf } from "./consequence";
@@ -72,7 +73,7 @@ export function DecisionBar({
         {!run.can.approve && !run.can.discard && <WhoDecides may={may} />}
         {run.expires_at && (
           <Text fontSize="sm" color="fg.muted">
-            Expires <Time at={run.expires_at} seconds={false} />
+            Expires <Planned at={run.expires_at} />
             {`, ${inTime(run.expires_at)} (then discarded).`}
           </Text>
         )}
@@ -214,6 +215,7 @@ function Approve({
       asksReason
       act={async (reason) => {
         await post(`runs/${run.run_id}/approve`, { plan_hash: run.plan_hash ?? "", reason });
+        sayDone("Plan approved", "It is being applied.");
         onDecided({ text: "You approved the plan. It is being applied.", isPassing: true });
       }}
       onConflict={(problem) => onDecided({ text: problem.detail, isBad: true })}
@@ -248,6 +250,7 @@ function Discard({
       isDanger
       act={async (reason) => {
         await post(`runs/${run.run_id}/discard`, { reason });
+        sayDone("Plan discarded", "Nothing was changed.");
         onDecided({ text: "You discarded the plan. Nothing was changed." });
       }}
       onConflict={(problem) => onDecided({ text: problem.detail, isBad: true })}

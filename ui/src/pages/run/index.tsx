@@ -3,11 +3,12 @@
 import { Alert, Badge, Box, Button, CloseButton, Tabs, VisuallyHidden } from "@chakra-ui/react";
 import { type ReactNode, useCallback, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router-dom";
+import { inSelected } from "../../lib/time";
 import { siteOfDag } from "../../lib/allowed";
 import type { Problem } from "../../lib/api";
 import type { RunDetail } from "../../lib/openapi";
 import { Empty, Failure, HOME, Loading, type May, Page } from "../../lib/ui";
-import { outcomeLabel, utc } from "../../lib/words";
+import { outcomeLabel } from "../../lib/words";
 import { Story } from "./story";
 import { doing, isUnderWay, useRun, Waiting } from "./watch";
 
@@ -15,7 +16,7 @@ import { doing, isUnderWay, useRun, Waiting } from "./watch";
 const NO_SUCH_RUN = new Set([404, 422]);
 
 /** The height of the site's navigation, whose place is held until the run tells its site. */
-const NAVIGATION = { base: "86px", md: "60px" };
+const NAVIGATION = { base: "105px", md: "108px" };
 
 /**
  * Show the run that the address names: its story once it has begun, until then that it waits.
@@ -39,9 +40,17 @@ function RunPage({ id, may }: { id: string; may: May }) {
   }, [setParams]);
   if (run) {
     const what = run.is_preview ? "Check" : "Synchronization";
-    const title = `${what} of ${utc(run.started_at, { seconds: false })}`;
+    const at = inSelected(run.started_at);
+    const title = `${what} of ${at}`;
     return (
-      <Page title={title} site={run.site} may={may} tab="runs" guide="held-run.md">
+      <Page
+        title={title}
+        site={run.site}
+        may={may}
+        tab="runs"
+        guide="held-run.md"
+        crumb={{ label: "Run", text: at }}
+      >
         <Story run={run} may={may} reload={reload} />
       </Page>
     );

@@ -3,6 +3,7 @@
 import { Box, Button, Checkbox, Field, Input, NativeSelect, Text } from "@chakra-ui/react";
 import { Fragment, useEffect, useState } from "react";
 import { useNavigate } from "react-router-dom";
+import { sayDone } from "../../lib/toasts";
 import { post, type Problem, useApi } from "../../lib/api";
 import { Disclosure } from "../../lib/dialogs";
 import type { RunDetail, UndoPart, UndoPreview } from "../../lib/openapi";
@@ -69,6 +70,7 @@ export function UndoDialog({
   const preview = usePreview(run, open ? part : null);
   const act = async () => {
     const made = await post(`runs/${run.run_id}/undo`, part ?? undefined);
+    sayDone("Undo requested");
     const query = new URLSearchParams({ dag_id: made.dag_id, dag_run_id: made.dag_run_id });
     navigate(`${HOME}/runs/${made.run_id}?${query}`);
   };

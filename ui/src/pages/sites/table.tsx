@@ -6,18 +6,18 @@ import { Link } from "react-router-dom";
 import { BAD, WARN } from "../../lib/colors";
 import { asProblem, type Problem, put } from "../../lib/api";
 import type { LastRun, SiteState } from "../../lib/openapi";
-import { HOME, Outcome, Time } from "../../lib/ui";
-import { counted, number, utc } from "../../lib/words";
+import { HOME, Outcome, Planned, Time } from "../../lib/ui";
+import { counted, number } from "../../lib/words";
 import { READABLE } from "../preferences/fields";
 import type { Sorting, SortKey } from "./order";
 
 const COLUMNS: { label: string; sort?: SortKey; isEnd?: boolean }[] = [
   { label: "Site", sort: "site" },
   { label: "Sync" },
-  { label: "Last run (UTC)", sort: "attention" },
+  { label: "Last run", sort: "attention" },
   { label: "Active users", sort: "users", isEnd: true },
   { label: "Rows with errors", sort: "errors", isEnd: true },
-  { label: "Last applied (UTC)", sort: "applied" },
+  { label: "Last applied", sort: "applied" },
   { label: "Export", sort: "export" },
   { label: "Changes" },
   { label: "Next run (UTC)", sort: "next" },
@@ -216,7 +216,7 @@ function SiteRow({
         <Sparkline changes={health.changes} />
       </Table.Cell>
       <Table.Cell data-label="Next run" data-nothing={next ? undefined : "true"}>
-        {next ? <Time at={next} seconds={false} bare /> : <Text color="fg.muted">None</Text>}
+        {next ? <Planned at={next} bare /> : <Text color="fg.muted">None</Text>}
       </Table.Cell>
       {mayOversee && (
         <Table.Cell>
@@ -322,7 +322,7 @@ function Last({ last }: { last: LastRun }) {
   return (
     <Flex gap="2" align="center" wrap="wrap">
       <To to={`${HOME}/runs/${last.run_id}`}>
-        {utc(last.started_at, { seconds: false }).replace(" UTC", "")}
+        <Time at={last.started_at} seconds={false} bare />
       </To>
       <Outcome outcome={last.outcome} isPreview={last.is_preview} />
     </Flex>

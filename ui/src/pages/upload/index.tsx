@@ -3,11 +3,12 @@
 import { Alert, Box, Grid, Text } from "@chakra-ui/react";
 import { useEffect, useState } from "react";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router-dom";
+import { inSelected } from "../../lib/time";
 import { useApi } from "../../lib/api";
 import { Disclosure, LeaveGuard } from "../../lib/dialogs";
 import type { EarlierRun, PreferencesState, Uploaded, UploadLimits } from "../../lib/openapi";
 import { HOME, type May, Page } from "../../lib/ui";
-import { outcomeLabel, utc } from "../../lib/words";
+import { outcomeLabel } from "../../lib/words";
 import { KINDS, MAPPINGS } from "./kinds";
 import { Target } from "./target";
 import { type Uploading, useUpload } from "./use_upload";
@@ -78,7 +79,7 @@ function sameAgain(earlier: EarlierRun | null) {
   if (!earlier) {
     return null;
   }
-  const when = utc(earlier.started_at, { seconds: false });
+  const when = inSelected(earlier.started_at);
   if (earlier.is_preview) {
     return `This file was checked on ${when}; nothing of it was applied then.`;
   }

@@ -53,7 +53,12 @@ function RecordPage({
     </Button>
   );
   return (
-    <Page {...frame} title={record.label || kindLabel(record.kind)} actions={again}>
+    <Page
+      {...frame}
+      title={record.label || kindLabel(record.kind)}
+      crumb={{ label: kindLabel(record.kind), text: record.label || record.sourced_id || "" }}
+      actions={again}
+    >
       <Stack gap="4">
         <Standing record={record} site={site} may={may} />
         <Current record={record} site={site} />
