@@ -1,4 +1,4 @@
-"""Measurements that anybody can repeat; what they came to stands in docs/performance.md."""
+"""Benchmarks that anybody can repeat; docs/performance.md contains the results."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-# The tests' districts lend their columns and names, and their Airflow.
+# The generator and the Airflow of the tests are used here as well.
 sys.path.append(str(PROJECT / "tests"))

@@ -1,1 +1,1 @@
-"""What `make capacity` computes: what a number of districts needs, from measured costs."""
+"""`make capacity`: the resources for a number of districts, from measured costs."""

@@ -1,4 +1,4 @@
-"""What nobody measured, and the model of capacity assumes: each with where it is from."""
+"""Values that the capacity model assumes without a measurement, each with its source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MINUTE_S = 60
 
 
 def _assume(value: Any, what: str, source: str) -> Any:
-    """Return a field with a default, what it is in words, and where the default is from."""
+    """Return a field with a default, a description, and the source of the default."""
     return field(default_factory=lambda: value, metadata={"what": what, "source": source})
 
 
@@ -104,14 +104,14 @@ class Assumptions:
     weeks_a_year: int = _assume(42, "weeks of a year that are synced", "the summer break is paused")
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Yield each assumption: what it is, its value in words, where it is from."""
+        """Yield each assumption: its description, its value as text, its source."""
         for one in fields(self):
             value = getattr(self, one.name)
             yield one.metadata["what"], _to_text(one.name, value), one.metadata["source"]
 
 
 def at(seconds: float) -> str:
-    """Return a moment of the week in words, such as `Tue 02:00`."""
+    """Return a time of the week as text, such as `Tue 02:00`."""
     monday = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     return (monday + dt.timedelta(seconds=seconds)).strftime("%a %H:%M")
 

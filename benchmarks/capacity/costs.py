@@ -1,13 +1,13 @@
-"""What a run costs: measured by the benchmark, by size of the district and kind of day.
+"""The costs of a run by size of the district and kind of day, measured by the benchmark.
 
-`make bench` writes build/bench/S.json, M.json and L.json. What the model of capacity needs of
-them is kept in benchmarks/data/costs.json, so that the model gives the same tables everywhere:
+`make bench` writes build/bench/S.json, M.json and L.json. benchmarks/data/costs.json keeps the
+values that the capacity model needs, so that the model gives the same tables everywhere:
 
     python -m benchmarks.capacity.model --costs-from build/bench
 
-A stage's time is its wall clock where the machine was quiet, else what it had of the processors: a
-busy machine makes the first several times as long, and hardly touches the second. What a warm
-process has loaded already is taken off, and what Airflow adds to a run is put on, all of it.
+A stage's time is its wall clock if the machine was quiet, else its CPU time: a busy machine
+multiplies the first and hardly changes the second. Imports that a warm process has done already are
+subtracted, and Airflow's overhead for a run is added in full.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ _LOAD = re.compile(r"^(\d+) cores.*; load ([\d.]+) when it began$")
 
 
 class CostsError(Exception):
-    """What was measured is not enough; the message says what to run."""
+    """A measurement is missing; the message says what to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What one stage of a run takes.
+    """The costs of one stage of a run.
 
     Attributes:
-        name: extract, validate, diff, review, apply, record; `all` where the whole was timed.
-        slot_s: How long a worker's slot is taken, without what Airflow adds.
-        database_s: Of it, what was not the process's own work: the database's; 0 where the machine
-            was busy, and too little where a stage worked on several cores.
-        mib: The peak of its memory.
+        name: extract, validate, diff, review, apply, record; `all` if the whole run was timed.
+        slot_s: Time that it takes a worker's slot, without Airflow's overhead.
+        database_s: The part that is not the process's own work but the database's; 0 if the machine
+            was busy, and too small if a stage used several cores.
+        mib: Its peak memory.
     """
 
     name: str
@@ -58,13 +58,13 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What runs cost.
+    """The costs of runs.
 
     Attributes:
         runs: Size and kind → the stages, in order.
-        airflow_s: What Airflow takes for a run of six tasks that do nothing.
-        dag_file_s: Number of sites → seconds in which the DAG file is read.
-        notes: Where a number is not simply measured.
+        airflow_s: Airflow's time for a run of six tasks that do nothing.
+        dag_file_s: Number of sites → seconds to parse the DAG file.
+        notes: Explanations of numbers that were not directly measured.
     """
 
     runs: Mapping[str, Mapping[str, tuple[Stage, ...]]]
@@ -73,14 +73,14 @@ class Costs:
     notes: tuple[str, ...] = ()
 
     def slot_s(self, size: str, kind: str) -> float:
-        """Return how long a run takes a slot, what Airflow adds included."""
+        """Return how long a run takes a slot, including Airflow's overhead."""
         return sum(stage.slot_s for stage in self.runs[size][kind]) + self.airflow_s
 
     def database_s(self, size: str, kind: str) -> float | None:
         """Return about how long the database works for a run.
 
-        Of a size that was measured on a busy machine, the share of the others' time counts; None
-        where there is no other.
+        For a size that was measured on a busy machine, the share of the other sizes is used; None
+        if there is no other size.
         """
         if any(stage.database_s for stages in self.runs[size].values() for stage in stages):
             return sum(stage.database_s for stage in self.runs[size][kind])
@@ -93,20 +93,20 @@ class Costs:
         return min(known) * took if known else None
 
     def mib(self, size: str, kind: str) -> float:
-        """Return the peak of a run's memory: that of its largest stage."""
+        """Return the peak memory of a run: that of its largest stage."""
         return max(stage.mib for stage in self.runs[size][kind])
 
     def save(self, path: Path = KEPT) -> None:
-        """Write everything."""
+        """Write the costs to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path = KEPT) -> Costs:
-        """Read what was written.
+        """Read the costs from a file.
 
         Raises:
-            CostsError: There is nothing, or something else.
+            CostsError: The file is missing or has another format.
         """
         try:
             kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -126,11 +126,11 @@ class Costs:
 
 
 def measured(results: Iterable[Results], *, is_warm: bool = True) -> Costs:
-    """Make the costs of what the benchmark measured.
+    """Compute the costs from results of the benchmark.
 
     Args:
-        results: Of S and M, and of L where it was measured; in any order.
-        is_warm: Whether the tasks are forks of a process that has loaded everything
+        results: Results of S and M, and of L if it was measured; in any order.
+        is_warm: Whether the tasks are forks of a process that has imported everything
             (`oneroster_sync.stages.preload`), as the scheduler's and a Celery worker's are.
 
     Raises:
@@ -161,7 +161,7 @@ def measured(results: Iterable[Results], *, is_warm: bool = True) -> Costs:
 
 
 def is_quiet(machine: str) -> bool:
-    """Tell whether the machine had a core for each that wanted one when the measurement began."""
+    """Tell whether every runnable process had a core when the measurement began."""
     found = _LOAD.search(machine)
     return found is not None and float(found[2]) <= int(found[1])
 
@@ -183,7 +183,7 @@ def _runs(results: Results, notes: list[str], *, is_warm: bool) -> dict[str, tup
         notes.append(f"{results.size}: “{AGAIN}” was not measured; “{NAMES[-1]}” stands for it.")
         runs[AGAIN] = runs[NAMES[-1]]
     else:
-        # One process did all of it, and loaded what it needs once: nothing is taken off.
+        # One process ran all stages and imported everything once: nothing is subtracted.
         runs[AGAIN] = (_stage(results, AGAIN, "ours", "all", quiet=quiet, is_warm=False),)
     return runs
 
@@ -196,7 +196,7 @@ def _stage(
         raise CostsError(f"{results.size} has no “{what}”; run make bench SIZE={results.size}")
     took = series.median_s if quiet else series.median_cpu_s
     if is_warm:
-        # What is loaded is a share of the wall clock that was taken with it.
+        # The imports are a share of the wall clock that was measured with them.
         walls = [s.median_s for d in NAMES if (s := results.find(f"{d}: {name}", "stages"))]
         loading = statistics.median(results.imports.get(name, [0.0]))
         took *= 1 - min(0.95, loading / statistics.median(walls))
@@ -205,10 +205,10 @@ def _stage(
 
 
 def _larger(small: tuple[Stage, ...], middle: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """Draw the line from S to M on to L; what S takes longer than M for grows not at all."""
+    """Extrapolate linearly from S and M to L; a stage that is slower for S stays constant."""
     (s_users, _), (m_users, _), (l_users, _) = (SIZES[size] for size in "SML")
     times = (l_users - m_users) / (m_users - s_users)
-    if len(small) != len(middle):  # only one of them was timed stage by stage
+    if len(small) != len(middle):  # only one size was timed by stages
         small = (_together(small),)
         middle = (_together(middle),)
 

@@ -1,4 +1,4 @@
-"""What a number of districts keeps: rows and bytes of a year, of the database and of the bucket."""
+"""Stored data of a number of districts: rows and bytes after a year, in database and bucket."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 YEAR_DAYS = 365
 AIRFLOW_DAYS = 90
-"""How long Airflow's own records are kept: `databaseCleanup` of deploy/helm/values.yaml."""
+"""Retention of Airflow's own records: `databaseCleanup` of deploy/helm/values.yaml."""
 ROSTER = ("users", "courses", "course_assignments", "orgs", "roles", "classes", "enrollments")
-"""Tables that hold what is; all others hold what was."""
+"""Tables with the current state; all other tables hold history."""
 FIRST, CHANGED = NAMES[0], NAMES[1]
 _WEEKDAYS, _WEEK = 5, 7
 
@@ -28,11 +28,11 @@ class Growth:
     """One table of the database, or one kind of file.
 
     Attributes:
-        name: Which.
-        a_year: Rows, or files' bytes, that a year of syncs adds.
-        standing: Rows, or bytes, that are there after the first sync of every district.
+        name: Name of the table or kind.
+        a_year: Rows, or bytes of files, that a year of syncs adds.
+        standing: Rows, or bytes, after the first sync of every district.
         row_bytes: Bytes of a row with its indexes; 1 for files.
-        days: How long they are kept; None means always.
+        days: Retention; None for no limit.
     """
 
     name: str
@@ -42,13 +42,13 @@ class Growth:
     days: int | None
 
     def after(self, years: float) -> float:
-        """Return the bytes that are there after so many years."""
+        """Return the stored bytes after a number of years."""
         kept = years if self.days is None else min(years, self.days / YEAR_DAYS)
         return (self.standing + self.a_year * kept) * self.row_bytes
 
 
 def runs_a_week(districts: float, assumed: Assumptions) -> dict[str, dict[str, float]]:
-    """Return how many runs a week has, by size and kind, as expected: no chance in it."""
+    """Return the expected number of runs in a week, by size and kind."""
     days = _WEEKDAYS + (_WEEK - _WEEKDAYS) * assumed.weekend_share
     runs: dict[str, dict[str, float]] = {}
     for size, share in assumed.shares.items():
@@ -63,9 +63,8 @@ def database(
 ) -> Iterator[Growth]:
     """Yield the growth of each table of the roster database.
 
-    A changed day of the benchmark changes more than an ordinary one: of what it changes, the
-    assumed share counts. What is wrong with a package is wrong with it every night, so findings
-    count as they were measured.
+    A changed day of the benchmark has more changes than an ordinary day: the assumed share of them
+    counts. A package has the same errors every night, so findings count as measured.
     """
     keeping = keeping or Keeping()
     days = {
@@ -85,7 +84,7 @@ def database(
             for size, by in weekly.items()
             for kind, runs in by.items()
         )
-        is_gone = days.get(table, YEAR_DAYS) < YEAR_DAYS  # what the first syncs left of it
+        is_gone = days.get(table, YEAR_DAYS) < YEAR_DAYS  # rows of the first syncs have expired
         standing = (
             0.0
             if is_gone
@@ -107,9 +106,9 @@ def airflow(districts: float, kept: Kept, assumed: Assumptions) -> Iterator[Grow
 def bucket(
     districts: float, kept: Kept, assumed: Assumptions, keeping: Keeping | None = None
 ) -> Iterator[Growth]:
-    """Yield the growth of what runs leave in the bucket: plan, report and findings as files.
+    """Yield the growth of the files of runs in the bucket: plan, report and findings.
 
-    Packages are not among it: they are kept until their run has ended.
+    Packages are not included: they are deleted when their run has ended.
     """
     keeping = keeping or Keeping()
     weekly = runs_a_week(districts, assumed)
@@ -117,18 +116,18 @@ def bucket(
         a_year = sum(
             runs * assumed.weeks_a_year * _folder(kept, size, kind) for kind, runs in by.items()
         )
-        # The newest applied run's files stay: they are what is taken back, if anything is.
+        # The files of the newest applied run stay, because an undo may need them.
         standing = districts * assumed.shares[size] * _folder(kept, size, CHANGED)
         yield Growth(f"runs of {size}", a_year, standing, 1, keeping.files_days)
 
 
 def packages_at_once(kept: Kept, busy: dict[str, int]) -> float:
-    """Return the bytes of packages and snapshots that lie there while so many runs are busy."""
+    """Return the bytes of packages and snapshots while this many runs are active."""
     return sum(2 * n * _package(kept, size) for size, n in busy.items())
 
 
 def _larger(small: float, middle: float) -> float:
-    """Draw the line from S to M on to L."""
+    """Extrapolate linearly from S and M to L."""
     from benchmarks.districts import SIZES
 
     (s_users, _), (m_users, _), (l_users, _) = (SIZES[size] for size in "SML")

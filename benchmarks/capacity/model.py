@@ -1,12 +1,12 @@
-"""How much is needed for 100, 1,000 and 10,000 districts: workers, database, bucket.
+"""Resources for 100, 1,000 and 10,000 districts: workers, database, bucket.
 
     make capacity             or: python -m benchmarks.capacity.model [--districts 100 1000]
 
-Simulates a week of schedules, uploads, re-tries, a morning on which a source is away and a worker
-that dies, and finds the fewest slots with which 95 % of the scheduled runs wait less than 15
-minutes and 95 % of the uploads less than one. What runs cost was measured (`costs`), and so were
-the rows that they leave (`storage`); all else is assumed, and printed (`assumptions`). Prints
-Markdown; `--write` puts it into docs/scale.md.
+Simulates a week of schedules, uploads, retries, a morning with an unavailable source and a worker
+that dies. Finds the fewest slots with which 95 % of the scheduled runs wait less than 15 minutes
+and 95 % of the uploads less than one. The costs of runs (`costs`) and the rows they store
+(`storage`) were measured; everything else is assumed, and printed (`assumptions`). Prints Markdown;
+`--write` puts it into docs/scale.md.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 DISTRICTS = (100, 1_000, 10_000)
 WORKER_MIB, SERVICE_MIB = 512, 1_024
-"""What a worker takes before it works, and what is set aside for each of Airflow's services."""
+"""Memory of an idle worker, and the memory reserved for each of Airflow's services."""
 _SERVICES = 3
-"""Beside the schedulers: API server, DAG processor, triggerer."""
+"""Services besides the schedulers: API server, DAG processor, triggerer."""
 _CONNECTIONS_OF_RUN, _CONNECTIONS_OF_SERVICE = 2, 15
-"""A task holds its site's turn and works; SQLAlchemy's pool has 5 and may have 10 more."""
+"""A task uses one connection for the site's lock and one for work; SQLAlchemy's pool has 5 + 10."""
 _DAG_FILE_LIMIT_S = 50
 _KILO, _MEGA = 1e3, 1e6
 GIB = 1 << 30
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def assumptions(assumed: Assumptions) -> Iterator[str]:
-    """Yield the table of what is assumed."""
+    """Yield the table of assumptions."""
     yield "| what | value | from |"
     yield "|---|---|---|"
     for cells in assumed.rows():
@@ -192,24 +192,24 @@ def _database(sized: Sequence[Sized], kept: Kept, assumed: Assumptions) -> Itera
 
 
 def workers(sized: Sized, assumed: Assumptions) -> int:
-    """Return how many workers have all slots: those of uploads have none of the others'."""
+    """Return the number of workers; uploads have workers of their own."""
     return sum(math.ceil(slots / assumed.slots_of_worker) for slots in sized.slots.values())
 
 
 def connections(sized: Sized) -> int:
-    """Return how many connections to the roster database there may be at once."""
+    """Return the maximum number of connections to the roster database."""
     services = sized.schedulers + _SERVICES
     return _CONNECTIONS_OF_RUN * sized.all_slots + _CONNECTIONS_OF_SERVICE * services
 
 
 def dag_file_s(costs: Costs, districts: int) -> float:
-    """Return in how many seconds the DAG file is read: straight through the largest measured."""
+    """Return the seconds to parse the DAG file, linear in the largest measurement."""
     most = max(costs.dag_file_s)
     return costs.dag_file_s[most] * districts / most
 
 
 def sites_of_dag_file(costs: Costs) -> int:
-    """Return how many sites the DAG file may have until Airflow gives its reading up (50 s)."""
+    """Return the maximum number of sites before Airflow's parse times out (50 s)."""
     most = max(costs.dag_file_s)
     return int(_DAG_FILE_LIMIT_S / costs.dag_file_s[most] * most)
 
@@ -226,7 +226,7 @@ def _bucket(sized: Sized, kept: Kept, assumed: Assumptions) -> float:
 
 
 def _busy(sized: Sized) -> dict[str, int]:
-    """Return as many runs as are busy at once, the largest first, as far as there are such."""
+    """Return the sizes of the runs that are active at once, the largest first."""
     left, busy = sized.outcome.most_busy, {}
     for name in "LMS":
         of_size = len({one.run.number for one in sized.outcome.served if one.run.size == name})

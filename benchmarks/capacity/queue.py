@@ -1,10 +1,10 @@
-"""A queue of runs, served by slots: every run is served once, in the order in which they came.
+"""A queue of runs, served by slots: every run is served once, in the order of arrival.
 
-A run takes one slot from its first stage to its last. Airflow gives the slot back between two tasks
-and may let another run come between; the work is the same, and so is the time all of it takes.
+A run takes one slot from its first stage to its last. Airflow releases the slot between two tasks
+and may serve another run; the work and the total time are the same.
 
-The simulation draws nothing: whatever is random about a run stands in the run. So the same runs can
-be brought to other numbers of slots, and what differs is the slots' doing.
+The simulation has no random numbers: all random values are part of the runs. So the same runs can
+be simulated with other numbers of slots, and only the slots make a difference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Pool(StrEnum):
-    """Whose slots a run takes."""
+    """The pool of slots that serves a run."""
 
     SCHEDULED = "scheduled"
     UPLOADS = "uploads"
@@ -39,15 +39,15 @@ class Run:
     """A run to be served.
 
     Attributes:
-        number: One number, one run.
-        pool: Whose slots it takes.
-        at: When it is asked for, in seconds since the week began.
-        stages_s: How long each stage takes a slot.
-        mib: The memory it takes meanwhile.
+        number: Unique number of the run.
+        pool: The pool that serves it.
+        at: Time of the request, in seconds since the week began.
+        stages_s: Time of each stage in a slot.
+        mib: Memory while it runs.
         size: S, M or L.
-        database_s: How long the database works for it; None where nobody knows.
-        fails_in: The stage, by its place, whose first try fails at its end; None means none.
-        source_away: From and until when its source is away; extract fails then.
+        database_s: Work of the database for it; None if unknown.
+        fails_in: Index of the stage whose first try fails at its end, or None.
+        source_away: Begin and end of the time when its source is unavailable; extract fails then.
     """
 
     number: int
@@ -62,22 +62,22 @@ class Run:
 
     @property
     def slot_s(self) -> float:
-        """Return how long it takes a slot when nothing goes wrong."""
+        """Return the time in a slot if nothing fails."""
         return sum(self.stages_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What serves the runs.
+    """The resources that serve the runs.
 
     Attributes:
-        slots: Pool → slots. A single pool of all runs is `{Pool.SCHEDULED: n}`.
-        run_starts_s: Runs that the schedulers can begin in a second; infinite unless said.
-        retry_s: Seconds before each further try of an extract whose source is away.
-        refused_s: How long such a try takes.
-        failed_again_s: Seconds before a stage that failed otherwise is tried again.
-        death: When a worker dies, how many slots of the scheduled pool that takes away, after how
-            many seconds its runs are begun anew and after how many its slots are back.
+        slots: Pool → slots. A single pool for all runs is `{Pool.SCHEDULED: n}`.
+        run_starts_s: Runs that the schedulers can begin per second; unlimited by default.
+        retry_s: Seconds before each retry of an extract with an unavailable source.
+        refused_s: Duration of such a try.
+        failed_again_s: Seconds before a stage that failed otherwise is retried.
+        death: Time when a worker dies, the number of scheduled slots lost, and the seconds until
+            its runs begin again and until its slots are back.
     """
 
     slots: dict[Pool, int]
@@ -88,25 +88,25 @@ class Layout:
     death: tuple[float, int, float, float] | None = None
 
     def pool_of(self, run: Run) -> Pool:
-        """Return the pool that serves a run: its own where there is one."""
+        """Return the pool that serves a run: its own, if the layout has it."""
         return run.pool if run.pool in self.slots else Pool.SCHEDULED
 
 
 @dataclass(slots=True)
 class Served:
-    """What became of a run, and how far it is.
+    """The state and the result of a run.
 
     Attributes:
         run: The run.
-        waited_s: All the time it was due and had no slot.
-        tries: How often it was given one.
-        taken_s: How long it took one.
-        ended_at: When it ended.
-        end: How; None while it has not.
-        from_stage: The stage that comes next, by its place.
-        due: Since when it waits, or from when on it may go on.
-        refusals: How often its source was away.
-        has_failed: Whether the try that fails is behind it.
+        waited_s: Total time that it was due without a slot.
+        tries: Number of times it got a slot.
+        taken_s: Total time in a slot.
+        ended_at: Time of its end.
+        end: How it ended, or None.
+        from_stage: Index of the next stage.
+        due: Time since when it waits, or when it may continue.
+        refusals: Number of tries with an unavailable source.
+        has_failed: Whether the failing try is over.
     """
 
     run: Run
@@ -123,14 +123,14 @@ class Served:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of all runs.
+    """The results of all runs.
 
     Attributes:
-        served: Each run, in the order of their numbers.
-        queued_area: Runs that wait, over time: run-seconds.
-        busy_area: Slots that are taken, over time: slot-seconds.
-        most_busy: The most slots that were taken at once.
-        most_mib: The most memory that was taken at once.
+        served: The result of each run, sorted by number.
+        queued_area: Waiting runs integrated over time, in run-seconds.
+        busy_area: Used slots integrated over time, in slot-seconds.
+        most_busy: Maximum number of used slots.
+        most_mib: Maximum of used memory.
         most_waiting: The longest queue.
     """
 
@@ -142,11 +142,11 @@ class Outcome:
     most_waiting: int = 0
 
     def waits(self, pool: Pool) -> list[float]:
-        """Return how long the runs of a pool waited, sorted."""
+        """Return the waiting times of a pool's runs, sorted."""
         return sorted(one.waited_s for one in self.served if one.run.pool is pool)
 
     def p95(self, pool: Pool) -> float:
-        """Return the waiting time that 95 % of the runs of a pool did not pass; 0 without runs."""
+        """Return the 95th percentile of the waiting times of a pool's runs; 0 without runs."""
         waits = self.waits(pool)
         return waits[math.ceil(0.95 * len(waits)) - 1] if waits else 0.0
 
@@ -155,13 +155,13 @@ def simulate(runs: Iterable[Run], layout: Layout) -> Outcome:
     """Serve all runs to their end.
 
     Raises:
-        ValueError: A pool has no slot, or loses all it has by a death: nothing would ever end.
+        ValueError: A pool has no slot, or loses all by a death, so that it would never end.
     """
     return _Simulation(sorted(runs, key=lambda run: (run.at, run.number)), layout).outcome()
 
 
 class _Simulation:
-    """One course of events; of two at one moment the one that was known first comes first."""
+    """One simulation; simultaneous events are processed in the order in which they were planned."""
 
     def __init__(self, runs: Sequence[Run], layout: Layout) -> None:
         if any(slots < 1 for slots in layout.slots.values()) or Pool.SCHEDULED not in layout.slots:
@@ -181,7 +181,7 @@ class _Simulation:
         self._outcome = Outcome()
 
     def outcome(self) -> Outcome:
-        """Let everything happen."""
+        """Process all events, and return the outcome."""
         begins = dict.fromkeys(self._layout.slots, 0.0)
         each_s = 1 / self._layout.run_starts_s
         for run in self._runs:
@@ -190,7 +190,7 @@ class _Simulation:
             pool = self._layout.pool_of(run)
             begins[pool] = max(begins[pool], run.at) + each_s
             self._plan(begins[pool], "ready", served)
-            # Until a scheduler has come to it, it waits as much as for a slot.
+            # A run that waits for a scheduler counts as queued, as one that waits for a slot.
             self._outcome.queued_area += begins[pool] - run.at
         if self._layout.death:
             self._plan(self._layout.death[0], "death")
@@ -226,7 +226,7 @@ class _Simulation:
             self._end_try(token)
 
     def _fill(self, pool: Pool) -> None:
-        """Give the free slots to those who wait, in their order."""
+        """Give the free slots to the waiting runs, in order."""
         waiting = self._waiting[pool]
         while waiting and self._free[pool] > 0:
             self._begin(waiting.popleft(), pool)
@@ -250,7 +250,7 @@ class _Simulation:
         return served.from_stage == 0 and away is not None and away[0] <= at < away[1]
 
     def _try_s(self, served: Served) -> float:
-        """Return how long this try takes: to the end, or to what fails."""
+        """Return the duration of this try: to the end, or to the failure."""
         if self._is_refused(served, self._now):
             return self._layout.refused_s
         first, failing = served.from_stage, served.run.fails_in
@@ -292,7 +292,7 @@ class _Simulation:
         served.end, served.ended_at = end, self._now
 
     def _die(self) -> None:
-        """Take a worker's slots away; its runs go on later with the stage that was under way."""
+        """Remove a worker's slots; its runs continue later with their current stage."""
         assert self._layout.death is not None
         _, slots, noticed_s, away_s = self._layout.death
         mine = [

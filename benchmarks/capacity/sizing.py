@@ -1,4 +1,4 @@
-"""How many slots and schedulers a number of districts needs: the fewest that keep two promises."""
+"""Find the fewest slots and schedulers with which a number of districts keeps two promises."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from benchmarks.capacity.queue import Run
 
 SCHEDULED_S, UPLOADS_S = 15 * 60, 60
-"""The promises: 95 % of the runs of a pool wait less."""
+"""The promises: 95 % of a pool's runs wait less than this."""
 GRACE_S = GRACE.total_seconds()
-"""A run that is begun later than this after its slot is skipped, so all must be begun by then."""
+"""A run that begins later than this after its slot is skipped, so all must begin before."""
 _TASKS = 6
 _QUARTER_S = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """What a number of districts needs, and how it does with that.
+    """The resources for a number of districts, and the simulated results.
 
     Attributes:
-        districts: How many.
-        runs: Of the week, by pool.
-        slots: By pool.
-        schedulers: How many of Airflow's schedulers.
-        outcome: What became of the week.
-        shared: What became of it had both pools their slots together.
-        begun_s: The longest that a scheduled run waits for a scheduler, slots aside.
-        database_cores: What the database works in its busiest quarter of an hour, in cores; None
-            where that was not measured.
+        districts: Number of districts.
+        runs: Pool → number of runs in the week.
+        slots: Pool → number of slots.
+        schedulers: Number of Airflow's schedulers.
+        outcome: Outcome of the week.
+        shared: Outcome of the week if both pools shared all slots.
+        begun_s: Maximum time that a scheduled run waits for a scheduler only.
+        database_cores: Cores that the database uses in its busiest quarter of an hour; None if
+            not measured.
     """
 
     districts: int
@@ -58,17 +58,17 @@ class Sized:
 
     @property
     def failed(self) -> int:
-        """Return how many runs ended without having been done: their source was away too long."""
+        """Return the number of runs that were not done, because their source was away too long."""
         return sum(one.end is End.FAILED for one in self.outcome.served)
 
     @property
     def tried_again(self) -> int:
-        """Return how many runs took more than one try."""
+        """Return the number of runs with more than one try."""
         return sum(one.tries > 1 for one in self.outcome.served)
 
     @property
     def use(self) -> float:
-        """Return the share of the week in which a slot works."""
+        """Return the utilization of the slots over the week."""
         return self.outcome.busy_area / (self.all_slots * WEEK_S)
 
 
@@ -110,7 +110,7 @@ def size(districts: int, costs: Costs, assumed: Assumptions, *, seed: int) -> Si
 
 
 def layout_of(slots: dict[Pool, int], assumed: Assumptions, schedulers: int = 1) -> Layout:
-    """Return what serves the runs, with all that the assumptions say goes wrong."""
+    """Return a layout with all failures of the assumptions."""
     death = (assumed.death_s, assumed.slots_of_worker, assumed.noticed_s, assumed.away_s)
     return Layout(
         slots,
@@ -122,7 +122,7 @@ def layout_of(slots: dict[Pool, int], assumed: Assumptions, schedulers: int = 1)
 
 
 def longest_until_begun(runs: Sequence[Run], run_starts_s: float) -> float:
-    """Return the longest that a run waits until a scheduler has come to it."""
+    """Return the maximum time that a run waits for a scheduler."""
     begun = longest = 0.0
     for at in sorted(run.at for run in runs):
         begun = max(begun, at) + 1 / run_starts_s
@@ -131,7 +131,7 @@ def longest_until_begun(runs: Sequence[Run], run_starts_s: float) -> float:
 
 
 def fewest(is_enough: Callable[[int], bool], *, least: int) -> int:
-    """Return the fewest that are enough, where more than enough are enough, too."""
+    """Return the smallest sufficient number; sufficiency must be monotonic."""
     most = least
     while not is_enough(most):
         least, most = most + 1, 2 * most
@@ -145,7 +145,7 @@ def fewest(is_enough: Callable[[int], bool], *, least: int) -> int:
 
 
 def memory_of_worker(runs: Sequence[Run], slots: int, own_mib: float) -> float:
-    """Return the MiB of a worker: its own, the largest run, and 95 % of the others beside it."""
+    """Return the memory of a worker: its own, the largest run, and 95 % of the other runs."""
     peaks = sorted(run.mib for run in runs)
     usual = peaks[math.ceil(0.95 * len(peaks)) - 1]
     return own_mib + peaks[-1] + (slots - 1) * usual

@@ -1,12 +1,12 @@
-"""What a sync leaves: rows of each table, bytes of each row, bytes of a run's folder.
+"""Measure the stored data of a sync: rows by table, bytes of a row, bytes of a run's folder.
 
     python -m benchmarks.capacity.storage S M             writes benchmarks/data/kept.json
     python -m benchmarks.capacity.storage --airflow URL   adds what Airflow keeps of a DAG run
 
-Districts of the benchmark are synced, all days and the last package once more, into an embedded
-PostgreSQL of its own. The rows of each run are counted. Bytes are those on the disk, with all
-indexes: of a table that has too few rows to tell, a copy with all indexes is filled by repeating
-them. Of Airflow's metadata a DAG run that Airflow itself made is repeated in the same way.
+Syncs districts of the benchmark, all days and the last package once more, into its own embedded
+PostgreSQL, and counts the rows of each run. Bytes are measured on disk, with all indexes: if a
+table has too few rows, its rows are repeated in a copy with all indexes. In Airflow's metadata, a
+DAG run that Airflow itself made is repeated in the same way.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 KEPT = PROJECT / "benchmarks" / "data" / "kept.json"
 HOME = PROJECT / "build" / "bench" / "home-kept"
 ENOUGH = 2_000
-"""Rows by which a table's bytes a row can be told."""
+"""Minimum number of rows to measure the bytes per row."""
 MANY = 20_000
-"""Rows of a copy: its free space map and the like, some pages, don't count any more."""
+"""Rows of a copy; enough that fixed pages, such as the free space map, are negligible."""
 _SEED, _JULY = 1, 7
 _TABLES = """
 select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -51,20 +51,20 @@ AIRFLOW = {
     "rendered_task_instance_fields": {"run_id": "'manual__' || n"},
     "log": {"id": "t.id + 1000 * n", "run_id": "'manual__' || n"},
 }
-"""What Airflow keeps of a DAG run: table → columns that are another value in each copy."""
+"""Airflow's tables of a DAG run → columns that need another value in each copy."""
 
 
 @dataclass(slots=True)
 class Kept:
-    """What syncs leave.
+    """The stored data of syncs.
 
     Attributes:
         rows: Size → kind of day → table → rows that the run added.
         folders: Size → kind of day → bytes of the run's folder, plan and report.
-        packages: Size → bytes of a package, as a zip would about have them.
+        packages: Size → bytes of a package, compressed like a zip.
         row_bytes: Table → bytes of a row with its indexes.
         airflow_bytes: Airflow's table → bytes of one DAG run.
-        measured: When, and with which PostgreSQL.
+        measured: Date, and version of PostgreSQL.
     """
 
     rows: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
@@ -75,13 +75,13 @@ class Kept:
     measured: str = ""
 
     def save(self, path: Path = KEPT) -> None:
-        """Write everything."""
+        """Write the values to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path = KEPT) -> Kept:
-        """Read what was written; nothing where there is nothing."""
+        """Read the values from a file; empty if there is none."""
         return cls(**json.loads(path.read_text("utf-8"))) if path.exists() else cls()
 
 
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def measure(sizes: list[str], kept: Kept) -> None:
-    """Sync the districts of these sizes, each from an empty database; the last one tells bytes."""
+    """Sync districts of these sizes, each from an empty database; the last one gives the bytes."""
     ground = Ground(HOME)
     ours = Ours(ground)
     today = dt.datetime.now(dt.UTC).date()
@@ -139,7 +139,7 @@ def measure(sizes: list[str], kept: Kept) -> None:
 
 
 def count(connection: Connection) -> dict[str, int]:
-    """Return how many rows each table has."""
+    """Return table → number of rows."""
     tables = [str(row[0]) for row in connection.execute(_TABLES)]
     return {table: _count(connection, table) for table in tables}
 
@@ -147,12 +147,12 @@ def count(connection: Connection) -> dict[str, int]:
 def bytes_of_row(
     connection: Connection, table: str, other: Mapping[str, str] | None = None
 ) -> float:
-    """Return the bytes of a row on the disk, with all indexes and what is stored outside.
+    """Return the bytes of a row on disk, with all indexes and TOAST.
 
     Args:
-        connection: One that commits by itself.
-        table: Which; it has a row.
-        other: Column → SQL of a value that is another one in each copy `n` of a row `t`.
+        connection: A connection in autocommit mode.
+        table: The table, which has at least one row.
+        other: Column → SQL of a value that differs in each copy `n` of a row `t`.
     """
     rows = _count(connection, table)
     if rows >= ENOUGH and other is None:
@@ -183,7 +183,7 @@ def bytes_of_row(
     for (definition,) in connection.execute(
         "select indexdef from pg_indexes where tablename = %s and schemaname = 'public'", [table]
     ).fetchall():
-        # What is unique in the table may not be so among the copies.
+        # Unique columns are not unique among the copies, so the index must not be.
         _, _, of = str(definition).partition(" USING ")
         connection.execute(f"create index on repeated using {of}".encode())
     connection.execute("vacuum analyze repeated")
@@ -193,7 +193,7 @@ def bytes_of_row(
 
 
 def dag_run_bytes(connection: Connection) -> dict[str, float]:
-    """Return the bytes that Airflow keeps of one DAG run, by table.
+    """Return table → bytes that Airflow stores for one DAG run.
 
     Raises:
         ValueError: There is no DAG run.
@@ -225,7 +225,7 @@ def _bytes(connection: Connection, table: str) -> int:
 
 
 def _newest_folder(home: Path) -> int:
-    """Return the bytes of the files of the newest run."""
+    """Return the size of the newest run's folder."""
     runs = (home / "storage" / "runs" / "default").iterdir()
     newest = max(runs, key=lambda run: run.stat().st_mtime_ns)
     return sum(file.stat().st_size for file in newest.rglob("*") if file.is_file())

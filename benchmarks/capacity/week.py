@@ -1,4 +1,4 @@
-"""The runs of a week: who asks for what, when; from a seed."""
+"""Generate the runs of a week from a seed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FIRST, CHANGED = NAMES[0], NAMES[1]
 
 
 def runs_of_week(districts: int, costs: Costs, assumed: Assumptions, *, seed: int) -> list[Run]:
-    """Return all runs that a number of districts ask for.
+    """Return all runs of a number of districts.
 
-    A district is the same whatever number there are, but for its neighbours: the first hundred of
-    a thousand ask for what a hundred do.
+    A district does not depend on the number of districts: the first hundred of a thousand districts
+    have the same runs as a hundred districts.
     """
     runs: list[Run] = []
     for district in range(districts):
@@ -57,7 +57,7 @@ def runs_of_week(districts: int, costs: Costs, assumed: Assumptions, *, seed: in
 def _of_district(
     rng: np.random.Generator, assumed: Assumptions
 ) -> Iterator[tuple[Pool, float, str, str]]:
-    """Yield pool, moment, size and kind of each run of one district."""
+    """Yield pool, time, size and kind of each run of one district."""
     size = _choice(rng, assumed.shares)
     slot = HOUR_S * _choice(rng, assumed.hours) + _MINUTE_S * _choice(rng, assumed.minutes)
     is_new = rng.random() < assumed.new_share

@@ -1,4 +1,4 @@
-"""A DAG shaped as the product's, whose tasks do nothing: what Airflow itself takes."""
+"""A DAG with the product's structure whose tasks do nothing, to measure Airflow's overhead."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Districts of any size from a seed, as OneRoster 1.1 packages: folders of CSV, for three days.
+"""Generate districts of any size from a seed, as OneRoster 1.1 packages for three days.
 
-The tests' districts (`tests/district`) are made record by record, with every oddity a test may ask
-for; a million users of that kind take an hour. Here a file is a handful of arrays of numbers, and
-text is made of them a piece at a time: as plain as a real export, and as long. Columns and names
-are shared.
+The tests' districts (`tests/district`) are made record by record, with every irregularity that a
+test needs; a million such users take an hour. Here each file consists of a few arrays of numbers,
+which are turned into text piece by piece: as plain and as large as a real export. Columns and names
+are shared with the tests.
 
-On day 2, 1 % of the users and of the courses are new, 1 % are gone with all that hangs from them,
-2 % are changed, as are 2 % of the classes (to another course) and of the enrollments (to another
-class). On each of both days 0.5 % of the rows of each file are bad, not the same ones. Day 3 is
-day 2 again.
+On day 2, 1 % of the users and courses are new, 1 % are removed with all dependent records, 2 % are
+changed, and so are 2 % of the classes (to another course) and of the enrollments (to another
+class). On both days 0.5 % of the rows of each file are bad, with other rows each day. Day 3 repeats
+day 2.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.districts.records import Flags, Numbers
 
 MADE_BY = 4
-"""Version of this generator: packages of another one are made anew."""
+"""Version of this generator: packages of another version are generated again."""
 SIZES = {"S": (2_000, 10_000), "M": (100_000, 500_000), "L": (1_000_000, 5_000_000)}
 """Size → users, enrollments."""
 DAYS = (1, 2, 3)
@@ -42,12 +42,12 @@ _NEW, _GONE, _CHANGED = 0.01, 0.01, 0.02
 
 
 def packages(size: str, seed: int, year: int) -> dict[int, Path]:
-    """Return the folder of each day's package, made unless it is there from an earlier time.
+    """Return day → folder of its package, generated unless it exists.
 
     Args:
         size: S, M or L.
-        seed: One seed, one district.
-        year: In whose August the school year begins, which the sessions are of.
+        seed: Seed of the district.
+        year: Year in whose August the school year begins.
     """
     root = PROJECT / "build" / "districts" / f"{size}-{seed}-{year}-v{MADE_BY}"
     folders = {day: root / f"day{day}" for day in DAYS}
@@ -62,7 +62,7 @@ def packages(size: str, seed: int, year: int) -> dict[int, Path]:
 
 
 def first_day(users: int, enrollments: int, *, seed: int) -> District:
-    """Make a district of so many users and enrollments."""
+    """Make a district with these numbers of users and enrollments."""
     rng = np.random.default_rng([seed, 0])
     schools = max(2, users // _USERS_OF_SCHOOL)
     made = District(seed, schools, {})
@@ -76,7 +76,7 @@ def first_day(users: int, enrollments: int, *, seed: int) -> District:
 
 
 def next_day(before: District, rng: np.random.Generator) -> District:
-    """Let a day pass."""
+    """Return the district on the next day."""
     files = dict(before.files)
     for name in ("users", "courses"):
         records = files[name]
@@ -128,7 +128,7 @@ def _change_users(
     changed: Flags,
     schools: int,
 ) -> None:
-    """Give half of them another family name, a quarter another school; switch the others."""
+    """Give half of the users another family name, a quarter another school; toggle the others."""
     at = rng.permutation(np.flatnonzero(changed))
     named, moved, switched = np.split(at, [len(at) // 2, 3 * len(at) // 4])
     columns = {name: values.copy() for name, values in users.columns.items()}
@@ -155,10 +155,10 @@ def _classes(rng: np.random.Generator, ids: Numbers, courses: Numbers, schools: 
 
 
 def _enrollments(rng: np.random.Generator, first: int, count: int, made: District) -> Records:
-    """Give each class that has none a teacher, some another or an aide, and all of them students.
+    """Give each class without a teacher one, some another or an aide, and all of them students.
 
-    What a class has is not looked up: on later days each new enrollment is a teacher's as often as
-    on the first.
+    Existing enrollments are not considered: on later days, new enrollments have the same share of
+    teachers as on the first.
     """
     users, classes = made.files["users"], made.files["classes"]
     role = users.columns["role"]
@@ -200,7 +200,7 @@ def _with(
     rng: np.random.Generator,
     among: Numbers | None = None,
 ) -> Records:
-    """Return the records with new values in one column; the next title, or one drawn."""
+    """Return the records with new values in one column: the next title, or a random value."""
     values = records.columns[column].copy()
     if among is None:
         values[changed] = (values[changed] + 1) % (len(SUBJECTS) * len(LEVELS))

@@ -1,4 +1,4 @@
-"""A district's arrays written as a OneRoster 1.1 package, a piece at a time."""
+"""Write a district's arrays as a OneRoster 1.1 package, piece by piece."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.districts.records import District, Flags, Numbers, Records
 
 _PIECE = 250_000
-"""Rows that are text at one time."""
+"""Maximum number of rows in memory as text."""
 _TEXT = pa.large_string()
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _QUOTE = '"'
@@ -29,17 +29,17 @@ _ID_LENGTH, _DASHES = 36, (8, 13, 18, 23)
 
 
 class Ids:
-    """The sourcedIds of each kind of record: random UUIDs, the same for the same seed."""
+    """sourcedIds of each kind of record: random UUIDs, the same for the same seed."""
 
     def __init__(self, seed: int, counts: Mapping[str, int]) -> None:
-        """Make so many of each kind."""
+        """Generate the sourcedIds of each kind."""
         self._ids = {
             kind: _uuids(np.random.default_rng([seed, 9, number]), count)
             for number, (kind, count) in enumerate(counts.items())
         }
 
     def of(self, kind: str, numbers: Numbers) -> pa.Array:
-        """Return the sourcedIds of the records of these numbers."""
+        """Return the sourcedIds of records by their numbers."""
         return self._ids[kind].take(pa.array(numbers))
 
 
@@ -47,10 +47,10 @@ def write(folder: Path, district: District, rng: np.random.Generator | None, yea
     """Write a district as a package; some rows of each large file are bad.
 
     Args:
-        folder: Is made, or filled anew.
-        district: What it is about.
-        rng: Decides which rows are bad, and how; None lets all be good.
-        year: In whose August the school year begins.
+        folder: The folder, which is created or overwritten.
+        district: The district.
+        rng: Chooses the bad rows and their faults; None for no bad rows.
+        year: Year in whose August the school year begins.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = district.files
@@ -200,7 +200,7 @@ def _enrollment_cells(enrollments: Records, ids: Ids, year: int) -> dict[str, pa
 
 
 def _is_first_teacher(columns: dict[str, Numbers]) -> Flags:
-    """Tell which enrollments are of the first teacher of their class, who is its primary one."""
+    """Tell which enrollments belong to the first, primary teacher of their class."""
     taught = np.flatnonzero(columns["role"] == ROLES.index("teacher"))
     _, first = np.unique(columns["class"][taught], return_index=True)
     found = np.zeros(len(columns["role"]), np.bool_)
@@ -209,7 +209,7 @@ def _is_first_teacher(columns: dict[str, Numbers]) -> Flags:
 
 
 def _mailable(names: tuple[str, ...]) -> list[str]:
-    """Return names as the beginnings of e-mail addresses."""
+    """Return names in the form of local parts of e-mail addresses."""
     plain = ("".join(c for c in name.lower() if c.isascii() and c.isalpha()) for name in names)
     return [f"{name or 'staff'}." for name in plain]
 

@@ -1,8 +1,8 @@
-"""What the days are called."""
+"""The names of the days."""
 
 from __future__ import annotations
 
 NAMES = ("day 1", "day 2", "no change")
-"""Of the days whose packages are synced by all, in order; the last package is that of day 2."""
+"""Days whose packages every contestant syncs, in order; the last package is that of day 2."""
 AGAIN = "no change again"
-"""The last package once more: what was judged before needs no second judgement."""
+"""The last package once more, whose results can be reused."""

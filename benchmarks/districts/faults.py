@@ -1,7 +1,6 @@
-"""Bad cells, as exports have them: each makes one row fail one of the suites' expectations.
+"""Bad cells as in real exports: each makes one row fail one expectation of the suites.
 
-Only what can be seen in a row that is well-formed CSV: what breaks a file as such is the tests'
-concern, and no peer's.
+Only faults in well-formed CSV: the tests cover faults that break a file, and peers can't read them.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ _CELLS = {
         ("sourcedId", None),
     ),
 }
-"""File → column and bad value; None is the value of another row of the same sort."""
+"""File → column and bad value; None means the value of another row of the same sort."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """Bad values of one column: their rows, counted from 0 and in order, and the values."""
+    """Bad values of one column: their rows, counted from 0 and sorted, and the values."""
 
     rows: Numbers
     values: pa.Array
@@ -67,13 +66,13 @@ def plant(
     *,
     year: int,
 ) -> dict[str, Bad]:
-    """Choose a file's bad rows, a kind of fault for each, and what stands there.
+    """Choose the bad rows of a file, and a fault and a value for each.
 
     Args:
-        file: Without `.csv`.
-        sorts: Of each row: a value is copied between two rows of one sort only.
-        cell: Tells what a column of a row holds by right.
-        rng: Decides.
+        file: Name of the file, without `.csv`.
+        sorts: Sort of each row: values are copied only between rows of one sort.
+        cell: Returns the correct value of a column of a row.
+        rng: Random generator.
         year: A year whose February has no 30th day.
 
     Returns:
@@ -102,7 +101,7 @@ def plant(
 
 
 def spoil(cells: dict[str, pa.Array], faults: dict[str, Bad], start: int, count: int) -> None:
-    """Put the bad values of the rows from `start` on into the cells of those `count` rows."""
+    """Put the bad values of `count` rows, from `start` on, into their cells."""
     for column, bad in faults.items():
         first, end = np.searchsorted(bad.rows, [start, start + count])
         if first == end:

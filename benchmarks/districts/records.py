@@ -1,4 +1,4 @@
-"""A district as arrays: the records of a file are numbers that stand for its cells."""
+"""A district as arrays: numbers represent the cells of each file's records."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ STAFF = 2
 
 @dataclass(slots=True)
 class Records:
-    """The records of one file: numbers that stand for its cells, and for its sourcedIds."""
+    """The records of one file: numbers that represent its cells and sourcedIds."""
 
     ids: Numbers
     columns: dict[str, Numbers] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Return how many records there are."""
+        """Return the number of records."""
         return len(self.ids)
 
     def where(self, kept: Flags | Numbers | slice) -> Records:
-        """Return some of the records."""
+        """Return the selected records."""
         return Records(self.ids[kept], {name: c[kept] for name, c in self.columns.items()})
 
     def and_also(self, more: Records) -> Records:
@@ -39,7 +39,7 @@ class Records:
 
 @dataclass(slots=True)
 class District:
-    """A district on one day; a number of another file's record is the number of its sourcedId."""
+    """A district on one day; references are the numbers of the targets' sourcedIds."""
 
     seed: int
     schools: int

@@ -1,1 +1,1 @@
-"""How fast the change feed is read, with years of audit stored."""
+"""Benchmark of reading the change feed with years of audit stored."""

@@ -1,11 +1,11 @@
-"""The change feed of an audit with millions of rows: what a page takes, and what apply pays for it.
+"""Measure the change feed on an audit with millions of rows: time of a page, cost for apply.
 
     python -m benchmarks.feed.measure [--rows 10000000] [--reads 200]
 
-An embedded PostgreSQL of its own holds fifty sites with a first sync and a hundred versions each.
-Pages begin anywhere in the feed of any site. They are read as the API reads them, and by SQL as a
+An own embedded PostgreSQL contains fifty sites with a first sync and a hundred versions each. Pages
+begin at random places of all sites' feeds. They are read like the API reads them, and by SQL with a
 role that is a member of roster_reader. Then a nightly plan and a first sync are applied to a site
-and rolled back, in turns with the index of the feed and with the one by run that it replaced.
+and rolled back, alternately with the index of the feed and with its predecessor, the index by run.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ order by version, seq limit %s
 
 
 def fill(connection: psycopg.Connection[Any], rows: int) -> None:
-    """Write an audit of so many rows: half of it in first syncs."""
+    """Write an audit with this number of rows, half of them in first syncs."""
     connection.execute("set session_replication_role = replica")  # no triggers
     connection.execute(_ROSTER % {"sites": SITES, "versions": VERSIONS})
     of_site = rows // SITES
@@ -90,7 +90,7 @@ def fill(connection: psycopg.Connection[Any], rows: int) -> None:
 
 
 def cursors(connection: psycopg.Connection[Any], count: int) -> Iterator[tuple[str, int, int]]:
-    """Yield sites and cursors from which a full page can be read, at random."""
+    """Yield random sites and cursors with a full page after them."""
     chosen = random.Random(20)  # noqa: S311  no secret
     names = connection.execute("select site from sites order by site limit 20").fetchall()
     for _ in range(count):
@@ -107,7 +107,7 @@ def cursors(connection: psycopg.Connection[Any], count: int) -> Iterator[tuple[s
 def measure_pages(
     wanted: list[tuple[str, int, int]], read: Callable[[str, int, int], int]
 ) -> tuple[float, float]:
-    """Return the median and the 95th percentile of reading pages, in milliseconds."""
+    """Return the median and the 95th percentile of the time of a page, in milliseconds."""
     taken = []
     for site, version, seq in wanted:
         begun = time.perf_counter()
@@ -118,7 +118,7 @@ def measure_pages(
 
 
 def apply_cost(connection: Connection, plan: Any, bound: dict[str, Any], rounds: int) -> list[str]:
-    """Return what a roster is changed in with the index of the feed, and with that by run."""
+    """Return the costs of applying a plan with the feed's index and with the index by run."""
     import sqlalchemy as sa
 
     from oneroster_sync.stages.apply import change_roster
@@ -148,7 +148,7 @@ def apply_cost(connection: Connection, plan: Any, bound: dict[str, Any], rounds:
 
 
 def _cpu_s(pid: Any) -> float:
-    """Return how many seconds of a core a server process has spent so far (Linux)."""
+    """Return the CPU seconds of a server process so far (Linux)."""
     words = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 

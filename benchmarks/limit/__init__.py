@@ -1,1 +1,1 @@
-"""The limit: the fastest honest script for the same work, in Polars and COPY."""
+"""The limit: the fastest honest script for the same work, with Polars and COPY."""

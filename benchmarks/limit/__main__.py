@@ -2,14 +2,14 @@
 
     python -m benchmarks.limit PACKAGE DATABASE_URL ADMIN_ID
 
-It reads a OneRoster 1.1 bulk package, names the same failing rows, makes the same differences and
-writes the same rows with their audit, all in one transaction. It has no framework and no safety:
-it repairs nothing, holds no plan, keeps no files for a later look, takes no turns with others,
-groups no findings, can't read a delta, a zip or another version, and ends in a traceback where an
-export is broken. What it leaves undone makes it faster, never slower.
+The script reads a OneRoster 1.1 bulk package, reports the same failing rows, computes the same
+changes and writes the same rows with their audit, all in one transaction. It has no framework and
+no safety: no repairs, no held plans, no stored artifacts, no locks, no causes of findings, no
+deltas, zips or other versions, and a traceback for a broken export. All that it leaves out makes it
+faster, never slower.
 
-The database was made by the product and has the site `default`; the benchmark compares what both
-leave in it, row by row.
+The product has created the database with the site `default`; the benchmark compares the results of
+both in the database, row by row.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def sync(folder: Path, url: str, admin: int) -> None:
     """Sync a package.
 
     Args:
-        folder: Its CSV files.
-        url: Of the roster database.
-        admin: `id` of the user who is credited.
+        folder: Folder of its CSV files.
+        url: URL of the roster database.
+        admin: `id` of the credited administrator.
     """
     with ThreadPoolExecutor(1) as pool, psycopg.connect(url) as connection:
         digest = pool.submit(sha256_of, folder)
@@ -69,7 +69,7 @@ def sync(folder: Path, url: str, admin: int) -> None:
 
 
 class _Stored:
-    """What the roster holds."""
+    """The stored roster."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         record = "id, sourced_id, {}, status, managed"
@@ -92,7 +92,7 @@ class _Stored:
         }
 
     def known(self) -> dict[str, pl.Series]:
-        """Return the sourcedIds that are held, by the files that name people."""
+        """Return file → stored sourcedIds, for the files about people."""
         enrollments = self.links["enrollments"]["sourced_id"]
         return {"users.csv": self.users["sourced_id"], "enrollments.csv": enrollments}
 
@@ -200,13 +200,13 @@ def _record_changes(
     reason: pl.Expr,
     goes: str,
 ) -> pl.DataFrame:
-    """Return adds, updates and departures, each with all fields before and after."""
+    """Return adds, updates and removals, each with all fields before and after."""
     names = (*fields, "status")
     added = desired.join(known, on="sourced_id", how="anti").with_columns(
         action=pl.lit("add"), reason=pl.lit("in the package")
     )
     both = desired.join(ours, on="sourced_id", suffix="_before")
-    # What was left out stays as it is.
+    # A value that was left out leaves the stored value unchanged.
     both = both.with_columns(
         pl.when(pl.col(f"{n}.left_out")).then(pl.col(f"{n}_before")).otherwise(pl.col(n)).alias(n)
         for n in names
@@ -223,7 +223,7 @@ def _record_changes(
 
 
 def _links(checked: Checked, stored: _Stored) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """Return the links that hold from now on, and the enrollments among them that are protected."""
+    """Return the merged links, and the protected enrollments among them."""
     good, bad = checked.good, checked.bad
     ends = dict(good["academicSessions"].select("sourcedId", "endDate").iter_rows())
     terms = good["classes"]["termSourcedIds"].unique().to_list()
@@ -291,7 +291,7 @@ def _assignment_changes(
     enrollments: pl.DataFrame,
     protected: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Return the changes of the pairs of user and course that a teacher's enrollment makes."""
+    """Return the changes of course assignments from enrollments of teachers."""
     back = courses.filter(pl.col("status") == "active")["sourced_id"]
     was_removed = stored.courses.filter(pl.col("status") == "removed")["sourced_id"]
     gone = pl.concat(

@@ -1,7 +1,7 @@
 """The limit's first half: read a package and check it, with Polars.
 
-The rules are those of `expectations/1.1/*.json` for a bulk package, written by hand as
-expressions. Nothing is repaired and no broken line is met: the file has to be well-formed UTF-8.
+The rules are those of `expectations/1.1/*.json` for a bulk package, written by hand as Polars
+expressions. Nothing is repaired, and the file has to be well-formed CSV in UTF-8.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ _LEFT_OUT = {
     "users": ("orgSourcedIds", "username"),
     "enrollments": ("schoolSourcedId", "primary", "beginDate", "endDate"),
 }
-"""File → columns that decide nothing: a wrong value is left out with a warning, never the row."""
+"""File → columns whose wrong values are left out with a warning, without losing the row."""
 _TELLING_WHEN_WITHHELD = ("sourcedId", "role", "status")
 
 
 @dataclass(slots=True)
 class Checked:
-    """What became of a package.
+    """The result of checking a package.
 
     Attributes:
         good: File → rows without errors.
         bad: File → rows with errors.
         findings: One row for each error or warning.
         ignored: Rows of users.csv that are not staff.
-        unclear: File → rows of which nobody can tell whether they are of staff.
+        unclear: File → rows that may not be of staff.
     """
 
     good: dict[str, pl.DataFrame] = field(default_factory=dict)
@@ -164,7 +164,7 @@ def check(folder: Path) -> Checked:
 
 
 def _judge_primary(checked: Checked, enrollments: pl.DataFrame) -> None:
-    """Say of two primary teachers only where both rows are used, by the dates as they came."""
+    """Report two primary teachers only if both rows are used, by the dates in the file."""
     used = enrollments.join(checked.good["enrollments"], on="row", how="semi")
     rule = one_primary(used)
     found = used.filter(rule.wrong.fill_null(value=False))
@@ -173,7 +173,7 @@ def _judge_primary(checked: Checked, enrollments: pl.DataFrame) -> None:
 
 
 def _found(name: str, wrong: pl.DataFrame, rule: Rule) -> pl.DataFrame:
-    """Return the findings of the rows of a file that break a rule."""
+    """Return findings for the rows of a file that break a rule."""
     target = pl.col(rule.column) if rule.target_file else pl.lit(None, pl.String)
     return wrong.select(
         code=pl.lit(rule.code),
@@ -224,7 +224,7 @@ def _address(column: str) -> pl.Expr:
 
 
 def _enrollments(folder: Path, users: pl.DataFrame, others: pl.Series) -> pl.DataFrame:
-    """Return the rows of staff; whose role can't be read, those who are not known to be none."""
+    """Return the rows of staff, and rows with an unreadable role unless they are of others."""
     is_other = pl.col("role").is_in(NO_STAFF).fill_null(value=False)
     rows = _scan(folder, "enrollments").filter(~is_other).collect()
     strangers = rows.filter(~pl.col("userSourcedId").is_in(users["sourcedId"].implode()))
@@ -241,9 +241,9 @@ def _judge(
     *,
     withheld: pl.Expr | None = None,
 ) -> None:
-    """Note every row of a file that breaks a rule, and part the good rows from the bad.
+    """Record each row of a file that breaks a rule, and split good rows from bad ones.
 
-    A wrong value that decides nothing is left out of its row.
+    A wrong value that does not matter is left out of its row.
     """
     rules = [_weighed(name, rule) for rule in rules]
     if rows["sourcedId"].n_unique() < rows.height:
@@ -275,7 +275,7 @@ def _judge(
 
 
 def _weighed(name: str, rule: Rule) -> Rule:
-    """Return a rule with what it costs: the row, or only the value."""
+    """Return a rule with its effect: on the row, or only on the value."""
     decides = rule.column not in _LEFT_OUT.get(name, ()) or (
         rule.code.startswith("semantic.") and rule.code != "semantic.date_order"
     )
@@ -283,7 +283,7 @@ def _weighed(name: str, rule: Rule) -> Rule:
 
 
 def _common() -> list[Rule]:
-    """Return what holds for the first columns of every bulk file."""
+    """Return the rules for the first columns of every bulk file."""
     status = pl.col("status")
     return [
         *_required("sourcedId"),
@@ -304,7 +304,7 @@ def _repeated(column: str) -> pl.Expr:
 
 
 def _claimed_twice() -> pl.Expr:
-    """Tell which users claim a login that another one claims; who is disabled claims none."""
+    """Tell which users claim a login that another one claims; disabled users claim none."""
     is_disabled = (pl.col("enabledUser") == "false").fill_null(value=False)
     claimed = pl.when(~is_disabled).then(pl.col("login"))
     return claimed.is_duplicated() & claimed.is_not_null()
@@ -349,7 +349,7 @@ def _refers(
     usable: bool = True,
     lists: bool = False,
 ) -> list[Rule]:
-    """Return that the records of another file are there, and that they have no errors."""
+    """Return the rules that a reference's target exists and has no errors."""
     cell = pl.col(column)
     present = target["sourcedId"].drop_nulls().unique()
     rules = [

@@ -1,4 +1,4 @@
-"""The least that a no-change day can take: read a package and hash it.
+"""The minimum for a no-change day: read a package and hash it.
 
 python -m benchmarks.limit.hash_only PACKAGE
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def sha256_of(folder: Path) -> str:
-    """Return the sha256 of a folder's files in order of their names, as a run's record has it."""
+    """Return the sha256 of a folder's files sorted by name, equal to the one in a run's record."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         digest.update(path.name.encode() + b"\0")

@@ -1,4 +1,4 @@
-"""The limit's rules about how records fit together: they warn of rows that are used."""
+"""The limit's rules about relations of records, which are only warnings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ OF_USED_ROWS = {
         "two_primary_teachers",
     )
 }
-"""Warnings that tell nothing of a row with errors."""
+"""Warnings that do not matter for a row with errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is wrong where an expression is true."""
+    """A rule: the error of rows for which an expression is true."""
 
     wrong: pl.Expr
     column: str
@@ -38,21 +38,21 @@ class Rule:
 
 
 def _warns(wrong: pl.Expr, column: str, problem: str) -> Rule:
-    """Return a rule about what changes nothing here."""
+    """Return a rule that is only a warning."""
     return Rule(wrong, column, f"semantic.{problem}", "as it has to be", severity="warning")
 
 
 def of_kind(
     bad: Mapping[str, pl.DataFrame], column: str, file: str, target: pl.DataFrame, kind: str
 ) -> Rule:
-    """Return that the record that is pointed to, if it has no errors, is of a type."""
+    """Return the rule that a reference's target, if it has no errors, is of a type."""
     ids = target["sourcedId"].filter((target["type"] != kind) & _is_sound(bad, file, target))
     word = "org" if file == "orgs" else "session"
     return _warns(pl.col(column).is_in(ids.implode()), column, f"{word}_type_mismatch")
 
 
 def of_class(bad: Mapping[str, pl.DataFrame], classes: pl.DataFrame) -> Rule:
-    """Return that an enrollment names the school of its class."""
+    """Return the rule that an enrollment has the school of its class."""
     sound = classes.filter(_is_sound(bad, "classes", classes))
     sound = sound.drop_nulls("sourcedId").unique("sourcedId", keep="first")
     school = pl.col("classSourcedId").replace_strict(
@@ -67,7 +67,7 @@ def _is_sound(bad: Mapping[str, pl.DataFrame], file: str, records: pl.DataFrame)
 
 
 def one_primary(enrollments: pl.DataFrame) -> Rule:
-    """Return that no class has two primary teachers on one day."""
+    """Return the rule that no class has two primary teachers on one day."""
     rows = enrollments.filter(
         (pl.col("role") == "teacher") & (pl.col("primary") == "true"),
         (pl.col("status") != "tobedeleted").fill_null(value=True),
@@ -88,7 +88,7 @@ def one_primary(enrollments: pl.DataFrame) -> Rule:
 
 
 def taught(enrollments: pl.DataFrame) -> Rule:
-    """Return that a teacher is enrolled in a class, or somebody whose role can't be read."""
+    """Return the rule that a class has a teacher, or somebody whose role can't be read."""
     others = [role for role in _STAFF if role != "teacher"]
     is_other = pl.col("role").is_in(others).fill_null(value=False)
     taught = enrollments.filter(~is_other)["classSourcedId"].drop_nulls().unique()

@@ -1,4 +1,4 @@
-"""The limit's last part: what a run writes, by COPY wherever rows are new."""
+"""The limit's last part: write the changes, by COPY wherever rows are new."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def copy_in(connection: psycopg.Connection, table: str, rows: pl.DataFrame) -> N
 
 
 def _hidden(found: pl.DataFrame, file: str, unclear: pl.Series, known: pl.Series) -> pl.DataFrame:
-    """Return findings with a hash for what may be a pupil's sourcedId, or name."""
+    """Return findings with hashes in place of sourcedIds that may be a pupil's, or a name."""
     name = pl.col("sourced_id")
     of_row = (pl.col("file") == file) & pl.col("row").is_in(unclear.cast(pl.Int64).implode())
     hidden = of_row & ~name.is_in(known.implode())
@@ -51,10 +51,10 @@ def _hash(text: str) -> str:
 
 
 class Run:
-    """One run: its record, its findings, and what it changes with the audit of it."""
+    """One run: its record, its findings, and its changes with their audit."""
 
     def __init__(self, connection: psycopg.Connection, admin: int) -> None:
-        """Write into the transaction of a connection."""
+        """Prepare a run in the transaction of a connection."""
         self.run_id = uuid.uuid4()
         self.now = dt.datetime.now(dt.UTC)
         self._connection = connection
@@ -68,10 +68,10 @@ class Run:
         """Write the run's record and its findings.
 
         Args:
-            package: Its path.
-            digest: Its sha256.
-            checked: What became of it.
-            known: File → sourcedIds that the roster holds.
+            package: Path of the package.
+            digest: sha256 of the package.
+            checked: The result of checking it.
+            known: File → stored sourcedIds.
         """
         found = pl.concat(checked.findings) if checked.findings else pl.DataFrame()
         for file, rows in checked.unclear.items():
@@ -177,7 +177,7 @@ class Run:
         )
 
     def write_links(self, name: str, stored: pl.DataFrame, merged: pl.DataFrame) -> None:
-        """Put the links of one file in place, and take out what is gone."""
+        """Write the new links of one file, and delete those that are gone."""
         same = merged.join(stored, on=stored.columns, how="semi", nulls_equal=True)
         out = stored.join(same, on="sourced_id", how="anti")
         if out.height:
@@ -191,13 +191,13 @@ class Run:
         copy_in(self._connection, name, fresh.with_columns(site=pl.lit(SITE)))
 
     def close(self) -> None:
-        """Count the roster's versions on, if something changed."""
+        """Increment the roster's version if something changed."""
         if self._changed:
             query = "update sites set roster_version = roster_version + 1 where site = %s"
             self._connection.execute(query, [SITE])
 
     def _reserve(self, table: str, count: int) -> list[str]:
-        """Return so many ids that nobody else gets."""
+        """Reserve ids that no other transaction gets."""
         query = "select nextval(pg_get_serial_sequence(%s, 'id'))::text from generate_series(1, %s)"
         return [row[0] for row in self._connection.execute(query, [table, count])]
 

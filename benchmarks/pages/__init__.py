@@ -1,1 +1,1 @@
-"""What `make bench-pages` measures: the pages' lists, with years of runs stored."""
+"""`make bench-pages`: the pages' lists, with years of runs stored."""

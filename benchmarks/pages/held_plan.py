@@ -1,4 +1,4 @@
-"""A held run's frozen plan, as large as the largest audit: its pages are read from files."""
+"""The frozen plan of a held run, as large as the largest audit; its pages are read from files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def plan_of(site: str, *, users: int, courses: int, assignments: int, enrollments: int) -> Plan:
-    """Return a plan that adds so much to an empty roster."""
+    """Return a plan that adds these numbers of records to an empty roster."""
     user_ids, course_ids = _ids("user", users), _ids("course", courses)
     pairs = range(assignments)
     table = {

@@ -1,8 +1,8 @@
-"""A site with years behind it: ten thousand runs, a million findings, as many DAG runs in Airflow.
+"""Store a site's years of history: ten thousand runs, a million findings, and DAG runs in Airflow.
 
-Everything is written straight into both databases, in the shape in which syncs leave it: what a
-sync of that size takes is another measurement. Airflow's rows are copies of a DAG run that it made
-itself, so they hold whatever this version of Airflow keeps with one.
+All rows are written directly into both databases, in the form in which syncs store them; the time
+of such syncs is another benchmark. Airflow's rows are copies of a DAG run that Airflow made itself,
+so they contain everything that this version of Airflow stores.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ RUNS = 10_000
 USERS, COURSES = 20_000, 5_000
 HEAVY_FINDINGS, HEAVY_CHANGES = 500_000, 50_000
 OTHERS = 5_000
-"""How many of the other runs share the other half of the findings, and the other changes."""
+"""Number of other runs that share the other half of the findings, and the other changes."""
 OTHER_FINDINGS, OTHER_CHANGES = 100, 45
 
 _NEWEST = dt.datetime(2026, 11, 24, 2, 0, tzinfo=dt.UTC)
 _HEAVY = 100
-"""Which run, counted from the newest, holds half of everything."""
+"""Position, from the newest run, of the run with half of all findings."""
 _HELD = 101
-"""Which run waits with a plan of as many changes."""
+"""Position of the held run, whose plan has as many changes."""
 _OUTCOMES = ("succeeded", "no_changes", "failed", "no_changes", "succeeded_with_errors", "held")
 _APPLIED = {"succeeded", "succeeded_with_errors", "no_changes"}
 
@@ -147,15 +147,15 @@ from task_instance t cross join made m where t.dag_id = %(dag_id)s
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the requests of the measurement name.
+    """Ids and cursors for the requests of the benchmark.
 
     Attributes:
         heavy_run: The run with half of all findings and a quarter of all changes.
-        held_run: The run whose plan would make as many.
-        late_change: Cursor in the last thousand of its changes.
-        late_finding: Cursor in the last hundred of its findings.
-        rare_id: sourcedId that two of its last findings name.
-        email: Of a user whom one of its last changes is about.
+        held_run: The held run whose plan has as many changes.
+        late_change: Cursor in the last thousand of the heavy run's changes.
+        late_finding: Cursor in the last hundred of the heavy run's findings.
+        rare_id: sourcedId of two of its last findings.
+        email: E-mail address of a user in one of its last changes.
         user_id: A user that many runs changed.
     """
 
@@ -169,9 +169,9 @@ class Stored:
 
 
 def store(home: Path) -> Stored:
-    """Fill the roster and Airflow's metadata of a home whose Airflow made one run of the DAG.
+    """Fill the roster and Airflow's metadata of a home whose Airflow has made one run of the DAG.
 
-    The site is there and has nothing but its administrator.
+    The site exists, and has only its administrator.
     """
     dag_runs = [(n, _dag_run_id(n), _state(n), _at(n)) for n in range(RUNS)]
     run_ids = [dag_names.run_id_of(DAG_ID, dag_run_id) for _, dag_run_id, _, _ in dag_runs]
@@ -352,7 +352,7 @@ def _noted(connection: Connection, heavy: str, held: str) -> Stored:
 
 
 def _report() -> list[dict[str, Any]]:
-    """Return what Great Expectations might say of a package: seven files, 15 checks of each."""
+    """Return a plausible report of Great Expectations: seven files with 15 expectations each."""
     files = ("academicSessions", "classes", "courses", "enrollments", "orgs", "roles", "users")
     check = {
         "expectation": "expect_column_values_to_be_in_set",

@@ -1,10 +1,10 @@
-"""How long the pages' lists take beside a list of Airflow's own, with years of runs stored.
+"""Measure the pages' lists beside a list of Airflow's own, with years of runs stored.
 
     make bench-pages        or: python -m benchmarks.pages.measure [--keep HOME]
 
-Starts a PostgreSQL and an Airflow of its own in a temporary folder, stores 10,000 runs with a
-million findings and as many DAG runs, asks both over HTTP with a token, in turns, and prints
-Markdown. Read the ratios: the milliseconds are those of the machine and of what else it does.
+Starts its own PostgreSQL and Airflow in a temporary folder, stores 10,000 runs with a million
+findings and as many DAG runs, sends requests to both over HTTP with a token, alternately, and
+prints Markdown. Only the ratios matter: the milliseconds depend on the machine and its load.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _GOAL_MS = 300
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All that was measured."""
+    """All measurements."""
 
     cases: list[Case]
     csv: Download
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def cases_of(stored: Stored, client: httpx.Client) -> list[Case]:
-    """Return what is asked: Airflow's lists, then ours."""
+    """Return the requests: Airflow's lists, then ours."""
     run = f"/oneroster/api/v1/runs/{stored.heavy_run}"
     plan = f"/oneroster/api/v1/runs/{stored.held_run}/changes"
     middle = _middle(client)
@@ -172,7 +172,7 @@ def _measure(home: Path, url: str, stored: Stored, *, rounds: int, bursts: int) 
 
 
 def _middle(client: httpx.Client) -> str:
-    """Return the cursor of the page in the middle, by turning the pages up to it."""
+    """Return the cursor of the middle page, by reading all pages before it."""
     cursor = ""
     for _ in range(RUNS // 2 // 200):
         before = {"before": cursor} if cursor else {}
@@ -183,7 +183,7 @@ def _middle(client: httpx.Client) -> str:
 
 @contextlib.contextmanager
 def _home(kept: Path | None) -> Iterator[Path]:
-    """Make a home that goes with the block, unless one is given."""
+    """Yield the given home, or a new one that is deleted after the block."""
     if kept is not None:
         kept.mkdir(parents=True, exist_ok=True)
         yield kept.resolve()
@@ -194,7 +194,7 @@ def _home(kept: Path | None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _running(home: Path) -> Iterator[tuple[str, Stored]]:
-    """Run an Airflow on the home, filled unless it is, and give its address."""
+    """Run an Airflow on the home, fill it unless it is filled, and yield its address."""
     quiet = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
     base = without_own_databases(os.environ) | quiet
     note = home / "stored.json"
@@ -207,7 +207,7 @@ def _running(home: Path) -> Iterator[tuple[str, Stored]]:
                 step(f"{RUNS:,} runs with all that belongs to them"),
             ):
                 _wait_for_dag(api)
-                api.trigger(DAG_ID, {})  # no scheduler runs: it stays as it was made
+                api.trigger(DAG_ID, {})  # no scheduler runs, so the DAG run stays queued
                 stored = store(home)
             note.write_text(json.dumps(asdict(stored)), encoding="utf-8")
         yield here.url, Stored(**json.loads(note.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Requests, timed one at a time and twenty at once, and what the server's memory does meanwhile."""
+"""Time requests, one at a time and twenty at once, and watch the server's memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAMPLE_S = 0.02
 
 @dataclass
 class Case:
-    """A request, whose it is, and how long its answers took, in ms."""
+    """A request, whose list it is, and the times of its answers in ms."""
 
     name: str
     path: str
@@ -35,7 +35,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One long answer: time to its first byte and to its last, in ms, its bytes and its rows."""
+    """One long answer: times of its first and last byte in ms, its size and its number of rows."""
 
     first_ms: float
     total_ms: float
@@ -44,15 +44,15 @@ class Download:
 
 
 def measure(cases: Sequence[Case], client: httpx.Client, *, rounds: int, bursts: int) -> None:
-    """Time every case in every round, so that what disturbs the machine disturbs all alike.
+    """Time every case in every round, so that disturbances affect all cases alike.
 
     Args:
-        cases: What to ask; the times are added to them.
-        client: Logged in.
-        rounds: How often each is asked while nothing else is.
-        bursts: How often each is asked by every one of the clients at once.
+        cases: The requests; the times are added to them.
+        client: A client that is logged in.
+        rounds: Number of requests of each case alone.
+        bursts: Number of requests of each case by every parallel client.
     """
-    for case in cases:  # the first answer is not counted: something may be loaded for it
+    for case in cases:  # the first answer is not counted, because of imports and caches
         case.size = len(_get(client, case.path).content)
     for _ in range(rounds):
         for case in cases:
@@ -61,7 +61,7 @@ def measure(cases: Sequence[Case], client: httpx.Client, *, rounds: int, bursts:
     with contextlib.ExitStack() as open_clients, ThreadPoolExecutor(CLIENTS) as pool:
         for other in others:
             open_clients.enter_context(other)
-        list(pool.map(_time, others, [cases[0].path] * CLIENTS))  # connections are made once
+        list(pool.map(_time, others, [cases[0].path] * CLIENTS))  # opens the connections
         for _ in range(bursts):
             for case in cases:
                 paths = [case.path] * CLIENTS
@@ -69,7 +69,7 @@ def measure(cases: Sequence[Case], client: httpx.Client, *, rounds: int, bursts:
 
 
 def download(client: httpx.Client, path: str) -> Download:
-    """Take in a long answer as it comes."""
+    """Receive a long answer as a stream."""
     began = time.perf_counter()
     first, size, rows = 0.0, 0, 0
     with client.stream("GET", path, timeout=600) as answer:
@@ -82,20 +82,20 @@ def download(client: httpx.Client, path: str) -> Download:
 
 
 def percentile(times: Sequence[float], percent: int) -> float:
-    """Return the time that so many percent of the answers did not pass."""
+    """Return a percentile of times."""
     return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
 
 
 class Memory:
-    """The resident memory of processes, in MiB, sampled while it is watched."""
+    """The resident memory of processes in MiB, sampled while a block runs."""
 
     def __init__(self, processes: Sequence[psutil.Process]) -> None:
-        """Watch these processes together."""
+        """Watch the sum over these processes."""
         self._processes = processes
         self.peak = 0.0
 
     def now(self) -> float:
-        """Return what they take now."""
+        """Return the current memory."""
         taken = 0
         for process in self._processes:
             with contextlib.suppress(psutil.Error):
@@ -104,7 +104,7 @@ class Memory:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Note the peak while the block runs."""
+        """Record the peak while the block runs."""
         self.peak = self.now()
         done = threading.Event()
 

@@ -1,5 +1,5 @@
-"""The peers: what else one might use for the same work, each the ordinary way.
+"""The peers: other tools for the same work, each used in the ordinary way.
 
-They are programs of their own, started by `benchmarks.sync.measure` as whole processes in an
-environment that has what they need (`benchmarks/requirements-peers.txt`).
+They are separate programs, which `benchmarks.sync.measure` starts as whole processes in an
+environment with their requirements (`benchmarks/requirements-peers.txt`).
 """

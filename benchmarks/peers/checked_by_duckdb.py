@@ -1,9 +1,9 @@
-"""The same checks in DuckDB's SQL: every failing row of staff, named; nothing is written.
+"""The same checks in DuckDB's SQL: report every failing row of staff; nothing is written.
 
     python -m benchmarks.peers.checked_by_duckdb PACKAGE
 
-Prints the findings as JSON, one list each: code, file, row, column. The benchmark compares them
-with ours.
+Prints the findings as JSON lists: code, file, row, column. The benchmark compares them with the
+product's findings.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _LEFT_OUT = {
     "users": "('orgSourcedIds', 'username')",
     "enrollments": "('schoolSourcedId', 'primary', 'beginDate', 'endDate')",
 }
-"""File → columns that decide nothing: a wrong value costs a warning, not the row."""
+"""File → columns whose wrong values are only a warning, without losing the row."""
 _BOOLEANS = {"users": "enabledUser", "enrollments": "primary"}
 _DATES = {
     "academicSessions": ("startDate", "endDate"),
@@ -134,12 +134,12 @@ def _read(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Non
         )
     kept = _KEPT.get(name, "true")
     connection.execute(f"create table {name} as select * from ({rows}) where {kept}")
-    if name == "users":  # whoever may be a student is not looked at
+    if name == "users":  # rows that may be a student's are not checked
         connection.execute(f"update users set login = null where {_unclear()}")
 
 
 def _rules(name: str) -> Iterator[tuple[str, str, str]]:
-    """Yield what is wrong where, in SQL, with the column and the code of the finding."""
+    """Yield each rule: its SQL condition, its column and the code of the finding."""
     yield f"{_twice(name, 'sourcedId')}", "sourcedId", "reference.duplicate_sourced_id"
     yield "status = 'tobedeleted'", "status", "semantic.tobedeleted_in_bulk"
     yield "status not in ('active', 'tobedeleted')", "status", _ENUM
@@ -165,7 +165,7 @@ def _rules(name: str) -> Iterator[tuple[str, str, str]]:
     yield from _relations(name)
     if name == "users":
         yield f"not regexp_matches(email, {_EMAIL}){told}", "email", "row.invalid_email"
-        claims = "coalesce(\"enabledUser\" <> 'false', true)"  # who is disabled claims no login
+        claims = "coalesce(\"enabledUser\" <> 'false', true)"  # a disabled user claims no login
         taken = f"{_twice(name, 'login', claims)} and {claims} and not {_twice(name, 'sourcedId')}"
         yield taken, "email", "semantic.login_taken"
         yield f"login is null{told}", "email", "semantic.missing_login"
@@ -186,7 +186,7 @@ def _references(name: str, told: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _relations(name: str) -> Iterator[tuple[str, str, str]]:
-    """Yield what does not fit together and changes nothing: it is used with a warning."""
+    """Yield the rules about relations, which are only warnings."""
     if name in {"classes", "enrollments"}:
         wrong = f'"schoolSourcedId" in ({_others("orgs", "school")})'
         yield wrong, "schoolSourcedId", "semantic.org_type_mismatch"

@@ -1,9 +1,9 @@
-"""Great Expectations as its tutorial does it: stock expectations, default types and results.
+"""Great Expectations as in its tutorial: built-in expectations, default types and results.
 
     python -m benchmarks.peers.checked_by_gx PACKAGE
 
-users.csv and enrollments.csv of staff. Its default result names up to twenty values of a failing
-expectation, and no row. Prints how many expectations failed.
+Checks users.csv and enrollments.csv of staff. The default result has up to twenty values of a
+failing expectation, and no rows. Prints the number of failed expectations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST = 255
 
 
 def check(folder: Path) -> int:
-    """Return how many expectations of users.csv and enrollments.csv are not met."""
+    """Return the number of failed expectations of users.csv and enrollments.csv."""
     orgs, classes, users, enrollments = (
         pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])
         for name in ("orgs", "classes", "users", "enrollments")

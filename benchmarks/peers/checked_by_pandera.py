@@ -1,8 +1,8 @@
-"""pandera, lazily, so that every failing row is named: users and enrollments of staff.
+"""pandera in lazy mode, so that it reports every failing row: users and enrollments of staff.
 
     python -m benchmarks.peers.checked_by_pandera PACKAGE
 
-Prints how many failures it found in each file.
+Prints the number of failures of each file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DATE = r"^\d{4}-\d{2}-\d{2}$"
 
 
 def check(folder: Path) -> dict[str, int]:
-    """Return how many failures there are in users.csv and in enrollments.csv."""
+    """Return the numbers of failures in users.csv and enrollments.csv."""
     orgs, classes, users, enrollments = (
         pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])
         for name in ("orgs", "classes", "users", "enrollments")

@@ -1,7 +1,7 @@
-"""What a DBA writes: rows staged as they are, checked in SQL, and merged into the shipped tables.
+"""The script of a DBA: stage rows unchanged, check them in SQL, and merge them into the tables.
 
-It writes users, courses and course assignments of the site `default`, and nothing else: no audit,
-no findings, no links, and a row that is refused protects nothing: its record is deactivated.
+The script writes users, courses and course assignments of the site `default`, and nothing else: no
+audit, no findings, no links. A refused row protects nothing: its record is deactivated.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python -m benchmarks.peers.merged_by_dlt PACKAGE DATABASE_URL
 
-Read by pyarrow and handed over as Arrow tables, which dlt loads as Parquet by ADBC: its fastest way
-into PostgreSQL (by default it writes INSERT statements). Staff only. dlt checks
-no value, writes no audit, and with `merge` what is gone from the files stays in the tables.
+pyarrow reads the files, and dlt loads the Arrow tables as Parquet by ADBC: its fastest way into
+PostgreSQL (by default it writes INSERT statements). Staff only. dlt checks no values and writes no
+audit, and with `merge`, records that are no longer in the files stay in the tables.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def sync(folder: Path, url: str, state: Path) -> None:
     """Merge a package into the dataset `merged`.
 
     Args:
-        folder: Its CSV files.
-        url: Of the database.
-        state: Where dlt keeps the state of its pipeline.
+        folder: Folder of its CSV files.
+        url: URL of the database.
+        state: Folder for the state of dlt's pipeline.
     """
-    # dlt wants a host and a password, also where a socket needs neither.
+    # dlt requires a host and a password, even if a socket needs neither.
     reachable = url.replace("@/", ":none@localhost/")
     pipeline = dlt.pipeline(
         "oneroster",

@@ -1,4 +1,4 @@
-"""Polars and ADBC: staged by COPY in its binary form, then merged by the database.
+"""Polars and ADBC: stage by binary COPY, then merge in the database.
 
 python -m benchmarks.peers.merged_by_polars PACKAGE DATABASE_URL
 """

@@ -2,10 +2,10 @@
 
     python -m benchmarks.peers.plain PACKAGE DATABASE_URL
 
-Reads the files, keeps staff, drops rows that fail a handful of checks into a table of errors,
-compares with what the tables hold by an outer merge, writes what is new by `to_sql`, updates the
-rest statement by statement, and writes an audit. No transaction spans it, no broken row protects
-its record, and nothing but the obvious is checked.
+Reads the files, keeps staff, moves rows that fail a few checks into a table of errors, compares
+with the tables by an outer merge, writes new rows by `to_sql`, updates the others statement by
+statement, and writes an audit. It uses no transaction, a bad row does not protect its record, and
+only the obvious is checked.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _is_date(cells: pd.Series[str]) -> pd.Series[bool]:
 
 
 def _merge(engine: sa.Engine, table: str, rows: pd.DataFrame, key: list[str]) -> None:
-    """Bring a table in step with rows, and write what changed into another."""
+    """Update a table to match rows, and write the changes into another table."""
     fields = [name for name in rows.columns if name not in key]
     if sa.inspect(engine).has_table(table):
         held = pd.read_sql_table(table, engine)

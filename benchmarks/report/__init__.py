@@ -1,1 +1,1 @@
-"""What was measured, kept as JSON and written as tables, plots and targets."""
+"""Results as JSON, tables, plots and targets."""

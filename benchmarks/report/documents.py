@@ -1,4 +1,4 @@
-"""The pages that show what was measured, each table between two comments with its name."""
+"""Write results into documents, each table between two comments with its name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PICTURES = PROJECT / "docs" / "pictures"
 
 
 def write_parts(path: Path, parts: dict[str, str]) -> None:
-    """Put texts into a page in place of what it has there, by the names of their places.
+    """Replace the named parts of a page.
 
     Raises:
         ValueError: The page has no such place.
@@ -28,7 +28,7 @@ def write_parts(path: Path, parts: dict[str, str]) -> None:
 
 
 def with_part(page: str, name: str, text: str) -> str:
-    """Return a page with another text between the comments of that name.
+    """Return a page with the text between the comments of a name replaced.
 
     Raises:
         ValueError: The page has no such place.

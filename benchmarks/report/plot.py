@@ -1,4 +1,4 @@
-"""The plot: a bar for everybody on each day, as SVG, on a logarithmic scale."""
+"""Plot a bar for each contestant and day, as SVG, on a logarithmic scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured, kept as JSON: times and peaks by what was done and by whom."""
+"""Results as JSON: times and peaks by measurement and contestant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Series:
-    """The same thing done several times."""
+    """Repeated measurements of the same thing."""
 
     seconds: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
@@ -30,41 +30,41 @@ class Series:
 
     @property
     def median_cpu_s(self) -> float:
-        """Return the median of the processors' time."""
+        """Return the median CPU time."""
         return statistics.median(self.cpu_s)
 
     @property
     def median_mib(self) -> float:
-        """Return the median peak."""
+        """Return the median peak memory."""
         return statistics.median(self.peak_mib)
 
     @property
     def median_server_cpu_s(self) -> float:
-        """Return the median of the database server's time; none where it was not watched."""
+        """Return the median CPU time of the database server; 0 if it was not watched."""
         return statistics.median(self.server_cpu_s) if self.server_cpu_s else 0.0
 
     @property
     def median_wal_mib(self) -> float:
-        """Return the median of what the server wrote into its log."""
+        """Return the median size of the server's new write-ahead log."""
         return statistics.median(self.wal_mib) if self.wal_mib else 0.0
 
     @property
     def median_work_s(self) -> float:
-        """Return the processors' time of the process and of the database server together."""
+        """Return the CPU time of the process and of the database server together."""
         return self.median_cpu_s + self.median_server_cpu_s
 
 
 @dataclass(slots=True)
 class Results:
-    """All that one run of the benchmark measured.
+    """All results of one run of the benchmark.
 
     Attributes:
         size: S, M or L.
-        machine: In words.
+        machine: Description of the machine.
         series: `what/who` → times, such as `day 2/ours`.
-        imports: Stage → seconds of its process that are imports.
-        notes: What a reader should know: who was left out, and why.
-        facts: Rows read and kept, findings, changes.
+        imports: Stage → seconds of imports in its process.
+        notes: Notes for readers, such as contestants left out, and why.
+        facts: Numbers of rows read and kept, findings, changes.
     """
 
     size: str
@@ -75,7 +75,7 @@ class Results:
     facts: dict[str, str] = field(default_factory=dict)
 
     def add(self, what: str, who: str, timed: Timed) -> None:
-        """Note one run of a program."""
+        """Add one run of a program."""
         series = self.series.setdefault(f"{what}/{who}", Series())
         series.seconds.append(timed.seconds)
         series.cpu_s.append(timed.cpu_s)
@@ -84,27 +84,27 @@ class Results:
         series.wal_mib.append(timed.wal_mib)
 
     def find(self, what: str, who: str) -> Series | None:
-        """Return what was measured, None where it wasn't."""
+        """Return a series, or None if it was not measured."""
         return self.series.get(f"{what}/{who}")
 
     def ratio(self, what: str, who: str, to_what: str, to_whom: str) -> float | None:
-        """Return how many times as long one took as the other."""
+        """Return the ratio of two median times."""
         one, other = self.find(what, who), self.find(to_what, to_whom)
         return one.median_s / other.median_s if one and other else None
 
     def work_ratio(self, what: str, who: str, to_what: str, to_whom: str) -> float | None:
-        """Return how many times as much processor time one took as the other, servers' included."""
+        """Return the ratio of two median CPU times, including the servers'."""
         one, other = self.find(what, who), self.find(to_what, to_whom)
         return one.median_work_s / other.median_work_s if one and other else None
 
     def save(self, path: Path) -> None:
-        """Write everything."""
+        """Write the results to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Results | None:
-        """Read what an earlier run wrote, None where there was none."""
+        """Read the results of an earlier run, or return None if there is no file."""
         if not path.exists():
             return None
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

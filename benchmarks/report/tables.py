@@ -1,4 +1,4 @@
-"""What was measured, as Markdown for a reader."""
+"""Format results as Markdown tables."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def as_markdown(results: Results, smaller: Results | None = None) -> Iterator[st
     """Yield the lines of all tables.
 
     Args:
-        results: What was measured.
-        smaller: Of size M, beside L.
+        results: The results.
+        smaller: The results of size M, to compare with L.
     """
     users, enrollments = SIZES[results.size]
     yield f"Size {results.size}: {users:,} users, {enrollments:,} enrollments. {results.machine}."
@@ -72,7 +72,7 @@ def syncs(results: Results) -> Iterator[str]:
 
 
 def work_done(results: Results) -> Iterator[str]:
-    """Yield the table of what each sync takes of the processors, PostgreSQL's part with it."""
+    """Yield the table of CPU times of each sync, with PostgreSQL's part."""
     heads = " | ".join(f"{day}: own CPU s | PostgreSQL's | both ÷ limit | WAL MiB" for day in NAMES)
     yield f"| processors and write-ahead log | {heads} |"
     yield "|---|" + "--:|" * 12
@@ -90,7 +90,7 @@ def work_done(results: Results) -> Iterator[str]:
 
 
 def missed(results: Results) -> list[str]:
-    """Return in words which stable targets are missed twice over."""
+    """Return texts about stable targets that are missed by a factor of two."""
     return [
         f"{target.what}: {target.to_text()[1]}, aimed at {target.to_text()[0]}"
         for target in targets(results, None)

@@ -1,4 +1,4 @@
-"""What is aimed at, and how far each measurement is from it."""
+"""Targets, and the distance of each result from its target."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _GIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target with what was measured.
+    """One target with its result.
 
     Attributes:
-        what: In words.
+        what: Description.
         aim: The bound.
-        found: What was measured.
+        found: The result.
         at_least: Whether the bound is a lower one.
-        unit: Of both, `×` for ratios.
-        sizes: The sizes for which it is meant.
-        is_stable: Whether it holds on any machine, however busy.
+        unit: Unit of both; `×` for ratios.
+        sizes: The sizes that it applies to.
+        is_stable: Whether it applies on any machine, under any load.
     """
 
     what: str
@@ -40,20 +40,20 @@ class Target:
     is_stable: bool = False
 
     def is_met(self, times: float = 1) -> bool:
-        """Tell whether it is met, or met within so many times the bound."""
+        """Tell whether the target is met, or met within a multiple of the bound."""
         if self.at_least:
             return self.found >= self.aim / times
         return self.found <= self.aim * times
 
     def to_text(self) -> tuple[str, str]:
-        """Return the bound and what was found."""
+        """Return the texts of the bound and the result."""
         sign = "≥" if self.at_least else "≤"
         return f"{sign} {self.aim:g} {self.unit}", f"{self.found:.2f} {self.unit}"
 
 
 LIMIT_BEFORE_S = 25.7
-"""What the limit and PostgreSQL took of the processors on day 1 of L while the schema had foreign
-keys (8.3 s and 17.4 s on two cores): it wrote into the same tables as we."""
+"""CPU time of the limit and PostgreSQL on day 1 of L while the schema had foreign keys (8.3 s and
+17.4 s on two cores), when it wrote into the product's own tables."""
 _TO_LIMIT = {"M": (1.6, 2.0), "L": (1.2, 1.3, 1.4)}
 _TO_DLT = {"M": (0.9, 0.9), "L": (1.0, 1.15, 1.25)}
 _OTHERS = ("psql COPY + MERGE", "Polars + ADBC", "pandas + to_sql")
@@ -62,14 +62,14 @@ _AGAIN = {"M": 2.5, "L": 1.3}
 
 
 def targets(results: Results, smaller: Results | None) -> Iterator[Target]:
-    """Yield every target that can be judged by what was measured.
+    """Yield every target for which there are results.
 
-    Ratios are of the processors' time, PostgreSQL's included: unlike the clock it hardly depends on
-    what else the machine does. Only in Airflow the clock decides.
+    Ratios compare CPU times, including PostgreSQL's, which hardly depend on the machine's other
+    load. Only targets in Airflow use the clock.
 
     Args:
-        results: Of the size that was measured.
-        smaller: Of size M, for the growth to L.
+        results: Results of the measured size.
+        smaller: Results of size M, for the growth to L.
     """
     size = results.size
     for day, aim in zip(NAMES, _TO_LIMIT.get(size, ()), strict=False):
@@ -109,13 +109,13 @@ def _through_airflow(results: Results) -> Iterator[Target]:
     for what in (*NAMES, AGAIN):
         found = results.ratio(what, "through Airflow", EMPTY, "through Airflow")
         if found is not None:
-            is_first = what == NAMES[0]  # there is one, and so no median
+            is_first = what == NAMES[0]  # there is only one first sync, and so no median
             words = f"{what} through the real DAG ÷ an empty DAG"
             yield Target(words, 1.2, found, sizes="S", is_stable=not is_first)
 
 
 def bounded_by(results: Results) -> list[str]:
-    """Return what our processor time is made of, the most first, as a day's stages measure it."""
+    """Return the parts of our CPU time, the largest first, from a day's stages."""
     parts: list[tuple[float, str]] = []
     for series_name, series in results.series.items():
         what, _, who = series_name.partition("/")

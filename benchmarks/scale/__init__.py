@@ -1,1 +1,1 @@
-"""What `make bench-scale` measures: many sites on Celery workers, due at once and at rest."""
+"""`make bench-scale`: many sites on Celery workers, due at once and at rest."""

@@ -1,7 +1,7 @@
-"""A house of many sites at rest: what so many cost while nothing is due, and what one then waits.
+"""Measure many sites at rest: their cost while nothing is due, and the time of single actions.
 
-Everything is paused. Then somebody makes one site more, uploads a package, looks at the lists, and
-asks what a file of all sites would change.
+All syncs are paused. Then the benchmark creates one more site, uploads a package, reads the lists,
+and plans the changes of a file of all sites.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _READS = [sys.executable, "-m", "benchmarks.scale.dag_file"]
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What was measured with so many sites.
+    """The results for one number of sites.
 
     Attributes:
-        sites: How many.
-        apply_s: Making them by `oneroster sites apply`, those that were not there before.
-        dags_s: From then on, until Airflow had the DAGs of all.
-        dag_file_s: One reading of the DAG file.
-        new_site_s: From the request for one site more until its DAGs were there.
-        upload_s: An upload, from the request to the end of its DAG run.
+        sites: Number of sites.
+        apply_s: Creating the new sites with `oneroster sites apply`.
+        dags_s: Time from then until Airflow has all DAGs.
+        dag_file_s: One parse of the DAG file.
+        new_site_s: Time from the request for one more site until its DAGs exist.
+        upload_s: Time of an upload, from the request to the end of its DAG run.
         idle_share: Service → its share of a core while nothing happens.
         airflow_mib: Size of Airflow's database.
-        list_ms: List → median of its answers.
-        plan_s: `oneroster sites plan` on the file of all of them.
+        list_ms: List → median time of its answers.
+        plan_s: Time of `oneroster sites plan` for the file of all sites.
     """
 
     sites: int
@@ -61,9 +61,9 @@ class Rest:
 
 
 def rest(house: House, counts: Sequence[int], *, idle_s: float) -> Iterator[Rest]:
-    """Measure with so many sites, the first one counted, from the fewest to the most."""
+    """Measure with each number of sites, first site included, in increasing order."""
     for number, count in enumerate(sorted(counts)):
-        others = max(0, count - 1 - number)  # beside the first site, and those made one by one
+        others = max(0, count - 1 - number)  # without the first site and those created one by one
         apply_s = house.apply(others, None) if others else None
         dags_s = house.wait_for_dags(others)
         yield Rest(
@@ -98,7 +98,7 @@ def _asked_ms(house: House, path: str) -> float:
         began = time.perf_counter()
         house.there.live.admin.get(path)
         took.append((time.perf_counter() - began) * 1e3)
-    return median(took[1:])  # something may be loaded for the first answer
+    return median(took[1:])  # without the first answer, because of imports and caches
 
 
 def _plan_s(house: House, file: Path) -> float:

@@ -1,9 +1,9 @@
-"""How long the DAG file takes to be read, with so many sites in the database.
+"""Time the parsing of the DAG file for the sites in the database.
 
     python -m benchmarks.scale.dag_file
 
-Prints the seconds of several readings as JSON. Airflow itself is loaded before, as it is in the
-process that reads DAG files.
+Prints the seconds of several parses as JSON. Airflow itself is imported before, as in the process
+that parses DAG files.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ select (jsonb_populate_record(p, jsonb_build_object('site', s.site))).*
 from preferences p cross join sites s
 where p.site = 'default' and s.site not in (select site from preferences)
 """
-"""SQL: as many sites in all, each with the preferences of `default`."""
+"""SQL that creates sites up to a total number, with the preferences of `default`."""
 
 
 def seconds() -> list[float]:
-    """Return how long several readings took; in the first, more is loaded than later."""
+    """Return the seconds of several parses; the first one includes imports."""
     sys.path.append(str(PROJECT / "plugins"))
     took = []
     for _ in range(TIMES):

@@ -1,17 +1,17 @@
-"""What many sites come to on two Celery workers: due at the same minute, and at rest.
+"""Measure many sites on two Celery workers: all due at the same minute, and at rest.
 
     make bench-scale ARGS="--sites 100"      or: python -m benchmarks.scale.measure --sites 100
 
 Runs the services of docker-compose.yaml as processes of this machine (tests/cluster.py), with the
 sizes and time-outs that it ships.
 
-*Waves:* each site has a source of its own and is switched on; all are due at one minute. Three such
-waves: the first sync; the next day's package; and back to the first one, with uploads that weigh no
-more than the others. Amid each somebody uploads a package to one site more. What the databases say
-afterwards is the result: all done, none twice, none too late, and how long each waited.
+*Waves:* each site has its own source and is enabled; all are due at one minute. There are three
+waves: the first sync; the next day's package; and the first package again, with uploads of ordinary
+priority. During each wave, a package is uploaded to one more site. The result comes from the
+databases: whether all runs are done, once and in time, and how long each waited.
 
-*At rest:* so many sites, all paused: the DAG file, a new site, an upload, the lists, the plan of a
-file, the database, and what the services take while nothing happens.
+*At rest:* all sites are paused: times of the DAG file, a new site, an upload, the lists and the
+plan of a file, size of the database, and the services' use while nothing happens.
 
 Needs redis-server (make redis). Keeps build/bench/scale.json, prints Markdown; `--write` puts it
 into docs/scale.md.
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
 
 RESULTS = PROJECT / "build" / "bench" / "scale.json"
 _WAVES = (("day 1", 1, False), ("day 2", 2, False), ("day 1 again", 1, True))
-"""What each is called, the day of its packages, and whether uploads weigh as much as the others."""
+"""Name, day of the packages, and whether uploads have the same priority as other runs."""
 
 
 @dataclass(slots=True)
 class Scale:
-    """All that was measured.
+    """All results.
 
     Attributes:
-        machine: In words; of the waves, and of the houses at rest.
-        settings: Size of the sites, different districts, slots.
-        waves: In order.
-        rests: From the fewest sites to the most.
+        machine: Descriptions of the machine for the waves and for the sites at rest.
+        settings: Size of the sites, number of different districts, slots.
+        waves: The waves in order.
+        rests: Results at rest, by increasing number of sites.
     """
 
     machine: dict[str, str] = field(default_factory=dict)
@@ -62,13 +62,13 @@ class Scale:
     rests: list[Rest] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Write everything."""
+        """Write the results to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Scale:
-        """Read what an earlier run wrote; nothing where there was none."""
+        """Read the results of an earlier run; empty if there is no file."""
         if not path.exists():
             return cls()
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def parts(scale: Scale) -> dict[str, list[str]]:
-    """Return the parts of the page that were measured, by the names of their places."""
+    """Return place in the page → lines, for the parts that were measured."""
     found = {}
     if scale.waves:
         told = scale.settings

@@ -1,10 +1,10 @@
-"""A production of many sites: each with a source of its own, all of them from one file.
+"""Run a production of many sites, each with its own source, all defined in one file.
 
     with house(4, folder) as there:
         there.make(100, at=None)
 
-The services are those of docker-compose.yaml (tests/cluster.py), with its own sizes and time-outs.
-Storage and sources are folders that all workers see, as they do by default.
+The services are those of docker-compose.yaml (tests/cluster.py), with its sizes and timeouts.
+Storage and sources are folders that all workers share, as by default.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 ADMIN = "admin@example.org"
 FIRST = "default"
-"""The site that is there from the beginning; nothing is scheduled for it."""
+"""The site that exists from the beginning; it has no schedule."""
 YEAR = 2026
 _DAYS = (1, 2)
 _READ_S = 1_200
@@ -49,18 +49,18 @@ _SAME_WEIGHTS = """\
 def task_policy(task):
     task.priority_weight, task.weight_rule = 1, "downstream"
 """
-"""What undoes the weights of the uploads' DAGs, by Airflow's own hook."""
+"""Code that resets the priority weights of the uploads' DAGs, by Airflow's own hook."""
 
 
 @dataclass
 class House:
-    """Production, and where its sites' packages are.
+    """The running production, and its sites' packages.
 
     Attributes:
-        there: The services.
-        folder: In which each site has a folder, and the file of all sites is.
-        size: S, M or L: of every site.
-        distinct: How many different districts there are; sites share them in turns.
+        there: The running services.
+        folder: Contains a folder for each site, and the file of all sites.
+        size: Size of every site: S, M or L.
+        distinct: Number of different districts, which the sites share in turns.
     """
 
     there: Cluster
@@ -69,11 +69,11 @@ class House:
     distinct: int
 
     def sites(self, count: int) -> list[str]:
-        """Return the names of so many sites."""
+        """Return the names of the first `count` sites."""
         return [f"site-{number:05}" for number in range(1, count + 1)]
 
     def put_packages(self, count: int, day: int) -> None:
-        """Put the package of a day into each site's folder."""
+        """Copy the package of a day into each site's folder."""
         for number, name in enumerate(self.sites(count)):
             own = self.folder / name
             own.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ class House:
             fresh.replace(own / "OneRoster.zip")
 
     def package(self, number: int, day: int) -> Path:
-        """Return the zip of a district on a day, made unless it is there."""
+        """Return the zip of a district on a day; create it if needed."""
         seed = 1 + number % self.distinct
         path = self.folder / f"{self.size}-{seed}-day{day}.zip"
         if not path.exists():
@@ -93,14 +93,14 @@ class House:
         return path
 
     def apply(self, count: int, at: dt.datetime | None) -> float:
-        """Make so many sites by a file, due at a moment if one is given; return the seconds."""
+        """Create sites from a file, optionally due at a time; return the seconds."""
         began = time.perf_counter()
         told = self.there.live.oneroster("sites", "apply", str(self.write_file(count, at)))
         assert told["outcome"] in {"succeeded", "no_changes"}, told
         return time.perf_counter() - began
 
     def write_file(self, count: int, at: dt.datetime | None) -> Path:
-        """Write the file of so many sites."""
+        """Write the file of the first `count` sites."""
         sites: dict[str, dict[str, Any]] = {}
         for name in self.sites(count):
             sites[name] = {"credited_admin": ADMIN, "source": str(self.folder / name)}
@@ -111,22 +111,22 @@ class House:
         return file
 
     def wait_for_dags(self, count: int) -> float:
-        """Wait until Airflow has the DAGs of so many sites; return the seconds."""
+        """Wait until Airflow has the sites' DAGs; return the seconds."""
         began = time.perf_counter()
         wait_for(lambda: self.airflow(_SITES_DAGS) == [(2 * count,)] or None, within_s=_READ_S)
         return time.perf_counter() - began
 
     def switch_on(self, count: int) -> None:
-        """Switch the sync of so many sites on."""
+        """Enable the syncs of the first `count` sites."""
         for name in self.sites(count):
             self.there.live.admin.put(f"sites/{name}/enabled", {"enabled": True})
 
     def is_due(self, count: int, at: dt.datetime) -> bool:
-        """Tell whether Airflow has so many sites down for a moment."""
+        """Tell whether Airflow plans runs of all sites for a time."""
         return self.airflow(_DUE, at) == [(count,)]
 
     def weigh_all_the_same(self) -> None:
-        """Take their priority from the uploads' tasks: the DAG processor reads the DAGs anew."""
+        """Reset the priority of uploads' tasks; the DAG processor parses the DAGs again."""
         home = self.there.services.home("dag-processor")
         policy = home / "airflow" / "config" / "airflow_local_settings.py"
         policy.parent.mkdir(parents=True, exist_ok=True)
@@ -142,13 +142,13 @@ class House:
         wait_for(is_so, within_s=_READ_S)
 
     def airflow(self, query: str, *bound: object) -> list[tuple[Any, ...]]:
-        """Return rows of Airflow's database."""
+        """Return the rows of a query of Airflow's database."""
         with psycopg.connect(self.database) as connection:
             return connection.execute(query, bound).fetchall()
 
     @property
     def database(self) -> str:
-        """URL of Airflow's database."""
+        """Return the URL of Airflow's database."""
         return postgres.url(self.there.live.home, "airflow")
 
     def airflow_mib(self) -> float:
@@ -157,7 +157,7 @@ class House:
         return float(size) / (1 << 20)
 
     def services(self) -> dict[str, list[int]]:
-        """Return the first processes of each service."""
+        """Return service → ids of its first processes."""
         running = self.there.services.running
         found = {name: [running[name].pid] for name in (*SERVERS, "redis")}
         found["workers"] = [running[name].pid for name in WORKERS]
@@ -166,7 +166,7 @@ class House:
         return {**found, "PostgreSQL": [server.pid]}
 
     def run(self, service: str, *command: str) -> str:
-        """Run a program of this project in the environment of a service; return its output."""
+        """Run one of our programs in the environment of a service; return its output."""
         done = subprocess.run(  # noqa: S603  programs of our own
             command,
             env=self.there.services.environment(service, "shell"),
@@ -188,13 +188,13 @@ class House:
 
 @contextlib.contextmanager
 def house(folder: Path, size: str, distinct: int, variables: Mapping[str, str]) -> Iterator[House]:
-    """Start production as docker-compose.yaml has it, and end it without a trace.
+    """Start production as in docker-compose.yaml, and clean up after the block.
 
     Args:
-        folder: For packages and storage; the workers see it.
-        size: S, M or L: of every site.
+        folder: Folder for packages and storage, which the workers share.
+        size: Size of every site: S, M or L.
         distinct: How many different districts there are.
-        variables: What `.env` says otherwise than `.env.example`.
+        variables: Variables in which `.env` differs from `.env.example`.
     """
     as_shipped = {
         "ONEROSTER_STORAGE_URL": (folder / "storage").as_uri(),

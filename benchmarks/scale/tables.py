@@ -1,4 +1,4 @@
-"""What many sites came to, as Markdown for a reader."""
+"""Format the results of many sites as Markdown."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _uploads(waves: Sequence[Wave]) -> Iterator[str]:
 
 
 def of_rests(rests: Sequence[Rest], machine: str) -> Iterator[str]:
-    """Yield the table of the houses at rest."""
+    """Yield the table of sites at rest."""
     rows: list[tuple[str, Callable[[Rest], str]]] = [
         ("making them by `oneroster sites apply`", lambda r: _maybe(r.apply_s)),
         ("until Airflow then had all their DAGs", lambda r: _time(r.dags_s)),

@@ -1,7 +1,7 @@
-"""What a morning's wave came to: whether all is done, once and in time, and how long it waited.
+"""The results of a wave: whether all runs are done, once and in time, and how long they waited.
 
-Plain numbers, made of what Airflow's and the roster's databases say afterwards. All moments are
-seconds after the slot at which every site was due.
+All numbers come from the databases of Airflow and the roster. All times are seconds after the slot
+at which every site was due.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 GRACE_S = GRACE.total_seconds()
-"""Who has begun later than so many seconds after its slot is skipped."""
+"""A run that begins later than this after its slot is skipped."""
 SKIPPED = "skipped"
 _MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class SiteRun:
-    """What became of a site's slot.
+    """The result of a site's slot.
 
     Attributes:
-        site: Whose.
-        dag_runs: How many scheduled DAG runs Airflow made of it.
-        records: How many runs the roster knows of it.
-        state: Of the DAG run; None where none was made.
-        outcome: Of the run.
-        begun_s: When the scheduler began the DAG run, by which lateness is judged.
-        extract_s: When `extract` began: a worker had a place for it.
-        ended_s: When the DAG run ended.
+        site: The site.
+        dag_runs: Number of scheduled DAG runs that Airflow created.
+        records: Number of runs in the roster database.
+        state: State of the DAG run, or None if there is none.
+        outcome: Outcome of the run.
+        begun_s: Time when the scheduler began the DAG run; lateness is judged by it.
+        extract_s: Time when `extract` began, because a worker had a free slot.
+        ended_s: Time when the DAG run ended.
     """
 
     site: str
@@ -48,25 +48,25 @@ class SiteRun:
 
     @property
     def is_once(self) -> bool:
-        """Whether there is exactly one DAG run, and one record of it."""
+        """Tell whether there is exactly one DAG run with one record."""
         return (self.dag_runs, self.records) == (1, 1)
 
     @property
     def is_late(self) -> bool:
-        """Whether the scheduler was too late: it made no DAG run, or began one that is skipped."""
+        """Tell whether the scheduler was too late: no DAG run, or one that is skipped."""
         if self.begun_s is None:
             return True
         return self.outcome == SKIPPED and self.begun_s > GRACE_S
 
     @property
     def is_done(self) -> bool:
-        """Whether the site was synced."""
+        """Tell whether the site was synced."""
         return self.state == "success" and self.outcome != SKIPPED
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """One task of the wave: which, and from when to when it had a slot."""
+    """One task of the wave, and the time when it had a slot."""
 
     task: str
     began_s: float
@@ -75,17 +75,17 @@ class TaskRun:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload amid a wave, in seconds from the moment of the request.
+    """An upload during a wave; times are seconds after its request.
 
     Attributes:
-        asked_s: After the slot.
-        weight: Of its tasks, which Airflow orders them by.
-        ahead: How many tasks of scheduled runs waited for a slot then.
-        answered_s: Until the API had taken the package in.
-        extract_s: Until `extract` began.
-        ended_s: Until its DAG run had ended.
-        worked_s: As long its tasks had a slot; the rest is waiting.
-        outcome: Of the run.
+        asked_s: Time of the request after the slot.
+        weight: Priority weight of its tasks.
+        ahead: Number of tasks of scheduled runs that waited for a slot then.
+        answered_s: Time until the API had received the package.
+        extract_s: Time until `extract` began.
+        ended_s: Time until its DAG run had ended.
+        worked_s: Total time that its tasks had a slot; the rest is waiting.
+        outcome: Outcome of the run.
     """
 
     asked_s: float
@@ -99,13 +99,13 @@ class Upload:
 
     @property
     def waited_s(self) -> float:
-        """All the time in which it was due and had no slot."""
+        """Return the total time that it was due without a slot."""
         return max(0.0, self.ended_s - self.worked_s - self.answered_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a service took: the processors' seconds, and the most memory at once in MiB."""
+    """The use of a service: CPU seconds, and peak memory in MiB."""
 
     cpu_s: float
     peak_mib: float
@@ -113,17 +113,17 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """All that was measured of one wave.
+    """All results of one wave.
 
     Attributes:
-        name: What the sites' packages bring.
-        weights: “as shipped”, or “all the same”: whether uploads go first.
-        runs: One for each site.
-        tasks: Of all the scheduled runs.
-        tried_again: How many of them took more than one try.
-        upload: The one amid it.
-        services: By their names.
-        connections: The most client connections to PostgreSQL at once.
+        name: Name of the wave, by the sites' packages.
+        weights: “as shipped”, or “all the same”: whether uploads have priority.
+        runs: The result of each site.
+        tasks: The tasks of all scheduled runs.
+        tried_again: Number of tasks with more than one try.
+        upload: The upload during the wave.
+        services: Name → use of each service.
+        connections: Maximum number of client connections to PostgreSQL.
         airflow_mib: Size of Airflow's database before and after.
     """
 
@@ -139,37 +139,37 @@ class Wave:
 
     @property
     def wall_s(self) -> float:
-        """From the slot to the end of the last run."""
+        """Return the time from the slot to the end of the last run."""
         return max((run.ended_s for run in self.runs if run.ended_s is not None), default=0.0)
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many runs ended how, the most frequent first."""
+        """Return outcome → number of runs, the most frequent first."""
         told = Counter(run.outcome or run.state or "no run" for run in self.runs)
         return dict(told.most_common())
 
 
 def not_once(runs: Iterable[SiteRun]) -> list[str]:
-    """Return the sites with more than one DAG run or record, or with one of them alone."""
+    """Return the sites without exactly one DAG run and one record."""
     return [run.site for run in runs if not run.is_once and run.dag_runs + run.records > 0]
 
 
 def late(runs: Iterable[SiteRun]) -> list[str]:
-    """Return the sites whose slot was not run because nobody had begun it in time."""
+    """Return the sites whose slot was skipped because no run began in time."""
     return [run.site for run in runs if run.is_late]
 
 
 def late_from(runs: Sequence[SiteRun]) -> int | None:
-    """Return at which number of sites lateness begins, None where nobody is late.
+    """Return the number of sites from which runs are late, or None if none is.
 
-    That is one more than could be begun in time.
+    It is one more than the number of runs that could begin in time.
     """
     in_time = sum(not run.is_late for run in runs)
     return in_time + 1 if in_time < len(runs) else None
 
 
 def percentile(values: Iterable[float], percent: float) -> float | None:
-    """Return the value that so many percent do not pass: one of the values; None of none."""
+    """Return a percentile, which is one of the values; None without values."""
     ordered = sorted(values)
     if not ordered:
         return None
@@ -177,7 +177,7 @@ def percentile(values: Iterable[float], percent: float) -> float | None:
 
 
 def per_second(tasks: Sequence[TaskRun]) -> float | None:
-    """Return how many tasks began in a second, from the first one's beginning to the last one's."""
+    """Return the tasks begun per second, from the first begin to the last."""
     began = sorted(task.began_s for task in tasks)
     if len(began) < 2 or began[-1] == began[0]:  # noqa: PLR2004  two make a distance
         return None
@@ -185,7 +185,7 @@ def per_second(tasks: Sequence[TaskRun]) -> float | None:
 
 
 def best_minute(tasks: Sequence[TaskRun]) -> float:
-    """Return how many tasks began in a second, in the minute with the most of them."""
+    """Return the tasks begun per second in the busiest minute."""
     began = sorted(task.began_s for task in tasks)
     most = first = 0
     for last, moment in enumerate(began):

@@ -1,4 +1,4 @@
-"""A morning's wave: many sites due at the same minute, and an upload amid it."""
+"""Run a wave: many sites due at the same minute, and an upload during it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 _LOOK_S = 1.0
 _SETTLED_S = 120
-"""How long after the grace has passed a DAG run may still be made, in seconds."""
+"""Seconds after the grace period in which a DAG run may still be created."""
 _DUE_IN_S = 120
 _BEFORE_S = 5
-"""How long before the slot services are watched from, in seconds."""
+"""Seconds before the slot from which services are watched."""
 _SAVED_S = 600
 _STATES = """
 select count(*), count(*) filter (where state in ('success', 'failed')) from dag_run
@@ -62,7 +62,7 @@ _OUTCOME = "select outcome from runs where run_id::text = %s"
 
 @dataclass(slots=True)
 class _Amid:
-    """An upload under way: the request, and what it found."""
+    """An upload in progress: the request, and the tasks that waited then."""
 
     asked_at: dt.datetime
     answered_s: float
@@ -71,17 +71,17 @@ class _Amid:
 
 
 def send(house: House, count: int, *, name: str, day: int, weights: str, hours: float) -> Wave:
-    """Have so many sites due at one minute, and wait until their runs have ended.
+    """Make all sites due at one minute, and wait until their runs have ended.
 
-    The sites are there, and switched on.
+    The sites exist, and their syncs are enabled.
 
     Args:
-        house: Where.
-        count: How many.
-        name: What the wave is called.
-        day: Of the packages that every site has by then.
-        weights: What it is said to be of the uploads' priority.
-        hours: After so many it is given up, and what has ended then counts.
+        house: The running production.
+        count: Number of sites.
+        name: Name of the wave.
+        day: Day of the packages at the sources.
+        weights: Description of the uploads' priority.
+        hours: Time limit in hours, after which only ended runs count.
     """
     house.put_packages(count, day)
     slot = _save(house, count)
@@ -111,7 +111,7 @@ def send(house: House, count: int, *, name: str, day: int, weights: str, hours: 
 
 
 def _save(house: House, count: int) -> dt.datetime:
-    """Save a schedule that is minutes ahead at all sites, and wait until Airflow knows it."""
+    """Save a schedule some minutes ahead for all sites, and wait until Airflow knows it."""
     ahead = _DUE_IN_S
     while ahead < _SAVED_S:
         soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=ahead)
@@ -128,7 +128,7 @@ def _save(house: House, count: int) -> dt.datetime:
 def _wait(
     house: House, count: int, slot: dt.datetime, *, upload_day: int, hours: float
 ) -> _Amid | None:
-    """Wait until all runs of the slot have ended; upload when the first one is at work."""
+    """Wait until all runs of the slot have ended; upload when the first one is running."""
     amid = None
     settled = slot + dt.timedelta(seconds=GRACE_S + _SETTLED_S)
     given_up = slot + dt.timedelta(hours=hours)
@@ -150,7 +150,7 @@ def _upload(house: House, day: int) -> _Amid:
 
 
 def _ended(house: House, slot: dt.datetime, amid: _Amid) -> Upload:
-    """Wait until the upload has ended, and tell how long it took."""
+    """Wait until the upload has ended, and return its times."""
     named = (amid.started["dag_id"], amid.started["dag_run_id"])
 
     def has_ended() -> dt.datetime | None:
@@ -177,7 +177,7 @@ def _ended(house: House, slot: dt.datetime, amid: _Amid) -> Upload:
 def _site_runs(
     house: House, count: int, slot: dt.datetime, since: dt.datetime, tasks: list[tuple[Any, ...]]
 ) -> list[SiteRun]:
-    """Return what became of each site, by what both databases say."""
+    """Return the result of each site, from both databases."""
     made: dict[str, list[tuple[Any, ...]]] = {}
     for row in house.airflow(_DAG_RUNS, since):
         made.setdefault(row[0], []).append(row)

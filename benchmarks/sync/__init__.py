@@ -1,1 +1,1 @@
-"""What `make bench` measures: a whole sync beside its limit and its peers."""
+"""`make bench`: a whole sync, compared with its limit and its peers."""

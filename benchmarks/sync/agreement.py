@@ -1,7 +1,7 @@
-"""Whether two rosters say the same: what is held, what was found wrong, and what was changed.
+"""Compare two rosters: stored records, findings, and changes.
 
-Ids of the database, times and who asked differ between two runs of the same thing; nothing else
-may. What the product alone writes (the causes of findings, the plan's hash) is not compared.
+Database ids, times and requesters differ between two runs of the same sync; nothing else may
+differ. Data that only the product writes (causes of findings, the plan's hash) is not compared.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _SHOWN = 3
 
 
 class DisagreementError(Exception):
-    """Two that did the same work did not come to the same; no time of theirs is worth anything."""
+    """Two contestants came to different results, so that their times can't be compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the site `default` of a roster holds, and what its newest run found and changed.
+    """The records of the site `default`, and the findings and changes of its newest run.
 
     Attributes:
         lines: Kind of record → its rows as CSV, sorted.
@@ -57,17 +57,17 @@ class Said:
 
     @classmethod
     def of(cls, url: str) -> Said:
-        """Read it from a roster database."""
+        """Read the lines from a roster database."""
         with psycopg.connect(url) as connection:
             return cls({kind: sorted(_rows(connection, query)) for kind, query in _SAID.items()})
 
     def count(self, kind: str) -> int:
-        """Return how many rows there are of a kind."""
+        """Return the number of rows of a kind."""
         return len(self.lines[kind])
 
 
 def must_agree(ours: Said, theirs: Said, whose: str) -> None:
-    """Raise a DisagreementError that names the first rows of each kind in which two differ."""
+    """Raise a DisagreementError with the first different rows of each kind."""
     told: list[str] = []
     for kind, lines in ours.lines.items():
         if lines == theirs.lines[kind]:

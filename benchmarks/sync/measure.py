@@ -1,11 +1,11 @@
-"""How long a district takes, beside the limit and the peers.
+"""Measure the sync of a district, compared with the limit and the peers.
 
     make bench SIZE=S|M|L        or: python -m benchmarks.sync.measure SIZE
 
-Makes its districts, starts a PostgreSQL of its own in build/bench/, and lets everybody sync day 1,
-day 2 and day 3 in turns, several rounds, each from a fresh database; ours has day 3 once more. In
-every round it compares what ours and the limit leave in the database, and stops where they differ
-by a row. Prints the tables and writes them with a plot to build/bench/.
+Generates the districts, starts its own PostgreSQL in build/bench/, and lets every contestant sync
+day 1, day 2 and day 3 in turns, in several rounds, each from a new database; ours syncs day 3 once
+more. In every round it compares the results of ours and the limit in the database, and stops if a
+row differs. Prints the tables, and writes them with a plot to build/bench/.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ def main() -> None:
 
 
 def measure(size: str, rounds: int) -> Results:
-    """Measure everything of a size.
+    """Measure all contestants with a size.
 
     Raises:
-        DisagreementError: Two that did the same work did not come to the same.
+        DisagreementError: Two contestants came to different results.
     """
     results = Results(size, machine())
     _tell(f"the districts of size {size}")
@@ -145,7 +145,7 @@ def _sync_all(
     *,
     is_first: bool,
 ) -> None:
-    """Let everybody sync all days, day by day in turns, and compare ours with the limit."""
+    """Let every contestant sync all days, in turns by day, and compare ours with the limit."""
     ours, limit = Ours(ground), Limit(ground)
     others = (FreeLimit(ground), Psql(ground), PolarsAdbc(ground), Dlt(ground), Plain(ground))
     everybody: list[Contestant] = [ours, limit, *others]
@@ -175,7 +175,7 @@ def _sync_all(
 def _run_stages(
     results: Results, ground: Ground, folders: dict[int, Path], hashes: dict[int, set[str]]
 ) -> None:
-    """Sync all days stage by stage; the plan has to have the same hash as before."""
+    """Sync all days stage by stage; the plan must have the same hash as before."""
     staged = Stages(ground)
     staged.start_anew()
     for day in DAYS:
@@ -193,7 +193,7 @@ def _run_stages(
 def _judge_all(
     results: Results, ground: Ground, folders: dict[int, Path], *, is_first: bool
 ) -> None:
-    """Let everybody judge the package of day 2; ours and DuckDB have to say the same."""
+    """Let every validator check the package of day 2; ours and DuckDB must agree."""
     said = {}
     for who, judge in validators(ground).items():
         if results.size == "L" and not is_first and who in _ONCE_AT_L:
@@ -209,7 +209,7 @@ def _judge_all(
 
 
 def _parse(results: Results, ground: Ground) -> None:
-    """Time the reading of the DAG file with more and more sites in a scratch database."""
+    """Time the parsing of the DAG file with growing numbers of sites in a scratch database."""
     ground.make_anew("sites")
     url = ground.url("sites")
     ground.oneroster("init", "--admin", "admin@example.org", database="sites")
@@ -247,7 +247,7 @@ def _hash(ground: Ground, package: Path) -> Timed:
 
 
 def _to_text(told: dict[str, Any]) -> str:
-    """Return what a run came to, as one line."""
+    """Return the results of a run as one line."""
     parts = []
     for kind, numbers in told["counts"].items():
         changed = ", ".join(f"{n:,} {word}" for word, n in numbers.items() if n)

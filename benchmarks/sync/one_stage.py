@@ -1,4 +1,4 @@
-"""One stage of a run as a process of its own, as Airflow's tasks are.
+"""Run one stage of a run in a process of its own, like Airflow's tasks.
 
     python -m benchmarks.sync.one_stage extract RUN_ID PACKAGE
     python -m benchmarks.sync.one_stage validate RUN_ID

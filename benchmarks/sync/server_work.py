@@ -1,4 +1,4 @@
-"""What PostgreSQL itself does for somebody: its processors' time, and the bytes of its log."""
+"""Measure PostgreSQL's work for a contestant: CPU time, and bytes of write-ahead log."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PARENT, _OWN, _ENDED = 1, slice(11, 13), slice(11, 15)
-"""Fields of /proc/PID/stat behind the name: parent; own times; and those of ended children too."""
+"""Fields of /proc/PID/stat after the name: parent; own times; own and ended children's times."""
 
 
 @dataclass(slots=True)
 class Work:
-    """What a server did while somebody was at work.
+    """The work of a server during a block.
 
     Attributes:
-        cpu_s: Seconds of a processor: of all its processes, those that have ended included.
-        wal_mib: What it wrote into its write-ahead log.
+        cpu_s: CPU seconds of all its processes, ended ones included.
+        wal_mib: Size of the new write-ahead log.
     """
 
     cpu_s: float = 0.0
@@ -33,9 +33,9 @@ class Work:
 
 @contextlib.contextmanager
 def watched(url: str) -> Iterator[Work]:
-    """Watch the server while the body runs; what it did is known afterwards.
+    """Watch the server during the block; the result is complete after the block.
 
-    Who runs at the same time is counted too, so that everybody takes turns.
+    Parallel work is counted as well, so contestants run one after the other.
     """
     work = Work()
     postmaster, before = _look(url)
@@ -46,7 +46,7 @@ def watched(url: str) -> Iterator[Work]:
 
 
 def _look(url: str) -> tuple[int, int]:
-    """Return the number of the server's first process, and how far its log goes."""
+    """Return the id of the server's first process, and the position of its log."""
     query = "select pg_backend_pid(), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
     with psycopg.connect(url, autocommit=True) as connection:
         backend, position = connection.execute(query).fetchone() or (0, 0)
@@ -57,7 +57,7 @@ def _cpu_s(postmaster: int) -> float:
     ticks = sum(map(int, _stat(postmaster)[_ENDED]))
     for path in Path(f"/proc/{postmaster}/task").glob("*/children"):
         for child in path.read_text("ascii").split():
-            with contextlib.suppress(OSError):  # it has ended meanwhile
+            with contextlib.suppress(OSError):  # the process has ended meanwhile
                 ticks += sum(map(int, _stat(int(child))[_OWN]))
     return ticks / _TICKS
 

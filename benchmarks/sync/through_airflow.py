@@ -1,4 +1,4 @@
-"""A sync through the real DAG beside an empty DAG of the same shape, in one Airflow, in turns."""
+"""Measure a sync by the real DAG and an empty DAG of the same structure, in turns."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ where dag_id = %s and run_id = %s
 
 @dataclass(slots=True)
 class EndToEnd:
-    """Seconds from the moment a DAG run is queued to its end, by what it does."""
+    """Seconds from the queueing of a DAG run to its end, by kind of run."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, what: str, seconds: float) -> None:
-        """Note one DAG run."""
+        """Add one DAG run."""
         self.seconds.setdefault(what, []).append(seconds)
 
 
@@ -47,9 +47,9 @@ def measure(packages: Mapping[str, Path], *, rounds: int) -> EndToEnd:
     """Run the DAGs in turns.
 
     Args:
-        packages: What is synced, by the name under which it is noted, in this order in each round;
-            from the second round on the first one is no first sync any more.
-        rounds: How often.
+        packages: Name of the measurement → package, synced in this order in each round; from the
+            second round on, the first package is no longer a first sync.
+        rounds: Number of rounds.
     """
     took = EndToEnd()
     folders = {str(package.parent) for package in packages.values()}
@@ -59,7 +59,7 @@ def measure(packages: Mapping[str, Path], *, rounds: int) -> EndToEnd:
     }
     with running(*EVERYTHING, settings=settings) as live:
         wait_for(lambda: live.api.has_dag(EMPTY) or None)
-        _run(live, EMPTY, {})  # what is loaded once is loaded now
+        _run(live, EMPTY, {})  # warms up imports and caches
         for number in range(rounds):
             for name, package in packages.items():
                 took.add(EMPTY, _run(live, EMPTY, {}))

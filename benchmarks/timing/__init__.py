@@ -1,1 +1,1 @@
-"""Clocks: processes, services, the machine."""
+"""Time processes and services, and describe the machine."""

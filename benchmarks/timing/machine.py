@@ -1,4 +1,4 @@
-"""The machine that numbers depend on."""
+"""The machine and its load, on which results depend."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import platform
 from pathlib import Path
 
 QUIET = 2.0
-"""The most load, over the last minute, at which a run may begin whose numbers are kept."""
+"""Maximum load, over the last minute, at the beginning of a run whose results are kept."""
 
 
 def load() -> float:
-    """Return how many processes wanted a processor over the last minute."""
+    """Return the average number of runnable processes over the last minute."""
     return os.getloadavg()[0]
 
 
 def machine() -> str:
-    """Return what the numbers depend on, in words."""
+    """Return a description of the machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     processor = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Whole programs, timed: wall clock and the peak memory of the process with all its children."""
+"""Time whole programs: wall clock, and peak memory of the process with all its children."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KIB = 1 << 10
 
 
 class FailedError(Exception):
-    """A program did not do what it was started for; the message holds the end of its output."""
+    """A program failed; the message contains the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,15 @@ class Timed:
     """One run of a program.
 
     Attributes:
-        seconds: From its start to its end.
-        cpu_s: What it and its children had of the processors; unlike the time, it hardly depends
-            on what else the machine does.
-        peak_mib: The most resident memory that it and its children took together; what several
-            of them share counts several times. The database server is no child.
-        output: What it printed.
-        errors: What it printed on stderr.
-        server_cpu_s: What the database server had of the processors meanwhile.
-        wal_mib: What the server wrote into its write-ahead log meanwhile, in MiB.
+        seconds: Time from its start to its end.
+        cpu_s: CPU time of it and its children, which hardly depends on the machine's other
+            load.
+        peak_mib: Peak of the sum of their resident memory; shared memory counts several times. The
+            database server is not a child.
+        output: Its output on stdout.
+        errors: Its output on stderr.
+        server_cpu_s: CPU time of the database server meanwhile.
+        wal_mib: Size of the server's new write-ahead log, in MiB.
     """
 
     seconds: float
@@ -52,7 +52,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path
     """Run a program to its end.
 
     Raises:
-        FailedError: It ended with another code than 0.
+        FailedError: It ended with an exit code other than 0.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
@@ -82,9 +82,9 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path
 
 
 class _Watch(threading.Thread):
-    """Looks every 20 ms at what a process and its children take.
+    """Samples the memory of a process and its children every 20 ms.
 
-    Of the process itself the kernel knows the peak, so that none is missed between two looks.
+    The kernel keeps the peak of the process itself, so no peak of it is missed between samples.
     """
 
     def __init__(self, pid: int) -> None:
@@ -99,18 +99,18 @@ class _Watch(threading.Thread):
             self.peak_mib = max(self.peak_mib, taken, _mib(self._pid, "VmHWM"))
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._done.set()
         self.join()
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """Yield a process and all that it started, as far as they are there."""
+    """Yield the ids of a process and its descendants that still run."""
     yield pid
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children = path.read_text("ascii").split()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended meanwhile
             continue
         for child in children:
             yield from _tree(int(child))

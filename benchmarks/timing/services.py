@@ -1,8 +1,8 @@
-"""What services take while something happens: processors, memory, connections to PostgreSQL.
+"""Measure the use of services during a block: CPU, memory, connections to PostgreSQL.
 
-A service is a process and all that it started. The kernel keeps what ended children had of the
-processors with their parents, so nothing is missed between two looks (Linux). Memory is the
-proportional share (PSS): what several processes share is counted once.
+A service is a process with its descendants. The kernel adds the CPU time of ended children to their
+parents, so nothing is missed between two samples (Linux). Memory is the proportional share (PSS):
+memory that several processes share is counted once.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _CLIENTS = "select count(*) from pg_stat_activity where backend_type = 'client b
 
 
 class Watch:
-    """Looks at services every three seconds while its block runs.
+    """Samples services every three seconds during a block.
 
     Attributes:
-        used: What each took; complete when the block has ended.
-        connections: The most there were at once, without its own.
+        used: Service → its use; complete after the block.
+        connections: Maximum number of connections, without its own.
     """
 
     def __init__(self, services: Mapping[str, Sequence[int]], database: str) -> None:
         """Watch services.
 
         Args:
-            services: Their names → the ids of their first processes.
+            services: Name of a service → ids of its first processes.
             database: URL of any database of the server.
         """
         self.used: dict[str, Used] = {}
@@ -48,7 +48,7 @@ class Watch:
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:
-        """Look while the block runs."""
+        """Sample during the block."""
         before = cpu_s(self._services)
         thread = threading.Thread(target=self._look)
         thread.start()
@@ -74,7 +74,7 @@ class Watch:
 
 
 def trees(services: Mapping[str, Sequence[int]]) -> dict[str, list[psutil.Process]]:
-    """Return the processes of each service, as far as they are there."""
+    """Return service → its running processes."""
     parents = {p.pid: p.info["ppid"] for p in psutil.process_iter(["ppid"])}
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
@@ -91,7 +91,7 @@ def trees(services: Mapping[str, Sequence[int]]) -> dict[str, list[psutil.Proces
 
 
 def cpu_s(services: Mapping[str, Sequence[int]]) -> dict[str, float]:
-    """Return what each service had of the processors since it began, ended children included."""
+    """Return service → CPU time since its start, ended children included."""
     return {name: sum(map(_cpu_s, processes)) for name, processes in trees(services).items()}
 
 
