@@ -254,7 +254,9 @@ def test_moments_are_in_the_zone_that_airflow_shows(meadow: Town, held: dict[str
         expect(page.get_by_text(f"{started:%Y-%m-%d %H:%M:%S} UTC").first).to_be_visible()
         way.get_by_role("link", name="meadow").click()
         link = page.get_by_role("link", name=f"{started:%Y-%m-%d %H:%M:%S}", exact=True)
-        expect(link.locator("time")).to_have_attribute("title", f"{started:%Y-%m-%d %H:%M:%S} UTC")
+        expect(link.locator("time").first).to_have_attribute(
+            "title", f"{started:%Y-%m-%d %H:%M:%S} UTC"
+        )
 
 
 def test_what_needs_attention_comes_first_in_the_list_of_sites(
