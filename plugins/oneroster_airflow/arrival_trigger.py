@@ -111,7 +111,7 @@ class _Logins:
             if until < monotonic():
                 try:
                     login = as_login(connection_id, await Connection.async_get(connection_id))
-                except Exception as error:  # noqa: BLE001  one connection stops no other site
+                except Exception as error:  # noqa: BLE001  others go on
                     login = None
                     is_missing = isinstance(error, AirflowNotFoundException)
                     why = "Airflow has none of that id" if is_missing else _in_short(error)

@@ -67,7 +67,7 @@ def notify_of_run(run: Run) -> None:
             chosen = _ways_of(connection, run.site)
         if notice is not None:
             _tell(notice, chosen, dt.datetime.now(dt.UTC))
-    except Exception as error:  # noqa: BLE001  being told is never in the way of a run
+    except Exception as error:  # noqa: BLE001  a notification must never stop a run
         kind = type(error).__name__
         log.warning("Notification for run %s could not be sent: %s.", run.run_id, kind)
 
@@ -96,7 +96,7 @@ def notify_of_dag_run(dag_id: str, dag_run_id: str) -> None:
             notify_of_run(run)
         elif notice is not None:
             _tell(notice, chosen, dt.datetime.now(dt.UTC))
-    except Exception as error:  # noqa: BLE001  nobody is left who could do better
+    except Exception as error:  # noqa: BLE001  this is the last handler
         kind = type(error).__name__
         log.warning("Notification for DAG run %s could not be sent: %s.", dag_run_id, kind)
 
@@ -124,7 +124,7 @@ def notify_of_dag_file(filename: str) -> None:
                     found.append((notice, chosen))
         for notice, chosen in found:
             _tell(notice, chosen, dt.datetime.now(dt.UTC))
-    except Exception as error:  # noqa: BLE001  nobody is left who could do better
+    except Exception as error:  # noqa: BLE001  this is the last handler
         log.warning("Notification for a DAG file could not be sent: %s.", type(error).__name__)
 
 
@@ -141,7 +141,7 @@ def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
                 missed.append(site)
         except preferences_store.UnknownSiteError:
             continue
-        except Exception as error:  # noqa: BLE001  the other sites are told all the same
+        except Exception as error:  # noqa: BLE001  the other sites are notified all the same
             log.warning("Site %s can't be looked at: %s.", site, type(error).__name__)
             missed.append(site)
     return missed
@@ -173,7 +173,7 @@ def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sen
     def go(name: str, way: Callable[[], None]) -> None:
         try:
             way()
-        except Exception as error:  # noqa: BLE001  a way that fails stops no other
+        except Exception as error:  # noqa: BLE001  a failed channel must not stop the others
             ended[name] = error
         else:
             ended[name] = None

@@ -220,7 +220,7 @@ def apply_plan(
 
 
 def _schools_now(connection: Connection, site: str, plan: Plan) -> dict[str, Any]:
-    """Return how many users each school has now; nothing where the plan changed nobody."""
+    """Return the current numbers of users by school; empty if the plan changes no user."""
     return {"school_counts": count_by_school(connection, site)} if plan.users.num_rows else {}
 
 

@@ -4,13 +4,13 @@ Keeps a site's users, courses and course assignments in step with its student in
 
 **Two DAGs for each site, of the same six tasks.**
 
-* `oneroster_sync__<site>` runs by itself, on the days and at the time (UTC) of the site's
-  preferences. *Unpaused means sync enabled*: pause it, here or on the preferences page, and no
-  scheduled sync runs. Days inside a pause window (the summer break) are skipped. A slot that is
-  missed by more than five minutes is never made up for. By choice a new package at the site's source starts a sync, beside
-  the schedule or in its place; it is asked what a slot is asked.
-* `oneroster_upload__<site>` runs when somebody asks for it, also while the sync is paused. Its tasks take the next
-  slot that is free, before those of all scheduled runs.
+* `oneroster_sync__<site>` runs on the days and at the time (UTC) of the site's preferences. *Unpaused means
+  sync enabled*: pause it, here or on the preferences page, and no scheduled sync runs. Days inside a pause
+  window (the summer break) are skipped. A slot that is missed by more than five minutes is skipped. If the
+  preferences say so, a new package at the site's source starts a sync, in addition to the schedule or instead
+  of it; the same checks apply as for a slot.
+* `oneroster_upload__<site>` runs on request, also while the sync is paused. Its tasks take the next free
+  slot, before the tasks of all scheduled runs.
 
 **Trigger an upload** with
 
@@ -18,42 +18,42 @@ Keeps a site's users, courses and course assignments in step with its student in
 {"package": "/path/OneRoster.zip", "kind": "package"}
 ```
 
-`package` is what was uploaded to this site, or a path below a folder that `ONEROSTER_ALLOWED_PACKAGES` names.
+`package` is a package uploaded to this site, or a path below a folder in `ONEROSTER_ALLOWED_PACKAGES`.
 `kind` is `package` (a zip or a folder: users, courses and course assignments), `users` (a lone
-users.csv: users only), `courses` (a lone courses.csv: courses only), or a mapping, for which it takes an
-administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses go on under other sourcedIds) or
-`links` (`email,sourcedId`: accounts made by hand become managed). `{"undo": "<run>"}` takes an applied run back.
-`"check_only": true` beside a package makes its plan and shows it; nothing is applied, whatever the plan is.
+users.csv: users only), `courses` (a lone courses.csv: courses only), or a mapping, which requires an
+administrator: `ids` (`kind,oldSourcedId,newSourcedId`: users and courses get other sourcedIds) or
+`links` (`email,sourcedId`: accounts made by hand become managed). `{"undo": "<run>"}` undoes an applied run.
+`"check_only": true` with a package makes and shows its plan; nothing is applied.
 
 **The tasks.**
 
 | task | what it does | when it fails |
 |---|---|---|
-| extract | reads the package, staff only | look at the findings in its log; the package is wrong or was not there. A source that is away, too slow or not ready is tried again by itself |
+| extract | reads the package, staff only | look at the findings in its log: the package is wrong or missing. If the source is unavailable, too slow or not ready, the task is retried automatically |
 | validate | lets the Great Expectations suites decide which rows are used | a suite is wrong; rows with errors don't fail it |
 | diff | compares with the roster and freezes a plan | try again |
-| review | holds a plan about which a person has to decide | – |
-| review_decision | waits while a plan is held, and only then; it takes no slot | look at its log; the plan can still be decided about on the run's page |
-| apply | applies the plan in one transaction; skipped when nothing was applied, such as a plan that was not approved | nothing was changed; it is tried again by itself |
-| record | stores the counts and says how the run ended | red when the run was rejected or failed, or when an approved plan was not applied |
+| review | holds a plan if a person has to decide about it | – |
+| review_decision | waits only while a plan is held; it takes no slot | look at its log; you can still decide about the plan on the run's page |
+| apply | applies the plan in one transaction; skipped if nothing was applied, as when a plan was not approved | nothing was changed; the task is retried automatically |
+| record | stores the counts and the outcome of the run | it fails if the run was rejected or failed, or if an approved plan was not applied |
 
-**Held?** The plan waits under *Required Actions*, with the reasons, the numbers and a link to every
-change. An administrator approves or discards it there, on the run's page (tab *OneRoster*), or with
-`oneroster approve RUN` and `oneroster discard RUN`; the first decision counts. A plan that nobody
-decided about in time (72 hours, unless the preferences say otherwise) is discarded, and a newer plan
-of the same files takes its place. A plan that waits is in no other run's way.
+**Held?** The plan waits under *Required Actions*, with the reasons, the numbers and a link to all
+changes. An administrator approves or discards it there, on the run's page (tab *OneRoster*), or with
+`oneroster approve RUN` and `oneroster discard RUN`; the first decision counts. A plan without a decision
+in time (72 hours, unless the preferences say otherwise) is discarded, and a newer plan of the same
+files replaces it. A held plan does not block other runs.
 
-**One at a time.** Runs of a site go one after the other, in the order they were asked for. Until its
-turn `extract` is put off (*up for reschedule*), the longer the more runs are ahead and the longer it has
-waited, five minutes at most; its log says what comes first.
+**One at a time.** Runs of a site run one after the other, in the order of their requests. Until its turn,
+`extract` is rescheduled (*up for reschedule*) with growing intervals of five minutes at most; its log says
+which run comes first.
 
-**Clear or retry** any task at any time, or mark it: what was applied is never applied twice, and
-nothing is applied but the plan that review found clear or that a person approved, by its hash. A task
-whose input is missing fails and says which task to clear. While a plan is held, and once it is
-approved, the tasks before `apply` leave it as it is.
+**Clear or retry** any task at any time, or mark it: a plan is never applied twice, and only a plan that
+review found clear or that a person approved, by its hash, is applied. A task whose input is missing
+fails and says which task to clear. While a plan is held, and once it is approved, the tasks before
+`apply` do not change it.
 
-**Archived** sites have no DAGs. What had not ended then is discarded, and what was asked for before
-is not done after the site is restored: it fails in `extract` and has to be asked for again.
+**Archived** sites have no DAGs. Unfinished runs are discarded. A request from before the archiving is not
+carried out after the site is restored: it fails in `extract`, and you have to request it again.
 """
 
 from __future__ import annotations

@@ -1,33 +1,33 @@
 """# OneRoster watch
 
-Looks at every site that is not archived once a day, at 06:00 UTC. It needs no attention: it is here so that nobody has
-to look every day whether something needs theirs.
+Checks every site that is not archived once a day, at 06:00 UTC, and notifies people if a site needs
+attention. The DAG itself needs none.
 
 **The tasks.**
 
 | task | what it does | when it fails |
 |---|---|---|
-| expire | discards held plans that nobody decided in time (72 hours, unless the preferences say otherwise) | it is tried again by itself |
-| tidy | deletes what has expired: files and findings of runs after 90 days, changes after seven years, unless `ONEROSTER_KEEP_…_DAYS` say otherwise | it is tried again the next day |
-| tell | tells people what is due, by the ways that the preferences name | its log says by which way nothing could be sent; it is tried again after ten minutes, and the next day |
-| test | sends a test message to one site, and only when asked to | its log says which way failed, and how |
+| expire | discards held plans without a decision in time (72 hours, unless the preferences say otherwise) | it is retried automatically |
+| tidy | deletes expired data: files and findings of runs after 90 days, changes after seven years, unless `ONEROSTER_KEEP_…_DAYS` say otherwise | it is retried the next day |
+| tell | sends notifications that are due, through the channels in the preferences | its log says which channel could not send; it is retried after ten minutes, and the next day |
+| test | sends a test message to one site, only on request | its log says which channel failed, and why |
 
-**What people are told**, by this DAG or by the syncs themselves, each of one cause once:
+**Notifications**, from this DAG or from the syncs themselves, once for each cause:
 
-| topic | told when | told again |
+| topic | sent when | sent again |
 |---|---|---|
-| held | a plan waits for a decision | never of the same plan |
-| failed | a sync could not go on | after a sync that went well |
-| rejected | a package can't be used | after a sync that went well |
-| errors | as many rows as the site says have errors | after a sync with fewer, or with others |
-| stale | nothing new has come for as many days as the site says; days of pause windows don't count | once a week |
-| digest | a week is over; on Monday, or the next day on which it can be sent | the next week |
+| held | a plan waits for a decision | never for the same plan |
+| failed | a sync could not continue | after a successful sync |
+| rejected | a package can't be used | after a successful sync |
+| errors | the number of rows with errors reaches the site's limit | after a sync with fewer errors, or with others |
+| stale | no new package has come for the site's number of days, without days of pause windows | once a week |
+| digest | a week is over; on Monday, or on the next day on which it can be sent | the next week |
 
-Messages name runs, counts and codes, and no person. This DAG also tells what a sync could tell by no
-way when it happened.
+Messages contain runs, counts and codes, and no names of persons. This DAG also sends notifications that
+a sync could not send through any channel.
 
-**Who is told** is said in the preferences of each site: e-mail addresses, and Airflow connections
-of Apprise (Slack, Teams, webhooks). E-mail goes by the connection `smtp_default`, which must name a
+**Recipients** are set in the preferences of each site: e-mail addresses, and Airflow connections of
+Apprise (Slack, Teams, webhooks). E-mail uses the connection `smtp_default`, which must have a
 `from_email`:
 
 ```json
@@ -35,15 +35,15 @@ of Apprise (Slack, Teams, webhooks). E-mail goes by the connection `smtp_default
  "extra": {"from_email": "oneroster@example.org", "disable_tls": true}}
 ```
 
-Use `"disable_ssl": true` in place of `disable_tls` for port 587. A connection of Apprise names its
-services by [their URLs](https://github.com/caronc/apprise/wiki):
+Use `"disable_ssl": true` instead of `disable_tls` for port 587. A connection of Apprise contains
+[the URLs](https://github.com/caronc/apprise/wiki) of its services:
 
 ```json
 {"conn_type": "apprise", "extra": {"config": {"path": "slack://…", "tag": "all"}}}
 ```
 
-**Trigger it by hand** at any time: what was told is not told again. With `{"test_site": "default"}`
-it sends a test message to the people of that site, and does nothing else.
+**Trigger it by hand** at any time: a notification is never sent twice. With `{"test_site": "default"}`
+it only sends a test message to the people of that site.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def hold_removals_back(
         plan: The run's plan.
         holds: The reasons why it is held.
         roster: The site's roster.
-        result: Takes what is to be saved.
+        result: Receives the data to save.
 
     Returns:
         Whether the plan contains anything besides removals.
@@ -160,7 +160,7 @@ def freeze(planned: Planned, roster: Roster, result: Result) -> None:
     Args:
         planned: The plan.
         roster: The roster that the plan was made against; replaced links are kept for an undo.
-        result: Takes what is to be saved.
+        result: Receives the data to save.
     """
     plan = planned.plan
     log_plan(plan, plan.hash())

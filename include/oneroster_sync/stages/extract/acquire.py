@@ -199,7 +199,7 @@ def put_aside(run: Run, connections: Connections | None = None) -> None:
                     positions.note_moved(connection, run.site, [fetched["files"][0]["name"]])
     except SourceError as error:
         log.warning("The package stays where it is: %s.", error)
-    except Exception as error:  # noqa: BLE001  to be moved is never in the way of a run
+    except Exception as error:  # noqa: BLE001  moving a package must never stop a run
         log.warning("The package stays where it is: %s.", type(error).__name__)
 
 

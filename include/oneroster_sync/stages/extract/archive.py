@@ -122,7 +122,7 @@ def open_package(
         opened: The open files of a folder that is read in place.
 
     Raises:
-        RefusedError: It is none of these, or it is damaged, unsafe or too large.
+        RefusedError: It is no zip, folder or CSV, or it is damaged, unsafe or too large.
     """
     package = Package(limits, opened=opened)
     if path.is_dir():

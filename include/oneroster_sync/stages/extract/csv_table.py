@@ -427,7 +427,7 @@ class _Head:
         self._lines = lines
         self._data = b""
 
-    def read(self, size: int, /) -> bytes:  # noqa: ARG002  the lines are as long as they are
+    def read(self, size: int, /) -> bytes:  # noqa: ARG002  returns whole lines of any size
         if self._data:
             return b""
         while self._data.lstrip(_BLANK).count(b"\n") < self._lines and len(self._data) < 1 << 20:
