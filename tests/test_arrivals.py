@@ -228,7 +228,7 @@ def test_a_source_that_can_not_be_looked_at_stops_no_other(
     away = chosen[0].model_copy(update={"site": "away", "source": "https://127.0.0.1:9/out/"})
     found = [arrival for _ in range(LOOKS) for arrival in watch.look([*chosen, away], {})]
     assert [arrival.site for arrival in found] == [watched.name]
-    said = [r.getMessage() for r in caplog.records if "no new file is looked for" in r.message]
+    said = [r.getMessage() for r in caplog.records if "new files are not detected" in r.message]
     assert len(said) == 1
 
 

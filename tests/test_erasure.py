@@ -113,7 +113,7 @@ def test_who_is_needed_is_not_erased(site: Site) -> None:
     for term, why in (
         ("zq-bob", "the account is active"),
         ("admin@district.example", "changes are credited to this account"),
-        ("nobody", "knows nobody of that sourcedId"),
+        ("nobody", "has no person with that sourcedId"),
     ):
         code, words = said(site, "erase", term)
         assert (code, why in words) == (1, True), words
@@ -127,7 +127,7 @@ def test_plan_that_speaks_of_them_is_decided_first(site: Site) -> None:
     site.sync({"users.csv": csv_text(header, *people)})
     site.sync({"users.csv": csv_text(header, *people[1:])})
     held = site.sync({"users.csv": csv_text(header, *people[:4])})
-    with pytest.raises(NotErasedError, match=f"the plan of run {held['run_id']} speaks of them"):
+    with pytest.raises(NotErasedError, match=f"the plan of run {held['run_id']} contains them"):
         erase(site.name, "u0", by="somebody", now=now())
     site.command("discard", held["run_id"])
     assert erase(site.name, "u0", by="somebody", now=now()).alias.startswith("erased-")

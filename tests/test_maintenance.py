@@ -63,7 +63,7 @@ def test_a_held_plan_can_not_be_approved_meanwhile(site: Site) -> None:
     held = site.sync(changed(SCHOOL, "users.csv", "bob,true", "bob,false"))
     with database.engine().begin() as connection:
         maintenance.begin(connection, "a test", by="Ann", now=day(0))
-    with pytest.raises(MaintenanceError, match="a test; ask again when it is over"):
+    with pytest.raises(MaintenanceError, match="a test; try again when it is over"):
         api.approve(held["run_id"], by="Bob", clock=lambda: day(0))
     with database.engine().begin() as connection:
         maintenance.end(connection, by="Ann", now=day(0))

@@ -281,7 +281,7 @@ def test_lists_tell_what_it_was(site: Site, kind: str, what: str) -> None:
     assert format_type(run) == f"{what}, command line"
     assert format_type(replace(run, trigger=Trigger.UPLOAD)) == f"{what}, manual upload"
     nothing = runs.find(mapped(site, kind, IDS[:31] if kind == "ids" else LINKS[:16])["run_id"])
-    assert format_outcome(nothing).startswith("Nothing to do: the roster is already as the file")
+    assert format_outcome(nothing).startswith("Nothing to do: the roster already matches the file")
 
 
 def test_uploaded_mapping_goes_when_its_run_has_ended(site: Site) -> None:

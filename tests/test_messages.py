@@ -65,7 +65,7 @@ def test_held(site: Site) -> None:
         "The whole plan: 1 user added, 20 users deactivated, 1 course removed. "
         "Nothing of it was applied.\n\n"
         "What to do: look at the plan; an administrator then approves or discards it. If it is "
-        "not what the SIS should say, mend the export and discard the plan.\n\n"
+        "not what the SIS should say, fix the export and discard the plan.\n\n"
         "Undecided, it is discarded at 2026-11-05 02:00 UTC.\n\n"
         f"The plan and the decision: https://airflow.example.org/af{PAGES}/runs/{run.run_id}\n"
     )
@@ -79,7 +79,7 @@ def test_failed(site: Site) -> None:
     assert message.title() == f"OneRoster {site.name}: a sync failed"
     assert "could not go on. Nothing was changed." in message.text()
     assert "Why: the roster database does not answer.\n" in message.text()
-    assert "The next sync tries by itself" in message.text()
+    assert "The next sync tries again automatically" in message.text()
 
 
 def test_rejected(site: Site) -> None:
@@ -159,7 +159,7 @@ def test_digest(site: Site) -> None:
         "- succeeded: 2\n- held: 1\n- failed: 1\n\n"
         "Changed: 21 users added, 2 users updated.\n\n"
         "Rows with errors in the newest of them: 2.\n\n"
-        "What waits for a decision: 1 plan.\n\n"
+        "Waiting for a decision: 1 plan.\n\n"
         "The plan of 2026-11-05 02:00 UTC: "
         f"https://airflow.example.org/af{PAGES}/runs/{waiting.run_id}\n\n"
         "The newest package was first read on 2026-11-03. No package at all has come since. "
@@ -174,7 +174,7 @@ def test_a_quiet_week(site: Site) -> None:
     """A week without a sync is told as such: silence would look like a broken messenger."""
     text = of_day(site, Topic.DIGEST, 7).text()
     assert text.startswith("No sync ran.\n\nChanged: nothing.\n\n")
-    assert "What waits for a decision: nothing." in text
+    assert "Waiting for a decision: nothing." in text
 
 
 def test_trial(site: Site) -> None:
@@ -183,7 +183,7 @@ def test_trial(site: Site) -> None:
     message = notifications.trial(chosen, BASE_URL, now=day(0, hour=6))
     assert message.title() == f"OneRoster {site.name}: a test message"
     assert "There is nothing to do." in message.text()
-    assert "Told of: held, failed, rejected, errors, stale, unapplied, digest." in message.text()
+    assert "Topics: held, failed, rejected, errors, stale, unapplied, digest." in message.text()
     assert "Syncs run Mon–Fri at 02:00 UTC; next: 2026-11-03 02:00 UTC." in message.text()
 
 

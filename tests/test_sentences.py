@@ -73,7 +73,7 @@ def hold(code: str, kind: str, found: int, of: int) -> dict[str, Any]:
         ),
         (
             {"outcome": "no_changes", "counts": NONE},
-            "Nothing to do: the roster is already as the package wants it.",
+            "Nothing to do: the roster already matches the package.",
         ),
         (
             {"outcome": "rejected", "reasons": ("It is empty. Export it again.",)},

@@ -233,7 +233,7 @@ WRONG = [
     ("north: [1]", [(3, "north")], "preferences by name"),
     ("west: {}", [(3, "west.credited_admin")], "whose account is made"),
     ("west: {credited_admin: me}", [(3, "west.credited_admin")], "e-mail address"),
-    ("west:\n  archived: true", [(4, "west.archived")], "a site that is there"),
+    ("west:\n  archived: true", [(4, "west.archived")], "an existing site"),
     ("north: {credited_admin: no@x.org}", [(3, "north.credited_admin")], "an active account"),
     ("north:\n  source: sftp://me:pw@h/o", [(4, "north.source")], "another value"),
     ("north: &a {}\nsouth: *a", [(4, "")], "YAML"),

@@ -49,18 +49,18 @@ _ENDED = {
 _TO_DO = {
     Topic.HELD: (
         "What to do: look at the plan; an administrator then approves or discards it. If it is "
-        "not what the SIS should say, mend the export and discard the plan."
+        "not what the SIS should say, fix the export and discard the plan."
     ),
     Topic.FAILED: (
-        "What to do: the run's log says more. The next sync tries by itself; clear the DAG run to "
-        "try this one again."
+        "What to do: the run's log says more. The next sync tries again automatically; clear "
+        "the DAG run to try this one again."
     ),
     Topic.REJECTED: (
-        "What to do: mend it in the SIS and export again; the next sync reads the new package."
+        "What to do: fix it in the SIS and export again; the next sync reads the new package."
     ),
     Topic.ERRORS: (
-        "What to do: mend these in the SIS, the first of them first. The run's page has the "
-        "findings as CSV for those who keep the SIS."
+        "What to do: fix these in the SIS, the first of them first. The run's page has the "
+        "findings as CSV for the administrators of the SIS."
     ),
     Topic.UNAPPLIED: (
         "What to do: open the newest sync. If its plan is held, an administrator approves or "
@@ -71,7 +71,7 @@ _TO_DO = {
     ),
 }
 _TO_RELEASE = (
-    "What to do: mend the rows in the SIS. Where a record is really gone, an administrator "
+    "What to do: fix the rows in the SIS. Where a record is really gone, an administrator "
     "releases it: oneroster protections list --site {site}"
 )
 _NOTHING_COMES = (
@@ -149,7 +149,7 @@ def overdue(site: str, late: str, base_url: str) -> Message:
     return Message(
         _subject(site, "a sync was not done in time"),
         (
-            f"Late: {late}, as the preferences want it.",
+            f"Late: {late}, as the preferences require.",
             "What to do: see whether it ran, waits for a decision, failed, or never started.",
             Link("The runs of the site", site_page(base_url, site)),
         ),
@@ -183,7 +183,7 @@ def rejected(run: Run, causes: Sequence[dict[str, Any]], base_url: str) -> Messa
             f"Rejected: the package of {_which(run)} can't be used. Nothing was changed.",
             _mended(causes),
             _TO_DO[Topic.REJECTED],
-            Link("What was found, row by row", run_page(base_url, run.run_id)),
+            Link("Findings, row by row", run_page(base_url, run.run_id)),
         ),
     )
 
@@ -194,11 +194,11 @@ def errors(run: Run, causes: Sequence[dict[str, Any]], rows: int, base_url: str)
     return Message(
         _subject(run.site, f"{count} could not be used"),
         (
-            f"Not used: {count} of the package of {_which(run)}. The rest was.",
-            "What these rows name was left as it is: nobody was deactivated because of them.",
+            f"Not used: {count} of the package of {_which(run)}. The other rows were used.",
+            "The records of these rows are unchanged: no one was deactivated because of them.",
             _mended(causes),
             _TO_DO[Topic.ERRORS],
-            Link("What was found, row by row", run_page(base_url, run.run_id)),
+            Link("Findings, row by row", run_page(base_url, run.run_id)),
         ),
     )
 
@@ -210,9 +210,9 @@ def protected(site: str, causes: Sequence[StaleCause], base_url: str) -> Message
     if len(causes) > _CAUSES:
         lines.append(f"and {_counted(len(causes) - _CAUSES, 'more cause', 'more causes')}")
     return Message(
-        _subject(site, f"{_counted(count, 'record')} protected by rows that nobody mends"),
+        _subject(site, f"{_counted(count, 'record')} protected by rows that are not fixed"),
         (
-            "A row that can't be used leaves its record as it is. These rows have come for long:",
+            "A record stays as it is if its row can't be used. These rows have come for long:",
             Points(tuple(lines)),
             _TO_RELEASE.format(site=site),
             Link("Recent synchronizations", site_page(base_url, site)),
@@ -284,7 +284,7 @@ def digest(week: Week, base_url: str) -> Message:
             *([Points(tuple(lines))] if lines else []),
             f"Changed: {what_changes(week.changes)}.",
             f"Rows with errors in the newest of them: {week.errors:,}.",
-            f"What waits for a decision: {waits}.",
+            f"Waiting for a decision: {waits}.",
             *(
                 Link(f"The plan of {_moment(run.started_at)}", run_page(base_url, run.run_id))
                 for run in week.waiting
@@ -303,7 +303,7 @@ def trial(chosen: Preferences, base_url: str, *, now: dt.datetime) -> Message:
         _subject(chosen.site, "a test message"),
         (
             "This is a test: messages about this site arrive here. There is nothing to do.",
-            f"Told of: {', '.join(chosen.notices.topics) or 'nothing'}.",
+            f"Topics: {', '.join(chosen.notices.topics) or 'nothing'}.",
             f"Syncs run {format_schedule(chosen)}; next: {_moment(coming) if coming else 'none'}.",
             Link("Preferences", site_page(base_url, chosen.site, "/preferences")),
         ),
@@ -319,7 +319,7 @@ def _which(run: Run) -> str:
     if run.undoes:
         how = "an undo"
     elif run.removals_of:
-        how = "a run of removals alone"
+        how = "a run of pending removals"
     return f"{how} of {_moment(run.started_at)}"
 
 

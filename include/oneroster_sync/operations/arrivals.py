@@ -256,7 +256,7 @@ class Watch:
     def _say_once(self, about: str, why: str) -> None:
         if self._refused.get(about) != why:
             self._refused[about] = why
-            log.warning("%s: no new file is looked for: %s.", about, why)
+            log.warning("%s: new files are not detected: %s.", about, why)
 
 
 def _newest_of_each(

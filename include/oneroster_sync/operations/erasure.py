@@ -82,9 +82,7 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
             person = _erasable(connection, site, term)
             speaking = _speaking(site, known_by(connection, person))
             if waiting := undecided(connection, site, speaking):
-                raise NotErasedError(
-                    f"the plan of run {waiting[0]} speaks of them: decide it first"
-                )
+                raise NotErasedError(f"the plan of run {waiting[0]} contains them: decide it first")
         for run_id, parts in speaking.items():
             for part in parts:
                 RunFolder.of(site, run_id).remove(part)
@@ -113,13 +111,13 @@ def _without(words: set[str], file: str, rows: pa.Table) -> pa.Table:
 def _erasable(connection: Connection, site: str, term: str) -> dict[str, Any]:
     person = find_person(connection, site, term)
     if person is None:
-        raise NotErasedError(f"site {site} knows nobody of that sourcedId or e-mail address")
+        raise NotErasedError(f"site {site} has no person with that sourcedId or e-mail address")
     if person["credited"]:
         raise NotErasedError("changes are credited to this account: choose another one first")
     if person["status"] == "active":
         raise NotErasedError(
             "the account is active: deactivate it in the SIS and sync first, or the next sync "
-            "brings everything back"
+            "restores everything"
         )
     return person
 

@@ -36,14 +36,14 @@ def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
         yield (
             "the role of ONEROSTER_DATABASE_URL could change the audit: one role owns the tables "
             "and uses them; give the tables an owner of their own, whom ONEROSTER_OWNER_URL names "
-            "for `oneroster migrate` alone"
+            "only for `oneroster migrate`"
         )
     asked = settings.keeping().audit_days
     if found.kept_days is not None and found.kept_days > asked:
         yield (
             f"the audit is kept for {found.kept_days:,} days, as the owner of the tables says, and "
             f"not for the {asked:,} of ONEROSTER_KEEP_AUDIT_DAYS: run `oneroster migrate` with the "
-            "number that should hold"
+            "number of days that you want"
         )
 
 
@@ -51,8 +51,8 @@ def _check_neighbours(connection: Connection, _only: str | None) -> Iterator[str
     """Warn if our tables are in Airflow's schema, where earlier versions made them silently."""
     if connection.scalar(sa.text("select to_regclass('dag_run') is not null")):
         yield (
-            "the roster's tables stand among those of an Airflow, whose backups and upgrades then "
-            "have to do with both: move them to a database or a schema of their own by pg_dump"
+            "the roster's tables are among those of an Airflow, whose backups and upgrades then "
+            "affect both: move them to a database or a schema of their own by pg_dump"
         )
 
 
@@ -68,8 +68,8 @@ def _check_sources(connection: Connection, only: str | None) -> Iterator[str]:
             first = (chosen.source or "").partition("::")[0]
             scheme = scheme_of(f"{first}:") or "source"
             yield (
-                f"the site {site} can't be synced, because its source ({scheme}) is not read any "
-                f"more: {wrong}; name the place itself with `oneroster preferences --site {site} "
+                f"the site {site} can't be synced, because its source ({scheme}) is no longer "
+                f"supported: {wrong}; set another one with `oneroster preferences --site {site} "
                 "--set source=URL`, or upload its packages"
             )
 

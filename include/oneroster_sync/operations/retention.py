@@ -91,7 +91,7 @@ def delete_expired(site: str, *, now: dt.datetime, keeping: Keeping | None = Non
         swept = Swept(len(folders), findings, changes, dropped)
         if swept != Swept(0, 0, 0, 0):
             preferences_store.note_event(connection, site, ACTOR, "swept", asdict(swept), now=now)
-            log.info("Removed of site %s, after its time: %s.", site, swept.to_text())
+            log.info("Deleted from site %s, because it had expired: %s.", site, swept.to_text())
     return swept
 
 

@@ -209,7 +209,9 @@ def compare_runs(
         if any((run.findings or {}).values()) and not run_details.has_rows(
             connection, run.run_id, "findings"
         ):
-            raise ComparisonGoneError(f"the findings of run {run.run_id} are not there any more")
+            raise ComparisonGoneError(
+                f"the findings of run {run.run_id} were deleted when they expired"
+            )
     bound = {"earlier": earlier.run_id, "later": later.run_id, "limit": LISTED}
     places = connection.execute(sa.text(_PLACES.format(both=_BOTH)), bound).mappings()
     records = connection.execute(sa.text(_RECORDS.format(both=_BOTH)), bound).mappings()

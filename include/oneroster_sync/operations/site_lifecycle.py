@@ -157,7 +157,7 @@ def make(
         NoAddressError: `admin` is not an e-mail address.
     """
     if not is_address(admin):
-        raise NoAddressError("the administrator is named by an e-mail address, like a@b.example")
+        raise NoAddressError("name the administrator by an e-mail address, like a@b.example")
     if not preferences_store.make_site(
         connection, site, admin, now=now, actor=by, settings=settings
     ):

@@ -91,7 +91,9 @@ def read_file(content: bytes) -> Wanted:
         if not is_site_name(site):
             wrong.append(document.wrong(place, "this can't be the name of a site", EXPECTED))
         elif given is not None and not isinstance(given, dict):
-            wrong.append(document.wrong(place, "a site is no such value", "preferences by name"))
+            wrong.append(
+                document.wrong(place, "the value of a site is no mapping", "preferences by name")
+            )
         else:
             settings[site] = dict(given or {})
             wrong += _of_site(document, site, settings[site], archived)
@@ -159,7 +161,7 @@ def _names_in(path: Path) -> tuple[str, ...]:
 def _unknown(document: Document, path: Path, known: tuple[str, ...]) -> Wrong:
     near = difflib.get_close_matches(str(path[-1]), known, n=1)
     expected = f"{near[0]}, perhaps" if near else f"one of {', '.join(known)}"
-    return document.wrong(path, f"nothing is called {path[-1]}", expected)
+    return document.wrong(path, f"{path[-1]} is an unknown name", expected)
 
 
 _HEAD = """\

@@ -174,16 +174,16 @@ def _new(wanted: Wanted, site: str) -> Change:
     """Return the change that makes a new site."""
     given = wanted.settings[site]
     if wanted.archived.get(site):
-        message = "there is no such site that could be archived"
-        raise WrongFileError([wanted.wrong(site, (ARCHIVED,), message, "a site that is there")])
+        message = "the site does not exist, so it can't be archived"
+        raise WrongFileError([wanted.wrong(site, (ARCHIVED,), message, "an existing site")])
     default = Settings().model_dump(mode="json")
     chosen, wrong = judged(wanted, site, merged(default, given))
     admin = given.get("credited_admin")
     if not site_lifecycle.is_address(admin):
-        message = "the site is new, and nobody is named who administers it"
+        message = "the site is new and has no administrator"
         if admin is not None:
             message = "this is no e-mail address"
-        expected = "the e-mail address of its administrator, whose account is made with it"
+        expected = "the e-mail address of its administrator, whose account is made too"
         wrong = [it for it in wrong if not it.where.endswith(".credited_admin")]
         wrong.append(wanted.wrong(site, ("credited_admin",), message, expected))
     if wrong or chosen is None:

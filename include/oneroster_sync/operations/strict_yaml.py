@@ -93,8 +93,8 @@ def read(content: bytes) -> Document:
         message = error.problem or "this can't be read"
         raise WrongFileError([Wrong(line, column, "", message, "YAML")]) from None
     except (yaml.YAMLError, RecursionError) as error:
-        message = "there is a character that YAML has not"
-        message = "this is too deep" if isinstance(error, RecursionError) else message
+        message = "there is a character that YAML does not allow"
+        message = "the nesting is too deep" if isinstance(error, RecursionError) else message
         line = text[: getattr(error, "position", 0)].count("\n") + 1
         raise WrongFileError([Wrong(line, 1, "", message, "YAML")]) from None
     if reading.found:
@@ -111,7 +111,7 @@ class _Loader(yaml.SafeLoader):
         """Refuse aliases, because they can expand a small file to a huge value."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            message = "aliases (*name) are not taken: write it out"
+            message = "aliases (*name) are not allowed: write the value out"
             raise yaml.composer.ComposerError(None, None, message, mark)
         return super().compose_node(parent, index)
 
@@ -130,7 +130,7 @@ class _Reading:
     def of(self, node: yaml.Node, path: Path) -> Any:
         self.places.setdefault(path, _place(node))
         if node.tag not in _TAGS:
-            self._note(node, path, f"the tag {node.tag} is not taken", "a value without a tag")
+            self._note(node, path, f"the tag {node.tag} is not allowed", "a value without a tag")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -148,7 +148,7 @@ class _Reading:
             here = (*path, name)
             if name in value:
                 first = self.places[here][0]
-                message = f"{name} stands here for the second time, first in line {first}"
+                message = f"{name} is here for the second time, first in line {first}"
                 self._note(key, here, message, "each name once")
                 continue
             self.places[here] = _place(key)

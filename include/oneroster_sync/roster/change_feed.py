@@ -73,7 +73,7 @@ class Cursor:
             CursorError: The text is not a cursor.
         """
         if not re.match(CURSOR, given):
-            raise CursorError(f"{given!r} is no cursor: that is VERSION.SEQ, or VERSION alone")
+            raise CursorError(f"{given!r} is no cursor: a cursor is VERSION.SEQ or VERSION")
         version, dot, seq = given.partition(".")
         return cls(int(version), min(int(seq), _END) if dot else _END)
 
@@ -202,11 +202,11 @@ def list_changes(connection: Connection, site: str, after: str, limit: int) -> C
 def _check(cursor: Cursor, roster_version: int, begins_after: Cursor) -> None:
     if cursor < begins_after:
         raise ChangesGoneError(
-            f"the changes after {cursor} are not kept any more: copy the roster again, and go on "
+            f"the changes after {cursor} are no longer kept: copy the roster again, and continue "
             "from the version of the copy"
         )
     if cursor.version > roster_version:
         raise ChangesGoneError(
             f"the roster is at version {roster_version}, and {cursor} is after it: the database "
-            "was restored from a backup; copy the roster again, and go on from its version"
+            "was restored from a backup; copy the roster again, and continue from its version"
         )

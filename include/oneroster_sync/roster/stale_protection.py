@@ -61,7 +61,7 @@ class StaleCause:
         state = ", and released" if self.is_released else ""
         where = f"{self.file}, column {self.column}" if self.column else self.file
         return (
-            f"{records} been protected by broken rows for {self.age:,} syncs or more{state}: "
+            f"{records} been protected by rows with errors for {self.age:,} syncs or more{state}: "
             f"{self.code} in {where}"
         )
 
@@ -142,7 +142,8 @@ def _stale(connection: Connection, site: str, cause: str) -> StaleCause:
         if found.cause == cause:
             return found
     raise NotStaleError(
-        f"site {site} has no stale protection by {cause!r}; see: oneroster protections list"
+        f"site {site} has no stale protection with the cause {cause!r}; "
+        "see: oneroster protections list"
     )
 
 

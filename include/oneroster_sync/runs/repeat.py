@@ -348,7 +348,9 @@ def _log(connection: Connection, asked: Asked, earlier: Row, summary: Mapping[st
 
     words = "Run %s of site %s: command, asked for by %s."
     log.info(words, summary["run_id"], asked.site, asked.requested_by)
-    log.info("The package is that of run %s, and nothing has changed since.", earlier["run_id"])
+    log.info(
+        "The package is the same as in run %s, and nothing else has changed.", earlier["run_id"]
+    )
     query = f"{SELECT_CAUSES} where run_id = %s order by seq"
     causes = connection.execute(query.encode(), (earlier["run_id"],)).fetchall()
     for cause in causes[:LISTED_CAUSES]:

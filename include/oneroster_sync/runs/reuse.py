@@ -80,7 +80,7 @@ def copy_results(earlier: Run, run: Run) -> None:
     for name in repeat.OPTIONAL_VALUES:
         if theirs.has(f"{name}.json"):
             ours.write_json(name, theirs.read_json(name))
-    log.info("The package is that of run %s, and nothing has changed since.", earlier.run_id)
+    log.info("The package is the same as in run %s, and nothing else has changed.", earlier.run_id)
 
 
 def values_of(earlier: Run) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def format_outcome(run: Run) -> str:
         return f"Approved by {run.decided_by}; it is about to be applied."
     words = _SENTENCES[run.outcome]
     if run.outcome is Outcome.NO_CHANGES and run.same_as:
-        words = "Nothing to do: the package is as before, and so is all else."
+        words = "Nothing to do: the package and everything else are unchanged."
     if run.outcome is Outcome.SUCCEEDED_WITH_ERRORS and not list_changes(run.counts):
         words = "Nothing to change. {errors}"
     if run.outcome is Outcome.DISCARDED and run.decision != "discarded":
@@ -130,7 +130,7 @@ _WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANG
 _SENTENCES = {
     Outcome.SUCCEEDED: "Applied{approved}: {done}.",
     Outcome.SUCCEEDED_WITH_ERRORS: "Applied{approved}: {done}. {errors}",
-    Outcome.NO_CHANGES: "Nothing to do: the roster is already as the {what} wants it.",
+    Outcome.NO_CHANGES: "Nothing to do: the roster already matches the {what}.",
     Outcome.HELD: "Held, nothing was changed: {held}.",
     Outcome.REJECTED: "Rejected, nothing was changed. {first}",
     Outcome.DISCARDED: "Discarded{by}, nothing was changed.",

@@ -152,8 +152,8 @@ def check_package(site: str, package: str, *, from_anywhere: bool = False) -> No
         return
     if _is_below(url, settings.storage()):
         raise ForeignPackageError(
-            f"the package is kept in the storage, and not as an upload to the site {site}; "
-            "upload it to this site, or name the file that it was"
+            f"the package is in the storage, and is no upload to the site {site}; "
+            "upload it to this site, or name the original file"
         )
     if not from_anywhere and not allows(What.PACKAGE, site, package):
         raise ForeignPackageError(
@@ -245,7 +245,8 @@ def check_found(connection: Connection, chosen: Preferences, path: str) -> None:
     is_there = is_within(path, source.path) or allows(What.SOURCE, chosen.site, path) or by_record
     if not is_there or _leads_to_storage(path):
         raise RefusedSourceError(
-            "source.not_allowed", f"the package of the site {chosen.site} is a link to elsewhere"
+            "source.not_allowed",
+            f"the package of the site {chosen.site} is a link to another place",
         )
 
 
@@ -317,8 +318,8 @@ def _named(chosen: Preferences) -> Iterator[tuple[str, What, str]]:
 def _why(what: What, site: str) -> str:
     if _is_set(what):
         return (
-            f"the site {site} may not use this {what}; the operator of this deployment says in "
-            f"{what.variable} what it may"
+            f"the site {site} may not use this {what}; the operator of this deployment lists "
+            f"in {what.variable} what it may use"
         )
     return f"only an administrator of all sites may give the site {site} a new {what}; ask one"
 

@@ -28,7 +28,7 @@ def site_names() -> list[str]:
             found = dict(connection.execute("select site, archived_at is null from sites"))
     except Exception as error:  # noqa: BLE001  the DAG file must not fail
         log.warning(
-            "The sites can't be read, those of the last time are used: %s", type(error).__name__
+            "The sites can't be read, so the last known ones are used: %s", type(error).__name__
         )
         names = [FIRST]
         with contextlib.suppress(OSError, ValueError):

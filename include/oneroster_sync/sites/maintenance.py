@@ -75,7 +75,7 @@ def refuse(connection: Connection) -> None:
     """
     found = find(connection)
     if found is not None:
-        raise MaintenanceError(f"{found.to_text()}; ask again when it is over")
+        raise MaintenanceError(f"{found.to_text()}; try again when it is over")
 
 
 def begin(connection: Connection, reason: str, *, by: str, now: dt.datetime) -> Maintenance:

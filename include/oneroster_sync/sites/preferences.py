@@ -196,7 +196,7 @@ class Settings(Frozen):
         known = ("teacher", "aide", "administrator")
         if "teacher" not in roles or not set(roles) <= set(known):
             raise ValueError(
-                f"course assignments come from teacher, and by choice from {known[1:]}"
+                f"course assignments come from teacher, and optionally from {known[1:]}"
             )
         return tuple(role for role in known if role in roles)
 
@@ -221,7 +221,9 @@ class Settings(Frozen):
     @classmethod
     def _of_a_name(cls, pattern: str) -> str:
         if "/" in pattern or not pattern.strip():
-            raise ValueError("a pattern is of a file's name, such as *.zip; folders go to source")
+            raise ValueError(
+                "a pattern matches the names of files, such as *.zip; name folders in source"
+            )
         return pattern
 
     @field_validator("source_after")

@@ -182,9 +182,7 @@ def save(
             )
     before = connection.execute(sa.text(_READ), {"site": preferences.site}).mappings().one_or_none()
     if (before["version"] if before else 0) != preferences.version:
-        raise PreferencesConflictError(
-            "the preferences were saved by somebody else; read them again"
-        )
+        raise PreferencesConflictError("another person has saved the preferences; read them again")
     earlier = _as_preferences(dict(before)) if before else None
     allow_list.admit(connection, earlier, preferences, by=actor, now=now, everywhere=everywhere)
     saved = preferences.model_copy(update={"version": preferences.version + 1})

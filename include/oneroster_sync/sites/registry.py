@@ -103,7 +103,7 @@ def refuse_archived(connection: Connection, site: str) -> None:
     found = find(connection, site, lock="for key share")
     if found is not None and found.is_archived:
         raise ArchivedSiteError(
-            f"the site {site} is archived, so nothing of it begins or changes; restore it first "
+            f"the site {site} is archived, so no run begins and nothing changes; restore it first "
             f"with: oneroster sites restore {site}"
         )
 
