@@ -110,8 +110,8 @@ def _asked_for_earlier(mine: Any, ti: Any) -> list[str]:
 def place_of(dag_run: Any) -> tuple[Any, str]:
     """Return the sort key of DAG runs: the time of the request, and then the id.
 
-    `run_after` may be any value of a request. So the time is not later than Airflow's start of the
-    run, and a run with an earlier date does not go before runs that were started earlier.
+    A request may set any `run_after`. So the time is never before Airflow's start of the run: a run
+    with a past date does not go before runs that were started earlier.
     """
     return max(dag_run.run_after, dag_run.start_date or dag_run.run_after), dag_run.run_id
 

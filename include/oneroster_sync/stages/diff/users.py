@@ -139,7 +139,7 @@ def _held_logins(stored: pa.Table, desired: pa.Table) -> pa.Array:
 
 
 def who_stays_gone(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Array:
-    """Return users that a role alone no longer brings back, because a row said that they are gone.
+    """Return users that a role alone no longer brings back, because a row says that they are gone.
 
     A row that was withheld because its user has no role may have said so too: its values are lost,
     so it is no permission to come back.

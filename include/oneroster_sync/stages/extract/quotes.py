@@ -87,7 +87,7 @@ class Quoting:
             yield Finding("csv.unescaped_quote", warning, name, row, rows=rows)
 
     def start_of(self, row: int) -> int:
-        """Return the first line of the row or region of a line, which must not be cut."""
+        """Return where to cut after a line: before the next line, or before its joined row."""
         at = bisect.bisect_left(self.joined, (row + 1, 0)) - 1
         if at >= 0 and self.joined[at][0] <= row < self.joined[at][1]:
             return self.joined[at][0]
@@ -390,7 +390,7 @@ def _is_as_it_stands(cell: bytes) -> bool:
 
 
 def _has_its_end(cell: bytes) -> bool:
-    """Tell whether no quote of a value opens beyond it."""
+    """Tell whether no quoted part of a value can extend beyond the value."""
     return cell.count(b'"') % 2 == 0 or (cell[:1] != b'"' and cell[-1:] != b'"')
 
 

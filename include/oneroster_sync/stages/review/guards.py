@@ -209,7 +209,7 @@ def coming_back(plan: Plan) -> frozenset[int]:
 def _coming(
     code: str, found: int, earlier: int, roster: Roster, limit: Limit, recent: Recent
 ) -> list[Hold]:
-    """Check added users of this plan, or else together with recent ones that nobody approved."""
+    """Check users who come by this plan alone, or together with recent unapproved ones."""
     holds = beyond(code, "users", found, roster.managed_active("users"), limit)
     if holds or not found or not earlier:
         return holds
