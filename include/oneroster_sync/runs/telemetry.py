@@ -58,13 +58,13 @@ class Metric:
 ROWS = Metric(
     "oneroster.run.rows",
     "{row}",
-    "Rows of each file of the newest run's package, those of pupils included",
+    "Rows of each file of the newest run's package, including those of students",
     ("site", "file"),
 )
 RECORDS = Metric(
     "oneroster.run.records",
     "{record}",
-    "What the newest run did, or would do, with records",
+    "Changes of records that the newest run made, or would make",
     ("site", "record_type", "action"),
 )
 ROSTER = Metric(
@@ -82,7 +82,7 @@ FINDINGS = Metric(
 REMOVALS = Metric(
     "oneroster.plan.removals",
     "{record}",
-    "Records that the newest plan takes away",
+    "Records that the newest plan removes",
     ("site", "record_type"),
 )
 REMOVALS_SHARE = Metric(
@@ -100,7 +100,7 @@ THRESHOLD_SHARE = Metric(
 THRESHOLD_RECORDS = Metric(
     "oneroster.plan.removals.threshold",
     "{record}",
-    "How many removals there must be at least before the share counts",
+    "The least number of removals for which the share counts",
     ("site", "record_type"),
 )
 HELD = Metric("oneroster.plans.held", "{plan}", "Plans that wait for a decision", ("site",))
