@@ -145,7 +145,7 @@ def fewest(is_enough: Callable[[int], bool], *, least: int) -> int:
 
 
 def memory_of_worker(runs: Sequence[Run], slots: int, own_mib: float) -> float:
-    """Return the memory of a worker: its own, the largest run, and 95 % of the other runs."""
+    """Return a worker's memory: its own, the largest run, and the 95th percentile for the rest."""
     peaks = sorted(run.mib for run in runs)
     usual = peaks[math.ceil(0.95 * len(peaks)) - 1]
     return own_mib + peaks[-1] + (slots - 1) * usual

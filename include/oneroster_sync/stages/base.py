@@ -128,7 +128,7 @@ class RunContext:
             # Findings of its own: the earlier run's findings no longer are all of this run's.
             result.values = {"findings_of": None, **result.values}
         if result.values.get("outcome") is Outcome.HELD:
-            self.artifacts.write_out()  # whoever approves the plan is another process
+            self.artifacts.write_out()  # the plan is approved in another process
         with database.engine().begin() as connection:
             if result.store is not None:
                 result.store(connection)

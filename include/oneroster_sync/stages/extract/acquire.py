@@ -150,7 +150,7 @@ def _opened_in_place(
         found = package
         if not package.path.is_relative_to(folder):
             opened = stack.enter_context(FolderInPlace.open(package.path, Patience().limits))
-            if opened is None:  # it was a plain folder a moment ago
+            if opened is None:  # no longer a plain folder
                 raise not_ready(package.name)
             found = replace(package, opened=opened)
         packages.append(found)
@@ -158,15 +158,15 @@ def _opened_in_place(
 
 
 def in_place(run: Run) -> Path | None:
-    """Return the path of the run's package if it is readable on a local disk, else None."""
+    """Return the path of a package that the run names, if it is readable on a local disk."""
     if run.trigger is Trigger.SCHEDULE or not run.package:
         return None
     url = SourceUrl.parse(run.package)
     package = Path(url.path)
     if not url.is_local or not _can_read(package):
-        return None  # where it is there and may not be read, copying it says so in words
+        return None  # if it may not be read, copying it raises the error
     if package.is_file() and package.stat().st_size > Patience().limits.unpacked:
-        return None  # it is not even read to be known again
+        return None  # too large to be hashed; copying it raises the error
     return package
 
 

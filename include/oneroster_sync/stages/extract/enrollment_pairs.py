@@ -50,7 +50,7 @@ def with_known_pairs(table: pa.Table, known: pa.Array) -> pa.Table:
 
 
 def part_shared_ids(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
-    """Give enrollments of several users that share one sourcedId sourcedIds of their own, by pair.
+    """Give enrollments of one class with a shared sourcedId sourcedIds of their own, by pair.
 
     Rows that differ otherwise, as by class, stay unchanged: two rows with one sourcedId.
 

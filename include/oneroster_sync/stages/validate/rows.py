@@ -228,7 +228,7 @@ def _targets(
             targets["roles.primaryOrg"] = Target(pc.unique(pairs.combine_chunks()))
     if "enrollments" in tables and modes["enrollments"] is Mode.BULK:
         enrolled = tables["enrollments"]
-        if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # who may be anybody's teacher
+        if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # may be any class's
             taught = enrolled.filter(pc.invert(pc.is_in(enrolled["role"], _NO_TEACHERS)))
             targets["enrollments.classSourcedId"] = Target(_ids(taught, "classSourcedId"))
     return targets
