@@ -110,7 +110,7 @@ def held(run: Run, base_url: str) -> Message:
 
 
 def _fact(run: Run) -> str:
-    """Return the gravest number that holds a plan, as `94 of 300 users would be deactivated`."""
+    """Format the first hold of a plan, such as `94 of 300 users would be deactivated`."""
     return describe(run.holds[0]).rstrip(".") if run.holds else "A plan is held"
 
 

@@ -1,4 +1,4 @@
-"""Who approved and discarded what in a month: for the people who answer for it."""
+"""Report of all decisions about held plans in a month, for the people who are responsible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = (
     *("decided_at", "site", "decision", "decided_by", "reason", "plan", "why_held", "applied"),
     *("started_at", "started_by", "package", "run_id", "plan_hash"),
 )
-"""Of the CSV; names are only ever added."""
+"""Columns of the CSV; a new version may add names, but does not change or remove any."""
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _DECIDED = """
 where (cast(:site as text) is null or site = :site)
@@ -34,19 +34,19 @@ order by decided_at, run_id
 
 
 class MonthError(UserError):
-    """That is no month; the message says how to write one."""
+    """The text is not a month; the message says how to write one."""
 
 
 def list_decisions(connection: Connection, site: str | None, month: str) -> list[Run]:
-    """Return the runs that somebody decided about in a month, the first decision first.
+    """Return the runs with a decision in a month, ordered by the time of the decision.
 
     Args:
         connection: To the roster database.
         site: The site; None for all sites.
-        month: As 2026-11, in UTC.
+        month: A month in UTC, such as 2026-11.
 
     Raises:
-        MonthError: It is written otherwise.
+        MonthError: The month has another format.
     """
     found = _MONTH.fullmatch(month)
     if found is None:
@@ -59,7 +59,7 @@ def list_decisions(connection: Connection, site: str | None, month: str) -> list
 
 
 def rows_of_decisions(decided: list[Run]) -> Iterator[dict[str, Any]]:
-    """Yield decisions as rows of the CSV: moments in UTC, and words for people."""
+    """Yield decisions as rows of the CSV, with times in UTC and texts for people."""
     for run in decided:
         yield {
             "decided_at": _to_text(run.decided_at),

@@ -1,8 +1,8 @@
-"""How large a site's roster was after each applied run, as a whole and by school.
+"""Size of a site's roster after each applied run, in total and by school.
 
-Each applied run stores it. Runs of before that have none: their numbers are rebuilt, backwards from
-the first run that has some, by what the audit says that each run changed, and they are marked so.
-Where the audit of a run was removed after its time, the history begins after that run.
+Each applied run stores its numbers. Runs of earlier versions have none: their numbers are rebuilt
+from the audit, backwards from the first run with numbers, and marked as rebuilt. If the audit of a
+run has expired, the history begins after that run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from runs
 where site = :site and applied_at is not null
 order by started_at desc limit :limit
 """
-# What a change added to the active records of its kind: 1, 0 or -1.
+# A change adds 1, 0 or -1 to the number of active records of its kind.
 _STEP = """
 kind, sum((coalesce(after ->> 'status', '') = 'active')::int
           - (coalesce(before ->> 'status', '') = 'active')::int) as step
@@ -55,16 +55,16 @@ order by s.number desc, name
 
 @dataclass(frozen=True, slots=True)
 class RosterPoint:
-    """The active records of a site after a run.
+    """Numbers of active records of a site after a run.
 
     Attributes:
         run_id: The run.
-        at: When it was applied.
-        outcome: How it ended.
-        is_undo: Whether it took an earlier run back.
-        changes: How many records it changed.
-        active: Kind of record → how many were active; with a school, its users alone.
-        is_rebuilt: Whether that is rebuilt from the audit.
+        at: When the run was applied.
+        outcome: Outcome of the run.
+        is_undo: Whether the run is an undo.
+        changes: Number of records that the run changed.
+        active: Kind of record → number of active records; for a school only its users.
+        is_rebuilt: Whether `active` was rebuilt from the audit.
     """
 
     run_id: str
@@ -77,7 +77,7 @@ class RosterPoint:
 
 
 def count_by_school(connection: Connection, site: str) -> dict[str, int]:
-    """Return how many users are active in each school; one of two schools counts in both."""
+    """Return school → number of active users; a user of two schools counts in both."""
     rows = connection.execute(sa.text(_BY_SCHOOL), {"site": site})
     return {school: int(number) for school, number in rows}
 
@@ -85,13 +85,13 @@ def count_by_school(connection: Connection, site: str) -> dict[str, int]:
 def list_roster_points(
     connection: Connection, site: str, *, school: str | None = None, limit: int
 ) -> list[RosterPoint]:
-    """Return the active records after each of the newest applied runs, the oldest first.
+    """Return the numbers after each of the newest applied runs, oldest first.
 
     Args:
         connection: To the roster database.
         site: The site.
-        school: sourcedId of a school: its users alone, from the first run on that stored them.
-        limit: Of how many runs.
+        school: sourcedId of a school: return only its users, from the first run that stored them.
+        limit: Maximum number of runs.
     """
     found = connection.execute(sa.text(_RUNS), {"site": site, "limit": limit}).mappings()
     rows = [dict(row) for row in found][::-1]
@@ -107,7 +107,7 @@ def list_roster_points(
 
 
 def list_schools(connection: Connection, site: str) -> list[dict[str, Any]]:
-    """Return the schools of a site that have active users, the largest first."""
+    """Return the schools of a site that have active users, largest first."""
     query = _SCHOOLS.format(counted=_BY_SCHOOL)
     return [dict(row) for row in connection.execute(sa.text(query), {"site": site}).mappings()]
 
@@ -125,7 +125,7 @@ def _as_point(row: dict[str, Any], active: dict[str, int], *, is_rebuilt: bool) 
 
 
 def _points_of_school(rows: list[dict[str, Any]], school: str) -> list[RosterPoint]:
-    """Return the points of one school; a run that changed nothing leaves it as it was."""
+    """Return the points of one school; a run without numbers keeps those of the run before."""
     points: list[RosterPoint] = []
     known: dict[str, int] | None = None
     for row in rows:
@@ -139,12 +139,12 @@ def _points_of_school(rows: list[dict[str, Any]], school: str) -> list[RosterPoi
 def _rebuild(
     connection: Connection, site: str, rows: list[dict[str, Any]]
 ) -> list[dict[str, int] | None]:
-    """Return the numbers of the runs before the first that stored them; None for all others."""
+    """Rebuild the numbers of runs before the first run that stored them; None for all others."""
     rebuilt: list[dict[str, int] | None] = [None] * len(rows)
     first = next((at for at, row in enumerate(rows) if row["roster_counts"]), 0)
     if first == 0:
         return rebuilt
-    # Runs that changed nothing have the version of the run before them, and none of its changes.
+    # `_steps` leaves out runs without changes: these have the same version as the run before.
     steps = _steps(connection, site, rows[1 : first + 1])
     active = dict(rows[first]["roster_counts"])
     for at in range(first, 0, -1):
@@ -159,7 +159,7 @@ def _rebuild(
 def _steps(
     connection: Connection, site: str, rows: list[dict[str, Any]]
 ) -> dict[str, dict[str, int]]:
-    """Return run → kind → how many more records were active after it."""
+    """Return run → kind → difference in active records between before and after the run."""
     changed = [row for row in rows if count_changes(row["counts"])]
     run_of = {row["applied_version"]: row["run_id"] for row in reversed(changed)}
     steps: dict[str, dict[str, int]] = {}
