@@ -380,7 +380,12 @@ def test_viewers_see_no_person(stage: Stage) -> None:
     """No answer that a viewer or a user may read holds a name or a whole e-mail address."""
     paths = [
         route.path.removeprefix(f"{PREFIX}/").format(
-            site="default", run_id=run, dag_id="oneroster_upload__default", dag_run_id="none"
+            site="default",
+            run_id=run,
+            dag_id="oneroster_upload__default",
+            dag_run_id="none",
+            part="guide",
+            page="held-run",
         )
         for route in readable()
         for run in (stage.runs[name] for name in ("applied", "held", "rejected"))

@@ -200,7 +200,7 @@ def test_other_sites_are_not_listed(site: Site) -> None:
 )
 def test_what_is_no_cursor_is_refused(site: Site, cursor: str) -> None:
     """A cursor that no list gave is refused in words, and never reaches the database."""
-    with pytest.raises(CursorError, match="begin without one"):
+    with pytest.raises(CursorError, match="begin without a cursor"):
         page(site, before=cursor)
 
 
