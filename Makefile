@@ -3,9 +3,9 @@
 PORT ?= 8080
 PYTHON ?=
 VENV := .venv
-# Two cores carry three processes of tests: each mostly waits for an Airflow. Modules that share one
+# Two cores carry four processes of tests: three of them mostly wait for an Airflow. Modules that share one
 # run on one process (tests/conftest.py).
-IN_PARALLEL := --numprocesses 3 --dist loadscope --no-loadscope-reorder
+IN_PARALLEL := --numprocesses 4 --dist loadscope --no-loadscope-reorder
 PYTEST = $(RUN) -m pytest $(IN_PARALLEL)
 RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m oneroster_sync.local
