@@ -98,7 +98,7 @@ LANES = {
 """Modules that share an Airflow: one worker takes a lane, and no module waits for a start."""
 BY_THEMSELVES = {"test_oracle", "test_faults", "test_faults_of_pending", "test_orders"}
 """Modules of long tests that share nothing: each test goes to whoever is free."""
-EARLY = ("test_topology", "test_several_servers")
+EARLY = ("test_existing_airflow", "test_topology", "test_several_servers")
 """Modules of `make long` that one worker is at for minutes."""
 LARGE = (
     *("test_catalogue", "test_killed", "test_add_column"),
@@ -151,7 +151,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn_of(item: pytest.Item) -> tuple[object, ...]:
     """Return what puts a test in its place: early, with an Airflow and then by lane, large."""
     module = item.path.stem
-    place = EARLY.index(module) if module in EARLY else len(EARLY)
+    is_early = module in EARLY and item.get_closest_marker("long")
+    place = EARLY.index(module) if is_early else len(EARLY)
     size = LARGE.index(module) if module in LARGE else len(LARGE)
     return place, not has_airflow(item), _LANE_OF.get(module, "zzz"), size
 
