@@ -122,7 +122,11 @@ ACTIONS = [
 ]
 """The answer to those who may need be no success: 409 says that the state forbids what they may."""
 PLACELESS = {
-    ("GET", path) for path in ("me", "sites", "records", f"records?q={MARK}", "openapi.json")
+    ("GET", path)
+    for path in (
+        *("me", "sites", "records", f"records?q={MARK}", "openapi.json"),
+        *("docs", "docs/guide/held-run"),
+    )
 }
 """What is about no site in particular; everybody who sees any site may ask for it."""
 OVERSEERS = {"maintenance", "create", "copy", "archive", "restore"}
@@ -132,6 +136,8 @@ _NAMES = {
     "dag_run_id": "none",
     "kind": "user",
     "cause": "none",
+    "part": "guide",
+    "page": "held-run",
 }
 
 

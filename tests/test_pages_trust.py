@@ -208,7 +208,7 @@ def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     with browsing() as page:
         log_in(page, live.origin, "viewer")
         page.goto(f"{live.origin}{HOME}/preferences?section=notifications")
-        told = page.get_by_role("region", name="Notifications")
+        told = page.get_by_role("region", name="Notifications", exact=True)
         expect(told).to_contain_text("i…@example.org, h…@example.org")
         expect(page.get_by_role("button", name="Send a test message")).to_have_count(0)
     restore(live, before)

@@ -136,11 +136,13 @@ def test_next_day_is_not_blocked(
 
     for _ in range(2):
         code, _, said = sync(site, poison, limit)
-        assert code == (-signal.SIGKILL if limiting is Killed else 1), said
+        # Arrow itself ends the process where one of its threads gets no memory.
+        ends = {-signal.SIGKILL} if limiting is Killed else {1, -signal.SIGABRT}
+        assert code in ends, said
     code, told, said = sync(site, site.package(SCHOOL), limit)
 
     assert code == 0, said
     assert json.loads(told[0])["outcome"] == "no_changes"
     assert site.users() == dict.fromkeys(("ann", "bob", "cec"), "active")
-    ends = site.rows("select outcome from runs where site = :site order by started_at")
-    assert ends == [("succeeded",), ("failed",), ("failed",), ("no_changes",)]
+    outcomes = site.rows("select outcome from runs where site = :site order by started_at")
+    assert outcomes == [("succeeded",), ("failed",), ("failed",), ("no_changes",)]

@@ -25,7 +25,7 @@ COLUMNS = (
     *("started_at", "started_by", "package", "run_id", "plan_hash"),
 )
 """Columns of the CSV; a new version may add names, but does not change or remove any."""
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
 _DECIDED = """
 where (cast(:site as text) is null or site = :site)
   and decided_at >= :first and decided_at < :end and decision is not null

@@ -23,7 +23,7 @@ from oneroster_sync.sites import preferences_store
 router = APIRouter(tags=["reports"])
 
 _Month = Annotated[
-    str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="As 2026-11, in UTC.")
+    str, Query(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])$", description="As 2026-11, in UTC.")
 ]
 
 
