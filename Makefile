@@ -5,7 +5,8 @@ PYTHON ?=
 VENV := .venv
 # Two cores carry four processes of tests: three of them mostly wait for an Airflow. Modules that share one
 # run on one process (tests/conftest.py).
-IN_PARALLEL := --numprocesses 4 --dist loadscope --no-loadscope-reorder
+WORKERS = 4
+IN_PARALLEL = --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 PYTEST = $(RUN) -m pytest $(IN_PARALLEL)
 RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m oneroster_sync.local
@@ -112,6 +113,7 @@ test: setup browser ## run all tests (ARGS="-k name" for some)
 unit: setup ## run the tests that need no database, no Airflow and no browser (a minute)
 	$(PYTEST) -m "unit and not long and not soak" $(ARGS)
 
+long: WORKERS = 3
 long: setup browser redis ## run the tests that take minutes
 	$(PYTEST) -m long $(ARGS)
 
