@@ -87,16 +87,25 @@ export function Page({
   const status = useStatus(may?.read ? site : undefined);
   useTitle(site ? `${title} - ${site}` : title);
   const isSaidByTab = TABS.some(({ value, label }) => value === tab && label === title);
+  const isEmpty = isSaidByTab && !actions;
+  const help = guide && <GuideLink page={guide} about={title} />;
   return (
     <Box as="main" p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
       {site && <Crumbs site={site} title={status?.title} crumb={crumb} />}
-      {site && <SiteNav site={site} may={may} tab={tab} />}
-      <Flex justify="space-between" align="center" gap="3" wrap="wrap" mb="4" minHeight="9">
+      {site && <SiteNav site={site} may={may} tab={tab} help={isSaidByTab && help} />}
+      <Flex
+        justify="space-between"
+        align="center"
+        gap="3"
+        wrap="wrap"
+        mb={isEmpty ? "0" : "4"}
+        minHeight={isEmpty ? "0" : "9"}
+      >
         <Flex gap="2" align="center">
           <Heading as="h1" size="xl" {...(isSaidByTab ? OUT_OF_SIGHT : null)}>
             {title}
           </Heading>
-          {guide && <GuideLink page={guide} about={title} />}
+          {!isSaidByTab && help}
         </Flex>
         <Flex gap="2" wrap="wrap">
           {actions}
@@ -223,10 +232,12 @@ function SiteNav({
   site,
   may,
   tab,
+  help,
 }: {
   site: string;
   may: May | undefined;
   tab: string | undefined;
+  help: ReactNode;
 }) {
   const here = useRef<HTMLAnchorElement>(null);
   useEffect(() => {
@@ -237,11 +248,11 @@ function SiteNav({
     <Flex
       as="nav"
       aria-label={`Pages of the site ${site}`}
-      direction={{ base: "column", md: "row" }}
       borderBottomWidth="1px"
       borderColor="border.emphasized"
       mb="4"
-      align="stretch"
+      align="center"
+      gap="2"
     >
       <Flex overflowX="auto" overflowY="hidden" minWidth="0">
         {shown.map(({ value, label, path }) => (
@@ -268,6 +279,7 @@ function SiteNav({
           </Box>
         ))}
       </Flex>
+      {help}
     </Flex>
   );
 }
