@@ -136,9 +136,12 @@ def test_next_day_is_not_blocked(
 
     for _ in range(2):
         code, _, said = sync(site, poison, limit)
-        # Arrow itself ends the process where one of its threads gets no memory.
-        ends = {-signal.SIGKILL} if limiting is Killed else {1, -signal.SIGABRT}
-        assert code in ends, said
+        if code == -signal.SIGABRT and limiting is Refused:
+            # Arrow 26 aborts the process if a thread of its CSV reader gets no memory.
+            assert "result.cc" in said, said
+            assert "Out of memory" in said, said
+        else:
+            assert code == (-signal.SIGKILL if limiting is Killed else 1), said
     code, told, said = sync(site, site.package(SCHOOL), limit)
 
     assert code == 0, said
