@@ -31,6 +31,7 @@ def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
     html = documents.read_document(name).html
     assert "<img" not in html
     assert "<p></p>" not in html
+    assert not re.search(r"<(pre|table)>", html), "the keyboard does not reach what scrolls"
     for link in re.findall(r'href="([^"]+)"', html):
         path, _, heading = link.partition("#")
         if "://" in path:

@@ -102,6 +102,7 @@ def places(live: Live, waits: dict[str, Any]) -> list[str]:
         f"{HOME}/sites/empty/reports",
         *(f"{HOME}/runs/{waits['run_id']}?tab={tab}" for tab in tabs),
         f"{HOME}/runs/{rejected['run_id']}",
+        *(f"{HOME}/docs/{page}" for page in ("guide/held-run", "reference/findings")),
         f"{HOME}/nowhere",
     ]
 

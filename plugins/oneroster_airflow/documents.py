@@ -76,9 +76,10 @@ def read_document(name: str) -> Document:
     tokens = markdown.parse(_file(name).read_text("utf-8"))
     heading = tokens.index(next(token for token in tokens if token.type == "heading_close"))
     body = list(_for_the_pages(tokens[heading + 1 :], name))
-    return Document(
-        name, dict(list_documents())[name], markdown.renderer.render(body, markdown.options, {})
-    )
+    html = markdown.renderer.render(body, markdown.options, {})
+    for wide in ("pre", "table"):  # they scroll sideways, which the keyboard must reach
+        html = html.replace(f"<{wide}>", f'<{wide} tabindex="0">')
+    return Document(name, dict(list_documents())[name], html)
 
 
 def _file(name: str) -> Path:

@@ -137,7 +137,7 @@ function OnItsWay({ asked: { dag_id: dagId, dag_run_id: runId } }: { asked: Aske
       <Text as="span" color="fg.success">
         The test message is on its way.{" "}
       </Text>
-      When it does not arrive, the log of the task test tells why:{" "}
+      If it does not arrive, the log of the task test shows the reason:{" "}
       <Anchor asChild color="fg.info" textDecoration="underline">
         <Link to={to}>see the DAG run</Link>
       </Anchor>

@@ -54,7 +54,7 @@ export function Decisions({ site }: { site: string }) {
       )}
       {isMonth && data && data.decisions.length === 0 && (
         <Empty title="No decisions">
-          Nobody had to decide about a plan in this month. Choose another one to look back.
+          No plan needed a decision in this month. Choose another month to see earlier decisions.
         </Empty>
       )}
       {isMonth && data && data.decisions.length > 0 && (

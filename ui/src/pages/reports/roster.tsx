@@ -56,7 +56,7 @@ export function RosterOverTime({ site }: { site: string }) {
       {problem && <Failure problem={problem} retry={reload} />}
       {!data && !problem && <Loading height={`${HEIGHT}px`} />}
       {data && data.points.length === 0 && (
-        <Empty title="Nothing to draw yet">
+        <Empty title="No data yet">
           {school
             ? "The users of schools are counted from the next run on that changes some."
             : "The first point appears when a sync has been applied."}

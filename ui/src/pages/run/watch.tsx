@@ -169,7 +169,7 @@ function Ended({ dagRun }: { dagRun: DagRun }) {
       </Heading>
       <Text color="fg.muted" fontSize="sm" mb="4">
         Airflow ended this DAG run before the sync could write anything down; nothing was changed.
-        The log of the task extract tells why.{" "}
+        The log of the task extract shows the reason.{" "}
         <DagRunLink dagRun={dagRun}>See it in Airflow</DagRunLink>
       </Text>
       <Stages dagRun={dagRun} />

@@ -104,7 +104,7 @@ function Intro({
       </Text>
       <Text color="fg.muted" minHeight="1.5em">
         {preferences?.enabled === false && [
-          "The scheduled sync is off; uploads work all the same. ",
+          "The scheduled sync is off. Uploads still work. ",
           <Box key="link" asChild color="fg.info" textDecoration="underline">
             <Link to={`${HOME}/sites/${site}/preferences`}>Preferences</Link>
           </Box>,
