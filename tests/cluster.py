@@ -1,11 +1,11 @@
-"""Production on one machine: the services of docker-compose.yaml, with two workers and a bucket.
+"""The production setup on one machine: the services of docker-compose.yaml, two workers, a bucket.
 
     with cluster() as there:
         there.consume_only("worker-1")
         there.live.admin.upload(zipped(SCHOOL))
 
-PostgreSQL is the embedded one, by URL; Redis is Debian's; the bucket is on an S3 server. The
-workers share no folder with each other nor with anybody else.
+PostgreSQL is the embedded one, reached by URL; Redis is Debian's; the bucket is on an S3 server.
+The workers share no folder with each other or with any other service.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ SOONER = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
 }
-"""A dead worker is noticed after seconds here, after five minutes in production."""
+"""Airflow notices a dead worker after seconds here; production takes five minutes."""
 
 
 @dataclass
 class Cluster:
-    """The running services, who asks them, and the bucket and the database that they share."""
+    """The running services, their API clients, and the bucket and database that they share."""
 
     services: Services
     live: Live
@@ -61,10 +61,10 @@ class Cluster:
     engine: sa.Engine
 
     def start(self, *names: str) -> None:
-        """Start services one after the other, and wait until each says that it is well."""
+        """Start services one after the other, and wait until each reports that it is healthy."""
         for name in names:
             self.services.start(name, name, *(["--skip-serve-logs"] if name == "triggerer" else []))
-            if name in {"redis", "api-server"}:  # others ask them as they start
+            if name in {"redis", "api-server"}:  # others need them at start
                 self._wait_until_well(name)
             if name == "api-server":
                 self.live.api.warm_up()
@@ -72,10 +72,10 @@ class Cluster:
             self._wait_until_well(name)
 
     def start_worker(self, name: str) -> None:
-        """Start a worker, and wait until it takes what is in the queue.
+        """Start a worker, and wait until it consumes the queue.
 
-        On one machine two log servers would want the same port, so there is none: the logs are
-        read from the bucket.
+        On one machine two log servers would need the same port, so there is none: the logs are read
+        from the bucket.
         """
         self.services.start("worker", name, "--celery-hostname", name, "--skip-serve-logs")
         wait_for(lambda: self._queues(name) or None, within_s=_BOOT_S)
@@ -92,12 +92,12 @@ class Cluster:
     def consume_all(self) -> None:
         """Let all workers take tasks from the queue.
 
-        One that was ever told to stop taking them forgets the queue when it connects anew.
+        A worker that once stopped consuming the queue doesn't consume it after a reconnect.
         """
         self.consume_only(*self._workers())
 
     def ran(self, dag_run: Run, stage: str) -> dict[str, list[str]]:
-        """Return which tries of a task each worker has a log of, on its own disk."""
+        """Return, for each worker, the tries of a task that have a log on the worker's own disk."""
         under = f"dag_id={dag_run.dag_id}/run_id={dag_run.run_id}/task_id={stage}"
         found = {
             name: sorted(file.name for file in (home / "logs" / under).glob("attempt=*.log"))
@@ -107,7 +107,7 @@ class Cluster:
         return {name: tries for name, tries in found.items() if tries}
 
     def left_on(self, name: str) -> list[str]:
-        """Return the files of runs that are on a worker's disk: packages, snapshots, plans."""
+        """Return the files of runs on a worker's disk: packages, snapshots, plans."""
         home = self.services.home(name)
         kept = [home / part for part in ("storage", "home", "tmp", "work")]
         return sorted(str(path) for folder in kept for path in folder.rglob("*") if path.is_file())
@@ -125,7 +125,7 @@ class Cluster:
         wait_for(is_well, within_s=_BOOT_S)
 
     def _control(self) -> Any:
-        """Return what speaks with the workers, by a connection that Redis has not ended since."""
+        """Return Celery's control over a new connection: Redis may have closed the pooled one."""
         kombu.pools.reset()
         return celery.Celery(broker=self.broker, set_as_current=False).control
 
@@ -142,11 +142,11 @@ class Cluster:
 def cluster(
     variables: Mapping[str, str] | None = None, settings: Mapping[str, str] = SOONER
 ) -> Iterator[Cluster]:
-    """Start everything as production does, and end it without a trace.
+    """Start all services as production does, and stop them and delete their files at the end.
 
     Args:
-        variables: What `.env` says otherwise.
-        settings: What is set besides, so that tests wait less.
+        variables: Values of `.env` that differ from the defaults.
+        settings: Additional environment variables, which shorten the tests' waits.
     """
     assert shutil.which("redis-server"), (
         "There is no redis-server, which Celery needs: make redis, or install it yourself "
@@ -191,7 +191,7 @@ def cluster(
 
 
 def _own(database: Path, bucket: S3) -> dict[str, str]:
-    """Return what .env says of who brings a PostgreSQL and a bucket."""
+    """Return the `.env` values of an installation that uses its own PostgreSQL and bucket."""
     places = {name: postgres.url(database, name) for name in ("airflow", "roster", "celery")}
     bare = {name: url.removeprefix("postgresql") for name, url in places.items()}
     return {

@@ -1,9 +1,9 @@
-"""One real PostgreSQL for each test process, sites of one's own, and the level of each test.
+"""One real PostgreSQL for each test process, sites for the tests, and the level of each test.
 
-The level follows from what a test takes: a Chromium (`browser`), an Airflow (`airflow`), the
-database (`integration`), or none of these: `unit`, the modules that `UNIT` names. A test of level
-`unit` that asks for a database finds none. A test that changes a roster takes a site of its own
-(`site`), so that tests don't meet.
+The level follows from what a test uses: a Chromium (`browser`), an Airflow (`airflow`), the
+database (`integration`), or none of these (`unit`: the modules that `UNIT` names). A test of level
+`unit` that connects to a database gets an error. A test that changes a roster uses a site of its
+own (`site`), so that tests don't affect each other.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ os.environ["AIRFLOW_HOME"] = str(_HOME / "airflow")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(homes.PROJECT / "plugins")
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(homes.PROJECT / "dags")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = "of the tests".ljust(64, ".")  # SHA512 wants 64 bytes
+os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = "of the tests".ljust(64, ".")  # SHA512 needs 64 bytes
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
-os.environ["ONEROSTER_SETTLE_SECONDS"] = "0"  # a source is looked at twice, and nobody waits
+os.environ["ONEROSTER_SETTLE_SECONDS"] = "0"  # a source is listed twice without a wait
 os.environ["ONEROSTER_ALLOWED_PACKAGES"] = tempfile.gettempdir()
-# Until a test asks for the fixture `postgresql`, asking for a database is an error.
+# Until a test uses the fixture `postgresql`, a connection to the database is an error.
 os.environ["ONEROSTER_DATABASE_URL"] = "none://tests-of-level-unit-have-no-database"
 os.environ.pop("ONEROSTER_STORAGE_URL", None)
 
@@ -78,11 +78,11 @@ UNIT = {
     *("test_sentences", "test_suites", "test_guards", "test_guards_by_school", "test_internals"),
     "test_run_queue",
 }
-"""Modules whose tests need neither a database nor an Airflow, but for those that say so."""
+"""Modules whose tests need neither a database nor an Airflow, except where a test says so."""
 
 
 LANES = {
-    # Airflow with everything that a sync needs; each lane takes about as long.
+    # Airflow with everything that a sync needs; each lane takes about the same time.
     "first": (
         *("test_dags", "test_trust_in_airflow", "test_sources_in_airflow"),
         *("test_api_permissions", "test_api_preferences", "test_api_safety", "test_api_document"),
@@ -92,14 +92,14 @@ LANES = {
         *("test_api_adoption", "test_sites_in_airflow"),
     ),
     "third": ("test_pages_truth", "test_pages_held", "test_api_decisions", "test_pages_trust"),
-    # No Airflow runs, but its API server is made in the test process: it is imported once.
+    # No Airflow runs, but the test process creates its API server: one import for all.
     "server": ("test_airflow_requests", "test_airflow_routes", "test_web_server"),
 }
-"""Modules that share an Airflow: one worker takes a lane, and no module waits for a start."""
+"""Modules that share an Airflow: one worker runs a whole lane, so no module waits for a start."""
 BY_THEMSELVES = {"test_oracle", "test_faults", "test_faults_of_pending", "test_orders"}
-"""Modules of long tests that share nothing: each test goes to whoever is free."""
+"""Modules of long tests that share nothing: each test goes to the next free worker."""
 EARLY = ("test_existing_airflow", "test_topology", "test_several_servers")
-"""Modules of `make long` that one worker is at for minutes."""
+"""Modules of `make long` that keep one worker busy for minutes."""
 LARGE = (
     *("test_catalogue", "test_killed", "test_add_column"),
     *("test_faults", "test_sources_runs", "test_dialects", "test_oracle", "test_orders"),
@@ -108,12 +108,12 @@ LARGE = (
     *("test_unread", "test_year", "test_words", "test_isolation"),
     *("test_outcomes", "test_metrics", "test_faults_of_pending", "test_sample_packages"),
 )
-"""Modules that take the longest, in this order: small ones at the end leave no worker alone."""
+"""The longest modules, the longest first: small ones at the end keep all workers busy."""
 _LANE_OF = {module: lane for lane, modules in LANES.items() for module in modules}
 
 
 def level_of(item: pytest.Item) -> str:
-    """Return the level of a test: what it names itself, or the most costly thing that it takes."""
+    """Return the level of a test: the one it is marked with, or that of the most costly fixture."""
     named = [level for level in LEVELS if item.get_closest_marker(level)]
     if named:
         return named[-1]
@@ -126,17 +126,17 @@ def level_of(item: pytest.Item) -> str:
 
 
 def has_airflow(item: pytest.Item) -> bool:
-    """Tell whether the module of a test takes an Airflow."""
+    """Return whether the module of a test uses an Airflow."""
     live = sys.modules.get("live")
     running = getattr(getattr(item, "module", None), "running", None)
     return live is not None and running is live.running
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+@pytest.hookimpl(tryfirst=True)  # before pytest selects tests by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its level, and the cases of the catalogue that it proves.
+    """Mark each test with its level and record the catalogue's cases that it proves.
 
-    What takes long comes first, so that the workers end together.
+    The longest tests come first, so that the workers finish together.
     """
     items.sort(key=_turn_of)
     for item in items:
@@ -149,7 +149,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn_of(item: pytest.Item) -> tuple[object, ...]:
-    """Return what puts a test in its place: early, with an Airflow and then by lane, large."""
+    """Return the sort key of a test: early ones first, then by Airflow, lane and size."""
     module = item.path.stem
     is_early = module in EARLY and item.get_closest_marker("long")
     place = EARLY.index(module) if is_early else len(EARLY)
@@ -158,10 +158,10 @@ def _turn_of(item: pytest.Item) -> tuple[object, ...]:
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives each worker a module at a time, or a lane of modules.
+    """Gives each worker one module at a time, or one lane of modules.
 
     xdist's own groups (`--dist loadgroup`) do not work with pytest 9.2: xdist 3.8 writes them to an
-    attribute of tests that pytest does not read any more.
+    attribute of tests that pytest no longer reads.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -173,19 +173,19 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
-    """Have workers take modules and lanes."""
+    """Return a scheduler that gives workers whole modules and lanes."""
     return Lanes(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer `--slowest` and `--write-soak`."""
+    """Add the options `--slowest` and `--write-soak`."""
     parser.addoption("--slowest", action="store_true", help="print what each test costs")
     help_ = "write what soak tests lived through to docs/reliability.md"
     parser.addoption("--write-soak", action="store_true", help=help_)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure, if that is asked for."""
+    """Measure the cost of tests if `--slowest` asks for it."""
     if config.getoption("--slowest"):
         config.pluginmanager.register(slowest.Cost())
 
@@ -193,7 +193,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Say how many cases of the catalogue were tried and held, and what was slow if asked."""
+    """Print how many cases of the catalogue were tested and held, and the slowest if asked."""
     for line in (*tally(terminalreporter.stats), *slowest.summary(terminalreporter.stats)):
         terminalreporter.write_line(line)
     done = soaking.lived(terminalreporter.stats)
@@ -205,7 +205,7 @@ def pytest_terminal_summary(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
-    """Show the ends of Airflow's logs beside the failure of a test that used it."""
+    """Add the last lines of Airflow's logs to the report of a failed test that used an Airflow."""
     report = yield
     if report.failed and has_airflow(item):
         tail = sys.modules["live"].tail_of_logs()
@@ -215,9 +215,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Close the Chromium that a module used: no other code can run an event loop beside it.
+    """Close the Chromium that a module used, and the shared Airflow after its last module.
 
-    Modules that take an Airflow come first; once the next one takes none, nobody needs it any more.
+    While Chromium is open, no other code can run an event loop. Modules that use an Airflow run
+    first, so after the last of them no module needs it.
     """
     if "browser" in sys.modules and (nextitem is None or nextitem.path != item.path):
         sys.modules["browser"].close()
@@ -226,16 +227,16 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_unconfigure() -> None:
-    """Stop what this process still runs; the sweeper would, but nobody would wait for it."""
+    """Stop what this process still runs: the sweeper would do so too, but later."""
     if "live" in sys.modules:
         sys.modules["live"].stop_shared()
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _database(request: pytest.FixtureRequest) -> None:
-    """Have the database there for every module but those of level `unit`.
+    """Start the database for every module except those of level `unit`.
 
-    It is there before the other fixtures of a module, some of which make sites.
+    It must run before the other fixtures of a module, because some of them create sites.
     """
     if request.path.stem not in UNIT:
         request.getfixturevalue("postgresql")
@@ -249,7 +250,7 @@ def postgresql() -> Iterator[None]:
     from oneroster_sync.stages.validate import gx_loader
 
     gx_loader.load()
-    gc.freeze()  # what was imported stays, and need not be looked at again and again
+    gc.freeze()  # imported objects stay, so the collector need not visit them again
     homes.fill(_HOME)
     postgres.start(_HOME)
     without = os.environ.pop("ONEROSTER_DATABASE_URL")
@@ -284,7 +285,7 @@ class Site:
     _numbers: Any = field(default_factory=itertools.count)
 
     def command(self, *words: object) -> tuple[int, dict[str, Any]]:
-        """Run `oneroster WORDS --site … --json`; return the exit code and what it printed."""
+        """Run `oneroster WORDS --site … --json`; return the exit code and the printed JSON."""
         from click.testing import CliRunner
 
         from oneroster_sync.cli import main
@@ -301,7 +302,7 @@ class Site:
         return self.command("sync", self.package(package), *options)[1]
 
     def package(self, package: Path | dict[str, str]) -> Path:
-        """Return a folder with the CSV texts, or the path as it is."""
+        """Write CSV texts to a new folder and return it; return a path unchanged."""
         if isinstance(package, Path):
             return package
         folder = self.folder / f"package-{next(self._numbers)}"
@@ -339,7 +340,7 @@ class Site:
         return {(user, course): status for user, course, status in self.rows(query)}
 
     def findings(self, run: dict[str, Any]) -> list[tuple[str, str | None, int | None]]:
-        """Return code, file and row of a run's findings, in order."""
+        """Return code, file and row number of a run's findings, in order."""
         query = "select code, file, row from run_findings where run_id::text = :run_id order by seq"
         return [(c, f, r) for c, f, r in self.rows(query, run_id=run["run_id"])]
 
@@ -353,7 +354,7 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture
 def site(postgresql: None, tmp_path: Path) -> Site:
-    """A fresh site with one hand-made administrator."""
+    """A new site with one administrator that was made by hand."""
     made = Site(f"site-{next(_NUMBERS)}", tmp_path)
     made.command("init", "--admin", ADMIN)
     return made

@@ -1,7 +1,7 @@
-r"""A site in memory: a package goes through door, suites and plan, and the plan is carried out.
+r"""A site in memory: a package goes through extract, validate and diff, and its plan is applied.
 
-What a run does between its package and its database, without the database: so that hundreds of
-small packages, and thousands of random days, can be lived in a minute.
+This is what a run does between package and database, without the database, so that hundreds of
+small packages and thousands of random days run in a minute.
 
     site = MemorySite(roster_of(users="sourced_id,email\nu1,ann@x.org"))
     done = site.sync({"users.csv": "…"})
@@ -50,14 +50,14 @@ NAMES = ("sourced_id", "given_name", "family_name", "email", "username", "role",
 
 @dataclass(frozen=True, slots=True)
 class Done(Planned):
-    """A plan that was carried out, with the findings of all stages and the counts of the run."""
+    """A plan that was applied, with the findings of all stages and the counts of the run."""
 
     refused: bool
     counts: dict[str, dict[str, int]]
     said: list[tuple[str, str | None, str | None]]
-    """Severity-free: code, file and sourcedId of each finding."""
+    """Code, file and sourcedId of each finding, without its severity."""
     kept: str
-    """All that the snapshots and the findings hold, as one text."""
+    """The content of all snapshots and findings, as one text."""
 
 
 class MemorySite:
@@ -74,7 +74,7 @@ class MemorySite:
         today: dt.date = dt.date(2026, 11, 25),
         scope: Scope | None = None,
     ) -> Done:
-        """Sync a package, whatever its plan is."""
+        """Sync a package and apply its plan even if a threshold would hold it."""
         roster = self.roster
         profile = Profile(self.preferences.profile)
         with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +123,7 @@ class MemorySite:
         )
 
     def user(self, sourced_id: str) -> dict[str, Any]:
-        """Return what the site has of one user."""
+        """Return the roster's values of one user."""
         (found,) = [u for u in self.users() if u["sourced_id"] == sourced_id]
         return found
 
@@ -145,7 +145,7 @@ class MemorySite:
 
 
 def known_of(roster: Roster) -> Known:
-    """Return what the door is told of a roster."""
+    """Return the part of a roster that extract needs."""
     known = roster.known()
     roles = roster.links["roles"]
     return Known(
@@ -159,7 +159,7 @@ def known_of(roster: Roster) -> Known:
 
 
 def carried_out(roster: Roster, plan: Any) -> Roster:
-    """Return a roster after a plan: what `apply` does in SQL, told once more in plain Python."""
+    """Return a roster after a plan: `apply` in plain Python instead of SQL."""
     users = _records(roster.users, plan.users, USER_FIELDS)
     courses = _records(roster.courses, plan.courses, COURSE_FIELDS)
     ids = {
@@ -210,7 +210,7 @@ def carried_out(roster: Roster, plan: Any) -> Roster:
 
 
 def assert_sound(roster: Roster) -> None:
-    """Check what the database refuses: one sourcedId twice, one login of two active users."""
+    """Check the database's constraints: unique sourcedIds, and unique logins of active users."""
     users = roster.users
     active = users.filter(pc.equal(users["status"], "active"))
     for column in (users["sourced_id"], roster.courses["sourced_id"], active["login"]):
@@ -239,14 +239,14 @@ def _put(stored: pa.Table, put: pa.Table, gone: pa.Table) -> pa.Table:
 
 
 def synced(texts: Texts, **preferences: Any) -> MemorySite:
-    """Return a site that has the school."""
+    """Return a site that has synced the school."""
     site = MemorySite(**preferences)
     site.sync(texts)
     return site
 
 
 def row(sourced_id: str, status: str = "active", **cells: str) -> str:
-    """Return a row of a delta of users in 1.1: a teacher of the school, but for some cells."""
+    """Return a row of a delta of users in 1.1: a teacher of the school, with some cells changed."""
     values = {"enabled": "true", "role": "teacher", "given": sourced_id.title(), "family": "Lee"}
     values |= {"email": f"{sourced_id}@example.org", "stamp": NOW, **cells}
     return (
@@ -255,12 +255,12 @@ def row(sourced_id: str, status: str = "active", **cells: str) -> str:
 
 
 def gone(sourced_id: str, columns: int) -> str:
-    """Return a row of a delta that takes a record away, with nothing else in it."""
+    """Return a row of a delta that removes a record and has no other values."""
     return f"{sourced_id},tobedeleted,{NOW}" + "," * (columns - 3)
 
 
 def mixed(texts: Texts, modes: dict[str, str], **files: str) -> Texts:
-    """Return a package of some files, each in a mode of its own; the header is the school's."""
+    """Return a package of some files, each in its own mode; the headers are the school's."""
     version = "1.2" if "roles.csv" in texts else "1.1"
     told = {"manifest.csv": manifest(version, **modes)}
     for name, rows in files.items():

@@ -1,4 +1,4 @@
-"""Values that would be markup, script, style or a way elsewhere on a page that let them."""
+"""Values that are markup, script, style or a redirect on a page that does not escape them."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ NAMED = ("familyName", "email")
 
 
 def package(*, broken: bool = False) -> bytes:
-    """Return a package with every payload in every column of text that is kept.
+    """Return a package with every payload in every text column that the sync keeps.
 
     Args:
-        broken: Whether the rows of the users have errors, and point to what is not there; names of
-            files and headers are hostile too then. One teacher is sound, or nothing could be used.
+        broken: Whether the users' rows have errors and refer to missing records; names of files and
+            headers are hostile too then. One teacher is valid, so that the file is usable.
     """
     numbered = list(enumerate(PAYLOADS))
     more = PAYLOADS if broken else ()
@@ -146,10 +146,10 @@ def _csv(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def schools(*, without: int = 0) -> dict[str, str]:
-    """Return a package of schools that have payloads for names, with six teachers each.
+    """Return a package of schools that have payloads as names, with six teachers each.
 
     Args:
-        without: How many of the six are gone, in each school.
+        without: How many of the six teachers are missing, in each school.
     """
     names = [*PAYLOADS, f"x\u2028{PAYLOADS[0]}", "a\u2066b\u2069 c\u200bd"]
     rows = (
@@ -168,4 +168,4 @@ def schools(*, without: int = 0) -> dict[str, str]:
 
 
 ONLY_SCHOOLS = ("guards.users.minimum=1000000", "guards.school.cap=4")
-"""Settings by which a plan is held for each school, and never for the site as a whole."""
+"""Preferences that hold a plan for each school, and never for the site as a whole."""

@@ -1,4 +1,4 @@
-"""What a browser is asked to measure, as it is written for a browser."""
+"""JavaScript that measures pages in a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTRAST = """(badge) => {
   const [dark, bright] = [light(style.color), light(style.backgroundColor)].sort((a, b) => a - b);
   return (bright + 0.05) / (dark + 0.05);
 }"""
-"""Of a badge: how much brighter the brighter of its two colours is."""
+"""Returns the contrast of a badge: how much brighter the brighter of its two colours is."""
 
 WATCH_SHIFTS = """
 globalThis.shifts = [];
@@ -33,7 +33,7 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
-"""Before a page loads: notes what moves inside our part of it."""
+"""Runs before a page loads: records layout shifts inside our part of the page."""
 
 FOCUS_IS_SEEN = """() => {
   const it = document.activeElement;
@@ -42,7 +42,7 @@ FOCUS_IS_SEEN = """() => {
   const isPastTheEnd = it === document.body;
   return isPastTheEnd || isMarked || it.getBoundingClientRect().width <= 1;
 }"""
-"""Whether a person sees where the focus is."""
+"""Returns whether the focus is visible."""
 
 IS_UNCOVERED = """() => {
   const it = document.activeElement;
@@ -56,9 +56,9 @@ IS_UNCOVERED = """() => {
     return seen && (it.contains(seen) || seen.contains(it) || seen.closest("label"));
   });
 }"""
-"""Whether nothing lies over what has the focus, and it is inside the window."""
+"""Returns whether the focused element is inside the window and nothing covers it."""
 
 HAS_SETTLED = """() => document.getAnimations().every(
   ({ playState, effect }) => playState !== "running" || effect.getTiming().iterations === Infinity
 )"""
-"""Whether nothing fades in or out any more."""
+"""Returns whether no element is fading in or out any more."""

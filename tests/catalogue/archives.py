@@ -1,4 +1,4 @@
-"""Zips as no ordinary tool writes them."""
+"""Zips that no ordinary tool writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SMALL = only(SCHOOL, "users")
 
 METHOD, FLAGS, CHECKSUM, PACKED, UNPACKED, OFFSET = 10, 8, 16, 20, 24, 42
-"""Where an entry of the central directory has its fields."""
+"""Offsets of the fields of an entry in the central directory."""
 
 
 def patch_entry(package: Path, name: str, offset: int, value: bytes) -> None:
@@ -46,7 +46,7 @@ def first_byte_of(archive: bytes, name: str) -> int:
 
 
 def patched(name: str, offset: int, value: bytes) -> Write:
-    """Return what writes the school as a zip with one field of its directory changed."""
+    """Return a function that writes the school as a zip with one field of its directory changed."""
 
     def write(folder: Path) -> Path:
         package = zip_of(SCHOOL, folder / "OneRoster.zip")
@@ -57,7 +57,7 @@ def patched(name: str, offset: int, value: bytes) -> Write:
 
 
 def remade(change: Callable[[bytes], bytes]) -> Write:
-    """Return what writes the bytes of the school's zip with a change made to them."""
+    """Return a function that changes the bytes of the school's zip and writes the result."""
 
     def write(folder: Path) -> Path:
         package = zip_of(SCHOOL, folder / "OneRoster.zip")
@@ -68,7 +68,7 @@ def remade(change: Callable[[bytes], bytes]) -> Write:
 
 
 def flipped(name: str) -> Write:
-    """Return what writes the school as a zip with one wrong bit in a file."""
+    """Return a function that writes the school as a zip with one wrong bit in a file."""
 
     def flip(data: bytes) -> bytes:
         at = first_byte_of(data, name) + 30
@@ -78,14 +78,14 @@ def flipped(name: str) -> Write:
 
 
 def named(*names: str, data: bytes = b"", besides: Mapping[str, str] = SMALL) -> Write:
-    """Return what writes a zip with more files, called so; NUL is written as `~`."""
+    """Return a function that writes a zip with extra files of these names; `~` stands for NUL."""
 
     def write(folder: Path) -> Path:
         package = zip_of(besides, folder / "OneRoster.zip")
         with zipfile.ZipFile(package, "a", zipfile.ZIP_DEFLATED) as archive:
             for name in names:
                 with warnings.catch_warnings():
-                    # Two files of one name are what some cases are about.
+                    # Some cases need two files of the same name.
                     warnings.filterwarnings("ignore", "Duplicate name", UserWarning)
                     archive.writestr(zipfile.ZipInfo(name), data)
         for name in names:
@@ -97,7 +97,7 @@ def named(*names: str, data: bytes = b"", besides: Mapping[str, str] = SMALL) ->
 
 
 def special(kind: int) -> Write:
-    """Return what writes the school as a zip with an entry of another kind, such as a link."""
+    """Return a function that writes the school as a zip with a special entry, such as a link."""
 
     def write(folder: Path) -> Path:
         package = zip_of(SCHOOL, folder / "OneRoster.zip")
@@ -111,7 +111,7 @@ def special(kind: int) -> Write:
 
 
 def shared_bytes(folder: Path) -> Path:
-    """Write a zip of which two files are the same bytes."""
+    """Write a zip in which two entries share the same bytes."""
     package = zip_of({**SCHOOL, "user1.csv": "b"}, folder / "OneRoster.zip")
     with zipfile.ZipFile(package) as archive:
         offset = archive.getinfo("users.csv").header_offset
@@ -120,7 +120,7 @@ def shared_bytes(folder: Path) -> Path:
 
 
 def in_folders(*folders: str, **files: str) -> Write:
-    """Return what writes the school below folders of the zip, and other files beside them."""
+    """Return a function that writes the school inside folders of a zip, and other files."""
 
     def write(folder: Path) -> Path:
         top = "/".join(folders)
@@ -131,7 +131,7 @@ def in_folders(*folders: str, **files: str) -> Write:
 
 
 def many_rows(count: int) -> dict[str, str]:
-    """Return the school with one row of enrollments.csv very many times."""
+    """Return the school with one row of enrollments.csv repeated `count` times."""
     row = SCHOOL["enrollments.csv"].splitlines()[1]
     return {**SCHOOL, "enrollments.csv": SCHOOL["enrollments.csv"] + f"{row}\n" * count}
 

@@ -1,4 +1,4 @@
-"""Bad input, cases 50 and 74 to 85: a package against what the site holds."""
+"""Bad input, cases 50 and 74 to 85: a package compared with the site's roster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMULAS = ("=cmd|' /C calc'!A0", "+1", "-1", "@x", "<b>Bob</b>", "javascript:a
 def _people(
     *numbers: int, ids: str = "{:05}", given: str = "Given{}", mail: str = "p{}@example.org"
 ) -> dict[str, str]:
-    """Return a lone users.csv with a teacher for each number."""
+    """Return a users.csv of its own with a teacher for each number."""
     rows = (
         person(ids.format(n), username=f"p{n}", given=given.format(n), email=mail.format(n))
         for n in numbers
@@ -29,7 +29,7 @@ _BEFORE = (_people(*_TWENTY),)
 
 
 def _of_year(first: int, last: int, given: str = "Ann") -> dict[str, str]:
-    """Return the school with one term, which lasts from and to some days from today."""
+    """Return the school with a year and a term that begin and end some days from today."""
     today = dt.datetime.now(dt.UTC).date()
     header = SCHOOL["academicSessions.csv"].split("\n", 1)[0]
     begins, ends = (today + dt.timedelta(days) for days in (first, last))
@@ -48,7 +48,7 @@ def _reordered(texts: dict[str, str]) -> dict[str, str]:
 
 
 def _leaving(out: str) -> dict[str, str]:
-    """Return a lone users.csv without one person."""
+    """Return a users.csv of its own without one person."""
     lines = SCHOOL["users.csv"].splitlines(keepends=True)
     return {"users.csv": "".join(line for line in lines if not line.startswith(f"{out},"))}
 

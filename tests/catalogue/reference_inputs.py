@@ -1,4 +1,4 @@
-"""Bad input, cases 64 to 73: rows and what they point to."""
+"""Bad input, cases 64 to 73: rows and the records they refer to."""
 
 from __future__ import annotations
 

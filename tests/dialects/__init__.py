@@ -1,7 +1,7 @@
-"""Exports as vendors document them, or as their converters and samples write them.
+"""Exports as vendors document them, or as converters and samples write them.
 
-Each entry names the page or repository that it was read from, and says in edits of the small school
-what is peculiar there. Nothing of a page is copied; what is made here holds made-up people only.
+Each entry names the page or repository it is based on, and describes that export's peculiarities as
+edits of the small school. No text of a page is copied, and all people here are made up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ DIALECTS = (*vendors.DIALECTS, *programs.DIALECTS)
 
 
 def as_page() -> str:
-    """Return the table as a page of the documentation."""
+    """Return the table of dialects as a page of the documentation."""
     lines = [
         "# Exports that are tested",
         "",

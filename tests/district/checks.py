@@ -1,6 +1,6 @@
-"""Which rows of a package cannot be used by a fault of their own, in plain Python.
+"""Rows of a package that are unusable because of a fault of their own, in plain Python.
 
-Part of the oracle (`district.desired`): nothing here knows how the product checks a row.
+Part of the oracle (`district.desired`): this module does not use the product's row checks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ REQUIRED = {
 }
 BOOLEANS = {"users": ("enabledUser",)}
 SAY_NOTHING = ("row.invalid_enum", "row.invalid_email", "reference.missing_role")
-"""Faults of rows whose e-mail claims nothing: it is none, or may be a student's."""
+"""Faults of rows whose e-mail claims no login: it is invalid, or may belong to a student."""
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -63,20 +63,20 @@ class Finding:
 
 
 MARKS = {"1.0": ("inactive", "tobedeleted"), "1.1": ("tobedeleted",), "1.2": ("tobedeleted",)}
-"""The statuses that ask for a removal, in bulk as in a delta."""
+"""The statuses that ask for a removal, in bulk and in delta files."""
 
 
 def read_lines(package: Package, file: str, known: Iterable[str] = ()) -> list[Line]:
-    """Read the staff's rows of a file: student and guardian rows are not even looked at.
+    """Return the staff's rows of a file; student and guardian rows are skipped.
 
-    Identical rows are one line; rows that differ under one sourcedId are faults, all of them. Of a
-    row with a cell too many only the sourcedId can be trusted, because it comes first.
+    Identical rows become one line; different rows with the same sourcedId are all faulty. In a row
+    with a surplus cell only the sourcedId can be trusted, because it comes first.
 
     Args:
-        package: Of the day.
-        file: Its name.
-        known: The site's sourcedIds of the file. In a delta one of these that is a student's now
-            has left the staff.
+        package: The package of the day.
+        file: The file's name without extension.
+        known: The site's sourcedIds of the file. If a delta has one of these as a student, this
+            person has left the staff.
     """
     if file not in package.tables:
         return []
@@ -97,7 +97,7 @@ def read_lines(package: Package, file: str, known: Iterable[str] = ()) -> list[L
         elif different_rows[cells["sourcedId"]] > 1:
             fault = "reference.duplicate_sourced_id"
         elif deletes:
-            fault = None  # a removal needs no more than the sourcedId
+            fault = None  # a removal needs only the sourcedId
         else:
             fault = own_fault(package.version, file, cells)
         lines.append(Line(cells, fault, deletes))
@@ -105,7 +105,7 @@ def read_lines(package: Package, file: str, known: Iterable[str] = ()) -> list[L
 
 
 def _leavers(table: Table, ours: set[str]) -> list[Line]:
-    """Give the rows of a delta in which one of ours has become a student, one for each."""
+    """Return the rows of a delta in which a known sourcedId has become a student, one for each."""
     if table.mode != "delta":
         return []
     found = {
@@ -117,7 +117,7 @@ def _leavers(table: Table, ours: set[str]) -> list[Line]:
 
 
 def count_rows_of_students(package: Package) -> int:
-    """Count the student and guardian rows of a users.csv that names the role itself."""
+    """Count the student and guardian rows of a users.csv that has a role column."""
     users = package.tables.get("users")
     if users is None or "role" not in users.header:
         return 0
@@ -125,7 +125,7 @@ def count_rows_of_students(package: Package) -> int:
 
 
 def own_fault(version: str, file: str, cells: dict[str, str]) -> str | None:
-    """Give the code of the first fault that the row has by itself."""
+    """Return the code of the row's first own fault, or None."""
     required = REQUIRED[file]
     if file == "users" and version != "1.2":
         required = (*required, "role")
@@ -141,9 +141,9 @@ def own_fault(version: str, file: str, cells: dict[str, str]) -> str | None:
 
 
 def shared_logins(lines: Iterable[Line]) -> set[str]:
-    """Give the sourcedIds whose e-mail another sourcedId claims too, whatever the case.
+    """Return the sourcedIds whose e-mail another sourcedId claims too, ignoring case.
 
-    A row whose role can't be read may be a student's, whose e-mail claims nothing.
+    A row with an unreadable role may be a student's, and a student's e-mail claims no login.
     """
     claims: defaultdict[str, set[str]] = defaultdict(set)
     for line in lines:

@@ -1,22 +1,21 @@
-"""The oracle: what a site must hold after a sync, told in dicts and sets.
+"""The oracle: the roster that a site must have after a sync, as dicts and sets.
 
-`desired` takes what the site held before and the rows of a package, faults and all, and gives what
-it must hold afterwards, the counts, and the rows that could not be used. It shares no code with
-the product, so that an error of one is not an error of both.
+`desired` takes the site's roster before the sync and the rows of a package, including faulty ones,
+and returns the roster after the sync, the counts and the unusable rows. It shares no code with the
+product, so that both can't have the same error.
 
-The rules, in the order in which the code follows them:
+The rules, in the order in which the code applies them:
 
-1. Student, parent, guardian and relative rows are as if they were not there, their enrollments
-   too.
-2. A row with a fault is quarantined: its record, and whatever hangs from it, stays exactly as it
-   was. An enrollment hangs from its user, its class and that class's course, a class from its
-   course, an assignment from its user, its course and the enrollments that make it.
-3. A record whose row is absent from a bulk file is gone: a user is inactive, a course removed. In
-   a delta only `tobedeleted` says so, or the row of one of ours that is a student's now. A row
-   that goes (in 1.0 also `inactive`) claims and protects nothing; in a bulk file what hangs from
-   it goes along.
+1. Student, parent, guardian and relative rows count as absent, and so do their enrollments. 2. A
+row with a fault is quarantined: its record, and every record that depends on it, stays
+ unchanged. An enrollment depends on its user, its class and that class's course, a class on its
+ course, an assignment on its user, its course and the enrollments that make it.
+3. A record whose row is absent from a bulk file is removed: a user becomes inactive, a course
+ removed. In a delta only `tobedeleted` removes a record, or the row of a known user who is a
+ student now. A row of a removed record (in 1.0 also `inactive`) claims and protects nothing; in
+ a bulk file the records that depend on it are removed too.
 4. An assignment is wanted where a usable enrollment of role teacher reaches a course through a
-   usable class. A removed course takes its assignments along.
+ usable class. The removal of a course removes its assignments.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a sync must lead to."""
+    """The result that a sync must have."""
 
     roster: Roster
     counts: Counts
@@ -51,7 +50,7 @@ class Desired:
 
     @property
     def outcome(self) -> str:
-        """The outcome of the run, once approved where a guard held it."""
+        """The outcome of the run; for a held plan, the outcome after its approval."""
         if self.findings:
             return "succeeded_with_errors"
         return "succeeded" if self.counts.has_changes else "no_changes"
@@ -59,7 +58,7 @@ class Desired:
 
 @dataclass(slots=True)
 class _Kind:
-    """What the rows of one file say about the records of one kind."""
+    """The content of one file's rows about the records of one type."""
 
     bulk: bool
     known: Iterable[str]
@@ -68,18 +67,18 @@ class _Kind:
     quarantined: set[str] = field(default_factory=set)
 
     def is_usable(self, sourced_id: str) -> bool:
-        """Tell whether a reference to the record may be followed."""
+        """Return whether a reference to the record may be followed."""
         if sourced_id in self.quarantined or sourced_id in self.deleted:
             return False
         return sourced_id in self.present or (not self.bulk and sourced_id in self.known)
 
     def why_not(self, sourced_id: str) -> str:
-        """Give the code for a reference that may not be followed."""
+        """Return the code for a reference that may not be followed."""
         return QUARANTINED if sourced_id in self.quarantined else MISSING
 
 
 def desired(before: Roster, package: Package, *, scope: str = "users_and_courses") -> Desired:
-    """Give what the site must hold after it has synced the package."""
+    """Return what the site must hold after it has synced the package."""
     users = desired_users(before, package)
     findings = list(users.findings)
     if scope == "users":
@@ -178,11 +177,11 @@ class _Lessons:
         self.bad: set[str] = set()
         self.deleted: set[str] = set()
         self.named_by_bad: set[Pair] = set()
-        """Pairs that a quarantined row of today speaks of: it adds none, and none is lost."""
+        """Pairs that a quarantined row of today names: it adds and removes no assignment."""
         self.after: dict[str, Taught] = before.enrollments
 
     def read(self, package: Package, findings: list[Finding]) -> int:
-        """Read enrollments.csv and give the number of staff rows that could not be used."""
+        """Read enrollments.csv and return the number of staff rows that could not be used."""
         table = package.tables.get("enrollments")
         self.bulk = table is not None and table.mode == "bulk"
         errors = 0
@@ -193,7 +192,7 @@ class _Lessons:
             no_staff = user in self.users.ignored_ids
             code = line.fault
             if goes and code not in ("row.width_mismatch", "reference.duplicate_sourced_id"):
-                code = None  # a row that goes needs no more than its sourcedId
+                code = None  # the row of a removal needs only its sourcedId
             if no_staff or (code is None and goes):
                 if not no_staff or not self.bulk:
                     self.deleted.add(line.id)
@@ -239,7 +238,7 @@ class _Lessons:
         return _without({**after, **self.good}, self.deleted)
 
     def assignments(self) -> dict[Pair, str]:
-        """Give the status of every pair of user and course that was ever assigned."""
+        """Return the status of every pair of user and course that was ever assigned."""
         wanted: set[Pair] = set()
         kept = set(self.named_by_bad)
         for id_, enrollment in self.after.items():

@@ -16,7 +16,7 @@ DISABLED_SHARE = 0.04
 
 
 class Recorder:
-    """Add records to a district, each under a sourcedId that was never used before."""
+    """Adds records to a district, each under a sourcedId that was never used before."""
 
     def __init__(self, district: District, rng: random.Random) -> None:
         self.district = replace(
@@ -34,13 +34,13 @@ class Recorder:
         self.rng = rng
 
     def next_number(self, kind: str) -> int:
-        """Give the number of the next record of the kind."""
+        """Return the number of the next record of this type."""
         number = self.district.serials.get(kind, 0)
         self.district.serials[kind] = number + 1
         return number
 
     def next_id(self, kind: str, *, in_lists: bool = False) -> tuple[str, int]:
-        """Give a new sourcedId and its number."""
+        """Return a new sourcedId and its number."""
         number = self.next_number(kind)
         return words.make_id(self.district.ids, kind, number, in_lists=in_lists), number
 
@@ -64,7 +64,7 @@ class Recorder:
         return user
 
     def add_staff(self, role: str | None = None) -> User:
-        """Add a member of the staff: of the role, or drawn by `STAFF_ROLES`."""
+        """Add a member of the staff with this role, or with a role drawn by `STAFF_ROLES`."""
         if role is None:
             draw = self.rng.random()
             role = "teacher"
@@ -102,7 +102,7 @@ class Recorder:
         return course
 
     def add_class(self, course: Course) -> Class:
-        """Add a class of the course, without anybody in it."""
+        """Add a class of the course without enrollments."""
         sourced_id, number = self.next_id("class")
         terms = self.district.terms
         class_ = Class(
@@ -131,9 +131,9 @@ class Recorder:
 def make_district(
     seed: int, users: int = 120, *, schools: int | None = None, ids: str = "uuid"
 ) -> District:
-    """Make the first day of a district with exactly `users` users; one seed, one district.
+    """Make the first day of a district with exactly `users` users; one seed gives one district.
 
-    There is always a teacher with a course, and a student where there are two users or more.
+    There is always a teacher with a course, and a student.
 
     Raises:
         ValueError: `users` is less than 2, or `ids` is not one of `words.ID_STYLES`.

@@ -1,7 +1,7 @@
 """A school district as its student information system (SIS) knows it.
 
-Plain records, keyed by sourcedId, and nothing of any file format: `district.write` turns them into
-packages. A `District` is a value; a day of school life is a function from one to the next
+Plain records, keyed by sourcedId, independent of any file format: `district.write` turns them into
+packages. A `District` is a value; a school day is a function from one district to the next
 (`district.days`).
 """
 
@@ -43,7 +43,7 @@ class AcademicSession:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What is taught; the curriculum hangs from it."""
+    """A subject that is taught; the curriculum depends on it."""
 
     sourced_id: str
     title: str
@@ -56,7 +56,7 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A course held in a school, for some terms, before some students."""
+    """A course held in a school, for some terms, with some students."""
 
     sourced_id: str
     title: str
@@ -83,11 +83,11 @@ class User:
     grade: str = ""
     agents: tuple[str, ...] = ()
     second_role: str = ""
-    """A secondary role in the first org; only 1.2 can say it."""
+    """A secondary role in the first org; only 1.2 has it."""
 
     @property
     def is_staff(self) -> bool:
-        """Tell whether a staff sync keeps this user."""
+        """Return whether a staff sync keeps this user."""
         return self.role not in NOT_STAFF
 
 
@@ -106,8 +106,8 @@ class Enrollment:
 class District:
     """All records of one day.
 
-    `left_users` and `left_courses` remember who and what is gone, so that they can come back.
-    `serials` are the numbers of the next new records of each kind: no sourcedId is used twice.
+    `left_users` and `left_courses` keep removed records, so that they can return. `serials` are the
+    numbers of the next new records of each type: no sourcedId is used twice.
     """
 
     ids: str
@@ -141,7 +141,7 @@ class District:
         ]
 
     def assignments(self) -> set[tuple[str, str]]:
-        """Give the distinct pairs (user, course) that teachers' enrollments reach."""
+        """Return the distinct pairs (user, course) that teachers' enrollments reach."""
         return {
             (enrollment.user, self.classes[enrollment.class_].course)
             for enrollment in self.enrollments.values()
@@ -150,7 +150,7 @@ class District:
 
 
 def dangling(district: District) -> list[str]:
-    """Name every reference of the district that leads nowhere; a clean day has none."""
+    """Return every reference of the district whose target is missing; a clean day has none."""
     d = district
     references: list[tuple[str, str | None, Container[str]]] = [
         *((org.sourced_id, org.parent, d.orgs) for org in d.orgs.values()),

@@ -1,7 +1,7 @@
-"""A school small enough to check by hand, and ways to change one row of its package.
+"""A school small enough to check by hand, and functions that change one row of its package.
 
 Ann teaches both Mathematics classes and helps Bob in Art; Bob teaches Art. One student is in a
-class, and must never be seen.
+class, and must never appear in the roster.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ANN_MATHS, ANN_ART, BOB_ART = ("ann", "maths"), ("ann", "art"), ("bob", "art")
 
 
 def school() -> District:
-    """Give the school of this page."""
+    """Return the school of this module."""
     orgs = [Org("d", "District", "district", "1"), Org("s", "School", "school", "2", "d")]
     sessions = [
         AcademicSession("y", "2027", "schoolYear", "2026-08-01", "2027-06-01", "2027"),
@@ -53,7 +53,7 @@ def school() -> District:
 
 
 def without(package: Package, file: str, *ids: str) -> Package:
-    """Leave rows out of a file."""
+    """Return the package without some rows of a file."""
     return package.with_rows(file, [row for row in package.tables[file].rows if row[0] not in ids])
 
 
@@ -72,11 +72,11 @@ def edited(package: Package, file: str, id_: str, **cells: str) -> Package:
 
 
 def with_cell_too_many(package: Package, file: str, id_: str) -> Package:
-    """Break the row whose sourcedId is, or begins with, `id_`."""
+    """Add a surplus cell to the rows whose sourcedId is, or begins with, `id_`."""
     rows = [(*row, "surplus") if _is(row[0], id_) else row for row in package.tables[file].rows]
     return package.with_rows(file, rows)
 
 
 def _is(sourced_id: str, id_: str) -> bool:
-    """Tell whether the row is the one meant; a role's sourcedId begins with its user's."""
+    """Return whether the row is the one meant; a role's sourcedId begins with its user's."""
     return sourced_id == id_ or sourced_id.startswith(f"{id_} ")

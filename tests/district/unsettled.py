@@ -1,9 +1,9 @@
-"""Faults that do not meet a change of the same day.
+"""Faults in rows that no change of the same day affects.
 
-That a quarantined record and what hangs from it stay as they were is plain while nothing else
-moves. Where, say, a user's row is bad on the very day on which one of their enrollments ends, the
-outcome is a matter of definition; such days are tested one by one (`test_three_days`), and left
-out where days are made at random.
+A quarantined record and its dependants stay unchanged: this rule is clear while nothing else
+changes. If, for example, a user's row is faulty on the day one of the user's enrollments ends, the
+outcome is a matter of definition. `test_three_days` tests such days one by one; random days leave
+them out.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 def plant_settled_faults(
     roster: Roster, package: Package, rng: random.Random, *, share: float = 0.01
 ) -> tuple[Package, list[Fault]]:
-    """Plant faults as `plant_faults` does, in rows from which nothing hangs that moves today.
+    """Plant faults as `plant_faults` does, but only in rows whose dependants don't change today.
 
     Args:
-        roster: What the site holds, with what it remembers.
+        roster: The roster of the site, with its stored links.
         package: The package of the day, without faults.
         rng: Decides which rows get which faults.
-        share: Of the staff rows.
+        share: Share of the staff rows that get a fault.
 
     Raises:
-        RuntimeError: No such rows were found; the district is too small or too busy.
+        RuntimeError: No such rows were found; the district is too small or changes too much.
     """
     places = unsettled(roster, package)
     for _ in range(100):
@@ -44,10 +44,10 @@ def plant_settled_faults(
 
 
 def unsettled(roster: Roster, package: Package) -> set[Place]:
-    """Give the rows from which an enrollment hangs that ends or moves with this package.
+    """Return the rows that an enrollment depends on which ends or moves with this package.
 
     Args:
-        roster: What the site holds, with what it remembers.
+        roster: The roster of the site, with its stored links.
         package: The package of the day, before faults are planted.
     """
     links = {

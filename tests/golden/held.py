@@ -1,4 +1,4 @@
-"""What a site holds, in one line for each record: the words of `expected.json`."""
+"""What a site holds, as one line for each record: the format of `expected.json`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ select sourced_id, concat_ws(' · ', status, title, course_code) from courses wh
 
 
 def held_by(site: Site) -> dict[str, Any]:
-    """Return what a site holds, as `expected.json` writes it."""
+    """Return what a site holds, in the format of `expected.json`."""
     return {
         "users": dict(site.rows(_USERS)),
         "courses": dict(site.rows(_COURSES)),

@@ -1,9 +1,9 @@
-"""Reading a package: whose a row is, whether it can be used, and what pending deltas add.
+"""Reading a package: who a row belongs to, whether it is usable, and what pending deltas add.
 
-The rules are those of docs/reference/semantics.md and docs/reference/columns.md, in dictionaries.
-A row is a dictionary of cells, blank cells left out, with four of our own: `flaw` (why the row is
-broken as a whole), `goes` (why its record is to go), `part` (which package it is of) and `out` (the
-columns whose value is left out).
+The rules are those of docs/reference/semantics.md and docs/reference/columns.md, with dictionaries.
+A row is a dictionary of cells without blank ones, with four keys of our own: `flaw` (why the whole
+row is broken), `goes` (why its record is removed), `part` (the number of its package) and `out`
+(the columns whose value is left out).
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ FILES_OF = {
 
 @dataclass(slots=True)
 class Known:
-    """What the site has from before: users, roles (whose each is), enrollments.
+    """The site's users, roles (with their users) and enrollments before this package.
 
-    `unread_roles` are those of pending deltas that can't be read: nobody is staff by them. `pairs`
-    are the enrollments that are known by user and class.
+    `unread_roles` are unreadable roles of pending deltas: they make nobody staff. `pairs` are the
+    enrollments that are known by user and class.
     """
 
     users: set[str]
@@ -50,7 +50,7 @@ class Known:
     has_courses: bool = True
 
     def add_pending(self, file: str, lines: list[Line]) -> None:
-        """Add what a delta brings that was read and not applied."""
+        """Add the lines of a pending delta."""
         for line in lines:
             if "goes" in line or "sourcedId" not in line:
                 continue
@@ -72,7 +72,7 @@ class Known:
 
 @dataclass(slots=True)
 class Read:
-    """One package, read: mode and lines of each file, how many rows each has, who was ignored."""
+    """One package after reading: mode and lines of each file, their row counts, ignored people."""
 
     version: str
     modes: dict[str, str] = field(default_factory=dict)
@@ -83,17 +83,18 @@ class Read:
 
 
 def read_pack(pack: Pack, known: Known, scope: str) -> Read:
-    """Read a package: rows of pupils are dropped, those that go and broken ones are blanked."""
+    """Read a package: rows of pupils are dropped, removals and broken rows are blanked."""
     read = Read(pack.version)
     files = {name: file for name, file in pack.files.items() if name in FILES_OF[scope]}
     whole = [name for name, file in pack.files.items() if file.mode == "bulk"]
     if pack.version == "1.2" and "users" in whole and "roles" not in pack.files:
-        # Also where the scope leaves files shut: nobody could tell staff from pupils.
+        # Also where the scope skips files: without roles, staff and pupils look alike.
         read.refused = not known.roles
     if read.refused:
         return read
     if not known.has_courses and "courses" in FILES_OF[scope] and "courses" not in files:
-        # Nothing can be assigned to a course, which is said once; a delta is judged as it is.
+        # No assignment is possible without courses: one finding says so. A delta is judged as
+        # usual.
         hanging = ("classes", "enrollments")
         files = {n: f for n, f in files.items() if n not in hanging or f.mode != "bulk"}
     roles = _Roles(pack, files.get("roles"), known)
@@ -146,7 +147,7 @@ def _lines(pack: Pack, name: str, file: File) -> list[Line]:
 
 
 def _verdict(who: str, *, marked: bool, ours: bool, delta: bool) -> str:
-    """Return what becomes of a row: the decision table of docs/reference/semantics.md."""
+    """Return what happens to a row: the decision table of docs/reference/semantics.md."""
     if who == "second":
         return "goes" if ours else "dropped"
     if who == "pupil":
@@ -170,7 +171,7 @@ def _who(line: Line) -> str:
 def _judge(
     version: str, file: File, lines: list[Line], who: list[str], ours: Iterable[str]
 ) -> tuple[list[Line], list[Line], list[str]]:
-    """Return the lines that stay, the leavers among pupils, and the verdict on each line."""
+    """Return the lines that stay, the pupils that leave the staff, and the verdict on each line."""
     ours, kept, leavers, verdicts = set(ours), [], [], []
     for line, whose in zip(lines, who, strict=True):
         marked = line.get("status") in _MARKS[version]
@@ -189,7 +190,7 @@ def _judge(
 
 
 def _with_leavers(kept: list[Line], leavers: list[Line]) -> list[Line]:
-    """Add who has left the staff, once each, unless another row of the file keeps them."""
+    """Add each leaver once, unless another row of the file keeps this person."""
     named = {line.get("sourcedId") for line in kept}
     for line in leavers:
         if line["sourcedId"] not in named:
@@ -199,7 +200,7 @@ def _with_leavers(kept: list[Line], leavers: list[Line]) -> list[Line]:
 
 
 class _Roles:
-    """What a package and what is remembered say of everybody's roles, in 1.2."""
+    """The roles of all people, from a package and from the roster, in 1.2."""
 
     def __init__(self, pack: Pack, file: File | None, known: Known) -> None:
         self.staff: set[str] = set()
@@ -263,7 +264,7 @@ class _Roles:
         known: Known,
         remembered: dict[str, str],
     ) -> set[str]:
-        """Return whose roles of staff count for nothing: no primary role of theirs is of staff."""
+        """Return the people whose staff roles don't count, since none of these is primary."""
         staff, maybe = set(remembered.values()), set(self.unread)
         primary, odd = set(), set()
         self.pupil_rows: dict[str, Line] = {}
@@ -285,14 +286,14 @@ class _Roles:
                 maybe.add(user)
         before = {u for id_, u in remembered.items() if known.role_types.get(id_) != "secondary"}
         maybe |= before
-        # A type that can't be read decides where no primary role does: nothing is concluded.
+        # Without a primary role an unreadable type would decide, so the user is undecided.
         self.undecided = (odd & staff) - primary - before - set(self.pupil_rows)
         if self.lost:
             maybe |= known.users
         return (set(self.pupil_rows) & staff) - maybe
 
     def who(self, line: Line) -> str:
-        """Tell whose a row of users.csv is."""
+        """Return who a row of users.csv belongs to."""
         user = line.get("sourcedId")
         if user in self.undecided:
             return "unread"
@@ -308,11 +309,11 @@ class _Roles:
 def _users(
     pack: Pack, file: File, lines: list[Line], known: Known, roles: _Roles
 ) -> tuple[list[Line], int, set[str]]:
-    """Return the lines of users.csv that stay, how many were ignored, and whose were dropped."""
+    """Return the kept lines of users.csv, the count of ignored ones, the dropped sourcedIds."""
     new = pack.version == "1.2"
     who = [roles.who(line) if new else _who(line) for line in lines]
     if roles.lost:
-        # A broken row of nobody knows whom may be the one that makes a known person staff.
+        # A broken role row without a known user may be the one that makes a known person staff.
         who = [
             "unread" if w in {"pupil", "second"} and line.get("sourcedId") in known.users else w
             for w, line in zip(who, lines, strict=True)
@@ -353,7 +354,7 @@ def _enrollments(
 
 
 def _each_pair_once(lines: list[Line]) -> list[Line]:
-    """Keep the first line of each pair and role: other terms make no other assignment."""
+    """Keep the first line of each pair and role: another term makes no other assignment."""
     seen, kept = set(), []
     for line in lines:
         key = tuple(line.get(column) for column in ("sourcedId", "role", "status", "goes"))
@@ -365,21 +366,21 @@ def _each_pair_once(lines: list[Line]) -> list[Line]:
     return kept
 
 
-# What several packages say together
+# Several packages together
 
 
 def moment(text: str | None) -> dt.datetime | None:
-    """Read a dateLastModified; None where there is none."""
+    """Return a dateLastModified as a time, or None where there is none."""
     if not text:
         return None
     return dt.datetime.fromisoformat(text)
 
 
 def fold(parts: list[tuple[int, dt.datetime, list[Line]]]) -> list[Line]:
-    """Return the lines of several deltas of a file that count: of each sourcedId the newest.
+    """Return the lines that count among several deltas of a file: the newest of each sourcedId.
 
     Args:
-        parts: Number of the package, when it arrived, and its lines; the oldest first.
+        parts: Number of the package, its time of arrival and its lines; the oldest first.
     """
     best: dict[str, tuple[dt.datetime, int, int]] = {}
     for at, (number, arrived, lines) in enumerate(parts):
