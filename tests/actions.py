@@ -1,4 +1,4 @@
-"""Everything that people can ask the API for, with who may and what they are then told."""
+"""All actions of the API, each with the right that it needs and the expected status."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from live import Person
 
 MARK = "zqmark"
-"""Stands in names and addresses that not everybody may see."""
+"""Part of each name and address that only users with the right to details may see."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something that people do, how it is asked for, and the answer to those who may."""
+    """One action: its request, the right that it needs, and the status for users who have it."""
 
     name: str
     method: str
@@ -26,10 +26,10 @@ class Action:
     body: Any = None
     content: bytes | None = None
     route: May | None = None
-    """What the route asks of everybody, where some of what it does takes more."""
+    """The right that the route needs, where some of its actions need a higher one."""
 
     def send(self, who: Person, runs: dict[str, str]) -> Any:
-        """Ask for it."""
+        """Send the request as a user and return the answer."""
         more: dict[str, Any] = {"content": self.content} if self.content else {}
         if self.body is not None:
             more = {"json": self.body}
@@ -120,7 +120,7 @@ ACTIONS = [
     Action("discard", "POST", f"{RUN}/discard", May.ADMINISTER, 409, body={}),
     Action("undo", "POST", "runs/{held}/undo", May.ADMINISTER, 409, body={}),
 ]
-"""The answer to those who may need be no success: 409 says that the state forbids what they may."""
+"""`status` is not always a success: 409 means that the right is there and the state forbids it."""
 PLACELESS = {
     ("GET", path)
     for path in (
@@ -128,9 +128,9 @@ PLACELESS = {
         *("docs", "docs/guide/held-run"),
     )
 }
-"""What is about no site in particular; everybody who sees any site may ask for it."""
+"""Requests about no particular site; users who may see any site may send them."""
 OVERSEERS = {"maintenance", "create", "copy", "archive", "restore"}
-"""What takes an administrator of all sites."""
+"""Actions that need an administrator of all sites."""
 _NAMES = {
     "dag_id": "oneroster_upload__default",
     "dag_run_id": "none",
@@ -142,9 +142,9 @@ _NAMES = {
 
 
 def routes_about(document: dict[str, Any], about: dict[str, str]) -> list[tuple[str, str]]:
-    """Return method and path of every operation of an OpenAPI document, about these things.
+    """Return method and path of each operation of an OpenAPI document, filled with these values.
 
-    A parameter that nobody thought of is an error here.
+    A path parameter without a value raises KeyError.
     """
     names = {**_NAMES, **about}
     found = [

@@ -1,6 +1,6 @@
-"""`oneroster` again and again, in the time of one start.
+"""Many `oneroster` commands for the price of one start.
 
-Each command is a fork of a process that has loaded pandas and Great Expectations already.
+Each command is a fork of a process that has already loaded pandas and Great Expectations.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ for words in iter(sys.stdin.readline, ""):
 
 
 class CommandLine:
-    """The command line of one environment, until it is ended."""
+    """The command line in one environment, until `end` is called."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Start the process that has everything loaded."""
+        """Start the process that loads everything."""
         self._process = subprocess.Popen(
             [sys.executable, "-c", _FORKS],
             env=dict(environment),
@@ -51,7 +51,7 @@ class CommandLine:
         )
 
     def run(self, *words: object) -> Any:
-        """Run `oneroster -q WORDS --json`, and return what it printed."""
+        """Run `oneroster -q WORDS --json` and return its parsed output."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         line = json.dumps(["-q", *map(str, words), "--json"])
@@ -62,5 +62,5 @@ class CommandLine:
         return json.loads(printed)
 
     def end(self) -> None:
-        """End the process: its input ends."""
+        """End the process by closing its input."""
         self._process.communicate()

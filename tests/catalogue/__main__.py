@@ -1,4 +1,4 @@
-"""Write the tables of docs/reliability.md anew, and tell which cases no test shows yet."""
+"""Write the tables of docs/reliability.md and print the cases that have no test yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One bad input, and what must become of it in each profile."""
+"""One bad input, and its expected result in each profile."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ REJECTED, HELD = "rejected", "held"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a run must end.
+    """The expected result of a run.
 
     Attributes:
-        outcome: Of the run.
-        findings: All of them, in order, as `found` writes them; one that ends with `…` is cut off.
-        became: What the roster has afterwards and had not before, in the words of `held_by`, and
-            nothing for what went under another key; everything else is as it was.
-        remembers: The tables of what is remembered for deltas that are not as before.
-        errors: Rows that could not be used: `users` → how many.
+        outcome: Outcome of the run.
+        findings: All findings in order, as `found` writes them; one that ends with `…` is cut off.
+        became: Records of the roster that differ afterwards, in the words of `held_by`; empty for a
+            record that now has another key. All other records stay as they are.
+        remembers: Tables of values remembered for deltas that differ afterwards.
+        errors: Number of rows that could not be used: `users` → count.
     """
 
     outcome: str
@@ -39,7 +39,7 @@ class Verdict:
     errors: Mapping[str, int] = field(default_factory=dict)
 
     def in_strict(self) -> Verdict:
-        """Return what strict says to the same findings: what the standard forbids rejects."""
+        """Return strict's verdict on the same findings: a violation of the standard rejects."""
         judged = [line for line in self.findings if not line.startswith("! guard.")]
         forbidden = [CODES[line.split(" ")[1]].violation for line in judged]
         if not any(forbidden):
@@ -53,14 +53,15 @@ class BadInput:
     """One bad input.
 
     Attributes:
-        name: The case and what is special about this one, such as `a07-bomb`.
-        package: Files by name, or what writes the package into a folder and returns its path.
-        tolerant: What must become of it.
-        strict: The same in the strict profile, where it does not follow from `tolerant`.
-        before: What the site synced before; the small school when None.
-        options: Of the command line.
+        name: The case and what is special about this input, such as `a07-bomb`.
+        package: Files by name, or a function that writes the package into a folder and returns its
+            path.
+        tolerant: The verdict in the tolerant profile.
+        strict: The verdict in the strict profile, where it does not follow from `tolerant`.
+        before: Packages that the site synced before; None means the small school.
+        options: Options of the command line.
         settings: Environment variables.
-        preferences: Of the site: `name=JSON`.
+        preferences: Preferences of the site: `name=JSON`.
         accounts: E-mail addresses of accounts made by hand.
     """
 
@@ -76,39 +77,39 @@ class BadInput:
 
     @property
     def case(self) -> str:
-        """The line of the catalogue."""
+        """The case in the catalogue that this input belongs to."""
         return self.name.split("-")[0]
 
     def verdict(self, profile: str) -> Verdict:
-        """Return what must become of it in a profile."""
+        """Return the verdict in a profile."""
         if profile == "tolerant":
             return self.tolerant
         return self.strict or self.tolerant.in_strict()
 
     def changes_nothing(self, profile: str) -> bool:
-        """Tell whether the small school is as it was afterwards, so that others can use it."""
+        """Return whether the small school stays unchanged, so that other cases can use it."""
         verdict = self.verdict(profile)
         moves = verdict.outcome == "succeeded" or verdict.became or verdict.remembers
         return self.before is None and not (moves or self.preferences or self.accounts)
 
     def write(self, folder: Path) -> Path:
-        """Write the package and return its path: a zip, unless it is a lone file."""
+        """Write the package and return its path: a zip, or the file itself if it is alone."""
         if callable(self.package):
             return self.package(folder)
         return written(self.package, folder)
 
 
 def written(contents: Contents, folder: Path) -> Path:
-    """Write files and return the path: of a zip, or of the file when there is one only."""
+    """Write files and return the path of the zip, or of the file itself if there is only one."""
     if len(contents) == 1:
         return folder_of(contents, folder / "lone") / next(iter(contents))
     return zip_of(contents, folder / "OneRoster.zip")
 
 
 def only(texts: Mapping[str, str], *names: str) -> dict[str, str]:
-    """Return the package with some of its files; the manifest calls the others absent.
+    """Return the package with only some of its files; the manifest marks the others absent.
 
-    What they point to is then looked for in what the site holds.
+    References to absent files are then looked up in the roster of the site.
     """
     modes = dict.fromkeys(names, "bulk")
     return {
@@ -123,7 +124,7 @@ def rejected(*findings: str) -> Verdict:
 
 
 def raw(name: str, data: bytes) -> Callable[[Path], Path]:
-    """Return what writes one file of any bytes."""
+    """Return a function that writes one file with the given bytes."""
 
     def write(folder: Path) -> Path:
         (folder / name).write_bytes(data)
@@ -133,9 +134,9 @@ def raw(name: str, data: bytes) -> Callable[[Path], Path]:
 
 
 def found(finding: Finding) -> str:
-    """Write a finding as cases do: `! code file row column sourcedId | expected`.
+    """Format a finding as cases do: `! code file row column sourcedId | expected`.
 
-    `!` is an error and `~` a warning; what is not known is `-`, and dashes at the end are left out.
+    `!` is an error and `~` a warning; an unknown part is `-`, and trailing dashes are left out.
     """
     sign = "!" if finding.severity is Severity.ERROR else "~"
     rows = f"{finding.row}" + (f"×{finding.rows}" if finding.rows > 1 else "")

@@ -1,4 +1,4 @@
-"""All bad inputs of the catalogue, in its order."""
+"""All bad inputs of the catalogue, ordered by case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/reliability.md: its tables are made from the catalogue and from the tests that name it."""
+"""The tables of docs/reliability.md, made from the catalogue and from the tests of its cases."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TABLE = re.compile(r"(<!-- cases of (\w) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def as_markdown(page: str) -> str:
-    """Return the page with its tables made anew."""
+    """Return the page with new tables."""
     tests = marked_tests()
     return _TABLE.sub(lambda found: found[1] + _table(found[2], tests) + found[3], page)
 
 
 def untested() -> list[Promise]:
-    """Return the cases that no test names and nothing is argued for."""
+    """Return the cases that have neither a test nor an argument."""
     tests, given = marked_tests(), _inputs()
     return [
         promise
@@ -64,7 +64,7 @@ def _words(test: str) -> str:
 
 
 def _inputs() -> dict[str, list[str]]:
-    """Return for each case what is special about its bad inputs."""
+    """Return, for each case, the short descriptions of its bad inputs."""
     given: dict[str, list[str]] = defaultdict(list)
     for bad in inputs.ALL:
         given[bad.case].append(bad.name.partition("-")[2].replace("-", " "))

@@ -1,4 +1,4 @@
-"""Bad input, cases 44 to 63: rows by themselves."""
+"""Bad inputs of the cases 44 to 63: faults of single rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DATED = [f"d{n},active,{_NOW},m1,s,bob,teacher,,{date}," for n, date in enumera
 
 
 def _forbidden(*rows: tuple[int, str]) -> list[str]:
-    """Return what strict says of sourcedIds with characters that the standard does not allow."""
+    """Return the findings of strict for sourcedIds with characters that the standard forbids."""
     expected = "letters A to Z, digits, and . / @ _ - only"
     return [
         f"! row.invalid_sourced_id users.csv {row} sourcedId {name} | {expected}"

@@ -1,4 +1,4 @@
-"""The command `docker` by podman, for the tests of containers: `docker compose …` as in the guide.
+"""The command `docker` on top of podman: tests run the `docker compose …` commands of the guide.
 
     python docker.py compose up --detach --build
 
@@ -21,15 +21,15 @@ import yaml
 
 ORDER = ("postgres", "redis", "prepare", "api-server", "scheduler", "dag-processor", "triggerer")
 LAST = ("worker",)
-"""They wait for the API server."""
+"""Services that wait for the API server."""
 WITHIN_S = 180
-# Docker has no memory at /run and /var/tmp of a container that is read-only, as podman does.
+# Unlike podman, Docker mounts no tmpfs at /run and /var/tmp of a read-only container.
 _COMPOSE = ("podman-compose", "--podman-run-args=--read-only-tmpfs=false")
 _NOISE = re.compile(r"systemd connection|connect to syslog")
 
 
 def main(words: list[str]) -> int:
-    """Do what a command says, and return its exit code."""
+    """Run a command and return its exit code."""
     if words[:1] != ["compose"]:
         return run("podman", *words)
     subcommand, rest = words[1], words[2:]
@@ -37,28 +37,28 @@ def main(words: list[str]) -> int:
     if subcommand == "up":
         return up(options, [word for word in rest if word not in options])
     if subcommand == "build":
-        return run(*_COMPOSE, "build", "prepare")  # all services are of one image
+        return run(*_COMPOSE, "build", "prepare")  # all services use one image
     if subcommand in {"down", "stop", "exec"}:
         return act(subcommand, rest)
     return run(*_COMPOSE, subcommand, *rest)
 
 
 def act(subcommand: str, words: list[str]) -> int:
-    """Stop or remove services, or run a command inside one; `-T` asks for no terminal."""
+    """Stop or remove services, or run a command inside one; `-T` means without a terminal."""
     if subcommand == "exec":
         service, *inside = words[1:] if words[0] == "-T" else words
         return run("podman", "exec", "--interactive", containers(service)[0], *inside)
     found = [name for each in words or reversed((*ORDER, *LAST)) for name in containers(each)]
     if subcommand == "stop":
-        return run("podman", "stop", *found) if found else 0  # as Compose, where nothing runs
-    # podman-compose knows of one container of each service, whatever its number is.
+        return run("podman", "stop", *found) if found else 0  # as Compose if none runs
+    # podman-compose removes only one container of each service, however many there are.
     return (run("podman", "rm", "--force", "--time", "60", *found) if found else 0) or run(
         *_COMPOSE, "down"
     )
 
 
 def run(*command: str) -> int:
-    """Run a program, without what podman says about a machine that has no systemd."""
+    """Run a program and drop podman's complaints about a machine without systemd."""
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
     told = [line for line in done.stderr.splitlines() if not _NOISE.search(line)]
     sys.stderr.writelines(f"{line}\n" for line in told)
@@ -66,12 +66,12 @@ def run(*command: str) -> int:
 
 
 def ask(*command: str) -> str:
-    """Return what a program prints."""
+    """Return the output of a program."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def project() -> str:
-    """Return the name of the project, which each container's name begins with."""
+    """Return the name of the project, which is the prefix of each container's name."""
     return str(yaml.safe_load(Path("docker-compose.yaml").read_text("utf-8"))["name"])
 
 
@@ -87,7 +87,7 @@ def containers(service: str) -> list[str]:
 
 
 def up(options: list[str], named: list[str]) -> int:
-    """Start services in their order; what runs already stays as it is."""
+    """Start services in their order; running containers stay as they are."""
     if "--build" in options and (code := main(["compose", "build"])):
         return code
     profiles = _variable("COMPOSE_PROFILES").split(",")

@@ -1,4 +1,4 @@
-"""Exports as the pages of vendors describe them."""
+"""Exports as the vendors' pages describe them."""
 
 from __future__ import annotations
 

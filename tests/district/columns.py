@@ -86,4 +86,4 @@ MANIFEST_FILES: dict[str, tuple[str, ...]] = {
         "userResources",
     ),
 }  # fmt: skip
-"""Version → every file a manifest must speak of; 1.0 has no manifest."""
+"""Version → every file that a manifest must list; 1.0 has no manifest."""

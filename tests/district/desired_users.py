@@ -1,4 +1,4 @@
-"""The oracle's word on users: who is staff, whose row can be used, who is active afterwards."""
+"""The oracle for users: who is staff, which rows are usable, who is active after the sync."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PLATFORM_ROLES = {
     "siteAdministrator": "administrator",
     "systemAdministrator": "administrator",
 }
-"""Roles of 1.2 that the platform knows under another name."""
+"""Roles of 1.2 that have another name on the platform."""
 
 
 @dataclass(slots=True)
 class Users:
-    """What a package says about users."""
+    """The oracle's result for the users of a package."""
 
     bulk: bool
     known: set[str]
@@ -48,14 +48,14 @@ class Users:
     roles_after: dict[str, RoleHeld] = field(default_factory=dict)
 
     def is_usable(self, sourced_id: str) -> bool:
-        """Tell whether an enrollment may point to the user."""
+        """Return whether an enrollment may point to the user."""
         if sourced_id in self.quarantined or sourced_id in self.deleted:
             return False
         return sourced_id in self.present or (not self.bulk and sourced_id in self.known)
 
 
 def desired_users(before: Roster, package: Package) -> Users:
-    """Give the users that the site must hold after the sync, and what could not be used."""
+    """Return the users that the site must hold after the sync, and the rows that are unusable."""
     table = package.tables.get("users")
     users = Users(table is not None and table.mode == "bulk", set(before.users))
     lines = read_lines(package, "users", before.users)
@@ -155,7 +155,7 @@ def _state(line: Line, roles: _Roles | None) -> UserState:
 
 
 class _Roles:
-    """The roles.csv of 1.2, which says who is staff and where."""
+    """The roles.csv of 1.2, which decides who is staff and in which orgs."""
 
     def __init__(self, before: Roster, package: Package) -> None:
         self.before = before
@@ -169,7 +169,7 @@ class _Roles:
         self.findings: list[Finding] = []
         self.dangling = 0
         self.lost = False
-        """Whether nobody knows whose a broken row is."""
+        """Whether a broken row names no user, so that it could belong to any user."""
         self.pupils = _users_with_pupils_roles(package)
         there = _users_there(before, package)
         for line in read_lines(package, "roles", before.roles):
@@ -197,11 +197,11 @@ class _Roles:
             self.by_user[held.user].append(held)
 
     def keep_staff(self, lines: list[Line], users: Users) -> list[Line]:
-        """Give the rows of the staff, and count the others as ignored.
+        """Return the rows of the staff, and count the others as ignored.
 
-        A user is staff by a role of the package or one that is remembered. Whoever has none is a
-        student, or somebody of whom nothing is known; one of ours has left the staff by a
-        student's role, and is an error without any.
+        A user is staff by a role of the package or by a remembered role. A new user without any
+        role is a student or unknown. A known user leaves the staff by a student's role; a known
+        user without any role is an error.
         """
         users.findings.extend(self.findings)
         staff = []
@@ -222,7 +222,7 @@ class _Roles:
         return staff
 
     def of_user(self, sourced_id: str) -> tuple[str, frozenset[str]]:
-        """Give the user's role, the primary one first, and all orgs of their roles."""
+        """Return the user's role (a primary one goes first) and all orgs of the user's roles."""
         held = sorted(self.by_user[sourced_id], key=lambda role: role.role_type)
         if not held:
             old = self.before.users[sourced_id]
@@ -231,7 +231,7 @@ class _Roles:
         return PLATFORM_ROLES.get(role, role), frozenset(one.org for one in held)
 
     def apply_to_users_without_row(self, users: Users, with_row: set[str]) -> None:
-        """Let changed roles reach known users whose own row is not in the package."""
+        """Apply changed roles to known users whose own row is not in the package."""
         users.quarantined |= self.quarantined - with_row
         if users.bulk:
             return
@@ -249,7 +249,7 @@ class _Roles:
                 users.present[id_] = replace(old, status="inactive")
 
     def settled(self, quarantined: set[str]) -> dict[str, RoleHeld]:
-        """Give the roles to remember: of a quarantined user those that no row names stay."""
+        """Return the roles to remember: a quarantined user keeps the roles that no row names."""
         old = {
             id_: held
             for id_, held in self.before.roles.items()
@@ -261,7 +261,7 @@ class _Roles:
 
 
 def _users_with_pupils_roles(package: Package) -> set[str]:
-    """Give the users who have a role of a student or guardian in roles.csv."""
+    """Return the users who have a role of a student or guardian in roles.csv."""
     table = package.tables.get("roles")
     if table is None:
         return set()
@@ -269,7 +269,7 @@ def _users_with_pupils_roles(package: Package) -> set[str]:
 
 
 def _users_there(before: Roster, package: Package) -> set[str]:
-    """Give the users whom a role may name: those of the package, and ours if it is not whole."""
+    """Return the users whom a role may name: those of the package, and known ones unless bulk."""
     table = package.tables.get("users")
     if table is None:
         return set(before.users)

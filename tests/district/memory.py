@@ -1,4 +1,4 @@
-"""A district's days on a site in memory, held against the oracle."""
+"""Days of a district on a site in memory, compared with the oracle."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _COUNTED = ("errors", "ignored")
 
 @dataclass(slots=True)
 class Life:
-    """Some days of a made-up district on one site.
+    """Some days of a generated district on one site.
 
     Attributes:
-        seed: Of all that is drawn.
-        version: Of the packages.
-        share: Of the staff's rows that are spoilt.
+        seed: Seed of all random choices.
+        version: OneRoster version of the packages.
+        share: Share of the staff's rows that get a fault.
     """
 
     seed: int
@@ -42,7 +42,7 @@ class Life:
     wanted: Roster = EMPTY
 
     def days(self, count: int) -> Iterator[tuple[int, Package]]:
-        """Yield the packages of the days; the first is whole."""
+        """Yield number and package of each day; the first package is bulk."""
         rng = random.Random(self.seed)
         yesterday = make_district(self.seed, self.users, ids="mixed")
         yield 0, bulk_package(yesterday, self.version)
@@ -56,7 +56,7 @@ class Life:
             yesterday = today
 
     def live(self, count: int) -> list[str]:
-        """Live so many days, and return what differs on the first day on which anything does."""
+        """Sync some days, and return the differences of the first day that has any."""
         for day, package in self.days(count):
             found = self.bring(package)
             if found:
@@ -65,7 +65,7 @@ class Life:
         return []
 
     def bring(self, package: Package) -> list[str]:
-        """Sync a package, and return in what the site differs from the oracle."""
+        """Sync a package twice, and return the differences between the site and the oracle."""
         texts = {name: data.decode() for name, data in package_files(package).items()}
         wanted = desired(self.wanted, package)
         done = self.site.sync(texts)
@@ -78,7 +78,7 @@ class Life:
 
 
 def shown(site: MemorySite) -> Roster:
-    """Return what a site in memory holds, as the oracle tells it."""
+    """Return the state of a site in memory as a Roster of the oracle."""
     users = {
         u["sourced_id"]: UserState(
             u["given_name"],

@@ -1,8 +1,7 @@
-"""A district's records as the rows of a OneRoster package, whole (bulk) or changed (delta).
+"""A district's records as the rows of a OneRoster package: all of them (bulk) or changes (delta).
 
-A `Package` is the text of a package before it is bytes: that is where faults are planted
-(`district.faults`), where the desired state is read from (`district.desired`), and what
-`district.write` writes.
+A `Package` is the text of a package before it is encoded: `district.faults` plants faults in it,
+`district.desired` reads the desired state from it, and `district.write` writes it.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ if TYPE_CHECKING:
     from district.model import Class, Course, District, Enrollment, Org, User
 
 NEVER_READ = "never-read-3b1f"
-"""In every password cell: a text that must turn up nowhere else."""
+"""In every password cell: a text that must appear in no output."""
 
 Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One file: its header, its rows, and the manifest's word on it (`bulk` or `delta`)."""
+    """One file: its header, its rows, and its mode in the manifest (`bulk` or `delta`)."""
 
     header: Row
     rows: tuple[Row, ...]
     mode: str = "bulk"
 
     def index(self, column: str) -> int:
-        """Give the position of a column."""
+        """Return the position of a column."""
         return self.header.index(column)
 
     def records(self) -> list[dict[str, str]]:
-        """Give the rows by column name; cells beyond the header are left out."""
+        """Return the rows by column name; cells beyond the header are left out."""
         return [dict(zip(self.header, row, strict=False)) for row in self.rows]
 
 
@@ -49,19 +48,19 @@ class Package:
     tables: dict[str, Table]
 
     def with_rows(self, file: str, rows: Iterable[Row]) -> Package:
-        """Give the same package with other rows in one file."""
+        """Return the same package with other rows in one file."""
         table = replace(self.tables[file], rows=tuple(rows))
         return replace(self, tables={**self.tables, file: table})
 
     def only(self, *files: str) -> Package:
-        """Give the same package with only some of its files."""
+        """Return the same package with only some of its files."""
         return replace(self, tables={name: self.tables[name] for name in files})
 
 
 def bulk_package(
     district: District, version: str = "1.1", *, filled_status: bool = False
 ) -> Package:
-    """Give the whole district as a package.
+    """Return the whole district as a bulk package.
 
     With `filled_status` each row carries `active` and a date, as many SIS write although the
     standard wants both blank in a bulk file.
@@ -77,10 +76,10 @@ def bulk_package(
 
 
 def delta_package(yesterday: District, today: District, version: str = "1.1") -> Package:
-    """Give what changed between two days: new and changed rows, and the gone as `tobedeleted`.
+    """Return the changes between two days: new and changed rows, and removed ones as `tobedeleted`.
 
-    A row is changed when any of its cells is. A file without a changed row is left out; so are the
-    roles of a user whose own row changed but whose roles did not, and the other way round.
+    A row is changed if any of its cells is. A file without a changed row is left out. A changed
+    user without changed roles has no row in roles.csv, and the other way round.
 
     Raises:
         ValueError: the version is 1.0, which has no delta.
@@ -107,7 +106,7 @@ def delta_package(yesterday: District, today: District, version: str = "1.1") ->
 
 
 def shuffled(package: Package, rng: random.Random) -> Package:
-    """Give the same rows and the same files in another order."""
+    """Return the same rows and the same files in random order."""
     tables = {
         file: replace(table, rows=tuple(rng.sample(table.rows, len(table.rows))))
         for file, table in rng.sample(list(package.tables.items()), len(package.tables))
@@ -214,7 +213,7 @@ def _user(user: User) -> dict[str, str]:
 
 
 def _roles(district: District, user: User) -> list[dict[str, str]]:
-    """One primary role per org, and the secondary role in the first org."""
+    """Return one primary role per org, and the secondary role in the first org."""
     rows = [(org, "primary", _role_1_2(district, user, org)) for org in user.orgs]
     if user.second_role:
         rows.append((user.orgs[0], "secondary", user.second_role))
@@ -231,7 +230,7 @@ def _roles(district: District, user: User) -> list[dict[str, str]]:
 
 
 def _role_1_2(district: District, user: User, org: str) -> str:
-    """Name an administrator's role by the org, as 1.2 does; other roles keep their name."""
+    """Return an administrator's 1.2 role, which depends on the org, or the role as it is."""
     if user.role != "administrator":
         return user.role
     if district.orgs[org].type == "district":

@@ -1,4 +1,4 @@
-"""What a site holds, and how two such states differ."""
+"""The state of a site, and the counts of changes between two states."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class RoleHeld:
-    """A roles.csv row of the staff, as it was when it was last usable."""
+    """A roles.csv row of a member of the staff, as it was when it was last usable."""
 
     user: str
     role_type: str
@@ -53,10 +53,10 @@ class RoleHeld:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """All that a site holds.
+    """All records that a site holds.
 
-    Users, courses and assignments are what the platform shows; classes, enrollments and roles are
-    what the sync must remember to understand a quarantined row or a delta.
+    Users, courses and assignments are what the platform shows; the sync must remember classes,
+    enrollments and roles to understand a quarantined row or a delta.
     """
 
     users: dict[str, UserState] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Roster:
 
     @property
     def shown(self) -> tuple[object, object, object]:
-        """What must be found in the database, to compare."""
+        """The records to compare with the database."""
         return self.users, self.courses, self.assignments
 
 
@@ -77,19 +77,19 @@ EMPTY = Roster()
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counts of a run, under the names in which the product prints them."""
+    """The counts of a run, under the names that the product prints."""
 
     users: dict[str, int]
     courses: dict[str, int]
     assignments: dict[str, int]
 
     def by_kind(self) -> dict[str, dict[str, int]]:
-        """Give the counts as the product prints them."""
+        """Return the counts by record type."""
         return {"users": self.users, "courses": self.courses, "assignments": self.assignments}
 
     @property
     def has_changes(self) -> bool:
-        """Tell whether the run changed anything."""
+        """Return whether the run changed anything."""
         return any(
             count
             for counts in self.by_kind().values()
@@ -99,7 +99,7 @@ class Counts:
 
 
 def count_changes(before: Roster, after: Roster, users: Users) -> Counts:
-    """Count the differences, one change per record; the errors of courses and assignments are 0."""
+    """Count the changes, one per record; the errors of courses and assignments are 0."""
     user_counts = _count(before.users, after.users, "deactivated")
     course_counts = _count(before.courses, after.courses, "removed")
     pairs = set(before.assignments) | set(after.assignments)
