@@ -1,12 +1,11 @@
-"""Faults: a run goes through its tasks in a process that is ended, cut off or out of disk.
+"""Faults: run the tasks of a run in a process that is killed, disconnected or out of disk space.
 
-Every place where a run touches the world outside is a point: a statement, a commit, a file that it
-opens for writing, renames or removes. A point has the name of its task and of what happens there,
-such as `apply: insert into changes`. The product does not know of any of this; the points are seen
-from outside, by the events of SQLAlchemy and by the audit events of Python.
+A point is each place where a run touches the outside world: a statement, a commit, a file that it
+opens for writing, renames or removes. The name of a point is that of its task and of the action,
+such as `apply: insert into changes`. The product does not know about points: they are observed from
+outside, through events of SQLAlchemy and audit events of Python.
 
-What is left of a run is tried again in a new process that begins with the task that failed, as
-Airflow does.
+After a fault, a new process retries the run from the task that failed, as Airflow does.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 TRIES = 4
-"""How often a run is tried at most; every fault but a fatal one is over with the next try."""
+"""Most processes for one run; the next try passes every fault except a fatal one."""
 _WRITES = {"open", "os.mkdir", "os.rename"}
 _REMOVES = {"os.remove", "os.rmdir", "shutil.rmtree"}
 _PRIVATE = "oneroster-"
-"""How the names of the folders begin in which a run keeps its private copies."""
+"""Prefix of the folders in which a run keeps its private copies."""
 _END = "-"
 _TABLES = ("users", "courses", "course_assignments", "orgs", "roles", "classes", "enrollments")
 _ROWS = """
@@ -52,28 +51,29 @@ select to_jsonb(t) - 'updated_at' - 'created_at' from {} t where site = :site or
 
 
 class Kind(StrEnum):
-    """What happens at a point."""
+    """Kind of a fault at a point."""
 
     KILLED = "killed"
-    """The process ends at once, as by `kill -9` or with its machine."""
+    """The process ends at once, as after `kill -9` or when its machine stops."""
     FAILED = "failed"
-    """The database ends the connection, as when it restarts; or the disk has no more room."""
+    """The database closes the connection, as when it restarts, or the disk is full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that happens at the n-th point of a process, counted from one."""
+    """A fault at the n-th point of a process, counted from one."""
 
     kind: Kind
     at: int
 
 
 PARTS = 6
-"""In so many parts `make long` tries every point, so that nobody waits for one test at the end."""
+"""`make long` divides the points into this many parts, so that no single test takes long at the
+end."""
 
 
 def faults_at(points: int, step: int) -> list[Fault]:
-    """Return what may happen at the points, at every one of them or at one of so many."""
+    """Return the faults of `points` points: at each of them if `step` is 1, else at every n-th."""
     return [
         Fault(kind, number)
         for number in range(1, points + 1)
@@ -84,12 +84,12 @@ def faults_at(points: int, step: int) -> list[Fault]:
 
 @dataclass(slots=True)
 class Story:
-    """What became of a run.
+    """What happened to a run.
 
     Attributes:
-        points: Names of the points that the first process came to.
-        failed: Task and words of each error, in order; a process that was killed says nothing.
-        tries: How many processes it took.
+        points: Names of the points that the first process reached.
+        failed: Task and message of each error, in order; a killed process reports none.
+        tries: Number of processes that it took.
     """
 
     points: list[str] = field(default_factory=list)
@@ -98,13 +98,13 @@ class Story:
 
 
 def live(request: Request, fault: Fault | None, at: dt.datetime, look: Callable[[], None]) -> Story:
-    """Bring a run to its end, whatever happens on the way.
+    """Finish a run in spite of a fault.
 
     Args:
-        request: What is asked for.
-        fault: What happens to the first process; None lets it pass untouched.
-        at: The time of all that the run does.
-        look: Called whenever a process has ended before the run had.
+        request: The request for the run.
+        fault: The fault of the first process, or None.
+        at: The time that all tasks get.
+        look: Called after each process that ended before the run did.
     """
     story, first = Story(), next(iter(TASKS))
     while first != _END:
@@ -117,7 +117,7 @@ def live(request: Request, fault: Fault | None, at: dt.datetime, look: Callable[
 
 
 def _try(request: Request, first: str, fault: Fault | None, at: dt.datetime, story: Story) -> str:
-    """Begin with a task in a new process, and return the task with which to begin again."""
+    """Start with a task in a new process, and return the task to start with next, or `_END`."""
     ours, theirs = PROCESSES.Pipe(duplex=False)
     process = PROCESSES.Process(target=_work, args=(request, first, fault, at, theirs))
     process.start()
@@ -139,7 +139,7 @@ def _try(request: Request, first: str, fault: Fault | None, at: dt.datetime, sto
 
 
 def _work(request: Request, first: str, fault: Fault | None, at: dt.datetime, pipe: Pipe) -> None:
-    """Go through the tasks; runs in a process of its own."""
+    """Run the tasks, in a process of their own."""
     points = _Points(fault, pipe)
     points.watch()
     names = list(TASKS)
@@ -148,7 +148,7 @@ def _work(request: Request, first: str, fault: Fault | None, at: dt.datetime, pi
         points.task = name
         try:
             TASKS[name](request, at)
-        except Exception as error:  # noqa: BLE001  told to the parent, which tries again
+        except Exception as error:  # noqa: BLE001  reported to the parent, which retries
             pipe.send(("failed", f"{type(error).__name__}: {error}"))
             os._exit(1)
     pipe.send(("end", ""))
@@ -156,7 +156,7 @@ def _work(request: Request, first: str, fault: Fault | None, at: dt.datetime, pi
 
 
 def state_of(site: str) -> list[list[dict[str, Any]]]:
-    """Return everything that a site's roster holds, hand-made accounts included."""
+    """Return all records of a site's roster, hand-made accounts included."""
     with database.engine().connect() as connection:
         return [
             list(connection.execute(sa.text(_ROWS.format(table)), {"site": site}).scalars())
@@ -167,13 +167,13 @@ def state_of(site: str) -> list[list[dict[str, Any]]]:
 def be_command_line(
     words: list[str], environment: dict[str, str], told: Pipe, stop_at: str | None = None
 ) -> None:
-    """Be `oneroster` in this process; what it says of a run goes through a pipe.
+    """Run `oneroster` in this process and send its log through a pipe.
 
     Args:
-        words: Of the command.
-        environment: Of the process.
-        told: Where the log goes.
-        stop_at: Words of the line of the log at which the process waits for its end.
+        words: Words of the command.
+        environment: Environment of the process.
+        told: The pipe for the log.
+        stop_at: Text of the log line at which the process waits to be ended.
     """
     os.environ.clear()
     os.environ.update(environment)
@@ -193,7 +193,7 @@ def be_command_line(
 
 
 class _Points:
-    """Counts the points of this process, and lets happen what is to happen at one of them."""
+    """Counts the points of this process and causes the fault at its point."""
 
     def __init__(self, fault: Fault | None, pipe: Pipe) -> None:
         self.task = ""
@@ -204,7 +204,7 @@ class _Points:
         self._roots = (str(Path(settings.storage().path)), _PRIVATE)
 
     def watch(self) -> None:
-        """Look at every statement, commit and file from now on; there is no way back."""
+        """Observe each statement, commit and file from now on; this cannot be undone."""
         sa.event.listen(Engine, "before_cursor_execute", self._statement)
         sa.event.listen(Engine, "commit", self._commit)
         sys.addaudithook(self._audited)
@@ -238,7 +238,7 @@ class _Points:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Tell whether this is a point of the run, and not of what is done at another one."""
+        """Yield whether this is a point of the run, and not an effect of handling another point."""
         was_busy, self._busy = self._busy, True
         try:
             yield not was_busy
@@ -256,7 +256,7 @@ class _Points:
 
 
 def _terminate(pid: int) -> None:
-    """End a connection from the side of the server."""
+    """End a connection from the server's side."""
     engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.execute(sa.text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
@@ -293,9 +293,9 @@ TASKS: dict[str, Callable[[Request, dt.datetime], None]] = {
     "apply": lambda request, at: _go_on(request, lambda run: pipeline.apply(run, now=at)),
     "record": _record,
 }
-"""What the tasks of a DAG do, in their order."""
+"""The tasks of a DAG, in their order."""
 
-# Children begin with everything imported, so that hundreds of them are a matter of a minute.
+# Children start with all modules imported, so that hundreds of them take about a minute.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [

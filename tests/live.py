@@ -1,12 +1,12 @@
-"""A real Airflow for tests: started, asked as its users ask, and stopped without a trace.
+"""A real Airflow for tests: start it, send it users' requests, and remove it without a trace.
 
     with running() as live:
         live.admin.get("sites/default/preferences")
         live.person("viewer").get("runs/…/changes", expect=403)
 
-A module shares one Airflow among its tests. The next module of the same test process that wants
-the same parts and settings takes it over with all tables, files and logs as at the beginning; who
-breaks it (kills a part, fills its disk) says `alone=True` and gets one that nobody else uses.
+The tests of a module share one Airflow. The next module of the same test process that needs the
+same parts and settings takes it over, with all tables, files and logs as at the start. A module
+that breaks it (kills a part, fills its disk) passes `alone=True` and gets an Airflow of its own.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ STAGES = ["extract", "validate", "diff", "review", "apply", "record"]
 QUESTION = "review_decision"
 """The task that waits for a decision while a plan is held."""
 UNASKED = {**dict.fromkeys(STAGES, "success"), QUESTION: "skipped", "record_removals": "skipped"}
-"""The states of the tasks of a run that went through without a question."""
+"""The states of the tasks of a run that was applied without a decision."""
 EVERYTHING = ("api-server", "scheduler", "dag-processor")
 PROBLEM = "application/problem+json"
 _PREFIX = "/oneroster/api/v1/"
 _PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 PACKAGES = f"{tempfile.gettempdir()} {Path(__file__).parent / 'data'}"
-"""From where DAG runs of tests may name packages."""
+"""Folders from which DAG runs of tests may name packages."""
 PATIENCE_S = 8
-"""How long an upload may stand still."""
+"""Seconds for which an upload may send nothing."""
 PEOPLE = {**{role: role for role in USERS}, "second": "admin"}
-"""Who may log in to an Airflow of the tests: name → role. The password is the name."""
+"""Users of an Airflow of the tests: name → role. The password is the name."""
 _SETTINGS = {
-    # It looks often whether a decision came.
+    # The scheduler often checks whether a decision has arrived.
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
         f"{name}:{role}" for name, role in PEOPLE.items()
@@ -71,27 +71,27 @@ _SETTINGS = {
 
 
 _CLIENTS: list[httpx.Client] = []
-"""Those of the module that uses an Airflow, which are closed when it has done."""
+"""Clients of the module that uses an Airflow; they are closed after the module."""
 
 
 class Person:
-    """Somebody who asks our API, by default as who logged in with a password."""
+    """A client of our API, by default with the token of a user who logged in with a password."""
 
     def __init__(self, origin: str, token: str | None = None) -> None:
-        """Ask with this token, or as nobody."""
+        """Send this token with each request, or none."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.token = token
         self.http = httpx.Client(base_url=origin, timeout=60, trust_env=False, headers=headers)
         _CLIENTS.append(self.http)
 
     def send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """Send a request to a path of the API, or of the server where it begins with a slash."""
+        """Send a request to a path of the API, or of the server if the path starts with a slash."""
         return self.http.request(method, path if path[0] == "/" else _PREFIX + path, **more)
 
     def ask(self, method: str, path: str, expect: int | None = None, **more: Any) -> Any:
-        """Return the answer, which has the status that is expected or is no refusal.
+        """Return the body of an answer with the expected status, or of a successful one.
 
-        Every refusal is a problem: typed so, with its status and a sentence.
+        Each error is a problem document: it has that content type, its status and a sentence.
         """
         answer = self.send(method, path, **more)
         told = f"{method} {path}: {answer.status_code} {answer.text}"
@@ -104,15 +104,15 @@ class Person:
         return found
 
     def get(self, path: str, expect: int | None = None, **params: Any) -> Any:
-        """Read."""
+        """Send a GET request."""
         return self.ask("GET", path, expect, params=params or None)
 
     def put(self, path: str, body: Any, expect: int | None = None) -> Any:
-        """Put something in place."""
+        """Send a PUT request."""
         return self.ask("PUT", path, expect, json=body)
 
     def post(self, path: str, body: Any = None, expect: int | None = None) -> Any:
-        """Do something."""
+        """Send a POST request."""
         return self.ask("POST", path, expect, json=body)
 
     def upload(self, content: bytes, kind: str = "package", expect: int | None = None) -> Any:
@@ -125,7 +125,7 @@ _command_lines: dict[frozenset[tuple[str, str]], CommandLine] = {}
 
 
 def _command_line(environment: Mapping[str, str]) -> CommandLine:
-    """Return the command line of an environment, which ends with the Airflow in use."""
+    """Return the command line for an environment; it ends together with the Airflow in use."""
     key = frozenset(environment.items())
     if key not in _command_lines:
         _command_lines[key] = CommandLine(environment)
@@ -134,7 +134,7 @@ def _command_line(environment: Mapping[str, str]) -> CommandLine:
 
 @dataclass
 class Live:
-    """A running Airflow, the command line beside it, and the people who use it."""
+    """A running Airflow, the command line beside it, and its users."""
 
     api: Api
     environment: dict[str, str]
@@ -142,7 +142,7 @@ class Live:
     origin: str
 
     def oneroster(self, *words: str) -> dict[str, Any]:
-        """Run `oneroster WORDS --json` and return what it printed."""
+        """Run `oneroster WORDS --json` and return its parsed output."""
         told: dict[str, Any] = _command_line(self.environment).run(*words)
         return told
 
@@ -160,19 +160,19 @@ class Live:
             return connection.execute(query, bound).fetchall()
 
     def person(self, name: str) -> Person:
-        """Return somebody who has logged in; the password is the name."""
+        """Return a client that is logged in as a user; the password is the name."""
         login = {"username": name, "password": name}
         answer = httpx.post(f"{self.origin}/auth/token", json=login, timeout=60, trust_env=False)
         return Person(self.origin, answer.raise_for_status().json()["access_token"])
 
     @functools.cached_property
     def admin(self) -> Person:
-        """The administrator."""
+        """A client that is logged in as administrator."""
         return self.person("admin")
 
     @functools.cached_property
     def nobody(self) -> Person:
-        """Somebody who has not logged in."""
+        """A client that is not logged in."""
         return Person(self.origin)
 
     def upload(self, package: Path, kind: str = "package") -> Run:
@@ -181,9 +181,9 @@ class Live:
         return self.wait(run)
 
     def wait(self, run: Run, *, within_s: float = 150, may_retry: bool = False) -> Run:
-        """Wait for a run to end, or to wait for a decision.
+        """Wait until a run ends or waits for a decision.
 
-        What succeeded did so at its first try, unless the test has reason to expect another one.
+        Each successful task must have succeeded at its first try, unless the test expects a retry.
         """
 
         def stands_still() -> Run | None:
@@ -197,7 +197,7 @@ class Live:
         return found
 
     def follow(self, started: Mapping[str, Any]) -> dict[str, Any]:
-        """Follow what the API started, as a page does, and return the run when it stands still."""
+        """Poll what the API started, as a page does, and return the run when it ends or is held."""
         dag_run = quote(started["dag_run_id"], safe="")
 
         def stands_still() -> dict[str, Any] | None:
@@ -211,7 +211,7 @@ class Live:
         return run
 
     def decided(self, run_id: str) -> dict[str, Any]:
-        """Follow a run whose plan somebody approved, and return it when its DAG run has ended."""
+        """Wait for the DAG run of an approved plan to end, and return the run."""
 
         def ended() -> dict[str, Any] | None:
             run: dict[str, Any] = self.admin.get(f"runs/{run_id}")
@@ -222,9 +222,9 @@ class Live:
         return found
 
     def check_tries(self, dag_id: str, dag_run_id: str) -> None:
-        """Check that each task that succeeded did so at its first try: a retry masks a fault.
+        """Check that each successful task needed one try only, because a retry hides a fault.
 
-        Airflow counts on when somebody clears a task, and then raises `max_tries` by as much.
+        If a user clears a task, Airflow keeps counting and raises `max_tries` by the same number.
         """
         dag = f"/api/v2/dags/{dag_id}"
         tasks = self.admin.ask("GET", f"{dag}/tasks")["tasks"]
@@ -233,7 +233,7 @@ class Live:
         tried = {
             task["task_id"]: task["try_number"] - task["max_tries"] + retries[task["task_id"]]
             for task in self.admin.ask("GET", path)["task_instances"]
-            # Each look of the question at the run's record is a try of its own.
+            # Each check of the decision task on the run's record counts as a try.
             if task["state"] == "success" and task["task_id"] != QUESTION
         }
         again = {task: tries for task, tries in tried.items() if tries > 1}
@@ -253,12 +253,12 @@ class Live:
         return newest
 
     def next_run(self) -> dt.datetime | None:
-        """Return when Airflow runs the scheduled DAG next."""
+        """Return the time of the next run of the scheduled DAG, or None."""
         found = self.api._call("GET", f"/api/v2/dags/{SYNC}")["next_dagrun_run_after"]
         return dt.datetime.fromisoformat(found) if found else None
 
     def uploads(self) -> list[Path]:
-        """Return the uploaded files that are kept, whole or not."""
+        """Return the stored upload files, complete or not."""
         folder = self.home / "storage" / "uploads"
         return [path for path in folder.rglob("*") if path.is_file()]
 
@@ -268,7 +268,7 @@ def _ids(run: Run) -> tuple[str, str]:
 
 
 def wait_for(look: Callable[[], T | None], *, within_s: float = 150) -> T:
-    """Return what `look` finds, as soon as it finds something."""
+    """Return the first result of `look` that is not None."""
     deadline = time.monotonic() + within_s
     while (found := look()) is None:
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -280,13 +280,13 @@ def wait_for(look: Callable[[], T | None], *, within_s: float = 150) -> T:
 def running(
     *parts: str, settings: Mapping[str, str] | None = None, alone: bool = False
 ) -> Iterator[Live]:
-    """Give an Airflow with the site `default`, as if it had just been started.
+    """Yield an Airflow with the site `default`, in the state of a fresh start.
 
     Args:
-        parts: What is started; all that a sync needs when none are named. Where the DAG file is
-            read, the DAGs of the site are there.
+        parts: Parts to start; none means all that a sync needs. With the DAG processor, the DAGs of
+            the site exist.
         settings: Settings of Airflow, as environment variables.
-        alone: The tests break it: nobody else has used it, and nobody will.
+        alone: The tests break it: no other module uses it before or after.
     """
     parts = parts or EVERYTHING
     found = _take_over(parts, dict(settings or {}), alone=alone)
@@ -306,7 +306,7 @@ def running(
 
 @dataclass
 class _Shared:
-    """The Airflow of this test process, and what it was started with."""
+    """The Airflow of this test process, with the parts and settings that it started with."""
 
     up: airflow.Airflow
     parts: tuple[str, ...]
@@ -319,8 +319,8 @@ _shared: _Shared | None = None
 
 
 def _take_over(parts: tuple[str, ...], settings: dict[str, str], *, alone: bool) -> _Shared:
-    """Return the Airflow of this process with everything as at the beginning, or a new one."""
-    global _shared  # noqa: PLW0603 - there is one for each process, whatever module asks
+    """Return the Airflow of this process in its initial state, or a new one."""
+    global _shared  # noqa: PLW0603 - one for each process, shared by all modules
     wanted = (parts, settings, alone)
     if _shared and (_shared.parts, _shared.settings, _shared.alone) == wanted:
         assert not _shared.is_taken, "one module at a time uses the Airflow of a test process"
@@ -339,21 +339,21 @@ def _take_over(parts: tuple[str, ...], settings: dict[str, str], *, alone: bool)
 
 
 def stop_shared() -> None:
-    """Stop the Airflow of this process, if there is one, and remove its home."""
+    """Stop the Airflow of this process, if any, and remove its home."""
     global _shared  # noqa: PLW0603
     while _command_lines:
         _command_lines.popitem()[1].end()
     if _shared:
         airflow.down(_shared.up.home)
         shutil.rmtree(_shared.up.home, ignore_errors=True)
-        # Its runner is reaped now: by chance it would be in a later test, which then seems to have
-        # taken the processor seconds of a whole Airflow (slowest.py).
+        # Reap its runner now: otherwise a later test would reap it and seem to have used the
+        # processor seconds of a whole Airflow (slowest.py).
         subprocess._cleanup()  # type: ignore[attr-defined]
         _shared = None
 
 
 def servers() -> list[psutil.Process]:
-    """Return the first process of the Airflow in use and of its PostgreSQL."""
+    """Return the main process of the Airflow in use and that of its PostgreSQL."""
     if _shared is None:
         return []
     home = _shared.up.home
@@ -365,7 +365,7 @@ def servers() -> list[psutil.Process]:
 
 
 def tail_of_logs(lines: int = 40) -> str:
-    """Return the ends of the logs of the Airflow in use: of its parts and of the newest tasks."""
+    """Return the last lines of the logs of the Airflow in use: its parts and its newest tasks."""
     if _shared is None:
         return ""
     folder = logs(_shared.up.home)
@@ -378,8 +378,8 @@ def tail_of_logs(lines: int = 40) -> str:
     return "\n".join(told)
 
 
-# Everything that a test can have made. What Airflow needs to go on living stays: its jobs, its
-# pools, its bundle, and FAB's tables, which nobody uses here.
+# All tables that a test can fill. The tables that a running Airflow needs stay: its jobs, its pools
+# and its bundle. FAB's tables stay too, because no test uses them.
 _AIRFLOW_TABLES = (
     *("dag", "dag_run", "dag_version", "dag_code", "dag_warning", "import_error", "log"),
     *("asset", "asset_alias", "asset_event", "asset_active", "asset_watcher", "backfill"),
@@ -390,17 +390,17 @@ _QUIET_S = 60
 
 
 def _reset(shared: _Shared) -> None:
-    """Make everything as it was when this Airflow had just been started."""
+    """Restore the state of a fresh start."""
     home = shared.up.home
     with psycopg.connect(postgres.url(home, "airflow"), autocommit=True) as metadata:
         _end_tasks(home, metadata)
         _empty(metadata, _AIRFLOW_TABLES)
         metadata.execute("delete from slot_pool where pool <> 'default_pool'")
         for folder in (home / "storage", logs(home) / "tasks"):
-            for path in folder.glob("*"):  # the folders themselves have modes of their own
+            for path in folder.glob("*"):  # the folders themselves stay, with their modes
                 shutil.rmtree(path, ignore_errors=True)
         with psycopg.connect(postgres.url(home, "roster"), autocommit=True) as roster:
-            # The audit's tables refuse to be emptied, by a trigger that counts in origin alone.
+            # A trigger forbids emptying the audit's tables, but it fires only in the role `origin`.
             roster.execute("set session_replication_role = replica")
             query = "select tablename from pg_tables where schemaname = 'public'"
             names = {name for (name,) in roster.execute(query)}
@@ -413,7 +413,7 @@ def _reset(shared: _Shared) -> None:
 
 
 def _end_tasks(home: Path, metadata: psycopg.Connection) -> None:
-    """Have every task that still runs end: Airflow asks itself at each heartbeat whether it may."""
+    """Make every running task end: Airflow asks at each heartbeat whether it may go on."""
     for table in ("task_instance", "dag_run"):
         ends = sql.SQL("update {} set state = 'failed' where state not in ('success', 'failed')")
         metadata.execute(ends.format(sql.Identifier(table)))
@@ -428,7 +428,7 @@ def _end_tasks(home: Path, metadata: psycopg.Connection) -> None:
 
 
 def _empty(connection: psycopg.Connection, names: Iterable[str]) -> None:
-    """Empty tables and what refers to them; try again when Airflow was in the way."""
+    """Empty tables and the tables that refer to them; retry if Airflow held a lock."""
     tables = sql.SQL(", ").join(map(sql.Identifier, names))
 
     def is_done() -> bool | None:
@@ -443,7 +443,7 @@ def _empty(connection: psycopg.Connection, names: Iterable[str]) -> None:
 
 
 def _has_dags(home: Path) -> bool:
-    """Tell whether Airflow has read the DAGs, whatever its users may see of them."""
+    """Return whether Airflow has parsed the DAGs, independent of its users' rights."""
     query = "select count(*) from dag where dag_id = any(%s)"
     with psycopg.connect(postgres.url(home, "airflow")) as connection:
         return connection.execute(query, ([UPLOAD, SYNC],)).fetchone() == (2,)

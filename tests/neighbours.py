@@ -1,7 +1,7 @@
-"""Two sites that are as like as can be, and a picture of all that is one of them's.
+"""Two sites that are as similar as possible, and a snapshot of all rows and files of one of them.
 
-Both have the same sourcedIds, addresses, course codes, files and preferences, a run that was
-applied, one with errors, one that was undone, one that is held and one that was rejected.
+Both have the same sourcedIds, addresses, course codes, files and preferences. Each has an applied
+run, one with errors, one that was undone, a held one and a rejected one.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ select t::text from {table} t
 where run_id in (select run_id from runs where site = :site) order by 1
 """
 WITHOUT = {"oneroster_schema_version", "maintenance"}
-"""Tables that have nothing of any site."""
+"""Tables without data of any site."""
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """One of the two sites, with its runs by what became of them."""
+    """One of the two sites, with its runs by outcome."""
 
     site: Site
     runs: dict[str, str]
 
 
 def make_neighbour(name: str, folder: Path) -> Neighbour:
-    """Make a site with a history; it takes the same whatever its name."""
+    """Make a site with a history; the steps are the same for every name."""
     folder.mkdir(exist_ok=True)
     site = Site(name, folder)
     assert site.command("init", "--admin", ADMIN)[0] == 0
@@ -88,7 +88,7 @@ def make_neighbour(name: str, folder: Path) -> Neighbour:
 
 
 def _fill_what_is_pending(site: str, run_id: str) -> None:
-    """Have a delta be pending, a file out of step, and a source read to somewhere."""
+    """Store a pending delta, a file out of step, and the position in a source."""
     rows, _ = rows_of("orgs.csv", "sourcedId,name,type\no1,North,school\n")
     delta = pending_deltas.Delta(0, run_id, 0, "OneRoster.zip", "orgs", "1.1", now())
     with database.engine().begin() as connection:
@@ -98,7 +98,7 @@ def _fill_what_is_pending(site: str, run_id: str) -> None:
 
 
 def _fill_what_is_protected(site: str, run_id: str) -> None:
-    """Have a broken row protect a user, since a day before all runs: stale for this site."""
+    """Let a broken row protect a user since a day before all runs, which is stale for this site."""
     schema = PROTECTED.remove(PROTECTED.get_field_index("row"))
     for name in ("code", "column"):
         schema = schema.append(pa.field(name, pa.string()))
@@ -110,7 +110,7 @@ def _fill_what_is_protected(site: str, run_id: str) -> None:
 
 
 def picture_of(site: str) -> dict[str, Any]:
-    """Return every row and every file that is a site's: table → rows, path → sha256."""
+    """Return all rows and files of a site: table → rows, path → sha256."""
     found: dict[str, Any] = {}
     with database.engine().connect() as connection:
         for table, columns in connection.execute(sa.text(_COLUMNS)):

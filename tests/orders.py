@@ -1,10 +1,10 @@
-"""Every order in which people can have Airflow run the tasks of one run, walked in process.
+"""Every order in which users can make Airflow run the tasks of one run, explored in process.
 
-Whoever may run a DAG may mark a task as done or as failed, and may clear it, alone or with what
-comes after it, at any moment. Marking sets a state and calls nothing; clearing has the task called
-again. `Walk` models that: the states of the tasks and Airflow's trigger rules. What the tasks do is
-no model: see run_states.py. What each task does to each state of the product is tried out once, and
-thousands of orders take seconds.
+A user who may run a DAG may mark a task as success or failed, and may clear it, alone or with its
+downstream tasks, at any time. Marking sets a state and calls no code; clearing makes Airflow call
+the task again. `Walk` models the states of the tasks and Airflow's trigger rules. The tasks
+themselves are not modelled: see run_states.py. The effect of each task on each state of the product
+is tried once, so that thousands of orders take seconds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from run_states import (
 
 
 class Stand(NamedTuple):
-    """Where an order has led to: the state of each task, and the number of the product's state."""
+    """A point of an order: the state of each task, and the number of the product's state."""
 
     tasks: str
     product: int
@@ -43,7 +43,7 @@ class Stand(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """A call of a task: what it came to, and the states of the product around it."""
+    """One call of a task: its result, and the product's states before and after it."""
 
     task: str
     before: int
@@ -52,17 +52,17 @@ class Step:
 
 
 class Walk:
-    """All orders of deeds upon one run, with Airflow's scheduler at work between them."""
+    """All orders of users' actions on one run, with the work of Airflow's scheduler in between."""
 
     def __init__(self, product: Product) -> None:
-        """Begin where the run has been asked for, and no task was called."""
+        """Start with a requested run of which no task was called."""
         self.product, self.shelf = product, Shelf(product)
         self.steps: dict[tuple[int, str], Step] = {}
         self._others: dict[tuple[int, Deed], int] = {}
         self.start = Stand(NEW * len(TASKS), 0)
 
     def step(self, number: int, task: str) -> Step:
-        """Return what a task does to a state of the product; it is tried out the first time."""
+        """Return the effect of a task on a state of the product; the first time, run the task."""
         if (number, task) not in self.steps:
             self.shelf.put_back(number)
             called = self.product.call(task)
@@ -72,10 +72,10 @@ class Walk:
     def orders(
         self, depth: int, deeds: Iterable[Deed] = (*DEEDS, *OTHERS)
     ) -> dict[Stand, tuple[Deed, ...]]:
-        """Return every stand that deeds lead to, however the scheduler's work falls between them.
+        """Return every stand that actions can lead to, whatever the scheduler does between them.
 
         Returns:
-            Stand → one of the shortest orders that lead there.
+            Stand → one of the shortest orders that lead to it.
         """
         deeds = tuple(deeds)
         found: dict[Stand, tuple[Deed, ...]] = {}
@@ -95,7 +95,7 @@ class Walk:
     def _settle(
         self, stand: Stand, order: tuple[Deed, ...], found: dict[Stand, tuple[Deed, ...]]
     ) -> list[Stand]:
-        """Note a stand, and all that the scheduler makes of it; return those that are new."""
+        """Record a stand and all stands that the scheduler reaches from it; return the new ones."""
         waiting, new = [stand], []
         while waiting:
             stand = waiting.pop()
@@ -106,7 +106,7 @@ class Walk:
         return new
 
     def scheduled(self, stand: Stand) -> list[Stand]:
-        """Return where the scheduler's next step may lead: to another stand for each task due."""
+        """Return the stands that the scheduler's next step can reach, one for each task due."""
         found = []
         for task, state in due(stand.tasks):
             if state is None:
@@ -116,7 +116,7 @@ class Walk:
         return [after for after in found if after != stand]
 
     def called(self, stand: Stand, task: str) -> Stand:
-        """Return where the call of a task leads."""
+        """Return the stand after the call of a task."""
         step = self.step(stand.product, task)
         tasks = put(stand.tasks, task, step.called.state)
         for skipped in step.called.skips:
@@ -125,7 +125,7 @@ class Walk:
         return Stand(tasks, step.after)
 
     def do(self, stand: Stand, deed: Deed) -> list[Stand]:
-        """Return where a deed leads; nowhere when it changes nothing."""
+        """Return the stands after an action; none if it changes nothing."""
         if deed in OTHERS:
             after = Stand(stand.tasks, self.other(stand.product, deed))
         elif deed.word == "retry":
@@ -142,7 +142,7 @@ class Walk:
         return [after] if after != stand else []
 
     def other(self, number: int, deed: Deed) -> int:
-        """Return the state that another deed than an operator's leads to."""
+        """Return the product's state after an action that is not one of Airflow's."""
         if (number, deed) not in self._others:
             self.shelf.put_back(number)
             if deed.word == "replace":
@@ -154,22 +154,22 @@ class Walk:
 
 
 class Order(NamedTuple):
-    """Deeds that are done before any task was called, and deeds for which all stands still."""
+    """Actions before the first call of a task, and actions while no task is due."""
 
     first: tuple[Deed, ...]
     later: tuple[Deed, ...] = ()
 
     def __str__(self) -> str:
-        """Return it as a person would say it."""
+        """Return the order as readable text."""
         return " | ".join(", ".join(map(str, deeds)) for deeds in self)
 
     def holds(self, other: Order) -> bool:
-        """Tell whether all deeds of another order are done in this one, and in that order."""
+        """Return whether this order has all actions of another order, in the same sequence."""
         return all(_in_order(mine, theirs) for mine, theirs in zip(self, other, strict=True))
 
 
 def order_of(text: str) -> Order:
-    """Return the order that a text like those of `SHORTEST` names."""
+    """Parse an order from a text like those of `SHORTEST`."""
     first, _, later = text.partition("|")
     return Order(_deeds(first), _deeds(later))
 
@@ -201,15 +201,16 @@ SHORTEST = (
     "mark success diff and downstream | clear diff, clear apply",
     "mark success diff and downstream | clear diff, clear review_decision and downstream",
 )
-"""The shortest dangerous orders: what is done before any task was called | and in a standstill.
+"""The shortest dangerous orders: actions before the first call of a task | actions while no task is
+due.
 
-A test holds that they are the shortest; another one does them in a live Airflow.
+A test proves that they are the shortest; another test runs them in a live Airflow.
 """
 ATTACKS = (
     "mark success review and downstream | clear validate, clear apply",
     "mark success review and downstream | clear extract, clear apply",
 )
-"""Orders by which six people were deactivated before a plan was known by its hash alone."""
+"""Orders that deactivated six people when a plan was not yet identified by its hash alone."""
 
 
 def _in_order(deeds: tuple[Deed, ...], wanted: tuple[Deed, ...]) -> bool:
@@ -218,10 +219,10 @@ def _in_order(deeds: tuple[Deed, ...], wanted: tuple[Deed, ...]) -> bool:
 
 
 def shortest_dangerous(walk: Walk, plan_hash: str, count: int) -> list[Order]:
-    """Return the shortest orders by which `apply` is called upon a plan that nobody approved.
+    """Return the shortest orders that call `apply` on a plan without an approval.
 
-    They are such as a person can keep to in a live Airflow: nothing has to be done between two
-    calls. None has a deed more than it needs.
+    A person can follow them in a live Airflow, because no action falls between two calls. No order
+    has an unnecessary action.
     """
     found: list[Order] = []
     edge = [(Order(()), walk.start, _settled(walk, walk.start, plan_hash)[0])]
@@ -240,7 +241,7 @@ def shortest_dangerous(walk: Walk, plan_hash: str, count: int) -> list[Order]:
 
 
 def _longer(walk: Walk, order: Order, begun: Stand, stands: Stand) -> Iterator[tuple[Any, ...]]:
-    """Return the orders that have one deed more, each with where it leads."""
+    """Yield the orders with one more action, each with the stands that it leads to."""
     for deed in DEEDS:
         if not order.later and deed.word.startswith("mark") and deed.task != TASKS[0]:
             for after in walk.do(begun, deed):
@@ -251,7 +252,7 @@ def _longer(walk: Walk, order: Order, begun: Stand, stands: Stand) -> Iterator[t
 
 
 def _settled(walk: Walk, stand: Stand, plan_hash: str) -> tuple[Stand, bool]:
-    """Return where all stands still, and whether `apply` was called upon the plan on the way."""
+    """Return the stand where no task is due, and whether `apply` was called on the plan before."""
     dares = False
     while todo := walk.scheduled(stand):
         is_called = ("apply", None) in due(stand.tasks)
@@ -261,10 +262,10 @@ def _settled(walk: Walk, stand: Stand, plan_hash: str) -> tuple[Stand, bool]:
 
 
 def due(tasks: str) -> list[tuple[str, str | None]]:
-    """Return what the scheduler would do next: call a task (None), or set it to a state.
+    """Return what the scheduler does next: call a task (None), or set it to a state.
 
-    The DAG is a chain, but `apply` comes after `review` and after the question. The trigger rules
-    are those of the DAG: `apply` wants no failure and one success, `record` is called in any case.
+    The DAG is a chain, except that `apply` follows both `review` and the decision. The trigger
+    rules are those of the DAG: `apply` needs one success and no failure, `record` always runs.
     """
     state = dict(zip(TASKS, tasks, strict=True))
     found: list[tuple[str, str | None]] = []
@@ -297,6 +298,6 @@ _UPSTREAM: dict[str, tuple[str, ...]] = {
 
 
 def put(tasks: str, task: str, state: str) -> str:
-    """Return the states with one replaced."""
+    """Return the states with the state of one task replaced."""
     at = TASKS.index(task)
     return tasks[:at] + state + tasks[at + 1 :]

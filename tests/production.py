@@ -1,10 +1,10 @@
-"""Production as an operator has it: a checkout, its .env, and containers that really run.
+"""Production as an operator runs it: a checkout, its .env, and real containers.
 
     there = Production.clone(folder)
     there.start()
 
-`docker` is the program tests/containers/docker.py, which does with podman what the guide says.
-Images are those of `make containers`. Nothing of the machine's own podman is read or changed.
+`docker` is the program tests/containers/docker.py, which runs the commands of the guide with
+podman. Images are those of `make containers`. The machine's own podman is neither read nor changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONTAINERS = PROJECT / "build" / "containers"
-"""Where `make containers` keeps images, networks, volumes and podman-compose."""
+"""Folder in which `make containers` keeps images, networks, volumes and podman-compose."""
 MISSING = "there are no images of containers here: run make containers, which says what it lacks"
 SERVICES = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
 _SHIM = PROJECT / "tests" / "containers" / "docker.py"
@@ -44,7 +44,7 @@ class Production:
     Attributes:
         origin: The repository that the checkout pulls from.
         folder: The checkout.
-        port: Where the API server listens.
+        port: The port of the API server.
     """
 
     origin: Path
@@ -54,12 +54,12 @@ class Production:
 
     @classmethod
     def clone(cls, work: Path, archive: str = "", *, umask: str = "022") -> Production:
-        """Make a repository whose one commit has some files, and clone it.
+        """Make a repository with one commit, and clone it.
 
         Args:
             work: An empty folder.
-            archive: A command that packs the files; this checkout as it is, without one.
-            umask: Of the operator.
+            archive: A command that packs the files to commit; by default this checkout as it is.
+            umask: The operator's umask.
         """
         assert (CONTAINERS / ".done").exists(), MISSING
         there = cls(work / "origin", work / "checkout", free_port())
@@ -77,7 +77,7 @@ class Production:
             **{f"GIT_{who}_NAME": "Operator" for who in ("AUTHOR", "COMMITTER")},
             **{f"GIT_{who}_EMAIL": "operator@example.org" for who in ("AUTHOR", "COMMITTER")},
         }
-        there.remove()  # of an earlier test
+        there.remove()  # left by an earlier test
         there.origin.mkdir()
         there._sh("git init -q -b main", there.origin)
         there.release(archive)
@@ -86,14 +86,14 @@ class Production:
         return there
 
     def release(self, archive: str = "") -> None:
-        """Commit other files to the repository: what a command packs, or this checkout as it is."""
+        """Commit new files to the repository: what a command packs, or this checkout."""
         self._sh("git rm -rqf --ignore-unmatch .", self.origin)
         ours = "git ls-files -z --cached --others --exclude-standard | tar -c --null -T -"
         self._sh(f"{archive or f'(cd {PROJECT} && {ours})'} | tar -x", self.origin)
         self._sh("git add -A && git commit -q -m Release", self.origin)
 
     def sh(self, *blocks: str) -> str:
-        """Run blocks of the guide in the checkout, and return what they print."""
+        """Run shell blocks of the guide in the checkout, and return their output."""
         return "".join(self._sh(block, self.folder) for block in blocks)
 
     def _sh(self, script: str, folder: Path) -> str:
@@ -118,13 +118,13 @@ class Production:
         )
 
     def guide(self, heading: str) -> list[str]:
-        """Return the shell blocks of a section of the checkout's page of production."""
+        """Return the shell blocks of a section of the checkout's guide to production."""
         page = (self.folder / "docs" / "guide" / "production.md").read_text("utf-8")
         (section,) = re.findall(rf"(?ms)^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page)
         return re.findall(r"(?ms)^```sh\n(.*?)^```", section)
 
     def start(self) -> None:
-        """Do what the guide says from the beginning to a site whose services are all well."""
+        """Follow the guide from the start to a site whose services are all healthy."""
         make_env, up, _logs = self.guide("Start it")
         self.sh(make_env)
         self.set("LISTEN", f"127.0.0.1:{self.port}")
@@ -133,17 +133,17 @@ class Production:
         self.sh(self.guide("The first sync")[0])
 
     def set(self, name: str, value: str) -> None:
-        """Write a line of .env anew."""
+        """Change the value of a variable in .env."""
         file = self.folder / ".env"
         text = re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", file.read_text("utf-8"))
         file.write_text(text, "utf-8")
 
     def variables(self) -> dict[str, str]:
-        """Return what .env sets."""
+        """Return the variables of .env."""
         return composed.variables_of((self.folder / ".env").read_text("utf-8"))
 
     def _tag_stand_ins(self) -> None:
-        """Let a stand-in go by the tag that the checkout's files name, which an older one may."""
+        """Tag the stand-ins with the tags that the checkout's files name, which may be older."""
         names = r"\b(python|postgres|redis):([0-9][a-z0-9.]*-[a-z-]+)"
         files = (self.folder / name for name in ("Dockerfile", "docker-compose.yaml"))
         text = "".join(file.read_text("utf-8") for file in files)
@@ -152,11 +152,11 @@ class Production:
             self.podman("tag", stand_in.split()[0], f"docker.io/library/{name}:{tag}")
 
     def podman(self, *words: str) -> str:
-        """Ask podman."""
+        """Run a podman command and return its output."""
         return self._done("podman", *words).strip()
 
     def containers(self, service: str | None = None) -> dict[str, str]:
-        """Return names of containers → their state."""
+        """Return container name → state."""
         label = f"com.docker.compose.service{f'={service}' if service else ''}"
         table = self.podman(
             "ps", "-a", "--filter", f"label={label}", "--format", "{{.Names}} {{.State}}"
@@ -164,14 +164,14 @@ class Production:
         return dict(line.split(maxsplit=1) for line in table.splitlines())
 
     def is_healthy(self, container: str) -> bool:
-        """Tell what the health check of a container says."""
+        """Return whether the health check of a container passes."""
         return self._run("podman", "healthcheck", "run", container).returncode == 0
 
     def wait_until_healthy(self) -> list[str]:
-        """Wait until each container of a service says that it is well, and return their names.
+        """Wait until each service's containers are healthy, and return the containers' names.
 
-        The check of an older version's worker needs HOSTNAME, which Docker sets and podman does
-        not: a sync tells that such a worker is well.
+        The health check of an older version's worker needs HOSTNAME, which Docker sets and podman
+        does not. A successful sync shows that such a worker is healthy.
         """
         compose = (self.folder / "docker-compose.yaml").read_text("utf-8")
         wanted = [name for service in SERVICES for name in self.containers(service)]
@@ -189,11 +189,11 @@ class Production:
 
     @property
     def url(self) -> str:
-        """Where a browser finds it."""
+        """Base URL of the API server."""
         return f"http://127.0.0.1:{self.port}"
 
     def person(self) -> Person:
-        """Return the first administrator, logged in for the API."""
+        """Return an API client that is logged in as the first administrator."""
         given = self.variables()
         login = {"username": given["ADMIN_USERNAME"], "password": given["ADMIN_PASSWORD"]}
         answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=60, trust_env=False)
@@ -210,14 +210,14 @@ class Production:
         return wait_for(ended, within_s=within_s)
 
     def psql(self, query: str, database: str = "roster") -> list[list[str]]:
-        """Return rows of a database, asked as its superuser."""
+        """Run a query as the database's superuser and return the rows."""
         words = ("compose", "exec", "-T", "postgres", "psql", "--username", "postgres")
         ask = ("--dbname", database, "--tuples-only", "--no-align", "--command", query)
         told = self._done("docker", *words, *ask, folder=self.folder)
         return [line.split("|") for line in told.splitlines() if line]
 
     def hold(self, statements: str) -> subprocess.Popen[str]:
-        """Begin a transaction in the roster database, which stays open until it is killed."""
+        """Begin a transaction in the roster database; it stays open until psql is killed."""
         (postgres,) = self.containers("postgres")
         words = ("podman", "exec", postgres, "psql", "--username", "postgres", "--dbname", "roster")
         return subprocess.Popen(
@@ -229,11 +229,11 @@ class Production:
         )
 
     def hostname(self, container: str) -> str:
-        """Return what a container calls itself."""
+        """Return the hostname inside a container."""
         return self.podman("inspect", container, "--format", "{{.Config.Hostname}}")
 
     def processes(self, container: str) -> Iterator[dict[str, str]]:
-        """Yield what the kernel says of each process in a container."""
+        """Yield the fields of /proc/PID/status for each process in a container."""
         pids = self.podman("top", container, "hpid").split()[1:]
         for pid in pids:
             try:
@@ -243,7 +243,7 @@ class Production:
             yield dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
     def remove(self) -> None:
-        """Remove containers, networks, volumes and the images that were built; stand-ins stay."""
+        """Remove containers, networks, volumes and the checkout; images of the stand-ins stay."""
         self.podman("rm", "--all", "--force", "--time", "5")
         self.podman("volume", "prune", "--force")
         for network in self.podman("network", "ls", "--format", "{{.Name}}").split():

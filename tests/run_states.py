@@ -1,8 +1,7 @@
-"""One run of a site as people can have Airflow run its tasks, and each state that it comes to.
+"""One run of a site whose tasks users can run in any order, and each state that it reaches.
 
-`Product` calls the tasks of the real DAG on the real database and storage. A task that is called
-twice from the same record and files does the same twice, so `Shelf` keeps each state once and puts
-it back in place.
+`Product` calls the tasks of the real DAG on the real database and storage. Two calls of a task on
+the same record and files have the same effect, so `Shelf` keeps each state once and restores it.
 """
 
 from __future__ import annotations
@@ -46,26 +45,26 @@ HEADER = (
     "sourcedId,status,dateLastModified,enabledUser,role,username,userIds,givenName,"
     "familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password"
 )
-"""Nearly all columns, so that there is little to find."""
+"""Nearly all columns, so that there are few findings."""
 EVERYBODY = 10
 
 
 def staff(count: int, first: str = "Given") -> str:
-    """Return a users.csv of numbered teachers; the first one's given name may be another."""
+    """Return a users.csv of numbered teachers, with a given name for the first one."""
     names = [first, *["Given"] * (count - 1)]
     rows = (f"u{n},,,true,teacher,u{n},,{g},F,,,u{n}@x.org,,,,," for n, g in enumerate(names))
     return csv_text(HEADER, *rows)
 
 
 PACKAGES = {"harmless": staff(EVERYBODY, "Other"), "dangerous": staff(4)}
-"""One renames one of ten people; the other one would deactivate six of them, which is held."""
+"""One renames one of ten people; the other would deactivate six of them, so its plan is held."""
 
 
 class Deed(NamedTuple):
-    """What a person does: to a task, or to the run as a whole.
+    """An action of a user, on a task or on the whole run.
 
-    `word` is `mark success`, `mark failed`, `clear` or `retry`; `approve` and `discard` decide
-    about the plan, and `replace` puts the other package in place of the one that is to be read.
+    `word` is `mark success`, `mark failed`, `clear` or `retry` for a task; `approve` and `discard`
+    decide about the plan, and `replace` replaces the package that the next extract reads.
     """
 
     word: str
@@ -73,7 +72,7 @@ class Deed(NamedTuple):
     downstream: bool = False
 
     def __str__(self) -> str:
-        """Return it as a person would say it."""
+        """Return the action as readable text."""
         return " ".join([self.word, self.task, "and downstream" * self.downstream]).strip()
 
 
@@ -87,21 +86,21 @@ DEEDS = (
     ),
     *(Deed("retry", task) for task in TASKS if task != QUESTION),
 )
-"""What operators can do, each by one request to Airflow."""
+"""Actions of operators, each one request to Airflow."""
 OTHERS = (Deed("approve"), Deed("discard"), Deed("replace"))
-"""What happens besides: administrators decide, and the source offers another package."""
+"""Other actions: administrators decide, and the source delivers another package."""
 
 
 @dataclass(frozen=True)
 class Called:
-    """What a task of the DAG came to: its state, and the tasks that it has Airflow skip."""
+    """The result of a task's call: its state, and the tasks that it makes Airflow skip."""
 
     state: str
     skips: tuple[str, ...] = ()
 
 
 class Product:
-    """One run of a site, as its record, its files and the roster stand."""
+    """One run of a site: its record, its files and the roster."""
 
     def __init__(self, site: Site, package: str = "dangerous") -> None:
         """Take a site of ten people, whose next package is one of `PACKAGES`."""
@@ -113,7 +112,7 @@ class Product:
         self.begin_another()
 
     def begin_another(self) -> None:
-        """Go on with another DAG run of the site, none of whose tasks was called."""
+        """Start another DAG run of the site, without any task called."""
         name = f"manual__{os.urandom(8).hex()}"
         self.run_id = dag_names.run_id_of(self._dag.dag_id, name)
         moment = dt.datetime.now(dt.UTC)
@@ -142,15 +141,15 @@ class Product:
 
     @property
     def outcome(self) -> str | None:
-        """How the run ended so far."""
+        """The outcome of the run so far."""
         return self.run.outcome if self.run else None
 
     def holds(self, package: str) -> bool:
-        """Tell whether this package is the one that would be read now."""
+        """Return whether the next extract would read this package."""
         return (self.folder / "users.csv").read_text() == PACKAGES[package]
 
     def roster(self) -> tuple[int, str]:
-        """Return how many people are active, and the given name of the first one."""
+        """Return the number of active people, and the given name of the first one."""
         ((count, name),) = self.site.rows(
             "select count(*) filter (where status = 'active'), "
             "min(given_name) filter (where sourced_id = 'u0') from users "
@@ -159,7 +158,7 @@ class Product:
         return count, name
 
     def call(self, task: str) -> Called:
-        """Have a task of the DAG do what it does, and return what Airflow would make of it."""
+        """Call a task of the DAG as Airflow does, and return the resulting state."""
         if task == QUESTION:
             return self._question()
         self._context["ti"].task_id = task
@@ -168,7 +167,7 @@ class Product:
                 told = self._dag.task_dict[task].python_callable()
             except AirflowSkipException:
                 return Called(SKIPPED)
-            except (Exception, SystemExit):  # noqa: BLE001  whatever it is, the task is red
+            except (Exception, SystemExit):  # noqa: BLE001  any error makes the task fail
                 return Called(FAILED)
         skips: tuple[str, ...] = ()
         if task == "review":
@@ -176,7 +175,7 @@ class Product:
         return Called(DONE, skips)
 
     def _question(self) -> Called:
-        """Answer as `ReviewDecision` does: by the run's record."""
+        """Decide from the run's record, as `ReviewDecision` does."""
         run = self.run
         if run is None:
             return Called(FAILED)
@@ -186,7 +185,7 @@ class Product:
         return Called(DONE, () if goes_on else ("apply",))
 
     def decide(self, deed: Deed) -> None:
-        """Have an administrator decide about the plan, where one waits."""
+        """Approve or discard the plan as an administrator, if there is a plan."""
         run, now = self.run, dt.datetime.now(dt.UTC)
         if run is None or run.plan_hash is None:
             return
@@ -195,14 +194,14 @@ class Product:
             decide(self.run_id, by="admin", now=now, plan_hash=run.plan_hash)
 
     def replace(self) -> None:
-        """Put the other package in place."""
+        """Replace the package with the other one."""
         other = "harmless" if self.holds("dangerous") else "dangerous"
         (self.folder / "users.csv").write_text(PACKAGES[other])
 
 
 _TIMES = ("started_at", "ended_at", "applied_at", "decided_at", "expires_at")
 _UNLIKE = ("report", "run.json")
-"""Files of a run in which moments stand; no stage reads them."""
+"""Files of a run that contain times; no stage reads them."""
 _TABLES = """
 select table_name from information_schema.columns join information_schema.tables
 using (table_schema, table_name)
@@ -218,22 +217,22 @@ select * from jsonb_populate_recordset(null::{table}, cast(:rows as jsonb))
 
 @dataclass(frozen=True)
 class Facts:
-    """What is so in a state of a product: the run's record, and the roster."""
+    """The facts of one state of a product: the run's record, and the roster."""
 
     run: Run | None
     roster: tuple[int, str]
 
     def would_dare(self, plan_hash: str) -> bool:
-        """Tell whether there is this plan, which nobody approved, for `apply` to be called upon."""
+        """Return whether `apply` would find this plan without a decision."""
         run = self.run
         return run is not None and (run.plan_hash, run.decision) == (plan_hash, None)
 
 
 class Shelf:
-    """States of a product, each kept once: it can be put back in place, and is known again."""
+    """The states of a product, each kept once; a state can be restored and recognized."""
 
     def __init__(self, product: Product) -> None:
-        """Keep the state in which the product is."""
+        """Keep the current state of the product."""
         self._product = product
         self._files_of = Path(settings.storage_of("runs", product.site.name).path) / product.run_id
         self._bound = {"site": product.site.name, "run": product.run_id}
@@ -247,21 +246,21 @@ class Shelf:
         self._where |= dict.fromkeys(of_site, "t.site = :site")
         self._kept: list[tuple[dict[str, Any], Path, str]] = []
         self.facts: list[Facts] = []
-        """What is so in each state."""
+        """The facts of each kept state."""
         self._known: dict[str, int] = {}
         self._rows_now: dict[str, Any] = {}
         self._at = self.keep()
 
     def __len__(self) -> int:
-        """Return how many states were seen."""
+        """Return the number of kept states."""
         return len(self._kept)
 
     def close(self) -> None:
-        """Remove what was kept."""
+        """Remove the kept files."""
         self._place.cleanup()
 
     def keep(self) -> int:
-        """Return the number of the state in which the product is; the same has the same."""
+        """Keep the current state of the product and return its number; equal states have one."""
         rows, files = self._rows(), list(self._files())
         package = (self._product.folder / "users.csv").read_text()
         mine = (row for row in rows["runs"] if row["run_id"] == self._product.run_id)
@@ -283,12 +282,12 @@ class Shelf:
         return known
 
     def put_back(self, number: int) -> None:
-        """Bring the product back to a state that was kept."""
+        """Restore a kept state of the product."""
         if number == self._at:
             return
         rows, place, package = self._kept[number]
         with database.engine().begin() as connection:
-            # No trigger and no foreign key is in the way; the audit can't be emptied otherwise.
+            # Skip triggers and foreign keys: a trigger forbids emptying the audit's tables.
             connection.exec_driver_sql("set local session_replication_role = replica")
             for name in (name for name in rows if rows[name] != self._rows_now[name]):
                 bound = {**self._bound, "rows": json.dumps(rows[name])}
@@ -303,7 +302,7 @@ class Shelf:
         self._at, self._rows_now = number, rows
 
     def _rows(self) -> dict[str, Any]:
-        """Return all rows that are of the site or of the run, by table."""
+        """Return all rows of the site or of the run, by table."""
         parts = (_READ.format(table=name, where=where) for name, where in self._where.items())
         with database.engine().connect() as connection:
             query = sa.text(f"select jsonb_build_object({', '.join(parts)})")
@@ -317,6 +316,6 @@ class Shelf:
 
 
 def _link(file: Path, target: Path) -> None:
-    """Have a file in another place as well; what is written anew there leaves this one be."""
+    """Hard-link a file to another place; a stage that writes it anew does not change the link."""
     target.parent.mkdir(parents=True, exist_ok=True)
     os.link(file, target)

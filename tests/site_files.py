@@ -1,4 +1,4 @@
-"""Files that say how sites should be, brought through the command line."""
+"""Site files (desired sites as YAML), checked and applied through the command line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def sites(*words: object) -> tuple[int, dict[str, Any]]:
-    """Run `oneroster sites WORDS --json`; return the exit code and what it printed."""
+    """Run `oneroster sites WORDS --json`; return the exit code and the parsed output."""
     told = ["--quiet", "sites", *map(str, words), "--json"]
     result = CliRunner().invoke(main, told, catch_exceptions=False)
     return result.exit_code, json.loads(result.stdout) if result.stdout else {}
 
 
 def sites_said(*words: object) -> tuple[int, str]:
-    """Run `oneroster sites WORDS`; return the exit code and all that it said to a person."""
+    """Run `oneroster sites WORDS`; return the exit code and all text output."""
     told = ["--quiet", "sites", *map(str, words)]
     result = CliRunner().invoke(main, told, catch_exceptions=False)
     return result.exit_code, result.output
@@ -31,34 +31,34 @@ def sites_said(*words: object) -> tuple[int, str]:
 
 @dataclass
 class SiteFile:
-    """A file that says how sites should be."""
+    """A site file."""
 
     path: Path
 
     def write(self, text: str) -> SiteFile:
-        """Write the sites in it; indentation of the whole does not matter."""
+        """Write the given sites into it; a common indentation is removed."""
         body = "".join(f"  {line}\n" for line in dedent(text).strip("\n").splitlines())
         return self.write_all(f"version: 1\nsites:\n{body}")
 
     def write_all(self, text: str) -> SiteFile:
-        """Write all of it."""
+        """Write the whole file."""
         self.path.write_text(text, "utf-8")
         return self
 
     def plan(self, *options: str) -> dict[str, Any]:
-        """Return what it would change."""
+        """Run `sites plan` and return the planned changes."""
         code, told = sites("plan", self.path, *options)
         assert code == 0, told
         return told
 
     def apply(self, *options: str) -> dict[str, Any]:
-        """Change it, and return what was changed."""
+        """Run `sites apply` and return the applied changes."""
         code, told = sites("apply", self.path, *options)
         assert code == 0, told
         return told
 
     def wrong(self) -> list[tuple[int, str]]:
-        """Return the line and the name of all that is wrong; nothing may be changed by it."""
+        """Return line and name of each error; `sites apply` must reject the file too."""
         code, told = sites("plan", self.path)
         assert (code, told["outcome"]) == (4, "rejected"), told
         assert sites("apply", self.path) == (4, told)

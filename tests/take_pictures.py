@@ -1,8 +1,8 @@
-"""Takes the pictures of the documentation from the running product: `make pictures`.
+"""Take the screenshots of the documentation from the running product: `make pictures`.
 
-A sample district is synced every weekday for three weeks, each at its own time, so that the pages
-have something to show; then a package is uploaded that empties most of it, and is held. A second
-site has never been synced, and a few accounts that were made by hand: its first package is held.
+A sample district is synced on every weekday of three weeks, so that the pages have data. Then a
+package that removes most of its staff is uploaded, and its plan is held. A second site has no sync
+yet and a few accounts that were made by hand: its first plan is held.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ ACCOUNTS = (
     ("aisha.razzmatazz@staff.example", "A.", "Razzmatazz"),
     ("pat.retired@staff.example", "Pat", "Retired"),
 )
-"""Of one login, one name and one mailbox with somebody of the district, and of nobody."""
+"""Accounts with the login, the name and the mailbox of a person in the district, and of no person.
+"""
 ACCOUNT = """
 insert into users (site, email, login, given_name, family_name, role, status, managed)
 values ('hillside', %s, %s, %s, %s, 'teacher', 'active', false) returning id
@@ -51,11 +52,11 @@ SATURDAY = 5
 THEMES = ("light", "dark")
 DAYS = 15
 NEW = "hillside"
-"""The site that has never been synced."""
+"""The site without a sync."""
 GONE = "aisha"
-"""Who is not in the newest package."""
+"""A person who is missing in the newest package."""
 WAITS = "waits for a decision"
-"""What the stage review says of a held plan."""
+"""The review stage's text for a held plan."""
 WINDOW: ViewportSize = {"width": 1400, "height": 900}
 TALL = 4000
 ROOM = 16
@@ -63,7 +64,7 @@ Package = dict[str, list[dict[str, str]]]
 
 
 def main() -> None:
-    """Take all pictures anew."""
+    """Take all screenshots again."""
     with running() as live:
         os.environ["ONEROSTER_HOME"] = str(live.home)
         live.oneroster("init", "--site", NEW, "--admin", "admin@example.org")
@@ -93,7 +94,7 @@ def main() -> None:
 
 
 def _take_before(page: Page, origin: str, theme: str) -> None:
-    """Look at what there is before a site's first sync, and keep what is seen."""
+    """Take the pages of a site before its first sync."""
     home = f"{origin}/plugin/oneroster/sites"
     _look(page, f"{home}/{NEW}", "This site has never been synchronized")
     _keep(page, "new-site", theme, height=520)
@@ -105,14 +106,14 @@ def _take_before(page: Page, origin: str, theme: str) -> None:
 
 
 def _take_sites(page: Page, origin: str, theme: str) -> None:
-    """Look at the list of all sites, and keep what is seen."""
+    """Take the list of all sites."""
     _look(page, f"{origin}/plugin/oneroster/sites", "New site…")
     page.locator("tbody tr").first.wait_for()
     _keep(page, "sites", theme, height=420)
 
 
 def _take_first(page: Page, origin: str, theme: str, first: str) -> None:
-    """Look at the first package of a site that has accounts already, and keep what is seen."""
+    """Take the first package of a site that already has accounts."""
     home = f"{origin}/plugin/oneroster"
     _look(page, f"{home}/runs/{first}", WAITS)
     _keep(page, "first-held", theme, height=1010)
@@ -123,7 +124,7 @@ def _take_first(page: Page, origin: str, theme: str, first: str) -> None:
 
 
 def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int) -> None:
-    """Look at every page and keep what is seen."""
+    """Take the main pages."""
     home = f"{origin}/plugin/oneroster"
     for name, address, shown in (
         ("recent", f"{home}/sites/default", "Full log file"),
@@ -154,7 +155,7 @@ def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int
 
 
 def _take_trust(page: Page, origin: str, theme: str, held: dict[str, Any], run: str) -> None:
-    """Look at what an operator decides about, and keep what is seen."""
+    """Take the pages on which an operator decides."""
     _look(page, f"{origin}/plugin/oneroster/runs/{run}", "Credited to")
     page.get_by_role("button", name="Undo…").click()
     page.get_by_text("Preview").wait_for()
@@ -168,7 +169,7 @@ def _take_trust(page: Page, origin: str, theme: str, held: dict[str, Any], run: 
 
 
 def _take_settings(page: Page, origin: str, theme: str) -> None:
-    """Look at settings for some days of the year, and keep what is seen."""
+    """Take the settings that apply to some days of the year."""
     preferences_page = f"{origin}/plugin/oneroster/sites/default/preferences"
     _look(page, preferences_page, "The next five syncs")
     today = dt.datetime.now(dt.UTC).date()
@@ -201,21 +202,21 @@ def _take_settings(page: Page, origin: str, theme: str) -> None:
 
 
 def _look(page: Page, address: str, shown: str) -> None:
-    """Go to an address and wait until something is shown there."""
+    """Open an address and wait until a text is shown."""
     page.goto(address)
     page.get_by_text(shown).first.wait_for()
     page.wait_for_load_state("networkidle")
 
 
 def _keep(page: Page, name: str, theme: str, height: int = WINDOW["height"]) -> None:
-    """Keep what is seen in a window of so many pixels."""
+    """Take a screenshot of a window of this height."""
     page.set_viewport_size({**WINDOW, "height": height})
     page.screenshot(path=PICTURES / f"{name}-{theme}.png")
     page.set_viewport_size(WINDOW)
 
 
 def _keep_part(page: Page, name: str, theme: str, part: str) -> None:
-    """Keep a part of a page; the window is so tall that nothing lies over it."""
+    """Take a screenshot of a part of a page; the window is tall, so that nothing covers it."""
     page.set_viewport_size({**WINDOW, "height": TALL})
     page.evaluate("document.activeElement.blur()")
     region = page.get_by_role("region", name=part, exact=True)
@@ -223,7 +224,7 @@ def _keep_part(page: Page, name: str, theme: str, part: str) -> None:
 
 
 def _keep_around(page: Page, name: str, theme: str, part: Locator) -> None:
-    """Keep a part of a page that has no border, with some room around it."""
+    """Take a screenshot of a part of a page that has no border, with some space around it."""
     page.set_viewport_size({**WINDOW, "height": TALL})
     box = part.bounding_box()
     assert box is not None, f"{name} is not on the page"
@@ -238,7 +239,7 @@ def _keep_around(page: Page, name: str, theme: str, part: Locator) -> None:
 
 
 def _upload_to_new(live: Live, packed: bytes) -> dict[str, Any]:
-    """Upload a package to the new site, as soon as Airflow has read its DAGs."""
+    """Upload a package to the new site, as soon as Airflow has parsed its DAGs."""
     site = f"sites/{NEW}"
     wait_for(lambda: live.admin.get(f"{site}/preferences")["enabled"] is not None or None)
     asked: dict[str, Any] = live.admin.ask("POST", f"{site}/uploads?kind=package", content=packed)
@@ -246,7 +247,7 @@ def _upload_to_new(live: Live, packed: bytes) -> dict[str, Any]:
 
 
 def _prefer(live: Live) -> None:
-    """Save preferences that show something."""
+    """Save preferences that give the pages something to show."""
     now = live.admin.get("sites/default/preferences")
     year = dt.datetime.now(dt.UTC).year + 1
     summer = {"first_on": f"{year}-06-15", "last_on": f"{year}-08-15", "note": "Summer break"}
@@ -255,7 +256,7 @@ def _prefer(live: Live) -> None:
 
 
 def _sync(path: Path, package: Package, moment: dt.datetime) -> None:
-    """Sync a package as the schedule would have, at a moment of the past."""
+    """Sync a package as the schedule would have done at a past time."""
     path.write_bytes(_packed(package))
     with database.engine().begin() as connection:
         chosen = preferences_store.load(connection, "default")
@@ -274,14 +275,14 @@ def _sync(path: Path, package: Package, moment: dt.datetime) -> None:
 
 
 def _weekdays(count: int) -> Iterator[dt.datetime]:
-    """Yield the last weekdays at the hour of the schedule, the oldest first."""
+    """Yield the last weekdays at the schedule's hour, oldest first."""
     today = dt.datetime.now(dt.UTC).replace(hour=2, minute=0, second=0, microsecond=0)
     days = [today - dt.timedelta(days=back) for back in range(count * 2, 0, -1)]
     yield from [day for day in days if day.weekday() < SATURDAY][-count:]
 
 
 def _day(district: Package, number: int, staff: float = 1.0) -> Package:
-    """Return the district as it is on a day: some come, some go, some rows are wrong."""
+    """Return the district on a day: some people join, some leave, some rows have errors."""
     chance = random.Random(number)
     users = [dict(row) for row in district["users"]]
     teachers = [row for row in users if row["role"] == "teacher"]

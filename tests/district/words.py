@@ -1,4 +1,4 @@
-"""Names, titles and sourcedIds as real exports hold them, the awkward ones included."""
+"""Names, titles and sourcedIds as in real exports, unusual ones included."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ GRADES = ("KG", "01", "02", "03", "07", "08", "09", "10", "11", "12")
 SCHOOLS = ("Juniper", "Maple Grove", "Saint-Exupéry", "O'Connell", "Río Grande", "North, West")
 
 ID_STYLES = ("uuid", "numeric", "spaced", "cased", "mixed")
-"""How sourcedIds look: `numeric` has leading zeros and repeats between files, `spaced` holds
-spaces, commas and quotes, `cased` has ids that differ only by case, `mixed` is all of them."""
+"""Styles of sourcedIds: `numeric` has leading zeros and repeats between files, `spaced` has spaces,
+commas and quotes, `cased` has ids that differ only by case, `mixed` has all of them."""
 
 _SPACED = ("{kind} {n}", "{kind}/{n}, b", '"{n}", {kind}', "={n}+1;{kind}", "<{kind}>'{n}'")
 _SPACED_IN_LISTS = ("{kind} {n}", "{kind}/{n}; b", "<{kind}>'{n}'")
 
 
 def make_id(style: str, kind: str, number: int, *, in_lists: bool = False) -> str:
-    """Make the sourcedId of the `number`-th record; the same arguments give the same id.
+    """Return the sourcedId of the `number`-th record; the same arguments give the same id.
 
-    Two numbers never give one id within a kind. With `in_lists` the id holds no comma, because a
+    Two numbers never give the same id within a kind. With `in_lists` the id has no comma, because a
     OneRoster list could not carry it.
     """
     if style == "mixed":
@@ -57,7 +57,7 @@ def make_id(style: str, kind: str, number: int, *, in_lists: bool = False) -> st
 
 
 def make_email(given_name: str, family_name: str, number: int) -> str:
-    """Make an address that no other number gets, with the name in it where ASCII can write it."""
+    """Return an address that is unique for the number, with the name in it if the name is ASCII."""
     name = f"{given_name}.{family_name}".replace(" ", "").replace(",", "").replace('"', "")
     name = name.replace("..", ".").replace("/", "").strip(".")
     if not name.isascii():
@@ -68,5 +68,5 @@ def make_email(given_name: str, family_name: str, number: int) -> str:
 
 
 def make_name(rng: random.Random) -> tuple[str, str]:
-    """Draw a given name and a family name."""
+    """Draw a given name and a family name at random."""
     return rng.choice(GIVEN_NAMES), rng.choice(FAMILY_NAMES)

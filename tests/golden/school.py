@@ -1,8 +1,8 @@
-"""A small school as CSV text: what the tests of the door and of the suites change a little.
+"""A small school as CSV text, for tests that change a little of it.
 
 Ann teaches both Mathematics classes, Bob teaches Art with Cat's help, Dan leads the school. Stu is
-a student and Pat a parent: neither may ever be seen. The package breaks no rule of the standard,
-so that whatever is found is found because of the change that a test made.
+a student and Pat a parent: neither may appear anywhere. The package breaks no rule of the standard,
+so that each finding is the result of a test's change.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ r-pat,,,pat,primary,parent,,,s,
 
 
 def manifest(version: str, **modes: str) -> str:
-    """Return a manifest that names every file of the version; those not given are absent."""
+    """Return a manifest that lists every file of the version; files without a mode are absent."""
     files = sorted(ALL_FILES[Version(version)])
     lines = ["propertyName,value", "manifest.version,1.0", f"oneroster.version,{version}"]
     lines += [f"file.{name},{modes.get(name, 'absent')}" for name in files]
@@ -115,7 +115,7 @@ SCHOOL_1_2 = _with_manifest("1.2", {**_COMMON, "users.csv": _USERS_1_2, "roles.c
 
 
 def changed(texts: Mapping[str, str], file: str, old: str, new: str) -> Texts:
-    """Return the texts with one place of one file changed."""
+    """Return the texts with one place of one file replaced."""
     assert texts[file].count(old) == 1, f"{old!r} stands {texts[file].count(old)} times in {file}"
     return {**texts, file: texts[file].replace(old, new)}
 
@@ -132,7 +132,7 @@ def columns_reversed(text: str) -> str:
 
 
 def person(sourced_id: str, **values: str) -> str:
-    """Return a row of users.csv in 1.1: a teacher, but for the values that are given."""
+    """Return a row of users.csv in 1.1: a teacher, except for the given values."""
     cells = {
         "status": "",
         "enabled": "true",
@@ -155,7 +155,7 @@ def without(texts: Mapping[str, str], *files: str) -> Texts:
 
 
 def as_delta(texts: Mapping[str, str], **files: Iterable[str]) -> Texts:
-    """Return a delta package with the headers of some files and the rows that are given."""
+    """Return a delta package with the given rows below the headers of their files."""
     version = "1.2" if "roles.csv" in texts else "1.1"
     told = {"manifest.csv": manifest(version, **dict.fromkeys(files, "delta"))}
     for name, rows in files.items():
@@ -189,15 +189,15 @@ def opened(
     enrollments: Iterable[str] = (),
     **limits: int,
 ) -> Extracted:
-    """Take a package through the door.
+    """Extract a package.
 
     Args:
-        package: A zip, a folder or a lone CSV.
-        profile: How strictly it is judged.
-        known: Users whom the site has already.
-        roles: sourcedIds of remembered roles, and whose each is.
+        package: A zip, a folder or a single CSV file.
+        profile: The profile, tolerant or strict.
+        known: sourcedIds of users whom the site already has.
+        roles: sourcedIds of remembered roles → user of each.
         enrollments: sourcedIds of remembered enrollments.
-        limits: How large it may be.
+        limits: Size limits.
     """
     ids = [list(values) for values in (known, roles or {}, (roles or {}).values(), enrollments)]
     users, role_ids, role_users, enrolled = (pa.array(values, pa.string()) for values in ids)
@@ -212,7 +212,7 @@ def opened(
 
 
 def users_checked(folder: Path, texts: Mapping[str, str], profile: str = "tolerant") -> Checked:
-    """Judge a lone users.csv."""
+    """Extract and validate a single users.csv."""
     (folder / "users.csv").write_text(texts["users.csv"], "utf-8")
     return check_package(folder / "users.csv", Profile(profile))
 
@@ -224,6 +224,6 @@ def told(findings: Findings) -> list[tuple[str, str | None, int | None]]:
 
 
 def codes(findings: Findings, severity: str | None = None) -> list[str]:
-    """Return the codes of the findings, in order; by choice those of one severity."""
+    """Return the codes of the findings in order, on request only those of one severity."""
     rows = findings.table().select(["code", "severity"]).to_pylist()
     return [row["code"] for row in rows if severity in {None, row["severity"]}]

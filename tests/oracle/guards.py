@@ -1,4 +1,4 @@
-"""When a person is asked first: the table of docs/design/guards.md, in plain numbers."""
+"""When a plan is held: the table of docs/design/guards.md, recomputed independently."""
 
 from __future__ import annotations
 
@@ -39,37 +39,37 @@ DEFAULTS: Limits = {
 
 @dataclass(slots=True)
 class Done:
-    """A change that was applied: when, by what kind of run, and what it did."""
+    """An applied change: its time, the kind of its run, and the change itself."""
 
     at: dt.datetime
     change: Change
     alone: bool
-    """Nobody approved it, and it is of no undo."""
+    """The run was not approved and is no undo."""
     raised: bool
 
 
 @dataclass(slots=True)
 class Past:
-    """What was applied, and how many managed records were active after each run."""
+    """All applied changes, and the number of active managed records after each run."""
 
     done: list[Done] = field(default_factory=list)
     active: list[tuple[dt.datetime, dict[str, int]]] = field(default_factory=list)
     first: dict[str, dt.datetime] = field(default_factory=dict)
-    """Kind → when the first of it were added."""
+    """Record type → the time when its first records were added."""
 
     def begin(self, kind: str, now: dt.datetime) -> dt.datetime:
-        """Return when the window begins: a week ago, or after the first sync that added any."""
+        """Return the start of the window: a week ago, or a later first sync that added records."""
         return max(now - WEEK, self.first.get(kind, now - WEEK))
 
     def active_at(self, kind: str, when: dt.datetime, state: State) -> int:
-        """Return how many were active when the window began."""
+        """Return how many records were active when the window began."""
         for at, counts in reversed(self.active):
             if at <= when:
                 return counts[kind]
         return 0 if self.active else state.active(kind)
 
     def went(self, number: Any, before: int | None = None) -> Done | None:
-        """Return the last time that a user was deactivated."""
+        """Return the last deactivation of a user."""
         for done in reversed(self.done[:before]):
             c = done.change
             if c.kind == "user" and c.key == number and _went(c):
@@ -82,19 +82,19 @@ def _went(change: Change) -> bool:
 
 
 def status_of(side: Any) -> str | None:
-    """Return the status of one side of a change."""
+    """Return the status before or after a change."""
     status: str | None = side["status"] if isinstance(side, dict) else side
     return status
 
 
 @dataclass(slots=True)
 class Asked:
-    """What is judged, besides the plan.
+    """The input of a judgement, besides the plan.
 
     Attributes:
-        modes: File → how it counts, of the plan's files.
-        rows: File → how many rows the run's own files have.
-        judged_bad: File → how many rows had errors before the plan was made.
+        modes: File → its mode, for the files of the plan.
+        rows: File → number of rows in the run's own files.
+        judged: File → numbers of rows with and without errors before the plan was made.
     """
 
     state: State
@@ -111,7 +111,7 @@ class Asked:
 
 
 def holds(plan: Plan, asked: Asked) -> set[tuple[str, str]]:
-    """Return code and kind of each reason to hold a plan."""
+    """Return code and record type (or file) of each reason to hold a plan."""
     found = set(_empty(asked)) | _moved_terms(plan, asked)
     if not plan.changes():
         return found
@@ -376,7 +376,7 @@ def _ids(plan: Plan, asked: Asked) -> set[tuple[str, str]]:
 
 
 def _look_alikes(plan: Plan, asked: Asked) -> set[tuple[str, str]]:
-    """Hold a first sync that adds somebody who is like an account that was made by hand."""
+    """Hold a first sync that adds a person who resembles an account that was made by hand."""
     users = asked.state.users
     if any(user["managed"] for user in users.values()) or "users" not in plan.good:
         return set()

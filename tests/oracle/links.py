@@ -1,4 +1,4 @@
-"""What a package says against what is stored: who leaves, and what is remembered behind records."""
+"""A package compared with the stored state: who leaves, and what is remembered for later runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLATFORM = ("administrator", "counselor", "teacher", "proctor", "aide")
 
 
 class Links:
-    """Rows against a state: what every part of a plan asks, and what is remembered from now on."""
+    """Rows compared with a state: what all parts of a plan ask, and what is remembered."""
 
     renamed: dict[str, dict[int, str]]
 
@@ -51,7 +51,7 @@ class Links:
         self.plan = Plan()
 
     def _leaving(self, kind: str) -> set[int]:
-        """Return whom a file takes away: by a row that goes, or by absence from a whole file."""
+        """Return the records that a file removes: by a row, or by absence from a bulk file."""
         records = getattr(self.state, kind)
         going = {line["sourcedId"] for line in self.good[kind] if "goes" in line}
         marked = {n for n, r in records.items() if r["sid"] in going and r["sid"] is not None}
@@ -71,7 +71,7 @@ class Links:
         }  # fmt: skip
 
     def _unclear(self, name: str) -> bool:
-        """Tell whether a row with an error may stand for anybody."""
+        """Return whether a row with an error may belong to any record."""
         for line in self.bad.get(name, ()):
             if "sourcedId" in line:
                 continue
@@ -87,7 +87,7 @@ class Links:
         return [line for line in self.good.get(name, ()) if "goes" not in line]
 
     def _recognisable(self) -> list[Line]:
-        """Return the rows whose login tells who they are; a disabled one only if it is alone."""
+        """Return the rows whose login identifies a person; a disabled row only if unique."""
         lines = [line for line in self._staying("users") if line.get("login")]
         claimed = {line["login"] for line in lines if claims_login(line)}
         count = Counter(line["login"] for line in lines)
@@ -98,10 +98,10 @@ class Links:
 
     # Logins
 
-    # What is remembered
+    # Remembered links
 
     def _merge(self, name: str) -> tuple[dict[str, Record], dict[str, Record]]:
-        """Return what is remembered from now on: what is trusted, and what is kept for an error."""
+        """Return the links to remember: trusted ones, and ones kept because of an error."""
         stored = self.state.links[name]
         fresh = {}
         for line in self._staying(name):
@@ -120,7 +120,7 @@ class Links:
         return trusted, {id_: kept[id_] for id_ in kept if id_ in safe}
 
     def _hanging(self, name: str, kept: dict[str, Record]) -> set[str]:
-        """Return what a row with an error stands for, and what hangs from such a row's record."""
+        """Return the ids that a row with an error names, and those that refer to its record."""
         bad = {n: {line["sourcedId"] for line in lines if "sourcedId" in line}
                for n, lines in self.bad.items()}  # fmt: skip
         ends = {"roles": {"user": "users"}, "classes": {"course": "courses"}}
@@ -137,7 +137,7 @@ class Links:
         }  # fmt: skip
 
     def _may_be_theirs(self, kept: dict[str, Record], fresh: dict[str, Record]) -> set[str]:
-        """Return the enrollments that broken rows may stand for, where all are numbered anew."""
+        """Return the enrollments that broken rows may belong to, where all got new sourcedIds."""
         pairs = {(row["user"], row["class"]) for row in kept.values()}
         again = sum((row["user"], row["class"]) in pairs for row in fresh.values())
         anew = 2 * again >= len(kept)
@@ -163,7 +163,7 @@ class Links:
         return theirs if anew else {id_ for id_ in theirs if kept[id_].get("unplaced")}
 
     def _follow_links(self, links: dict[str, tuple[dict[str, Record], dict[str, Record]]]) -> None:
-        """Tell when classes end and which course each enrollment leads to."""
+        """Set the end of each class and the course of each enrollment."""
         if "classes" in links:
             days = {}
             if "academicSessions" in self.good:
@@ -196,7 +196,7 @@ class Links:
         self.plan.links = {name: merged[name] for name in told}
 
     def _reached_by_roles(self) -> dict[str, list[Record]]:
-        """Return whom new roles reach although no row of users.csv names them, with their roles."""
+        """Return users without a row in users.csv whom new roles concern, with their roles."""
         if "roles" not in self.good or self.modes.get("users") == "bulk":
             return {}
         before = self.state.links["roles"]
@@ -218,7 +218,7 @@ class Links:
 
 
 def _link(name: str, line: Line, before: Record) -> Record:
-    """Return what is remembered of a row."""
+    """Return the values of a row to remember."""
     if name == "orgs":
         told = {"name": "name", "type": "type", "parent": "parentSourcedId"}
         return {ours: _or(line, column, before.get(ours)) for ours, column in told.items()}
@@ -238,7 +238,7 @@ def _or(line: Line, column: str, before: Any) -> Any:
 
 
 def _last(line: Line, days: dict[str, str | None]) -> str | None:
-    """Return the last day of a class's terms; None where one of them is not known."""
+    """Return the last day of a class's terms; None if one of them is not known."""
     if "termSourcedIds" in line["out"] or "termSourcedIds" not in line:
         return None
     ends = [days.get(term.strip()) for term in line["termSourcedIds"].split(",")]
@@ -246,7 +246,7 @@ def _last(line: Line, days: dict[str, str | None]) -> str | None:
 
 
 def of_roles(roles: list[Record]) -> tuple[str | None, str | None]:
-    """Return the weightiest of the primary roles, and the orgs of all."""
+    """Return the highest of the roles, primary ones first, and the orgs of all."""
     if not roles:
         return None, None
     best = min(RANK[r["role"]] + (0 if r["type"] == "primary" else 100) for r in roles)

@@ -1,4 +1,4 @@
-"""What becomes of a roster: the changes that the rows of a package ask for."""
+"""The changes that the rows of a package make to a roster."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _COURSE = {
 
 
 class Planner(People):
-    """Make the plan of some rows against a state."""
+    """Makes the plan of some rows against a state."""
 
     def make(self) -> Plan:
-        """Return the plan."""
+        """Make the plan and return it."""
         for line in (*self.good.get("users", ()), *self.bad.get("users", ())):
             told = login_of(line) if "flaw" not in line and "goes" not in line else None
             if told is not None:
@@ -39,10 +39,10 @@ class Planner(People):
         self._finish(users, courses, pairs)
         return self.plan
 
-    # Who is who
+    # Identity
 
     def _rename(self) -> None:
-        """Recognise people and courses who come under another sourcedId."""
+        """Recognize people and courses that have another sourcedId now."""
         self.renamed: dict[str, dict[int, str]] = {"users": {}, "courses": {}}
         if "users" in self.good and not self._unclear("users"):
             self._rename_users()
@@ -164,7 +164,7 @@ class Planner(People):
         ended = self._pairs_that_ended(user_of, course_of)
         named = set(user_of.values()), set(course_of.values())
         for pair, status in state.pairs.items():
-            # An account that is linked by this plan is named by it.
+            # The new sourcedId names an account that this plan links.
             if status != "active" or pair[0] not in named[0] or pair[1] not in named[1]:
                 continue
             unwanted = self.trusted is not None and pair not in wanted and pair not in kept
@@ -178,7 +178,7 @@ class Planner(People):
     def _pairs_that_ended(
         self, user_of: dict[str, int], course_of: dict[str, int]
     ) -> set[tuple[Any, Any]]:
-        """Return the pairs of which every remembered class has ended before today."""
+        """Return the pairs whose remembered classes have all ended before today."""
         lasts: dict[tuple[Any, Any], bool] = {}
         for row in self.state.links["enrollments"].values():
             ends = self.state.links["classes"].get(row["class"], {}).get("ends")

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, str]
 EXTRA = "+"
-"""Key of a cell too many: such a row is broken as a whole."""
+"""Key of a surplus cell, which makes the whole row broken."""
 PUPIL = "zq-pupil"
-"""Stands in each value of a pupil; nothing of it may be found anywhere afterwards."""
+"""Part of each value of a student; it must not appear anywhere afterwards."""
 FILES = ("academicSessions", "orgs", "courses", "classes", "roles", "users", "enrollments")
 _OF_1_0 = {
     "courses": {"schoolYearSourcedId": "schoolYearId", "grades": "grade"},
@@ -34,7 +34,7 @@ _FAMILY = ("Lee", "Ray", "Poe", "Kaya", "Groß", "Ngo", "Ólafs", "Berg", "Diaz"
 
 @dataclass(slots=True)
 class File:
-    """One file of a package: `bulk` or `delta`, and its rows by column of the standard."""
+    """One file of a package: its mode, `bulk` or `delta`, and its rows by standard column."""
 
     mode: str
     rows: list[Row]
@@ -42,16 +42,16 @@ class File:
 
 @dataclass(slots=True)
 class Pack:
-    """A package; `lone` is one CSV alone, without a manifest."""
+    """A package; with `lone` it is a single CSV without a manifest."""
 
     version: str
     files: dict[str, File]
     lone: bool = False
     missing: dict[str, set[str]] = field(default_factory=dict)
-    """File → columns that its header does not have."""
+    """File → columns that are missing in its header."""
 
     def write(self, folder: Path) -> Path:
-        """Write the package below a folder that is not there yet, and return its path."""
+        """Write the package into a new folder and return its path."""
         folder.mkdir(parents=True)
         for name, file in self.files.items():
             (folder / f"{name}.csv").write_text(self._csv(name, file), "utf-8")
@@ -79,7 +79,7 @@ class Pack:
         return text.getvalue()
 
     def told(self) -> str:
-        """Return the package for a person: only cells with a value."""
+        """Return the package as text for a person: only cells with a value."""
         lines = [f"version {self.version}{', a lone file' if self.lone else ''}"]
         lines += [f"  no columns {self.missing}"] if self.missing else []
         for name, file in self.files.items():
@@ -90,7 +90,7 @@ class Pack:
 
 @dataclass(slots=True)
 class Sis:
-    """What a district's system holds, by file and sourcedId, and what it last sent of each file."""
+    """The records of a district by file and sourcedId, and the last export of each file."""
 
     rng: random.Random
     version: str
@@ -103,7 +103,7 @@ class Sis:
     serial: int = 0
 
     def __post_init__(self) -> None:
-        """Make the first day."""
+        """Make the records of the first day."""
         self.tables = {name: {} for name in FILES}
         self._add("orgs", "d", name="District", type="district", identifier="1")
         for school in ("s1", "s2"):
@@ -125,7 +125,7 @@ class Sis:
     # A day
 
     def live(self) -> None:
-        """Live a day: a few things happen."""
+        """Change the records as on one day: a few events happen."""
         happenings: tuple[Callable[[], object], ...] = (
             *((self.hire,) * 2), self.leave, self.leave, self.leave, self.come_back, self.marry,
             self.marry, self.change_role, self.change_role, self.switch, self.found_course,
@@ -139,7 +139,7 @@ class Sis:
             happening()
 
     def hire(self, role: str | None = None) -> str:
-        """Somebody comes; a student under `student`."""
+        """Add a person of the staff, or a student if the role is `student`."""
         id_ = self._next("u")
         pupil = role == "student"
         known = _STAFF_1_2 if self.version == "1.2" else _STAFF_1_1
@@ -158,7 +158,7 @@ class Sis:
         return id_
 
     def leave(self) -> None:
-        """A member of the staff leaves, with roles and enrollments."""
+        """Remove a member of the staff, with roles and enrollments."""
         id_ = self._pick("users")
         if id_ is None or len(self._staff()) < 6:
             return
@@ -166,7 +166,7 @@ class Sis:
         self._drop_where("enrollments", "userSourcedId", id_)
 
     def come_back(self) -> None:
-        """Somebody who left comes back."""
+        """Add a person again who left."""
         if self.left:
             id_, row, roles = self.left.pop(self.rng.randrange(len(self.left)))
             if id_ not in self.tables["users"]:
@@ -174,7 +174,7 @@ class Sis:
                 self.tables["roles"] |= {role["sourcedId"]: role for role in roles}
 
     def marry(self) -> None:
-        """Somebody gets another name or address."""
+        """Change a person's name, address or username."""
         if (id_ := self._pick("users")) is not None:
             row = self.tables["users"][id_]
             what = self.rng.choice(("familyName", "email", "username", "givenName"))
@@ -182,7 +182,7 @@ class Sis:
             row[what] = value or f"{self.rng.choice(_FAMILY)}{self._next('')}"
 
     def change_role(self) -> None:
-        """Somebody gets another role, or becomes a student."""
+        """Give a person another role, or make them a student."""
         if (id_ := self._pick("users")) is not None and len(self._staff()) > 5:
             known = _STAFF_1_2 if self.version == "1.2" else _STAFF_1_1
             role = self.rng.choice((*known, "student"))
@@ -191,7 +191,7 @@ class Sis:
             self._give_roles(id_, role)
 
     def promote(self) -> None:
-        """A student becomes a member of the staff, under a name of their own."""
+        """Make a student a member of the staff, with a new name."""
         users = self.tables["users"]
         pupils = [id_ for id_, row in users.items() if row["role"] == "student"]
         if pupils:
@@ -204,7 +204,7 @@ class Sis:
             self._give_roles(id_, "teacher")
 
     def number_anew(self) -> None:
-        """All enrollments come under new sourcedIds."""
+        """Give all enrollments new sourcedIds."""
         rows = list(self.tables["enrollments"].values())
         self.tables["enrollments"] = {}
         for row in rows:
@@ -212,13 +212,13 @@ class Sis:
             self.tables["enrollments"][id_] = {**row, "sourcedId": id_}
 
     def switch(self) -> None:
-        """Somebody's account is disabled, or enabled."""
+        """Disable or enable a user."""
         if (id_ := self._pick("users")) is not None:
             row = self.tables["users"][id_]
             row["enabledUser"] = "true" if row["enabledUser"] == "false" else "false"
 
     def found_course(self) -> None:
-        """A course begins, with a class and a teacher."""
+        """Add a course, with a class and a teacher."""
         id_ = self._next("c")
         self._add(
             "courses", id_, title=f"Course {id_}", courseCode=f"C-{id_}", orgSourcedId="s1",
@@ -227,7 +227,7 @@ class Sis:
         self.open_class(id_)
 
     def end_course(self) -> None:
-        """A course ends, with its classes or without them."""
+        """Remove a course, with or without its classes."""
         if (id_ := self._pick("courses")) is not None and len(self.tables["courses"]) > 3:
             del self.tables["courses"][id_]
             if self.rng.random() < 0.5:
@@ -235,7 +235,7 @@ class Sis:
                     self._drop_where("enrollments", "classSourcedId", class_)
 
     def rename_course(self) -> None:
-        """A course gets another title; one that ended comes back if there is one."""
+        """Change a course's title, or add a removed course again that still has classes."""
         dangling = {c["courseSourcedId"] for c in self.tables["classes"].values()}
         dangling -= set(self.tables["courses"])
         if dangling and self.rng.random() < 0.7:
@@ -246,7 +246,7 @@ class Sis:
             self.tables["courses"][one]["title"] = f"Title {self._next('')}"
 
     def open_class(self, course: str | None = None) -> None:
-        """A class begins."""
+        """Add a class."""
         course = course or self._pick("courses")
         if course is None:
             return
@@ -260,12 +260,12 @@ class Sis:
             self.enroll(user, "teacher", id_)
 
     def move_class(self) -> None:
-        """A class becomes one of another course."""
+        """Move a class to another course."""
         if (id_ := self._pick("classes")) and (course := self._pick("courses")):
             self.tables["classes"][id_]["courseSourcedId"] = course
 
     def end_class(self) -> None:
-        """A class ends."""
+        """Remove a class."""
         if len(self.tables["classes"]) > 4 and (id_ := self._pick("classes")):
             del self.tables["classes"][id_]
             self._drop_where("enrollments", "classSourcedId", id_)
@@ -273,7 +273,7 @@ class Sis:
     def enroll(
         self, user: str | None = None, role: str | None = None, class_: str | None = None
     ) -> None:
-        """Somebody is enrolled."""
+        """Add an enrollment."""
         user, class_ = user or self._pick("users"), class_ or self._pick("classes")
         if user and class_:
             role = role or self.rng.choice(("teacher", "teacher", "teacher", "aide", "proctor"))
@@ -281,12 +281,12 @@ class Sis:
             self._add("enrollments", self._next("e"), schoolSourcedId="s1", **told)
 
     def end_enrollment(self) -> None:
-        """An enrollment ends."""
+        """Remove an enrollment."""
         if len(self.tables["enrollments"]) > 5 and (id_ := self._pick("enrollments")):
             del self.tables["enrollments"][id_]
 
     def move_enrollment(self) -> None:
-        """An enrollment gets another user, class or role."""
+        """Change the user, class or role of an enrollment."""
         if (id_ := self._pick("enrollments")) is not None:
             row = self.tables["enrollments"][id_]
             what = self.rng.choice(("userSourcedId", "classSourcedId", "role"))
@@ -294,14 +294,14 @@ class Sis:
             row[what] = values.get(what) or self.rng.choice(("teacher", "aide"))
 
     def swap(self) -> None:
-        """Two people exchange their addresses."""
+        """Exchange the addresses of two people."""
         if len(staff := self._staff()) > 1:
             users = self.tables["users"]
             one, other = self.rng.sample(staff, 2)
             users[one]["email"], users[other]["email"] = users[other]["email"], users[one]["email"]
 
     def hand_on(self) -> None:
-        """The address of somebody who left goes to a newcomer or a colleague."""
+        """Give the address of a person who left to a new person or a colleague."""
         if self.left:
             _, row, _ = self.rng.choice(self.left)
             id_ = self.hire() if self.rng.random() < 0.5 else self._pick("users")
@@ -309,7 +309,7 @@ class Sis:
                 self.tables["users"][id_]["email"] = row["email"]
 
     def renumber(self) -> None:
-        """Somebody comes under another sourcedId."""
+        """Give a person another sourcedId."""
         if (id_ := self._pick("users")) is None:
             return
         new = self._next("u")
@@ -321,14 +321,14 @@ class Sis:
                 row["userSourcedId"] = new
 
     def give_id_away(self) -> None:
-        """A sourcedId is given to another person."""
+        """Give a sourcedId to another person."""
         if self.rng.random() < 0.5 and (id_ := self._pick("users")) is not None:
             row = self.tables["users"][id_]
             row |= {"givenName": f"New{self._next('')}", "familyName": f"Other{self._next('')}"}
             row["email"] = f"{self._next('n')}@x.org"
 
     def move_house(self) -> None:
-        """Somebody and a course go to the other school."""
+        """Move a person and a course to the other school."""
         if (id_ := self._pick("users")) is not None:
             self.tables["users"][id_]["orgSourcedIds"] = self.rng.choice(("s2", "s2,s1"))
             for role in self.tables["roles"].values():
@@ -338,16 +338,16 @@ class Sis:
             self.tables["courses"][id_]["orgSourcedId"] = "s2"
 
     def end_term(self) -> None:
-        """A term ends on another day."""
+        """Change the end date of a term."""
         days = ("2026-12-11", "2026-12-20", "2026-12-01")
         self.tables["academicSessions"]["fall"]["endDate"] = self.rng.choice(days)
 
     # A package
 
     def export(self, modes: dict[str, str], now: dt.datetime, *, lone: bool = False) -> Pack:
-        """Return a package; a file that is not named is absent.
+        """Return a package; files without a mode are absent.
 
-        A delta holds what changed since the file was last sent. Some of its rows have no time.
+        A delta has the changes since the file was last sent. Some of its rows have no time.
         """
         files = {}
         for name, mode in modes.items():
@@ -358,7 +358,7 @@ class Sis:
                 rows = self._changes(name, now)
             files[name] = File(mode, rows)
             self.sent[name] = copy.deepcopy(table)
-        # The header of a lone courses.csv of 1.2 is that of 1.1.
+        # A lone courses.csv of 1.2 has the header of 1.1.
         version = "1.1" if lone and "courses" in files and self.version == "1.2" else self.version
         missing = {"enrollments": {"sourcedId"}} if self.paired and "enrollments" in files else {}
         return Pack(version, files, lone, missing)
@@ -382,7 +382,7 @@ class Sis:
         return changed
 
     def lack(self, pack: Pack) -> None:
-        """Leave a column out of a bulk file that can do without it."""
+        """Leave an optional column out of a bulk file."""
         lacks = {"users": ("enabledUser", "username", "orgSourcedIds"), "courses": ("courseCode",)}
         for name, columns in lacks.items():
             column = self.rng.choice(columns)
@@ -391,7 +391,7 @@ class Sis:
                 pack.missing[name] = {column}
 
     def spoil(self, pack: Pack, share: float) -> None:
-        """Break about a share of the rows of a package, each in one of many ways."""
+        """Break about this share of the rows of a package, each in one of many ways."""
         for name, file in pack.files.items():
             breaks = _BREAKS.get(name, ())
             for row in list(file.rows):
@@ -416,7 +416,7 @@ class Sis:
             if others and row.get("role") != "student":
                 row["email"] = self.rng.choice(others)["email"].upper()
         elif what in {"userSourcedId", EXTRA, "mark"} and is_pupils_role:
-            return  # whose role it is nobody could tell: a helper would be staff by the other one
+            return  # with an unclear user, a helper would stay staff by another role
         elif what == "mark":
             row["status"] = "inactive" if self.version == "1.0" else "tobedeleted"
         elif what in {"role", "email", "givenName", "familyName"} and (
@@ -426,7 +426,7 @@ class Sis:
         else:
             row[what] = value
 
-    # Inside
+    # Helpers
 
     def _add(self, file: str, id_: str, /, **cells: str) -> None:
         self.tables[file][id_] = {"sourcedId": id_, "status": "", "dateLastModified": "", **cells}
@@ -438,7 +438,7 @@ class Sis:
         self._add_role(user, role, type_, self.rng.choice(("s1", "s1", "s2")))
         if self.rng.random() < (0.1 if role == "student" else 0.25):
             second = self.rng.choice(("aide", "parent", "teacher"))
-            if role != "student" or type_ == "primary":  # with no primary role they are staff
+            if role != "student" or type_ == "primary":  # without a primary one: staff
                 self._add_role(user, second, "secondary", "s2")
 
     def _add_role(self, user: str, role: str, type_: str, org: str) -> None:

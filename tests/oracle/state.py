@@ -21,15 +21,16 @@ ENDED = "the terms of its classes have ended"
 
 @dataclass(slots=True)
 class State:
-    """What a site holds: records by our own numbers, and what it remembers behind them.
+    """The state of a site: its records by internal number, and what it remembers for later runs.
 
     Attributes:
         users: Number → sid, given, family, email, login, username, role, orgs, status, managed.
         courses: Number → sid, title, code, grades, subjects, org, year, status, managed.
         pairs: Numbers of user and course → status.
-        links: File → sourcedId → what is remembered of its row.
-        moments: File and sourcedId → when a delta said that it was modified.
-        lost_role: Users whom losing their last role has deactivated, and nothing since.
+        links: File → sourcedId → remembered values of its row.
+        moments: File and sourcedId → last modified, by a delta.
+        lost_role: Users who were deactivated because they lost their last role, without a change
+            since.
         admin: Number of the credited administrator.
     """
 
@@ -43,7 +44,7 @@ class State:
     version: int = 0
 
     def copy(self) -> State:
-        """Return a copy that shares nothing."""
+        """Return a deep copy."""
         return copy.deepcopy(self)
 
     def by_sid(self, kind: str) -> dict[str, int]:
@@ -51,12 +52,12 @@ class State:
         return {r["sid"]: n for n, r in getattr(self, kind).items() if r["sid"] is not None}
 
     def known(self) -> dict[str, set[str]]:
-        """Return the sourcedIds that the site has, by file."""
+        """Return the sourcedIds that the site knows, by file."""
         ids = {name: set(rows) for name, rows in self.links.items()}
         return {**ids, "users": set(self.by_sid("users")), "courses": set(self.by_sid("courses"))}
 
     def active(self, kind: str) -> int:
-        """Return how many managed records of a kind are active."""
+        """Return the number of active managed records of a record type."""
         if kind == "assignments":
             return sum(status == "active" for status in self.pairs.values())
         records = getattr(self, kind).values()
@@ -65,7 +66,7 @@ class State:
 
 @dataclass(slots=True)
 class Change:
-    """One change: what a record was (None: not there), what it will be, and why."""
+    """One change: the record before (None: no record) and after, and the reason."""
 
     kind: str
     key: Any
@@ -77,17 +78,15 @@ class Change:
 
 @dataclass(slots=True)
 class Plan:
-    """All that a package asks for.
+    """All changes that a package makes.
 
     Attributes:
-        users, courses, pairs: Changes; a new record has a key below zero.
-        links: File → what will be remembered; only files that are told.
-        put, forget: Moments.
-        stay_gone: Users whom a role alone does not bring back any more.
-        errors: Counts of rows that could not be used, as a run tells them.
-        bad: File → rows with errors once the plan is made.
-        reused: How many rows are another person's under a known sourcedId.
-        moved: Classes whose last day moves: sourcedId → before and after.
+        users, courses, pairs: Changes; a new record has a negative key.
+        links: File → values to remember; only files whose values may change.
+        put, forget: Times of last modification to store and to delete.
+        stay_gone: Users whom a role alone no longer reactivates.
+        good, bad: File → rows without and with errors once the plan is made.
+        reused: Number of rows with a known sourcedId that belong to another person.
     """
 
     users: list[Change] = field(default_factory=list)
@@ -106,7 +105,7 @@ class Plan:
         return [*self.users, *self.courses, *self.pairs]
 
     def counts(self) -> dict[str, Counter[str]]:
-        """Return the counts that a run would tell of the changes."""
+        """Return the counts that a run reports for the changes."""
         again = {"reactivate": "added"}
         return {
             "users": Counter(_COUNTED[c.action] for c in self.users),
@@ -122,7 +121,7 @@ _COUNTED = {
 
 
 def without(plan: Plan, actions: set[str]) -> tuple[Plan, Plan]:
-    """Part a plan: what is done now, and what waits, with those who need a login of who waits."""
+    """Split a plan: what is applied now, and what waits, with users who need its logins."""
     later = {id(c) for c in plan.users if c.action in actions}
     while True:
         held = {
