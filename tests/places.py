@@ -1,4 +1,4 @@
-"""How tests fetch from a place: quickly, with a login, and with an eye on what is said.
+"""Helpers that fetch from a source: quickly, with a login, and with checks of the messages.
 
 got = fetched(f"sftp://{HOST}/out", login)
 failure = refused(f"sftp://{HOST}/out", login, "source.login_refused")
@@ -39,10 +39,10 @@ def fetched(
     patience: Patience = QUICK,
     between: Callable[[], object] = lambda: None,
 ) -> tuple[str, dict[str, bytes], Fetched]:
-    """Fetch, with something happening between the two looks.
+    """Fetch, and call `between` between the two listings of the source.
 
     Returns:
-        The name of the package, its files as they came, and what is noted of it.
+        The name of the package, its files as delivered, and the result of the fetch.
     """
 
     def wait(_seconds: float) -> None:
@@ -68,7 +68,7 @@ def fetched(
 def refused(
     url: str, login: Login | None, code: str, kind: type[SourceError] = SourceError, **more: Any
 ) -> SourceError:
-    """Fetch what can't be fetched, and return why; no secret is said."""
+    """Fetch, expect a failure with this code and return it; no message holds a secret."""
     with pytest.raises(SourceError) as failure:
         fetched(url, login, **more)
     error = failure.value
@@ -80,7 +80,7 @@ def refused(
 
 
 def check_silence(login: Login, *texts: str) -> None:
-    """Make sure that no text holds a secret of a login."""
+    """Assert that no text holds a secret of a login."""
     for secret in (login.password, login.word("private_key")):
         for text in texts:
             assert secret is None or secret not in text

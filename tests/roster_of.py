@@ -3,8 +3,9 @@ r"""Rosters, packages and plans in a few lines of CSV, for tests of the stage di
     roster = roster_of(users="sourced_id,email\nu1,ann@x.org")
     planned = plan_of(roster, {"users.csv": "sourcedId,email\n! u1,ann@y.org"})
 
-A roster is told in the columns of the database, a package in those of the standard; what a header
-does not name has a default. A row that begins with `!` has an error, as the suites would find it.
+A roster is written in the columns of the database, a package in those of the standard; a column
+that the header leaves out has a default. A row that begins with `!` has an error, as if an
+expectation suite had found it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from oneroster_sync.stages.diff.plan import Plan
 
 ADMIN = 1000
-"""`id` of the hand-made administrator whom every roster has."""
+"""`id` of the hand-made administrator in every roster."""
 
 _ADMIN_ROW = {
     "id": ADMIN,
@@ -59,7 +60,7 @@ _ADMIN_ROW = {
     "managed": False,
 }
 _IN_PLACE = {"role": "teacher", "roleType": "primary"}
-"""Columns that no file can do without, and what a header that leaves them out means here."""
+"""Columns that every file needs, with the values that are used if a header leaves them out."""
 
 
 def roster_of(
@@ -77,9 +78,9 @@ def roster_of(
         users: `sourced_id,email,…`; ids count from 1, and all are active, managed teachers.
         courses: `sourced_id,title,…`; ids count from 1, and all are active and managed.
         assignments: `user,course,…` by sourcedIds; all are active and managed.
-        credited_admin: `id` of the user to be credited.
-        version: Of the roster.
-        links: `orgs`, `roles`, `classes` and `enrollments` as remembered from earlier runs.
+        credited_admin: `id` of the credited administrator.
+        version: Version of the roster.
+        links: `orgs`, `roles`, `classes` and `enrollments` as stored by earlier runs.
     """
     people = _records(users, USER_FIELDS, {"role": "teacher"})
     for person in people:
@@ -115,7 +116,7 @@ def roster_of(
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan and what was noticed while it was made, told shortly."""
+    """A plan with its quarantined rows and findings, and short views of them."""
 
     plan: Plan
     quarantined: dict[str, pa.Table]
@@ -145,19 +146,19 @@ class Planned:
         return [(finding["code"], finding["sourced_id"]) for finding in self.findings]
 
     def bad(self, name: str) -> list[str | None]:
-        """Return the sourcedIds of a file's rows that were not used."""
+        """Return the sourcedIds of a file's quarantined rows."""
         return list(self.quarantined[name]["sourcedId"].to_pylist())
 
     def user(self, sourced_id: str) -> dict[str, tuple[Any, Any]]:
-        """Return what a user's change moves: field → before and after."""
+        """Return the changed fields of a user: field → before and after."""
         return _fields(self.plan.users, sourced_id)
 
     def course(self, sourced_id: str) -> dict[str, tuple[Any, Any]]:
-        """Return what a course's change moves: field → before and after."""
+        """Return the changed fields of a course: field → before and after."""
         return _fields(self.plan.courses, sourced_id)
 
     def reason(self, sourced_id: str) -> str:
-        """Return why a user changes."""
+        """Return the reason of a user's change."""
         return str(_change(self.plan.users, sourced_id)["reason"])
 
 
@@ -173,12 +174,12 @@ def plan_of(
     """Return the plan of a package.
 
     Args:
-        roster: What the site holds.
+        roster: The site's roster.
         package: File name → CSV text; a row that begins with `!` has an error.
         delta: Names of the files that are delta; the others are bulk.
-        version: Of the standard.
+        version: Version of the standard.
         today: The day of the run.
-        preferences: The site's, where they are not the default.
+        preferences: The site's preferences that differ from the default.
     """
     tables = {
         file.removesuffix(".csv"): rows_of(file, text, version) for file, text in package.items()
@@ -198,7 +199,7 @@ def plan_of(
 
 
 def rows_of(file: str, text: str, version: Version = Version.V1_1) -> tuple[pa.Table, pa.Table]:
-    """Return the rows of a file that are used, and those with errors."""
+    """Return the valid rows of a file, and those with errors."""
     spec = rostering_file(file.removesuffix(".csv"), version)
     assert spec is not None
     schema = snapshot_schema(spec)
@@ -236,7 +237,7 @@ e2,a1,bob,teacher
 e3,a1,cec,aide
 """,
 }
-"""A school that the door lets in: Ann teaches Maths, Bob teaches Art, Cec helps him."""
+"""A school whose package is valid: Ann teaches Maths, Bob teaches Art, Cec helps him."""
 
 
 def changed(package: Mapping[str, str], file: str, old: str, new: str) -> dict[str, str]:
@@ -254,7 +255,7 @@ NEXT_DAY = changed(NEXT_DAY, "enrollments.csv", "e2,a1,bob", "e2,a1,ann")
 
 
 def as_delta(version: str, files: Mapping[str, str]) -> dict[str, str]:
-    """Return a delta package: its rows have `status,dateLastModified` behind their sourcedId."""
+    """Return a delta package: its rows have `status,dateLastModified` after their sourcedId."""
     modes = {name: "delta" if f"{name}.csv" in files else "absent" for name in ROSTERING_FILES}
     if version == "1.1":
         del modes["roles"]
@@ -264,14 +265,14 @@ def as_delta(version: str, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def said(site: Site, *words: object) -> tuple[int, str]:
-    """Run `oneroster WORDS --site …` and return its exit code and all that it said to a person."""
+    """Run `oneroster WORDS --site …` and return the exit code and the output for people."""
     told = [*map(str, words), "--site", site.name]
     result = CliRunner().invoke(main, ["--quiet", *told], catch_exceptions=False)
     return result.exit_code, result.output
 
 
 def request_of(site: Site, package: Mapping[str, str], run_id: str | None = None) -> Request:
-    """Return the request of somebody who uploads a package."""
+    """Return the request of a person who uploads a package."""
     return Request(
         run_id=run_id or str(uuid.uuid4()),
         site=site.name,
@@ -282,12 +283,12 @@ def request_of(site: Site, package: Mapping[str, str], run_id: str | None = None
 
 
 def reviewed(site: Site, package: Mapping[str, str]) -> Run:
-    """Bring a run as far as its review, one stage after the other, as the tasks of a DAG do."""
+    """Run the stages up to review, one after the other, as the tasks of a DAG do."""
     return pipeline.review(diffed(site, package), now=now())
 
 
 def diffed(site: Site, package: Mapping[str, str]) -> Run:
-    """Bring a run as far as its plan."""
+    """Run the stages up to diff."""
     run = begin(request_of(site, package), now=now())
     return pipeline.diff(pipeline.validate(pipeline.extract(run, Kind.PACKAGE)))
 
@@ -310,7 +311,7 @@ def _records(text: str, fields: tuple[str, ...], default: dict[str, str]) -> lis
 
 
 def _lines(text: str) -> list[dict[str, str | None]]:
-    """Return CSV text as dictionaries; blanks are None, indentation does not matter."""
+    """Return CSV text as dictionaries; blanks are None, and indentation is ignored."""
     reader = csv.DictReader(io.StringIO(_flat(text)))
     return [{name: value or None for name, value in line.items()} for line in reader]
 

@@ -1,10 +1,10 @@
-"""Places that packages come from: real servers on this machine, and what goes wrong on the way.
+"""Servers that packages come from, and failures of the network.
 
     with sftp_server(folder) as sftp, cut_after(sftp.port, 100_000) as port:
         …
 
-Nothing here pretends: an SFTP server, an S3 server and a web server with TLS listen on ports of
-their own, and connections are cut by a proxy that cuts them.
+Nothing is mocked: an SFTP server, an S3 server and a web server with TLS listen on their own ports,
+and a proxy cuts connections.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NUMBERS = itertools.count()
 
 @dataclass
 class Sftp:
-    """An SFTP server: its port, its host key, and the key that logs in beside the password."""
+    """An SFTP server: its port, its host key, and the key that logs in besides the password."""
 
     port: int
     host_key: str
@@ -77,7 +77,7 @@ class _Door(asyncssh.SSHServer):
 
 @contextlib.contextmanager
 def sftp_server(folder: Path, algorithm: str = "ssh-ed25519") -> Iterator[Sftp]:
-    """Serve a folder over SFTP; it is all that who logs in can see."""
+    """Serve a folder over SFTP; a client that logs in sees only this folder."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -113,7 +113,7 @@ def sftp_server(folder: Path, algorithm: str = "ssh-ed25519") -> Iterator[Sftp]:
 
 @dataclass
 class S3:
-    """An S3 server with one bucket and one user, who may use that."""
+    """An S3 server with one bucket and one user, who has access to the bucket."""
 
     port: int
     key: str
@@ -122,11 +122,11 @@ class S3:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The server's URL."""
         return f"http://{HOST}:{self.port}"
 
     def extra(self, **more: Any) -> dict[str, Any]:
-        """Return the extra of a connection to it."""
+        """Return the extra of a connection to the server."""
         return {"endpoint_url": self.url, "region_name": "us-east-1", **more}
 
     def put(self, key: str, content: bytes) -> None:
@@ -145,7 +145,7 @@ _POLICY = json.dumps({"Version": "2012-10-17", "Statement": [_MAY]})
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3]:
-    """Serve S3 from a process of its own, which checks keys and signatures."""
+    """Serve S3 from a separate process that checks keys and signatures."""
     import boto3
 
     with socket.socket() as free:
@@ -180,7 +180,7 @@ def _answers(url: str) -> bool:
 
 @dataclass
 class Web:
-    """A web server: what it serves, and the headers that it was sent."""
+    """A web server: its port, its CA certificate, and the headers of the requests."""
 
     port: int
     ca_file: Path
@@ -191,12 +191,12 @@ class Web:
 def https_server(
     folder: Path, authorization: str | None = None, *, name: str = HOST
 ) -> Iterator[Web]:
-    """Serve a folder over TLS, to who sends this `Authorization`.
+    """Serve a folder over TLS to clients that send this `Authorization` header.
 
     Args:
-        folder: What is served; a folder in it is a page of links. `elsewhere` redirects.
-        authorization: The header that opens the door; None for everybody.
-        name: For which the certificate is.
+        folder: The served folder; a folder in it is a page of links. `elsewhere` redirects.
+        authorization: The required header; None accepts every client.
+        name: The host name of the certificate.
     """
     authority = trustme.CA()
     ca_file = folder.parent / f"ca-{next(_NUMBERS)}.pem"
@@ -220,11 +220,11 @@ def https_server(
         do_HEAD = do_GET  # noqa: N815
 
         def handle(self) -> None:
-            with contextlib.suppress(OSError):  # the other side was cut off
+            with contextlib.suppress(OSError):  # the client's connection was cut
                 super().handle()
 
         def log_message(self, *_words: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
@@ -243,24 +243,24 @@ def https_server(
 
 @contextlib.contextmanager
 def cut_after(port: int, size: int) -> Iterator[int]:
-    """Yield a port that leads to another, and cuts connections after so many bytes of its."""
+    """Yield a proxy port that cuts each connection after so many bytes from the server."""
     with _listening(functools.partial(_pass_on, port, size, lambda _: False)) as cutting:
         yield cutting
 
 
 @contextlib.contextmanager
 def silent_after(port: int, size: int) -> Iterator[int]:
-    """Yield a port that leads to another, and falls silent after so many bytes of its."""
+    """Yield a proxy port that falls silent after so many bytes from the server."""
     with _listening(functools.partial(_pass_on, port, size, _wait)) as stalling:
         yield stalling
 
 
 @contextlib.contextmanager
 def drip_after(port: int, size: int, left: threading.Event) -> Iterator[int]:
-    """Yield a port that leads to another, and after so many bytes of its passes on single ones.
+    """Yield a proxy port that passes on single bytes after so many bytes from the server.
 
-    One comes every tenth of a second, so nobody who waits for the next bytes waits long. `left` is
-    set when the other side goes away.
+    One byte comes every tenth of a second, so no read times out. `left` is set when the client
+    closes the connection.
     """
 
     def serve(taken: socket.socket) -> None:
@@ -275,7 +275,7 @@ def drip_after(port: int, size: int, left: threading.Event) -> Iterator[int]:
 
 @contextlib.contextmanager
 def meanwhile(port: int, size: int, happens: Callable[[], object]) -> Iterator[int]:
-    """Yield a port that leads to another; after so many bytes of its something happens."""
+    """Yield a proxy port that calls `happens` after so many bytes from the server."""
 
     def do(_taken: socket.socket) -> bool:
         happens()
@@ -287,20 +287,20 @@ def meanwhile(port: int, size: int, happens: Callable[[], object]) -> Iterator[i
 
 @contextlib.contextmanager
 def silent() -> Iterator[int]:
-    """Yield a port that takes connections and never says a word."""
+    """Yield a port that accepts connections and never answers."""
     with _listening(_wait) as port:
         yield port
 
 
 def closed_port() -> int:
-    """Return a port on which nobody listens."""
+    """Return a port on which no process listens."""
     with socket.socket() as free:
         free.bind((HOST, 0))
         return int(free.getsockname()[1])
 
 
 def until(look: Callable[[], bool], within_s: float = 30) -> None:
-    """Wait until something is so."""
+    """Wait until `look` returns true."""
     deadline = time.monotonic() + within_s
     while not look():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -333,9 +333,9 @@ def _pass_on(
     taken: socket.socket,
     piece: int = 1 << 14,
 ) -> None:
-    """Pass on what both sides say; after so many bytes of the server, go on if `then` says so.
+    """Pass on the bytes of both sides; after `size` bytes of the server continue if `then` agrees.
 
-    From then on it is passed on in pieces of a size, small ones slowly.
+    After that the server's bytes are passed on in pieces of `piece` bytes, single ones slowly.
     """
     left, most = size, min(1 << 14, size + 1)
     with socket.create_connection((HOST, port)) as target:
@@ -358,13 +358,13 @@ def _pass_on(
 
 
 def _wait(taken: socket.socket) -> bool:
-    """Take what comes until the other side goes away."""
+    """Read and discard bytes until the other side closes the connection."""
     while taken.recv(1 << 16):
         pass
     return False
 
 
 def copy_into(folder: Path, package: Path, name: str = "OneRoster.zip") -> Path:
-    """Copy a package into a folder, and return it."""
+    """Copy a package into a folder, and return its new path."""
     folder.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copy(package, folder / name))

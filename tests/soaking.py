@@ -1,7 +1,7 @@
 """Results of `make soak`, for docs/reliability.md.
 
-A soak test says what it did by `record_property("soak", "1,000 days, seed 7")`. After a run in
-which nothing failed, `--write-soak` puts these lines onto the page, with date and commit.
+A soak test records what it did with `record_property("soak", "1,000 days, seed 7")`. After a run
+without failures, `--write-soak` writes these lines to the page, with date and commit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TABLE = re.compile(r"(<!-- soak -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def lived(stats: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:
-    """Return test and what it did, of those that passed.
+    """Return the name of each passed soak test and what it did.
 
     Args:
         stats: Outcome → reports, as pytest's terminal reporter has them.
@@ -36,12 +36,12 @@ def lived(stats: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:
 
 
 def write(done: Iterable[tuple[str, str]], today: dt.date, *, page: str) -> str:
-    """Return the page with these tests' rows made anew; those of other tests stay."""
+    """Return the page with new rows for these tests; the rows of other tests stay."""
     return _TABLE.sub(lambda found: found[1] + _table(found[2], done, today) + found[3], page)
 
 
 def write_page(done: Iterable[tuple[str, str]], today: dt.date) -> None:
-    """Write what was lived through into docs/reliability.md."""
+    """Write the results of soak tests to docs/reliability.md."""
     PAGE.write_text(write(done, today, page=PAGE.read_text("utf-8")), "utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Adoption: whose the accounts may be that people made by hand, and nothing done before a word."""
+"""Account matching: which person each hand-made account belongs to, and when the sync adopts it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ values (:site, :given, :family, :email, lower(:email), 'teacher', :status, false
 def report(
     users: str, package: str, *, delta: bool = False
 ) -> dict[str, list[tuple[int, str | None]]]:
-    """Return how the accounts of a roster are like the people of a users.csv, by ids."""
+    """Return how the accounts of a roster match the people of a users.csv, by ids."""
     roster = roster_of(users=users)
     file = f"sourcedId,givenName,familyName,email\n{package}"
     planned = plan_of(roster, {"users.csv": file}, delta=["users.csv"] if delta else ())
@@ -43,7 +43,7 @@ def report(
 
 
 def accounts(*rows: str) -> str:
-    """Return accounts that were made by hand, each `given,family,email` and by choice a status."""
+    """Return hand-made accounts, each `given,family,email` with an optional status."""
     cells = (row.split(",") for row in rows)
     told = (f"{n},,{','.join(c[:3])},no,{(*c, 'active')[3]}" for n, c in enumerate(cells, start=1))
     return "\n".join(["id,sourced_id,given_name,family_name,email,managed,status", *told])
@@ -67,7 +67,7 @@ def accounts(*rows: str) -> str:
     ],
 )
 def test_account_is_like_a_person(account: str, person: str, how: str | None) -> None:
-    """By login, by name, by mailbox, in this order; who is like nobody is told while active."""
+    """The match is by login, name or mailbox, in this order; other active accounts are orphans."""
     sourced_id = None if how == "orphan" else "u"
     assert report(accounts(account), person) == ({how: [(1, sourced_id)]} if how else {})
 
@@ -84,7 +84,7 @@ def test_account_is_like_a_person(account: str, person: str, how: str | None) ->
     ids=["two accounts", "two people", "two mailboxes", "two addresses", "one has another's login"],
 )
 def test_two_who_are_alike_are_told_of_nobody(made: tuple[str, ...], package: str) -> None:
-    """Where a name or a mailbox is not one account's and one person's, nothing is proposed."""
+    """A name or mailbox that is not unique on both sides gives no match."""
     found = report(accounts(*made), package)
     assert not {"name", "mailbox"} & found.keys()
     assert (1, None) in found["orphan"]
@@ -104,7 +104,7 @@ def test_people_who_have_an_account_are_nobodys_near_match() -> None:
 
 
 def test_account_that_was_linked_is_told_while_it_waits() -> None:
-    """Linked and not managed, it waits for the site's word; managed, it is the sync's own."""
+    """A linked account is reported until the sync manages it."""
     users = """
         id,sourced_id,given_name,family_name,email,managed
         1,u,Ann,Lee,ann@x.org,no
@@ -115,20 +115,20 @@ def test_account_that_was_linked_is_told_while_it_waits() -> None:
 
 
 def test_delta_tells_no_orphans() -> None:
-    """A delta brings a part of the people, so who is not in it may be anybody."""
+    """A delta holds only some of the people, so an account without a match is no orphan."""
     made = accounts("Ann,Lee,a@old.org", "Zoe,Fox,zoe@old.org")
     assert report(made, "u,Ann,Lee,ann@x.org", delta=True) == {"name": [(1, "u")]}
 
 
 def test_credited_administrator_is_told_of_like_any_other() -> None:
-    """How the credited administrator's account is like a person is in the report."""
+    """The report includes a match of the credited administrator's account."""
     roster = roster_of()
     planned = plan_of(roster, {"users.csv": "sourcedId,email\nboss,admin@x.org"})
     matched = match_accounts(planned.plan.users, roster, NOBODY, whole=True).to_pylist()
     assert matched == [{"id": ADMIN, "sourced_id": "boss", "how": "login"}]
 
 
-# What is managed, and since when
+# Managed accounts, and when they become managed
 
 LINKED = "id,sourced_id,given_name,email,status,managed\n7,u,Annie,annie@x.org,{status},no"
 
@@ -145,7 +145,7 @@ LINKED = "id,sourced_id,given_name,email,status,managed\n7,u,Annie,annie@x.org,{
 def test_linked_account_is_adopted_once_the_site_says_so(
     status: str, enabled: str, action: str
 ) -> None:
-    """An account that was only linked follows its row from then on; who leaves is seen to leave."""
+    """With the preference, a linked account follows its row; a leaver is deactivated."""
     roster = roster_of(users=LINKED.format(status=status))
     text = f"sourcedId,givenName,email,enabledUser\nu,Ann,ann@x.org,{enabled}"
     assert plan_of(roster, {"users.csv": text}).users == []
@@ -159,7 +159,7 @@ def test_linked_account_is_adopted_once_the_site_says_so(
 
 
 def test_linked_account_that_the_package_does_not_name_is_not_adopted() -> None:
-    """Adoption needs the row of the person: an account whose link is not there stays by hand."""
+    """Adoption needs the row of the person: an account without a row stays hand-made."""
     roster = roster_of(users=LINKED.format(status="active"))
     for text in ("sourcedId,email\nv,other@x.org", "sourcedId,email,status\nu,,tobedeleted"):
         planned = plan_of(roster, {"users.csv": text}, delta=["users.csv"], adopt_accounts=True)
@@ -169,14 +169,14 @@ def test_linked_account_that_the_package_does_not_name_is_not_adopted() -> None:
 
 
 def test_credited_administrator_is_never_adopted() -> None:
-    """Linked before or now, the credited administrator stays by hand, whatever the site says."""
+    """The credited administrator stays hand-made with every preference and link."""
     roster = roster_of(users=LINKED.format(status="active"), credited_admin=7)
     text = "sourcedId,givenName,email\nu,Ann,ann@x.org"
     assert plan_of(roster, {"users.csv": text}, adopt_accounts=True).users == []
 
 
 def test_adopted_account_moves_to_its_new_sourced_id() -> None:
-    """Renamed and adopted at once, an account is one change, which names both sourcedIds."""
+    """An account that is renamed and adopted at once is one change with both sourcedIds."""
     roster = roster_of(users="sourced_id,given_name,email,managed\nold,Ann,ann@x.org,no")
     text = "sourcedId,givenName,email\nnew,Ann,ann@x.org"
     planned = plan_of(roster, {"users.csv": text}, adopt_accounts=True)
@@ -185,7 +185,7 @@ def test_adopted_account_moves_to_its_new_sourced_id() -> None:
 
 
 def test_login_that_an_adopted_account_leaves_is_free() -> None:
-    """Who follows a row gives the old address away: two people may swap theirs."""
+    """An adopted account gives up its old address, so two people may swap addresses."""
     users = "sourced_id,given_name,email,managed\nu,Ann,ann@x.org,no\nv,Bob,bob@x.org,no"
     text = "sourcedId,givenName,email\nu,Ann,bob@x.org\nv,Bob,ann@x.org"
     swapped = plan_of(roster_of(users=users), {"users.csv": text}, adopt_accounts=True)
@@ -195,7 +195,7 @@ def test_login_that_an_adopted_account_leaves_is_free() -> None:
 
 @pytest.mark.parametrize("delta", [True, False])
 def test_nothing_is_adopted_without_the_sites_word(*, delta: bool) -> None:
-    """However an account is like a person, a package alone lets the sync manage none."""
+    """Without the preference, no match makes an account managed or changes its status."""
     users = """
         id,sourced_id,given_name,family_name,email,status,managed
         1,,Ann,Lee,ann@x.org,active,no
@@ -252,9 +252,9 @@ def folder_of(site: Site, run: dict[str, Any]) -> Path:
 
 
 def test_report_becomes_links(site: Site) -> None:
-    """Before the first sync a preview tells who is who; what is left of its CSV links accounts.
+    """A preview reports matches before the first sync, and its edited CSV links the accounts.
 
-    The sync that follows makes no second account, and the one after it finds nothing to do.
+    The next sync makes no second account, and the one after it has no changes.
     """
     hire(site, *PEOPLE)
     _, preview = site.command("plan", site.package(SCHOOL))
@@ -288,7 +288,7 @@ def test_report_becomes_links(site: Site) -> None:
     assert site.rows(emails) == [("ann@x.org",), ("bob@x.org",), ("cec@x.org",)]
     again = site.command("sync", path, "--kind", "links")[1]
     assert again["outcome"] == "succeeded_with_errors"
-    # Bob's address is another one by now; Ann's account has what the row asks for.
+    # Bob has another address by now; Ann's account already has what the row asks for.
     assert site.codes(again) == {
         "mapping.already_so",
         "mapping.no_sourced_id",
@@ -297,7 +297,7 @@ def test_report_becomes_links(site: Site) -> None:
 
 
 def test_report_holds_ids_and_no_names(site: Site) -> None:
-    """What the run keeps are ids; names are looked up when somebody asks."""
+    """A run stores ids only; names are looked up when the report is read."""
     hire(site, *PEOPLE)
     run = site.sync(SCHOOL)
     table = pq.read_table(folder_of(site, run) / "adoption" / "accounts.parquet")
@@ -307,9 +307,9 @@ def test_report_holds_ids_and_no_names(site: Site) -> None:
 
 
 def test_first_sync_with_near_matches_waits(site: Site) -> None:
-    """Approved, it makes an account for who is alike, and the sourcedId is that one's from then on.
+    """A first sync with near matches is held; its approval creates accounts with these sourcedIds.
 
-    Only the first one waits: who has been asked once is not asked again.
+    Only the first sync is held: later near matches need no decision.
     """
     hire(site, *PEOPLE)
     run = site.sync(SCHOOL)
@@ -331,7 +331,7 @@ def test_first_sync_with_near_matches_waits(site: Site) -> None:
 
 
 def test_near_match_of_the_credited_administrator_holds_nothing(site: Site) -> None:
-    """The credited administrator is never taken over, so there is nothing to decide."""
+    """The sync never adopts the credited administrator, so a near match needs no decision."""
     with database.engine().begin() as connection:
         name = "update users set given_name = 'Bob', family_name = 'Ray' where site = :site"
         connection.execute(sa.text(name), {"site": site.name})
@@ -341,7 +341,7 @@ def test_near_match_of_the_credited_administrator_holds_nothing(site: Site) -> N
 
 
 def test_site_without_accounts_of_its_own_has_no_report(site: Site) -> None:
-    """Once everybody is the sync's own there is nothing to tell, and nothing is kept."""
+    """A site whose accounts are all managed has no report and stores none."""
     site.command("sync", site.package(SCHOOL))
     path = site.folder / "links.csv"
     path.write_text("email,sourcedId\nadmin@district.example,boss\n")
@@ -353,7 +353,7 @@ def test_site_without_accounts_of_its_own_has_no_report(site: Site) -> None:
 
 
 def test_report_that_is_gone_is_told(site: Site) -> None:
-    """A run whose folder was removed says so, and an unknown one too."""
+    """The report of a run whose folder was removed is an error, and so is an unknown run."""
     run = site.sync(SCHOOL)
     shutil.rmtree(folder_of(site, run))
     code, words = said(site, "adoption", run["run_id"])
@@ -362,7 +362,7 @@ def test_report_that_is_gone_is_told(site: Site) -> None:
 
 
 def test_late_word_adopts_what_was_linked(site: Site) -> None:
-    """The preference, set after the first sync, takes the linked accounts over at the next one."""
+    """The preference, set after the first sync, adopts the linked accounts at the next sync."""
     hire(site, "Annie,Lee,ann@x.org,active")
     site.sync({"users.csv": SCHOOL["users.csv"]})
     assert site.sync({"users.csv": SCHOOL["users.csv"]})["outcome"] == "no_changes"

@@ -1,4 +1,4 @@
-"""One site can't name another's source, connection, channel or package, however it is spelled."""
+"""A site can't use another site's source, connection, channel or package, in any spelling."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def neighbour(site: Site, tmp_path: Path) -> Site:
 
 
 def save(site: Site, *, everywhere: bool, **uses: Any) -> None:
-    """Save what a site uses, as an administrator of it or of all sites does."""
+    """Save preferences as an administrator of the site, or of all sites (`everywhere`)."""
     with database.engine().begin() as connection:
         chosen = preferences_store.load(connection, site.name)
         if "channels" in uses:
@@ -80,7 +80,7 @@ def uploaded(site: Site) -> str:
 
 @pytest.mark.case("c40")
 def test_only_an_administrator_of_all_sites_names_something_new(site: Site) -> None:
-    """Where the deployment says nothing, what they save is allowed to the site from then on."""
+    """Without patterns of the deployment, a value that they save becomes allowed for the site."""
     fields = {"source", "source_connection", "notices.channels"}
     assert refused_fields(site, everywhere=False, **USES) == fields
     save(site, everywhere=True, **USES)
@@ -95,7 +95,7 @@ def test_only_an_administrator_of_all_sites_names_something_new(site: Site) -> N
 
 @pytest.mark.case("c40")
 def test_what_is_allowed_to_one_site_is_not_to_another(site: Site, neighbour: Site) -> None:
-    """What an administrator of all sites saved for one is nothing that another may name."""
+    """A value that is allowed to one site is refused at another site."""
     save(site, everywhere=True, **USES)
     fields = {"source", "source_connection", "notices.channels"}
     assert refused_fields(neighbour, everywhere=False, **USES) == fields
@@ -105,7 +105,7 @@ def test_what_is_allowed_to_one_site_is_not_to_another(site: Site, neighbour: Si
 def test_the_deployment_says_what_a_site_may_use(
     site: Site, neighbour: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By patterns with the site's name; then nobody saves anything else, whoever it is."""
+    """Patterns may contain the site's name; with them, no administrator can save other values."""
     monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", "/srv/{site} site-*=sftp://sis.example/{site}")
     monkeypatch.setenv("ONEROSTER_ALLOWED_CONNECTIONS", "sis-{site}")
     monkeypatch.setenv("ONEROSTER_ALLOWED_CHANNELS", "nobody=* chat-{site}")
@@ -126,7 +126,7 @@ def test_the_deployment_says_what_a_site_may_use(
 def test_a_copy_of_a_site_does_not_read_what_the_site_reads(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes over what it may use itself, and leaves out the rest."""
+    """The copy takes over the allowed values and leaves out the rest."""
     save(site, everywhere=True, **USES)
     copied = f"{site.name}-copy"
     monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", "/srv/{site}")
@@ -143,7 +143,7 @@ def test_a_copy_of_a_site_does_not_read_what_the_site_reads(
 def test_what_is_not_allowed_when_it_is_used_fails_before_anything_is_read(
     site: Site, tmp_path: Path, what: str
 ) -> None:
-    """The run says so with a code, people are notified, and tried again it is judged again."""
+    """The run fails with a code and a notification; a retry checks the source again."""
     drop = tmp_path / "drop"
     drop.mkdir()
     (drop / "OneRoster.zip").write_bytes(STAFF)
@@ -171,7 +171,7 @@ def test_what_is_not_allowed_when_it_is_used_fails_before_anything_is_read(
 def test_a_link_in_the_own_folder_is_no_way_to_another(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever may write into a site's folder can't have the package of another one read."""
+    """A person who may write to a site's folder can't make the sync read another site's package."""
     monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", f"{tmp_path}/{{site}}")
     own, theirs = tmp_path / site.name, tmp_path / "theirs"
     own.mkdir()
@@ -190,7 +190,7 @@ def test_a_link_in_the_own_folder_is_no_way_to_another(
 
 @pytest.mark.case("c40")
 def test_nothing_goes_to_a_channel_that_a_site_may_not_use(site: Site) -> None:
-    """A channel that was taken back is left out; people are told by the others."""
+    """A withdrawn channel is left out; the other channels still get the notification."""
     save(site, everywhere=True, channels=("chat-north", "chat-all"))
     assert sites("withdraw", site.name, "chat-all")[0] == 0
     with database.engine().connect() as connection:
@@ -203,7 +203,7 @@ def test_nothing_goes_to_a_channel_that_a_site_may_not_use(site: Site) -> None:
 def test_a_package_is_an_upload_or_below_a_root(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the workers could reach besides is refused; the command line reads what it may."""
+    """Every other path of the workers is refused; the command line may read any local file."""
     monkeypatch.setenv("ONEROSTER_ALLOWED_PACKAGES", f"{tmp_path}/{{site}}")
     below = tmp_path / site.name / "users.csv"
     below.parent.mkdir()
@@ -239,7 +239,7 @@ def test_a_package_is_an_upload_or_below_a_root(
 def test_a_named_file_is_not_copied_beyond_the_limit(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of 8 GiB is refused by what is written of its size; none of it is copied first."""
+    """A file of 8 GiB is refused because of its size, before any copy."""
     monkeypatch.setenv("ONEROSTER_PACKED_MIB", "1")
     large = tmp_path / "large.zip"
     with large.open("wb") as file:
@@ -260,7 +260,7 @@ BEGINNINGS = [
 
 
 def spellings(path: str) -> st.SearchStrategy[str]:
-    """Return ways to write a path, right and wrong, by which some reader or other finds it."""
+    """Return correct and incorrect spellings of a path that some reader may accept."""
 
     def spelled(seed: int) -> str:
         dice = random.Random(seed)
@@ -293,7 +293,7 @@ def foreign() -> str:
 @hypothesis_settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_no_spelling_leads_to_a_file_of_another_site(foreign: str, data: st.DataObject) -> None:
-    """Whatever passes the check is read as something else than the file, or as nothing."""
+    """A spelling that passes the check leads to another file, or to none."""
     spelling = data.draw(spellings(foreign))
     for from_anywhere in (False, True):
         with contextlib.suppress(ForeignPackageError, WrongSourceError, SourceError, OSError):
@@ -310,7 +310,7 @@ def test_no_spelling_leads_to_a_file_of_another_site(foreign: str, data: st.Data
 def test_an_entry_that_cannot_be_read_is_named(
     site: Site, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`oneroster check` names the variable, and a password in it is not repeated."""
+    """`oneroster check` names the variable and does not repeat a password in it."""
     monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", value)
     code, words = said(site, "check")
     assert (code, "ONEROSTER_ALLOWED_SOURCES" in words) == (1, True)
@@ -333,7 +333,7 @@ from users
 
 @pytest.mark.case("b31")
 def test_an_upgrade_stops_no_site(tmp_path: Path) -> None:
-    """What the sites had is allowed to them by the upgrade; `oneroster check` lists it."""
+    """An upgrade allows the values that sites already use; `oneroster check` lists them."""
     from conftest import Site
 
     with fresh_database() as url:

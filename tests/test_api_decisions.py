@@ -1,4 +1,4 @@
-"""Decisions by the API: a held plan is applied once, by whoever was first, and can be undone."""
+"""Decisions through the API: the first decision about a held plan counts, and undo is possible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def staff(count: int) -> str:
 
 
 EVERYBODY, FEWER = staff(10), staff(4)
-"""Six of ten users are gone: more than a site lets pass."""
+"""Six of ten users are missing: more than a threshold lets pass."""
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def live() -> Iterator[Live]:
 
 
 def synced(live: Live, users: str) -> dict[str, Any]:
-    """Have an operator upload a users.csv, and return the run when it has ended."""
+    """Upload a users.csv as an operator, and return the run when it has ended."""
     return live.follow(live.person("op").upload(users.encode(), "users"))
 
 
 def held(live: Live) -> dict[str, Any]:
-    """Return a run that waits for a decision about six of ten users."""
+    """Return a run that is held because of six of ten users."""
     run = newest(live, "held")
     if run is None:
         if active(live) != 10:
@@ -55,19 +55,19 @@ def held(live: Live) -> dict[str, Any]:
 
 
 def newest(live: Live, *outcomes: str) -> dict[str, Any] | None:
-    """Return the newest run of these outcomes, if there is one."""
+    """Return the newest run with one of these outcomes, or None."""
     listed = live.admin.get("sites/default/runs", outcome=outcomes, limit=1)["runs"]
     return live.admin.get(f"runs/{listed[0]['run_id']}") if listed else None
 
 
 def active(live: Live) -> int:
-    """Return how many users of the SIS are active."""
+    """Return the number of active users with a sourcedId."""
     query = "select count(*) from users where sourced_id is not null and status = 'active'"
     return int(live.rows(query)[0][0])
 
 
 def audited(live: Live, run: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Return who asked for a run's changes, who is credited with them, and how many they are."""
+    """Return who requested a run's changes, who is credited with them, and how many they are."""
     query = (
         "select c.requested_by, u.email, count(*), count(distinct c.user_id) from changes c "
         "join users u on u.id = c.credited_admin_id where c.run_id = %s group by 1, 2"
@@ -76,7 +76,7 @@ def audited(live: Live, run: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def events(live: Live, run: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Return what people decided about a run, as the audit of events has it."""
+    """Return the decisions of people about a run from the audit."""
     query = (
         "select event, actor, details ->> 'reason' from events "
         "where details ->> 'run_id' = %s order by id"
@@ -96,7 +96,7 @@ def approve(who: Person, run: dict[str, Any], expect: int | None = None, **body:
 
 
 def test_discarded_plan_is_never_applied(live: Live) -> None:
-    """A discarded run ends there, tells who discarded it, and takes no other decision."""
+    """A discarded run names who discarded it, changes nothing, and accepts no other decision."""
     run = held(live)
     assert states(run) == {
         **dict.fromkeys(("extract", "validate", "diff"), "success"),
@@ -122,7 +122,7 @@ def test_discarded_plan_is_never_applied(live: Live) -> None:
 
 
 def test_run_of_the_command_line_is_approved_here_too(live: Live, tmp_path: Path) -> None:
-    """A held run without a DAG run is applied at once when it is approved on its page."""
+    """A held run without a DAG run is applied when it is approved on its page."""
     (tmp_path / "users.csv").write_text(FEWER)
     made = live.oneroster("sync", str(tmp_path), "--scope", "users")
     run = live.admin.get(f"runs/{made['run_id']}")
@@ -138,7 +138,7 @@ def test_run_of_the_command_line_is_approved_here_too(live: Live, tmp_path: Path
 
 
 def test_only_the_plan_that_was_looked_at_is_approved(live: Live) -> None:
-    """An approval names the hash of the plan; of another plan, or of none, it is refused."""
+    """An approval names the hash of the plan; another hash, or none, is refused."""
     run = held(live)
     refused = approve(live.admin, run, 409, plan_hash="0" * 64)
     assert run["plan_hash"] in refused["detail"]
@@ -153,7 +153,7 @@ def test_only_the_plan_that_was_looked_at_is_approved(live: Live) -> None:
 
 @pytest.mark.case("b16")
 def test_approved_plan_is_applied_once_by_its_own_dag_run(live: Live) -> None:
-    """When two people click twice at once one of them wins, and the plan is applied once."""
+    """When two people click twice at once, one of them wins, and the plan is applied once."""
     run = held(live)
     start = threading.Barrier(4)
     answers: list[tuple[str, int, dict[str, Any]]] = []
@@ -193,7 +193,7 @@ def test_approved_plan_is_applied_once_by_its_own_dag_run(live: Live) -> None:
 
 
 def test_what_was_applied_is_undone_by_a_run(live: Live) -> None:
-    """Undo starts a run that takes an applied one back, and names it."""
+    """Undo starts a run that undoes an applied run, and names it."""
     run = newest(live, "succeeded")
     if run is None or run["decision"] is None:
         waiting = held(live)
@@ -214,7 +214,7 @@ def test_what_was_applied_is_undone_by_a_run(live: Live) -> None:
 
 
 def test_run_that_changed_nothing_can_not_be_undone(live: Live) -> None:
-    """Where nothing was changed there is nothing to take back, and no run is started."""
+    """A run without changes can't be undone, and no run starts."""
     run = newest(live, "discarded", "no_changes") or held(live)
     before = live.admin.get("sites/default/runs")["total"]
     refused = live.admin.post(f"runs/{run['run_id']}/undo", {}, 409)
@@ -225,6 +225,6 @@ def test_run_that_changed_nothing_can_not_be_undone(live: Live) -> None:
 @pytest.mark.parametrize("verb", ["approve", "discard", "undo"])
 @pytest.mark.parametrize("run", ["00000000-0000-0000-0000-000000000000", "nonsense"])
 def test_run_that_is_not_there_takes_no_decision(live: Live, verb: str, run: str) -> None:
-    """A decision about no run is 404 with a sentence."""
+    """A decision about a missing run is 404 with a message."""
     body = {"plan_hash": "0" * 64} if verb == "approve" else {}
     assert "There is no run" in live.admin.post(f"runs/{run}/{verb}", body, 404)["detail"]

@@ -1,6 +1,6 @@
-"""Preferences by the API: what is saved is what Airflow follows, and nothing is saved by halves.
+"""Preferences through the API: Airflow follows what is saved, and a save is complete or refused.
 
-No scheduler runs here, so that nothing begins by itself while the tests move the schedule.
+No scheduler runs here, so that no run starts while the tests change the schedule.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def enable(live: Live, enabled: bool) -> dict[str, Any]:  # noqa: FBT001  as the
 
 
 def newest_save(live: Live) -> dict[str, Any]:
-    """Return the newest of what people did to the site."""
+    """Return the newest entry of the site's audit."""
     (found,) = live.admin.get(f"{PREFERENCES}/saves", limit=1)["saves"]
     return dict(found)
 
@@ -61,14 +61,14 @@ def in_airflow(live: Live) -> dict[str, Any]:
 
 
 def moment(text: str) -> dt.datetime:
-    """Return a moment that the API told; it says that it is UTC."""
+    """Return a time of the API; it must be UTC."""
     found = dt.datetime.fromisoformat(text)
     assert found.utcoffset() == dt.timedelta(0)
     return found
 
 
 def test_new_site_shows_its_defaults_and_what_follows(live: Live) -> None:
-    """Settings, who saved them, whether the sync is on, and the next five runs come together."""
+    """The answer has settings, the last save, the sync's switch, and the next five runs."""
     found = shown(live)
     assert (found["site"], found["saved_by"]) == ("default", "init of default")
     assert found["settings"]["credited_admin"] == "admin@example.org"
@@ -86,7 +86,7 @@ def test_new_site_shows_its_defaults_and_what_follows(live: Live) -> None:
 
 
 def test_saved_time_moves_the_next_run_in_airflow(live: Live) -> None:
-    """Within thirty seconds of a save Airflow's own next run is the one that the page announces."""
+    """Within thirty seconds of a save, Airflow's next run is the one that the page shows."""
     enable(live, enabled=True)
     everyday = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
     hour = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=12)).hour
@@ -106,7 +106,7 @@ def test_saved_time_moves_the_next_run_in_airflow(live: Live) -> None:
 
 
 def test_what_was_saved_comes_back(live: Live) -> None:
-    """Every setting comes back as it was saved, with the version counted up and the saver named."""
+    """Every setting is returned as saved, with the next version and the name of the saver."""
     before = shown(live)
     settings: dict[str, Any] = {
         "credited_admin": "admin@example.org",
@@ -171,7 +171,7 @@ def test_what_was_saved_comes_back(live: Live) -> None:
 
 @pytest.mark.case("b27")
 def test_second_of_two_savers_gets_both(live: Live) -> None:
-    """Who saves over somebody's save is refused, told who it was, and shown what stands now."""
+    """The second save is refused with the name of the first saver and the current settings."""
     mine = shown(live)
     save(live, time_utc="04:44")
     body = {"version": mine["version"], "settings": {**mine["settings"], "time_utc": "05:55"}}
@@ -238,7 +238,7 @@ def test_second_of_two_savers_gets_both(live: Live) -> None:
 def test_field_that_makes_no_sense_is_named(
     live: Live, setting: str, value: object, field: str
 ) -> None:
-    """A setting that can't be followed is refused by its field, and nothing is saved."""
+    """An invalid setting is refused with the field's name, and nothing is saved."""
     before = shown(live)
     refused = save(live, 422, **{setting: value})
     errors = {error["field"]: error["message"] for error in refused["errors"]}
@@ -249,14 +249,14 @@ def test_field_that_makes_no_sense_is_named(
 
 
 def test_several_wrong_fields_are_told_at_once(live: Live) -> None:
-    """A person who mistyped three fields is told of all three."""
+    """One answer names all invalid fields."""
     refused = save(live, 422, days=[], time_utc="noon", source="\t")
     assert {error["field"] for error in refused["errors"]} == {"days", "time_utc", "source"}
 
 
 @pytest.mark.parametrize("setting", ["credited_admin", "pause_windows", "guards", "source"])
 def test_settings_are_saved_all_or_none(live: Live, setting: str) -> None:
-    """A setting that is not sent is never taken for its default: the save is refused."""
+    """A missing setting does not become its default: the save is refused."""
     before = shown(live)
     settings = {name: value for name, value in before["settings"].items() if name != setting}
     body = {"version": before["version"], "settings": settings}
@@ -267,13 +267,13 @@ def test_settings_are_saved_all_or_none(live: Live, setting: str) -> None:
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "7", '{"version": 1}', '{"settings": {}}', "\x00"])
 def test_what_is_no_save_is_refused(live: Live, body: str) -> None:
-    """A body that is none is refused as one, with a sentence."""
+    """An invalid body is refused with a validation error."""
     headers = {"Content-Type": "application/json"}
     live.admin.ask("PUT", PREFERENCES, 422, content=body, headers=headers)
 
 
 def test_preview_shows_the_runs_of_a_schedule_that_is_not_saved(live: Live) -> None:
-    """While somebody edits, the next runs and the pauses between them show; nothing is saved."""
+    """The preview shows the next runs and pauses of an edited schedule; nothing is saved."""
     before = shown(live)
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
     pause = {"first_on": str(tomorrow), "last_on": str(tomorrow + dt.timedelta(days=9))}
@@ -307,14 +307,14 @@ def test_preview_shows_the_runs_of_a_schedule_that_is_not_saved(live: Live) -> N
 def test_preview_of_nonsense_names_the_field(
     live: Live, change: dict[str, Any], field: str
 ) -> None:
-    """The preview refuses what a save would refuse, by the same names."""
+    """The preview refuses what a save refuses, with the same field names."""
     body = {"days": ["monday"], "time_utc": "02:00", **change}
     refused = live.admin.post(f"{PREFERENCES}/upcoming", body, 422)
     assert [error["field"] for error in refused["errors"]] == [field]
 
 
 def test_page_and_airflow_switch_the_same_thing(live: Live) -> None:
-    """What the page switches on Airflow shows at once, and the other way round."""
+    """A switch on the page shows in Airflow at once, and a switch in Airflow on the page."""
     assert enable(live, enabled=True)["enabled"] is True
     assert in_airflow(live)["is_paused"] is False
     assert shown(live)["enabled"] is True
@@ -328,7 +328,7 @@ def test_page_and_airflow_switch_the_same_thing(live: Live) -> None:
 
 
 def test_every_switch_is_audited(live: Live) -> None:
-    """Who switched what is told by our audit, also when it was done on a page of Airflow's."""
+    """The audit names who switched the sync, also if it was switched on a page of Airflow."""
     enable(live, enabled=True)
     on = newest_save(live)
     enable(live, enabled=False)
@@ -348,7 +348,7 @@ def test_every_switch_is_audited(live: Live) -> None:
 
 @pytest.mark.case("c17")
 def test_every_save_is_audited_field_by_field(live: Live) -> None:
-    """The audit tells who saved, and each field before and after; what stayed is not told."""
+    """The audit names the saver and each changed field with its values before and after."""
     save(live, time_utc="06:00", scope="users_and_courses")
     save(live, time_utc="07:30", scope="users")
     found = newest_save(live)
@@ -360,7 +360,7 @@ def test_every_save_is_audited_field_by_field(live: Live) -> None:
 
 
 def test_refused_save_is_not_audited(live: Live) -> None:
-    """What was refused leaves no trace in the audit."""
+    """A refused save adds nothing to the audit."""
     before = newest_save(live)
     save(live, 422, days=[])
     save(live, 422, credited_admin="nobody@example.org")
@@ -370,7 +370,7 @@ def test_refused_save_is_not_audited(live: Live) -> None:
 
 
 def test_accounts_are_found_for_the_choice_of_the_administrator(live: Live) -> None:
-    """The search offers active accounts, and what it offers can be credited."""
+    """The search returns active accounts, and each of them can be credited."""
     (account,) = live.admin.get(f"{SITE}/accounts", q="ADMIN@")["accounts"]
     assert account["email"] == account["name"] == "admin@example.org"
     assert (account["role"], account["managed"]) == ("administrator", False)
@@ -383,7 +383,7 @@ def test_accounts_are_found_for_the_choice_of_the_administrator(live: Live) -> N
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_site_that_was_not_made_is_unknown(live: Live, method: str) -> None:
-    """A site that is not there is 404, and the answer says how to make it."""
+    """An unknown site is 404, and the message names the command that creates it."""
     body = {"version": 0, "settings": shown(live)["settings"]}
     refused = live.admin.ask(method, "sites/atlantis/preferences", 404, json=body)
     assert "oneroster init --site atlantis" in refused["detail"]

@@ -1,6 +1,6 @@
-"""Web safety: what another site makes a browser send is refused, and what we answer stays inert.
+"""Web safety: requests that another site sends are refused, and our answers are inert.
 
-No scheduler runs here: what somebody may start only has to be taken in.
+No scheduler runs here: the tests only check that a run is accepted.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ def run_id(live: Live, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def browser(live: Live) -> Iterator[httpx.Client]:
-    """A client that is logged in as a browser is: by a cookie, and by nothing else."""
+    """A client that authenticates as a browser does: with a cookie only."""
     cookies = {"_token": str(live.admin.token)}
     with httpx.Client(base_url=live.origin, cookies=cookies, trust_env=False, timeout=60) as client:
         yield client
 
 
 def own(live: Live) -> str:
-    """Return the host under which Airflow is asked."""
+    """Return the host and port of Airflow."""
     return urlsplit(live.origin).netloc
 
 
@@ -107,7 +107,7 @@ def own(live: Live) -> str:
 def test_write_with_a_cookie_comes_from_our_own_pages(
     live: Live, browser: httpx.Client, headers: dict[str, str], status: int
 ) -> None:
-    """A cookie alone proves nothing: the browser has to say that a page of ours asks."""
+    """A cookie alone proves nothing: the browser must state that our own page sent the request."""
     told = {name: value.format(own=own(live)) for name, value in headers.items()}
     answer = browser.put(ENABLED, json={"enabled": False}, headers=told)
     assert answer.status_code == status, answer.text
@@ -120,7 +120,7 @@ def test_write_with_a_cookie_comes_from_our_own_pages(
     "headers", [{}, {"Origin": FOREIGN}, {"Sec-Fetch-Site": "cross-site"}], ids=str
 )
 def test_token_needs_no_page(live: Live, headers: dict[str, str]) -> None:
-    """No browser sends a bearer token by itself, so a program may write from anywhere."""
+    """No browser sends a bearer token unasked, so a program may write from anywhere."""
     answer = live.admin.send("PUT", ENABLED, json={"enabled": False}, headers=headers)
     assert answer.status_code == 200
 
@@ -130,7 +130,7 @@ def test_token_needs_no_page(live: Live, headers: dict[str, str]) -> None:
 def test_form_of_another_site_is_refused(
     live: Live, browser: httpx.Client, kind: str | None
 ) -> None:
-    """What a form can send without asking first changes nothing."""
+    """A request that a form can send without a preflight changes nothing."""
     before = live.rows("select count(*) from runs")
     headers = {"Sec-Fetch-Site": "cross-site", **({"Content-Type": kind} if kind else {})}
     for path in (f"{API}/sites/default/uploads?kind=users", f"{API}/sites/default/runs"):
@@ -140,20 +140,20 @@ def test_form_of_another_site_is_refused(
 
 
 def paths(live: Live) -> dict[str, list[str]]:
-    """Return the paths of the API, as the document has them, with their methods."""
+    """Return the paths of the API in its document, with their methods."""
     document = live.admin.get("openapi.json")
     return {path: [method.upper() for method in verbs] for path, verbs in document["paths"].items()}
 
 
 def filled(path: str, run_id: str, value: str | None = None) -> str:
-    """Return a path whose parameters are of something real, or all the same value."""
+    """Return a path with its parameters set to real values, or all to the same value."""
     real = {"site": "default", "run_id": run_id, "dag_id": "oneroster_sync__default"}
     return re.sub(r"\{(\w+)\}", lambda it: real.get(it[1], "1") if value is None else value, path)
 
 
 @pytest.mark.case("c01")
 def test_reading_changes_nothing(live: Live, browser: httpx.Client, run_id: str) -> None:
-    """Whatever is asked by GET or HEAD, also from another site, the roster stays as it is."""
+    """No GET or HEAD, also from another site, changes the roster."""
 
     def state() -> list[Any]:
         tables = ("runs", "changes", "events", "preferences", "users", "courses")
@@ -214,7 +214,7 @@ def test_every_kind_of_answer_is_marked(live: Live, run_id: str, path: str) -> N
 
 @pytest.mark.case("c01")
 def test_other_sites_are_not_let_in(live: Live, browser: httpx.Client) -> None:
-    """A page of another site is told no permission to read or to write."""
+    """A page of another site gets no permission to read or write."""
     asked = {"Origin": FOREIGN, "Access-Control-Request-Method": "PUT"}
     for answer in (
         browser.options(ENABLED, headers=asked),
@@ -226,33 +226,33 @@ def test_other_sites_are_not_let_in(live: Live, browser: httpx.Client) -> None:
 @pytest.mark.case("c08")
 @pytest.mark.parametrize("path", ["findings.csv", "report/docs.zip"])
 def test_downloads_are_named_by_us(live: Live, run_id: str, path: str) -> None:
-    """A download is an attachment whose name is made of the run's id and nothing else."""
+    """The name of a download consists of a fixed word and the run's id."""
     where = f"{API}/runs/{run_id}/{path}?filename=evil.html"
     told = live.admin.send("GET", where).headers["content-disposition"]
     assert re.fullmatch(rf'attachment; filename="[a-z-]+-{run_id}\.(csv|zip)"', told)
 
 
 def claims(live: Live) -> dict[str, Any]:
-    """Return what the administrator's token says."""
+    """Return the claims of the administrator's token."""
     body = str(live.admin.token).split(".")[1]
     found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     return found
 
 
 def signed(live: Live, key: str | None = None, **changed: Any) -> str:
-    """Return a token as Airflow makes them, with some claims changed or of another key."""
+    """Return a token signed as Airflow signs it, with some claims changed or with another key."""
     secret = key or live.environment["AIRFLOW__API_AUTH__JWT_SECRET"]
     header = jwt.get_unverified_header(str(live.admin.token))
     return jwt.encode({**claims(live), **changed}, secret, header["alg"], headers=header)
 
 
 def unsigned(live: Live) -> str:
-    """Return a token that says it needs no signature."""
+    """Return a token that declares no signature."""
     return jwt.encode(claims(live), "", "none")
 
 
 def test_token_as_airflow_makes_them_is_taken(live: Live) -> None:
-    """What the tests below change a little is a token that is taken when it is left alone."""
+    """The token that the tests below change is valid without a change."""
     assert Person(live.origin, signed(live)).get("me")["name"] == "admin"
 
 
@@ -273,7 +273,7 @@ def test_token_as_airflow_makes_them_is_taken(live: Live) -> None:
     ],
 )
 def test_token_that_is_not_good_is_refused(live: Live, bad: Any) -> None:
-    """A token that Airflow did not make, or not for now, is as good as none: header or cookie."""
+    """A token of another signer, or not valid now, counts as none, in a header or a cookie."""
     token = bad(live)
     refused = Person(live.origin, token).get("me", expect=401)
     assert "log in" in refused["detail"]
@@ -288,7 +288,7 @@ def test_token_that_is_not_good_is_refused(live: Live, bad: Any) -> None:
 @pytest.mark.case("c03")
 @pytest.mark.parametrize("name", ["token", "access_token", "_token", "jwt"])
 def test_token_is_not_taken_from_an_address(live: Live, name: str) -> None:
-    """Addresses end up in logs and histories, so a token in one is not looked at."""
+    """Addresses appear in logs and histories, so the API ignores a token in an address."""
     answer = live.nobody.send("GET", f"{API}/me", params={name: live.admin.token})
     assert answer.status_code == 401
 
@@ -296,13 +296,13 @@ def test_token_is_not_taken_from_an_address(live: Live, name: str) -> None:
 @pytest.mark.case("c12", "c14")
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: ascii(value)[:24])
 def test_hostile_names_in_paths_are_refused(live: Live, run_id: str, value: str) -> None:
-    """No part of a path makes the API fail, tell of its inside, or answer something else."""
+    """No value in a path makes the API fail, expose internals, or answer something else."""
     for path, methods in paths(live).items():
         if "{" not in path:
             continue
         asked = f"{live.origin}/oneroster{filled(path, run_id, quote(value, safe=''))}"
         for method in methods:
-            # The address is sent as it stands: a client would tidy up what is to be tried.
+            # The address is sent unchanged: a client would normalise what the test tries.
             answer = live.admin.send(method, asked, **({} if method == "GET" else {"json": {}}))
             told = f"{method} {path} {value[:30]!r}: {answer.status_code} {answer.text[:300]}"
             assert answer.status_code in {200, 404, 405, 409, 411, 422}, told
@@ -312,7 +312,7 @@ def test_hostile_names_in_paths_are_refused(live: Live, run_id: str, value: str)
 
 
 def without(text: str, value: str) -> str:
-    """Return a text without what was asked for, which it may repeat."""
+    """Return a text without the requested value, which the text may repeat."""
     return text.replace(value, "").replace(repr(value)[1:-1], "")
 
 
@@ -333,7 +333,7 @@ def without(text: str, value: str) -> str:
     ],
 )
 def test_static_files_are_only_ours(live: Live, path: str) -> None:
-    """No spelling of a path leads out of the folder of the pages, and no folder is listed."""
+    """No spelling of a path leads out of the pages' folder, and no folder is listed."""
     asked = f"/oneroster/static/{fingerprint()}/{path}"
     answer = live.nobody.send("GET", live.origin + asked)
     assert answer.status_code in {400, 404}, answer.text[:200]
@@ -342,7 +342,7 @@ def test_static_files_are_only_ours(live: Live, path: str) -> None:
 
 @pytest.mark.case("c04")
 def test_one_person_can_not_fill_the_storage(live: Live) -> None:
-    """Nobody has more than 20 uploads wait for their turn; others may still upload."""
+    """A person can have at most 20 uploads in the queue; other people can still upload."""
     users, greedy = SCHOOL["users.csv"].encode(), live.person("op")
     for _ in range(20):
         greedy.upload(users, "users")
@@ -374,7 +374,7 @@ def test_the_scheme_counts_in_what_is_ours(
     *,
     is_ours: bool,
 ) -> None:
-    """A page of the same host that came without TLS may be anybody's, so its writes are refused."""
+    """A page of the same host without TLS is not trusted, so its writes are refused."""
     sent = {"host": "sync.example.org", **headers}
     raw = [(name.encode(), value.encode()) for name, value in sent.items()]
     assert is_own({"type": "http", "scheme": scheme, "headers": raw}) is is_ours

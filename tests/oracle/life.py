@@ -1,4 +1,4 @@
-"""Days of a made-up district on a real site, each held against the model."""
+"""Random days of a made-up district: after each step the site is compared with the model."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Story:
-    """What a seed makes happen; each step depends on how the earlier ones ended in the model."""
+    """The steps of a seed; each step depends on the outcomes of the earlier ones in the model."""
 
     seed: int
     days: int
 
     def tell(self, pairing: Pairing) -> Iterator[Step]:
-        """Yield the steps, each after the one before was taken."""
+        """Yield the steps, each after the previous one was taken."""
         rng = random.Random(self.seed)
         version = ("1.0", "1.1", "1.2", "1.2")[self.seed % 4]
         wild = rng.random() < 0.3
@@ -55,11 +55,11 @@ class Story:
                 sis.paired = not sis.paired
             if rng.random() < 0.15:
                 yield Step("prefer", at, told=self._other(rng, at, model.choice))
-            # Strict rejects nearly all that is broken: there, most days have to be right.
+            # Strict rejects nearly every faulty package, so most days must be correct there.
             spoilt = 0.2 if model.choice.profile == "strict" else 0.7
             pack, scope = self._package(rng, sis, at, (share, spoilt), first=day == 0)
             if old and rng.random() < 0.06:
-                pack, scope = rng.choice(old)  # one that came late, or comes once more
+                pack, scope = rng.choice(old)  # a late package, or one that arrives again
             old.append((pack, scope))
             does = "preview" if rng.random() < 0.05 else "sync"
             number = next(ref)
@@ -73,7 +73,7 @@ class Story:
     def _by_source(
         self, rng: random.Random, sis: Sis, model: ModelSite, ref: Iterator[int]
     ) -> Iterator[Step]:
-        """Yield the days of a site whose SIS leaves packages that come between two syncs."""
+        """Yield the days of a site whose SIS delivers packages between two syncs."""
         at = START
         for day in range(self.days):
             packs = []
@@ -191,7 +191,7 @@ class Story:
 
 
 def live(seed: int, days: int) -> list[Step]:
-    """Live some days, and return the steps that were taken.
+    """Take the steps of some days, and return them.
 
     Raises:
         DivergenceError: Model and site differ after the last of its `steps`.

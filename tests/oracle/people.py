@@ -1,4 +1,4 @@
-"""Who is who: people and accounts, their logins, and what becomes of users."""
+"""People and their accounts: account matching, logins, and the changes to users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class People(Links):
-    """What a plan does to users."""
+    """The changes that a plan makes to users."""
 
     reached: dict[str, list[Record]]
 
@@ -41,7 +41,7 @@ class People(Links):
     # Logins
 
     def _keep_known_logins(self) -> None:
-        """Let a row without an address keep its user's, unless another row claims it."""
+        """Let a row without an address keep its user's address, unless another row claims it."""
         known = self.state.by_sid("users")
         lines = (*self.good["users"], *self.bad.get("users", ()))
         claimed = {line["login"] for line in lines if claims_login(line)}
@@ -54,7 +54,7 @@ class People(Links):
                 line["login"], line["email"] = user["login"], user["email"]
 
     def _refuse_other_people(self) -> None:
-        """Refuse rows under whose sourcedId all names and the address changed at once."""
+        """Refuse rows whose user has other names and another address, all at once."""
         known, refused = self.state.by_sid("users"), set()
         for line in self._staying("users"):
             number = known.get(line["sourcedId"])
@@ -70,7 +70,7 @@ class People(Links):
         self._refuse(refused)
 
     def _refuse_taken_logins(self) -> None:
-        """Refuse rows that claim the login of somebody who keeps it, until the answer stands."""
+        """Refuse rows that claim another user's login, until no further row is refused."""
         state = self.state
         known = state.by_sid("users")
         leaving = self._leaving("users")
@@ -104,7 +104,7 @@ class People(Links):
             self._refuse(refused)
 
     def _refuse(self, ids: set[str]) -> None:
-        """Take rows of users.csv, and the enrollments that hang from them, for rows with errors."""
+        """Move rows of users.csv, and the enrollments that depend on them, to those with errors."""
         for name, column in (("users", "sourcedId"), ("enrollments", "userSourcedId")):
             if name in self.good:
                 stays = name == "enrollments"
@@ -169,7 +169,7 @@ class People(Links):
         return list(changes.values())
 
     def _wanted(self, line: Line, known: dict[str, int]) -> Record:
-        """Return the user that a row wants; a value that is left out stays as it is stored."""
+        """Return the user that a row asks for; a value that is left out keeps the stored one."""
         number = known.get(line["sourcedId"])
         before = self.state.users[number] if number is not None else {}
         out = line["out"]
@@ -201,7 +201,7 @@ class People(Links):
         return told
 
     def _link(self, number: int, want: Record) -> Change:
-        """Return the link of an account that somebody made by hand; it moves if the site adopts."""
+        """Return the link of a hand-made account, which becomes managed if the site adopts."""
         before = self.state.users[number]
         theirs = self.adopt and number != self.state.admin
         after = {**want} if theirs else {**before, "sid": want["sid"]}
@@ -248,5 +248,5 @@ class People(Links):
 
 
 def same(one: str | None, other: str | None) -> bool:
-    """Tell whether two names are the same, capitals aside."""
+    """Return whether two names are equal, ignoring case."""
     return one is not None and other is not None and one.lower() == other.lower()

@@ -1,4 +1,4 @@
-"""Make days that differ as small as they get: fewer steps, fewer files, fewer rows."""
+"""Reduce steps that show a difference: fewer steps, fewer files, fewer rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def replay(steps: list[Step]) -> list[str]:
-    """Take steps on a new site; return what differs after the first step after which it does."""
+    """Take steps on a new site; return the differences after the first step that shows any."""
     pairing = Pairing()
     try:
         for step in steps:
@@ -28,7 +28,7 @@ def replay(steps: list[Step]) -> list[str]:
             pairing.take(step)
     except DivergenceError as error:
         return error.wrong
-    except Exception as error:  # noqa: BLE001  what the product did not expect differs as well
+    except Exception as error:  # noqa: BLE001  an unexpected exception is a difference too
         return [f"{type(error).__name__}: {error}"]
     finally:
         pairing.close()
@@ -40,7 +40,7 @@ def shrink(steps: list[Step], *, tries: int = 200) -> tuple[list[Step], list[str
 
     Args:
         steps: Steps that differ.
-        tries: How often a smaller story is tried.
+        tries: How many smaller stories are tried at most.
     """
     wrong = replay(steps)
     if not wrong:
@@ -67,14 +67,14 @@ def shrink(steps: list[Step], *, tries: int = 200) -> tuple[list[Step], list[str
 
 
 def _sort(wrong: list[str]) -> str:
-    """Return what sort of difference it is: the first one, without ids."""
+    """Return the sort of a difference: the first one, without ids."""
     return _NUMBER.sub("", wrong[0].split(":")[0])
 
 
 def _fewer(
     items: list[T], differs: Callable[[list[Step]], bool], story: Callable[[list[T]], list[Step]]
 ) -> list[T]:
-    """Leave out items, half of them at first, as long as the story with the rest differs."""
+    """Leave out items, half of them first, as long as the story with the rest still differs."""
     size = max(1, len(items) // 2)
     while items:
         at = 0
@@ -91,7 +91,7 @@ def _fewer(
 
 
 def _smaller(steps: list[Step], pack: Pack, differs: Callable[[list[Step]], bool]) -> list[Step]:
-    """Leave files and rows out of a package; whatever step has the same one gets the smaller."""
+    """Leave out files and rows of a package; each step with this package gets the smaller one."""
     for name in list(pack.files):
 
         def without(rows: list[Row] | None, name: str = name, pack: Pack = pack) -> Pack:
@@ -122,5 +122,5 @@ def _smaller(steps: list[Step], pack: Pack, differs: Callable[[list[Step]], bool
 
 
 def as_text(steps: list[Step]) -> str:
-    """Return steps for a person."""
+    """Return steps as text."""
     return "\n".join(step.to_text() for step in steps)

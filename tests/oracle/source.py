@@ -1,4 +1,4 @@
-"""The packages of a site's source: which of them a run reads, and what they say together."""
+"""The packages at a site's source: which of them a run reads, and their combined rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One package, and when it arrived."""
+    """One package and its time of arrival."""
 
     pack: Pack
     at: dt.datetime
@@ -27,13 +27,13 @@ class Arrived:
 
 @dataclass(slots=True)
 class Source:
-    """What lies at a site's source, the oldest first, and how many packages were taken."""
+    """The packages at a site's source, the oldest first, and how many of them a run has taken."""
 
     packs: list[Arrived] = field(default_factory=list)
     taken: int = 0
 
     def unread(self) -> tuple[list[Arrived], bool]:
-        """Return the packages that a run reads, and whether it has read the newest before."""
+        """Return the packages that a run reads, and whether an earlier run has read the newest."""
         newest = self.packs[-1:]
         if self.taken == len(self.packs):
             return newest, True
@@ -54,9 +54,10 @@ def _has_delta(one: Arrived) -> bool:
 def read_all(
     packs: list[Arrived], known: Known, scope: str, *, strict: bool, is_again: bool
 ) -> list[Read] | None:
-    """Read the packages of a run, the oldest first; None where one of them is refused.
+    """Read the packages of a run, the oldest first; return None if one of them is refused.
 
-    Each knows what those before it bring. Of a package that was taken before no delta counts.
+    Each package is read with the records of those before it as known. Deltas of a package that an
+    earlier run has taken don't count.
     """
     reads = []
     for one in packs:
@@ -74,7 +75,7 @@ def read_all(
 
 
 def lost_files(reads: list[Read]) -> set[str]:
-    """Return the files of which a delta follows a bulk file of the same run: it is not kept."""
+    """Return the files in which a delta follows a bulk file of the run: that delta is not kept."""
     lost: set[str] = set()
     bulk: set[str] = set()
     for read in reads:
@@ -95,7 +96,7 @@ def rows_of(reads: list[Read]) -> dict[str, int]:
 
 
 def number_packages(ref: int, reads: list[Read], used: list[Delta]) -> dict[tuple[int, int], int]:
-    """Number the packages that a plan is made from by run and part, the largest the newest."""
+    """Number the packages of a plan by run and part; the newest package has the largest number."""
     others = [(delta.run, delta.part) for delta in used if delta.run != ref]
     keys = dict.fromkeys([*others, *((ref, part) for part in range(len(reads)))])
     return {key: number for number, key in enumerate(keys)}
@@ -104,12 +105,12 @@ def number_packages(ref: int, reads: list[Read], used: list[Delta]) -> dict[tupl
 def fold_files(
     ref: int, reads: list[Read], used: list[Delta], numbers: dict[tuple[int, int], int]
 ) -> tuple[dict[str, list[Line]], dict[str, str]]:
-    """Return the lines that count of each file, and how it counts.
+    """Return the lines that count in each file, and the mode in which each file counts.
 
     Args:
         ref: The run.
-        reads: Its packages, the oldest first.
-        used: The pending deltas that count, its own too, the oldest first.
+        reads: The run's packages, the oldest first.
+        used: The pending deltas that count, the run's own included, the oldest first.
         numbers: The packages, as `number_packages` numbers them.
     """
     bulk: dict[str, tuple[int, list[Line]]] = {}
@@ -144,11 +145,11 @@ def _goes(line: Line) -> bool:
 def ask_for_roles_again(
     files: dict[str, list[Line]], links: Mapping[str, Mapping[str, Any]], known: set[str]
 ) -> None:
-    """Ask who is staff by the roles that are left: some may have been discarded since.
+    """Decide again who is staff from the roles that are left: some may have been discarded since.
 
     Args:
-        files: The lines that count of each file.
-        links: The roles that are remembered.
+        files: The lines that count in each file.
+        links: The stored roles.
         known: sourcedIds of the site's users.
     """
     roles = files.get("roles", [])

@@ -1,4 +1,4 @@
-"""How a run is taken back: docs/design/undo.md, in dictionaries."""
+"""Undo of a run: docs/design/undo.md, with dictionaries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OF = {
 
 @dataclass(slots=True)
 class Trace:
-    """What a run did: its changes, and what it moved behind them (before and after)."""
+    """The changes of a run, and the stored links and times that it moved (before and after)."""
 
     changes: list[Change] = field(default_factory=list)
     links: dict[str, tuple[dict[str, Record], dict[str, Record]]] = field(default_factory=dict)
@@ -29,19 +29,19 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a run is taken back: one kind, one record, and whether also what changed since."""
+    """The part of a run to undo: a type, one record, and whether records changed since count."""
 
     kind: str | None = None
     sid: str | None = None
     changed_too: bool = False
 
     def holds(self, kind: str, *sids: str | None) -> bool:
-        """Tell whether a change is of the part."""
+        """Return whether a change belongs to the part."""
         return self.kind in {None, kind} and (self.sid is None or self.sid in sids)
 
 
 def take_back(state: State, trace: Trace, part: Part) -> Plan:
-    """Return the plan that takes a run back, or a part of it."""
+    """Return the plan that undoes a run, or a part of it."""
     plan = Plan()
     targets: dict[str, dict[int, Record]] = {"user": {}, "course": {}}
     was: dict[str, dict[int, Record]] = {"user": {}, "course": {}}
@@ -80,7 +80,7 @@ def _action(kind: str, now: Record, target: Record) -> str:
 
 
 def _leave_what_is_taken(kind: str, records: dict[int, Record], targets: dict[int, Record]) -> None:
-    """Leave alone whose login or sourcedId somebody else has, until nobody is in the way."""
+    """Repeat until no target is taken: drop targets whose login or sourcedId another record has."""
 
     def keys(record: Record) -> list[tuple[str, str]]:
         found = [("sid", record["sid"])] if record["sid"] else []
@@ -151,7 +151,7 @@ def _pairs(
 
 
 def _unnamed(state: State, targets: dict[str, dict[int, Record]], kind: str, number: int) -> bool:
-    """Tell whether nothing names a record from then on: it has no sourcedId of its own."""
+    """Return whether a record has no sourcedId of its own after the undo."""
     now = (state.users if kind == "user" else state.courses)[number]
     then = targets[kind].get(number, now)
     name = then["sid"] or now["sid"]
@@ -162,7 +162,7 @@ def _unnamed(state: State, targets: dict[str, dict[int, Record]], kind: str, num
 def _remembered(
     plan: Plan, state: State, trace: Trace, part: Part, targets: dict[str, dict[int, Record]]
 ) -> None:
-    """Put back what deltas go by, as far as nobody moved it since."""
+    """Restore the stored links and times, unless a later run has moved them."""
     ends: dict[str, set[str | None]] | None = None
     if part.sid is not None:
         ends = {"user": {part.sid}, "course": {part.sid}}
