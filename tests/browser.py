@@ -1,7 +1,7 @@
-"""A real Chromium for tests and pictures: it fails a test for anything that its console says.
+"""A real Chromium for tests and pictures. A test fails if the browser's console reports anything.
 
-One Chromium serves a whole module; each page has a context of its own, which shares nothing with
-another one's.
+One Chromium serves a whole module; each page has its own context and shares nothing with other
+pages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Page", "browsing", "chromium", "close", "log_in"]
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _OTHERS = ("Monaco", "/api/v2/", "/ui/")
-"""What Airflow's own pages say about themselves is no concern of ours."""
+"""Parts of the addresses of Airflow's own pages: what these log is not our concern."""
 
 
 def chromium() -> str:
@@ -38,16 +38,16 @@ def chromium() -> str:
 def browsing(
     theme: str = "light", width: int = 1400, height: int = 900, *, ignoring: tuple[str, ...] = ()
 ) -> Iterator[Page]:
-    """Yield a fresh page; afterwards its console must have been silent.
+    """Yield a new page; fail at the end if its console reported anything.
 
     Args:
         theme: light or dark.
-        width: Of the window, in pixels.
-        height: Of the window, in pixels.
-        ignoring: What the console may say: Chromium itself reports every refused request there.
+        width: Width of the window, in pixels.
+        height: Height of the window, in pixels.
+        ignoring: Words that the console may report: Chromium logs every refused request there.
 
     Raises:
-        AssertionError: The console reported errors or warnings.
+        AssertionError: The console reported an error or a warning.
     """
     said: list[str] = []
 
@@ -78,7 +78,7 @@ _open: list[tuple[Playwright, Browser]] = []
 
 
 def _browser() -> Browser:
-    """Return the Chromium that is open, or open one."""
+    """Return the open Chromium; open one if there is none."""
     if not _open:
         playwright = sync_playwright().start()
         launch = playwright.chromium.launch
@@ -95,7 +95,7 @@ def close() -> None:
 
 
 def log_in(page: Page, origin: str, name: str = "admin") -> None:
-    """Log in as a user whose password is the name."""
+    """Log in as a user whose password equals the user name."""
     page.goto(f"{origin}/auth/login")
     page.locator("input[name=username]").fill(name)
     page.locator("input[name=password]").fill(name)

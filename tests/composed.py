@@ -1,11 +1,11 @@
-"""docker-compose.yaml as Compose reads it, and its services as processes of this machine.
+"""Read docker-compose.yaml as Compose does, and run its services as processes of this machine.
 
     file = read({"ADMIN_PASSWORD": "…", …})
     file["services"]["worker"]["environment"]["AIRFLOW__CORE__EXECUTOR"]
 
-`Services` runs what the file says: each service's own command, environment and health check, with
-folders of its own in place of the image's and of the volumes. Nothing but addresses and paths is
-put in another's place.
+`Services` uses the command, the environment and the health check of each service in the file. Only
+addresses and paths are replaced: each service has its own folders instead of those of the image and
+of the volumes.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _STOP_S = 20
 
 
 class MissingVariableError(Exception):
-    """Compose would refuse the file: a variable that is required is not set."""
+    """A required variable is not set: Compose would refuse the file."""
 
 
 def read(variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the file with its variables put in, as Compose does it.
+    """Return the file with its variables filled in, as Compose does.
 
     Raises:
         MissingVariableError: A required variable is not set.
@@ -54,7 +54,7 @@ def read(variables: Mapping[str, str]) -> dict[str, Any]:
     for service in found["services"].values():
         environment = service.get("environment", {})
         for name in [name for name, value in environment.items() if value is None]:
-            del environment[name]  # it is handed on, where it is set
+            del environment[name]  # Compose hands on the variable only if it is set
             if name in variables:
                 environment[name] = variables[name]
     return found
@@ -69,7 +69,7 @@ def _filled(node: Any, variables: Mapping[str, str]) -> Any:
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:
-    """Return a text with its variables put in.
+    """Return a text with its variables filled in.
 
     Raises:
         MissingVariableError: A required variable is not set.
@@ -89,7 +89,7 @@ def filled(text: str, variables: Mapping[str, str]) -> str:
 
 
 def make_env(folder: Path) -> dict[str, str]:
-    """Make .env in a folder by the command that .env.example gives, and return what it holds."""
+    """Create .env in a folder with the command from .env.example, and return its variables."""
     (command,) = re.findall(r"(?m)^# +(\(umask 077; awk .*)$", OFFERED.read_text("utf-8"))
     (folder / OFFERED.name).write_bytes(OFFERED.read_bytes())
     subprocess.run(["/bin/sh", "-euc", command], cwd=folder, check=True)
@@ -97,7 +97,7 @@ def make_env(folder: Path) -> dict[str, str]:
 
 
 def variables_of(text: str) -> dict[str, str]:
-    """Return the variables of an env file that are set."""
+    """Return the variables that an env file sets."""
     found: dict[str, str] = {}
     for name, value in re.findall(r"(?m)^([A-Z_0-9]+)=(.*)$", text):
         found[name] = filled(value, found)
@@ -113,13 +113,13 @@ def image_environment() -> dict[str, str]:
 
 @dataclass
 class Services:
-    """The services of the file as processes, each with a home and a working folder of its own.
+    """The services of the file as processes, each with its own home and working folder.
 
     Attributes:
-        folder: In which each process has a folder.
-        file: As `read` returns it.
-        places: What stands in the file → what it is here, for addresses.
-        settings: What is set besides, so that tests wait less.
+        folder: Contains one folder for each process.
+        file: The result of `read`.
+        places: Address in the file → address on this machine.
+        settings: More settings, so that tests wait less.
     """
 
     folder: Path
@@ -129,18 +129,18 @@ class Services:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def home(self, name: str) -> Path:
-        """Return the folder of a process, which nobody else uses."""
+        """Return the folder that only this process uses."""
         return self.folder / name
 
     def environment(self, service: str, name: str | None = None) -> dict[str, str]:
-        """Return the environment of a process of a service, and of nothing of this one's."""
+        """Return the environment of a service's process, without the variables of this process."""
         told = self.file["services"][service]
         ours = image_environment() if told.get("image") == OURS else {}
         name = name or service
         values = {k: self._here(str(v), name) for k, v in {**ours, **told["environment"]}.items()}
         for part in ("bin", "tmp", "work", "airflow", "home", "logs", "storage"):
             (self.home(name) / part).mkdir(parents=True, exist_ok=True)
-        # Each container has a host name of its own; processes of one machine share theirs.
+        # Each container has its own host name; processes of one machine share one.
         hostname = self.home(name) / "bin" / "hostname"
         hostname.write_text(f"#!/bin/sh\necho {name}\n", "utf-8")
         hostname.chmod(0o755)
@@ -171,7 +171,7 @@ class Services:
             )
 
     def run(self, service: str, *command: str, name: str | None = None) -> str:
-        """Run a command, or that of the service, as `docker compose run` does, to its end."""
+        """Run a command, or the service's own one, to its end, as `docker compose run` does."""
         told = list(command) or self.file["services"][service]["command"]
         environment = self.environment(service, name)
         done = subprocess.run(
@@ -187,7 +187,7 @@ class Services:
         return done.stdout
 
     def is_healthy(self, service: str, name: str | None = None) -> bool:
-        """Tell what the service's health check says of a process."""
+        """Return whether the service's health check succeeds for a process."""
         kind, *words = self.file["services"][service]["healthcheck"]["test"]
         command = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
         return (
@@ -203,11 +203,11 @@ class Services:
         )
 
     def is_running(self, name: str) -> bool:
-        """Tell whether a process that was started has not ended."""
+        """Return whether a started process is still running."""
         return self.running[name].poll() is None
 
     def kill(self, name: str) -> None:
-        """End a process and all that it started, as the death of its machine does."""
+        """Kill a process and its children, as if its machine died."""
         victim = self.running.pop(name)
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(victim.pid)
@@ -215,7 +215,7 @@ class Services:
         victim.wait(_STOP_S)
 
     def stop(self) -> None:
-        """Ask all processes to end, and see to it that they do."""
+        """Ask all processes to end, and kill those that don't."""
         found = []
         for each in self.running.values():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -229,7 +229,7 @@ class Services:
         self.running.clear()
 
     def log_file(self, name: str) -> Path:
-        """Return what a process wrote."""
+        """Return the path of a process's log."""
         return self.folder / f"{name}.log"
 
     def _command(self, words: list[str], name: str) -> list[str]:

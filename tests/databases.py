@@ -1,4 +1,4 @@
-"""Databases of a test's own, and the program made to use one of them."""
+"""Databases that belong to one test, and code that makes the program use one of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = itertools.count(1)
 
 @contextlib.contextmanager
 def fresh_database() -> Iterator[str]:
-    """Make a database with nothing in it, and give its URL."""
+    """Create an empty database, yield its URL, and drop the database at the end."""
     name = f"fresh_{next(_NUMBERS)}"
     server("create database {}", name)
     try:
@@ -32,7 +32,7 @@ def fresh_database() -> Iterator[str]:
 
 @contextlib.contextmanager
 def using(url: str) -> Iterator[None]:
-    """Let this process, and what it starts, use a database in place of the roster's."""
+    """Let this process and its children use this database as the roster's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEROSTER_DATABASE_URL", url)
         database.engine.cache_clear()
@@ -44,12 +44,12 @@ def using(url: str) -> Iterator[None]:
 
 
 def server(statement: str, *names: str) -> None:
-    """Tell the server to do something with databases."""
+    """Execute a statement about databases on the server."""
     with psycopg.connect(database.url(), autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def url_of(name: str) -> str:
-    """Return the URL of a database of the server."""
+    """Return the URL of a database on the server."""
     url = sa.make_url(database.url()).set(database=name, drivername="postgresql")
     return url.render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Make docs/reference/glossary.md of glossary.toml: `PYTHONPATH=tests python -m glossary`."""
+"""Generate docs/reference/glossary.md from glossary.toml: `PYTHONPATH=tests python -m glossary`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ One word for one thing. Code, documents, pages and messages use these words.
 
 
 def read_words() -> dict[str, dict[str, Any]]:
-    """Return each word with what it means and the patterns that it replaces."""
+    """Return each word with its meaning and the patterns that it replaces."""
     return tomllib.loads(SOURCE.read_text("utf-8"))
 
 
 def format_glossary() -> str:
-    """Return the page."""
+    """Return the text of docs/reference/glossary.md."""
     words = sorted(read_words().items(), key=lambda entry: entry[0].lower())
     return _HEAD + "".join(f"| {word} | {entry['means']} |\n" for word, entry in words)
 

@@ -1,15 +1,15 @@
-"""Homes of the tests: their databases are ready at once, and nothing of them outlives the tests.
+"""Homes of the tests: their databases are ready at once, and nothing remains after the tests.
 
-    home = new_home("live")      # a folder with migrated databases, whose server is not started yet
+    home = new_home("live")      # a folder with migrated databases, whose server is not running yet
 
-initdb, the roster's migrations, `airflow db migrate` and FAB's tables and roles take some fifteen
-seconds of a processor. They depend on what is installed and on the migrations alone, so they are
+initdb, the roster's migrations, `airflow db migrate` and FAB's tables and roles take about fifteen
+processor seconds. They depend only on the installed packages and the migrations, so they are
 made once, below `build/`, and copied for each test process and each Airflow.
 
 All homes of a test process lie in one folder. A second process, the sweeper, reads a pipe that
-only the test process holds open. When the pipe ends, however the test process ended, it stops
-every server that has a home there, ends every process that was started with the tests' mark in
-its environment, and removes the folder.
+only the test process holds open. The pipe ends with the test process, even
+after a crash. Then the sweeper stops every server that has a home there, kills every process with
+the tests' mark in its environment, and removes the folder.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 MARK = "TESTS_OF_ONEROSTER"
-"""The environment variable by which the sweeper knows what a test process started."""
+"""The environment variable that marks all processes that a test process starts, for the sweeper."""
 
 _KEPT = PROJECT / "build" / f"prepared-{os.geteuid()}"
 
-# Entering the builder makes FAB's tables; the rest is what `airflow sync-perm` does.
+# Entering the builder creates FAB's tables; the two calls are what `airflow sync-perm` does.
 _FAB_TABLES = """
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 with get_application_builder() as builder:
@@ -55,11 +55,11 @@ _ROOM_NEEDED = 8 << 30
 
 
 def prefer_memory() -> None:
-    """Have this process and what it starts make temporary files in memory, where there is room.
+    """Make this process and its children put temporary files in memory, if it has room.
 
-    A test run makes and removes half a million small files, which takes a tenth of its processor
+    A test run creates and removes half a million small files, which takes a tenth of its processor
     seconds on a disk. Many machines have too little shared memory (a container has 64 MiB by
-    default), or none from which programs can be started.
+    default), or shared memory from which no program can be started.
     """
     if "TMPDIR" in os.environ or not _SHARED_MEMORY.is_dir():
         return
@@ -68,26 +68,26 @@ def prefer_memory() -> None:
     room = min(found.f_bavail * found.f_frsize, memory // 2)
     if room >= _ROOM_NEEDED and not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY):
         os.environ["TMPDIR"] = str(_SHARED_MEMORY)
-        tempfile.tempdir = None  # Python asks the environment once
+        tempfile.tempdir = None  # Python reads the environment only once
 
 
 @functools.cache
 def root() -> Path:
     """Return the folder of this process's homes; the first call starts its sweeper."""
     folder = Path(tempfile.mkdtemp(prefix="oneroster-tests-"))
-    folder.chmod(0o755)  # root's PostgreSQL runs as another account, which has to pass
+    folder.chmod(0o755)  # root's PostgreSQL runs as another account, which needs it
     os.environ[MARK] = folder.name
     held, ours = os.pipe()
     sweeper = subprocess.Popen(
         [sys.executable, __file__, str(folder)],
         stdin=held,
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C in the terminal must not end it first
+        start_new_session=True,  # Ctrl-C in the terminal must not stop the sweeper first
         env={name: value for name, value in os.environ.items() if name != MARK},
     )
     os.close(held)
 
-    @functools.cache  # once: the number of the pipe may be another file's by then
+    @functools.cache  # only once: later the number of the pipe may belong to another file
     def end() -> None:
         os.close(ours)
         sweeper.wait(60)
@@ -96,12 +96,13 @@ def root() -> Path:
     return folder
 
 
-# No machine stops under the tests: what was committed is in its memory also after a kill -9.
+# fsync protects only from a crash of the machine: after a kill -9 of the server, the memory of the
+# machine still holds all that was committed.
 _OF_TESTS = "fsync = off\nfull_page_writes = off\n"
 
 
 def new_home(prefix: str) -> Path:
-    """Return a new home with prepared databases; the first caller on this machine makes them."""
+    """Return a new home with prepared databases; the first caller on this machine prepares them."""
     home = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=root()))
     fill(home)
     return home
@@ -112,7 +113,8 @@ def fill(home: Path) -> None:
     ready = _prepared()
     (home / "airflow").mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in ("postgres", "airflow/migrated"):
-        # Root's server runs as another account. shutil would make these files root's.
+        # Keep the owner: root's server runs as another account, and shutil would give root the
+        # files.
         subprocess.run(["cp", "-pR", str(ready / part), str(home / part)], check=True)  # noqa: S607
     settings = home / "postgres" / "local.conf"
     settings.write_text(_OF_TESTS, "utf-8")
@@ -123,7 +125,7 @@ def _prepared() -> Path:
     ready = _KEPT / _key()
     with _locked():
         if not ready.exists():
-            shutil.rmtree(_KEPT, ignore_errors=True)  # of an older lock file, or half made
+            shutil.rmtree(_KEPT, ignore_errors=True)  # of an old key, or unfinished
             fresh = _KEPT / "fresh"
             _make(fresh)
             fresh.rename(ready)
@@ -172,7 +174,7 @@ def _make(home: Path) -> None:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """Let one test process make the prepared home while the others wait for it."""
+    """Let one test process prepare the databases while the others wait."""
     _KEPT.parent.mkdir(exist_ok=True)
     with _KEPT.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -180,18 +182,18 @@ def _locked() -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Stop every server that has a home in the folder, end what carries its mark, remove it."""
+    """Stop every server with a home in the folder, kill the processes with its mark, remove it."""
     from oneroster_sync.local import airflow
 
     for data in folder.glob("*/postgres/data"):
-        with suppress(Exception):  # the next home is to be stopped all the same
+        with suppress(Exception):  # the next home must be stopped even if this one fails
             airflow.down(data.parents[1])
     _kill_marked(folder.name)
     for _ in range(20):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             break
-        time.sleep(0.1)  # a process that is being ended may still write
+        time.sleep(0.1)  # a process that is still ending may write a file
 
 
 def _kill_marked(mark: str) -> None:
@@ -206,5 +208,5 @@ def _kill_marked(mark: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdin.buffer.read()  # ends with the test process
+    sys.stdin.buffer.read()  # the pipe ends with the test process
     sweep(Path(sys.argv[1]))

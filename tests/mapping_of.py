@@ -1,4 +1,4 @@
-"""Mappings in a few lines of CSV, read and planned, for tests of ids.csv and links.csv."""
+"""Read and plan mappings written as a few lines of CSV, for tests of ids.csv and links.csv."""
 
 from __future__ import annotations
 
@@ -46,39 +46,39 @@ SITE = roster_of(
     ),
     roles="sourced_id,user_sourced_id,role\nr1,ann,teacher\nr2,bob,aide",
 )
-"""Ann, Bob and Zoe work here, Cec did; Lea was linked, Max and Old were made by hand."""
+"""Ann, Bob and Zoe are active, Cec is not; Lea is linked; Max and Old were made by hand."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """A mapping, read and planned, told shortly; one that was refused has no plan."""
+    """A mapping, read and planned, in a short form; a refused mapping has no plan."""
 
     extracted: Extracted
     mapped: Mapped | None
 
     @property
     def plan(self) -> Mapped:
-        """What became of its rows."""
+        """Return the plan of the mapping, which must not be refused."""
         assert self.mapped is not None, self.findings
         return self.mapped
 
     @property
     def findings(self) -> list[tuple[str, int | None, str | None]]:
-        """Code, row and column of each finding, as the stages tell them."""
+        """Return code, row and column of each finding, as the stages report them."""
         return [(found["code"], found["row"], found["column"]) for found in self.told()]
 
     @property
     def users(self) -> list[tuple[str, str | None, str]]:
-        """Action, old and new sourcedId of each change to a user."""
+        """Return action, old and new sourcedId of each change to a user."""
         return _moves(self.plan.plan.users)
 
     @property
     def courses(self) -> list[tuple[str, str | None, str]]:
-        """Action, old and new sourcedId of each change to a course."""
+        """Return action, old and new sourcedId of each change to a course."""
         return _moves(self.plan.plan.courses)
 
     def told(self) -> list[dict[str, Any]]:
-        """Return all that is told of each finding."""
+        """Return each finding with all its fields."""
         tables = [self.extracted.findings.table()]
         if self.mapped is not None:
             tables.append(self.mapped.findings.table())
@@ -107,12 +107,12 @@ def mapping(
     """Read a mapping and plan it.
 
     Args:
-        folder: For the file.
-        kind: Which mapping.
-        rows: Of the file, or all of it where the header is blank.
-        header: In place of the right one.
-        roster: What the site holds.
-        profile: Of the site.
+        folder: Where the file is written.
+        kind: The kind of mapping.
+        rows: The rows of the file, or all of it if the header is blank.
+        header: Replaces the right header.
+        roster: The roster of the site.
+        profile: The profile of the site.
     """
     path = folder / "mapping.csv"
     first = f"{','.join(MAPPINGS[kind])}\n" if header is None else header

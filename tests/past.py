@@ -1,4 +1,4 @@
-"""What a site has been through, written straight into its records: for tests in which days pass.
+"""Write the past of a site directly into its tables, for tests in which days pass.
 
 had(site, day(2), "failed", reasons=["the SIS was away"])
 had(site, day(3), sha256="monday", counts=counts(users_errors=30))
@@ -26,7 +26,7 @@ _FIRST = dt.datetime(2026, 11, 2, 2, tzinfo=dt.UTC)
 
 
 class Cause(NamedTuple):
-    """What a run found: a code, in which file, how many rows it affects, and what it follows."""
+    """A cause that a run found: its code, file and rows affected, and the cause that it follows."""
 
     code: str
     file: str
@@ -36,12 +36,12 @@ class Cause(NamedTuple):
 
 
 def day(number: int, hour: int = 2) -> dt.datetime:
-    """Return a moment of the days that tests live through; day 0 is Monday, 2 November 2026."""
+    """Return a time of the days that tests use; day 0 is Monday, 2 November 2026."""
     return (_FIRST + dt.timedelta(days=number)).replace(hour=hour)
 
 
 def choose(site: Site, **settings: Any) -> Preferences:
-    """Save some preferences of a site, by default so that everybody is told of everything."""
+    """Save preferences of a site; by default every notification goes to its recipients."""
     with database.engine().begin() as connection:
         chosen = preferences_store.load(connection, site.name)
         chosen = chosen.model_copy(update={"notices": EVERYBODY, **settings})
@@ -49,7 +49,7 @@ def choose(site: Site, **settings: Any) -> Preferences:
 
 
 def made_at(site: Site, at: dt.datetime) -> None:
-    """Have a site have been made at a moment."""
+    """Set the time at which a site was created."""
     with database.engine().begin() as connection:
         statement = "update sites set created_at = :at where site = :site"
         connection.execute(sa.text(statement), {"site": site.name, "at": at})
@@ -64,15 +64,15 @@ def had(
     undoes: str | None = None,
     **values: Any,
 ) -> Run:
-    """Have a site have had a run, ten minutes long.
+    """Write a run of ten minutes into the past of a site.
 
     Args:
         site: The site.
         at: When it began.
-        outcome: How it ended.
-        causes: What was found, the first to mend first.
-        undoes: The run that it took back.
-        values: Columns of its record.
+        outcome: Its outcome.
+        causes: The causes that it found, in the order of correction.
+        undoes: The run that it takes back.
+        values: More columns of its record.
     """
     run = Run.opened(
         run_id=str(uuid.uuid4()),
@@ -101,6 +101,6 @@ def had(
 
 
 def counts(*, errors: int = 0, **users: int) -> dict[str, dict[str, int]]:
-    """Return the counts of a run whose rows of users.csv have errors."""
+    """Return the counts of a run; `errors` are rows of users.csv that could not be used."""
     nothing = {"added": 0, "removed": 0, "errors": 0}
     return {"users": {**users, "errors": errors}, "courses": nothing, "assignments": nothing}

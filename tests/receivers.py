@@ -1,4 +1,4 @@
-"""Where messages of the tests arrive: a mail server, a webhook, a collector, on this machine.
+"""Receivers for messages of the tests: a mail server, a webhook, a collector, on this machine.
 
 with mail_server("ops", "password") as mail, webhook() as hook:
     …
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 QUIET = (
     "ignore:Requiring AUTH while not requiring TLS:UserWarning",  # nothing leaves this machine
-    "ignore:'imghdr' is deprecated:DeprecationWarning",  # Apprise brings its own where it is gone
+    "ignore:'imghdr' is deprecated:DeprecationWarning",  # from Apprise's own copy
 )
-"""Warnings that are none of ours."""
+"""Warnings that our code does not cause."""
 
 
 @dataclass
 class Mail:
-    """A mail server: the mails that it took, and to whom each was addressed."""
+    """A mail server: the mails that it took, and the addresses of each."""
 
     port: int
     messages: list[EmailMessage] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Mail:
     raw: list[bytes] = field(default_factory=list)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        """Take a mail."""
+        """Accept a mail."""
         told = email.message_from_bytes(envelope.content, policy=policy.default)
         self.messages.append(told)
         self.envelopes.append(list(envelope.rcpt_tos))
@@ -60,12 +60,12 @@ class Mail:
         return "250 taken"
 
     def written(self, number: int = -1) -> list[bytes]:
-        """Return a mail as it was sent, and each of its parts as a reader decodes it."""
+        """Return a mail as it was sent, and each of its parts as a mail program decodes it."""
         parts = [part for part in self.messages[number].walk() if not part.is_multipart()]
         return [self.raw[number], *(bytes(part.get_payload(decode=True) or b"") for part in parts)]
 
     def html(self, number: int = -1) -> str:
-        """Return the HTML of a mail; its lines end otherwise on the way if all of it is ASCII."""
+        """Return the HTML of a mail with plain line ends: SMTP changes those of ASCII text."""
         body = self.messages[number].get_body(("html",))
         assert body is not None
         return str(body.get_content()).replace("\r\n", "\n")
@@ -73,7 +73,7 @@ class Mail:
 
 @dataclass
 class Hook:
-    """A webhook: what was posted to it."""
+    """A webhook: the bodies and the paths that were posted to it."""
 
     port: int
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Hook:
 
 @dataclass
 class Received:
-    """A collector of OpenTelemetry: what was sent to it by OTLP over HTTP, in order."""
+    """An OpenTelemetry collector: all that was sent to it by OTLP over HTTP, in order."""
 
     port: int
     metrics: list[Metric] = field(default_factory=list)
@@ -92,11 +92,11 @@ class Received:
 
     @property
     def url(self) -> str:
-        """The value of OTEL_EXPORTER_OTLP_ENDPOINT."""
+        """Return the value of OTEL_EXPORTER_OTLP_ENDPOINT."""
         return f"http://{HOST}:{self.port}"
 
     def points(self) -> Iterator[tuple[str, dict[str, str], float]]:
-        """Yield name, attributes and value of each point, in the order in which they came."""
+        """Yield name, attributes and value of each point, in the order of arrival."""
         for metric in self.metrics:
             for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
                 attributes = {pair.key: pair.value.string_value for pair in point.attributes}
@@ -112,7 +112,7 @@ class Received:
         return found
 
     def take(self, path: str, body: bytes) -> None:
-        """Decode what was sent."""
+        """Decode a request."""
         self.raw.append(body)
         if path == "/v1/metrics":
             for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
@@ -129,7 +129,7 @@ class Received:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port on which no program listens."""
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -161,7 +161,7 @@ def mail_server(login: str, password: str, port: int | None = None) -> Iterator[
 
 @contextmanager
 def webhook() -> Iterator[Hook]:
-    """Run a webhook; a path that holds `refuse` refuses."""
+    """Run a webhook; it refuses a path that contains `refuse`."""
 
     class Taking(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -173,7 +173,7 @@ def webhook() -> Iterator[Hook]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer((HOST, 0), Taking)
     hook = Hook(server.server_port)
@@ -183,7 +183,7 @@ def webhook() -> Iterator[Hook]:
 
 @contextmanager
 def collector() -> Iterator[Received]:
-    """Run a collector of OpenTelemetry's metrics and traces."""
+    """Run a collector of OpenTelemetry metrics and traces."""
 
     class Taking(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -192,7 +192,7 @@ def collector() -> Iterator[Received]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer((HOST, 0), Taking)
     received = Received(server.server_port)
@@ -214,13 +214,13 @@ def _serving(server: ThreadingHTTPServer) -> Iterator[None]:
 
 @contextmanager
 def silence(port: int | None = None) -> Iterator[int]:
-    """Listen on a port and never say a word; yields the port."""
+    """Listen on a port, never answer, and yield the port."""
     with closing(socket.create_server((HOST, port or 0))) as listening:
         yield int(listening.getsockname()[1])
 
 
 def smtp_connection(port: int, login: str, password: str) -> str:
-    """Return a connection to the mail server, as an environment variable holds it."""
+    """Return a connection to the mail server, in the form of an environment variable."""
     extra = {"from_email": "oneroster@example.org", "disable_ssl": True, "disable_tls": True}
     told = {"conn_type": "smtp", "host": HOST, "port": port, "login": login, "password": password}
     return json.dumps({**told, "extra": extra})

@@ -1,10 +1,10 @@
-"""Airflow's API server in this process, with our plugin before it, for tests of what it lets pass.
+"""Airflow's API server in this process, behind our plugin, for tests of what the plugin refuses.
 
     with served("simple") as server:
         server.asks("op", "POST", "/api/v2/dags/oneroster_upload__routes/dagRuns", json={…})
 
 Airflow's metadata is a SQLite file of the tests' Airflow home; nothing else of Airflow runs. The
-DAGs are those of the site `routes`, the watch, and `payroll`, which is none of ours.
+DAGs are those of the site `routes`, the watch, and `payroll`, which is not one of ours.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MANAGERS = {
 }
 ROLES = ("viewer", "user", "op", "admin")
 PLAIN, GRAVER = "plain", "graver"
-"""Runs of the upload DAG that have ended: of a package, and of an ids.csv."""
+"""Ended runs of the upload DAG: one of a package, and one of an ids.csv."""
 _FOREIGN_FILE = """
 from airflow.sdk import DAG, Asset, task
 with DAG("payroll", schedule=None, tags=["money"]):
@@ -52,14 +52,14 @@ with DAG("payroll", schedule=None, tags=["money"]):
 
 @dataclass
 class Server:
-    """An API server on an auth manager, guarded in one scope, and the people who have logged in."""
+    """An API server on an auth manager, guarded in one scope, with its logged-in people."""
 
     manager: str
     client: TestClient
     tokens: Mapping[str, str]
 
     def asks(self, who: str | None, method: str, path: str, **more: Any) -> httpx2.Response:
-        """Ask as somebody, or as nobody."""
+        """Send a request as this person, or without a login."""
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
         headers |= more.pop("headers", {})
         answer: httpx2.Response = self.client.request(method, path, headers=headers, **more)
@@ -70,7 +70,7 @@ class Server:
 def tokens(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """An auth manager, and a login for each role."""
+    """Yield an auth manager and a token for each role."""
     CliRunner().invoke(main, ["init", "--site", SITE, "--admin", ADMIN])
     with prepared(request.param, tmp_path_factory.mktemp(request.param)) as found:
         yield request.param, found
@@ -78,21 +78,21 @@ def tokens(
 
 @pytest.fixture(scope="module")
 def servers(tokens: tuple[str, dict[str, str]]) -> Iterator[dict[str, Server]]:
-    """The same Airflow under both scopes of the guard."""
+    """Yield the same Airflow under both scopes of the guard."""
     with served(*tokens, ALL) as everything, served(*tokens, OURS) as ours:
         yield {ALL: everything, OURS: ours}
 
 
 @pytest.fixture(params=[ALL, OURS])
 def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
-    """An Airflow under one of the scopes, with its runs as they were at first."""
+    """Return an Airflow under one of the scopes, with its initial runs."""
     runs_anew()
     return servers[request.param]
 
 
 @contextlib.contextmanager
 def prepared(manager: str, folder: Path) -> Iterator[dict[str, str]]:
-    """Make an auth manager the one in use, and yield the tokens of a person of each role."""
+    """Set the auth manager in use, and yield the token of a person of each role."""
     from airflow.utils.db import initdb
 
     with pytest.MonkeyPatch.context() as patch:
@@ -118,7 +118,7 @@ def served(manager: str, tokens: Mapping[str, str], guard: str) -> Iterator[Serv
         patch.setenv("ONEROSTER_HSTS_SECONDS", "86400")
         app = airflow_app.create_app(apps="core")
         client = TestClient(app, "http://localhost", raise_server_exceptions=False)
-        client.get("/api/v2/version")  # the guard reads its settings now
+        client.get("/api/v2/version")  # now the guard reads its settings
         yield Server(manager, client, tokens)
 
 
@@ -139,7 +139,7 @@ def _token(manager: str, role: str) -> str:
 
 
 def _dags(folder: Path) -> None:
-    """Let Airflow know the DAGs as if it had read their files."""
+    """Store the DAGs in Airflow's metadata, as if it had parsed their files."""
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
@@ -167,7 +167,7 @@ def _dags(folder: Path) -> None:
 
 
 def runs_anew() -> None:
-    """Leave no runs but those that have ended: a package, an ids.csv, and one of the other DAG."""
+    """Leave only ended runs: one of a package, one of an ids.csv, and one of the other DAG."""
     from airflow.models.dag import DagModel
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
@@ -198,7 +198,7 @@ def runs_anew() -> None:
 
 
 def is_paused(dag_id: str) -> bool:
-    """Tell whether a DAG is paused."""
+    """Return whether a DAG is paused."""
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
 

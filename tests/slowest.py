@@ -1,9 +1,9 @@
-"""`make test ARGS=--slowest`: what the tests cost, and what they start.
+"""`make test ARGS=--slowest`: the costs of the tests, and the programs that they start.
 
-For each phase of a test (setup with its fixtures, call, teardown) the seconds on the wall, and the
-processor seconds of the test process, of the programs that it ran, and of the Airflow and the
-PostgreSQL that it used. What is left is waiting. How many servers and browsers were started is
-counted where Python starts a program, by an audit hook. Every phase stands in `build/slowest.csv`.
+For each phase of a test (setup with its fixtures, call, teardown) it reports the seconds on the
+clock and the processor seconds of the test process, of the programs that it ran, and of the Airflow
+and the PostgreSQL that it used. The rest is waiting. An audit hook counts the servers and browsers
+where Python starts a program. All phases are in `build/slowest.csv`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _STARTED = {
 
 
 class Cost:
-    """Measures every phase of every test; with several workers, each measures its own."""
+    """Measure every phase of every test; with several workers, each measures its own."""
 
     def __init__(self) -> None:
-        """Begin to count what is started."""
+        """Start to count the programs that are started."""
         self.started: Counter[str] = Counter()
         self._cost: dict[str, Any] = {}
         sys.addaudithook(self._notice)
@@ -64,7 +64,7 @@ class Cost:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
-        """Measure the teardown, with all fixtures that no further test needs."""
+        """Measure the teardown, with all fixtures that no later test needs."""
         yield from self._measured(item)
 
     def _measured(self, item: pytest.Item) -> Iterator[None]:
@@ -82,7 +82,7 @@ class Cost:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send the cost along with the report, which is how it leaves a worker."""
+        """Add the cost to the report, because only reports leave a worker."""
         report = yield
         report.user_properties.append((f"{_KEY} {report.when}", self._cost))
         return report
@@ -127,7 +127,7 @@ def _phases(stats: dict[str, list[Any]]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def _reports(stats: dict[str, list[Any]]) -> Iterable[Any]:
-    """Return each report once; a passed setup or teardown stands under the empty name."""
+    """Return each report once; a passed setup or teardown is under the empty name."""
     return [
         report
         for name, reports in stats.items()
@@ -138,14 +138,14 @@ def _reports(stats: dict[str, list[Any]]) -> Iterable[Any]:
 
 
 def _servers(item: pytest.Item) -> list[psutil.Process]:
-    """Return the first process of each server that a test uses; what they started is theirs."""
+    """Return the first process of each server that a test uses; its children count for it."""
     from oneroster_sync import settings
     from oneroster_sync.database.embedded import postmaster
 
     found = [postmaster.find(settings.home() / "postgres" / "data")]
     if "live" in sys.modules:
         found += sys.modules["live"].servers()
-    # Its children are not ours: what it reaps is counted there alone.
+    # Its children are not ours: only it knows the seconds of the children that ended.
     if (pid := forkserver._forkserver._forkserver_pid) is not None:  # type: ignore[attr-defined]
         with suppress(psutil.Error):
             found.append(psutil.Process(pid))

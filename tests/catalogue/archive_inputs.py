@@ -1,4 +1,4 @@
-"""Bad input, cases 1 to 16: what was handed in, before a row of it is read."""
+"""Bad input, cases 1 to 16: faults of the uploaded file, found before a row is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input, case 57: deltas that come late or out of order."""
+"""Bad input, case 57: deltas that arrive late or out of order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _STALE = "a time not before that of the change that is known"
 
 
 def _bob(family: str, day: int) -> str:
-    """Return Bob's row of a delta of some day of September."""
+    """Return Bob's row of a delta, last modified on a day of September."""
     return (
         f"bob,active,2026-09-0{day}T00:00:00.000Z,true,s,teacher,bob,,Bob,{family},,,"
         "bob@example.org,,,,,"
@@ -17,7 +17,7 @@ def _bob(family: str, day: int) -> str:
 
 
 def _gone(sourced_id: str, day: int, columns: int) -> str:
-    """Return a row of a delta that takes a record away, with nothing else in it."""
+    """Return a delta row that removes a record, with no other values."""
     return f"{sourced_id},tobedeleted,2026-09-0{day}T00:00:00Z" + "," * (columns - 3)
 
 

@@ -1,4 +1,4 @@
-"""Bad input, cases 86 to 88: files of different modes, rows that go, another person's row."""
+"""Bad input, cases 86 to 88: files of different modes, removed rows, another person's row."""
 
 from __future__ import annotations
 

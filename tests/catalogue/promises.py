@@ -1,4 +1,4 @@
-"""The lines of the catalogue, and which tests name them."""
+"""The promises of the catalogue, and the tests that are marked with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parents[1]
 _LINES = tomllib.loads((Path(__file__).parent / "promises.toml").read_text("utf-8"))
 TITLES = {part: lines["title"] for part, lines in _LINES.items()}
-"""Part of the catalogue → what it is about."""
+"""Part of the catalogue → its title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class Promise:
     """One line of the catalogue.
 
     Attributes:
-        case: Its part and number, such as `b12`.
+        case: The part and the number, such as `b12`.
         what: What happens.
         promise: What is promised then.
-        argument: Why no test shows it, where none does.
+        argument: The reason, if no test shows it.
     """
 
     case: str
@@ -35,7 +35,7 @@ class Promise:
 
     @property
     def part(self) -> str:
-        """The part of the catalogue."""
+        """Return the part of the catalogue."""
         return self.case[0]
 
 
@@ -49,7 +49,7 @@ PROMISES = {
 
 
 def marked_tests() -> dict[str, list[str]]:
-    """Return for each case the tests that name it, as `file::test`, in order."""
+    """Return, for each case, the tests that are marked with it, as `file::test`, in order."""
     marked: dict[str, list[str]] = {case: [] for case in PROMISES}
     for path in sorted(TESTS.rglob("test_*.py")):
         for case, name in _marks(ast.parse(path.read_text("utf-8"))):
@@ -58,7 +58,7 @@ def marked_tests() -> dict[str, list[str]]:
 
 
 def _marks(module: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield each case that a module's tests name, and the test; a whole module's is `*`."""
+    """Yield each case that a module's tests name, and the test; `*` is the whole module."""
     for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             for decorator in node.decorator_list:

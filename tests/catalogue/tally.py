@@ -1,4 +1,4 @@
-"""How many cases of the catalogue were tried in a run of the tests, and how many held."""
+"""Count the cases of the catalogue that a test run tried, and those that held."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _TOLD = ("passed", "failed", "error")
 
 
 def tally(stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """Yield the lines of the tally; a case held when every test of it did.
+    """Yield the lines of the tally; a case holds if all its tests passed.
 
     Args:
-        stats: Outcome → reports, as pytest's terminal reporter has them.
+        stats: Outcome → reports, from pytest's terminal reporter.
     """
     held: dict[str, bool] = defaultdict(lambda: True)
     tests = 0
     for outcome in _TOLD:
         for report in stats.get(outcome, ()):
-            # A module that could not be imported has a report without properties.
+            # The report of a module that can't be imported has no properties.
             properties = getattr(report, "user_properties", ())
             cases = {case for key, case in properties if key == "case"}
             tests += bool(cases) and report.when == "call"

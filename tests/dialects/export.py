@@ -1,4 +1,4 @@
-"""An export as edits of the small school: what can be peculiar in it, and what comes of it."""
+"""An export as edits of the small school: what is peculiar in it, and the expected result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAMP = "2026-08-20T06:00:00.000Z"
 
 @dataclass
 class Export:
-    """A package on its way: tables of rows, and how they are written."""
+    """A package before it is written: the tables of its rows, and the format of its files."""
 
     tables: dict[str, list[Row]]
     headers: dict[str, list[str]]
@@ -62,7 +62,7 @@ class Export:
 
 
 def parsed(texts: Mapping[str, str]) -> Export:
-    """Return a package as tables."""
+    """Return a package as tables of rows."""
     tables, headers, manifest = {}, {}, None
     for file, text in texts.items():
         lines = list(csv.reader(io.StringIO(text)))
@@ -75,7 +75,7 @@ def parsed(texts: Mapping[str, str]) -> Export:
     return Export(tables, headers, manifest)
 
 
-# What can be peculiar
+# What can be peculiar in an export
 
 
 def no_manifest(export: Export) -> None:
@@ -84,7 +84,7 @@ def no_manifest(export: Export) -> None:
 
 
 def without(*names: str) -> Callable[[Export], None]:
-    """Leave files out."""
+    """Leave some files out."""
 
     def edit(export: Export) -> None:
         for name in names:
@@ -97,7 +97,7 @@ def without(*names: str) -> Callable[[Export], None]:
 
 
 def drop(name: str, *columns: str) -> Callable[[Export], None]:
-    """Leave columns of a file out."""
+    """Leave some columns of a file out."""
 
     def edit(export: Export) -> None:
         export.headers[name] = [c for c in export.headers[name] if c not in columns]
@@ -106,7 +106,7 @@ def drop(name: str, *columns: str) -> Callable[[Export], None]:
 
 
 def only(name: str, columns: str) -> Callable[[Export], None]:
-    """Write some columns of a file only, in their order."""
+    """Write only the given columns of a file, in the given order."""
 
     def edit(export: Export) -> None:
         export.headers[name] = columns.split(",")
@@ -115,7 +115,7 @@ def only(name: str, columns: str) -> Callable[[Export], None]:
 
 
 def rename(name: str, /, **columns: str) -> Callable[[Export], None]:
-    """Write other headers."""
+    """Give columns of a file other names."""
 
     def edit(export: Export) -> None:
         export.headers[name] = [columns.get(c, c) for c in export.headers[name]]
@@ -127,7 +127,7 @@ def rename(name: str, /, **columns: str) -> Callable[[Export], None]:
 
 
 def put(name: str, column: str, value: str | Callable[[str], str]) -> Callable[[Export], None]:
-    """Write another value into a column, a new one at the right edge if need be."""
+    """Write a value into a column of all rows; a column that is missing is added at the right."""
 
     def edit(export: Export) -> None:
         if column not in export.headers[name]:
@@ -139,7 +139,7 @@ def put(name: str, column: str, value: str | Callable[[str], str]) -> Callable[[
 
 
 def everywhere(change: Callable[[str, str], str]) -> Callable[[Export], None]:
-    """Write every value otherwise, by its column."""
+    """Change every value by a function of its column and value."""
 
     def edit(export: Export) -> None:
         for rows in export.tables.values():
@@ -151,7 +151,7 @@ def everywhere(change: Callable[[str, str], str]) -> Callable[[Export], None]:
 
 
 def stamped(export: Export) -> None:
-    """Fill status and dateLastModified of bulk files."""
+    """Fill status and dateLastModified in bulk files."""
     for name in export.tables:
         put(name, "status", "active")(export)
         put(name, "dateLastModified", STAMP)(export)
@@ -167,7 +167,7 @@ def more(name: str, /, **values: str) -> Callable[[Export], None]:
 
 
 def written(**how: object) -> Callable[[Export], None]:
-    """Write the package otherwise: quotes, line ends, folder, names and the like."""
+    """Change how the package is written: quotes, line ends, folder, names and the like."""
 
     def edit(export: Export) -> None:
         for name, value in how.items():
@@ -177,7 +177,7 @@ def written(**how: object) -> Callable[[Export], None]:
 
 
 def manifest_says(**properties: str) -> Callable[[Export], None]:
-    """Write other values into the manifest; dots of names are two underscores here."""
+    """Set properties of the manifest; two underscores here are a dot of the name."""
 
     def edit(export: Export) -> None:
         told = {name.replace("__", "."): value for name, value in properties.items()}
@@ -188,12 +188,12 @@ def manifest_says(**properties: str) -> Callable[[Export], None]:
 
 
 def capitals(value: str) -> str:
-    """Return a boolean as a spreadsheet writes it."""
+    """Return a boolean in capitals, as a spreadsheet writes it."""
     return value.upper()
 
 
 def us_date(column: str, value: str) -> str:
-    """Write a date with the month first."""
+    """Return a date with the month first."""
     if column not in {"startDate", "endDate", "beginDate"} or not value:
         return value
     year, month, day = value.split("-")
@@ -201,7 +201,7 @@ def us_date(column: str, value: str) -> str:
 
 
 def prefixed(column: str, value: str) -> str:
-    """Write TCH_ before the sourcedIds of staff."""
+    """Return the sourcedId of a member of staff with TCH_ before it."""
     is_user = column == "userSourcedId" or (column == "sourcedId" and value in _PEOPLE)
     return f"TCH_{value}" if is_user and value in _STAFF else value
 
@@ -211,7 +211,7 @@ _PEOPLE = _STAFF | {"stu", "pat"}
 
 
 def null(column: str, value: str) -> str:
-    """Write NULL for what is blank, but in ids and statuses."""
+    """Return NULL for a blank value, except in ids and statuses."""
     kept = column.endswith(("sourcedId", "SourcedId", "SourcedIds")) or column == "status"
     return value if value or kept else "NULL"
 
@@ -221,17 +221,17 @@ class Dialect:
     """One documented export.
 
     Attributes:
-        name: Whose it is, in a word.
-        source: The page or repository that says so.
-        peculiar: What is peculiar, in a sentence.
-        edits: What it is in edits of the small school.
+        name: The system, in one word.
+        source: The page or repository that documents it.
+        peculiar: What is peculiar, in one sentence.
+        edits: The same as edits of the small school.
         base: 1.1 or 1.2.
-        users: How many people get an account on the first day.
-        assignments: How many course assignments there are then.
-        outcome: How the first sync ends.
-        says: Codes of which at least one line must stand in the findings.
-        preferences: What the operator sets before.
-        options: Of the command line.
+        users: The number of people who get an account on the first day.
+        assignments: The number of course assignments after the first day.
+        outcome: The outcome of the first sync.
+        says: Codes of which the findings must have at least one line each.
+        preferences: The preferences that the operator sets before.
+        options: Options of the command line.
     """
 
     name: str
@@ -254,7 +254,7 @@ class Dialect:
         return export
 
     def next_day(self) -> Export:
-        """Return the package of a day on which Eve has come to teach Art, and nobody has gone."""
+        """Return the package of the next day: Eve is new and teaches Art, and nobody has left."""
         export = parsed(SCHOOL if self.base == "1.1" else SCHOOL_1_2)
         person = {
             "sourcedId": "eve",

@@ -1,10 +1,10 @@
-"""A made-up school district, its days, its packages, their faults, and what a sync must make of it.
+"""An invented school district: its days, packages and faults, and the expected roster.
 
-* `make_district(seed, users)` gives the first day, `next_day(district, rng)` the days after it;
-* `bulk_package` and `delta_package` give the rows an SIS would export, `write_zip`,
-  `write_folder` and `write_lone_csv` the files;
-* `plant_faults` spoils about one row in a hundred, each in a named way;
-* `desired` says what must be in the database afterwards: the oracle, independent of the product.
+* `make_district(seed, users)` returns the first day, `next_day(district, rng)` the day after;
+* `bulk_package` and `delta_package` return the rows that an SIS would export; `write_zip`,
+  `write_folder` and `write_lone_csv` write the files;
+* `plant_faults` puts a named fault into about one row in a hundred;
+* `desired` returns the roster that a sync must give: the oracle, independent of the product.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A day of school life: who comes, who goes, what changes.
+"""One day of a school district: who arrives, who leaves, what changes.
 
-Every day is clean: who leaves takes their enrollments along, a course its classes and theirs, so
-that no reference dangles. At least one teacher, course, class and teacher's enrollment stay, so
-that no file ever loses its last staff row.
+Every day is clean, so that no reference dangles: the enrollments of a user who leaves go too, and
+so do the classes of a course with their enrollments. At least one teacher, course, class and
+teacher's enrollment stay, so that no file ever loses its last staff row.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The shares of staff, courses, classes and enrollments that a day touches."""
+    """The shares of staff, courses, classes and enrollments that change in one day."""
 
     added: float = 0.01
     removed: float = 0.01
     changed: float = 0.02
     returning: float = 0.25
-    """Of the users and courses that left on earlier days."""
+    """The share of the users and courses that left on earlier days."""
 
 
 QUIET = Rates()
 BUSY = Rates(added=0.05, removed=0.04, changed=0.10, returning=0.5)
-"""Enough for a small district to see every kind of change in a few days."""
+"""Enough to show every kind of change in a small district within a few days."""
 
 
 def next_day(district: District, rng: random.Random, rates: Rates = QUIET) -> District:
-    """Live one day; the same generator state gives the same day."""
+    """Return the district one day later; the same generator state gives the same day."""
     day = _Day(district, rng, rates)
     day.remove()
     day.change()
@@ -55,7 +55,7 @@ class _Day:
         self.rng = rng
         self.rates = rates
         self.touched: set[str] = set()
-        """Users that this day has already changed: a swap of e-mails leaves them alone."""
+        """Users that this day has already changed: they take no part in a swap of e-mails."""
         self.away_users = list(district.left_users)
         self.away_courses = list(district.left_courses)
 
@@ -111,7 +111,7 @@ class _Day:
         return [e for e in self.made.district.enrollments.values() if e.class_ in ids]
 
     def _is_last(self, leaving: list[Enrollment]) -> bool:
-        """Tell whether no teacher, or no student, would be enrolled anywhere any more."""
+        """Return whether no teacher, or no student, would be enrolled anywhere after this."""
         gone = {enrollment.sourced_id for enrollment in leaving}
         before = {e.role for e in self.made.district.enrollments.values()}
         after = {
@@ -169,7 +169,7 @@ class _Day:
         return replace(enrollment, class_=self.rng.choice(list(d.classes)))
 
     def swap_emails(self) -> None:
-        """Let two teachers exchange their e-mails, if two are there whom the day left alone."""
+        """Let two teachers exchange their e-mails, if this day has left two of them unchanged."""
         calm = [
             user
             for user in self.made.district.staff("teacher")
@@ -183,7 +183,7 @@ class _Day:
         self.touched |= {one.sourced_id, other.sourced_id}
 
     def switch_off_and_on(self) -> None:
-        """Disable one teacher; enable one who was disabled."""
+        """Disable one teacher, and enable one disabled teacher."""
         for enabled in (True, False):
             calm = [
                 user
@@ -196,7 +196,7 @@ class _Day:
                 self.touched.add(user.sourced_id)
 
     def bring_back(self) -> None:
-        """Let some who left on an earlier day come back, under the sourcedId they had."""
+        """Let some users and courses of earlier days return with the sourcedId they had."""
         d = self.made.district
         for course_id in self.away_courses:
             if self.rng.random() < self.rates.returning:
@@ -234,6 +234,6 @@ class _Day:
         self.made.enroll(teacher, class_, "teacher", primary=True)
 
     def _draw(self, records: list[T], share: float) -> list[T]:
-        """Draw about the share of the records; the part of a record is drawn by chance."""
+        """Draw about this share of the records; chance decides about the fraction of a record."""
         count = int(share * len(records) + self.rng.random())
         return self.rng.sample(records, min(count, len(records)))

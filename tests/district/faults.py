@@ -1,7 +1,7 @@
-"""Plant errors in a package, each of a named kind and with the finding it must lead to.
+"""Plant errors in a package, each of a named kind and with its expected finding.
 
-Faults go into staff-relevant rows only (a student's row is never looked at), each into a row of
-its own, so that a row has one fault at most.
+Faults are planted only in rows that matter for staff (a student's row is never read), and each
+fault in another row, so that a row has at most one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One planted error: what it is, where, and the code of its finding."""
+    """One planted error: its kind, its place, and the code of its finding."""
 
     name: str
     file: str
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass(slots=True)
 class _Field:
-    """The package while faults are planted in it."""
+    """The package while faults are planted."""
 
     rng: random.Random
     rows: dict[str, list[Row]]
@@ -43,9 +43,9 @@ class _Field:
     planted: list[Fault] = field(default_factory=list)
 
     def pick(self, file: str) -> int | None:
-        """Draw a staff row that has no fault yet, and mark it; None when there is none.
+        """Draw a staff row that has no fault yet and mark it, or return None.
 
-        Rows that ask for a removal are left alone: they need no more than their sourcedId.
+        Rows that ask for a removal are not drawn: only their sourcedId is needed.
         """
         status = self.header[file].index("status")
         choices = [
@@ -71,7 +71,7 @@ class _Field:
         return self.rows[file][at][self.header[file].index(column)]
 
     def is_disabled(self, at: int) -> bool:
-        """Tell whether a row of users.csv is of a disabled account."""
+        """Return whether a row of users.csv belongs to a disabled account."""
         has_column = "enabledUser" in self.header["users"]
         return has_column and self.cell("users", at, "enabledUser") == "false"
 
@@ -123,7 +123,7 @@ class _ExtraCell:
 
 @dataclass(frozen=True, slots=True)
 class _Twin:
-    """One sourcedId on two rows that differ."""
+    """Two different rows with one sourcedId."""
 
     name: str = "the same sourcedId twice"
     columns: tuple[tuple[str, str], ...] = (
@@ -163,7 +163,7 @@ class _SharedLogin:
             field_.used.discard(("users", field_.id("users", one)))
             return False
         if any(field_.is_disabled(at) for at in (one, other)):
-            return False  # whose row claims no address, so it is nobody's twice
+            return False  # a disabled account claims no e-mail, so the e-mail is not taken twice
         email = field_.cell("users", one, "email")
         field_.put("users", other, "email", field_.rng.choice((email, email.upper())))
         for at in (one, other):
@@ -220,18 +220,18 @@ def plant_faults(
     names: Iterable[str] = FAULT_NAMES,
     avoid: Iterable[Place] = (),
 ) -> tuple[Package, list[Fault]]:
-    """Put faults into about the share of the staff's rows, at least one; the input is unchanged.
+    """Return a copy of the package with faults in about this share of the staff rows, at least one.
 
     Args:
         package: The package to spoil.
         rng: Decides which rows get which faults.
-        share: Of the staff rows of users, roles, courses, classes and enrollments.
+        share: The share of the staff rows of users, roles, courses, classes and enrollments.
         names: The kinds of faults to draw from, of `FAULT_NAMES`.
         avoid: Rows to leave alone.
 
     Returns:
-        The spoilt package, and the faults in it. A kind that the package has no row for is not
-        planted, so the list may be shorter than the share, and is empty at worst.
+        The package with faults, and the list of the faults. A kind for which the package has no
+        row is not planted, so the list may be shorter than the share, or even empty.
     """
     staff = staff_rows(package)
     field_ = _Field(
@@ -253,7 +253,7 @@ def plant_faults(
 
 
 def staff_rows(package: Package) -> dict[str, set[str]]:
-    """Give the sourcedIds of the rows that a staff sync must read, by file."""
+    """Return the sourcedIds of the rows that a staff sync must read, by file."""
     students: set[str] = set()
     staff: dict[str, set[str]] = {}
     if "roles" in package.tables:

@@ -1,7 +1,7 @@
-"""Days in every mode: packages of which some files are whole, some changes only, some not there.
+"""Days in every mode: packages in which each file is bulk, delta or absent.
 
-And what makes such days hard: people who become students, rows of a bulk file that ask for a
-removal, newcomers with the address of somebody who left, disabled accounts with a shared one.
+They have what makes such days hard: people who become students, rows of a bulk file that ask for a
+removal, new users with the e-mail of a user who left, and disabled accounts with a shared e-mail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAY_BE_ABSENT = ("users", "roles")
 
 
 def draw_modes(rng: random.Random, version: str) -> dict[str, str]:
-    """Draw a mode for each file; orgs and sessions are always whole."""
+    """Draw a mode for each file; orgs and academicSessions are always bulk."""
     if version == "1.0":
         return {}
     modes = {file: rng.choice(MODES[:2]) for file in ("courses", "classes", "enrollments")}
@@ -35,7 +35,7 @@ def draw_modes(rng: random.Random, version: str) -> dict[str, str]:
 def mixed_package(
     yesterday: District, today: District, version: str, modes: Mapping[str, str]
 ) -> Package:
-    """Give the day as a package whose files are in the modes that are given, bulk by default."""
+    """Return the day as a package whose files are in the given modes, bulk by default."""
     whole = bulk_package(today, version)
     changes = delta_package(yesterday, today, version) if version != "1.0" else whole
     tables: dict[str, Table] = {}
@@ -49,9 +49,10 @@ def mixed_package(
 
 
 def unsettle(district: District, rng: random.Random) -> District:
-    """Make a day harder: a teacher turns student, a newcomer and a disabled account share logins.
+    """Make a day harder: a teacher becomes a student, and two accounts get e-mails of others.
 
-    The same generator state gives the same day; the day that is given is not changed.
+    A new user may get the e-mail of a user who left, and a disabled account that of an active one.
+    The same generator state gives the same day; the given day is not changed.
     """
     users = dict(district.users)
     teachers = [u for u in users.values() if u.role in ("teacher", "aide") and u.enabled]
@@ -72,7 +73,7 @@ def unsettle(district: District, rng: random.Random) -> District:
     free = [u for u in left if u.email.lower() not in taken]
     if free and rng.random() < 0.7:
         one, heir = rng.choice(free), rng.choice(fresh)
-        # With a name in common the two would be one person under another sourcedId.
+        # Matching takes two rows with the same e-mail and a common name for one person.
         if one.given_name != heir.given_name and one.family_name != heir.family_name:
             users[heir.sourced_id] = replace(heir, email=one.email)
     return replace(district, users=users)

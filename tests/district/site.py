@@ -1,6 +1,6 @@
-"""A site as somebody at the command line sees it, and as its database shows it.
+"""A site as its operator sees it on the command line, and as its database shows it.
 
-Everything goes through the documented commands, in this process; the database is only read.
+All commands are the documented ones and run in this process; the database is only read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ select file, sourced_id, code from run_findings where run_id = %s and severity =
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a sync, a plan or an approval printed."""
+    """The printed result of a sync, a plan or an approval."""
 
     exit_code: int
     outcome: str
@@ -52,7 +52,7 @@ class Answer:
 
     @property
     def changes(self) -> int:
-        """How many changes the counts speak of."""
+        """Return the number of changes in the counts."""
         return sum(
             count
             for kind in self.counts.values()
@@ -62,7 +62,7 @@ class Answer:
 
 
 class Site:
-    """A fresh site with one hand-made administrator."""
+    """A new site with one administrator whose account was made by hand."""
 
     def __init__(self) -> None:
         self.name = f"district-{next(_numbers)}"
@@ -72,11 +72,11 @@ class Site:
         self._url = url.replace("postgresql+psycopg://", "postgresql://")
 
     def sync(self, package: Path, *options: str) -> Answer:
-        """Sync a package; a guard may hold it, and one with nothing to use is rejected."""
+        """Sync a package; a guard may hold it, and a package without a usable row is rejected."""
         return self._answer("sync", str(package), *options, expect=(DONE, HELD, REJECTED))
 
     def sync_and_approve(self, package: Path, *options: str) -> Answer:
-        """Sync a package, and approve the plan where a guard holds it."""
+        """Sync a package, and approve the plan if a guard holds it."""
         answer = self.sync(package, *options)
         if answer.outcome != "held":
             return answer
@@ -87,7 +87,7 @@ class Site:
         return self._answer("plan", str(package), expect=(DONE, HELD))
 
     def roster(self) -> Roster:
-        """Read the users, courses and assignments that the sync made."""
+        """Read the users, courses and course assignments that the sync made."""
         with psycopg.connect(self._url) as connection:
             users = connection.execute(_USERS, [self.name]).fetchall()
             courses = connection.execute(_COURSES, [self.name]).fetchall()
@@ -102,7 +102,7 @@ class Site:
         )
 
     def hand_made(self) -> list[tuple[str, str]]:
-        """Read the e-mail and status of the accounts that the sync must never change."""
+        """Read the e-mail and the status of the accounts that the sync must never change."""
         with psycopg.connect(self._url) as connection:
             return [(row[0], row[1]) for row in connection.execute(_HAND_MADE, [self.name])]
 
@@ -113,7 +113,7 @@ class Site:
         return {((file or "").removesuffix(".csv"), id_, code) for file, id_, code in rows}
 
     def assert_is(self, wanted: Desired, answer: Answer) -> None:
-        """Check a run's counts and outcome, and that the database holds just what is wanted."""
+        """Check the counts and the outcome of a run, and the database against the wanted roster."""
         found = {
             f"{kind} {name}": (count, answer.counts[kind].get(name))
             for kind, counts in wanted.counts.by_kind().items()
@@ -154,7 +154,7 @@ class Site:
 
 
 def differences(wanted: Roster, found: Roster) -> list[str]:
-    """Name every record in which two rosters differ."""
+    """Return a line for each record in which two rosters differ."""
     return [
         f"{kind} {id_}: wanted {old.get(id_)}, found {new.get(id_)}"
         for kind, old, new in (

@@ -1,4 +1,4 @@
-"""The oracle keeps the rules of a sync, in the school of `district.small`."""
+"""The oracle follows the rules of a sync, shown with the school of `district.small`."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from district.small import ANN_ART, ANN_MATHS, BOB_ART, edited, school, without
 
 @pytest.fixture(params=["1.1", "1.2"])
 def package(request: pytest.FixtureRequest) -> Package:
-    """Give the school's package in both versions that can say everything."""
+    """Return the school's package in the two versions that can express everything."""
     return bulk_package(school(), request.param)
 
 
 @pytest.fixture
 def known(package: Package) -> Roster:
-    """Give what the site holds after a first sync."""
+    """Return the roster of the site after a first sync."""
     return desired(EMPTY, package).roster
 
 
 def role_of(package: Package, id_: str, role: str) -> Package:
-    """Change a user's role, in the file in which the version keeps it."""
+    """Change a user's role in the file that holds roles in this version."""
     return edited(package, "roles" if package.version == "1.2" else "users", id_, role=role)
 
 
 def codes(result: Desired) -> set[tuple[str, str]]:
-    """Give the rows that could not be used, and why."""
+    """Return the rows that could not be used, each with the code of its finding."""
     return {(finding.sourced_id.split(" ")[0], finding.code) for finding in result.findings}
 
 
 def test_first_sync_adds_the_staff_their_courses_and_assignments(package: Package) -> None:
-    """Everybody of the staff, each course, and each distinct pair is added; no student is."""
+    """A first sync adds all staff, each course and each distinct pair, and no student."""
     result = desired(EMPTY, package)
 
     assert set(result.roster.users) == {"ann", "bob"}
@@ -47,7 +47,7 @@ def test_first_sync_adds_the_staff_their_courses_and_assignments(package: Packag
 
 
 def test_new_disabled_user_is_added_inactive(package: Package) -> None:
-    """A new row with enabledUser=false is added, and may not sign in; the assignments are made."""
+    """A new row with enabledUser=false adds an inactive user and its assignments."""
     result = desired(EMPTY, edited(package, "users", "bob", enabledUser="false"))
 
     assert result.roster.users["bob"].status == "inactive"
@@ -58,7 +58,7 @@ def test_new_disabled_user_is_added_inactive(package: Package) -> None:
 def test_absent_user_is_deactivated_and_keeps_assignments_whose_rows_are_there(
     package: Package, known: Roster
 ) -> None:
-    """Enrollments of an absent user are errors, and what they made stays."""
+    """Enrollments of an absent user are errors, and the assignments made from them stay."""
     result = desired(known, without(package, "users", "bob"))
 
     assert result.roster.users["bob"].status == "inactive"
@@ -69,7 +69,7 @@ def test_absent_user_is_deactivated_and_keeps_assignments_whose_rows_are_there(
 
 
 def without_bob(package: Package) -> Package:
-    """Leave out a teacher with all rows that name him."""
+    """Leave out a teacher and all rows that name him."""
     gone = without(without(package, "users", "bob"), "enrollments", "bob-a1")
     if "roles" not in gone.tables:
         return gone
@@ -80,18 +80,18 @@ def without_bob(package: Package) -> Package:
 def test_absent_user_whose_rows_are_absent_loses_assignments(
     package: Package, known: Roster
 ) -> None:
-    """With the enrollments gone as well, the assignments are removed."""
+    """If the enrollments of an absent user are absent too, the assignments are removed."""
     gone = without_bob(package)
     result = desired(known, gone)
 
     assert result.roster.assignments[BOB_ART] == "removed"
     assert result.counts.assignments == {"added": 0, "removed": 1, "errors": 0}
-    # From 1.2 on, the role row of the absent user points to nobody.
+    # From 1.2 on, the role row of the absent user refers to no user.
     assert {one.file for one in result.findings} <= {"roles"}
 
 
 def test_user_comes_back(package: Package, known: Roster) -> None:
-    """A deactivated user whose row is there again is reactivated, and nothing is added."""
+    """A deactivated user whose row returns is reactivated, and no user is added."""
     gone = desired(known, without(without(package, "users", "bob"), "enrollments", "bob-a1"))
     back = desired(gone.roster, package)
 
@@ -104,7 +104,7 @@ def test_user_comes_back(package: Package, known: Roster) -> None:
 def test_disabled_user_is_deactivated_and_keeps_assignments(
     package: Package, known: Roster
 ) -> None:
-    """enabledUser=false deactivates; the enrollments still count."""
+    """A row with enabledUser=false deactivates the user; the enrollments still count."""
     result = desired(known, edited(package, "users", "bob", enabledUser="false"))
 
     assert result.roster.users["bob"].status == "inactive"
@@ -113,7 +113,7 @@ def test_disabled_user_is_deactivated_and_keeps_assignments(
 
 
 def test_user_becomes_a_student(package: Package, known: Roster) -> None:
-    """A user whose role is no longer of the staff is absent from the staff."""
+    """A user whose role is no longer a staff role is deactivated."""
     result = desired(known, role_of(package, "bob", "student"))
 
     assert result.roster.users["bob"].status == "inactive"
@@ -123,7 +123,7 @@ def test_user_becomes_a_student(package: Package, known: Roster) -> None:
 def test_values_that_the_platform_does_not_keep_do_not_count(
     package: Package, known: Roster
 ) -> None:
-    """A new phone number, another middle name or another room is no change."""
+    """A new phone number, another middle name or another room is not a change."""
     again = edited(package, "users", "ann", phone="555", sms="555", middleName="Q")
     result = desired(known, edited(again, "classes", "m1", location="Annex"))
 
@@ -131,7 +131,7 @@ def test_values_that_the_platform_does_not_keep_do_not_count(
 
 
 def test_one_of_two_enrollments_ends(package: Package, known: Roster) -> None:
-    """An assignment stays as long as one enrollment makes it."""
+    """An assignment stays as long as one enrollment leads to it."""
     one = desired(known, without(package, "enrollments", "ann-m1"))
     both = desired(known, without(package, "enrollments", "ann-m1", "ann-m2"))
 
@@ -140,7 +140,7 @@ def test_one_of_two_enrollments_ends(package: Package, known: Roster) -> None:
 
 
 def test_only_the_role_teacher_makes_an_assignment(package: Package, known: Roster) -> None:
-    """An enrollment in another role makes none, whatever the user's own role."""
+    """An enrollment in another role makes no assignment, whatever the user's own role is."""
     result = desired(known, edited(package, "enrollments", "bob-a1", role="proctor"))
 
     assert result.roster.assignments[BOB_ART] == "removed"
@@ -148,7 +148,7 @@ def test_only_the_role_teacher_makes_an_assignment(package: Package, known: Rost
 
 
 def test_removed_course_takes_its_assignments_along(package: Package, known: Roster) -> None:
-    """Its classes dangle and their enrollments are errors, yet nobody may edit it any more."""
+    """A removed course loses its assignments, although rows that depend on it are errors."""
     result = desired(known, without(package, "courses", "art"))
 
     assert result.roster.courses["art"].status == "removed"
@@ -164,7 +164,7 @@ def test_removed_course_takes_its_assignments_along(package: Package, known: Ros
 def test_lone_courses_file_removes_courses_with_their_assignments(
     package: Package, known: Roster
 ) -> None:
-    """Users and the other assignments are left alone."""
+    """A lone courses.csv leaves users and the assignments of other courses unchanged."""
     result = desired(known, without(package, "courses", "art").only("courses"))
 
     assert result.roster.users == known.users
@@ -177,7 +177,7 @@ def test_lone_courses_file_removes_courses_with_their_assignments(
 
 
 def test_lone_users_file_touches_users_only(known: Roster) -> None:
-    """A lone users.csv deactivates who is absent, and changes no course and no assignment."""
+    """A lone users.csv deactivates absent users, and changes no course and no assignment."""
     package = bulk_package(school(), "1.1")
     result = desired(known, without(package, "users", "bob").only("users"))
 
@@ -187,7 +187,7 @@ def test_lone_users_file_touches_users_only(known: Roster) -> None:
 
 
 def test_scope_of_users_only(package: Package, known: Roster) -> None:
-    """In the scope `users` a whole package changes users only."""
+    """With the scope `users`, a whole package changes only users."""
     result = desired(known, without(package, "courses", "art"), scope="users")
 
     assert result.outcome == "no_changes"
@@ -205,7 +205,7 @@ def test_scope_of_users_only(package: Package, known: Roster) -> None:
 def test_quarantined_user_stays(
     package: Package, known: Roster, cells: dict[str, str], code: str
 ) -> None:
-    """A known user with a bad row stays as before, and so do their assignments."""
+    """A known user with a bad row stays unchanged, and so do the user's assignments."""
     bad = edited(package, "users", "ann", givenName="Anna", **cells)
     result = desired(known, bad)
     thinner = desired(known, without(bad, "enrollments", "ann-m1", "ann-m2"))
@@ -220,7 +220,7 @@ def test_quarantined_user_stays(
 
 
 def test_unknown_role_is_a_fault_of_the_user(package: Package, known: Roster) -> None:
-    """In 1.2 the fault stands in roles.csv; the row that can't be used is the user's."""
+    """In 1.2 the fault is in roles.csv, but the unusable row counts for the user."""
     result = desired(known, role_of(package, "ann", "wizard"))
 
     assert ("ann", "row.invalid_enum") in codes(result)
@@ -230,7 +230,7 @@ def test_unknown_role_is_a_fault_of_the_user(package: Package, known: Roster) ->
 
 
 def test_new_quarantined_rows_add_nothing(package: Package) -> None:
-    """On a first sync a bad user, class or enrollment is just not there."""
+    """On a first sync a bad user, class or enrollment adds nothing."""
     bad = edited(package, "users", "bob", familyName="")
     bad = edited(bad, "classes", "m2", courseSourcedId="no-such-course")
     bad = edited(bad, "enrollments", "ann-a1", role="wizard")
@@ -242,7 +242,7 @@ def test_new_quarantined_rows_add_nothing(package: Package) -> None:
 
 
 def test_same_sourced_id_twice(package: Package, known: Roster) -> None:
-    """Two different rows are two errors; two identical rows are one row."""
+    """Two different rows with one sourcedId are two errors; two identical rows are one row."""
     rows = package.tables["users"].rows
     other = edited(package, "users", "bob", familyName="Roy").tables["users"].rows[1]
 
@@ -256,7 +256,7 @@ def test_same_sourced_id_twice(package: Package, known: Roster) -> None:
 
 
 def test_two_users_claim_one_email(package: Package, known: Roster) -> None:
-    """Both rows are findings, whatever the case of the letters, and neither is applied."""
+    """Two rows with one e-mail in any case are both findings, and neither is applied."""
     result = desired(known, edited(package, "users", "bob", email="ANN@example.org"))
 
     assert {("ann", "semantic.login_taken"), ("bob", "semantic.login_taken")} <= codes(result)
@@ -264,7 +264,7 @@ def test_two_users_claim_one_email(package: Package, known: Roster) -> None:
 
 
 def test_two_users_swap_their_emails(package: Package, known: Roster) -> None:
-    """A swap works; with one of the rows bad, the other can't be applied either."""
+    """Two users can swap e-mails; if one of the rows is bad, the other is not applied either."""
     swap = edited(package, "users", "bob", email="ann@example.org")
     swap = edited(swap, "users", "ann", email="bob@example.org")
     half = desired(known, edited(swap, "users", "ann", familyName=""))
@@ -275,7 +275,7 @@ def test_two_users_swap_their_emails(package: Package, known: Roster) -> None:
 
 
 def test_email_of_a_deactivated_user_is_free(package: Package, known: Roster) -> None:
-    """Who left on the same day, or before, does not hold the address."""
+    """A user who left on the same day or earlier does not keep the e-mail."""
     gone = without_bob(package)
     result = desired(known, edited(gone, "users", "ann", email="bob@example.org"))
 
@@ -300,7 +300,7 @@ def test_quarantined_course_stays(package: Package, known: Roster) -> None:
 def test_quarantined_class_keeps_its_link(
     package: Package, known: Roster, cells: dict[str, str]
 ) -> None:
-    """The class is still of yesterday's course; a new enrollment in it adds nothing."""
+    """The class still belongs to yesterday's course; a new enrollment in it adds nothing."""
     bad = edited(package, "classes", "a1", **cells)
     bad = edited(bad, "enrollments", "ann-m1", userSourcedId="bob", classSourcedId="a1")
     bad = without(bad, "enrollments", "bob-a1")
@@ -324,7 +324,7 @@ def test_quarantined_class_keeps_its_link(
 def test_quarantined_enrollment_keeps_its_assignment(
     package: Package, known: Roster, cells: dict[str, str], code: str
 ) -> None:
-    """What a bad enrollment row made yesterday stays, and nothing new comes of it."""
+    """A bad enrollment row keeps the assignment it made yesterday, and makes no other."""
     result = desired(known, edited(package, "enrollments", "bob-a1", **cells))
 
     assert codes(result) == {("bob-a1", code)}
@@ -335,7 +335,7 @@ def test_quarantined_enrollment_keeps_its_assignment(
 def test_quarantined_enrollment_with_a_new_id_keeps_what_it_names(
     package: Package, known: Roster
 ) -> None:
-    """Where enrollments are numbered anew each night, a row without an id loses nothing."""
+    """If an SIS renumbers enrollments each night, a row without an id removes nothing."""
     anew = edited(package, "enrollments", "bob-a1", sourcedId="")
     result = desired(known, anew)
 
@@ -344,7 +344,7 @@ def test_quarantined_enrollment_with_a_new_id_keeps_what_it_names(
 
 
 def test_repaired_row_is_applied(package: Package, known: Roster) -> None:
-    """Once a row is good again the record follows it."""
+    """A record follows its row again once the row is corrected."""
     bad = desired(known, edited(package, "users", "bob", givenName="Rob", familyName=""))
     good = desired(bad.roster, edited(package, "users", "bob", givenName="Rob"))
 
@@ -354,7 +354,7 @@ def test_repaired_row_is_applied(package: Package, known: Roster) -> None:
 
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
 def test_delta_removes_only_what_it_says(version: str) -> None:
-    """In a delta the absent stay; `tobedeleted` deactivates and removes."""
+    """A delta removes only rows with `tobedeleted`; absent records stay."""
     yesterday = school()
     known = desired(EMPTY, bulk_package(yesterday, version)).roster
     today = replace(
@@ -371,7 +371,7 @@ def test_delta_removes_only_what_it_says(version: str) -> None:
 
 
 def test_delta_moves_a_class_to_another_course() -> None:
-    """Enrollments that the delta does not name follow their class."""
+    """Enrollments that a delta does not name follow their class to its new course."""
     yesterday = school()
     known = desired(EMPTY, bulk_package(yesterday)).roster
     art = replace(yesterday.classes["a1"], course="maths")
@@ -385,7 +385,7 @@ def test_delta_moves_a_class_to_another_course() -> None:
 
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
 def test_delta_row_of_a_student_is_ignored(version: str) -> None:
-    """A changed student is ignored, also in 1.2, where only roles.csv could tell the role."""
+    """A changed student is ignored, even in 1.2, where only roles.csv holds the role."""
     yesterday = school()
     known = desired(EMPTY, bulk_package(yesterday, version)).roster
     kid = replace(yesterday.users["kid"], family_name="Poe-Lee")

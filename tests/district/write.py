@@ -1,4 +1,4 @@
-"""Write a package as the files an SIS would export: a zip, a folder, or one lone CSV."""
+"""Write a package as the files that an SIS would export: a zip, a folder, or one lone CSV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How the CSV text looks; all styles say the same."""
+    """The format of the CSV text; the content is the same in all styles."""
 
     line_end: str = "\r\n"
     quote_all: bool = False
@@ -27,7 +27,7 @@ class Style:
     manifest: bool = True
     """Whether a manifest.csv is written; never for 1.0, which has none."""
     folder: str = ""
-    """A folder inside the zip that holds all files."""
+    """Name of a folder inside the zip that holds all files."""
 
 
 PLAIN = Style()
@@ -42,12 +42,12 @@ STYLES = (
 
 
 def table_bytes(table: Table, style: Style = PLAIN) -> bytes:
-    """Give one file as CSV, in UTF-8."""
+    """Return one file as CSV in UTF-8."""
     return _csv_bytes((table.header, *table.rows), style)
 
 
 def manifest_bytes(package: Package, style: Style = PLAIN) -> bytes:
-    """Give the package's manifest.csv: each file of the version as bulk, delta or absent."""
+    """Return the package's manifest.csv: each file of the version as bulk, delta or absent."""
     modes = {name: table.mode for name, table in package.tables.items()}
     rows = [
         ("propertyName", "value"),
@@ -61,7 +61,7 @@ def manifest_bytes(package: Package, style: Style = PLAIN) -> bytes:
 
 
 def package_files(package: Package, style: Style = PLAIN) -> dict[str, bytes]:
-    """Give the package as file name → content, the manifest first."""
+    """Return the package as file name → content, the manifest first."""
     files = {}
     if style.manifest and package.version in MANIFEST_FILES:
         files["manifest.csv"] = manifest_bytes(package, style)
@@ -71,7 +71,7 @@ def package_files(package: Package, style: Style = PLAIN) -> dict[str, bytes]:
 
 
 def zip_bytes(package: Package, style: Style = PLAIN) -> bytes:
-    """Give the package as a zip; the same package and style give the same bytes."""
+    """Return the package as a zip; the same package and style give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in package_files(package, style).items():
@@ -84,13 +84,13 @@ def zip_bytes(package: Package, style: Style = PLAIN) -> bytes:
 
 
 def write_zip(package: Package, path: Path, style: Style = PLAIN) -> Path:
-    """Write the package as a zip and give its path."""
+    """Write the package as a zip and return its path."""
     path.write_bytes(zip_bytes(package, style))
     return path
 
 
 def write_folder(package: Package, path: Path, style: Style = PLAIN) -> Path:
-    """Write the package as a folder of CSV files and give its path."""
+    """Write the package as a folder of CSV files and return its path."""
     path.mkdir(parents=True)
     for name, content in package_files(package, style).items():
         (path / name).write_bytes(content)
@@ -98,7 +98,7 @@ def write_folder(package: Package, path: Path, style: Style = PLAIN) -> Path:
 
 
 def write_lone_csv(package: Package, file: str, folder: Path, style: Style = PLAIN) -> Path:
-    """Write one file of the package alone, under its own name, and give its path."""
+    """Write one file of the package alone, under its own name, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{file}.csv"
     path.write_bytes(table_bytes(package.tables[file], style))

@@ -1,15 +1,15 @@
-"""An oracle of the whole sync: what a site holds after days of every kind, in plain dictionaries.
+"""An oracle of the whole sync: the roster of a site after days of every kind, in dictionaries.
 
-* `sis` makes a small district, its days, its packages and their broken rows;
-* `source` says which packages a run reads, and what they and pending deltas say together;
-* `door` reads a package: who is staff; `judge` says which rows are used;
-* `links`, `people` and `plan` say what becomes of the roster, `guards` whether a person is asked
-  first, `undo` how a run is taken back;
-* `site` is a site with all of that over time: runs, decisions, pending deltas;
-* `pairing` takes the same steps on a real site by the public Python API, and tells what differs;
-* `life` tells what happens;
-* `shrink` makes a day that differs as small as it gets.
+* `sis` makes a small district with its days, packages and broken rows;
+* `source` chooses the packages that a run reads, and folds them with pending deltas;
+* `door` reads a package and finds the staff; `judge` decides which rows are used;
+* `links`, `people` and `plan` compute the new roster, `guards` decides whether a plan is held,
+  and `undo` takes back a run;
+* `site` is a site over time, with all of these: runs, decisions, pending deltas;
+* `pairing` takes the same steps on a real site with the public Python API, and compares;
+* `life` draws the steps;
+* `shrink` reduces a day on which they differ as far as possible.
 
-The model is written from the documentation (docs/design, docs/reference/semantics.md) and imports
-nothing of the product: an error of one is not an error of both.
+The model follows the documentation (docs/design, docs/reference/semantics.md) and imports nothing
+of the product, so that the two don't share an error.
 """

@@ -1,4 +1,4 @@
-"""Which lines of a package are used, and which have an error: docs/reference/columns.md."""
+"""Decide which lines of a package are used and which have an error: docs/reference/columns.md."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(slots=True)
 class Judged:
-    """The lines of a file that are used and those that have an error; `late` ones are neither.
+    """The used lines of each file, the lines with an error, and the number of late ones.
 
-    `breaking` are those that break the standard, used or not.
+    Late lines are neither. `breaking` are the lines that break the standard, used or not.
     """
 
     good: dict[str, list[Line]] = field(default_factory=dict)
@@ -49,16 +49,16 @@ def judge_lines(
     schools_decide: bool,
     missing: Mapping[str, set[str]] | None = None,
 ) -> Judged:
-    """Tell of each line whether it is used.
+    """Decide for each line whether it is used.
 
     Args:
-        version: Of the packages.
+        version: The version of the packages.
         modes: File → bulk or delta.
         files: File → lines.
         known: File → sourcedIds that the site has.
-        moments: File and sourcedId → when the record was last modified, as a delta told.
-        schools_decide: Whether the site has a limit for each school of its own.
-        missing: File → columns that it does not have: what is stored of them stays.
+        moments: File and sourcedId → when the record was last modified, from a delta.
+        schools_decide: Whether the site has its own threshold for each school.
+        missing: File → columns that it does not have: their stored values stay.
     """
     judged = Judged()
     judge = _Judge(version, modes, files, known, moments, schools_decide=schools_decide)
@@ -98,7 +98,7 @@ class _Judge:
             elif mode == "bulk":
                 self.present[name] = ids
             elif mode == "absent" and name in {"orgs", "roles"}:
-                self.present[name] = None  # nothing is known of it, so nothing dangles
+                self.present[name] = None  # nothing is known about the file, so nothing dangles
             else:
                 self.present[name] = ids | set(known.get(name, ()))
         self.known = known
@@ -109,7 +109,7 @@ class _Judge:
         self.is_strict = False
 
     def file(self, name: str) -> tuple[list[Line], list[Line], int]:
-        """Return the lines of a file that are used, those with errors, and how many are late."""
+        """Return the used lines of a file, the lines with errors, and the number of late lines."""
         lines, late = self._without_late(name)
         if name == "enrollments" and self.modes[name] == "bulk":
             for line in lines:
@@ -138,25 +138,25 @@ class _Judge:
         return good, bad, late
 
     def _breaks(self, name: str, line: Line, claims: Counter[str]) -> bool:
-        """Tell whether a line breaks the standard; to point to what is removed does not."""
+        """Return whether a line breaks the standard; a reference to a removed record does not."""
         self.is_strict = True
         told = dict(line)
         wrong = self._wrong(name, told, claims)
         self._leave_out(name, told)
         school = line.get("schoolSourcedId") if name == "enrollments" else None
         if name == "users" and self.version == "1.2":
-            school = "s1"  # the primary org of everybody
+            school = "s1"  # the primary org of all users
         wrong = wrong or (school is not None and self._points_wrong(name, "orgs", school))
         self.is_strict = False
-        # A session's parent is a session, whose absence only its own line can cause, and users of
-        # 1.2 have their orgs elsewhere.
+        # A session's parent is a session, which can only be missing because of its own line, and
+        # users of 1.2 have their orgs in roles.csv.
         elsewhere = {"academicSessions": "parentSourcedId"}
         if self.version == "1.2":
             elsewhere["users"] = "orgSourcedIds"
         return wrong or bool(told["out"] - {elsewhere.get(name)})
 
     def _without_late(self, name: str) -> tuple[list[Line], int]:
-        """Leave out what is older than what is known: it is as if it had not come."""
+        """Leave out lines older than the known change, as if they had not arrived."""
         if self.modes[name] != "delta":
             return self.lines[name], 0
         kept = []
@@ -200,7 +200,7 @@ class _Judge:
         return bool(getattr(self, f"_wrong_{name}", lambda *_: False)(line, claims))
 
     def _wrong_org(self, name: str, line: Line, column: str) -> bool:
-        """Tell whether a school can't be read where the site goes by schools."""
+        """Return whether the school is unreadable on a site with thresholds for each school."""
         if not self.schools_decide or column in self.missing:
             return False
         ids = [part.strip() for part in line.get(column, "").split(",") if part.strip()]
@@ -252,7 +252,7 @@ class _Judge:
         )
 
     def _leave_out(self, name: str, line: Line) -> None:
-        """Leave out values that decide nothing and can't be read."""
+        """Leave out values that are unreadable and decide nothing."""
         out = line["out"] = set()
         blanks = {
             "orgs": ("name", "type"),
@@ -267,7 +267,7 @@ class _Judge:
         out |= {column for column in blanks.get(name, ()) if column not in line}
         out -= self.missing
         if self.version == "1.0":
-            out.discard("enabledUser")  # there is no such column
+            out.discard("enabledUser")  # 1.0 has no such column
         if name == "academicSessions" and not _DAY.fullmatch(line.get("endDate", "")):
             out.add("endDate")
             line.pop("endDate", None)
@@ -293,7 +293,7 @@ class _Judge:
 
 
 def login_of(line: Line) -> str | None:
-    """Return the address by which somebody logs in: the e-mail, or a username that is one."""
+    """Return the login: the e-mail, or a username that is an e-mail address."""
     address = line.get("email")
     if address is None and _ADDRESS.fullmatch(line.get("username", "")):
         address = line["username"]
@@ -301,13 +301,13 @@ def login_of(line: Line) -> str | None:
 
 
 def claims_login(line: Line) -> bool:
-    """Tell whether a line claims the login that it names."""
+    """Return whether a line claims its login."""
     named = line.get("login") is not None
     return named and "goes" not in line and line.get("enabledUser") != "false"
 
 
 def _once(lines: list[Line]) -> list[Line]:
-    """Return each line once; several of one user that differ in their orgs alone are one."""
+    """Return each line once; merge lines of one user that differ only in their orgs."""
     once: list[Line] = []
     for line in lines:
         told = _without(line, "part")

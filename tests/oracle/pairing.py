@@ -1,4 +1,4 @@
-"""A real site, driven by the public Python API, and its model: the same steps, compared."""
+"""Take the same steps on a real site, by the public Python API, and on its model; compare them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _REMEMBERED = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is done to a site.
+    """One step on a site.
 
     `does` is sync, source, preview, approve, discard, undo, removals, prefer or account; `ref`
-    numbers the runs, `of` names an earlier one; `packs` arrived at the source, which is synced.
+    is the number of the run, `of` that of an earlier one; `packs` arrive at the source to sync.
     """
 
     does: str
@@ -56,7 +56,7 @@ class Step:
     told: dict[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        """Return the step for a person."""
+        """Return the step as text."""
         words = f"{self.at:%Y-%m-%d %H:%M} {self.does} #{self.ref}"
         if self.does in {"approve", "discard", "undo", "removals"}:
             words += f" of #{self.of}"
@@ -71,7 +71,7 @@ class Step:
 
 
 class DivergenceError(AssertionError):
-    """The site is not as the model says; the lines say in what, after which steps."""
+    """The site differs from the model; the lines name the differences and the steps before them."""
 
     def __init__(self, wrong: list[str]) -> None:
         super().__init__("\n".join(wrong))
@@ -80,7 +80,7 @@ class DivergenceError(AssertionError):
 
 
 class Log(logging.Handler):
-    """Keeps what is logged."""
+    """Keep what is logged."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -92,7 +92,7 @@ class Log(logging.Handler):
 
 
 class Pairing:
-    """A real site and its model, which take the same steps."""
+    """A real site and its model, on which the same steps are taken."""
 
     def __init__(self) -> None:
         self.name = f"oracle-{os.getpid()}-{next(_SITES)}"
@@ -112,11 +112,11 @@ class Pairing:
         self.hand_made[row.id] = self.model.state.admin
 
     def clock(self) -> dt.datetime:
-        """Tell the time of the step."""
+        """Return the time of the step."""
         return self.now
 
     def take(self, step: Step) -> None:
-        """Take a step on both, and compare.
+        """Take a step on the site and the model, and compare them.
 
         Raises:
             DivergenceError: They differ.
@@ -239,7 +239,7 @@ class Pairing:
         choice = self.model.choice
         for name, value in step.told.items():
             if name == "source":
-                continue  # the model's is a list
+                continue  # the model's source is a list
             if name.startswith("limit."):
                 choice.limits[name.removeprefix("limit.")] = value
             else:
@@ -264,7 +264,7 @@ class Pairing:
         wrong = []
         outcome = found.outcome.value if found.outcome else None
         if step.does == "preview" and outcome in {None, "held"}:
-            outcome = "discarded"  # the record as it stood when its plan was reviewed
+            outcome = "discarded"  # the state of the record when its plan was reviewed
         if outcome != wanted.outcome:
             wrong.append(
                 f"outcome: wanted {wanted.outcome} {sorted(wanted.holds)}, found {outcome}"
@@ -283,7 +283,7 @@ class Pairing:
         return wrong
 
     def _again(self, step: Step, found: Any) -> list[str]:
-        """Expect nothing of the same package at once again, if all of it was applied."""
+        """Expect no changes if the package before was the same and was applied whole."""
         if step.does != "sync" or self.last is None:
             return []
         earlier, run = self.last
@@ -299,7 +299,7 @@ class Pairing:
         return [f"the same package again: {changed}"] if changed else []
 
     def _given_back(self, step: Step, wanted: Run) -> list[str]:
-        """Expect an undo of all of the last run to give back exactly what was."""
+        """Expect the exact state before the last run after an undo of that whole run."""
         if step.does != "undo" or self.last is None or step.part != Part() or not wanted.applied:
             return []
         if self.last[1].ref != step.of or self.last[1].undoes is not None:
@@ -316,7 +316,7 @@ class Pairing:
         return {row.id for row in self._rows("select id from changes where site = :site")}
 
     def _audited(self, found: Any, wanted: Run, new: set[int]) -> list[str]:
-        """Compare the audit of a run with its counts."""
+        """Compare the audit rows of a run with its counts."""
         query = "select kind, action from changes where id = any(:ids)"
         told: dict[str, int] = {}
         for row in self._rows(query, ids=sorted(new)):
@@ -393,7 +393,7 @@ class Pairing:
         return found
 
     def _of_runs(self) -> list[str]:
-        """Compare how the earlier runs stand: a newer one may have superseded them."""
+        """Compare the outcomes of earlier runs: a later run may have superseded them."""
         query = "select run_id::text, outcome from runs where site = :site"
         told = {row.run_id: row.outcome for row in self._rows(query)}
         return [
@@ -416,7 +416,7 @@ class Pairing:
         return wrong
 
     def _pupils_seen(self, found: Any) -> list[str]:
-        """Look for a pupil's value in what was logged, in the database, and in the run's folder."""
+        """Search for a pupil's value in the log, in the database, and in the run's folder."""
         wrong = [f"the log names a pupil: {line}" for line in self.log.lines if PUPIL in line]
         self.log.lines.clear()
         for table in ("users", "courses", "enrollments", "roles", "findings", "changes", "runs"):
@@ -447,7 +447,7 @@ class Pairing:
 
 
 def _difference(key: str, wanted: Any, found: Any) -> str:
-    """Return in what two records differ, as a line."""
+    """Return the difference of two records as a line."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         parts = [f for f in wanted if wanted[f] != found.get(f)]
         wanted, found = ({f: side.get(f) for f in parts} for side in (wanted, found))
@@ -469,7 +469,7 @@ def _engine() -> sa.Engine:
 
 
 def _as_json(told: dict[str, Any]) -> dict[str, Any]:
-    """Return preferences as the API takes them."""
+    """Return preferences in the form of the API."""
     names = {
         "adopt": "adopt_accounts", "removals_wait": "guards.removals_wait",
         "teaching": "assignment_roles",

@@ -1,4 +1,4 @@
-"""What a site remembers of its runs: preferences, pending deltas, and how each run ended."""
+"""What a site stores about its runs: preferences, pending deltas, and the outcome of each run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Choice:
-    """What the site's preferences say, as far as the days of the oracle change them."""
+    """The preferences of the site that the days of the oracle change."""
 
     scope: str = "users_and_courses"
     adopt: bool = False
@@ -37,7 +37,7 @@ class Choice:
         )  # fmt: skip
 
     def raised_on(self, day: dt.date) -> float | None:
-        """Return the percentage to which limits are raised on a day, None if they are not."""
+        """Return the percentage to which thresholds are raised on a day, or None."""
         if self.raised is None or (self.raised[1] is not None and day > self.raised[1]):
             return None
         return self.raised[0]
@@ -45,7 +45,7 @@ class Choice:
 
 @dataclass(slots=True)
 class Delta:
-    """One delta file that was read and not applied; `part` numbers the packages of its run."""
+    """A delta file that was read and is not applied; `part` numbers the packages of its run."""
 
     run: int
     file: str
@@ -58,7 +58,7 @@ class Delta:
 
 @dataclass(slots=True)
 class Run:
-    """One run: how it ended, and what a later decision or undo needs of it."""
+    """A run: its outcome, and what a later decision or undo needs."""
 
     ref: int
     started: dt.datetime
@@ -87,7 +87,7 @@ class Run:
 
 
 def count(plan: Plan) -> dict[str, dict[str, int]]:
-    """Return the counts that a run tells of a plan, by kind."""
+    """Return the counts that a run reports for a plan, by kind."""
     counts = {kind: dict(numbers) for kind, numbers in plan.counts().items()}
     files = {"users": "users", "courses": "courses", "assignments": "enrollments"}
     for kind, file in files.items():
@@ -97,7 +97,7 @@ def count(plan: Plan) -> dict[str, dict[str, int]]:
 
 
 def count_roles_alone(plan: Plan, modes: dict[str, str]) -> int:
-    """Return how many broken rows of roles.csv are of nobody whose row of users.csv counts."""
+    """Count the broken rows of roles.csv whose user has no counted row in users.csv."""
     named = {line.get("sourcedId") for line in plan.bad.get("users", ())} - {None}
     broken = [
         line for line in plan.bad.get("roles", ())
@@ -108,7 +108,7 @@ def count_roles_alone(plan: Plan, modes: dict[str, str]) -> int:
 
 
 def is_unusable(judged: Judged, modes: dict[str, str], read: Read) -> bool:
-    """Tell whether a package is rejected because nothing of it could be used."""
+    """Return whether a package is rejected because none of its rows could be used."""
     if any(read.rows[name] == 0 for name in read.rows):
         return False
     brought = [n for n in ("users", "courses", "enrollments") if n in judged.good]

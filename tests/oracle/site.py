@@ -1,4 +1,4 @@
-"""A site over time, as the documentation tells it: runs, decisions, pending deltas, undos."""
+"""The model of a site over time, from the documentation: runs, decisions, deltas, undos."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ APPROVAL = dt.timedelta(hours=72)
 
 
 class ModelSite:
-    """A site as it should be."""
+    """A site as the documentation says that it must be."""
 
     def __init__(self) -> None:
         self.state = State()
@@ -48,7 +48,7 @@ class ModelSite:
         self._numbers = 0
 
     def account(self, **told: Any) -> int:
-        """Add an account that somebody made by hand."""
+        """Add an account that was made by hand."""
         number = self._next()
         user = dict.fromkeys(("sid", "given", "family", "username", "orgs"))
         login = told["email"].lower()
@@ -62,7 +62,7 @@ class ModelSite:
     # A sync
 
     def sync_source(self, ref: int, packs: list[Arrived], at: dt.datetime) -> Run:
-        """Sync what is new at the source, where these packages have arrived."""
+        """Sync the new packages of the source, to which these have been added."""
         self.source.packs += packs
         unread, is_again = self.source.unread()
         run = self.sync(ref, unread, None, at, is_again=is_again)
@@ -113,7 +113,7 @@ class ModelSite:
         return run
 
     def _known(self) -> Known:
-        """Return what the door knows: the site's, and what pending deltas of staff bring."""
+        """Return what `door` has to know: the records of the site and of pending staff deltas."""
         links = self.state.links
         known = Known(
             set(self.state.by_sid("users")),
@@ -144,7 +144,7 @@ class ModelSite:
             self.deltas.pop(number, None)
 
     def _expire(self, at: dt.datetime) -> None:
-        """Drop deltas that were pending for too long; those of a plan that waits stay."""
+        """Expire deltas that were pending too long, except those of a held plan."""
         waits = {n for r in self.runs.values() if r.outcome in {None, "held"} for n in r.deltas}
         waiting = {(self.deltas[n].run) for n in waits if n in self.deltas}
         for delta in self.deltas.values():
@@ -155,7 +155,7 @@ class ModelSite:
                 self.out_of_step.setdefault(delta.file, at)
 
     def _fold(self, run: Run, reads: list[Read]) -> tuple[dict[str, list[Line]], dict[str, str]]:
-        """Return the lines that count of each file, own and pending, and how each counts."""
+        """Return the lines of each file, own and pending, and the mode of each file."""
         taken = {n for r in self.runs.values() if r.approved and r.outcome == "held"
                  for n in r.deltas}  # fmt: skip
         read, bulk = reads[-1], {f for one in reads for f, m in one.modes.items() if m == "bulk"}
@@ -189,7 +189,7 @@ class ModelSite:
         run.counts["users"]["ignored"] = read.ignored
 
     def _absent(self) -> set[int]:
-        """Return who is inactive and was not disabled by name: a blank enabledUser lets them in."""
+        """Return the inactive users whom no row disabled: a blank enabledUser reactivates them."""
         inactive = [n for n, user in self.state.users.items() if user["status"] == "inactive"]
         went = {n: self.past.went(n) for n in inactive}
         return {
@@ -248,7 +248,7 @@ class ModelSite:
     def _hold_parts(
         self, run: Run, judged: Judged, modes: dict[str, str], at: dt.datetime
     ) -> set[tuple[str, str]]:
-        """Judge each delta of a folded plan by itself."""
+        """Apply the guards to each delta of a folded plan."""
         of = {line.get("part") for side in (judged.good, judged.bad)
               for lines in side.values() for line in lines}  # fmt: skip
         found: set[tuple[str, str]] = set()
@@ -288,7 +288,7 @@ class ModelSite:
         return found
 
     def _supersede(self, run: Run) -> None:
-        """End the plans that wait and that this one takes the place of."""
+        """Supersede the held plans that this run replaces."""
         bulk = run.bulk & _ROSTERED
         for older in self.runs.values():
             if (
@@ -399,7 +399,7 @@ class ModelSite:
     # Decisions
 
     def approve(self, ref: int, at: dt.datetime) -> Run | None:
-        """Approve a held plan; None when it is not held any more."""
+        """Approve a held plan; return None if it is no longer held."""
         run = self._late(ref, at)
         if run.outcome != "held":
             return None
@@ -412,9 +412,9 @@ class ModelSite:
         return run
 
     def discard(self, ref: int, at: dt.datetime) -> Run | None:
-        """Discard a held plan, and its deltas; None when it is not held any more.
+        """Discard a held plan with its deltas; return None if it is no longer held.
 
-        Of a run that ended undecided, what it left pending is dropped.
+        If the run ended without a decision, drop the deltas that it left pending.
         """
         run = self.runs[ref]
         if run.outcome != "held":
@@ -439,14 +439,14 @@ class ModelSite:
     # Runs that read no package
 
     def undo(self, ref: int, of: int, part: Part, at: dt.datetime) -> Run:
-        """Take a run back, or a part of it."""
+        """Take back a run or a part of it."""
         self._expire(at)
         run = Run(ref, at, self.choice.copy(), self.choice.scope, undoes=of, part=part)
         self.runs[ref] = run
         return self._of_earlier(run, take_back(self.state, self.runs[of].trace, part), at)
 
     def removals(self, ref: int, of: int, at: dt.datetime) -> Run:
-        """Hold the pending removals of a run, as far as they are still wanted."""
+        """Hold the pending removals of a run that are still valid."""
         self._expire(at)
         left = self.runs[of]
         run = Run(ref, at, self.choice.copy(), left.scope, removals_of=of)
@@ -455,7 +455,7 @@ class ModelSite:
         rest, state, plan = left.withheld, self.state, Plan()
         assert rest is not None
         if any(n not in self.deltas or self.deltas[n].state != "pending" for n in run.deltas):
-            # Another plan took them along, or somebody dropped them.
+            # Another plan has applied the deltas with its own, or a person has discarded them.
             rest, run.deltas, run.bulk = Plan(), [], set()
         for changes, kept, records in (
             (rest.users, plan.users, state.users), (rest.courses, plan.courses, state.courses),

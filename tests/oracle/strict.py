@@ -1,6 +1,7 @@
-"""What strict rejects a package for: any of its lines that breaks the standard.
+"""Why the strict profile rejects a package: one of its lines breaks the standard.
 
-Only lines of the package count, not those of pending deltas. Lines of pupils are dropped before.
+Only the lines of the package count, not those of pending deltas. Lines of pupils are dropped
+before.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from oracle.sis import Pack
 
 _TITLED = {"academicSessions", "classes"}
-"""Files whose title decides nothing, and is asked for all the same."""
+"""Files that must have a title, although it decides nothing."""
 
 
 def rejects_pack(pack: Pack, known: Known, scope: str) -> bool:
-    """Tell whether strict rejects a package before it looks at any line."""
+    """Return whether strict rejects a package before it reads any line."""
     files = {name: file for name, file in pack.files.items() if name in FILES_OF[scope]}
     if not pack.lone and pack.version == "1.0":
-        return True  # there is no manifest
+        return True  # 1.0 has no manifest
     if any(pack.missing.get(name) for name in files) or not all(f.rows for f in files.values()):
         return True
     hang = any(name in files and files[name].mode == "bulk" for name in ("classes", "enrollments"))
@@ -34,13 +35,13 @@ def rejects_pack(pack: Pack, known: Known, scope: str) -> bool:
 
 def rejects_lines(judged: Judged, lines: Mapping[str, list[Line]], modes: Mapping[str, str],
                   part: int) -> bool:  # fmt: skip
-    """Tell whether a line of the package breaks the standard.
+    """Return whether a line of the package breaks the standard.
 
     Args:
-        judged: The lines of the plan, those of pending deltas too.
-        lines: File → all of these before they were judged.
-        modes: File → how it counts.
-        part: Which of the lines are those of the package.
+        judged: The lines of the plan, including those of pending deltas.
+        lines: File → the same lines before they were judged.
+        modes: File → bulk or delta.
+        part: The number that marks the lines of the package.
     """
     if any(line["part"] == part for line in judged.breaking):
         return True
@@ -65,7 +66,7 @@ def _breaks(name: str, line: Line, mode: str) -> bool:
 
 
 def _says_orgs_apart(users: list[Line]) -> bool:
-    """Tell whether several lines of one user differ in their orgs alone."""
+    """Return whether several lines of one user differ only in their orgs."""
     said: dict[str, list[Line]] = {}
     for line in users:
         if "sourcedId" in line and "flaw" not in line:
