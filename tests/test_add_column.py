@@ -1,4 +1,4 @@
-"""One more column of a user: the recipe of CONTRIBUTING.md, followed on a copy of the product."""
+"""Add one column of a user by the recipe of CONTRIBUTING.md, on a copy of the product."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMN, ADMIN = "middleName", "admin@example.org"
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the product in which the recipe was followed to the letter."""
+    """Return a copy of the product to which the recipe was applied word by word."""
     root = tmp_path_factory.mktemp("copy")
     for part in ("include", "expectations"):
         shutil.copytree(PROJECT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -54,7 +54,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def patch(file: Path, diff: str) -> None:
-    """Change the one place of a file that a diff names; its lines stand without indentation."""
+    """Change the place of a file that a diff names; the lines of the diff are not indented."""
     old, *new = diff.splitlines()
     lines = file.read_text("utf-8").splitlines()
     (at,) = (n for n, line in enumerate(lines) if line.strip() == old[1:].strip())
@@ -66,14 +66,14 @@ def patch(file: Path, diff: str) -> None:
 
 @pytest.fixture
 def url(postgresql: None) -> Iterator[str]:
-    """Give the URL of a database with nothing in it."""
+    """Yield the URL of an empty database."""
     with fresh_database() as made:
         yield made
 
 
 @pytest.fixture
 def oneroster(copy: Path, url: str, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """The command line of the copy, with a database and a home of its own."""
+    """Yield the command line of the copy, with its own database and home."""
     line = CommandLine(
         {
             **os.environ,
@@ -98,7 +98,7 @@ def with_middle_names(texts: Texts, **names: str) -> Texts:
 
 
 def middle_names(url: str) -> dict[str, str | None]:
-    """Return sourcedId → what is stored."""
+    """Return sourcedId → stored middle name."""
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         rows = connection.execute(
@@ -110,7 +110,7 @@ def middle_names(url: str) -> dict[str, str | None]:
 
 
 def everything_of(url: str) -> str:
-    """Return all that the accounts and the audit hold, as text."""
+    """Return all rows of the accounts and of the audit as text."""
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         found = [
@@ -125,9 +125,10 @@ def everything_of(url: str) -> str:
 def test_column_that_is_added_by_the_recipe(
     oneroster: Callable[..., Any], url: str, tmp_path: Path
 ) -> None:
-    """It comes in by 1.1 and 1.2, bulk and delta; 1.0 and deltas of roles leave it as it is.
+    """A column that the recipe adds is synced from 1.1 and 1.2, bulk and delta, and erased.
 
-    Neither the account nor the audit of an erased person holds it any more.
+    A 1.0 package and a delta of roles leave its value unchanged. After an erasure neither the
+    account nor the audit holds it.
     """
     steps = 0
 
@@ -176,7 +177,7 @@ def test_column_that_is_added_by_the_recipe(
 
 
 def test_page_of_columns_knows_it(copy: Path) -> None:
-    """Every state that a value of the column may be in has an answer."""
+    """The page of columns has an answer for every state of a value of the new column."""
     done = subprocess.run(
         [sys.executable, "-m", "oneroster_sync.stages.validate"],
         env={

@@ -1,8 +1,8 @@
-"""Airflow's own routes to our DAGs: each asks for what our pages ask for, on both auth managers.
+"""Airflow's own routes to our DAGs ask for the permissions that our pages ask for.
 
-The API server runs in this process, once with a guard for the whole Airflow and once with one for
-what reaches our DAGs, with a DAG of others beside ours. The routes are those of Airflow's own
-OpenAPI document, so that a new version's new routes are named here.
+The tests use both auth managers. The API server runs in this process, once with a guard for the
+whole Airflow and once with one for requests to our DAGs, beside a DAG of another team. The routes
+come from Airflow's own OpenAPI document, so that these tests name the new routes of a new version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from served import ALL, OURS, ROLES, SYNC, UPLOAD, Server, server, servers, toke
 
 __all__ = ["server", "servers", "tokens"]
 GHOST = "oneroster_upload__ghost"
-"""A DAG whose name is ours and that Airflow does not have, so that nothing becomes of a request."""
+"""A DAG with one of our names that Airflow does not have, so that no request has an effect."""
 _FOLDER = Path(airflow.__file__).parent / "api_fastapi/core_api/openapi"
 DOCUMENTS = [
     yaml.load((_FOLDER / name).read_text("utf-8"), yaml.CSafeLoader)
@@ -44,22 +44,22 @@ LOOKS = {
     *("patch_task_instance_dry_run", "patch_task_instance_dry_run_by_map_index"),
     "patch_task_group_instances_dry_run",
 }
-"""What readers may: it changes nothing but what is their own."""
+"""Routes for readers: they change at most the reader's own data."""
 RUNS = {
     *("trigger_dag_run", "patch_dag_run", "bulk_dag_runs", "clear_dag_run", "clear_dag_runs"),
     *("patch_task_instance", "patch_task_instance_by_map_index", "bulk_task_instances"),
     *("post_clear_task_instances", "patch_task_group_instances", "materialize_asset"),
 }
-"""What operators may: start, clear and mark."""
+"""Routes for operators: start, clear and mark."""
 OF_ALL = re.compile(r"_(connections?|pools?|variables?)$|connection_test$|default_connections$")
-"""What is about the whole of Airflow."""
+"""Routes about the whole of Airflow."""
 UNPLACED = re.compile(r"^/api/v2/(assets/(\{|events)|backfills/\{|dags$)")
-"""What names a DAG in another way than by its id."""
+"""Routes that name a DAG otherwise than by its id."""
 PLACED = [r for r in WRITING if not OF_ALL.search(WRITING[r]) and not UNPLACED.search(r[1])]
 
 
 def filled(path: str) -> str:
-    """Return a path that is about a DAG of ours."""
+    """Return a path that names a DAG of ours."""
     given = {"dag_id": GHOST, "task_id": "apply", "map_index": "-1", "try_number": "1"}
     return re.sub(r"\{(\w+)\}", lambda it: given.get(it[1], "1"), path)
 
@@ -83,7 +83,7 @@ def body() -> dict[str, Any]:
 def test_every_writing_route_of_airflow_is_known(servers: dict[str, Server]) -> None:
     """The guard knows the writing routes of Airflow's OpenAPI document, and no others.
 
-    When this fails after an upgrade of Airflow, it names the routes to decide about.
+    If this fails after an upgrade of Airflow, it names the routes that need a decision.
     """
     known, documented = set(airflow_routes.WRITING), set(WRITING)
     assert sorted(documented - known) == [], "new in this Airflow"
@@ -101,7 +101,7 @@ def test_every_writing_route_of_airflow_is_known(servers: dict[str, Server]) -> 
 def properties(
     schema: Any, document: dict[str, Any], seen: frozenset[str] = frozenset()
 ) -> set[str]:
-    """Return the names of all properties that a value of a schema may have, at any depth."""
+    """Return the names of all properties, at any depth, that a value of a schema may have."""
     if isinstance(schema, list):
         return set().union(*(properties(each, document, seen) for each in schema))
     if not isinstance(schema, dict):
@@ -118,7 +118,7 @@ def properties(
 
 
 def test_every_answer_with_parameters_of_runs_is_known() -> None:
-    """The guard knows each reading route that shows parameters of runs, or the log of a task."""
+    """The guard knows each reading route that shows parameters of runs or the log of a task."""
     shown = set()
     for document in DOCUMENTS:
         for path, methods in document["paths"].items():
@@ -144,7 +144,7 @@ def test_every_answer_with_parameters_of_runs_is_known() -> None:
 def test_route_to_our_dag_asks_for_what_our_pages_ask_for(
     server: Server, route: tuple[str, str]
 ) -> None:
-    """To look takes a reader, to run an operator, all else an administrator, whatever the route."""
+    """Reading needs a reader, running an operator, and all else an administrator."""
     name, (method, path) = WRITING[route], route
     for role in ROLES:
         answer = server.asks(role, method, filled(path), json=body())
@@ -160,7 +160,7 @@ def test_route_to_our_dag_asks_for_what_our_pages_ask_for(
 def test_what_is_of_all_of_airflow_is_for_administrators_in_our_deployments(
     servers: dict[str, Server],
 ) -> None:
-    """An operator takes no pool its slots where we guard it all; elsewhere Airflow decides."""
+    """A guard of all Airflow leaves e.g. pools to administrators; else Airflow decides."""
     routes = [route for route in WRITING if OF_ALL.search(WRITING[route])]
     assert len(routes) == 15
     for method, path in routes:
@@ -177,7 +177,7 @@ def test_what_is_of_all_of_airflow_is_for_administrators_in_our_deployments(
 def test_a_route_that_is_not_known_is_refused_in_our_deployments(
     servers: dict[str, Server], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Elsewhere it passes if it names no DAG of ours, and the log says so once."""
+    """A guard of our DAGs only lets an unknown route pass, unless it names one of our DAGs."""
     for role in ROLES:
         answer = servers[ALL].asks(role, "POST", path, json={"x": 1})
         assert (answer.status_code, answer.json()["code"]) == (403, "route.unknown")

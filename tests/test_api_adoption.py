@@ -1,6 +1,6 @@
-"""Adoption in Airflow: from a package to a report, to links, to accounts that the sync manages.
+"""Account matching in Airflow: from a package to a report, to links, to managed accounts.
 
-One Airflow, and one story, which the tests below look at from all sides.
+All tests look at one Airflow after the same steps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BY_HAND = [
     ("bob", "Bob", "Ray", "bob@old.org"),
     ("zed", "Zed", "Fox", "zed@x.org"),
 ]
-"""Ann has the login of a person of the package, Bob the name of one, Zed is like nobody."""
+"""Ann has the login of a person of the package, Bob the name of one, Zed neither."""
 
 
 def zipped(texts: dict[str, str]) -> bytes:
@@ -48,16 +48,16 @@ def zipped(texts: dict[str, str]) -> bytes:
 
 @dataclass
 class Story:
-    """An Airflow, and what has come about in it.
+    """An Airflow and the results of the steps.
 
     Attributes:
         live: The Airflow.
-        held: The run of the package, as it waited.
-        first: The same after it was approved.
-        report: Its report, as the API tells it.
-        csv: The same as a download.
-        linked: The run of what was left of the download.
-        after: The same package once more.
+        held: The run of the package while it was held.
+        first: The same run after its approval.
+        report: Its account matching report, from the API.
+        csv: The same report as a download.
+        linked: The run of the download after a person removed a line.
+        after: A second run of the same package.
     """
 
     live: Live
@@ -71,7 +71,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story() -> Iterator[Story]:
-    """Three accounts, a package, its report, the links that are made of it, and the next sync."""
+    """Make accounts, sync a package, upload links made from its report, and sync again."""
     with running() as live:
         for account in BY_HAND:
             live.rows(_ACCOUNT, *account, account[-1])
@@ -91,7 +91,7 @@ def story() -> Iterator[Story]:
 
 
 def test_first_sync_waits_for_a_word_about_near_matches(story: Story) -> None:
-    """Before people get a second account somebody is asked, and told how to link the first."""
+    """A first sync with look-alikes is held, and its sentence names their number."""
     (hold,) = story.held["holds"]
     assert (hold["code"], hold["kind"], hold["found"]) == ("guard.look_alikes", "accounts", 1)
     assert story.held["outcome"] == "held"
@@ -99,7 +99,7 @@ def test_first_sync_waits_for_a_word_about_near_matches(story: Story) -> None:
 
 
 def test_package_links_and_adopts_nobody(story: Story) -> None:
-    """The first sync links who has a person's login, and manages nobody who was there before."""
+    """A first sync links accounts with a person's login, and makes no earlier account managed."""
     assert story.first["outcome"] == "succeeded"
     assert story.first["counts"]["users"]["adopted"] == 1
     changes = story.live.admin.get(f"runs/{story.first['run_id']}/changes", action="adopt")
@@ -108,7 +108,7 @@ def test_package_links_and_adopts_nobody(story: Story) -> None:
 
 
 def test_report_tells_who_is_who(story: Story) -> None:
-    """Each account is told with its name, how it is like a person, and who that is."""
+    """The report lists each account with its name, the kind of match, and the matching person."""
     told = [
         (one["how"], one["account"]["email"], one["sourced_id"], one["person"])
         for one in story.report["accounts"]
@@ -127,7 +127,7 @@ def test_report_tells_who_is_who(story: Story) -> None:
 
 
 def test_report_comes_page_by_page(story: Story) -> None:
-    """Pages follow each other by their cursor, of one sort as of all."""
+    """The cursor leads through the pages of the report, of one kind of match and of all."""
     where = f"runs/{story.first['run_id']}/adoption"
     first = story.live.admin.get(where, limit=3)
     rest = story.live.admin.get(where, limit=3, after=first["next"])
@@ -140,7 +140,7 @@ def test_report_comes_page_by_page(story: Story) -> None:
 
 
 def test_download_is_a_links_file(story: Story) -> None:
-    """The download holds what links.csv needs and what a person needs, and no formula."""
+    """The download has the columns of links.csv and names for a person, and no formula."""
     rows = list(csv.reader(io.StringIO(story.csv.removeprefix("\ufeff"))))
     assert rows == [
         ["email", "sourcedId", "match", "accountName", "personName"],
@@ -155,7 +155,7 @@ def test_download_is_a_links_file(story: Story) -> None:
 
 
 def test_links_adopt_whom_the_site_names(story: Story) -> None:
-    """What is left of the download is a run like any other, and its accounts are managed."""
+    """The edited download is a run like any other, and its accounts become managed."""
     assert (story.linked["outcome"], story.linked["type"]) == (
         "succeeded",
         "Links of accounts, manual upload",
@@ -177,15 +177,15 @@ def test_links_adopt_whom_the_site_names(story: Story) -> None:
 
 
 def test_next_sync_changes_nothing(story: Story) -> None:
-    """The same package finds the accounts as the links left them."""
+    """A second sync of the same package finds the accounts as the links left them."""
     assert story.after["outcome"] == "no_changes"
     report = story.live.admin.get(f"runs/{story.after['run_id']}/adoption")
-    # Who was not linked before the first sync has two accounts now: Bob's is like nobody's.
+    # Bob was not linked before the first sync and has two accounts now: the old one matches nobody.
     assert report["counts"] == {"login": 0, "name": 0, "mailbox": 0, "linked": 0, "orphan": 3}
 
 
 def test_mapping_of_ids_runs_as_well(story: Story) -> None:
-    """ids.csv goes through the same tasks, and is taken back like any run."""
+    """An ids.csv goes through the same tasks, and an undo takes it back like any run."""
     content = b"kind,oldSourcedId,newSourcedId\nuser,cec,2-cec\nuser,nobody,x\n"
     run = story.live.follow(story.live.admin.upload(content, "ids"))
     assert (run["outcome"], run["type"]) == (
@@ -201,7 +201,7 @@ def test_mapping_of_ids_runs_as_well(story: Story) -> None:
 
 
 def test_preview_of_the_command_line_has_a_report_too(story: Story) -> None:
-    """Before anything is applied a preview tells who is who, and the API shows it."""
+    """A preview reports matching accounts before a plan is applied, and the API shows them."""
     package = story.live.home / "preview"
     package.mkdir()
     for name, text in SCHOOL.items():
@@ -213,7 +213,7 @@ def test_preview_of_the_command_line_has_a_report_too(story: Story) -> None:
 
 @pytest.mark.parametrize("kind", ["ids", "links"])
 def test_operators_may_not_say_who_is_who(story: Story, kind: str) -> None:
-    """A mapping takes an administrator, by whichever way it comes."""
+    """Only an administrator may upload a mapping, by our API or by Airflow's."""
     op = story.live.person("op")
     refused = op.upload(b"email,sourcedId\n", kind, expect=403)
     assert refused["code"] == "permission.administer"
@@ -223,7 +223,7 @@ def test_operators_may_not_say_who_is_who(story: Story, kind: str) -> None:
 
 
 def test_other_files_are_named(story: Story) -> None:
-    """What is no such mapping is refused before a run begins."""
+    """A file of another kind is refused and named before a run begins."""
     for kind, content, what in (
         ("links", SCHOOL["users.csv"], "this is users.csv"),
         ("ids", "email,sourcedId\n", "this is links.csv"),
@@ -234,14 +234,14 @@ def test_other_files_are_named(story: Story) -> None:
 
 
 def test_viewers_see_no_account(story: Story) -> None:
-    """The report names persons, so it is for those who may see them."""
+    """The report names persons, so viewers can't read it."""
     viewer = story.live.person("viewer")
     for path in ("adoption", "adoption.csv"):
         viewer.get(f"runs/{story.first['run_id']}/{path}", expect=403)
 
 
 def test_report_that_is_gone_is_told(story: Story) -> None:
-    """A report that was removed after its time is gone, and one of no run was never there."""
+    """An expired report answers 410; a report of an unknown run answers 404."""
     folder = story.live.home / "storage" / "runs" / "default" / story.after["run_id"]
     shutil.rmtree(folder)
     for path in ("adoption", "adoption.csv"):

@@ -1,8 +1,7 @@
-"""Who may do what: every role, on Airflow's simple auth manager and on FAB, with real logins.
+"""Permissions of every role, on Airflow's simple auth manager and on FAB, with real logins.
 
-What is of FAB is long: it has an Airflow of its own, and eight people who log in.
-
-No scheduler runs here: what somebody may start only has to be taken in.
+The tests on FAB are marked long: they have their own Airflow, and eight people who log in. No
+scheduler runs here: a run only has to be accepted.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ SIMPLE, FAB = "simple", "fab"
 ON = [SIMPLE, pytest.param(FAB, marks=pytest.mark.long)]
 ROLES = {SIMPLE: ("viewer", "user", "op", "admin"), FAB: ("viewer", "user", "op", "admin")}
 KEEPER, STRANGER = "keeper", "stranger"
-"""On FAB: a role that can edit on OneRoster, and one that reads the DAG of another site only."""
+"""On FAB: a role that can edit on OneRoster, and one that reads only the DAG of another site."""
 CHIEF, CLERK = "chief", "clerk"
-"""On FAB: an administrator and an operator of the site `other` alone."""
+"""On FAB: an administrator and an operator of only the site `other`."""
 ADMIN = f"{MARK}-admin@example.org"
 
 ON_FAB = (*ROLES[FAB], KEEPER, STRANGER, CHIEF, CLERK)
@@ -88,7 +87,7 @@ for name, role in json.loads(sys.argv[2]).items():
 
 
 def make_logins(live: Live) -> None:
-    """Make FAB's users by `airflow users create`, two of them with roles of their own."""
+    """Make FAB's users with `airflow users create`, some of them with roles of their own."""
     roles = {
         "Keeper": [("can_read", "DAGs"), ("can_edit", "OneRoster")],
         "Stranger": [("can_read", "DAG:oneroster_sync__other")],
@@ -109,7 +108,7 @@ def make_logins(live: Live) -> None:
 
 @dataclass
 class Stage:
-    """An Airflow whose runs are full of marked names and addresses, and who has logged in."""
+    """An Airflow with its logged-in people, whose runs hold marked names and addresses."""
 
     live: Live
     runs: dict[str, str]
@@ -118,14 +117,14 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def simple(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """An Airflow of its own on the simple auth manager."""
+    """Yield an Airflow on the simple auth manager."""
     with running() as live:
         yield set_up(live, tmp_path_factory.mktemp(SIMPLE), ROLES[SIMPLE])
 
 
 @pytest.fixture(scope="module")
 def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """An Airflow of its own on FAB."""
+    """Yield an Airflow on FAB."""
     manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
     settings = {"AIRFLOW__CORE__AUTH_MANAGER": manager}
     with running("api-server", "dag-processor", settings=settings) as live:
@@ -135,13 +134,13 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 def stage(request: pytest.FixtureRequest) -> Stage:
-    """The Airflow on the auth manager that the parameter names."""
+    """Return the Airflow on the auth manager that the parameter names."""
     found: Stage = request.getfixturevalue(request.param)
     return found
 
 
 def set_up(live: Live, folder: Path, names: tuple[str, ...]) -> Stage:
-    """Make a second site, the runs, and let everybody log in."""
+    """Make a second site and the runs, and log in all people."""
     live.oneroster("init", "--site", "other", "--admin", ADMIN)
     runs = make_runs(live, folder)
     school = folder_of(SCHOOL, folder / "other")
@@ -152,7 +151,7 @@ def set_up(live: Live, folder: Path, names: tuple[str, ...]) -> Stage:
 
 
 def make_runs(live: Live, folder: Path) -> dict[str, str]:
-    """Have runs of all kinds about people whose names and addresses are marked."""
+    """Make runs of all kinds about people with marked names and addresses."""
 
     def marked(sourced_id: str, **more: str) -> str:
         named = {"given": f"{MARK}given", "family": f"{MARK}family", "username": f"{MARK}login"}
@@ -183,7 +182,7 @@ def make_runs(live: Live, folder: Path) -> dict[str, str]:
 @pytest.mark.case("c00", "c11")
 @pytest.mark.parametrize(("stage", "role", "action"), CELLS, indirect=["stage"])
 def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Action) -> None:
-    """Each role may do exactly what it should; what it may not is a problem that says so."""
+    """Each role may do exactly what the matrix says; a refusal is a problem with its reason."""
     answer = action.send(stage.people[role], stage.runs)
     if action.may in MAY[role]:
         assert answer.status_code == action.status, answer.text
@@ -199,7 +198,7 @@ def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Actio
 @pytest.mark.parametrize("action", [pytest.param(action, id=action.name) for action in ACTIONS])
 @pytest.mark.parametrize("stage", ON, indirect=True)
 def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None:
-    """Without a login every route answers 401, and with nothing but how to go on."""
+    """Without a login every route answers 401, and only says how to log in."""
     answer = action.send(stage.live.nobody, stage.runs)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == PROBLEM
@@ -209,7 +208,7 @@ def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None
 
 @pytest.mark.parametrize("stage", ON, indirect=True)
 def test_everybody_is_told_what_they_may(stage: Stage) -> None:
-    """A page knows from `me` what to offer, and `me` says what the routes will say."""
+    """`me` lists the permissions of the caller, which decide what the pages offer."""
     for role, who in stage.people.items():
         told = who.get("me")
         everywhere = MAY.get(role) or {May.READ}
@@ -220,7 +219,7 @@ def test_everybody_is_told_what_they_may(stage: Stage) -> None:
 @pytest.mark.case("c00")
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
-    """A person who reads one site's DAG is told of that site, and of no other."""
+    """A person who reads one site's DAG sees that site and no other."""
     who = stage.people[STRANGER]
     about_default = [a for a in ACTIONS if (a.method, a.path) not in PLACELESS]
     answers = {a.name: a.send(who, stage.runs).status_code for a in about_default}
@@ -233,9 +232,9 @@ def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
 @pytest.mark.parametrize("role", [STRANGER, CHIEF, CLERK])
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
-    """Whatever the document lists is refused to who is of one site only, and tells nothing.
+    """Every documented route refuses a person of another site, and reveals nothing.
 
-    The list is made of the document, so that a new route is asked too.
+    The routes come from the OpenAPI document, so that a new route is tested too.
     """
     who, ours = stage.people[role], {stage.runs["other"], stage.runs["other_user"]}
     foreign = [run for run in stage.runs.values() if len(run) > 9 and run not in ours]
@@ -266,7 +265,7 @@ def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
 def test_who_is_of_one_site_may_there_what_others_may_everywhere(
     stage: Stage, role: str, may: set[May]
 ) -> None:
-    """An administrator of one site decides about all of it, and makes and archives no site."""
+    """A role of one site has all its permissions there, and can't make or archive a site."""
     who = stage.people[role]
     told = who.get("me", site="other")
     assert (told["may"], told["site"]) == ({m.value: m in may for m in May}, "other")
@@ -286,10 +285,10 @@ def test_who_is_of_one_site_may_there_what_others_may_everywhere(
 
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_the_page_of_another_site_says_that_one_may_not_see_it(stage: Stage) -> None:
-    """The list holds one's own site; the page of another one, or of its run, says so."""
+    """The list shows only one's own site; the page of another site or its run says so."""
     home = f"{stage.live.origin}/plugin/oneroster"
     with browsing(ignoring=("status of 403",)) as page:
-        # The page of FAB's own login has an error on its console, so the login is brought along.
+        # The page of FAB's own login has an error on its console, so a cookie replaces the login.
         token, url = str(stage.people[CHIEF].token), stage.live.origin
         page.context.add_cookies([{"name": "_token", "value": token, "url": url}])
         page.goto(f"{home}/sites/default")
@@ -307,7 +306,7 @@ def test_the_page_of_another_site_says_that_one_may_not_see_it(stage: Stage) -> 
 
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_a_role_of_one_site_is_made_by_airflows_own_commands(stage: Stage) -> None:
-    """Once an administrator has looked at the sites, FAB knows what can be given for each."""
+    """After an administrator has opened the sites, Airflow's commands can grant roles for each."""
     stage.live.oneroster("sites", "create", "third", "--admin", ADMIN)
     stage.people["admin"].get("sites")
     stage.live.airflow("roles", "create", "Third")
@@ -318,7 +317,7 @@ def test_a_role_of_one_site_is_made_by_airflows_own_commands(stage: Stage) -> No
 @pytest.mark.case("c00")
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_who_was_deleted_may_nothing(stage: Stage) -> None:
-    """The token of somebody whom FAB does not know any more is as good as none."""
+    """The token of a deleted FAB user is refused like a missing one."""
     named = ("--email", "leaver@example.org", "--firstname", "A", "--lastname", "B")
     login = ("--username", "leaver", "--password", "leaver", "--role", "Admin")
     stage.live.airflow("users", "create", *login, *named)
@@ -331,9 +330,9 @@ def test_who_was_deleted_may_nothing(stage: Stage) -> None:
 @pytest.mark.parametrize("role", [*ROLES[SIMPLE], None])
 @pytest.mark.parametrize("stage", ON, indirect=True)
 def test_airflows_own_routes_ask_for_the_same(stage: Stage, role: str | None) -> None:
-    """Who may not start a run, undo one or decide about one here may not by Airflow's API either.
+    """Airflow's API asks for the same permissions as ours to start, undo and decide about runs.
 
-    Who may is told by Airflow, or by us, what is wrong with what they ask for.
+    With the permission, the answer says what is wrong with the request.
     """
     who = stage.people[role] if role else stage.live.nobody
     runs, task = f"/api/v2/dags/{UPLOAD}/dagRuns", f"taskInstances/{QUESTION}/-1/hitlDetails"
@@ -368,7 +367,7 @@ def readable() -> list[APIRoute]:
 
 
 def text_of(answer: httpx.Response) -> str:
-    """Return what an answer says, the files of a zip unpacked."""
+    """Return the text of an answer, with the files of a zip unpacked."""
     if answer.headers["content-type"] != "application/zip":
         return answer.text
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -416,7 +415,7 @@ def test_viewers_see_no_person(stage: Stage) -> None:
 @pytest.mark.case("c40")
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
 def test_an_administrator_of_one_site_names_nothing_new(stage: Stage) -> None:
-    """Source and connection are given by who administers all sites; then both may save them."""
+    """Only an administrator of all sites adds a source and a connection; both may keep them."""
     uses = {"source": "/srv/other", "source_connection": "sis-other"}
     for name, expected in ((CHIEF, 422), ("admin", 200), (CHIEF, 200)):
         saved = stage.people[name].get("sites/other/preferences")

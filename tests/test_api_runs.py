@@ -1,4 +1,4 @@
-"""Runs by the API: lists, stories, logs and reports of runs that a real Airflow made."""
+"""Runs by the API: lists, timelines, logs and reports of runs that a real Airflow made."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ FLAWED = added(
     person("eve", given="=Eve"),
     person("=fay", enabled="perhaps"),
 )
-"""Bob's row and that of =fay have errors, and so have the rows that need Bob."""
+"""Bob's row and the row of =fay have errors, and so do the rows that refer to Bob."""
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\S+Z (DEBUG|INFO|WARNING|ERROR) +.|=== [a-z_]+, try \d+ ===$)")
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow of its own, with the site `default`."""
+    """Yield an Airflow with the site `default`."""
     with running() as live:
         yield live
 
 
 @pytest.fixture(scope="module")
 def ids(live: Live, data: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Ids of runs by what became of them, the oldest first."""
+    """Make the runs, and return their ids by outcome, the oldest first."""
     folder = tmp_path_factory.mktemp("packages")
     package = zip_of(FLAWED, folder / "OneRoster.zip")
     applied = live.follow(live.person("op").upload(package.read_bytes()))
@@ -64,13 +64,13 @@ def ids(live: Live, data: Any, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 def listed(live: Live, ids: dict[str, str], **asked: Any) -> list[str]:
-    """Return the names of the runs that a list holds."""
+    """Return the names of the runs in a list."""
     names = {run_id: name for name, run_id in ids.items()}
     return [names[run["run_id"]] for run in live.admin.get(f"{SITE}/runs", **asked)["runs"]]
 
 
 def test_runs_are_listed_newest_first(live: Live, ids: dict[str, str]) -> None:
-    """A list has every run with its outcome, its numbers and its sentence."""
+    """The list shows every run, the newest first, with its outcome, numbers and sentence."""
     found = live.admin.get(f"{SITE}/runs")
     assert [run["run_id"] for run in found["runs"]] == list(ids.values())[::-1]
     assert (found["total"], found["older"]) == (4, None)
@@ -88,7 +88,7 @@ def test_runs_are_listed_newest_first(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_pages_hold_each_run_once(live: Live, ids: dict[str, str]) -> None:
-    """From page to page the cursor leads through all runs, and ends."""
+    """The cursor leads through all runs, page by page, shows each once, and ends."""
     seen: list[str] = []
     before: dict[str, Any] = {}
     for _ in range(4):
@@ -115,7 +115,7 @@ def test_pages_hold_each_run_once(live: Live, ids: dict[str, str]) -> None:
 def test_lists_are_narrowed(
     live: Live, ids: dict[str, str], asked: dict[str, Any], names: list[str]
 ) -> None:
-    """Runs are listed by outcome, trigger and days."""
+    """The list can be filtered by outcome, trigger and days."""
     assert listed(live, ids, **asked) == names
 
 
@@ -136,12 +136,12 @@ def test_lists_are_narrowed(
     ],
 )
 def test_what_no_list_can_hold_is_refused(live: Live, asked: dict[str, Any]) -> None:
-    """A condition that makes no sense is refused with a sentence."""
+    """An invalid condition is refused with 422."""
     live.admin.get(f"{SITE}/runs", 422, **asked)
 
 
 def test_trend_leads_to_now(live: Live, ids: dict[str, str]) -> None:
-    """The trend has every run that ended, the oldest first, also one that changed nothing."""
+    """The trend has every ended run, the oldest first, including runs without changes."""
     points = live.admin.get(f"{SITE}/trend")["points"]
     assert [point["run_id"] for point in points] == list(ids.values())
     assert [point["changes"] for point in points][:2] == [7, 0]
@@ -149,7 +149,7 @@ def test_trend_leads_to_now(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_run_tells_what_is_known_of_it(live: Live, ids: dict[str, str]) -> None:
-    """A run tells its package, its plan, its DAG run stage by stage, and what can be done."""
+    """A run shows its package, its plan, the stages of its DAG run, and the possible actions."""
     run = live.admin.get(f"runs/{ids['applied']}")
     assert (run["package"], run["oneroster_version"]) == ("OneRoster.zip", "1.1")
     assert re.fullmatch("[0-9a-f]{64}", run["plan_hash"])
@@ -167,7 +167,7 @@ def test_run_tells_what_is_known_of_it(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_held_run_tells_the_numbers_that_hold_it(live: Live, ids: dict[str, str]) -> None:
-    """Who decides sees what the guard counted; who may not decide is not offered to."""
+    """A held run shows the guard's numbers, and offers a decision only to those who may decide."""
     run = live.admin.get(f"runs/{ids['held']}")
     (hold,) = run["holds"]
     assert (hold["code"], hold["kind"], hold["found"], hold["of"]) == (
@@ -182,7 +182,7 @@ def test_held_run_tells_the_numbers_that_hold_it(live: Live, ids: dict[str, str]
 
 
 def test_dag_run_leads_to_its_run(live: Live, ids: dict[str, str]) -> None:
-    """A DAG run tells which run it is; those of other DAGs are told to be none of ours."""
+    """A DAG run leads to its run; a DAG run of another DAG is refused as foreign."""
     behind = live.admin.get(f"runs/{ids['applied']}")["dag_run"]
     where = f"dag-runs/{UPLOAD}/{quote(behind['dag_run_id'], safe='')}"
     found = live.admin.get(where)
@@ -193,7 +193,7 @@ def test_dag_run_leads_to_its_run(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_changes_are_told_by_name(live: Live, ids: dict[str, str]) -> None:
-    """Every change of an applied run is told, page by page, and can be searched."""
+    """Every change of an applied run is listed by name, page by page, and can be searched."""
     where = f"runs/{ids['applied']}/changes"
     whole = live.admin.get(where)
     assert whole["applied"] is True
@@ -214,7 +214,7 @@ def test_changes_are_told_by_name(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_planned_changes_are_told_as_such(live: Live, ids: dict[str, str]) -> None:
-    """What a held run would do is told in the same words, and that it is not done."""
+    """The changes of a held run are listed the same way, marked as not applied."""
     found = live.admin.get(f"runs/{ids['held']}/changes")
     assert found["applied"] is False
     assert ("deactivate", "Dan Fox") in {(c["action"], c["label"]) for c in found["changes"]}
@@ -224,7 +224,7 @@ def test_planned_changes_are_told_as_such(live: Live, ids: dict[str, str]) -> No
 
 @pytest.mark.case("b37")
 def test_plan_that_is_gone_is_told_so(live: Live, ids: dict[str, str]) -> None:
-    """When a plan was removed after its time the answer says so, and the run is still there."""
+    """The answer for an expired plan is 410 with the reason, and the run is still there."""
     folder = live.home / "storage" / "runs" / "default" / ids["held"]
     (folder / "plan.json").rename(folder / "plan.away")
     try:
@@ -235,7 +235,7 @@ def test_plan_that_is_gone_is_told_so(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_causes_say_what_to_mend(live: Live, ids: dict[str, str]) -> None:
-    """What has to be mended is told once, with how many rows it touches and where it begins."""
+    """Each cause appears once, with the number of its rows and its first row."""
     causes = live.admin.get(f"runs/{ids['applied']}/causes")["causes"]
     (flag,) = (cause for cause in causes if cause["code"] == "row.invalid_boolean")
     assert (flag["file"], flag["column"], flag["rows"], flag["first_row"]) == (
@@ -261,7 +261,7 @@ def test_findings_are_told_row_by_row(live: Live, ids: dict[str, str]) -> None:
 
 @pytest.mark.case("c07")
 def test_findings_are_downloaded_without_formulas(live: Live, ids: dict[str, str]) -> None:
-    """The download is a CSV of a name of ours, whose cells a spreadsheet leaves alone."""
+    """The download is a CSV with a fixed name and without cells that a spreadsheet calculates."""
     answer = live.admin.send("GET", f"runs/{ids['applied']}/findings.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     name = f'attachment; filename="findings-{ids["applied"]}.csv"'
@@ -273,7 +273,7 @@ def test_findings_are_downloaded_without_formulas(live: Live, ids: dict[str, str
 
 
 def test_log_tells_every_stage_in_order(live: Live, ids: dict[str, str]) -> None:
-    """The full log is plain text: a section for each try of each stage, a line for each message."""
+    """The full log is plain text: a section for each try of a stage, a line for each message."""
     answer = live.admin.send("GET", f"runs/{ids['applied']}/log")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     lines = answer.text.splitlines()
@@ -303,7 +303,7 @@ def test_log_tells_every_stage_in_order(live: Live, ids: dict[str, str]) -> None
 
 
 def test_the_story_is_the_log_without_airflows_own_lines(live: Live, ids: dict[str, str]) -> None:
-    """What Airflow says of itself is left out; each line of the story is one of the log."""
+    """The story leaves out Airflow's own lines; each of its lines is a line of the log."""
     address = f"runs/{ids['applied']}/log"
     whole = live.admin.send("GET", address).text.splitlines()
     story = live.admin.send("GET", f"{address}?story=true").text.splitlines()
@@ -317,7 +317,7 @@ def test_the_story_is_the_log_without_airflows_own_lines(live: Live, ids: dict[s
 
 
 def test_twenty_thousand_lines_are_written_in_a_moment() -> None:
-    """A line costs some microseconds of a processor, so that a long log opens at once."""
+    """A line costs a few processor microseconds, so that a long log opens at once."""
     at = dt.datetime(2026, 11, 24, 2, tzinfo=dt.UTC)
     messages = [
         StructuredLogMessage.model_validate(
@@ -340,12 +340,12 @@ def test_twenty_thousand_lines_are_written_in_a_moment() -> None:
 
 
 def test_run_of_the_command_line_has_no_log(live: Live, ids: dict[str, str]) -> None:
-    """What was printed on a terminal is not here, and the answer says so."""
+    """A run of the command line has no log here, and the answer says so."""
     assert "command line" in live.admin.get(f"runs/{ids['same']}/log", 404)["detail"]
 
 
 def test_report_tells_each_expectation(live: Live, ids: dict[str, str]) -> None:
-    """The report says what Great Expectations judged, of how many rows, and how many failed."""
+    """The report shows each expectation with the numbers of checked rows and of failed rows."""
     report = live.admin.get(f"runs/{ids['applied']}/report")
     (users,) = (suite for suite in report["suites"] if suite["file"] == "users.csv")
     assert (users["version"], users["success"], users["rows"]) == ("1.1", False, 6)
@@ -358,7 +358,7 @@ def test_report_tells_each_expectation(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_data_docs_are_downloaded(live: Live, ids: dict[str, str]) -> None:
-    """The Data Docs come as a zip of what was judged, and of nothing else that a run keeps."""
+    """The download of the Data Docs is a zip of only the pages about this run."""
     docs = live.admin.get(f"runs/{ids['applied']}/report")["docs"]
     answer = live.admin.send("GET", f"/{docs}")
     assert answer.headers["content-type"] == "application/zip"
@@ -384,12 +384,12 @@ ABOUT_A_RUN += ["/report", "/report/docs.zip"]
 )
 @pytest.mark.parametrize("path", ABOUT_A_RUN)
 def test_run_that_is_not_there_is_told_so(live: Live, run: str, path: str) -> None:
-    """A run of no or of an impossible id is 404 with a sentence."""
+    """An unknown or invalid run id is answered with 404 and a sentence."""
     assert "There is no run" in live.admin.get(f"runs/{run}{path}", 404)["detail"]
 
 
 def test_records_tell_why(live: Live, ids: dict[str, str]) -> None:
-    """A search leads to a person, and the person's story to the runs that changed them."""
+    """A search finds a person, and the person's history names the runs that changed them."""
     (found,) = live.admin.get(f"{SITE}/records", q="ann lee")["records"]
     assert (found["kind"], found["label"], found["managed"]) == ("user", "Ann Lee", True)
     story = live.admin.get(f"{SITE}/records/user/{found['id']}")
@@ -410,7 +410,7 @@ def test_records_tell_why(live: Live, ids: dict[str, str]) -> None:
 
 
 def test_the_change_feed_goes_on_from_page_to_page(live: Live, ids: dict[str, str]) -> None:
-    """Its pages hold the changes of every run in order, and the cursor of what comes next."""
+    """The pages of the change feed hold the changes of all runs in order, each once."""
     operator, found, after = live.person("op"), [], "0"
     while (page := operator.get(f"{SITE}/changes", after=after, limit=7))["changes"]:
         assert len(page["changes"]) <= 7
@@ -430,7 +430,7 @@ def test_the_change_feed_goes_on_from_page_to_page(live: Live, ids: dict[str, st
 
 
 def test_the_change_feed_is_for_those_who_may_see_persons(live: Live, ids: dict[str, str]) -> None:
-    """Viewers get none of it; a cursor that is none, or that no feed reaches, is refused."""
+    """The change feed refuses viewers, invalid cursors, and cursors beyond its end."""
     live.person("viewer").get(f"{SITE}/changes", 403)
     for asked in ({"after": "x"}, {"limit": 0}, {"limit": 10_001}):
         live.admin.get(f"{SITE}/changes", 422, **asked)
@@ -443,7 +443,7 @@ ASSETS = {f"oneroster://default/{name}" for name in ("arrivals", "roster", "sour
 
 
 def assets_of(live: Live) -> list[dict[str, Any]]:
-    """Return the assets of the site that Airflow shows; the scheduler takes a minute to add one."""
+    """Return the site's assets in Airflow; the scheduler takes a minute to add one."""
     shown = live.admin.get("/api/v2/assets", uri_pattern="oneroster://default/%")
     return list(shown["assets"])
 
@@ -451,7 +451,7 @@ def assets_of(live: Live) -> list[dict[str, Any]]:
 def test_only_a_changed_roster_has_an_event(
     live: Live, ids: dict[str, str], tmp_path: Path
 ) -> None:
-    """The asset of the roster tells of the run that changed it, by numbers; no other run does."""
+    """Only a run that changed the roster has an event of the asset, with its numbers."""
     same = zip_of(FLAWED, tmp_path / "OneRoster.zip").read_bytes()
     again = live.follow(live.person("op").upload(same))
     wait_for(lambda: {asset["uri"] for asset in assets_of(live)} == ASSETS)
@@ -465,7 +465,7 @@ def test_only_a_changed_roster_has_an_event(
 
 
 def test_an_event_of_a_roster_is_for_administrators(live: Live, ids: dict[str, str]) -> None:
-    """Who makes one by hand tells other DAGs that a roster changed, or starts a sync."""
+    """Only an administrator may make an event by hand, because other DAGs would start from it."""
     for asset in wait_for(lambda: assets_of(live)):
         body = {"asset_id": asset["id"]}
         refused = live.person("op").send("POST", "/api/v2/assets/events", json=body)

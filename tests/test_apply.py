@@ -1,4 +1,4 @@
-"""Apply: the plan, its audit and the run's record, in one transaction or not at all."""
+"""Apply writes the plan, its audit rows and the run's record in one transaction or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS = {
     "user": ("sourced_id", *USER_FIELDS, "status", "managed"),
     "course": ("sourced_id", *COURSE_FIELDS, "status", "managed"),
 }
-"""What an image of the audit shows of each kind."""
+"""The columns that an image of the audit holds, for each kind."""
 
 CHANGES = """
 select c.kind, c.action, c.sourced_id, u.sourced_id, k.sourced_id, c.before, c.after
@@ -53,18 +53,18 @@ e1,m1,dan,teacher
 e2,b1,ann,teacher
 """,
 }
-"""A day on which something of every kind happens to the school."""
+"""A day on which the school has changes of every kind."""
 
 
 @pytest.fixture
 def school(site: Site) -> Site:
-    """A site that has synced the school."""
+    """Return a site that has synced the school."""
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
     return site
 
 
 def images(site: Site) -> dict[tuple[str, Any], dict[str, Any]]:
-    """Return every record of a site by kind and key, with the values that an audit shows."""
+    """Return every record of a site by kind and key, with the columns of the audit's images."""
     found: dict[tuple[str, Any], dict[str, Any]] = {}
     for kind, names in FIELDS.items():
         query = f"select {', '.join(names)} from {kind}s where site = :site"  # noqa: S608
@@ -76,7 +76,7 @@ def images(site: Site) -> dict[tuple[str, Any], dict[str, Any]]:
 
 
 def audit(site: Site, run_id: str) -> dict[tuple[str, Any], tuple[str, Any, Any]]:
-    """Return action, before and after of every change that a run's audit names."""
+    """Return action, before and after of each change in a run's audit rows."""
     return {
         (kind, (user, course) if kind == "assignment" else sourced_id): (action, before, after)
         for kind, action, sourced_id, user, course, before, after in site.rows(
@@ -86,7 +86,7 @@ def audit(site: Site, run_id: str) -> dict[tuple[str, Any], tuple[str, Any, Any]
 
 
 def everything(site: Site) -> list[list[tuple[Any, ...]]]:
-    """Return all rows of a site's roster, of its audit and of what is remembered for it."""
+    """Return all rows of a site's roster, of its audit, and of the files stored for it."""
     tables = "users courses course_assignments orgs roles classes enrollments changes sites"
     return [
         site.rows(f"select t.* from {table} t where site = :site order by t::text")  # noqa: S608
@@ -100,7 +100,7 @@ def version(site: Site) -> int:
 
 
 def test_changes_are_differences_are_counts(school: Site) -> None:
-    """What differs in the database, what the audit names and what the run counts is the same."""
+    """The differences in the database, the audit rows and the run's counts are the same."""
     before = images(school)
     run = school.sync(MUCH)
     after, told = images(school), audit(school, run["run_id"])
@@ -125,7 +125,7 @@ def test_changes_are_differences_are_counts(school: Site) -> None:
 
 
 def test_audit_shows_each_record_before_and_after(school: Site) -> None:
-    """The images of the audit are the records as the database held and holds them."""
+    """The images in the audit are the records before and after the run."""
     before = images(school)
     run = school.sync(MUCH)
     after = images(school)
@@ -138,7 +138,7 @@ def test_audit_shows_each_record_before_and_after(school: Site) -> None:
 
 
 def test_audit_names_person_account_and_place(school: Site) -> None:
-    """Every audit row names who asked, who is credited, when and why, and the row if any."""
+    """Every audit row names the requester, the credited admin, time, reason, and row if any."""
     run = school.sync(MUCH)
     rows = school.rows(
         "select c.kind, c.action, c.requested_by, a.email, c.made_at is not null, c.reason, "
@@ -155,7 +155,7 @@ def test_audit_names_person_account_and_place(school: Site) -> None:
 
 
 def test_unmanaged_records_are_untouched(school: Site) -> None:
-    """Hand-made accounts and the credited admin keep every value; a link is all they get."""
+    """The sync changes nothing of hand-made accounts and the credited admin but a sourcedId."""
     query = "select * from users where site = :site and not managed order by id"
     ((admin, *others),) = [school.rows(query)]
     school.sync(MUCH)
@@ -170,7 +170,7 @@ def test_unmanaged_records_are_untouched(school: Site) -> None:
 
 
 def test_roster_version_counts_applied_plans(school: Site) -> None:
-    """The version moves by one with a plan that changes something, and not with an empty one."""
+    """A plan with changes adds one to the roster version; an empty plan does not."""
     assert version(school) == 1
     school.sync(SCHOOL)
     assert version(school) == 1
@@ -183,7 +183,7 @@ def test_roster_version_counts_applied_plans(school: Site) -> None:
 
 
 def test_what_is_remembered_is_applied_with_an_empty_plan(school: Site) -> None:
-    """Enrollments numbered anew change nobody, and the next delta finds them all the same."""
+    """Enrollments with new sourcedIds are stored, although no user or course changes."""
     run = school.sync(changed(SCHOOL, "enrollments.csv", "e1,", "new,"))
     assert run["outcome"] == "no_changes"
     ids = "select sourced_id from enrollments where site = :site order by 1"
@@ -214,7 +214,7 @@ def tamper(run: Run, table: str, column: str, value: str) -> None:
 def test_plan_that_was_tampered_with_is_not_applied(
     site: Site, table: str, column: str, value: str
 ) -> None:
-    """A plan whose hash is not the recorded one is a defect, and nothing is changed."""
+    """A plan with another hash than the recorded one is refused, and nothing changes."""
     run = reviewed(site, MUCH)
     tamper(run, table, column, value)
     before = everything(site)
@@ -224,7 +224,7 @@ def test_plan_that_was_tampered_with_is_not_applied(
 
 
 def test_base_version_that_was_tampered_with_is_not_applied(school: Site) -> None:
-    """A plan can't be made to look fresh by its file: what the run recorded counts."""
+    """The base version comes from the run's record, not from the plan's file."""
     stale = diffed(school, SCHOOL)
     school.sync(MUCH)
     folder = RunFolder.of(stale.site, stale.run_id)
@@ -235,7 +235,7 @@ def test_base_version_that_was_tampered_with_is_not_applied(school: Site) -> Non
 
 
 def test_second_apply_does_nothing(site: Site) -> None:
-    """A run that was applied is not applied again, and answers with what it came to."""
+    """A second apply of a run changes nothing and returns the first result."""
     run = reviewed(site, SCHOOL)
     first = pipeline.apply(run, now=now())
     before = everything(site)
@@ -245,7 +245,7 @@ def test_second_apply_does_nothing(site: Site) -> None:
 
 
 def test_earlier_stages_of_an_applied_run_change_nothing(site: Site) -> None:
-    """The same run from its beginning, as a cleared task repeats it, finds its end recorded."""
+    """An applied run that starts again, as a cleared task does, finds its recorded outcome."""
     request = request_of(site, SCHOOL)
     for _ in range(2):
         run = begin(request, now=now())
@@ -259,7 +259,7 @@ def test_earlier_stages_of_an_applied_run_change_nothing(site: Site) -> None:
 
 
 def apply_by_force(run: Run) -> None:
-    """Apply a run's plan without asking what became of the run."""
+    """Apply a run's plan without a check of the run's outcome."""
     applying.apply_plan(
         database.engine(),
         run.run_id,
@@ -272,7 +272,7 @@ def apply_by_force(run: Run) -> None:
 
 
 def test_held_plan_is_not_applied_without_a_decision(school: Site) -> None:
-    """Apply itself refuses a held plan, whoever calls it."""
+    """Apply itself refuses a held plan without a decision, whatever calls it."""
     run = reviewed(school, changed(SCHOOL, "enrollments.csv", _rows(SCHOOL), ""))
     assert run.outcome == "held"
     before = everything(school)
@@ -282,7 +282,7 @@ def test_held_plan_is_not_applied_without_a_decision(school: Site) -> None:
 
 
 def test_plan_that_was_not_reviewed_is_reviewed_first(school: Site) -> None:
-    """Where Airflow was told that a plan had been reviewed, apply does not believe it."""
+    """Apply refuses a plan without a recorded review, and the pipeline reviews it first."""
     run = diffed(school, changed(SCHOOL, "enrollments.csv", _rows(SCHOOL), ""))
     before = everything(school)
     with pytest.raises(NotApprovedError, match="has not been reviewed"):
@@ -298,7 +298,7 @@ def _rows(package: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("ended", ["rejected", "discarded", "superseded", "failed", "skipped"])
 def test_run_that_ended_is_not_applied(site: Site, ended: str) -> None:
-    """A run that ended otherwise is never applied."""
+    """A run that ended with another outcome is never applied."""
     run = reviewed(site, {"users.csv": SCHOOL["users.csv"]})
     with database.engine().begin() as connection:
         runs.update(connection, run.run_id, outcome=ended)
@@ -309,7 +309,7 @@ def test_run_that_ended_is_not_applied(site: Site, ended: str) -> None:
 
 @pytest.mark.case("b15")
 def test_stale_plan_is_made_again(school: Site) -> None:
-    """A plan that nobody approved is made anew when another one was applied in the meantime."""
+    """A plan without approval is made again if another plan was applied in the meantime."""
     renamed = changed(SCHOOL, "users.csv", "Bob,Ray", "Robert,Ray")
     stale = reviewed(school, renamed)
     newer = school.sync(MUCH)
@@ -327,7 +327,7 @@ def test_stale_plan_is_made_again(school: Site) -> None:
 
 
 def test_stale_plan_is_judged_again(school: Site) -> None:
-    """A plan that is made anew is held where the guards say so, and not applied."""
+    """A plan that is made again goes through the guards again, and is held if they say so."""
     everybody = changed(
         {"users.csv": SCHOOL["users.csv"]},
         "users.csv",
@@ -344,7 +344,7 @@ def test_stale_plan_is_judged_again(school: Site) -> None:
 
 
 def test_findings_are_stored_with_the_run(site: Site) -> None:
-    """A run's findings are stored once, however often a stage is repeated."""
+    """A run's findings are stored once, even if stages are repeated."""
     run = reviewed(site, changed(SCHOOL, "users.csv", "Bob,Ray", ",Ray"))
     run = pipeline.review(pipeline.diff(pipeline.validate(run)), now=now())
     run = pipeline.record(pipeline.apply(run, now=now()), now=now())
@@ -366,7 +366,7 @@ def test_findings_are_stored_with_the_run(site: Site) -> None:
 
 
 def test_runs_of_a_site_take_turns(site: Site) -> None:
-    """While one run of a site is under way a second one waits; other sites go on."""
+    """A second run of a site waits for the first; runs of other sites don't wait."""
     engine = database.engine()
     with locks.hold_site_turn(engine, site.name):
         with pytest.raises(locks.BusyError), locks.hold_site_turn(engine, site.name, wait_s=0):
@@ -378,7 +378,7 @@ def test_runs_of_a_site_take_turns(site: Site) -> None:
 
 
 def test_refused_changes_are_a_failed_run(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """When the database refuses a plan nothing is changed, the run failed, and no name is told."""
+    """If the database refuses a plan, nothing changes, the run fails, and no name is logged."""
     constraint = f"constraint no_bob check (site <> '{site.name}' or given_name <> 'Bob')"
     with database.engine().begin() as connection:
         connection.exec_driver_sql(f"alter table users add {constraint} not valid")

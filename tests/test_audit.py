@@ -1,4 +1,4 @@
-"""The audit can't be changed: not by the product, not by hand, only by retention and erasure."""
+"""Only retention and erasure can change the audit; neither the product nor a person can."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ STATEMENTS = {
 
 
 def told(site: Site) -> list[list[tuple[object, ...]]]:
-    """Return all rows of the audit of a site."""
+    """Return all rows of a site's audit."""
     return [site.rows(f"select t::text from {t} t where site = :site order by id") for t in TABLES]  # noqa: S608
 
 
 @pytest.fixture
 def audited(site: Site) -> Site:
-    """A site with changes to its roster, and with an event."""
+    """Return a site with changes to its roster and with an event."""
     site.sync(SCHOOL)
     site.command("preferences", "--set", "profile=strict")
     assert all(told(site))
@@ -44,7 +44,7 @@ def audited(site: Site) -> Site:
 def test_rows_are_never_changed_and_never_removed(
     audited: Site, statement: str, table: str
 ) -> None:
-    """What was written stays as it was, and who tries is told that the audit is append-only."""
+    """No statement changes or removes a row, and the error says that the audit is append-only."""
     before = told(audited)
     query = sa.text(STATEMENTS[statement].format(table=table))
     with (
@@ -57,7 +57,7 @@ def test_rows_are_never_changed_and_never_removed(
 
 @pytest.mark.case("c17")
 def test_leave_to_erase_ends_with_the_function(audited: Site) -> None:
-    """What retention may do it may do in its function, and no longer."""
+    """The function of retention may delete rows; a statement after it may not."""
     before = told(audited)
     query, bound = sa.text(STATEMENTS["delete"].format(table="changes")), {"site": audited.name}
     with database.engine().connect() as connection:

@@ -1,4 +1,4 @@
-"""The model of capacity: a week of runs, what serves it, what it leaves and what it costs."""
+"""The capacity model: a week of runs, the workers for it, its storage and its costs."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ ASSUMED = Assumptions()
 
 @pytest.fixture(scope="module")
 def costs() -> Costs:
-    """What was measured, as it is kept."""
+    """Return the stored measurements."""
     return Costs.load()
 
 
 @pytest.fixture(scope="module")
 def week(costs: Costs) -> list[Run]:
-    """A week of a few districts."""
+    """Return a week of a few districts."""
     return runs_of_week(DISTRICTS, costs, ASSUMED, seed=SEED)
 
 
 def test_no_run_is_lost_or_done_twice(week: list[Run]) -> None:
-    """Every run ends once, with all that goes wrong; what was done is what was asked."""
+    """Every run ends exactly once despite all failures, and the work done is the work asked for."""
     layout = layout_of({Pool.SCHEDULED: 5, Pool.UPLOADS: 1}, ASSUMED)
     outcome = simulate(week, layout)
     assert [one.run.number for one in outcome.served] == [run.number for run in week]
@@ -72,7 +72,7 @@ def test_no_run_is_lost_or_done_twice(week: list[Run]) -> None:
 
 
 def test_more_slots_never_wait_longer(week: list[Run]) -> None:
-    """Run by run where nothing goes wrong, and by the p95 where things do."""
+    """With more slots no run waits longer; with failures, this holds for the p95."""
     sound = [dataclasses.replace(run, fails_in=None, source_away=None) for run in week]
     before: list[float] | None = None
     for slots in (1, 2, 3, 5, 9, 40):
@@ -91,7 +91,7 @@ def test_more_slots_never_wait_longer(week: list[Run]) -> None:
 
 
 def test_a_seed_is_a_week(costs: Costs, week: list[Run]) -> None:
-    """One seed, one week; another one, another; and fewer districts ask for a part of the same."""
+    """A seed gives one week, another seed another one; fewer districts are a part of it."""
     assert runs_of_week(DISTRICTS, costs, ASSUMED, seed=SEED) == week
     assert runs_of_week(DISTRICTS, costs, ASSUMED, seed=SEED + 1) != week
     fewer = runs_of_week(DISTRICTS // 2, costs, ASSUMED, seed=SEED)
@@ -99,7 +99,7 @@ def test_a_seed_is_a_week(costs: Costs, week: list[Run]) -> None:
 
 
 def test_a_week_is_as_it_was_assumed(week: list[Run]) -> None:
-    """Scheduled runs come in the chosen hours, uploads in office hours, about as many as said."""
+    """Scheduled runs start in the chosen hours, uploads in office hours, in the assumed numbers."""
     by_pool = {pool: [run for run in week if run.pool is pool] for pool in Pool}
     hours = {int(run.at % DAY_S // HOUR_S) for run in by_pool[Pool.SCHEDULED]}
     assert hours <= set(ASSUMED.hours)
@@ -110,14 +110,14 @@ def test_a_week_is_as_it_was_assumed(week: list[Run]) -> None:
 
 
 def test_littles_law_holds(week: list[Run]) -> None:
-    """The runs that wait, over time, are what all runs waited, however they were counted."""
+    """The queue integrated over time equals the sum of all waits (Little's law)."""
     outcome = simulate(week, layout_of({Pool.SCHEDULED: 5, Pool.UPLOADS: 1}, ASSUMED))
     assert outcome.queued_area > 0
     assert outcome.queued_area == pytest.approx(sum(one.waited_s for one in outcome.served))
 
 
 def test_the_fewest_slots_are_enough_and_one_less_is_not(costs: Costs, week: list[Run]) -> None:
-    """What is found keeps both promises; with one slot less of either pool one of them breaks."""
+    """The slots that are found keep both promises; one slot less in either pool breaks one."""
     dear = dataclasses.replace(costs, airflow_s=600)
     found = size(DISTRICTS, dear, ASSUMED, seed=SEED)
     assert found.outcome.p95(Pool.SCHEDULED) < SCHEDULED_S
@@ -131,7 +131,10 @@ def test_the_fewest_slots_are_enough_and_one_less_is_not(costs: Costs, week: lis
 
 
 def test_schedulers_begin_every_run_before_it_would_be_skipped(costs: Costs) -> None:
-    """Ten runs at once, one begun in a second: the last after 10 s; sized, none comes too late."""
+    """Enough schedulers start each run within its grace time; one scheduler less does not.
+
+    Ten runs at once, one started each second: the last starts after 10 s.
+    """
     at_once = [Run(n, Pool.SCHEDULED, 100, (1,)) for n in range(10)]
     assert longest_until_begun(at_once, 1) == 10
     slow = dataclasses.replace(ASSUMED, tasks_per_s=0.1)
@@ -146,12 +149,12 @@ def test_schedulers_begin_every_run_before_it_would_be_skipped(costs: Costs) -> 
 
 @pytest.mark.parametrize("enough", [1, 2, 7, 64, 65])
 def test_the_fewest_is_found(enough: int) -> None:
-    """Wherever it lies."""
+    """`fewest` returns the smallest number that is enough, wherever it is."""
     assert fewest(lambda n: n >= enough, least=1) == enough
 
 
 def test_growth_is_linear_in_the_districts() -> None:
-    """Ten times the districts keep ten times the bytes, in every table and after any time."""
+    """Ten times the districts store ten times the bytes, in every table, after any time."""
     kept = Kept.load()
     for grow in (growth.database, growth.airflow, growth.bucket):
         few, many = (list(grow(n, kept, ASSUMED)) for n in (100, 1_000))
@@ -162,7 +165,7 @@ def test_growth_is_linear_in_the_districts() -> None:
 
 
 def test_what_has_its_time_stops_growing() -> None:
-    """Findings are as many after seven years as after one; runs and changes are not."""
+    """Findings have a retention, so their number stays constant; runs and changes grow."""
     tables = {one.name: one for one in growth.database(100, Kept.load(), ASSUMED)}
     assert tables["findings"].after(7) == tables["findings"].after(1)
     assert tables["runs"].after(7) > 5 * tables["runs"].after(1)
@@ -173,7 +176,7 @@ def test_what_has_its_time_stops_growing() -> None:
 
 
 def test_all_that_is_kept_was_measured() -> None:
-    """Each table that a sync writes has bytes a row; sizes that were not measured are drawn on."""
+    """Each table that a sync writes has measured bytes for each row."""
     kept = Kept.load()
     tables = {t for by in kept.rows.values() for rows in by.values() for t in rows}
     assert {"runs", "findings", "changes", "users", "courses"} <= tables
@@ -182,7 +185,7 @@ def test_all_that_is_kept_was_measured() -> None:
 
 
 def test_bytes_of_a_row_are_those_on_the_disk() -> None:
-    """A table of few rows is told by repeating them: as much as if it had as many."""
+    """The bytes of a row in a small table are scaled as if it had many rows."""
     make = "create table {} (id bigint primary key, words text)"
     fill = "insert into {} select n, repeat('x', 100) from generate_series(1, {}) n"
     tables = {"few_rows": 3, "many_rows": 10_000}
@@ -202,7 +205,7 @@ def test_bytes_of_a_row_are_those_on_the_disk() -> None:
 
 
 def results(name: str, machine: str, took: float) -> Results:
-    """Return what a benchmark might have measured: every stage as long, half of it by loading."""
+    """Return results of a benchmark: all stages take equally long, half of it for imports."""
     made = Results(name, machine)
     for stage in STAGES:
         for day in KINDS[:3]:
@@ -214,7 +217,7 @@ def results(name: str, machine: str, took: float) -> Results:
 
 
 def test_costs_are_made_of_what_was_measured() -> None:
-    """Wall clock on a quiet machine, the processors' time on a busy one, less what is loaded."""
+    """Costs use wall clock of a quiet machine, processor time of a busy one, less the imports."""
     quiet, busy = (
         "2 cores (x), Linux; load 0.8 when it began",
         "2 cores (x); load 9.8 when it began",
@@ -225,7 +228,7 @@ def test_costs_are_made_of_what_was_measured() -> None:
     assert made.slot_s("M", "day 2") == pytest.approx(6 * 8 * 0.5 + 3)
     assert made.runs["M"]["day 2"][0].database_s == pytest.approx(4)
     assert made.database_s("M", "day 2") == pytest.approx(6 * 4)
-    # Not known of S, so as much of its time as of M's.
+    # Unknown for S, so the share of its time is that of M.
     assert made.database_s("S", "day 2") == pytest.approx(6 * 0.5)
     assert made.mib("L", "day 2") > made.mib("M", "day 2")
     assert any("L was not measured" in note for note in made.notes)
@@ -236,7 +239,7 @@ def test_costs_are_made_of_what_was_measured() -> None:
 
 
 def test_kept_costs_are_read_as_they_were_written(tmp_path: Path, costs: Costs) -> None:
-    """What is saved is what is loaded; a file of something else names the command."""
+    """Saved costs load unchanged; another file is refused with the command to run."""
     path = tmp_path / "costs.json"
     costs.save(path)
     assert Costs.load(path) == costs
@@ -260,7 +263,7 @@ def test_what_cannot_be_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A word that is no share or no folder of measurements ends with what to do."""
+    """An invalid share or folder of measurements ends the command with what to do."""
     monkeypatch.setattr(sys, "argv", ["capacity", *words])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -269,7 +272,7 @@ def test_what_cannot_be_is_told(
 
 
 def test_the_tables_say_what_was_found(costs: Costs) -> None:
-    """All tables are there, the same for the same seed, with every number of districts."""
+    """The output has all tables, with every number of districts, the same for the same seed."""
     kept = Kept.load()
     text, again = ("\n".join(as_markdown([20, 40], costs, kept, ASSUMED, SEED)) for _ in range(2))
     assert text == again
@@ -279,14 +282,14 @@ def test_the_tables_say_what_was_found(costs: Costs) -> None:
 
 
 def test_the_page_lists_the_assumptions() -> None:
-    """docs/scale.md has all of them as they are, and tables of the three numbers of districts."""
+    """docs/scale.md has the current assumptions, and tables of the three numbers of districts."""
     page = (settings.PROJECT / "docs" / "scale.md").read_text("utf-8")
     assert with_part(page, "assumptions", "\n".join(assumptions(ASSUMED))) == page
     assert "| | 100 districts | 1,000 districts | 10,000 districts |" in page
 
 
 def test_every_assumption_is_named(costs: Costs) -> None:
-    """Each has words, a value and a source; shares and kinds come to one."""
+    """Each assumption has words, a value and a source; shares and kinds sum to one."""
     rows = list(ASSUMED.rows())
     assert len(rows) == len(dataclasses.fields(ASSUMED))
     assert all(all(cells) for cells in rows)

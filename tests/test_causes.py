@@ -1,4 +1,4 @@
-"""Causes: findings that are mended together are one line, what helps the most first."""
+"""Causes: findings with one correction form one line, the most helpful correction first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def finding(code: str = DATE, row: int | None = 2, **more: Any) -> Finding:
 
 
 def test_findings_that_are_alike_are_one_cause() -> None:
-    """What has code, file, column and expectation in common is one cause, counted."""
+    """Findings with the same code, file, column and expectation are one cause with a count."""
     (cause,) = grouped(*(finding(row=n, sourced_id=f"u{n}") for n in (7, 3, 5)))
     assert cause == {
         "code": DATE,
@@ -66,13 +66,13 @@ def test_what_is_mended_elsewhere_is_another_cause() -> None:
 
 
 def test_rows_that_one_finding_stands_for_are_counted() -> None:
-    """A finding for many rows weighs as many as it stands for."""
+    """A finding for many rows counts as that many rows."""
     (cause,) = grouped(finding(rows=1000), finding(row=5000, rows=5))
     assert (cause["findings"], cause["rows"], cause["first_row"]) == (2, 1005, 2)
 
 
 def test_errors_come_first_then_what_touches_the_most_rows() -> None:
-    """Errors stand before warnings, and of each what touches the most rows first."""
+    """Errors come before warnings, and the cause with the most rows comes first."""
     causes = grouped(
         finding(column="many warnings", rows=99, severity=Severity.WARNING),
         finding(column="one error"),
@@ -88,7 +88,7 @@ def test_errors_come_first_then_what_touches_the_most_rows() -> None:
 
 
 def test_order_does_not_depend_on_the_order_of_findings() -> None:
-    """Causes of equal weight always stand in the same order."""
+    """Causes with equal numbers always have the same order."""
     findings = [finding(code, file=f) for code in (BLANK, DATE) for f in ("b.csv", "a.csv")]
     assert grouped(*findings) == grouped(*findings[::-1])
     assert [(c["code"], c["file"]) for c in grouped(*findings)] == [
@@ -100,18 +100,18 @@ def test_order_does_not_depend_on_the_order_of_findings() -> None:
 
 
 def test_finding_without_a_row_has_no_first_row() -> None:
-    """What is found about a whole file points to no row."""
+    """A finding about a whole file has no first row."""
     (cause,) = grouped(Finding("package.missing_manifest", Severity.WARNING))
     assert (cause["first_row"], cause["file"], cause["column"]) == (None, None, None)
 
 
 def test_nothing_found_has_no_cause() -> None:
-    """Where nothing was found there is nothing to mend."""
+    """No findings give no causes."""
     assert grouped() == []
 
 
 def missing(row: int, target: str | None = "o1", file: str = "classes", **more: Any) -> Finding:
-    """Return the finding that a row points to an org that is not there."""
+    """Return the finding that a row refers to a missing org."""
     about = {"file": f"{file}.csv", "column": "schoolSourcedId", "sourced_id": f"{file}{row}"}
     return Finding(
         MISSING, **{**about, "row": row, "target_file": "orgs.csv", "target": target, **more}
@@ -119,18 +119,18 @@ def missing(row: int, target: str | None = "o1", file: str = "classes", **more: 
 
 
 def hanging(row: int, of: str, target: str, file: str = "enrollments") -> Finding:
-    """Return the finding that a row points to a record with errors."""
+    """Return the finding that a row refers to a record with errors."""
     about: dict[str, Any] = {"file": f"{file}.csv", "row": row, "sourced_id": f"{file}{row}"}
     return Finding(HANGING, **about, column=f"{of}Id", target_file=f"{of}.csv", target=target)
 
 
 def told(causes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return code, target, affected rows and what is followed of some causes."""
+    """Return code, target, affected rows and the followed cause of each cause."""
     return [(c["code"], c["target"], c["affected"], c["follows"]) for c in causes]
 
 
 def test_one_missing_org_is_one_cause_that_names_it() -> None:
-    """Whatever file points to it, an org that is not there is one cause, and names the org."""
+    """One missing org is one cause for all files that refer to it, and is named."""
     files = ("classes", "courses", "enrollments")
     (cause,) = grouped(*(missing(row, file=file) for file in files for row in range(2, 3335)))
     assert told([cause]) == [(MISSING, "o1", 9999, None)]
@@ -144,7 +144,7 @@ def test_one_missing_org_is_one_cause_that_names_it() -> None:
 
 
 def test_missing_records_are_named_as_long_as_they_are_few() -> None:
-    """Two missing orgs are two causes; of many those that most rows point to are named."""
+    """A few missing orgs are all named; of many, only those with the most rows are."""
     assert [c["target"] for c in grouped(missing(2), missing(3, "o2"), missing(4, "o2"))] == [
         "o2",
         "o1",
@@ -159,7 +159,7 @@ def test_missing_records_are_named_as_long_as_they_are_few() -> None:
 
 
 def test_what_hangs_from_a_cause_stands_behind_it() -> None:
-    """Enrollments of classes whose org is missing follow from the org, and are counted there."""
+    """Enrollments of classes with a missing org follow from the org and count there."""
     classes = [missing(row) for row in (2, 3)]
     enrollments = [hanging(row, "classes", f"classes{2 + row % 2}") for row in range(2, 102)]
     others = [finding(row=row) for row in range(2, 52)]
@@ -171,7 +171,7 @@ def test_what_hangs_from_a_cause_stands_behind_it() -> None:
 
 
 def test_chains_lead_to_their_beginning() -> None:
-    """Org, course, class and enrollment are one chain, and all of it follows from the org."""
+    """Org, course, class and enrollment form one chain, which follows from the org."""
     chain = [
         hanging(4, "classes", "classes3"),
         hanging(3, "courses", "courses2", file="classes"),
@@ -183,20 +183,20 @@ def test_chains_lead_to_their_beginning() -> None:
 
 
 def test_a_row_is_counted_once_however_often_it_is_hit() -> None:
-    """A row that points to the missing org and to one of its classes is one row."""
+    """A row that refers to the missing org and to one of its classes counts once."""
     both = [missing(9, file="enrollments"), hanging(9, "classes", "classes2")]
     assert told(grouped(missing(2), *both))[0] == (MISSING, "o1", 2, None)
 
 
 def test_record_with_several_errors_is_put_to_the_heaviest() -> None:
-    """What hangs from a record with two errors follows from the one that most rows have."""
+    """Rows that depend on a record with two errors follow from the error with the most rows."""
     alone = finding(BLANK, row=2, file="classes.csv", sourced_id="classes2")
     causes = grouped(alone, *(missing(row) for row in (2, 3)), hanging(7, "classes", "classes2"))
     assert told(causes) == [(MISSING, "o1", 3, None), (HANGING, None, 1, 1), (BLANK, None, 1, None)]
 
 
 def test_what_hangs_from_something_unknown_follows_from_its_file() -> None:
-    """Where the record itself is not told, the errors of its file come first."""
+    """If the target record is unknown, the cause follows from the errors of its file."""
     roles = [finding(row=row, file="roles.csv", sourced_id=f"r{row}") for row in (2, 3)]
     unknown = Finding(HANGING, file="users.csv", row=2, target_file="roles.csv")
     assert told(grouped(unknown, *roles)) == [(DATE, None, 3, None), (HANGING, None, 1, 1)]
@@ -204,7 +204,7 @@ def test_what_hangs_from_something_unknown_follows_from_its_file() -> None:
 
 
 def test_missing_records_follow_from_rows_that_can_not_be_told() -> None:
-    """One org is missing and one row of orgs.csv has no sourcedId: that one is mended first."""
+    """If a row of orgs.csv has no sourcedId, one missing org follows from that row."""
     nameless = finding(BLANK, row=5, file="orgs.csv", column="sourcedId")
     unclear = Finding("semantic.unclear_identity", Severity.WARNING, "orgs.csv", 5)
     assert told(grouped(missing(2), hanging(3, "classes", "classes2"), nameless, unclear)) == [
@@ -218,7 +218,7 @@ def test_missing_records_follow_from_rows_that_can_not_be_told() -> None:
 
 
 def test_every_finding_has_the_number_of_its_cause() -> None:
-    """The numbers count from the first to mend, in the order of the findings."""
+    """Each finding has the number of its cause; cause 1 is the first to correct."""
     made = Findings()
     made.extend([finding(), missing(2), missing(3), hanging(4, "classes", "classes2")])
     causes = causes_of(made.table())
@@ -228,9 +228,9 @@ def test_every_finding_has_the_number_of_its_cause() -> None:
 
 @pytest.fixture
 def orphaned(site: Site, caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
-    """A run of a whole district without the one school that everything belongs to.
+    """Run a sync of a whole district without the school to which everything belongs.
 
-    The site has a threshold of its own for each school, so schools decide.
+    The site has its own threshold for each school, so schools decide.
     """
     site.command("preferences", "--set", 'guards={"school": {"percent": 20}}')
     with caplog.at_level(logging.INFO):
@@ -241,7 +241,7 @@ def orphaned(site: Site, caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
 def test_school_that_is_missing_is_the_one_thing_to_mend(
     orphaned: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Users, courses, classes of a missing school, and enrollments in them, lead to it."""
+    """Users, courses and classes of a missing school, and their enrollments, lead to the school."""
     with database.engine().connect() as connection:
         causes = run_details.causes(connection, orphaned["run_id"])
         findings = list(run_details.all_findings(connection, orphaned["run_id"]))
@@ -265,7 +265,7 @@ def test_school_that_is_missing_is_the_one_thing_to_mend(
 
 
 def test_missing_person_is_not_named(site: Site) -> None:
-    """Who is not in users.csv may be a student, so no finding holds the sourcedId."""
+    """No finding holds the sourcedId of a person outside users.csv, who may be a student."""
     run = site.sync(changed(SCHOOL, "enrollments.csv", "m1,ann", "m1,stranger"))
     query = (
         "select target_file, target from findings "
@@ -275,7 +275,7 @@ def test_missing_person_is_not_named(site: Site) -> None:
 
 
 def test_every_org_of_a_list_is_looked_at(site: Site) -> None:
-    """Of several orgs in one cell the one that is missing is named."""
+    """If one of several orgs in a cell is missing, the finding names that org."""
     package = changed(DISTRICT, "users.csv", "ann,,,true,s,teacher", 'ann,,,true,"d, x ,s",teacher')
     run = site.sync(package)
     query = "select target from findings where run_id = cast(:run as uuid) and code = :code"
@@ -283,7 +283,7 @@ def test_every_org_of_a_list_is_looked_at(site: Site) -> None:
 
 
 def test_causes_are_stored_with_the_run_and_say_what_to_do(site: Site) -> None:
-    """A run's causes are those of its findings, each with what it means and what to do."""
+    """A run stores the causes of its findings, each with its meaning and a hint."""
     package = changed(SCHOOL, "users.csv", "Ann,Lee", ",Lee")
     package = changed(package, "users.csv", "Bob,Ray", ",Ray")
     run = site.sync(package)
@@ -299,7 +299,7 @@ def test_causes_are_stored_with_the_run_and_say_what_to_do(site: Site) -> None:
 
 
 def test_trying_again_replaces_the_causes(site: Site) -> None:
-    """A run that is recorded again has its causes once."""
+    """A run that is recorded twice has its causes once."""
     run = site.sync(changed(SCHOOL, "users.csv", "Ann,Lee", ",Lee"), "--profile", "strict")
     with database.engine().connect() as connection:
         before = run_details.causes(connection, run["run_id"])

@@ -1,8 +1,8 @@
-"""Every column, every wrong value: what the page of columns says is what happens.
+"""For every column and every kind of wrong value, the page of columns describes the result.
 
-For each version, mode and file a package holds one row for each column, whose value there is
-blank, odd or dangling, and all else is right. Each row must come to what docs/reference/columns.md
-says: used, used without the value, or not used.
+For each version, mode and file, a package holds one row for each column, in which only this value
+is wrong: blank, odd or dangling. The effect on each row must be as docs/reference/columns.md says:
+the row is used, used without the value, or not used.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ RIGHT: dict[str, dict[str, str]] = {
         "role": "teacher",
     },
 }
-"""A row of each file in which nothing is wrong, by the names that the sync uses."""
+"""A row of each file without a wrong value, by the column names of the sync."""
 ODD = {
     Type.ENUM: "oddword",
     Type.BOOLEAN: "perhaps",
@@ -91,7 +91,7 @@ FILES = [
 
 
 def cells(name: str, key: str, *, delta: bool) -> dict[str, str]:
-    """Return a right row of a file whose sourcedId is `key`."""
+    """Return a correct row of a file whose sourcedId is `key`."""
     own = {"sourcedId": key, **RIGHT[name]}
     if name == "users":
         own |= {"username": key, "email": f"{key}@example.org"}
@@ -103,7 +103,7 @@ def cells(name: str, key: str, *, delta: bool) -> dict[str, str]:
 
 
 def text_of(name: str, version: Version, rows: list[dict[str, str]]) -> str:
-    """Return a file's CSV text, with the headers of its version."""
+    """Return a file as CSV text, with the headers of its version."""
     file = rostering_file(name, version)
     assert file is not None
     lines = [",".join(column.name for column in file.columns)]
@@ -114,7 +114,7 @@ def text_of(name: str, version: Version, rows: list[dict[str, str]]) -> str:
 def package(
     folder: Path, version: Version, mode: Mode, more: dict[str, list[dict[str, str]]]
 ) -> Path:
-    """Write a package of one right row a file, and more rows of some files."""
+    """Write a package of one correct row for each file, and more rows of some files."""
     folder.mkdir()
     names = [name for name in ROSTERING_FILES if rostering_file(name, version) is not None]
     delta = mode is Mode.DELTA
@@ -128,7 +128,7 @@ def package(
 
 
 def wrong(column: Column, state: str) -> str:
-    """Return a value that is wrong in a way."""
+    """Return a wrong value of this kind."""
     if state == "odd" and column.canonical == "email":
         return "nobody"
     return {"blank": "", "odd": ODD[column.type], "dangling": "gone"}[state]
@@ -141,12 +141,12 @@ CASES = [
     for state in ("blank", "odd", "dangling")
     for in_use in ((), ("guards.school",))
     if (version, mode) != (Version.V1_0, Mode.DELTA)  # without a manifest every file is bulk
-    if (mode, state) != (Mode.DELTA, "odd") or not in_use  # no odd value decides by a setting
+    if (mode, state) != (Mode.DELTA, "odd") or not in_use  # no setting makes an odd value decide
 ]
 
 
 OF_DELTAS = {"status", "dateLastModified"}
-"""Columns that a bulk file has for deltas only; what stands there is blanked."""
+"""Columns that only deltas use; in a bulk file their values are blanked."""
 
 More = dict[str, list[dict[str, str]]]
 Wanted = dict[tuple[str, int], tuple[str, str]]
@@ -155,7 +155,7 @@ Wanted = dict[tuple[str, int], tuple[str, str]]
 def rows_of_each_column(
     version: Version, mode: Mode, state: str, in_use: tuple[str, ...]
 ) -> tuple[More, Wanted]:
-    """Return rows with one wrong value each, and what each row must come to, by file and row."""
+    """Return rows with one wrong value each, and the expected effect by file and row."""
     more: More = {}
     wanted: Wanted = {}
     for name in ROSTERING_FILES:
@@ -171,7 +171,7 @@ def rows_of_each_column(
             key = f"{name}-{canonical}"
             row = cells(name, key, delta=mode is Mode.DELTA)
             if name == "roles":
-                row["userSourcedId"] = "holder"  # whose row is not used, for a role that is not
+                row["userSourcedId"] = "holder"  # a user whose row is not used because of the role
             row[canonical] = wrong(column, state)
             rows = more.setdefault(name, [])
             rows.append(row)
@@ -190,13 +190,13 @@ def rows_of_each_column(
 
 
 def check_row(found: list[dict[str, Any]], used: pa.Table, canonical: str, effect: str) -> None:
-    """Check that a row came to what its wrong value has to come to.
+    """Check that the wrong value of a row had the expected effect.
 
     Args:
-        found: What is said of the row.
-        used: The row as it is used, or no row.
+        found: The findings about the row.
+        used: The row in the valid rows, or no row.
         canonical: The column with the wrong value.
-        effect: The effect that the page tells.
+        effect: The effect on the page of columns.
     """
     of_column = {one["severity"] for one in found if one["column"] == canonical}
     place = f"{canonical}: {found}"
@@ -217,7 +217,7 @@ def check_row(found: list[dict[str, Any]], used: pa.Table, canonical: str, effec
 def test_wrong_value_comes_to_what_the_page_says(
     tmp_path: Path, version: Version, mode: Mode, state: str, in_use: tuple[str, ...]
 ) -> None:
-    """A row with one wrong value is used, used without it, or not used, as its column says."""
+    """A row with a wrong value is used, used without the value, or not used, as the page says."""
     more, wanted = rows_of_each_column(version, mode, state, in_use)
     more["users"].append(cells("users", "holder", delta=mode is Mode.DELTA))
     extracted = extract_package(
@@ -241,13 +241,13 @@ def test_wrong_value_comes_to_what_the_page_says(
         check_row(of_row, used, canonical, effect)
         if effect in {"fine", "warn"} and state != "blank" and canonical not in OF_DELTAS:
             assert used[canonical].to_pylist() == [wrong_of(name, version, canonical, state)]
-    # What is right is used, whatever stands beside it.
+    # Correct rows are used, whatever the wrong rows are.
     for name, table in validated.valid.items():
         assert "base" in table["sourcedId"].to_pylist(), name
 
 
 def _is_anybody(name: str, version: Version, mode: Mode, canonical: str, state: str) -> bool:
-    """Tell whether a row may be a student's: in a delta of 1.2 only its sourcedId tells."""
+    """Return whether the row may be a student's: a 1.2 delta has only the sourcedId to tell."""
     of_delta = (name, version, mode) == ("users", Version.V1_2, Mode.DELTA)
     return of_delta and (canonical, state) == ("sourcedId", "blank")
 
@@ -265,7 +265,7 @@ def wrong_of(name: str, version: Version, canonical: str, state: str) -> str:
 def test_missing_column_comes_to_what_the_page_says(
     tmp_path: Path, version: Version, name: str
 ) -> None:
-    """Without a column the package is rejected, or the rest is read with a warning."""
+    """Without a column the package is rejected, or read with a warning, as the page says."""
     file = rostering_file(name, version)
     assert file is not None
     whole = package(tmp_path / "whole", version, Mode.BULK, {})
@@ -286,7 +286,7 @@ def test_missing_column_comes_to_what_the_page_says(
 
 
 def _said(extracted: Extracted, column: Column) -> list[str]:
-    """Return the severities of what is said of a missing column."""
+    """Return the severities of the findings about a missing column."""
     return [
         one["severity"]
         for one in extracted.findings.table().to_pylist()
@@ -295,7 +295,7 @@ def _said(extracted: Extracted, column: Column) -> list[str]:
 
 
 def test_of_a_list_what_dangles_is_left_out(tmp_path: Path) -> None:
-    """A school beside a district that is not exported is kept, and costs a warning."""
+    """Of a list of orgs, a dangling one is left out with a warning, and the others stay."""
     more = {"users": [cells("users", "ann", delta=False) | {"orgSourcedIds": '"gone, base"'}]}
     extracted = extract_package(
         package(tmp_path / "p", Version.V1_1, Mode.BULK, more), Profile.TOLERANT, Known()
@@ -313,7 +313,7 @@ def test_of_a_list_what_dangles_is_left_out(tmp_path: Path) -> None:
 
 
 def test_threshold_of_a_site_s_own_makes_schools_decide() -> None:
-    """Which settings make values decide is a matter of the site's preferences."""
+    """A site's own threshold for each school makes the values of schools decide."""
     usual = Preferences(site="s")
     own = Preferences(site="s", guards=Guards(school=Limit(percent=20)))
 
@@ -343,7 +343,7 @@ def _without(column: str, code: str) -> Callable[[dict[str, Any]], bool]:
 def test_column_without_an_answer_is_named(
     tmp_path: Path, name: str, column: str, code: str
 ) -> None:
-    """A suite that leaves a state of a column open is found out, with the column's name."""
+    """A suite without a rule for one state of a column is refused by the column's name."""
     suites = tmp_path / "expectations"
     shutil.copytree(SUITES, suites)
     path = suites / "1.1" / f"{name}.json"

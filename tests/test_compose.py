@@ -1,7 +1,7 @@
-"""docker-compose.yaml, its Dockerfile and its .env: whole, safe, and what Compose takes.
+"""docker-compose.yaml, its Dockerfile and its .env are complete, safe and valid for Compose.
 
-What the services do is shown by tests/test_topology.py, which runs them as processes by this very
-file, and in containers by tests/test_containers.py; that the file is one is shown by its schema.
+tests/test_topology.py runs the services of this file as processes, and tests/test_containers.py
+runs them in containers; here the schema of Compose shows that the file is valid.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ IS_SECRET = re.compile(
 )
 ROOT = {"root", "0", "0:0", ""}
 LATER = {"ROSTER_OWNER_DB_PASSWORD"}
-"""Secrets that a .env of an earlier version has not, and goes on without."""
+"""Optional secrets, which a .env of an earlier version does not have."""
 
 
 def tool(name: str, *words: str, cwd: Path = PROJECT) -> tuple[int, str]:
-    """Run a program of the environment, and return its exit code and what it said."""
+    """Run a program of the environment, and return its exit code and its output."""
     command = [str(Path(sys.executable).with_name(name)), *words]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -47,24 +47,24 @@ def tool(name: str, *words: str, cwd: Path = PROJECT) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What .env says that was made as .env.example says."""
+    """Return the variables of a .env that was made by the command in .env.example."""
     return composed.make_env(tmp_path_factory.mktemp("env"))
 
 
 def is_ignored(path: str) -> bool:
-    """Tell whether Docker leaves a file out of what it builds from."""
+    """Return whether Docker leaves a file out of the build context."""
     rules = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
     return pathspec.PathSpec.from_lines("gitignore", rules).match_file(path)
 
 
 def copied() -> list[str]:
-    """Return what the image takes from the project."""
+    """Return the paths of the project that the image copies."""
     lines = re.findall(r"(?m)^COPY (.*)$", DOCKERFILE.read_text("utf-8"))
     return [source for line in lines for source in line.split()[:-1]]
 
 
 def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
-    """The published schema of the Compose specification takes the file, and not any other."""
+    """The published schema of the Compose specification accepts the file, and no wrong one."""
     words = ("--builtin-schema", "vendor.compose-spec")
     code, told = tool("check-jsonschema", *words, str(COMPOSE))
     assert code == 0, told
@@ -75,7 +75,7 @@ def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
 
 
 def test_the_dockerfile_is_well_made(tmp_path: Path) -> None:
-    """Hadolint has nothing to say of the Dockerfile, and would if there were."""
+    """Hadolint reports nothing about the Dockerfile, and reports a bad one."""
     assert tool("hadolint", str(DOCKERFILE)) == (0, "")
     wrong = tmp_path / "Dockerfile"
     wrong.write_text("FROM python\nRUN cd /tmp && pip install airflow\n", "utf-8")
@@ -83,7 +83,7 @@ def test_the_dockerfile_is_well_made(tmp_path: Path) -> None:
 
 
 def test_all_of_airflow_is_there() -> None:
-    """Every service of a production Airflow is one of the file, by its own command."""
+    """The file has every service of a production Airflow, with its own command."""
     commands = {
         name: service["command"] for name, service in SERVICES.items() if "build" in service
     }
@@ -99,7 +99,7 @@ def test_all_of_airflow_is_there() -> None:
 
 
 def test_every_variable_is_offered_and_used() -> None:
-    """What the file takes from outside stands in .env.example, and nothing else does."""
+    """.env.example has exactly the variables that the file reads."""
     asked = set(re.findall(r"(?<!\$)\$\{([A-Z_0-9]+)", TEXT))
     handed_on = {
         name
@@ -113,7 +113,7 @@ def test_every_variable_is_offered_and_used() -> None:
 
 
 def test_the_env_file_is_made_by_one_command(variables: dict[str, str], tmp_path: Path) -> None:
-    """Each secret is its own, long enough, fit for a URL; the file is for its owner alone."""
+    """The command makes a .env of distinct, long, URL-safe secrets that only its owner can read."""
     text = OFFERED.read_text("utf-8")
     secrets = [variables[name] for name in re.findall(r"(?m)^([A-Z_]+)=$", text)]
     assert len(set(secrets)) == len(secrets) >= 9
@@ -126,7 +126,7 @@ def test_the_env_file_is_made_by_one_command(variables: dict[str, str], tmp_path
 
 
 def test_airflow_keeps_what_has_no_slot(variables: dict[str, str]) -> None:
-    """Celery is given as many tasks as all workers take at once, offered or not set at all."""
+    """Celery gets as many tasks as all workers take at once, with and without set sizes."""
     sizes = ("WORKERS", "WORKER_CONCURRENCY", "PARALLELISM")
     for told in (variables, {n: value for n, value in variables.items() if n not in sizes}):
         services = composed.read(told)["services"]
@@ -136,7 +136,7 @@ def test_airflow_keeps_what_has_no_slot(variables: dict[str, str]) -> None:
 
 
 def test_what_is_missing_is_refused(variables: dict[str, str]) -> None:
-    """Without any one of the secrets, or the administrator's address, nothing starts."""
+    """Compose refuses to start without one of the secrets or the administrator's address."""
     composed.read(variables)
     text = OFFERED.read_text("utf-8")
     for name in [*re.findall(r"(?m)^([A-Z_]+)=$", text), "ADMIN_EMAIL"]:
@@ -148,7 +148,7 @@ def test_what_is_missing_is_refused(variables: dict[str, str]) -> None:
 
 
 def test_what_is_brought_is_used(variables: dict[str, str]) -> None:
-    """A PostgreSQL, a Redis and a bucket of one's own take the place of the file's, everywhere."""
+    """All services use one's own PostgreSQL, Redis and bucket if .env names them."""
     own = {
         "AIRFLOW_DATABASE_URL": "postgresql+psycopg2://a:b@db/airflow",
         "ONEROSTER_DATABASE_URL": "postgresql://c:d@db/roster",
@@ -177,7 +177,7 @@ def test_what_is_brought_is_used(variables: dict[str, str]) -> None:
 
 
 def test_secrets_are_the_same_everywhere(variables: dict[str, str]) -> None:
-    """Whoever needs a secret has the same; a worker has none that it can do without."""
+    """All services that need a secret have the same one; a worker has only what it needs."""
     services = composed.read(variables)["services"]
     names = {name for s in services.values() for name in s["environment"] if IS_SECRET.search(name)}
     for name in names:
@@ -198,7 +198,7 @@ def test_secrets_are_the_same_everywhere(variables: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_says_how_it_is(name: str) -> None:
-    """Each service has a health check; the one that ends is waited for to end well."""
+    """Each service has a health check; the others wait until `prepare` ends successfully."""
     service = SERVICES[name]
     if name == "prepare":
         waiting = {n for n, s in SERVICES.items() if name in s.get("depends_on", {})}
@@ -214,7 +214,7 @@ def test_every_service_says_how_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_service_is_root(name: str) -> None:
-    """No process is root or can become it, none has a capability, and none sees the host."""
+    """No process is root or can become root, has a capability, or sees the host."""
     service = SERVICES[name]
     assert service["user"].partition(":")[0] not in ROOT
     assert service["cap_drop"] == ["ALL"]
@@ -230,7 +230,7 @@ def test_no_service_is_root(name: str) -> None:
 @pytest.mark.case("c19")
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_service_can_take_the_machine(name: str, variables: dict[str, str]) -> None:
-    """Each has limits of memory and processes, writes to volumes only, and rotates its log."""
+    """Each service limits memory and processes, writes only to volumes, and rotates its log."""
     service = composed.read(variables)["services"][name]
     assert service["read_only"] is True
     assert "/tmp" in service["tmpfs"]  # noqa: S108  in the container
@@ -241,7 +241,7 @@ def test_no_service_can_take_the_machine(name: str, variables: dict[str, str]) -
 
 @pytest.mark.case("c19")
 def test_the_databases_have_a_network_without_a_way_out() -> None:
-    """PostgreSQL and Redis are reached by the services alone, and reach nobody."""
+    """Only the services reach PostgreSQL and Redis, which have no network to the outside."""
     assert RAW["networks"]["databases"] == {"internal": True}
     for name, service in SERVICES.items():
         wanted = ["databases"] if name in {"postgres", "redis"} else ["default", "databases"]
@@ -251,7 +251,7 @@ def test_the_databases_have_a_network_without_a_way_out() -> None:
 
 @pytest.mark.case("c16")
 def test_no_secret_is_on_a_command_line(variables: dict[str, str], tmp_path: Path) -> None:
-    """What a list of processes shows of Redis and of the health checks holds no secret."""
+    """The command lines of Redis and of the health checks contain no secret."""
     told = composed.read(variables)["services"]
     for name, service in told.items():
         shown = [*service["command"], *service.get("healthcheck", {}).get("test", [])]
@@ -269,7 +269,7 @@ def test_no_secret_is_on_a_command_line(variables: dict[str, str], tmp_path: Pat
 
 @pytest.mark.case("c18")
 def test_images_are_exact_and_can_be_others(variables: dict[str, str]) -> None:
-    """Each image of others has a tag of one release, and can be pinned to a digest by .env."""
+    """Each external image has an exact release as its tag, and .env can pin it to a digest."""
     exact = re.compile(r"(python|postgres|redis):\d+\.\d+(\.\d+)?-(slim-)?bookworm")
     digest = "registry.example.org/it@sha256:" + "a" * 64
     pinned = {
@@ -289,7 +289,7 @@ def test_images_are_exact_and_can_be_others(variables: dict[str, str]) -> None:
 
 
 def test_no_secret_is_inside() -> None:
-    """What is secret comes from .env, in the file and in the image; no URL holds a password."""
+    """All secrets come from .env, in the file and in the image; no URL holds a password."""
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if IS_SECRET.search(name) and value is not None:
@@ -301,7 +301,7 @@ def test_no_secret_is_inside() -> None:
 
 
 def test_what_is_copied_is_there() -> None:
-    """Each path of a COPY exists, and Docker is given it; tests and secrets it is not given."""
+    """Each path of a COPY exists and is in the build context; tests and secrets are not."""
     sources = copied()
     assert {"include", "dags", "plugins", "expectations", "deploy/requirements.txt"} <= set(sources)
     for source in sources:
@@ -321,7 +321,7 @@ def test_what_is_copied_is_there() -> None:
 
 
 def test_the_image_has_a_part_of_the_lock() -> None:
-    """Every pin and hash of the image is one of the lock, and none is of the tests' tools."""
+    """Every pin and hash of the image is in the lock, and no tool of the tests is in the image."""
     pinned = re.compile(r"(?m)^([a-z0-9._-]+)==((?:.*\\\n)*.*)$")
     whole = dict(pinned.findall((PROJECT / "requirements.txt").read_text("utf-8")))
     part = dict(pinned.findall((PROJECT / "deploy/requirements.txt").read_text("utf-8")))
@@ -331,7 +331,7 @@ def test_the_image_has_a_part_of_the_lock() -> None:
 
 
 def test_volumes_belong_to_who_writes_them() -> None:
-    """Each place that a volume of Airflow's is mounted at is made by the image, for its user."""
+    """The image creates every mount point of an Airflow volume for its user."""
     made = DOCKERFILE.read_text("utf-8")
     for service in SERVICES.values():
         for mount in service.get("volumes", []) if "build" in service else []:
@@ -344,7 +344,7 @@ NAMES = ("airflow", "roster", "celery")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[psycopg.Connection]:
-    """A PostgreSQL with none of the databases."""
+    """Yield a PostgreSQL server without the three databases."""
     home = tmp_path / "home"
     postgres.start(home)
     try:
@@ -374,7 +374,7 @@ def make_roles(server: psycopg.Connection, **more: str) -> None:
 
 
 def owner_of(server: psycopg.Connection, database: str) -> str:
-    """Return who owns a database."""
+    """Return the owner of a database."""
     query = "select pg_get_userbyid(datdba) from pg_database where datname = %s"
     ((owner,),) = server.execute(query, (database,)).fetchall()
     return str(owner)
@@ -399,7 +399,7 @@ def test_each_database_has_a_role_of_its_own(server: psycopg.Connection) -> None
 
 
 def test_a_first_start_that_broke_off_is_ended_by_another(server: psycopg.Connection) -> None:
-    """The script may be run again: it makes what is missing, and changes passwords."""
+    """The script can run again: it makes what is missing, and changes passwords."""
     server.execute("create role airflow login password 'older'")
     server.execute("create database airflow owner airflow")
     query = "select rolpassword from pg_authid where rolname = 'airflow'"
@@ -418,7 +418,7 @@ def test_a_first_start_that_broke_off_is_ended_by_another(server: psycopg.Connec
 def test_the_tables_of_the_roster_get_an_owner(
     server: psycopg.Connection, *, had_one_role: bool
 ) -> None:
-    """With a password for the owner, tables that are there and those to come are its own."""
+    """With a password for the owner, existing and new tables belong to the owner role."""
     as_roster = server.info.dsn.replace("dbname=postgres", "dbname=roster")
     if had_one_role:
         make_roles(server)

@@ -1,7 +1,7 @@
-"""Production in containers that really run: the Dockerfile built, docker-compose.yaml as it ships.
+"""Production in containers that really run: the Dockerfile and docker-compose.yaml.
 
 Every command is a block of docs/guide/production.md, or of that page in the older version.
-docs/design/containers.md says what the stand-ins for official images can't show.
+docs/design/containers.md lists what the replacements of official images can't show.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.soak, pytest.mark.topology]
 
 OLD = "e46bb44^"
-"""From which one upgrades: before the folder in memory that no image could write to."""
+"""The version before the upgrade: it has a folder in memory that no image can write to."""
 USER_OF = {"postgres": "999", "redis": "999"}
 AIRFLOW_USER = "50000"
 NOTHING = "0000000000000000"
 NOTICED_S = 330
-"""Airflow tries a task again whose worker has said nothing for five minutes."""
+"""Airflow retries a task if its worker was silent for five minutes."""
 PERSONAL = re.compile(r"\b(Ann|Lee|Bob|Ray|ann@x\.org|bob@x\.org)\b")
 
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    """A new installation by the guide, of a checkout whose files only its owner can read."""
+    """Yield a new installation by the guide, of a checkout that only its owner can read."""
     there = Production.clone(tmp_path_factory.mktemp("new"), umask="077")
     try:
         there.start()
@@ -62,7 +62,7 @@ def sync(there: Production, package: dict[str, str]) -> dict[str, Any]:
 def test_every_service_is_well_without_a_capability(
     there: Production, record_property: Callable[[str, object], None]
 ) -> None:
-    """Each process is of its service's own user, with no capability and no way to a new one."""
+    """Each process runs as its service's user, without a capability or a way to get one."""
     healthy = there.wait_until_healthy()
     for service in SERVICES:
         for container in there.containers(service):
@@ -79,7 +79,7 @@ def test_every_service_is_well_without_a_capability(
 
 
 def test_nothing_of_the_image_can_be_changed(there: Production) -> None:
-    """The root is read-only, the code is root's, and the tests' tools are not in the image."""
+    """The root is read-only, root owns the code, and the image has no tools of the tests."""
     container = next(iter(there.containers("worker")))
     with pytest.raises(AssertionError, match="Read-only file system"):
         there.podman("exec", container, "touch", "/opt/oneroster/dags/more.py")
@@ -90,7 +90,7 @@ def test_nothing_of_the_image_can_be_changed(there: Production) -> None:
 
 
 def test_database_and_broker_reach_nobody_outside(there: Production) -> None:
-    """Only the API server listens, to the machine itself; the databases' network is closed."""
+    """Only the API server listens, on the loopback address; the databases' network is closed."""
     published = there.podman("ps", "--format", "{{.Names}} {{.Ports}}")
     ports = [line for line in published.splitlines() if "->" in line]
     assert len(ports) == 1
@@ -105,7 +105,7 @@ def test_database_and_broker_reach_nobody_outside(there: Production) -> None:
 
 
 def test_an_administrator_logs_in_by_the_form(there: Production) -> None:
-    """FAB's form takes the password of .env, and refuses another one."""
+    """FAB's form accepts the password of .env, and refuses another one."""
     given = there.variables()
     for password, may in ((given["ADMIN_PASSWORD"], True), ("wrong", False)):
         with httpx.Client(base_url=there.url, timeout=60, trust_env=False) as browser:
@@ -150,7 +150,7 @@ def test_an_upload_is_synced_with_the_right_counts(there: Production) -> None:
 
 
 def test_a_scheduled_sync_reads_the_mounted_folder(there: Production) -> None:
-    """`packages/` of the checkout is a source that every worker sees, and nobody may write to."""
+    """`packages/` of the checkout is a source that every worker can read and none can write."""
     (there.folder / "packages" / "OneRoster.zip").write_bytes(zipped(NEXT_DAY))
     (there.folder / "packages").chmod(0o755)
     (there.folder / "packages" / "OneRoster.zip").chmod(0o644)
@@ -168,7 +168,7 @@ def test_a_scheduled_sync_reads_the_mounted_folder(there: Production) -> None:
 
 
 def test_a_backup_brings_back_what_was(there: Production) -> None:
-    """The guide's own blocks: what came after the backup is gone, and the next sync goes on."""
+    """The guide's blocks restore a backup: later changes are gone, and the next sync works."""
     before = roster(there)
     backup, _encrypted = there.guide("Backup")
     there.sh(backup)
@@ -188,7 +188,7 @@ def test_a_backup_brings_back_what_was(there: Production) -> None:
 
 
 def test_a_worker_that_is_killed_loses_nothing(there: Production) -> None:
-    """Killed amid apply: nothing of it stays, and the other worker does the next try."""
+    """If a worker is killed during apply, nothing is changed, and another worker retries."""
     person = there.person()
     before = roster(there)
     lock = there.hold("lock table changes in exclusive mode; select pg_sleep(600)")
@@ -223,7 +223,7 @@ def test_a_worker_that_is_killed_loses_nothing(there: Production) -> None:
 
 
 def test_everything_may_go_down_and_come_up(there: Production) -> None:
-    """`down` and `up` lose nothing: volumes stay, and `prepare` finds all there already."""
+    """`down` and `up` lose nothing: the volumes stay, and `prepare` finds everything ready."""
     before = roster(there)
     there.sh("docker compose down", "docker compose up --detach")
     there.wait_until_healthy()
@@ -235,7 +235,7 @@ def test_everything_may_go_down_and_come_up(there: Production) -> None:
 def test_an_older_version_is_upgraded_and_goes_back(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Pull, build, down, up: migrations run, the history stays; and the backup leads back."""
+    """An upgrade migrates the schema and keeps the history, and the backup leads back."""
     there = Production.clone(tmp_path, f"git -C {PROJECT} archive {OLD}")
     try:
         there.start()

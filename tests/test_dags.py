@@ -1,4 +1,4 @@
-"""The DAGs, run by a real scheduler on a real PostgreSQL, as an operator sees them."""
+"""The DAGs on a real scheduler and a real PostgreSQL, as an operator sees them."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow of its own, with the site `default`."""
+    """Yield an Airflow with the site `default`."""
     with running() as live:
         yield live
 
 
 @pytest.fixture(scope="module")
 def first(live: Live, data: Path) -> Run:
-    """The first sync of a sample district."""
+    """Return the first sync of a sample district."""
     return live.upload(data / "district-small-1.1.zip")
 
 
 def test_the_dag_files_parse(live: Live) -> None:
-    """Both DAGs of the first site are there, without an error or a warning."""
+    """Both DAGs of the first site are there, without an import error or a warning."""
     assert live.api.import_errors() == []
     assert live.api.has_dag(SYNC)
     found = live.api._call("GET", "/api/v2/dagWarnings")["dag_warnings"]
@@ -54,7 +54,7 @@ def test_the_dag_files_parse(live: Live) -> None:
 
 @pytest.mark.parametrize("stage", ["extract", "apply"])
 def test_each_wait_is_longer_than_the_one_before(live: Live, stage: str) -> None:
-    """What waits for somebody else's server is given twice the time at each try."""
+    """Each retry of a stage that waits for another server is delayed twice as long."""
     task = live.api._call("GET", f"/api/v2/dags/{SYNC}/tasks/{stage}")
     assert task["retry_exponential_backoff"] == 2.0
 
@@ -74,7 +74,7 @@ def test_a_dag_file_loads_nothing_heavy() -> None:
 
 @pytest.mark.case("b33")
 def test_a_plugin_that_can_not_be_loaded_is_shown(tmp_path: Path) -> None:
-    """Airflow lists the error of a plugin that was copied in part, and goes on without it."""
+    """Airflow lists the error of a plugin that was only partly copied, and works without it."""
     plugins = shutil.copytree(PROJECT / "plugins", tmp_path / "plugins")
     (plugins / "oneroster_airflow" / "timetable.py").write_text("")
     program = (
@@ -82,7 +82,7 @@ def test_a_plugin_that_can_not_be_loaded_is_shown(tmp_path: Path) -> None:
         "print(json.dumps([found.get_import_errors(), len(found.get_timetables_plugins())]))"
     )
     environment = {**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins)}
-    environment["PYTHONPATH"] = f"{PROJECT / 'include'}:{plugins}"  # before what is installed
+    environment["PYTHONPATH"] = f"{PROJECT / 'include'}:{plugins}"  # before the installed packages
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
@@ -96,7 +96,7 @@ def test_a_plugin_that_can_not_be_loaded_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:
-    """The counts of the run are those of the package."""
+    """A district passes all six stages, and the counts of the run are those of the package."""
     assert first.state == "success"
     assert live.states(first) == UNASKED
     run = live.oneroster("history")["runs"][-1]
@@ -110,7 +110,7 @@ def test_a_district_goes_through_all_six_stages(live: Live, first: Run) -> None:
 
 @pytest.mark.case("d06")
 def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
-    """What tasks hand over is the run's id, and which task follows the review."""
+    """XCom holds only the id of the run and the task that follows the review."""
     record = live.oneroster("history")["runs"][-1]["run_id"]
     passed = [{"followed": ["apply"]}, {"skipped": ["record_removals"]}]
     for stage in (*STAGES, QUESTION):
@@ -123,7 +123,7 @@ def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
 
 @pytest.mark.case("c15")
 def test_the_logs_tell_the_story_without_personal_data(live: Live, first: Run, data: Path) -> None:
-    """Files, rows, repairs, changes and counts are told; names and e-mail addresses are not."""
+    """The log has files, rows, repairs, changes and counts, but no names or e-mail addresses."""
     log = live.logs(first)
     assert "users.csv (bulk): 268 rows, 20 kept" in log
     assert "row.field_forbidden_in_bulk" in log
@@ -159,9 +159,9 @@ def test_a_cleared_run_does_nothing_twice(live: Live, first: Run) -> None:
 
 
 def test_a_held_plan_is_not_applied(live: Live, first: Run, data: Path) -> None:
-    """An emptied district is held: it waits for a person, and then the run is no failure.
+    """A plan that empties a district is held, and a discarded run is not a failed one.
 
-    Everything that the run found is stored before it waits.
+    All findings of the run are stored before it waits.
     """
     run = live.upload(data / "classlink-template")
     assert run.state == "running"
@@ -180,7 +180,7 @@ def test_a_held_plan_is_not_applied(live: Live, first: Run, data: Path) -> None:
 
 
 def test_a_rejected_package_is_red(live: Live, data: Path) -> None:
-    """A look-alike fails the stage that refused it, and record, with the reason in words."""
+    """A package of another format fails the stage that refuses it, and record, with the reason."""
     run = live.upload(data / "microsoft-sds")
     assert run.state == "failed"
     states = live.states(run)
@@ -205,7 +205,7 @@ def test_a_rejected_package_is_red(live: Live, data: Path) -> None:
 
 
 def test_the_wrong_file_for_an_upload_is_named(live: Live, data: Path) -> None:
-    """A courses.csv where users.csv is asked for is rejected, and what it is is said."""
+    """A courses.csv uploaded as users.csv is rejected, and the reason names the real file."""
     live.upload(data / "edfi-lms-1.1" / "courses.csv", kind="users")
     rejected = live.newest()
     assert rejected["outcome"] == "rejected"
@@ -215,9 +215,9 @@ def test_the_wrong_file_for_an_upload_is_named(live: Live, data: Path) -> None:
 @pytest.mark.case("b13")
 @pytest.mark.long
 def test_two_uploads_take_turns(live: Live, data: Path) -> None:
-    """Two packages at once are synced one after the other, in the order they were asked for.
+    """Two packages at once are synced one after the other, in the order of the requests.
 
-    The second one's first try is put off until its turn, and its log says what comes first.
+    The first try of the second run is deferred until its turn, and its log names the reason.
     """
     runs = [
         live.api.trigger(UPLOAD, {"package": str(data / name), "kind": "package"})
@@ -261,7 +261,7 @@ def test_saved_preferences_show_in_the_next_run(live: Live) -> None:
 
 
 def test_the_schedule_runs_by_itself(live: Live, data: Path) -> None:
-    """An unpaused DAG syncs the site's source at the minute that the preferences name."""
+    """An unpaused DAG syncs the site's source at the time in the preferences."""
     soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=75)
     live.oneroster(
         "preferences",
@@ -282,9 +282,9 @@ def test_the_schedule_runs_by_itself(live: Live, data: Path) -> None:
 
 @pytest.mark.case("c15", "c16")
 def test_a_whole_run_leaves_no_personal_data_in_airflow(live: Live, tmp_path: Path) -> None:
-    """Held, approved and applied: what Airflow keeps of it, rows and logs, names nobody.
+    """Airflow's rows and logs of a held, approved and applied run name no person.
 
-    Staff are in the roster, its audit and the plan; students and what isn't needed are nowhere.
+    Staff are in the roster, its audit and the plan; students and unused values are nowhere.
     """
     held = live.upload(zip_of(marked(SCHOOL), tmp_path / "OneRoster.zip"))
     run = live.newest()
@@ -335,7 +335,7 @@ NOBODYS_RUN = "5a9b8766-7b6f-5c42-98cf-2f2726617d8c"
     ],
 )
 def test_parameters_that_are_none_start_nothing(live: Live, conf: dict[str, Any]) -> None:
-    """What can be no parameter is refused as it is asked for, also what the form does not show."""
+    """Airflow refuses invalid parameters of a run, including those that its form does not show."""
     body = {"logical_date": None, "conf": conf}
     refused = live.api._send("POST", f"/api/v2/dags/{UPLOAD}/dagRuns", body=body)
     assert refused.status_code == (400 if conf.keys() <= {"package", "kind"} else 422), refused.text
@@ -355,7 +355,7 @@ def test_parameters_that_are_none_start_nothing(live: Live, conf: dict[str, Any]
     ],
 )
 def test_a_package_from_anywhere_is_refused_as_it_is_asked_for(live: Live, package: str) -> None:
-    """Whoever may run the DAG names no place but those that the deployment names."""
+    """A person who may run the DAG can only name places that the deployment allows."""
     body = {"logical_date": None, "conf": {"package": package}}
     told = live.person("op").ask("POST", f"/api/v2/dags/{UPLOAD}/dagRuns", 422, json=body)
     assert told["code"] == "package.not_allowed"
@@ -364,7 +364,7 @@ def test_a_package_from_anywhere_is_refused_as_it_is_asked_for(live: Live, packa
 @pytest.mark.long
 @pytest.mark.case("b20")
 def test_hostile_parameters_are_refused_in_words(live: Live, first: Run) -> None:
-    """What no run can be made of fails at its first try, says why, and leaves the roster alone."""
+    """A run with impossible parameters fails at its first try with the reason; the roster stays."""
     live.api.unpause(SYNC)
     hostile: list[tuple[str, dict[str, Any], str]] = [
         (UPLOAD, {}, "neither a package nor a run to undo was given"),
@@ -387,7 +387,7 @@ def test_hostile_parameters_are_refused_in_words(live: Live, first: Run) -> None
     assert [run for run in live.oneroster("history")["runs"] if run["counts"]] == before
 
 
-@pytest.mark.long  # a start of Airflow's command; what it loads is shown by test_consume_roster
+@pytest.mark.long  # starts Airflow's command; test_consume_roster shows what it loads
 def test_the_example_loads_the_roster_in_airflow(live: Live, first: Run, tmp_path: Path) -> None:
     """`airflow dags test` runs examples/consume_roster.py with its two connections of Airflow."""
     del first

@@ -1,4 +1,4 @@
-"""DataFrames for notebooks: what they hold, which columns are promised, and what they leave out."""
+"""DataFrames for notebooks: their content, their documented columns, and what they leave out."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ PUPILS = changed(
     "pia,true,student,ppan,Pia,Pan,pia@x.org\n"
     "quinn.quill,true,,qquill,Quinn,Quill,quinn@x.org\n",
 )
-"""The school with a pupil, and with somebody of whom no role is known."""
+"""The school with a pupil, and with a person without a known role."""
 
 
 def documented(function: str) -> dict[str, list[str]]:
-    """Return the columns that the page promises: table → names, in order."""
+    """Return the columns on the page of the Python API: table → names, in order."""
     part = PAGE.partition(f"### `{function}(")[2].partition("\n### ")[0].partition("\n## ")[0]
     rows = re.findall(r"(?m)^\| (`?\w+`?|each) \| (.+) \|$", part)
     named = {name.strip("`"): re.findall(r"`((?:\w+_)?<?\w+>?)`", told) for name, told in rows}
@@ -62,7 +62,7 @@ def documented(function: str) -> dict[str, list[str]]:
 
 
 def spelt_out(columns: list[str], fields: tuple[str, ...]) -> list[str]:
-    """Return promised columns with the names of fields in place of `<field>`."""
+    """Return documented columns with `<field>` replaced by the names of the fields."""
     shown = [field for field in fields if field != "login"]
     return [
         name.replace("<field>", field)
@@ -72,7 +72,7 @@ def spelt_out(columns: list[str], fields: tuple[str, ...]) -> list[str]:
 
 
 def test_package_is_read_without_a_database() -> None:
-    """A package needs no site, no database and no Airflow to be looked at."""
+    """Reading a package needs no site, no database and no Airflow."""
     code = """
 import sys
 from oneroster_sync import read_package
@@ -86,7 +86,7 @@ print(len(read_package(sys.argv[1])["users"]), "airflow" in sys.modules)
 
 
 def test_package_has_staff_alone(tmp_path: Path) -> None:
-    """No pupil is in the DataFrames; of somebody who may be one, a hash of the sourcedId is."""
+    """No pupil is in the DataFrames; a person who may be one has only a hash of the sourcedId."""
     frames = read_package(folder_of(PUPILS, tmp_path / "package"))
     users = frames["users"].set_index("sourcedId")
     unclear = shown_id("quinn.quill", is_staff=False)
@@ -99,7 +99,7 @@ def test_package_has_staff_alone(tmp_path: Path) -> None:
 
 
 def test_package_columns_are_those_of_the_page(tmp_path: Path) -> None:
-    """Rows have their columns of the standard as text, and the three that the page names."""
+    """Rows have the columns of the standard as text, and the three that the page names."""
     frames = read_package(folder_of(SCHOOL, tmp_path / "package"))
     assert set(frames) == {"users", "courses", "classes", "enrollments"}
     own = documented("read_package")["each"]
@@ -112,7 +112,7 @@ def test_package_columns_are_those_of_the_page(tmp_path: Path) -> None:
 
 
 def test_package_is_read_in_the_dialect_of_a_site(tmp_path: Path) -> None:
-    """The preferences of a site say how its SIS writes files."""
+    """The delimiter of a package comes from the preferences of a site."""
     texts = {file: text.replace(",", ";") for file, text in SCHOOL.items()}
     preferences = Preferences.model_validate({"site": "s", "delimiter": "semicolon"})
     users = read_package(folder_of(texts, tmp_path / "package"), preferences=preferences)["users"]
@@ -120,7 +120,7 @@ def test_package_is_read_in_the_dialect_of_a_site(tmp_path: Path) -> None:
 
 
 def test_package_that_cannot_be_read_is_refused_in_words(tmp_path: Path) -> None:
-    """What a sync would reject is an error that says why."""
+    """A package that a sync would reject raises an error with the reason."""
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(UnusablePackageError, match="zip"):
@@ -128,7 +128,7 @@ def test_package_that_cannot_be_read_is_refused_in_words(tmp_path: Path) -> None
 
 
 def test_plan_is_that_of_the_run(site: Site) -> None:
-    """A row for each change with both images; the columns are those that the page promises."""
+    """A plan has a row for each change with both images, and the documented columns."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     plan = read_plan(run["run_id"])
@@ -147,7 +147,7 @@ def test_plan_is_that_of_the_run(site: Site) -> None:
 
 
 def test_findings_are_those_of_the_csv(site: Site) -> None:
-    """Findings have the columns of findings.csv; numbers stay numbers where some are missing."""
+    """Findings have the columns of findings.csv; numbers stay integers if some are missing."""
     run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob", "e2,a9,bob"))
     found = read_findings(run["run_id"])
     assert list(found.columns) == documented("read_findings")["each"]
@@ -160,7 +160,7 @@ def test_findings_are_those_of_the_csv(site: Site) -> None:
 
 
 def test_run_without_findings_has_an_empty_frame(site: Site) -> None:
-    """Nothing was found: no row, and the same columns of the same types."""
+    """A run without findings gives no rows, and the same columns of the same types."""
     clean = site.sync(SCHOOL)
     other = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob", "e2,a9,bob"))
     some = read_findings(other["run_id"])
@@ -169,7 +169,7 @@ def test_run_without_findings_has_an_empty_frame(site: Site) -> None:
 
 
 def test_history_is_a_row_for_each_field(site: Site) -> None:
-    """Who changed what, when and why: the oldest change first, with the row of the file."""
+    """The history has a row for each changed field, the oldest first, with the row of the file."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     told = read_history(site.name, "cec@x.org")
@@ -186,7 +186,7 @@ def test_history_is_a_row_for_each_field(site: Site) -> None:
 
 
 def test_roster_is_that_of_the_site(site: Site) -> None:
-    """Every record is there, inactive and made by hand too, and no other site's."""
+    """The roster has every record of the site, inactive and hand-made too, and no other site's."""
     site.sync(SCHOOL)
     site.sync(NEXT_DAY)
     roster = read_roster(site.name)
@@ -203,7 +203,7 @@ def test_roster_is_that_of_the_site(site: Site) -> None:
 
 
 def test_what_is_not_there_is_said_in_words(site: Site) -> None:
-    """No such run or site, no plan, or one that expired: each is an error of its own."""
+    """An unknown run or site, a missing plan and an expired plan raise different errors."""
     nothing = str(uuid.uuid4())
     for read in (read_plan, read_findings):
         with pytest.raises(UnknownRunError):
@@ -227,7 +227,7 @@ def cells() -> list[dict[str, Any]]:
 
 
 def test_notebook_is_stored_without_outputs() -> None:
-    """Outputs would hold names, and make each change of the notebook unreadable."""
+    """The notebook has no outputs: they would hold names and make its diffs unreadable."""
     notebook = json.loads(NOTEBOOK.read_text("utf-8"))
     assert notebook["nbformat"] == 4
     assert len({cell["id"] for cell in cells()}) == len(cells())
@@ -262,7 +262,7 @@ def test_notebook_walks_through_a_held_run(site: Site, capsys: pytest.CaptureFix
 
 
 def run_cell(source: str, names: dict[str, Any]) -> Any:
-    """Run a cell as a notebook does, and return the value of its last expression, if it has one."""
+    """Run a cell as a notebook does, and return the value of its last expression or None."""
     tree = ast.parse(source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, str(NOTEBOOK), "exec"), names)  # noqa: S102  the notebook is ours

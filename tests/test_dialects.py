@@ -1,6 +1,6 @@
-"""Forty documented exports: the first day ends as an operator wants, the second loses nothing.
+"""Forty documented exports: the first day gives the expected roster, the second loses nothing.
 
-`dialects` has the table, with the page or repository that each entry was read from.
+The table in `dialects` names the page or repository of each entry.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def counted(run: dict[str, dict[str, dict[str, int]]], kind: str) -> dict[str, int]:
-    """Return the counts of a kind that are not nought, but for pupils."""
+    """Return the counts of a kind that are not zero, without pupils."""
     numbers = run["counts"][kind].items()
     return {word: number for word, number in numbers if number and word != "ignored"}
 
 
 def test_every_dialect_has_its_source() -> None:
-    """There are forty at least, each with a page of its own vendor and what is peculiar there."""
+    """There are at least forty dialects, each with a source and a description."""
     assert len(DIALECTS) >= 40
     assert len({one.name for one in DIALECTS}) == len(DIALECTS)
     for one in DIALECTS:
@@ -34,14 +34,14 @@ def test_every_dialect_has_its_source() -> None:
 
 
 def test_page_of_dialects_is_that_of_the_table() -> None:
-    """docs/reference/dialects.md says what the table says."""
+    """docs/reference/dialects.md has the content of the table."""
     page = settings.PROJECT / "docs" / "reference" / "dialects.md"
     assert page.read_text("utf-8") == as_page()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda one: one.name)
 def test_documented_dialect(site: Site, dialect: Dialect) -> None:
-    """Day one brings what is there, day two brings Eve and loses nobody, day three nothing."""
+    """Day one gives the expected users, day two adds only Eve, day three changes nothing."""
     for setting in dialect.preferences:
         assert site.command("preferences", "--set", setting)[0] == 0
     first_day = dialect.export().write(site.folder / "1.zip")

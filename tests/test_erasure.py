@@ -1,4 +1,4 @@
-"""Erasure: nothing that a site keeps says any more who somebody was; what was done stays told."""
+"""Erasure removes all values that identify a person from a site, and keeps the history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ where table_schema = 'public' and column_name in ('site', 'run_id')
 """
 _RUNS = "select run_id from runs where site = :site"
 WORDS = ("zq-bob", "zqbob@x.org", "zqbray", "Zqrobert", "Zqray", "zqold@x.org")
-"""Everything by which Bob is known, and was known before."""
+"""All values that identify Bob, now and before."""
 BOB, ROW = "bob,true,teacher,bray,Bob,Ray,bob@x.org", "zqbray,Zqrobert,Zqray,zqold@x.org"
 EARLIER = {
     name: text.replace(BOB, f"zq-bob,true,teacher,{ROW}").replace(",bob,", ",zq-bob,")
@@ -40,7 +40,7 @@ WITHOUT = {
 
 
 def places(site: Site) -> dict[str, str]:
-    """Return everything that is kept of a site as text: each table, and each file."""
+    """Return everything that is stored for a site as text: each table and each file."""
     found = {}
     for table, is_of_site in site.rows(_TABLES):
         of = (
@@ -59,13 +59,13 @@ def places(site: Site) -> dict[str, str]:
 
 
 def where(site: Site) -> set[tuple[str, str]]:
-    """Return which words are still to be found, and where."""
+    """Return the words that are still stored, and their places."""
     return {(w, name) for name, text in places(site).items() for w in WORDS if w in text}
 
 
 @pytest.fixture
 def left(site: Site) -> Site:
-    """A site whose Bob had another address once, a row with an error, and has left."""
+    """Return a site whose Bob had another e-mail, then a row with an error, and has left."""
     for package in (EARLIER, WITH, BROKEN, WITHOUT):
         site.sync(package)
     assert site.users()["zq-bob"] == "inactive"
@@ -75,7 +75,7 @@ def left(site: Site) -> Site:
 
 @pytest.mark.parametrize("term", ["zq-bob", "ZQBob@x.org"])
 def test_nothing_says_who_it_was(left: Site, term: str) -> None:
-    """No table and no file holds a sourcedId, an address or a name; the history is still told."""
+    """No table and no file holds a sourcedId, an e-mail or a name; the history has the actions."""
     code, erased = left.command("erase", term, "--reason", "asked for on 2 November")
     assert (code, len(erased["runs"])) == (0, 4)
     assert where(left) == set()
@@ -88,7 +88,7 @@ def test_nothing_says_who_it_was(left: Site, term: str) -> None:
 
 
 def test_the_rest_of_the_site_goes_on(left: Site) -> None:
-    """The same package finds nothing to do, and whoever returns is a new account."""
+    """After an erasure the same package changes nothing, and a returning person is a new user."""
     others = left.rows("select * from users where site = :site order by id")
     left.command("erase", "zq-bob")
     now_there = left.rows("select * from users where site = :site order by id")
@@ -99,7 +99,7 @@ def test_the_rest_of_the_site_goes_on(left: Site) -> None:
 
 
 def test_undo_brings_nobody_back(left: Site) -> None:
-    """The run that deactivated the person can be taken back for the others only."""
+    """An undo of the run that deactivated an erased person does not restore the person."""
     run = left.command("history", "--limit", "1")[1]["runs"][0]
     left.command("erase", "zq-bob")
     assert left.command("undo", run["run_id"])[1]["outcome"] == "no_changes"
@@ -107,7 +107,7 @@ def test_undo_brings_nobody_back(left: Site) -> None:
 
 
 def test_who_is_needed_is_not_erased(site: Site) -> None:
-    """Not who is active, nor the credited administrator, nor nobody; nothing is changed then."""
+    """An active user and the credited admin can't be erased; nothing changes then."""
     site.sync(WITH)
     before = places(site)
     for term, why in (
@@ -121,7 +121,7 @@ def test_who_is_needed_is_not_erased(site: Site) -> None:
 
 
 def test_plan_that_speaks_of_them_is_decided_first(site: Site) -> None:
-    """A plan that waits is frozen: it is decided before anything in it goes."""
+    """A held plan is frozen: a decision is needed before a person in it can be erased."""
     header = "sourcedId,enabledUser,role,username,givenName,familyName,email"
     people = [f"u{n},true,teacher,u{n},G,F,u{n}@x.org" for n in range(10)]
     site.sync({"users.csv": csv_text(header, *people)})
@@ -134,7 +134,7 @@ def test_plan_that_speaks_of_them_is_decided_first(site: Site) -> None:
 
 
 def test_people_of_other_sites_are_left_alone(left: Site, tmp_path: Path) -> None:
-    """Who has the same sourcedId at another site is somebody else."""
+    """A user with the same sourcedId at another site is another person and stays."""
     twin = replace(left, name=f"{left.name}-twin", folder=tmp_path / "twin")
     twin.folder.mkdir()
     twin.command("init", "--admin", ADMIN)

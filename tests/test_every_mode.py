@@ -1,7 +1,7 @@
-"""Every mode means the same: what a row does in bulk it does in a delta and in a mixed package.
+"""Every mode means the same: a row has the same effect in bulk, delta and mixed packages.
 
-Each promise is a school and the smallest package that could break it, through the door, the suites
-and the plan.
+Each test uses a school and the smallest package that could break its promise, and runs extract,
+validate and diff.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oneroster_sync.stages.extract.decision_table import RULES, Verdict, Who, de
 
 
 def test_table_decides_every_case() -> None:
-    """Whatever is asked of the table, one rule decides, and every rule decides something."""
+    """One rule of the table decides each case, and every rule decides at least one."""
     used = {decide(who, marked=m, ours=o, delta=d) for who, m, o, d in every_case()}
 
     assert used == set(RULES)
@@ -25,18 +25,18 @@ def test_table_decides_every_case() -> None:
 @pytest.mark.parametrize("delta", [True, False])
 @pytest.mark.parametrize("ours", [True, False])
 def test_only_a_role_of_staff_lets_anything_in(*, ours: bool, delta: bool) -> None:
-    """Nothing comes without a role of staff, and no row that is marked comes at all."""
+    """Only a staff role lets a row in, and no row marked for removal is let in."""
     for who in Who:
         for marked in (True, False):
             verdict = decide(who, marked=marked, ours=ours, delta=delta).verdict
             assert (verdict is Verdict.COMES) == (who is Who.STAFF and not marked)
 
 
-# Users in bulk, roles as a delta or not at all
+# Users in bulk, roles as a delta or absent
 
 
 def users_without_roles() -> Texts:
-    """Return the users of the school in bulk with a delta of roles that names Cat alone."""
+    """Return the users of the school in bulk with a delta of roles that names only Cat."""
     return mixed(
         SCHOOL_1_2,
         {"users": "bulk", "roles": "delta"},
@@ -47,7 +47,7 @@ def users_without_roles() -> Texts:
 
 @pytest.mark.case("a86")
 def test_users_in_bulk_keep_what_a_delta_of_roles_leaves_out() -> None:
-    """Who is not in the delta of roles keeps the role that is remembered, and all their values."""
+    """A user who is not in the delta of roles keeps the stored role and all values."""
     site = synced(SCHOOL_1_2)
     before = {user["sourced_id"]: user for user in site.users()}
 
@@ -63,7 +63,7 @@ def test_users_in_bulk_keep_what_a_delta_of_roles_leaves_out() -> None:
 
 
 def test_disabled_account_stays_disabled_beside_a_delta_of_roles() -> None:
-    """A disabled account does not come back because its role is not in the delta."""
+    """A disabled account stays disabled if its role is not in the delta."""
     off = changed(SCHOOL_1_2, "users.csv", "bob,,,true", "bob,,,false")
     site = synced(off)
     texts = users_without_roles()
@@ -76,7 +76,7 @@ def test_disabled_account_stays_disabled_beside_a_delta_of_roles() -> None:
 
 @pytest.mark.parametrize("mode", ["bulk", "delta"])
 def test_pupil_without_any_role_is_in_no_snapshot(mode: str) -> None:
-    """Of a person without a role who is none of ours nothing is kept; they count as ignored."""
+    """An unknown person without a role is counted as ignored, and no value is stored."""
     site = synced(SCHOOL_1_2)
     kid = "kid,{},true,kid,,Kim,Secret,,,kim@example.org,,,,,,,,,,s,\n"
     if mode == "bulk":
@@ -95,7 +95,7 @@ def test_pupil_without_any_role_is_in_no_snapshot(mode: str) -> None:
 
 @pytest.mark.parametrize("roles", ["bulk", "delta"])
 def test_one_of_ours_without_a_role_is_protected_and_named(roles: str) -> None:
-    """A row of one of ours for whom no role is left changes nothing, and is an error."""
+    """A known user without a role is protected, and the row is an error."""
     site = synced(SCHOOL_1_2)
     left = "".join(line + "\n" for line in body(SCHOOL_1_2, "roles.csv").splitlines()[1:])
     if roles == "delta":
@@ -115,7 +115,7 @@ def test_one_of_ours_without_a_role_is_protected_and_named(roles: str) -> None:
 
 
 def test_lone_users_of_1_2_are_taken_with_the_roles_that_are_remembered() -> None:
-    """A lone users.csv of 1.2 needs no roles.csv where an earlier package brought the roles."""
+    """A lone users.csv of 1.2 needs no roles.csv if the roles are stored."""
     site = synced(SCHOOL_1_2)
     lone = {"users.csv": SCHOOL_1_2["users.csv"].replace("Ann,Lee", "Anna,Lee")}
 
@@ -127,7 +127,7 @@ def test_lone_users_of_1_2_are_taken_with_the_roles_that_are_remembered() -> Non
 
 
 def test_lone_users_of_1_2_are_refused_without_remembered_roles() -> None:
-    """Where no roles are known, a lone users.csv of 1.2 can't tell staff from students."""
+    """Without stored roles, a lone users.csv of 1.2 is refused: staff can't be recognized."""
     done = MemorySite().sync({"users.csv": SCHOOL_1_2["users.csv"]})
 
     assert done.refused
@@ -135,13 +135,13 @@ def test_lone_users_of_1_2_are_refused_without_remembered_roles() -> None:
     assert told == [("package.lone_users_without_roles", "users.csv")]
 
 
-# Roles in bulk, users as a delta or not at all
+# Roles in bulk, users as a delta or absent
 
 
 @pytest.mark.case("a86")
 @pytest.mark.parametrize("users", ["absent", "delta"])
 def test_roles_in_bulk_reach_users_who_are_not_named(users: str) -> None:
-    """Who lost the last role leaves, and who has another one changes, though no row names them."""
+    """A removed or changed role of roles.csv counts even if no row of users.csv names the user."""
     site = synced(SCHOOL_1_2)
     roles = body(SCHOOL_1_2, "roles.csv").replace("r-bob,,,bob,primary,teacher,,,s,\n", "")
     roles = roles.replace("cat,primary,aide", "cat,primary,teacher")
@@ -160,7 +160,7 @@ def test_roles_in_bulk_reach_users_who_are_not_named(users: str) -> None:
 
 
 def test_leaver_needs_no_role() -> None:
-    """A row that goes is no error for want of a role: the roles went with the person."""
+    """A row that removes a user needs no role, because the roles were removed too."""
     site = synced(SCHOOL_1_2)
     roles = body(SCHOOL_1_2, "roles.csv").replace("r-bob,,,bob,primary,teacher,,,s,\n", "")
     texts = mixed(
@@ -174,7 +174,7 @@ def test_leaver_needs_no_role() -> None:
 
 
 def test_broken_role_takes_nobody_away() -> None:
-    """While a row of roles.csv can't be read, nobody loses the last role for its want."""
+    """An unreadable row of roles.csv deactivates no user for a missing role."""
     site = synced(SCHOOL_1_2)
     roles = body(SCHOOL_1_2, "roles.csv").replace(
         "r-bob,,,bob,primary,teacher,,,s,\n", "r-new,,,bob,primary,teacher,,,s,,surplus\n"
@@ -186,12 +186,12 @@ def test_broken_role_takes_nobody_away() -> None:
     assert done.users == []
 
 
-# Whoever stops being staff by their role
+# Users whose role is no longer a staff role
 
 
 @pytest.mark.case("a87")
 def test_teacher_becomes_a_student_in_a_delta_of_users() -> None:
-    """In 1.1 a delta in which a teacher is a student now takes the account away, as bulk does."""
+    """A 1.1 delta in which a teacher becomes a student deactivates the account, as bulk does."""
     site = synced(SCHOOL)
     texts = as_delta(
         SCHOOL,
@@ -210,7 +210,7 @@ def test_teacher_becomes_a_student_in_a_delta_of_users() -> None:
 
 
 def test_teacher_who_is_a_parent_too_stays_in_a_delta() -> None:
-    """A row as a parent beside the one as a teacher takes nobody away, in whatever order."""
+    """A parent's row beside a teacher's row of one user deactivates nobody, in either order."""
     site = synced(SCHOOL)
     rows = [row("bob", role="parent", family="Ray"), row("bob", family="Ray", given="Rob")]
 
@@ -223,7 +223,7 @@ def test_teacher_who_is_a_parent_too_stays_in_a_delta() -> None:
 @pytest.mark.parametrize("role", ["student", "parent", "ext:coach"])
 @pytest.mark.parametrize("named", [True, False])
 def test_teacher_becomes_a_student_in_a_delta_of_roles(role: str, *, named: bool) -> None:
-    """In 1.2 a role that turns into a student's is gone, and with the last one the person."""
+    """In 1.2 a role that becomes a student's is removed, and the last one deactivates the user."""
     site = synced(SCHOOL_1_2)
     files = {"roles": [f"r-bob,active,{NOW},bob,primary,{role},,,s,"]}
     if named:
@@ -238,7 +238,7 @@ def test_teacher_becomes_a_student_in_a_delta_of_roles(role: str, *, named: bool
 
 
 def test_one_of_two_roles_becomes_a_parents() -> None:
-    """Who keeps another primary role of staff stays, with that one."""
+    """A user with another primary staff role stays active with that role."""
     site = synced(added(SCHOOL_1_2, "roles.csv", "r2-bob,,,bob,primary,aide,,,s,"))
 
     done = site.sync(as_delta(SCHOOL_1_2, roles=[f"r-bob,active,{NOW},bob,primary,parent,,,s,"]))
@@ -249,7 +249,7 @@ def test_one_of_two_roles_becomes_a_parents() -> None:
 
 @pytest.mark.parametrize("blank", [True, False])
 def test_deleted_role_without_its_user_counts(*, blank: bool) -> None:
-    """A row that takes a role away needs its sourcedId only: whose it was is remembered."""
+    """A row that removes a role needs only its sourcedId: its user is stored."""
     site = synced(SCHOOL_1_2)
     removal = gone("r-bob", 10) if blank else f"r-bob,tobedeleted,{NOW},bob,primary,teacher,,,s,"
 
@@ -259,7 +259,7 @@ def test_deleted_role_without_its_user_counts(*, blank: bool) -> None:
 
 
 def test_enrollment_becomes_a_students() -> None:
-    """An enrollment of ours that is in the role of a student now is gone, in a delta as in bulk."""
+    """An enrollment whose role becomes student removes the assignment, in a delta as in bulk."""
     site = synced(SCHOOL)
 
     done = site.sync(as_delta(SCHOOL, enrollments=[f"bob-a1,active,{NOW},a1,s,bob,student,,,"]))
@@ -268,7 +268,7 @@ def test_enrollment_becomes_a_students() -> None:
 
 
 def test_students_of_a_delta_stay_outside() -> None:
-    """Students whom the site never had are dropped as ever, and nothing of them is remembered."""
+    """Unknown students of a delta are dropped, and nothing about them is stored."""
     site = synced(SCHOOL)
     texts = as_delta(
         SCHOOL,

@@ -1,8 +1,8 @@
-"""Wherever a run with pending deltas is cut off, nothing is lost and nothing applied twice.
+"""Wherever a run with pending deltas is cut off, nothing is lost or applied twice.
 
-Each run folds a delta that an earlier run left pending with one of its own, supersedes a held plan,
-and is cut off at one of its points: in extract, when it folds, when it applies, when it lets go of
-what was pending. `make test` takes some of the points, `make long` all.
+Each run folds a pending delta of an earlier run with its own delta and supersedes a held plan. It
+is cut off at one of its points: in extract, when it folds, when it applies, when it ends the
+pending deltas. `make test` uses some of the points, `make long` all.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from conftest import Site
 
 STEP = 53
-"""Of so many points one is tried in `make test`."""
+"""`make test` uses one of so many points."""
 
 
 class Deltas:
-    """A site whose days are deltas in two parts: one is pending, one comes with the run."""
+    """A site whose days are deltas in two parts: one is pending, one is the run's own."""
 
     def __init__(self, site: Site) -> None:
         self.site, self.day = site, 0
@@ -38,7 +38,7 @@ class Deltas:
         self.next_day(None)
 
     def next_day(self, fault: Fault | None) -> list[str]:
-        """Sync a day with a fault, and return the points that the run came to."""
+        """Sync a day with a fault, and return the points that the run reached."""
         before, self.day = self._names(), self.day + 1
         self._hold(self._rows("bob", f"Bob{self.day}", "cat"))
         request = request_of(self.site, self._rows("ann", f"Ann{self.day}", None))
@@ -75,7 +75,7 @@ class Deltas:
         return as_delta(SCHOOL, users=rows)
 
     def _hold(self, texts: dict[str, str]) -> None:
-        """Have a run read a delta and end before it has a plan, as when its process is killed."""
+        """Let a run read a delta and end before it has a plan, as if its process were killed."""
         request = Request(
             run_id=str(uuid.uuid4()),
             site=self.site.name,
@@ -101,7 +101,7 @@ class Deltas:
 
 
 def break_everywhere(site: Site, step: int, part: int = 0, parts: int = 1) -> None:
-    """Go through a run's points, or one part of them, and let it be killed or cut off at each."""
+    """Kill or cut off a run at each of its points, or at one part of them."""
     deltas = Deltas(site)
     points = deltas.next_day(None)
     assert {name.split(": ")[0] for name in points} == set(TASKS)
@@ -115,7 +115,7 @@ def break_everywhere(site: Site, step: int, part: int = 0, parts: int = 1) -> No
 
 @pytest.mark.case("b45")
 def test_some_points(site: Site) -> None:
-    """Killed or cut off at some points: all of the pending delta is applied once, or waits."""
+    """At some points: the pending delta is either applied once as a whole, or still pending."""
     break_everywhere(site, STEP)
 
 
@@ -123,5 +123,5 @@ def test_some_points(site: Site) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_point(site: Site, part: int) -> None:
-    """The same at every point there is."""
+    """At every point: the pending delta is either applied once as a whole, or still pending."""
     break_everywhere(site, 1, part, PARTS)

@@ -1,4 +1,4 @@
-"""Logs can't be forged: whatever a package says, lines are ours, and no terminal obeys them."""
+"""A package can't forge log lines or send commands to a terminal."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def packages(hostile: str) -> dict[str, dict[str, str]]:
 
 
 def zipped(folder: Path, texts: dict[str, str]) -> Path:
-    """Return a zip of files whose names are as they are given, NUL included."""
+    """Return a zip of files with exactly these names, including NUL."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
         for name, text in texts.items():
@@ -72,7 +72,7 @@ def zipped(folder: Path, texts: dict[str, str]) -> Path:
 
 
 def check(printed: str) -> None:
-    """Make sure that each line is one that the product began, without anything that is obeyed."""
+    """Check that the product wrote each line, without characters that a terminal obeys."""
     obeyed = {"Cc", "Cf", "Zl", "Zp", "Cs"}
     for line in printed.removesuffix("\n").split("\n"):
         assert re.match(r"(INFO   |WARNING|ERROR  ) \S", line), ascii(printed)
@@ -84,7 +84,7 @@ def check(printed: str) -> None:
 @pytest.mark.parametrize("profile", ["tolerant", "strict"])
 @pytest.mark.parametrize("name", BREAKS)
 def test_no_text_of_a_package_makes_a_line(site: Site, name: str, profile: str) -> None:
-    """The story on the command line has lines of ours only, and no sign that a terminal obeys."""
+    """Text of a package starts no line of the log on the command line, and no terminal obeys it."""
     hostile = f"x{BREAKS[name]}{FORGED}{FORGED}"
     for texts in packages(hostile).values():
         package = zipped(site.folder, texts)
@@ -96,7 +96,7 @@ def test_no_text_of_a_package_makes_a_line(site: Site, name: str, profile: str) 
 
 @pytest.mark.case("c09")
 def test_reason_of_a_decision_makes_no_line(site: Site) -> None:
-    """What somebody gives as a reason is text in the log, and in the answer to "why?"."""
+    """The reason of a decision starts no line of the log or of an explanation."""
     hostile = "fine\r\n" + FORGED + "\x1b[2J"
     site.sync(SCHOOL)
     site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')

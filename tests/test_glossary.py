@@ -1,4 +1,4 @@
-"""The glossary: its page is made of its source, and nobody uses what its words replace."""
+"""The glossary page comes from its source, and no file uses the phrases that it replaces."""
 
 from __future__ import annotations
 

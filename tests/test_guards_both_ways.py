@@ -1,4 +1,4 @@
-"""Guards look both ways and over a week: what comes, what changes, and what leaks away slowly."""
+"""Guards judge additions, changes and removals, in one run and over seven days."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ values (:site, :email, :email, 'teacher', 'active', false)
 LAX = Limit(percent=100, minimum=1000)
 
 
-# What comes
+# Additions
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,17 @@ LAX = Limit(percent=100, minimum=1000)
 def test_too_many_new_users_are_held(
     active: int, new: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """Another district's people beside ours are held from 25 % and 20 of the active ones on."""
+    """Too many new users are held: from 25 % of the active ones and 20 on."""
     assert held(site_of(active), {"users.csv": users_csv(range(active + new))}) == expected
 
 
 def test_first_users_of_a_site_are_not_held() -> None:
-    """Accounts made by hand are no first sync: the first users of a package come in."""
+    """Accounts made by hand don't count as an earlier sync: a first sync is not held."""
     assert held(site_of(30, managed="no"), {"users.csv": users_csv(range(100, 400))}) == []
 
 
 def test_additions_of_a_week_count_together() -> None:
-    """What runs of seven days added without approval counts with the plan, and the hold says so."""
+    """Additions of seven days without approval count with the plan, and the hold says so."""
     package = {"users.csv": users_csv(range(115))}
     assert held(site_of(100), package) == []
     recent = Recent(added=20, active={"users": 80})
@@ -84,16 +84,16 @@ def test_additions_of_a_week_count_together() -> None:
 def test_too_many_who_come_back_are_held(
     active: int, back: int, absent: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """Reactivations are held from 5 % and 5 on; who was merely absent lately is not counted."""
+    """Reactivations are held from 5 % and 5 on; users who were only absent don't count."""
     roster = site_of(active + back, inactive=range(active, active + back))
-    # `id` counts from 1 in the rosters of these tests.
+    # In the rosters of these tests `id` counts from 1.
     lately = frozenset(range(active + 1, active + absent + 1))
     package = {"users.csv": users_csv(range(active + back))}
     assert held(roster, package, recent=Recent(absent=lately)) == expected
 
 
 def test_raised_limits_and_create_only_days_let_nobody_in() -> None:
-    """A limit that is raised for removals does not raise those for what comes."""
+    """A raised threshold for removals does not raise those for additions and reactivations."""
     raised = Guards(raised=RaisedLimit(percent=100))
     roster = site_of(40, inactive=range(30, 40))
     package = {"users.csv": users_csv(range(60))}
@@ -104,7 +104,7 @@ def test_raised_limits_and_create_only_days_let_nobody_in() -> None:
 
 
 def told_enabled(cell: str | None) -> dict[str, str]:
-    """Return a package of two people, the first with this enabledUser; None has no such column."""
+    """Return a package of two users, the first with this enabledUser; None omits the column."""
     if cell is None:
         return {"users.csv": csv_text("sourcedId,email", "u0,u0@x.org", "u1,u1@x.org")}
     rows = (f"u0,u0@x.org,{cell}", "u1,u1@x.org,true")
@@ -115,13 +115,13 @@ def told_enabled(cell: str | None) -> dict[str, str]:
     ("cell", "is_held"), [("", True), (None, True), ("true", False), ("false", False)]
 )
 def test_disabled_account_does_not_come_back_by_a_blank(cell: str | None, is_held: bool) -> None:  # noqa: FBT001
-    """Who was disabled comes back by enabledUser=true, and by a blank only if somebody approves."""
+    """A disabled account returns with enabledUser=true; with a blank only after an approval."""
     roster = site_of(2, inactive=[0])
     found = held(roster, told_enabled(cell), recent=Recent(disabled=frozenset({1})))
     assert found == ([("guard.blank_enabled_user", "users", 1, 1)] if is_held else [])
 
 
-# What changes
+# Changes
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def test_disabled_account_does_not_come_back_by_a_blank(cell: str | None, is_hel
 def test_too_many_role_changes_are_held(
     whole: int, moved: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """Roles that are mapped wrongly are held from 25 % and 5 on."""
+    """Role changes are held from 25 % and 5 on, as a wrong mapping of roles causes them."""
     rows = (f"u{n},u{n}@x.org,{'administrator' if n < moved else 'teacher'}" for n in range(whole))
     package = {"users.csv": csv_text("sourcedId,email,role", *rows)}
     assert held(site_of(whole), package) == expected
 
 
 def taught_until(end: str, count: int = 10, of: int = 50) -> tuple[Any, dict[str, str]]:
-    """Return a site in which some classes end on 2026-12-20, and a package that says otherwise."""
+    """Return a site with some classes that end on 2026-12-20, and a package with another end."""
     ends = ("2026-12-20" if n < count else "2027-06-30" for n in range(of))
     roster = roster_of(
         users=csv_text("sourced_id,email", *(f"u{n},u{n}@x.org" for n in range(of))),
@@ -175,16 +175,16 @@ def taught_until(end: str, count: int = 10, of: int = 50) -> tuple[Any, dict[str
 def test_term_that_ends_much_earlier_is_held(
     end: str, count: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """A term whose end moves is held before what hangs from it ends uncounted the next night."""
+    """A term that ends much earlier is held, because the next night would end its assignments."""
     roster, package = taught_until(end, count)
     assert held(roster, package) == expected
 
 
-# Another district's delta
+# A delta of another district
 
 
 def delta_of(known: int, strange: int) -> dict[str, str]:
-    """Return a delta with some people of ours and some strangers of a strange school."""
+    """Return a delta with known users, and unknown users of an unknown school."""
     rows = [f"u{n},u{n}@x.org,o1" for n in range(known)]
     rows += [f"x{n},x{n}@y.org,o9" for n in range(strange)]
     return {"users.csv": csv_text("sourcedId,email,orgSourcedIds", *rows)}
@@ -196,7 +196,7 @@ def delta_of(known: int, strange: int) -> dict[str, str]:
     ids=["less than half", "half", "few rows", "nobody"],
 )
 def test_delta_of_another_district_is_held(known: int, strange: int, is_held: bool) -> None:  # noqa: FBT001
-    """A delta of 20 rows and more is held when less than half name anything that is known."""
+    """A delta of at least 20 rows is held if less than half of them name a known record."""
     guards = Guards(added_users=LAX)
     found = held(site_of(50), delta_of(known, strange), delta=["users.csv"], guards=guards)
     expected = [("guard.wrong_source", "delta", known, known + strange)]
@@ -204,7 +204,7 @@ def test_delta_of_another_district_is_held(known: int, strange: int, is_held: bo
 
 
 def test_newcomers_of_a_known_school_are_no_strangers() -> None:
-    """Rows that point to a school of ours are this district's, whoever they name."""
+    """Rows that refer to a known school belong to this district, even with unknown users."""
     roster = roster_of(
         users=csv_text("sourced_id,email", *(f"u{n},u{n}@x.org" for n in range(50))),
         orgs="sourced_id,name\no9,Hill\n",
@@ -213,7 +213,7 @@ def test_newcomers_of_a_known_school_are_no_strangers() -> None:
     assert held(roster, delta_of(0, 30), delta=["users.csv"], guards=guards) == []
 
 
-# A week, in the database
+# Seven days, in the database
 
 
 def at(day: int) -> dt.datetime:
@@ -228,7 +228,7 @@ def night(site: Site, day: int, package: dict[str, str]) -> Run:
 
 
 def codes(run: Run) -> list[str]:
-    """Return the codes of the reasons that hold a run."""
+    """Return the codes of the holds of a run."""
     return [hold["code"] for hold in run.holds]
 
 
@@ -239,9 +239,9 @@ def people(ids: Iterable[int]) -> dict[str, str]:
 
 @pytest.mark.case("b42")
 def test_leak_of_nine_per_cent_a_night_is_held(site: Site) -> None:
-    """Eight of a hundred go each night, none of them held alone; the third night is held.
+    """Eight removals of a hundred each night are not held alone; the third night is held.
 
-    Approved, they do not count again; after seven days the old ones don't either.
+    Approved removals don't count again, nor do removals more than seven days ago.
     """
     assert night(site, 0, people(range(100))).outcome == "succeeded"
     assert night(site, 1, people(range(92))).outcome == "succeeded"
@@ -252,12 +252,12 @@ def test_leak_of_nine_per_cent_a_night_is_held(site: Site) -> None:
     assert (hold["found"], hold["of"], hold["days"], hold["earlier"]) == (24, 100, 7, 16)
     approve(third.run_id, by="Ann", clock=lambda: at(3))
     assert night(site, 4, people(range(73))).outcome == "succeeded"
-    # The eight of night 1 are more than seven days ago, and the eight of night 3 were approved.
+    # The eight of night 1 are more than seven days ago, and those of night 3 were approved.
     assert night(site, 9, people(range(66))).outcome == "succeeded"
 
 
 def test_what_came_back_or_was_taken_back_does_not_count(site: Site) -> None:
-    """Who came back with a mended export, or by an undo, is not gone; raised limits don't count."""
+    """Removals that were reactivated, undone, or made under a raised threshold don't count."""
     night(site, 0, people(range(100)))
     night(site, 1, people(range(91)))
     assert night(site, 2, people(range(100))).outcome == "succeeded"
@@ -271,7 +271,7 @@ def test_what_came_back_or_was_taken_back_does_not_count(site: Site) -> None:
 
 
 def test_mended_export_heals_what_it_broke(site: Site) -> None:
-    """Who was absent from a file comes back the next night, however many; who was disabled not."""
+    """Users who were only absent return in any number the next night; disabled users don't."""
     night(site, 0, people(range(100)))
     night(site, 1, people(range(91)))
     off = people(range(91))
@@ -293,7 +293,7 @@ def test_mended_export_heals_what_it_broke(site: Site) -> None:
 
 
 def test_errors_are_judged_once_the_plan_is_made(site: Site) -> None:
-    """A login that somebody else keeps is an error like any other, although diff finds it."""
+    """A login of another account, which diff finds, counts for the threshold of errors."""
     limits = {"guards.error_percent": 5, "guards.users.percent": 100}
     change_preferences(site.name, limits, by="Ann", clock=lambda: at(0))
     with database.engine().begin() as connection:
@@ -310,7 +310,7 @@ def test_errors_are_judged_once_the_plan_is_made(site: Site) -> None:
 
 
 def test_moved_term_is_held_though_nothing_else_changes(site: Site) -> None:
-    """A plan that only moves the end of a term is not let pass as empty."""
+    """A plan that only moves the end of a term is held, although it has no changes."""
     terms = "sourcedId,title,type,startDate,endDate,schoolYear\nfall,Fall,term,2026-08-01,{},2027\n"
     school = {**SCHOOL, "academicSessions.csv": terms.format("2026-12-20")}
     school["classes.csv"] = (

@@ -1,4 +1,4 @@
-"""Great Expectations loaded in less time is the same Great Expectations."""
+"""The faster import of Great Expectations gives the same library as a plain import."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-# Only another version of the library can change this, and it takes a start of it for each way.
+# These tests start the library twice, and only a new version of it can change their result.
 pytestmark = pytest.mark.long
 
 _PLAIN = "from oneroster_sync.stages.validate import expectations, relations"
@@ -61,7 +61,7 @@ json.dump(found, sys.stdout, sort_keys=True)
 
 
 def described(load: str) -> dict[str, Any]:
-    """Return what each expectation is and refuses, in a process that loads it so."""
+    """Return the definition of each expectation and what it refuses, after this kind of import."""
     ended = subprocess.run(
         [sys.executable, "-c", _DESCRIBE.format(load=load)],
         capture_output=True,
@@ -74,12 +74,12 @@ def described(load: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def both() -> tuple[dict[str, Any], dict[str, Any]]:
-    """All expectations as a plain import and as ours makes them."""
+    """Return the expectations of a plain import and of our import."""
     return described(_PLAIN), described(_OURS)
 
 
 def test_every_expectation_is_the_same(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Schema, fields and validators, and what is refused: of all expectations, ours with them."""
+    """All expectations, ours included, have the same schema, fields, validators and refusals."""
     plain, ours = both
     assert len(plain) > 60
     assert any(name.startswith("oneroster_sync.") for name in plain)
@@ -89,7 +89,7 @@ def test_every_expectation_is_the_same(both: tuple[dict[str, Any], dict[str, Any
 
 
 def test_what_is_made_later_is_made_as_ever() -> None:
-    """After the import pydantic copies as before: models of others are not touched."""
+    """After the import pydantic copies as before, so that other models are not affected."""
     code = (
         "from pydantic.v1 import main; before = main.smart_deepcopy\n"
         f"{_OURS}\n"
