@@ -1,4 +1,4 @@
-"""Explain: why a user or a course is as it is, by whom, since when, from which row."""
+"""`explain` shows why a user or a course is as it is: who, when, from which row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STAFF = {"users.csv": SCHOOL["users.csv"]}
 
 
 def explained(site: Site, term: str) -> dict[str, Any]:
-    """Return the one record that a term names."""
+    """Return the only record that a term names."""
     code, answer = site.command("explain", term)
     assert code == 0
     (record,) = answer["records"]
@@ -22,7 +22,7 @@ def explained(site: Site, term: str) -> dict[str, Any]:
 
 
 def test_story_of_a_deactivated_teacher(site: Site) -> None:
-    """The story tells when, in which run, why, from which row, and who is credited."""
+    """The history of a user has time, run, reason, row and credited admin of each change."""
     renamed = changed(STAFF, "users.csv", "Bob,Ray", "Robert,Ray")
     disabled = changed(renamed, "users.csv", "bob,true", "bob,false")
     runs = [site.sync(package) for package in (STAFF, renamed, disabled)]
@@ -55,7 +55,7 @@ def test_story_of_a_deactivated_teacher(site: Site) -> None:
 
 
 def test_assignments_are_part_of_both_stories(site: Site) -> None:
-    """The story of a user tells of their courses, and that of a course of its teachers."""
+    """The history of a user has the user's assignments, that of a course its assignments."""
     site.sync(SCHOOL)
     of_bob = [c for c in explained(site, "bob")["changes"] if c["kind"] == "assignment"]
     of_art = [c for c in explained(site, "art")["changes"] if c["kind"] == "assignment"]
@@ -65,7 +65,7 @@ def test_assignments_are_part_of_both_stories(site: Site) -> None:
 
 
 def test_found_by_address_or_sourced_id(site: Site) -> None:
-    """A user is found by e-mail address in any spelling, and by the exact sourcedId."""
+    """A user is found by e-mail in any spelling, and by the exact sourcedId."""
     site.sync(STAFF)
     assert explained(site, "Ann@X.org")["sourced_id"] == "ann"
     assert explained(site, "ann")["email"] == "ann@x.org"
@@ -87,7 +87,7 @@ def test_user_and_course_of_one_sourced_id_are_both_told(site: Site) -> None:
 
 
 def test_why_a_record_is_protected(site: Site) -> None:
-    """The credited administrator and hand-made records say why the sync leaves them alone."""
+    """`explain` names the reason why the credited admin or a hand-made record is protected."""
     site.sync(changed(STAFF, "users.csv", "cec@x.org", "admin@district.example"))
     record = explained(site, "cec")
     assert record["protected"] == "it is the credited administrator"
@@ -101,7 +101,7 @@ def test_why_a_record_is_protected(site: Site) -> None:
 
 
 def test_what_was_found_about_a_record_is_told(site: Site) -> None:
-    """A user whose row was not used says so: which run, which code, which row."""
+    """`explain` lists the findings about a record, each with run, code and row."""
     site.sync(STAFF)
     run = site.sync(changed(STAFF, "users.csv", "Bob,Ray", ",Ray"))
     (finding,) = explained(site, "bob")["findings"]
@@ -114,7 +114,7 @@ def test_what_was_found_about_a_record_is_told(site: Site) -> None:
 
 
 def test_other_sites_are_not_told(site: Site) -> None:
-    """A story is of one site, also where two sites share sourcedIds and addresses."""
+    """A history is of one site, even if two sites share sourcedIds and e-mails."""
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "admin@district.example")
     run = site.sync(STAFF)

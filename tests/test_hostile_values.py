@@ -1,7 +1,7 @@
-"""Hostile values in every column of every file, and every way by which something of them goes out.
+"""Hostile values in every column of every file are harmless in all outputs.
 
-Here it is the command line with what it writes: the story of a run, answers in words and as JSON,
-downloads, and the report of Great Expectations. `test_hostile_in_airflow.py` has the ways of a
+The outputs here are those of the command line: the log of a run, answers as text and as JSON,
+downloads, and the report of Great Expectations. `test_hostile_in_airflow.py` has the outputs of a
 server.
 """
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.case("c06")
 OBEYED = {"Cc", "Cf", "Zl", "Zp", "Cs"}
-"""Categories of characters that a terminal or a reader obeys, or that hide what stands there."""
+"""Categories of characters that a terminal or a reader obeys, or that hide text."""
 REFUSED = ("line feed", "carriage return")
-"""Breaks that end the reading of a file, so that each is tried in one file at a time."""
+"""Line breaks that end the reading of a file, so each test puts them into one file."""
 STARTS = ("=1+1", "+1", "-1", "@SUM(1)", "\uff1d1", "|calc", "%0A")
 _FITTING = {
     "status": "active",
@@ -68,12 +68,12 @@ _FIRST = dict(zip(ROSTERING_FILES, "yockrue", strict=True))
 
 
 def texts(version: Version, values: list[str], files: tuple[str, ...] = ROSTERING_FILES) -> Any:
-    """Return a package in which each value stands in each column, in a row of its own.
+    """Return a package with each value in each column, one row for each.
 
     Args:
-        version: Of the standard.
-        values: What stands there.
-        files: In which files; the first row of each file is sound.
+        version: The version of the standard.
+        values: The hostile values.
+        files: The files with these values; the first row of each file is correct.
     """
     written = {}
     for name in ROSTERING_FILES:
@@ -106,19 +106,19 @@ def _row(name: str, columns: list[str], id_: str) -> dict[str, str]:
 
 
 def ask(site: Site, *words: str) -> Result:
-    """Ask the command line in words, as a person does."""
+    """Run a command with its answer as text, as a person does."""
     return CliRunner().invoke(main, [*words, "--site", site.name])
 
 
 def lines_are_ours(printed: str) -> None:
-    """Make sure that no sign of an answer is obeyed, and that no line of it is forged."""
+    """Check that an answer has no character that a terminal obeys, and no forged line."""
     for line in printed.split("\n"):
         assert not [c for c in line if unicodedata.category(c) in OBEYED], ascii(line)
         assert not line.startswith(FORGED), ascii(line)
 
 
 def one_object(printed: str) -> dict[str, Any]:
-    """Return the JSON object that was printed: one line of signs that nothing obeys."""
+    """Return the printed JSON object: one line of ASCII."""
     assert printed.count("\n") == 1
     assert printed.isascii()
     found: dict[str, Any] = json.loads(printed)
@@ -129,7 +129,7 @@ def one_object(printed: str) -> dict[str, Any]:
 @pytest.mark.parametrize("version", [Version.V1_1, Version.V1_2])
 @pytest.mark.parametrize("name", BREAKS)
 def test_no_cell_makes_a_line(site: Site, name: str, version: Version, profile: str) -> None:
-    """Whatever column a line break or an escape stands in, every line of the story is ours."""
+    """A line break or an escape in any column starts no line of the log."""
     value = f"x{BREAKS[name]}{FORGED}{FORGED}"
     each = [(file,) for file in ROSTERING_FILES] if name in REFUSED else [ROSTERING_FILES]
     for files in each:
@@ -144,7 +144,7 @@ def test_no_cell_makes_a_line(site: Site, name: str, version: Version, profile: 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, dict[str, Any]]:
-    """A site whose roster is as hostile as it can be, and the run that found the most."""
+    """Return a site with hostile values in its roster, and the run with the most findings."""
     from conftest import Site
 
     site = Site("hostile-values", tmp_path_factory.mktemp("hostile"))
@@ -164,7 +164,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, dict[str, Any]
 
 
 def test_answers_in_words_are_seen(seen: tuple[Site, dict[str, Any]]) -> None:
-    """What turns text around, hides it or breaks its line is shown as an escape."""
+    """Text answers show characters that reverse, hide or break text as escapes."""
     site, run = seen
     for text in hostile.PAYLOADS:
         told = ask(site, "explain", text)
@@ -176,7 +176,7 @@ def test_answers_in_words_are_seen(seen: tuple[Site, dict[str, Any]]) -> None:
 
 
 def test_answers_as_json_are_the_values(seen: tuple[Site, dict[str, Any]]) -> None:
-    """As JSON a value is exactly what was written, and nothing of it leaves its string."""
+    """JSON answers hold exactly the written value, and none of it leaves its string."""
     site, _ = seen
     for text in (*hostile.PAYLOADS, *STARTS):
         words = ["explain", "--json", "--site", site.name, "--", text]
@@ -186,7 +186,7 @@ def test_answers_as_json_are_the_values(seen: tuple[Site, dict[str, Any]]) -> No
 
 @pytest.mark.case("c07")
 def test_findings_are_a_sound_csv(seen: tuple[Site, dict[str, Any]]) -> None:
-    """Each value is in its cell, none is a formula, and each row has all of its columns."""
+    """Each value is in its cell, none is a formula, and each row has all columns."""
     _, run = seen
     with database.engine().connect() as connection:
         told = "".join(format_csv(run_details.all_findings(connection, run["run_id"])))
@@ -203,7 +203,7 @@ def test_findings_are_a_sound_csv(seen: tuple[Site, dict[str, Any]]) -> None:
 
 
 def test_report_holds_no_value(seen: tuple[Site, dict[str, Any]]) -> None:
-    """The report and the Data Docs are of the suites alone: no value of the package is in them."""
+    """The report and the Data Docs hold no value of the package."""
     _, told = seen
     with database.engine().connect() as connection:
         run = runs.get(connection, told["run_id"])
@@ -218,7 +218,7 @@ def test_report_holds_no_value(seen: tuple[Site, dict[str, Any]]) -> None:
 
 
 def assert_without_values(path: Path) -> None:
-    """Make sure that no payload is in a file, neither as it is nor escaped."""
+    """Check that a file holds no payload, neither as written nor escaped."""
     text = path.read_text("utf-8")
     for payload in hostile.PAYLOADS:
         if len(payload) > len("constructor") and payload.isascii():
@@ -227,7 +227,7 @@ def assert_without_values(path: Path) -> None:
 
 
 def test_names_of_schools_are_seen_where_a_plan_is_held(site: Site) -> None:
-    """The reasons name schools: in the story, the answers and the record they are one line each."""
+    """The reasons of a held plan name schools, each on one line in log, answers and record."""
     for setting in hostile.ONLY_SCHOOLS:
         assert site.command("preferences", "--set", setting)[0] == 0
     assert site.sync(hostile.schools())["outcome"] == "succeeded"

@@ -1,4 +1,4 @@
-"""Initial load: a site's first sync by COPY leaves the rows that the statements leave."""
+"""A site's first sync by COPY writes the same rows as the SQL statements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 ODD = changed(SCHOOL, "users.csv", "Bob,Ray", '"B""o\\b	{\u00e9}","\u2028R\\\\ay"')
-"""Quotes, backslashes, a tab and letters that JSON writes in ways of its own."""
+"""Quotes, backslashes, a tab and letters that JSON escapes."""
 _RECORD = "(select u.sourced_id from {table} u where u.id = t.{column})"
 _WHO = ", ".join(
     _RECORD.format(table=table, column=column)
@@ -39,7 +39,7 @@ _TABLES = {
 
 
 def bound(run: Run) -> dict[str, Any]:
-    """Return what apply binds to its statements."""
+    """Return the values that apply binds to its statements."""
     return {
         "site": run.site,
         "run_id": run.run_id,
@@ -54,7 +54,7 @@ def bound(run: Run) -> dict[str, Any]:
 
 
 def left_by(run: Run, *, by_copy: bool) -> dict[str, list[Any]]:
-    """Return what a plan leaves in each table, in the order of its ids, and take it back."""
+    """Return the rows of each table after a plan, in the order of its ids, and roll back."""
     with database.engine().connect() as connection, connection.begin() as transaction:
         change_roster(connection, read_plan(run), bound(run), by_copy=by_copy)
         found = {
@@ -79,7 +79,7 @@ def left_by(run: Run, *, by_copy: bool) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("package", [SCHOOL, ODD], ids=["plain", "odd"])
 def test_the_rows_are_the_same(site: Site, package: dict[str, str]) -> None:
-    """Records, assignments, links and the audit, to the last value."""
+    """COPY and statements write the same records, assignments, links and audit rows."""
     run = reviewed(site, package)
     with database.engine().connect() as connection, connection.begin() as transaction:
         loaded = initial_load.load(connection, read_plan(run), bound(run))
@@ -91,7 +91,7 @@ def test_the_rows_are_the_same(site: Site, package: dict[str, str]) -> None:
 
 
 def test_what_changes_records_is_not_loaded(site: Site) -> None:
-    """A later plan goes by statements, but for links of which the site has none."""
+    """A later plan uses statements, except for links of which the site has none."""
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
     run = reviewed(site, NEXT_DAY)
     with database.engine().connect() as connection, connection.begin() as transaction:
@@ -102,7 +102,7 @@ def test_what_changes_records_is_not_loaded(site: Site) -> None:
 
 
 def test_two_sites_at_once_get_different_ids(site: Site, tmp_path: Path) -> None:
-    """A first sync that begins while another has not ended reserves ids of its own."""
+    """A first sync that starts before another one ends reserves its own ids."""
     folder = tmp_path / "other"
     folder.mkdir()
     other = Site(f"{site.name}-too", folder)
@@ -121,7 +121,7 @@ def test_two_sites_at_once_get_different_ids(site: Site, tmp_path: Path) -> None
 
 
 def test_what_is_there_already_is_not_loaded_over(site: Site) -> None:
-    """A record that somebody made meanwhile under the same sourcedId is refused, not doubled."""
+    """If a person made a record with the same sourcedId meanwhile, apply is refused."""
     run = reviewed(site, SCHOOL)
     statement = (
         "insert into users (site, sourced_id, role, status, managed) "

@@ -1,8 +1,8 @@
-"""Killed: whenever a run is cut off, the database is as before or as after, and never between.
+"""A run that is killed leaves the database as before or as after, never between.
 
-The victims are real processes of the command line, ended by SIGKILL; they begin as forks of a
-process that has loaded it. A lock that the test holds makes them wait at a known place, so that no
-moment is a matter of luck.
+The victims are real processes of the command line that get SIGKILL. They are forks of a process
+that has loaded the program. A lock of the test makes them wait at a known place, so that no result
+depends on timing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WAIT_S = 60
 
 
 class Victim:
-    """A process of the command line that is going to be killed."""
+    """A process of the command line that will be killed."""
 
     def __init__(self, site: Site, *words: object, stop_at: str | None = None) -> None:
         ours, theirs = PROCESSES.Pipe(duplex=False)
@@ -50,7 +50,7 @@ class Victim:
         self.said = ""
 
     def wait_for(self, words: str) -> None:
-        """Read the story until a line has these words."""
+        """Read the log until a line has these words."""
         for line in self._story:
             self.said += line
             if words in line:
@@ -65,7 +65,7 @@ class Victim:
         return self.process.exitcode
 
     def kill(self, by: signal.Signals = signal.SIGKILL) -> str:
-        """End the process by a signal, and return the id of the run it was at."""
+        """End the process with a signal, and return the id of its run."""
         assert self.process.pid is not None
         os.kill(self.process.pid, by)
         assert self.end() == -by
@@ -75,7 +75,7 @@ class Victim:
 
 @contextlib.contextmanager
 def holding(site: Site, query: str = "") -> Iterator[sa.Connection]:
-    """Hold the locks of a query for a while; without one, the lock that every apply begins with."""
+    """Hold the locks of a query; without a query, the lock with which every apply starts."""
     with database.engine().connect() as connection, connection.begin():
         if query:
             connection.execute(sa.text(query), {"site": site.name})
@@ -85,7 +85,7 @@ def holding(site: Site, query: str = "") -> Iterator[sa.Connection]:
 
 
 def wait_until_blocked(connection: sa.Connection) -> int:
-    """Wait until somebody waits for a lock of this connection, and return who."""
+    """Wait until a process waits for a lock of this connection, and return its pid."""
     query = (
         "select pid from pg_locks "
         "where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
@@ -100,7 +100,7 @@ def wait_until_blocked(connection: sa.Connection) -> int:
 
 
 def everything(site: Site) -> list[list[tuple[Any, ...]]]:
-    """Return every row that the site's roster and audit hold."""
+    """Return all rows of the site's roster and audit."""
     return [
         site.rows(f"select t.* from {table} t where site = :site order by t::text")  # noqa: S608
         for table in TABLES.split()
@@ -108,7 +108,7 @@ def everything(site: Site) -> list[list[tuple[Any, ...]]]:
 
 
 def outcome(site: Site, run_id: str) -> tuple[str | None, list[str]]:
-    """Return how a run ended, and why."""
+    """Return the outcome of a run and its reasons."""
     query = "select outcome, reasons from runs where site = :site and run_id::text = :run_id"
     ((found, reasons),) = site.rows(query, run_id=run_id)
     return found, reasons
@@ -116,13 +116,13 @@ def outcome(site: Site, run_id: str) -> tuple[str | None, list[str]]:
 
 @pytest.fixture
 def school(site: Site) -> Site:
-    """A site that has synced the school."""
+    """Return a site that has synced the school."""
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
     return site
 
 
 def assert_next_day(site: Site) -> None:
-    """Check that a site is as the next day wants it, and that nothing is left to do."""
+    """Check that a site has the roster of the next day, and that a sync changes nothing."""
     assert site.users() == {"ann": "active", "bob": "inactive", "cec": "active", "dan": "active"}
     assert site.assignments() == {
         ("ann", "maths"): "active",
@@ -134,9 +134,9 @@ def assert_next_day(site: Site) -> None:
 
 @pytest.mark.case("b01", "b02", "b03", "b04", "b14")
 def test_killed_before_apply(school: Site) -> None:
-    """A run that is killed in any stage before apply has changed nothing; the next one tells so.
+    """A run that is killed before apply changes nothing, and the next run says so.
 
-    It is ended by the next run as failed, with a reason, and what was to be done is done then.
+    The next run sets its outcome to failed with a reason, and applies the changes.
     """
     before, killed = everything(school), []
     for words in (
@@ -181,9 +181,9 @@ MOMENTS_OF_APPLY = {
 
 @pytest.mark.case("b05")
 def test_killed_inside_apply(school: Site) -> None:
-    """A run that is killed inside its transaction has changed nothing, wherever it was.
+    """A run that is killed in its transaction changes nothing, whatever it was doing.
 
-    The same run, started again under its id, does everything once.
+    A second start under the same run id applies everything once.
     """
     before = everything(school)
     for moment, lock in MOMENTS_OF_APPLY.items():
@@ -205,7 +205,7 @@ def test_killed_inside_apply(school: Site) -> None:
 
 @pytest.mark.case("b38")
 def test_told_to_end_inside_apply(school: Site) -> None:
-    """A run that gets SIGTERM while it applies is rolled back, and the next one does it all."""
+    """A run that gets SIGTERM during apply is rolled back, and the next run applies it all."""
     before = everything(school)
     with holding(school, MOMENTS_OF_APPLY["after everything, before its version"]) as connection:
         victim = Victim(school, "sync", school.package(NEXT_DAY))
@@ -222,7 +222,7 @@ def test_told_to_end_inside_apply(school: Site) -> None:
 
 @pytest.mark.case("b07")
 def test_killed_after_commit(school: Site) -> None:
-    """A run that was killed after its transaction is done, and tried again does nothing twice."""
+    """A run that is killed after its commit is applied, and a second try changes nothing."""
     victim = Victim(school, "sync", school.package(NEXT_DAY), stop_at="The run ended")
     victim.wait_for("The run ended")
     run_id = victim.kill()
@@ -240,7 +240,7 @@ def test_killed_after_commit(school: Site) -> None:
 
 @pytest.mark.case("b06")
 def test_applied_but_not_recorded(school: Site) -> None:
-    """When the process dies between commit and record, the outcome is there all the same."""
+    """A run that dies between commit and record has its outcome already."""
     run = pipeline.apply(reviewed(school, NEXT_DAY), now=now())
     after = everything(school)
     assert outcome(school, run.run_id)[0] == "succeeded"
@@ -251,7 +251,7 @@ def test_applied_but_not_recorded(school: Site) -> None:
 
 @pytest.mark.case("b13")
 def test_second_run_waits_for_the_first(school: Site) -> None:
-    """Two runs of a site at the same time never mix: the second sees what the first did."""
+    """Two runs of a site never mix: the second one starts from the result of the first."""
     with holding(school) as connection:
         first = Victim(school, "sync", school.package(NEXT_DAY))
         wait_until_blocked(connection)
@@ -264,7 +264,7 @@ def test_second_run_waits_for_the_first(school: Site) -> None:
 
 @pytest.mark.case("b14")
 def test_turn_ends_with_its_holder(school: Site) -> None:
-    """Who waits for a turn has it as soon as its holder is killed, and tells of the run cut off."""
+    """A waiting run starts as soon as the running one is killed, and marks that one as failed."""
     with holding(school) as connection:
         first = Victim(school, "sync", school.package(NEXT_DAY))
         wait_until_blocked(connection)
@@ -280,7 +280,7 @@ def test_turn_ends_with_its_holder(school: Site) -> None:
 
 @pytest.mark.case("b39")
 def test_the_server_drops_what_a_dead_process_was_at(school: Site) -> None:
-    """A killed apply is over within seconds, also while it waits for a lock that others hold."""
+    """The server ends a killed apply within seconds, even while it waits for a lock."""
     lock = MOMENTS_OF_APPLY["after everything, before its version"]
     with holding(school, lock) as connection:
         victim = Victim(school, "sync", school.package(NEXT_DAY))
@@ -294,7 +294,7 @@ def test_the_server_drops_what_a_dead_process_was_at(school: Site) -> None:
 
 
 def test_killed_approval_can_be_repeated(site: Site) -> None:
-    """An approval that is killed while it is applied changed nothing, and holds when repeated."""
+    """An approval that is killed during apply changes nothing, and a repeated one applies."""
     header = SCHOOL["users.csv"].splitlines()[0]
     rows = [f"u{n},true,aide,u{n},Given,Family,u{n}@x.org" for n in range(10)]
     site.sync({"users.csv": "\n".join([header, *rows]) + "\n"})
@@ -319,7 +319,7 @@ def test_killed_approval_can_be_repeated(site: Site) -> None:
 
 @pytest.mark.case("b08")
 def test_database_that_goes_away_in_apply(school: Site) -> None:
-    """When the server ends the connection inside apply, nothing is changed and the run failed."""
+    """If the server ends the connection during apply, nothing changes and the run fails."""
     before, caught = everything(school), []
     request = request_of(school, NEXT_DAY)
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL starts in any home, survives what laptops do to it, and stops."""
+"""The embedded PostgreSQL starts in any home, survives kills and reboots, and stops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """Give an empty home, and leave no server in it."""
+    """Yield an empty home, and leave no server in it."""
     yield tmp_path
     postgres.stop(tmp_path)
 
@@ -48,20 +48,20 @@ def server_pid(home: Path) -> int:
 
 
 def socket_path(home: Path) -> Path:
-    """Return the path of the socket that the URL names."""
+    """Return the path of the socket in the URL."""
     host = parse_qs(urlsplit(postgres.url(home, "roster")).query)["host"][0]
     return Path(host) / ".s.PGSQL.5432"
 
 
 def kill_server(home: Path) -> None:
-    """End the server as a power cut would, and wait until it is gone."""
+    """Kill the server as a power failure would, and wait until it has ended."""
     server = psutil.Process(server_pid(home))
     server.kill()
     psutil.wait_procs([server], timeout=10)
 
 
 def start_elsewhere(home: Path) -> subprocess.Popen[str]:
-    """Start the server from a process of its own, which prints whether it was the one."""
+    """Start the server from another process, which prints whether it started it."""
     script = (
         f"from pathlib import Path; from oneroster_sync.database.embedded import postgres; "
         f"print(postgres.start(Path({str(home)!r})))"
@@ -70,7 +70,7 @@ def start_elsewhere(home: Path) -> subprocess.Popen[str]:
 
 
 def test_it_starts_once_makes_both_databases_and_stops(home: Path) -> None:
-    """A second start changes nothing, and a second stop says that nothing ran."""
+    """A second start changes nothing, and a second stop reports that no server ran."""
     assert not postgres.is_running(home)
     assert postgres.start(home)
     assert not postgres.start(home)
@@ -83,7 +83,7 @@ def test_it_starts_once_makes_both_databases_and_stops(home: Path) -> None:
 
 
 def test_what_was_written_is_there_after_a_restart(home: Path) -> None:
-    """Stopping ends open sessions and loses nothing that was committed."""
+    """A stop ends open sessions and loses no committed row."""
     postgres.start(home)
     with psycopg.connect(postgres.url(home, "roster"), autocommit=True) as idle:
         idle.execute("create table kept as select 1 as id")
@@ -93,7 +93,7 @@ def test_what_was_written_is_there_after_a_restart(home: Path) -> None:
 
 
 def test_the_settings_do_not_depend_on_the_machine(home: Path) -> None:
-    """Encoding, order of strings, time zone and durability are the same everywhere."""
+    """Encoding, order of strings, time zone and durability are the same on every machine."""
     postgres.start(home)
     assert query(home, "select 'a' < 'B'") is False
     assert query(home, "select upper('é')") == "É"
@@ -120,7 +120,7 @@ def test_only_the_owner_of_the_home_may_connect(home: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_another_account_is_refused_even_through_an_open_folder() -> None:
-    """The server itself asks who is calling; the folder's mode is not the only guard."""
+    """The server itself checks the account; the mode of the folder is not the only guard."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         home.chmod(0o711)
@@ -134,7 +134,7 @@ def test_another_account_is_refused_even_through_an_open_folder() -> None:
 
 
 def connect_as_nobody(url: str) -> str:
-    """Return what the server answers to the account nobody."""
+    """Return the server's answer to the account `nobody`."""
     out, answer = os.pipe()
     if (child := os.fork()) == 0:
         try:
@@ -152,7 +152,7 @@ def connect_as_nobody(url: str) -> str:
 
 
 def test_every_driver_takes_the_url(home: Path) -> None:
-    """psycopg2, asyncpg and SQLAlchemy connect by what psycopg connects by."""
+    """psycopg2, asyncpg and SQLAlchemy connect with the same URL as psycopg."""
     postgres.start(home)
     url = postgres.url(home, "roster")
     psycopg2.connect(url).close()
@@ -169,7 +169,7 @@ def test_every_driver_takes_the_url(home: Path) -> None:
 
 
 def test_two_processes_that_start_at_once_share_one_server(home: Path) -> None:
-    """Exactly one of them starts it, and it outlives both."""
+    """Exactly one of two processes starts the server, which outlives both."""
     starters = [start_elsewhere(home) for _ in range(2)]
     answers = sorted(starter.communicate(timeout=100)[0].strip() for starter in starters)
     assert answers == ["False", "True"]
@@ -177,7 +177,7 @@ def test_two_processes_that_start_at_once_share_one_server(home: Path) -> None:
 
 
 def test_it_starts_again_after_the_server_was_killed(home: Path) -> None:
-    """The pid file and the socket of a killed server are no hindrance."""
+    """The server starts although a killed server left its pid file and its socket."""
     postgres.start(home)
     kill_server(home)
     assert not postgres.is_running(home)
@@ -186,7 +186,7 @@ def test_it_starts_again_after_the_server_was_killed(home: Path) -> None:
 
 
 def test_a_busy_session_of_a_killed_server_is_ended_first(home: Path) -> None:
-    """A session that still computes would keep the data locked."""
+    """A start first ends a session of a killed server that still computes and locks the data."""
     postgres.start(home)
     busy = psycopg.connect(postgres.url(home, "roster"))
     query_process = psutil.Process(busy.info.backend_pid)
@@ -198,7 +198,7 @@ def test_a_busy_session_of_a_killed_server_is_ended_first(home: Path) -> None:
 
 
 def test_a_pid_file_that_names_another_process_is_seen_through(home: Path) -> None:
-    """After a reboot the old pid may belong to anything."""
+    """The server starts although its old pid belongs to another process, as after a reboot."""
     postgres.start(home)
     pid_file = home / "postgres" / "data" / "postmaster.pid"
     lines = pid_file.read_text().splitlines(keepends=True)
@@ -211,7 +211,7 @@ def test_a_pid_file_that_names_another_process_is_seen_through(home: Path) -> No
 
 @pytest.mark.parametrize("name", ["deep/" * 40, "with space and ünïcode/it's"])
 def test_any_path_will_do(tmp_path: Path, name: str) -> None:
-    """A path that no socket may have gets its socket elsewhere, just as private."""
+    """If a path is unfit for a socket, the socket is in another folder, just as private."""
     home = tmp_path / name
     try:
         assert postgres.start(home)
@@ -225,13 +225,13 @@ def test_any_path_will_do(tmp_path: Path, name: str) -> None:
 
 
 def test_a_path_that_pg_ctl_would_misread_is_refused(tmp_path: Path) -> None:
-    """Nothing of a path is ever run by a shell."""
+    """A path that a shell would interpret is refused."""
     with pytest.raises(LocalError, match="Rename the folder"):
         postgres.start(tmp_path / "$(touch x)")
 
 
 def test_a_broken_data_folder_is_told_in_one_sentence(home: Path) -> None:
-    """The error carries PostgreSQL's own reason and the log's place."""
+    """The error names PostgreSQL's own reason and the path of the log."""
     postgres.start(home)
     postgres.stop(home)
     (home / "postgres" / "data" / "global" / "pg_control").unlink()
@@ -240,13 +240,13 @@ def test_a_broken_data_folder_is_told_in_one_sentence(home: Path) -> None:
 
 
 def test_a_half_made_data_folder_is_made_again(home: Path) -> None:
-    """An interrupted first start leaves nothing that the next one trips over."""
+    """A start after an interrupted first start succeeds."""
     (home / "postgres" / "data.new" / "base").mkdir(parents=True)
     assert postgres.start(home)
 
 
 def test_settings_of_ones_own_are_kept(home: Path) -> None:
-    """local.conf wins over the settings that every start writes."""
+    """local.conf overrides the settings that every start writes."""
     (home / "postgres").mkdir()
     (home / "postgres" / "local.conf").write_text("work_mem = '33MB'\n")
     postgres.start(home)
@@ -255,7 +255,7 @@ def test_settings_of_ones_own_are_kept(home: Path) -> None:
 
 @pytest.mark.case("c15")
 def test_the_log_never_shows_a_value(home: Path) -> None:
-    """A violated constraint is logged without the row that violated it."""
+    """The log of a violated constraint does not show the row."""
     postgres.start(home)
     with psycopg.connect(postgres.url(home, "roster"), autocommit=True) as server:
         server.execute("create table people (email text unique)")

@@ -1,4 +1,4 @@
-"""Of a cause with too many findings the database holds the first, and the run's file all."""
+"""The database stores the first findings of a cause with too many; the run's file stores all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BAD, STORED = 12, 5
 def test_findings_beyond_the_limit_are_counted_and_exported(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The counts and the exports are complete; the tables and the pages have the first."""
+    """Counts and exports are complete; the tables and the pages have the first findings."""
     monkeypatch.setenv("ONEROSTER_FINDINGS_OF_CAUSE", str(STORED))
     rows = [f"w{n},true,wizard,w{n},W,W,w{n}@x.org\n" for n in range(BAD)]
     run = site.sync({**SCHOOL, "users.csv": SCHOOL["users.csv"] + "".join(rows)})
@@ -52,7 +52,7 @@ def test_findings_beyond_the_limit_are_counted_and_exported(
 
 
 def test_limits_of_a_package_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has a variable; what is no number is refused by the variable's name."""
+    """Each limit has a variable, and an invalid number is refused by the variable's name."""
     for name, value in (
         ("ONEROSTER_PACKAGE_FILES", "7"),
         ("ONEROSTER_UNPACKED_RATIO", "9"),

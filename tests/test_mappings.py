@@ -1,4 +1,4 @@
-"""Mappings against a roster: each row moves a sourcedId or links an account, or says why not."""
+"""Each row of a mapping changes a sourcedId or links an account, or is a finding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_sourced_ids_move_and_nothing_else(tmp_path: Path) -> None:
-    """Users and courses keep every field, whoever made them; what is remembered moves along."""
+    """Users and courses, managed or not, keep all fields; stored links get the new sourcedId."""
     moved = ids(tmp_path, "user,ann,2-ann\nuser,cec,2-cec\nuser,lea,2-lea\ncourse,art,2-art\n")
     assert moved.findings == []
     assert moved.users == [("rekey", old, f"2-{old}") for old in ("ann", "cec", "lea")]
@@ -42,14 +42,14 @@ def test_sourced_ids_move_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_kinds_do_not_meet(tmp_path: Path) -> None:
-    """The sourcedId of a user is none of a course: both may be the same, and get the same."""
+    """Users and courses have separate sourcedIds: both may have and get the same one."""
     roster = roster_of(users="sourced_id,email\n7,a@x.org", courses="sourced_id,title\n7,Art")
     moved = ids(tmp_path, "user,7,8\ncourse,7,8\n", roster=roster)
     assert (moved.users, moved.courses) == ([("rekey", "7", "8")], [("rekey", "7", "8")])
 
 
 def test_accounts_become_managed(tmp_path: Path) -> None:
-    """An account made by hand, or only linked, is managed from now on; its other fields stay."""
+    """An account that is hand-made or only linked becomes managed; its other fields stay."""
     adopted = links(tmp_path, "MAX@x.org,m\nold@x.org,o\nlea@x.org,lea\n")
     assert adopted.findings == []
     assert adopted.users == [("adopt", "lea", "lea"), ("adopt", None, "m"), ("adopt", None, "o")]
@@ -61,7 +61,7 @@ def test_accounts_become_managed(tmp_path: Path) -> None:
 
 
 def test_credited_administrator_is_linked_and_not_managed(tmp_path: Path) -> None:
-    """The credited administrator gets the sourcedId, is never managed, and the run says so."""
+    """The credited admin gets the sourcedId, is never managed, and the run has a finding."""
     adopted = links(tmp_path, "admin@x.org,boss\n")
     assert adopted.users == [("adopt", None, "boss")]
     assert adopted.plan.plan.users["after_managed"].to_pylist() == [False]
@@ -76,7 +76,7 @@ def test_credited_administrator_is_linked_and_not_managed(tmp_path: Path) -> Non
 
 
 def test_what_is_so_already_is_no_error(tmp_path: Path) -> None:
-    """A row that asks for what is there is passed over, and one warning tells how many."""
+    """A row that asks for the current state is skipped, and one warning counts such rows."""
     moved = ids(tmp_path, "user,gone,ann\nuser,bob,bob\ncourse,gone,art\n")
     assert (moved.users, moved.courses) == ([], [])
     assert {code for code, _, _ in moved.findings} == {"mapping.already_so"}
@@ -88,7 +88,7 @@ def test_what_is_so_already_is_no_error(tmp_path: Path) -> None:
 
 
 def test_same_row_twice_is_one(tmp_path: Path) -> None:
-    """A row that stands in the file again is used once, and a warning says so."""
+    """A repeated row is used once, with a warning."""
     moved = ids(tmp_path, "user,ann,x\nuser,ann,x\ncourse,ann,x\n")
     assert moved.users == [("rekey", "ann", "x")]
     assert ("reference.repeated_row", 3, None) in moved.findings
@@ -98,7 +98,7 @@ def test_same_row_twice_is_one(tmp_path: Path) -> None:
 
 
 def test_account_without_a_sourced_id_is_passed_over(tmp_path: Path) -> None:
-    """The report names orphans, too: brought back they are no error, and link nothing."""
+    """Rows of orphans without a sourcedId are skipped without an error."""
     adopted = links(tmp_path, "max@x.org,\nold@x.org,\n,\nlea@x.org,lea\n")
     assert adopted.users == [("adopt", "lea", "lea")]
     assert adopted.findings == [("mapping.no_sourced_id", 2, "sourcedId")]
@@ -106,7 +106,7 @@ def test_account_without_a_sourced_id_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_file_without_rows_changes_nothing(tmp_path: Path) -> None:
-    """A header alone is a mapping of nothing, and a warning says so."""
+    """A file with only a header changes nothing, with a warning."""
     for kind in (Kind.IDS, Kind.LINKS):
         empty = mapping(tmp_path, kind, "")
         assert empty.plan.plan.is_empty()
@@ -144,7 +144,7 @@ def test_file_without_rows_changes_nothing(tmp_path: Path) -> None:
 def test_row_of_ids_that_can_not_be_used(
     tmp_path: Path, row: str, code: str, column: str | None
 ) -> None:
-    """Such a row is an error with its place, and the rows around it go on."""
+    """An unusable row is an error with its place, and the rows around it are used."""
     moved = ids(tmp_path, f"user,zoe,2-zoe\n{row}\ncourse,music,2-music\n")
     assert (code, 3, column) in moved.findings
     assert moved.users == [("rekey", "zoe", "2-zoe")]
@@ -171,7 +171,7 @@ def test_row_of_ids_that_can_not_be_used(
 def test_row_of_links_that_can_not_be_used(
     tmp_path: Path, row: str, code: str, column: str | None
 ) -> None:
-    """Such a row is an error with its place, and the others go on."""
+    """An unusable row is an error with its place, and the other rows are used."""
     adopted = links(tmp_path, f"old@x.org,o\n{row}\n")
     assert (code, 3, column) in adopted.findings
     assert adopted.users == [("adopt", None, "o")]
@@ -188,7 +188,7 @@ def test_row_of_links_that_can_not_be_used(
     ids=["one to two", "two to one", "both"],
 )
 def test_rows_that_contradict_each_other(tmp_path: Path, rows: str) -> None:
-    """Where two rows name one record, or give one sourcedId, none of them is used."""
+    """If two rows name one record, or give one sourcedId, neither is used."""
     moved = ids(tmp_path, rows + "course,art,x\n")
     assert moved.users == []
     assert moved.courses == [("rekey", "art", "x")]
@@ -207,7 +207,7 @@ def test_rows_that_contradict_each_other(tmp_path: Path, rows: str) -> None:
     ids=["swap", "chain", "longer chain", "chain that began before"],
 )
 def test_sourced_ids_that_are_handed_on(tmp_path: Path, rows: str) -> None:
-    """A sourcedId that one row takes away and another gives is refused: nothing is half done."""
+    """A sourcedId that one row takes away and another gives is refused, and both rows unused."""
     moved = ids(tmp_path, rows)
     assert moved.users == []
     assert not moved.plan.plan.moves_links()
@@ -222,7 +222,7 @@ def test_sourced_ids_that_are_handed_on(tmp_path: Path, rows: str) -> None:
     ids=["one account", "one sourcedId"],
 )
 def test_links_that_contradict_each_other(tmp_path: Path, rows: str) -> None:
-    """An account is one person's, and a person has one account."""
+    """Two rows that link one account, or one person, are both refused."""
     adopted = links(tmp_path, rows)
     assert adopted.users == []
     assert [code for code, _, _ in adopted.findings] == ["mapping.named_twice"] * 2
@@ -239,7 +239,7 @@ def test_links_that_contradict_each_other(tmp_path: Path, rows: str) -> None:
     ids=["active first", "older first", "not linked first", "active one is another's"],
 )
 def test_login_means_one_account(tmp_path: Path, users: str, linked: list[int]) -> None:
-    """Of several accounts of one login the one that counts is linked, or none."""
+    """Of several accounts with one login, the active or else the oldest is linked, or none."""
     roster = roster_of(users=f"id,sourced_id,email,status,managed\n{users}")
     adopted = links(tmp_path, "a@x.org,m\n", roster=roster)
     assert adopted.plan.plan.users["id"].to_pylist() == linked
@@ -254,7 +254,7 @@ def test_login_means_one_account(tmp_path: Path, users: str, linked: list[int]) 
     ],
 )
 def test_findings_name_no_value(tmp_path: Path, kind: Kind, row: str, codes: list[str]) -> None:
-    """What is wrong with a row is said without a value of it, but for the sourcedId."""
+    """A finding about a row shows no value of it except the sourcedId."""
     read = mapping(tmp_path, kind, f"{row}\n")
     assert [one["code"] for one in read.told()] == codes
     assert "zq" not in str(read.told())

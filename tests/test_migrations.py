@@ -1,4 +1,4 @@
-"""Migrations: safe twice, safe from two processes at once, and never behind the code."""
+"""Migrations can run twice, from two processes at once, and are never older than the code."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ CONNECT = "from oneroster_sync import database; print(database.engine().url.data
 
 @pytest.fixture
 def fresh() -> Iterator[str]:
-    """The URL of a database with nothing in it."""
+    """Yield the URL of an empty database."""
     with fresh_database() as url:
         yield url
 
 
 def engine_of(url: str) -> sa.Engine:
     """Return an engine on which nothing has been migrated yet."""
-    # Without a pool no connection is left to the garbage collector, which warns of it elsewhere.
+    # Without a pool, no connection is left to the garbage collector, which would warn in another
+    # test.
     driver = sa.make_url(url).set(drivername="postgresql+psycopg")
     return sa.create_engine(driver, poolclass=sa.NullPool)
 
@@ -55,13 +56,13 @@ def schema(url: str) -> list[tuple[str, ...]]:
 
 
 def versions(url: str) -> list[tuple[str]]:
-    """Return what the database says of its own version."""
+    """Return the schema versions that the database stores."""
     with psycopg.connect(url) as connection:
         return connection.execute("select version_num from oneroster_schema_version").fetchall()
 
 
 def test_head_is_the_newest_migration() -> None:
-    """The code knows the newest file of the folder, so that it is not skipped."""
+    """`database.HEAD` is the newest migration file, and the files form one chain."""
     files = sorted(path.stem for path in (database.MIGRATIONS / "versions").glob("[0-9]*.py"))
     assert files
     assert files[-1].split("_")[0] == database.HEAD
@@ -70,7 +71,7 @@ def test_head_is_the_newest_migration() -> None:
 
 
 def test_fresh_database_gets_the_whole_schema(fresh: str) -> None:
-    """A database with nothing in it has every table and view after one migration."""
+    """One migration makes every table and view in an empty database."""
     database.migrate(engine_of(fresh))
     assert versions(fresh) == [(database.HEAD,)]
     tables = {table for table, _, _ in schema(fresh)}
@@ -81,7 +82,7 @@ def test_fresh_database_gets_the_whole_schema(fresh: str) -> None:
 
 
 def test_second_migration_changes_nothing(fresh: str) -> None:
-    """To migrate what is up to date does nothing."""
+    """A second migration changes nothing."""
     database.migrate(engine_of(fresh))
     before = schema(fresh)
     with psycopg.connect(fresh) as connection:
@@ -93,7 +94,7 @@ def test_second_migration_changes_nothing(fresh: str) -> None:
 
 
 def test_two_processes_migrate_at_once(fresh: str) -> None:
-    """Processes that meet a fresh database together take turns, and all of them can go on."""
+    """Processes that start on an empty database together migrate it one after the other."""
     environment = {**os.environ, "ONEROSTER_DATABASE_URL": fresh}
     started = [
         subprocess.Popen(
@@ -111,7 +112,7 @@ def test_two_processes_migrate_at_once(fresh: str) -> None:
 
 
 def test_migration_that_fails_leaves_nothing(fresh: str) -> None:
-    """A migration is one transaction: where it can't end, no table is left behind."""
+    """A migration is one transaction: if it fails, it leaves no table."""
     with psycopg.connect(fresh) as connection:
         connection.execute("create type events as (in_the_way integer)")
     with pytest.raises(sa.exc.ProgrammingError, match="events"):
@@ -124,7 +125,7 @@ def test_migration_that_fails_leaves_nothing(fresh: str) -> None:
 
 
 def test_there_is_no_way_back(fresh: str) -> None:
-    """A migration never throws a roster away."""
+    """A downgrade is refused, so that it can't delete a roster."""
     from alembic import command
 
     database.migrate(engine_of(fresh))
@@ -134,7 +135,7 @@ def test_there_is_no_way_back(fresh: str) -> None:
 
 
 def test_logins_get_their_new_spelling(fresh: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A stored login is spelled anew; where another account has it, both are left as they are."""
+    """A stored login gets the new spelling; if another account has that one, both stay."""
     from alembic import command
 
     users = [
@@ -165,7 +166,7 @@ def test_logins_get_their_new_spelling(fresh: str, caplog: pytest.LogCaptureFixt
 
 
 def test_saved_lists_get_the_new_notification(fresh: str) -> None:
-    """Who chose notifications gets the one of a standstill, too; who wants none still gets none."""
+    """Chosen notifications get the one about a standstill; an empty choice stays empty."""
     from alembic import command
 
     with configured(fresh) as config:
@@ -204,7 +205,7 @@ def test_saved_lists_get_the_new_notification(fresh: str) -> None:
 
 @contextmanager
 def configured(url: str) -> Iterator[Config]:
-    """Give Alembic's configuration for one transaction."""
+    """Yield Alembic's configuration for one transaction."""
     from alembic.config import Config
 
     config = Config()
@@ -216,7 +217,7 @@ def configured(url: str) -> Iterator[Config]:
 
 @pytest.mark.case("c19")
 def test_a_schema_of_its_own_is_enough(fresh: str, data: Path) -> None:
-    """A role that owns one schema and has no other right migrates, syncs, and stays there."""
+    """A role that owns one schema and has no other right can migrate and sync in that schema."""
     with psycopg.connect(fresh, autocommit=True) as connection:
         connection.execute("create role modest")
         connection.execute("create schema roster authorization modest")
@@ -253,7 +254,7 @@ def test_a_schema_of_its_own_is_enough(fresh: str, data: Path) -> None:
 def test_database_of_somebody_else_is_refused(
     fresh: str, tables: tuple[str, ...], sentence: str
 ) -> None:
-    """No table of ours is made among those of Airflow or an application, but in its own schema."""
+    """A database with others' tables is refused, unless the roster has its own schema."""
     with psycopg.connect(fresh, autocommit=True) as connection:
         for table in tables:
             connection.execute(f"create table {table} (id int)".encode())
@@ -273,7 +274,7 @@ def test_database_of_somebody_else_is_refused(
 
 
 def test_roster_that_is_among_airflows_tables_goes_on_and_is_warned_of(fresh: str) -> None:
-    """An installation that an earlier version let in is upgraded, and `oneroster check` says so."""
+    """A roster among Airflow's tables from an earlier version is upgraded, and check warns."""
     database.migrate(engine_of(fresh))
     with using(fresh):
         before = find_warnings()
@@ -294,7 +295,7 @@ def test_roster_that_is_among_airflows_tables_goes_on_and_is_warned_of(fresh: st
     ],
 )
 def test_database_that_can_not_be_used_is_one_sentence(url: str, sentence: str) -> None:
-    """A wrong ONEROSTER_DATABASE_URL ends with what is wrong, and without a traceback."""
+    """A wrong ONEROSTER_DATABASE_URL ends with the reason and without a traceback."""
     said = history_of(url)
     assert sentence in said
     assert "Traceback" not in said
@@ -302,7 +303,7 @@ def test_database_that_can_not_be_used_is_one_sentence(url: str, sentence: str) 
 
 @pytest.fixture
 def keyholder() -> Iterator[sa.URL]:
-    """The URL of a role that logs in by a password."""
+    """Yield the URL of a role that logs in with a password."""
     here = database.url()
     with psycopg.connect(here, autocommit=True) as connection:
         (hba,) = connection.execute("show hba_file").fetchone() or ("",)
@@ -320,7 +321,7 @@ def keyholder() -> Iterator[sa.URL]:
 
 @pytest.mark.case("b09")
 def test_wrong_password_is_one_sentence(keyholder: sa.URL) -> None:
-    """A password that the server refuses is told as that, and not shown."""
+    """A refused password is named as the reason, and not shown."""
     right = keyholder.set(password=RIGHT).render_as_string(hide_password=False)
     with psycopg.connect(right) as connection:
         assert connection.execute("select current_user").fetchone() == ("keyholder",)
@@ -334,7 +335,7 @@ def test_wrong_password_is_one_sentence(keyholder: sa.URL) -> None:
 
 
 def history_of(url: str) -> str:
-    """Return what the command line says of a database that it can't use."""
+    """Return the error of the command line about a database that it can't use."""
     ended = subprocess.run(
         [sys.executable, "-m", "oneroster_sync.cli", "history"],
         env={**os.environ, "ONEROSTER_DATABASE_URL": url},
@@ -365,7 +366,7 @@ from runs, generate_series(1, 3);
 
 
 def test_changes_from_before_the_change_feed_are_still_found_by_their_run(fresh: str) -> None:
-    """An upgrade numbers the changes of the last weeks only; the feed begins after all of them."""
+    """An upgrade numbers only recent changes; the change feed starts after the older ones."""
     from alembic import command
 
     runs = {name: str(uuid.uuid4()) for name in ("old", "new")}

@@ -1,4 +1,4 @@
-"""The real DAGs tell people, and send metrics, traces and lineage: once, and of nobody."""
+"""The real DAGs send notifications, metrics, traces and lineage once, and without names."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CHOSEN = {"recipients": ["ops@example.org"], "channels": ["team"], "errors_from"
 
 @dataclass
 class Town:
-    """An Airflow, and where its messages arrive."""
+    """An Airflow and the receivers of its messages."""
 
     live: Live
     mail: Mail
@@ -56,19 +56,19 @@ class Town:
     catalogue: Hook
 
     def new(self, since: int) -> list[str]:
-        """Return what the mails after the first ones are about."""
+        """Return the subjects of the mails after the first ones."""
         subjects = [str(mail["subject"]) for mail in self.mail.messages[since:]]
         assert [body["title"] for body in self.hook.bodies[since:]] == subjects
         return [subject.removeprefix("OneRoster default: ") for subject in subjects]
 
     def watch(self, **conf: Any) -> Run:
-        """Run the DAG that looks at all sites, and wait for its end."""
+        """Run the watch DAG, and wait for its end."""
         return self.live.wait(self.live.api.trigger(WATCH, conf))
 
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
-    """An Airflow of its own, whose site `default` tells one address and one channel."""
+    """Yield an Airflow whose site `default` notifies one e-mail address and one channel."""
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as mail_stops:
         mail = mail_stops.enter_context(mail_server(LOGIN, PASSWORD, free_port()))
         hook, catalogue = stack.enter_context(webhook()), stack.enter_context(webhook())
@@ -86,7 +86,7 @@ def town() -> Iterator[Town]:
 
 
 def test_the_dag_file_loads_nothing_heavy() -> None:
-    """Every task's process reads the file: it names what it uses, and loads it when it works."""
+    """The DAG file imports no heavy library, because every task's process reads it."""
     heavy = ("apprise", "pandas", "pyarrow", "sqlalchemy", "airflow.providers.smtp")
     program = (
         "import sys; sys.path[:0] = ['plugins']; import airflow.sdk.definitions.dag;"
@@ -101,7 +101,7 @@ def test_the_dag_file_loads_nothing_heavy() -> None:
 
 
 def test_a_held_plan_is_told_while_it_waits(town: Town, tmp_path: Path) -> None:
-    """Its message leads to the plan; what is approved there is applied, and has many errors."""
+    """A held plan's notification links to it; an approved plan with many errors sends another."""
     package = folder_of(marked(SCHOOL), tmp_path / "marked")
     run = town.live.api.trigger(UPLOAD, {"package": str(package), "kind": "package"})
     wait_for(lambda: (town.hook.bodies and town.mail.messages) or None)
@@ -124,7 +124,7 @@ def test_a_held_plan_is_told_while_it_waits(town: Town, tmp_path: Path) -> None:
 
 
 def test_a_rejection_is_told_once(town: Town, data: Path) -> None:
-    """The same look-alike twice is one message, which says what has to be mended."""
+    """The same rejected package twice sends one notification, which names the correction."""
     before = len(town.mail.messages)
     for _ in range(2):
         assert town.live.upload(data / "microsoft-sds").state == "failed"
@@ -133,7 +133,7 @@ def test_a_rejection_is_told_once(town: Town, data: Path) -> None:
 
 
 def test_a_failure_is_told(town: Town, data: Path) -> None:
-    """A run that can't begin is told with the reason."""
+    """The notification of a run that can't start names the reason."""
     before = len(town.mail.messages)
     town.live.oneroster("preferences", "--set", "credited_admin=null")
     assert town.live.upload(data / "district-small-1.1.zip").state == "failed"
@@ -143,7 +143,7 @@ def test_a_failure_is_told(town: Town, data: Path) -> None:
 
 
 def test_a_stale_site_and_its_week_are_told_once(town: Town) -> None:
-    """The daily look tells of packages that stay away and of the week, and not twice."""
+    """The daily watch notifies about missing packages and the week, each once."""
     before = len(town.mail.messages)
     ago = "update runs set started_at = started_at - interval '10 days' returning run_id"
     assert town.live.rows(ago)
@@ -159,14 +159,14 @@ def test_a_stale_site_and_its_week_are_told_once(town: Town) -> None:
 
 
 def test_freshness_is_told_by_the_api(town: Town) -> None:
-    """Pages ask what the alarm says."""
+    """The API has the same freshness as the notification."""
     told = town.live.person("viewer").get("sites/default/freshness")
     assert (told["days"], told["is_stale"], told["stale_after_days"]) == (10, True, 7)
     assert told["sentence"].startswith("The newest package was first read on ")
 
 
 def test_a_test_message_arrives(town: Town) -> None:
-    """An administrator asks for it; nothing else happens."""
+    """A test message on request of an administrator arrives, and no other task runs."""
     before = len(town.mail.messages)
     asked = town.live.admin.post("sites/default/notices/test", expect=202)
     assert asked["dag_id"] == WATCH
@@ -179,7 +179,7 @@ def test_a_test_message_arrives(town: Town) -> None:
 
 
 def test_a_test_message_needs_somebody_to_tell(town: Town) -> None:
-    """Where nobody is named, or the DAG is paused, it is refused in words."""
+    """Without recipients, or with a paused DAG, a test message is refused with the reason."""
     town.live.oneroster("init", "--site", "quiet", "--admin", "admin@example.org")
     told = town.live.admin.post("sites/quiet/notices/test", expect=409)
     assert told["code"] == "notices.nobody"
@@ -192,7 +192,10 @@ def test_a_test_message_needs_somebody_to_tell(town: Town) -> None:
 
 
 def test_a_dead_mail_server_is_in_nobodys_way(town: Town, data: Path) -> None:
-    """The run ends as it ends, and as fast; the channel is told, and the log says of the mail."""
+    """If the mail server is down, the run ends as usual, and the channel gets its message.
+
+    The log of the run names the failed e-mail.
+    """
     before = len(town.hook.bodies)
     town.mail_stops.close()
     run = town.live.upload(data / "edfi-lms-1.1" / "courses.csv", kind="users")
@@ -208,7 +211,7 @@ def test_a_dead_mail_server_is_in_nobodys_way(town: Town, data: Path) -> None:
 
 
 def test_a_dag_run_that_could_not_begin_is_told(town: Town) -> None:
-    """Nothing was recorded of it, so that only Airflow knows: the last net tells people."""
+    """If a DAG run has no run record, the failure callback sends the notification."""
     before = len(town.hook.bodies)
     run = town.live.wait(town.live.api.trigger(UPLOAD, {}))
     assert run.state == "failed"
@@ -219,14 +222,14 @@ def test_a_dag_run_that_could_not_begin_is_told(town: Town) -> None:
 
 
 def test_a_test_that_does_not_arrive_is_red(town: Town) -> None:
-    """The failed task says which way failed."""
+    """The failed task of a test message names the channel that failed."""
     run = town.watch(test_site="default")
     assert run.state == "failed"
     assert "e-mail (connection smtp_default): ConnectionRefusedError" in town.live.logs(run)
 
 
 def test_no_message_names_anybody(town: Town) -> None:
-    """Of all that was told, nothing is about a person."""
+    """No message that was sent names a person."""
     places = {str(mail["subject"]): town.mail.html(n) for n, mail in enumerate(town.mail.messages)}
     places |= {f"hook {n}": json.dumps(body) for n, body in enumerate(town.hook.bodies)}
     assert len(places) >= 13
@@ -234,7 +237,7 @@ def test_no_message_names_anybody(town: Town) -> None:
 
 
 def test_metrics_and_spans_come_from_every_task(town: Town) -> None:
-    """Each stage is a process of its own, and all of them make one trace and one set of values."""
+    """The processes of all stages send spans of one trace, and metrics with consistent values."""
     received = town.telemetry
     run = town.live.newest()
     spans = [s for s in received.spans if s.trace_id == uuid.UUID(run["run_id"]).bytes]
@@ -251,7 +254,7 @@ def test_metrics_and_spans_come_from_every_task(town: Town) -> None:
 
 
 def test_lineage_leads_from_the_upload_to_the_tables(town: Town) -> None:
-    """The events of a run's tasks name source, package and tables of the roster."""
+    """The lineage events of a run name source, package and tables of the roster."""
     inputs: dict[str, set[tuple[str, str]]] = defaultdict(set)
     outputs: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for event in town.catalogue.bodies:
@@ -268,7 +271,7 @@ def test_lineage_leads_from_the_upload_to_the_tables(town: Town) -> None:
 
 
 def test_nothing_that_is_sent_names_anybody(town: Town) -> None:
-    """Neither metrics and spans nor our datasets hold a value of a package."""
+    """Metrics, spans and our datasets hold no value of a package."""
     sets = [e.get(side, ()) for e in town.catalogue.bodies for side in ("inputs", "outputs")]
     places = {"lineage": json.dumps(sets)}
     places["telemetry"] = b"".join(town.telemetry.raw).decode("latin-1")
@@ -278,7 +281,7 @@ def test_nothing_that_is_sent_names_anybody(town: Town) -> None:
 
 @pytest.mark.case("c16")
 def test_no_secret_is_in_a_log(town: Town) -> None:
-    """No log of a task or of a service holds a password or a token of a connection."""
+    """No log of a task or a service holds a password or a token of a connection."""
     logs = files_below(town.live.home / "logs")
     assert any("People of site default were told" in text for text in logs.values())
     assert [where(word, logs) for word in (PASSWORD, TOKEN)] == [[], []]

@@ -1,4 +1,4 @@
-"""Deltas that come late or out of order: a change that is older than what is known is not made."""
+"""A late delta does not make a change that is older than the stored one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERSION = "select roster_version from sites where site = :site"
 
 
 def bring(site: Site, texts: Texts, outcome: str = "succeeded") -> str:
-    """Sync a package, which has to end so, and return the run's id."""
+    """Sync a package, check its outcome, and return the id of the run."""
     folder = site.folder / f"zip-{len(list(site.folder.iterdir()))}"
     folder.mkdir()
     run = site.sync(written(texts, folder))
@@ -32,7 +32,7 @@ def bring(site: Site, texts: Texts, outcome: str = "succeeded") -> str:
 
 
 def user(sourced_id: str, given: str, day: int, role: str = "teacher") -> str:
-    """Return a row of users.csv of some day of September."""
+    """Return a row of users.csv, last modified on a day of September."""
     return (
         f"{sourced_id},active,2026-09-{day:02}T08:00:00.000Z,true,s,{role},{sourced_id},,{given},"
         f"Lee,,,{sourced_id}@example.org,,,,,"
@@ -67,12 +67,12 @@ def given_name(site: Site, sourced_id: str) -> str:
     ],
 )
 def test_moments_are_compared_in_utc(told: str | None, moment: str | None) -> None:
-    """Whatever its zone and precision, a moment has one spelling; what is none has none."""
+    """Times of all zones and precisions have one form in UTC; an invalid one gives null."""
     assert in_utc(pa.array([told, "2026-09-01", told], pa.string()))[0].as_py() == moment
 
 
 def test_only_staff_is_known(site: Site) -> None:
-    """No id of a student is kept, nor of anybody whom the site never had."""
+    """Times are stored only for staff, never for students or unknown people."""
     bring(site, SCHOOL)
     stamp = "2026-09-01T08:00:00Z"
     delta = as_delta(
@@ -102,7 +102,7 @@ def test_only_staff_is_known(site: Site) -> None:
 
 
 def test_dates_alone_move_nothing(site: Site) -> None:
-    """A delta of no change leaves the roster's version, so that who waits goes on waiting."""
+    """A delta without changes keeps the roster version, so that a held plan stays held."""
     bring(site, SCHOOL)
     held = site.sync({"users.csv": SCHOOL["users.csv"].split("\n", 1)[0] + "\n"})
     assert held["outcome"] == "held"
@@ -118,7 +118,7 @@ def test_dates_alone_move_nothing(site: Site) -> None:
 
 
 def test_undo_forgets_what_it_takes_back(site: Site) -> None:
-    """After a delta was undone, an older one is applied: what was known of it is known no more."""
+    """After an undo of a delta its time is forgotten, and an older delta is applied."""
     bring(site, SCHOOL)
     wrong = bring(site, users(user("bob", "Wrong", 9)))
     bring(site, users(user("bob", "Late", 8)), "no_changes")
@@ -132,7 +132,7 @@ def test_undo_forgets_what_it_takes_back(site: Site) -> None:
 
 
 def test_undo_leaves_what_a_later_delta_told(site: Site) -> None:
-    """What came after the run that is undone is still known."""
+    """An undo keeps the time of a later delta."""
     bring(site, SCHOOL)
     first = bring(site, users(user("bob", "One", 3), user("cat", "Kit", 3)))
     bring(site, users(user("bob", "Two", 5)))
@@ -143,7 +143,7 @@ def test_undo_leaves_what_a_later_delta_told(site: Site) -> None:
 
 
 def test_erasure_forgets_too(site: Site) -> None:
-    """Who was erased leaves no sourcedId behind, nor do the enrollments that they had."""
+    """An erasure also deletes the times of the person and of their enrollments."""
     bring(site, SCHOOL)
     stamp = "2026-09-01T08:00:00Z"
     gone = [f"bob-a1,tobedeleted,{stamp},,,,,,,"]
@@ -156,7 +156,7 @@ def test_erasure_forgets_too(site: Site) -> None:
 
 
 def test_roles_of_their_own_are_judged(site: Site) -> None:
-    """In 1.2 a role that was changed does not come back by an older delta."""
+    """In 1.2 an older delta does not restore a changed role."""
     bring(site, SCHOOL_1_2)
     newer = "r-bob,active,2026-09-03T08:00:00Z,bob,primary,aide,,,s,"
     bring(site, as_delta(SCHOOL_1_2, roles=[newer]))
@@ -168,7 +168,7 @@ def test_roles_of_their_own_are_judged(site: Site) -> None:
 
 
 def test_nothing_hangs_from_a_row_that_is_left_out(site: Site) -> None:
-    """A class that went is not there for the enrollments of an older delta."""
+    """An older delta does not restore a removed class, so its enrollments have no target."""
     bring(site, SCHOOL)
     bring(site, as_delta(SCHOOL, classes=["a1,tobedeleted,2026-09-03T08:00:00Z" + "," * 11]))
     delta = as_delta(
@@ -187,7 +187,7 @@ def test_nothing_hangs_from_a_row_that_is_left_out(site: Site) -> None:
 
 
 def test_bulk_file_forgets_its_own_kind_only(site: Site) -> None:
-    """A bulk users.csv is the truth about users; of enrollments the order is still known."""
+    """A bulk users.csv deletes the times of users only; those of enrollments stay."""
     bring(site, SCHOOL)
     enrolled = ["bob-a1,active,2026-09-03T08:00:00Z,a1,s,bob,teacher,true,,"]
     bring(site, as_delta(SCHOOL, users=[user("bob", "Rob", 3)], enrollments=enrolled))

@@ -1,7 +1,7 @@
-"""Another person under a known sourcedId: both names are told to whom they help, and nowhere else.
+"""If another person has a known sourcedId, only the people who decide see both names.
 
-Findings, logs, notifications and downloads name no person. The names are kept beside the findings,
-and go with them, or when either person is erased.
+Findings, logs, notifications and downloads name no person. The names are stored beside the
+findings, and deleted with them or when one of the two people is erased.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.case("a88")
 BOB = "bob,true,teacher,bray,Bob,Ray,bob@x.org"
 REUSED = changed(SCHOOL, "users.csv", BOB, "bob,true,teacher,zqfay,Zqzoe,Zqfay,zqzoe@x.org")
-"""The package in which Zoe Fay comes under the sourcedId of Bob Ray."""
+"""The package in which Zoe Fay has the sourcedId of Bob Ray."""
 NAMES = {"known": "Bob Ray", "coming": "Zqzoe Zqfay"}
 WORDS = ("Zqzoe", "Zqfay", "zqfay", "zqzoe@x.org")
 
 
 def names(site: Site, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the names that are kept with a run, by sourcedId."""
+    """Return the names that are stored with a run, by sourcedId."""
     with database.engine().connect() as connection:
         assert runs.get(connection, run["run_id"]).site == site.name
         return other_people.names_of(connection, run["run_id"], ["bob", "amy", "cec"])
 
 
 def test_both_names_are_kept_with_the_run(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Who settles it is told who has the sourcedId and who comes; nothing else says the name."""
+    """A run stores the known and the new name for a sourcedId; no other output has them."""
     site.sync(SCHOOL)
     with caplog.at_level("DEBUG"):
         run = site.sync(REUSED)
@@ -52,7 +52,7 @@ def test_both_names_are_kept_with_the_run(site: Site, caplog: pytest.LogCaptureF
 
 
 def test_names_are_those_of_the_newest_plan(site: Site) -> None:
-    """The same package again has them too; once it is settled a run has none."""
+    """A second run of the same package has the names too; a run of a corrected one has none."""
     site.sync(SCHOOL)
     site.sync(REUSED)
     again = site.sync(REUSED)
@@ -62,7 +62,7 @@ def test_names_are_those_of_the_newest_plan(site: Site) -> None:
 
 
 def test_names_of_a_plan_that_waits_are_kept(site: Site) -> None:
-    """What is held shows them to who decides; once it is applied they are still there."""
+    """A held run shows the names, and keeps them after its plan was applied."""
     site.sync(SCHOOL)
     for setting in ("guards.users.percent=10", "guards.users.minimum=1"):
         site.command("preferences", "--set", setting)
@@ -75,7 +75,7 @@ def test_names_of_a_plan_that_waits_are_kept(site: Site) -> None:
 
 
 def everywhere(site: Site) -> str:
-    """Return all that the database and the runs' files hold of the site's names."""
+    """Return all rows and files with names of the site."""
     root = settings.storage_of("runs", site.name)
     files = [p for p in root.rglob("other_people/*") if p.is_file()]
     table = site.rows("select o.* from other_people o where site = :site")
@@ -83,7 +83,7 @@ def everywhere(site: Site) -> str:
 
 
 def test_names_go_when_who_has_the_sourced_id_is_erased(site: Site) -> None:
-    """Both names go with the person, from the table and from the runs' files."""
+    """An erasure of the known person deletes both names from the table and the files."""
     site.sync(SCHOOL)
     run = site.sync(REUSED)
     site.sync({**SCHOOL, "users.csv": SCHOOL["users.csv"].replace("bob,true", "bob,false")})
@@ -96,7 +96,7 @@ def test_names_go_when_who_has_the_sourced_id_is_erased(site: Site) -> None:
 
 
 def test_names_go_when_who_came_is_erased(site: Site) -> None:
-    """Who came under a sourcedId has an own one by now, and is known by the address."""
+    """An erasure of the new person, found by the e-mail, deletes both names too."""
     site.sync(SCHOOL)
     run = site.sync(REUSED)
     row = "zqnew,true,teacher,zqfay,Zqzoe,Zqfay,zqzoe@x.org"
@@ -112,7 +112,7 @@ def test_names_go_when_who_came_is_erased(site: Site) -> None:
 
 
 def test_names_expire_with_the_findings(site: Site) -> None:
-    """They are kept for as long as the findings that they belong to."""
+    """The names are deleted with the findings to which they belong."""
     site.sync(SCHOOL)
     run = site.sync(REUSED)
     site.sync(SCHOOL)

@@ -1,4 +1,4 @@
-"""Rows of a delta, and roles of their own in 1.2: what is asked of them and what is not."""
+"""Rows of a delta, and the roles.csv of 1.2: required and optional values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Found = list[dict[str, Any]]
 
 
 def findings_of(checked: Checked, file: str, row: int) -> Found:
-    """Return what is said of one row."""
+    """Return the findings about one row."""
     rows: Found = checked.findings.table().to_pylist()
     return [one for one in rows if one["file"] == file and one["row"] == row]
 
@@ -93,7 +93,7 @@ DELTA = as_delta(
 
 @pytest.fixture(scope="module")
 def delta(tmp_path_factory: pytest.TempPathFactory) -> Checked:
-    """What is said of a delta package."""
+    """Check a delta package."""
     return check_package(folder_of(DELTA, tmp_path_factory.mktemp("delta") / "p"), Profile.TOLERANT)
 
 
@@ -122,7 +122,7 @@ def delta(tmp_path_factory: pytest.TempPathFactory) -> Checked:
 def test_row_of_a_delta(
     delta: Checked, file: str, sourced_id: str, said: list[tuple[str, str, str]]
 ) -> None:
-    """A delta row needs a status and a time; one that removes needs nothing else."""
+    """A delta row needs a status and a time; a row that removes needs no other value."""
     (line,) = [line for line in DELTA[file].splitlines() if line.startswith(f"{sourced_id},")]
 
     found = findings_of(delta, file, row_of(DELTA, file, line))
@@ -141,7 +141,7 @@ def test_row_of_a_delta(
 def test_delta_may_point_to_what_the_site_has(
     tmp_path: Path, known: dict[str, list[str]], expected: list[str]
 ) -> None:
-    """A delta's references are resolved against the site too, where their file is absent."""
+    """References of a delta may refer to stored records if their file is absent."""
     texts = as_delta(SCHOOL, enrollments=[f"ann-m1,{STAMP},m1,s,ann,teacher,,,"])
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
@@ -157,7 +157,7 @@ def test_delta_may_point_to_what_the_site_has(
 
 
 def test_bulk_may_not_point_to_what_only_the_site_has(tmp_path: Path) -> None:
-    """A bulk file is the whole truth: what is not in it is not there."""
+    """References of a bulk file may only refer to records of the package."""
     texts = changed(SCHOOL, "classes.csv", "a1,,,Art 1,09,art,A1-1,scheduled,,s,t,,,\n", "")
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
@@ -203,7 +203,7 @@ ROLES = added(
 
 @pytest.fixture(scope="module")
 def roles(tmp_path_factory: pytest.TempPathFactory) -> Checked:
-    """What is said of the school with faulty roles."""
+    """Check the school with faulty roles."""
     return check_package(folder_of(ROLES, tmp_path_factory.mktemp("roles") / "p"), Profile.TOLERANT)
 
 
@@ -211,7 +211,7 @@ def roles(tmp_path_factory: pytest.TempPathFactory) -> Checked:
 def test_failing_role_is_named(
     roles: Checked, file: str, line: str, code: str, column: str
 ) -> None:
-    """A user needs a role of the standard, and each failing row is named once."""
+    """A user needs a role of the standard, and each row with a fault has one finding."""
     found = findings_of(roles, file, row_of(ROLES, file, line))
 
     assert [(one["code"], one["column"]) for one in found] == [(code, column)]

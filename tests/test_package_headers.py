@@ -1,7 +1,7 @@
-"""Headers: which column is which, and in how far a file is the standard's.
+"""Headers: which column each one names, and how far a file follows the standard.
 
-What is not of the standard is understood where it is clear, with a warning, and refused in strict.
-A column that the sync can't do without, or that stands twice, refuses the package.
+Other headers are understood with a warning if they are clear, and refused in strict. A missing
+essential column, or one that appears twice, refuses the package.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def school_with(users: str) -> Texts:
 
 
 def expected_of(extracted: Extracted) -> str:
-    """Return what the last finding says would have been right."""
+    """Return the expected value of the last finding."""
     return str(extracted.findings.table()["expected"][-1])
 
 
@@ -59,7 +59,7 @@ ESSENTIAL = [
 
 
 def without_column(text: str, column: str) -> str:
-    """Return a CSV text without one of its columns; the values hold no commas."""
+    """Return a CSV text without one of its columns; its values must have no commas."""
     rows = [line.replace('"09,10"', "09").split(",") for line in text.splitlines()]
     at = rows[0].index(column)
     return "".join(",".join(row[:at] + row[at + 1 :]) + "\n" for row in rows)
@@ -70,7 +70,7 @@ def without_column(text: str, column: str) -> str:
 def test_essential_column_must_be_there(
     tmp_path: Path, profile: str, file: str, column: str
 ) -> None:
-    """Without a column that the sync can't do without the package is refused, and it is named."""
+    """A package without an essential column is refused, and the column is named."""
     texts = {**SCHOOL, file: without_column(SCHOOL[file], column)}
 
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
@@ -90,7 +90,7 @@ def test_essential_column_must_be_there(
     ],
 )
 def test_nearest_name_is_suggested(tmp_path: Path, file: str, column: str, misspelt: str) -> None:
-    """For a misspelt header the refusal says which one was probably meant."""
+    """A refusal for a misspelled header suggests the nearest column name."""
     header, rest = SCHOOL[file].split("\n", 1)
     text = f"{header.replace(column, misspelt)}\n{rest}"
 
@@ -117,7 +117,7 @@ def test_nearest_name_is_suggested(tmp_path: Path, file: str, column: str, missp
     ],
 )
 def test_other_columns_may_be_missing(tmp_path: Path, file: str, column: str) -> None:
-    """A column that the standard wants and the sync can do without is named; strict refuses."""
+    """A missing optional column of the standard is a warning, and refused in strict."""
     texts = {**SCHOOL, file: without_column(SCHOOL[file], column)}
     package = folder_of(texts, tmp_path / "p")
 
@@ -151,7 +151,10 @@ def test_other_columns_may_be_missing(tmp_path: Path, file: str, column: str) ->
 def test_header_is_understood_where_it_is_clear(
     tmp_path: Path, old: str, new: str, code: str
 ) -> None:
-    """Other letters, known misspellings and invisible characters are read; strict refuses them."""
+    """Other letter case, known misspellings and invisible characters are understood.
+
+    They are refused in strict.
+    """
     header, rest = USERS.split("\n", 1)
     package = folder_of(school_with(f"{header.replace(old, new)}\n{rest}"), tmp_path / "p")
 
@@ -164,7 +167,7 @@ def test_header_is_understood_where_it_is_clear(
 
 
 def test_invisible_character_is_shown(tmp_path: Path) -> None:
-    """A character that can't be seen is told by its number."""
+    """The finding shows an invisible character by its number."""
     texts = changed(SCHOOL, FILE, ",email,", ",\u200bemail,")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -178,7 +181,7 @@ def test_invisible_character_is_shown(tmp_path: Path) -> None:
     [(",email,sms,", ",email,email,"), (",email,sms,", ",email,,")],
 )
 def test_header_must_not_stand_twice(tmp_path: Path, profile: str, old: str, new: str) -> None:
-    """Of two columns of one name none is chosen, and a column without a name is none."""
+    """Two columns with one name, or a column without a name, refuse the package."""
     header, rest = USERS.split("\n", 1)
     package = folder_of(school_with(f"{header.replace(old, new)}\n{rest}"), tmp_path / "p")
 
@@ -189,7 +192,7 @@ def test_header_must_not_stand_twice(tmp_path: Path, profile: str, old: str, new
 
 
 def test_header_that_would_stand_twice_once_understood_is_refused(tmp_path: Path) -> None:
-    """Two spellings of one column are two columns of one name."""
+    """Two spellings of one column count as two columns with one name."""
     texts = changed(SCHOOL, FILE, ",email,sms,", ",email,EMAIL,")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -199,7 +202,7 @@ def test_header_that_would_stand_twice_once_understood_is_refused(tmp_path: Path
 
 
 def test_columns_may_stand_in_another_order(tmp_path: Path) -> None:
-    """Columns are read by name: another order is a warning, and in strict a refusal."""
+    """Columns are read by name: another order is a warning, and refused in strict."""
     package = folder_of(school_with(columns_reversed(USERS)), tmp_path / "p")
 
     tolerant, strict = opened(package), opened(package, "strict")
@@ -218,7 +221,7 @@ def _with_column(text: str, at: int, header: str, value: str) -> str:
 
 
 def test_metadata_columns_are_kept_out(tmp_path: Path) -> None:
-    """Columns of metadata at the right are of the standard, and never read."""
+    """Metadata columns at the right are allowed by the standard, and never read."""
     text = _with_column(USERS, 18, "metadata.address", "12 Elm Street")
 
     for profile in PROFILES:
@@ -228,7 +231,7 @@ def test_metadata_columns_are_kept_out(tmp_path: Path) -> None:
 
 
 def test_metadata_column_in_the_middle_is_an_order(tmp_path: Path) -> None:
-    """Metadata belongs at the right; elsewhere it is a warning, and in strict a refusal."""
+    """Metadata columns elsewhere are a warning, and refused in strict."""
     text = _with_column(USERS, 5, "metadata.address", "12 Elm Street")
     package = folder_of(school_with(text), tmp_path / "p")
 
@@ -237,7 +240,7 @@ def test_metadata_column_in_the_middle_is_an_order(tmp_path: Path) -> None:
 
 
 def test_unknown_column_is_not_read(tmp_path: Path) -> None:
-    """A column that is not of the standard is named and not read; strict refuses it."""
+    """A column outside the standard is named and not read; strict refuses it."""
     text = _with_column(USERS, 18, "ext_address", "12 Elm Street")
     package = folder_of(school_with(text), tmp_path / "p")
 
@@ -266,7 +269,7 @@ def test_unknown_column_is_not_read(tmp_path: Path) -> None:
     ],
 )
 def test_columns_of_another_version_are_refused(tmp_path: Path, texts: Texts, profile: str) -> None:
-    """Columns of 1.2 or 1.0 under a manifest of 1.1: one of both is wrong."""
+    """Columns of 1.2 or 1.0 contradict a manifest of 1.1 and are refused."""
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
 
     assert extracted.refused
@@ -274,7 +277,7 @@ def test_columns_of_another_version_are_refused(tmp_path: Path, texts: Texts, pr
 
 
 def test_columns_of_1_1_under_1_2_are_refused(tmp_path: Path) -> None:
-    """A package that says 1.2 and has the users of 1.1 is refused."""
+    """A package whose manifest says 1.2, with the users of 1.1, is refused."""
     texts = {**SCHOOL, "manifest.csv": manifest("1.2", users="bulk", roles="bulk")}
     texts = {name: texts[name] for name in ("manifest.csv", FILE)}
 
@@ -286,7 +289,7 @@ def test_columns_of_1_1_under_1_2_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_lone_file_of_1_0_has_its_own_names(tmp_path: Path, profile: str) -> None:
-    """Columns that only 1.0 calls so are exact there, in strict as well."""
+    """Columns with a name that only 1.0 uses are correct in 1.0, in strict too."""
     header = list(COLUMNS["1.0"]["courses"])
     row = {"sourcedId": "c1", "title": "Art", "orgSourcedId": "s", "grade": "09"}
     path = tmp_path / "courses.csv"

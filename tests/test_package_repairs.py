@@ -1,7 +1,7 @@
-"""Repairs: values that can be read in one way only are read so, with a warning.
+"""Repairs: a value with only one possible reading is read that way, with a warning.
 
-Each kind of repair is one finding for a column, with the number of rows that it stands for. In the
-strict profile nothing is repaired and the package is refused.
+Each kind of repair is one finding for a column, with the number of its rows. The strict profile
+repairs nothing and refuses the package.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ REPAIRS = [
 def test_value_is_repaired_where_it_is_clear(
     tmp_path: Path, file: str, old: str, new: str, code: str, column: str, row: int, rows: int
 ) -> None:
-    """A value that can be read in one way only is read so: one warning for the column, counted."""
+    """A value with only one possible reading is repaired, with one counted warning a column."""
     package = folder_of(_everywhere(SCHOOL, file, old, new), tmp_path / "p")
 
     extracted = opened(package)
@@ -105,7 +105,7 @@ def test_value_is_repaired_where_it_is_clear(
 def test_strict_repairs_nothing(
     tmp_path: Path, file: str, old: str, new: str, code: str, column: str, row: int, rows: int
 ) -> None:
-    """In the strict profile what would be repaired is an error, and the package is refused."""
+    """In strict each repairable value is an error, and the package is refused."""
     package = folder_of(_everywhere(SCHOOL, file, old, new), tmp_path / "p")
 
     extracted = opened(package, "strict")
@@ -148,7 +148,7 @@ def test_strict_repairs_nothing(
 def test_value_that_could_mean_several_things_is_not_repaired(
     tmp_path: Path, file: str, old: str, new: str, column: str, value: str
 ) -> None:
-    """The door guesses nothing: such a value goes on to the suites as it is."""
+    """A value with several possible readings goes to the suites unchanged."""
     extracted = opened(folder_of(changed(SCHOOL, file, old, new), tmp_path / "p"))
 
     assert (extracted.refused, told(extracted.findings)) == (False, [])
@@ -166,7 +166,7 @@ def _with_word(word: str, *columns: str) -> Texts:
 
 @pytest.mark.parametrize("word", ["NULL", r"\N"])
 def test_null_is_blank_where_no_cell_is_empty(tmp_path: Path, word: str) -> None:
-    """NULL in two columns without an empty cell is what a database writes for nothing."""
+    """NULL in two columns without an empty cell is blank, as databases write it."""
     texts = _with_word(word, "status", "dateLastModified", "beginDate", "endDate")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -178,7 +178,7 @@ def test_null_is_blank_where_no_cell_is_empty(tmp_path: Path, word: str) -> None
 
 
 def test_null_is_a_word_where_cells_are_empty(tmp_path: Path) -> None:
-    """In one column, beside empty cells, in a name and in a sourcedId NULL stays as it is."""
+    """NULL stays in one column alone, beside empty cells, in a name and in a sourcedId."""
     one = opened(folder_of(_with_word("NULL", "endDate"), tmp_path / "one"))
     assert "NULL" in one.tables["enrollments"]["endDate"].to_pylist()
 
@@ -204,7 +204,7 @@ def test_null_is_a_word_where_cells_are_empty(tmp_path: Path) -> None:
 
 
 def test_blanks_alone_are_nothing(tmp_path: Path) -> None:
-    """A value of blanks is a missing one."""
+    """A value of blanks is a missing value."""
     texts = changed(SCHOOL, "users.csv", ",Ray,", ",   ,")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -213,7 +213,7 @@ def test_blanks_alone_are_nothing(tmp_path: Path) -> None:
 
 
 def test_delta_keeps_status_and_date(tmp_path: Path) -> None:
-    """In a delta file status and dateLastModified are what the file is about."""
+    """In a delta file status and dateLastModified are kept."""
     texts = {
         "manifest.csv": manifest("1.1", orgs="delta"),
         "orgs.csv": SCHOOL["orgs.csv"].splitlines()[0]
@@ -227,7 +227,7 @@ def test_delta_keeps_status_and_date(tmp_path: Path) -> None:
 
 
 def test_findings_of_all_files_are_collected(tmp_path: Path) -> None:
-    """What is noticed in one file does not hide what is noticed in the next."""
+    """Findings of one file don't hide the findings of the next."""
     texts = _everywhere(SCHOOL, "classes.csv", ",scheduled,", ",Scheduled,")
     texts = _everywhere(texts, "users.csv", ",true,s,", ",TRUE,s,")
     texts = {**texts, "orgs.csv": columns_reversed(texts["orgs.csv"])}

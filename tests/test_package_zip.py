@@ -1,7 +1,7 @@
-"""The door: which zips, folders and lone files come in, and why the others do not.
+"""Which zips, folders and lone files are accepted, and why the others are refused.
 
-Nothing is ever unpacked to disk, no name of a package ever becomes a path, and a package that is
-damaged or dangerous is refused as a whole, with one finding that says why.
+No file is unpacked to disk, no name of a package becomes a path, and a damaged or dangerous package
+is refused as a whole, with one finding as the reason.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ USERS = SCHOOL["users.csv"]
 
 
 def test_clean_package_says_nothing(tmp_path: Path) -> None:
-    """A package as the standard wants it comes in without a finding, in both profiles."""
+    """A package as the standard describes it gives no finding, in both profiles."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
     for profile in PROFILES:
         extracted = opened(package, profile)
@@ -39,7 +39,7 @@ def test_clean_package_says_nothing(tmp_path: Path) -> None:
 
 
 def test_zip_and_folder_are_the_same(tmp_path: Path) -> None:
-    """A folder of the files gives the same rows as the zip of them."""
+    """A folder of the files gives the same rows as their zip."""
     by_zip = opened(zip_of(SCHOOL, tmp_path / "p.zip"))
     by_folder = opened(folder_of(SCHOOL, tmp_path / "p"))
 
@@ -48,7 +48,7 @@ def test_zip_and_folder_are_the_same(tmp_path: Path) -> None:
     assert by_zip.ignored == by_folder.ignored == 2
 
 
-# What is no archive at all
+# Files that are no archive
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -67,7 +67,7 @@ def test_zip_and_folder_are_the_same(tmp_path: Path) -> None:
 def test_what_is_no_archive_is_refused(
     tmp_path: Path, profile: str, name: str, data: bytes, code: str
 ) -> None:
-    """Nothing, or something else under the name of a zip, is refused."""
+    """An empty file, or another format named as a zip, is refused."""
     package = tmp_path / name
     package.write_bytes(data)
 
@@ -78,7 +78,7 @@ def test_what_is_no_archive_is_refused(
 
 
 def test_zip_under_the_name_of_a_csv_is_refused(tmp_path: Path) -> None:
-    """A zip that is called users.csv is the wrong kind of file, and said to be a zip."""
+    """A zip named users.csv is the wrong kind of file, and the finding says that it is a zip."""
     extracted = opened(zip_of(SCHOOL, tmp_path / "users.csv"))
 
     assert extracted.refused
@@ -87,7 +87,7 @@ def test_zip_under_the_name_of_a_csv_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_package_is_refused(tmp_path: Path) -> None:
-    """A path with nothing at its end is a finding like any other."""
+    """A path without a file gives a finding."""
     extracted = opened(tmp_path / "p.zip")
 
     assert extracted.refused
@@ -97,7 +97,7 @@ def test_missing_package_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("end", ["head", "tail"])
 def test_truncated_zip_is_refused(tmp_path: Path, kept: float, end: str) -> None:
-    """A zip that lost its beginning or its end in the transfer is no archive."""
+    """A zip without its beginning or its end is refused as no archive."""
     whole = zip_of(SCHOOL, tmp_path / "p.zip").read_bytes()
     size = int(len(whole) * kept)
     package = tmp_path / "cut.zip"
@@ -109,7 +109,7 @@ def test_truncated_zip_is_refused(tmp_path: Path, kept: float, end: str) -> None
     assert codes(extracted.findings) == ["zip.invalid_archive"]
 
 
-# Damage inside
+# Damaged content
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -132,7 +132,7 @@ def test_flipped_bit_is_found(tmp_path: Path, method: int, at: int) -> None:
 
 
 def test_wrong_checksum_is_found(tmp_path: Path) -> None:
-    """A checksum that is not that of the data refuses the package and names the file."""
+    """A wrong checksum refuses the package and names the file."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
     patch_entry(package, "courses.csv", 16, struct.pack("<L", 1))
 
@@ -143,7 +143,7 @@ def test_wrong_checksum_is_found(tmp_path: Path) -> None:
 
 
 def test_encrypted_entry_is_refused(tmp_path: Path) -> None:
-    """A file that needs a password refuses the package and is named."""
+    """An encrypted file refuses the package and is named."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
     patch_entry(package, "users.csv", 8, struct.pack("<H", 1))
 
@@ -155,7 +155,7 @@ def test_encrypted_entry_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [6, 9, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 93, 99])
 def test_other_compression_is_refused(tmp_path: Path, method: int) -> None:
-    """Only stored and deflated files are read, also where Python could read more."""
+    """Only stored and deflated files are accepted, even if Python could read more."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
     patch_entry(package, "orgs.csv", 10, struct.pack("<H", method))
 
@@ -165,11 +165,11 @@ def test_other_compression_is_refused(tmp_path: Path, method: int) -> None:
     assert told(extracted.findings) == [("zip.unsupported_compression", "orgs.csv", None)]
 
 
-# Too much
+# Limits
 
 
 def _bomb(package: Path, lines: int) -> Path:
-    """Write a package whose users.csv is a short row many times over."""
+    """Write a package whose users.csv repeats a short row many times."""
     header, row = USERS.splitlines()[0], USERS.splitlines()[1]
     return zip_of({**SCHOOL, "users.csv": f"{header}\n" + f"{row}\n" * lines}, package)
 
@@ -178,7 +178,7 @@ def _bomb(package: Path, lines: int) -> Path:
 def test_bomb_by_ratio_is_stopped_on_the_way(tmp_path: Path) -> None:
     """A file that grows more than a hundredfold is not read to its end.
 
-    Its last bytes are damaged: whoever read so far would say so.
+    Its last bytes are damaged, so that reading to the end would give another finding.
     """
     package = _bomb(tmp_path / "p.zip", 400_000)
     with zipfile.ZipFile(package) as archive:
@@ -196,7 +196,7 @@ def test_bomb_by_ratio_is_stopped_on_the_way(tmp_path: Path) -> None:
 
 
 def test_bomb_without_a_line_end_is_stopped_on_the_way(tmp_path: Path) -> None:
-    """Megabytes of zeros are given up as an endless line, before anything else is read."""
+    """Megabytes of zeros are refused as an endless line, before other files are read."""
     package = zip_of({**SCHOOL, "users.csv": bytes(8 << 20)}, tmp_path / "p.zip")
 
     extracted = opened(package)
@@ -206,7 +206,7 @@ def test_bomb_without_a_line_end_is_stopped_on_the_way(tmp_path: Path) -> None:
 
 
 def test_small_file_may_compress_well(tmp_path: Path) -> None:
-    """A small file is no bomb, however well it compresses."""
+    """A small file is accepted, however well it compresses."""
     package = zip_of({**SCHOOL, "orgs.csv": SCHOOL["orgs.csv"] + "\n" * 50_000}, tmp_path / "p.zip")
 
     assert not opened(package).refused
@@ -214,7 +214,7 @@ def test_small_file_may_compress_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["zip", "folder"])
 def test_limit_counts_the_bytes_of_all_files(tmp_path: Path, kind: str) -> None:
-    """The limit holds for the sum of what is read, and names the file at which it was passed."""
+    """The limit is for the sum of all files, and the finding names the file that passes it."""
     texts = {**SCHOOL, "enrollments.csv": SCHOOL["enrollments.csv"] + "\n" * 40_000}
     package = (
         zip_of(texts, tmp_path / "p.zip") if kind == "zip" else folder_of(texts, tmp_path / "p")
@@ -228,7 +228,7 @@ def test_limit_counts_the_bytes_of_all_files(tmp_path: Path, kind: str) -> None:
 
 
 def test_declared_size_is_not_believed(tmp_path: Path) -> None:
-    """A header that declares less than there is does not get more through the door."""
+    """A header with a smaller size than the data refuses the file."""
     package = _bomb(tmp_path / "p.zip", 1000)
     patch_entry(package, "users.csv", 24, struct.pack("<L", 100))
 
@@ -239,7 +239,7 @@ def test_declared_size_is_not_believed(tmp_path: Path) -> None:
 
 
 def test_packed_size_has_a_limit(tmp_path: Path) -> None:
-    """A zip beyond the limit is refused before it is opened."""
+    """A zip over the limit is refused before it is opened."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
 
     extracted = opened(package, packed=500)
@@ -249,7 +249,7 @@ def test_packed_size_has_a_limit(tmp_path: Path) -> None:
 
 
 def test_limits_are_the_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the operator says how large a package may be, that counts; nonsense is named."""
+    """The limits come from the operator's variables; an invalid value is named."""
     for name, set_, bytes_ in (("PACKED", "1", MIB), ("UNPACKED", "2", 2 * MIB)):
         monkeypatch.setenv(f"ONEROSTER_{name}_MIB", set_)
         assert getattr(Limits.in_force(), name.lower()) == bytes_
@@ -262,7 +262,7 @@ def test_limits_are_the_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("kind", ["zip", "folder"])
 def test_number_of_files_has_a_limit(tmp_path: Path, kind: str) -> None:
-    """Sixty-four files may come in, sixty-five may not."""
+    """A package may have sixty-four files, but not sixty-five."""
     for count, refused in ((64, False), (65, True)):
         surplus = {f"note-{n}.txt": "" for n in range(count - len(SCHOOL))}
         texts = {**SCHOOL, **surplus}
@@ -280,18 +280,18 @@ def test_number_of_files_has_a_limit(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["OneRoster.zip", "users.csv.gz", "export.7z", "MORE.ZIP"])
 def test_archive_in_the_archive_is_refused(tmp_path: Path, name: str) -> None:
-    """An archive inside is not opened, and the package is refused: its rows would be missing."""
+    """An archive in the package is not opened, and refuses it, as its rows would be missing."""
     extracted = opened(zip_of({**SCHOOL, name: b"PK"}, tmp_path / "p.zip"))
 
     assert extracted.refused
     assert told(extracted.findings) == [("zip.nested_archive", name, None)]
 
 
-# Structure
+# Structure of the zip
 
 
 def test_entries_that_share_bytes_are_refused(tmp_path: Path) -> None:
-    """Two entries that point to the same bytes are no work of an ordinary tool."""
+    """Two entries with the same bytes are refused: no ordinary tool writes them."""
     package = zip_of(
         {"manifest.csv": SCHOOL["manifest.csv"], "orgs.csv": "a", "user1.csv": "b"},
         tmp_path / "p.zip",
@@ -307,7 +307,7 @@ def test_entries_that_share_bytes_are_refused(tmp_path: Path) -> None:
 
 
 def test_entry_that_reaches_into_the_next_is_refused(tmp_path: Path) -> None:
-    """An entry that declares more bytes than it has reaches into its neighbour."""
+    """An entry that declares more bytes than it has overlaps the next one and is refused."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
     patch_entry(package, "orgs.csv", 20, struct.pack("<L", 5000))
 
@@ -322,7 +322,7 @@ def test_entry_that_reaches_into_the_next_is_refused(tmp_path: Path) -> None:
     [(b"#!/bin/sh\nexit\n", b""), (b"", b"<script>"), (b"GIF89a", b""), (b"", bytes(5000))],
 )
 def test_bytes_around_the_archive_are_refused(tmp_path: Path, before: bytes, after: bytes) -> None:
-    """A file that is a zip and something else as well is refused."""
+    """A file that is a zip and also another format is refused."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
     package.write_bytes(before + package.read_bytes() + after)
 
@@ -333,7 +333,7 @@ def test_bytes_around_the_archive_are_refused(tmp_path: Path, before: bytes, aft
 
 
 class _Pipe(io.BytesIO):
-    """A stream that can't go back, as a web server's answer can't."""
+    """A stream that can't seek, like a web server's response."""
 
     def seekable(self) -> bool:
         return False
@@ -346,7 +346,7 @@ class _Pipe(io.BytesIO):
 
 
 def test_zip_written_as_a_stream_is_read(tmp_path: Path) -> None:
-    """Exporters that write a zip on the fly put the sizes behind the data; that is fine."""
+    """A zip written as a stream, with the sizes after the data, is accepted."""
     stream = _Pipe()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in SCHOOL.items():
@@ -361,7 +361,7 @@ def test_zip_written_as_a_stream_is_read(tmp_path: Path) -> None:
 
 
 def test_large_format_and_comment_are_read(tmp_path: Path) -> None:
-    """The format for large files and a comment are part of the zip format, and fine."""
+    """The zip64 format and a comment are accepted."""
     package = tmp_path / "p.zip"
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = b"exported at night"
@@ -373,6 +373,3 @@ def test_large_format_and_comment_are_read(tmp_path: Path) -> None:
         extracted = opened(package, profile)
         assert not extracted.refused
         assert told(extracted.findings) == []
-
-
-# Names

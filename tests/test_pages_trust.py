@@ -1,4 +1,4 @@
-"""What the pages do for trust: limits, decisions, undo, messages, and who is who."""
+"""The pages for thresholds, decisions, undo, notifications and account matching."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ returning id
 WITHOUT_REMOVALS = "Apply additions and updates without waiting for removals"
 SAVED = re.compile(r"^Saved\. ")
 SLOW_MS = 90_000
-"""How long a page may take to follow a run to its end."""
+"""The longest time in which a page follows a run to its end."""
 
 
 def school(*, gone: int = 0, new: int = 0) -> bytes:
-    """Return a package: ten teachers at the lake, of whom so many are gone, and six on the hill."""
+    """Return a package of Lake School, with `gone` of ten teachers missing, and of Hill School."""
     lake = [(f"l{n}", "lake") for n in range(gone, 10 + new)]
     hill = [(f"h{n}", "hill") for n in range(6)]
     rows = [f"{id_},{org},teacher,Ann,{id_.upper()},{id_}@x.org\n" for id_, org in lake + hill]
@@ -55,7 +55,7 @@ def school(*, gone: int = 0, new: int = 0) -> bytes:
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow of its own with sixteen teachers, and an account that somebody made by hand."""
+    """Yield an Airflow with sixteen teachers and a hand-made account."""
     with running() as live:
         live.rows(ACCOUNT)
         assert live.follow(live.admin.upload(school()))["outcome"] == "succeeded"
@@ -64,7 +64,7 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def held(live: Live) -> dict[str, Any]:
-    """A run that waits: eight of the ten teachers at the lake are gone from its package."""
+    """Return a held run: its package lacks eight of the ten teachers of Lake School."""
     run = live.follow(live.admin.upload(school(gone=8)))
     assert run["outcome"] == "held", run["sentence"]
     return run
@@ -72,7 +72,7 @@ def held(live: Live) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def removals(live: Live, held: dict[str, Any]) -> dict[str, Any]:
-    """The run of the removals that another one left; what that added is applied."""
+    """Return the run of pending removals; the additions of the same package are applied."""
     prefer(live, guards={"removals_wait": True})
     rest = live.follow(live.admin.upload(school(gone=8, new=1)))
     assert (rest["outcome"], rest["counts"]["users"]["added"]) == ("succeeded", 1)
@@ -87,7 +87,7 @@ def removals(live: Live, held: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
-    """What is chosen shows in the next syncs before it is saved, and in the history afterwards."""
+    """The next runs show unsaved thresholds and add-only mode, and the history shows saved ones."""
     last = f"{dt.datetime.now(dt.UTC).year + 1}-08-31"
     before = settings_of(live)
     with at_preferences(live, "limits") as page:
@@ -119,7 +119,7 @@ def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
 
 
 def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
-    """A name beside an address, a limit behind a button: each says what is wrong, where it is."""
+    """Each invalid value has its message beside its field, even a hidden one."""
     version = live.admin.get("sites/default/preferences")["version"]
     with at_preferences(live, "notifications") as page:
         page.get_by_label("E-mail addresses").fill("Tom <tom@example.org>")
@@ -141,7 +141,7 @@ def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
 
 
 def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
-    """A URL with a password or without encryption is told beside its field, a clean one saved."""
+    """A URL with a password or without encryption is refused at its field; a clean one is saved."""
     before = settings_of(live)
     with at_preferences(live, "source") as page:
         source = page.get_by_label("Path or URL")
@@ -178,7 +178,7 @@ def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
 
 
 def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
-    """Who is told is saved, a message is on its way, and a viewer sees no address."""
+    """Recipients are saved, a test message is sent, and a viewer sees no whole address."""
     before = settings_of(live)
     with at_preferences(live, "notifications") as page:
         button = page.get_by_role("button", name="Send a test message")
@@ -215,7 +215,7 @@ def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
 
 
 def test_packages_that_stay_away_are_told(live: Live) -> None:
-    """A site whose newest package is ten days old says so, and leads to the run that read it."""
+    """A site whose newest package is ten days old says so, and links to the run that read it."""
     live.oneroster("init", "--site", "quiet", "--admin", "admin@example.org")
     (first,) = live.rows(
         "insert into runs select (jsonb_populate_record(r, jsonb_build_object('run_id', "
@@ -236,7 +236,7 @@ def test_packages_that_stay_away_are_told(live: Live) -> None:
 def test_what_is_lost_who_is_meant_and_what_is_junk_is_told(
     live: Live, tmp_path: Path, theme: str
 ) -> None:
-    """The site says what it is out of step with, a finding both names, a junk file no version."""
+    """The pages show a site out of step, both names of a reused sourcedId, and a junk file."""
     site = f"lost-{theme}"
     live.oneroster("init", "--site", site, "--admin", "admin@example.org")
     header, told = "sourcedId,role,givenName,familyName,email\n", "l1,teacher,Ann,Lee,ann@x.org\n"
@@ -271,7 +271,7 @@ def test_what_is_lost_who_is_meant_and_what_is_junk_is_told(
 
 
 def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str, Any]) -> None:
-    """Who decides sees which school loses most and until when, and finds Airflow's own question."""
+    """A held run shows the school with most removals, its expiry, and Airflow's own question."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{RUNS}/{held['run_id']}")
@@ -287,7 +287,7 @@ def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str
 
 
 def test_removals_wait_in_a_run_of_their_own(live: Live, removals: dict[str, Any]) -> None:
-    """From the run that went on a link leads to its removals, and these are approved there."""
+    """A run links to the run of its pending removals, where a person approves them."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{RUNS}/{removals['removals_of']}")
@@ -307,7 +307,7 @@ def test_removals_wait_in_a_run_of_their_own(live: Live, removals: dict[str, Any
 
 
 def test_one_record_is_taken_back(live: Live, removals: dict[str, Any]) -> None:
-    """From a change one comes to an undo of its record, and sees before what would come of it."""
+    """The undo of one record shows its effect before it starts, and is applied."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{RUNS}/{removals['run_id']}?tab=changes")
@@ -336,7 +336,7 @@ def test_one_record_is_taken_back(live: Live, removals: dict[str, Any]) -> None:
 
 
 def test_accounts_made_by_hand_are_linked(live: Live, tmp_path: Path) -> None:
-    """A run tells of accounts that it does not manage; an uploaded links.csv says whose one is."""
+    """A run lists accounts that it does not manage, and an uploaded links.csv links one."""
     first = live.admin.get("sites/default/runs")["runs"][-1]
     links = tmp_path / "links.csv"
     links.write_text("email,sourcedId\nzoe@old.org,l99\n")
@@ -359,9 +359,9 @@ def test_accounts_made_by_hand_are_linked(live: Live, tmp_path: Path) -> None:
 
 @pytest.mark.case("c06", "a83")
 def test_markup_is_text_on_every_page(live: Live, tmp_path: Path) -> None:
-    """Wherever a value is shown it is what was written: no script runs, nothing is asked elsewhere.
+    """Every page shows values as text: no script runs, and no request goes to another server.
 
-    The console is silent too, so that the policy of the pages has had nothing to refuse.
+    The console is silent too, so the content policy of the pages had nothing to refuse.
     """
     applied, held = (f"{RUNS}/{run_id}" for run_id in hostile.two_runs(live, tmp_path))
     people = live.rows("select id from users where site = 'hostile' order by id")
@@ -405,7 +405,7 @@ def test_markup_is_text_on_every_page(live: Live, tmp_path: Path) -> None:
 
 @contextmanager
 def at_preferences(live: Live, section: str) -> Iterator[Page]:
-    """Yield a section of the preferences as the administrator sees it, once it has been read."""
+    """Yield a section of the preferences as the administrator sees it, once it is loaded."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/preferences?section={section}")
@@ -414,29 +414,29 @@ def at_preferences(live: Live, section: str) -> Iterator[Page]:
 
 
 def save(page: Page) -> None:
-    """Save what was changed, and wait until it is."""
+    """Save the changes, and wait until they are saved."""
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text(SAVED).first.wait_for()
 
 
 def dialog(page: Page) -> Locator:
-    """Return the dialog that asks."""
+    """Return the open dialog."""
     return page.get_by_role("alertdialog")
 
 
 def settings_of(live: Live) -> dict[str, Any]:
-    """Return the preferences as they are saved."""
+    """Return the saved preferences."""
     settings: dict[str, Any] = live.admin.get("sites/default/preferences")["settings"]
     return settings
 
 
 def restore(live: Live, settings: dict[str, Any]) -> None:
-    """Save preferences whatever was saved since."""
+    """Save preferences over the current version."""
     version = live.admin.get("sites/default/preferences")["version"]
     live.admin.put("sites/default/preferences", {"version": version, "settings": settings})
 
 
 def prefer(live: Live, *, guards: dict[str, Any]) -> None:
-    """Save some limits, and leave the others as they are."""
+    """Save some thresholds, and keep the others."""
     now = settings_of(live)
     restore(live, {**now, "guards": {**now["guards"], **guards}})

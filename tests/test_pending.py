@@ -1,4 +1,4 @@
-"""Pending deltas: a delta that is not applied at once is not lost, and never applied twice."""
+"""A delta that is not applied at once stays pending: it is not lost, nor applied twice."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HELD = ("guards.users.percent=10", "guards.users.minimum=1")
 
 
 def user(sourced_id: str, given: str, day: int | str, status: str = "active") -> str:
-    """Return a row of users.csv of a day of September; a text is the time itself."""
+    """Return a row of users.csv, last modified on a day of September or at a time given as text."""
     stamp = DAY.format(day) if isinstance(day, int) else day
     return (
         f"{sourced_id},{status},{stamp},true,s,teacher,{sourced_id},,{given},Lee,,,"
@@ -40,12 +40,12 @@ def user(sourced_id: str, given: str, day: int | str, status: str = "active") ->
 
 
 def gone(sourced_id: str, day: int) -> str:
-    """Return a row of users.csv that asks for a user to go."""
+    """Return a row of users.csv that removes a user."""
     return f"{sourced_id},tobedeleted,{DAY.format(day)}" + "," * 15
 
 
 def delta(*rows: str, **files: Iterable[str]) -> Texts:
-    """Return a delta of users, and of other files."""
+    """Return a delta of users and of other files."""
     return as_delta(SCHOOL, **({"users": rows} if rows else {}), **files)
 
 
@@ -56,25 +56,25 @@ def prefer(site: Site, *settings: str) -> None:
 
 
 def pending(site: Site) -> list[tuple[str, str]]:
-    """Return file and state of the deltas that were read and not applied."""
+    """Return file and state of the pending deltas."""
     query = "select file, state from pending_deltas where site = :site order by id"
     return [(file, state) for file, state in site.rows(query)]
 
 
 def outcome(site: Site, run: dict[str, Any]) -> str:
-    """Return how a run ended, as its record says now."""
+    """Return the current outcome of a run's record."""
     return str(site.rows("select outcome from runs where run_id::text = :r", r=run["run_id"])[0][0])
 
 
 def given_name(site: Site, sourced_id: str) -> str | None:
-    """Return a user's given name; None when there is no such user."""
+    """Return a user's given name, or None for an unknown user."""
     query = "select given_name from users where site = :site and sourced_id = :id"
     found = site.rows(query, id=sourced_id)
     return found[0][0] if found else None
 
 
 def extracted_only(site: Site, texts: Texts, *, ended: bool = True) -> str:
-    """Have a run end after it has read its package, as when its process is killed."""
+    """End a run after it has read its package, as if its process were killed."""
     request = Request(
         run_id=str(uuid.uuid4()),
         site=site.name,
@@ -90,14 +90,14 @@ def extracted_only(site: Site, texts: Texts, *, ended: bool = True) -> str:
 
 @pytest.fixture
 def school(site: Site) -> Site:
-    """The small school, of which no user goes without a person's word."""
+    """Return the small school, in which every removal of a user is held."""
     prefer(site, *HELD)
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
     return site
 
 
 def test_held_delta_is_part_of_the_next_plan(school: Site) -> None:
-    """What was held is held again with what came since; approved, both are applied, once."""
+    """A held delta is folded with the next one, held again, and applied once after approval."""
     first = school.sync(delta(gone("bob", 3), user("eve", "Eve", 3)))
     assert (first["outcome"], pending(school)) == ("held", [("users", "pending")])
 
@@ -119,7 +119,7 @@ def test_held_delta_is_part_of_the_next_plan(school: Site) -> None:
 
 
 def test_newest_row_counts_whatever_came_first(school: Site) -> None:
-    """Of each sourcedId the newest dateLastModified counts; a later row heals what was held."""
+    """The row with the newest dateLastModified counts; a later row can correct a held one."""
     held = school.sync(delta(gone("bob", 5), user("ann", "Older", 3), user("cat", "Newer", 9)))
     assert held["outcome"] == "held"
 
@@ -133,7 +133,7 @@ def test_newest_row_counts_whatever_came_first(school: Site) -> None:
 
 
 def test_row_without_a_moment_counts_by_its_arrival(school: Site) -> None:
-    """A time that can't be read is that of the package's arrival, and the later one wins."""
+    """A row without a readable time has the time of the package's arrival."""
     extracted_only(
         school, delta(user("ann", "First", "soon"), user("bob", "Late", "2099-01-01T00:00:00Z"))
     )
@@ -143,7 +143,7 @@ def test_row_without_a_moment_counts_by_its_arrival(school: Site) -> None:
 
 
 def test_run_that_ends_after_extract_loses_nothing(school: Site) -> None:
-    """Whoever is killed after the package was read leaves its delta to the next run."""
+    """A run that is killed after extract leaves its delta to the next run."""
     failed = extracted_only(school, delta(user("eve", "Eve", 3)))
     assert runs.find(failed).outcome is Outcome.FAILED
     killed = extracted_only(school, delta(user("fay", "Fay", 3)), ended=False)
@@ -159,7 +159,7 @@ def test_run_that_ends_after_extract_loses_nothing(school: Site) -> None:
 
 
 def test_nobody_decided_in_time(school: Site) -> None:
-    """A plan that expires leaves its delta pending, and the next plan brings it again."""
+    """A held plan that expires leaves its delta pending, and the next plan has its changes."""
     held = school.sync(delta(gone("bob", 3)))
     late = now() + dt.timedelta(days=9)
     assert approval.expire(held["run_id"], now=late).outcome is Outcome.DISCARDED
@@ -169,7 +169,7 @@ def test_nobody_decided_in_time(school: Site) -> None:
 
 
 def test_discarded_delta_never_comes_back(school: Site) -> None:
-    """A person's word counts: it is dropped, and runs say that the roster lacks its changes."""
+    """A discarded delta is never applied, and later runs warn about its missing changes."""
     held = school.sync(delta(gone("bob", 3), user("eve", "Eve", 3)))
     school.command("discard", held["run_id"])
     assert pending(school) == [("users", "discarded")]
@@ -187,7 +187,7 @@ def test_discarded_delta_never_comes_back(school: Site) -> None:
 
 
 def test_delta_of_a_failed_run_can_be_discarded(school: Site) -> None:
-    """Whoever finds that a delta makes every plan fail drops it, though nothing is held."""
+    """A person can discard the delta of a failed run, although no plan is held."""
     failed = extracted_only(school, delta(user("eve", "Eve", 3)))
     code, run = school.command("discard", failed)
     assert (code, run["outcome"]) == (1, "failed")
@@ -199,7 +199,7 @@ def test_delta_of_a_failed_run_can_be_discarded(school: Site) -> None:
 
 
 def test_applied_bulk_file_ends_what_is_pending(school: Site) -> None:
-    """A bulk file of the kind replaces pending deltas when it is applied, not when it arrives."""
+    """A bulk file ends pending deltas of its kind when it is applied, not when it is read."""
     extracted_only(
         school,
         delta(
@@ -223,7 +223,7 @@ def test_applied_bulk_file_ends_what_is_pending(school: Site) -> None:
 
 
 def test_later_delta_survives_the_approval_of_an_older_bulk_file(school: Site) -> None:
-    """A delta that was read after a bulk file is not ended by it."""
+    """A delta that was read after a bulk file stays pending after the bulk file is applied."""
     three = "".join(SCHOOL["users.csv"].splitlines(keepends=True)[:-5])
     held = school.sync({"users.csv": three})
     extracted_only(school, delta(user("ann", "Anna", 3)))
@@ -232,7 +232,7 @@ def test_later_delta_survives_the_approval_of_an_older_bulk_file(school: Site) -
 
 
 def test_part_that_was_held_stays_held(site: Site) -> None:
-    """Each delta is judged by itself, so that good rows of another one do not clear it."""
+    """Guards judge each delta of a plan by itself, so that other rows can't clear it."""
     prefer(site, "guards.additions.minimum=1000")
     site.sync(SCHOOL)
     broken = [
@@ -251,7 +251,7 @@ def test_part_that_was_held_stays_held(site: Site) -> None:
 
 
 def test_create_only_keeps_what_it_left_out(school: Site) -> None:
-    """What a sync that may only add leaves out is applied when it may do more."""
+    """Changes that add-only mode leaves out are applied after it ends."""
     prefer(school, f"create_only_until={now().date()}")
     run = school.sync(delta(user("ann", "Anna", 3), user("eve", "Eve", 3)))
     assert (given_name(school, "ann"), given_name(school, "eve")) == ("Ann", "Eve")
@@ -265,7 +265,7 @@ def test_create_only_keeps_what_it_left_out(school: Site) -> None:
 
 
 def test_undo_drops_what_the_run_left_pending(school: Site) -> None:
-    """What is taken back does not come again by the delta that the run had left pending."""
+    """An undo also drops the changes that the run left pending."""
     prefer(school, "guards.users.minimum=5", f"create_only_until={now().date()}")
     run = school.sync(delta(user("ann", "Anna", 3), user("eve", "Eve", 3), user("fay", "Fay", 3)))
     school.command("undo", run["run_id"], "--record", "eve")
@@ -284,7 +284,7 @@ def test_undo_drops_what_the_run_left_pending(school: Site) -> None:
 
 
 def test_removals_that_wait_are_kept(school: Site) -> None:
-    """The delta stays pending while its removals wait; a newer plan brings them itself."""
+    """A delta stays pending while its removals are held; a newer plan has them too."""
     prefer(school, "guards.removals_wait=true")
     school.sync(delta(gone("bob", 3), user("eve", "Eve", 3)))
     waiting = school.command("history")[1]["runs"][0]
@@ -301,7 +301,7 @@ def test_removals_that_wait_are_kept(school: Site) -> None:
 
 
 def test_discarded_removals_are_dropped(school: Site) -> None:
-    """Removals that waited and were discarded do not come back with the next delta."""
+    """Discarded pending removals do not return with the next delta."""
     prefer(school, "guards.removals_wait=true")
     school.sync(delta(gone("bob", 3)))
     waiting = school.command("history")[1]["runs"][0]
@@ -311,7 +311,7 @@ def test_discarded_removals_are_dropped(school: Site) -> None:
 
 
 def test_preview_and_rejected_package_leave_nothing(school: Site) -> None:
-    """Neither a plan that was only looked at nor a package that was refused is pending."""
+    """A preview and a rejected package leave no pending delta."""
     school.command("plan", school.package(delta(user("eve", "Eve", 3))))
     assert pending(school) == []
     wrong = delta(user("eve", "Eve", "soon"))
@@ -322,7 +322,7 @@ def test_preview_and_rejected_package_leave_nothing(school: Site) -> None:
 def test_too_many_and_too_old_put_the_site_out_of_step(
     school: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond what is kept, removals by delta are held until a bulk file is applied."""
+    """After pending deltas expire, removals by delta are held until a bulk file is applied."""
     monkeypatch.setenv("ONEROSTER_KEEP_PENDING_PACKAGES", "2")
     prefer(school, "guards.users.percent=90")
     for day in (2, 3, 4):
@@ -347,7 +347,7 @@ def test_too_many_and_too_old_put_the_site_out_of_step(
 def test_people_are_notified_of_what_is_lacking(
     school: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The daily look tells that a delta was discarded, then that the site is out of step."""
+    """The daily watch notifies about a discarded delta, and then about a site out of step."""
     prefer(school, 'notices.topics=["stale"]')
     school.command("discard", school.sync(delta(gone("bob", 3)))["run_id"])
 
@@ -370,7 +370,7 @@ def test_people_are_notified_of_what_is_lacking(
 
 
 def test_erased_person_is_in_no_pending_delta(school: Site) -> None:
-    """Erasure takes a person's rows out of what is pending; those of others stay."""
+    """An erasure removes a person's rows from pending deltas, and keeps other rows."""
     school.sync(delta(gone("bob", 3)))
     school.command("approve", school.command("history")[1]["runs"][0]["run_id"])
     rows = [f"bob-m1,active,{DAY.format(9)},m1,s,bob,teacher,,,"]
@@ -387,7 +387,7 @@ def test_erased_person_is_in_no_pending_delta(school: Site) -> None:
 
 
 def test_columns_that_only_one_delta_has_are_not_blanked(school: Site) -> None:
-    """What the file of a folded row does not say stays as an older delta, or the roster, has it."""
+    """A column missing in one delta keeps the value of an older delta or of the roster."""
     stamp = DAY.format(3)
     extracted_only(school, delta(courses=[f"new,active,{stamp},y,New,N1,09,s,Music,"]))
     short = "sourcedId,status,dateLastModified,title,orgSourcedId\n"
@@ -408,7 +408,7 @@ def test_columns_that_only_one_delta_has_are_not_blanked(school: Site) -> None:
 
 
 def test_roles_that_are_pending_tell_staff(site: Site) -> None:
-    """In 1.2 a user whose role came in a delta that is pending is staff, and is not dropped."""
+    """In 1.2 a user whose role is in a pending delta is staff, and is not dropped."""
     site.sync(SCHOOL_1_2)
     columns = SCHOOL_1_2["users.csv"].split("\n", 1)[0].count(",")
     extracted_only(
@@ -425,7 +425,7 @@ def test_roles_that_are_pending_tell_staff(site: Site) -> None:
 
 
 def test_pending_delta_is_a_reason_to_judge_again(school: Site) -> None:
-    """A package that was found to bring nothing new is judged anew when a delta is pending."""
+    """A package without changes is judged again, not reused, while a delta is pending."""
     same = changed(SCHOOL, "manifest.csv", "file.users,bulk", "file.users,absent")
     del same["users.csv"]
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Courses: added, changed, removed and brought back, with the assignments that go along."""
+"""Courses are added, updated, removed and reactivated with their assignments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ART_AND_MATHS = """
 
 
 def test_unknown_course_is_added() -> None:
-    """A row of an unknown sourcedId becomes an active, managed course with all its fields."""
+    """A row with an unknown sourcedId becomes an active, managed course with all its fields."""
     planned = plan_of(
         roster_of(),
         {
@@ -39,7 +39,7 @@ def test_unknown_course_is_added() -> None:
 
 
 def test_known_course_is_updated() -> None:
-    """A stored sourcedId is the same course whatever its title is now."""
+    """A stored sourcedId is the same course, even with another title."""
     planned = plan_of(
         roster_of(courses=ART_AND_MATHS),
         {"courses.csv": "sourcedId,title,courseCode\nart,Fine Art,A2\nmaths,Maths,M1"},
@@ -49,7 +49,7 @@ def test_known_course_is_updated() -> None:
 
 
 def test_absent_from_bulk_is_removed() -> None:
-    """A course that is not in a bulk file is archived with its fields, never deleted."""
+    """A course absent from a bulk file is archived with its fields, never deleted."""
     planned = plan_of(
         roster_of(courses=ART_AND_MATHS), {"courses.csv": "sourcedId,title,courseCode\nart,Art,A1"}
     )
@@ -58,7 +58,7 @@ def test_absent_from_bulk_is_removed() -> None:
 
 
 def test_delta_removes_by_tobedeleted_only() -> None:
-    """In a delta an absent course stays, and a marked one goes."""
+    """In a delta an absent course stays, and a row with `tobedeleted` removes one."""
     planned = plan_of(
         roster_of(courses=ART_AND_MATHS),
         {"courses.csv": "sourcedId,title,status\nart,,tobedeleted"},
@@ -69,7 +69,7 @@ def test_delta_removes_by_tobedeleted_only() -> None:
 
 
 def test_removal_names_the_row_that_asked_for_it() -> None:
-    """A course that a row of a delta takes away can be traced to that row."""
+    """The removal of a course by a delta names its row."""
     planned = plan_of(
         roster_of(courses=ART_AND_MATHS),
         {"courses.csv": "sourcedId,title,status\nart,,tobedeleted"},
@@ -79,7 +79,7 @@ def test_removal_names_the_row_that_asked_for_it() -> None:
 
 
 def test_course_that_comes_back_is_reactivated() -> None:
-    """A removed course that is in the package again is active again."""
+    """A removed course that returns in a package is active again."""
     planned = plan_of(
         roster_of(courses="sourced_id,title,status\nart,Art,removed"),
         {"courses.csv": "sourcedId,title\nart,Fine Art"},
@@ -92,7 +92,7 @@ def test_course_that_comes_back_is_reactivated() -> None:
 
 
 def test_removed_course_stays_removed() -> None:
-    """A course that is gone and still absent changes nothing."""
+    """A removed course that is still absent causes no change."""
     planned = plan_of(
         roster_of(courses="sourced_id,title,status\nart,Art,removed"),
         {"courses.csv": "sourcedId,title\nmaths,Maths"},
@@ -101,14 +101,14 @@ def test_removed_course_stays_removed() -> None:
 
 
 def test_hand_made_course_is_never_changed() -> None:
-    """A course that is not managed is changed neither by its row nor by its absence."""
+    """Neither its row nor its absence changes a course that is not managed."""
     roster = roster_of(courses="sourced_id,title,managed\nart,Art,no\n,Chess,no")
     assert plan_of(roster, {"courses.csv": "sourcedId,title\nart,Fine Art"}).courses == []
     assert plan_of(roster, {"courses.csv": "sourcedId,title"}).courses == []
 
 
 def test_missing_column_leaves_what_is_stored() -> None:
-    """A column that the header does not have changes no course; a blank cell is a value."""
+    """A missing column changes no course; a blank cell is a value."""
     roster = roster_of(courses=ART_AND_MATHS)
     without = "sourcedId,title\nart,Art\nmaths,Maths"
     blank = "sourcedId,title,courseCode\nart,Art,\nmaths,Maths,M1"
@@ -130,7 +130,7 @@ TAUGHT = roster_of(
 
 
 def test_removed_course_takes_its_assignments_along() -> None:
-    """A lone courses.csv changes courses only, and the assignments of a course that goes."""
+    """A lone courses.csv changes only courses and the assignments of removed courses."""
     planned = plan_of(TAUGHT, {"courses.csv": "sourcedId,title\nart,Art"})
     assert planned.users == []
     assert planned.courses == [("remove", "maths")]
@@ -139,7 +139,7 @@ def test_removed_course_takes_its_assignments_along() -> None:
 
 
 def test_removed_course_takes_them_along_although_they_are_taught() -> None:
-    """Enrollments that still lead to a removed course keep no assignment alive."""
+    """A removed course loses its assignments, even if enrollments still lead to it."""
     planned = plan_of(
         TAUGHT,
         {
@@ -157,7 +157,7 @@ def test_removed_course_takes_them_along_although_they_are_taught() -> None:
 
 
 def test_absent_courses_csv_changes_no_course() -> None:
-    """A lone users.csv leaves courses and assignments alone."""
+    """A lone users.csv changes no course and no assignment."""
     planned = plan_of(TAUGHT, {"users.csv": "sourcedId,email\nann,ann@x.org"})
     assert planned.users == [("deactivate", "bob")]
     assert planned.courses == []
@@ -191,7 +191,7 @@ ART = {"courses.csv": "sourcedId,title\nart,Art"}
 
 @pytest.mark.parametrize("mode", ["delta", "bulk", "with classes"])
 def test_course_that_comes_back_gets_its_remembered_assignments(mode: str) -> None:
-    """Those of active users and of classes that go on, at once: nobody sends them again."""
+    """A returning course gets the stored assignments of active users in current classes."""
     package, delta = dict(ART), ["courses.csv"] if mode != "bulk" else []
     if mode == "with classes":
         package["classes.csv"] = "sourcedId,courseSourcedId\nother,art"
@@ -202,7 +202,7 @@ def test_course_that_comes_back_gets_its_remembered_assignments(mode: str) -> No
 
 
 def test_course_that_comes_back_takes_a_package_at_its_word() -> None:
-    """An enrollment that the package names counts, although its user is disabled."""
+    """An enrollment in the package counts, even if its user is disabled."""
     package = {
         **ART,
         "enrollments.csv": "sourcedId,userSourcedId,classSourcedId,role\ne2,bob,now,teacher",

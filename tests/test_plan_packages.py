@@ -1,4 +1,4 @@
-"""What a package of CSV files does to a site, end to end: scope, modes, errors, counters."""
+"""The effects of a package of CSV files on a site: scope, modes, errors, counts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FIRST_ASSIGNMENTS = {("ann", "maths"): "active", ("bob", "art"): "active"}
 
 
 def only(package: dict[str, str], *files: str) -> dict[str, str]:
-    """Return some of a package's files."""
+    """Return some files of a package."""
     return {file: package[file] for file in files}
 
 
 def told(counts: dict[str, int], **numbers: int) -> bool:
-    """Tell whether counts hold just these numbers, and zero elsewhere."""
+    """Return whether counts have exactly these numbers, and zeros elsewhere."""
     return {name: n for name, n in counts.items() if n} == numbers
 
 
@@ -30,7 +30,7 @@ STAFF = only(SCHOOL, "users.csv")
 
 @pytest.fixture
 def school(site: Site) -> Site:
-    """A site that has synced the school."""
+    """Return a site that has synced the school."""
     run = site.sync(SCHOOL)
     assert run["outcome"] == "succeeded"
     return site
@@ -38,13 +38,13 @@ def school(site: Site) -> Site:
 
 @pytest.fixture
 def staff(site: Site) -> Site:
-    """A site that has synced the users of the school only."""
+    """Return a site that has synced only the users of the school."""
     assert site.sync(STAFF)["outcome"] == "succeeded"
     return site
 
 
 def test_first_sync_makes_everything(site: Site) -> None:
-    """A first package makes users, courses and assignments, and counts them."""
+    """A first package adds users, courses and assignments, and counts them."""
     run = site.sync(SCHOOL)
     assert told(run["counts"]["users"], added=3)
     assert told(run["counts"]["courses"], added=2)
@@ -55,7 +55,7 @@ def test_first_sync_makes_everything(site: Site) -> None:
 
 
 def test_same_package_twice_changes_nothing(school: Site) -> None:
-    """The same package again, with its rows and files in another order, is an empty plan."""
+    """The same package with rows and files in another order gives an empty plan."""
     mixed = {}
     for file, text in reversed(SCHOOL.items()):
         header, *rows = text.splitlines()
@@ -67,7 +67,7 @@ def test_same_package_twice_changes_nothing(school: Site) -> None:
 
 
 def test_students_are_ignored_and_counted(school: Site) -> None:
-    """Students and guardians are counted, and neither they nor their enrollments are kept."""
+    """Students and guardians are counted, and neither they nor their enrollments are stored."""
     package = changed(
         SCHOOL, "users.csv", "cec,", "kim,true,student,kim,Kim,Poe,kim@x.org\n"
         "pat,true,Parent,pat,Pat,Poe,pat@x.org\ncec,"
@@ -91,10 +91,10 @@ BAD_ROWS = (
 
 
 def test_invalid_user_is_not_missing(school: Site) -> None:
-    """A user whose row can't be used keeps account and assignments, and is counted as an error.
+    """A user with an unusable row keeps account and assignments, and counts as an error.
 
-    So it is with a value missing, a cell too many, an unknown role, and with two different rows
-    of one sourcedId.
+    The row has a missing value, a surplus cell, an unknown role, or a sourcedId that a different
+    row has too.
     """
     for old, new, errors in BAD_ROWS:
         run = school.sync(changed(SCHOOL, "users.csv", old, new))
@@ -107,7 +107,7 @@ def test_invalid_user_is_not_missing(school: Site) -> None:
 
 
 def test_good_rows_go_on_beside_a_bad_one(staff: Site) -> None:
-    """A bad row keeps nobody else from being updated, and the outcome says so."""
+    """A bad row does not stop the update of other users, and the outcome has errors."""
     package = changed(STAFF, "users.csv", "Bob,Ray", ",Ray")
     run = staff.sync(changed(package, "users.csv", "Ann,Lee", "Anna,Lee"))
     assert run["outcome"] == "succeeded_with_errors"
@@ -115,7 +115,7 @@ def test_good_rows_go_on_beside_a_bad_one(staff: Site) -> None:
 
 
 def test_two_rows_that_claim_a_login_are_both_refused(staff: Site) -> None:
-    """Of two users with one e-mail address neither is applied, and both are findings."""
+    """Two users with one e-mail are both findings, and neither is applied."""
     run = staff.sync(
         changed(STAFF, "users.csv", "cec,", "zoe,true,aide,zoe,Zoe,Fox,BOB@x.org\ncec,")
     )
@@ -126,7 +126,7 @@ def test_two_rows_that_claim_a_login_are_both_refused(staff: Site) -> None:
 
 
 def test_address_of_a_hand_made_account_is_not_taken(staff: Site) -> None:
-    """A known user whose row names the administrator's address is refused, and the sync goes on."""
+    """A known user with the administrator's e-mail is an error, and other rows are applied."""
     run = staff.sync(changed(STAFF, "users.csv", "bob@x.org", "Admin@district.example"))
     assert run["outcome"] == "succeeded_with_errors"
     assert told(run["counts"]["users"], errors=1)
@@ -137,7 +137,7 @@ def test_address_of_a_hand_made_account_is_not_taken(staff: Site) -> None:
 
 
 def test_swap_of_two_addresses_is_applied(staff: Site) -> None:
-    """The database takes two users who swap their e-mail addresses in one transaction."""
+    """Two users can swap their e-mails in one transaction of the database."""
     package = changed(STAFF, "users.csv", "ann@x.org", "?")
     package = changed(package, "users.csv", "bob@x.org", "ann@x.org")
     run = staff.sync(changed(package, "users.csv", "?", "bob@x.org"))
@@ -149,7 +149,7 @@ def test_swap_of_two_addresses_is_applied(staff: Site) -> None:
 
 
 def test_address_moves_from_who_leaves_to_who_comes(school: Site) -> None:
-    """The database takes an address that changes hands, also while removals are suppressed."""
+    """A new user gets the e-mail of a user who left in the same transaction."""
     package = changed(
         SCHOOL, "users.csv", "bob,true,teacher,bray,Bob,Ray", "rob,true,teacher,r,Ron,Oak"
     )
@@ -160,7 +160,7 @@ def test_address_moves_from_who_leaves_to_who_comes(school: Site) -> None:
 
 
 def test_unreadable_row_while_an_address_changes_hands(staff: Site) -> None:
-    """Where nobody may be deactivated, an absent user keeps the address and the sync goes on."""
+    """If removals are suppressed, an absent user keeps the e-mail and the sync continues."""
     package = changed(STAFF, "users.csv", "bob,", "rob,")
     package = changed(
         package, "users.csv", "cec,true,aide,cpoe,Cec,Poe,cec@x.org", ",true,aide,x,No,Body,"
@@ -171,7 +171,7 @@ def test_unreadable_row_while_an_address_changes_hands(staff: Site) -> None:
 
 
 def test_invalid_class_keeps_its_course(school: Site) -> None:
-    """A class whose row is bad leads to the course it led to, though the row names another."""
+    """A class with a bad row still leads to its old course, even if the row names another."""
     package = changed(SCHOOL, "classes.csv", "a1,Art 1,art", "a1,Art 1,maths,surplus")
     run = school.sync(package)
     assert run["outcome"] == "succeeded_with_errors"
@@ -183,7 +183,7 @@ def test_invalid_class_keeps_its_course(school: Site) -> None:
 
 
 def test_invalid_course_keeps_its_assignments(school: Site) -> None:
-    """A course whose row is bad keeps its title, its classes and its teachers."""
+    """A course with a bad row keeps its title, its classes and its assignments."""
     run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1", "art,,A1"))
     assert run["outcome"] == "succeeded_with_errors"
     assert told(run["counts"]["courses"], errors=1)
@@ -193,10 +193,9 @@ def test_invalid_course_keeps_its_assignments(school: Site) -> None:
 
 
 def test_invalid_enrollment_keeps_its_assignment(school: Site) -> None:
-    """An enrollment that can't be used keeps the assignment that it made.
+    """An unusable enrollment keeps the assignment that it made.
 
-    So it is with an unknown role, with cells missing, with an unknown class, and also where the
-    bad row has another sourcedId than yesterday.
+    The row has an unknown role, missing cells or an unknown class, even under a new sourcedId.
     """
     for row in (
         "e2,a1,bob,techer",
@@ -211,7 +210,7 @@ def test_invalid_enrollment_keeps_its_assignment(school: Site) -> None:
 
 
 def test_unreadable_sourced_id_suppresses_removals(staff: Site) -> None:
-    """A row that may be anybody's keeps all who are absent, and the run says so."""
+    """A row without a readable sourcedId suppresses all removals, and gives a finding."""
     package = changed(
         STAFF, "users.csv", "bob,true,teacher,bray,Bob,Ray,bob@x.org\n", ",true,aide,x,No,Body,\n"
     )
@@ -222,7 +221,7 @@ def test_unreadable_sourced_id_suppresses_removals(staff: Site) -> None:
 
 
 def test_removed_course_takes_its_assignments_along(school: Site) -> None:
-    """A course that is gone takes its assignments along, though its enrollments are still there."""
+    """A removed course loses its assignments, even if enrollments still name it."""
     run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""))
     assert told(run["counts"]["courses"], removed=1)
     assert told(run["counts"]["assignments"], removed=1, errors=2)
@@ -231,7 +230,7 @@ def test_removed_course_takes_its_assignments_along(school: Site) -> None:
 
 
 def test_course_that_comes_back_brings_its_assignments(school: Site) -> None:
-    """A course and its assignments are reactivated when the package is whole again."""
+    """A returning course is reactivated with its assignments."""
     school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""))
     run = school.sync(SCHOOL)
     assert told(run["counts"]["courses"], reactivated=1)
@@ -240,7 +239,7 @@ def test_course_that_comes_back_brings_its_assignments(school: Site) -> None:
 
 
 def test_user_who_comes_back_is_the_same_account(staff: Site) -> None:
-    """Deactivated and reactivated, a user keeps the account and its id."""
+    """A user who is deactivated and reactivated keeps the account and its id."""
     query = "select id from users where site = :site and sourced_id = 'cec'"
     before = staff.rows(query)
     gone = changed(STAFF, "users.csv", "cec,true,aide,cpoe,Cec,Poe,cec@x.org\n", "")
@@ -251,7 +250,7 @@ def test_user_who_comes_back_is_the_same_account(staff: Site) -> None:
 
 
 def test_disabled_user_is_deactivated(staff: Site) -> None:
-    """`enabledUser=false` deactivates, and a new user who is disabled is added inactive."""
+    """`enabledUser=false` deactivates a user, and adds a new one as inactive."""
     package = changed(
         STAFF, "users.csv", "cec,true", "zoe,false,aide,zoe,Zoe,Fox,z@x.org\ncec,false"
     )
@@ -261,7 +260,7 @@ def test_disabled_user_is_deactivated(staff: Site) -> None:
 
 
 def test_missing_column_leaves_what_is_stored(school: Site) -> None:
-    """A column that the header lacks changes nothing, and comes with a warning."""
+    """A missing column changes no value, and gives a warning."""
     without = {
         "users.csv": """\
 sourcedId,role,givenName,familyName,email

@@ -1,4 +1,4 @@
-"""Roles of OneRoster 1.2: they stand in roles.csv, several for a user, and count together."""
+"""The roles of OneRoster 1.2 are in roles.csv; several roles of a user count together."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plan_1_2(roster: Roster, package: dict[str, str], *delta: str) -> Planned:
     ],
 )
 def test_weightiest_of_the_primary_roles_counts(roles: list[str], on_platform: str) -> None:
-    """Of several roles the primary ones come first, and of those the one of most weight."""
+    """Primary roles count before secondary ones, and among them the highest role counts."""
     rows = [f"r{number},ann,o1,{role}" for number, role in enumerate(roles)]
     for order in (rows, rows[::-1]):
         text = "\n".join(["sourcedId,userSourcedId,orgSourcedId,roleType,role", *order])
@@ -48,7 +48,7 @@ def test_weightiest_of_the_primary_roles_counts(roles: list[str], on_platform: s
 
 
 def test_orgs_of_all_roles_are_kept() -> None:
-    """A user belongs to the orgs of all roles, each once, whatever their order."""
+    """A user belongs to the orgs of all roles, each once, in any order."""
     planned = plan_1_2(
         roster_of(),
         {
@@ -65,7 +65,7 @@ def test_orgs_of_all_roles_are_kept() -> None:
 
 
 def test_same_person_in_1_1_and_1_2_is_the_same() -> None:
-    """A user who comes by another version of the standard with the same role is unchanged."""
+    """A user with the same role in 1.1 and 1.2 is unchanged."""
     planned = plan_1_2(
         roster_of(users=ANN),
         {
@@ -77,7 +77,7 @@ def test_same_person_in_1_1_and_1_2_is_the_same() -> None:
 
 
 def test_absent_role_in_bulk_is_gone() -> None:
-    """A role that is not in a bulk roles.csv counts no more."""
+    """A role absent from a bulk roles.csv no longer counts."""
     roster = roster_of(
         users=ANN.replace("teacher", "administrator"),
         roles=ANN_TEACHES + "    r2,ann,primary,principal,o1",
@@ -93,7 +93,7 @@ def test_absent_role_in_bulk_is_gone() -> None:
 
 
 def test_delta_of_roles_adds_to_those_remembered() -> None:
-    """In a delta the roles of earlier packages go on beside the new ones."""
+    """A delta of roles adds to the stored roles."""
     planned = plan_1_2(
         roster_of(users=ANN, roles=ANN_TEACHES),
         {
@@ -114,7 +114,7 @@ def test_delta_of_roles_adds_to_those_remembered() -> None:
 
 @pytest.mark.parametrize("users", [True, False], ids=["others in users.csv", "no users.csv"])
 def test_delta_of_roles_alone_changes_the_user(users: bool) -> None:  # noqa: FBT001
-    """A delta that has a new role but no row of its user changes the user all the same."""
+    """A new role in a delta changes its user, even without a row of the user."""
     package = {
         "roles.csv": """
             sourcedId,userSourcedId,orgSourcedId,roleType,role,status
@@ -129,7 +129,7 @@ def test_delta_of_roles_alone_changes_the_user(users: bool) -> None:  # noqa: FB
 
 
 def test_user_who_loses_the_last_role_is_deactivated() -> None:
-    """Who has no staff role left in a delta of roles is no staff any more."""
+    """A user without a staff role after a delta of roles is deactivated."""
     planned = plan_1_2(
         roster_of(users=ANN, roles=ANN_TEACHES),
         {
@@ -144,7 +144,7 @@ def test_user_who_loses_the_last_role_is_deactivated() -> None:
 
 
 def test_user_who_is_no_staff_any_more_is_deactivated() -> None:
-    """A bulk package in which a user has turned student is one in which they are absent."""
+    """A user who became a student counts as absent from a bulk package."""
     planned = plan_1_2(
         roster_of(users=ANN, roles=ANN_TEACHES),
         {
@@ -156,7 +156,7 @@ def test_user_who_is_no_staff_any_more_is_deactivated() -> None:
 
 
 def test_delta_of_roles_leaves_an_inactive_user_inactive() -> None:
-    """A new role brings nobody back; only the user's own row does."""
+    """A new role does not reactivate a user; only the user's own row does."""
     planned = plan_1_2(
         roster_of(
             users="sourced_id,given_name,email,role,org_sourced_ids,status\n"
@@ -177,7 +177,7 @@ def test_delta_of_roles_leaves_an_inactive_user_inactive() -> None:
 
 
 def test_delta_of_roles_leaves_a_bad_row_alone() -> None:
-    """A user whose own row has an error is left as it is, also when a role of theirs is new."""
+    """A user whose own row has an error stays unchanged, even with a new role."""
     planned = plan_1_2(
         roster_of(users=ANN, roles=ANN_TEACHES),
         {
@@ -194,7 +194,7 @@ def test_delta_of_roles_leaves_a_bad_row_alone() -> None:
 
 
 def test_delta_of_users_keeps_remembered_roles() -> None:
-    """A delta of users alone takes role and orgs from the roles of earlier packages."""
+    """A delta of users alone takes role and orgs from the stored roles."""
     planned = plan_1_2(
         roster_of(users=ANN, roles=ANN_TEACHES),
         {"users.csv": "sourcedId,givenName,email,status\nann,Anna,ann@x.org,active"},
@@ -204,7 +204,7 @@ def test_delta_of_users_keeps_remembered_roles() -> None:
 
 
 def test_role_with_an_error_is_the_one_it_was() -> None:
-    """A row of roles.csv with an error changes no role, and takes none away."""
+    """A row of roles.csv with an error changes no role and removes none."""
     roster = roster_of(
         users=ANN,
         roles=ANN_TEACHES + "    r2,bob,primary,aide,o1",

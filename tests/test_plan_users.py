@@ -1,4 +1,4 @@
-"""Users: who is matched to whom, who is added, changed, deactivated and brought back."""
+"""Users are matched, added, updated, deactivated and reactivated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANN_AND_BOB = """
 
 
 def test_unknown_user_is_added() -> None:
-    """A row that matches no account becomes an active, managed user with all its fields."""
+    """A row without a matching account becomes an active, managed user with all its fields."""
     planned = plan_of(
         roster_of(),
         {
@@ -40,7 +40,7 @@ def test_unknown_user_is_added() -> None:
 
 
 def test_known_sourced_id_is_the_same_user() -> None:
-    """A stored sourcedId wins over everything else: name, e-mail and login may all be new."""
+    """A stored sourcedId is the same user, even with another name, e-mail and login."""
     planned = plan_of(
         roster_of(users=ANN_AND_BOB),
         {
@@ -60,7 +60,7 @@ def test_known_sourced_id_is_the_same_user() -> None:
 
 
 def test_sourced_ids_are_case_sensitive() -> None:
-    """`Ann` and `ann` are two records: the one comes and the other goes."""
+    """`Ann` and `ann` are two records: one is added and the other deactivated."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,ann@x.org"),
         {"users.csv": "sourcedId,email\nAnn,anna@x.org"},
@@ -80,9 +80,9 @@ def test_sourced_id_of_a_course_is_no_user() -> None:
 
 @pytest.mark.parametrize("status", ["active", "inactive"])
 def test_hand_made_account_of_the_same_login_is_linked(status: str) -> None:
-    """An account without a sourcedId is found by its login in any spelling, and stays by hand.
+    """An account without a sourcedId is matched by its login in any case, and stays unmanaged.
 
-    Nothing but the sourcedId is written to it, be it active or deactivated.
+    Only its sourcedId is written, whether it is active or deactivated.
     """
     planned = plan_of(
         roster_of(
@@ -95,7 +95,7 @@ def test_hand_made_account_of_the_same_login_is_linked(status: str) -> None:
 
 
 def test_site_may_adopt_accounts() -> None:
-    """With adopt_accounts a linked account is managed from then on and takes the row's fields."""
+    """With adopt_accounts a linked account becomes managed and takes the row's fields."""
     planned = plan_of(
         roster_of(users="sourced_id,given_name,email,status,managed\n,Annie,ann@x.org,inactive,no"),
         {"users.csv": "sourcedId,givenName,email\nann,Ann,ann@x.org"},
@@ -111,7 +111,7 @@ def test_site_may_adopt_accounts() -> None:
 
 
 def test_of_two_accounts_the_active_one_is_linked() -> None:
-    """Where a deactivated and an active hand-made account share a login, the active one counts."""
+    """If a deactivated and an active hand-made account share a login, the active one is linked."""
     planned = plan_of(
         roster_of(
             users="""
@@ -126,7 +126,7 @@ def test_of_two_accounts_the_active_one_is_linked() -> None:
 
 
 def test_managed_user_is_never_adopted_by_login() -> None:
-    """An account that has a sourcedId is not given to another one, also when it is deactivated."""
+    """An account with a sourcedId never gets another one, even if it is deactivated."""
     planned = plan_of(
         roster_of(users="sourced_id,email,status\nold,ann@x.org,inactive"),
         {"users.csv": "sourcedId,email\nnew,ann@x.org"},
@@ -135,7 +135,7 @@ def test_managed_user_is_never_adopted_by_login() -> None:
 
 
 def test_linked_account_stays_by_hand() -> None:
-    """A hand-made account with a sourcedId is changed neither by its row nor by its absence."""
+    """Neither its row nor its absence changes a hand-made account with a sourcedId."""
     roster = roster_of(users="sourced_id,given_name,email,managed\nann,Annie,ann@x.org,no")
     moved = "sourcedId,givenName,email,enabledUser\nann,Ann,anna@x.org,false"
     assert plan_of(roster, {"users.csv": moved}).users == []
@@ -143,7 +143,7 @@ def test_linked_account_stays_by_hand() -> None:
 
 
 def test_hand_made_records_are_not_missing() -> None:
-    """An account or a course without a sourcedId is absent from every package and stays."""
+    """An account or a course without a sourcedId is never absent, and stays."""
     planned = plan_of(
         roster_of(
             users="sourced_id,email,managed\n,zoe@x.org,no",
@@ -156,7 +156,7 @@ def test_hand_made_records_are_not_missing() -> None:
 
 
 def test_credited_admin_is_linked_and_never_changed() -> None:
-    """The credited administrator's row gives a sourcedId, also where the site adopts accounts."""
+    """The credited admin only gets a sourcedId, even if the site adopts accounts."""
     planned = plan_of(
         roster_of(),
         {"users.csv": "sourcedId,givenName,role,email\nboss,Boss,teacher,admin@x.org"},
@@ -186,7 +186,7 @@ MANAGED_ADMIN = """
     ids=["absent", "disabled"],
 )
 def test_managed_credited_admin_is_kept(users: str) -> None:
-    """A credited administrator whom the package would deactivate is kept, and the run says so."""
+    """A package that would deactivate the credited admin gives a finding instead."""
     planned = plan_of(roster_of(users=MANAGED_ADMIN, credited_admin=1), {"users.csv": users})
     assert planned.users == []
     assert planned.codes == [("semantic.credited_admin_kept", "boss")]
@@ -196,7 +196,7 @@ def test_managed_credited_admin_is_kept(users: str) -> None:
     "row", ["boss,Boss,boss@x.org,tobedeleted,true", "boss,Boss,boss@x.org,active,false"]
 )
 def test_managed_credited_admin_is_kept_in_a_delta(row: str) -> None:
-    """A delta that would deactivate the credited administrator is answered in the same way."""
+    """A delta that would deactivate the credited admin gives the same finding."""
     planned = plan_of(
         roster_of(users=MANAGED_ADMIN, credited_admin=1),
         {"users.csv": f"sourcedId,givenName,email,status,enabledUser\n{row}"},
@@ -207,7 +207,7 @@ def test_managed_credited_admin_is_kept_in_a_delta(row: str) -> None:
 
 
 def test_credited_admin_in_the_package_is_not_spoken_of() -> None:
-    """Where the credited administrator is in the package there is nothing to warn of."""
+    """A credited admin in the package gives no finding."""
     planned = plan_of(
         roster_of(users=MANAGED_ADMIN, credited_admin=1),
         {
@@ -223,7 +223,7 @@ def test_credited_admin_in_the_package_is_not_spoken_of() -> None:
 
 
 def test_another_admin_is_a_user_like_any_other() -> None:
-    """Only the credited administrator is protected, not every administrator."""
+    """Only the credited admin is protected, not every administrator."""
     planned = plan_of(
         roster_of(users=MANAGED_ADMIN, credited_admin=ADMIN),
         {"users.csv": "sourcedId,givenName,email\nann,Ann,ann@x.org"},
@@ -233,7 +233,7 @@ def test_another_admin_is_a_user_like_any_other() -> None:
 
 
 def test_absent_from_bulk_is_deactivated() -> None:
-    """Who is not in a bulk file is deactivated, keeps every field, and is told why."""
+    """A user absent from a bulk file is deactivated with all fields, and with the reason."""
     planned = plan_of(
         roster_of(users=ANN_AND_BOB), {"users.csv": "sourcedId,givenName,email\nann,Ann,ann@x.org"}
     )
@@ -243,7 +243,7 @@ def test_absent_from_bulk_is_deactivated() -> None:
 
 
 def test_absent_from_delta_stays() -> None:
-    """Who is not in a delta file stays as they are."""
+    """A user absent from a delta stays unchanged."""
     planned = plan_of(
         roster_of(users=ANN_AND_BOB),
         {"users.csv": "sourcedId,givenName,email,status\nann,Anna,ann@x.org,active"},
@@ -253,7 +253,7 @@ def test_absent_from_delta_stays() -> None:
 
 
 def test_tobedeleted_in_delta_is_deactivated() -> None:
-    """In a delta, `tobedeleted` deactivates; the row's other values are not taken."""
+    """In a delta `tobedeleted` deactivates; the row's other values are not used."""
     planned = plan_of(
         roster_of(users=ANN_AND_BOB),
         {"users.csv": "sourcedId,givenName,email,status\nbob,Robert,,tobedeleted"},
@@ -265,7 +265,7 @@ def test_tobedeleted_in_delta_is_deactivated() -> None:
 
 
 def test_row_that_deactivates_is_named() -> None:
-    """A deactivation that a row asked for names the row; an absence has none to name."""
+    """A deactivation names the row that asked for it; an absence has no row."""
     marked = plan_of(
         roster_of(users=ANN_AND_BOB),
         {"users.csv": "sourcedId,givenName,email,status\nbob,Bob,bob@x.org,tobedeleted"},
@@ -284,7 +284,7 @@ def test_row_that_deactivates_is_named() -> None:
 
 
 def test_tobedeleted_of_an_unknown_user_is_nothing() -> None:
-    """A delta may take away who was never there, or who went before."""
+    """A delta may remove an unknown or an inactive user without a change."""
     planned = plan_of(
         roster_of(users="sourced_id,email,status\nbob,bob@x.org,inactive"),
         {"users.csv": "sourcedId,email,status\nbob,,tobedeleted\nzoe,,tobedeleted"},
@@ -294,7 +294,7 @@ def test_tobedeleted_of_an_unknown_user_is_nothing() -> None:
 
 
 def test_user_who_comes_back_is_reactivated() -> None:
-    """A deactivated user who is in the package again is active again, with today's fields."""
+    """A deactivated user who returns is active again, with the new fields."""
     planned = plan_of(
         roster_of(users="sourced_id,given_name,email,status\nann,Ann,ann@x.org,inactive"),
         {"users.csv": "sourcedId,givenName,email\nann,Anna,ann@x.org"},
@@ -304,7 +304,7 @@ def test_user_who_comes_back_is_reactivated() -> None:
 
 
 def test_disabled_user_is_deactivated() -> None:
-    """`enabledUser=false` deactivates, and says that it was this."""
+    """`enabledUser=false` deactivates, and is the reason."""
     planned = plan_of(
         roster_of(users=ANN_AND_BOB),
         {
@@ -320,7 +320,7 @@ def test_disabled_user_is_deactivated() -> None:
 
 
 def test_disabled_user_stays_deactivated() -> None:
-    """A user who was disabled and still is changes nothing; other fields are kept up to date."""
+    """A user who is still disabled causes no change; other fields are updated."""
     roster = roster_of(users="sourced_id,given_name,email,status\nann,Ann,ann@x.org,inactive")
     same = "sourcedId,givenName,email,enabledUser\nann,Ann,ann@x.org,false"
     renamed = "sourcedId,givenName,email,enabledUser\nann,Anna,ann@x.org,false"
@@ -329,7 +329,7 @@ def test_disabled_user_stays_deactivated() -> None:
 
 
 def test_new_disabled_user_is_added_inactive() -> None:
-    """A user who comes disabled is known from then on, and can't log in."""
+    """A new disabled user is added as inactive, so that they can't log in."""
     planned = plan_of(
         roster_of(), {"users.csv": "sourcedId,email,enabledUser\nann,ann@x.org,false"}
     )
@@ -338,7 +338,7 @@ def test_new_disabled_user_is_added_inactive() -> None:
 
 
 def test_missing_column_leaves_what_is_stored() -> None:
-    """A column that the header does not have changes nobody; a blank cell is a value."""
+    """A missing column changes no user; a blank cell is a value."""
     roster = roster_of(
         users="""
             sourced_id,given_name,username,org_sourced_ids,email
@@ -352,7 +352,7 @@ def test_missing_column_leaves_what_is_stored() -> None:
 
 
 def test_order_of_orgs_in_a_cell_is_no_change() -> None:
-    """A list of orgs is a set: its order, blanks and repetitions do not matter."""
+    """A list of orgs is a set: order, blanks and repetitions don't matter."""
     roster = roster_of(users='sourced_id,email,org_sourced_ids\nann,ann@x.org,"o1,o2"')
     planned = plan_of(
         roster, {"users.csv": 'sourcedId,email,orgSourcedIds\nann,ann@x.org,"o2, o1,o2"'}
@@ -370,13 +370,13 @@ def test_order_of_orgs_in_a_cell_is_no_change() -> None:
     ],
 )
 def test_role_is_taken(role: str, on_platform: str) -> None:
-    """Every staff role of OneRoster 1.1 has its role on the platform."""
+    """Every staff role of OneRoster 1.1 has a role on the platform."""
     planned = plan_of(roster_of(), {"users.csv": f"sourcedId,email,role\nann,ann@x.org,{role}"})
     assert planned.user("ann")["role"] == (None, on_platform)
 
 
 def test_absent_users_csv_changes_no_user() -> None:
-    """A package without users.csv leaves all users alone."""
+    """A package without users.csv changes no user."""
     planned = plan_of(roster_of(users=ANN_AND_BOB), {"courses.csv": "sourcedId,title\nart,Art"})
     assert planned.users == []
     assert planned.courses == [("add", "art")]

@@ -1,4 +1,4 @@
-"""Preferences: saved with a version and an audit, and in force from the next run on."""
+"""Preferences are saved with a version and an audit row, and apply from the next run on."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def save(chosen: Preferences, actor: str = "Ann") -> Preferences:
 
 
 def write(statement: str, site: Site) -> None:
-    """Change a site's records by hand, as the platform does."""
+    """Change a site's records directly, as the platform does."""
     with database.engine().begin() as connection:
         connection.execute(sa.text(statement), {"site": site.name})
 
 
 def test_new_site_has_the_defaults(site: Site) -> None:
-    """A new site syncs everything on weekdays at two, with guards, for its first administrator."""
+    """A new site syncs all on weekdays at two, with guards, credited to its first administrator."""
     chosen = load(site)
     assert chosen == Preferences(site=site.name, version=1, credited_admin="admin@district.example")
     assert chosen.scope is Scope.USERS_AND_COURSES
@@ -65,7 +65,7 @@ def test_new_site_has_the_defaults(site: Site) -> None:
 
 
 def test_everything_that_is_saved_is_loaded(site: Site) -> None:
-    """Every setting comes back from the database as it was saved, with the version counted up."""
+    """Every setting is loaded as it was saved, with the next version."""
     chosen = Preferences(
         site=site.name,
         version=1,
@@ -100,7 +100,7 @@ def test_everything_that_is_saved_is_loaded(site: Site) -> None:
 
 @pytest.mark.case("b27")
 def test_second_of_two_savers_is_told(site: Site) -> None:
-    """Who saves what somebody else has saved since is refused, and changes nothing."""
+    """A person who saves over a newer version is refused, and nothing changes."""
     mine, theirs = load(site), load(site)
     save(theirs.model_copy(update={"scope": Scope.USERS}))
     with pytest.raises(PreferencesConflictError, match="read them again"):
@@ -111,7 +111,7 @@ def test_second_of_two_savers_is_told(site: Site) -> None:
 
 @pytest.mark.case("b27")
 def test_of_two_who_save_at_once_one_is_told(site: Site) -> None:
-    """Also of two who save in the same moment the second is refused, and loses nobody's word."""
+    """If two people save at the same moment, the second is refused and the first is kept."""
     mine = load(site)
     told: list[Exception] = []
 
@@ -134,7 +134,7 @@ def test_of_two_who_save_at_once_one_is_told(site: Site) -> None:
 
 @pytest.mark.case("c17")
 def test_saving_is_audited(site: Site) -> None:
-    """Who saved, when, and what moved from which value to which is an event; nothing else is."""
+    """Each save is an event with the person, the time, and the old and new values of changes."""
     save(load(site).model_copy(update={"scope": Scope.USERS}), actor="Ann on the page")
     events = site.rows(
         "select actor, event, details, at from events where site = :site order by id"
@@ -148,7 +148,7 @@ def test_saving_is_audited(site: Site) -> None:
 
 
 def test_another_credited_admin_is_audited(site: Site) -> None:
-    """That another account is credited from now on is told by the audit as well."""
+    """The audit also has the change of the credited admin."""
     other = "boss@x.org"
     site.sync(changed(SCHOOL, "users.csv", "ann@x.org", other))
     save(load(site).model_copy(update={"credited_admin": "Boss@X.org"}))
@@ -162,7 +162,7 @@ def test_another_credited_admin_is_audited(site: Site) -> None:
 
 @pytest.mark.parametrize("admin", ["nobody@x.org", "cec@x.org", ""])
 def test_credited_admin_must_be_an_active_account(site: Site, admin: str) -> None:
-    """An address that is no active account of this site can't be credited."""
+    """Only an active account of this site can be the credited admin."""
     package = changed(SCHOOL, "users.csv", "cec,true", "cec,false")
     site.sync({"users.csv": package["users.csv"]})
     with pytest.raises(NoSuchAdminError, match=site.name):
@@ -171,7 +171,7 @@ def test_credited_admin_must_be_an_active_account(site: Site, admin: str) -> Non
 
 
 def test_credited_admin_of_another_site_is_unknown_here(site: Site) -> None:
-    """Accounts belong to one site."""
+    """An account of another site can't be the credited admin."""
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "other@district.example")
     with pytest.raises(NoSuchAdminError):
@@ -179,7 +179,7 @@ def test_credited_admin_of_another_site_is_unknown_here(site: Site) -> None:
 
 
 def test_site_that_was_not_made_is_unknown() -> None:
-    """Preferences of a site that was not made can't be loaded, and the answer says what to do."""
+    """Preferences of an unknown site can't be loaded, and the error says what to do."""
     with (
         database.engine().connect() as connection,
         pytest.raises(UnknownSiteError, match="oneroster init --site atlantis --admin EMAIL"),
@@ -212,7 +212,7 @@ def test_site_that_was_not_made_is_unknown() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(setting: str, value: object) -> None:
-    """A setting that could not be followed is refused, and named."""
+    """An invalid setting is refused and named."""
     given = {"site": "s", setting: value}
     with pytest.raises(ValidationError, match=setting.split(".", maxsplit=1)[0]):
         Preferences.model_validate(given)
@@ -249,7 +249,7 @@ def test_command_line_shows_and_changes_them(site: Site) -> None:
     ],
 )
 def test_command_line_refuses_with_a_sentence(site: Site, setting: str, code: int) -> None:
-    """A setting that can't be saved is a sentence and changes nothing."""
+    """An invalid --set ends with a sentence and changes nothing."""
     before = load(site)
     found, output = said(site, "preferences", "--set", setting)
     assert found == code
@@ -258,7 +258,7 @@ def test_command_line_refuses_with_a_sentence(site: Site, setting: str, code: in
 
 
 def test_preferences_of_another_site_are_out_of_reach(site: Site) -> None:
-    """--set changes the site that was named, never another one."""
+    """--set changes only the named site."""
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "admin@district.example")
     said(site, "preferences", "--set", f"site={other.name}", "--set", "scope=users")
@@ -267,7 +267,7 @@ def test_preferences_of_another_site_are_out_of_reach(site: Site) -> None:
 
 @pytest.mark.case("b30")
 def test_run_without_a_credited_admin_reads_nothing(site: Site) -> None:
-    """While the credited account is inactive a run fails with a sentence, and opens no package."""
+    """While the credited admin is inactive, a run fails with a sentence and opens no package."""
     write("update users set status = 'inactive' where site = :site", site)
     code, run = site.command("sync", "/nowhere/at/all.zip")
     assert (code, run["outcome"]) == (1, "failed")
@@ -280,7 +280,7 @@ def test_run_without_a_credited_admin_reads_nothing(site: Site) -> None:
 
 @pytest.mark.case("b26")
 def test_run_keeps_the_preferences_of_its_beginning(site: Site) -> None:
-    """What is saved afterwards does not change what a run says it followed."""
+    """A run's record keeps the preferences with which it started."""
     run = site.sync({"users.csv": SCHOOL["users.csv"]}, "--profile", "tolerant")
     save(load(site).model_copy(update={"scope": Scope.USERS}))
     ((kept,),) = site.rows("select preferences from runs where run_id::text = :r", r=run["run_id"])
@@ -289,7 +289,7 @@ def test_run_keeps_the_preferences_of_its_beginning(site: Site) -> None:
 
 
 def permissions(site: Site) -> dict[tuple[str, str], tuple[bool, bool]]:
-    """Return who may edit units and lessons of which course."""
+    """Return which user may edit the units and lessons of which course."""
     query = (
         "select u.sourced_id, c.sourced_id, p.may_edit_units, p.may_edit_lessons "
         "from teacher_permissions p join users u on u.id = p.user_id "
@@ -299,7 +299,7 @@ def permissions(site: Site) -> dict[tuple[str, str], tuple[bool, bool]]:
 
 
 def test_teacher_permission_counts_at_once_and_for_all(site: Site) -> None:
-    """A changed permission holds for every course made by OneRoster, without another run."""
+    """A changed permission applies to every course of OneRoster at once, without a run."""
     site.sync(SCHOOL)
     assert permissions(site) == {("ann", "maths"): (True, True), ("bob", "art"): (True, True)}
     site.command("preferences", "--set", "teacher_permission=lessons_only")
@@ -309,7 +309,7 @@ def test_teacher_permission_counts_at_once_and_for_all(site: Site) -> None:
 
 
 def test_hand_made_courses_are_outside_the_permission(site: Site) -> None:
-    """The setting is about courses made by OneRoster; others keep full permission."""
+    """The permission applies to courses of OneRoster; hand-made ones keep full permission."""
     site.sync(SCHOOL)
     site.command("preferences", "--set", "teacher_permission=lessons_only")
     write("update courses set managed = false where site = :site and sourced_id = 'art'", site)
@@ -317,7 +317,7 @@ def test_hand_made_courses_are_outside_the_permission(site: Site) -> None:
 
 
 def test_who_and_what_is_gone_may_edit_nothing(site: Site) -> None:
-    """Inactive users, removed courses and removed assignments permit nothing."""
+    """Inactive users, removed courses and removed assignments give no permission."""
     package = changed(SCHOOL, "enrollments.csv", "e3,a1,cec,aide", "e3,m1,cec,teacher")
     site.sync(package)
     assert len(permissions(site)) == 3

@@ -1,4 +1,4 @@
-"""The project keeps its own house: generated pages, the size of rooms."""
+"""The project's own rules: generated pages, the size of modules, CI, versions."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ MODULES = sorted(
 
 
 def test_the_page_of_findings_is_the_catalogue() -> None:
-    """docs/reference/findings.md is what the code says."""
+    """docs/reference/findings.md is generated from the code."""
     assert (PROJECT / "docs/reference/findings.md").read_text("utf-8") == findings_as_markdown()
 
 
 def test_semantics_are_documented() -> None:
-    """docs/reference/semantics.md is what the decision table says."""
+    """docs/reference/semantics.md is generated from the decision table."""
     page = (PROJECT / "docs/reference/semantics.md").read_text("utf-8")
     assert page == semantics_as_markdown()
 
 
 def test_the_page_of_reliability_is_made_from_the_tests() -> None:
-    """docs/reliability.md names the tests that show each case, and no others."""
+    """docs/reliability.md names exactly the tests of each case."""
     page = PAGE.read_text("utf-8")
     assert as_markdown(page) == page
 
 
 def test_every_bad_input_is_tried() -> None:
-    """Each case of bad input has one that is brought through the command line, or an argument."""
+    """Each case of bad input has an input for the command line, or an argument."""
     tried = {bad.case for bad in inputs.ALL}
     told = {case for case, promise in PROMISES.items() if promise.part == "a" if promise.argument}
     assert tried | told == {case for case in PROMISES if case.startswith("a")}
@@ -55,7 +55,7 @@ def test_every_bad_input_is_tried() -> None:
 
 
 def test_every_design_page_is_listed() -> None:
-    """No decision is written down where nobody finds it."""
+    """docs/design/README.md lists every design page."""
     pages = {page.name for page in (PROJECT / "docs/design").glob("*.md")} - {"README.md"}
     index = (PROJECT / "docs/design/README.md").read_text("utf-8")
     assert pages == set(re.findall(r"\]\(([a-z-]+\.md)\)", index))
@@ -63,18 +63,18 @@ def test_every_design_page_is_listed() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PROJECT)))
 def test_no_room_is_too_large(path: Path) -> None:
-    """A module that passes 500 lines is looked at again."""
+    """A module has at most 500 lines."""
     assert len(path.read_text("utf-8").splitlines()) <= 500
 
 
 def read_yaml(path: str) -> dict[Any, Any]:
-    """Return a file of the project."""
+    """Return the content of a YAML file of the project."""
     found: dict[Any, Any] = yaml.safe_load((PROJECT / path).read_text("utf-8"))
     return found
 
 
 def pyproject() -> dict[str, Any]:
-    """Return what the project says of itself."""
+    """Return the project table of pyproject.toml."""
     text = (PROJECT / "pyproject.toml").read_text("utf-8")
     found: dict[str, Any] = tomllib.loads(text)["project"]
     return found
@@ -101,7 +101,7 @@ def steps_of_workflow() -> list[dict[str, Any]]:
 
 
 def test_workflow_has_the_parts_of_ci() -> None:
-    """Neither of the two ways to try a change leaves out what the other one does."""
+    """The workflow and .ci/run run the same parts."""
     parts = re.findall(r"(?m)^part (.+)$", (PROJECT / ".ci/run").read_text("utf-8"))
     runs = [step["run"] for step in steps_of_workflow() if "run" in step]
     assert {f"make {part}" for part in parts} == set(runs)
@@ -110,18 +110,18 @@ def test_workflow_has_the_parts_of_ci() -> None:
 
 
 def test_workflow_tries_every_python_that_is_claimed() -> None:
-    """Each minor version between both ends has its checks and its unit tests."""
+    """The workflow checks and tests every Python minor version that pyproject.toml allows."""
     first, end = map(int, re.findall(r"3\.(\d+)", pyproject()["requires-python"]))
     tried = read_yaml(WORKFLOW)["jobs"]["quick"]["strategy"]["matrix"]["python"]
     assert tried == [f"3.{minor}" for minor in range(first, end)]
 
 
 def test_workflow_may_only_read() -> None:
-    """CI gives a change no right to write, and runs the very actions that were looked at."""
+    """CI has only the right to read, and uses actions by their reviewed commit."""
     workflow = read_yaml(WORKFLOW)
     assert workflow["permissions"] == {"contents": "read"}
     assert not any("permissions" in job for job in workflow["jobs"].values())
-    on = workflow[True]  # how YAML 1.1 reads the word
+    on = workflow[True]  # YAML 1.1 reads the key `on` as true
     assert set(on) == {"push", "pull_request", "workflow_dispatch"}
     used = re.findall(r"(?m)uses: (.+)$", (PROJECT / WORKFLOW).read_text("utf-8"))
     assert used
@@ -133,7 +133,7 @@ def test_workflow_may_only_read() -> None:
 
 
 def test_hooks_are_the_checks_with_the_versions_of_the_lock() -> None:
-    """What runs before a commit is what `make check` runs, from the same environment."""
+    """The hooks before a commit run the commands of `make check`, from the same environment."""
     (repo,) = read_yaml(".pre-commit-config.yaml")["repos"]
     assert repo["repo"] == "local"
     assert {hook["language"] for hook in repo["hooks"]} == {"system"}
@@ -166,7 +166,7 @@ def test_version_is_the_same_everywhere() -> None:
 
 
 def test_release_says_first_how_to_upgrade() -> None:
-    """Operators find at the head of a release what they have to do, in a few lines."""
+    """A release starts with at most ten upgrade notes, which name real migrations and modules."""
     changelog = (PROJECT / "CHANGELOG.md").read_text("utf-8")
     release = changelog.partition(f"\n## {pyproject()['version']}")[2]
     heading, _, rest = release.partition("\n### ")[2].partition("\n")

@@ -1,4 +1,4 @@
-"""The public Python API: what a script may rely on, whatever the modules behind it are called."""
+"""The public Python API that scripts may use, independent of the modules behind it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NIGHT = dt.datetime(2026, 11, 2, 2, tzinfo=dt.UTC)
 
 
 def clock() -> dt.datetime:
-    """Tell a time of long ago, so that whoever asks another clock is found out."""
+    """Return a time in the past, so that a use of another clock shows."""
     return NIGHT
 
 
@@ -54,7 +54,7 @@ SMALLER = changed(SMALLER, "enrollments.csv", "e2,a1,bob,teacher\n", "")
 
 
 def test_script_syncs_previews_and_takes_back(site: Site) -> None:
-    """A script does what the command line does, at the time that its clock tells."""
+    """A script can sync, preview and undo like the command line, at the time of its clock."""
     run = sync(asks(site, SCHOOL), clock=clock)
     assert (run.outcome, run.applied_at) == (Outcome.SUCCEEDED, NIGHT)
     seen = preview(asks(site, SMALLER), clock=clock)
@@ -72,7 +72,7 @@ def test_script_syncs_previews_and_takes_back(site: Site) -> None:
 
 
 def test_script_decides_about_a_held_plan(site: Site) -> None:
-    """A held plan is approved by its hash, or discarded; of two decisions the first one counts."""
+    """A held plan is approved by its hash or discarded; only the first decision counts."""
     change_preferences(site.name, {"guards.users.minimum": 1}, by="Ann", clock=clock)
     sync(asks(site, SCHOOL), clock=clock)
     first = sync(asks(site, SMALLER), clock=clock)
@@ -89,7 +89,7 @@ def test_script_decides_about_a_held_plan(site: Site) -> None:
 
 
 def test_script_brings_pending_removals(site: Site) -> None:
-    """Where the rest of a plan goes on, what it left is one more request."""
+    """If the rest of a plan is applied, the pending removals are another request."""
     limits = {"guards.users.minimum": 1, "guards.removals_wait": True}
     change_preferences(site.name, limits, by="Ann", clock=clock)
     sync(asks(site, SCHOOL), clock=clock)
@@ -100,35 +100,35 @@ def test_script_brings_pending_removals(site: Site) -> None:
 
 
 def test_undo_of_nothing_is_a_mistake() -> None:
-    """A request that names no run to take back is not taken for a sync of the source."""
+    """An undo without a run is refused, and does not become a sync of the source."""
     with pytest.raises(ValueError, match="undoes"):
         undo(Request(site="default", requested_by="a script"), clock=clock)
 
 
 def test_site_is_made_once(site: Site) -> None:
-    """A site that is there already stays as it is."""
+    """`create_site` does not change an existing site."""
     assert not create_site(site.name, admin="other@district.example", clock=clock)
 
 
 @pytest.mark.parametrize("name", ["site", "scope.part", "guards.users.percent.part"])
 def test_preference_that_does_not_exist_is_refused(site: Site, name: str) -> None:
-    """A name that leads nowhere changes nothing."""
+    """An unknown name of a preference is refused."""
     with pytest.raises(PreferenceNameError):
         change_preferences(site.name, {name: 1}, by="Ann", clock=clock)
 
 
 def test_import_is_light() -> None:
-    """`import oneroster_sync` loads nothing else, since schedulers do it all the time."""
+    """`import oneroster_sync` loads no other module, because schedulers import it often."""
     code = "import sys, oneroster_sync; print(*sorted(m for m in sys.modules if 'oneroster' in m"
     code += " or m in {'pyarrow', 'sqlalchemy', 'pydantic'}))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    # Editable installs put a finder of their own among the modules.
+    # Editable installs add a finder to the modules.
     ours = [name for name in told.stdout.split() if not name.startswith("__editable__")]
     assert ours == ["oneroster_sync"]
 
 
 def test_every_public_name_is_documented_and_typed() -> None:
-    """The page names what is public, and every function says what it takes and gives."""
+    """The page documents every public name, and every function has types and a docstring."""
     page = PAGE.read_text("utf-8")
     for name in oneroster_sync.__all__:
         found = getattr(oneroster_sync, name)
@@ -141,7 +141,7 @@ def test_every_public_name_is_documented_and_typed() -> None:
 
 
 def test_commands_write_by_the_api_alone() -> None:
-    """The commands that change a roster know no other way than this one."""
+    """The commands that change a roster use only this API."""
     commands = Path(oneroster_sync.__file__).parent / "cli/runs.py"
     found = re.findall(
         r"oneroster_sync\.(pipeline|operations\.approval|stages\.apply|stages\.\w+\.stage)\b"

@@ -39,7 +39,7 @@ select exists (
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A database of its own with some rows that name each other."""
+    """Yield the URL of a database with some rows that refer to each other."""
     with fresh_database() as made:
         migrate(made)
         with psycopg.connect(made) as connection:
@@ -49,7 +49,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def two() -> Iterator[tuple[Connection, Connection]]:
-    """Two connections to a database whose rows may change."""
+    """Yield two connections to a database whose rows may change."""
     with fresh_database() as made:
         migrate(made)
         with psycopg.connect(made) as first, psycopg.connect(made) as second:
@@ -63,7 +63,7 @@ class Blocked(threading.Thread):
     """A statement that has to wait for another connection."""
 
     def __init__(self, of: Connection, statement: str, behind: Connection) -> None:
-        """Start it, and return when it waits for a lock of the other connection."""
+        """Start the statement, and return when it waits for a lock of the other connection."""
         super().__init__()
         self._of, self._statement = of, statement
         self.error: Exception | None = None
@@ -94,7 +94,7 @@ DELETE_IT = "delete from users where id = 2"
 
 @pytest.mark.case("b61")
 def test_who_deletes_waits_for_who_names(two: tuple[Connection, Connection]) -> None:
-    """A row that names an account and is not committed yet keeps the account."""
+    """A delete of an account fails after an uncommitted reference to it is committed."""
     naming, deleting = two
     naming.execute(NAME_IT)
     blocked = Blocked(deleting, DELETE_IT, naming)
@@ -104,7 +104,7 @@ def test_who_deletes_waits_for_who_names(two: tuple[Connection, Connection]) -> 
 
 
 def test_who_deletes_goes_on_when_who_names_gives_up(two: tuple[Connection, Connection]) -> None:
-    """Where the other transaction is rolled back, nothing names the account."""
+    """A delete of an account succeeds after the reference to it is rolled back."""
     naming, deleting = two
     naming.execute(NAME_IT)
     blocked = Blocked(deleting, DELETE_IT, naming)
@@ -117,7 +117,7 @@ def test_who_deletes_goes_on_when_who_names_gives_up(two: tuple[Connection, Conn
 
 @pytest.mark.case("b61")
 def test_who_names_waits_for_who_deletes(two: tuple[Connection, Connection]) -> None:
-    """A row that names an account that another transaction has deleted is refused."""
+    """A reference to an account that another transaction has deleted is refused."""
     naming, deleting = two
     deleting.execute(DELETE_IT)
     blocked = Blocked(naming, NAME_IT, deleting)
@@ -127,7 +127,7 @@ def test_who_names_waits_for_who_deletes(two: tuple[Connection, Connection]) -> 
 
 
 def test_who_names_goes_on_when_who_deletes_gives_up(two: tuple[Connection, Connection]) -> None:
-    """Where the account was not deleted after all, the row is taken."""
+    """A reference to an account is accepted after its delete is rolled back."""
     naming, deleting = two
     deleting.execute(DELETE_IT)
     blocked = Blocked(naming, NAME_IT, deleting)
@@ -137,7 +137,7 @@ def test_who_names_goes_on_when_who_deletes_gives_up(two: tuple[Connection, Conn
 
 
 def test_who_names_waits_for_who_empties(two: tuple[Connection, Connection]) -> None:
-    """A row that names an account of a table that is emptied meanwhile is refused."""
+    """A reference to a row of a table that is truncated meanwhile is refused."""
     naming, emptying = two
     emptying.execute("truncate findings, runs cascade")
     blocked = Blocked(naming, NAME_RUN, emptying)
@@ -148,7 +148,7 @@ def test_who_names_waits_for_who_empties(two: tuple[Connection, Connection]) -> 
 
 @pytest.mark.parametrize("level", ["repeatable_read", "serializable"])
 def test_an_old_snapshot_does_not_help(two: tuple[Connection, Connection], level: str) -> None:
-    """Who began before an account was deleted can't name it, though they still see it."""
+    """A transaction with an older snapshot can't refer to a deleted account that it still sees."""
     naming, deleting = two
     naming.isolation_level = psycopg.IsolationLevel[level.upper()]
     assert naming.execute("select count(*) from users").fetchone() == (2,)
@@ -163,7 +163,7 @@ def test_an_old_snapshot_does_not_help(two: tuple[Connection, Connection], level
 def test_nothing_is_deleted_by_an_old_snapshot(
     two: tuple[Connection, Connection], level: str
 ) -> None:
-    """Who would not see what names an account since may not delete it."""
+    """A transaction with an older snapshot can't delete an account: it misses new references."""
     naming, deleting = two
     deleting.isolation_level = psycopg.IsolationLevel[level.upper()]
     assert deleting.execute("select count(*) from course_assignments").fetchone() == (0,)
@@ -174,7 +174,7 @@ def test_nothing_is_deleted_by_an_old_snapshot(
 
 
 def test_the_applications_role_is_held_to_it(url: str) -> None:
-    """A role that may only insert into the audit is refused as its owner is, and needs no more."""
+    """A role that may only insert into the audit is refused like the owner, without more rights."""
     server("create role {}", "referring")
     try:
         engine = engine_of(url)
@@ -204,7 +204,7 @@ LEAVES = {**SCHOOL, "users.csv": SCHOOL["users.csv"].replace("bob,true", "bob,fa
 
 @pytest.fixture
 def left(site: Site) -> Site:
-    """A school that Bob has left."""
+    """Return a site whose Bob has left."""
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
     assert site.sync(LEAVES)["outcome"] == "succeeded"
     assert site.users()["bob"] == "inactive"
@@ -212,17 +212,17 @@ def left(site: Site) -> Site:
 
 
 class Erasing(threading.Thread):
-    """Erasure of Bob at a site."""
+    """The erasure of Bob in a thread."""
 
     def __init__(self, site: Site) -> None:
-        """Start it."""
+        """Start the erasure."""
         super().__init__()
         self._site = site
         self.error: Exception | None = None
         self.start()
 
     def run(self) -> None:
-        """Erase."""
+        """Erase Bob."""
         try:
             erase(self._site.name, "bob", by="a test", now=now())
         except NotErasedError as error:
@@ -231,7 +231,7 @@ class Erasing(threading.Thread):
 
 @pytest.mark.case("b10")
 def test_erasure_waits_for_a_plan_that_is_being_applied(left: Site) -> None:
-    """A plan under way that brings somebody back is waited for, and the person is not erased."""
+    """An erasure waits for a plan that reactivates the person, and is refused then."""
     with database.engine().connect() as applying, applying.begin():
         database.lock_site(applying, left.name)
         statement = "update users set status = 'active' where site = :site and sourced_id = 'bob'"
@@ -245,7 +245,7 @@ def test_erasure_waits_for_a_plan_that_is_being_applied(left: Site) -> None:
 
 @pytest.mark.case("b10")
 def test_a_plan_waits_for_an_erasure_and_is_made_again(left: Site) -> None:
-    """Who is erased while a plan that names them waits is not named by it: it is out of date."""
+    """A plan that waits for an erasure of one of its people is stale after it."""
     run = reviewed(left, SCHOOL)
     changes = "select count(*) from changes where site = :site and sourced_id = 'bob'"
     with database.engine().connect() as erasing, erasing.begin():
@@ -261,17 +261,17 @@ def test_a_plan_waits_for_an_erasure_and_is_made_again(left: Site) -> None:
 
 
 class Applying(threading.Thread):
-    """Apply of a reviewed plan."""
+    """The apply of a reviewed plan in a thread."""
 
     def __init__(self, run: Run) -> None:
-        """Start it."""
+        """Start the apply."""
         super().__init__()
         self._run = run
         self.error: Exception | None = None
         self.start()
 
     def run(self) -> None:
-        """Apply."""
+        """Apply the plan."""
         run = self._run
         found = all_findings(run)
         try:

@@ -1,4 +1,4 @@
-"""The modules with services pass again and again while the machine has other work."""
+"""The tests with services pass repeatedly while the machine has other work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOAD = int(os.environ.get("REPEATS_LOAD", "6"))
 
 @pytest.fixture
 def load() -> Iterator[None]:
-    """As many other programs as the load is to be, each of which wants a whole processor."""
+    """Run as many busy programs as `REPEATS_LOAD` says."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(LOAD)]
     yield
     for program in busy:
@@ -33,7 +33,7 @@ def load() -> Iterator[None]:
 def test_no_test_with_services_fails_by_chance(
     load: None, record_property: Callable[[str, object], None]
 ) -> None:
-    """`REPEATS` says how often, and `REPEATS_LOAD` beside how many busy programs."""
+    """All tests with services pass `REPEATS` times beside `REPEATS_LOAD` busy programs."""
     levels = "(airflow or browser or topology) and not long and not soak and not year"
     words = ["-q", "-m", levels, "-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
     for time in range(TIMES):

@@ -1,4 +1,4 @@
-"""Retention: what has expired is deleted, what is needed stays, and the runs' records always do."""
+"""Retention deletes expired data, and keeps run records and data that is still needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAYS = Keeping(files_days=10, findings_days=20, audit_days=40)
 
 
 def age(site: Site, run: dict[str, Any], days: int) -> None:
-    """Let a run have been so many days ago, with all that it changed."""
+    """Move a run and its changes so many days into the past."""
     with database.engine().begin() as connection:
         connection.execute(sa.text("set local oneroster.erasing = 'on'"))
         bound = {"run": run["run_id"], "days": dt.timedelta(days=days)}
@@ -39,14 +39,14 @@ def folder(site: Site, run: dict[str, Any]) -> Path:
 
 
 def rows(site: Site, table: str, run: dict[str, Any]) -> int:
-    """Return how many rows of a table are of a run."""
+    """Return the number of rows of a table for a run."""
     query = f"select count(*) from {table} where run_id::text = :run"  # noqa: S608
     return int(site.rows(query, run=run["run_id"])[0][0])
 
 
 @pytest.fixture
 def runs(site: Site) -> list[dict[str, Any]]:
-    """Two applied runs, the older one with findings."""
+    """Return two applied runs, the older one with findings."""
     return [site.sync(BAD), site.sync(SCHOOL)]
 
 
@@ -57,7 +57,7 @@ def runs(site: Site) -> list[dict[str, Any]]:
 def test_things_go_one_after_the_other(
     site: Site, runs: list[dict[str, Any]], days: int, files: int, findings: int, changes: int
 ) -> None:
-    """First the files, then the findings, then the changes; the record and its counts stay."""
+    """Files expire first, then findings, then changes; the record and its counts stay."""
     old, new = runs
     age(site, old, days)
     found, changed_ = rows(site, "findings", old), rows(site, "changes", old)
@@ -80,7 +80,7 @@ def test_things_go_one_after_the_other(
 def test_newest_applied_run_can_be_taken_back_after_years(
     site: Site, runs: list[dict[str, Any]]
 ) -> None:
-    """Files of the run that is taken back, if any is, are kept for as long as it is that one."""
+    """The files of the newest applied run stay, so that it can be undone after years."""
     for run in runs:
         age(site, run, 30)
     delete_expired(site.name, now=now(), keeping=DAYS)
@@ -90,7 +90,7 @@ def test_newest_applied_run_can_be_taken_back_after_years(
 
 
 def test_plan_that_waits_is_left_alone(site: Site) -> None:
-    """However old it is, a plan that somebody may approve stays whole."""
+    """A held plan stays complete, however old it is."""
     header = "sourcedId,enabledUser,role,username,givenName,familyName,email"
     people = [f"u{n},true,teacher,u{n},G,F,u{n}@x.org" for n in range(10)]
     site.sync({"users.csv": csv_text(header, *people)})
@@ -102,14 +102,14 @@ def test_plan_that_waits_is_left_alone(site: Site) -> None:
 
 
 def test_other_sites_are_left_alone(site: Site, runs: list[dict[str, Any]]) -> None:
-    """A site's sweep removes nothing of another one."""
+    """The retention of a site deletes nothing of another site."""
     age(site, runs[0], 1000)
     assert delete_expired("another", now=now(), keeping=DAYS) == Swept(0, 0, 0)
     assert folder(site, runs[0]).exists()
 
 
 def test_environment_says_how_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command removes what the environment says, and refuses what is no number of days."""
+    """Retention uses the days of the environment, and refuses invalid numbers."""
     run = site.sync(SCHOOL)
     age(site, run, 100)
     monkeypatch.setenv("ONEROSTER_KEEP_AUDIT_DAYS", "99")

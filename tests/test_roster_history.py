@@ -1,4 +1,4 @@
-"""How large the roster was after each run, as a whole and by school, and who decided what."""
+"""The size of the roster after each run, in total and by school, and the decisions."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ update runs set {column} = null where site = :site and run_id not in (
 
 
 def points(site: Site, school: str | None = None) -> list[RosterPoint]:
-    """Return the history of a site's roster."""
+    """Return the points of a site's roster history."""
     with database.engine().connect() as connection:
         return list_roster_points(connection, site.name, school=school, limit=50)
 
 
 def forget(site: Site, column: str, *, newest: int) -> None:
-    """Let a site's runs be as they were before a column was, but for the newest ones."""
+    """Blank a column that older runs did not have, except for the newest runs."""
     query = _FORGET.format(column=column)
     with database.engine().begin() as connection:
         connection.execute(sa.text(query), {"site": site.name, "newest": newest})
 
 
 def test_each_applied_run_is_a_point(site: Site) -> None:
-    """Users, courses and assignments after each run; a preview and a refused package are none."""
+    """Each applied run is a point with users, courses and assignments; a preview is not."""
     for package in (SCHOOL, GONE, SCHOOL):
         site.sync(package)
     site.command("plan", site.package(NEXT_DAY))
@@ -53,7 +53,7 @@ def test_each_applied_run_is_a_point(site: Site) -> None:
 
 
 def test_what_was_not_stored_is_rebuilt_from_the_audit(site: Site) -> None:
-    """Runs of an earlier version have the same numbers, and say that they are rebuilt."""
+    """Runs of an earlier version get their numbers from the audit, and are marked as rebuilt."""
     packages = (SCHOOL, GONE, NEXT_DAY, NEXT_DAY, SCHOOL)
     for package in packages:
         site.sync(package)
@@ -65,7 +65,7 @@ def test_what_was_not_stored_is_rebuilt_from_the_audit(site: Site) -> None:
 
 
 def test_the_history_begins_where_the_audit_does(site: Site) -> None:
-    """Where the audit of a run is gone, nobody guesses what was before it."""
+    """The history starts at the first run whose audit still exists."""
     runs = [site.sync(package) for package in (SCHOOL, GONE, SCHOOL)]
     forget(site, "roster_counts", newest=1)
     with database.engine().begin() as connection:
@@ -78,7 +78,7 @@ def test_the_history_begins_where_the_audit_does(site: Site) -> None:
 
 
 def test_the_users_of_a_school_are_told_over_time(site: Site) -> None:
-    """Each run that changes users stores how many each school has; others leave it as it was."""
+    """Each run that changes users stores the users of each school; other runs keep the numbers."""
     orgs = "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"
     rows = [f"u{n},lake,teacher,Given,Family,u{n}@x.org" for n in range(3)]
     rows += ['v,"lake,hill",teacher,Vi,Vo,v@x.org']
@@ -99,7 +99,7 @@ def test_the_users_of_a_school_are_told_over_time(site: Site) -> None:
 
 
 def test_a_month_says_who_decided_what(site: Site) -> None:
-    """Approvals and discards with their plan, the reason to hold it, and that of the person."""
+    """A month lists its decisions with plan, reason for the hold, and the person's reason."""
     rows = [f"u{n},lake,teacher,Given,Family,u{n}@x.org" for n in range(10)]
     site.sync({"users.csv": "\n".join([HEADER, *rows]) + "\n"})
     held = site.sync({"users.csv": "\n".join([HEADER, rows[0]]) + "\n"})

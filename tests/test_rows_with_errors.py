@@ -1,4 +1,4 @@
-"""Rows with errors: what is said of them, how long they protect, and another person's row."""
+"""Rows with errors: their findings, their protection, and another person's row."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# What is said of rows with errors
+# Findings of rows with errors
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_sound_and_broken_row_of_one_id_are_both_errors(*, first: bool) -> None:
-    """Which of the two is right nobody can tell, so the sound one is not used either."""
+    """A correct and a broken row of one id are both errors, because either may be right."""
     site = synced(SCHOOL)
     broken = "bob,,,true,s,teacher,bob"
     header, rest = SCHOOL["users.csv"].replace("Bob,Ray", "Rob,Ray").split("\n", 1)
@@ -43,7 +43,7 @@ def test_sound_and_broken_row_of_one_id_are_both_errors(*, first: bool) -> None:
 
 
 def test_two_primary_teachers_counts_no_row_with_an_error() -> None:
-    """A row that is not used is no second primary teacher."""
+    """A row with an error is not a second primary teacher."""
     texts = added(SCHOOL, "enrollments.csv", "dan-m1,gone,,m1,s,dan,teacher,true,,")
 
     done = MemorySite().sync(texts)
@@ -54,7 +54,7 @@ def test_two_primary_teachers_counts_no_row_with_an_error() -> None:
 
 
 def test_two_primary_teachers_are_told_of_beside_a_third_with_an_error() -> None:
-    """Two whose rows are used are still two."""
+    """Two usable rows beside a third with an error are two primary teachers."""
     texts = added(
         SCHOOL,
         "enrollments.csv",
@@ -69,7 +69,7 @@ def test_two_primary_teachers_are_told_of_beside_a_third_with_an_error() -> None
 
 
 def test_two_equal_invalid_addresses_are_invalid() -> None:
-    """An address that is none is nobody's login: it is invalid twice, and not taken."""
+    """Two equal invalid e-mails are both invalid, and no login that is taken."""
     texts = changed(SCHOOL, "users.csv", "ann@example.org", "nobody")
     texts = changed(texts, "users.csv", "bob@example.org", "nobody")
 
@@ -83,7 +83,7 @@ def test_two_equal_invalid_addresses_are_invalid() -> None:
 
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
 def test_withheld_row_is_never_valid_and_not_judged(texts: Texts) -> None:
-    """A row that was blanked for privacy has one error, and no report speaks of its blanks."""
+    """A row that was blanked for privacy has exactly one error, and is never valid."""
     if "roles.csv" in texts:
         texts = changed(texts, "roles.csv", "cat,primary,aide", "cat,primary,wizard")
     else:
@@ -97,7 +97,7 @@ def test_withheld_row_is_never_valid_and_not_judged(texts: Texts) -> None:
 
 
 def test_protection_of_a_renumbered_night_lasts_as_long_as_the_row() -> None:
-    """Who is kept for a broken row under a new sourcedId is kept while the row comes."""
+    """A broken enrollment protects its assignment while the row exists, under any sourcedId."""
     site = synced(SCHOOL)
     header, *rows = SCHOOL["enrollments.csv"].splitlines()
     anew = [f"new-{row}" for row in rows]
@@ -121,7 +121,7 @@ def test_protection_of_a_renumbered_night_lasts_as_long_as_the_row() -> None:
 
 @pytest.mark.case("a88")
 def test_another_person_under_a_known_id_changes_nothing() -> None:
-    """Where all names and the address change at once, the record is left as it is and named."""
+    """If all names and the e-mail change at once, the record stays and the row is an error."""
     site = synced(SCHOOL)
     before = site.user("bob")
     texts = changed(
@@ -141,7 +141,7 @@ def test_another_person_under_a_known_id_changes_nothing() -> None:
     "row", ["Zoe,Ray,,,zoe@example.org", "Bob,Fay,,,zoe@example.org", "Zoe,Fay,,,bob@example.org"]
 )
 def test_person_who_keeps_something_is_the_same(row: str) -> None:
-    """A marriage, another first name or a new domain alone make nobody another person."""
+    """A change of only a name or an e-mail does not make another person."""
     site = synced(SCHOOL)
 
     done = site.sync(changed(SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", f"bob,,{row}"))
@@ -150,7 +150,7 @@ def test_person_who_keeps_something_is_the_same(row: str) -> None:
 
 
 def test_another_person_is_settled_by_another_id(tmp_path: Path) -> None:
-    """Once the record has an id of its own, the other person comes as a new one."""
+    """After the record has its own id, the other person is added as a new user."""
     site = synced(SCHOOL)
     other = changed(
         SCHOOL, "users.csv", "bob,,Bob,Ray,,,bob@example.org", "bob,,Zoe,Fay,,,zoe@example.org"
@@ -169,7 +169,7 @@ def test_another_person_is_settled_by_another_id(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("reused", "held"), [(4, False), (5, True)])
 def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
-    """From 5 records and 10 % on the rest of the plan waits; fewer are errors and no more."""
+    """From 5 records and 10 % on, other people hold the rest of the plan; fewer are errors."""
     users = "".join(f"\nu{n},Given{n},Family{n},u{n}@x.org" for n in range(45))
     roster = roster_of(users=f"sourced_id,given_name,family_name,email{users}")
     rows = [
@@ -196,7 +196,7 @@ def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
 
 
 def test_deactivated_account_made_by_hand_is_named_each_night() -> None:
-    """Whose account a person deactivated is told of for as long as it stays so."""
+    """A hand-made account that a person deactivated is named by each run while it is inactive."""
     site = MemorySite(
         roster_of(users="id,sourced_id,email,status,managed\n5,,bob@example.org,inactive,no")
     )
@@ -210,7 +210,7 @@ def test_deactivated_account_made_by_hand_is_named_each_night() -> None:
 
 
 def test_adopted_account_is_none_of_these() -> None:
-    """Where the site adopts accounts, the account follows its row and is active."""
+    """If the site adopts accounts, such an account becomes active from its row."""
     site = MemorySite(
         roster_of(users="id,sourced_id,email,status,managed\n5,,bob@example.org,inactive,no"),
         adopt_accounts=True,

@@ -1,4 +1,4 @@
-"""A process reads each artifact and the roster once, and hashes a plan that it made once."""
+"""A process reads each artifact and the roster once, and hashes its own plan once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counted:
-    """What a process did: how often it read each file of a run, and the roster, and hashed."""
+    """The reads of each run file and of the roster, and the hashes, of one process."""
 
     reads: Counter[str] = field(default_factory=Counter)
     rosters: int = 0
@@ -42,7 +42,7 @@ _COUNTING: list[Counted] = []
 
 @functools.cache
 def _listen() -> None:
-    """Notice files that are opened; a hook can't be taken away again."""
+    """Count opened files; an audit hook can't be removed again."""
 
     def opened(event: str, args: tuple[Any, ...]) -> None:
         if event == "open" and _COUNTING and isinstance(args[0], str) and "/runs/" in args[0]:
@@ -55,7 +55,7 @@ def _listen() -> None:
 
 @contextlib.contextmanager
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
-    """Count what is done within the block, as by one process."""
+    """Count what the block does, as if it were one process."""
     _listen()
     found = Counted()
     compute = Plan._compute_hash
@@ -65,7 +65,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
         return compute(plan)
 
     def executed(*told: Any) -> None:
-        # Only the roster is read so.
+        # only the read of the roster uses this statement
         found.rosters += told[2].startswith("set transaction isolation level repeatable read")
 
     sa.event.listen(database.engine(), "before_cursor_execute", executed)
@@ -82,7 +82,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
 def task(
     stage: Callable[[Run], Run], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Run, Counted]:
-    """Do one stage as a process of its own does it."""
+    """Run one stage as if in its own process."""
     with counted(monkeypatch) as found:
         run = stage(runs.find(run.run_id))
     return run, found
@@ -99,7 +99,7 @@ PACKAGES = [
 def test_a_process_that_does_all_stages_reads_the_roster_once(
     site: Site, packages: list[Mapping[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads no artifact that it wrote, and hashes its plan once."""
+    """A process with all stages reads none of its own artifacts, and hashes its plan once."""
     for package in packages[:-1]:
         site.sync(dict(package))
     with counted(monkeypatch) as found:
@@ -112,7 +112,7 @@ def test_a_process_that_does_all_stages_reads_the_roster_once(
 def test_a_task_reads_each_artifact_once(
     site: Site, packages: list[Mapping[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each stage as a process of its own: whoever takes a plan from storage hashes it, once."""
+    """A task reads each artifact at most once, and hashes a plan from storage once."""
     for package in packages[:-1]:
         site.sync(dict(package))
     run = begin(request_of(site, packages[-1]), now=now())
@@ -135,20 +135,20 @@ def test_a_task_reads_each_artifact_once(
 def test_a_task_that_plans_again_reads_the_roster_that_has_moved(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run was applied after the review: apply makes the plan against what is there now."""
+    """If the roster changed after the review, apply reads it once and makes the plan again."""
     run = reviewed(site, SCHOOL)
     site.sync(NEXT_DAY)
     run, found = task(lambda run: pipeline.apply(run, now=now()), run, monkeypatch)
     assert run.outcome == "succeeded"
     assert site.users()["bob"] == "active"
     assert found.rosters == 1
-    assert found.hashes == 2  # the one in storage, and the new one
+    assert found.hashes == 2  # the plan in storage, and the new one
 
 
 def test_the_plan_that_was_approved_is_hashed_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A plan that another process made is taken from storage: what was read is what is hashed."""
+    """An approved plan from storage is hashed from what was read, before it is applied."""
     site.sync(SCHOOL)
     few = {**SCHOOL, "users.csv": SCHOOL["users.csv"].splitlines(keepends=True)[0]}
     run = reviewed(site, few)
@@ -166,7 +166,7 @@ def test_the_plan_that_was_approved_is_hashed_again(
 
 
 def test_a_plan_is_frozen_by_one_stage_alone(site: Site) -> None:
-    """What diff saved is what its record says: the hash, the version, the counts."""
+    """The record has the hash, the version and the counts that diff saved with the plan."""
     run = diffed(site, SCHOOL)
     stored = RunFolder.of(run.site, run.run_id).read_json("plan")
     assert (run.plan_hash, run.base_version) == (stored["hash"], stored["base_version"])

@@ -1,4 +1,4 @@
-"""Whose turn it is, and how often a run that waits for its own looks."""
+"""The queue of runs of a site, and how often a waiting run checks it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 def test_the_further_back_in_line_the_later_is_the_next_look(
     ahead: int, waited: dt.timedelta, pause: dt.timedelta
 ) -> None:
-    """Next in line looks after ten seconds; nobody looks before it can be their turn."""
+    """The next run checks after ten seconds; runs further back check later."""
     assert Ahead("a run", ahead).until_next_look(waited) == pause
 
 
 def test_twenty_in_line_start_few_processes() -> None:
-    """Twenty uploads of one site that wait for an hour: 30 looks each at most, not 360."""
+    """Each of twenty uploads that wait for an hour checks at most 30 times, not 360."""
     for place in range(1, 21):
         waited, looks = dt.timedelta(0), 0
         while waited < 60 * MINUTE:

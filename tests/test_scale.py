@@ -1,4 +1,4 @@
-"""What a wave of many sites is said to have come to: once, in time, and how long it waited."""
+"""The results of a wave of many sites: once each, in time, and how long they waited."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UPLOAD = Upload(8.0, 100, 12, 0.5, 1.5, 10.0, 6.0, "succeeded")
 
 
 def tasks_at(*moments: float) -> list[TaskRun]:
-    """Return tasks that began at these moments."""
+    """Return tasks that started at these times."""
     return [TaskRun("extract", moment, moment + 1) for moment in moments]
 
 
@@ -65,12 +65,12 @@ def wave_of(*runs: SiteRun, upload: Upload | None = UPLOAD) -> Wave:
 def test_so_many_percent_do_not_pass_it(
     values: list[float], percent: float, found: float | None
 ) -> None:
-    """A percentile is one of the values, in whatever order they come; of none there is none."""
+    """A percentile is one of the values, in any order; without values it is None."""
     assert percentile(values, percent) == found
 
 
 def test_twice_is_told_whoever_did_it() -> None:
-    """Two DAG runs, two records, or one without the other are not once; no run at all is late."""
+    """Two DAG runs, two records or no record are not once; no run at all is late."""
     runs = [
         GOOD,
         replace(GOOD, site="two-dag-runs", dag_runs=2),
@@ -83,7 +83,7 @@ def test_twice_is_told_whoever_did_it() -> None:
 
 
 def test_late_is_who_was_not_begun_in_time() -> None:
-    """Skipped after the grace, or never made; who waits for a slot for long is not late."""
+    """A run is late if it was skipped after the grace time, or never made; waiting is not late."""
     runs = [
         GOOD,
         LATE,
@@ -96,14 +96,14 @@ def test_late_is_who_was_not_begun_in_time() -> None:
 
 
 def test_lateness_begins_after_all_that_were_in_time() -> None:
-    """It is one more than were begun in time; without any there is no such number."""
+    """The number from which runs are late is one more than were on time, or None."""
     assert late_from([GOOD] * 3) is None
     assert late_from([GOOD, LATE, GOOD, NEVER]) == 3
     assert late_from([NEVER]) == 1
 
 
 def test_tasks_are_counted_by_when_they_began() -> None:
-    """The mean is from the first to the last; the best minute is any sixty seconds."""
+    """The mean is from the first to the last start; the best minute is any sixty seconds."""
     assert per_second([]) is None
     assert per_second(tasks_at(4)) is None
     assert per_second(tasks_at(4, 4)) is None
@@ -114,13 +114,13 @@ def test_tasks_are_counted_by_when_they_began() -> None:
 
 
 def test_an_upload_waits_while_it_has_no_slot() -> None:
-    """What is neither the request nor work is waiting; it is never less than nothing."""
+    """The time without request and work is waiting, and never negative."""
     assert UPLOAD.waited_s == 3.5
     assert replace(UPLOAD, worked_s=20.0).waited_s == 0
 
 
 def test_a_wave_is_as_long_as_its_last_run() -> None:
-    """From the slot to the last end; outcomes are counted, what has none by its state."""
+    """A wave lasts from its slot to the last end; runs without an outcome count by their state."""
     wave = wave_of(GOOD, replace(GOOD, ended_s=40.0), LATE, NEVER)
     assert wave.wall_s == 40
     assert wave.outcomes == {"succeeded": 2, "skipped": 1, "no run": 1}
@@ -128,7 +128,7 @@ def test_a_wave_is_as_long_as_its_last_run() -> None:
 
 
 def test_results_are_kept_and_told(tmp_path: Path) -> None:
-    """What was kept is read as it was, and all of it stands in the tables."""
+    """Saved results load unchanged, and all are in the tables."""
     rest = Rest(
         sites=100,
         apply_s=2.0,
@@ -157,7 +157,7 @@ def test_results_are_kept_and_told(tmp_path: Path) -> None:
 
 
 def test_the_page_has_places_for_the_tables() -> None:
-    """docs/scale.md takes what is measured between comments of those names."""
+    """docs/scale.md has comments with these names around the tables."""
     page = (settings.PROJECT / "docs" / "scale.md").read_text("utf-8")
     for name in ("waves", "rest"):
         assert page.count(f"<!-- {name} -->") == page.count(f"<!-- end of {name} -->") == 1

@@ -1,4 +1,4 @@
-"""Sentences: how a run ended, why, and who decided, for a person who reads one line."""
+"""Sentences say in one line how a run ended, why, and who decided."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ SKIPPED = "had errors and were skipped; their records are unchanged."
 
 
 def ended(outcome: str, **values: Any) -> str:
-    """Return the sentence of a run that ended so."""
+    """Return the sentence of a run with this outcome."""
     return format_outcome(a_run(outcome=Outcome(outcome), **values))
 
 
 def with_errors(errors: int) -> dict[str, dict[str, int]]:
-    """Return the counts with so many rows that could not be used."""
+    """Return counts with so many unusable rows."""
     return {**COUNTS, "users": {**COUNTS["users"], "errors": errors}}
 
 
 def hold(code: str, kind: str, found: int, of: int) -> dict[str, Any]:
-    """Return a hold as it is stored with the run."""
+    """Return a hold as a run stores it."""
     return {"code": code, "kind": kind, "found": found, "of": of, "limit": "", "text": "text"}
 
 
@@ -114,7 +114,7 @@ def hold(code: str, kind: str, found: int, of: int) -> dict[str, Any]:
     ids=lambda value: str(value.get("outcome")) if isinstance(value, dict) else "",
 )
 def test_every_outcome_has_its_sentence(run: dict[str, Any], sentence: str) -> None:
-    """Each outcome says what became of the roster and why, in one sentence."""
+    """Each outcome has a sentence with the effect on the roster and the reason."""
     outcome = run["outcome"]
     values = {name: value for name, value in run.items() if name != "outcome"}
     assert format_outcome(a_run(outcome=outcome and Outcome(outcome), **values)) == sentence
@@ -122,7 +122,7 @@ def test_every_outcome_has_its_sentence(run: dict[str, Any], sentence: str) -> N
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
-    """Whatever is missing from its record, a run that ended has a whole sentence."""
+    """An ended run has a whole sentence, even if values of its record are missing."""
     sentence = format_outcome(a_run(outcome=outcome))
     assert sentence.endswith(".")
     assert "None" not in sentence
@@ -171,12 +171,12 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
     ],
 )
 def test_held_run_tells_the_numbers(one: dict[str, Any], told: str) -> None:
-    """A held run says what the guard counted, without its code."""
+    """A held run shows the guard's numbers, without the code."""
     assert ended("held", holds=(one,)) == f"Held, nothing was changed: {told}."
 
 
 def test_held_run_tells_every_reason() -> None:
-    """Several reasons to hold a plan are all told."""
+    """The sentence has all reasons of a held plan."""
     holds = (hold("guard.removals", "users", 6, 9), hold("guard.removals", "courses", 7, 9))
     told = ended("held", holds=holds)
     assert told.endswith(": 6 of 9 users would be deactivated; 7 of 9 courses would be removed.")
@@ -184,19 +184,19 @@ def test_held_run_tells_every_reason() -> None:
 
 @pytest.mark.parametrize("outcome", ["succeeded", "succeeded_with_errors"])
 def test_approved_run_names_who_approved(outcome: str) -> None:
-    """What was applied after an approval says whose it was."""
+    """The sentence of an approved run names the person."""
     told = ended(outcome, counts=COUNTS, decision="approved", decided_by="Ann")
     assert told.startswith("Applied after approval by Ann: 20 users added")
 
 
 def test_approved_run_that_still_waits_says_so() -> None:
-    """Between the approval and the application a run is not told to be held."""
+    """Between approval and apply, the sentence is about the approval, not the hold."""
     told = ended("held", decision="approved", decided_by="Ann", holds=())
     assert told == "Approved by Ann; it is about to be applied."
 
 
 def test_plan_without_changes_changes_nothing() -> None:
-    """A plan that comes to nothing says so, whatever was ignored or broken."""
+    """A plan without changes says so, even with ignored rows or errors."""
     counts = {"users": {"added": 0, "errors": 3, "ignored": 40}}
     assert what_changes(counts) == what_changes(None) == what_changes({}) == "nothing"
 
@@ -213,12 +213,12 @@ def test_plan_without_changes_changes_nothing() -> None:
     ],
 )
 def test_type_says_what_was_processed_and_how(values: dict[str, Any], told: str) -> None:
-    """The type names what was processed, and whether the schedule or a person began it."""
+    """The type names what was processed, and whether the schedule or a person started it."""
     assert format_type(a_run(**values)) == told
 
 
 def test_sentences_of_real_runs(site: Site) -> None:
-    """Runs that were made, held, discarded and refused say so from their records."""
+    """The records of real applied, held, discarded and rejected runs give their sentences."""
 
     def sentence(run: dict[str, Any]) -> str:
         return format_outcome(runs.find(run["run_id"]))

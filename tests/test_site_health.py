@@ -1,4 +1,4 @@
-"""The health of sites: what needs attention, and numbers that are those of the roster."""
+"""The health of sites: what needs attention, and the current numbers of the roster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def health(site: Site, now: dt.datetime) -> Health:
-    """Return how a site is, asked for alone and among all."""
+    """Return the health of a site, and check that it is the same in the list of all sites."""
     with database.engine().connect() as connection:
         one = read_health(connection, now=now, site=site.name)
         assert list(one) == [site.name]
@@ -28,13 +28,13 @@ def health(site: Site, now: dt.datetime) -> Health:
 
 
 def status(site: Site, now: dt.datetime) -> Status:
-    """Return how a site is, for the head of its pages."""
+    """Return the status of a site for the head of its pages."""
     with database.engine().connect() as connection:
         return read_status(connection, site.name, now=now)
 
 
 def test_the_size_of_the_roster_is_stored_with_each_applied_run(site: Site) -> None:
-    """The list of sites has the numbers that the roster has, and the changes of each run."""
+    """The list of sites has the numbers of the roster, and the changes of each run."""
     site.sync(SCHOOL)
     site.sync(changed(SCHOOL, "users.csv", "bob,true", "bob,false"))
     with database.engine().connect() as connection:
@@ -63,7 +63,7 @@ def test_the_size_of_the_roster_is_stored_with_each_applied_run(site: Site) -> N
 def test_what_needs_attention_is_said_in_the_row(
     site: Site, outcome: str, values: dict[str, Any], level: str | None, reason: str | None
 ) -> None:
-    """The reason of a failure, and a plan that waits, stand where the site is listed."""
+    """A site in the list shows the reason of a failure, and a plan that needs approval."""
     had(site, day(0), sha256="a", applied_at=day(0))
     had(site, day(1), outcome, **values)
     found = health(site, day(2))
@@ -72,7 +72,7 @@ def test_what_needs_attention_is_said_in_the_row(
 
 
 def test_the_gravest_comes_first(site: Site) -> None:
-    """A failure stands above an export that is old."""
+    """A failure comes before an old export."""
     choose(site, stale_after_days=3)
     had(site, day(0), sha256="a")
     had(site, day(4), "failed", reasons=["the SIS was away"])
@@ -85,7 +85,7 @@ def test_the_gravest_comes_first(site: Site) -> None:
 
 
 def test_a_site_without_a_run_needs_nothing_and_has_no_export(site: Site) -> None:
-    """What has not begun is no alarm."""
+    """A site without a run has no alarm."""
     made_at(site, day(0))
     found = health(site, day(30))
     assert (found.level, found.has_export, found.waiting, found.errors) == (None, False, 0, None)
@@ -93,7 +93,7 @@ def test_a_site_without_a_run_needs_nothing_and_has_no_export(site: Site) -> Non
 
 
 def test_errors_are_those_of_the_newest_run_and_plans_are_counted(site: Site) -> None:
-    """A preview counts for neither."""
+    """Errors come from the newest run and held plans are counted; a preview counts for neither."""
     had(site, day(0), "succeeded_with_errors", counts=counts(errors=4), applied_at=day(0))
     had(site, day(1), "held", plan_hash="h", counts=counts(errors=2))
     newest = had(site, day(2), "held", plan_hash="i", counts=counts(errors=3))
