@@ -91,7 +91,7 @@ def test_two_who_are_alike_are_told_of_nobody(made: tuple[str, ...], package: st
 
 
 def test_people_who_have_an_account_are_nobodys_near_match() -> None:
-    """Who is known by a sourcedId, or comes under a new one, has an account and needs no other."""
+    """A person with an account, under this or a new sourcedId, is no near match of another one."""
     users = """
         id,sourced_id,given_name,family_name,email,managed
         1,,Ann,Lee,a@old.org,no

@@ -190,7 +190,7 @@ KINDS = {
 @pytest.mark.case("c02")
 @pytest.mark.parametrize("path", KINDS)
 def test_every_kind_of_answer_is_marked(live: Live, run_id: str, path: str) -> None:
-    """Every answer says what it is, and forbids to be framed, sniffed, and, if data, kept."""
+    """Every answer has its media type, and headers against framing, sniffing and caching data."""
     status, kind = KINDS[path]
     asked = path.format(static=fingerprint(), run=run_id)
     for who in (live.admin, live.nobody):

@@ -1,4 +1,4 @@
-"""A new package at a site's source starts its sync: noticed once, whole, and only where wanted."""
+"""A new package at a site's source starts a sync: once, complete, and only where the site asks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BEGAN = dt.datetime(2026, 11, 30, 2, 0, tzinfo=dt.UTC)
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    """A watch that has seen nothing yet."""
+    """A watch that has listed nothing yet."""
     made = Watch()
     yield made
     made.close()
@@ -45,7 +45,7 @@ def watch() -> Iterator[Watch]:
 
 @pytest.fixture
 def watched(site: Site, tmp_path: Path) -> Site:
-    """A site whose source is a folder, and whose syncs a new file starts."""
+    """A site whose source is a folder, and whose syncs start with a new file."""
     drop = tmp_path / "drop"
     drop.mkdir()
     code, told = site.command(
@@ -56,7 +56,7 @@ def watched(site: Site, tmp_path: Path) -> Site:
 
 
 def put(site: Site, name: str = "OneRoster.zip", *, content: str = "x", minute: int = 0) -> Path:
-    """Write a package into the folder of a site, as of a minute."""
+    """Write a package into the folder of a site, with a modification time of this minute."""
     path = site.folder / "drop" / name
     with zipfile.ZipFile(path, "w") as package:
         package.writestr("users.csv", content)
@@ -66,7 +66,7 @@ def put(site: Site, name: str = "OneRoster.zip", *, content: str = "x", minute: 
 
 
 def look(watch: Watch, *sites: Site, times: int = 1) -> list[Arrival]:
-    """Look so many times, as the trigger does; return all that was announced."""
+    """Look so many times, as the trigger does; return all announced arrivals."""
     found = []
     for _ in range(times):
         found += watch.look(watch.list_watched([site.name for site in sites]), {})
@@ -74,12 +74,12 @@ def look(watch: Watch, *sites: Site, times: int = 1) -> list[Arrival]:
 
 
 LOOKS = QUIET_LOOKS + 1
-"""How many looks a new package is announced after."""
+"""The number of looks after which a new package is announced."""
 
 
 @pytest.mark.case("d41")
 def test_a_new_package_is_announced_once(watched: Site, watch: Watch) -> None:
-    """What was there before is none; what arrives is told once, by name and size, and stays."""
+    """Packages of the first look are not announced; a new one is, once, by name and size."""
     first = put(watched)
     assert look(watch, watched, times=2 * LOOKS) == []
     second = put(watched, "OneRoster-2.zip", content="xy", minute=1)
@@ -94,7 +94,7 @@ def test_a_new_package_is_announced_once(watched: Site, watch: Watch) -> None:
 
 @pytest.mark.case("d41")
 def test_two_that_arrive_within_a_minute_are_one(watched: Site, watch: Watch) -> None:
-    """A package that changes, or is followed by another, is announced when that has been still."""
+    """A package that changes, or that another follows, is announced after the source is quiet."""
     put(watched)
     look(watch, watched)
     put(watched, content="xyz", minute=1)
@@ -106,7 +106,7 @@ def test_two_that_arrive_within_a_minute_are_one(watched: Site, watch: Watch) ->
 
 
 def test_what_is_named_as_unfinished_is_no_package(watched: Site, watch: Watch) -> None:
-    """It is announced under its own name, once it has that."""
+    """A package is announced under its final name, once it has that name."""
     put(watched)
     look(watch, watched)
     written = put(watched, "Next.zip.part", minute=3)
@@ -116,7 +116,7 @@ def test_what_is_named_as_unfinished_is_no_package(watched: Site, watch: Watch) 
 
 
 def test_the_first_package_of_an_empty_source_is_announced(watched: Site, watch: Watch) -> None:
-    """A folder that was empty at the first look gets its first package: that one is new."""
+    """The first package in a folder that was empty at the first look is announced."""
     assert look(watch, watched, times=2) == []
     put(watched)
     assert [arrival.name for arrival in look(watch, watched, times=LOOKS)] == ["OneRoster.zip"]
@@ -124,7 +124,7 @@ def test_the_first_package_of_an_empty_source_is_announced(watched: Site, watch:
 
 @pytest.mark.case("d41")
 def test_what_came_while_syncs_were_off_starts_nothing(watched: Site, watch: Watch) -> None:
-    """A site that is off is not in the watch; when it is on again, only what comes then is new."""
+    """A disabled site is not watched; after it is enabled, only later packages are announced."""
     put(watched)
     look(watch, watched, times=JOINED_AFTER)
     put(watched, "While off.zip", minute=1)
@@ -135,7 +135,7 @@ def test_what_came_while_syncs_were_off_starts_nothing(watched: Site, watch: Wat
 
 
 def test_what_came_while_nobody_watched_is_announced(watched: Site, watch: Watch) -> None:
-    """A triggerer that begins anew gets its sites one after the other, and forgets none of them."""
+    """A new triggerer gets its sites one after the other, and misses no arrival of any."""
     put(watched)
     look(watch, watched)
     put(watched, "Meanwhile.zip", minute=1)
@@ -148,7 +148,7 @@ def test_what_came_while_nobody_watched_is_announced(watched: Site, watch: Watch
 def test_a_package_that_was_moved_aside_brings_back_no_older_one(
     watched: Site, watch: Watch
 ) -> None:
-    """Where a run moves what it read, the one before it is the newest again, and no arrival."""
+    """After a run moves its package aside, the previous one is the newest, but no arrival."""
     put(watched, "old.zip")
     newest = put(watched, "new.zip", minute=5)
     look(watch, watched)
@@ -157,7 +157,7 @@ def test_a_package_that_was_moved_aside_brings_back_no_older_one(
 
 
 def test_what_was_announced_is_remembered_by_the_next_watch(watched: Site, watch: Watch) -> None:
-    """A watch that begins anew goes on; what arrived while none looked is announced."""
+    """A new watch continues where the last one ended, and announces arrivals in between."""
     put(watched)
     look(watch, watched)
     put(watched, minute=1)
@@ -170,7 +170,7 @@ def test_what_was_announced_is_remembered_by_the_next_watch(watched: Site, watch
 
 
 def test_what_was_not_handed_on_is_announced_again(watched: Site, watch: Watch) -> None:
-    """A triggerer that is killed as it announces leaves the arrival to the next one."""
+    """A triggerer that is killed while it announces leaves the arrival to the next one."""
     put(watched)
     look(watch, watched)
     put(watched, minute=1)
@@ -181,7 +181,7 @@ def test_what_was_not_handed_on_is_announced_again(watched: Site, watch: Watch) 
 def test_a_source_that_is_new_announces_nothing_that_was_there(
     watched: Site, watch: Watch, tmp_path: Path
 ) -> None:
-    """Another folder, or another pattern, begins with what lies there."""
+    """With another folder or pattern, packages that are already there are not announced."""
     put(watched)
     look(watch, watched)
     put(watched, "Other.ZIP2", minute=9)
@@ -193,7 +193,7 @@ def test_a_source_that_is_new_announces_nothing_that_was_there(
 def test_who_does_not_ask_for_it_is_not_looked_for(
     watched: Site, watch: Watch, setting: str
 ) -> None:
-    """A saved preference counts at the next look."""
+    """A saved preference takes effect at the next look."""
     assert [chosen.site for chosen in watch.list_watched([watched.name])] == [watched.name]
     more = ("--set", "started_by=schedule") if setting == "source=null" else ()
     assert watched.command("preferences", *more, "--set", setting)[0] == 0
@@ -203,7 +203,7 @@ def test_who_does_not_ask_for_it_is_not_looked_for(
 def test_a_site_that_is_archived_or_may_not_use_its_source_is_not_looked_for(
     watched: Site, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody's folder is listed for a site that the deployment keeps from it."""
+    """The watch lists no folder of an archived site or of a site that may not use its source."""
     assert watch.list_watched([watched.name])
     archived = "update sites set archived_at = {} where site = :site"
     for moment, is_watched in (("now()", False), ("null", True)):
@@ -220,7 +220,7 @@ def test_a_site_that_is_archived_or_may_not_use_its_source_is_not_looked_for(
 def test_a_source_that_can_not_be_looked_at_stops_no_other(
     watched: Site, watch: Watch, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said once, in words, and the others are announced."""
+    """The log names a source that fails once, and the arrivals of other sources are announced."""
     put(watched)
     look(watch, watched)
     put(watched, minute=1)
@@ -233,12 +233,12 @@ def test_a_source_that_can_not_be_looked_at_stops_no_other(
 
 
 def test_a_new_file_needs_a_source(site: Site) -> None:
-    """A site without a source can't be started by a file."""
+    """`started_by=new_file` is refused for a site without a source."""
     assert site.command("preferences", "--set", "started_by=new_file")[0] == 2
 
 
 def test_a_stored_dag_holds_the_name_of_the_site_only(watched: Site) -> None:
-    """Nothing of the preferences is in it, and what the trigger stores is the site's name."""
+    """A stored DAG has no preferences in it, and its trigger stores only the site's name."""
     stored = json.dumps(DagSerialization.to_dict(sync_dag(watched.name)))
     assert str(watched.folder) not in stored
     assert "new_file" not in stored
@@ -253,7 +253,7 @@ def test_a_stored_dag_holds_the_name_of_the_site_only(watched: Site) -> None:
 def test_triggers_share_one_watch_and_each_fires_for_its_site(
     watched: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stream looks for the sites whose triggers run; each trigger takes what is of its site."""
+    """The stream lists the sites of running triggers; each trigger fires for its own site only."""
     monkeypatch.setattr("oneroster_sync.settings.watch_seconds", lambda: 0.01)
     put(watched)
 
@@ -284,7 +284,7 @@ def test_triggers_share_one_watch_and_each_fires_for_its_site(
 
 @pytest.mark.case("d41")
 def test_a_thousand_sites_take_a_twentieth_of_a_core(watched: Site, tmp_path: Path) -> None:
-    """So much at most is what a look at a thousand sources takes of the time until the next."""
+    """A look at a thousand sources takes at most a twentieth of the interval between looks."""
     names = [f"{watched.name}-{number}" for number in range(1_000)]
     rows = [{"name": name, "source": str(tmp_path / name), "site": watched.name} for name in names]
     for name in names:
@@ -315,7 +315,7 @@ def test_a_thousand_sites_take_a_twentieth_of_a_core(watched: Site, tmp_path: Pa
 
 
 def column_names() -> list[str]:
-    """Return the columns of preferences."""
+    """Return the names of the columns of preferences."""
     with database.engine().connect() as connection:
         query = "select attname from pg_attribute where attrelid = 'preferences'::regclass"
         return list(connection.scalars(sa.text(f"{query} and attnum > 0 and not attisdropped")))

@@ -1,4 +1,4 @@
-"""The benchmark's districts are what it says of them, and its verdicts can be trusted."""
+"""The benchmark's districts match their description, and its verdicts are correct."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_one_seed_is_one_district(days: list[Path], tmp_path: Path) -> None:
 
 
 def test_a_district_has_all_kinds_of_users(days: list[Path]) -> None:
-    """All users are there, about 7 % of them staff, and the door takes the package."""
+    """The district has all its users, about 7 % of them staff, and extract accepts the package."""
     for day in days:
         extracted = extract_package(day, Profile.TOLERANT, Known())
         assert not extracted.refused
@@ -65,7 +65,7 @@ def test_a_district_has_all_kinds_of_users(days: list[Path]) -> None:
 
 
 def test_day_2_is_day_1_a_little_changed(days: list[Path]) -> None:
-    """1 % of the users are new and 1 % gone; 2 % of the others changed, and some rows are bad."""
+    """On day 2, 1 % of the users are new, 1 % gone, 2 % of the rest changed, and some rows bad."""
     before, after = (_rows(day / "users.csv") for day in days)
     assert len(after.keys() - before.keys()) == pytest.approx(0.01 * USERS, abs=5)
     assert len(before.keys() - after.keys()) == pytest.approx(0.01 * USERS, abs=5)
@@ -74,7 +74,7 @@ def test_day_2_is_day_1_a_little_changed(days: list[Path]) -> None:
 
 
 def test_a_row_that_differs_ends_the_benchmark() -> None:
-    """Two that say the same agree; one row more is named."""
+    """Two equal results agree; an additional row is an error that names the row."""
     ours, theirs = Said({"users": [b"a", b"b"]}), Said({"users": [b"a"]})
     must_agree(ours, ours, "the limit")
     with pytest.raises(DisagreementError, match="only ours: b'b'"):
@@ -82,7 +82,7 @@ def test_a_row_that_differs_ends_the_benchmark() -> None:
 
 
 def test_a_target_is_met_or_not() -> None:
-    """What is aimed at is judged by medians, in the direction in which it is meant."""
+    """A target is judged by medians, in its own direction."""
     series = {
         "day 2/ours": Series([9.0] * 3, [9.0, 2.0, 2.0], [100.0] * 3, [1.0] * 3),
         "day 2/limit": Series([2.0], [1.0], [100.0], [0.5]),
@@ -103,9 +103,9 @@ def test_a_target_is_met_or_not() -> None:
 
 
 def known_of(district: District) -> dict[str, dict[Any, Any]]:
-    """Return what a sync has to make of a district: users and courses by number, and who teaches.
+    """Return the expected result of a sync: users and courses by number, and who teaches what.
 
-    Of a user it is whether they are enabled, and all that may change; of a course its title.
+    A user's value is the enabled flag and all fields that may change; a course's is its title.
     """
     users, courses, classes, enrolled = (
         district.files[name] for name in ("users", "courses", "classes", "enrollments")
@@ -129,7 +129,7 @@ def known_of(district: District) -> dict[str, dict[Any, Any]]:
 
 
 def counts_of(before: dict[str, dict[Any, Any]], after: dict[str, dict[Any, Any]]) -> Any:
-    """Return what the way from one day to the other comes to."""
+    """Return the expected counts of a sync from one day to the next."""
 
     def moved(kind: str) -> tuple[Any, Any, Any]:
         old, new = before[kind], after[kind]
@@ -156,7 +156,7 @@ def counts_of(before: dict[str, dict[Any, Any]], after: dict[str, dict[Any, Any]
 
 @pytest.mark.case("d01")
 def test_a_whole_district_comes_to_what_is_known_of_it(site: Site, tmp_path: Path) -> None:
-    """Size S through the command line: on both days each count is exact and memory has a bound."""
+    """A district of size S through the command line has exact counts, in bounded memory."""
     before: dict[str, dict[Any, Any]] = {"users": {}, "courses": {}, "assignments": {}}
     today = first_day(*SIZES["S"], seed=SEED)
     for number in range(2):
@@ -200,7 +200,7 @@ def _rows(path: Path) -> dict[str, str]:
 
 
 def test_what_postgresql_does_is_counted(site: Site) -> None:
-    """Its processors' time and its log, also of a process that has ended meanwhile."""
+    """The measurement counts PostgreSQL's CPU time and WAL, also of a process that has ended."""
     with watched(database.url()) as idle:
         pass
     with watched(database.url()) as busy:
@@ -218,7 +218,7 @@ def test_what_postgresql_does_is_counted(site: Site) -> None:
 
 
 def test_numbers_of_a_busy_machine_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--write` ends before it measures where the load is above 2."""
+    """`--write` exits before it measures if the load is above 2."""
     monkeypatch.setattr(os, "getloadavg", lambda: (2.1, 0.0, 0.0))
     monkeypatch.setattr(sys, "argv", ["measure", "S", "--write"])
     with pytest.raises(SystemExit, match=r"The load is 2\.1"):
@@ -226,7 +226,7 @@ def test_numbers_of_a_busy_machine_are_not_kept(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_both_parts_of_the_work_stand_in_the_table() -> None:
-    """What a process and PostgreSQL took of the processors is shown for each, and summed."""
+    """The table shows the CPU time of the process and of PostgreSQL, and the sum of both."""
     results = Results("S", "a machine")
     for who, own, servers in (("limit", 1.0, 1.0), ("ours", 2.0, 4.0)):
         results.series[f"day 1/{who}"] = Series([9.0], [own], [100.0], [servers], [50.0])

@@ -1,4 +1,4 @@
-"""The simulated queue: nothing is lost, more is never worse, and it waits as theory has it."""
+"""The simulated queue loses no run, gains from more slots, and agrees with queueing theory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def scheduled(at: float, *stages_s: float, number: int = 0, **more: object) -> R
 
 
 def random_runs(rng: np.random.Generator, many: int, every_s: float, takes_s: float) -> list[Run]:
-    """Return runs that come at random and take as long at random."""
+    """Return runs with random arrival times and random durations."""
     at = np.cumsum(rng.exponential(every_s, many))
     took = rng.exponential(takes_s, many)
     return [
@@ -35,7 +35,7 @@ def random_runs(rng: np.random.Generator, many: int, every_s: float, takes_s: fl
 
 
 def test_a_case_that_was_reckoned_by_hand() -> None:
-    """Two slots, four runs at once of 10, 20, 30 and 40 s: they wait 0, 0, 10 and 20 s."""
+    """With two slots, four simultaneous runs of 10, 20, 30 and 40 s wait 0, 0, 10 and 20 s."""
     runs = [scheduled(0, 10.0 * (n + 1), number=n, mib=100) for n in range(4)]
     outcome = simulate(runs, Layout({Pool.SCHEDULED: 2}))
     assert [one.waited_s for one in outcome.served] == [0, 0, 10, 20]
@@ -46,7 +46,7 @@ def test_a_case_that_was_reckoned_by_hand() -> None:
 
 
 def test_a_scheduler_begins_one_run_after_the_other() -> None:
-    """Three runs at once, one begun in two seconds, slots for all: they wait 2, 4 and 6 s."""
+    """At one start in two seconds, three simultaneous runs with free slots wait 2, 4 and 6 s."""
     runs = [scheduled(0, 1, number=n) for n in range(3)]
     outcome = simulate(runs, Layout({Pool.SCHEDULED: 9}, run_starts_s=0.5))
     assert [one.waited_s for one in outcome.served] == [2, 4, 6]
@@ -54,21 +54,21 @@ def test_a_scheduler_begins_one_run_after_the_other() -> None:
 
 
 def test_a_stage_that_fails_is_tried_again_and_no_other() -> None:
-    """Extract is over when validate fails: validate is done twice, extract once."""
+    """A retry repeats only the failed stage: validate runs twice, extract once."""
     outcome = simulate([scheduled(0, 5, 7, 3, fails_in=1)], Layout({Pool.SCHEDULED: 1}))
     (served,) = outcome.served
     assert (served.tries, served.taken_s, served.ended_at) == (2, 5 + 7 + 7 + 3, 22 + 10)
 
 
 def test_a_source_that_comes_back_is_asked_again() -> None:
-    """Away until 60 s, tries at 0, 50 and 130 s, each of 20 s: the third one finds it."""
+    """With tries of 20 s at 0, 50 and 130 s, the third finds a source that is away until 60 s."""
     run = scheduled(0, 5, 5, source_away=(0, 60))
     (served,) = simulate([run], Layout({Pool.SCHEDULED: 1})).served
     assert (served.tries, served.end, served.ended_at) == (3, End.DONE, 20 + 30 + 20 + 60 + 10)
 
 
 def test_a_source_that_stays_away_ends_the_run() -> None:
-    """After the fifth try the run has failed; nobody waits for ever."""
+    """After the fifth try the run fails, so no run waits for ever."""
     run = scheduled(0, 5, 5, source_away=(0, DAY_S))
     (served,) = simulate([run], Layout({Pool.SCHEDULED: 1})).served
     assert (served.tries, served.end) == (5, End.FAILED)
@@ -76,13 +76,13 @@ def test_a_source_that_stays_away_ends_the_run() -> None:
 
 
 def test_a_worker_that_dies_takes_no_run_along() -> None:
-    """Two of three slots go at 12 s: their runs begin the second stage anew when it is noticed."""
+    """Two of three slots die at 12 s: their runs repeat the second stage once this is noticed."""
     runs = [scheduled(0, 10, 10, number=n) for n in range(3)]
     layout = Layout({Pool.SCHEDULED: 3}, death=(12, 2, 100, 500))
     outcome = simulate(runs, layout)
     assert [one.end for one in outcome.served] == [End.DONE] * 3
     assert [one.tries for one in outcome.served] == [2, 2, 1]
-    # One slot is left: from 112 s on it takes the one, from 122 s on the other.
+    # One slot is left: it takes one run from 112 s on and the other from 122 s on.
     assert sorted(one.ended_at for one in outcome.served) == [20, 122, 132]
     assert outcome.busy_area == 12 * 3 + 8 + 10 + 10
 
@@ -95,7 +95,7 @@ def test_slots_of_a_dead_worker_come_back() -> None:
 
 
 def test_a_layout_in_which_nothing_could_end_is_refused() -> None:
-    """A pool without slots, or a death that takes all of them, is told at once."""
+    """A pool without slots, or a death that takes all slots, is a ValueError."""
     with pytest.raises(ValueError, match="every pool needs a slot"):
         simulate([], Layout({Pool.SCHEDULED: 0}))
     with pytest.raises(ValueError, match="must leave a slot"):
@@ -103,13 +103,13 @@ def test_a_layout_in_which_nothing_could_end_is_refused() -> None:
 
 
 def wave(many: int) -> list[Run]:
-    """Return so many scheduled runs at two o'clock, and an upload every minute from then on."""
+    """Return so many scheduled runs at two o'clock, and an upload every minute after that."""
     runs = [scheduled(2 * HOUR_S, 10, number=n) for n in range(many)]
     return runs + [Run(many + n, Pool.UPLOADS, 2 * HOUR_S + 1 + 60 * n, (10,)) for n in range(20)]
 
 
 def test_a_wave_does_not_starve_uploads_that_have_their_own_pool() -> None:
-    """With a slot of their own uploads wait for none of it; among the wave they wait for all."""
+    """Uploads with their own slot don't wait for the wave; in a shared pool they wait for all."""
     own = simulate(wave(600), Layout({Pool.SCHEDULED: 4, Pool.UPLOADS: 1}))
     shared = simulate(wave(600), Layout({Pool.SCHEDULED: 5}))
     assert own.p95(Pool.UPLOADS) == 0
@@ -119,7 +119,7 @@ def test_a_wave_does_not_starve_uploads_that_have_their_own_pool() -> None:
 
 @pytest.mark.parametrize("load", [0.5, 0.8])
 def test_one_slot_waits_as_pollaczek_and_khinchine_have_it(load: float) -> None:
-    """M/M/1: the mean wait is load ÷ (1 - load) services; M/D/1 waits half of that."""
+    """M/M/1: the mean wait is load ÷ (1 - load) service times; M/D/1 waits half of that."""
     rng = np.random.default_rng([SEED, int(100 * load)])
     runs = random_runs(rng, 60_000, 10 / load, 10)
     steady = [dataclasses.replace(run, stages_s=(10.0,)) for run in runs]

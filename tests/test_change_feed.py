@@ -1,4 +1,4 @@
-"""The change feed: whoever copies a roster once, and then follows it, has the roster."""
+"""The change feed: a program that copies a roster once and then follows the feed has the roster."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEFT = {
     name: "".join(line for line in text.splitlines(keepends=True) if "bob" not in line)
     for name, text in SCHOOL.items()
 }
-"""Bob has left."""
+"""The school after Bob has left."""
 VERSION = "select roster_version from sites where site = :site"
 
 
@@ -51,14 +51,14 @@ def follow(site: Site, after: str = "0", limit: int = 1_000) -> list[RosterChang
 
 
 class Copy:
-    """A copy of a roster, as another program would keep it by the feed alone."""
+    """A copy of a roster, as another program would build it from the feed alone."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without records."""
         self.records: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def apply(self, change: RosterChange) -> None:
-        """Take over a change."""
+        """Apply a change of the feed."""
         key = (change.kind, change.user_id, change.course_id)
         if change.action == "erased":
             self.records[key] = {"sourced_id": change.sourced_id, "status": "inactive"}
@@ -84,7 +84,7 @@ def stored(site: Site) -> dict[tuple[Any, ...], str]:
 
 @pytest.fixture
 def moved(site: Site) -> Site:
-    """A site whose roster moved by runs, an undo, a mapping and an erasure, in this order."""
+    """A site with a roster that runs, an undo, a mapping and an erasure changed, in this order."""
     site.sync(SCHOOL)
     left = site.sync(LEFT)
     site.command("undo", left["run_id"])
@@ -100,7 +100,7 @@ def moved(site: Site) -> Site:
 
 @pytest.mark.case("d40")
 def test_whoever_follows_the_feed_has_the_roster(moved: Site) -> None:
-    """All that moved the version is in it, in order, and makes the same roster from nothing."""
+    """The feed holds every version in order, and its changes rebuild the same roster."""
     changes = follow(moved)
     assert [(c.version, c.seq) for c in changes] == sorted((c.version, c.seq) for c in changes)
     assert {change.version for change in changes} == {1, 2, 3, 4, 5, 6, 7}
@@ -118,7 +118,7 @@ def test_whoever_follows_the_feed_has_the_roster(moved: Site) -> None:
 def test_pages_of_any_size_hold_the_same_and_say_where_versions_end(
     moved: Site, limit: int
 ) -> None:
-    """Nothing is left out or told twice; the last page of each version says that it is the last."""
+    """No change is missing or repeated, and the last page of each version says so."""
     found: list[RosterChange] = []
     ends: list[int] = []
     after = "0"
@@ -139,7 +139,7 @@ def test_pages_of_any_size_hold_the_same_and_say_where_versions_end(
 
 @pytest.mark.case("d40")
 def test_an_erasure_is_a_version_with_ids_only(moved: Site) -> None:
-    """The feed says of an erasure whom it is about by ids, and older changes name nobody."""
+    """An erasure in the feed has ids only, and older changes no longer name the person."""
     *older, erased = follow(moved)
     ((user, run),) = moved.rows(
         "select user_id, run_id from changes where site = :site and action = 'erased'"
@@ -154,7 +154,7 @@ def test_an_erasure_is_a_version_with_ids_only(moved: Site) -> None:
 
 
 def test_an_erasure_that_fails_leaves_no_version(site: Site, monkeypatch: Any) -> None:
-    """The row of the feed, the version and the erasure commit together, or none does."""
+    """The feed's row, the version and the erasure are committed together or not at all."""
     site.sync(SCHOOL)
     site.sync(LEFT)
     before = follow(site), site.rows(VERSION), site.users()
@@ -169,7 +169,7 @@ def test_an_erasure_that_fails_leaves_no_version(site: Site, monkeypatch: Any) -
 
 
 def test_a_version_without_a_change_is_passed(site: Site) -> None:
-    """Where only classes or enrollments moved, the cursor goes on to that version."""
+    """When only classes or enrollments change, the cursor moves on to that version."""
     site.sync(SCHOOL)
     twice = changed(SCHOOL, "enrollments.csv", "e3,", "e4,a1,bob,teacher\ne3,")
     assert site.sync(twice)["outcome"] == "no_changes"
@@ -182,7 +182,7 @@ def test_a_version_without_a_change_is_passed(site: Site) -> None:
 
 
 def test_a_run_that_changes_nothing_is_not_in_it(site: Site) -> None:
-    """The same package, a held plan and a rejected package leave the feed where it is."""
+    """The same package, a held plan and a rejected package add nothing to the feed."""
     site.sync(SCHOOL)
     page = list_changes(site.name)
     assert site.sync(SCHOOL)["outcome"] == "no_changes"
@@ -193,7 +193,7 @@ def test_a_run_that_changes_nothing_is_not_in_it(site: Site) -> None:
 
 
 def test_a_change_by_hand_is_in_the_copy_only(site: Site) -> None:
-    """It is not in the feed: a copy of the roster, then the feed from the version of the copy."""
+    """A change by hand is in a copy of the roster, but not in the feed."""
     site.sync(SCHOOL)
     with database.engine().begin() as connection:
         query = "update users set given_name = 'Hand' where site = :site and sourced_id = 'ann'"
@@ -204,17 +204,18 @@ def test_a_change_by_hand_is_in_the_copy_only(site: Site) -> None:
     assert "Hand" in set(frames["users"]["given_name"])
     site.sync(NEXT_DAY)
     after = follow(site, str(version))
-    # The next run puts the hand-made change right, and that is a change of the feed.
+    # The next run overwrites the hand-made change, and the feed has this correction.
     assert {(c.sourced_id, c.action) for c in after} == {("ann", "update"), ("bob", "update")}
 
 
 @pytest.mark.case("d40")
 def test_a_version_that_is_not_committed_is_not_seen(site: Site) -> None:
-    """While a plan is being applied the feed ends before it; then it has all of its changes."""
+    """While a plan is applied the feed ends before its version; after it, all changes are there."""
     site.sync(SCHOOL)
     before = list_changes(site.name)
     with database.engine().connect() as holding:
-        # Apply writes its changes first and the new version last, which waits for this lock.
+        # Apply writes its changes first and the new version last, and the version waits for this
+        # lock.
         query = "select from sites where site = :site for no key update"
         holding.execute(sa.text(query), {"site": site.name})
         syncing = threading.Thread(target=site.sync, args=(LEFT,))
@@ -234,7 +235,7 @@ where wait_event_type = 'Lock' and query like 'update sites set roster_version%'
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    """Wait for something that another thread does."""
+    """Wait until a condition of another thread holds."""
     until = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < until
@@ -243,7 +244,7 @@ def wait_until(holds: Callable[[], object]) -> None:
 
 @pytest.mark.case("d40")
 def test_changes_that_expired_are_gone(moved: Site) -> None:
-    """Whoever is behind retention is told to copy the roster; whoever is not goes on."""
+    """A cursor before the retention gets an error that asks for a new copy; later ones go on."""
     changes = follow(moved)
     old = [change for change in changes if change.version <= 3][-1]
     later = next(change.made_at for change in changes if change.version == 4)
@@ -258,13 +259,13 @@ def test_changes_that_expired_are_gone(moved: Site) -> None:
     assert follow(moved, f"3.{old.seq}") == rest
     assert follow(moved, "3") == rest
     with database.engine().begin() as connection:
-        # Retention with nothing to remove, or with less than before, opens nothing again.
+        # A retention that deletes nothing, or less than before, makes no old cursor valid.
         assert audit.drop_changes(connection, moved.name, before=old.made_at) == 0
     assert follow(moved, "3") == rest
 
 
 def test_a_cursor_after_the_roster_is_refused(moved: Site) -> None:
-    """The database was restored from a backup then: waiting would leave out what comes now."""
+    """A cursor after the roster's version means a restored backup: new changes would be omitted."""
     with pytest.raises(ChangesGoneError, match="restored from a backup"):
         list_changes(moved.name, after="8")
     assert list_changes(moved.name, after="7").changes == ()
@@ -272,7 +273,7 @@ def test_a_cursor_after_the_roster_is_refused(moved: Site) -> None:
 
 @pytest.mark.parametrize("after", ["", "x", "1.", ".1", "-1", "1.2.3", "1e3", "1" * 19, "\u0661"])
 def test_what_is_no_cursor_is_refused(site: Site, after: str) -> None:
-    """In words, and not by the database."""
+    """An invalid cursor is refused with a message before it reaches the database."""
     with pytest.raises(CursorError, match="is no cursor"):
         list_changes(site.name, after=after)
 
@@ -285,13 +286,13 @@ def test_a_page_has_a_size(site: Site, limit: int) -> None:
 
 
 def test_a_site_that_is_none_is_refused() -> None:
-    """It has no feed."""
+    """An unknown site has no feed."""
     with pytest.raises(UnknownSiteError):
         list_changes("nowhere")
 
 
 def test_the_command_names_ids_only(moved: Site) -> None:
-    """`oneroster changes` prints a line for each change and the next cursor, and names nobody."""
+    """`oneroster changes` prints ids and the next cursor, a line for each change, and no names."""
     words = said(moved, "changes", "--after", "6")[1]
     user = moved.rows("select id from users where site = :site and erased_at is not null")[0][0]
     assert re.search(rf"7\.\d+ erased user sourcedId erased-{user}, user_id {user}", words)

@@ -1,4 +1,4 @@
-"""The command line: what it prints for programs, what it says to people, how it exits."""
+"""The command line: its JSON for programs, its output for people, its exit codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COUNTS = {
 
 
 def test_sync_prints_one_object(site: Site) -> None:
-    """`sync --json` prints the contract: id, outcome, hash, counts and findings, on one line."""
+    """`sync --json` prints one line with id, outcome, hash, counts and findings."""
     package = site.package(changed(SCHOOL, "users.csv", "Bob,Ray", ",Ray"))
     result = CliRunner().invoke(main, ["sync", str(package), "--site", site.name, "--json"])
     assert result.exit_code == 0
@@ -50,7 +50,7 @@ def test_sync_prints_one_object(site: Site) -> None:
 
 
 def test_exit_codes(site: Site) -> None:
-    """0 done, 2 usage, 3 held, 4 rejected, and 1 where nothing could be done."""
+    """The exit codes are 0 done, 2 usage, 3 held, 4 rejected, and 1 where nothing could be done."""
     assert site.command("sync", site.package(STAFF))[0] == 0
     assert site.command("sync", site.package(STAFF))[0] == 0
     empty = site.package({"users.csv": STAFF["users.csv"].splitlines()[0] + "\n"})
@@ -66,7 +66,7 @@ def test_exit_codes(site: Site) -> None:
 
 
 def test_package_that_can_not_be_used_is_rejected(site: Site) -> None:
-    """A rejected package changes nothing, and the run says why and what to do."""
+    """A rejected package changes nothing, and the run names the reason and the remedy."""
     path = site.folder / "OneRoster.zip"
     path.write_bytes(b"not a zip")
     code, run = site.command("sync", path)
@@ -80,7 +80,7 @@ def test_package_that_can_not_be_used_is_rejected(site: Site) -> None:
 
 
 def test_strict_profile_rejects_what_tolerant_repairs(site: Site) -> None:
-    """The same package is used in one profile and rejected in the other."""
+    """The tolerant profile uses a package that the strict profile rejects."""
     package = site.package(STAFF)
     assert site.command("sync", package, "--profile", "strict")[0] == 4
     assert site.users() == {}
@@ -88,7 +88,7 @@ def test_strict_profile_rejects_what_tolerant_repairs(site: Site) -> None:
 
 
 def test_init_makes_a_site_once(site: Site) -> None:
-    """`init` makes a site with one hand-made administrator; a second one changes nothing."""
+    """`init` makes a site with one hand-made administrator; a second `init` changes nothing."""
     code, made = site.command("init", "--admin", "another@district.example")
     assert (code, made["made"]) == (0, False)
     query = "select email, role, status, managed, sourced_id from users where site = :site"
@@ -98,7 +98,7 @@ def test_init_makes_a_site_once(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["No Spaces", "UPPER", "../up", "", "x" * 64])
 def test_site_needs_a_plain_name(name: str) -> None:
-    """A name that could not be a folder or part of a DAG's id is refused with a sentence."""
+    """A name that can't be a folder or a part of a DAG id is refused with a message."""
     result = CliRunner().invoke(main, ["init", "--site", name, "--admin", "a@x.org"])
     assert result.exit_code == 2
     assert "site" in result.output
@@ -108,7 +108,7 @@ def test_site_needs_a_plain_name(name: str) -> None:
 
 
 def test_plan_shows_and_changes_nothing(site: Site) -> None:
-    """`plan` prints every change and whether it would be held, and applies none of them."""
+    """`plan` prints every change and whether a threshold holds the plan, and applies nothing."""
     code, run = site.command("plan", site.package(SCHOOL))
     assert (code, run["outcome"]) == (0, "planned")
     assert [(c["action"], c["sourced_id"]) for c in run["changes"]["users"]] == [
@@ -126,7 +126,7 @@ def test_plan_shows_and_changes_nothing(site: Site) -> None:
 
 
 def test_plan_that_would_be_held_leaves_nothing_to_decide(site: Site) -> None:
-    """A held preview exits with 3, and is no run that somebody could approve."""
+    """A held preview exits with 3, and no person can approve it."""
     site.sync(STAFF)
     empty = site.package({"users.csv": STAFF["users.csv"].splitlines()[0] + "\n"})
     code, run = site.command("plan", empty)
@@ -136,7 +136,7 @@ def test_plan_that_would_be_held_leaves_nothing_to_decide(site: Site) -> None:
 
 
 def test_validate_needs_no_site(site: Site) -> None:
-    """`validate` judges a package by itself: rows, findings, and whether it would be rejected."""
+    """`validate` needs no roster: it prints rows, findings, and whether the package is rejected."""
     package = site.package(changed(SCHOOL, "users.csv", "Bob,Ray", ",Ray"))
     code, checked = site.command("validate", package)
     assert (code, checked["outcome"]) == (0, "succeeded_with_errors")
@@ -152,7 +152,7 @@ def test_validate_needs_no_site(site: Site) -> None:
 
 
 def test_history_lists_the_newest_first(site: Site) -> None:
-    """`history` lists runs with outcome and counts, the newest first, as many as are wanted."""
+    """`history` lists runs with outcome and counts, the newest first, up to the limit."""
     assert "has no runs yet" in said(site, "history")[1]
     first, second = site.sync(STAFF), site.sync(STAFF)
     code, listed = site.command("history")
@@ -166,12 +166,12 @@ def test_history_lists_the_newest_first(site: Site) -> None:
 
 
 def test_run_names_the_person_who_asked(site: Site) -> None:
-    """Who ran the command stands in the run."""
+    """A run names the person who ran the command."""
     assert site.sync(STAFF)["requested_by"] == f"{getpass.getuser()} on the command line"
 
 
 def test_database_url_can_be_connected_to(site: Site) -> None:
-    """`database-url` prints the URL in use and nothing else, for psql and the like."""
+    """`database-url` prints only the URL in use, for psql and similar programs."""
     import psycopg
 
     code, output = said(site, "database-url")
@@ -199,7 +199,7 @@ def test_every_command_explains_itself(command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", sorted(sites.sites.commands))
 def test_every_command_about_sites_explains_itself(command: str) -> None:
-    """Those about sites name them as arguments, and have help and --json all the same."""
+    """Commands about sites take them as arguments, and have help and --json too."""
     result = CliRunner().invoke(main, ["sites", command, "--help"])
     assert result.exit_code == 0
     assert sites.sites.commands[command].help
@@ -207,7 +207,7 @@ def test_every_command_about_sites_explains_itself(command: str) -> None:
 
 
 def test_contract_of_commands() -> None:
-    """The commands that other tools call are there."""
+    """The commands that other tools call exist."""
     assert set(main.commands) >= {
         *("init", "validate", "plan", "sync", "approve", "discard", "undo"),
         *("history", "explain", "database-url"),
@@ -215,7 +215,7 @@ def test_contract_of_commands() -> None:
 
 
 def test_installed_command_tells_the_story_on_stderr(site: Site) -> None:
-    """The installed `oneroster` prints the object on stdout and the story on stderr, no names."""
+    """The installed `oneroster` prints JSON on stdout and its log on stderr, without names."""
     ended = subprocess.run(
         [
             str(Path(sys.executable).with_name("oneroster")),
@@ -235,7 +235,7 @@ def test_installed_command_tells_the_story_on_stderr(site: Site) -> None:
 
 
 def test_times_are_in_utc(site: Site) -> None:
-    """A run's times carry their zone."""
+    """A run's times have a time zone, which is UTC."""
     run = site.sync(STAFF)
     for name in ("started_at", "ended_at"):
         assert run[name].endswith("+00:00")
@@ -243,7 +243,7 @@ def test_times_are_in_utc(site: Site) -> None:
 
 
 def test_a_part_of_a_setting_is_changed_alone(site: Site) -> None:
-    """A dotted name changes one part of a group, and leaves what was chosen beside it."""
+    """A dotted name changes one part of a group, and keeps the other parts."""
     command = ("preferences", "--set")
     site.command(*command, "guards.users.cap=40")
     code, chosen = site.command(*command, "guards.removals_wait=true")

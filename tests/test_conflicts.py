@@ -1,6 +1,7 @@
-"""Conflicts: another transaction is in the way of apply, which then is repeated with its plan.
+"""Conflicts: another transaction blocks apply, which then repeats with the same plan.
 
-Who is in the way is a connection of the test; PostgreSQL itself finds the conflict and ends apply.
+A connection of the test is the other transaction; PostgreSQL itself detects the conflict and aborts
+apply.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def school(site: Site) -> Site:
 
 
 class Apply(threading.Thread):
-    """Apply of a reviewed plan, over a connection with a setting of its own."""
+    """Applies a reviewed plan over a connection with its own setting."""
 
     def __init__(self, run: Run, setting: str) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class Apply(threading.Thread):
         )
 
     def run(self) -> None:
-        """Apply."""
+        """Apply the plan."""
         run, found = self.run_before, all_findings(self.run_before)
         plan, counts = read_plan(run), read_counts(run)
         self.run_after = applying.apply_plan(
@@ -67,7 +68,7 @@ class Apply(threading.Thread):
 
 @pytest.mark.case("b10")
 def test_deadlock(school: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Apply waits for a course that waits for a user of apply's: it is ended, and goes on."""
+    """Apply waits for a course, and its holder for a user of apply: apply is ended and repeats."""
     run = reviewed(school, NEXT_DAY)
     apply = Apply(run, "deadlock_timeout=3s")
     with holding(school, COURSE) as connection:
@@ -84,7 +85,7 @@ def test_deadlock(school: Site, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.case("b10")
 def test_serialization_failure(school: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Where transactions are to be repeatable, what another one changed first ends apply."""
+    """With repeatable read, a row that another transaction changed first makes apply repeat."""
     run = reviewed(school, NEXT_DAY)
     apply = Apply(run, "default_transaction_isolation=repeatable\\ read")
     with holding(school, "update courses set title = title where site = :site") as connection:
@@ -99,7 +100,7 @@ def test_serialization_failure(school: Site, caplog: pytest.LogCaptureFixture) -
 
 @pytest.fixture
 def conflict(school: Site) -> Iterator[None]:
-    """Something that is in the way of each apply of the school."""
+    """A trigger that raises a conflict in each apply of the school."""
     with database.engine().begin() as connection:
         connection.execute(sa.text(ALWAYS.format(site=school.name)))
     yield
@@ -110,7 +111,7 @@ def conflict(school: Site) -> Iterator[None]:
 @pytest.mark.case("b10")
 @pytest.mark.usefixtures("conflict")
 def test_conflict_that_stays(school: Site) -> None:
-    """What is in the way at each of three tries ends the run: failed, and nothing is changed."""
+    """A conflict in each of three tries ends the run as failed, and nothing is changed."""
     before, request = everything(school), request_of(school, NEXT_DAY)
 
     with pytest.raises(sa.exc.OperationalError):

@@ -1,4 +1,4 @@
-"""Records that are their own ancestors are found in one look at each record."""
+"""Cycles of parents are found with one lookup for each record."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ RECORDS = st.sampled_from("abcdefgh")
 
 
 class Counted(dict[str, str]):
-    """Parents that count how often one is looked up."""
+    """Parents that count their lookups."""
 
     steps = 0
 
     def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        """Look up a parent that may not be there."""
+        """Look up a parent that may be missing."""
         self.steps += 1
         return super().get(key, default)
 
@@ -27,14 +27,14 @@ class Counted(dict[str, str]):
 
 
 def chain(length: int) -> Counted:
-    """Return so many records, each the parent of the one before."""
+    """Return so many records, each of which is the parent of the previous one."""
     return Counted({f"o{n}": f"o{n + 1}" for n in range(length)})
 
 
 @pytest.mark.parametrize("end", ["nothing", "itself", "the start"])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_long_chain_takes_steps_by_its_length(end: str, *, backwards: bool) -> None:
-    """Twice as many records take twice as many steps, whatever the order of the rows."""
+    """Twice as many records take twice as many steps in every order of the rows."""
     steps = {}
     for length in (8_000, 16_000):
         parents = chain(length)
@@ -51,7 +51,7 @@ def test_a_long_chain_takes_steps_by_its_length(end: str, *, backwards: bool) ->
 
 @given(st.dictionaries(RECORDS, RECORDS))
 def test_a_record_is_cyclic_if_its_parents_lead_back_to_it(parents: dict[str, str]) -> None:
-    """A record whose ancestors have a cycle is not on it itself."""
+    """A record whose ancestors form a cycle is not cyclic unless it is part of that cycle."""
 
     def meets_itself(record: str) -> bool:
         seen, current = set(), parents.get(record)

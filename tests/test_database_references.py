@@ -1,7 +1,7 @@
-"""References: the database holds no row that names another one that is not there.
+"""References: the database holds no row that refers to a missing row.
 
-The large tables check it by triggers, once for each statement. These tests try to get past them by
-hand-made SQL: by every way in, every way out, and by two transactions at once.
+The large tables check references with triggers, once for each statement. These tests try to bypass
+the triggers with hand-made SQL: by every write, every delete, and two transactions at once.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ VALID: dict[str, dict[str, Any]] = {
         "modified_at": "2026-01-01Z",
     },
 }
-"""A row of each table whose references are checked once for each statement."""
+"""A valid row of each table whose references are checked once for each statement."""
 PARENTS: dict[str, tuple[str, str, Any, Any]] = {
     "run_id": ("runs", "run_id", OTHER_RUN, NO_RUN),
     "site": ("sites", "site", "there", "nowhere"),
@@ -67,7 +67,7 @@ PARENTS: dict[str, tuple[str, str, Any, Any]] = {
     "course_id": ("courses", "id", 2, 999),
     "credited_admin_id": ("users", "id", 2, 999),
 }
-"""Column → the table and key it names, a row that nothing names yet, and one that is not there."""
+"""Column → its parent table and key, the key of a row without references, and a missing key."""
 REFERENCES = [
     (table, column) for table, row in VALID.items() for column in row if column in PARENTS
 ]
@@ -96,7 +96,7 @@ from pg_trigger where tgname = any(%s)
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A database of its own with some rows that name each other, and some that nothing names."""
+    """A database of its own with rows that refer to each other, and rows without references."""
     with fresh_database() as made:
         migrate(made)
         with psycopg.connect(made) as connection:
@@ -113,7 +113,7 @@ def connection(url: str) -> Iterator[Connection]:
 
 
 def migrate(url: str) -> None:
-    """Bring a database up to date."""
+    """Migrate a database to the newest version."""
     engine = engine_of(url)
     database.migrate(engine)
     engine.dispose()
@@ -157,7 +157,7 @@ def merge(connection: Connection, table: str, **others: Any) -> None:
 def update(connection: Connection, table: str, **others: Any) -> None:
     """Insert the valid row of a table, and then change it."""
     insert(connection, table)
-    connection.execute("set local oneroster.erasing = 'on'")  # the audit refuses it before
+    connection.execute("set local oneroster.erasing = 'on'")  # otherwise the audit refuses it
     ((column, value),) = others.items()
     connection.execute(
         sql.SQL("update {} set {} = {}").format(
@@ -175,7 +175,7 @@ WAYS = {"insert": insert, "copy": copy, "merge": merge, "update": update}
 def test_a_row_that_names_nothing_is_refused(
     connection: Connection, way: str, table: str, column: str
 ) -> None:
-    """By INSERT, COPY, MERGE or UPDATE, in each column; the message tells no value."""
+    """INSERT, COPY, MERGE and UPDATE are refused in each column; the message has no value."""
     *_, missing = PARENTS[column]
     with pytest.raises(errors.ForeignKeyViolation) as refused:
         WAYS[way](connection, table, **{column: missing})
@@ -186,14 +186,14 @@ def test_a_row_that_names_nothing_is_refused(
 
 @pytest.mark.parametrize("table", VALID)
 def test_rows_that_name_others_are_taken(connection: Connection, table: str) -> None:
-    """Each way in is open to a row that names what is there."""
+    """Each kind of write accepts a row whose references exist."""
     for way in WAYS.values():
         with connection.transaction(force_rollback=True):
             way(connection, table, **{next(iter(VALID[table])): next(iter(VALID[table].values()))})
 
 
 def test_one_bad_row_of_many_is_found(connection: Connection) -> None:
-    """A statement of a hundred thousand rows is refused for one of them."""
+    """One wrong row makes a statement of a hundred thousand rows fail."""
     with pytest.raises(errors.ForeignKeyViolation, match="user_id names no row"):
         connection.execute(
             "insert into changes (run_id, site, kind, action, user_id, reason, credited_admin_id, "
@@ -205,13 +205,13 @@ def test_one_bad_row_of_many_is_found(connection: Connection) -> None:
 
 
 def test_null_names_nothing(connection: Connection) -> None:
-    """A change of a user names no course, and the other way about."""
+    """A change of a user has no course, and a change of a course no user."""
     insert(connection, "changes", user_id=None)
     insert(connection, "changes", course_id=None)
 
 
 def test_upsert_that_moves_a_row_is_refused(connection: Connection) -> None:
-    """Where a row is there already, what ON CONFLICT writes is checked as well."""
+    """The values that ON CONFLICT writes to an existing row are checked too."""
     insert(connection, "orgs")
     with pytest.raises(errors.ForeignKeyViolation, match="site names no row"):
         connection.execute(
@@ -225,7 +225,7 @@ def test_upsert_that_moves_a_row_is_refused(connection: Connection) -> None:
 def test_what_a_row_names_can_not_be_deleted(
     connection: Connection, table: str, column: str
 ) -> None:
-    """It can be deleted before something names it, and not after."""
+    """A row can be deleted until another row refers to it."""
     other, key, unnamed, _ = PARENTS[column]
     delete = sql.SQL("delete from {} where {} = {}").format(
         sql.Identifier(other), sql.Identifier(key), sql.Literal(unnamed)
@@ -244,7 +244,7 @@ def test_what_a_row_names_can_not_be_deleted(
 def test_a_key_that_a_row_names_can_not_be_changed(
     connection: Connection, column: str, table: str, value: str
 ) -> None:
-    """It can be changed before something names it, and not after."""
+    """A key can be changed until a row refers to it."""
     other, key, unnamed, _ = PARENTS[column]
     change = f"update {other} set {key} = {value} where {key} = '{unnamed}'"  # noqa: S608
     with connection.transaction(force_rollback=True):
@@ -256,7 +256,7 @@ def test_a_key_that_a_row_names_can_not_be_changed(
 
 @pytest.mark.parametrize("table", ["users", "courses"])
 def test_an_id_that_a_row_names_can_not_be_changed(connection: Connection, table: str) -> None:
-    """An account or a course does not get another id while something names it."""
+    """An account or a course keeps its id while a row refers to it."""
     insert(connection, "course_assignments", user_id=2, course_id=2)
     assert connection.execute(f"update {table} set id = default where id = 1").rowcount == 1  # noqa: S608
     with pytest.raises(errors.ForeignKeyViolation, match='rows of table "course_assignments"'):
@@ -264,7 +264,7 @@ def test_an_id_that_a_row_names_can_not_be_changed(connection: Connection, table
 
 
 _REFUSALS = (errors.ForeignKeyViolation, errors.FeatureNotSupported, errors.InsufficientPrivilege)
-"""By a trigger, by a foreign key of a small table, and by the audit."""
+"""Refusals of a trigger, of a foreign key of a small table, and of the audit."""
 
 
 @pytest.mark.parametrize("table", ["users", "courses", "runs", "sites"])
@@ -281,7 +281,7 @@ def test_a_table_that_rows_name_can_not_be_emptied(connection: Connection, table
 
 
 def test_tables_that_name_each_other_can_be_emptied_together(connection: Connection) -> None:
-    """What names a course goes with it in one statement, by TRUNCATE and by DELETE."""
+    """One TRUNCATE or DELETE may remove a course together with the rows that refer to it."""
     insert(connection, "course_assignments")
     with connection.transaction(force_rollback=True):
         connection.execute("truncate courses, course_assignments")
@@ -292,14 +292,14 @@ def test_tables_that_name_each_other_can_be_emptied_together(connection: Connect
 
 
 def test_a_table_of_the_callers_own_is_not_asked(connection: Connection) -> None:
-    """A temporary table `users` that holds the number makes no row of it."""
+    """A temporary table `users` with this id does not satisfy the reference."""
     connection.execute("create temporary table users as select 999::bigint as id")
     with pytest.raises(errors.ForeignKeyViolation, match="user_id names no row"):
         insert(connection, "changes", user_id=999)
 
 
 def test_no_reference_is_forgotten() -> None:
-    """Each foreign key of before is one still, or is checked by a trigger both ways."""
+    """Each former foreign key still exists, or triggers check it in both directions."""
     with fresh_database() as made:
         with configured(made) as config:
             from alembic import command
@@ -322,7 +322,7 @@ def test_no_reference_is_forgotten() -> None:
 def triples(
     connection: Connection, names: list[str], *, backwards: bool
 ) -> dict[str, set[tuple[str, ...]]]:
-    """Return what triggers check, by their names: table, column, the table named and its key."""
+    """Return the references that triggers check: table, column, parent table and key."""
     found: dict[str, set[tuple[str, ...]]] = {name: set() for name in names}
     for table, name, arguments in connection.execute(_TRIGGERS, [names]).fetchall():
         *words, end = arguments
@@ -339,7 +339,7 @@ def triples(
 
 
 def test_foreign_keys_of_any_name_are_replaced() -> None:
-    """An installation whose constraints were named by hand is upgraded as any other."""
+    """An installation with renamed constraints is upgraded like any other."""
     with fresh_database() as made:
         with configured(made) as config:
             from alembic import command

@@ -1,4 +1,4 @@
-"""Decisions: a person approves exactly one plan, or discards it; the first word counts."""
+"""Decisions: a person approves exactly one plan, or discards it; the first decision counts."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def staff(ids: Iterable[int], name: str = "Given") -> dict[str, str]:
 
 
 EVERYBODY, FEWER = staff(range(10)), staff(range(4))
-"""Six of ten users are gone: more than a site lets pass."""
+"""Six of ten users are missing: more than a threshold lets pass."""
 
 
 @pytest.fixture
 def held(site: Site) -> dict[str, Any]:
-    """A run that waits for a decision."""
+    """A held run."""
     site.sync(EVERYBODY)
     run = site.sync(FEWER)
     assert run["outcome"] == "held"
@@ -46,7 +46,7 @@ def active(site: Site) -> int:
 
 
 def stored(site: Site, run: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what is recorded of the decision about a run."""
+    """Return the stored decision about a run."""
     return site.rows(
         "select outcome, decision, decided_hash, decided_by, decision_reason from runs "
         "where run_id::text = :run_id",
@@ -55,7 +55,7 @@ def stored(site: Site, run: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def events(site: Site) -> list[tuple[Any, ...]]:
-    """Return what people decided, as the audit of events has it."""
+    """Return the decisions of people, from the audit."""
     return site.rows(
         "select event, actor, details from events "
         "where site = :site and event like 'plan_%' order by id"
@@ -63,7 +63,7 @@ def events(site: Site) -> list[tuple[Any, ...]]:
 
 
 def test_approved_plan_is_applied(site: Site, held: dict[str, Any]) -> None:
-    """An approval applies the plan that was held: the same hash, the same counts."""
+    """An approval applies the held plan: the same hash, the same counts."""
     code, run = site.command(
         "approve", held["run_id"], "--hash", held["plan_hash"], "--reason", "new school"
     )
@@ -76,7 +76,7 @@ def test_approved_plan_is_applied(site: Site, held: dict[str, Any]) -> None:
 
 @pytest.mark.case("c17")
 def test_decision_is_audited(site: Site, held: dict[str, Any]) -> None:
-    """Who approved which plan, and why, stands in the run, in the events and in every change."""
+    """The run, the event and every change name who approved which plan, and why."""
     site.command("approve", held["run_id"], "--reason", "new school")
     outcome, decision, decided_hash, who, reason = stored(site, held)
     assert (outcome, decision, decided_hash) == ("succeeded", "approved", held["plan_hash"])
@@ -102,7 +102,7 @@ def test_decision_is_audited(site: Site, held: dict[str, Any]) -> None:
 
 
 def test_other_hash_is_refused(site: Site, held: dict[str, Any]) -> None:
-    """Who looked at another plan approves nothing, and the run still waits."""
+    """An approval with another hash is refused, and the run is still held."""
     with pytest.raises(OtherPlanError):
         approval.approve(held["run_id"], by="Ann", now=now(), plan_hash="0" * 64)
     code, output = said(site, "approve", held["run_id"], "--hash", "0" * 64)
@@ -116,7 +116,7 @@ def test_other_hash_is_refused(site: Site, held: dict[str, Any]) -> None:
 
 @pytest.mark.case("b16")
 def test_second_approval_is_refused(site: Site, held: dict[str, Any]) -> None:
-    """Once a run was decided nobody decides again, and the answer names who did."""
+    """A second decision is refused, and the message names who decided first."""
     site.command("approve", held["run_id"])
     for decide in (approval.approve, approval.discard):
         with pytest.raises(
@@ -132,7 +132,7 @@ def test_second_approval_is_refused(site: Site, held: dict[str, Any]) -> None:
 
 @pytest.mark.case("b16")
 def test_discarded_plan_is_never_applied(site: Site, held: dict[str, Any]) -> None:
-    """A discarded run ends there, and an approval afterwards is told who discarded it."""
+    """A discarded run never applies, and a later approval gets the name of who discarded it."""
     code, run = site.command("discard", held["run_id"], "--reason", "wrong year")
     assert (code, run["outcome"]) == (0, "discarded")
     for decide in (approval.approve, approval.discard):
@@ -147,7 +147,7 @@ def test_discarded_plan_is_never_applied(site: Site, held: dict[str, Any]) -> No
 
 
 def test_discarded_plan_can_come_again(site: Site, held: dict[str, Any]) -> None:
-    """To discard a plan is no word about the package: the next run of it is held anew."""
+    """A discard is about the plan only: the next run of the same package is held again."""
     site.command("discard", held["run_id"])
     again = site.sync(FEWER)
     assert again["outcome"] == "held"
@@ -157,7 +157,7 @@ def test_discarded_plan_can_come_again(site: Site, held: dict[str, Any]) -> None
 
 @pytest.mark.case("b15")
 def test_approval_after_the_roster_moved_applies_nothing(site: Site) -> None:
-    """A plan that was made before another one was applied is superseded when it is approved."""
+    """A plan that is older than the roster's version becomes superseded when it is approved."""
     site.sync(EVERYBODY)
     run = diffed(site, FEWER)
     site.sync(staff(range(11)))
@@ -174,7 +174,7 @@ def test_approval_after_the_roster_moved_applies_nothing(site: Site) -> None:
 
 
 def test_approval_stays_the_approval_of_that_plan(site: Site) -> None:
-    """A run that is superseded keeps who approved it, and is not approved again."""
+    """A superseded run keeps its approval, and can't be approved again."""
     site.sync(EVERYBODY)
     run = diffed(site, FEWER)
     site.sync(staff(range(11)))
@@ -185,7 +185,7 @@ def test_approval_stays_the_approval_of_that_plan(site: Site) -> None:
 
 
 def test_only_held_runs_wait_for_a_decision(site: Site) -> None:
-    """A run that was applied without a question takes no decision."""
+    """A run that was applied without a hold accepts no decision."""
     run = site.sync(EVERYBODY)
     for command in ("approve", "discard"):
         code, output = said(site, command, run["run_id"])
@@ -195,7 +195,7 @@ def test_only_held_runs_wait_for_a_decision(site: Site) -> None:
 
 
 def test_run_under_way_takes_no_decision(site: Site) -> None:
-    """Before its review a run can be neither approved nor discarded."""
+    """A run can be neither approved nor discarded before its review."""
     run = diffed(site, EVERYBODY)
     for decide in (approval.approve, approval.discard):
         with pytest.raises(NotHeldError):
@@ -205,7 +205,7 @@ def test_run_under_way_takes_no_decision(site: Site) -> None:
 
 @pytest.mark.parametrize("run", ["00000000-0000-0000-0000-000000000000", "nonsense", "' or 1=1"])
 def test_unknown_run_is_told_so(site: Site, run: str) -> None:
-    """A run that is not there is one sentence and exit code 1, whatever its name."""
+    """An unknown run is one message and exit code 1, for any name."""
     for command in ("approve", "discard"):
         code, output = said(site, command, run)
         assert code == 1
@@ -214,7 +214,7 @@ def test_unknown_run_is_told_so(site: Site, run: str) -> None:
 
 @pytest.mark.case("b16")
 def test_of_two_who_decide_at_once_one_wins(site: Site) -> None:
-    """When one person approves while another discards, one is told and one thing happens."""
+    """When two people approve and discard at once, one decision counts, the other is refused."""
     site.sync(EVERYBODY)
     held = pipeline.record(reviewed(site, FEWER), now=now())
     start, won, lost = threading.Barrier(2), [], []
@@ -239,7 +239,7 @@ def test_of_two_who_decide_at_once_one_wins(site: Site) -> None:
 
 
 def test_approval_that_failed_can_be_repeated(site: Site, held: dict[str, Any]) -> None:
-    """An approved plan that the database refused still waits, and is applied once when repeated."""
+    """A plan that the database refused is still held; a repeated approval applies it once."""
     stay = f"constraint stay check (site <> '{site.name}' or status = 'active')"
     with database.engine().begin() as connection:
         connection.exec_driver_sql(f"alter table users add {stay} not valid")
@@ -260,9 +260,9 @@ def test_approval_that_failed_can_be_repeated(site: Site, held: dict[str, Any]) 
 
 
 def test_approval_meets_enrollments_that_were_numbered_anew(site: Site) -> None:
-    """A run that changed nobody, but what is remembered, leaves no trace in a plan made before.
+    """A run that changes only stored links affects no user of an older plan at its approval.
 
-    The held plan is either superseded, or what is remembered afterwards is what it says.
+    The held plan is either superseded, or the stored links are afterwards those of the plan.
     """
     site.sync(SCHOOL)
     site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')

@@ -1,8 +1,8 @@
-"""The made-up district is what the tests of the sync believe it to be.
+"""The made-up district matches the assumptions of the sync's tests.
 
 A generator or an oracle with an error of its own proves nothing, so both have promises too: the
-generator's days are clean, its files can be read by any CSV reader, each planted fault is the one
-it says it is, and the oracle keeps the rules of a sync in cases small enough to check by hand.
+generator's days are clean, any CSV reader can read its files, each planted fault is the named one,
+and the oracle follows the rules of a sync in cases that are small enough to check by hand.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ SIZES = st.integers(2, 80)
 
 
 def live(district: District, seed: int, days: int) -> list[District]:
-    """Give the district and the busy days that follow it."""
+    """Return the district and the busy days that follow it."""
     lived = [district]
     for day in range(days):
         lived.append(next_day(lived[-1], random.Random(seed + day), BUSY))
@@ -69,7 +69,7 @@ def live(district: District, seed: int, days: int) -> list[District]:
 @pytest.mark.parametrize("users", [2, 3, 17, 400, 2000])
 @pytest.mark.parametrize("ids", ID_STYLES)
 def test_district_has_the_size_it_was_asked_for(users: int, ids: str) -> None:
-    """A district has exactly the users asked for, about 70 % of them students, and a teacher."""
+    """A district has exactly the requested users, about 70 % of them students, and a teacher."""
     district = make_district(7, users, ids=ids)
 
     roles = Counter(user.role for user in district.users.values())
@@ -80,13 +80,13 @@ def test_district_has_the_size_it_was_asked_for(users: int, ids: str) -> None:
 
 
 def test_district_is_too_small() -> None:
-    """A district of one is refused."""
+    """A district of one user is refused."""
     with pytest.raises(ValueError, match="a teacher and a student"):
         make_district(1, 1)
 
 
 def test_style_of_ids_is_unknown() -> None:
-    """A style of ids that nobody knows is refused by name."""
+    """An unknown style of ids is refused by name."""
     with pytest.raises(ValueError, match="'roman'"):
         make_district(1, 10, ids="roman")
 
@@ -94,7 +94,7 @@ def test_style_of_ids_is_unknown() -> None:
 @given(SEEDS, SIZES, st.sampled_from(ID_STYLES))
 @settings(deadline=None, max_examples=60)
 def test_days_are_clean(seed: int, users: int, ids: str) -> None:
-    """On no day does a reference dangle, and every file keeps a row of the staff."""
+    """Every day has only valid references, and every file has a row of the staff."""
     for day in live(make_district(seed, users, ids=ids), seed, 3):
         assert dangling(day) == []
         for version in VERSIONS:
@@ -102,7 +102,7 @@ def test_days_are_clean(seed: int, users: int, ids: str) -> None:
 
 
 def test_one_seed_is_one_district() -> None:
-    """The same seed gives the same days; another gives others."""
+    """The same seed gives the same days; another seed gives others."""
     days = live(make_district(3, 60), 3, 2)
 
     assert live(make_district(3, 60), 3, 2) == days
@@ -110,7 +110,7 @@ def test_one_seed_is_one_district() -> None:
 
 
 def test_days_hold_every_kind_of_change() -> None:
-    """A few busy days see users, courses and assignments come, go, change and come back."""
+    """A few busy days add, remove, change and restore users, courses and assignments."""
     counts: Counter[str] = Counter()
     roster = EMPTY
     for day in live(make_district(5, 300, ids="mixed"), 5, 6):
@@ -157,7 +157,7 @@ def test_numeric_ids_repeat_between_files() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("style", STYLES)
 def test_files_say_what_the_rows_say(tmp_path: Path, version: str, style: Style) -> None:
-    """Whatever the layout, a plain CSV reader finds the header and the rows of the package."""
+    """In every layout a plain CSV reader finds the header and the rows of the package."""
     package = bulk_package(make_district(2, 40, ids="mixed"), version)
     paths = [
         write_zip(package, tmp_path / "p.zip", style),
@@ -196,7 +196,7 @@ def test_lone_csv_is_one_file_of_the_package(tmp_path: Path) -> None:
 
 
 def test_same_package_is_the_same_bytes(tmp_path: Path) -> None:
-    """A zip holds no clock: writing a package twice gives the same bytes."""
+    """A zip contains no time: writing a package twice gives the same bytes."""
     package = bulk_package(make_district(2, 10))
 
     first = write_zip(package, tmp_path / "1.zip").read_bytes()
@@ -207,7 +207,7 @@ def test_same_package_is_the_same_bytes(tmp_path: Path) -> None:
 @given(SEEDS, SIZES, st.sampled_from(("1.1", "1.2")))
 @settings(deadline=None, max_examples=40)
 def test_delta_leads_from_one_day_to_the_next(seed: int, users: int, version: str) -> None:
-    """Yesterday's rows with a delta's rows put over them are today's rows."""
+    """A delta's rows merged into yesterday's rows give today's rows."""
     yesterday, today = live(make_district(seed, users, ids="mixed"), seed, 1)
     delta = delta_package(yesterday, today, version)
 
@@ -235,7 +235,7 @@ def test_delta_of_1_0_is_refused() -> None:
 @pytest.mark.parametrize("name", FAULT_NAMES)
 @pytest.mark.parametrize("seed", range(5))
 def test_fault_is_what_it_says(version: str, name: str, seed: int) -> None:
-    """A planted fault spoils rows of the staff, and the oracle finds just the code it names."""
+    """A planted fault spoils rows of the staff, and the oracle finds exactly the code it names."""
     package = bulk_package(make_district(seed, 120, ids="mixed"), version)
     known = desired(EMPTY, package).roster
 
@@ -257,7 +257,7 @@ def test_fault_is_what_it_says(version: str, name: str, seed: int) -> None:
 
 
 def test_faults_are_about_one_row_in_a_hundred() -> None:
-    """The share of spoilt rows is the one asked for, over all kinds of faults, one for a row."""
+    """The share of spoilt rows is the requested one, over all kinds of faults, one for each row."""
     package = bulk_package(make_district(1, 2000), "1.1")
     rows = sum(len(ids) for ids in staff_rows(package).values())
 
@@ -269,7 +269,7 @@ def test_faults_are_about_one_row_in_a_hundred() -> None:
 
 
 def test_faults_leave_what_they_are_told_to_leave() -> None:
-    """Rows to avoid are not spoilt, and the package that was given is not changed."""
+    """Rows to avoid are not spoilt, and the given package is not changed."""
     package = bulk_package(make_district(1, 60), "1.1")
     before = package.tables["users"].rows
     avoid = {("users", row[0]) for row in before}
@@ -281,7 +281,7 @@ def test_faults_leave_what_they_are_told_to_leave() -> None:
     assert spoilt.tables["users"].rows == before == package.tables["users"].rows
 
 
-# The oracle, in general
+# The oracle in general
 
 
 def _days_with_faults(seed: int, users: int, version: str) -> list[Package]:
@@ -311,7 +311,7 @@ def test_oracle_wants_nothing_the_second_time(seed: int, users: int, version: st
 def test_oracle_lets_rows_that_got_worse_change_nothing(
     seed: int, users: int, version: str, share: float
 ) -> None:
-    """When the only news of the day are faults, all stays as it was."""
+    """A day whose only changes are faults changes nothing."""
     package = bulk_package(make_district(seed, users, ids="mixed"), version)
     known = desired(EMPTY, package).roster
     worse, faults = plant_faults(package, random.Random(seed), share=share)
@@ -325,7 +325,7 @@ def test_oracle_lets_rows_that_got_worse_change_nothing(
 @given(SEEDS, SIZES, st.sampled_from(VERSIONS))
 @settings(deadline=None, max_examples=60)
 def test_oracle_agrees_with_the_district_on_clean_days(seed: int, users: int, version: str) -> None:
-    """Without faults the active records are simply those of the district."""
+    """Without faults the active records are exactly those of the district."""
     roster = EMPTY
     for day in live(make_district(seed, users, ids="mixed"), seed, 2):
         result = desired(roster, bulk_package(day, version))
@@ -361,7 +361,7 @@ def test_oracle_reads_delta_and_bulk_alike(seed: int, users: int, version: str) 
 
 
 def test_versions_agree() -> None:
-    """A district with nobody disabled is the same in 1.0, 1.1 and 1.2."""
+    """A district without disabled users is the same in 1.0, 1.1 and 1.2."""
     district = make_district(8, 200, ids="mixed")
     for user in district.staff():
         district.users[user.sourced_id] = replace(user, enabled=True)
@@ -372,12 +372,12 @@ def test_versions_agree() -> None:
 
 
 def active(records: Mapping[Any, Any]) -> set[object]:
-    """Give the ids of the active records."""
+    """Return the ids of the active records."""
     return {id_ for id_, one in records.items() if getattr(one, "status", one) == "active"}
 
 
 def read_files(path: Path) -> dict[str, bytes]:
-    """Give the files of a zip or a folder by name."""
+    """Return the files of a zip or a folder by name."""
     if path.is_dir():
         return {file.name: file.read_bytes() for file in path.iterdir()}
     with zipfile.ZipFile(path) as archive:
@@ -385,6 +385,6 @@ def read_files(path: Path) -> dict[str, bytes]:
 
 
 def read_csv(content: bytes) -> list[Row]:
-    """Give the rows of a CSV file, the header first."""
+    """Return the rows of a CSV file, the header first."""
     text = io.StringIO(content.decode("utf-8-sig"), newline="")
     return [tuple(row) for row in csv.reader(text, strict=True)]

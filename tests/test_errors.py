@@ -1,4 +1,4 @@
-"""Errors of the product: one tree, so that callers ask for a base and never for a name."""
+"""Errors of the product form one tree, so that callers handle bases and not single classes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOT_IMPORTED = {"env", "versions", "__main__"}
-"""Scripts that do something when they are imported."""
+"""Scripts that run when they are imported."""
 
 
 def own_errors() -> Iterator[type[Exception]]:
@@ -42,7 +42,7 @@ def own_errors() -> Iterator[type[Exception]]:
 
 
 def test_every_error_is_in_the_tree() -> None:
-    """An error of the product is an OneRosterError, and not two bases of it at once."""
+    """An error of the product is an OneRosterError, with at most one of the tree's bases."""
     found = set(own_errors())
     assert len(found) > 40
     assert [error.__qualname__ for error in found if not issubclass(error, OneRosterError)] == []
@@ -66,7 +66,7 @@ def test_every_error_is_in_the_tree() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_api_answers_by_base(error: OneRosterError, status: int, code: str | None) -> None:
-    """An error without a handler of its own gets the status of its base, and its message."""
+    """An error without its own handler gets the status of its base, and its message."""
     app = FastAPI()
     handle_problems(app)
 

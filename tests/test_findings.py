@@ -1,4 +1,4 @@
-"""Findings: stable codes, a place, what was expected, what to do; and never a value."""
+"""Findings: stable codes, a place, the expected value, what to do; and never an input value."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_codes_are_layer_and_problem() -> None:
 
 @pytest.mark.parametrize("name", sorted(CODES))
 def test_code_says_what_was_found_and_what_to_do(name: str) -> None:
-    """Every code has one sentence for what it means and one for what to do."""
+    """Every code has one sentence for its meaning and one for what to do."""
     code = CODES[name]
 
     assert code.name == name
@@ -46,18 +46,18 @@ def test_code_says_what_was_found_and_what_to_do(name: str) -> None:
 
 
 def test_guards_are_no_violations() -> None:
-    """A guard judges a plan, not the package: the standard forbids nothing of it."""
+    """A threshold judges a plan, not the package, so it is no violation of the standard."""
     assert not any(code.violation for name, code in CODES.items() if name.startswith("guard."))
 
 
 def test_unknown_code_is_a_defect() -> None:
-    """A code that nobody can look up can't be used."""
+    """A finding with an undocumented code is a ValueError."""
     with pytest.raises(ValueError, match=r"row\.nonsense"):
         Finding("row.nonsense")
 
 
 def test_finding_tells_its_place_and_what_to_do() -> None:
-    """In words a finding names file, row, column and sourcedId, and says what to do."""
+    """The text of a finding has file, row, column and sourcedId, and what to do."""
     finding = Finding(
         "row.invalid_date", ERROR, "enrollments.csv", 1234, "beginDate", "e1", "YYYY-MM-DD", 1
     )
@@ -72,14 +72,14 @@ def test_finding_tells_its_place_and_what_to_do() -> None:
 
 
 def test_finding_for_many_rows_counts_them() -> None:
-    """A finding that stands for several rows names the first and counts the others."""
+    """A finding for several rows names the first and counts the others."""
     finding = Finding("row.surrounding_space", WARNING, "users.csv", 2, "email", rows=1001)
 
     assert "row 2 and 1,000 more" in finding.to_text()
 
 
 def test_finding_about_the_package_has_no_place() -> None:
-    """A finding about the package as a whole needs no file and no row."""
+    """A finding about the whole package needs no file and no row."""
     words = Finding("package.empty").to_text()
 
     assert "row" not in words.removeprefix("error package.empty")
@@ -99,7 +99,7 @@ def test_finding_about_the_package_has_no_place() -> None:
     ],
 )
 def test_sourced_id_is_safe_to_log(sourced_id: str | None, shown: str) -> None:
-    """A sourcedId can't forge a line of the log, colour it or turn it round."""
+    """A sourcedId can't forge a line of the log, colour it or reverse its direction."""
     assert shown_id(sourced_id) == shown
 
 
@@ -125,7 +125,7 @@ def some() -> Findings:
 
 
 def test_findings_keep_their_order() -> None:
-    """Findings stand in the order in which they were made, however they were added."""
+    """Findings keep the order in which they were added, one by one or as a table."""
     table = some().table()
 
     assert table.schema == SCHEMA
@@ -138,7 +138,7 @@ def test_findings_keep_their_order() -> None:
 
 
 def test_findings_are_counted() -> None:
-    """Errors and warnings are counted, and looking does not change the count."""
+    """Errors and warnings are counted, and reading does not change the count."""
     findings = some()
 
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_findings_are_counted() -> None:
 
 
 def test_no_findings_are_a_table_too() -> None:
-    """Where nothing was found there is a table without rows, and no error."""
+    """No findings give a table without rows."""
     findings = Findings()
     findings.add_table(SCHEMA.empty_table())
 
@@ -178,7 +178,7 @@ def test_violation_is_what_the_standard_forbids(*, code: str, violation: bool) -
 
 
 def test_strict_takes_violations_for_errors() -> None:
-    """What the standard forbids becomes an error, so that a rejection tells it; the rest stays."""
+    """Strict turns violations of the standard into errors; other findings keep their severity."""
     findings = Findings()
     findings.extend(
         Finding(code, WARNING)

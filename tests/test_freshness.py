@@ -1,4 +1,4 @@
-"""Freshness: whoever stops exporting is noticed, and whoever is on holiday is left in peace."""
+"""Freshness: a site without new packages is noticed, except during its pauses."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def seen(site: Site, now: dt.datetime) -> Freshness:
-    """Return how fresh a site is at a moment."""
+    """Return the freshness of a site at a time."""
     with database.engine().connect() as connection:
         return freshness(connection, site.name, now=now)
 
 
 def test_a_new_package_is_fresh(site: Site) -> None:
-    """What was read this morning is told with the run that read it."""
+    """The freshness names the run that read the newest package."""
     run = had(site, day(3), sha256="a")
     found = seen(site, day(3, hour=6))
     assert (found.seen_at, found.run_id) == (day(3), run.run_id)
@@ -34,7 +34,7 @@ def test_a_new_package_is_fresh(site: Site) -> None:
 
 
 def test_it_goes_stale_after_the_chosen_days(site: Site) -> None:
-    """Seven days without anything new are stale, and not an hour before."""
+    """Seven days without a new package are stale, and an hour less is not."""
     had(site, day(0), sha256="a")
     assert not seen(site, day(7, hour=1)).is_stale
     found = seen(site, day(7))
@@ -42,7 +42,7 @@ def test_it_goes_stale_after_the_chosen_days(site: Site) -> None:
 
 
 def test_the_days_are_the_sites_choice(site: Site) -> None:
-    """A site may wait longer, or never be told."""
+    """A site may choose more days, or no limit."""
     had(site, day(0), sha256="a")
     choose(site, stale_after_days=30)
     assert not seen(site, day(29)).is_stale
@@ -53,7 +53,7 @@ def test_the_days_are_the_sites_choice(site: Site) -> None:
 
 
 def test_the_same_package_again_and_again_is_not_new(site: Site) -> None:
-    """A package that is read once more is as old as when it was first read."""
+    """A package that is read again is as old as at its first reading."""
     first = had(site, day(0), sha256="a")
     for number in range(1, 8):
         had(site, day(number), "no_changes", sha256="a")
@@ -67,7 +67,7 @@ def test_the_same_package_again_and_again_is_not_new(site: Site) -> None:
 
 
 def test_an_older_package_that_comes_back_is_not_new(site: Site) -> None:
-    """A restored backup of an export does not count as one."""
+    """A package that was read earlier does not count as new, such as a restored backup."""
     had(site, day(0), sha256="a")
     had(site, day(1), sha256="b")
     had(site, day(2), sha256="a")
@@ -76,7 +76,7 @@ def test_an_older_package_that_comes_back_is_not_new(site: Site) -> None:
 
 
 def test_failures_are_told_apart(site: Site) -> None:
-    """Where no package came at all, people don't look for a stuck export."""
+    """The text distinguishes missing packages from a repeated export."""
     had(site, day(0), sha256="a")
     for number in range(1, 8):
         had(site, day(number), "failed")
@@ -89,7 +89,7 @@ def test_failures_are_told_apart(site: Site) -> None:
 
 
 def test_a_site_that_never_had_a_package_waits_from_its_beginning(site: Site) -> None:
-    """A site whose first package never comes is told of too."""
+    """A site without any package becomes stale after its creation."""
     made_at(site, day(0))
     assert not seen(site, day(6)).is_stale
     found = seen(site, day(7))
@@ -98,14 +98,14 @@ def test_a_site_that_never_had_a_package_waits_from_its_beginning(site: Site) ->
 
 
 def test_a_rejected_package_is_one_that_came(site: Site) -> None:
-    """The SIS exports; that it exports nonsense is another notice."""
+    """A rejected package counts as an export: the rejection has its own notification."""
     had(site, day(0), sha256="a")
     had(site, day(5), "rejected", sha256="b")
     assert seen(site, day(7)).days == 2
 
 
 def test_an_undo_reads_no_package(site: Site) -> None:
-    """Taking a run back neither makes a site fresh nor counts as a failure."""
+    """An undo neither makes a site fresh nor counts as a failure."""
     run = had(site, day(0), sha256="a")
     had(site, day(1), "failed", undoes=run.run_id)
     found = seen(site, day(7))
@@ -113,7 +113,7 @@ def test_an_undo_reads_no_package(site: Site) -> None:
 
 
 def test_days_of_a_pause_do_not_count(site: Site) -> None:
-    """After two weeks of holidays people are not told of two weeks without a package."""
+    """Two weeks of holidays are not two weeks without a package."""
     holidays = PauseWindow(first_on=day(2).date(), last_on=day(15).date())
     choose(site, pause_windows=(holidays,))
     had(site, day(0), sha256="a")
@@ -124,7 +124,7 @@ def test_days_of_a_pause_do_not_count(site: Site) -> None:
 
 
 def test_pauses_that_overlap_count_once(site: Site) -> None:
-    """Two windows over the same days take them away once."""
+    """Two windows over the same days count these days once."""
     days = [PauseWindow(first_on=day(a).date(), last_on=day(b).date()) for a, b in [(1, 3), (2, 4)]]
     choose(site, pause_windows=tuple(days))
     had(site, day(0), sha256="a")
@@ -132,7 +132,7 @@ def test_pauses_that_overlap_count_once(site: Site) -> None:
 
 
 def test_nobody_is_alarmed_during_a_pause(site: Site) -> None:
-    """What was stale before the summer break is not told every week of it."""
+    """A stale site is not reported during a pause."""
     summer = PauseWindow(first_on=day(10).date(), last_on=day(60).date())
     choose(site, pause_windows=(summer,))
     had(site, day(0), sha256="a")
@@ -143,7 +143,7 @@ def test_nobody_is_alarmed_during_a_pause(site: Site) -> None:
 
 
 def test_sites_do_not_share_packages(site: Site) -> None:
-    """What another site read tells nothing of this one."""
+    """The packages of another site do not count."""
     had(site, day(0), sha256="a")
     other = type(site)(f"{site.name}-other", site.folder)
     other.command("init", "--admin", "admin@district.example")
@@ -152,14 +152,14 @@ def test_sites_do_not_share_packages(site: Site) -> None:
 
 
 def test_a_moment_knows_nothing_of_later_ones(site: Site) -> None:
-    """Asked about the past, it answers as it would have then."""
+    """The freshness at an earlier time ignores later packages."""
     had(site, day(0), sha256="a")
     had(site, day(9), sha256="b")
     assert seen(site, day(8)).seen_at == day(0)
 
 
 def test_an_unknown_site_is_told(site: Site) -> None:
-    """A site that is not there is not one without packages."""
+    """An unknown site is an error, and not a site without packages."""
     other = type(site)("nowhere", site.folder)
     with pytest.raises(UnknownSiteError, match="no site 'nowhere'"):
         seen(other, day(0))

@@ -1,13 +1,13 @@
-"""Golden packages: what a site holds after a package, as a person worked it out from the rules.
+"""Golden packages: the roster after a package, as a person derived it from the rules.
 
 A case is a folder of `golden/`:
 
-* `expected.json` says what the case is about, how it must end, and what the site holds then;
-* `before/`, `before-2/` … are synced first, in this order;
-* `package/` is the package; where it is a lone CSV, the file itself is synced.
+* `expected.json` has the topic of the case, the outcome, and the roster after it; * `before/`,
+`before-2/` … are synced first, in this order; * `package/` is the package; if it is a lone CSV, the
+file itself is synced.
 
-Counts that are not written are nought. Every case ends with the same package once more: it must
-ask for nothing, or for exactly the plan that is already held.
+Counts that are not written are zero. Every case ends with the same package once more: its plan must
+be empty, or exactly the plan that is already held.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ values (:site, :given_name, :family_name, :email, :email, :email, :role, 'active
 
 
 def package_of(folder: Path) -> Path:
-    """Return the folder, or the file itself where there is only one."""
+    """Return the folder, or the file itself if it is the only one."""
     files = sorted(folder.iterdir())
     return files[0] if len(files) == 1 else folder
 
 
 def said_of(site: Site, run: dict[str, Any]) -> dict[str, Any]:
-    """Return how a run ended, as `expected.json` writes it."""
+    """Return the result of a run, in the format of `expected.json`."""
     counts = {
         kind: {word: number for word, number in numbers.items() if number}
         for kind, numbers in run["counts"].items()
@@ -51,7 +51,7 @@ def said_of(site: Site, run: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_golden_package(site: Site, case: str) -> None:
-    """A package leads to what its case says, and once more to nothing."""
+    """A package leads to the expected result, and once more to no changes."""
     expected = json.loads((GOLDEN / case / "expected.json").read_text("utf-8"))
     for account in expected.get("accounts", []):
         with database.engine().begin() as connection:

@@ -1,4 +1,4 @@
-"""Guards that look closer: each school, updates, another year, and limits raised for a while."""
+"""Narrower thresholds: each school, updates, another school year, and temporarily raised limits."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def staff(roster: Roster, *, without: Iterable[str] = ()) -> dict[str, str]:
 
 
 def test_school_is_judged_by_its_own_numbers() -> None:
-    """Half of a small school is held, though it is next to nothing of the district."""
+    """Half of a small school is held, although it is a tiny part of the district."""
     roster = schools_of(big=190, small=10)
     package = staff(roster, without=[f"small{n}" for n in range(5)])
     (hold,) = holds(roster, package)
@@ -66,20 +66,20 @@ def test_school_is_judged_by_its_own_numbers() -> None:
 
 
 def test_below_half_of_a_school_passes() -> None:
-    """Four of ten leave without a word."""
+    """Four of ten users of a school may leave without a hold."""
     roster = schools_of(big=190, small=10)
     assert held(roster, staff(roster, without=[f"small{n}" for n in range(4)])) == []
 
 
 def test_district_that_is_held_is_not_held_again_by_school() -> None:
-    """Where the site as a whole is beyond its limit, that is the reason to tell."""
+    """A plan beyond the site's threshold is held for the site only, and not for its schools too."""
     roster = schools_of(one=50, two=50)
     package = staff(roster, without=[f"one{n}" for n in range(40)])
     assert held(roster, package) == [("guard.removals", "users", 40, 100)]
 
 
 def test_plan_is_counted_by_school() -> None:
-    """Each school has its numbers, of users, courses and assignments; most removals come first."""
+    """Each school has counts of users, courses and assignments; most removals come first."""
     roster = schools_of(one=3, two=3, three=1)
     package = {
         "users.csv": csv_text(
@@ -111,7 +111,7 @@ def test_plan_is_counted_by_school() -> None:
 
 
 def test_mass_of_updates_is_held() -> None:
-    """A column that moved changes everybody: three of four users, and twenty at least, are held."""
+    """A shifted column changes all users: three of four users, and at least twenty, are held."""
     roster = roster_of(
         users=csv_text("sourced_id,email,given_name", *(f"u{n},u{n}@x.org,G" for n in range(40)))
     )
@@ -126,7 +126,7 @@ def test_mass_of_updates_is_held() -> None:
 
 
 def test_rollover_is_no_mass_of_updates() -> None:
-    """Every course goes to the next school year once a year; a title that moves as well counts."""
+    """A new school year of every course is no mass of updates, but a new title counts."""
     roster = roster_of(
         courses=csv_text(
             "sourced_id,title,school_year_sourced_id", *(f"c{n},C{n},y26" for n in range(40))
@@ -143,7 +143,7 @@ def test_rollover_is_no_mass_of_updates() -> None:
 
 
 def test_courses_under_new_sourced_ids_are_held() -> None:
-    """Courses that come under other sourcedIds wait as people do."""
+    """Courses that get other sourcedIds are held like users."""
     roster = roster_of(
         courses=csv_text("sourced_id,title,course_code", *(f"c{n},C{n},K{n}" for n in range(10)))
     )
@@ -154,7 +154,7 @@ def test_courses_under_new_sourced_ids_are_held() -> None:
 def year_of(
     first: str, last: str, *, known: str = "2027-06-15", today: dt.date = TODAY
 ) -> list[Hold]:
-    """Return the reasons to hold a package with one session, of a site that knows a class."""
+    """Return the holds of a package with one session, for a site that knows a class."""
     roster = roster_of(
         users="sourced_id,email\nann,ann@x.org",
         classes=f"sourced_id,course_sourced_id,ends_on\nk,c,{known}",
@@ -190,19 +190,19 @@ def year_of(
     ids=["this year", "next year", "begins soon", "last year", "ended lately"],
 )
 def test_package_of_another_year_is_held(first: str, last: str, words: str | None) -> None:
-    """Where all sessions are far away while nearer ones are known, a person looks first."""
+    """A package whose sessions are all far away is held if the site knows nearer ones."""
     found = year_of(first, last)
     assert [hold.code for hold in found] == (["guard.other_year"] if words else [])
     assert not words or words in found[0].limit
 
 
 def test_next_year_is_this_year_once_the_old_one_is_over() -> None:
-    """After the last known class has ended, next year's package is the one to take."""
+    """After the last known class has ended, next year's package passes."""
     assert year_of("2027-08-20", "2028-06-15", today=dt.date(2027, 7, 1)) == []
 
 
 def test_old_sessions_alone_are_no_reason() -> None:
-    """A site that has never seen later sessions takes what it gets."""
+    """A site that has never seen later sessions accepts old ones."""
     assert year_of("2019-08-01", "2020-06-15", known="2020-06-15") == []
 
 
@@ -220,7 +220,7 @@ def test_old_sessions_alone_are_no_reason() -> None:
 def test_raised_limit_counts_for_a_while(
     raised: RaisedLimit, expected: list[tuple[str, int]]
 ) -> None:
-    """A raised limit lets pass what it says, caps aside, and no longer than it says."""
+    """A raised limit replaces the limit and its cap, until its last day or for one run."""
     roster = schools_of(one=50)
     guards = Guards(users=Limit(cap=3), school=LAX, raised=raised)
     found = holds(roster, staff(roster, without=[f"one{n}" for n in range(20)]), guards=guards)
@@ -229,7 +229,7 @@ def test_raised_limit_counts_for_a_while(
 
 
 def test_a_school_may_close() -> None:
-    """Raised to 100 %, everybody of a school may go; without it that is held."""
+    """A limit of 100 % lets all people of a school go, which is held otherwise."""
     roster = schools_of(one=10, two=90)
     left = staff(roster, without=[f"one{n}" for n in range(10)])
     raised = Guards(raised=RaisedLimit(percent=100, until=TODAY))
@@ -241,13 +241,13 @@ HEADER = "sourcedId,enabledUser,role,username,givenName,familyName,email"
 
 
 def teachers(ids: Iterable[int]) -> dict[str, str]:
-    """Return a users.csv of numbered teachers that the door lets in."""
+    """Return a users.csv of numbered teachers without errors."""
     rows = (f"u{n},true,teacher,u{n},Given{n},Family{n},u{n}@x.org" for n in ids)
     return {"users.csv": csv_text(HEADER, *rows)}
 
 
 def test_limit_raised_for_one_run_falls_back_by_itself(site: Site) -> None:
-    """The next applied run uses it up, the audit says so, and the one after is held again."""
+    """The next applied run consumes the raise, the audit records it, and the next one is held."""
     site.sync(teachers(range(50)))
     raised = {"raised": {"percent": 60, "note": "a school closes"}}
     site.command("preferences", "--set", f"guards={json.dumps(raised)}")
@@ -262,7 +262,7 @@ def test_limit_raised_for_one_run_falls_back_by_itself(site: Site) -> None:
 
 
 def test_limit_raised_until_a_day_stays_until_then(site: Site) -> None:
-    """Several runs go by it, and nobody has to take it back."""
+    """A raised limit with a last day applies to several runs."""
     site.sync(teachers(range(50)))
     until = dt.datetime.now(dt.UTC).date().isoformat()
     raised = {"raised": {"percent": 60, "until": until}}
@@ -273,7 +273,7 @@ def test_limit_raised_until_a_day_stays_until_then(site: Site) -> None:
 
 
 def test_what_a_held_plan_comes_to_by_school_is_kept(site: Site) -> None:
-    """Who decides finds the numbers of each school with the run."""
+    """A held run stores the counts of each school for the decision."""
     org = "sourcedId,name,type\none,First School,school\ntwo,Second School,school\n"
     header = "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName,email"
 

@@ -1,4 +1,4 @@
-"""What Airflow asks about a held plan, and how often it looks whether somebody has decided."""
+"""Airflow's form for a held plan, and how often its task looks for a decision."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ def a_run(**values: Any) -> Run:
 
 
 def school(name: str, **numbers: dict[str, int]) -> dict[str, Any]:
-    """Return what a plan comes to in one school."""
+    """Return the counts of a plan for one school."""
     nothing = dict.fromkeys(("added", "changed", "gone", "ended", "active"), 0)
     kinds = ("users", "courses", "assignments")
     return {"school": name, "name": name, **{k: nothing | numbers.get(k, {}) for k in kinds}}
 
 
 def lines(run: Run) -> list[str]:
-    """Return the lines of what is asked about a run, as they are shown."""
+    """Return the lines of a run's form, as they are shown."""
     return re.sub(r"\\(.)", r"\1", review_markdown.body_of(run)).splitlines()
 
 
 def test_numbers_are_shown_where_there_are_some() -> None:
-    """The table has the kinds and the words that come to something, and no other."""
+    """The table shows only the record types and actions with a count above zero."""
     told = lines(a_run())
     at = told.index("|  | updated | deactivated | added | removed |")
     assert told[at + 2 : at + 5] == [
@@ -84,13 +84,13 @@ def test_numbers_are_shown_where_there_are_some() -> None:
 
 
 def test_counts_are_named_in_words() -> None:
-    """What moves to another sourcedId is called so, and not by the name of its count."""
+    """A sourcedId change is described in words, and not by the name of its count."""
     told = lines(a_run(counts={"users": {"added": 0, "rekeyed": 3}}))
     assert "|  | given another sourcedId |" in told
 
 
 def test_schools_are_shown_the_hardest_hit_first() -> None:
-    """Of each school it is told what goes and what comes; of many, the first ten."""
+    """The form shows removals and additions of the ten schools with the most removals."""
     hit = school("East", users={"gone": 6, "active": 10, "added": 1}, courses={"ended": 2})
     told = lines(a_run(schools=[hit, *(school(f"S{n}") for n in range(11))]))
     at = told.index("| School | Users | Courses | Course assignments |")
@@ -105,7 +105,7 @@ def test_schools_are_shown_the_hardest_hit_first() -> None:
     "name", ["[click](https://evil.example)", "a | b", "<img src=x>", "**x**", "# x\n# y", "`x`"]
 )
 def test_names_are_no_markup(name: str) -> None:
-    """What a school is called is shown as it is written, whatever it is."""
+    """The name of a school is shown literally, with every character of markup escaped."""
     body = review_markdown.body_of(a_run(schools=[school(name)]))
     (row,) = [line for line in body.splitlines() if line.endswith(" | – | – | – |")]
     cell = row.removeprefix("| ").removesuffix(" | – | – | – |")
@@ -114,14 +114,14 @@ def test_names_are_no_markup(name: str) -> None:
 
 
 def test_run_of_earlier_days_is_shown_too() -> None:
-    """A run that knows no schools, no counts and no end of its time can be decided about."""
+    """An old run without schools, counts and an expiry can be decided."""
     told = lines(a_run(counts=None, schools=None, expires_at=None))
     assert any(line.startswith("**Approve** applies exactly this plan.") for line in told)
     assert not any("discarded on" in line for line in told)
 
 
 def test_answer_names_the_plan() -> None:
-    """The plan's hash is a constant of the form, and a reason may be left out."""
+    """The plan's hash is a constant of the form, and a reason is optional."""
     form = review_markdown.form_of(a_run())
     assert form.get_param("plan_hash").schema["const"] == "a" * 64
     assert form.validate() == {"reason": None, "plan_hash": "a" * 64}
@@ -132,20 +132,20 @@ def test_answer_names_the_plan() -> None:
     [(0, 15), (60, 15), (100, 25), (2000, 500), (3600, 600), (255_600, 600), (259_170, 30)],
 )
 def test_it_looks_the_less_often_the_longer_it_waits(waited_s: int, pause_s: int) -> None:
-    """From one look to the next it is a quarter of the time so far, within bounds."""
+    """The pause between two looks is a quarter of the time so far, within bounds."""
     now = BEGAN + dt.timedelta(seconds=waited_s)
     assert until_next_look(a_run(), now).total_seconds() == pause_s
 
 
 def test_it_looks_when_the_time_is_over() -> None:
-    """A clock that is a little behind makes one more look, at once."""
+    """If the clock is behind the expiry, the next look follows at once."""
     late = BEGAN + dt.timedelta(hours=72)
     assert until_next_look(a_run(), late).total_seconds() == 1
     assert until_next_look(a_run(expires_at=None), late).total_seconds() == 600
 
 
 def test_every_try_of_every_task_has_an_end() -> None:
-    """A task that hangs is ended; how long a person may take to decide is another matter."""
+    """Every task has a timeout; the time for a person's decision is separate."""
     built = [sync_dag("town"), upload_dag("town"), watch_dag()]
     tasks = {f"{dag.dag_id}.{task.task_id}": task for dag in built for task in dag.tasks}
     assert len(tasks) >= 8 + 8 + 4

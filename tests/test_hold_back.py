@@ -1,4 +1,4 @@
-"""Approve and hold back: some removals stay, the rest is approved by its own hash, nothing else."""
+"""Hold back: some removals wait, and the rest of the plan is approved by its own hash only."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ USERS = "sourcedId,enabledUser,role,username,givenName,familyName,email,orgSourc
 
 
 def now() -> dt.datetime:
-    """Return the moment: held plans expire."""
+    """Return the current time, because held plans expire."""
     return dt.datetime.now(dt.UTC)
 
 
 def town(*, without: str = "", new: int = 0) -> dict[str, str]:
-    """Return a package: six teachers at the lake, six on the hill, one of both; a course each.
+    """Return a package: six teachers at the lake, six on the hill, one at both; a course each.
 
     Args:
-        without: Schools of which half of the teachers and courses are gone, as `lake hill`.
-        new: How many people come.
+        without: Schools that lose half of their teachers and courses, as `lake hill`.
+        new: The number of new people.
     """
     users, courses, classes, enrollments = [], [], [], []
     for school in ("lake", "hill"):
@@ -64,7 +64,7 @@ def town(*, without: str = "", new: int = 0) -> dict[str, str]:
 
 @pytest.fixture
 def held(site: Site) -> Run:
-    """A run that waits: at both schools half of the teachers are gone, and one person is new."""
+    """A held run: both schools lose half of their teachers, and one person is new."""
     site.sync(town())
     run = site.sync(town(without="lake hill", new=1))
     assert run["outcome"] == "held", run["reasons"]
@@ -72,7 +72,7 @@ def held(site: Site) -> Run:
 
 
 def part(run: Run, **held_back: tuple[str, ...]) -> Any:
-    """Return both plans that holding back makes of a held one."""
+    """Return the two plans that holding back makes of a held one."""
     return approval.preview_hold_back(run.run_id, HeldBack(**held_back))
 
 
@@ -88,12 +88,12 @@ def approve(run: Run, plan_hash: str | None, **held_back: tuple[str, ...]) -> Ru
 
 
 def inactive(site: Site) -> set[str]:
-    """Return who is deactivated."""
+    """Return the deactivated users."""
     return {id_ for id_, status in site.users().items() if status == "inactive"}
 
 
 def test_only_the_approved_part_is_applied_and_the_rest_is_held_anew(site: Site, held: Run) -> None:
-    """One school's people go, the other's stay; what stayed back waits under a hash of its own."""
+    """The people of one school go; those of the other stay, and their removal is held again."""
     parted = part(held, schools=("hill",))
     counts = [plan.count().as_dict() for plan in (parted.first, parted.rest)]
     assert [one["users"]["deactivated"] for one in counts] == [3, 4]
@@ -119,7 +119,7 @@ def test_only_the_approved_part_is_applied_and_the_rest_is_held_anew(site: Site,
 
 
 def test_what_is_held_back_waits_whatever_the_limits_say(site: Site, held: Run) -> None:
-    """A rest that is small enough for every limit is not applied without an approval of its own."""
+    """The rest needs an approval of its own even if no threshold would hold it."""
     site.command("preferences", "--set", f"guards={json.dumps({'users': {'percent': 100}})}")
     parted = part(held, kinds=("courses",))
     done = approve(held, parted.first.hash(), kinds=("courses",))
@@ -133,7 +133,7 @@ def test_what_is_held_back_waits_whatever_the_limits_say(site: Site, held: Run) 
 
 @pytest.mark.parametrize("which", ["whole", "rest", "none", "other"])
 def test_another_hash_approves_nothing(site: Site, held: Run, which: str) -> None:
-    """The hash of the whole plan, of the rest, or none at all is no approval of the first part."""
+    """The hash of the whole plan, of the rest, or none does not approve the first part."""
     parted = part(held, schools=("hill",))
     hashes = {
         "whole": held.plan_hash,
@@ -150,7 +150,7 @@ def test_another_hash_approves_nothing(site: Site, held: Run, which: str) -> Non
 
 
 def test_both_parts_are_the_whole_plan(held: Run) -> None:
-    """No change is lost, and none is in both parts, whatever is held back."""
+    """Both parts together are the whole plan, and no change is in both, for every selection."""
     from oneroster_sync.stages.diff.plan import read_plan
 
     whole = read_plan(held)
@@ -178,7 +178,7 @@ def test_both_parts_are_the_whole_plan(held: Run) -> None:
 
 
 def test_a_person_of_several_schools_stays_if_one_of_them_is_held_back() -> None:
-    """And nobody else of another school does."""
+    """A person of several schools stays if one of them is held back; all others go."""
     roster = roster_of(
         users="""
             sourced_id,email,org_sourced_ids
@@ -196,7 +196,7 @@ def test_a_person_of_several_schools_stays_if_one_of_them_is_held_back() -> None
 
 
 def test_a_course_that_stays_keeps_its_assignments_but_nobody_who_left() -> None:
-    """An assignment goes with its user or its course that goes now, and stays with its course."""
+    """An assignment is removed with its user or its course, and stays with a course that stays."""
     roster = roster_of(
         users="sourced_id,email\nann,ann@x.org\nbob,bob@x.org",
         courses="sourced_id,title,org_sourced_id\nart,Art,lake\nbio,Bio,hill",
@@ -221,7 +221,7 @@ def test_a_course_that_stays_keeps_its_assignments_but_nobody_who_left() -> None
 
 
 def test_nothing_is_held_back_of_nothing(held: Run) -> None:
-    """Who ticks a school that loses nobody, or everything, is told what to do instead."""
+    """A selection without removals, or of everything, is refused with advice."""
     with pytest.raises(NothingToHoldError, match="approve all of it"):
         part(held, schools=("elsewhere",))
     with pytest.raises(NothingToHoldError, match="approve all of it"):
@@ -230,7 +230,7 @@ def test_nothing_is_held_back_of_nothing(held: Run) -> None:
 
 
 def test_a_roster_that_moved_can_not_be_parted(site: Site, held: Run) -> None:
-    """Both plans are shown of a roster that is still there, or not at all."""
+    """After the roster moved, the plan can't be divided."""
     parted = part(held, schools=("hill",))
     with database.engine().begin() as connection:
         import sqlalchemy as sa
@@ -245,7 +245,7 @@ def test_a_roster_that_moved_can_not_be_parted(site: Site, held: Run) -> None:
 
 
 def test_of_two_who_decide_at_once_one_wins(site: Site, held: Run) -> None:
-    """An approval of all and one of a part at the same moment: one is done, the other refused."""
+    """Of a full and a partial approval at the same moment, one is applied and the other refused."""
     first = part(held, schools=("hill",)).first.hash()
     ready, outcomes = threading.Barrier(2), []
 
@@ -283,7 +283,7 @@ def test_of_two_who_decide_at_once_one_wins(site: Site, held: Run) -> None:
 def test_a_process_that_dies_between_files_and_record_applies_nothing(
     site: Site, held: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files of a part that no record vouches for are never applied, not even by an approval."""
+    """Files of a part without a matching record are never applied, not even after an approval."""
     first = part(held, schools=("hill",)).first.hash()
 
     def die(*_: object, **__: object) -> None:
@@ -300,7 +300,7 @@ def test_a_process_that_dies_between_files_and_record_applies_nothing(
 
 
 def test_a_newer_bulk_package_supersedes_what_was_held_back(site: Site, held: Run) -> None:
-    """What stayed back does not outlive the package of the next night."""
+    """The next bulk package supersedes removals that are held back."""
     parted = part(held, schools=("hill",))
     done = approve(held, parted.first.hash(), schools=("hill",))
     rest = approval.bring_removals(done, clock=now)

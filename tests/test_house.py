@@ -1,4 +1,4 @@
-"""The table of docs/design/house.md: a stranger finds the place of a task by its noun."""
+"""The table of docs/design/house.md: a newcomer finds the place of a task by its noun."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def tasks() -> list[tuple[str, str, list[str], list[str]]]:
-    """Return each row: the task, its noun, the files that are edited, and what to look for."""
+    """Return each row: the task, its noun, the files to edit, and the words to look for."""
     rows = _ROW.findall(PAGE.read_text("utf-8"))
     return [
         (task, noun, _CODE.findall(files), _CODE.findall(words))
@@ -24,7 +24,7 @@ def tasks() -> list[tuple[str, str, list[str], list[str]]]:
 
 
 def test_there_are_twelve_tasks() -> None:
-    """The page names the tasks that newcomers have."""
+    """The page names twelve tasks of newcomers."""
     assert len(tasks()) == 12
 
 

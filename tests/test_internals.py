@@ -1,4 +1,4 @@
-"""What a library does not offer in public stands in one table: its next release breaks there."""
+"""One table lists a library's private names that we use, so that its next release fails here."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ PUBLIC = {
         r"|\.expectations\.metrics(\.map_metric_provider)?)?"
     ),
 }
-"""What Airflow's page "Public interface" and Great Expectations' guides of its own name."""
+"""The public modules by Airflow's page "Public interface" and Great Expectations' own guides."""
 
 
 def imports_of(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield each module that a file imports from when it runs, and each name."""
+    """Yield each module that a file imports from at run time, and each name."""
     tree = ast.parse(file.read_text("utf-8"))
     hidden = {
         one
@@ -52,7 +52,7 @@ def imports_of(file: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("package", "name"), NAMES, ids=[name for _, name in NAMES])
 def test_name_is_there_with_all_that_is_used_of_it(package: str, name: str) -> None:
-    """This release has the name, and what we name of it: attributes or parameters."""
+    """The installed release has the name, and the attributes or parameters that we use."""
     table = TABLES[package]
     internal = table.names[name]
     if internal.is_bound_later:
@@ -68,7 +68,7 @@ def test_name_is_there_with_all_that_is_used_of_it(package: str, name: str) -> N
 
 @pytest.mark.parametrize("package", TABLES)
 def test_library_is_of_the_release_that_was_read(package: str) -> None:
-    """A lock of the next release is seen here first, and pyproject.toml allows no other Airflow."""
+    """The installed release is the one that was read, and pyproject.toml allows no other one."""
     assert TABLES[package].is_tested()
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     airflow = next(each for each in project["dependencies"] if each.startswith("apache-airflow["))
@@ -76,7 +76,7 @@ def test_library_is_of_the_release_that_was_read(package: str) -> None:
 
 
 def test_name_that_moved_says_where_it_was() -> None:
-    """Who meets the next release reads which name is gone, and in which table it stands."""
+    """The error names the missing name and the table that lists it."""
     gone = Internals(
         "our.table", package="pytest", tested="1.0", names={"fixtures": Internal("pytest.gone")}
     )
@@ -88,7 +88,7 @@ def test_name_that_moved_says_where_it_was() -> None:
 
 
 def test_nothing_else_imports_what_is_not_public() -> None:
-    """Neither the plugin nor the suites' code reaches into a library but through its table."""
+    """The plugin and the package import private names of a library only through its table."""
     found = set()
     for package, root in (
         ("apache-airflow-core", PROJECT / "plugins"),

@@ -1,4 +1,4 @@
-"""Lineage of a sync: the datasets of each stage; test_notices_in_airflow has it sent."""
+"""Lineage of a sync: the datasets of each stage; test_notices_in_airflow sends it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def names(datasets: list[Any]) -> list[tuple[str, str]]:
 
 
 def of_stages(run: Run) -> dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]]:
-    """Return what each stage reads and writes."""
+    """Return the datasets that each stage reads and writes."""
     found = {stage: lineage.find_datasets(stage, run) for stage in STAGES}
     return {stage: (names(inputs), names(outputs)) for stage, (inputs, outputs) in found.items()}
 
 
 def test_a_sync_leads_from_its_source_to_the_tables(site: Site) -> None:
-    """What extract writes the stages read, and apply writes the tables with their columns."""
+    """The stages read what extract writes, and apply writes the tables with their columns."""
     run = runs.find(site.sync(SCHOOL)["run_id"])
     package = ("file", str(settings.storage_of("runs", site.name)))
     url = database.engine().url
@@ -77,7 +77,7 @@ def test_a_sync_leads_from_its_source_to_the_tables(site: Site) -> None:
 def test_sources_are_named_as_openlineage_names_places(
     site: Site, source: str, expected: tuple[str, str]
 ) -> None:
-    """A source has the name of its server and its path, and no login."""
+    """The dataset of a source has the name of its server and its path, without a login."""
     run = runs.find(site.sync(SCHOOL)["run_id"])
     scheduled = dataclasses.replace(run, trigger=Trigger.SCHEDULE, package=source)
     assert lineage.name_source(scheduled) == expected
@@ -86,7 +86,7 @@ def test_sources_are_named_as_openlineage_names_places(
 
 
 def test_what_was_not_applied_writes_no_table(site: Site) -> None:
-    """A rejected package has no tables as outputs, and an undo no package as input."""
+    """A rejected package has no tables as outputs, and an undo has no package as input."""
     applied = site.sync(SCHOOL)
     rejected = runs.find(site.sync({"users.csv": "no,columns\n"})["run_id"])
     assert rejected.applied_at is None
@@ -97,7 +97,7 @@ def test_what_was_not_applied_writes_no_table(site: Site) -> None:
 
 
 def test_an_asset_of_ours_is_the_dataset_that_apply_writes() -> None:
-    """What another DAG has as inlet is what a sync has as output."""
+    """The roster as an inlet of another DAG is the dataset that a sync writes."""
 
     class Given:
         uri = "oneroster://north/roster"
@@ -107,7 +107,7 @@ def test_an_asset_of_ours_is_the_dataset_that_apply_writes() -> None:
 
 
 def test_airflow_takes_what_the_package_says_of_itself() -> None:
-    """The provider's information is as Airflow's schema wants it, and names the converter."""
+    """The provider's information conforms to Airflow's schema and names the converter."""
     schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
     (ours,) = get_provider_info()["asset-uris"]
@@ -118,7 +118,7 @@ def test_airflow_takes_what_the_package_says_of_itself() -> None:
 
 @pytest.mark.case("b62")
 def test_while_it_is_off_nothing_of_it_is_imported() -> None:
-    """Where the provider is not turned on, a report loads neither it nor the client."""
+    """While the provider is disabled, a report imports neither it nor the client."""
     program = (
         "import sys; sys.path[:0] = ['plugins']; from oneroster_airflow import lineage;"
         "lineage.report('apply', None);"

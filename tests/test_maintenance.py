@@ -1,4 +1,4 @@
-"""A maintenance stops every site, says why, and leaves each as it was."""
+"""A maintenance stops the syncs of every site, gives the reason, and changes no site."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stopped() -> Iterator[None]:
-    """All syncs are stopped, until the test has ended."""
+    """All syncs are stopped until the test ends."""
     with database.engine().begin() as connection:
         maintenance.begin(connection, "  the SIS is\nupgraded. ", by="Ann", now=day(0))
     yield
@@ -34,14 +34,14 @@ def stopped() -> Iterator[None]:
 
 
 def sites(*words: str) -> dict[str, Any]:
-    """Run `oneroster sites WORDS --json`, and return what it printed."""
+    """Run `oneroster sites WORDS --json`, and return the printed JSON."""
     result = CliRunner().invoke(main, ["sites", *words, "--json"], catch_exceptions=False)
     printed: dict[str, Any] = json.loads(result.stdout)
     return printed
 
 
 def events(site: Site) -> list[tuple[Any, ...]]:
-    """Return what the audit of a site says of maintenances."""
+    """Return the maintenances in the audit of a site."""
     return site.rows(
         "select event, actor, details ->> 'reason' from events "
         "where site = :site and event like 'maintenance%' order by id"
@@ -49,7 +49,7 @@ def events(site: Site) -> list[tuple[Any, ...]]:
 
 
 def test_no_sync_begins_and_says_why(site: Site, stopped: None) -> None:
-    """A run that is asked for meanwhile is skipped, reads nothing, and names person and reason."""
+    """A run during a maintenance is skipped, reads nothing, and names the person and the reason."""
     run = site.sync(SCHOOL)
     assert (run["outcome"], run["counts"]) == ("skipped", None)
     told = "all syncs are stopped for a maintenance by Ann since 2026-11-02 02:00 UTC: "
@@ -57,7 +57,7 @@ def test_no_sync_begins_and_says_why(site: Site, stopped: None) -> None:
 
 
 def test_a_held_plan_can_not_be_approved_meanwhile(site: Site) -> None:
-    """An approval would begin to apply a plan; to discard one changes nothing, and is possible."""
+    """During a maintenance a plan can't be approved, because an approval applies it."""
     site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
     site.sync(SCHOOL)
     held = site.sync(changed(SCHOOL, "users.csv", "bob,true", "bob,false"))
@@ -71,7 +71,7 @@ def test_a_held_plan_can_not_be_approved_meanwhile(site: Site) -> None:
 
 
 def test_it_is_in_the_audit_of_each_site(site: Site, stopped: None) -> None:
-    """Who stopped and who resumed stands in the history of every site, once."""
+    """The audit of every site has the begin and the end of a maintenance, once each."""
     with database.engine().begin() as connection:
         maintenance.begin(connection, "another reason", by="Bob", now=day(0))
         assert maintenance.find(connection).started_by == "Ann"  # type: ignore[union-attr]
@@ -84,7 +84,7 @@ def test_it_is_in_the_audit_of_each_site(site: Site, stopped: None) -> None:
 
 
 def test_syncs_go_on_afterwards(site: Site) -> None:
-    """What was skipped is not done later, and the next sync is as ever."""
+    """A skipped sync is not repeated later, and the next sync runs normally."""
     with database.engine().begin() as connection:
         maintenance.begin(connection, "a test", by="Ann", now=day(0))
     assert site.sync(SCHOOL)["outcome"] == "skipped"
@@ -94,7 +94,7 @@ def test_syncs_go_on_afterwards(site: Site) -> None:
 
 
 def test_the_command_line_stops_and_resumes(site: Site) -> None:
-    """Both commands say what they did, and that there was nothing to do."""
+    """Both commands report what they did, or that there was nothing to do."""
     told = sites("stop", "--reason", "a test")
     assert told["maintenance"]["reason"] == "a test"
     assert site.sync(SCHOOL)["outcome"] == "skipped"
@@ -106,7 +106,7 @@ def test_the_command_line_stops_and_resumes(site: Site) -> None:
 
 @pytest.mark.parametrize("reason", ["", " \n ", "x" * 501])
 def test_a_reason_is_needed(reason: str) -> None:
-    """Without a reason, or with a novel, nothing is stopped."""
+    """Without a reason, or with a very long one, no maintenance begins."""
     with database.engine().begin() as connection:
         with pytest.raises(NoReasonError, match="1 to 500 characters"):
             maintenance.begin(connection, reason, by="Ann", now=day(0))
@@ -114,7 +114,7 @@ def test_a_reason_is_needed(reason: str) -> None:
 
 
 def test_a_run_that_failed_begins_anew_when_it_is_over(site: Site, stopped: None) -> None:
-    """A skipped run that is tried again under its id is run."""
+    """A skipped run that is retried under its id runs after the maintenance."""
     request = Request(site=site.name, requested_by="Ann", package="/nowhere/OneRoster.zip")
     assert api.sync(request, clock=lambda: day(0)).outcome is Outcome.SKIPPED
     with database.engine().begin() as connection:

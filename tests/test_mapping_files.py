@@ -1,4 +1,4 @@
-"""The files of mappings: what is read, what is repaired, what is refused and by which name."""
+"""Mapping files: what is read, what is repaired, and what is refused, with its code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IDS, LINKS = (f"{','.join(columns)}\n" for columns in MAPPINGS.values())
 def test_other_header_is_refused_by_name(
     tmp_path: Path, kind: Kind, header: str, column: str
 ) -> None:
-    """A column that is missing is named, and nothing of the file is used."""
+    """A missing column is named, and no row of the file is used."""
     refused = mapping(tmp_path, kind, "", header=f"{header}\n")
     assert refused.extracted.refused
     assert refused.extracted.tables == {}
@@ -41,7 +41,7 @@ def test_other_header_is_refused_by_name(
 
 
 def test_file_without_a_header_is_refused(tmp_path: Path) -> None:
-    """Where no column is one of a mapping, that is said once."""
+    """A file without any column of a mapping gets one finding."""
     refused = mapping(tmp_path, Kind.IDS, "user,bob,y\n", header="user,ann,x\n")
     assert refused.extracted.refused
     assert refused.extracted.tables == {}
@@ -65,21 +65,21 @@ def test_file_without_a_header_is_refused(tmp_path: Path) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_file_that_is_no_mapping_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
-    """A file that can't be read is refused as a whole, with its reason."""
+    """An unreadable file is refused as a whole, with the reason."""
     refused = ids(tmp_path, content, header="")
     assert refused.extracted.refused
     assert [found for found, _, _ in refused.findings] == [code]
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
-    """A file that is not there is told as such."""
+    """A missing file has its own code."""
     extracted = read_mapping(tmp_path / "none.csv", Kind.IDS, Profile.TOLERANT)
     assert extracted.refused
     assert extracted.findings.table()["code"].to_pylist() == ["upload.not_found"]
 
 
 def test_mark_and_line_ends_do_not_matter(tmp_path: Path) -> None:
-    """What spreadsheets write of their own is read: a mark at the start, CRLF, quotes, order."""
+    """Quirks of spreadsheets are read: a byte order mark, CRLF, quotes, other column order."""
     moved = ids(
         tmp_path,
         b'"newSourcedId","kind","oldSourcedId","note"\r\n"2-ann","user","ann","she, too"\r\n',
@@ -90,7 +90,7 @@ def test_mark_and_line_ends_do_not_matter(tmp_path: Path) -> None:
 
 
 def test_blanks_around_values_are_removed(tmp_path: Path) -> None:
-    """They are a warning that names the column, as in a package; in strict an error."""
+    """Blanks around values are a warning that names the column, and in strict an error."""
     moved = ids(tmp_path, "user, ann ,x\n")
     assert moved.users == [("rekey", "ann", "x")]
     assert moved.findings == [("row.surrounding_space", 2, "oldSourcedId")]
@@ -98,7 +98,7 @@ def test_blanks_around_values_are_removed(tmp_path: Path) -> None:
 
 
 def test_further_columns_of_links_are_not_read(tmp_path: Path) -> None:
-    """The report of an adoption can be brought back as it is, whatever people noted in it."""
+    """The CSV report of account matching can be uploaded unchanged, with any notes in it."""
     adopted = links(
         tmp_path,
         "max@x.org,m,name,Max,Max M\n",
@@ -111,31 +111,31 @@ def test_further_columns_of_links_are_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sourced_id", ["=1+1", "-5", "+49", "@m", "|x", "'=1", "''-5"])
 def test_cells_made_harmless_mean_what_they_meant(tmp_path: Path, sourced_id: str) -> None:
-    """A sourcedId that looks like a formula comes back as the one that it was."""
+    """A sourcedId that looks like a formula is read without the apostrophe that escapes it."""
     adopted = links(tmp_path, f"max@x.org,'{sourced_id}\n")
     assert adopted.users == [("adopt", None, sourced_id)]
 
 
 def test_other_apostrophes_stay(tmp_path: Path) -> None:
-    """An apostrophe that makes nothing harmless is part of the sourcedId."""
+    """An apostrophe that escapes nothing is part of the sourcedId."""
     assert links(tmp_path, "max@x.org,'m\n").users == [("adopt", None, "'m")]
 
 
 @pytest.mark.parametrize("kind", [Kind.IDS, Kind.LINKS])
 def test_strict_refuses_a_file_with_a_broken_row(tmp_path: Path, kind: Kind) -> None:
-    """In strict a row that is broken by itself refuses the whole file."""
+    """In strict a row with an error refuses the whole file."""
     assert mapping(tmp_path, kind, "user\n", profile=Profile.STRICT).extracted.refused
 
 
 def test_many_rows_are_read_at_once(tmp_path: Path) -> None:
-    """A hundred thousand rows are no more than a moment's work."""
+    """A hundred thousand rows are read and planned together."""
     count = 100_000
     roster = roster_of(users="sourced_id,email\n" + "".join(f"u{n},\n" for n in range(count)))
     moved = ids(tmp_path, "".join(f"user,u{n},x{n}\n" for n in range(count)), roster=roster)
     assert moved.plan.plan.count().users["rekeyed"] == count
 
 
-# What an upload is
+# The type of an upload
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_many_rows_are_read_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_other_file_is_named(kind: Kind, content: str, what: str) -> None:
-    """A file that is not what its upload takes is told by name, mappings too."""
+    """A file that does not match its upload type is refused by name, mappings included."""
     finding = wrong_start(content.encode(), kind, name="the file")
     assert finding is not None
     assert what in str(finding.expected)
@@ -171,5 +171,5 @@ def test_other_file_is_named(kind: Kind, content: str, what: str) -> None:
     ],
 )
 def test_right_file_passes(kind: Kind, content: str) -> None:
-    """What the upload takes is let in."""
+    """A file that matches its upload type passes."""
     assert wrong_start(content.encode(), kind, name="the file") is None

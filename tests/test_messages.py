@@ -1,4 +1,4 @@
-"""What messages say: what happened, what to do, where to go on, and nothing about anybody."""
+"""Messages: what happened, what to do, a link, and no personal data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOLD = {
 
 
 def of(run: Run) -> Message:
-    """Return the message that a run gives rise to."""
+    """Return the message of a run's notification."""
     with database.engine().connect() as connection:
         notice = notifications.of_run(connection, run, base_url=BASE_URL)
     assert notice is not None
@@ -42,7 +42,7 @@ def of(run: Run) -> Message:
 
 
 def of_day(site: Site, topic: Topic, number: int) -> Message:
-    """Return what a site gives rise to on a day."""
+    """Return the message of a site's notification on a day."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (topic,)}))
     with database.engine().connect() as connection:
         now = day(number, hour=6)
@@ -51,7 +51,7 @@ def of_day(site: Site, topic: Topic, number: int) -> Message:
 
 
 def test_held(site: Site) -> None:
-    """Which limits, the whole plan in numbers, until when it waits, and the way to decide."""
+    """The message has the thresholds, the counts of the plan, the expiry, and a link to decide."""
     choose(site)
     plan = {**counts(added=1, deactivated=20), "courses": {"removed": 1, "errors": 0}}
     run = had(site, day(0), "held", plan_hash="h", reasons=[HOLD], counts=plan, expires_at=day(3))
@@ -72,7 +72,7 @@ def test_held(site: Site) -> None:
 
 
 def test_failed(site: Site) -> None:
-    """Why, that nothing was changed, and that it is tried again by itself."""
+    """The message has the reason, and says that nothing changed and the next sync tries again."""
     choose(site)
     reasons = ["the roster database does not answer", "nothing was changed"]
     message = of(had(site, day(0), "failed", reasons=reasons))
@@ -83,7 +83,7 @@ def test_failed(site: Site) -> None:
 
 
 def test_rejected(site: Site) -> None:
-    """What has to be mended, by code and with the hint, in the order in which it was stored."""
+    """The message lists each cause with its code and hint, in the stored order."""
     choose(site)
     causes = (Cause("package.lookalike", "", 1), Cause("schema.missing_header", "users.csv", 1))
     message = of(had(site, day(0), "rejected", causes=causes))
@@ -96,7 +96,7 @@ def test_rejected(site: Site) -> None:
 
 
 def test_errors(site: Site) -> None:
-    """How many rows, of which causes, the five heaviest of them."""
+    """The message has the number of rows and the five largest causes."""
     choose(site)
     codes = [f"row.invalid_{what}" for what in ("email", "enum", "date", "year", "boolean")]
     codes += ["row.too_long", "csv.unclosed_quote"]
@@ -110,7 +110,7 @@ def test_errors(site: Site) -> None:
 
 
 def test_what_follows_from_a_cause_is_not_told(site: Site) -> None:
-    """One missing org is one point, with all rows that hang from it."""
+    """One missing org is one point with all dependent rows; findings that follow are left out."""
     choose(site)
     causes = (
         Cause("reference.missing_target_record", "classes.csv, users.csv", 9000),
@@ -123,7 +123,7 @@ def test_what_follows_from_a_cause_is_not_told(site: Site) -> None:
 
 
 def test_stale_with_the_same_package(site: Site) -> None:
-    """That the sync works, what it reads again and again, and which run read it first."""
+    """The message says that the sync works, that the package is old, and which run read it."""
     run = had(site, day(0), sha256="a")
     for number in range(1, 6):
         had(site, day(number), "no_changes", sha256="a")
@@ -135,7 +135,7 @@ def test_stale_with_the_same_package(site: Site) -> None:
 
 
 def test_stale_without_any_package(site: Site) -> None:
-    """That nothing came at all, and where to look."""
+    """The message says that no package came at all, and where to look."""
     made_at(site, day(0))
     had(site, day(1), "failed")
     message = of_day(site, Topic.STALE, 8)
@@ -146,7 +146,7 @@ def test_stale_without_any_package(site: Site) -> None:
 
 
 def test_digest(site: Site) -> None:
-    """The week's runs by outcome, what they changed, what waits, and what comes next."""
+    """The digest has the week's runs by outcome, their changes, held plans, and the next syncs."""
     had(site, day(0), sha256="a", applied_at=day(0), counts=counts(added=20))
     had(site, day(1), sha256="b", applied_at=day(1), counts=counts(added=1, updated=2, errors=4))
     had(site, day(2), "failed")
@@ -171,14 +171,14 @@ def test_digest(site: Site) -> None:
 
 
 def test_a_quiet_week(site: Site) -> None:
-    """A week without a sync is told as such: silence would look like a broken messenger."""
+    """A week without a sync has a digest too: silence would look like a broken messenger."""
     text = of_day(site, Topic.DIGEST, 7).text()
     assert text.startswith("No sync ran.\n\nChanged: nothing.\n\n")
     assert "Waiting for a decision: nothing." in text
 
 
 def test_trial(site: Site) -> None:
-    """A test message says that it is one, of what people are told, and when syncs run."""
+    """A test message says that it is one, and has the topics and the schedule."""
     chosen = choose(site)
     message = notifications.trial(chosen, BASE_URL, now=day(0, hour=6))
     assert message.title() == f"OneRoster {site.name}: a test message"
@@ -188,7 +188,7 @@ def test_trial(site: Site) -> None:
 
 
 def test_links_lead_to_the_pages() -> None:
-    """The pages are where the links say: the same place as in the pages themselves."""
+    """The links use the same path as the pages themselves."""
     text = (PROJECT / "ui/src/lib/guide.tsx").read_text("utf-8")
     assert re.search(r'export const HOME = "(.+)";', text)[1] == PAGES  # type: ignore[index]
 
@@ -204,7 +204,7 @@ MESSAGE = Message(
 
 
 def test_a_message_is_plain_text() -> None:
-    """A paragraph stands alone, points begin with a dash, a link follows its label."""
+    """In plain text a paragraph is separate, points begin with a dash, a link follows its label."""
     assert MESSAGE.title() == "A subject X-Injected: yes"
     assert MESSAGE.text() == (
         "a b bold /b claim of … …\n\n- one two\n- script\n\nGo on: https://x.example/?a=1&b='2'\n"
@@ -213,7 +213,7 @@ def test_a_message_is_plain_text() -> None:
 
 @pytest.mark.case("c06")
 def test_a_message_is_html() -> None:
-    """The same as HTML, in which nothing is taken for markup."""
+    """The HTML has the same text, with every character of markup escaped."""
     assert MESSAGE.html() == (
         "<p>a b bold /b claim of … …</p>\n"
         "<ul><li>one two</li><li>script</li></ul>\n"
@@ -223,7 +223,7 @@ def test_a_message_is_html() -> None:
 
 @pytest.mark.case("c06")
 def test_no_text_becomes_markup_of_a_message() -> None:
-    """Whatever a message says, its HTML has our own elements, and its links lead where ours do."""
+    """For every text the HTML has only our own elements, and its links have only our addresses."""
     seen: list[tuple[str, list[tuple[str, str | None]]]] = []
     reader = HTMLParser()
     reader.handle_starttag = lambda tag, attrs: seen.append((tag, attrs))  # type: ignore[method-assign]
@@ -235,7 +235,7 @@ def test_no_text_becomes_markup_of_a_message() -> None:
 
 
 def test_words_of_a_package_are_not_repeated(site: Site) -> None:
-    """A file or a column is named where the standard knows it; a package's own names are not."""
+    """A message names files and columns of the standard, but no name that only a package has."""
     choose(site)
     causes = (Cause("package.unknown_file", "Grades of Ann Lee.csv, users.csv", 1),)
     message = of(had(site, day(0), "rejected", causes=causes))
@@ -246,7 +246,7 @@ def test_words_of_a_package_are_not_repeated(site: Site) -> None:
 @pytest.mark.case("c15")
 @pytest.mark.parametrize("profile", ["tolerant", "strict"])
 def test_no_message_names_anybody(site: Site, profile: str) -> None:
-    """Held, applied with errors, rejected or of a week: no message says a word about a person."""
+    """No message contains personal data: held, applied with errors, rejected, or of a week."""
     chosen = choose(site)
     run = site.sync(marked(SCHOOL), "--profile", profile)
     messages = [of(runs.find(run["run_id"]))]

@@ -1,10 +1,10 @@
-"""Personal data stays where it is needed: in the roster, its audit and the plans for it.
+"""Personal data stays where it is needed: in the roster, its audit and its plans.
 
-Every column of users.csv is filled with words that stand nowhere else. After whole runs, with
-every kind of fault, everything that a run leaves behind is searched for them:
+Every column of users.csv is filled with words that appear nowhere else. After whole runs, with
+every kind of fault, all files and tables that a run leaves are searched for these words:
 
-* what belongs to students and parents, or stands in a column that is not needed, is nowhere;
-* names, usernames and e-mail addresses of staff are in no log, finding, report or run's record.
+* data of students and parents, and data of columns that are not needed, is nowhere; * names,
+usernames and e-mail addresses of staff are in no log, finding, report or run's record.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OF_THE_ROW = {
 
 
 def row(header: str, sourced_id: str, *, outsider: bool = False, **cells: str) -> str:
-    """Return a row of users.csv that is marked in every column that could tell of a person."""
+    """Return a row of users.csv with marked words in every column with personal data."""
     told = {
         "sourcedId": sourced_id,
         "enabledUser": "true",
@@ -58,7 +58,7 @@ def row(header: str, sourced_id: str, *, outsider: bool = False, **cells: str) -
 
 
 def marked(texts: Texts) -> Texts:
-    """Return the school with people of all kinds, right and wrong, marked throughout."""
+    """Return the school with people of all kinds, valid and faulty, with marked words."""
     header = texts["users.csv"].splitlines()[0]
     people = [
         row(header, "ok1"),
@@ -105,7 +105,7 @@ def marked(texts: Texts) -> Texts:
 
 
 def with_every_file(texts: Texts) -> Texts:
-    """Return a package with all files that the standard has; those that are not needed are marked.
+    """Return a package with all files of the standard; the files that are not needed are marked.
 
     Among them are demographics.csv and results.csv, which are about students only.
     """
@@ -117,11 +117,11 @@ def with_every_file(texts: Texts) -> Texts:
 
 
 def files_below(folder: Path, *, but: str = "") -> dict[str, str]:
-    """Return the contents of all files below a folder as text, Parquet files unpacked.
+    """Return the contents of all files below a folder as text, including those of Parquet files.
 
     Args:
-        folder: Where to look.
-        but: Folders of this name are left out, such as that of a database, whose files come and go.
+        folder: The folder to read.
+        but: Name of folders to leave out, such as that of a database, whose files come and go.
     """
     found = {}
     for path in sorted(file for file in folder.rglob("*") if file.is_file()):
@@ -146,7 +146,7 @@ def tables_of_the_database() -> dict[str, str]:
 
 
 def where(word: str, places: dict[str, str]) -> list[str]:
-    """Return the names of the places that hold a word, in whatever case."""
+    """Return the names of the places that contain a word, ignoring case."""
     return [name for name, text in places.items() if word.lower() in text.lower()]
 
 
@@ -169,7 +169,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_whole_run_leaves_no_trace_of_students(
     site: Site, caplog: pytest.LogCaptureFixture, temporary: Path, texts: Texts
 ) -> None:
-    """A run that is held, looked at, approved and applied keeps people's data to itself."""
+    """A strict run that rejects a package gives the reason without a value of the package."""
     caplog.set_level(logging.DEBUG)
     package = site.package(marked(texts))
 
@@ -204,7 +204,7 @@ def test_whole_run_leaves_no_trace_of_students(
 @pytest.mark.case("c15")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
 def test_data_that_is_no_longer_needed_goes(site: Site, texts: Texts) -> None:
-    """Once a run is applied its rows are gone; what is left names changes to the roster only."""
+    """After a run is applied its rows are deleted; the remaining names are roster changes."""
     held = site.sync(marked(texts))
     site.command("approve", held["run_id"])
 
@@ -215,7 +215,7 @@ def test_data_that_is_no_longer_needed_goes(site: Site, texts: Texts) -> None:
 
 @pytest.mark.case("c15")
 def test_rejected_run_tells_no_values(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """A strict run that rejects a package says why without a word of what stands in it."""
+    """A strict run that rejects a package gives the reason without a value of the package."""
     caplog.set_level(logging.DEBUG)
 
     run = site.sync(marked(SCHOOL), "--profile", "strict")
@@ -236,7 +236,7 @@ def test_rejected_run_tells_no_values(site: Site, caplog: pytest.LogCaptureFixtu
 def test_file_without_header_tells_no_values(
     site: Site, caplog: pytest.LogCaptureFixture, texts: Texts
 ) -> None:
-    """Where a file lacks its header the first person's row is not shown as one."""
+    """If a file lacks its header, no message shows the first person's row as the header."""
     caplog.set_level(logging.DEBUG)
     header = texts["users.csv"].splitlines()[0]
     person = f"{NEVER}person"
@@ -258,7 +258,7 @@ def test_file_without_header_tells_no_values(
 def test_sourced_id_that_is_an_address_is_not_logged(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where an SIS uses e-mail addresses as sourcedIds the log shows a hash of them."""
+    """A sourcedId that is an e-mail address appears in the log as a hash."""
     caplog.set_level(logging.DEBUG)
     address = f"{PERSONAL}address@example.org"
     header = SCHOOL["users.csv"].splitlines()[0]
@@ -286,7 +286,7 @@ def test_sourced_id_that_is_an_address_is_not_logged(
 def test_sourced_id_that_may_be_a_pupils_name_is_not_logged(
     site: Site, caplog: pytest.LogCaptureFixture, texts: Texts, command: str
 ) -> None:
-    """Where a row can't be read, or not whose it is, the log shows a hash of its sourcedId."""
+    """The log shows a hash of a sourcedId if the row, or the role of its person, is unreadable."""
     caplog.set_level(logging.DEBUG)
     header = texts["users.csv"].splitlines()[0]
     texts = added(

@@ -1,4 +1,4 @@
-"""One process: a sync that keeps its tables in memory does what the stages do one by one."""
+"""A sync in one process keeps its tables in memory and has the same result as separate stages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAYS = {"first": SCHOOL, "broken": BROKEN, "next": NEXT_DAY, "held": EMPTY}
 
 
 def one_by_one(site: Site, package: dict[str, str]) -> Run:
-    """Sync as the tasks of a DAG do, each stage from what the one before it wrote."""
+    """Sync as the tasks of a DAG do: each stage reads what the previous one wrote."""
     run = reviewed(site, package)
     supersede_older(run, now=now())
     return record(pipeline.apply(run, now=now()), now=now())
@@ -37,7 +37,7 @@ def at_once(site: Site, package: dict[str, str]) -> Run:
 
 
 def files_of(run: Run) -> dict[str, Any]:
-    """Return the files of a run, of tables the rows."""
+    """Return the files of a run, with the rows of tables."""
     root = Path(settings.storage_of("runs", run.site).path) / run.run_id
     return {
         str(path.relative_to(root)): pq.read_table(path) if path.suffix == ".parquet" else None
@@ -57,7 +57,7 @@ def other(site: Site, tmp_path: Path) -> Site:
 
 
 def test_it_comes_to_the_same(site: Site, other: Site) -> None:
-    """Counts, findings, roster and the files that stay are those of stages of their own."""
+    """Counts, findings, roster and the remaining files are those of separate stages."""
     for day, package in DAYS.items():
         runs = at_once(site, package), one_by_one(other, package)
         one, two = (run.summary() for run in runs)
@@ -80,7 +80,7 @@ _OWN = {"id"}
 
 
 def test_no_table_is_read_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a stage made the next one has: no Parquet file is read in a whole sync."""
+    """Each stage passes its tables on in memory: a whole sync reads no Parquet file."""
     read = []
 
     real = pq.ParquetFile
@@ -96,7 +96,7 @@ def test_no_table_is_read_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_held_plan_is_approved_by_another_process(site: Site) -> None:
-    """What was held in memory is there for whoever decides."""
+    """A plan that was held in one process can be approved in another."""
     assert at_once(site, SCHOOL).outcome == "succeeded"
     held = at_once(site, EMPTY)
     assert held.outcome == "held"
@@ -116,7 +116,7 @@ for each row when (old.site = '{site}') execute function refuse_it();
 
 
 def test_what_fails_leaves_its_tables(site: Site) -> None:
-    """A run that can't be applied leaves what its stages made, as it does in Airflow."""
+    """A run that can't be applied leaves the files of its stages, as in Airflow."""
     assert at_once(site, SCHOOL).outcome == "succeeded"
     request = request_of(site, NEXT_DAY)
     with database.engine().begin() as connection:

@@ -1,7 +1,7 @@
-"""No order of marking, clearing and retrying tasks applies what nobody found clear or approved.
+"""No order of marking, clearing and retrying tasks applies a plan without review or approval.
 
-What is applied was clear in review, or was approved by that hash. `orders.py` says how all orders
-are walked.
+An applied plan was clear in review, or was approved by its hash. `orders.py` explains how all
+orders are walked.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
 
 BEFORE, HARMLESS, DANGEROUS = (EVERYBODY, "Given"), (EVERYBODY, "Other"), (4, "Given")
-"""The roster before the run, and after either package: how many are active, and the first name."""
+"""The roster before the run and after either package: the active users, and their first name."""
 SEED = int(os.environ.get("ORDERS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 
 
@@ -59,17 +59,17 @@ def product(site: Site) -> Product:
 
 
 def hash_of(site: Site, package: str) -> str:
-    """Return the hash of the plan that a package comes to."""
+    """Return the hash of a package's plan."""
     told = site.command("plan", site.package({"users.csv": PACKAGES[package]}))[1]
     return str(told["plan_hash"])
 
 
 def check(walk: Walk, approvable: str | None = None) -> None:
-    """Check everything that was called: nothing was applied but what was clear or approved.
+    """Check every call: only a plan that was clear or approved has been applied.
 
     Args:
-        walk: What was walked.
-        approvable: The hash of the dangerous plan, where administrators approve on the way.
+        walk: The calls that were made.
+        approvable: The hash of the dangerous plan, if administrators approve it in the walk.
     """
     for step in walk.steps.values():
         before, after = walk.shelf.facts[step.before], walk.shelf.facts[step.after]
@@ -89,7 +89,7 @@ def check(walk: Walk, approvable: str | None = None) -> None:
 
 
 def test_the_walk_is_of_the_real_dag(product: Product) -> None:
-    """The tasks, what they wait for and their trigger rules are those of the DAG."""
+    """The tasks, their upstream tasks and their trigger rules are those of the DAG."""
     tasks = product._dag.task_dict
     assert {t: set(tasks[t].upstream_task_ids) for t in TASKS} == {
         t: set(before) for t, before in _UPSTREAM.items()
@@ -104,7 +104,7 @@ def test_the_walk_is_of_the_real_dag(product: Product) -> None:
     [("harmless", "sssskss", HARMLESS), ("dangerous", "ssssw..", BEFORE)],
 )
 def test_a_run_that_is_left_alone(product: Product, package: str, tasks: str, roster: Any) -> None:
-    """A harmless package is applied by itself; a dangerous one waits for a person."""
+    """A harmless package is applied without a person; a dangerous one is held."""
     if not product.holds(package):
         product.replace()
     walk = Walk(product)
@@ -117,7 +117,7 @@ def test_a_run_that_is_left_alone(product: Product, package: str, tasks: str, ro
 
 @pytest.mark.case("b43")
 def test_every_order_of_two_deeds(product: Product) -> None:
-    """No two deeds of operators have six people deactivated."""
+    """No two actions of operators lead to the deactivation of six people."""
     walk = Walk(product)
     assert len(walk.orders(2, DEEDS)) > 100
     assert {one.roster for one in walk.shelf.facts} == {BEFORE}
@@ -125,12 +125,12 @@ def test_every_order_of_two_deeds(product: Product) -> None:
     walk.shelf.close()
 
 
-@pytest.mark.long  # the shortest dangerous orders have four deeds: eighteen seconds of a processor
+@pytest.mark.long  # the shortest dangerous orders have four actions: 18 s of a processor
 @pytest.mark.case("b43")
 def test_every_order_of_four_deeds(product: Product) -> None:
-    """No four deeds of operators, at whatever moments, have six people deactivated.
+    """No four actions of operators, at any moment, lead to the deactivation of six people.
 
-    Nobody approves here, so the roster stays as it was, however the tasks are marked and cleared.
+    No one approves here, so the roster stays unchanged, however the tasks are marked and cleared.
     """
     dangerous = hash_of(product.site, "dangerous")
     walk = Walk(product)
@@ -149,7 +149,7 @@ def test_plan_that_was_made_after_the_review_was_marked_is_not_applied(product: 
     """With the review marked as done, a package that is validated again is not applied unreviewed.
 
     The tasks that are called are those that Airflow calls for an operator who marks `review` and
-    all after it as done, and then clears `validate` alone and `apply` alone.
+    all later tasks as done, and then clears `validate` alone and `apply` alone.
     """
     for task in ("extract", "validate", "diff", "validate"):
         assert product.call(task).state == DONE
@@ -162,7 +162,7 @@ def test_plan_that_was_made_after_the_review_was_marked_is_not_applied(product: 
 
 @pytest.mark.parametrize("task", ["extract", "validate", "diff", "review"])
 def test_nothing_but_apply_goes_on_after_an_approval(product: Product, task: str) -> None:
-    """What was approved stays what it is, though another package lies there meanwhile."""
+    """An approved plan stays the same, even if the source has another package by then."""
     for called in ("extract", "validate", "diff", "review"):
         product.call(called)
     product.decide(Deed("approve"))
@@ -175,7 +175,7 @@ def test_nothing_but_apply_goes_on_after_an_approval(product: Product, task: str
 
 
 def test_approving_again_is_of_the_plan_that_was_approved(site: Site) -> None:
-    """Who was cut off and approves again approves that plan, not what stands there now."""
+    """A repeated approval is of the plan that was approved first, not of the run's newest plan."""
     site.sync({"users.csv": staff(EVERYBODY)})
     run = reviewed(site, {"users.csv": PACKAGES["dangerous"]})
     assert run.plan_hash
@@ -191,7 +191,7 @@ def test_approving_again_is_of_the_plan_that_was_approved(site: Site) -> None:
 
 
 def test_review_reads_the_plan_that_was_recorded(site: Site) -> None:
-    """A plan whose file is of another plan is found out by its hash before it is judged."""
+    """Review checks the hash of the plan's file and refuses the file of another plan."""
     run = diffed(site, {"users.csv": staff(EVERYBODY)})
     other = diffed(site, {"users.csv": staff(4)})
     folder = RunFolder.of(site.name, run.run_id)
@@ -204,7 +204,7 @@ def test_review_reads_the_plan_that_was_recorded(site: Site) -> None:
     ("stage", "missing"), [("extract", "diff"), ("extract", "review"), ("validate", "review")]
 )
 def test_stage_whose_input_is_missing_says_so(site: Site, stage: str, missing: str) -> None:
-    """What an earlier stage has not left is asked for by name, and nothing is guessed."""
+    """A stage without its input fails and names the stage to clear."""
     run = diffed(site, {"users.csv": staff(EVERYBODY)})
     run = pipeline.extract(run, Kind.PACKAGE) if stage == "extract" else pipeline.validate(run)
     assert (run.plan_hash, run.reviewed_hash, run.base_version) == (None, None, None)
@@ -220,7 +220,7 @@ def test_stage_whose_input_is_missing_says_so(site: Site, stage: str, missing: s
 
 
 def test_plan_is_reviewed_where_it_was_made_before(site: Site) -> None:
-    """A run that takes over an earlier plan has a review of its own, of what it read itself."""
+    """A run that reuses an earlier plan has its own review, of its own input."""
     package = {"users.csv": staff(EVERYBODY)}
     outcomes = [site.sync(package)["outcome"] for _ in range(2)]
     assert outcomes == ["succeeded", "no_changes"]
@@ -233,7 +233,7 @@ def test_plan_is_reviewed_where_it_was_made_before(site: Site) -> None:
 
 
 def test_plan_that_a_person_had_to_approve_is_not_taken_over(site: Site) -> None:
-    """Only what a review found clear spares the next night its judgement."""
+    """A run reuses an earlier plan only if a review found that plan clear."""
     package = {"users.csv": staff(EVERYBODY)}
     for _ in range(2):
         judged = site.sync(package)
@@ -244,7 +244,7 @@ def test_plan_that_a_person_had_to_approve_is_not_taken_over(site: Site) -> None
 
 
 def test_run_that_wanted_an_administrator_begins_anew(site: Site) -> None:
-    """It failed before anything was read; cleared after one was chosen, it goes through."""
+    """A run that failed without an active administrator succeeds at a retry with one."""
     set_admin(site, "inactive")
     request = request_of(site, {"users.csv": staff(EVERYBODY)})
     failed = pipeline.record(begin(request, now=now()), now=now())
@@ -259,7 +259,7 @@ def test_run_that_wanted_an_administrator_begins_anew(site: Site) -> None:
 
 
 def set_admin(site: Site, status: str) -> None:
-    """Have the credited administrator's account be active or not."""
+    """Set the status of the credited administrator's account."""
     with database.engine().begin() as connection:
         statement = "update users set status = :status where site = :site and email = :email"
         bound = {"status": status, "site": site.name, "email": ADMIN}
@@ -267,7 +267,7 @@ def set_admin(site: Site, status: str) -> None:
 
 
 def note(run: Run, **values: Any) -> None:
-    """Set columns of a run's record behind the product's back."""
+    """Set columns of a run's record directly in the database."""
     with database.engine().begin() as connection:
         runs.update(connection, run.run_id, **values)
 
@@ -277,9 +277,9 @@ def note(run: Run, **values: Any) -> None:
 def test_every_order_of_calls(
     product: Product, record_property: Callable[[str, object], None]
 ) -> None:
-    """Whatever is called in whatever order, with approvals and another package on the way.
+    """The rule holds for every order of calls, with approvals and another package in between.
 
-    This goes on until nothing new is reached, so it is every order of every length.
+    The walk continues until it reaches no new state, so it covers every order of every length.
     """
     approvable = hash_of(product.site, "dangerous")
     walk = Walk(product)
@@ -303,9 +303,9 @@ def test_every_order_of_calls(
 def test_random_orders_of_calls(
     product: Product, record_property: Callable[[str, object], None]
 ) -> None:
-    """Long orders, drawn at random, none of whose calls is remembered from another order.
+    """The rule holds for long random orders, in which every call is really made.
 
-    `ORDERS_SEED` repeats what was printed; `ORDERS_RUNS` says how many runs there are.
+    `ORDERS_SEED` repeats a printed seed; `ORDERS_RUNS` sets the number of runs.
     """
     approvable = hash_of(product.site, "dangerous")
     drawn = random.Random(SEED)

@@ -1,7 +1,7 @@
-"""How a run ends tells the truth: in step only where every row could be used.
+"""The outcome of a run is true: "in step" only if every row was usable.
 
-An empty plan with errors is no proof that the roster is right, and a file of which nothing could be
-used says nothing about anybody.
+An empty plan with errors is no proof that the roster is right, and a file without a usable row
+proves nothing about any record.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NOW = "2026-09-01T00:00:00.000Z"
 DANGLING = added(SCHOOL, "enrollments.csv", "e9,,,gone,s,ann,teacher,,,")
-"""The school, with an enrollment in a class that is not there."""
+"""The school, with an enrollment in a missing class."""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def school(site: Site) -> Site:
 
 @pytest.mark.case("a90")
 def test_nothing_to_change_with_errors_is_no_step(school: Site) -> None:
-    """An empty plan beside rows that could not be used ends with errors, and says how many."""
+    """An empty plan with unusable rows ends with errors, and the outcome counts the rows."""
     code, run = school.command("sync", school.package(DANGLING))
 
     assert (code, run["outcome"]) == (0, "succeeded_with_errors")
@@ -51,7 +51,7 @@ def test_nothing_to_change_with_errors_is_no_step(school: Site) -> None:
 
 
 def test_same_package_again_ends_as_before(school: Site) -> None:
-    """The short cut for a package that was judged takes its errors over with its verdict."""
+    """A reused result includes the errors of the earlier run."""
     first, again = school.sync(DANGLING), school.sync(DANGLING)
 
     assert [run["outcome"] for run in (first, again)] == ["succeeded_with_errors"] * 2
@@ -75,7 +75,7 @@ def test_same_package_again_ends_as_before(school: Site) -> None:
     ],
 )
 def test_faults_of_other_files_are_told(school: Site, file: str, rows: tuple[str, ...]) -> None:
-    """Rows of orgs, classes or sessions that could not be used keep a run from being in step."""
+    """Unusable rows of orgs, classes or sessions make the outcome one with errors."""
     code, run = school.command("sync", school.package(added(SCHOOL, file, *rows)))
 
     assert (code, run["outcome"]) == (0, "succeeded_with_errors")
@@ -95,7 +95,7 @@ def test_faults_of_other_files_are_told(school: Site, file: str, rows: tuple[str
 def test_file_of_which_nothing_can_be_used_is_rejected(
     school: Site, file: str, old: str, new: str
 ) -> None:
-    """Where no row of a bulk file can be used nothing is changed, and the cause comes first."""
+    """A bulk file without a usable row changes nothing, and the cause comes first."""
     text = SCHOOL[file].replace(old, new)
     if file == "courses.csv":
         text = text.replace("Mathematics", "").replace("Art,A1", ",A1")
@@ -112,7 +112,7 @@ def test_file_of_which_nothing_can_be_used_is_rejected(
 
 
 def test_first_sync_of_which_nothing_can_be_used_is_rejected(site: Site) -> None:
-    """A site that holds nothing is not in step with a package whose users are all wrong."""
+    """A first package whose users are all wrong is rejected."""
     texts = {**SCHOOL, "users.csv": SCHOOL["users.csv"].replace("@example.org", "")}
 
     code, run = site.command("sync", site.package(texts))
@@ -121,7 +121,7 @@ def test_first_sync_of_which_nothing_can_be_used_is_rejected(site: Site) -> None
 
 
 def test_scope_decides_which_files_count(site: Site) -> None:
-    """Where only users are synced, courses of which none can be used reject nothing."""
+    """In the scope of users, a courses.csv without a usable row rejects nothing."""
     texts = {**SCHOOL, "courses.csv": SCHOOL["courses.csv"].replace("Mathematics", "")}
     texts = changed(texts, "courses.csv", "Art,A1", ",A1")
 
@@ -130,7 +130,7 @@ def test_scope_decides_which_files_count(site: Site) -> None:
 
 @pytest.mark.case("a89")
 def test_file_of_students_only_is_rejected(site: Site) -> None:
-    """A bulk users.csv without any staff is no roster of staff."""
+    """A bulk users.csv without staff is rejected."""
     header, *_, stu, pat = SCHOOL["users.csv"].splitlines()
     texts = {**without(SCHOOL, "enrollments.csv"), "users.csv": f"{header}\n{stu}\n{pat}\n"}
     texts = changed(texts, "manifest.csv", "file.enrollments,bulk", "file.enrollments,absent")
@@ -142,7 +142,7 @@ def test_file_of_students_only_is_rejected(site: Site) -> None:
 
 
 def test_one_broken_row_of_a_delta_spoils_no_other_file(school: Site) -> None:
-    """What a delta brings besides is used: it would never come again."""
+    """The other files of a delta are used: their rows would never come again."""
     texts = as_delta(
         SCHOOL,
         users=[person("bob", status="active", email="none")],
@@ -157,7 +157,7 @@ def test_one_broken_row_of_a_delta_spoils_no_other_file(school: Site) -> None:
 
 
 def test_delta_of_which_nothing_can_be_used_is_rejected(school: Site) -> None:
-    """A delta whose only row is wrong is not said to be in step."""
+    """A delta whose only row is wrong is rejected."""
     texts = as_delta(SCHOOL, users=[person("bob", status="active", email="none")])
 
     code, run = school.command("sync", school.package(texts))
@@ -167,7 +167,7 @@ def test_delta_of_which_nothing_can_be_used_is_rejected(school: Site) -> None:
 
 @pytest.mark.case("a91")
 def test_what_is_left_out_stays_as_it_is_stored(school: Site) -> None:
-    """A value that decides nothing and can't be read changes nothing of what is stored."""
+    """An unreadable value in a column that decides nothing keeps the stored value."""
     texts = changed(SCHOOL, "users.csv", "bob,,,true,s,teacher,bob", "bob,,,,gone,teacher,")
     texts = changed(texts, "courses.csv", "art,,,y,Art,A1,09,s", "art,,,none,Art,A1,09,none")
     texts = changed(
@@ -187,7 +187,7 @@ def test_what_is_left_out_stays_as_it_is_stored(school: Site) -> None:
 
 
 def test_blank_enabled_user_keeps_the_stored_status(school: Site) -> None:
-    """Who is disabled stays disabled while the cell is blank; a new account is enabled."""
+    """A blank enabledUser keeps the status of a known user, and enables a new one."""
     school.sync(changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,false"))
     blank = changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,")
 
@@ -200,7 +200,7 @@ def test_blank_enabled_user_keeps_the_stored_status(school: Site) -> None:
 @pytest.mark.case("b48")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2], ids=["1.1", "1.2"])
 def test_first_package_without_courses_brings_people(site: Site, texts: Texts) -> None:
-    """People come; courses and assignments are left, and the run says what is missing."""
+    """Users are added; courses and assignments are left out, and the run names the missing file."""
     manifest = texts["manifest.csv"].replace("file.courses,bulk", "file.courses,absent")
     package = {**without(texts, "courses.csv"), "manifest.csv": manifest}
 
@@ -216,7 +216,7 @@ def test_first_package_without_courses_brings_people(site: Site, texts: Texts) -
 
 
 def test_package_without_courses_changes_nothing_of_known_ones(school: Site) -> None:
-    """Where the site has courses, classes may point to them: nothing is left and nothing goes."""
+    """If the site has courses, classes refer to these without courses.csv; no course is removed."""
     manifest = SCHOOL["manifest.csv"].replace("file.courses,bulk", "file.courses,absent")
     texts = {**without(SCHOOL, "courses.csv"), "manifest.csv": manifest}
     run = school.sync(changed(texts, "enrollments.csv", "bob-a1,,,a1,s,bob", "bob-a1,,,m1,s,bob"))

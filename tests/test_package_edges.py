@@ -1,7 +1,7 @@
-"""The right edge of a file: cells too many that are empty, cells too few, and the last line.
+"""The right edge of a file: surplus empty cells, missing cells, and the last line.
 
-A spreadsheet leaves empty cells behind. They cost nobody their row. But what is missing may have
-been a value, so a single short row stays an error, and a file that stops in a row is cut off.
+Spreadsheets leave empty cells behind, which cost no row. But a missing cell may have had a value,
+so a single short row is an error, and a file that ends within a row is cut off.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ STAFF = ["ann", "bob", "cat", "dan"]
 
 
 def read(folder: Path, text: str | bytes, profile: str = "tolerant") -> Extracted:
-    """Take a lone users.csv through the door."""
+    """Extract a lone users.csv."""
     return opened(folder_of({"users.csv": text}, folder / "lone") / "users.csv", profile)
 
 
 def ids(extracted: Extracted) -> list[str]:
-    """Return the sourcedIds of the rows that nothing is wrong with, in order of their rows."""
+    """Return the sourcedIds of the rows without a flaw, in the order of their rows."""
     rows = extracted.tables["users"].select(["sourcedId", "row", "flaw"]).to_pylist()
     return [row["sourcedId"] for row in sorted(rows, key=lambda r: r["row"]) if not row["flaw"]]
 
 
 def ending(text: str, end: str, *rows: int) -> str:
-    """Return a text with something put at the end of some of its lines; of all without `rows`."""
+    """Return a text with `end` added to some of its lines; to all without `rows`."""
     lines = text.removesuffix("\n").split("\n")
     return "".join(
         f"{line}{end if not rows or number in rows else ''}\n"
@@ -44,7 +44,7 @@ def ending(text: str, end: str, *rows: int) -> str:
 @pytest.mark.case("a44")
 @pytest.mark.parametrize("end", [",", ",,,", ', ,""'])
 def test_empty_cells_behind_rows_are_cut(tmp_path: Path, end: str) -> None:
-    """Rows with empty cells too many are used, with one warning for the file."""
+    """Rows with surplus empty cells are used, with one warning for the file."""
     extracted = read(tmp_path, ending(USERS, end, 3, 5))
 
     assert ids(extracted) == STAFF
@@ -53,7 +53,7 @@ def test_empty_cells_behind_rows_are_cut(tmp_path: Path, end: str) -> None:
 
 
 def test_quoted_cells_stay_whole_where_a_line_is_cut(tmp_path: Path) -> None:
-    """What stands in quotes before the empty cells is read as ever."""
+    """A quoted value before surplus empty cells is read unchanged."""
     text = changed({"u": USERS}, "u", ",Ray,", ',"R, ""x""\u2028ay",')["u"]
 
     extracted = read(tmp_path, ending(text, ",", 3).replace("\n", "\r\n"))
@@ -64,7 +64,7 @@ def test_quoted_cells_stay_whole_where_a_line_is_cut(tmp_path: Path) -> None:
 
 @pytest.mark.case("a40")
 def test_empty_headers_at_the_end_are_cut(tmp_path: Path) -> None:
-    """Columns without a header and without a value are no columns."""
+    """Trailing columns without a header and without a value are ignored."""
     extracted = read(tmp_path, ending(USERS, ",,"))
 
     assert ids(extracted) == STAFF
@@ -72,7 +72,7 @@ def test_empty_headers_at_the_end_are_cut(tmp_path: Path) -> None:
 
 
 def test_value_behind_the_last_column_is_an_error(tmp_path: Path) -> None:
-    """A surplus value means that one of the values before it stands in the wrong column."""
+    """A surplus value means that one of the values before it is in the wrong column."""
     extracted = read(tmp_path, ending(ending(USERS, ",", 3), ",x", 4))
 
     assert ids(extracted) == ["ann", "bob", "dan"]
@@ -84,7 +84,7 @@ def test_value_behind_the_last_column_is_an_error(tmp_path: Path) -> None:
     ("old", "new"), [(",Ray,", ",Ray, Jr,"), (",Ray,", ",Ray,Jr,"), (",true,s,", ",true,s,x,")]
 )
 def test_comma_that_nobody_quoted_is_an_error(tmp_path: Path, old: str, new: str) -> None:
-    """Where a comma parts a value, the rest of the row stands one column to the right."""
+    """An unquoted comma in a value moves the rest of the row one column to the right."""
     lines = USERS.splitlines()
     lines[2] = lines[2].replace(old, new)
 
@@ -94,14 +94,14 @@ def test_comma_that_nobody_quoted_is_an_error(tmp_path: Path, old: str, new: str
 
 
 def test_empty_cells_in_strict_are_as_the_standard_has_them(tmp_path: Path) -> None:
-    """In strict a row of another width stays an error, and an empty header refuses the file."""
+    """In strict a row of another width is an error, and an empty header refuses the file."""
     assert told(read(tmp_path, ending(USERS, ",,"), "strict").findings) == [
         ("table.duplicate_header", "users.csv", None)
     ]
 
 
 def shorter(text: str, cells: int, *rows: int) -> str:
-    """Return a text with empty cells cut off the end of some lines; of all but the header."""
+    """Return a text without some cells at the end of some lines; of all but the header."""
     lines = text.splitlines()
     return "".join(
         f"{line[:-cells] if number > 1 and (not rows or number in rows) else line}\n"
@@ -111,7 +111,7 @@ def shorter(text: str, cells: int, *rows: int) -> str:
 
 @pytest.mark.case("a92")
 def test_columns_that_every_row_lacks_are_missing_ones(tmp_path: Path) -> None:
-    """Where all rows end at the same column, the rest of the header counts as missing columns."""
+    """If all rows end at the same column, the rest of the header counts as missing columns."""
     lines = [line.rstrip(",") if n else line for n, line in enumerate(USERS.splitlines())]
     lines = [line.replace(",,,pat,09", "") for line in lines]
 
@@ -124,7 +124,7 @@ def test_columns_that_every_row_lacks_are_missing_ones(tmp_path: Path) -> None:
 
 
 def test_single_short_row_is_an_error(tmp_path: Path) -> None:
-    """A row that is shorter than its neighbours lost a value, and nobody knows which."""
+    """A row that is shorter than the others lost an unknown value."""
     for rows in ((2,), (4,), (2, 3, 4, 5)):
         extracted = read(tmp_path / str(rows), shorter(USERS, 2, *rows))
 
@@ -134,7 +134,7 @@ def test_single_short_row_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.case("a93")
 @pytest.mark.parametrize("profile", ["tolerant", "strict"])
 def test_file_that_stops_within_a_row_is_cut_off(tmp_path: Path, profile: str) -> None:
-    """A short last line without a line end rejects the file: rows behind it are missing, too."""
+    """A short last line without a line end rejects the file: later rows may be missing too."""
     at = USERS.index("Dan,Fox")
 
     extracted = read(tmp_path, USERS[:at], profile)
@@ -144,7 +144,7 @@ def test_file_that_stops_within_a_row_is_cut_off(tmp_path: Path, profile: str) -
 
 
 def test_last_line_without_an_end_is_used(tmp_path: Path) -> None:
-    """Many exports end without a line end; a whole row there is a row."""
+    """A complete last row without a line end is used, because many exports end so."""
     extracted = read(tmp_path, USERS.rstrip("\n"))
 
     assert ids(extracted) == STAFF

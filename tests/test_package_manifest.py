@@ -1,7 +1,7 @@
-"""The manifest: which version a package speaks, and whether a file is absent, bulk or delta.
+"""The manifest: the version of a package, and whether each file is absent, bulk or delta.
 
-In the tolerant profile a package without a manifest is taken as it is; a manifest that is there
-must be right where it decides something, because a wrong word there could remove everybody.
+The tolerant profile accepts a package without a manifest. An existing manifest must be correct
+where it decides something, because a wrong word could remove all users.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def without_line(name: str, texts: Texts = SCHOOL) -> Texts:
     return with_manifest("".join(kept), texts)
 
 
-# Without one
+# Without a manifest
 
 
 @pytest.mark.parametrize(("texts", "version"), [(SCHOOL, "1.1"), (SCHOOL_1_2, "1.2")])
 def test_package_without_manifest_is_bulk(tmp_path: Path, texts: Texts, version: str) -> None:
-    """Without a manifest every file present is bulk, and the headers tell the version."""
+    """Without a manifest every present file is bulk, and the headers decide the version."""
     package = folder_of(without(texts, NAME), tmp_path / "p")
 
     extracted = opened(package)
@@ -63,7 +63,7 @@ def test_package_without_manifest_is_bulk(tmp_path: Path, texts: Texts, version:
 
 
 def test_strict_wants_a_manifest(tmp_path: Path) -> None:
-    """In the strict profile a package without a manifest is refused."""
+    """The strict profile refuses a package without a manifest."""
     extracted = opened(zip_of(without(SCHOOL, NAME), tmp_path / "p.zip"), "strict")
 
     assert extracted.refused
@@ -73,7 +73,7 @@ def test_strict_wants_a_manifest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", ["users.csv", "courses.csv"])
 def test_lone_file_needs_no_manifest(tmp_path: Path, profile: str, name: str) -> None:
-    """A lone CSV is bulk, everything else is absent, and nobody asks for a manifest."""
+    """A lone CSV is bulk, all other files are absent, and no manifest is required."""
     path = tmp_path / name
     path.write_text(SCHOOL[name])
 
@@ -96,7 +96,7 @@ def test_lone_file_needs_no_manifest(tmp_path: Path, profile: str, name: str) ->
 def test_version_is_told_by_headers_however_they_are_spelled(
     tmp_path: Path, old: str, new: str
 ) -> None:
-    """A users.csv with roles is one of 1.1, also where the header's spelling is repaired."""
+    """A users.csv with roles is of version 1.1, also if the header's spelling is repaired."""
     path = tmp_path / "users.csv"
     path.write_text(SCHOOL["users.csv"].replace(old, new))
 
@@ -108,7 +108,7 @@ def test_version_is_told_by_headers_however_they_are_spelled(
 
 
 def test_users_of_1_2_without_roles_are_refused(tmp_path: Path) -> None:
-    """From 1.2 on roles.csv tells staff from students: without it nobody gets in."""
+    """From 1.2 on roles.csv separates staff from students: without it no user is added."""
     texts = {**SCHOOL_1_2, NAME: SCHOOL_1_2[NAME].replace("file.roles,bulk", "file.roles,absent")}
 
     extracted = opened(folder_of(without(texts, "roles.csv"), tmp_path / "p"))
@@ -123,7 +123,7 @@ def _as_1_2(texts: Texts) -> Texts:
 
 
 def test_users_of_1_1_under_a_manifest_of_1_2_are_read_as_1_1(tmp_path: Path) -> None:
-    """Where all of users.csv is of 1.1 and there are no roles, the manifest's version is wrong."""
+    """If users.csv is entirely of 1.1 and there are no roles, the manifest's version is wrong."""
     package = folder_of(_as_1_2(SCHOOL), tmp_path / "p")
 
     tolerant, strict = opened(package), opened(package, "strict")
@@ -136,7 +136,7 @@ def test_users_of_1_1_under_a_manifest_of_1_2_are_read_as_1_1(tmp_path: Path) ->
 
 
 def test_users_of_1_1_beside_roles_are_refused_by_name(tmp_path: Path) -> None:
-    """With roles.csv beside it nobody can tell which roles count."""
+    """A users.csv of 1.1 with roles.csv is refused: it is unclear which roles count."""
     texts = {**SCHOOL_1_2, "users.csv": SCHOOL["users.csv"]}
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -145,7 +145,7 @@ def test_users_of_1_1_beside_roles_are_refused_by_name(tmp_path: Path) -> None:
     assert codes(extracted.findings, "error") == ["schema.version_mismatch"]
 
 
-# A wrong one
+# Wrong manifests
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -175,7 +175,7 @@ def test_manifest_begins_with_its_header(tmp_path: Path, profile: str, text: str
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("version", ["1.0", "2.0", "1", "1.1.7", "1,1", "x1.1", ""])
 def test_version_must_be_supported(tmp_path: Path, profile: str, version: str) -> None:
-    """A version that is not known refuses the package and names the line."""
+    """An unknown version refuses the package with the number of its line."""
     old, new = "oneroster.version,1.1", f'oneroster.version,"{version}"'
     package = folder_of(changed(SCHOOL, NAME, old, new), tmp_path / "p")
 
@@ -187,7 +187,7 @@ def test_version_must_be_supported(tmp_path: Path, profile: str, version: str) -
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_version_must_be_there(tmp_path: Path, profile: str) -> None:
-    """A manifest that does not say which version it speaks refuses the package."""
+    """A manifest without a version refuses the package."""
     extracted = opened(folder_of(without_line("oneroster.version"), tmp_path / "p"), profile)
 
     assert extracted.refused
@@ -213,7 +213,7 @@ def test_editions_of_a_version_are_that_version(
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("version", ["1.1", "2.0", "0", ""])
 def test_manifest_version_is_one(tmp_path: Path, profile: str, version: str) -> None:
-    """A manifest of another version than 1.0 can't be trusted to mean what it says."""
+    """A manifest of another version than 1.0 is refused, because its meaning is unknown."""
     old, new = "manifest.version,1.0", f"manifest.version,{version}"
 
     extracted = opened(folder_of(changed(SCHOOL, NAME, old, new), tmp_path / "p"), profile)
@@ -223,7 +223,7 @@ def test_manifest_version_is_one(tmp_path: Path, profile: str, version: str) -> 
 
 
 def test_manifest_version_that_a_spreadsheet_shortened_is_understood(tmp_path: Path) -> None:
-    """A spreadsheet makes 1 of 1.0: a warning, and in strict a reason to refuse."""
+    """The spreadsheet's 1 in place of 1.0 is a warning, and in strict the package is refused."""
     package = folder_of(
         changed(SCHOOL, NAME, "manifest.version,1.0", "manifest.version,1"), tmp_path / "p"
     )
@@ -247,7 +247,7 @@ def test_manifest_version_that_a_spreadsheet_shortened_is_understood(tmp_path: P
 def test_version_that_fits_one_only_is_read(
     tmp_path: Path, texts: Texts, version: str, meant: str
 ) -> None:
-    """A version with a letter before or a zero behind is that version; strict refuses it."""
+    """A version with a prefix, a suffix or an additional zero is read; strict refuses it."""
     old, new = f"oneroster.version,{meant}", f"oneroster.version,{version}"
     package = folder_of(changed(texts, NAME, old, new), tmp_path / "p")
 
@@ -278,7 +278,7 @@ def test_header_of_a_manifest_may_say_property_value(tmp_path: Path) -> None:
 def test_modes_are_read_in_other_letters_and_blank_where_the_file_is_absent(
     tmp_path: Path,
 ) -> None:
-    """`Bulk` is bulk, and a blank mode of a file that is not there is absent: one warning."""
+    """`Bulk` is bulk, and a blank mode of a missing file is absent: one warning for both."""
     text = SCHOOL[NAME].replace("file.users,bulk", "file.users,Bulk")
     text = text.replace(",absent", ",")
     package = folder_of(with_manifest(text), tmp_path / "p")
@@ -295,7 +295,7 @@ def test_modes_are_read_in_other_letters_and_blank_where_the_file_is_absent(
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("mode", ["full", "yes", "", "incremental", "bulk;"])
 def test_mode_must_be_known(tmp_path: Path, profile: str, mode: str) -> None:
-    """A mode that is none of the three is not guessed, and no blank one of a file that is there."""
+    """An unknown mode, or a blank one of a present file, refuses the package."""
     package = folder_of(
         changed(SCHOOL, NAME, "file.users,bulk", f"file.users,{mode}"), tmp_path / "p"
     )
@@ -310,7 +310,7 @@ def test_mode_must_be_known(tmp_path: Path, profile: str, mode: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("line", ["file.users,bulk", "file.users,absent", "manifest.version,1.0"])
 def test_property_must_not_stand_twice(tmp_path: Path, profile: str, line: str) -> None:
-    """Of two lines for one property none is chosen, also where they agree."""
+    """Two lines with the same property refuse the package, even if they agree."""
     extracted = opened(folder_of(added(SCHOOL, NAME, line), tmp_path / "p"), profile)
 
     assert extracted.refused
@@ -324,7 +324,7 @@ def test_property_must_not_stand_twice(tmp_path: Path, profile: str, line: str) 
 def test_file_that_is_promised_must_be_there(
     tmp_path: Path, profile: str, mode: str, file: str
 ) -> None:
-    """A file that is called bulk and is missing refuses the package: nobody is removed for it."""
+    """A missing file that the manifest declares refuses the package, so no record is removed."""
     texts = changed(SCHOOL, NAME, f"file.{file},bulk", f"file.{file},{mode}")
 
     extracted = opened(folder_of(without(texts, f"{file}.csv"), tmp_path / "p"), profile)

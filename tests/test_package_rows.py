@@ -1,7 +1,7 @@
-"""Rows: which are used, and how each of the others is named.
+"""Rows: which are used, and the finding for each of the others.
 
-The suites under `expectations/` judge; these tests say what must come out. A row that fails is
-named once, by code, file, row, column and sourcedId, with what was expected and without a value.
+The suites under `expectations/` check the rows; these tests state the result. A row that fails has
+one finding, with code, file, row, column, sourcedId and the expected value, and without its value.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Found = list[dict[str, Any]]
 
 
 def findings_of(checked: Checked, file: str, row: int) -> Found:
-    """Return what is said of one row."""
+    """Return the findings of one row."""
     rows: Found = checked.findings.table().to_pylist()
     return [one for one in rows if one["file"] == file and one["row"] == row]
 
@@ -223,7 +223,7 @@ FAULTY = with_faults(SCHOOL, FAULTS)
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Checked:
-    """What is said of the school with all the faults."""
+    """The check of the school with all the faults."""
     return check_package(
         folder_of(FAULTY, tmp_path_factory.mktemp("faulty") / "p"), Profile.TOLERANT
     )
@@ -233,9 +233,9 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Checked:
 def test_failing_row_is_named(
     faulty: Checked, file: str, line: str, code: str, column: str
 ) -> None:
-    """A row with a wrong value is named once: by code, file, row, column and sourcedId.
+    """A row with a wrong value has one finding, with code, file, row, column and sourcedId.
 
-    It is an error where the value decides, else a warning.
+    It is an error if the value decides something, otherwise a warning.
     """
     row = row_of(FAULTY, file, line)
 
@@ -249,7 +249,7 @@ def test_failing_row_is_named(
     is_left_out = column in LEFT_OUT[file] or (file, column, code) in LEFT_OUT_CODES
     assert found[0]["severity"] == ("warning" if is_left_out else "error")
     sourced_id = line.split(",", maxsplit=1)[0] or None
-    # Where the role can't be read the row may be a pupil's.
+    # A row with an unreadable role may be a pupil's.
     is_staff = (file.split(".", maxsplit=1)[0], column) not in {
         ("users", "role"),
         ("enrollments", "role"),
@@ -260,14 +260,14 @@ def test_failing_row_is_named(
 
 
 def test_good_rows_beside_failing_ones_are_not_named(faulty: Checked) -> None:
-    """Whatever is wrong with other rows, those of the school itself are right."""
+    """Rows of the school itself have no findings, whatever is wrong with other rows."""
     for file, text in SCHOOL.items():
         for row in range(1, len(text.splitlines()) + 1):
             assert findings_of(faulty, file, row) == []
 
 
 def test_findings_hold_no_values(faulty: Checked) -> None:
-    """What is said of a row never repeats a name, an address or any value but its sourcedId."""
+    """A finding never repeats a name, an address or any other value than the sourcedId."""
     for one in faulty.findings.table().to_pylist():
         said = " ".join(str(one[key]) for key in ("code", "file", "column", "expected"))
         for value in ("Given", "Family", "Shared", "shared", "@", "pupil", "maybe", "09/01", LONG):
@@ -275,14 +275,14 @@ def test_findings_hold_no_values(faulty: Checked) -> None:
 
 
 def test_strict_rejects_what_tolerant_sets_aside(tmp_path: Path) -> None:
-    """One row that breaks the standard rejects the package in strict."""
+    """One row that violates the standard rejects the package in strict."""
     texts = added(SCHOOL, "users.csv", person("u11", given=""))
 
     assert not users_checked(tmp_path, texts).rejected
     assert users_checked(tmp_path, texts, "strict").rejected
 
 
-# What is right, or only worth a word
+# Valid rows, and rows with a warning
 
 
 RIGHT = added(
@@ -307,14 +307,14 @@ RIGHT = added(
 
 
 def test_unusual_rows_are_right(tmp_path: Path) -> None:
-    """Odd ids, names and addresses, a first day that is the last, ids of other files: all fine."""
+    """Odd ids, names and addresses, a first day that is the last, ids of other files: no error."""
     checked = check_package(folder_of(RIGHT, tmp_path / "p"), Profile.TOLERANT)
 
     assert codes(checked.findings, "error") == []
 
 
 def test_user_without_login_is_told(tmp_path: Path) -> None:
-    """A user without an e-mail address is used, and it is said that nobody can log in so."""
+    """A user without an e-mail address is used, with a warning that the user can't log in."""
     texts = added(SCHOOL, "users.csv", person("u1", email=""))
 
     checked = users_checked(tmp_path, texts)
@@ -328,7 +328,7 @@ def test_user_without_login_is_told(tmp_path: Path) -> None:
 
 
 def test_username_as_login_is_told(tmp_path: Path) -> None:
-    """Where the e-mail address is blank and the username is one, it is used, and that is said."""
+    """A username that is an address replaces a blank e-mail address, with a warning."""
     texts = added(SCHOOL, "users.csv", person("u1", email="", username="u1@example.org"))
 
     checked = users_checked(tmp_path, texts)
@@ -338,7 +338,7 @@ def test_username_as_login_is_told(tmp_path: Path) -> None:
 
 
 def test_repeated_row_is_used_once(tmp_path: Path) -> None:
-    """Rows that are the same in every value are one row, with one warning for the file."""
+    """Rows with the same values are one row, with one warning for the file."""
     texts = added(SCHOOL, "users.csv", person("u1"), person("u1"), person("u1"))
     texts = added(texts, "enrollments.csv", "e1,,,m1,s,u1,teacher,,,", "e1,,,m1,s,u1,teacher,,,")
 
@@ -352,7 +352,7 @@ def test_repeated_row_is_used_once(tmp_path: Path) -> None:
 
 
 def test_third_row_that_differs_spoils_all(tmp_path: Path) -> None:
-    """Two rows that agree and a third that does not: nobody can tell which one is right."""
+    """If two rows agree and a third differs, all are faulty: it is unclear which one is right."""
     other = person("u1", given="Other")
     texts = added(SCHOOL, "users.csv", person("u1"), person("u1"), other)
 
@@ -367,7 +367,7 @@ def test_third_row_that_differs_spoils_all(tmp_path: Path) -> None:
 
 
 def test_person_whose_rows_differ_is_one_person(tmp_path: Path) -> None:
-    """Two rows of one sourcedId share an e-mail address, but no other user has taken it."""
+    """Two rows with one sourcedId may share an e-mail address; no other user has taken it."""
     texts = added(SCHOOL, "users.csv", person("u1"), person("u1", given="Other"))
 
     checked = users_checked(tmp_path, texts)
@@ -376,7 +376,7 @@ def test_person_whose_rows_differ_is_one_person(tmp_path: Path) -> None:
 
 
 def test_ids_equal_but_for_blanks_are_one(tmp_path: Path) -> None:
-    """An id that is trimmed to one that is there already is the same id twice."""
+    """An id that becomes an existing id without its blanks is a duplicate."""
     texts = added(SCHOOL, "users.csv", person(" bob ", username="b", email="b@example.org"))
 
     checked = users_checked(tmp_path, texts)
@@ -387,6 +387,3 @@ def test_ids_equal_but_for_blanks_are_one(tmp_path: Path) -> None:
         if one["code"] == "reference.duplicate_sourced_id"
     ]
     assert rows == [3, 8]
-
-
-# Delta

@@ -231,7 +231,7 @@ class People(Links):
         return Change("user", number, before, after, "reactivate", "row" if by_row else "role")
 
     def _second(self) -> set[str]:
-        """Return whose role of staff goes because no primary role of theirs is one."""
+        """Return users who lose a staff role because no primary role of theirs is one of staff."""
         stored = self.state.links["roles"]
         lines = [line for line in self.good.get("roles", ()) if line.get("goes") == "not_primary"]
         return {stored[line["sourcedId"]]["user"] for line in lines if line["sourcedId"] in stored}
