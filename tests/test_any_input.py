@@ -1,7 +1,7 @@
-"""Whatever comes in is accepted, rejected or held: never a crash, a hang, or memory without bound.
+"""Any input is accepted, rejected or held; none causes a crash, a hang or unbounded memory use.
 
-Hypothesis makes bytes, damages zips and spoils cells: a few in `make test`, always the same; many
-more in `make long`; as many as you like, at random, by `ONEROSTER_EXAMPLES=10000`.
+Hypothesis generates bytes, damages zips and changes cells. `make test` tries a few fixed examples,
+`make long` many more. `ONEROSTER_EXAMPLES=10000` tries that many random examples.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.case("d09")
 
 EXAMPLES = os.environ.get("ONEROSTER_EXAMPLES")
-"""How many examples of each are tried, at random: for a search."""
+"""Number of random examples of each kind, for a search."""
 
 OFTEN = pytest.mark.parametrize(
     "times",
@@ -42,7 +42,7 @@ OFTEN = pytest.mark.parametrize(
         pytest.param(10, id="many", marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
     ],
 )
-"""Whether some examples are tried, always the same, or many."""
+"""Whether a test tries a few fixed examples, or many."""
 
 MIB = 1 << 20
 PROFILES = st.sampled_from(("tolerant", "strict"))
@@ -51,11 +51,11 @@ ENDS = {
     HELD: {"held"},
     REJECTED: {"rejected"},
 }
-"""Exit code → the outcomes that it may tell of; no other exit code is right for any input."""
+"""Exit code → possible outcomes; any other exit code is wrong for every input."""
 
 
 def tried(check: Callable[..., None], times: int, *examples: dict[str, Any], **any_: Any) -> None:
-    """Try a check with values of strategies, and with examples that are tried each time."""
+    """Try a check with values of strategies, and each time with the given examples."""
     check = given(**any_)(check)
     for one in examples:
         check = example(**one)(check)
@@ -69,7 +69,7 @@ def tried(check: Callable[..., None], times: int, *examples: dict[str, Any], **a
 
 
 def judged(package: Path, profile: str) -> dict[str, Any]:
-    """Judge a package on the command line, which must come to one of the known ends."""
+    """Validate a package on the command line, and check that the outcome is a known one."""
     words = ["validate", str(package), "--profile", profile, "--json"]
     result = CliRunner().invoke(main, words, catch_exceptions=False)
     told: dict[str, Any] = json.loads(result.stdout)
@@ -96,7 +96,7 @@ ANY_BYTES = st.one_of(
 
 @OFTEN
 def test_any_bytes(times: int) -> None:
-    """Any bytes, under whatever name, are judged, and what is rejected says why."""
+    """Any bytes with any file name get an outcome, and a rejection has an error."""
 
     def check(name: str, data: bytes, profile: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ Faults = list[tuple[str, int, int, bytes]]
 
 
 def damaged(data: bytes, faults: Faults) -> bytes:
-    """Return bytes with some of them changed, cut out, doubled or put in."""
+    """Return bytes with parts changed, removed, doubled or inserted."""
     for what, at, length, more in faults:
         at %= max(len(data), 1)  # noqa: PLW2901
         end = at + length
@@ -142,7 +142,7 @@ FAULTS = st.lists(
 
 @OFTEN
 def test_any_damage_to_a_zip(times: int) -> None:
-    """A zip with bytes changed, cut out, doubled or put in is rejected, or is the same package."""
+    """A zip with damaged bytes is rejected, or has the same rows as before."""
 
     def check(faults: Faults, profile: str, texts: dict[str, str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +158,7 @@ def test_any_damage_to_a_zip(times: int) -> None:
 
 @OFTEN
 def test_any_damage_to_a_file(times: int) -> None:
-    """A package of which one file has any bytes changed is judged."""
+    """A package with any damage to one file gets an outcome."""
 
     def check(name: str, faults: Faults, profile: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +171,7 @@ def test_any_damage_to_a_file(times: int) -> None:
 
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site for all the examples, each of which begins with the small school."""
+    """A site for all examples; each example starts with the small school."""
     site = Site("any-cell", tmp_path_factory.mktemp("any-cell"))
     site.command("init", "--admin", ADMIN)
     return site
@@ -221,7 +221,7 @@ TELLING = [
 
 @OFTEN
 def test_any_cell(school: Site, times: int) -> None:
-    """Whatever one cell of a good package holds, nobody but the record of its row is touched."""
+    """Any change of one cell changes no user or course except that of its row."""
     synced(school, SCHOOL, "tolerant")
     before = held_by(school)
 
@@ -250,7 +250,7 @@ def test_any_cell(school: Site, times: int) -> None:
 
 
 def synced(site: Site, texts: dict[str, str], profile: str) -> str:
-    """Sync a package on the command line, which must come to one of the known ends."""
+    """Sync a package on the command line, and check that the outcome is a known one."""
     with tempfile.TemporaryDirectory() as folder:
         package = written(texts, Path(folder))
         exit_code, run = site.command("sync", package, "--profile", profile)
@@ -264,21 +264,21 @@ def zeros(folder: Path) -> Path:
 
 
 def students(folder: Path) -> Path:
-    """Write a lone users.csv of 300,000 students, whose rows are all alike."""
+    """Write a single users.csv with 300,000 identical rows of a student."""
     header, *_, student, _ = SCHOOL["users.csv"].splitlines()
     (folder / "users.csv").write_text(f"{header}\n" + f"{student}\n" * 300_000)
     return folder / "users.csv"
 
 
 def commas(folder: Path) -> Path:
-    """Write a lone users.csv of lines as long as they may be, and of too many cells."""
+    """Write a single users.csv whose lines have the maximum length and too many cells."""
     header = SCHOOL["users.csv"].splitlines()[0]
     (folder / "users.csv").write_text(f"{header}\n" + ("," * 100_000 + "x\n") * 300)
     return folder / "users.csv"
 
 
-# What a process is said to have used at most counts what its parent had when it was started, so on
-# Linux it looks at its own pages.
+# On Linux, ru_maxrss includes the memory of the parent at the start of the process, so the script
+# reads its own peak from /proc.
 _MEASURED = """
 import atexit, pathlib, resource, sys
 from oneroster_sync.cli import main
@@ -302,9 +302,9 @@ main(sys.argv[2:])
     [zeros, *(pytest.param(write, marks=pytest.mark.long) for write in (students, commas))],
 )
 def test_memory_has_a_bound(tmp_path: Path, write: Callable[[Path], Path]) -> None:
-    """However large what comes in, its judgement takes no more than 640 MiB.
+    """Validation takes at most 640 MiB of memory, however large the input is.
 
-    Of these half are what Python, Arrow, pandas and Great Expectations need to be there.
+    Half of it is the base need of Python, Arrow, pandas and Great Expectations.
     """
     used, said = tmp_path / "used", tmp_path / "said"
     words = [

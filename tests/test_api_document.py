@@ -1,4 +1,4 @@
-"""The API keeps what its OpenAPI document says, whatever it is asked."""
+"""The API does what its OpenAPI document says, for any request."""
 
 from __future__ import annotations
 
@@ -43,31 +43,31 @@ CHECKS = [
     checks.negative_data_rejection,
 ]
 EXAMPLES = 30
-"""How many requests an operation gets that fit the document, and how many that don't."""
+"""Number of requests to each operation that fit the document, and of those that do not."""
 STARTS_RUNS = ("/uploads", "/runs", "/undo", "/sites", "/copy")
 SPARE = "spare"
-"""The site that is archived and restored; the others have to stay as they are."""
+"""The site for archive and restore; the other sites must stay as they are."""
 RESTS = ("/archive", "/restore")
 FEW = 4
-"""The same for an operation that starts a run of a DAG, or makes a site, each time."""
+"""The same number for operations that start a DAG run or make a site each time."""
 
 
 @pytest.fixture(scope="module")
 def live(data: Path) -> Iterator[Live]:
-    """An Airflow of its own, with a run that was applied, one that is held and one rejected."""
+    """A running Airflow with an applied run, a held one and a rejected one."""
     with running() as live:
         live.oneroster("init", "--site", SPARE, "--admin", "admin@example.org")
         live.upload(data / "district-small-1.1.zip")
         live.upload(data / "classlink-template")
         live.upload(data / "microsoft-sds")
-        # What is started from here on stays queued.
+        # DAG runs that are started from here on stay queued.
         live.api._call("PATCH", f"/api/v2/dags/{UPLOAD}", body={"is_paused": True})
         yield live
 
 
 @pytest.fixture(scope="module")
 def document(live: Live) -> dict[str, Any]:
-    """The OpenAPI document as it is served."""
+    """The OpenAPI document that the API serves."""
     found: dict[str, Any] = live.admin.get(OPENAPI)
     return found
 
@@ -82,7 +82,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_document_is_valid_openapi(document: dict[str, Any]) -> None:
-    """It is OpenAPI 3.1, and every type in it is a JSON Schema."""
+    """The document is valid OpenAPI 3.1, and each type in it is a valid JSON Schema."""
     assert document["openapi"].startswith("3.1")
     jsonschema_rs.validator_for(OPENAPI_31).validate(document)
     for schema in document["components"]["schemas"].values():
@@ -91,7 +91,7 @@ def test_document_is_valid_openapi(document: dict[str, Any]) -> None:
 
 @pytest.mark.case("c00")
 def test_every_operation_is_told_and_guarded(document: dict[str, Any]) -> None:
-    """Each operation says what it does, who may, and how to log in."""
+    """Each operation has a description, the right that it needs, and a way to log in."""
     for name, operation in operations(document).items():
         assert operation["summary"], name
         assert operation["description"].startswith(operation["summary"]), name
@@ -103,7 +103,7 @@ def test_every_operation_is_told_and_guarded(document: dict[str, Any]) -> None:
 
 
 def test_every_answer_has_a_type(document: dict[str, Any]) -> None:
-    """Each operation has one answer that is no refusal, and every refusal is a problem."""
+    """Each operation has one successful answer, and each error is a problem document."""
     for name, operation in operations(document).items():
         answers = operation["responses"]
         good = [status for status in answers if int(status) < 300]
@@ -144,19 +144,19 @@ def test_every_answer_has_a_type(document: dict[str, Any]) -> None:
 def test_special_refusals_are_declared(
     document: dict[str, Any], operation: str, refusals: set[str]
 ) -> None:
-    """What only some operations refuse is said where it may happen."""
+    """Each operation declares the errors that only it can return."""
     assert set(operations(document)[operation]["responses"]) >= refusals
 
 
 def test_every_type_is_used(document: dict[str, Any]) -> None:
-    """No type is left over from something that went."""
+    """Each type of the document is used."""
     text = json.dumps(document)
     for name in document["components"]["schemas"]:
         assert f'"#/components/schemas/{name}"' in text, name
 
 
 def test_document_needs_a_login(live: Live) -> None:
-    """Who has not logged in does not learn what there is."""
+    """The document is not readable without a login."""
     live.nobody.get(OPENAPI, expect=401)
     assert live.person("viewer").get(OPENAPI)["info"]["title"] == "OneRoster sync"
 
@@ -165,7 +165,7 @@ def test_document_needs_a_login(live: Live) -> None:
     "reason", [r"\u0000", r"\ud800", r"\u001b[2J", "x" * 501, "\xff", r"a\u0008"]
 )
 def test_no_reason_breaks_a_decision(live: Live, reason: str) -> None:
-    """What the database cannot keep is refused, and the plan waits on."""
+    """A reason that the database cannot store is refused, and the plan stays held."""
     (run,) = live.admin.get("sites/default/runs", outcome="held")["runs"]
     body = f'{{"reason": "{reason}"}}'.encode("latin-1")
     headers = {"Content-Type": "application/json"}
@@ -181,14 +181,14 @@ def test_no_reason_breaks_a_decision(live: Live, reason: str) -> None:
     ["runs", "trend", "preferences", "preferences/saves", "accounts", "records", "freshness"],
 )
 def test_unknown_site_is_told(live: Live, path: str) -> None:
-    """A site that is not there is not one with nothing in it."""
+    """A request for an unknown site gets 404, and not an empty list."""
     told = live.admin.get(f"sites/nowhere/{path}", expect=404, q="a")["detail"]
     assert "no site 'nowhere'" in told
 
 
 @pytest.fixture(scope="module")
 def real(live: Live) -> list[dict[str, Any]]:
-    """What is really there, by the names that paths have for it."""
+    """Real values of path parameters."""
     runs = live.admin.get("sites/default/runs")["runs"]
     assert {"succeeded", "held", "rejected"} <= {run["outcome"] for run in runs}
     behind = [live.admin.get(f"runs/{run['run_id']}")["dag_run"] for run in runs]
@@ -211,9 +211,9 @@ def real(live: Live) -> list[dict[str, Any]]:
 def test_answers_are_as_the_document_says(
     live: Live, document: dict[str, Any], real: list[dict[str, Any]], mode: GenerationMode
 ) -> None:
-    """Asked for anything, an operation never fails, and never answers what is not declared.
+    """No request makes an operation fail or return an undeclared answer.
 
-    What doesn't fit the document is refused.
+    Requests that do not fit the document are refused.
     """
     config = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
     schema = schemathesis.openapi.from_dict(document, config=config)
@@ -232,13 +232,13 @@ def test_answers_are_as_the_document_says(
             ask(live, cases, FEW if operation.path.endswith(STARTS_RUNS) else EXAMPLES)
         except Unsatisfiable:
             assert mode is GenerationMode.NEGATIVE, "nothing is wrong where nothing is given"
-        except (Exception, FailureGroup) as error:  # noqa: BLE001  the others are asked too
+        except (Exception, FailureGroup) as error:  # noqa: BLE001  go on with the other operations
             broken[operation.label] = "".join(traceback.format_exception_only(error))
     assert not broken, "\n\n".join(f"{label}: {told}" for label, told in broken.items())
 
 
 def ask(live: Live, cases: SearchStrategy[Case[Any]], examples: int) -> None:
-    """Send requests and hold their answers against the document."""
+    """Send requests and compare their answers with the document."""
     headers = {"Authorization": f"Bearer {live.admin.token}"}
 
     @settings(
@@ -251,9 +251,9 @@ def ask(live: Live, cases: SearchStrategy[Case[Any]], examples: int) -> None:
     )
     @given(case=cases)
     def send(case: Case[Any]) -> None:
-        # Airflow's server does not hand on a path with a line break; the refusal is its own.
+        # Airflow's server refuses a path with a line break before the API gets it.
         assume("%0A" not in case.formatted_path)
-        # Any bytes are a body to an upload: what they are is found out when they are read.
+        # Any bytes are a valid body of an upload: they are checked later, when a run reads them.
         held_to = CHECKS[:-1] if case.media_type == "application/octet-stream" else CHECKS
         case.call_and_validate(base_url=f"{live.origin}/oneroster", headers=headers, checks=held_to)
 

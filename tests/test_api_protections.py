@@ -1,4 +1,4 @@
-"""Stale protection, files that are out of step, and people under one sourcedId, by the API."""
+"""The API for stale protections, for files out of step, and for a reused sourcedId."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HERE = f"{API}/sites/{SITE}/protections"
 
 @pytest.fixture(scope="module")
 def site(postgresql: None, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site in which the account of Cec has been protected for too long."""
+    """A site in which the user cec is protected for too long."""
     made = Site(SITE, tmp_path_factory.mktemp("packages"))
     made.command("init", "--admin", "admin@example.org")
     patient(made, 1)
@@ -51,7 +51,7 @@ def asked(server: Server, who: str, method: str, path: str, **more: Any) -> tupl
 
 @pytest.mark.case("b44")
 def test_release_is_seen_before_and_takes_an_administrator(server: Server, site: Site) -> None:
-    """Operators see what is stale and what a release would take away; administrators release it."""
+    """Operators see a stale cause and the effect of a release; only administrators release it."""
     assert asked(server, "viewer", "GET", HERE)[0] == 403
     (cause,) = asked(server, "op", "GET", HERE)[1]["causes"]
     assert (cause["file"], cause["records"], cause["is_released"]) == ("users.csv", 1, False)
@@ -78,7 +78,7 @@ def test_release_is_seen_before_and_takes_an_administrator(server: Server, site:
 
 @pytest.mark.case("b45")
 def test_sites_say_which_files_are_out_of_step(server: Server, site: Site) -> None:
-    """Who sees a site sees that deltas of it were lost, of which file, since when and why."""
+    """A user who sees a site sees which of its files are out of step, since when and why."""
 
     def told() -> Any:
         (found,) = [
@@ -102,7 +102,7 @@ def test_sites_say_which_files_are_out_of_step(server: Server, site: Site) -> No
 
 @pytest.mark.case("a88")
 def test_names_of_two_people_are_for_who_may_see_persons(server: Server, site: Site) -> None:
-    """Operators read both names beside the finding; viewers and downloads have none."""
+    """Operators read both names beside a finding of a reused sourcedId; viewers cannot."""
     bob = "bob,true,teacher,bray,Bob,Ray,bob@x.org"
     other = changed(SCHOOL, "users.csv", bob, "bob,true,teacher,zqfay,Zqzoe,Zqfay,zqzoe@x.org")
     here = f"{API}/runs/{night(site, 5, other).run_id}"

@@ -1,6 +1,6 @@
-"""Uploads by the API: what a person brings becomes a run, or is refused before it costs anything.
+"""Uploads through the API become runs, or are refused before they cost anything.
 
-The sync of the site is off all the while: uploads don't ask for it.
+The sync of the site is off, because uploads do not need it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow of its own, with the site `default`, whose sync is off."""
+    """A running Airflow with the site `default`, whose sync is off."""
     with running() as live:
         yield live
 
@@ -45,14 +45,14 @@ def district(data: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def lone(data: Path) -> dict[str, bytes]:
-    """The files of the sample district, one by one."""
+    """The files of the sample district by name."""
     with zipfile.ZipFile(data / "district-small-1.1.zip") as package:
         return {name: package.read(name) for name in package.namelist()}
 
 
 @pytest.fixture(scope="module")
 def first(live: Live, district: bytes) -> dict[str, Any]:
-    """The first upload: what the API answered, and the run that it became."""
+    """The first upload: the API's answer, and its run."""
     uploaded = live.admin.upload(district)
     return {"uploaded": uploaded, "run": live.follow(uploaded)}
 
@@ -65,14 +65,14 @@ def runs_in_airflow(live: Live, dag_id: str = UPLOAD) -> int:
 
 @pytest.fixture
 def unchanged(live: Live, first: dict[str, Any]) -> Iterator[None]:
-    """Make sure that a test leaves neither a run nor a file behind."""
+    """Check that a test leaves neither a run nor a file behind."""
     before = runs_in_airflow(live), live.uploads()
     yield
     wait_for(lambda: True if (runs_in_airflow(live), live.uploads()) == before else None)
 
 
 def test_upload_becomes_a_run(live: Live, first: dict[str, Any], district: bytes) -> None:
-    """A package is taken in, read by a run of the upload DAG, and applied while the sync is off."""
+    """The upload DAG reads an uploaded package and applies it, although the sync is off."""
     uploaded, run = first["uploaded"], first["run"]
     assert uploaded["sha256"] == run["sha256"] == hashlib.sha256(district).hexdigest()
     assert (uploaded["size"], uploaded["same_as"]) == (len(district), None)
@@ -85,7 +85,7 @@ def test_upload_becomes_a_run(live: Live, first: dict[str, Any], district: bytes
 
 
 def test_uploaded_file_is_gone_when_it_was_read(live: Live, first: dict[str, Any]) -> None:
-    """A package may hold students: nothing of it stays once its run has ended."""
+    """An uploaded package, which may hold students, is deleted when its run has ended."""
     assert live.uploads() == []
 
 
@@ -93,7 +93,7 @@ def test_uploaded_file_is_gone_when_it_was_read(live: Live, first: dict[str, Any
 def test_same_package_again_points_to_the_first(
     live: Live, first: dict[str, Any], district: bytes
 ) -> None:
-    """The same bytes are taken in again, and the answer names the run that read them before."""
+    """A second upload of the same bytes is accepted, and its answer names the first run."""
     again = live.admin.upload(district)
     assert again["same_as"]["run_id"] == first["run"]["run_id"]
     assert again["same_as"]["outcome"] == "succeeded"
@@ -104,9 +104,9 @@ def test_same_package_again_points_to_the_first(
 def test_a_check_goes_the_way_of_a_sync_and_changes_nothing(
     live: Live, first: dict[str, Any], lone: dict[str, bytes]
 ) -> None:
-    """A checked file is read, judged and planned; no plan of it waits, and none is applied.
+    """A check reads, validates and plans a file; its plan is neither held nor applied.
 
-    The sync of the same file afterwards is not told that it was processed before.
+    A later check of the same file compares itself with the first check and finds no new errors.
     """
     del first
     header = lone["users.csv"].splitlines(keepends=True)[0]
@@ -133,7 +133,7 @@ def test_a_check_goes_the_way_of_a_sync_and_changes_nothing(
 def test_lone_files_touch_their_own_kind(
     live: Live, first: dict[str, Any], lone: dict[str, bytes]
 ) -> None:
-    """A lone users.csv is about users only, and a lone courses.csv about courses only."""
+    """A single users.csv changes only users, and a single courses.csv only courses."""
     op = live.person("op")
     fewer = b"".join(lone["courses.csv"].splitlines(keepends=True)[:-1])
     started = [op.upload(lone["users.csv"], "users"), op.upload(fewer, "courses")]
@@ -147,7 +147,7 @@ def test_lone_files_touch_their_own_kind(
 
 
 def test_run_is_there_before_it_is_recorded(live: Live, first: dict[str, Any]) -> None:
-    """Right after an upload its DAG run can be followed, also while it only waits for its turn."""
+    """The DAG run of an upload can be followed at once, even while it is queued."""
     started = live.admin.upload(b"PK\x05\x06" + bytes(18))
     where = f"dag-runs/{started['dag_id']}/{started['dag_run_id'].replace('+', '%2B')}"
     at_once = live.admin.get(where)
@@ -177,7 +177,7 @@ def test_run_is_there_before_it_is_recorded(live: Live, first: dict[str, Any]) -
 def test_wrong_file_is_named(
     live: Live, district: bytes, lone: dict[str, bytes], kind: str, name: str, what: str
 ) -> None:
-    """A file that is not what the button takes is refused at once, and named."""
+    """A file of another kind than the button takes is refused at once, and the error names it."""
     refused = live.admin.upload(lone.get(name, district), kind, 415)
     assert refused["code"] == "upload.wrong_kind"
     assert what in refused["detail"]
@@ -185,13 +185,13 @@ def test_wrong_file_is_named(
 
 @pytest.mark.usefixtures("unchanged")
 def test_empty_file_is_refused(live: Live) -> None:
-    """A file without bytes starts nothing."""
+    """An empty file is refused and starts no run."""
     assert "empty" in live.admin.upload(b"", "users", 422)["detail"]
 
 
 @pytest.mark.usefixtures("unchanged")
 def test_unknown_kind_and_unknown_site_are_refused(live: Live, district: bytes) -> None:
-    """What nobody offered to take in is not taken in."""
+    """An upload with an unknown kind, without a kind or to an unknown site is refused."""
     assert live.admin.upload(district, "demographics", 422)["errors"][0]["field"] == "kind"
     live.admin.ask("POST", UPLOADS, 422, content=district)
     where = "sites/atlantis/uploads?kind=package"
@@ -200,7 +200,7 @@ def test_unknown_kind_and_unknown_site_are_refused(live: Live, district: bytes) 
 
 @pytest.mark.usefixtures("unchanged")
 def test_length_has_to_be_declared(live: Live, district: bytes) -> None:
-    """An upload without a length is refused: nobody could say how far it has come."""
+    """An upload without a length is refused, because its progress could not be shown."""
     where = f"{UPLOADS}?kind=package"
     assert (
         "Content-Length" in live.admin.ask("POST", where, 411, content=iter([district]))["detail"]
@@ -208,7 +208,7 @@ def test_length_has_to_be_declared(live: Live, district: bytes) -> None:
 
 
 def test_limits_are_told(live: Live) -> None:
-    """A page knows the limits before anybody uploads."""
+    """The API returns the size limits, so that a page shows them before an upload."""
     limits = live.person("viewer").get(f"{UPLOADS}/limits")
     assert limits == {
         "package": 256 * MIB,
@@ -218,7 +218,7 @@ def test_limits_are_told(live: Live) -> None:
 
 
 class Raw:
-    """A client that says what it likes and sends what it likes."""
+    """A client that can send any headers and any bytes."""
 
     def __init__(self, live: Live, headers: str, kind: str = "package") -> None:
         """Connect, and send the head of an upload."""
@@ -235,7 +235,7 @@ class Raw:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.socket.close()
 
     def status(self) -> int:
@@ -247,7 +247,7 @@ class Raw:
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(("kind", "size"), [("package", 256), ("users", 512), ("courses", 512)])
 def test_too_large_an_upload_is_refused_before_it_comes(live: Live, kind: str, size: int) -> None:
-    """One byte more than the limit is refused as it is declared; not a byte is waited for."""
+    """A length of one byte more than the limit is refused before any byte of the body."""
     with Raw(live, f"Content-Length: {size * MIB + 1}", kind) as client:
         assert client.status() == 413
 
@@ -255,7 +255,7 @@ def test_too_large_an_upload_is_refused_before_it_comes(live: Live, kind: str, s
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "+7", "٣", "many"])
 def test_length_that_is_no_number_is_refused(live: Live, length: str) -> None:
-    """A length that can't be counted is refused, and harms nobody."""
+    """A length that is not a number is refused."""
     with Raw(live, f"Content-Length: {length}") as client:
         assert client.status() in {400, 411}
 
@@ -263,9 +263,9 @@ def test_length_that_is_no_number_is_refused(live: Live, length: str) -> None:
 @pytest.mark.case("c04")
 @pytest.mark.usefixtures("unchanged")
 def test_length_that_contradicts_the_body_is_refused(live: Live) -> None:
-    """A body in chunks that declares a length as well is refused: one of the two is a lie.
+    """A chunked body that also declares a length is refused, because the two contradict.
 
-    The head is enough for that, so nothing is sent to a connection that is about to be closed.
+    The test sends only the head: the server closes the connection after it.
     """
     with Raw(live, "Content-Length: 5\r\nTransfer-Encoding: chunked") as client:
         assert client.status() == 400
@@ -274,7 +274,7 @@ def test_length_that_contradicts_the_body_is_refused(live: Live) -> None:
 @pytest.mark.case("b18")
 @pytest.mark.usefixtures("unchanged")
 def test_client_that_goes_away_leaves_nothing(live: Live, district: bytes) -> None:
-    """An upload that is cut off starts no run, and what had come is removed."""
+    """An interrupted upload starts no run, and its received bytes are deleted."""
     with Raw(live, f"Content-Length: {len(district)}") as client:
         client.socket.sendall(district[: len(district) // 2])
         wait_for(lambda: live.uploads() or None)
@@ -284,7 +284,7 @@ def test_client_that_goes_away_leaves_nothing(live: Live, district: bytes) -> No
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("drips", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_slow_client_is_given_up(live: Live, district: bytes, *, drips: bool) -> None:
-    """Who is silent is not waited for, nor who sends a byte now and then; nothing of it stays."""
+    """An upload that sends nothing, or a byte now and then, gets 408 and leaves nothing behind."""
     with Raw(live, f"Content-Length: {len(district)}") as client:
         client.socket.sendall(district[:10])
         client.socket.settimeout(0.5)
@@ -311,7 +311,7 @@ def server_of(live: Live) -> list[psutil.Process]:
 
 
 def memory_of(processes: list[psutil.Process]) -> int:
-    """Return how many bytes processes hold in memory together."""
+    """Return the resident memory of some processes together, in bytes."""
     taken = 0
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -321,21 +321,21 @@ def memory_of(processes: list[psutil.Process]) -> int:
 
 
 class Watch(threading.Thread):
-    """Notes the most memory that processes take."""
+    """Records the maximum memory of some processes."""
 
     def __init__(self, processes: list[psutil.Process]) -> None:
-        """Watch these processes together, once started."""
+        """Prepare to watch these processes together."""
         super().__init__(daemon=True)
         self._processes, self._over = processes, threading.Event()
         self.taken = 0
 
     def run(self) -> None:
-        """Look again and again."""
+        """Measure until `stop` is called."""
         while not self._over.wait(0.1):
             self.taken = max(self.taken, memory_of(self._processes))
 
     def stop(self) -> int:
-        """Return the most that was seen."""
+        """Stop, and return the maximum."""
         self._over.set()
         self.join()
         return self.taken
@@ -343,7 +343,7 @@ class Watch(threading.Thread):
 
 @pytest.mark.case("d05")
 def test_memory_does_not_grow_with_an_upload(live: Live, first: dict[str, Any]) -> None:
-    """While 200 MiB come in, the API server takes less than 64 MiB more than before."""
+    """During an upload of 200 MiB, the API server's memory grows by less than 64 MiB."""
     block = b"PK\x03\x04" + bytes(MIB - 4)
     server = server_of(live)
     before, watch = memory_of(server), Watch(server)
@@ -362,7 +362,7 @@ def test_memory_does_not_grow_with_an_upload(live: Live, first: dict[str, Any]) 
 
 
 def test_sync_that_is_off_does_not_run_now(live: Live, first: dict[str, Any]) -> None:
-    """Run now is refused while the sync is off, because Airflow would keep the run waiting."""
+    """Run now is refused while the sync is off, because Airflow would keep the run queued."""
     before = runs_in_airflow(live, SYNC)
     refused = live.admin.post(f"{SITE}/runs", expect=409)
     assert refused["code"] == "sync.disabled"
@@ -372,7 +372,7 @@ def test_sync_that_is_off_does_not_run_now(live: Live, first: dict[str, Any]) ->
 def test_run_now_reads_the_source_of_the_site(
     live: Live, first: dict[str, Any], data: Path
 ) -> None:
-    """An operator starts the scheduled sync by hand, and it reads the site's own source."""
+    """An operator starts the scheduled sync manually, and it reads the site's own source."""
     shown = live.admin.get(f"{SITE}/preferences")
     settings = {**shown["settings"], "source": str(data / "district-small-1.1.zip")}
     live.admin.put(f"{SITE}/preferences", {"version": shown["version"], "settings": settings})
@@ -393,7 +393,7 @@ def test_run_now_reads_the_source_of_the_site(
 @pytest.mark.case("b33")
 @pytest.mark.long
 def test_killed_server_forgets_nothing(live: Live, first: dict[str, Any], district: bytes) -> None:
-    """The API server is killed and started again: who was logged in goes on where they were."""
+    """After the API server is killed and restarted, sessions and uploads work as before."""
     where = f"runs/{first['run']['run_id']}"
     before = live.admin.get(f"{SITE}/preferences"), live.admin.get(where)
     killed = server_of(live)

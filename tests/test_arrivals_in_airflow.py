@@ -1,4 +1,4 @@
-"""A new package starts a sync in a real Airflow, by its triggerer."""
+"""A new package starts a sync in a real Airflow, through its triggerer."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# An Airflow with a triggerer is started for it; test_arrivals.py shows all but Airflow's own part.
+# These tests start an Airflow with a triggerer of their own; test_arrivals.py proves all but
+# Airflow's part.
 pytestmark = pytest.mark.long
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PREFERENCES = "sites/default/preferences"
 LOOKS_S = 1
-"""How often the source is looked at."""
+"""Seconds between two checks of the source."""
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow with a triggerer that looks every second."""
+    """An Airflow with a triggerer that checks the source every second."""
     settings = {
         "ONEROSTER_WATCH_SECONDS": str(LOOKS_S),
-        # Airflow turns a paused DAG's triggers off, and on, when it reads the DAG again.
+        # Airflow disables and enables the triggers of a paused DAG only when it parses the DAG.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
     }
     with running(*PARTS, settings=settings, alone=True) as live:
@@ -36,7 +37,7 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def drop(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source of the site, whose syncs a new package starts."""
+    """The source of the site; a new package in it starts a sync."""
     folder = tmp_path_factory.mktemp("drop")
     choose(live, source=str(folder), started_by="new_file")
     return folder
@@ -50,19 +51,19 @@ def choose(live: Live, **settings: Any) -> None:
 
 
 def arrived(live: Live) -> list[dict[str, Any]]:
-    """Return the runs that a new package started, the oldest first."""
+    """Return the runs that a new package started, as Airflow lists them."""
     runs = live.api._call("GET", f"/api/v2/dags/{SYNC}/dagRuns?limit=100")["dag_runs"]
     return [run for run in runs if run["run_type"] == "asset_triggered"]
 
 
 def remembered(live: Live) -> str | None:
-    """Return the name of the package that was last noticed."""
+    """Return the name of the last noticed package."""
     rows = live.rows("select package ->> 'name' from arrivals where site = 'default'")
     return str(rows[0][0]) if rows else None
 
 
 def test_a_new_package_starts_one_sync(live: Live, drop: Path, data: Path) -> None:
-    """Two that arrive one after the other are one run, of the newest; none is deleted."""
+    """Two packages in quick succession start one run of the newer one; none is deleted."""
     package = data / "district-small-1.1.zip"
     shutil.copy(package, drop / "first.zip")
     live.admin.put("sites/default/enabled", {"enabled": True})
@@ -86,7 +87,7 @@ def test_a_new_package_starts_one_sync(live: Live, drop: Path, data: Path) -> No
 def test_a_pause_window_keeps_a_new_package_from_starting_anything(
     live: Live, drop: Path, data: Path
 ) -> None:
-    """The run says in words why it does nothing, as a scheduled one does."""
+    """During a pause window, the run of a new package is skipped and gives the reason."""
     before = len(arrived(live))
     choose(
         live,
@@ -104,7 +105,7 @@ def test_a_pause_window_keeps_a_new_package_from_starting_anything(
 def test_what_arrives_while_the_sync_is_off_starts_nothing(
     live: Live, drop: Path, data: Path
 ) -> None:
-    """Not then, and not when it is switched on again, unless it has been noticed as new since."""
+    """A package that arrives while the sync is off starts no sync."""
     before = len(arrived(live))
     live.admin.put("sites/default/enabled", {"enabled": False})
     triggers = f"/api/v2/dags/{SYNC}"

@@ -1,4 +1,4 @@
-"""The file that Airflow loads: all pages in one, and nothing in it that Airflow has already."""
+"""The bundle that Airflow loads has all pages in one file, and nothing that Airflow already has."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from oneroster_airflow.ui import BUNDLE, FOLDER
 from oneroster_sync.settings import PROJECT
 
 GIVEN = {"React", "ReactJSXRuntime", "ReactRouterDOM", "ChakraUI"}
-"""What Airflow makes global for plugins, and tells the same instance of to all of them."""
+"""Globals that Airflow provides to plugins; all plugins share the same instance."""
 MOST_BYTES = 300_000
 
 
 def text() -> str:
-    """Return the file as it is committed."""
+    """Return the committed bundle."""
     return (FOLDER / BUNDLE).read_text("utf-8")
 
 
 def test_only_what_airflow_gives_is_taken_from_outside() -> None:
-    """The pages are one function of Airflow's globals; nothing is left to import."""
+    """The bundle is one function of Airflow's globals, without any import."""
     taken = re.search(r"\}\)\(([\w,]+)\);\s*$", text())
     assert taken
     assert set(taken[1].split(",")) == GIVEN
@@ -27,26 +27,26 @@ def test_only_what_airflow_gives_is_taken_from_outside() -> None:
 
 
 def test_no_second_react_comes_along() -> None:
-    """A React, a router or a Chakra of our own would not know the theme and the address."""
+    """The bundle has no React, router or Chakra, which would not share Airflow's theme."""
     for mark in ("react.transitional.element", "__reactRouterVersion", "defineRecipe", "zag-js"):
         assert mark not in text(), mark
 
 
 def test_the_file_stays_small() -> None:
-    """A browser reads it before the first page: 333,000 bytes it was before it was built.
+    """The bundle has at most 300,000 bytes, because a browser loads it before the first page.
 
-    It may grow by a page, never by a library.
+    It may grow by a page, but not by a library.
     """
     assert len(text().encode()) <= MOST_BYTES
 
 
 def test_the_icons_are_beside_it() -> None:
-    """What the navigation shows is built with the pages."""
+    """The icons of the navigation are built together with the pages."""
     assert {file.name for file in FOLDER.iterdir()} == {BUNDLE, "icon.svg", "icon-dark.svg"}
 
 
 def test_every_version_is_pinned() -> None:
-    """The same sources give the same file: no package of the build is left to a range."""
+    """Each package of the build has an exact version, so that builds are reproducible."""
     package = json.loads((PROJECT / "ui/package.json").read_text("utf-8"))
     lock = json.loads((PROJECT / "ui/package-lock.json").read_text("utf-8"))
     wanted = package["devDependencies"]

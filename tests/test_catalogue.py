@@ -1,8 +1,7 @@
-"""Every bad input of the catalogue, brought through the command line in both profiles.
+"""Each bad input of the catalogue, synced on the command line in both profiles.
 
-A case says how the run ends, which findings it has at which place and in which words, and what the
-roster holds afterwards; all that it does not name is as it was. Most cases share one site, because
-nothing of it may change.
+A case defines the outcome, the findings with their places and texts, and the changes of the roster;
+everything else stays as it is. Most cases share one site, because they change nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _EXIT = {"held": HELD, REFUSED: REJECTED}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person gets who syncs a package: the exit code, the run, and what is said of it."""
+    """The answer to a sync: the exit code, the run, and the log."""
 
     exit_code: int
     run: dict[str, Any]
@@ -67,7 +66,7 @@ def bring(site: Site, package: Path, *options: str) -> Answer:
 
 
 def made(folder: Path, name: str, bad: BadInput | None = None) -> Site:
-    """Return a site that has synced what a case wants, in each case the small school."""
+    """Return a site that has synced the packages that a case needs, by default the small school."""
     site = Site(name, folder)
     site.command("init", "--admin", ADMIN)
     before = (SCHOOL,) if bad is None or bad.before is None else bad.before
@@ -85,7 +84,7 @@ def made(folder: Path, name: str, bad: BadInput | None = None) -> Site:
 
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site that holds the small school; who takes it leaves it as it is."""
+    """A site with the small school; tests must leave it unchanged."""
     return made(tmp_path_factory.mktemp("school"), "catalogue")
 
 
@@ -93,7 +92,7 @@ _NUMBERS = itertools.count(1)
 
 
 def site_for(bad: BadInput, profile: str, request: pytest.FixtureRequest, folder: Path) -> Site:
-    """Return the shared site, or one of its own where a case changes something."""
+    """Return the shared site, or a new one if the case changes something."""
     if bad.changes_nothing(profile):
         site: Site = request.getfixturevalue("school")
         return site
@@ -101,7 +100,7 @@ def site_for(bad: BadInput, profile: str, request: pytest.FixtureRequest, folder
 
 
 def whole(site: Site) -> dict[str, Any]:
-    """Return every row that a site holds and remembers."""
+    """Return all rows that a site holds and remembers."""
     each = (
         f"select '{table}', array(select t::text from {table} t where site = :site order by 1)"  # noqa: S608
         for table in _TABLES
@@ -110,7 +109,7 @@ def whole(site: Site) -> dict[str, Any]:
 
 
 def as_told(line: str, wanted: str) -> str:
-    """Return a finding, shortened where what is wanted ends with `…`: behind it stand days."""
+    """Return a finding, cut off where the expected one ends with `…`, because days follow there."""
     shortened = wanted.endswith("…") and line.startswith(wanted.removesuffix("…"))
     return wanted if shortened else line
 
@@ -126,7 +125,7 @@ def test_bad_input(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A bad input ends as its case says, in words, and the roster is exactly what it should be."""
+    """A bad input has the outcome, findings, log and roster that its case expects."""
     site, verdict = site_for(bad, profile, request, tmp_path), bad.verdict(profile)
     before, rows = held_by(site), whole(site)
     for name, value in bad.settings.items():
@@ -153,7 +152,7 @@ def test_bad_input(
         if numbers["errors"]
     }
     assert counted == dict(verdict.errors)
-    # What is wrong is said in words: the log has a line for each cause, and names where it is.
+    # The log has a line for each cause, with its code and its file.
     lines = answer.said.splitlines()
     for finding in findings:
         named = [finding.code, *filter(None, [finding.file])]
@@ -164,7 +163,7 @@ def test_bad_input(
         ends_it = [f for f in findings if f.code.startswith("guard.") or verdict.outcome == REFUSED]
         ends_it = [f for f in ends_it if f.severity == "error"]
         assert ends_it
-        # Of rows with the same fault the first is named, with the number of the others.
+        # Of rows with the same fault, the first is named, with the number of the others.
         meant = {f.code: (f.file or "", CODES[f.code].hint) for f in ends_it[:10]}
         assert all(
             code in reasons or all(words in reasons for words in said)
@@ -174,7 +173,7 @@ def test_bad_input(
 
 
 def test_tally_tells_what_held() -> None:
-    """A case held when all of its tests did, and one that did not is named."""
+    """A case holds if all its tests pass, and the tally names each case that does not."""
 
     def report(*cases: str, when: str = "call") -> SimpleNamespace:
         return SimpleNamespace(user_properties=[("case", case) for case in cases], when=when)

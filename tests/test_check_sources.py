@@ -1,4 +1,4 @@
-"""`oneroster check` names the sites whose source an upgrade made unreadable, and what to do."""
+"""`oneroster check` names sites whose source is unreadable after an upgrade, and the fix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def stored_source(site: Site, source: str) -> None:
-    """Write a source as an earlier version did: no version of today would save it."""
+    """Store a source as an earlier version did; the current version would refuse it."""
     with database.engine().begin() as connection:
         statement = "update preferences set source = :source where site = :site"
         bound = {"site": site.name, "source": source}
@@ -32,7 +32,7 @@ def stored_source(site: Site, source: str) -> None:
     ],
 )
 def test_site_with_a_source_of_old_is_named(site: Site, source: str, scheme: str) -> None:
-    """The warning names the site, the scheme and the command, and repeats no source."""
+    """The warning names the site, the scheme and the command, but not the source."""
     stored_source(site, source)
     code, answer = site.command("check")
     named = [w for w in answer["warnings"] if f"the site {site.name} can't be synced" in w]
@@ -44,7 +44,7 @@ def test_site_with_a_source_of_old_is_named(site: Site, source: str, scheme: str
 
 @pytest.mark.parametrize("source", ["s3://bucket/exports/", "/srv/sis", None])
 def test_site_with_a_source_of_today_is_not(site: Site, source: str | None) -> None:
-    """A source that can be read is no matter of this warning."""
+    """A readable source causes no warning."""
     if source:
         stored_source(site, source)
     _, answer = site.command("check")

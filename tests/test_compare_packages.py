@@ -1,6 +1,6 @@
-"""Two packages compared: which records differ, by sourcedId and by column, and nobody's values.
+"""A comparison of two packages lists differing records by sourcedId and column, but no values.
 
-No test here has a database, so the comparison needs none.
+These tests have no database, so the comparison needs none.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ ANN = "ann,,,true,s,teacher,ann,,Ann,Lee"
 
 
 def compared(tmp_path: Path, a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is said of two packages, with sourcedIds."""
+    """Return the comparison of two packages, with lists of sourcedIds."""
     first, second = folder_of(a, tmp_path / "a"), folder_of(b, tmp_path / "b")
     return compare_packages(first, second, Profile.TOLERANT).as_dict(listed=True)
 
 
 def differing(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the lists that are not empty, of the files that have any."""
+    """Return the lists that are not empty, by file."""
     files = {
         name: {what: named for what, named in file["list"].items() if named}
         for name, file in found["files"].items()
@@ -58,7 +58,7 @@ def differing(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def rewritten(texts: Texts, file: str, **columns: dict[str, str]) -> Texts:
-    """Return the texts with values of some columns of a file replaced; cells may be lists."""
+    """Return the texts with values of some columns replaced; a cell may be a list."""
     rows = list(csv.DictReader(io.StringIO(texts[file])))
     for row in rows:
         for column, meant in columns.items():
@@ -76,7 +76,7 @@ def command(*words: object) -> Result:
 
 
 def test_two_versions_of_one_school_are_the_same(tmp_path: Path) -> None:
-    """Roles of 1.2 are role and orgs of 1.1; a principal is an administrator there."""
+    """A role row of 1.2 equals role and org of 1.1, where a principal is an administrator."""
     found = compared(tmp_path, SCHOOL, SCHOOL_1_2)
 
     assert found["same"] is True
@@ -86,7 +86,7 @@ def test_two_versions_of_one_school_are_the_same(tmp_path: Path) -> None:
 
 
 def test_role_of_another_version_is_the_same_on_the_platform(tmp_path: Path) -> None:
-    """Where 1.1 has a word of 1.2 for a role, the platform's name of it is compared."""
+    """A 1.2 role in a 1.1 package is compared by the platform's name of the role."""
     older, newer = (
         judge_package(opened(folder_of(texts, tmp_path / name)), Profile.TOLERANT)
         for name, texts in (("a", SCHOOL), ("b", SCHOOL_1_2))
@@ -99,7 +99,7 @@ def test_role_of_another_version_is_the_same_on_the_platform(tmp_path: Path) -> 
 
 
 def test_two_versions_of_one_export_are_the_same(data: Path) -> None:
-    """So are the samples, whichever comes first."""
+    """The sample school in 1.1 and in 1.2 are equal, in either order."""
     older, newer = (data / f"school-small-{version}.zip" for version in ("1.1", "1.2"))
 
     assert compare_packages(older, newer, Profile.TOLERANT).is_same
@@ -107,7 +107,7 @@ def test_two_versions_of_one_export_are_the_same(data: Path) -> None:
 
 
 def test_order_says_nothing(tmp_path: Path) -> None:
-    """Rows in another order, and orgs of a user in another order, are the same."""
+    """Packages that differ only in the order of rows, or of a user's orgs, are equal."""
     texts = added(SCHOOL, "users.csv", person("two", orgs='"s,d"'))
     other = added(SCHOOL, "users.csv", person("two", orgs='"d,s"'))
     header, *rows = other["users.csv"].splitlines()
@@ -117,7 +117,7 @@ def test_order_says_nothing(tmp_path: Path) -> None:
 
 
 def test_records_of_one_package_only_are_named(tmp_path: Path) -> None:
-    """Who left and who came stand on their sides, and so do their enrollments."""
+    """Users of only one package are listed for that package, and so are their enrollments."""
     a = added(SCHOOL, "users.csv", person("old"))
     a = added(a, "enrollments.csv", "old-a1,,,a1,s,old,teacher,,,")
     b = added(SCHOOL, "users.csv", person("new", given="New", family="Born"))
@@ -133,7 +133,7 @@ def test_records_of_one_package_only_are_named(tmp_path: Path) -> None:
 
 
 def test_changes_are_counted_by_column(tmp_path: Path) -> None:
-    """One record with two changed columns is one record, and one in each column."""
+    """A record with two changed columns counts once as a record, and once for each column."""
     b = changed(SCHOOL, "users.csv", ANN, "ann,,,true,s,aide,ann,,Ann,Ley")
     b = changed(b, "users.csv", ",bob,,Bob,Ray", ",bob,,Bob,Roy")
     b = changed(b, "courses.csv", ",Mathematics,", ",Maths,")
@@ -151,7 +151,7 @@ def test_changes_are_counted_by_column(tmp_path: Path) -> None:
 
 
 def test_detail_of_a_role_is_a_change(tmp_path: Path) -> None:
-    """Between two packages of 1.2 whatever a row of roles.csv says is compared."""
+    """Two packages of 1.2 are compared by all columns of roles.csv."""
     b = changed(
         SCHOOL_1_2, "roles.csv", "dan,primary,principal,,", "dan,primary,principal,,2027-06-01"
     )
@@ -163,7 +163,7 @@ def test_detail_of_a_role_is_a_change(tmp_path: Path) -> None:
 
 
 def test_new_sis_changes_sourced_ids_only(tmp_path: Path) -> None:
-    """Another sourcedId for every record is that, and no difference of what points to it."""
+    """A new sourcedId is one difference, and references to it are not further ones."""
     files = ("academicSessions", "orgs", "courses", "classes", "users", "enrollments")
     b = SCHOOL
     ids: dict[str, dict[str, str]] = {}
@@ -202,7 +202,7 @@ def test_new_sis_changes_sourced_ids_only(tmp_path: Path) -> None:
 
 
 def test_login_alone_is_no_person(tmp_path: Path) -> None:
-    """An address that went to somebody of another name is one who left and one who came."""
+    """A login that belongs to a person with another name is one removed and one new user."""
     a = added(SCHOOL, "users.csv", person("u1", given="Eve", family="Ash", email="x@example.org"))
     for family, wanted in (
         ("Ash", {"ids_changed": [{"old": "u1", "new": "u2"}], "changed": {"givenName": ["u2"]}}),
@@ -216,7 +216,7 @@ def test_login_alone_is_no_person(tmp_path: Path) -> None:
 
 
 def test_enrollments_numbered_anew_are_the_same_enrollments(tmp_path: Path) -> None:
-    """Numbers that all move by one are new sourcedIds, and the one enrollment that came is new."""
+    """Renumbered enrollments are listed as new sourcedIds, and a really new one as new."""
     rows = ("m1,s,ann,teacher", "m2,s,ann,teacher", "a1,s,bob,teacher", "a1,s,cat,aide")
     header = SCHOOL["enrollments.csv"].split("\n", 1)[0] + "\n"
     a = added({**SCHOOL, "enrollments.csv": header}, "enrollments.csv")
@@ -233,7 +233,7 @@ def test_enrollments_numbered_anew_are_the_same_enrollments(tmp_path: Path) -> N
 
 
 def test_row_with_an_error_is_not_missing(tmp_path: Path) -> None:
-    """Whose row can't be used in B is not among those that only A has."""
+    """A record whose row is unusable in B is not listed as missing in B."""
     b = changed(SCHOOL, "users.csv", ",Bob,Ray,", ",,Ray,")
 
     found = compared(tmp_path, SCHOOL, b)
@@ -247,7 +247,7 @@ def test_row_with_an_error_is_not_missing(tmp_path: Path) -> None:
 
 
 def test_error_in_both_packages_is_no_difference(tmp_path: Path) -> None:
-    """A first sync leaves out the same rows of either; one more such row is a difference."""
+    """The same error in both packages is no difference; an additional error is one."""
     a = changed(SCHOOL, "users.csv", ",Bob,Ray,", ",,Ray,")
     b = added(a, "users.csv", person("u1", given=""))
 
@@ -258,7 +258,7 @@ def test_error_in_both_packages_is_no_difference(tmp_path: Path) -> None:
 
 
 def test_pupils_are_not_compared(tmp_path: Path) -> None:
-    """Pupils and parents that come, go or change are no difference, and nothing names them."""
+    """Changes of students and parents are no difference, and no list names them."""
     b = changed(SCHOOL, "users.csv", ",pat,,Pat,Poe,", ",pat,,Patricia,Poe,")
     b = added(b, "users.csv", person("kid", role="student"))
     b = added(b, "enrollments.csv", "kid-a1,,,a1,s,kid,student,,,")
@@ -270,7 +270,7 @@ def test_pupils_are_not_compared(tmp_path: Path) -> None:
 
 
 def test_file_of_one_package_is_all_there(tmp_path: Path) -> None:
-    """A file that only one package has: all its rows are only there."""
+    """All rows of a file that only one package has are listed for that package."""
     b = without(SCHOOL, "manifest.csv", "enrollments.csv")
 
     found = compared(tmp_path, without(SCHOOL, "manifest.csv"), b)
@@ -282,7 +282,7 @@ def test_file_of_one_package_is_all_there(tmp_path: Path) -> None:
 
 
 def test_column_of_one_package_is_named(tmp_path: Path) -> None:
-    """A column that one header lacks is a difference of the headers, and of no row."""
+    """A column that one header lacks is a difference of the headers, but of no row."""
     rows = csv.reader(io.StringIO(SCHOOL["courses.csv"]))
     b = {**SCHOOL, "courses.csv": "".join(f"{','.join(row[:6])}\n" for row in rows)}
 
@@ -293,7 +293,7 @@ def test_column_of_one_package_is_named(tmp_path: Path) -> None:
 
 
 def test_delta_is_compared_with_a_delta_only(tmp_path: Path) -> None:
-    """A bulk file is not compared with a delta; in deltas a removal is a changed status."""
+    """A bulk file is not compared with a delta; between deltas a removal is a changed status."""
     when = "2026-09-01T00:00:00.000Z"
     rows = [SCHOOL["users.csv"].splitlines()[1], person("u1")]
     stays, comes = (row.replace(",,,true", f",active,{when},true") for row in rows)
@@ -313,7 +313,7 @@ def test_delta_is_compared_with_a_delta_only(tmp_path: Path) -> None:
 def test_difference_is_an_exit_code_on_demand(
     tmp_path: Path, words: tuple[str, ...], code: int
 ) -> None:
-    """0 where the packages were compared; with --exit-code 5 where they differ."""
+    """The exit code is 0 after a comparison; with --exit-code it is 5 if the packages differ."""
     a = folder_of(SCHOOL, tmp_path / "a")
     b = folder_of(changed(SCHOOL, "orgs.csv", ",School,", ",Other,"), tmp_path / "b")
 
@@ -322,7 +322,7 @@ def test_difference_is_an_exit_code_on_demand(
 
 
 def test_package_that_cannot_be_used_is_rejected(tmp_path: Path) -> None:
-    """The exit code is 4 as that of a sync; without a second package it is 2."""
+    """A rejected package gives the exit code 4, as a sync does; a missing argument gives 2."""
     a = folder_of(SCHOOL, tmp_path / "a")
     empty = folder_of({"users.csv": ""}, tmp_path / "b")
 
@@ -336,7 +336,7 @@ def test_package_that_cannot_be_used_is_rejected(tmp_path: Path) -> None:
 
 
 def test_strict_holds_both_to_the_standard(tmp_path: Path) -> None:
-    """What strict rejects is rejected in either package."""
+    """A package that strict rejects is rejected as the second package too."""
     a = folder_of(SCHOOL, tmp_path / "a")
     b = folder_of(changed(SCHOOL, "users.csv", "dan,,,true", "dan,,,TRUE"), tmp_path / "b")
 
@@ -345,7 +345,7 @@ def test_strict_holds_both_to_the_standard(tmp_path: Path) -> None:
 
 
 def test_command_prints_one_object_and_nobodys_values(tmp_path: Path) -> None:
-    """Stdout is one object; sourcedIds of staff stand there on demand, values nowhere."""
+    """Stdout has sourcedIds of staff only with --list, and never values."""
     b = changed(SCHOOL, "users.csv", ANN, "ann,,,true,s,teacher,ann,,Ann,Newname")
     b = changed(b, "users.csv", ",Bob,Ray,", ",,Ray,")
     b = added(b, "users.csv", person("u1", family="Secret"), person("kid", role="student"))

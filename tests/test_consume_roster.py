@@ -1,4 +1,4 @@
-"""The example that loads a roster into a warehouse: exactly once, whenever it is killed."""
+"""The example that loads a roster into a warehouse loads each change once, even if it is killed."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ where datname = current_database() and wait_event_type = 'Lock'
 
 @pytest.fixture(scope="module")
 def warehouse(postgresql: None) -> Iterator[str]:
-    """The URL of a database of another program."""
+    """The URL of another program's database."""
     with fresh_database() as url:
         yield url
 
 
 def begin(site: Site, warehouse: str) -> subprocess.Popen[str]:
-    """Start what a task of the DAG does, as a process of its own."""
+    """Start the work of the example's task in a process of its own."""
     arguments = [str(EXAMPLE.parent), database.url(), warehouse, site.name]
     environment = {**os.environ, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     return subprocess.Popen(
@@ -69,7 +69,7 @@ def begin(site: Site, warehouse: str) -> subprocess.Popen[str]:
 
 @functools.cache
 def _example() -> Any:
-    """Return the example as a module whose pages are small."""
+    """Return the example as a module with small pages."""
     spec = importlib.util.spec_from_file_location("consume_roster", EXAMPLE)
     assert spec
     assert spec.loader
@@ -80,7 +80,7 @@ def _example() -> Any:
 
 
 def load(site: Site, warehouse: str) -> int:
-    """Load to the end in this process; return how many changes were loaded."""
+    """Load all changes in this process, and return their number."""
     with (
         psycopg.connect(database.url(), autocommit=True) as roster,
         psycopg.connect(warehouse, autocommit=True) as copy,
@@ -89,13 +89,13 @@ def load(site: Site, warehouse: str) -> int:
 
 
 def ask(warehouse: str, query: str, *bound: Any) -> list[tuple[Any, ...]]:
-    """Return rows of the warehouse."""
+    """Query the warehouse."""
     with psycopg.connect(warehouse, autocommit=True) as connection:
         return connection.execute(query.encode(), bound or None).fetchall()
 
 
 def copied(site: Site, warehouse: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what the warehouse has of each record."""
+    """Return the warehouse's values of each record."""
     query = (
         "select kind, user_id, course_id, record ->> 'status', record ->> 'given_name', "
         "record ->> 'title' from roster_copy.records where site = %s"
@@ -104,7 +104,7 @@ def copied(site: Site, warehouse: str) -> dict[tuple[Any, ...], tuple[Any, ...]]
 
 
 def stored(site: Site) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the same of the roster."""
+    """Return the roster's values of each record, in the same form."""
     query = """
     select 'user', id, null, status, given_name, null from users where site = :site
     union all select 'course', null, id, status, null, title from courses where site = :site
@@ -115,7 +115,7 @@ def stored(site: Site) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 
 def logged(site: Site, warehouse: str) -> list[tuple[int, int]]:
-    """Return version and seq of the changes that were loaded, in order."""
+    """Return version and seq of the loaded changes, in order."""
     query = "select version, seq from roster_copy.changes where site = %s order by 1, 2"
     return [(version, seq) for version, seq in ask(warehouse, query, site.name)]
 
@@ -126,8 +126,8 @@ def fed(site: Site, after: str) -> list[tuple[int, int]]:
 
 
 def test_a_killed_load_has_loaded_each_change_once(site: Site, warehouse: str) -> None:
-    """Killed between the reading and the writing, it leaves nothing; the next one loads it all."""
-    load(site, warehouse)  # an empty roster: the feed is read from its beginning
+    """A load that is killed between reading and writing leaves nothing; the next loads all."""
+    load(site, warehouse)  # an empty roster: the feed is read from its start
     site.sync(SCHOOL)
     with psycopg.connect(warehouse) as holding:
         holding.execute("lock table roster_copy.changes in access exclusive mode")
@@ -149,7 +149,7 @@ def test_a_killed_load_has_loaded_each_change_once(site: Site, warehouse: str) -
 
 
 def test_two_loads_at_once_load_each_change_once(site: Site, warehouse: str) -> None:
-    """The second waits for the first and goes on from where that stopped."""
+    """Of two loads at once, the second waits for the first and continues where that one stopped."""
     load(site, warehouse)
     site.sync(SCHOOL)
     both = [begin(site, warehouse) for _ in range(2)]
@@ -160,12 +160,12 @@ def test_two_loads_at_once_load_each_change_once(site: Site, warehouse: str) -> 
 
 
 def test_a_roster_that_is_there_begins_with_a_snapshot(site: Site, warehouse: str) -> None:
-    """A cursor that the feed does not reach is no error: the copy is made anew, then goes on."""
+    """With a cursor that the feed does not reach, the load starts from a new snapshot."""
     site.sync(SCHOOL)
     load(site, warehouse)
     everything = fed(site, "0")
     with psycopg.connect(warehouse, autocommit=True) as connection:
-        # As if the database of rosters had been restored from a backup since.
+        # As after restoring the roster database from a backup.
         connection.execute(
             "update roster_copy.cursors set version = 9 where site = %s", [site.name]
         )
@@ -180,7 +180,7 @@ def test_a_roster_that_is_there_begins_with_a_snapshot(site: Site, warehouse: st
 
 
 def test_who_is_erased_is_erased_in_the_copy(site: Site, warehouse: str) -> None:
-    """Neither the record nor the log says any more who it was."""
+    """After an erasure, neither the copied record nor the copied log names the person."""
     load(site, warehouse)
     for package in (SCHOOL, LEFT):
         site.sync(package)
@@ -194,7 +194,7 @@ def test_who_is_erased_is_erased_in_the_copy(site: Site, warehouse: str) -> None
 
 
 def test_the_dag_is_woken_by_the_asset_and_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is a DAG as it stands, and waits for the asset that our DAGs name."""
+    """The example is a valid DAG and waits for the asset that our DAGs update."""
     bag = DagBag(EXAMPLE, bundle_name="examples", bundle_path=EXAMPLE.parent)
     assert not bag.import_errors
     dag = bag.dags["consume_roster"]

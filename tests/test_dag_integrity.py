@@ -1,7 +1,7 @@
-"""The DAG files are sound: read as a task reads them, with no database and no Airflow running.
+"""The DAG files are valid, parsed as by a task, without a database or a running Airflow.
 
-This is the first thing to run after a change below plugins/: it takes a few seconds. What
-the DAGs do is in test_dags.py, on a real Airflow.
+These tests take a few seconds, so run them first after a change in plugins/. test_dags.py tests the
+DAGs in a real Airflow.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ AFTER = {
     "record": {dag_names.RECORD_REMOVALS},
     dag_names.RECORD_REMOVALS: set(),
 }
-"""Task of a sync → what follows."""
+"""Task of a sync → its downstream tasks."""
 
 
 def read(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> DAG:
-    """Return a DAG as a task process reads it: it says which DAG it wants."""
+    """Return a DAG as a task process parses it: with the id of the wanted DAG."""
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
     bag = DagBag(DAG_FILE, bundle_name="dags", bundle_path=DAG_FILE.parent)
     assert not bag.import_errors
@@ -52,7 +52,7 @@ def read(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> DAG:
 
 @pytest.mark.parametrize("dag_id", [SYNC, UPLOAD])
 def test_a_sync_is_six_stages_in_order(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both DAGs of a site have the same tasks, and a decision stands only before apply."""
+    """Both DAGs of a site have the same tasks in the same order, with a decision before apply."""
     dag = read(dag_id, monkeypatch)
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == AFTER
     assert not dag.catchup
@@ -64,7 +64,7 @@ def test_a_sync_is_six_stages_in_order(dag_id: str, monkeypatch: pytest.MonkeyPa
 def test_every_task_ends_some_day_and_is_tried_again(
     dag_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No task may hold its slot for ever; what a person decides takes no slot."""
+    """Each task has a timeout and few retries, so that no task blocks its slot for ever."""
     for task in read(dag_id, monkeypatch).tasks:
         assert task.execution_timeout is not None, task.task_id
         assert task.execution_timeout <= dt.timedelta(hours=3), task.task_id
@@ -72,7 +72,7 @@ def test_every_task_ends_some_day_and_is_tried_again(
 
 
 def test_form_asks_for_no_internals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow's form for a run of the upload's DAG asks for a package and what it is."""
+    """Airflow's form for a run of the upload DAG asks for the package and its kind only."""
     assert set(read(UPLOAD, monkeypatch).params) == {"package", "kind"}
     assert set(read(SYNC, monkeypatch).params) == set()
 
@@ -104,7 +104,7 @@ def test_form_asks_for_no_internals(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_form_does_not_show_is_checked_all_the_same(
     conf: dict[str, Any], problem: str | None
 ) -> None:
-    """What our pages set is checked before a run begins, in words and without the value."""
+    """Parameters that the form hides are validated too, and the error does not repeat the value."""
     told = run_conf.find_problem(conf)
     assert told is None if problem is None else str(told).startswith(problem)
 
@@ -120,7 +120,7 @@ def test_what_the_form_does_not_show_is_checked_all_the_same(
 def test_a_dag_is_told_from_200_others(
     dag_id: str, name: str, tag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow's lists show a name, an owner and what kind it is of, and no run lasts for ever."""
+    """Airflow's lists show a name, an owner and a kind for each DAG, and each run has a timeout."""
     dag = read(dag_id, monkeypatch)
     assert dag.dag_display_name == name
     assert {"oneroster", tag} <= dag.tags
@@ -136,7 +136,7 @@ def test_a_dag_is_told_from_200_others(
 def test_a_dag_says_how_often_its_tasks_are_tried_again(
     dag_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Astronomer's own template asks of every DAG: two retries by default, and tags."""
+    """Each DAG has tags and at least two default retries, as Astronomer's template demands."""
     dag = read(dag_id, monkeypatch)
     assert dag.default_args["retries"] >= 2
     assert dag.tags
@@ -149,7 +149,7 @@ def test_a_dag_says_how_often_its_tasks_are_tried_again(
 
 @pytest.mark.parametrize("dag_id", [SYNC, UPLOAD, dag_names.WATCH])
 def test_a_dag_goes_through_airflows_database(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Airflow stores of a DAG is what it reads back, and no preference of a site is in it."""
+    """A DAG survives Airflow's serialization, and no preference of a site is in it."""
     stored = DagSerialization.to_dict(read(dag_id, monkeypatch))
     again = DagSerialization.from_dict(stored)
     assert again.dag_id == dag_id
@@ -159,7 +159,7 @@ def test_a_dag_goes_through_airflows_database(dag_id: str, monkeypatch: pytest.M
 def test_each_reading_finds_the_sites_of_the_moment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One process may read the file again: a site archived meanwhile has no DAGs any more."""
+    """Parsing the file again in the same process makes no DAGs for a site archived meanwhile."""
     monkeypatch.setenv("ONEROSTER_HOME", str(tmp_path))
     monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://127.0.0.1:1/none")
     found = []
@@ -175,7 +175,7 @@ def test_each_reading_finds_the_sites_of_the_moment(
 
 
 def test_a_dag_of_nobody_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file makes DAGs of ours alone, whatever DAG is asked for."""
+    """The file makes only our DAGs, whatever DAG is asked for."""
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "payroll")
     bag = DagBag(DAG_FILE, bundle_name="dags", bundle_path=DAG_FILE.parent)
     assert not bag.import_errors
@@ -183,7 +183,7 @@ def test_a_dag_of_nobody_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_reading_the_file_imports_nothing_heavy() -> None:
-    """Airflow reads the file every few seconds: pandas, Arrow and Great Expectations stay out."""
+    """Parsing the file, which Airflow does often, loads no pandas, Arrow or Great Expectations."""
     code = (
         "import runpy, sys; runpy.run_path(sys.argv[1]); "
         "print({'pandas', 'pyarrow', 'great_expectations'} & set(sys.modules))"
@@ -206,7 +206,7 @@ def test_reading_the_file_imports_nothing_heavy() -> None:
 def test_a_sync_reads_the_source_and_may_change_the_roster(
     dag_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow's view of assets shows the source of a site, and which DAGs change its roster."""
+    """Airflow's view of assets shows a site's source, and which DAGs change its roster."""
     tasks = {task.task_id: task for task in read(dag_id, monkeypatch).tasks}
     assert [asset.uri for asset in tasks["extract"].inlets] == ["oneroster://here/source"]
     assert [alias.name for alias in tasks["apply"].outlets] == ["oneroster_roster_changed"]

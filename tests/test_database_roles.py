@@ -1,4 +1,4 @@
-"""Two roles: one owns the tables, the other uses them and can't change the audit."""
+"""Two database roles: one owns the tables, the other uses them and cannot change the audit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEADER = "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName
 
 @dataclass(frozen=True)
 class Roster:
-    """A roster database with the roles of its owner and of the application."""
+    """A roster database with connections as its owner and as the application."""
 
     superuser: str
     owner: str
@@ -51,7 +51,7 @@ class Roster:
         return done.exit_code, json.loads(done.stdout) if done.stdout else {"said": done.stderr}
 
     def ask(self, statement: str, *, by: str | None = None) -> list[tuple[Any, ...]]:
-        """Run a statement, as the application unless by another."""
+        """Run a statement, by default as the application."""
         with psycopg.connect(by or self.application, autocommit=True) as connection:
             done = connection.execute(statement.encode())
             return done.fetchall() if done.description else []
@@ -59,7 +59,7 @@ class Roster:
 
 @pytest.fixture(scope="module")
 def roles() -> Iterator[None]:
-    """Two roles that can log in and have no right of their own."""
+    """Two roles that can log in and have no other rights."""
     here = database.url()
     with psycopg.connect(here, autocommit=True) as connection:
         (hba,) = connection.execute("show hba_file").fetchone() or ("",)
@@ -94,7 +94,7 @@ def made(owner: str) -> Iterator[Roster]:
 
 @pytest.fixture(scope="module")
 def roster(roles: None) -> Iterator[Roster]:
-    """A database whose tables belong to their owner, and in which the application has synced."""
+    """A database with an owner's tables, initialized by the application."""
     with made(OWNER) as roster:
         code, told = roster.run("migrate", owner=roster.owner)
         assert code == 0, told
@@ -103,7 +103,7 @@ def roster(roles: None) -> Iterator[Roster]:
 
 
 def staff(folder: Path, *names: str) -> str:
-    """Write a users.csv, and return its path."""
+    """Write a users.csv and return its path."""
     path = folder / "users.csv"
     rows = (f"{n},true,s,teacher,{n},Given,Family,{n}@x.example" for n in names)
     path.write_text(csv_text(HEADER, *rows), "utf-8")
@@ -114,7 +114,7 @@ def staff(folder: Path, *names: str) -> str:
 def test_the_application_does_its_work_without_owning_a_table(
     roster: Roster, tmp_path: Path
 ) -> None:
-    """It syncs, saves preferences, deactivates, erases and tidies, and owns nothing."""
+    """The application syncs, saves preferences, erases and tidies without owning a table."""
     assert roster.run("sync", staff(tmp_path, "ann", "bob"))[1]["outcome"] == "succeeded"
     assert roster.run("preferences", "--set", "profile=strict")[0] == 0
     assert roster.run("preferences", "--set", "profile=tolerant")[0] == 0
@@ -162,11 +162,11 @@ ATTEMPTS = {
 @pytest.mark.case("c33")
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_the_application_can_not_change_the_audit(roster: Roster, attempt: str) -> None:
-    """Nor can it switch off what keeps the audit."""
+    """The application can neither change the audit nor disable its protection."""
     before = roster.ask("select c::text from changes c union all select e::text from events e")
     refused = (errors.InsufficientPrivilege, errors.InvalidTableDefinition)
     if attempt == "more rights":
-        roster.ask(ATTEMPTS[attempt])  # PostgreSQL warns, and grants nothing
+        roster.ask(ATTEMPTS[attempt])  # PostgreSQL only warns and grants nothing
         with pytest.raises(refused):
             roster.ask(ATTEMPTS["delete"])
     else:
@@ -178,7 +178,7 @@ def test_the_application_can_not_change_the_audit(roster: Roster, attempt: str) 
 
 @pytest.mark.case("c33")
 def test_retention_keeps_what_the_owner_says(roster: Roster, tmp_path: Path) -> None:
-    """Whatever moment the application names, what is younger than the owner's days stays."""
+    """Audit rows younger than the owner's retention stay, whatever time the application passes."""
     roster.run("sync", staff(tmp_path, "ann", "cec"))
     ((before,),) = roster.ask("select count(*) from changes")
     for until in ("'infinity'", "now() + interval '9 years'"):
@@ -195,7 +195,7 @@ def test_retention_keeps_what_the_owner_says(roster: Roster, tmp_path: Path) -> 
 
 @pytest.mark.case("c33")
 def test_erasure_is_of_who_was_erased_only(roster: Roster, tmp_path: Path) -> None:
-    """The function leaves the audit of an account that nobody erased as it is."""
+    """The erasure function does not change the audit of a user who is not erased."""
     roster.run("sync", staff(tmp_path, "dan"))
     before = roster.ask("select c::text from changes c order by id")
     roster.ask("select erase_from_audit(id) from users where erased_at is null")
@@ -204,7 +204,7 @@ def test_erasure_is_of_who_was_erased_only(roster: Roster, tmp_path: Path) -> No
 
 @pytest.mark.case("c33")
 def test_a_table_of_the_callers_own_is_not_taken_for_the_audit(roster: Roster) -> None:
-    """The functions of the owner look at the owner's tables alone."""
+    """The owner's functions use only the owner's tables."""
     roster.ask(
         "create temporary table changes (site text, made_at timestamptz); "
         "insert into changes values ('default', '-infinity'); "
@@ -215,7 +215,7 @@ def test_a_table_of_the_callers_own_is_not_taken_for_the_audit(roster: Roster) -
 
 @pytest.mark.case("c33")
 def test_an_installation_with_one_role_goes_on_and_can_change(roles: None, tmp_path: Path) -> None:
-    """One role does both, with a warning; once the tables have another owner, migrate does it."""
+    """A single role works with a warning; once the tables have an owner, migrate uses it."""
     with made(APPLICATION) as roster:
         assert roster.run("migrate")[0] == 0
         assert roster.run("init", "--admin", ADMIN)[0] == 0
@@ -237,7 +237,7 @@ def test_an_installation_with_one_role_goes_on_and_can_change(roles: None, tmp_p
 
 @pytest.mark.case("c33")
 def test_tables_of_an_owner_are_upgraded_by_migrate_alone(roles: None) -> None:
-    """The services say in a sentence what to do about tables that are missing or older."""
+    """Commands report missing or outdated tables of another owner in one sentence."""
     with made(OWNER) as roster:
         connect = f"grant connect on database {name_of(roster)} to {APPLICATION}"
         roster.ask(connect, by=roster.superuser)
@@ -260,7 +260,7 @@ def name_of(roster: Roster) -> str:
 
 @pytest.mark.case("c33")
 def test_days_that_are_kept_longer_than_asked_for_are_told(roster: Roster) -> None:
-    """Where the services ask for fewer days than the owner keeps, `oneroster check` says so."""
+    """`oneroster check` warns if the services ask for fewer days than the owner keeps."""
     code, told = roster.run("check", ONEROSTER_KEEP_AUDIT_DAYS="365")
     assert code == 0
     assert "2,557 days" in told["warnings"][0]

@@ -1,4 +1,4 @@
-"""Diagnostics for support: enough to see what went wrong, and nobody's name."""
+"""Diagnostics for support show what went wrong, and no personal data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def told_of(run_id: str) -> str:
 
 
 def test_they_say_what_ran_and_what_came_of_it(site: Site) -> None:
-    """Versions, outcome, hash, counts and causes stand in lines that can be searched for."""
+    """The diagnostics list versions, outcome, hash, counts and causes in searchable lines."""
     run = site.sync(changed(SCHOOL, "users.csv", "ann,true", "ann,maybe"))
     lines = told_of(run["run_id"]).splitlines()
     assert lines[0] == "oneroster-sync 1.2.3, python 3.12.0"
@@ -38,7 +38,7 @@ def test_they_say_what_ran_and_what_came_of_it(site: Site) -> None:
 
 
 def test_they_name_nobody_and_no_record(site: Site) -> None:
-    """No value of a package is in them: no name, address, sourcedId, title or odd header."""
+    """The diagnostics contain no name, address, sourcedId, title or unknown header of a package."""
     package = changed(SCHOOL, "users.csv", "ann,true", "ann,maybe")
     package = {**package, "users.csv": package["users.csv"].replace("familyName", "Zaphod Header")}
     for run in (site.sync(package), site.sync(SCHOOL), site.sync({**SCHOOL, "users.csv": ""})):
@@ -59,7 +59,7 @@ def test_they_name_nobody_and_no_record(site: Site) -> None:
 
 
 def test_an_unexpected_error_is_named_by_its_class(site: Site) -> None:
-    """Of a defect the class is told; of other reasons, whose words may name somebody, nothing."""
+    """The diagnostics show an unexpected error's class, but no reason that may name people."""
     run = site.sync(SCHOOL)
     with database.engine().begin() as connection:
         reasons = ["KeyError; see the log", "the admin ann@x.org is missing"]

@@ -1,4 +1,4 @@
-"""The guide within the pages: what a "?" leads to."""
+"""The guide inside the pages: the targets of the "?" links."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES = [name for name, _ in documents.list_documents()]
 
 
 def test_every_page_of_the_guide_is_shown_in_its_order() -> None:
-    """The guide as its own list has it, then the reference; what only Sphinx can show is not."""
+    """The guide's pages are listed in its order, then the reference pages without Sphinx."""
     stories = {path.stem for path in (PROJECT / "docs/guide").glob("*.md")} - {"README"}
     assert PAGES[0] == "guide/overview"
     assert {name.removeprefix("guide/") for name in PAGES[1:] if "guide/" in name} == stories
@@ -27,7 +27,7 @@ def test_every_page_of_the_guide_is_shown_in_its_order() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
-    """To a page that is shown, and to a heading of it; a picture is nowhere asked for."""
+    """Each link leads to a listed page and an existing heading, and no page has a picture."""
     html = documents.read_document(name).html
     assert "<img" not in html
     assert "<p></p>" not in html
@@ -43,7 +43,7 @@ def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["guide/nothing", "guide/../../README", "design/apply", ""])
 def test_no_other_file_is_a_page(name: str) -> None:
-    """Only what is listed is read, whatever an address says."""
+    """Only listed documents are readable, whatever path a request names."""
     with pytest.raises(documents.NoDocumentError):
         documents.read_document(name)
 
@@ -51,7 +51,7 @@ def test_no_other_file_is_a_page(name: str) -> None:
 def test_an_installation_without_documents_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where somebody copied the plugin without its links, there is no page, and nothing breaks."""
+    """A plugin that was copied without its documents lists no pages, and raises no other error."""
     monkeypatch.setattr(documents, "FOLDER", tmp_path)
     documents.list_documents.cache_clear()
     documents.read_document.cache_clear()
