@@ -1,7 +1,7 @@
-"""Wherever a run is cut off, its roster is as before or as after, and the next try finishes it.
+"""Wherever a run is interrupted, its roster is as before or as after, and the next try finishes it.
 
-The points are those at which a run touches the database or the disk; there are some two hundred of
-them. `make test` takes some of them, `make long` all.
+The points are those where a run touches the database or the disk, about two hundred. `make test`
+tries some of them, `make long` all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DAYS = (SCHOOL, NEXT_DAY)
 STEP = 31
-"""Of so many points one is tried in `make test`."""
+"""`make test` tries one of this many points."""
 _BY_HAND = (
     "insert into users (site, username, email, login, role, status, managed) "
     "values (:site, 'zoe', 'zoe@x.org', 'zoe@x.org', 'teacher', 'active', false)"
@@ -39,7 +39,7 @@ _COUNTED_AS = {
 
 
 class School:
-    """A site that goes from one day to the other and back, and what it holds on each."""
+    """A site that alternates between two packages, with its expected state for each."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -52,12 +52,12 @@ class School:
         self._day = 1
 
     def audited(self, run_id: str) -> Counter[tuple[str, str]]:
-        """Return how many changes of a run the audit has, by kind and action."""
+        """Count the changes of a run in the audit, by record type and action."""
         query = "select kind, action, count(*) from changes where run_id::text = :run group by 1, 2"
         return Counter({(k, a): n for k, a, n in self.site.rows(query, run=run_id)})
 
     def next_day(self, fault: Fault | None) -> list[str]:
-        """Sync the other day's package with a fault, and return the points that it came to."""
+        """Sync the other package with a fault, and return the points that the run reached."""
         before, self._day = self._states[-2 + self._day], 1 - self._day
         after = self._states[-2 + self._day]
         request = request_of(self.site, DAYS[self._day])
@@ -98,7 +98,7 @@ def school(site: Site) -> School:
 
 
 def break_everywhere(school: School, step: int, part: int = 0, parts: int = 1) -> None:
-    """Go through a run's points and let something happen at each, or at those of one part."""
+    """Cause a fault at each point of a run, or at the points of one part."""
     points = school.next_day(None)
     assert {name.split(": ")[0] for name in points} == set(TASKS)
     for fault in faults_at(len(points), step)[part::parts]:
@@ -114,7 +114,7 @@ def break_everywhere(school: School, step: int, part: int = 0, parts: int = 1) -
 
 @pytest.mark.case("b01", "b02", "b03", "b04", "b05", "b06", "b08", "b11")
 def test_some_points(school: School) -> None:
-    """Killed, cut off or out of disk at some of the points: before or after, and then finished."""
+    """After a fault at some points, the roster is as before or as after, and the retry finishes."""
     break_everywhere(school, STEP)
 
 
@@ -122,5 +122,5 @@ def test_some_points(school: School) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_point(school: School, part: int) -> None:
-    """Killed, cut off or out of disk at every point there is: before or after, then finished."""
+    """After a fault at any point, the roster is as before or as after, and the retry finishes."""
     break_everywhere(school, 1, part, PARTS)

@@ -1,4 +1,4 @@
-"""Findings as a download: whole, in order, and nothing in it that a spreadsheet would run."""
+"""The download of findings is complete and ordered, and a spreadsheet runs nothing in it."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ STARTS = [
 
 
 def read(text: str) -> list[list[str]]:
-    """Return the cells of a CSV text, without the mark at its start."""
+    """Return the cells of a CSV text without its byte order mark."""
     return list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
 
 
 def cell(sourced_id: str) -> str:
-    """Return the cell in which a sourcedId ends up."""
+    """Return the cell that holds a sourcedId."""
     told = "".join(format_csv([{**PLAIN, "sourced_id": sourced_id}]))
     return read(told)[1][COLUMNS.index("sourced_id")]
 
@@ -65,7 +65,7 @@ def cell(sourced_id: str) -> str:
 @pytest.mark.case("c07")
 @pytest.mark.parametrize("start", STARTS, ids=[f"U+{ord(start):04X}" for start in STARTS])
 def test_no_cell_starts_a_formula(start: str) -> None:
-    """A value that begins as a formula does gets an apostrophe, also behind blanks."""
+    """A value that starts like a formula gets an apostrophe in front, even after blanks."""
     payload = f"{start}HYPERLINK(1)"
     assert inert(payload) == f"'{payload}"
     assert inert(f"   {payload}") == f"'   {payload}"
@@ -74,12 +74,12 @@ def test_no_cell_starts_a_formula(start: str) -> None:
 
 @pytest.mark.parametrize("value", ["u1", "00123", "a=b", "ann@x.org", "1-2", "Ω", "", " ", "'=1"])
 def test_other_values_stay_as_they_are(value: str) -> None:
-    """What is no formula is not changed, neither are leading zeros."""
+    """A value that is no formula stays unchanged, leading zeros included."""
     assert cell(value) == value
 
 
 def test_numbers_and_blanks_stay_numbers_and_blanks() -> None:
-    """A row number is a number and what is not known is blank, not the word None."""
+    """A row number stays a number, and an unknown value is blank instead of the word None."""
     row = read("".join(format_csv([PLAIN])))[1]
     assert row[COLUMNS.index("row")] == "7"
     assert row[COLUMNS.index("expected")] == ""
@@ -95,13 +95,13 @@ def test_values_do_not_break_out_of_their_cell(value: str) -> None:
 
 
 def test_download_begins_with_its_encoding_and_its_header() -> None:
-    """A spreadsheet is told that it is UTF-8, and what the columns are, also without findings."""
+    """The download starts with a byte order mark and the header, even without findings."""
     assert "".join(format_csv([])) == "\ufeff" + ",".join(COLUMNS) + "\r\n"
 
 
 @pytest.mark.parametrize("count", [1, 499, 500, 501, 1000, 1001])
 def test_no_finding_is_lost_between_pieces(count: int) -> None:
-    """Every finding is there once and in order, however the download is cut into pieces."""
+    """Each finding appears once and in order, whatever the number of pieces."""
     pieces = list(format_csv({**PLAIN, "row": number} for number in range(count)))
     numbers = [row[COLUMNS.index("row")] for row in read("".join(pieces))[1:]]
     assert numbers == [str(number) for number in range(count)]
@@ -109,7 +109,7 @@ def test_no_finding_is_lost_between_pieces(count: int) -> None:
 
 @pytest.mark.case("b32", "d03")
 def test_download_begins_before_the_last_finding_was_read() -> None:
-    """Findings are not gathered in memory: the first piece comes after some of them."""
+    """The first piece comes before all findings are read, so that they are not held in memory."""
     taken = []
 
     def findings() -> Any:
@@ -122,9 +122,9 @@ def test_download_begins_before_the_last_finding_was_read() -> None:
 
 
 def test_download_of_a_run_tells_its_findings(site: Site) -> None:
-    """The download has what to fix, what to fix first at the top, and what each row means.
+    """The download lists the findings to fix by cause, each with its meaning and its hint.
 
-    What a guard found is not in it: that is decided about, and nobody can fix it in the SIS.
+    Findings of guards are not in it: a person decides about them, and the SIS cannot fix them.
     """
     package = changed(SCHOOL, "users.csv", "ann,true", '"=1+1",maybe')
     run = site.sync(changed(package, "enrollments.csv", "m1,ann", 'm1,"=1+1"'))

@@ -1,4 +1,4 @@
-"""The log of a large sync: counts and some of each kind in it, everything in the full list."""
+"""The log of a large sync has counts and some changes of each kind; the full list has all."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def large(*rows: str) -> dict[str, str]:
 def synced(
     site: Site, caplog: pytest.LogCaptureFixture, package: dict[str, str]
 ) -> tuple[Run, str]:
-    """Sync, and return the run and its log."""
+    """Sync a package; return the run and its log."""
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="oneroster"):
         run = pipeline.sync(request_of(site, package), clock=now)
@@ -41,7 +41,7 @@ def synced(
 
 
 def test_the_log_has_the_first_of_each_kind(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Of sixty new people it names twenty, of those who leave twenty more, and says how many."""
+    """The log lists twenty changes of each kind, and the number of the others."""
     _, log = synced(site, caplog, large(*STAFF))
     assert len(re.findall(r"^add user ", log, re.MULTILINE)) == 20
     assert f"… and {MANY + 3 - 20} more users to add; the downloaded log lists all." in log
@@ -55,7 +55,7 @@ def test_the_log_has_the_first_of_each_kind(site: Site, caplog: pytest.LogCaptur
 def test_the_full_list_has_every_change_and_finding(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A line for each, in the words of the log, and with ids only."""
+    """The full list has a line for each change and finding, with ids only."""
     run, log = synced(site, caplog, large(*STAFF, *PUPIL_LIKE))
     lines = list(list_in_full(run))
     assert lines[0] == "=== every change of the plan ==="
@@ -73,7 +73,7 @@ def test_the_full_list_has_every_change_and_finding(
 def test_the_full_list_hides_what_may_be_a_pupils(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of a row whose role can't be read it shows a hash in place of the sourcedId, as the log."""
+    """The full list and the log hash the sourcedId of a row whose role is unreadable."""
     run, log = synced(site, caplog, large(*PUPIL_LIKE))
     text = "\n".join(list_in_full(run))
     assert "row.invalid_enum" in text
@@ -84,7 +84,7 @@ def test_the_full_list_hides_what_may_be_a_pupils(
 def test_the_full_list_of_the_same_package_again_is_there(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A run that reuses what an earlier one found lists the same findings, with the same hashes."""
+    """A run that reuses an earlier run's results lists the same findings with the same hashes."""
     package = large(*STAFF, PUPIL_LIKE[0])
     synced(site, caplog, package)
     first, _ = synced(site, caplog, package)
@@ -97,7 +97,7 @@ def test_the_full_list_of_the_same_package_again_is_there(
 def test_what_was_removed_after_its_time_is_told(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When the run's files are gone, the list says that and nothing else."""
+    """The list of a run whose files are deleted has one line that says so."""
     run, _ = synced(site, caplog, SCHOOL)
     RunFolder.of(site.name, run.run_id).remove_all()
     (line,) = list_in_full(run)

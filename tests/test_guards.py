@@ -1,4 +1,4 @@
-"""Guards: each holds a plan at its limit and not below it, and says with numbers why."""
+"""Each guard holds a plan at its threshold and not below it, and gives the numbers."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ def holds(
 def test_removals_are_held_at_ten_per_cent_and_five(
     active: int, leaving: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """Removals are held from 10 % of the active managed records on, if they are at least five."""
+    """Removals are held from 10 % of the active managed records, if there are at least five."""
     assert held(site_of(active), {"users.csv": users_csv(range(leaving, active))}) == expected
 
 
 def test_removals_count_active_managed_records_only() -> None:
-    """Who is inactive or made by hand is not part of the whole that is compared with."""
+    """Inactive users and accounts made by hand do not count as active managed records."""
     roster = site_of(60, inactive=range(50, 60))
     package = {"users.csv": users_csv(range(5, 50))}
     assert held(roster, package) == [("guard.removals", "users", 5, 50)]
@@ -124,21 +124,21 @@ def test_removals_count_active_managed_records_only() -> None:
 
 
 def test_disabled_users_count_as_removed() -> None:
-    """A mass of `enabledUser=false` is held like a mass of absences."""
+    """Five users of 50 with `enabledUser=false` are held like five absent users."""
     rows = [f"u{n},u{n}@x.org,{'false' if n < 5 else 'true'}" for n in range(50)]
     package = {"users.csv": csv_text("sourcedId,email,enabledUser", *rows)}
     assert held(site_of(50), package) == [("guard.removals", "users", 5, 50)]
 
 
 def test_deletions_of_a_delta_are_held_too() -> None:
-    """A mass of `tobedeleted` is held like a mass of absences."""
+    """Five users of 50 with `tobedeleted` are held like five absent users."""
     rows = [f"u{n},,tobedeleted" for n in range(5)]
     package = {"users.csv": csv_text("sourcedId,email,status", *rows)}
     assert held(site_of(50), package, delta=["users.csv"]) == [("guard.removals", "users", 5, 50)]
 
 
 def test_each_kind_has_its_own_limits() -> None:
-    """Courses and assignments are judged by their own numbers."""
+    """Courses and assignments have thresholds of their own."""
     package = {"courses.csv": csv_text("sourcedId,title", *(f"c{n},C{n}" for n in range(5, 50)))}
     roster = site_of(50, courses=50)
     assert held(roster, package) == [
@@ -162,14 +162,14 @@ def test_each_kind_has_its_own_limits() -> None:
 def test_absolute_cap_holds_whatever_the_share(
     leaving: int, cap: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """More removals than the cap are held, however few of the whole they are."""
+    """More removals than the cap are held, however small their share."""
     package = {"users.csv": users_csv(range(leaving, 100))}
     guards = Guards(users=Limit(cap=cap))
     assert held(site_of(100), package, guards=guards) == expected
 
 
 def test_site_sets_its_own_limits() -> None:
-    """Percentage and minimum are the site's."""
+    """A site's own percentage and minimum replace the defaults."""
     guards = Guards(users=Limit(percent=2, minimum=2))
     assert held(site_of(100), {"users.csv": users_csv(range(2, 100))}, guards=guards) == [
         ("guard.removals", "users", 2, 100)
@@ -178,7 +178,7 @@ def test_site_sets_its_own_limits() -> None:
 
 
 def test_first_sync_has_no_removals() -> None:
-    """Where nothing is stored yet there is nothing to be removed, whatever the package."""
+    """A first sync is not held for removals, because no record is stored yet."""
     assert held(roster_of(), {"users.csv": users_csv(range(100))}) == []
 
 
@@ -195,13 +195,13 @@ def test_first_sync_has_no_removals() -> None:
 def test_errors_are_held_above_five_per_cent(
     rows: int, bad: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """A file of which more than 5 % of the rows have errors is held, if they are at least five."""
+    """A file with errors in more than 5 % of its rows is held, if there are at least five."""
     package = {"users.csv": users_csv(range(rows), bad=range(bad))}
     assert held(roster_of(), package) == expected
 
 
 def test_errors_of_every_file_count() -> None:
-    """Errors are judged file by file, also in files that are no entity of the platform."""
+    """Errors count for each file, including files that are no record type of the platform."""
     rows = [f"! k{n},c1" for n in range(5)]
     package = {
         "users.csv": users_csv(range(100), bad=range(5)),
@@ -216,7 +216,7 @@ def test_errors_of_every_file_count() -> None:
 
 
 def test_reasons_come_by_weight() -> None:
-    """Whoever decides reads first how many people go, then courses, then what the package is."""
+    """Reasons are ordered by weight: removed users, removed courses, doubts about the package."""
     package = {
         "users.csv": users_csv(range(50), bad=range(10)),
         "courses.csv": csv_text("sourcedId,title", *(f"c{n},C{n}" for n in range(40, 50))),
@@ -243,14 +243,14 @@ def test_reasons_come_by_weight() -> None:
     ids=lambda package: next(iter(package)),
 )
 def test_bulk_file_without_rows_is_held(package: dict[str, str]) -> None:
-    """A bulk file of nothing but a header is held, even where nothing could be removed."""
+    """A bulk file with only a header is held, even if no record could be removed."""
     file = next(iter(package))
     assert held(roster_of(), package) == [("guard.empty_file", file, 0, 0)]
     assert held(roster_of(), package, delta=[file]) == []
 
 
 def test_empty_file_of_a_small_site_is_held() -> None:
-    """Four users are too few for the removal guard, and are not all removed by an empty file."""
+    """An empty file is held even at a site with too few users for the removal guard."""
     assert held(site_of(4), {"users.csv": "sourcedId,email"}) == [
         ("guard.empty_file", "users.csv", 0, 4)
     ]
@@ -273,13 +273,13 @@ LAX = Guards(users=Limit(percent=100, minimum=1000), courses=Limit(percent=100, 
 def test_package_of_another_district_is_held(
     known: int, present: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """A bulk file with less than half of the known sourcedIds is held, of five on."""
+    """A bulk file with less than half of the known sourcedIds is held, from five known on."""
     package = {"users.csv": users_csv([*range(present), *range(100, 110)])}
     assert held(site_of(known), package, guards=LAX) == expected
 
 
 def test_another_districts_courses_are_held() -> None:
-    """The same holds for courses; rows with errors are there as well."""
+    """A courses.csv with less than half of the known courses is held; error rows count too."""
     roster = roster_of(courses=csv_text("sourced_id,title", *(f"c{n},C{n}" for n in range(10))))
     four = csv_text("sourcedId,title", *(f"c{n},C{n}" for n in range(4)))
     assert held(roster, {"courses.csv": four}, guards=LAX) == [
@@ -289,7 +289,7 @@ def test_another_districts_courses_are_held() -> None:
 
 
 def test_delta_need_not_know_anybody() -> None:
-    """A delta file may hold nobody whom the site knows."""
+    """A delta file may have no known sourcedId at all."""
     package = {"users.csv": csv_text("sourcedId,email,status", "new,new@x.org,active")}
     assert held(site_of(10), package, delta=["users.csv"]) == []
 
@@ -312,18 +312,18 @@ def renumbered(moved: int, whole: int) -> dict[str, str]:
 def test_mass_change_of_sourced_ids_is_held(
     moved: int, whole: int, expected: list[tuple[str, str, int, int]]
 ) -> None:
-    """Many sourcedIds that vanish while new ones come with the same addresses move, if approved."""
+    """Many sourcedId changes in one plan are held."""
     assert held(site_of(whole), renumbered(moved, whole)) == expected
 
 
 def test_new_people_are_no_identity_shift() -> None:
-    """Where others come with addresses of their own, only the removals are held."""
+    """New people with new addresses are no sourcedId change; only the removals are held."""
     package = {"users.csv": users_csv([*range(5, 50), *range(60, 65)])}
     assert held(site_of(50), package) == [("guard.removals", "users", 5, 50)]
 
 
 def test_reasons_carry_the_numbers() -> None:
-    """A reason says in one sentence how many of how many, what is allowed, and what it means."""
+    """A reason gives the number, the total, the threshold and the meaning in one text."""
     (hold,) = holds(site_of(50), {"users.csv": users_csv(range(5, 50))})
     assert hold.to_text().startswith("guard.removals: 5 of 50 users (10.0 %); ")
     assert "less than 10 %" in hold.to_text()
@@ -349,7 +349,7 @@ def staff(ids: Iterable[int]) -> dict[str, str]:
 
 
 def everything(site: Site) -> list[list[tuple[Any, ...]]]:
-    """Return all that the site's roster and its audit hold."""
+    """Return all rows of the site's roster and its audit."""
     return [
         site.rows(f"select * from {table} where site = :site order by 1, 2, 3")  # noqa: S608
         for table in (
@@ -367,7 +367,7 @@ def everything(site: Site) -> list[list[tuple[Any, ...]]]:
 
 
 def test_held_plan_applies_nothing(site: Site) -> None:
-    """A held run exits with 3, names its reasons and its plan, and changes not one row."""
+    """A held run exits with 3, gives its reasons and its plan's hash, and changes no row."""
     site.sync(staff(range(50)))
     before = everything(site)
     code, run = site.command("sync", site.package(staff(range(40))))
@@ -382,7 +382,7 @@ def test_held_plan_applies_nothing(site: Site) -> None:
 
 
 def test_held_run_comes_back_until_somebody_decides(site: Site) -> None:
-    """The same package again is held again, under the same hash."""
+    """A second sync of the same package is held again, with the same hash."""
     site.sync(staff(range(10)))
     first, second = site.sync(staff(range(4))), site.sync(staff(range(4)))
     assert (first["outcome"], second["outcome"]) == ("held", "held")
@@ -393,7 +393,7 @@ def test_held_run_comes_back_until_somebody_decides(site: Site) -> None:
 
 
 def test_site_without_guards_is_not_held(site: Site) -> None:
-    """A site's own limits are those that judge its plans."""
+    """The site's own thresholds decide whether its plans are held."""
     most = '{"percent": 100, "minimum": 1000}'
     lax = f'{{"users": {most}, "school": {most}, "known_percent": 0}}'
     site.command("preferences", "--set", f"guards={lax}")
@@ -404,7 +404,7 @@ def test_site_without_guards_is_not_held(site: Site) -> None:
 
 
 def test_empty_bulk_file_is_held(site: Site) -> None:
-    """A users.csv of nothing but a header deactivates nobody without a person's word."""
+    """A users.csv with only a header deactivates no user without a decision."""
     site.sync(staff(range(3)))
     code, run = site.command("sync", site.package(staff([])))
     assert (code, run["outcome"]) == (3, "held")

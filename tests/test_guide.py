@@ -1,4 +1,4 @@
-"""The guide stays true: its links lead somewhere, and its commands exist as they are printed."""
+"""The guide is correct: its links exist, and its commands have the printed arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 GUIDE = PROJECT / "docs" / "guide"
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/**/*.md"))]
 OF_ALL = {option for parameter in main.params for option in parameter.opts}
-"""Options that stand before the command."""
+"""Options that come before the command."""
 
 
 def _name(path: Path) -> str:
@@ -28,7 +28,7 @@ def _name(path: Path) -> str:
 
 
 def shell_lines(page: Path) -> Iterator[list[str]]:
-    """Yield the words of each line of a page's shell blocks, comments left out."""
+    """Yield the words of each line of a page's shell blocks, without comments."""
     for block in re.findall(r"(?ms)^ *```sh\n(.*?)^ *```", page.read_text("utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
@@ -37,7 +37,7 @@ def shell_lines(page: Path) -> Iterator[list[str]]:
 
 
 def commands_of(page: Path) -> list[list[str]]:
-    """Return the words of every `oneroster` command of a page, in its blocks and in its text."""
+    """Return the words of each `oneroster` command of a page, in its blocks and in its text."""
     named = [words for words in shell_lines(page) if words and Path(words[0]).name == "oneroster"]
     spans = re.findall(r"`(oneroster [a-z-][^`]*)`", page.read_text("utf-8"))
     return [words[1:] for words in (*named, *map(shlex.split, spans))]
@@ -45,21 +45,21 @@ def commands_of(page: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    """What a page links to within the project is there, pictures above all."""
+    """The target of each link inside the project exists, pictures included."""
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
     inner = [link.partition("#")[0] for link in links if "://" not in link]
     assert [link for link in inner if link and not (page.parent / link).exists()] == []
 
 
 def test_every_page_of_the_guide_is_listed() -> None:
-    """No story is written where nobody finds it."""
+    """The guide's list has every page of the guide."""
     pages = {page.name for page in GUIDE.glob("*.md")} - {"README.md"}
     index = (GUIDE / "README.md").read_text("utf-8")
     assert pages == set(re.findall(r"\]\(([a-z-]+\.md)\)", index))
 
 
 def test_every_picture_is_of_both_themes() -> None:
-    """Whoever reads in the dark finds the same picture."""
+    """Each picture exists in the light and in the dark theme."""
     pictures = [path.stem.rpartition("-") for path in (PROJECT / "docs/pictures").glob("*.png")]
     names = {name for name, _, _ in pictures}
     wanted = {(name, "-", theme) for name in names for theme in ("light", "dark")}
@@ -68,7 +68,7 @@ def test_every_picture_is_of_both_themes() -> None:
 
 @pytest.mark.parametrize("page", [PAGES[0], *sorted(GUIDE.glob("*.md"))], ids=_name)
 def test_every_command_is_understood(page: Path) -> None:
-    """Each command has the arguments and options that are printed, and each setting is one."""
+    """Each printed command parses, and each printed setting is a preference."""
     for words in commands_of(page):
         while words and words[0] in OF_ALL:
             words.pop(0)
@@ -90,7 +90,7 @@ def test_every_command_is_understood(page: Path) -> None:
 
 
 def test_every_target_of_make_is_there() -> None:
-    """What the guide asks of make is in the Makefile."""
+    """Each make target that the guide uses is in the Makefile."""
     targets = set(re.findall(r"(?m)^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8")))
     lines = [words for page in GUIDE.glob("*.md") for words in shell_lines(page)]
     asked = {words[at + 1] for words in lines for at, word in enumerate(words) if word == "make"}

@@ -1,4 +1,4 @@
-"""The values for Airflow's Helm chart fit the chart, our image and Airflow, and hold no secret."""
+"""The values for Airflow's Helm chart fit the chart, our image and Airflow, and have no secret."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ VALUES = PROJECT / "deploy" / "helm" / "values.yaml"
 SCHEMA = PROJECT / "tests" / "data" / "airflow-chart-1.21.0" / "values.schema.json.gz"
 DOCKERFILE = (PROJECT / "Dockerfile").read_text("utf-8")
 OF_CLOUD = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}
-"""What s3fs and Airflow's Amazon provider read."""
+"""Variables that s3fs and Airflow's Amazon provider read."""
 OF_PREPARE = {"ADMIN_USERNAME", "ADMIN_EMAIL", "ADMIN_PASSWORD"}
-"""What deploy/prepare.sh reads."""
+"""Variables that deploy/prepare.sh reads."""
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    """The values as they are written."""
+    """The values as text."""
     return VALUES.read_text("utf-8")
 
 
 @pytest.fixture
 def values(text: str) -> dict[str, Any]:
-    """The values."""
+    """The values, parsed."""
     read: dict[str, Any] = yaml.safe_load(text)
     return read
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    """What the chart says of its values."""
+    """The chart's JSON Schema of its values."""
     read: dict[str, Any] = json.loads(gzip.decompress(SCHEMA.read_bytes()))
     return read
 
 
 def faults(schema: dict[str, Any], values: dict[str, Any]) -> list[str]:
-    """Return what the chart would refuse, and what it would pass over without a word."""
+    """Return what the chart would refuse, and the keys that it would silently ignore."""
     refused = [error.message for error in Draft7Validator(schema).iter_errors(values)]
     return refused + [f"unknown: {'.'.join(path)}" for path in unknown(schema, schema, values)]
 
@@ -60,7 +60,7 @@ def faults(schema: dict[str, Any], values: dict[str, Any]) -> list[str]:
 def unknown(
     schema: dict[str, Any], part: dict[str, Any], values: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the keys that the schema does not name, wherever it names any and takes no others."""
+    """Yield keys that the schema does not name, where it names keys and allows no others."""
     if "$ref" in part:
         part = schema["definitions"][part["$ref"].rpartition("/")[2]]
     if isinstance(values, list):
@@ -77,7 +77,7 @@ def unknown(
 
 
 def test_the_chart_takes_the_values(schema: dict[str, Any], values: dict[str, Any]) -> None:
-    """Helm checks values against this schema before it does anything."""
+    """The values match the chart's schema, which Helm checks first."""
     assert faults(schema, values) == []
 
 
@@ -94,7 +94,7 @@ def test_the_chart_takes_the_values(schema: dict[str, Any], values: dict[str, An
 def test_the_chart_refuses_what_is_misspelt(
     schema: dict[str, Any], values: dict[str, Any], path: tuple[str, ...], wrong: Any
 ) -> None:
-    """A key that the chart does not know, or a value of another kind, is found the same way."""
+    """The check finds a key that the chart does not know, and a value of another type."""
     changed = copy.deepcopy(values)
     inner = changed
     for key in path[:-1]:
@@ -104,7 +104,7 @@ def test_the_chart_refuses_what_is_misspelt(
 
 
 def test_the_chart_runs_the_airflow_that_is_pinned(values: dict[str, Any]) -> None:
-    """The chart decides by its version what it renders."""
+    """The values have the pinned version of Airflow, which decides what the chart renders."""
     import airflow
 
     assert values["airflowVersion"] == airflow.__version__
@@ -117,7 +117,7 @@ def env_names(values: dict[str, Any]) -> set[str]:
 
 
 def options() -> dict[str, set[str]]:
-    """Return Airflow's options by section, those of its providers too."""
+    """Return Airflow's options by section, those of its providers included."""
     from airflow.configuration import retrieve_configuration_description
 
     told = retrieve_configuration_description(include_providers=True)
@@ -125,7 +125,7 @@ def options() -> dict[str, set[str]]:
 
 
 def test_every_variable_is_one_that_is_read(values: dict[str, Any]) -> None:
-    """A setting of ours that is misspelt would be passed over without a word."""
+    """Each variable is one that Airflow or our code reads, so that no misspelt one is ignored."""
     ours = "".join(Path(str(one.__file__)).read_text("utf-8") for one in (settings, allow_list))
     known = set(re.findall(r"ONEROSTER_[A-Z_]+[A-Z]", ours))
     airflows = {
@@ -141,14 +141,14 @@ def test_every_variable_is_one_that_is_read(values: dict[str, Any]) -> None:
 
 
 def test_every_option_is_airflows(values: dict[str, Any]) -> None:
-    """Options of airflow.cfg exist in this version of Airflow, with its providers."""
+    """Each option of airflow.cfg exists in this version of Airflow and its providers."""
     known = options()
     given = {(section, name) for section, names in values["config"].items() for name in names}
     assert {(s, n) for s, n in given if n not in known.get(s, ())} == set()
 
 
 def leaves(given: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every value with the keys that lead to it."""
+    """Yield each value with the keys that lead to it."""
     items = (
         given.items()
         if isinstance(given, dict)
@@ -164,7 +164,7 @@ def leaves(given: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 def test_no_secret_stands_in_the_values(values: dict[str, Any]) -> None:
-    """What is secret is named and never given; the chart makes none either."""
+    """The values name Secrets without their contents, and the chart makes no secret either."""
     for path, value in leaves(values):
         if re.search(r"(?i)pass|secret|fernet|jwt|token", path[-1]):
             assert re.fullmatch(r"oneroster-[a-z-]+|[a-z-]+", str(value)), path
@@ -176,7 +176,7 @@ def test_no_secret_stands_in_the_values(values: dict[str, Any]) -> None:
 
 
 def test_the_secrets_that_are_needed_are_listed(text: str, values: dict[str, Any]) -> None:
-    """The list at the top names each Secret that is used, and no other."""
+    """The list at the top of the values has exactly the Secrets that the values use."""
     listed = set(re.findall(r"(?m)^#   (oneroster-[a-z-]+):", text))
     used = {
         value
@@ -187,7 +187,7 @@ def test_the_secrets_that_are_needed_are_listed(text: str, values: dict[str, Any
 
 
 def test_paths_are_those_of_the_image(values: dict[str, Any]) -> None:
-    """What the values name inside the image, the Dockerfile puts there."""
+    """Each path inside the image is one that the Dockerfile makes."""
     core = values["config"]["core"]
     assert f"AIRFLOW_HOME={values['airflowHome']}" in DOCKERFILE
     assert f"AIRFLOW__CORE__DAGS_FOLDER={core['dags_folder']}" in DOCKERFILE
@@ -195,14 +195,14 @@ def test_paths_are_those_of_the_image(values: dict[str, Any]) -> None:
     assert f"--uid {values['uid']}" in DOCKERFILE
     _, prepare = values["migrateDatabaseJob"]["args"]
     assert f"COPY {prepare.removeprefix('/opt/oneroster/')} " in DOCKERFILE
-    # The chart passes its commands as arguments: an entrypoint would get them as its own.
+    # The chart passes whole commands as arguments, which an entrypoint would take as its own.
     assert "ENTRYPOINT" not in DOCKERFILE
     logs = next(e for e in values["env"] if e["name"] == "AIRFLOW__LOGGING__BASE_LOG_FOLDER")
     assert logs["value"] == f"{values['airflowHome']}/logs"
 
 
 def test_nothing_of_another_image_is_called(values: dict[str, Any]) -> None:
-    """The chart's probes call /entrypoint and its groomers /clean-logs: our image has neither."""
+    """No probe or sidecar uses /entrypoint or /clean-logs, which our image does not have."""
     celery = values["workers"]["celery"]
     for part in (values["scheduler"], values["dagProcessor"], values["triggerer"], celery):
         assert part["livenessProbe"]["command"]
@@ -212,7 +212,7 @@ def test_nothing_of_another_image_is_called(values: dict[str, Any]) -> None:
 
 
 def test_tasks_are_forks_of_a_warm_worker(values: dict[str, Any]) -> None:
-    """The worker is started through the module that loads what tasks need."""
+    """Workers start through the module that preloads what tasks need."""
     python, option, module = values["workers"]["celery"]["command"]
     assert (python, option) == ("python", "-m")
     assert (PROJECT / "include" / f"{module.replace('.', '/')}.py").is_file()
@@ -222,7 +222,7 @@ def test_tasks_are_forks_of_a_warm_worker(values: dict[str, Any]) -> None:
 
 
 def test_uploads_have_workers_of_their_own(values: dict[str, Any]) -> None:
-    """Tasks of upload DAGs are put into a queue that one set of workers takes, and no other."""
+    """Tasks of upload DAGs go to a queue of their own with workers of their own."""
     policy: dict[str, Any] = {}
     exec(values["airflowLocalSettings"], policy)  # noqa: S102  the chart makes a module of it
     queues = {}
@@ -234,11 +234,11 @@ def test_uploads_have_workers_of_their_own(values: dict[str, Any]) -> None:
     celery = values["workers"]["celery"]
     (uploads,) = celery["sets"]
     assert (celery["queue"], uploads["queue"]) == ("default", "uploads")
-    assert uploads["keda"]["minReplicaCount"] >= 1  # an upload waits for no machine
+    assert uploads["keda"]["minReplicaCount"] >= 1  # an upload never waits for a new machine
 
 
 def test_airflow_keeps_what_has_no_slot(values: dict[str, Any]) -> None:
-    """All slots of all workers can be used; the model counts as many to a worker."""
+    """Airflow's parallelism covers the slots of all workers, as the capacity model assumes."""
     sys.path.append(str(PROJECT))
     from benchmarks.capacity.assumptions import Assumptions
 

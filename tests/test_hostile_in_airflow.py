@@ -1,4 +1,4 @@
-"""Hostile values through a server: answers, downloads, logs, messages and Airflow's own pages."""
+"""Hostile values in a live Airflow: answers, downloads, logs, notifications and Airflow's pages."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ insert into users (site, username, given_name, family_name, email, login, role, 
 values ('default', %s, %s, %s, %s, %s, 'teacher', 'active', false)
 """
 _OURS = {"p", "ul", "li", "a"}
-"""The elements that a message has."""
+"""The elements of a notification."""
 
 
 class Elements(HTMLParser):
-    """The elements of a page, the places that it leads to, and what is read on it."""
+    """The elements, the attributes and the text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -61,25 +61,25 @@ class Elements(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element and its attributes."""
         self.names.add(tag)
         self.attributes += attrs
 
     def handle_data(self, data: str) -> None:
-        """Note a text."""
+        """Record a text."""
         self.read += data
 
 
 @dataclass
 class Town:
-    """An Airflow, and where its messages arrive.
+    """An Airflow, and the servers that receive its notifications.
 
     Attributes:
         live: The Airflow.
-        mail: Takes its mails.
-        hook: Takes what is posted.
-        errors: A run of which most rows have errors, and which was approved.
-        held: A run that waits, for a reason of each school.
+        mail: The mail server.
+        hook: The webhook.
+        errors: A run with errors in most rows, approved if it was held.
+        held: A run that is held for a reason of each school.
     """
 
     live: Live
@@ -100,7 +100,7 @@ def packed(texts: Mapping[str, str]) -> bytes:
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
-    """An Airflow of its own whose site has met the worst packages, and told people of it."""
+    """An Airflow whose site has synced hostile packages and sent notifications about them."""
     with contextlib.ExitStack() as stack:
         mail = stack.enter_context(mail_server(LOGIN, PASSWORD, free_port()))
         hook = stack.enter_context(webhook())
@@ -132,7 +132,7 @@ def town() -> Iterator[Town]:
 
 
 def cells(town: Town, path: str) -> list[list[str]]:
-    """Return a download: an attachment of ours whose rows have all of their cells."""
+    """Return the rows of a download: an attachment with equally long rows and no formula."""
     answer = town.live.admin.send("GET", path)
     assert answer.is_success
     assert answer.headers["content-disposition"].startswith("attachment; filename=")
@@ -146,7 +146,7 @@ def cells(town: Town, path: str) -> list[list[str]]:
 
 @pytest.mark.case("c07")
 def test_findings_are_downloaded_whole_and_inert(town: Town) -> None:
-    """Every payload that a row is named by is in its cell, and none is a formula."""
+    """Each payload is whole in its cell of the findings' download, and none is a formula."""
     rows = cells(town, f"runs/{town.errors['run_id']}/findings.csv")
     named = {cell for row in rows for cell in row}
     for text in hostile.PAYLOADS:
@@ -155,7 +155,7 @@ def test_findings_are_downloaded_whole_and_inert(town: Town) -> None:
 
 @pytest.mark.case("c07")
 def test_accounts_are_downloaded_whole_and_inert(town: Town) -> None:
-    """Names and addresses of accounts that were made by hand are cells, and no formulas."""
+    """Names of accounts made by hand are whole in their cells of the download, and no formulas."""
     rows = cells(town, f"runs/{town.held['run_id']}/adoption.csv")
     named = {cell for row in rows for cell in row}
     for text in (*hostile.PAYLOADS, *STARTS):
@@ -163,7 +163,7 @@ def test_accounts_are_downloaded_whole_and_inert(town: Town) -> None:
 
 
 def test_answers_are_json_and_nothing_else(town: Town) -> None:
-    """A value leaves an answer as it came, and no browser takes the answer for a page."""
+    """Each answer is JSON with the value unchanged, and no browser treats it as a page."""
     run, site = f"runs/{town.errors['run_id']}", "sites/default"
     paths = [run, *(f"{run}/{part}" for part in ("findings", "causes", "changes", "report"))]
     paths += [f"{site}/runs", f"{site}/records?q=owned", f"{site}/accounts", "sites"]
@@ -178,7 +178,7 @@ def test_answers_are_json_and_nothing_else(town: Town) -> None:
 
 
 def test_document_of_the_api_is_of_no_package(town: Town) -> None:
-    """What the API says of itself holds nothing that anybody brought."""
+    """The OpenAPI document contains no value of a package."""
     told = town.live.admin.send("GET", "openapi.json")
     assert told.headers["content-type"] == "application/json"
     assert json.loads(told.text)["openapi"]
@@ -187,7 +187,7 @@ def test_document_of_the_api_is_of_no_package(town: Town) -> None:
 
 @pytest.mark.case("c09")
 def test_log_of_a_run_has_no_line_of_a_package(town: Town) -> None:
-    """No sign in it is obeyed, and each payload that it names is a part of a line of ours."""
+    """The log of a run has no control character, and each payload is inside a line of ours."""
     for run in (town.errors, town.held):
         text = town.live.admin.send("GET", f"runs/{run['run_id']}/log").text
         assert "guard." in text
@@ -198,7 +198,7 @@ def test_log_of_a_run_has_no_line_of_a_package(town: Town) -> None:
 
 
 def test_messages_are_ours_whatever_they_name(town: Town) -> None:
-    """A mail has the headers and the elements of ours; who reads it sees what was written."""
+    """A notification has only our headers and elements, and shows the payload as text."""
     assert len(town.mail.messages) >= 2
     for number, mail in enumerate(town.mail.messages):
         _is_ours(str(mail["subject"]))
@@ -213,7 +213,7 @@ def test_messages_are_ours_whatever_they_name(town: Town) -> None:
         assert all((to or "").startswith(f"{town.live.origin}/") for _, to in page.attributes)
         _is_seen(page.read)
     read = " ".join(Elements(town.mail.html()).read.split())
-    # Names are sent without what a chat or a browser could take for markup.
+    # Notifications leave out characters of names that a chat or browser could take for markup.
     assert "script owned 1 script" in " ".join(re.findall(r"\w+", read))
     for body in town.hook.bodies:
         _is_ours(body["title"])
@@ -230,7 +230,7 @@ def _is_seen(text: str) -> None:
 
 
 def test_required_actions_show_what_is_written(town: Town) -> None:
-    """Airflow shows reasons and schools as text: no script, no picture, no way elsewhere."""
+    """Airflow's required actions show reasons and schools as text, without script or link."""
     asked = set[str]()
     with browsing() as page:
         log_in(page, town.live.origin)
@@ -249,7 +249,7 @@ def test_required_actions_show_what_is_written(town: Town) -> None:
 
 
 def test_data_docs_hold_no_value(town: Town) -> None:
-    """The report of Great Expectations, as it is downloaded, has no value in any of its files."""
+    """The downloaded report of Great Expectations has no value of a package in any file."""
     answer = town.live.admin.send("GET", f"runs/{town.errors['run_id']}/report/docs.zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as docs:
         pages = {name: docs.read(name).decode("utf-8", "replace") for name in docs.namelist()}

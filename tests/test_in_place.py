@@ -1,4 +1,4 @@
-"""A folder is read where it lies: each file once, without a copy, and never half of two exports."""
+"""A folder is read in place: each file once, without a copy, and never parts of two exports."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ finally:
 
 
 def sync_watched(site: Site, package: Path, change: str = "") -> list[str]:
-    """Sync in a process of its own; return which files of the package it opened, time by time."""
+    """Sync in a process of its own, and return each opening of the package's files."""
     done = subprocess.run(
         [sys.executable, "-c", _SYNC, str(package), change, "--site", site.name, "--json"],
         env=os.environ | {"ONEROSTER_DATABASE_URL": database.url()},
@@ -74,7 +74,7 @@ def newest(site: Site) -> runs.Run:
 
 
 def test_each_file_is_opened_once_and_none_is_copied(site: Site) -> None:
-    """Hash, headers and rows come from one descriptor of each file, and no CSV is written."""
+    """A sync opens each file of the folder once and writes no CSV file."""
     package = site.package(SCHOOL)
     opened = sync_watched(site, package)
     assert sorted(opened) == sorted(SCHOOL)
@@ -84,7 +84,7 @@ def test_each_file_is_opened_once_and_none_is_copied(site: Site) -> None:
 
 @pytest.mark.case("b22")
 def test_folder_that_changes_while_it_is_read_is_not_ready(site: Site) -> None:
-    """The run fails, says so, changes nothing, and another try is another chance."""
+    """A run whose folder changes while it is read fails without a change; a new sync succeeds."""
     package = site.package(SCHOOL)
     sync_watched(site, package, "open(package + '/courses.csv', 'a').write('\\\\n')")
     run = newest(site)
@@ -113,7 +113,7 @@ print("loaded once")
 
 
 def test_great_expectations_is_loaded_while_the_package_is_read() -> None:
-    """In a thread of its own; who needs it waits, and nothing stays patched."""
+    """Great Expectations loads in a thread beside the reading, once, and leaves nothing patched."""
     command = [sys.executable, "-c", _BESIDE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout.endswith("loaded once\n"), done.stderr
@@ -121,7 +121,7 @@ def test_great_expectations_is_loaded_while_the_package_is_read() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with files, one of them below another folder."""
+    """A folder with files, one of them in a subfolder."""
     folder = tmp_path / "export"
     (folder / "more").mkdir(parents=True)
     for name in ("b.csv", "a.csv", "more/c.csv"):
@@ -156,7 +156,7 @@ def _replace(folder: Path) -> None:
     ids=["written", "same size and time", "replaced", "added", "removed", "renamed"],
 )
 def test_every_change_is_noticed(folder: Path, change: Callable[[Path], object]) -> None:
-    """Of bytes, whatever the size and the time say, and of the listing."""
+    """Each change of bytes or of the listing is noticed, even with the same size and time."""
     with FolderInPlace.open(folder, LIMITS) as opened:
         assert opened is not None
         opened.check_unchanged()
@@ -166,7 +166,7 @@ def test_every_change_is_noticed(folder: Path, change: Callable[[Path], object])
 
 
 def test_what_was_opened_is_what_is_read(folder: Path) -> None:
-    """Two readers of one file are independent, and the hash is that of the folder."""
+    """Readers of one file are independent, later files are refused, the hash is the folder's."""
     expected = sha256_of(folder)
     with FolderInPlace.open(folder, LIMITS) as opened:
         assert opened is not None
@@ -179,7 +179,7 @@ def test_what_was_opened_is_what_is_read(folder: Path) -> None:
 
 
 def test_links_and_what_is_too_large_are_copied_first(folder: Path, tmp_path: Path) -> None:
-    """Whoever copies them has words for what is wrong with them."""
+    """A folder with a link or too much data is not read in place; its copy reports errors."""
     small = Limits(unpacked=1000)
     with FolderInPlace.open(folder, small) as opened:
         assert opened is None

@@ -1,7 +1,7 @@
-"""No site sees, changes or delays another one, however alike the two are.
+"""No site sees, changes or delays another site, even if the two are alike.
 
-What people of one site may ask of the API is in test_api_permissions.py, which walks all of its
-routes; here it is the command line, the product's own functions, the locks and the storage.
+test_api_permissions.py walks all routes of the API. These tests cover the command line, the
+product's functions, the locks and the storage.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ LINKS = {"links.csv": "email,sourcedId\nbob@x.org,bob\n"}
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory, postgresql: None) -> Neighbour:
-    """The site at which things are done."""
+    """The site on which the tests act."""
     return make_neighbour("isolated-a", tmp_path_factory.mktemp("ours") / "a")
 
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory, postgresql: None) -> Neighbour:
-    """The site at which nothing may be seen of it."""
+    """The other site, which must stay unaffected."""
     return make_neighbour("isolated-b", tmp_path_factory.mktemp("theirs") / "b")
 
 
 @pytest.fixture
 def untouched(theirs: Neighbour) -> Iterator[None]:
-    """Everything of their site is byte for byte the same afterwards."""
+    """Check that all rows and files of the other site stay byte for byte the same."""
     before = picture_of(theirs.site.name)
     yield
     assert picture_of(theirs.site.name) == before
 
 
 def test_the_picture_holds_every_table(ours: Neighbour, theirs: Neighbour) -> None:
-    """Each table has rows of both sites, or is known to be filled by nothing that is done here."""
+    """The snapshot covers each table: it has rows of both sites, or is known to stay empty here."""
     picture = picture_of(theirs.site.name)
     empty = {name for name, rows in picture.items() if isinstance(rows, list) and not rows}
     assert empty <= {
@@ -79,18 +79,18 @@ def test_the_picture_holds_every_table(ours: Neighbour, theirs: Neighbour) -> No
 
 
 def package(files: dict[str, str]) -> Callable[[Neighbour], str]:
-    """Return what writes a package for a command."""
+    """Return a function that writes a package for a command."""
     return lambda here: str(here.site.package(files))
 
 
 def csv(files: dict[str, str]) -> Callable[[Neighbour], str]:
-    """Return what writes a lone file for a command."""
+    """Return a function that writes a single file for a command."""
     (name,) = files
     return lambda here: str(here.site.package(files) / name)
 
 
 def run(name: str) -> Callable[[Neighbour], str]:
-    """Return what names a run for a command."""
+    """Return a function that returns the id of a run for a command."""
     return lambda here: here.runs[name]
 
 
@@ -130,11 +130,11 @@ WORDS: list[tuple[Any, ...]] = [
     ("migrate",),
     ("check",),
 ]
-"""Every command, so that it does something where it can."""
+"""Every command, with arguments that make it act where possible."""
 
 
 def test_every_command_is_tried() -> None:
-    """A new command has to be tried here too."""
+    """The list has every command, so that a new one is tried here too."""
     assert {words[0] for words in WORDS} | {"sites"} == set(main.commands)
     group = main.commands["sites"]
     assert isinstance(group, click.Group)
@@ -144,7 +144,7 @@ def test_every_command_is_tried() -> None:
 def test_no_command_touches_or_tells_of_another_site(
     ours: Neighbour, theirs: Neighbour, untouched: None
 ) -> None:
-    """All commands one after the other: nothing of theirs is changed, and nothing of it is told."""
+    """No command changes the other site or shows anything of it."""
     did = []
     for words in WORDS:
         told = [word(ours) if callable(word) else word for word in words]
@@ -160,7 +160,7 @@ def test_no_command_touches_or_tells_of_another_site(
 
 
 OF_ALL = {"stop", "resume"}
-"""Commands about all sites at once; test_maintenance.py tries them."""
+"""Commands for all sites at once; test_maintenance.py tests them."""
 SITES_WORDS: list[tuple[str, ...]] = [
     ("list",),
     ("create", "isolated-c", "--admin", ADMIN),
@@ -179,7 +179,7 @@ SITES_WORDS: list[tuple[str, ...]] = [
 def test_no_command_about_sites_touches_another_site(
     ours: Neighbour, untouched: None, tmp_path: Path
 ) -> None:
-    """Made, copied, archived, planned and applied: the neighbour stays as it is."""
+    """No command that makes, copies, archives, plans or applies sites changes the other site."""
     file = SiteFile(tmp_path / "sites.yaml")
     file.write("isolated-a:\n  source: /srv/isolated-a\nisolated-c:\n  archived: false")
     for words in SITES_WORDS:
@@ -197,7 +197,7 @@ def test_no_command_about_sites_touches_another_site(
 def test_a_run_of_another_site_is_none(
     ours: Neighbour, theirs: Neighbour, untouched: None, words: tuple[str, ...], of: str
 ) -> None:
-    """Whoever names the site gets runs of that site only."""
+    """A command refuses a run of another site."""
     code, output = said(ours.site, words[0], theirs.runs[of], *words[1:])
     assert code == 1
     assert f"of site {ours.site.name}" in output
@@ -206,7 +206,7 @@ def test_a_run_of_another_site_is_none(
 def test_removals_of_another_site_are_not_brought(
     ours: Neighbour, theirs: Neighbour, untouched: None
 ) -> None:
-    """Neither an undo nor the removals of their run can be asked for here."""
+    """A request for an undo or the removals of another site's run is refused."""
     from oneroster_sync.pipeline import begin
     from oneroster_sync.runs import UnknownRunError
 
@@ -220,7 +220,7 @@ def test_removals_of_another_site_are_not_brought(
 
 
 def test_no_dag_brings_the_removals_of_another_site(site: Site, ours: Neighbour) -> None:
-    """A run that left removals is named in the parameters of a DAG of another site: refused."""
+    """A DAG refuses the removals of another site's run in its parameters."""
     from oneroster_airflow.dags import site_dags as dags
     from oneroster_airflow.dags.failures import FailedError
 
@@ -238,7 +238,7 @@ def test_no_dag_brings_the_removals_of_another_site(site: Site, ours: Neighbour)
 
 
 def test_what_is_asked_about_a_record_is_of_its_site(ours: Neighbour, theirs: Neighbour) -> None:
-    """Records have numbers that go through all sites: those of theirs are none of ours."""
+    """The history of a record is found only in its own site, although numbers span all sites."""
     with database.engine().connect() as connection:
         mine = history.tell(connection, theirs.site.name, "user", int(theirs.runs["user"]))
         assert mine is not None
@@ -252,7 +252,7 @@ def test_what_is_asked_about_a_record_is_of_its_site(ours: Neighbour, theirs: Ne
 def test_what_is_due_here_is_not_told_there(
     ours: Neighbour, theirs: Neighbour, untouched: None
 ) -> None:
-    """Notices, expiry and retention of one site leave the other as it is."""
+    """Notifications, expiry and retention of one site leave the other unchanged."""
     later = now() + dt.timedelta(days=30)
     with database.engine().connect() as connection:
         due = notifications.of_site(connection, ours.site.name, base_url="http://x", now=later)
@@ -273,7 +273,7 @@ def test_what_is_due_here_is_not_told_there(
 def test_no_path_leads_to_another_site(
     ours: Neighbour, theirs: Neighbour, untouched: None, name: str
 ) -> None:
-    """What would be another site's folder is made of no name, whoever asks for it."""
+    """No invalid site name gives access to another site's folder."""
     for ask in (
         lambda: RunFolder.of(name, theirs.runs["applied"]),
         lambda: retention.delete_expired(name, now=now() + dt.timedelta(days=3650)),
@@ -285,7 +285,7 @@ def test_no_path_leads_to_another_site(
 
 
 def twins() -> tuple[str, str]:
-    """Return two names that have the same hash of 32 bits."""
+    """Return two names that have the same 32-bit hash."""
     query = """
     select min(name), max(name) from (select 'twin-' || n as name from generate_series(1, 300000) n)
     group by hashtext(name) having count(*) > 1 limit 1
@@ -297,7 +297,7 @@ def twins() -> tuple[str, str]:
 
 @pytest.mark.parametrize("alike", [False, True], ids=["any names", "names of one short hash"])
 def test_no_lock_of_one_site_is_in_the_way_of_another(alike: bool) -> None:  # noqa: FBT001
-    """While one site is at work and in a transaction, the other goes through all it does."""
+    """One site can work while another holds its lock and its rows, even if names share a hash."""
     here, there = twins() if alike else ("lock-a", "lock-b")
     done = threading.Event()
 
@@ -323,7 +323,7 @@ def test_no_lock_of_one_site_is_in_the_way_of_another(alike: bool) -> None:  # n
 def test_a_sync_goes_through_while_another_site_is_locked(
     ours: Neighbour, theirs: Neighbour, tmp_path: Path
 ) -> None:
-    """All six stages, while the other site's turn, its roster and its row are held."""
+    """A sync runs through all stages while the other site's turn, lock and row are held."""
     with (
         locks.hold_site_turn(database.engine(), theirs.site.name),
         database.engine().begin() as connection,

@@ -1,4 +1,4 @@
-"""The embedded Airflow runs with the settings it needs, heals itself, and leaves nothing behind."""
+"""The embedded Airflow gets the settings that it needs, restarts lost parts, and stops cleanly."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 @pytest.mark.case("c16")
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
-    """Two processes of one home use the same secrets, and nobody else can read them."""
+    """Two processes of one home use the same secrets, which only the owner can read."""
     first, second = environment(tmp_path, 8080, {}), environment(tmp_path, 8080, {})
     assert first == second
     assert stat.S_IMODE(folder(tmp_path).stat().st_mode) == 0o700
@@ -50,7 +50,7 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
 
 @pytest.mark.case("c16")
 def test_each_home_has_passwords_of_its_own(tmp_path: Path) -> None:
-    """They are random, made once, readable by the owner alone, and no name of an account."""
+    """Passwords are random, made once, readable by the owner alone, and different for each home."""
     mine, other = tmp_path / "mine", tmp_path / "other"
     values = environment(mine, 8080, {})
     made = make_passwords(mine, values)
@@ -64,7 +64,7 @@ def test_each_home_has_passwords_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.case("c16")
 def test_a_home_of_an_earlier_version_gets_new_passwords(tmp_path: Path) -> None:
-    """A password that is the account's name is replaced; one that somebody chose stays."""
+    """A password that equals the account's name is replaced; a chosen one stays."""
     values = environment(tmp_path, 8080, {})
     passwords_file(values).write_text(json.dumps({user: user for user in USERS} | {"op": "mine"}))
     assert set(make_passwords(tmp_path, values)) == {"admin", "user", "viewer"}
@@ -73,7 +73,7 @@ def test_a_home_of_an_earlier_version_gets_new_passwords(tmp_path: Path) -> None
 
 
 def test_a_password_file_of_the_user_stays_as_it_is(tmp_path: Path) -> None:
-    """Nothing is made beside it."""
+    """A password file of the user's own stays unchanged, and no passwords are made."""
     own = tmp_path / "own.json"
     own.write_text(json.dumps({"admin": "admin"}))
     name = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
@@ -85,7 +85,7 @@ def test_a_password_file_of_the_user_stays_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.case("c16")
 @pytest.mark.parametrize("was_open", [False, True])
 def test_nobody_else_can_enter_the_storage(tmp_path: Path, *, was_open: bool) -> None:
-    """Packages hold pupils; a folder that an earlier version left open is closed."""
+    """Only the owner can enter the storage, even if an earlier version left it open."""
     storage = tmp_path / "storage"
     if was_open:
         storage.mkdir(mode=0o755)
@@ -96,7 +96,7 @@ def test_nobody_else_can_enter_the_storage(tmp_path: Path, *, was_open: bool) ->
 def test_the_status_names_the_file_of_the_passwords(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It shows none of them."""
+    """The status shows the path of the password file, but no password."""
     monkeypatch.setenv("ONEROSTER_HOME", str(tmp_path))
     values = environment(tmp_path, 8080, {})
     made = make_passwords(tmp_path, values)
@@ -106,7 +106,7 @@ def test_the_status_names_the_file_of_the_passwords(
 
 
 def test_what_the_user_sets_wins(tmp_path: Path) -> None:
-    """An own metadata database replaces both of our URLs, not one of the two."""
+    """The user's own metadata database replaces both of our URLs."""
     own = environment(tmp_path, 8080, {CONN: "postgresql://db/airflow"})
     assert own[CONN] == "postgresql://db/airflow"
     assert f"{CONN}_ASYNC" not in own
@@ -116,7 +116,7 @@ def test_what_the_user_sets_wins(tmp_path: Path) -> None:
 
 
 def test_a_proxy_is_not_asked_for_this_machine(tmp_path: Path) -> None:
-    """Hosts that the user excluded stay excluded, and SOCKS proxies are left out."""
+    """Local addresses bypass the proxy, the user's exclusions stay, SOCKS proxies are removed."""
     base = {"HTTP_PROXY": "http://p:1", "ALL_PROXY": "socks5://p:1", "NO_PROXY": "sis.example.org"}
     values = environment(tmp_path, 8080, base)
     assert values["HTTP_PROXY"] == "http://p:1"
@@ -125,13 +125,13 @@ def test_a_proxy_is_not_asked_for_this_machine(tmp_path: Path) -> None:
 
 
 def test_the_demonstration_never_sees_a_database_of_the_user() -> None:
-    """What points to other databases is left out of its environment."""
+    """The demonstration's environment has no variable that points to another database."""
     base = {CONN: "x", "ONEROSTER_DATABASE_URL": "x", "ONEROSTER_HOME": "x", "LANG": "C"}
     assert without_own_databases(base) == {"LANG": "C"}
 
 
 def test_a_busy_port_is_told_with_the_variable_to_change(tmp_path: Path) -> None:
-    """Nothing is started then."""
+    """A busy port is an error that names the variable to change, and nothing starts."""
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
@@ -142,7 +142,7 @@ def test_a_busy_port_is_told_with_the_variable_to_change(tmp_path: Path) -> None
 
 
 def test_the_watch_starts_a_postgresql_that_is_gone(tmp_path: Path) -> None:
-    """It answers each event as supervisord wants it, and ends with the pipe."""
+    """The watch restarts a stopped PostgreSQL and answers each event as supervisord expects."""
     tick = "ver:3.0 server:s serial:1 pool:watch poolserial:1 eventname:TICK_5 len:4\nwhen"
     answers = io.StringIO()
     try:
@@ -156,7 +156,7 @@ def test_the_watch_starts_a_postgresql_that_is_gone(tmp_path: Path) -> None:
 @pytest.mark.timeout(280)
 @pytest.mark.long
 def test_it_heals_and_stops_without_a_trace(tmp_path: Path) -> None:
-    """A killed scheduler comes back without its orphans; a killed runner leaves none after down."""
+    """A killed scheduler restarts without orphans, and `down` ends the rest of a killed runner."""
     (base := dict(os.environ)).pop(CONN, None)
     running = airflow.up(tmp_path, airflow.free_port(), base=without_own_databases(base))
     try:

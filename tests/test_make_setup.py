@@ -1,6 +1,6 @@
-"""`make setup` installs once, again when the pins change, and from scratch after an interruption.
+"""`make setup` installs once, again after a change of pins, and anew after an interruption.
 
-A stand-in for Python notes what it is asked to do, so that nothing is downloaded here.
+A stand-in for Python records its calls, so that the tests download nothing.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ esac
 
 ADDED = ["pip:requirements.txt", "pip"]
 FRESH = ["venv", *ADDED]
-"""What is asked of Python: an environment, all that is pinned, and the project itself."""
+"""The calls of a whole setup: a virtual environment, all pinned packages, the project itself."""
 FOR_USERS = ["venv", "pip:deploy/requirements-local.txt", "pip"]
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Give a checkout with nothing in it but what the setup reads."""
+    """A checkout with only the files that the setup reads."""
     folder = tmp_path / "with space"
     folder.mkdir()
     shutil.copy(PROJECT / "Makefile", folder)
@@ -68,7 +68,7 @@ def make(checkout: Path, *arguments: str, **environment: str) -> subprocess.Comp
 
 
 def calls(checkout: Path) -> list[str]:
-    """Return what the stand-in was asked to do since the last question."""
+    """Return the stand-in's calls since the last question."""
     notes = checkout / "calls"
     told = notes.read_text().split() if notes.exists() else []
     notes.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def calls(checkout: Path) -> list[str]:
 
 
 def test_it_installs_once(checkout: Path) -> None:
-    """The second setup does nothing and says nothing."""
+    """A second setup does nothing and prints nothing."""
     assert make(checkout, "setup").returncode == 0
     assert calls(checkout) == FRESH
     again = make(checkout, "setup")
@@ -85,7 +85,7 @@ def test_it_installs_once(checkout: Path) -> None:
 
 @pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
 def test_it_installs_again_when_the_pins_change(checkout: Path, name: str) -> None:
-    """A change of content counts, a change of time does not."""
+    """A changed content of the pins installs again; a changed time does not."""
     make(checkout, "setup")
     calls(checkout)
     os.utime(checkout / name, (1, 1))
@@ -97,7 +97,7 @@ def test_it_installs_again_when_the_pins_change(checkout: Path, name: str) -> No
 
 
 def test_it_begins_from_scratch_after_an_interruption(checkout: Path) -> None:
-    """Packages that may be half there are thrown away."""
+    """After an interrupted setup, the next one starts with a new virtual environment."""
     assert make(checkout, "setup", PIP_FAILS="1").returncode != 0
     assert calls(checkout) == FRESH[:2]
     assert make(checkout, "setup").returncode == 0
@@ -105,7 +105,7 @@ def test_it_begins_from_scratch_after_an_interruption(checkout: Path) -> None:
 
 
 def test_a_moved_checkout_is_set_up_again(checkout: Path) -> None:
-    """Scripts of a virtual environment name its old place."""
+    """A moved checkout gets a new virtual environment, because its scripts name the old path."""
     make(checkout, "setup")
     calls(checkout)
     moved = checkout.rename(checkout.with_name("moved"))
@@ -114,7 +114,7 @@ def test_a_moved_checkout_is_set_up_again(checkout: Path) -> None:
 
 
 def test_a_wrong_python_is_refused_in_plain_words(checkout: Path) -> None:
-    """The message says what is needed, what was found, and what to type."""
+    """The error gives the needed Python, the found one, and the command to type."""
     refused = make(checkout, "demo", VERSION="3.9.2")
     assert refused.returncode != 0
     assert "needs Python 3.11, 3.12 or 3.13; found: Python 3.9.2" in refused.stderr
@@ -123,7 +123,7 @@ def test_a_wrong_python_is_refused_in_plain_words(checkout: Path) -> None:
 
 
 def test_users_get_what_they_need_and_the_tests_add_the_rest(checkout: Path) -> None:
-    """Who only runs the product waits for no test library; a whole setup serves users too."""
+    """`make users` installs no test library, and a whole setup serves users too."""
     assert make(checkout, "users").returncode == 0
     assert calls(checkout) == FOR_USERS
     make(checkout, "users")
@@ -135,7 +135,7 @@ def test_users_get_what_they_need_and_the_tests_add_the_rest(checkout: Path) -> 
 
 
 def test_two_setups_take_turns(checkout: Path) -> None:
-    """The second one waits for the first, and finds nothing left to do."""
+    """Of two setups at once, the second waits for the first and then does nothing."""
     environment = {"PATH": os.environ["PATH"], "VERSION": "3.12.1", "PIP_TAKES": "1"}
     both = [
         subprocess.Popen(
@@ -151,7 +151,7 @@ def test_two_setups_take_turns(checkout: Path) -> None:
 
 
 def test_the_list_shows_every_target(checkout: Path) -> None:
-    """`make` alone explains what there is."""
+    """`make` alone lists every target."""
     told = make(checkout).stdout
     phony = re.search(r"^\.PHONY: (.+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
     assert phony is not None

@@ -1,4 +1,4 @@
-"""Runs of mappings: the six stages as for a package, with guards, audit and undo."""
+"""Runs of mappings go through the six stages of a package, with guards, audit and undo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RENAMED = {
     "classes.csv": SCHOOL["classes.csv"].replace(",maths\n", ",2-maths\n"),
     "enrollments.csv": SCHOOL["enrollments.csv"].replace(",ann,", ",2-ann,"),
 }
-"""The school as its SIS exports it after the renaming that IDS tells of."""
+"""The school as its SIS exports it after the changes in IDS."""
 LINKS = "email,sourcedId\nann@x.org,u1\nadmin@district.example,boss\n"
 _ACCOUNT = """
 insert into users (site, given_name, email, login, role, status, managed)
@@ -43,7 +43,7 @@ values (%s, 'Ann', 'ann@x.org', 'ann@x.org', 'teacher', 'active', false)
 
 
 def written(site: Site, text: str) -> Path:
-    """Return a mapping as a file that is called as its writer called it."""
+    """Write a mapping to a file whose name the user chose."""
     path = site.folder / f"my {uuid.uuid4().hex}.csv"
     path.write_text(text, "utf-8")
     return path
@@ -55,7 +55,7 @@ def mapped(site: Site, kind: str, text: str, *options: str) -> dict[str, Any]:
 
 
 def kept(site: Site) -> list[list[tuple[Any, ...]]]:
-    """Return everything that a site holds, by the names that the SIS gives."""
+    """Return all rows of a site."""
     query = "select to_jsonb(t) - 'updated_at' from {} t where site = :site order by t::text"
     tables = ("users", "courses", "enrollments", "classes", "roles")
     return [
@@ -65,7 +65,7 @@ def kept(site: Site) -> list[list[tuple[Any, ...]]]:
 
 
 def audit(site: Site, run: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Return what a run's audit tells of each change."""
+    """Return the audit's values of each change of a run."""
     query = (
         "select kind, action, sourced_id, reason, file, row from changes where run_id::text = :r"
     )
@@ -73,7 +73,7 @@ def audit(site: Site, run: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def test_ids_move_records_and_what_hangs_from_them(site: Site) -> None:
-    """The same records go on under other sourcedIds; the export that follows changes nothing."""
+    """Records keep their numbers under new sourcedIds, and the next export changes nothing."""
     site.sync(SCHOOL)
     ids = "select id, email, status from users where site = :site order by id"
     people, pairs = site.rows(ids), len(site.assignments())
@@ -94,7 +94,7 @@ def test_ids_move_records_and_what_hangs_from_them(site: Site) -> None:
 
 
 def test_links_adopt_accounts(site: Site) -> None:
-    """An account made by hand is managed from then on; the credited administrator only linked."""
+    """A linked account becomes managed; the credited administrator is only linked."""
     with database.engine().begin() as connection:
         connection.exec_driver_sql(_ACCOUNT, (site.name,))
 
@@ -114,7 +114,7 @@ def test_links_adopt_accounts(site: Site) -> None:
 
 
 def test_undo_gives_the_sourced_ids_back(site: Site) -> None:
-    """Records, enrollments and classes are as before the mapping, and yesterday's export fits."""
+    """An undo restores records, enrollments and classes, and the old export changes nothing."""
     site.sync(SCHOOL)
     before = kept(site)
     run = mapped(site, "ids", IDS)
@@ -126,7 +126,7 @@ def test_undo_gives_the_sourced_ids_back(site: Site) -> None:
 
 
 def test_same_mapping_again_changes_nothing(site: Site) -> None:
-    """What was done is found to be so, and told; it is no error."""
+    """A second run of the same mapping changes nothing and has warnings instead of errors."""
     site.sync(SCHOOL)
     first = mapped(site, "ids", IDS)
     after = kept(site)
@@ -138,7 +138,7 @@ def test_same_mapping_again_changes_nothing(site: Site) -> None:
 
 
 def test_retry_does_nothing_twice(site: Site) -> None:
-    """The same run again, from any stage on, is the run that was applied."""
+    """A retry of the same run from any stage changes nothing further."""
     site.sync(SCHOOL)
     request = pipeline.Request(
         run_id=str(uuid.uuid4()),
@@ -162,7 +162,7 @@ def test_retry_does_nothing_twice(site: Site) -> None:
 
 
 def test_rows_that_can_not_be_used_are_left_out(site: Site) -> None:
-    """The others are applied; what was left out is counted by its kind and told by its row."""
+    """Unusable rows are left out, counted by record type and reported; the others are applied."""
     site.sync(SCHOOL)
     run = mapped(site, "ids", f"{IDS}user,nobody,x\ncourse,nothing,x\nuser,bob,cec\ngroup,a,b\n")
     assert run["outcome"] == "succeeded_with_errors"
@@ -178,7 +178,7 @@ def test_rows_that_can_not_be_used_are_left_out(site: Site) -> None:
 
 @pytest.mark.parametrize("row", ["user,nobody,x", "group,a,b"], ids=["unknown", "broken"])
 def test_strict_rejects_all_or_nothing(site: Site, row: str) -> None:
-    """In strict a row that can't be used rejects the mapping, whichever stage finds it."""
+    """In strict, one unusable row rejects the whole mapping, whichever stage finds it."""
     site.sync(SCHOOL)
     before = kept(site)
     run = mapped(site, "ids", f"{IDS}{row}\n", "--profile", "strict")
@@ -200,13 +200,13 @@ def test_strict_rejects_all_or_nothing(site: Site, row: str) -> None:
     ],
 )
 def test_other_file_is_rejected(site: Site, kind: str, text: str, code: str) -> None:
-    """What is no such mapping is rejected, and says what it is or what it lacks."""
+    """A file that is no mapping of this kind is rejected with the reason."""
     run = mapped(site, kind, text)
     assert (run["outcome"], site.codes(run)) == ("rejected", {code})
 
 
 def test_package_is_no_mapping(site: Site) -> None:
-    """A folder or a path that leads nowhere is rejected as well."""
+    """A folder or a missing path is rejected as a mapping."""
     package = site.package(SCHOOL)
     for path, code in ((package, "upload.wrong_kind"), (package / "no.csv", "upload.not_found")):
         _, run = site.command("sync", path, "--kind", "ids")
@@ -221,7 +221,7 @@ def full(prefix: str, count: int) -> str:
 
 
 def test_mass_mapping_is_held_and_approved(site: Site) -> None:
-    """Many new sourcedIds wait for a second look, and then are exactly these."""
+    """A mapping of many sourcedIds is held, and an approval applies exactly this plan."""
     site.sync({"users.csv": full("u", 12)})
     text = csv_text(IDS.splitlines()[0], *(f"user,u{n},x{n}" for n in range(12)))
     code, run = site.command("sync", written(site, text), "--kind", "ids")
@@ -235,7 +235,7 @@ def test_mass_mapping_is_held_and_approved(site: Site) -> None:
 
 
 def test_mapping_of_mostly_wrong_rows_is_held(site: Site) -> None:
-    """A mapping of another district has many rows that can't be used; a person looks at it."""
+    """A mapping with many unusable rows, as of another district, is held."""
     site.sync({"users.csv": full("u", 12)})
     wrong = (f"user,other{n},x{n}" for n in range(6))
     text = csv_text(IDS.splitlines()[0], "user,u1,new", *wrong)
@@ -246,7 +246,7 @@ def test_mapping_of_mostly_wrong_rows_is_held(site: Site) -> None:
 
 
 def test_held_mapping_waits_while_packages_come(site: Site) -> None:
-    """A package takes no mapping's place; once one is applied the mapping is made anew."""
+    """A package supersedes a held mapping only when it was applied."""
     users = {"users.csv": full("u", 12)}
     site.sync(users)
     text = csv_text(IDS.splitlines()[0], *(f"user,u{n},x{n}" for n in range(12)))
@@ -259,7 +259,7 @@ def test_held_mapping_waits_while_packages_come(site: Site) -> None:
 
 
 def test_mapping_is_no_package(site: Site) -> None:
-    """Nobody is told that a package came, and the suites have nothing to say."""
+    """A mapping does not count as a package of the site, and has no report of suites."""
     site.sync(SCHOOL)
     run = mapped(site, "ids", IDS)
     record = runs.find(run["run_id"])
@@ -276,7 +276,7 @@ def test_mapping_is_no_package(site: Site) -> None:
     ("kind", "what"), [("ids", "New sourcedIds"), ("links", "Links of accounts")]
 )
 def test_lists_tell_what_it_was(site: Site, kind: str, what: str) -> None:
-    """Lists say what a run was of, and its sentence speaks of a file."""
+    """Lists show the kind of a mapping run, and its outcome text says "file"."""
     run = runs.find(mapped(site, kind, IDS if kind == "ids" else LINKS)["run_id"])
     assert format_type(run) == f"{what}, command line"
     assert format_type(replace(run, trigger=Trigger.UPLOAD)) == f"{what}, manual upload"
@@ -285,7 +285,7 @@ def test_lists_tell_what_it_was(site: Site, kind: str, what: str) -> None:
 
 
 def test_uploaded_mapping_goes_when_its_run_has_ended(site: Site) -> None:
-    """It holds addresses, so it is kept under a name of ours and only as long as it is needed."""
+    """An uploaded mapping is stored under a fixed name and deleted when its run ends."""
     with uploads.Receiving(site.name, Kind.LINKS) as receiving:
         receiving.write(LINKS.encode())
         taken = receiving.finish()
@@ -302,7 +302,7 @@ def test_uploaded_mapping_goes_when_its_run_has_ended(site: Site) -> None:
 
 
 def test_story_names_no_address(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """The log tells rows and sourcedIds, and nobody's address."""
+    """The log names rows and sourcedIds, but no addresses."""
     caplog.set_level(logging.INFO, logger="oneroster")
     mapped(site, "links", f"{LINKS}zq@x.org,zqid\nzq@x.org,zqother\nzq2@x.org,=1+1,x\n")
     assert "links.csv" in caplog.text

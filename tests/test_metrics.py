@@ -1,7 +1,7 @@
-"""Our metrics and Great Expectations' own lead to the same verdicts, for every expectation.
+"""Our metrics and those of Great Expectations give the same results for each expectation.
 
-The rows are spoiled at random, from fixed seeds. Each suite judges them twice: by the metrics that
-are found in Arrow, and in Great Expectations' ordinary way.
+Each suite judges random rows from fixed seeds twice: with our metrics in Arrow, and in the
+library's ordinary way.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def columns_of(suite: dict[str, Any]) -> set[str]:
 
 
 def spoiled(suite: dict[str, Any], seed: int) -> pa.Table:
-    """Return a table of random cells, among them what each expectation wants."""
+    """Return a table of random cells, which include the values that each expectation allows."""
     rng = random.Random(seed)
     wanted = [
         value
@@ -66,7 +66,7 @@ def spoiled(suite: dict[str, Any], seed: int) -> pa.Table:
 
 
 def targets(seed: int) -> dict[str, Target]:
-    """Return what references may point to: some ids are present, broken, or going."""
+    """Return targets for references: some ids are present, quarantined or removed."""
     rng = random.Random(seed)
     known = [*(f"id-{n}" for n in range(20)), "a", "b", "A"]
 
@@ -99,7 +99,7 @@ def targets(seed: int) -> dict[str, Target]:
     ids=lambda seed: f"seed-{seed}",
 )
 def seed(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A seed, and targets of that seed."""
+    """A seed, with targets of that seed."""
     token = TARGETS.set(targets(request.param))
     yield request.param
     TARGETS.reset(token)
@@ -109,7 +109,7 @@ def seed(request: pytest.FixtureRequest) -> Iterator[int]:
 def test_every_expectation_decides_the_same_both_ways(
     path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Findings, counts and results are equal, expectation by expectation."""
+    """Findings, counts and results are equal for each expectation."""
     suite = json.loads(path.read_text("utf-8"))
     table = spoiled(suite, seed)
     ours, theirs = Judge(), Judge()
@@ -129,7 +129,7 @@ def test_every_expectation_decides_the_same_both_ways(
 def test_what_is_kept_is_what_great_expectations_would_write(
     path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Our JSON of a result is the library's own, without the copies that it makes on its way."""
+    """Our JSON of a result equals the library's own."""
     suite, kept = json.loads(path.read_text("utf-8")), []
 
     def both(one: ExpectationValidationResult) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def test_what_is_kept_is_what_great_expectations_would_write(
 
 
 def results_of(judge: Judge) -> list[dict[str, Any]]:
-    """Return what Great Expectations kept of each expectation."""
+    """Return the stored results of Great Expectations for each expectation."""
     (one,) = judge.results
     return [
         {
@@ -158,13 +158,13 @@ def results_of(judge: Judge) -> list[dict[str, Any]]:
 
 
 def kwargs_of(result: dict[str, Any]) -> dict[str, Any]:
-    """Return what an expectation was given, without the batch that it ran on."""
+    """Return the arguments of an expectation, without the id of its batch."""
     kwargs = result["expectation_config"]["kwargs"]
     return {name: value for name, value in kwargs.items() if name != "batch_id"}
 
 
 def test_every_expectation_of_the_suites_has_metrics_of_ours() -> None:
-    """None of them is left to the slow way."""
+    """Each expectation of our suites has a metric of ours."""
     named = {
         expectation["type"]
         for path in SUITES
@@ -174,7 +174,7 @@ def test_every_expectation_of_the_suites_has_metrics_of_ours() -> None:
 
 
 def test_what_is_not_known_goes_the_ordinary_way() -> None:
-    """An expectation of a customer's own suite is judged among ours, in its place."""
+    """An unknown expectation of a user's own suite is judged in its place, in the ordinary way."""
     meta = {"code": "row.invalid_enum", "expected": "another title"}
     column: dict[str, Any] = {"column": "title"}
     suite = {
@@ -193,7 +193,7 @@ def test_what_is_not_known_goes_the_ordinary_way() -> None:
                 "severity": "critical",
             },
             {
-                # Arrow's regular expressions have no look-ahead; Python's have.
+                # Unlike Python's, Arrow's regular expressions have no look-ahead.
                 "type": "expect_column_values_to_match_regex",
                 "kwargs": {**column, "regex": "^(?!Ch)"},
                 "meta": meta,

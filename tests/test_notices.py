@@ -1,4 +1,4 @@
-"""Being told: of what matters, once, and again only when something else happened in between."""
+"""A cause is notified once, and again only after something else happened in between."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ FEW = counts(errors=9)
 
 
 def of_run(run: Run) -> Notice | None:
-    """Return the notice that a run gives rise to."""
+    """Return the notification that a run causes, or None."""
     with database.engine().connect() as connection:
         return notifications.of_run(connection, run, base_url=BASE_URL)
 
 
 def of_site(site: Site, now: dt.datetime) -> list[Notice]:
-    """Return the notices that a site gives rise to."""
+    """Return the notifications that a site causes."""
     with database.engine().connect() as connection:
         return notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
 
 
 def told(run: Run, now: dt.datetime) -> Told:
-    """Tell of a run, and return what became of it."""
+    """Send the notification of a run, and return the result."""
     notice = of_run(run)
     assert notice is not None
     return notifications.tell(notice, lambda _: 1, now=now)
 
 
 def watch(site: Site, now: dt.datetime) -> list[Topic]:
-    """Tell what is due on a day, and return of what people were told."""
+    """Send the notifications that are due on a day, and return the topics of those sent."""
     return [
         n.topic for n in of_site(site, now) if notifications.tell(n, one_way, now=now) is Told.SENT
     ]
 
 
 def one_way(message: Message) -> int:
-    """Send a message by one way, which works."""
+    """Send a message through one channel that works."""
     assert message.text()
     return 1
 
 
 def noted(site: Site) -> list[tuple[Any, ...]]:
-    """Return the notes of what people were told."""
+    """Return the records of sent notifications."""
     return site.rows("select topic, ways, run_id from notices where site = :site order by id")
 
 
@@ -82,21 +82,21 @@ def noted(site: Site) -> list[tuple[Any, ...]]:
 def test_what_a_run_gives_rise_to(
     site: Site, outcome: str, values: dict[str, Any], topic: Topic | None
 ) -> None:
-    """What needs a person is told; what a person did, and what went well, is not."""
+    """Outcomes that need a person are notified; decisions of a person and good outcomes are not."""
     choose(site)
     notice = of_run(had(site, day(0), outcome, **values))
     assert (notice and notice.topic) == topic
 
 
 def test_every_outcome_is_thought_of() -> None:
-    """No outcome is left out of the table above."""
+    """The table above has every outcome."""
     (mark,) = test_what_a_run_gives_rise_to.pytestmark
     assert {case[0] for case in mark.args[1]} == {outcome.value for outcome in Outcome}
 
 
 @pytest.mark.parametrize("topic", list(Topic))
 def test_people_choose_their_topics(site: Site, topic: Topic) -> None:
-    """Of a topic that a site does not name nobody is told."""
+    """A topic that a site does not choose is not notified."""
     others = tuple(other for other in Topic if other is not topic)
     choose(site, notices=EVERYBODY.model_copy(update={"topics": others}))
     had(site, day(0), "held", plan_hash="h")
@@ -109,7 +109,7 @@ def test_people_choose_their_topics(site: Site, topic: Topic) -> None:
 
 
 def test_many_is_what_the_site_says(site: Site) -> None:
-    """The number of rows from which people are told is a preference, in force at once."""
+    """A preference sets how many rows with errors are notified, with immediate effect."""
     run = had(site, day(0), "succeeded_with_errors", counts=counts(errors=3))
     choose(site)
     assert of_run(run) is None
@@ -118,7 +118,7 @@ def test_many_is_what_the_site_says(site: Site) -> None:
 
 
 def test_what_was_told_is_noted(site: Site) -> None:
-    """The note names topic, run and the number of ways, and comes with the sending."""
+    """A sent notification is recorded with topic, run and number of channels."""
     choose(site)
     run = had(site, day(0), "failed")
     notice = of_run(run)
@@ -128,7 +128,7 @@ def test_what_was_told_is_noted(site: Site) -> None:
 
 
 def test_what_no_way_took_is_told_by_the_next_occasion(site: Site) -> None:
-    """A dead mail server leaves no note, so that the next occasion tells."""
+    """If no channel works, nothing is recorded, and the next occasion sends the notification."""
     choose(site)
     notice = of_run(had(site, day(0), "failed"))
     assert notice is not None
@@ -145,7 +145,7 @@ def _break(_: Message) -> int:
 
 
 def test_two_who_tell_at_once_tell_once(site: Site) -> None:
-    """While one process tells of a cause, another does not, and does not wait either."""
+    """While one process sends a notification, another one neither sends it nor waits."""
     choose(site)
     notice = of_run(had(site, day(0), "failed"))
     assert notice is not None
@@ -168,7 +168,7 @@ def test_two_who_tell_at_once_tell_once(site: Site) -> None:
 
 
 def test_a_held_plan_is_told_once(site: Site) -> None:
-    """The same plan is told once, however often it is made; another one is told."""
+    """The same held plan is notified once, and another plan again."""
     choose(site)
     assert told(had(site, day(0), "held", plan_hash="h"), day(0)) is Told.SENT
     assert told(had(site, day(1), "held", plan_hash="h"), day(1)) is Told.KNOWN
@@ -189,7 +189,7 @@ def test_a_held_plan_is_told_once(site: Site) -> None:
     ],
 )
 def test_a_failure_is_told_once(site: Site, first: str, again: str) -> None:
-    """The same reason with other ids, paths and numbers is the same cause."""
+    """A failure with the same reason but other ids, paths or numbers is the same cause."""
     choose(site)
     assert told(had(site, day(0), "failed", reasons=[first]), day(0)) is Told.SENT
     assert told(had(site, day(1), "failed", reasons=[again]), day(1)) is Told.KNOWN
@@ -199,7 +199,7 @@ def test_a_failure_is_told_once(site: Site, first: str, again: str) -> None:
 
 @pytest.mark.parametrize("well", ["succeeded", "succeeded_with_errors", "no_changes"])
 def test_a_run_that_went_well_makes_a_failure_news(site: Site, well: str) -> None:
-    """What fails again after it worked is told again."""
+    """A failure is notified again after a good run."""
     choose(site)
     assert told(had(site, day(0), "failed"), day(0)) is Told.SENT
     had(site, day(1), well)
@@ -208,7 +208,7 @@ def test_a_run_that_went_well_makes_a_failure_news(site: Site, well: str) -> Non
 
 @pytest.mark.parametrize("between", ["held", "rejected", "discarded", "skipped", "failed"])
 def test_other_trouble_makes_it_no_news(site: Site, between: str) -> None:
-    """As long as nothing went well, people know."""
+    """A failure is not notified again as long as no run was good."""
     choose(site)
     assert told(had(site, day(0), "failed", reasons=["x"]), day(0)) is Told.SENT
     had(site, day(1), between, reasons=["y"])
@@ -216,7 +216,7 @@ def test_other_trouble_makes_it_no_news(site: Site, between: str) -> None:
 
 
 def test_a_rejection_is_told_by_its_codes(site: Site) -> None:
-    """The same faults in other rows are the same cause; one more kind of fault is another."""
+    """A rejection for the same codes is the same cause; an additional code makes a new one."""
     choose(site)
 
     def rejected(number: int, *causes: Cause) -> Told:
@@ -231,7 +231,7 @@ def test_a_rejection_is_told_by_its_codes(site: Site) -> None:
 
 
 def test_many_errors_are_told_until_they_are_mended(site: Site) -> None:
-    """Once for the same faults; again when they are ten times as many, or mended and back."""
+    """Errors are notified again only if their codes change, they are tenfold, or they return."""
     choose(site)
 
     def with_errors(number: int, rows: int, code: str = "row.invalid_email") -> Told:
@@ -250,7 +250,7 @@ def test_many_errors_are_told_until_they_are_mended(site: Site) -> None:
 
 @pytest.mark.case("b47")
 def test_errors_are_notified_when_their_causes_change(site: Site) -> None:
-    """A night brings a notification when errors are in another column, not when time passes."""
+    """Errors are notified again if they move to another column, but not because time passes."""
     choose(site)
 
     def night(number: int, column: str, **values: Any) -> Told:
@@ -275,7 +275,7 @@ def test_errors_are_notified_when_their_causes_change(site: Site) -> None:
     ids=str,
 )
 def test_run_of_other_files_mends_no_errors(site: Site, between: dict[str, Any]) -> None:
-    """An upload, an undo or a delta does not hold the rows with errors, so it shows no mending."""
+    """An upload, undo or delta does not contain the rows with errors, so it proves no fix."""
     choose(site)
     causes = (Cause("row.invalid_enum", "users.csv", 12),)
     whole = ["users", "orgs"]
@@ -294,7 +294,7 @@ def test_run_of_other_files_mends_no_errors(site: Site, between: dict[str, Any])
 
 
 def test_staleness_is_told_once_and_then_every_week(site: Site) -> None:
-    """On the seventh day, and once a week from then on; a new package begins anew."""
+    """Missing packages are notified on the seventh day and then weekly; a new package restarts."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.STALE,)}))
     had(site, day(0), sha256="a")
     days = [number for number in range(30) if watch(site, day(number, hour=6))]
@@ -304,7 +304,7 @@ def test_staleness_is_told_once_and_then_every_week(site: Site) -> None:
 
 
 def test_the_digest_comes_on_mondays(site: Site) -> None:
-    """Each week is told on the Monday after it; a Monday that was missed, on the next day."""
+    """The weekly digest is sent on Mondays, or the next day if a Monday was missed."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.DIGEST,)}))
     missed = {14}
     days = [d for d in range(28) if d not in missed and watch(site, day(d, hour=6))]
@@ -312,7 +312,7 @@ def test_the_digest_comes_on_mondays(site: Site) -> None:
 
 
 def test_what_waits_is_told_by_the_watch(site: Site) -> None:
-    """A plan that was held while nobody could be told is told the next morning, and once."""
+    """A held plan whose notification was not sent is notified once, the next morning."""
     choose(site)
     had(site, day(0), "held", plan_hash="h", expires_at=day(4))
     had(site, day(1))
@@ -321,7 +321,7 @@ def test_what_waits_is_told_by_the_watch(site: Site) -> None:
 
 
 def test_what_no_longer_waits_is_not_told(site: Site) -> None:
-    """A plan whose time is over, or that was decided, is nobody's business any more."""
+    """A held plan that expired or was decided is not notified."""
     choose(site)
     had(site, day(0), "held", plan_hash="h", expires_at=day(1))
     had(site, day(0), "held", plan_hash="i", decision="discarded")
@@ -329,7 +329,7 @@ def test_what_no_longer_waits_is_not_told(site: Site) -> None:
 
 
 def test_what_has_passed_is_not_told_late(site: Site) -> None:
-    """A failure that a good run followed is no news, even if nobody was told of it."""
+    """A failure is not notified after a good run, even if no notification was sent before."""
     choose(site)
     had(site, day(0), "failed")
     had(site, day(1), sha256="a")
@@ -337,7 +337,7 @@ def test_what_has_passed_is_not_told_late(site: Site) -> None:
 
 
 def test_sites_are_told_apart(site: Site) -> None:
-    """What is known at one site is news at another."""
+    """A notification at one site does not count for another site."""
     choose(site)
     other = type(site)(f"{site.name}-other", site.folder)
     other.command("init", "--admin", "admin@district.example")
@@ -347,20 +347,20 @@ def test_sites_are_told_apart(site: Site) -> None:
 
 
 def switch(site: Site, event: str, at: dt.datetime) -> None:
-    """Have somebody switched a site's sync on or off."""
+    """Record that a site's sync was switched on or off."""
     with database.engine().begin() as connection:
         preferences_store.note_event(connection, site.name, "Ann", event, {}, now=at)
 
 
 def late(site: Site, now: dt.datetime) -> list[str]:
-    """Return what people are told of a sync that was not done in time."""
+    """Return the notifications of a late sync."""
     return [
         message for notice in of_site(site, now) if "Late:" in (message := notice.message.text())
     ]
 
 
 def test_sync_that_is_not_done_in_time_is_told(site: Site) -> None:
-    """Due on Tuesday at 02:00 and not done by 05:00: told once at 06:00, whatever the reason."""
+    """A sync that is not done by its deadline is notified once, whatever the reason."""
     choose(site, done_within_hours=3)
     switch(site, "sync_enabled", day(0, hour=12))
     (told,) = late(site, day(1, hour=6))
@@ -369,12 +369,12 @@ def test_sync_that_is_not_done_in_time_is_told(site: Site) -> None:
     assert Topic.FAILED not in watch(site, day(1, hour=7))
     had(site, day(1, hour=2), "held", plan_hash="h")
     assert len(late(site, day(1, hour=6))) == 1
-    had(site, day(1, hour=5))  # it ends ten minutes later: well, and late
+    had(site, day(1, hour=5))  # it ends well ten minutes later, after the deadline
     assert len(late(site, day(1, hour=6))) == 1
 
 
 def test_sync_that_is_done_in_time_is_no_news(site: Site) -> None:
-    """Before the deadline, after a run that ended well by then, and on a day without a sync."""
+    """A sync that is done in time, not due yet or not scheduled is not notified."""
     choose(site, done_within_hours=3)
     switch(site, "sync_enabled", day(0, hour=12))
     assert late(site, day(1, hour=4)) == []
@@ -387,7 +387,7 @@ def test_sync_that_is_done_in_time_is_no_news(site: Site) -> None:
     "why", ["not_asked", "off", "never_on", "pause", "maintenance", "younger", "files"]
 )
 def test_nobody_waits_for_a_sync_that_is_not_expected(site: Site, why: str) -> None:
-    """Not asked for, off, never on, in a pause or a maintenance, saved since, or by files alone."""
+    """A late sync is not notified if a site does not ask for it or does not expect the sync."""
     pauses = (PauseWindow(first_on=day(1).date(), last_on=day(9).date()),)
     choose(
         site,

@@ -1,8 +1,8 @@
-"""Days of every kind on a real site, by the public Python API, end as the oracle says.
+"""After each random day on a real site, driven by the public Python API, it equals the oracle.
 
-`make test` lives seventy days of seeds that stay the same. `make soak` lives a thousand of seeds
-that it prints: `ORACLE_SEED=7 ORACLE_DAYS=1000 make soak` lives those of seed 7 on again. Days that
-end otherwise are shortened, and the fewest steps with the smallest packages are printed.
+`make test` runs thirty days of fixed seeds. `make soak` runs a thousand days of seeds that it
+prints: `ORACLE_SEED=7 ORACLE_DAYS=1000 make soak` repeats those from seed 7. Days that differ are
+shrunk, and the fewest steps with the smallest packages are printed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from oracle.pairing import DivergenceError
 from oracle.shrink import as_text, shrink
 
 DAYS = 10
-"""So many days has the life of one site."""
+"""Number of days of one site."""
 
 
 def live_or_shrink(seed: int) -> int:
-    """Live one site's days, and return how many steps they were.
+    """Run the days of one site, and return the number of steps.
 
     Raises:
-        AssertionError: They end otherwise than the oracle says; the message is the smallest story.
+        AssertionError: The site differs from the oracle; the message has the smallest such days.
     """
     try:
         return len(live(seed, DAYS))
@@ -40,13 +40,13 @@ def live_or_shrink(seed: int) -> int:
     "seed", [0, 2, 14, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 3, 5, 6))]
 )
 def test_days_end_as_the_oracle_says(seed: int) -> None:
-    """Roster, counts, audit, held plans and pending deltas are the oracle's after each step."""
+    """Roster, counts, audit, held plans and pending deltas equal the oracle's after each step."""
     assert live_or_shrink(seed) > DAYS
 
 
 @pytest.mark.soak
 def test_a_thousand_days_end_as_the_oracle_says() -> None:
-    """The same for days at random."""
+    """A thousand random days equal the oracle too."""
     first = int(os.environ.get("ORACLE_SEED") or random.randrange(10**9))
     days = int(os.environ.get("ORACLE_DAYS") or 1000)
     wrong = []

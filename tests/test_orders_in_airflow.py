@@ -1,6 +1,6 @@
-"""The shortest dangerous orders of marking and clearing, done in a live Airflow as people would.
+"""The shortest dangerous orders of marking and clearing tasks, performed in a live Airflow.
 
-`test_orders.py` walks all orders in process; these show that its model is of the real Airflow.
+`test_orders.py` explores all orders in process; these tests show that its model matches Airflow.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STATES = {"mark success": "success", "mark failed": "failed"}
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow of its own, whose site has ten people."""
+    """A running Airflow whose site has ten people."""
     with running() as live:
         live.follow(live.person("op").upload(staff(EVERYBODY).encode(), "users"))
         assert active(live) == EVERYBODY
@@ -40,7 +40,7 @@ def live() -> Iterator[Live]:
 
 
 def active(live: Live) -> int:
-    """Return how many users of the SIS are active."""
+    """Return the number of active users with a sourcedId."""
     query = "select count(*) from users where sourced_id is not null and status = 'active'"
     return int(live.rows(query)[0][0])
 
@@ -58,7 +58,7 @@ def do(who: Person, started: dict[str, Any], deed: Deed) -> httpx.Response:
 
 
 def stand_still(live: Live, started: dict[str, Any]) -> None:
-    """Wait until the DAG run has ended, or waits for a decision and for nothing else."""
+    """Wait until the DAG run ends, or waits for nothing but a decision."""
     dag_run = f"/api/v2/dags/{started['dag_id']}/dagRuns/{quote(started['dag_run_id'], safe='')}"
 
     def stands_still() -> bool | None:
@@ -76,13 +76,13 @@ def stand_still(live: Live, started: dict[str, Any]) -> None:
 @pytest.mark.parametrize("order", [*ATTACKS, *SHORTEST])
 @pytest.mark.parametrize("role", ["op", "user"])
 def test_nobody_is_deactivated_by_an_order_of_tasks(live: Live, role: str, order: str) -> None:
-    """However somebody marks and clears the tasks, a plan that nobody approved is not applied.
+    """However a user marks and clears tasks, a plan without an approval is not applied.
 
-    Who may not do so at all is refused, and then nothing is applied either.
+    A user without the right to do so is refused, and nothing is applied either.
     """
     deeds, who = order_of(order), live.person(role)
     engine = sa.create_engine(postgres.url(live.home, "roster").replace("://", "+psycopg://", 1))
-    with locks.hold_site_turn(engine, "default"):  # so that no task gets ahead
+    with locks.hold_site_turn(engine, "default"):  # so that no task runs ahead
         started = live.person("op").upload(PACKAGES["dangerous"].encode(), "users")
         path = f"/api/v2/dags/{started['dag_id']}/dagRuns/{quote(started['dag_run_id'], safe='')}"
         extract = f"{path}/taskInstances/extract"
