@@ -180,7 +180,7 @@ def test_next_sync_changes_nothing(story: Story) -> None:
     """A second sync of the same package finds the accounts as the links left them."""
     assert story.after["outcome"] == "no_changes"
     report = story.live.admin.get(f"runs/{story.after['run_id']}/adoption")
-    # Bob was not linked before the first sync and has two accounts now: the old one matches nobody.
+    # Bob was not linked before the first sync and has two accounts now: the old one has no match.
     assert report["counts"] == {"login": 0, "name": 0, "mailbox": 0, "linked": 0, "orphan": 3}
 
 

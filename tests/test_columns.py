@@ -247,7 +247,7 @@ def test_wrong_value_comes_to_what_the_page_says(
 
 
 def _is_anybody(name: str, version: Version, mode: Mode, canonical: str, state: str) -> bool:
-    """Return whether the row may be a student's: a 1.2 delta has only the sourcedId to tell."""
+    """Return whether the row may be a student's: in a 1.2 delta only the sourcedId shows it."""
     of_delta = (name, version, mode) == ("users", Version.V1_2, Mode.DELTA)
     return of_delta and (canonical, state) == ("sourcedId", "blank")
 

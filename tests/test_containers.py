@@ -235,7 +235,7 @@ def test_everything_may_go_down_and_come_up(there: Production) -> None:
 def test_an_older_version_is_upgraded_and_goes_back(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """An upgrade migrates the schema and keeps the history, and the backup leads back."""
+    """An upgrade migrates the schema and keeps the history; a restored backup goes back."""
     there = Production.clone(tmp_path, f"git -C {PROJECT} archive {OLD}")
     try:
         there.start()

@@ -207,7 +207,7 @@ def test_rows_that_contradict_each_other(tmp_path: Path, rows: str) -> None:
     ids=["swap", "chain", "longer chain", "chain that began before"],
 )
 def test_sourced_ids_that_are_handed_on(tmp_path: Path, rows: str) -> None:
-    """A sourcedId that one row takes away and another gives is refused, and both rows unused."""
+    """A swap or a chain of sourcedIds is refused, and none of its rows is used."""
     moved = ids(tmp_path, rows)
     assert moved.users == []
     assert not moved.plan.plan.moves_links()

@@ -1,4 +1,4 @@
-"""Sites in a real Airflow: their DAGs come and go, and the page of all sites in a real Chromium."""
+"""Sites in a real Airflow: their DAGs appear and disappear, and a browser shows the list."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ MANY = 60
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow of its own, with the site `default`."""
+    """Yield an Airflow with the site `default`."""
     with running() as airflow:
         yield airflow
 
 
 def site_of(live: Live, name: str) -> dict[str, Any]:
-    """Return a site as the list has it."""
+    """Return a site from the list of sites."""
     (found,) = [site for site in live.admin.get("sites")["sites"] if site["site"] == name]
     return dict(found)
 
 
 def has_dags(live: Live, name: str, *, wanted: bool) -> bool | None:
-    """Tell whether Airflow lists both DAGs of a site, or neither; None while it is otherwise."""
+    """Return True if Airflow lists both DAGs of a site, or neither, as wanted; else None."""
     listed = live.api._call("GET", "/api/v2/dags?limit=1000")["dags"]
     ids = {dag["dag_id"] for dag in listed}
     found = [f"oneroster_{kind}__{name}" in ids for kind in ("sync", "upload")]
@@ -54,7 +54,7 @@ def make(live: Live, name: str) -> None:
 
 
 def test_a_site_made_here_has_its_dags_soon_and_is_off(live: Live) -> None:
-    """The DAG file is read at once; the scheduled DAG is paused, and the other one is not."""
+    """A new site has its DAGs soon: the scheduled DAG is paused, and the upload DAG is not."""
     make(live, "soon")
     found = site_of(live, "soon")
     assert (found["enabled"], found["next_run"], found["last_run"]) == (False, None, None)
@@ -68,7 +68,7 @@ def test_a_site_made_here_has_its_dags_soon_and_is_off(live: Live) -> None:
 
 
 def test_an_archived_site_is_gone_from_airflow_and_can_be_read(live: Live, tmp_path: Path) -> None:
-    """Its DAGs are hidden at once; every door refuses, with what to do; restored it is off."""
+    """An archived site has hidden DAGs and refuses all writes; a restored one is switched off."""
     make(live, "leaver")
     folder = tmp_path / "school"
     folder.mkdir()
@@ -112,7 +112,7 @@ def test_an_archived_site_is_gone_from_airflow_and_can_be_read(live: Live, tmp_p
 
 
 def test_dags_go_when_a_site_is_archived_elsewhere(live: Live) -> None:
-    """Archived and restored on the command line: Airflow follows by itself, and the sync is off."""
+    """If the command line archives or restores a site, Airflow follows, and the sync is off."""
     make(live, "elsewhere")
     live.admin.put("sites/elsewhere/enabled", {"enabled": True})
     live.oneroster("sites", "archive", "elsewhere")
@@ -130,7 +130,7 @@ def test_dags_go_when_a_site_is_archived_elsewhere(live: Live) -> None:
 
 
 def test_a_site_in_use_is_needed(live: Live) -> None:
-    """The last one can't be archived by the page either."""
+    """The API refuses to archive the last site."""
     others = [site["site"] for site in live.admin.get("sites")["sites"]]
     for name in others:
         if name != "default":
@@ -142,7 +142,7 @@ def test_a_site_in_use_is_needed(live: Live) -> None:
 
 
 def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None:
-    """All of it in the list, by the keyboard where somebody types; faults stand at their field."""
+    """The list of sites can make, copy, archive and restore a site; an error is at its field."""
     with browsing(ignoring=("status of 409", "status of 422")) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites")
@@ -188,7 +188,7 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
 
 
 def test_the_switch_of_the_list_is_airflows(live: Live) -> None:
-    """To switch on asks first; to switch off does not, and leaving at once takes nothing back."""
+    """Switching a sync on asks first; switching off does not, and works if one leaves at once."""
     name = re.compile("^Sync of default:")
     with browsing() as page:
         log_in(page, live.origin)
@@ -206,7 +206,7 @@ def test_the_switch_of_the_list_is_airflows(live: Live) -> None:
 
 
 def test_a_viewer_looks_and_no_more(live: Live) -> None:
-    """No button, and no switch that could be moved."""
+    """A viewer of the list has no button and no usable switch."""
     with browsing() as page:
         log_in(page, live.origin, "viewer")
         page.goto(f"{live.origin}/plugin/oneroster/sites")
@@ -216,7 +216,7 @@ def test_a_viewer_looks_and_no_more(live: Live) -> None:
 
 
 def test_a_site_has_a_name_for_people(live: Live) -> None:
-    """The display name stands in the list and over the site's pages; its id stays in addresses."""
+    """The display name is in the list and on the site's pages; addresses keep the id."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites")
@@ -233,7 +233,7 @@ def test_a_site_has_a_name_for_people(live: Live) -> None:
 
 
 def test_all_syncs_are_stopped_and_resumed(live: Live) -> None:
-    """With a reason that every page shows; nothing begins meanwhile, and switches stay."""
+    """All syncs stop with a reason that every page shows, and the switches stay as they are."""
     before = site_of(live, "default")["enabled"]
     with browsing() as page:
         log_in(page, live.origin)
@@ -261,14 +261,14 @@ def test_all_syncs_are_stopped_and_resumed(live: Live) -> None:
 
 @pytest.fixture(scope="module")
 def many(live: Live) -> list[str]:
-    """Many sites, more than a page of the list holds."""
+    """Make more sites than one page of the list can show."""
     names = [f"school-{number:03}" for number in range(MANY)]
     live.rows("insert into sites (site) select unnest(%s::text[]) returning site", names)
     return names
 
 
 def test_many_sites_are_searched_and_paged(live: Live, many: list[str]) -> None:
-    """Twenty-five at a time; the search looks through all of them."""
+    """The list shows twenty-five sites at a time; the search finds all of them."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites")
@@ -286,7 +286,7 @@ def test_many_sites_are_searched_and_paged(live: Live, many: list[str]) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [420, 1600])
 def test_the_list_fits_and_can_be_read(live: Live, many: list[str], theme: str, width: int) -> None:
-    """Nothing but the table scrolls sideways; all has a name, a visible focus and contrast."""
+    """Only the table scrolls sideways; all controls have a name, visible focus and contrast."""
     with browsing(theme, width) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites")

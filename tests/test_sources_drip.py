@@ -1,4 +1,4 @@
-"""A server that sends one byte now and then is given up, wherever it begins to, and cut off."""
+"""A fetch from a server that only sends a byte now and then ends in time."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 ZIP = a_zip(2_000_000)
 PATIENT = Patience(connect_s=30, read_s=30, look_s=3, whole_s=3, settle_s=0)
-"""No single byte takes as long as the limits of the libraries."""
+"""No single byte exceeds the timeouts of the libraries."""
 AT_MOST_S = 20
-"""How long it may take in all: a look, the package, and what ends both."""
+"""The most seconds for a listing, the package, and the end of both."""
 MIDWAY = 600_000
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[S3]:
-    """An S3 server with a package in its folder `out`."""
+    """Yield an S3 server with a package in its folder `out`."""
     with s3_server() as server:
         server.put("out/o.zip", ZIP)
         yield server
@@ -47,7 +47,7 @@ def store() -> Iterator[S3]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder that servers serve, with a package in `out`."""
+    """Return the folder that the servers serve, with a package in `out`."""
     out = tmp_path / "served" / "out"
     out.mkdir(parents=True)
     (out / "o.zip").write_bytes(ZIP)
@@ -57,20 +57,20 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def web(folder: Path) -> Iterator[Web]:
-    """A web server that serves the folder."""
+    """Yield a web server for the folder."""
     with https_server(folder) as server:
         yield server
 
 
 @pytest.fixture
 def sftp(folder: Path) -> Iterator[Sftp]:
-    """An SFTP server that serves the folder."""
+    """Yield an SFTP server for the folder."""
     with sftp_server(folder) as server:
         yield server
 
 
 def check_given_up(url: str, login: Login, left: threading.Event) -> None:
-    """Make sure that fetching ends in time, in words, and that the server is let go."""
+    """Check that a fetch ends in time with a sentence, and that its connection is closed."""
     began = time.monotonic()
     error = refused(url, login, "source.timeout", RetriableSourceError, patience=PATIENT)
     assert "was given up" in str(error)
@@ -81,7 +81,7 @@ def check_given_up(url: str, login: Login, left: threading.Event) -> None:
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("size", [0, MIDWAY])
 def test_a_web_server_that_drips_is_given_up(web: Web, size: int) -> None:
-    """From the first byte of TLS on, and half way through the package."""
+    """A slow web server is given up, from the first byte of TLS on or within the package."""
     left = threading.Event()
     with drip_after(web.port, size, left) as port:
         login = Login("sis", f"https://{HOST}", extra={"ca_file": str(web.ca_file)})
@@ -91,7 +91,7 @@ def test_a_web_server_that_drips_is_given_up(web: Web, size: int) -> None:
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("size", [0, MIDWAY])
 def test_an_sftp_server_that_drips_is_given_up(sftp: Sftp, size: int) -> None:
-    """From its banner on, and half way through the package."""
+    """A slow SFTP server is given up, from its banner on or within the package."""
     left = threading.Event()
     with drip_after(sftp.port, size, left) as port:
         login = Login("sis", HOST, port, LOGIN, PASSWORD, {"no_host_key_check": "true"})
@@ -101,7 +101,7 @@ def test_an_sftp_server_that_drips_is_given_up(sftp: Sftp, size: int) -> None:
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("size", [0, MIDWAY])
 def test_a_bucket_that_drips_is_given_up(store: S3, size: int) -> None:
-    """From its first answer on, and half way through the package."""
+    """A slow bucket is given up, from its first answer on or within the package."""
     left = threading.Event()
     with drip_after(store.port, size, left) as port:
         extra = store.extra(endpoint_url=f"http://{HOST}:{port}")

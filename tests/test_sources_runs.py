@@ -1,4 +1,4 @@
-"""Scheduled runs of a site whose packages come from elsewhere: what is recorded, and moved."""
+"""Scheduled runs of a site with a remote source: what they record, and which files they move."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ NOBODY = zipped({"users.csv": SCHOOL["users.csv"].splitlines()[0] + "\n"})
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sftp]:
-    """An SFTP server with a package in its folder `out`."""
+    """Yield an SFTP server with a folder `out`."""
     (tmp_path / "sftp" / "out").mkdir(parents=True)
     with sftp_server(tmp_path / "sftp") as server:
         yield server
 
 
 def put(server: Sftp, content: bytes, *, at: int) -> None:
-    """Have the SIS have exported at a time."""
+    """Write a package to the server, as if the SIS had exported it at this time."""
     path = server.folder / "out" / "OneRoster.zip"
     path.write_bytes(content)
     os.utime(path, (at, at))
 
 
 def choose(site: Site, **settings: str) -> None:
-    """Save some preferences."""
+    """Save preferences."""
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     assert site.command("preferences", *words)[0] == 0
 
 
 def logins(server: Sftp | None, **other: Any) -> Callable[[str], Login]:
-    """Return what finds the connection `sis`, with something else in places."""
+    """Return a function that finds the connection `sis`, with these fields replaced."""
 
     def login_of(connection: str) -> Login:
         assert connection == "sis"
@@ -66,7 +66,7 @@ def logins(server: Sftp | None, **other: Any) -> Callable[[str], Login]:
 
 
 def scheduled(site: Site, server: Sftp | None = None, **other: Any) -> Run:
-    """Run what the schedule runs, one stage after the other, as the tasks of a DAG do."""
+    """Run the stages of a scheduled run one after the other, as the tasks of a DAG do."""
     login_of = logins(server, **other)
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = begin(request, now=now())
@@ -80,13 +80,13 @@ def scheduled(site: Site, server: Sftp | None = None, **other: Any) -> Run:
 
 
 def names(server: Sftp) -> list[str]:
-    """Return what lies in the folder and in `done`, in order."""
+    """Return the zips in `out` and in `done`, in order."""
     out = server.folder / "out"
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*.zip"))
 
 
 def test_a_package_from_elsewhere_is_synced_and_left(site: Site, server: Sftp) -> None:
-    """A run reads its site's newest package, knows its hash, and leaves it where it is."""
+    """A run reads the newest package of its source, stores its hash, and does not move it."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     put(server, STAFF, at=1_790_000_000)
     run = scheduled(site, server)
@@ -98,7 +98,7 @@ def test_a_package_from_elsewhere_is_synced_and_left(site: Site, server: Sftp) -
 
 
 def test_it_is_moved_when_the_run_ended_well(site: Site, server: Sftp) -> None:
-    """Each package that was read is kept in `done` under a name of its own."""
+    """After a good run the package is moved to `done` under its own name; after others it stays."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis", source_after="move")
     put(server, STAFF, at=1_790_000_000)
     run = scheduled(site, server)
@@ -115,7 +115,7 @@ def test_it_is_moved_when_the_run_ended_well(site: Site, server: Sftp) -> None:
 
 
 def test_a_run_says_why_it_got_no_package(site: Site, server: Sftp) -> None:
-    """The sentence, the reason and the finding name what is wrong and what to do."""
+    """If a fetch fails, sentence, reason and finding name the cause and the correction."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     run = scheduled(site, server, password="wrong")  # noqa: S106  it is meant to be
     assert run.outcome == "failed"
@@ -129,7 +129,7 @@ def test_a_run_says_why_it_got_no_package(site: Site, server: Sftp) -> None:
 
 
 def test_a_source_that_is_back_is_synced_by_the_next_try(site: Site, server: Sftp) -> None:
-    """A try that met a closed door leaves nothing in the way of the next; the run is one."""
+    """After a failed fetch, the next try of the same run succeeds without its findings."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     put(server, STAFF, at=1_790_000_000)
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
@@ -146,7 +146,7 @@ def test_a_source_that_is_back_is_synced_by_the_next_try(site: Site, server: Sft
 
 
 def test_nothing_that_a_run_leaves_holds_a_secret(site: Site, server: Sftp) -> None:
-    """Neither the run's folder nor its record nor the audit holds what the connection says."""
+    """Neither the run's folder nor its record nor the audit holds a secret of the connection."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     put(server, STAFF, at=1_790_000_000)
     run = scheduled(site, server)
@@ -163,7 +163,7 @@ def test_nothing_that_a_run_leaves_holds_a_secret(site: Site, server: Sftp) -> N
 
 
 def test_a_folder_of_the_worker_follows_pattern_and_move(site: Site, tmp_path: Path) -> None:
-    """A path is read as ever, of the names that match; and moved aside where the site says so."""
+    """A local folder is read by the pattern of names, and the package moved if the site says so."""
     drop = tmp_path / "drop"
     drop.mkdir()
     (drop / "OneRoster.zip").write_bytes(STAFF)
@@ -178,7 +178,7 @@ def test_a_folder_of_the_worker_follows_pattern_and_move(site: Site, tmp_path: P
 
 
 def test_a_folder_of_csv_files_is_never_moved(site: Site, tmp_path: Path) -> None:
-    """The files that a SIS writes over and over stay, whatever the site says."""
+    """A folder of CSV files, which an SIS overwrites, is never moved."""
     drop = site.package({"users.csv": SCHOOL["users.csv"]})
     choose(site, source=drop.as_uri(), source_after="move")
     assert scheduled(site).outcome == "succeeded"
@@ -186,7 +186,7 @@ def test_a_folder_of_csv_files_is_never_moved(site: Site, tmp_path: Path) -> Non
 
 
 def test_without_airflow_a_connection_cannot_be_used(site: Site) -> None:
-    """Outside of Airflow nobody knows its connections, and the run says so."""
+    """A connection of Airflow can't be used outside of Airflow, and the error says so."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis")
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     with pytest.raises(SourceError, match="can only be used in Airflow"):
@@ -209,7 +209,7 @@ NO_PACKAGES = {
 def test_source_is_no_way_to_read_the_server(
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, what: str
 ) -> None:
-    """A file of the server that is no package is not used, and not a word of it is shown."""
+    """A file of the server that is not a package is not used, and its content is not shown."""
     caplog.set_level("DEBUG")
     place = tmp_path / "etc"
     place.mkdir()
@@ -228,7 +228,7 @@ def test_source_is_no_way_to_read_the_server(
 
 @pytest.mark.case("b21")
 def test_a_folder_that_is_still_written_is_not_read(site: Site, tmp_path: Path) -> None:
-    """While one file of a folder is named as unfinished the run fails in words; then it is read."""
+    """A run fails while a file of the folder is named as unfinished; the next one reads all."""
     folder = site.package({"users.csv": SCHOOL["users.csv"]})
     growing = folder / "courses.csv.part"
     growing.write_text(SCHOOL["courses.csv"][:20], "utf-8")
@@ -246,7 +246,7 @@ def test_a_folder_that_is_still_written_is_not_read(site: Site, tmp_path: Path) 
 
 @pytest.fixture
 def closed() -> Iterator[Path]:
-    """A folder with a package and a folder of CSV files, none of which may be read."""
+    """Yield a folder with a package and CSV files without the right to read them."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "csv").mkdir()
@@ -256,7 +256,7 @@ def closed() -> Iterator[Path]:
         for path in (folder / "csv" / "users.csv", folder / "OneRoster.zip", folder / "shut"):
             path.chmod(0o000)
         folder.chmod(0o755)
-        # Root may read everything, so for a moment this process is somebody else.
+        # Root may read everything, so this process becomes another user here.
         me = os.geteuid()
         os.seteuid(65534 if me == 0 else me)
         try:
@@ -269,7 +269,7 @@ def closed() -> Iterator[Path]:
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("name", ["OneRoster.zip", "csv", "shut"])
 def test_what_may_not_be_read_is_told_in_words(closed: Path, name: str) -> None:
-    """No other try helps, so none is made; who mends it is told which path, and as whom."""
+    """A file without the right to read is named with the user, and not retried."""
     with (
         tempfile.TemporaryDirectory() as into,
         pytest.raises(RefusedSourceError, match=rf"user id \d+\) may not read .*{name}") as told,

@@ -1,4 +1,4 @@
-"""A standstill is noticed: every night a run, and none of them is applied."""
+"""A standstill is reported: runs every night, and none of them is applied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def still(site: Site, now: dt.datetime) -> Standstill:
-    """Return whether the syncs of a site are applied."""
+    """Return the standstill of a site, and check that it is the same in the list of all sites."""
     with database.engine().connect() as connection:
         one = find_standstill(connection, site.name, now=now)
         assert one == find_standstills(connection, now=now)[site.name]
@@ -27,7 +27,7 @@ def still(site: Site, now: dt.datetime) -> Standstill:
 
 
 def test_a_month_of_superseded_plans_is_told(site: Site) -> None:
-    """Since when nothing was applied, and how many syncs that were, stands in one sentence."""
+    """One sentence says since when nothing was applied, and how many syncs that were."""
     had(site, day(-10), "succeeded", applied_at=day(-10))
     for number in range(24):
         had(site, day(number), "superseded")
@@ -38,7 +38,7 @@ def test_a_month_of_superseded_plans_is_told(site: Site) -> None:
 
 
 def test_a_sync_that_finds_the_roster_in_step_is_no_standstill(site: Site) -> None:
-    """Where there is nothing to change, the roster is as new as the export."""
+    """A sync without changes ends a standstill, as the roster is as new as the export."""
     for number, outcome in enumerate(["superseded", "failed", "no_changes", "rejected"]):
         had(site, day(number), outcome)
     one = still(site, day(5))
@@ -52,7 +52,7 @@ def test_a_sync_that_finds_the_roster_in_step_is_no_standstill(site: Site) -> No
 def test_it_is_said_the_louder_the_longer_it_lasts(
     site: Site, syncs: int, days: int, level: str | None
 ) -> None:
-    """One sync that waits tells of itself; several are a warning, and many an alarm."""
+    """A few syncs without applied changes are no alarm, more a warning, and many an error."""
     had(site, day(0))
     for number in range(syncs):
         had(site, day(0, hour=3 + number), "held", plan_hash=f"h{number}")
@@ -60,7 +60,7 @@ def test_it_is_said_the_louder_the_longer_it_lasts(
 
 
 def test_what_reads_no_package_does_not_count(site: Site) -> None:
-    """An undo, a preview and a skipped slot say nothing of whether syncs are applied."""
+    """An undo, a preview and a skipped slot don't count as syncs."""
     first = had(site, day(0))
     had(site, day(1), "skipped")
     had(site, day(2), undoes=first.run_id)
@@ -70,7 +70,7 @@ def test_what_reads_no_package_does_not_count(site: Site) -> None:
 
 
 def test_a_plan_that_was_approved_late_ends_it(site: Site) -> None:
-    """What counts is when a plan was applied, not when its run began."""
+    """The time when a plan was applied counts, not the time when its run started."""
     had(site, day(0), applied_at=day(3))
     for number in (1, 2):
         had(site, day(number), "rejected")
@@ -78,14 +78,14 @@ def test_a_plan_that_was_approved_late_ends_it(site: Site) -> None:
 
 
 def test_a_site_of_which_nothing_was_ever_applied_says_so(site: Site) -> None:
-    """Nothing is claimed of a day that there never was."""
+    """The sentence for a site where nothing was ever applied names no day."""
     for number in range(3):
         had(site, day(number), "failed")
     assert still(site, day(3)).sentence == "No changes applied yet (3 syncs)"
 
 
 def test_people_are_told_once_a_week_while_it_lasts(site: Site) -> None:
-    """The notification has the fact in its subject, and comes again after a week."""
+    """The notification has the fact in its subject, and is repeated every week."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.UNAPPLIED,)}))
     had(site, day(-10))
     told = []

@@ -1,8 +1,8 @@
-"""The suites under `expectations/` decide which rows are used: data, not code.
+"""The suites under `expectations/` decide which rows are used: they are data, not code.
 
-Every failing row is named by file, row, column, sourcedId and code, with what was expected. The
-suites and the spec tell the same story. Whoever changes a suite changes the verdict, and one that
-can't be used stops the run and is named.
+Every row with an error has a finding with file, row, column, sourcedId, code and expectation. The
+suites and the standard agree. A changed suite changes the result, and an invalid one stops the run
+and is named.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ EXISTING = [
 
 
 def expectations(version: Version, name: str) -> list[dict[str, Any]]:
-    """Return the expectations of one suite as they stand in its file."""
+    """Return the expectations of one suite from its file."""
     text = (SUITES / version / f"{name}.json").read_text("utf-8")
     found: list[dict[str, Any]] = json.loads(text)["expectations"]
     return found
@@ -83,13 +83,13 @@ def test_every_file_has_a_suite() -> None:
 @pytest.mark.parametrize(("version", "name"), EXISTING)
 @pytest.mark.parametrize("mode", [Mode.BULK, Mode.DELTA])
 def test_suite_can_be_loaded(version: Version, name: str, mode: Mode) -> None:
-    """Every suite loads, for both modes, and says something of each."""
+    """Every suite can be loaded, for both modes, and has expectations for each."""
     assert load_suite(SUITES, version, name, mode, set())["expectations"]
 
 
 @pytest.mark.parametrize(("version", "name"), EXISTING)
 def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
-    """A suite names known codes, only columns that are read, and what was expected."""
+    """A suite has known codes, only columns that are read, and the expected value."""
     file = rostering_file(name, version)
     assert file is not None
     read = {column.canonical for column in file.read_columns}
@@ -113,7 +113,7 @@ def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
 
 @pytest.mark.parametrize(("version", "name"), EXISTING)
 def test_suite_demands_what_the_standard_demands(version: Version, name: str) -> None:
-    """A column whose values the standard requires must not be blank, unless it is the login."""
+    """A column that the standard requires must not be blank, except for the e-mail."""
     file = rostering_file(name, version)
     assert file is not None
     demanded = {
@@ -127,7 +127,7 @@ def test_suite_demands_what_the_standard_demands(version: Version, name: str) ->
 
 
 def _allowed(column: str) -> set[str]:
-    """Return every value that any suite allows in a column."""
+    """Return every value that a suite allows in a column."""
     allowed: set[str] = set()
     for version, name in EXISTING:
         for one in expectations(version, name):
@@ -143,18 +143,18 @@ def _allowed(column: str) -> set[str]:
 
 @pytest.mark.parametrize("column", sorted(ENUMERATIONS))
 def test_closed_lists_are_those_of_the_suites(column: str) -> None:
-    """What the door may respell is what the suites allow; students have been dropped by then."""
+    """Values that extract can respell are those of the suites, without student roles."""
     assert _allowed(column) == ENUMERATIONS[column] - STUDENT_LIKE_ROLES
 
 
 @pytest.mark.parametrize("column", sorted(BOOLEANS))
 def test_booleans_are_those_of_the_suites(column: str) -> None:
-    """The columns that the door reads as true or false are those that the suites want so."""
+    """Columns that extract reads as true or false are those that the suites restrict to both."""
     assert _allowed(column) == {"true", "false"}
 
 
 def test_roles_of_staff_are_those_of_the_suites() -> None:
-    """Whoever the suites let in is staff, and all staff is let in by some version."""
+    """The roles that some suite allows are exactly the staff roles."""
     assert _allowed("role") == STAFF_ROLES
 
 
@@ -171,7 +171,7 @@ def test_roles_of_staff_are_those_of_the_suites() -> None:
 def test_roles_of_the_other_version_are_used(
     tmp_path: Path, texts: dict[str, str], file: str, old: str, new: str
 ) -> None:
-    """A role that only the other version has is understood, with a warning; strict rejects it."""
+    """A role that only the other version has is a warning, and an error in strict."""
     texts = changed(texts, file, old, new)
 
     tolerant = check_package(folder_of(texts, tmp_path / "p"), Profile.TOLERANT)
@@ -187,7 +187,7 @@ def test_roles_of_the_other_version_are_used(
 
 @pytest.fixture
 def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the suites that the product uses in this test."""
+    """Return a copy of the suites that the product uses in this test."""
     copy = tmp_path / "expectations"
     shutil.copytree(SUITES, copy)
     monkeypatch.setenv("ONEROSTER_EXPECTATIONS", str(copy))
@@ -202,7 +202,7 @@ def edit(suite: Path, change: Any) -> None:
 
 
 def test_suite_that_is_tightened_finds_more(tmp_path: Path, suites: Path) -> None:
-    """An expectation that is added to a file is held against every row, without any code."""
+    """An expectation that is added to a file applies to every row, without new code."""
     assert codes(users_checked(tmp_path, SCHOOL).findings) == []
     of_the_school = {
         "type": "expect_column_values_to_match_regex",
@@ -220,7 +220,7 @@ def test_suite_that_is_tightened_finds_more(tmp_path: Path, suites: Path) -> Non
 
 
 def test_suite_that_is_loosened_lets_a_row_in(site: Site, suites: Path) -> None:
-    """With an expectation made a warning, the same package adds the user that it kept out."""
+    """If an expectation becomes a warning, the same package adds the user it refused."""
     texts = added(SCHOOL, "users.csv", person("eve", email="eve"))
 
     first = site.sync(texts)
@@ -248,7 +248,7 @@ def test_suite_that_is_loosened_lets_a_row_in(site: Site, suites: Path) -> None:
 
 
 def test_suite_of_earlier_days_decides_by_its_severity(tmp_path: Path, suites: Path) -> None:
-    """A suite without effects, as sites have them of their own, means what it meant."""
+    """A suite without effects, as existing sites may have, still works by its severity."""
     texts = added(SCHOOL, "users.csv", person("u11", given=""), person("u12", username=""))
 
     def of_earlier_days(old: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -272,7 +272,7 @@ def test_suite_of_earlier_days_decides_by_its_severity(tmp_path: Path, suites: P
 
 
 def test_suite_without_an_expectation_asks_for_less(tmp_path: Path, suites: Path) -> None:
-    """An expectation that is taken out is no longer held against anybody."""
+    """An expectation that is removed from a suite is no longer checked."""
     texts = added(SCHOOL, "users.csv", person("u11", given=""))
     edit(
         suites / USERS_SUITE,
@@ -305,7 +305,7 @@ def _spoil_one(**changes: Any) -> Any:
     ],
 )
 def test_broken_expectation_is_named(tmp_path: Path, suites: Path, spoil: Any) -> None:
-    """An expectation that can't be held against rows stops the run; the message names the file."""
+    """An invalid expectation stops the run, and the message names the file."""
     edit(suites / USERS_SUITE, spoil)
 
     with pytest.raises(SuiteError, match="users"):
@@ -314,7 +314,7 @@ def test_broken_expectation_is_named(tmp_path: Path, suites: Path, spoil: Any) -
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"name": "users", "meta": {}}'])
 def test_broken_suite_is_named(tmp_path: Path, suites: Path, text: str) -> None:
-    """A suite that is no JSON, or no suite, stops the run; the message names its path."""
+    """A suite that is invalid JSON or no suite stops the run, and the message names its path."""
     (suites / USERS_SUITE).write_text(text, "utf-8")
 
     with pytest.raises(SuiteError, match=re.escape(str(suites / USERS_SUITE))):
@@ -322,7 +322,7 @@ def test_broken_suite_is_named(tmp_path: Path, suites: Path, text: str) -> None:
 
 
 def test_missing_suite_is_named(tmp_path: Path, suites: Path) -> None:
-    """A file without a suite is not let through unjudged."""
+    """A missing suite stops the run instead of letting its file through."""
     (suites / USERS_SUITE).unlink()
 
     with pytest.raises(SuiteError, match=re.escape(str(suites / USERS_SUITE))):
@@ -330,7 +330,7 @@ def test_missing_suite_is_named(tmp_path: Path, suites: Path) -> None:
 
 
 def test_broken_suite_changes_nothing(site: Site, suites: Path) -> None:
-    """A run whose suites can't be used fails with one sentence, and the roster stays as it is."""
+    """A run with an invalid suite fails with one sentence, and the roster stays."""
     site.sync(SCHOOL)
     before = (site.users(), site.courses(), site.assignments())
     edit(suites / USERS_SUITE, _spoil_one(meta={"code": "row.no_such_code"}))
@@ -343,7 +343,7 @@ def test_broken_suite_changes_nothing(site: Site, suites: Path) -> None:
 
 
 def test_statistics_are_loaded_when_a_suite_asks_for_them() -> None:
-    """Judging loads neither scipy.stats nor altair; an expectation that needs them gets them."""
+    """Validation imports neither scipy.stats nor altair; an expectation that needs them can."""
     program = (
         "import sys; from oneroster_sync.stages.validate import gx_loader; gx_loader.load();"
         "print('scipy.stats._stats_py' in sys.modules, 'altair.vegalite' in sys.modules);"
@@ -359,7 +359,7 @@ def test_statistics_are_loaded_when_a_suite_asks_for_them() -> None:
 
 
 def test_clouds_are_there_again_once_it_is_loaded() -> None:
-    """Great Expectations is loaded without boto3, which everybody else still gets."""
+    """Great Expectations is imported without boto3, which other code can still import."""
     program = (
         "import sys; from oneroster_sync.stages.validate import gx_loader; gx_loader.load();"
         "print('boto3' in sys.modules); import boto3; print(boto3.client.__name__)"
@@ -371,7 +371,7 @@ def test_clouds_are_there_again_once_it_is_loaded() -> None:
 
 
 def judged(folder: Path, texts: Mapping[str, str]) -> tuple[list[Any], list[Any], list[str]]:
-    """Return the findings of a package, its report, and the names of the pages, without times."""
+    """Return the findings of a package, its report, and the names of the pages without times."""
     package, docs = folder / "package", folder / "docs"
     for path in (package, docs):
         path.mkdir(parents=True)
@@ -393,7 +393,7 @@ def judged(folder: Path, texts: Mapping[str, str]) -> tuple[list[Any], list[Any]
 def test_what_is_done_once_changes_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Findings are those of Great Expectations left to itself, and so are its pages."""
+    """Findings and pages are the same with and without our patches of Great Expectations."""
     spoiled = added(SCHOOL, "users.csv", person("eve", email="none"), person("eve", role="king"))
     known = judged(tmp_path / "once", spoiled)
     monkeypatch.setattr(gx_patches, "once", contextlib.nullcontext)

@@ -1,6 +1,6 @@
-"""A district's syncs, day after day: each ends in exactly the state it should.
+"""Each day of a district's syncs ends in exactly the expected state.
 
-The state is the oracle's (`district.desired`), which shares no code with the sync.
+The expected state comes from the oracle (`district.desired`), which shares no code with the sync.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STEADY = Rates(added=0.02, removed=0.02, changed=0.05, returning=0.5)
 def live(
     seed: int, users: int, days: int, rates: Rates = STEADY, ids: str = "mixed"
 ) -> list[District]:
-    """Give some days of a district."""
+    """Return some days of a district."""
     lived = [make_district(seed, users, ids=ids)]
     while len(lived) < days:
         lived.append(next_day(lived[-1], random.Random(seed + len(lived)), rates))
@@ -52,7 +52,7 @@ def live(
 
 @pytest.mark.parametrize("version", [pytest.param("1.1", marks=pytest.mark.long), "1.2"])
 def test_three_days_with_bad_rows(tmp_path: Path, version: str) -> None:
-    """With one row in a hundred bad, each day ends in exactly the state it should.
+    """With one bad row in a hundred, each day ends in exactly the expected state.
 
     The same package again, or with its rows and files in another order, changes nothing.
     """
@@ -79,7 +79,7 @@ def test_three_days_with_bad_rows(tmp_path: Path, version: str) -> None:
 
 @pytest.mark.parametrize("version", [pytest.param("1.1", marks=pytest.mark.long), "1.2"])
 def test_delta_ends_where_bulk_ends(tmp_path: Path, version: str) -> None:
-    """Days sent as deltas lead to the state of the same days sent whole."""
+    """Days as deltas lead to the same state as the same days in bulk."""
     site, days = Site(), live(30, 250, 3, BUSY)
     first = bulk_package(days[0], version)
     site.sync_and_approve(write_zip(first, tmp_path / "first.zip"))
@@ -98,26 +98,26 @@ def test_delta_ends_where_bulk_ends(tmp_path: Path, version: str) -> None:
 
 
 def _bob_leaves(district: District) -> District:
-    """Bob is gone, and his enrollment with him."""
+    """Remove Bob and his enrollment."""
     users = {id_: user for id_, user in district.users.items() if id_ != "bob"}
     enrollments = {id_: one for id_, one in district.enrollments.items() if one.user != "bob"}
     return replace(district, users=users, enrollments=enrollments)
 
 
 def _class_moves(district: District) -> District:
-    """Art 1 becomes a class of Mathematics: the delta holds one class and no enrollment."""
+    """Make Art 1 a class of Mathematics: the delta has one class and no enrollment."""
     moved = replace(district.classes["a1"], course="maths")
     return replace(district, classes={**district.classes, "a1": moved})
 
 
 def _student_marries(district: District) -> District:
-    """A student has another name: the delta holds a user of whom only roles.csv told the role."""
+    """Rename a student: the delta has a user whose role only roles.csv holds."""
     kid = replace(district.users["kid"], family_name="Poe-Lee")
     return replace(district, users={**district.users, "kid": kid})
 
 
 def _bob_is_promoted(district: District) -> District:
-    """Bob becomes an administrator: in 1.2 the delta holds a role and no user."""
+    """Make Bob an administrator: in 1.2 the delta has a role and no user."""
     bob = replace(district.users["bob"], role="administrator")
     return replace(district, users={**district.users, "bob": bob})
 
@@ -134,7 +134,7 @@ def _bob_is_promoted(district: District) -> District:
 def test_delta_of_one_change(
     tmp_path: Path, version: str, happens: Callable[[District], District]
 ) -> None:
-    """A delta need not hold the rows that its rows belong to: those are remembered."""
+    """A delta need not have the rows to which its rows refer: those are stored."""
     site, yesterday = Site(), school()
     first, delta = (
         bulk_package(yesterday, version),
@@ -148,7 +148,7 @@ def test_delta_of_one_change(
 
 
 def test_two_days_of_1_0(tmp_path: Path) -> None:
-    """OneRoster 1.0, with neither manifest nor enabledUser, is kept in step as well."""
+    """OneRoster 1.0, which has neither manifest nor enabledUser, is synced too."""
     site, roster = Site(), EMPTY
     for number, day in enumerate(live(40, 150, 2, BUSY)):
         clean = bulk_package(day, "1.0")
@@ -162,7 +162,7 @@ def test_two_days_of_1_0(tmp_path: Path) -> None:
 
 
 def test_another_version_of_the_same_district_changes_nothing(tmp_path: Path) -> None:
-    """An SIS that moves on from 1.1 to 1.2 and back changes nobody."""
+    """A change of the SIS from 1.1 to 1.2 and back changes no user."""
     site, district = Site(), make_district(50, 150, ids="mixed")
     site.sync_and_approve(write_zip(bulk_package(district, "1.1"), tmp_path / "first.zip"))
     for version in ("1.2", "1.1"):
@@ -172,7 +172,7 @@ def test_another_version_of_the_same_district_changes_nothing(tmp_path: Path) ->
 
 @pytest.mark.case("a32", "a85")
 def test_layout_of_the_package_changes_nothing(tmp_path: Path) -> None:
-    """Line ends, quotes, a byte order mark, a folder, no manifest: the roster is the same."""
+    """Line ends, quotes, a byte order mark, a folder or a missing manifest change nothing."""
     site, package = Site(), bulk_package(make_district(60, 60, ids="mixed"), filled_status=True)
     site.sync_and_approve(write_zip(package, tmp_path / "first.zip"))
     for number, style in enumerate(STYLES[3:]):
@@ -184,7 +184,7 @@ def test_layout_of_the_package_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_lone_csv_touches_its_own_kind(tmp_path: Path) -> None:
-    """A lone users.csv changes users only; a lone courses.csv courses, and what they take along."""
+    """A lone users.csv changes users only, a lone courses.csv courses and their assignments."""
     site = Site()
     yesterday, today = live(70, 150, 2, BUSY, ids="uuid")
     roster = desired(EMPTY, bulk_package(yesterday)).roster
@@ -200,7 +200,7 @@ def test_lone_csv_touches_its_own_kind(tmp_path: Path) -> None:
 
 
 def test_scope_of_users_leaves_courses_alone(tmp_path: Path) -> None:
-    """In the scope `users` a whole package changes users only."""
+    """With the scope `users`, a whole package changes only users."""
     site = Site()
     yesterday, today = live(80, 150, 2, BUSY)
     roster = desired(EMPTY, bulk_package(yesterday)).roster
@@ -215,18 +215,18 @@ def test_scope_of_users_leaves_courses_alone(tmp_path: Path) -> None:
 
 
 def _bad_user_whose_lessons_end(package: Package) -> Package:
-    """Ann's row is bad, and her Mathematics enrollments are gone: her assignments stay."""
+    """Ann's row is bad and her Mathematics enrollments are absent: her assignments stay."""
     bad = edited(package, "users", "ann", familyName="")
     return without(bad, "enrollments", "ann-m1", "ann-m2")
 
 
 def _bad_class_whose_teacher_leaves(package: Package) -> Package:
-    """The Art class is bad, and Bob's enrollment in it is gone: his assignment stays."""
+    """The Art class is bad and Bob's enrollment in it is absent: his assignment stays."""
     return without(edited(package, "classes", "a1", courseSourcedId=""), "enrollments", "bob-a1")
 
 
 def _bad_course_whose_class_ends(package: Package) -> Package:
-    """The Art course is bad, its class and enrollments are gone: its assignments stay."""
+    """The Art course is bad, its class and enrollments are absent: its assignments stay."""
     bad = edited(package, "courses", "art", title="")
     return without(without(bad, "classes", "a1"), "enrollments", "ann-a1", "bob-a1")
 
@@ -238,7 +238,7 @@ def _bad_enrollment_whose_class_moves(package: Package) -> Package:
 
 
 def _bad_enrollment_under_a_new_id(package: Package) -> Package:
-    """Bob's enrollment lost its sourcedId: he keeps Art."""
+    """Bob's enrollment has no sourcedId: he keeps Art."""
     return edited(package, "enrollments", "bob-a1", sourcedId="")
 
 
@@ -249,12 +249,12 @@ def _half_a_swap(package: Package) -> Package:
 
 
 def _absent_user_with_lessons(package: Package) -> Package:
-    """Bob's row is gone and his enrollment is not: he is deactivated and keeps Art."""
+    """Bob's row is absent and his enrollment is not: he is deactivated and keeps Art."""
     return without(package, "users", "bob")
 
 
 def _removed_course_with_lessons(package: Package) -> Package:
-    """The Art course is gone and its class is not: its assignments go with it."""
+    """The Art course is absent and its class is not: its assignments are removed."""
     return without(package, "courses", "art")
 
 
@@ -265,7 +265,7 @@ def _enrollments_numbered_anew(package: Package) -> Package:
 
 
 def _rows_repeated(package: Package) -> Package:
-    """Every row stands in its file twice: nothing changes."""
+    """Every row is in its file twice: nothing changes."""
     for file, table in package.tables.items():
         package = package.with_rows(file, [*table.rows, *table.rows])
     return package
@@ -289,7 +289,7 @@ def _rows_repeated(package: Package) -> Package:
 def test_error_meets_a_change(
     tmp_path: Path, version: str, spoil: Callable[[Package], Package]
 ) -> None:
-    """Where a record with a bad row changes on the same day, it and what hangs from it stay."""
+    """A record with a bad row and what depends on it stay, even if they change the same day."""
     site, good = Site(), bulk_package(school(), version)
     site.sync_and_approve(write_zip(good, tmp_path / "good.zip"))
     bad = spoil(good)
@@ -300,7 +300,7 @@ def test_error_meets_a_change(
 
 
 def test_broken_role_of_a_teacher_who_is_a_parent(tmp_path: Path) -> None:
-    """That only the role of parent can still be read makes no student's parent of a teacher."""
+    """If only the parent role of a teacher is readable, the teacher is not dropped as a parent."""
     district = school()
     district.users["ann"] = replace(district.users["ann"], second_role="parent")
     district.users["bob"] = replace(district.users["bob"], orgs=("s", "d"))

@@ -1,7 +1,7 @@
-"""What a sync refuses to do, keeps back and takes back, through the real DAGs of one Airflow.
+"""What a sync holds, leaves out and undoes, through the real DAGs of one Airflow.
 
-The school of these tests has two buildings with twenty teachers each. The tests go in order: each
-leaves the school as it found it, under the same sourcedIds.
+The school of these tests has two buildings with twenty teachers each. The tests run in order: each
+restores the school, under the same sourcedIds.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def package(
     """Return the school's package as CSV texts.
 
     Args:
-        people: Who works there, by school and number.
-        prefix: Of the sourcedIds of users and courses.
-        more: Further rows of users.csv.
-        org: An org that every user names too.
+        people: The staff, by school and number.
+        prefix: The prefix of the sourcedIds of users and courses.
+        more: More rows of users.csv.
+        org: Another org of every user.
         sessions: First and last day of the only term, in days from today.
-        taught: How many of the classes there still are.
+        taught: The number of classes in the package.
     """
     first, last = (TODAY + dt.timedelta(days=days) for days in sessions)
     schools = {school: f'"{school},{org}"' if org else school for school in SCHOOLS}
@@ -79,16 +79,16 @@ def package(
 
 
 class School:
-    """The school as it is synced through Airflow."""
+    """The school, synced through Airflow."""
 
     def __init__(self, live: Live, folder: Path) -> None:
-        """Remember the Airflow, and where packages are written."""
+        """Store the Airflow and the folder for packages."""
         self.live = live
         self._folder = folder
         self._count = 0
 
     def written(self, texts: dict[str, str]) -> Path:
-        """Return a folder with the CSV texts."""
+        """Write the CSV texts to a new folder and return it."""
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
@@ -126,7 +126,7 @@ class School:
         self.live.oneroster("preferences", *words)
 
     def discard(self, run: dict[str, Any]) -> None:
-        """Discard a held plan, and wait until its DAG run has seen it."""
+        """Discard a held plan."""
         self.live.admin.post(f"runs/{run['run_id']}/discard", {"reason": "a test"})
 
     def approve(self, run: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ class School:
 
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
-    """A school that has been synced once."""
+    """Yield a school that has been synced once."""
     with running() as live:
         made = School(live, tmp_path_factory.mktemp("packages"))
         assert made.sync(package())["outcome"] == "succeeded"
@@ -151,7 +151,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
 
 
 def test_a_school_that_is_missing_is_named(school: School) -> None:
-    """Half of one school is held within the site's own limit, with the school's numbers."""
+    """A package that lacks half of one school is held within the site's threshold, by name."""
     lax = {"percent": 60, "minimum": 5}
     school.prefers(guards=dict.fromkeys(("users", "courses", "assignments"), lax))
     run = school.sync(package([p for p in EVERYBODY if p[0] == "north" or p[1] < 8]))
@@ -171,7 +171,7 @@ def test_a_school_that_is_missing_is_named(school: School) -> None:
 
 
 def test_additions_go_on_while_removals_wait(school: School) -> None:
-    """The newcomer comes at once; a second DAG run brings the removals, and is held."""
+    """New users are added at once; a second DAG run holds the pending removals."""
     school.prefers(guards={"removals_wait": True})
     newcomer = "new,true,north,teacher,new,New,Comer,new@x.org"
     run = school.sync(package(EVERYBODY[:30], more=[newcomer]))
@@ -191,7 +191,7 @@ def test_additions_go_on_while_removals_wait(school: School) -> None:
 
 
 def test_a_limit_raised_for_one_run_counts_once(school: School) -> None:
-    """A mass removal passes under it, the next one is held, and an undo brings everybody back."""
+    """A threshold raised for one run lets one mass removal through, and an undo restores all."""
     school.prefers(guards={"raised": {"percent": 80, "until": None, "note": "a school closes"}})
     run = school.sync(package(EVERYBODY[:30]))
     assert run["outcome"] == "succeeded"
@@ -207,7 +207,7 @@ def test_a_limit_raised_for_one_run_counts_once(school: School) -> None:
 
 
 def test_new_sourced_ids_are_approved_and_nobody_leaves(school: School) -> None:
-    """A wave of new sourcedIds is one decision; the accounts are the same, and go back the same."""
+    """A mass change of sourcedIds needs an approval and keeps the accounts."""
     school.sync(package())
     ids = school.live.rows("select id from users where managed and status = 'active' order by id")
     run = school.sync(package(prefix="2-"))
@@ -232,7 +232,7 @@ def test_new_sourced_ids_are_approved_and_nobody_leaves(school: School) -> None:
 
 
 def test_a_rollover_only_adds(school: School) -> None:
-    """Until the day that the site names, who is missing stays and who is new comes."""
+    """In add-only mode, absent users stay and new users are added until the chosen day."""
     school.prefers(create_only_until=TODAY.isoformat())
     newcomer = "fresh,true,north,teacher,fresh,Fresh,Comer,fresh@x.org"
     run = school.sync(package(EVERYBODY[:30], more=[newcomer]))
@@ -245,7 +245,7 @@ def test_a_rollover_only_adds(school: School) -> None:
 
 
 def test_the_next_syncs_tell_of_the_rollover(school: School) -> None:
-    """The list of next syncs says what only adds and what is raised, also before it is saved."""
+    """The list of next syncs shows unsaved add-only mode and raised thresholds."""
     asked = {
         "days": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"],
         "time_utc": "02:00",
@@ -259,9 +259,9 @@ def test_the_next_syncs_tell_of_the_rollover(school: School) -> None:
 
 
 def test_classes_of_an_ended_term_go_uncounted(school: School) -> None:
-    """All assignments of a term that is over end, and nobody is asked.
+    """Assignments of an ended term are removed without a hold.
 
-    That its end moves to an earlier day is asked about, once.
+    An earlier end of a term is held once.
     """
     over = package(sessions=(-120, -1))
     moved = school.sync(over)
@@ -298,7 +298,7 @@ def test_packages_of_others_and_of_other_years_are_held(school: School) -> None:
 
 @pytest.mark.case("b21")
 def test_a_half_written_file_is_not_read(school: School) -> None:
-    """A scheduled sync leaves a zip that is not whole, and reads it by itself once it is."""
+    """A scheduled sync does not read an incomplete zip, and reads it once it is complete."""
     folder = school.written(package(EVERYBODY[:10]))
     drop = folder / "drop"
     drop.mkdir()
@@ -328,7 +328,7 @@ def test_a_half_written_file_is_not_read(school: School) -> None:
 
 
 def test_one_missing_org_is_one_cause(school: School) -> None:
-    """What hangs from an org that is not there is one cause, named, with how many it touches."""
+    """All rows that refer to a missing org are one cause with the org and their number."""
     school.prefers(guards={"error_percent": 100})
     run = school.sync(package(org="nowhere"))
     causes = school.live.admin.get(f"runs/{run['run_id']}/causes")["causes"]
@@ -344,7 +344,7 @@ def test_one_missing_org_is_one_cause(school: School) -> None:
 
 
 def _untaught(texts: dict[str, str]) -> dict[str, str]:
-    """Return classes and enrollments with nothing but one class that nobody teaches."""
+    """Return classes and enrollments with only one class that has no teacher."""
     header = texts["classes.csv"].splitlines()[0]
     row = texts["classes.csv"].splitlines()[1]
     enrolled = texts["enrollments.csv"].splitlines()[0]

@@ -1,4 +1,4 @@
-"""Undo where records hang together: chains of addresses, sourcedIds, assignments, lost audits."""
+"""Undo of records that depend on each other: e-mails, sourcedIds, assignments, expired audits."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ LETTERS = "abcdefgh"
 
 
 def people(**mails: str) -> dict[str, str]:
-    """Return a users.csv of teachers: sourcedId → the letter of their address."""
+    """Return a users.csv of teachers: sourcedId → the letter of their e-mail."""
     return staff(*(f"{id_},{id_.upper()},{mail}@x.org" for id_, mail in mails.items()))
 
 
 def logins(site: Site) -> dict[str, str]:
-    """Return the addresses of the active users by sourcedId."""
+    """Return the e-mails of the active users by sourcedId."""
     query = "select sourced_id, login from users where site = :site and status = 'active'"
     return {id_: login[0] for id_, login in site.rows(f"{query} and managed")}
 
 
 @pytest.mark.case("b36")
 def test_chain_of_addresses_is_left_alone_from_its_break_on(site: Site) -> None:
-    """Who needs the address of somebody who is left alone is left alone too, for all of a chain.
+    """An undo skips a changed user, and all users whose old e-mails depend on that user.
 
-    u takes over b, v takes over c, w takes over d. Then u marries: her record changed since and
-    keeps b, so v keeps c, so w keeps d.
+    u takes over b, v takes over c, w takes over d. Then the name of u changes: her record changed
+    since and keeps b, so v keeps c, so w keeps d.
     """
     site.sync(people(u="a", v="b", w="c", x="d"))
     run = site.sync(people(u="b", v="c", w="d", x="e"))
@@ -52,7 +52,7 @@ def test_chain_of_addresses_is_left_alone_from_its_break_on(site: Site) -> None:
 
 
 def test_the_rest_of_a_broken_chain_goes_back(site: Site) -> None:
-    """Who is in nobody's way goes back as ever."""
+    """Users outside a broken chain are undone as usual."""
     site.sync(people(u="a", v="b", w="c", y="h"))
     run = site.sync(people(u="d", v="a", w="b", y="g"))
     site.sync(people(u="d", v="a", w="b", y="g", new="c"))
@@ -63,7 +63,7 @@ def test_the_rest_of_a_broken_chain_goes_back(site: Site) -> None:
 
 
 def ids(site: Site, *rows: str) -> dict[str, Any]:
-    """Bring an ids.csv and return its run."""
+    """Sync an ids.csv and return its run."""
     text = csv_text("kind,oldSourcedId,newSourcedId", *rows)
     path = site.folder / "ids.csv"
     path.write_text(text, "utf-8")
@@ -71,7 +71,7 @@ def ids(site: Site, *rows: str) -> dict[str, Any]:
 
 
 def test_sourced_id_that_was_taken_since_is_left_alone(site: Site) -> None:
-    """An old sourcedId that somebody else has by now is not given back, and that is named."""
+    """An old sourcedId that another record has now is not restored, and the output names it."""
     site.sync(people(u="a", v="b"))
     run = ids(site, "user,u,u2")
     day = staff("u2,U,a@x.org", "v,V,b@x.org", "u,New,c@x.org")
@@ -83,7 +83,7 @@ def test_sourced_id_that_was_taken_since_is_left_alone(site: Site) -> None:
 
 
 def test_chain_of_sourced_ids_goes_back(site: Site) -> None:
-    """Records that passed their sourcedIds on get them back one after the other."""
+    """Records that passed on their sourcedIds get them back one after the other."""
     site.sync(people(u="a", v="b", w="c"))
     runs = [ids(site, f"user,{old},{new}") for old, new in (("w", "x"), ("v", "w"), ("u", "v"))]
     assert logins(site) == {"x": "c", "w": "b", "v": "a"}
@@ -98,7 +98,10 @@ LED["enrollments.csv"] = SCHOOL["enrollments.csv"] + "e4,m1,boss,teacher\n"
 
 
 def test_undo_of_undo_keeps_the_assignments_of_linked_accounts(site: Site) -> None:
-    """An account that is let go and linked again teaches again; counts, audit and roster agree."""
+    """An account that is unlinked and linked again gets its assignments back.
+
+    Counts, audit and roster agree.
+    """
     site.sync(SCHOOL)
     run = site.sync(LED)
     assert site.assignments()["boss", "maths"] == "active"
@@ -117,7 +120,7 @@ def test_undo_of_undo_keeps_the_assignments_of_linked_accounts(site: Site) -> No
 def test_an_account_that_is_linked_again_has_its_assignments(
     site: Site, *, still_taught: bool
 ) -> None:
-    """What a later run assigned stays with the account, and the plan that links it knows of it."""
+    """An account keeps assignments of a later run, and the plan that links it again knows them."""
     without = {**LED, "enrollments.csv": SCHOOL["enrollments.csv"]}
     site.sync(SCHOOL)
     linked = site.sync(without)
@@ -136,7 +139,7 @@ def test_an_account_that_is_linked_again_has_its_assignments(
 
 
 def test_undo_of_users_takes_their_assignments_along(site: Site) -> None:
-    """Who came goes with what they teach, who left comes back with it; what can't is named."""
+    """An undo of users also undoes their assignments; what can't be undone is named."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     code, output = said(site, "undo", run["run_id"], "--kind", "user")
@@ -152,7 +155,7 @@ def test_undo_of_users_takes_their_assignments_along(site: Site) -> None:
 
 
 def test_undo_of_courses_takes_their_assignments_along(site: Site) -> None:
-    """A course that goes takes its teachers along, also those whom a later run assigned."""
+    """An undo of a course removes all its assignments, including those of a later run."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     later = changed(NEXT_DAY, "enrollments.csv", "e2,b1,ann", "e3,b1,dan,teacher\ne2,b1,ann")
@@ -167,7 +170,7 @@ def test_undo_of_courses_takes_their_assignments_along(site: Site) -> None:
 
 
 def test_assignments_of_another_run_stay_behind_and_are_named(site: Site) -> None:
-    """Who goes keeps an assignment that another run made, and the undo says so before."""
+    """An assignment that another run made stays with its user, and the undo names it."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     later = changed(NEXT_DAY, "enrollments.csv", "e2,b1,ann", "e3,b1,dan,teacher\ne2,b1,ann")
@@ -181,7 +184,7 @@ def test_assignments_of_another_run_stay_behind_and_are_named(site: Site) -> Non
 def test_undo_of_a_part_and_of_that_gives_back_exactly_what_was(
     site: Site, kind: str | None
 ) -> None:
-    """Whatever part is taken back, to take that back restores the roster and what deltas go by."""
+    """An undo of the undo of any part restores the roster and the stored links."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     before = roster(site), enrolled(site), site.assignments()
@@ -193,7 +196,7 @@ def test_undo_of_a_part_and_of_that_gives_back_exactly_what_was(
 
 
 def test_run_whose_audit_was_removed_says_so(site: Site) -> None:
-    """What is not known any more can't be taken back; that is no empty success."""
+    """An undo of a run with an expired audit fails with the reason."""
     site.sync(numbered(range(3)))
     run = site.sync(numbered(range(2)))
     delete_expired(site.name, now=now() + dt.timedelta(days=9), keeping=Keeping(1, 1, audit_days=8))

@@ -1,7 +1,6 @@
-"""Upgrades: what waits or is under way when the schema moves on is applied rightly or not at all.
+"""Plans and transactions from before an upgrade are applied correctly or not at all.
 
-The database of an earlier version is made by the migrations that there were, and holds what a
-held run left there.
+The migrations of an earlier version make its database, which holds the rows of a held run.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from conftest import Site
 
 EARLIER = "0003"
-"""The migration that was the newest one in the earlier version."""
+"""The newest migration of the earlier version."""
 _HEADER = SCHOOL["users.csv"].splitlines()[0]
 _ROWS = [f"u{n},true,teacher,u{n},Given,Family,u{n}@x.org" for n in range(10)]
 FULL = {**SCHOOL, "users.csv": "\n".join([_HEADER, *_ROWS]) + "\n"}
@@ -47,7 +46,7 @@ MORE = {**FULL, "classes.csv": SCHOOL["classes.csv"] + "m2,Maths 2,maths\n", **H
 
 @pytest.fixture
 def earlier(tmp_path: Path) -> Iterator[tuple[Site, str]]:
-    """A site whose database is of the earlier version, and its held run."""
+    """Yield a site with a database of the earlier version, and its held run."""
     from conftest import ADMIN, Site
 
     site = Site("upgraded", tmp_path)
@@ -64,7 +63,7 @@ def earlier(tmp_path: Path) -> Iterator[tuple[Site, str]]:
 
 
 def migrate_to_earlier(url: str) -> None:
-    """Bring a fresh database to the schema of the earlier version."""
+    """Migrate a new database to the schema of the earlier version."""
     config = Config()
     config.set_main_option("script_location", str(database.MIGRATIONS))
     made = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
@@ -93,7 +92,7 @@ def copy(source: str, target: str) -> None:
 
 
 def columns(connection: psycopg.Connection[tuple[str, ...]]) -> dict[str, set[str]]:
-    """Return the columns of each table that holds rows of ours."""
+    """Return the columns of each of our tables."""
     found: dict[str, set[str]] = {}
     for table, column in connection.execute(
         "select c.table_name, c.column_name from information_schema.columns c "
@@ -107,7 +106,7 @@ def columns(connection: psycopg.Connection[tuple[str, ...]]) -> dict[str, set[st
 
 @pytest.mark.case("b31")
 def test_held_plan_outlives_an_upgrade(earlier: tuple[Site, str]) -> None:
-    """A plan whose form has not changed is approved after the upgrade as before it."""
+    """A held plan with an unchanged form can be approved after the upgrade."""
     site, run_id = earlier
     assert site.command("history")[1]["runs"][0]["run_id"] == run_id
 
@@ -120,9 +119,9 @@ def test_held_plan_outlives_an_upgrade(earlier: tuple[Site, str]) -> None:
 
 @pytest.mark.case("b31")
 def test_plan_of_an_earlier_form_is_not_applied(earlier: tuple[Site, str]) -> None:
-    """A plan that doesn't know what plans know now is not applied; the next sync makes a new one.
+    """A plan that lacks columns of today is superseded, and the next sync makes a new one.
 
-    Plans of the earlier version did not say when a class ends.
+    Plans of the earlier version did not have the end of a class.
     """
     site, run_id = earlier
     run = runs.find(run_id)
@@ -147,7 +146,7 @@ def test_plan_of_an_earlier_form_is_not_applied(earlier: tuple[Site, str]) -> No
 
 @pytest.mark.case("b31")
 def test_migration_waits_for_who_applies() -> None:
-    """An upgrade begins when a transaction that is under way has ended, and loses nothing of it."""
+    """An upgrade waits for a running transaction, and loses nothing of it."""
     with fresh_database() as url:
         migrate_to_earlier(url)
         made = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))

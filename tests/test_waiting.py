@@ -1,4 +1,4 @@
-"""Held plans that nobody decides about: a newer one takes their place, or their time runs out."""
+"""Held plans without a decision: a newer plan supersedes them, or they expire."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def staff(count: int) -> dict[str, str]:
 
 
 EVERYBODY, FEWER = staff(10), staff(4)
-"""Six of ten users are gone: more than a site lets pass."""
+"""Six of ten users are missing: more than the threshold."""
 
 
 @pytest.fixture
 def held(site: Site) -> dict[str, Any]:
-    """A run that waits for a decision."""
+    """Return a held run."""
     site.sync(EVERYBODY)
     run = site.sync(FEWER)
     assert run["outcome"] == "held"
@@ -40,18 +40,18 @@ def held(site: Site) -> dict[str, Any]:
 
 
 def active(site: Site) -> int:
-    """Return how many users with a sourcedId are active."""
+    """Return the number of active users with a sourcedId."""
     return list(site.users().values()).count("active")
 
 
 def stored(run: dict[str, Any]) -> tuple[Any, ...]:
-    """Return how a run ended, and what was decided about it."""
+    """Return the outcome of a run and the decision about it."""
     found = runs.find(run["run_id"])
     return found.outcome, found.decision
 
 
 def events(site: Site) -> list[tuple[Any, ...]]:
-    """Return what became of plans, as the audit of events has it."""
+    """Return the events about plans from the audit."""
     return site.rows(
         "select event, actor, details from events "
         "where site = :site and event like 'plan_%' order by id"
@@ -59,7 +59,7 @@ def events(site: Site) -> list[tuple[Any, ...]]:
 
 
 def test_newer_applied_run_supersedes_a_held_one(site: Site, held: dict[str, Any]) -> None:
-    """A plan that waits ends as superseded once another one changed the roster."""
+    """A held plan is superseded if another plan changes the roster."""
     assert site.sync(staff(11))["outcome"] == "succeeded"
     assert stored(held) == ("superseded", None)
     code, output = said(site, "approve", held["run_id"])
@@ -72,9 +72,9 @@ def test_newer_applied_run_supersedes_a_held_one(site: Site, held: dict[str, Any
 def test_newer_plan_supersedes_a_held_one(
     site: Site, held: dict[str, Any], package: dict[str, str], outcome: str
 ) -> None:
-    """What a newer package says counts, also where it changes nothing or is held itself.
+    """A newer package supersedes a held plan, even if it changes nothing or is held itself.
 
-    The older run names the newer one, keeps the numbers that held it, and takes no decision.
+    The older run names the newer one, keeps its holds, and accepts no decision.
     """
     newer = site.sync(package)
     assert newer["outcome"] == outcome
@@ -110,14 +110,14 @@ DELTA = csv_text(
 def test_only_a_plan_of_the_same_files_takes_the_place_of_another(
     site: Site, held: dict[str, Any], package: dict[str, str], outcome: str
 ) -> None:
-    """A package that was refused, is of other files or brings a part leaves an older plan be."""
+    """A rejected package, other files, or a delta leave an older held plan as it is."""
     assert site.sync(package)["outcome"] == outcome
     assert stored(held) == ("held", None)
     assert site.command("approve", held["run_id"])[1]["outcome"] == "succeeded"
 
 
 def test_preview_and_undo_supersede_nothing(site: Site, held: dict[str, Any]) -> None:
-    """Who only looks at a plan, or takes a run back, says nothing about the package that waits."""
+    """A preview or an undo does not supersede a held plan."""
     assert site.command("plan", site.package(EVERYBODY))[0] == 0
     assert stored(held) == ("held", None)
     ((first,),) = site.rows(
@@ -131,7 +131,7 @@ def test_preview_and_undo_supersede_nothing(site: Site, held: dict[str, Any]) ->
 
 
 def test_newer_plan_leaves_a_held_undo_alone(site: Site) -> None:
-    """An undo that waits is of another thing than a package, and stays."""
+    """A newer plan does not supersede a held undo."""
     first = site.sync(EVERYBODY)
     undone = site.command("undo", first["run_id"])[1]
     assert undone["outcome"] == "held"
@@ -140,12 +140,12 @@ def test_newer_plan_leaves_a_held_undo_alone(site: Site) -> None:
 
 
 def after(run: dict[str, Any], hours: float) -> dt.datetime:
-    """Return a moment so many hours after a run began."""
+    """Return the time so many hours after a run started."""
     return dt.datetime.fromisoformat(run["started_at"]) + dt.timedelta(hours=hours)
 
 
 def test_held_plan_waits_as_long_as_the_site_says(site: Site) -> None:
-    """A plan waits for the hours of the site's preferences, 72 at first."""
+    """A plan is held for the hours in the site's preferences, 72 by default."""
     site.sync(EVERYBODY)
     for hours in (72, 5):
         site.command("preferences", "--set", f"approval_hours={hours}")
@@ -157,7 +157,7 @@ def test_held_plan_waits_as_long_as_the_site_says(site: Site) -> None:
 
 
 def test_plan_that_nobody_decided_about_is_discarded(site: Site, held: dict[str, Any]) -> None:
-    """When its time is over a plan is discarded, once, with its sentence and its audit."""
+    """An expired plan is discarded once, with its sentence and its event."""
     assert held["run_id"] not in approval.expire_due(after(held, 72))
     assert approval.expire(held["run_id"], now=after(held, 72)).outcome == "held"
     assert held["run_id"] in approval.expire_due(after(held, 73))
@@ -180,7 +180,7 @@ def test_plan_that_nobody_decided_about_is_discarded(site: Site, held: dict[str,
 def test_decision_that_comes_too_late_is_told_so(
     site: Site, held: dict[str, Any], word: str
 ) -> None:
-    """Who decides after its time ends the run, and is told that nobody decided in time."""
+    """A decision after the expiry is refused with the reason, and the run is discarded."""
     with pytest.raises(NotHeldError, match="discarded, nobody decided within 72 hours"):
         getattr(approval, word)(held["run_id"], by="Ann", now=after(held, 73))
     assert stored(held) == ("discarded", None)
@@ -189,7 +189,7 @@ def test_decision_that_comes_too_late_is_told_so(
 
 
 def test_decision_in_time_stands_when_the_time_is_over(site: Site, held: dict[str, Any]) -> None:
-    """What was approved in time does not expire, however late it is applied."""
+    """A plan that was approved in time does not expire before it is applied."""
     approval.note_approval(
         held["run_id"], by="Ann", now=after(held, 71), plan_hash=held["plan_hash"]
     )

@@ -1,4 +1,4 @@
-"""Why is it so? Search finds the record that is meant, and its story says everything."""
+"""Why a record is as it is: search finds the record, and its history explains it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAFF = {"users.csv": SCHOOL["users.csv"]}
 
 
 def found(site: Site, term: str, limit: int = 20) -> list[str]:
-    """Return the labels of what a search finds."""
+    """Return the labels of the records that a search finds."""
     with database.engine().connect() as connection:
         return [
             record["label"] for record in record_search.search(connection, site.name, term, limit)
@@ -28,7 +28,7 @@ def found(site: Site, term: str, limit: int = 20) -> list[str]:
 
 
 def story(site: Site, term: str, kind: str = "user") -> dict[str, Any]:
-    """Return the story of the record that a sourcedId names."""
+    """Return the history of the record with a sourcedId."""
     with database.engine().connect() as connection:
         (record,) = (
             record
@@ -41,7 +41,7 @@ def story(site: Site, term: str, kind: str = "user") -> dict[str, Any]:
 
 
 def write(site: Site, statement: str) -> None:
-    """Change a site's records by hand, as the platform does."""
+    """Change a site's records directly, as the platform does."""
     with database.engine().begin() as connection:
         connection.execute(sa.text(statement), {"site": site.name})
 
@@ -70,14 +70,14 @@ def write(site: Site, statement: str) -> None:
 def test_search_finds_names_addresses_codes_and_ids(
     site: Site, term: str, labels: list[str]
 ) -> None:
-    """A part of a name, an address, a title or a code finds it, in whatever case, as written."""
+    """A part of a name, e-mail, title or code finds a record, in any case, without wildcards."""
     site.sync(SCHOOL)
     assert sorted(found(site, term), key=str.casefold) == labels
 
 
 @pytest.mark.case("c10")
 def test_signs_of_patterns_are_searched_for_as_they_are(site: Site) -> None:
-    """%, _ and the backslash stand for themselves."""
+    """%, _ and the backslash are searched literally."""
     rows = ["p,true,teacher,p,100%,Sure,p@x.org", "u,true,teacher,u,snake_case,Lee,u@x.org"]
     rows += ["b,true,teacher,b,back\\slash,Lee,b@x.org", "o,true,teacher,o,100,Lee,o@x.org"]
     site.sync({"users.csv": "\n".join([HEADER, *rows]) + "\n"})
@@ -87,7 +87,7 @@ def test_signs_of_patterns_are_searched_for_as_they_are(site: Site) -> None:
 
 
 def test_what_is_meant_exactly_comes_first(site: Site) -> None:
-    """The record of that sourcedId or address stands before those that only contain it."""
+    """A record with exactly this sourcedId or e-mail comes before those that contain it."""
     rows = ["zed,true,teacher,z,Zed,Zed,ann@y.org", "x,true,teacher,x,Ann,Zedler,x@x.org"]
     site.sync({"users.csv": "\n".join([HEADER, *rows]) + "\n"})
     assert found(site, "zed") == ["Zed Zed", "Ann Zedler"]
@@ -96,7 +96,7 @@ def test_what_is_meant_exactly_comes_first(site: Site) -> None:
 
 
 def test_who_is_gone_is_found(site: Site) -> None:
-    """Inactive users and removed courses are found: it is them that people ask about."""
+    """Inactive users and removed courses are found, because people ask about them."""
     site.sync(SCHOOL)
     gone = changed(SCHOOL, "users.csv", "bob,true", "bob,false")
     site.sync(changed(gone, "courses.csv", "art,Art,A1\n", ""))
@@ -107,7 +107,7 @@ def test_who_is_gone_is_found(site: Site) -> None:
 
 
 def test_other_sites_are_not_found(site: Site) -> None:
-    """Neither a search nor a number leads to a record of another site."""
+    """Neither a search nor an id leads to a record of another site."""
     site.sync(STAFF)
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "admin@district.example")
@@ -119,7 +119,7 @@ def test_other_sites_are_not_found(site: Site) -> None:
 
 
 def test_story_tells_everything_newest_first(site: Site) -> None:
-    """Each change says when, by which run, why, from which row, who asked and who is credited."""
+    """Each change has its time, run, reason, row, requester and credited admin."""
     runs = [
         site.sync(package)
         for package in (STAFF, changed(STAFF, "users.csv", "Bob,Ray", "Robert,Ray"))
@@ -139,7 +139,7 @@ def test_story_tells_everything_newest_first(site: Site) -> None:
 
 
 def test_assignments_name_their_other_end(site: Site) -> None:
-    """Seen from a user an assignment names the course, seen from a course the user."""
+    """An assignment names the course for a user, and the user for a course."""
     site.sync(SCHOOL)
     (of_bob,) = (c for c in story(site, "bob")["changes"] if c["kind"] == "assignment")
     (of_art,) = (c for c in story(site, "art", "course")["changes"] if c["kind"] == "assignment")
@@ -148,7 +148,7 @@ def test_assignments_name_their_other_end(site: Site) -> None:
 
 
 def test_findings_about_the_record_say_what_to_do(site: Site) -> None:
-    """Errors in the record's rows are told with their run, what they mean and what to do."""
+    """Findings about the record have their run, their meaning and a hint."""
     site.sync(STAFF)
     run = site.sync(changed(STAFF, "users.csv", "Bob,Ray", ",Ray"))
     (finding,) = story(site, "bob")["findings"]
@@ -159,7 +159,7 @@ def test_findings_about_the_record_say_what_to_do(site: Site) -> None:
 
 
 def test_story_says_what_protects_a_record(site: Site) -> None:
-    """The credited administrator and what was made by hand say why the sync leaves them alone."""
+    """The history names what protects the credited admin and hand-made records."""
     site.sync(SCHOOL)
     write(site, "update courses set managed = false where site = :site and sourced_id = 'art'")
     site.command("preferences", "--set", "credited_admin=ann@x.org")
@@ -176,14 +176,14 @@ def test_story_says_what_protects_a_record(site: Site) -> None:
 
 
 def accounts(site: Site, term: str, limit: int = 20) -> list[str]:
-    """Return the addresses of the accounts that could be credited."""
+    """Return the e-mails of the accounts that can be credited."""
     with database.engine().connect() as connection:
         found = preferences_store.accounts(connection, site.name, term, limit)
     return [account["email"] for account in found]
 
 
 def test_accounts_that_can_be_credited(site: Site) -> None:
-    """Active accounts with an address are offered, administrators first, as written."""
+    """Active accounts with an e-mail can be credited; administrators come first."""
     package = changed(STAFF, "users.csv", "bob,true,teacher", "bob,true,administrator")
     package = changed(package, "users.csv", "cec,true", "cec,false")
     site.sync(package)
@@ -194,7 +194,7 @@ def test_accounts_that_can_be_credited(site: Site) -> None:
 
 
 def everywhere(*sites: Site, term: str, limit: int = 20) -> list[tuple[str, str | None]]:
-    """Return site and name of what a search in some sites finds."""
+    """Return site and label of the records that a search in these sites finds."""
     with database.engine().connect() as connection:
         names = [site.name for site in sites]
         found = record_search.search_sites(connection, names, term, limit)
@@ -203,7 +203,7 @@ def everywhere(*sites: Site, term: str, limit: int = 20) -> list[tuple[str, str 
 
 @pytest.fixture
 def two(site: Site) -> tuple[Site, Site]:
-    """Two sites, each with the same school."""
+    """Return two sites, each with the same school."""
     other = type(site)(f"{site.name}-b", site.folder / "b")
     other.folder.mkdir()
     other.command("init", "--admin", "admin@district.example")
@@ -222,13 +222,13 @@ def two(site: Site) -> tuple[Site, Site]:
 def test_search_in_many_sites_finds_beginnings_and_what_is_meant_exactly(
     two: tuple[Site, Site], term: str, label: str
 ) -> None:
-    """A name, a family name, a title, an address and a sourcedId lead to each of the sites."""
+    """A name, a family name, a title, an e-mail and a sourcedId find records of each site."""
     one, other = two
     assert everywhere(one, other, term=term) == [(one.name, label), (other.name, label)]
 
 
 def test_search_in_many_sites_keeps_to_those_that_one_may_see(two: tuple[Site, Site]) -> None:
-    """Sites that are not named are not searched, one letter finds nothing, a middle neither."""
+    """Only the named sites are searched; one letter or a middle part finds nothing."""
     one, other = two
     assert everywhere(other, term="ann") == [(other.name, "Ann Lee")]
     assert everywhere(term="ann") == []
@@ -240,7 +240,7 @@ def test_search_in_many_sites_keeps_to_those_that_one_may_see(two: tuple[Site, S
 
 
 def test_search_in_many_sites_asks_indexes(site: Site) -> None:
-    """However many people there are, no table is read from end to end."""
+    """The search in many sites scans no whole table, however many people there are."""
     asked: list[str] = []
     with database.engine().connect() as connection:
         connection.exec_driver_sql("set local enable_seqscan = off")
@@ -251,7 +251,7 @@ def test_search_in_many_sites_asks_indexes(site: Site) -> None:
                 asked.extend(row[0] for row in plan)
                 return connection.execute(query, bound)
 
-        # With so many sites, no index that begins with the site is cheaper in tables of any size.
+        # With so many sites, an index that begins with the site is never the cheaper one.
         sites = [site.name, *(f"elsewhere-{number}" for number in range(500))]
         record_search.search_sites(Explaining(), sites, "ann", 20)  # type: ignore[arg-type]
     plan = "\n".join(asked)
@@ -261,7 +261,7 @@ def test_search_in_many_sites_asks_indexes(site: Site) -> None:
 
 
 def test_story_begins_with_one_sentence(site: Site) -> None:
-    """What happened last, when, why, and who approved it for which reason."""
+    """The first sentence has the last change, its time, its reason, and its approval."""
     rows = [f"u{n},true,teacher,u{n},Given,Family,u{n}@x.org" for n in range(8)]
     everybody = {"users.csv": "\n".join([HEADER, *rows]) + "\n"}
     site.sync(everybody)
@@ -288,7 +288,7 @@ def test_story_begins_with_one_sentence(site: Site) -> None:
 
 
 def test_story_names_schools_and_what_is_current(site: Site) -> None:
-    """A person has schools by name and the courses of now, a course its people of now."""
+    """A person's history has schools and current courses, a course's has its current people."""
     orgs = {"orgs.csv": "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"}
     users = "sourcedId,orgSourcedIds,enabledUser,role,givenName,familyName,email\n"
     users += 'ann,"hill,lake",true,teacher,Ann,Lee,ann@x.org\n'

@@ -1,6 +1,6 @@
-"""A district's year ends with no wrong deactivation, whatever the SIS sends and whatever breaks.
+"""A district's year ends without a wrong deactivation, whatever the SIS sends or breaks.
 
-`YEAR_SEED=n make year` lives another year, or one again that went wrong.
+`YEAR_SEED=n make year` simulates another year, or repeats one that failed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SEED = int(os.environ.get("YEAR_SEED", "5"))
 
 
 def live(site: Site, agenda: Agenda, capsys: pytest.CaptureFixture[str]) -> Tally:
-    """Live a calendar and print its tally, however it ends."""
+    """Simulate a calendar and print its tally, even after a failure."""
     simulation = Simulation(site, agenda, SEED)
     try:
         return simulation.run()
@@ -33,7 +33,7 @@ def live(site: Site, agenda: Agenda, capsys: pytest.CaptureFixture[str]) -> Tall
 
 @pytest.mark.case("d07")
 def test_four_weeks(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """Five broken packages, a new SIS and a returnee: nobody who works here is deactivated."""
+    """With five broken packages, a new SIS and a returning user, no current user is deactivated."""
     tally = live(site, AUTUMN, capsys)
     assert tally.deactivations == 0
     assert sum(tally.mishaps.values()) == len(AUTUMN.mishaps)
@@ -42,7 +42,7 @@ def test_four_weeks(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.year
 @pytest.mark.timeout(3600)
 def test_twelve_months(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """A year of syncs, sixteen kinds of mishaps, a rollover: the roster is the truth at the end."""
+    """After a year of syncs, sixteen kinds of mishaps and a rollover, the roster is correct."""
     tally = live(site, YEAR, capsys)
     assert tally.deactivations == 0
     assert 0 < tally.put_back <= tally.by_mistake

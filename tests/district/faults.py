@@ -223,7 +223,7 @@ def plant_faults(
     """Return a copy of the package with faults in about this share of the staff rows, at least one.
 
     Args:
-        package: The package to spoil.
+        package: The original package.
         rng: Decides which rows get which faults.
         share: The share of the staff rows of users, roles, courses, classes and enrollments.
         names: The kinds of faults to draw from, of `FAULT_NAMES`.

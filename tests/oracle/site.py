@@ -144,7 +144,7 @@ class ModelSite:
             self.deltas.pop(number, None)
 
     def _expire(self, at: dt.datetime) -> None:
-        """Expire deltas that were pending too long, except those of a held plan."""
+        """Expire deltas that were pending too long, except those of held or running plans."""
         waits = {n for r in self.runs.values() if r.outcome in {None, "held"} for n in r.deltas}
         waiting = {(self.deltas[n].run) for n in waits if n in self.deltas}
         for delta in self.deltas.values():

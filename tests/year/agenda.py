@@ -1,6 +1,6 @@
-"""Two calendars: a whole year with all that can happen in one, and four weeks of an autumn.
+"""Two calendars: a whole school year with all events, and four weeks of an autumn.
 
-Days are those of the slot, in the night; what happens, happens in the evening of its day.
+A day is that of the slot, in the night; an event happens in the evening of its day.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def day(month: int, number: int) -> dt.date:
 def spoilt(
     spoil: Callable[[Package, random.Random], Package],
 ) -> Callable[[Simulation, District], None]:
-    """Deliver the day's package with something done to it."""
+    """Deliver the day's package after a change by `spoil`."""
 
     def deliver(sim: Simulation, district: District) -> None:
         sim.put(spoil(bulk_package(district, sim.sis.version), sim.rng))
@@ -61,18 +61,18 @@ def cut_off(sim: Simulation, district: District) -> None:
 
 
 def nothing(sim: Simulation, _district: District) -> None:
-    """Deliver nothing, and take away what was there."""
+    """Deliver nothing, and remove the last package."""
     if "last package" not in sim.remembered:
         sim.remembered["last package"] = sim.doors.empty()
 
 
 def the_old_one(sim: Simulation, _district: District) -> None:
-    """Put the last package back where it was."""
+    """Put the last package back."""
     sim.doors.put(*sim.remembered["last package"])
 
 
 def without_a_school(sim: Simulation, district: District) -> None:
-    """Deliver a package in which the smallest school is missing."""
+    """Deliver a package without the smallest school."""
     sizes = {
         org.sourced_id: sum(user.orgs == (org.sourced_id,) for user in district.staff())
         for org in district.orgs.values()
@@ -95,7 +95,7 @@ def of_next_year(sim: Simulation, _district: District) -> None:
 
 
 def of_another_district(sim: Simulation, _district: District) -> None:
-    """Deliver another district's package; half the time its sourcedIds count from 1 as well."""
+    """Deliver another district's package; half the time its sourcedIds start from 1 too."""
     rng = random.Random(sim.rng.random())
     name = rng.choice(("", "elsewhere"))
     sim.put(bulk_package(Sis(make_truth(rng), name, "1.1").export(sim.doors.now.date()), "1.1"))
@@ -141,18 +141,18 @@ OLD_PACKAGE = Mishap(
 )
 
 
-# What happens
+# Events
 
 
 def they_swap_and_marry(sim: Simulation, _today: dt.date) -> None:
-    """Two exchange their addresses, and somebody marries."""
+    """Two people swap e-mails, and one marries."""
     one, other, third = sim.rng.sample(sim.life.movable(), 3)
     sim.life.swap(one, other)
     sim.life.marry(third)
 
 
 def two_leave(sim: Simulation, today: dt.date) -> None:
-    """Two leave who will come back."""
+    """Two people leave who will return later."""
     two = sim.rng.sample(sim.life.movable(), 2)
     sim.remembered["returnees"] = [person.number for person in two]
     for person in two:
@@ -160,19 +160,19 @@ def two_leave(sim: Simulation, today: dt.date) -> None:
 
 
 def one_returns(sim: Simulation, today: dt.date) -> None:
-    """One of them comes back, to the file that was kept."""
+    """One of the two returns, with the old record."""
     sim.life.come_back(sim.remembered["returnees"].pop(), today)
 
 
 def one_returns_as_another(sim: Simulation, today: dt.date) -> None:
-    """The other comes back, and somebody opens another file."""
+    """The other returns, with a new record."""
     number = sim.remembered["returnees"].pop()
     sim.sis.open_another_file(number)
     sim.life.come_back(number, today)
 
 
 def new_ids_every_night(sim: Simulation, _today: dt.date) -> None:
-    """The SIS begins to number enrollments anew every night, or ends it."""
+    """The SIS starts or stops to renumber enrollments every night."""
     sim.sis.nightly = not sim.sis.nightly
 
 
@@ -187,19 +187,19 @@ def every_day(sim: Simulation, _today: dt.date) -> None:
 
 
 def no_bad_rows(sim: Simulation, _today: dt.date) -> None:
-    """For a while the SIS makes no errors."""
+    """The SIS makes no errors for a while."""
     sim.share_of_bad_days = 0
 
 
 def bad_rows(sim: Simulation, _today: dt.date) -> None:
-    """It makes errors as before."""
+    """The SIS makes errors as before."""
     sim.share_of_bad_days = BAD_DAYS
 
 
 def deltas(sim: Simulation, _today: dt.date) -> None:
-    """The SIS begins to send what changed, or ends it.
+    """The SIS starts or stops to send deltas.
 
-    From then on each sync looks for itself what is new, and so does the last one before.
+    From then on each sync lists the source itself, and so does the last one before.
     """
     if not sim.deltas:
         sim.doors.scheduled(by_itself=True)
@@ -207,47 +207,47 @@ def deltas(sim: Simulation, _today: dt.date) -> None:
 
 
 def a_school_closes(sim: Simulation, today: dt.date) -> None:
-    """A school closes, as was announced."""
+    """A school closes as announced."""
     sim.life.close(3, today)
 
 
 def another_sis(sim: Simulation, today: dt.date) -> None:
-    """The district gets another SIS, which numbers all records anew and speaks 1.2."""
+    """The district gets another SIS, with other sourcedIds and version 1.2."""
     sim.life.news.tell(today, NEW_SIS)
     sim.change_sis("new SIS", "1.2")
 
 
 def removals_wait(sim: Simulation, _today: dt.date) -> None:
-    """From now on removals beyond a limit wait while the rest goes on."""
+    """From now on removals over a threshold are held while the rest is applied."""
     sim.doors.save(guards=Guards(removals_wait=True))
 
 
 def somebody_comes(sim: Simulation, today: dt.date) -> None:
-    """Somebody begins in the largest school."""
+    """A new person starts in the largest school."""
     sim.life.come(0, today)
 
 
 def next_year_is_planned(sim: Simulation, _today: dt.date) -> None:
-    """It is decided who teaches what next year."""
+    """The teachers of next year's classes are planned."""
     plan_year(sim.life.truth, sim.rng, 2027)
 
 
 def school_year_ends(sim: Simulation, today: dt.date) -> None:
-    """Half the time the SIS keeps the classes of the year that ended until the next one begins."""
+    """Half the time the SIS keeps the classes of the ended year until the next one begins."""
     sim.life.news.tell(today, YEAR_ENDS)
     sim.sis.keeps_ended = sim.rng.random() < 0.5
 
 
 def summer_leavers(sim: Simulation, today: dt.date) -> None:
-    """Some leave with the school year."""
+    """Some people leave at the end of the school year."""
     for person in sim.rng.sample(sim.life.movable(), _LEAVERS):
         sim.life.leave(person, today)
 
 
 def rollover(sim: Simulation, today: dt.date) -> None:
-    """The SIS shows the next school year, all classes under new sourcedIds; new people begin.
+    """The SIS shows the next school year with new sourcedIds of classes; new people start.
 
-    Half the time the courses are numbered anew as well.
+    Half the time the courses get new sourcedIds too.
     """
     sim.doors.save(days=EVERY_DAY, create_only_until=day(8, 17))
     sim.sis.year, sim.sis.keeps_ended = 2027, False
@@ -259,7 +259,7 @@ def rollover(sim: Simulation, today: dt.date) -> None:
 
 
 def school_begins(sim: Simulation, today: dt.date) -> None:
-    """The office knows that from now on the new year's package counts."""
+    """The office knows that the new year's package is valid from now on."""
     sim.life.news.tell(today, NEW_YEAR)
 
 
@@ -267,7 +267,7 @@ def school_begins(sim: Simulation, today: dt.date) -> None:
 
 
 def users_alone(sim: Simulation, today: dt.date) -> None:
-    """Somebody who begins today is uploaded in a users.csv, before the night."""
+    """Upload a users.csv with a person who starts today, before the night."""
     sim.life.come(1, today)
     district = sim.sis.export(today)
     folder = sim.doors.site.folder / "upload"
@@ -282,7 +282,7 @@ def users_alone(sim: Simulation, today: dt.date) -> None:
 
 
 def remember_the_mistake(sim: Simulation, _today: dt.date) -> None:
-    """Note which run was approved by mistake."""
+    """Store the id of the run that was approved by mistake."""
     query = "select run_id::text from runs where site = :site and decision = 'approved' "
     query += "order by decided_at desc limit 1"
     sim.remembered["mistake"] = sim.doors.site.rows(query)[0][0]
@@ -291,8 +291,8 @@ def remember_the_mistake(sim: Simulation, _today: dt.date) -> None:
 def take_it_back(sim: Simulation, today: dt.date) -> None:
     """Undo what was approved by mistake.
 
-    Who does not come back with it was named, or had come with what is undone. They wait, as what
-    they teach does, for the next good package.
+    A person who is not restored was named by the undo, or was added by the undone run. They and
+    their assignments wait for the next good package.
     """
     blamed, mistake = sim.watch.people_excused(), sim.remembered["mistake"]
     run, left = sim.doors.undo(mistake)
@@ -391,4 +391,4 @@ AUTUMN = Agenda(
     held={dt.date(2026, 10, 21): SHIFT},
     again_every=4,
 )
-"""Four weeks, thirteen syncs."""
+"""Four weeks with thirteen syncs."""

@@ -1,4 +1,4 @@
-"""What happens in a district from one working day to the next, and what is announced of it."""
+"""The events in a district from one working day to the next, and their announcements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What the office is told in time: of people who leave, by number; of the rest, by name."""
+    """An announcement to the office: a number of people who leave, or another event by name."""
 
     on: dt.date
     about: str
@@ -33,33 +33,33 @@ class News:
     told: list[Announcement] = field(default_factory=list)
 
     def tell(self, on: dt.date, about: str, count: int = 1, school: str | None = None) -> None:
-        """Announce something."""
+        """Announce an event."""
         self.told.append(Announcement(on, about, count, school))
 
     def since(self, day: dt.date, about: str) -> list[Announcement]:
-        """List what was announced of something on a day or later."""
+        """Return the announcements of an event on a day or later."""
         return [one for one in self.told if one.on >= day and one.about == about]
 
     def count(self, day: dt.date, *about: str) -> int:
-        """Count what was announced on a day or later."""
+        """Count the announcements on a day or later."""
         return sum(one.count for what in about for one in self.since(day, what))
 
 
 class Life:
-    """A district that lives, day by day; one seed, one life.
+    """A district over time, day by day; one seed gives one life.
 
-    `settled` are people to whom nothing happens by chance.
+    `settled` are people to whom no random event happens.
     """
 
     def __init__(self, truth: Truth, rng: random.Random) -> None:
-        """Begin with what is true, and nothing announced."""
+        """Start with this truth, and without announcements."""
         self.truth = truth
         self.rng = rng
         self.news = News()
         self.settled: set[int] = set()
 
     def live(self, day: dt.date) -> None:
-        """Live one day; at weekends nothing happens."""
+        """Simulate one day; at weekends nothing happens."""
         if day.weekday() >= _SATURDAY:
             return
         for chance, happening in (
@@ -77,7 +77,7 @@ class Life:
                 happening(day)
 
     def leave(self, person: Person, day: dt.date) -> None:
-        """Let somebody leave; others take over most of what they teach."""
+        """Let a person leave; others take over most of the person's classes."""
         truth = self.truth
         truth.former[person.number] = truth.people.pop(person.number)
         for section in list(truth.sections.values()):
@@ -89,7 +89,7 @@ class Life:
         self.news.tell(day, "leaves")
 
     def come_back(self, number: int, day: dt.date) -> Person:
-        """Let somebody who left work here again, and teach something."""
+        """Let a person who left return, and teach again."""
         person = self.truth.former.pop(number)
         schools = tuple(school for school in person.schools if school in self.truth.schools)
         person = replace(person, schools=schools or (self._school(),))
@@ -98,19 +98,19 @@ class Life:
         return person
 
     def come(self, school: int, day: dt.date) -> Person:
-        """Let somebody new begin, and teach something."""
+        """Let a new person start, and teach."""
         person = self.truth.hire(self.rng, school)
         self._give_lessons(person, day)
         return person
 
     def marry(self, person: Person) -> None:
-        """Let somebody take another name, and the e-mail address that goes with it."""
+        """Give a person another family name, and the e-mail for it."""
         name = f"{person.family_name}-Lund"
         email = f"married{person.number}@district.example.org"
         self.truth.people[person.number] = replace(person, family_name=name, email=email)
 
     def swap(self, one: Person, other: Person) -> None:
-        """Let two exchange their e-mail addresses."""
+        """Let two people swap their e-mails."""
         self.truth.people[one.number] = replace(one, email=other.email)
         self.truth.people[other.number] = replace(other, email=one.email)
 
@@ -210,7 +210,7 @@ class Life:
         return self.rng.choice(list(self.truth.schools))
 
     def movable(self) -> list[Person]:
-        """List the people to whom something may happen."""
+        """Return the people to whom an event may happen."""
         return [one for one in self.truth.people.values() if one.number not in self.settled]
 
     def _anybody(self) -> Person:
@@ -225,5 +225,5 @@ def _is_over(terms: tuple[str, ...], day: dt.date) -> bool:
 
 
 def _year_of(day: dt.date) -> int:
-    """Return the school year that a day belongs to; planning for the next one begins in August."""
+    """Return the school year of a day; planning for the next year begins in August."""
     return day.year if day.month >= 8 else day.year - 1

@@ -1,7 +1,7 @@
-"""A district's days on the site's own schedule: each slot's package goes through the front door.
+"""A district's days on the site's own schedule, synced by the real pipeline.
 
-The truth lives, the SIS exports in the evening, the sync reads in the night, the office decides in
-the morning, and the watch looks at what has become of it.
+The truth changes by day, the SIS exports in the evening, the sync reads in the night, the office
+decides in the morning, and the watch checks the result.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ BAD_DAYS = 0.35
 """The share of days on which one row in a hundred or two hundred is bad."""
 _BAD_ROWS = (0.005, 0.01)
 _MANY_ERRORS = frozenset({"guard.error_rate"})
-"""What hangs from bad rows may be more than one row in a hundred."""
+"""More than one row in a hundred may depend on bad rows."""
 _DAY = dt.timedelta(days=1)
 
 
 class WrongError(AssertionError):
-    """Something is not as it should be; the message lists it."""
+    """A result is wrong; the message lists the differences."""
 
 
 class Simulation:
@@ -51,13 +51,13 @@ class Simulation:
 
     Attributes:
         share_of_bad_days: See `BAD_DAYS`.
-        deltas: Whether the SIS sends what changed instead of everything.
+        deltas: Whether the SIS sends deltas instead of bulk files.
         last_year: The last package of the school year before.
-        remembered: What one happening leaves for a later one.
+        remembered: Values that one event stores for a later one.
     """
 
     def __init__(self, site: Site, agenda: Agenda, seed: int) -> None:
-        """Make the district and the site; one seed, one year."""
+        """Make the district and the site; one seed gives one year."""
         self.agenda = agenda
         self.rng = random.Random(seed)
         self.tally = Tally(seed, days=(agenda.last_on - agenda.first_on).days + 1)
@@ -78,10 +78,10 @@ class Simulation:
         self._month = 0
 
     def run(self) -> Tally:
-        """Live the whole calendar.
+        """Simulate the whole calendar.
 
         Raises:
-            WrongError: On the first day on which something is not as it should be.
+            WrongError: A result of a day is wrong.
         """
         for number, slot in enumerate(self._slots(), start=1):
             day = slot.date()
@@ -103,24 +103,24 @@ class Simulation:
         self.tally.became = self.doors.became()
         return self.tally
 
-    # What happenings and mishaps may do
+    # For events and mishaps
 
     def put(self, package: Package) -> Path:
-        """Put a package where the sync looks, in one layout or another."""
+        """Put a package into the source, in one of the layouts."""
         style = PLAIN if self.deltas else self.rng.choice(STYLES)
         name = f"OneRoster-{self.doors.now:%Y-%m-%d}.zip"
         return self.doors.put(name, zip_bytes(package, style))
 
     def change_sis(self, name: str, version: str) -> None:
-        """Install another SIS; its records are the same, its sourcedIds are not."""
+        """Install another SIS with the same records and other sourcedIds."""
         self.sis = Sis(self.life.truth, name, version, year=self.sis.year)
         self.watch.systems.append(self.sis)
 
     def check(self, day: dt.date, run: Run | None = None) -> None:
-        """Stop when something is wrong in the roster, or in what a run says of it.
+        """Fail if the roster, or a run's counts, are wrong.
 
         Raises:
-            WrongError: It is.
+            WrongError: They are.
         """
         wrong = self.watch.wrongs(day)
         self.tally.deactivations += sum("is inactive" in line for line in wrong)
@@ -130,19 +130,19 @@ class Simulation:
         self.note(wrong, day)
 
     def note(self, wrong: list[str], day: dt.date) -> None:
-        """Stop when something is wrong.
+        """Fail if there are differences.
 
         Raises:
-            WrongError: It is.
+            WrongError: There are.
         """
         if wrong:
             self.tally.wrong += [f"{day}: {line}" for line in wrong]
             raise WrongError(f"seed {self.tally.seed}, {day}:\n" + "\n".join(wrong))
 
-    # One slot after the other
+    # The slots, one after the other
 
     def _slots(self) -> Iterator[dt.datetime]:
-        """Yield the slots of the site's own schedule, and live the days in between."""
+        """Yield the slots of the site's own schedule, and simulate the days between them."""
         at = self.doors.now
         while True:
             chosen = self.doors.preferences()
@@ -151,7 +151,7 @@ class Simulation:
             while self._lived_to < min(slot.date(), self.agenda.last_on) - _DAY:
                 self._live(self._lived_to + _DAY)
             if self.doors.preferences() != chosen:
-                continue  # what was saved in between counts at once
+                continue  # preferences saved in between apply at once
             self._expect_skipped(chosen, at.date(), slot.date())
             if slot.date() > self.agenda.last_on:
                 return
@@ -167,7 +167,7 @@ class Simulation:
             happening(self, day)
 
     def _expect_skipped(self, chosen: Preferences, after: dt.date, before: dt.date) -> None:
-        """Check that no sync is wanted on the days between two slots."""
+        """Check that no sync is due on the days between two slots."""
         for number in range(1, (before - after).days):
             moment = dt.datetime.combine(after + number * _DAY, chosen.time_utc, dt.UTC)
             skip = schedule.skip_slot(chosen, moment, now=moment)
@@ -175,7 +175,7 @@ class Simulation:
             self.tally.paused += skip.cause is schedule.SkipCause.PAUSED
 
     def _sync(self, slot: dt.datetime) -> tuple[Run, bool]:
-        """Export and sync; tell whether the package was good in all its rows."""
+        """Export and sync; return the run and whether all rows of the package are good."""
         day, clean = slot.date(), False
         mishap = self.agenda.mishaps.get(day)
         district = self.sis.export(day - _DAY)
@@ -196,7 +196,7 @@ class Simulation:
         return run, clean
 
     def _send(self, district: District) -> bool:
-        """Put the day's package where the sync looks; tell whether all its rows are good."""
+        """Put the day's package into the source; return whether all its rows are good."""
         before, self._sent = self._sent, district
         package = bulk_package(district, self.sis.version)
         if self.deltas and before is not None:
@@ -224,7 +224,7 @@ class Simulation:
         *,
         may_be: frozenset[str] = NONE,
     ) -> None:
-        """Check how a run ended at first; it may be held for reasons of `may_be`."""
+        """Check the first outcome of a run; it may be held for the codes of `may_be`."""
         found = self.doors.codes(run)
         if run.outcome is Outcome.HELD and found <= may_be:
             return
@@ -234,7 +234,7 @@ class Simulation:
             self.note([f"ended for {sorted(found)}, not {sorted(codes)}"], day)
 
     def _decide(self, run: Run, day: dt.date, *, clean: bool) -> Run:
-        """Let the office decide about what is held; a good package is never discarded."""
+        """Let the office decide about a held plan; a good package is never discarded."""
         mishap = self.agenda.mishaps.get(day)
         run = self.doors.what_waits(run) or run
         if mishap and mishap.waits:
@@ -264,10 +264,10 @@ class Simulation:
         if run.outcome not in TAKEN or any(changes):
             self.note([f"the same package again ended {run.outcome}"], day)
 
-    # How it begins
+    # The beginning
 
     def _last_year(self) -> District:
-        """Return last year's district; some of its staff have left since, and others have come."""
+        """Return last year's district, with other staff: some have left and some are new."""
         truth, day = self.life.truth, self.agenda.first_on - 110 * _DAY
         district = Sis(truth, "", "1.1", year=2025).export(day)
         for person in self.rng.sample(truth.teachers(), 4):
@@ -277,7 +277,7 @@ class Simulation:
         return district
 
     def _watch(self, site: Site) -> Watch:
-        """Make two accounts by hand, one of somebody whom the SIS knows, and begin to watch."""
+        """Make two accounts by hand, one of a person whom the SIS knows, and start the watch."""
         by_hand = self.life.truth.teachers(0)[0]
         self.life.settled.add(by_hand.number)
         for email in (by_hand.email.upper(), "coach@district.example.org"):

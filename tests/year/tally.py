@@ -1,4 +1,4 @@
-"""What a simulated year came to, as a person reads it."""
+"""The results of a simulated year, as text for a person."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class Tally:
     """The numbers of a year.
 
     Attributes:
-        seed: Of the life that was lived.
-        days: Days of the calendar.
-        runs: How runs ended at first: a held one counts as held.
-        became: What became of held plans.
+        seed: The seed of the simulation.
+        days: The days of the calendar.
+        runs: The first outcomes of runs: a held one counts as held.
+        became: The final outcomes of held plans.
         holds: Held plans by guard.
-        decisions: What people did.
-        changes: What was applied, by kind and word.
-        mishaps: What went wrong with packages.
-        faults: How often a run was killed, or failed for want of a database or a disk.
+        decisions: The decisions of people.
+        changes: The applied changes, by kind and action.
+        mishaps: Mishaps of packages.
+        faults: The numbers of runs that were killed, or failed without a database or a disk.
         bad_rows: Rows of otherwise good packages that could not be used.
-        paused: Days on which a sync was not wanted because of a pause window.
-        no_login: How many were active without an address to log in with, at most.
-        wrong: Everything that should not have happened.
-        deactivations: How many wrong deactivations there are among it.
+        paused: Days without a sync because of a pause window.
+        no_login: The highest number of active users without an e-mail to log in.
+        wrong: All wrong results.
+        deactivations: The number of wrong deactivations among them.
         by_mistake: People deactivated by a wrong approval.
-        put_back: How many of them undo brought back; others had left by then, or were named.
+        put_back: The number of them whom an undo restored; others had left, or were named.
     """
 
     seed: int
@@ -53,12 +53,12 @@ class Tally:
     put_back: int = 0
 
     def note_end(self, run: Run) -> None:
-        """Count a run as it ended at first."""
+        """Count a run by its first outcome."""
         self.runs[str(run.outcome)] += 1
         self.holds.update({hold["code"] for hold in run.holds} if run.holds else ())
 
     def note_changes(self, run: Run) -> None:
-        """Count what a run applied."""
+        """Count the applied changes of a run."""
         for kind, numbers in (run.counts or {}).items():
             words = {word: n for word, n in numbers.items() if word not in {"errors", "ignored"}}
             self.changes.setdefault(kind, Counter()).update(words)
