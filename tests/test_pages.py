@@ -1,4 +1,4 @@
-"""The pages as a person uses them: a real Chromium, a real Airflow, and no word on its console."""
+"""The pages as a person uses them: a real Chromium, a real Airflow, and an empty console."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def district(data: Path) -> bytes:
-    """A sample district; the name of one teacher would be markup on a page that let it."""
+    """A sample district; one teacher's name would be markup on a page that does not escape it."""
     return _changed((data / "district-small-1.1.zip").read_bytes(), _with_hostile_name)
 
 
 @pytest.fixture(scope="module")
 def first(live: Live, district: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The run of an upload by hand: chosen, sent, and followed to its end on the page."""
+    """The run of a manual upload: a file is chosen, sent, and followed to its end on the page."""
     package = tmp_path_factory.mktemp("upload") / "district.zip"
     package.write_bytes(district)
     with browsing() as page:
@@ -63,7 +63,7 @@ def first(live: Live, district: bytes, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def held(live: Live, first: dict[str, Any], district: bytes) -> dict[str, Any]:
-    """A run that waits: most teachers are gone from its package."""
+    """A held run: most teachers are missing from its package."""
     assert first["outcome"] == "succeeded"
     run = live.follow(live.admin.upload(_changed(district, _with_few_teachers)))
     assert run["outcome"] == "held"
@@ -93,7 +93,7 @@ def test_saved_preferences_move_the_next_run_in_airflow(live: Live) -> None:
 
 
 def test_a_wrong_setting_is_told_beside_its_field(live: Live) -> None:
-    """Without a day there is no schedule: the field says so, and nothing is saved."""
+    """A schedule without a day is refused: the field shows the error, and nothing is saved."""
     before = live.admin.get("sites/default/preferences")
     with browsing() as page:
         log_in(page, live.origin)
@@ -108,7 +108,7 @@ def test_a_wrong_setting_is_told_beside_its_field(live: Live) -> None:
 
 @pytest.mark.parametrize("width", [1440, 420])
 def test_a_section_of_the_preferences_is_two_screens_at_most(live: Live, width: int) -> None:
-    """Each section has an address, a way to the guide, and one line of help for each setting."""
+    """Each section has an address, a link to the guide, and short lines of help."""
     with browsing(width=width) as page:
         log_in(page, live.origin)
         for section in SECTIONS:
@@ -129,7 +129,7 @@ def test_a_section_of_the_preferences_is_two_screens_at_most(live: Live, width: 
 
 
 def test_changes_in_several_sections_are_saved_by_one_key(live: Live) -> None:
-    """An old anchor leads to its section; what is changed in one stays while another is open."""
+    """An old anchor opens its section; changes in one section stay while another is open."""
     before = live.admin.get("sites/default/preferences")["settings"]
     with browsing(height=600) as page:
         log_in(page, live.origin)
@@ -159,7 +159,7 @@ def test_changes_in_several_sections_are_saved_by_one_key(live: Live) -> None:
 
 
 def test_a_pause_is_proposed_and_seen_in_the_calendar(live: Live, first: dict[str, Any]) -> None:
-    """Before school ends the page proposes a pause; by keys one sees any month of the calendar."""
+    """The page proposes a pause before school ends, and keys move through the calendar's months."""
     assert first["outcome"] == "succeeded"
     ends = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)
     live.rows("update classes set ends_on = %s where site = 'default' returning 1", str(ends))
@@ -189,7 +189,7 @@ def test_a_pause_is_proposed_and_seen_in_the_calendar(live: Live, first: dict[st
 
 @pytest.mark.case("b27")
 def test_who_saves_second_sees_both(live: Live) -> None:
-    """Somebody saved in between: both values are shown, and nothing is overwritten."""
+    """After another person's save both values are shown, and nothing is overwritten."""
     with browsing(ignoring=("status of 409",)) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/preferences")
@@ -206,7 +206,7 @@ def test_who_saves_second_sees_both(live: Live) -> None:
 
 
 def test_sync_enabled_is_airflows_own_switch(live: Live) -> None:
-    """Switched on here, the DAG is unpaused; paused there, it is off here without a reload."""
+    """Enabling the sync unpauses the DAG; a pause in Airflow shows here without a reload."""
     dag = f"/api/v2/dags/{SYNC}"
     with browsing() as page:
         log_in(page, live.origin)
@@ -221,7 +221,7 @@ def test_sync_enabled_is_airflows_own_switch(live: Live) -> None:
 
 
 def test_a_wrong_file_is_named(live: Live, first: dict[str, Any], tmp_path: Path) -> None:
-    """A zip under users.csv is refused where it was chosen, and nothing runs."""
+    """A zip in place of users.csv is refused where it was chosen, and no run starts."""
     package = tmp_path / "users.csv"
     package.write_bytes(b"PK\3\4 this is no csv")
     with browsing(ignoring=("status of 415",)) as page:
@@ -235,7 +235,7 @@ def test_a_wrong_file_is_named(live: Live, first: dict[str, Any], tmp_path: Path
 
 
 def test_the_run_tells_its_story(live: Live, first: dict[str, Any]) -> None:
-    """Counts, changes, findings, the report and the full log stand on one page."""
+    """Counts, changes, findings, the report and the full log are on one page."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}")
@@ -262,7 +262,7 @@ def test_the_run_tells_its_story(live: Live, first: dict[str, Any]) -> None:
 
 
 def test_why_tells_the_story_of_a_person(live: Live, first: dict[str, Any]) -> None:
-    """A search by name leads to what happened, when, by which run and from which row."""
+    """A search by name leads to the changes of a person: when, by which run and from which row."""
     assert first["outcome"] == "succeeded"
     with browsing() as page:
         log_in(page, live.origin)
@@ -276,7 +276,7 @@ def test_why_tells_the_story_of_a_person(live: Live, first: dict[str, Any]) -> N
 
 
 def test_a_viewer_sees_but_cannot_save(live: Live, held: dict[str, Any]) -> None:
-    """A viewer reads preferences and runs; persons, rows, saving and deciding are not offered."""
+    """A viewer reads preferences and runs, and gets no personal data, rows, saving or decisions."""
     with browsing() as page:
         log_in(page, live.origin, "viewer")
         page.goto(f"{live.origin}{HOME}/preferences")
@@ -297,7 +297,7 @@ def test_a_viewer_sees_but_cannot_save(live: Live, held: dict[str, Any]) -> None
 def test_a_dag_run_shows_its_sync_and_others_say_that_they_have_none(
     live: Live, held: dict[str, Any]
 ) -> None:
-    """Airflow's page of a DAG run has the story in a tab, with a way to our own page."""
+    """Airflow's page of a DAG run has the sync in a tab, with a link to our own page."""
     dag_run = held["dag_run"]["dag_run_id"]
     address = f"{live.origin}/dags/oneroster_upload__default/runs/{dag_run}/plugin/oneroster-run"
     with browsing() as page:
@@ -309,7 +309,7 @@ def test_a_dag_run_shows_its_sync_and_others_say_that_they_have_none(
 
 
 def test_a_held_run_is_approved(live: Live, held: dict[str, Any]) -> None:
-    """Approving exactly this plan lets its DAG run go on, and the page follows to the end."""
+    """An approval of exactly this plan continues its DAG run, and the page follows to the end."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")
@@ -337,7 +337,7 @@ def test_a_held_run_is_approved(live: Live, held: dict[str, Any]) -> None:
 def test_no_page_is_wider_than_its_window(
     live: Live, first: dict[str, Any], theme: str, width: int
 ) -> None:
-    """Narrow or wide, light or dark: nothing but tables scrolls sideways."""
+    """At every width and in every theme only tables scroll sideways."""
     with browsing(theme, width) as page:
         log_in(page, live.origin)
         for place in (
@@ -355,7 +355,7 @@ def test_no_page_is_wider_than_its_window(
 
 @pytest.fixture(scope="module")
 def outcomes(live: Live, first: dict[str, Any]) -> list[str]:
-    """Every outcome that there is: a site of its own has one run of each."""
+    """Every outcome: a site of its own has one run of each."""
     live.oneroster("init", "--site", "outcomes", "--admin", "admin@example.org")
     names = [outcome.value for outcome in Outcome]
     live.rows(
@@ -370,7 +370,7 @@ def outcomes(live: Live, first: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_outcome_can_be_read(live: Live, outcomes: list[str], theme: str) -> None:
-    """The words of each outcome stand out from their colour by 4.5 to 1, as WCAG AA asks."""
+    """The text of each outcome has a contrast of at least 4.5 to 1, as WCAG AA requires."""
     with browsing(theme) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites/outcomes")
@@ -383,7 +383,7 @@ def test_every_outcome_can_be_read(live: Live, outcomes: list[str], theme: str) 
 
 @pytest.mark.parametrize("width", [420, pytest.param(1400, marks=pytest.mark.long)])
 def test_nothing_jumps(live: Live, first: dict[str, Any], width: int) -> None:
-    """While a page loads, what somebody reads already stays where it is."""
+    """Visible content does not move while a page loads."""
     with browsing(width=width) as page:
         page.add_init_script(WATCH_SHIFTS)
         log_in(page, live.origin)
@@ -406,7 +406,7 @@ def test_nothing_jumps(live: Live, first: dict[str, Any], width: int) -> None:
 def test_everything_has_a_name_and_can_be_reached(
     live: Live, first: dict[str, Any], who: str
 ) -> None:
-    """For a screen reader all that can be used has a name; the keyboard reaches it and shows it."""
+    """Every control has a name for screen readers; the keyboard reaches it and shows the focus."""
     with browsing() as page:
         log_in(page, live.origin, who)
         for place in (

@@ -1,4 +1,4 @@
-"""The pages tell the truth at first sight: what was applied, why a plan waits, what is wrong."""
+"""The pages show the truth at first sight: what was applied, why a plan is held, what is wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def meadow(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Town:
-    """A site with a roster, and one run that has been held for a month of nights."""
+    """A site with a roster, whose plan has been held for a month of nights."""
     town = Town(live, tmp_path_factory.mktemp("meadow"), "meadow")
     town.sync()
     live.oneroster("preferences", "--site", "meadow", "--set", 'guards={"error_percent": 1}')
@@ -50,7 +50,7 @@ def meadow(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Town:
 
 @pytest.fixture(scope="module")
 def held(meadow: Town) -> dict[str, Any]:
-    """A run that waits: half of the teachers are gone, and some rows have errors."""
+    """A held run: half of the teachers are missing, and some rows have errors."""
     wrong = tuple(f"w{n},lake,wizard,Ann,Lee,w{n}@x.org" for n in range(6))
     run = meadow.sync(lacks=10, wrong=wrong)
     assert run["outcome"] == "held", run["sentence"]
@@ -66,7 +66,7 @@ def row_of(page: Page, run: Mapping[str, Any]) -> Any:
 def test_people_come_first_where_it_is_said_why_a_plan_waits(
     meadow: Town, held: dict[str, Any]
 ) -> None:
-    """Deactivated users come before courses and errors: in the sentence, and in the table."""
+    """Deactivated users come before courses and errors, in the sentence and in the table."""
     assert held["sentence"].startswith(
         "Held, nothing was changed: 10 of 20 users would be deactivated; 10 of 20 course "
         "assignments would be removed; "
@@ -82,7 +82,7 @@ def test_people_come_first_where_it_is_said_why_a_plan_waits(
 
 
 def test_a_run_that_waits_has_not_ended(meadow: Town, held: dict[str, Any]) -> None:
-    """A held run says since when it waits; the time of work stands apart from that of waiting."""
+    """A held run shows since when it waits; the time of work is separate from the waiting time."""
     with browsing() as page:
         log_in(page, meadow.live.origin)
         page.goto(meadow.page_of(held))
@@ -94,7 +94,7 @@ def test_a_run_that_waits_has_not_ended(meadow: Town, held: dict[str, Any]) -> N
 def test_what_cannot_be_read_is_no_failure_of_other_columns(
     meadow: Town, held: dict[str, Any]
 ) -> None:
-    """Rows that are blanked because nobody knows whose they are fail no check of their values."""
+    """Rows that are blanked because their person is unknown fail no check of their values."""
     (users,) = (
         suite
         for suite in meadow.live.admin.get(f"runs/{held['run_id']}/report")["suites"]
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_is_no_failure_of_other_columns(
 
 
 def test_one_wrong_address_is_nobodys_login(meadow: Town) -> None:
-    """Two rows with the same text that is no address are wrong for that reason alone."""
+    """Two rows with the same invalid address have only that error, and no shared login."""
     wrong = tuple(f"x{n},lake,teacher,Ann,Lee,not-an-email" for n in range(2))
     run = meadow.sync("plan", wrong=wrong)
     with browsing() as page:
@@ -124,7 +124,7 @@ def test_one_wrong_address_is_nobodys_login(meadow: Town) -> None:
 
 
 def test_a_preview_is_no_discarded_plan(meadow: Town) -> None:
-    """A plan that was only looked at is called a preview, and is a filter of its own."""
+    """A plan without a sync is called a preview, and has a filter of its own."""
     run = meadow.sync("plan", changed=3)
     assert (run["outcome"], run["is_preview"]) == ("discarded", True)
     with browsing() as page:
@@ -141,7 +141,7 @@ def test_a_preview_is_no_discarded_plan(meadow: Town) -> None:
 
 
 def test_what_was_updated_and_came_back_is_in_the_list(live: Live, tmp_path: Path) -> None:
-    """Updates and reactivations count in the list; an undo of users brings their courses back."""
+    """Updates and reactivations count in the list; an undo of users restores their assignments."""
     town = Town(live, tmp_path, "orchard")
     town.sync()
     live.oneroster("preferences", "--site", town.name, "--set", "approval_hours=1")
@@ -168,7 +168,7 @@ def test_what_was_updated_and_came_back_is_in_the_list(live: Live, tmp_path: Pat
 
 
 def test_errors_in_rows_are_never_no_changes(live: Live, tmp_path: Path) -> None:
-    """Where nothing changed and some rows had errors, the outcome says so."""
+    """If nothing changed and some rows had errors, the outcome names the errors."""
     town = Town(live, tmp_path, "grove")
     town.sync()
     run = town.sync(wrong=("x1,lake,teacher,Ann,Lee,not-an-email",))
@@ -184,7 +184,7 @@ def test_errors_in_rows_are_never_no_changes(live: Live, tmp_path: Path) -> None
 def test_a_month_without_an_applied_sync_is_told(
     meadow: Town, held: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Held and superseded nights in a row: the site and the list of sites say since when."""
+    """After nights of held and superseded plans the site and the list of sites show since when."""
     assert held["outcome"] == "held"
     town = Town(meadow.live, tmp_path, "still")
     town.sync()
@@ -212,7 +212,7 @@ def test_a_month_without_an_applied_sync_is_told(
 
 
 def test_every_page_of_a_site_says_how_it_is(meadow: Town, held: dict[str, Any]) -> None:
-    """Size, what was applied last, what comes next, approvals and the export stand at the top."""
+    """The top of every page has size, last applied sync, next sync, approvals and the export."""
     state = meadow.live.admin.get("sites/meadow/status")
     assert (state["active"]["users"], state["waiting"]) == (21, 1)
     with browsing() as page:
@@ -230,7 +230,7 @@ def test_every_page_of_a_site_says_how_it_is(meadow: Town, held: dict[str, Any])
 
 
 def test_moments_are_in_the_zone_that_airflow_shows(meadow: Town, held: dict[str, Any]) -> None:
-    """A run's moments follow Airflow's own selector with UTC beside; what is planned is in UTC."""
+    """A run's times are in the zone of Airflow's selector and in UTC; planned times are in UTC."""
     started = dt.datetime.fromisoformat(held["started_at"])
     tokyo = started.astimezone(ZoneInfo("Asia/Tokyo"))
     with browsing() as page:
@@ -262,7 +262,7 @@ def test_moments_are_in_the_zone_that_airflow_shows(meadow: Town, held: dict[str
 def test_what_needs_attention_comes_first_in_the_list_of_sites(
     meadow: Town, held: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The reason of a failure is in the row; the list is sorted and narrowed."""
+    """The row of a failed site has the reason, and the list can be sorted and filtered."""
     assert held["outcome"] == "held"
     meadow.live.oneroster("init", "--site", "aaa", "--admin", "admin@example.org")
     meadow.live.oneroster("init", "--site", "zoo", "--admin", "admin@example.org")
@@ -286,7 +286,7 @@ def test_what_needs_attention_comes_first_in_the_list_of_sites(
 
 
 def test_the_chart_shows_what_was_applied(meadow: Town, held: dict[str, Any]) -> None:
-    """Every run that ended is in the chart; a plan that was not applied has no changes."""
+    """The chart has every run that ended; a plan that was not applied has no changes."""
     points = meadow.live.admin.get("sites/meadow/trend")["points"]
     assert held["run_id"] in [point["run_id"] for point in points]
     with browsing() as page:
@@ -305,7 +305,7 @@ def test_the_chart_shows_what_was_applied(meadow: Town, held: dict[str, Any]) ->
 def test_the_csv_for_the_sis_team_is_in_the_order_of_the_causes(
     meadow: Town, held: dict[str, Any]
 ) -> None:
-    """What to fix first is at the top, and what a guard found is not in it."""
+    """The causes to fix first are at the top, and findings of guards are left out."""
     with browsing() as page:
         log_in(page, meadow.live.origin)
         page.goto(meadow.page_of(held, "findings"))
@@ -319,7 +319,7 @@ def test_the_csv_for_the_sis_team_is_in_the_order_of_the_causes(
 
 
 def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
-    """Half of the address of a run leads to words and a way on, not to a pattern."""
+    """Half of a run's address leads to a message with a link, and not to a pattern."""
     with browsing(ignoring=("status of 4",)) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/abc")
@@ -328,7 +328,7 @@ def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
 
 
 def test_a_wrong_pause_is_told_once(live: Live) -> None:
-    """A pause that ends before it begins is told beside its days, and nowhere else."""
+    """A pause that ends before it begins has one message, beside its days."""
     with browsing(ignoring=("status of 422",)) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/sites/default/preferences")
@@ -343,7 +343,7 @@ def test_a_wrong_pause_is_told_once(live: Live) -> None:
 
 
 def test_uploads_are_told_apart_by_their_names(live: Live, tmp_path: Path) -> None:
-    """A lone file that is no roster file says so, and keeps the name that it had at home."""
+    """A lone file that is no roster file is rejected, and keeps the name of the person's file."""
     notes = tmp_path / "notes 2026.csv"
     notes.write_text("animal,colour\nLee,1\n")
     with browsing() as page:
@@ -364,7 +364,7 @@ def test_uploads_are_told_apart_by_their_names(live: Live, tmp_path: Path) -> No
 
 
 def test_a_lone_users_file_of_1_2_asks_for_the_zip(live: Live, tmp_path: Path) -> None:
-    """1.2 has the roles in another file: nobody is told to add that file to a lone one."""
+    """A lone users.csv of 1.2 has no roles, so the message asks for the whole export."""
     users = tmp_path / "users.csv"
     users.write_text("sourcedId,enabledUser,userMasterIdentifier,username\nu1,true,a,ann\n")
     live.oneroster("init", "--site", "lone", "--admin", "admin@example.org")
@@ -376,7 +376,7 @@ def test_a_lone_users_file_of_1_2_asks_for_the_zip(live: Live, tmp_path: Path) -
 
 
 def test_a_failed_run_has_one_reason(live: Live, tmp_path: Path) -> None:
-    """That nothing was changed is no second reason to look for."""
+    """The phrase that nothing was changed is not shown as a second reason."""
     live.oneroster("init", "--site", "nowhere", "--admin", "admin@example.org")
     run = live.oneroster("sync", str(tmp_path / "gone.zip"), "--site", "nowhere")
     reasons = '["there is no package at /srv/sis", "nothing was changed"]'
@@ -391,7 +391,7 @@ def test_a_failed_run_has_one_reason(live: Live, tmp_path: Path) -> None:
 
 
 def test_a_rejected_upload_ends_in_buttons(live: Live, tmp_path: Path) -> None:
-    """What is wrong is said once; one red mark for one cause, and the next step is a button."""
+    """A rejected upload has one message, one red mark for one cause, and a button to go on."""
     notes = tmp_path / "users.csv"
     notes.write_text("animal,colour\nLee,1\n")
     run = live.follow(live.admin.upload(notes.read_bytes(), kind="users"))
@@ -416,7 +416,7 @@ def test_a_rejected_upload_ends_in_buttons(live: Live, tmp_path: Path) -> None:
 
 
 def test_what_follows_from_a_cause_stands_in_its_card(meadow: Town, held: dict[str, Any]) -> None:
-    """The list holds what to fix and nothing else, and the tab counts these."""
+    """The list has only the causes to fix, and the tab counts these."""
     wrong = ("x1,nowhere,teacher,Ann,Lee,not-an-email",)
     run = meadow.sync("plan", wrong=wrong, changed=1, enrolled=("x1",))
     assert run["has"]["issues"] > 0
@@ -436,7 +436,7 @@ def test_what_follows_from_a_cause_stands_in_its_card(meadow: Town, held: dict[s
 
 
 def test_every_page_leads_to_the_guide(meadow: Town, held: dict[str, Any]) -> None:
-    """A "?" beside the title opens the page of the guide that helps, and its links go on there."""
+    """A "?" beside the title opens the fitting page of the guide, whose links stay in the guide."""
     site = f"{meadow.live.origin}/plugin/oneroster/sites/meadow"
     helped = {
         f"{meadow.live.origin}/plugin/oneroster/sites": "Many sites",
@@ -459,7 +459,7 @@ def test_every_page_leads_to_the_guide(meadow: Town, held: dict[str, Any]) -> No
 
 
 def test_a_file_is_checked_and_then_compared(live: Live, tmp_path: Path) -> None:
-    """*Check only* shows what a sync would do; the next check says what was fixed since."""
+    """*Check only* shows what a sync would do; the next check shows what was fixed since."""
     wrong = tuple(f"w{n},lake,teacher,Ann,Lee,not-an-email" for n in range(3))
     for name, rows in (("before.zip", wrong), ("after.zip", wrong[:1])):
         (tmp_path / name).write_bytes(packed(district(wrong=rows)))

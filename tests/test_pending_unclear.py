@@ -1,4 +1,4 @@
-"""Pending rows that may be a pupil's: a hash of the sourcedId is kept, and finds its record."""
+"""Pending rows that may be a pupil's: a hash of the sourcedId is stored, and finds the record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.case("b45")
 
 
 def stored(site: Site) -> str:
-    """Return all values of the deltas that are pending, as one text."""
+    """Return all values of the pending deltas, as one text."""
     query = "select rows from pending_deltas where site = :site and rows is not null"
     tables = [pq.read_table(io.BytesIO(data)).to_pylist() for (data,) in site.rows(query)]
     return str(tables)
@@ -34,11 +34,11 @@ MAYBE_PUPILS = {
     "users": [f"zq-eve,{STAMP},true,eve,,Zqeve,Orr,,,zq-eve@example.org" + "," * 11],
     "enrollments": [f"zq-e1,{STAMP},m1,s,zq-eve,wizard,,,"],
 }
-"""A delta of 1.2 about somebody who may be a pupil, and about Ann, whose role can't be read."""
+"""A delta of 1.2 about a person who may be a pupil, and about Ann, whose role is unreadable."""
 
 
 def test_rows_that_may_be_a_pupils_are_pending_without_their_ids(site: Site) -> None:
-    """What may be a pupil's sourcedId is a hash while it is pending, and in each finding."""
+    """A sourcedId that may be a pupil's is a hash in the pending delta and in each finding."""
     site.sync(SCHOOL_1_2)
     run_id = extracted_only(site, as_delta(SCHOOL_1_2, **MAYBE_PUPILS))
 
@@ -54,7 +54,7 @@ def test_rows_that_may_be_a_pupils_are_pending_without_their_ids(site: Site) -> 
 
 
 def test_pending_row_that_may_be_a_pupils_is_mended_by_a_later_row(site: Site) -> None:
-    """The hash finds its record: the later row of the same sourcedId counts, once."""
+    """The hash matches the sourcedId of a later row, which replaces the pending one."""
     site.sync(SCHOOL_1_2)
     extracted_only(site, as_delta(SCHOOL_1_2, **MAYBE_PUPILS))
     later = {
@@ -71,7 +71,7 @@ def test_pending_row_that_may_be_a_pupils_is_mended_by_a_later_row(site: Site) -
 
 
 def test_later_row_of_a_user_whose_pending_role_cannot_be_read_is_blanked(site: Site) -> None:
-    """Such a person is no staff member yet, so nothing but a hash of the sourcedId is kept."""
+    """A person with an unreadable role is no staff yet, so only a hash of the id is stored."""
     site.sync(SCHOOL_1_2)
     extracted_only(site, as_delta(SCHOOL_1_2, roles=MAYBE_PUPILS["roles"][:1]))
     extracted_only(site, as_delta(SCHOOL_1_2, users=MAYBE_PUPILS["users"]))

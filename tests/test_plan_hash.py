@@ -1,4 +1,4 @@
-"""The plan is data: sorted, hashed, the same for the same input however it was written."""
+"""The plan is data: sorted, hashed, and the same for the same input in every layout."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ PACKAGE = {
 
 
 def plan(package: dict[str, str] = PACKAGE, **roster: str) -> Planned:
-    """Return the plan of a package against a small site."""
+    """Return the plan of a package for a small site."""
     return plan_of(roster_of(**(ROSTER | roster)), package)
 
 
 def test_same_input_same_hash() -> None:
-    """The same package against the same roster is the same plan, byte for byte."""
+    """The same package and the same roster give the same plan, byte for byte."""
     one, other = plan(), plan()
     assert one.plan.hash() == other.plan.hash()
     assert one.plan.tables() == other.plan.tables()
 
 
 def backwards(text: str) -> str:
-    """Return CSV text with its rows in the other order."""
+    """Return CSV text with its rows in the opposite order."""
     header, *rows = text.strip().splitlines()
     return "\n".join([header, *reversed(rows)])
 
@@ -81,7 +81,7 @@ def test_database_ids_do_not_matter() -> None:
 
 
 def test_tables_are_sorted_by_sourced_id() -> None:
-    """Every table of the plan stands in the order of its sourcedIds."""
+    """Every table of the plan is in the order of its sourcedIds."""
     planned = plan()
     assert planned.users == [
         ("update", "ann"),
@@ -123,7 +123,7 @@ def test_tables_are_sorted_by_sourced_id() -> None:
     ],
 )
 def test_any_change_of_a_value_is_another_plan(file: str, old: str, new: str) -> None:
-    """Every field of every record is part of the hash, down to case and blanks."""
+    """Every field of every record is part of the hash, including case and blanks."""
     assert old in PACKAGE[file]
     changed = {**PACKAGE, file: PACKAGE[file].replace(old, new)}
     assert plan(changed).plan.hash() != plan().plan.hash()
@@ -161,7 +161,7 @@ def test_any_change_of_a_value_is_another_plan(file: str, old: str, new: str) ->
     ],
 )
 def test_every_column_of_a_change_is_hashed(kind: str, column: str) -> None:
-    """A plan that was tampered with in any cell has another hash."""
+    """A plan with a manipulated cell has another hash."""
     original = plan().plan
     table: pa.Table = getattr(original, kind)
     values = ["tampered", *table[column].to_pylist()[1:]]
@@ -172,7 +172,7 @@ def test_every_column_of_a_change_is_hashed(kind: str, column: str) -> None:
 
 @pytest.mark.parametrize("kind", ["users", "courses"])
 def test_who_is_managed_is_hashed(kind: str) -> None:
-    """Whether a record is managed from now on is part of what is approved."""
+    """The hash includes whether a record is managed after the plan."""
     original = plan().plan
     table: pa.Table = getattr(original, kind)
     for column in ("before_managed", "after_managed"):
@@ -183,7 +183,7 @@ def test_who_is_managed_is_hashed(kind: str) -> None:
 
 
 def test_blank_and_empty_are_not_the_same() -> None:
-    """Null and the empty text are two values, so a cell can't be blanked unnoticed."""
+    """Null and the empty text have different hashes, so no cell can be blanked unnoticed."""
     users = plan().plan.users
     at, others = users.column_names.index("after_username"), users["after_username"].to_pylist()[1:]
     hashes = [
@@ -203,7 +203,7 @@ def test_a_site_approves_its_own_plan_only() -> None:
 
 
 def test_remembered_links_are_hashed() -> None:
-    """What is remembered of classes and enrollments is applied too, and so it is approved too."""
+    """The hash includes the stored links of classes and enrollments, because the plan has them."""
     original = plan().plan
     for name, table in original.links.items():
         if table.num_rows:
@@ -212,7 +212,7 @@ def test_remembered_links_are_hashed() -> None:
 
 
 def test_what_is_so_already_is_no_change() -> None:
-    """A package that is what the site holds, in any order, gives an empty plan."""
+    """A package with the same content as the roster, in any order, gives an empty plan."""
     package = {
         "users.csv": """
             sourcedId,email

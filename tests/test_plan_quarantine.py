@@ -1,4 +1,4 @@
-"""Invalid is not missing: a row with an error leaves its record, and what hangs from it, alone."""
+"""Invalid is not missing: a row with an error protects its record and all dependent records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAME = {
 
 
 def test_the_same_package_changes_nothing() -> None:
-    """The package that the following tests spoil is what the site holds."""
+    """The package that the following tests spoil has the same content as the roster."""
     planned = plan_of(TAUGHT, SAME)
     assert planned.plan.is_empty()
     assert not planned.plan.moves_links()
@@ -48,7 +48,7 @@ def test_bad_user_row_changes_nobody(row: str) -> None:
 
 
 def test_duplicate_rows_change_nobody() -> None:
-    """Of several different rows of one sourcedId none is used, and the record stays."""
+    """None of several different rows with one sourcedId is used, and the record stays."""
     planned = plan_of(
         TAUGHT,
         {
@@ -64,13 +64,13 @@ def test_duplicate_rows_change_nobody() -> None:
 
 
 def test_bad_row_of_a_new_user_adds_nobody() -> None:
-    """A row with an error is not applied, also when it is of somebody new."""
+    """A row with an error is not applied, also for a new person."""
     planned = plan_of(roster_of(), {"users.csv": "sourcedId,email\n! ann,ann@x.org\nbob,bob@x.org"})
     assert planned.users == [("add", "bob")]
 
 
 def test_bad_row_of_a_deactivated_user_brings_nobody_back() -> None:
-    """A row with an error reactivates nobody."""
+    """A row with an error reactivates no user."""
     planned = plan_of(
         roster_of(users="sourced_id,email,status\nann,ann@x.org,inactive"),
         {"users.csv": "sourcedId,email\n! ann,ann@x.org"},
@@ -79,7 +79,7 @@ def test_bad_row_of_a_deactivated_user_brings_nobody_back() -> None:
 
 
 def test_row_without_sourced_id_protects_by_its_login() -> None:
-    """A row whose sourcedId is blank still stands for the user of its e-mail address."""
+    """A row with a blank sourcedId protects the user with its e-mail address."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,ann@x.org\nbob,bob@x.org\ncec,cec@x.org"),
         {"users.csv": "sourcedId,email\nann,ann@x.org\n!,Bob@X.org"},
@@ -100,7 +100,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("file", sorted(UNREADABLE))
 def test_row_that_may_be_anybodys_keeps_everybody(file: str) -> None:
-    """A row that can't be told to stand for any record suppresses the removals of its kind."""
+    """A row without a known record suppresses all removals of its record type."""
     text, kind = UNREADABLE[file]
     planned = plan_of(TAUGHT, {**SAME, file: text})
     assert getattr(planned, kind) == []
@@ -124,7 +124,7 @@ def test_row_that_may_be_any_class_keeps_all_classes() -> None:
 
 
 def test_unclear_user_says_nothing_about_courses() -> None:
-    """Only removals of the kind that can't be read are suppressed."""
+    """Only removals of the unreadable record type are suppressed."""
     planned = plan_of(
         TAUGHT,
         {"users.csv": "sourcedId,email\n!,", "courses.csv": "sourcedId,title\nart,Art"},
@@ -135,7 +135,7 @@ def test_unclear_user_says_nothing_about_courses() -> None:
 
 
 def test_unclear_row_keeps_no_marked_record() -> None:
-    """In a delta a row that can't be read protects nobody whose own row asks for removal."""
+    """In a delta an unreadable row protects no user whose own row asks for removal."""
     planned = plan_of(
         TAUGHT,
         {"users.csv": "sourcedId,givenName,email,status\nbob,,,tobedeleted\n!,,,"},
@@ -160,7 +160,7 @@ def test_bad_course_row_changes_no_course() -> None:
 
 @pytest.mark.parametrize("course", ["art", "maths", ""])
 def test_bad_class_keeps_its_course(course: str) -> None:
-    """A class with an error leads to the course it led to, whichever course its row names."""
+    """A class with an error keeps its stored course, whichever course its row names."""
     planned = plan_of(
         TAUGHT,
         {
@@ -174,7 +174,7 @@ def test_bad_class_keeps_its_course(course: str) -> None:
 
 
 def test_bad_class_keeps_its_course_for_remembered_enrollments() -> None:
-    """So it does in a delta, where the enrollments themselves are only remembered."""
+    """In a delta a class with an error keeps its course for stored enrollments too."""
     planned = plan_of(
         TAUGHT,
         {
@@ -192,7 +192,7 @@ def test_bad_class_keeps_its_course_for_remembered_enrollments() -> None:
     ids=["value", "ragged", "other pair", "new sourcedId", "no sourcedId"],
 )
 def test_bad_enrollment_keeps_its_pair(row: str) -> None:
-    """An enrollment with an error keeps its assignment, known by its sourcedId or by its pair."""
+    """An enrollment with an error keeps its assignment, found by its sourcedId or by its pair."""
     planned = plan_of(
         TAUGHT,
         {
@@ -204,7 +204,7 @@ def test_bad_enrollment_keeps_its_pair(row: str) -> None:
 
 
 def test_bad_enrollment_makes_no_assignment() -> None:
-    """An enrollment with an error adds nothing and brings nothing back."""
+    """An enrollment with an error neither adds nor reactivates an assignment."""
     roster = roster_of(
         users="sourced_id,email\nann,ann@x.org",
         courses="sourced_id,title\nart,Art\nmaths,Maths",
@@ -226,7 +226,7 @@ def test_bad_enrollment_makes_no_assignment() -> None:
 
 
 def test_bad_enrollment_keeps_the_course_although_the_class_moved() -> None:
-    """An enrollment with an error stays with its course when its class goes to another one."""
+    """An enrollment with an error keeps its course even if its class moves to another one."""
     planned = plan_of(
         TAUGHT,
         {
@@ -239,7 +239,7 @@ def test_bad_enrollment_keeps_the_course_although_the_class_moved() -> None:
 
 
 def test_removed_course_takes_along_what_is_protected() -> None:
-    """A course that is removed takes its assignments along, also those that an error protects."""
+    """The removal of a course removes its assignments, also those that an error protects."""
     planned = plan_of(
         TAUGHT,
         {
@@ -294,7 +294,7 @@ def test_bad_course_keeps_what_hangs_from_it() -> None:
 
 
 def test_an_error_is_remembered_no_longer_than_it_lasts() -> None:
-    """What an error protected yesterday goes the day its row is gone and nothing is bad."""
+    """A protected assignment is removed when its row is gone and no row has an error."""
     planned = plan_of(
         TAUGHT,
         {**SAME, "enrollments.csv": "sourcedId,userSourcedId,classSourcedId\ne1,ann,m1"},
@@ -303,7 +303,7 @@ def test_an_error_is_remembered_no_longer_than_it_lasts() -> None:
 
 
 def test_bad_rows_are_counted_where_they_stand() -> None:
-    """The rows that could not be used come back, for the counters of errors."""
+    """The quarantined rows are returned for the counts of errors."""
     planned = plan_of(
         TAUGHT,
         {
@@ -334,7 +334,7 @@ RENUMBERED = "sourcedId,classSourcedId,userSourcedId"
 def test_broken_row_of_a_night_that_numbers_anew_stands_for_whom_it_may(
     row: str, kept: set[str]
 ) -> None:
-    """Where every enrollment has another sourcedId, a broken one keeps whomever it may be of."""
+    """If all enrollments have new sourcedIds, a broken row protects each possible record."""
     roster = roster_of(
         users="sourced_id,email\nann,ann@x.org\nbob,bob@x.org\ncec,cec@x.org\ndan,dan@x.org",
         courses="sourced_id,title\nart,Art\nbio,Bio\nlaw,Law",
@@ -356,7 +356,7 @@ def test_broken_row_of_a_night_that_numbers_anew_stands_for_whom_it_may(
 
 
 def test_broken_row_of_a_system_that_keeps_its_numbers_stands_for_its_own_only() -> None:
-    """Where sourcedIds last, a broken row under a new one is a new enrollment, not an old one."""
+    """If sourcedIds are stable, a broken row with a new one protects no other enrollment."""
     rows = "e1,ann,m1\n! e3,nobody,a1"
     package = {"enrollments.csv": f"sourcedId,userSourcedId,classSourcedId\n{rows}"}
     assert plan_of(TAUGHT, package).assignments == [("remove", "bob", "art")]

@@ -1,4 +1,4 @@
-"""What a run may touch: lone files, scopes, absent files, deltas and 1.2, end to end."""
+"""The records that a run may change: lone files, scopes, absent files, deltas, and 1.2."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def only(package: dict[str, str], *files: str) -> dict[str, str]:
 
 
 def told(counts: dict[str, int], **numbers: int) -> bool:
-    """Tell whether counts hold just these numbers, and zero elsewhere."""
+    """Return whether the counts are exactly these numbers, and zero elsewhere."""
     return {name: n for name, n in counts.items() if n} == numbers
 
 
@@ -45,12 +45,12 @@ def school(site: Site) -> Site:
 
 
 def lone(site: Site, package: dict[str, str], file: str) -> Path:
-    """Return the path of one CSV file by itself."""
+    """Return the path of one CSV file alone."""
     return site.package(only(package, file)) / file
 
 
 def test_lone_users_csv_touches_users_only(school: Site) -> None:
-    """A users.csv by itself changes users, and neither courses nor assignments."""
+    """A lone users.csv changes users, and neither courses nor assignments."""
     package = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob,Ray,bob@x.org\n", "")
     run = school.sync(lone(school, package, "users.csv"))
     assert told(run["counts"]["users"], deactivated=1)
@@ -60,7 +60,7 @@ def test_lone_users_csv_touches_users_only(school: Site) -> None:
 
 
 def test_lone_courses_csv_touches_courses_only(school: Site) -> None:
-    """A courses.csv by itself changes courses, and the assignments of a course that goes."""
+    """A lone courses.csv changes courses, and the assignments of a removed course."""
     package = changed(SCHOOL, "courses.csv", "art,Art,A1", "bio,Biology,B1")
     run = school.sync(lone(school, package, "courses.csv"), "--kind", "courses")
     assert run["scope"] == "courses"
@@ -71,7 +71,7 @@ def test_lone_courses_csv_touches_courses_only(school: Site) -> None:
 
 
 def test_wrong_upload_is_rejected(school: Site) -> None:
-    """A users.csv that is said to be courses.csv is rejected, and nothing happens."""
+    """A users.csv that is uploaded as courses.csv is rejected, and nothing is changed."""
     code, run = school.command("sync", lone(school, SCHOOL, "users.csv"), "--kind", "courses")
     assert (code, run["outcome"]) == (4, "rejected")
     assert "upload.wrong_kind" in school.codes(run)
@@ -90,7 +90,7 @@ def test_scope_of_users_leaves_the_rest_alone(school: Site) -> None:
 
 
 def test_scope_of_the_site_holds_where_none_is_named(school: Site) -> None:
-    """The site's own scope holds for every run that names none."""
+    """A run without a scope of its own has the site's scope."""
     school.command("preferences", "--set", "scope=users")
     run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""))
     assert (run["scope"], run["outcome"]) == ("users", "no_changes")
@@ -100,7 +100,7 @@ def test_scope_of_the_site_holds_where_none_is_named(school: Site) -> None:
 
 
 def test_absent_file_changes_nothing_of_its_kind(school: Site) -> None:
-    """What the manifest calls absent is neither removed nor changed."""
+    """A file that the manifest calls absent changes and removes no record."""
     package = as_delta(
         "1.1", only(changed(SCHOOL, "users.csv", "Ann,Lee", "Anna,Lee"), "users.csv")
     )
@@ -112,7 +112,7 @@ def test_absent_file_changes_nothing_of_its_kind(school: Site) -> None:
 
 
 def test_aides_are_assigned_where_the_site_says_so(school: Site) -> None:
-    """With assignment_roles the aides of a class are assigned to its course as well."""
+    """With assignment_roles the aides of a class are assigned to its course too."""
     school.command("preferences", "--set", 'assignment_roles=["teacher", "aide"]')
     run = school.sync(SCHOOL)
     assert told(run["counts"]["assignments"], added=1)
@@ -120,7 +120,7 @@ def test_aides_are_assigned_where_the_site_says_so(school: Site) -> None:
 
 
 def test_delta_changes_only_what_it_names(school: Site) -> None:
-    """A delta updates, adds and removes by its own rows, against what is remembered."""
+    """A delta updates, adds and removes by its own rows and the stored links."""
     run = school.sync(
         as_delta(
             "1.1",
@@ -146,7 +146,7 @@ e3,tobedeleted,{STAMP},,,
 
 
 def test_two_users_whose_ids_differ_by_case(site: Site) -> None:
-    """The database keeps sourcedIds apart that differ by case, and logins together."""
+    """SourcedIds that differ only by case are different, and logins are the same."""
     package = changed(STAFF, "users.csv", "cec,", "ANN,true,aide,ann2,Ann,Two,Ann2@x.org\ncec,")
     assert told(site.sync(package)["counts"]["users"], added=4)
     assert site.sync(package)["outcome"] == "no_changes"
@@ -179,7 +179,7 @@ def stored_roles(site: Site) -> dict[str, Any]:
 
 
 def test_1_2_takes_roles_and_orgs_from_roles_csv(site: Site) -> None:
-    """The primary role counts, the orgs of all roles are kept, students are ignored."""
+    """The primary role counts, the orgs of all roles are stored, and students are ignored."""
     run = site.sync(STAFF_1_2)
     assert told(run["counts"]["users"], added=2, ignored=1)
     assert stored_roles(site) == {"ann": ("teacher", "o1,o2"), "bob": ("aide", "o1")}
@@ -188,7 +188,7 @@ def test_1_2_takes_roles_and_orgs_from_roles_csv(site: Site) -> None:
 
 @pytest.mark.parametrize("others", [True, False], ids=["with users.csv", "alone"])
 def test_1_2_delta_of_roles_changes_the_user(site: Site, others: bool) -> None:  # noqa: FBT001
-    """A new role in a delta changes its user, whose own row need not be in the package."""
+    """A new role in a delta changes its user, whose own row may be absent from the package."""
     site.sync(STAFF_1_2)
     files = {
         "roles.csv": f"""\
@@ -207,7 +207,7 @@ ann,active,{STAMP},true,alee,Anna,Lee,ann@x.org
 
 
 def test_1_2_delta_of_users_without_their_roles(site: Site) -> None:
-    """A new user whose roles are nowhere may be a student: the row is ignored, others go on."""
+    """A new user without roles may be a student: the row is ignored, and the others are used."""
     site.sync(STAFF_1_2)
     run = site.sync(
         as_delta(

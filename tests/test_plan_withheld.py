@@ -1,4 +1,4 @@
-"""Plans in two parts: removals that wait while the rest goes on, and syncs that only add."""
+"""Plans in two parts: pending removals while the rest is applied, and syncs that only add."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ HEADER = "sourcedId,enabledUser,role,username,givenName,familyName,email"
 
 
 def staff(ids: Iterable[int], *more: str) -> dict[str, str]:
-    """Return a users.csv of numbered teachers and of the rows that follow."""
+    """Return a users.csv of numbered teachers and of the additional rows."""
     rows = (f"u{n},true,teacher,u{n},Given{n},Family{n},u{n}@x.org" for n in ids)
     return {"users.csv": csv_text(HEADER, *rows, *more)}
 
 
 def moves(plan: Plan) -> list[tuple[str, str]]:
-    """Return what a plan does to users."""
+    """Return the changes of a plan to users."""
     return [(row["action"], row["sourced_id"]) for row in plan.users.to_pylist()]
 
 
 @pytest.fixture
 def waits(site: Site) -> Site:
-    """A site of twenty teachers whose removals wait while the rest goes on."""
+    """A site of twenty teachers with pending removals enabled."""
     site.sync(staff(range(20)))
     site.command("preferences", "--set", f"guards={json.dumps({'removals_wait': True})}")
     return site
 
 
 def test_both_parts_are_the_whole() -> None:
-    """What is done now and what is left are the plan's changes, each once."""
+    """The part for now and the part for later together have each change of the plan once."""
     roster = roster_of(users="sourced_id,given_name,email\na,A,a@x.org\nb,B,b@x.org")
     plan = plan_of(
         roster, {"users.csv": "sourcedId,givenName,email\na,Ann,a@x.org\nc,C,c@x.org"}
@@ -55,7 +55,7 @@ def test_both_parts_are_the_whole() -> None:
 
 
 def test_who_needs_the_login_of_somebody_who_stays_waits_too() -> None:
-    """A newcomer with the address of somebody whose removal waits can't come before it."""
+    """An addition that needs the login of a pending removal is pending too."""
     roster = roster_of(users="sourced_id,email\nold,info@x.org\nann,ann@x.org")
     package = {"users.csv": "sourcedId,email\nann,other@x.org\nnew,info@x.org\nbob,ann@x.org"}
     plan = plan_of(roster, package).plan
@@ -68,7 +68,7 @@ def test_who_needs_the_login_of_somebody_who_stays_waits_too() -> None:
 
 
 def test_assignments_of_who_waits_wait() -> None:
-    """Nobody is assigned to a course before they are there."""
+    """Assignments of a pending user are pending too."""
     roster = roster_of(
         users="sourced_id,email\nold,info@x.org",
         courses="sourced_id,title\nart,Art",
@@ -85,7 +85,7 @@ def test_assignments_of_who_waits_wait() -> None:
 
 
 def test_the_rest_goes_on_while_removals_wait(waits: Site) -> None:
-    """Newcomers come at once; who would leave stays until somebody approves that."""
+    """Additions are applied at once; a removal is pending until a person approves it."""
     package = staff(range(12), "new,true,teacher,new,New,Comer,new@x.org")
     code, run = waits.command("sync", waits.package(package))
 
@@ -123,7 +123,7 @@ def test_removals_are_counted_and_audited_once(waits: Site) -> None:
 
 
 def test_plan_of_nothing_but_removals_is_held_whole(waits: Site) -> None:
-    """Where nothing else is to be done, the run itself is held."""
+    """A plan with only removals is held as a whole."""
     code, run = waits.command("sync", waits.package(staff(range(12))))
     assert (code, run["outcome"]) == (3, "held")
     assert "removals" not in run
@@ -131,14 +131,14 @@ def test_plan_of_nothing_but_removals_is_held_whole(waits: Site) -> None:
 
 
 def test_other_reasons_hold_everything(waits: Site) -> None:
-    """A package that may be of somebody else is held whole, additions and all."""
+    """A package that may be another site's is held as a whole, including additions."""
     run = waits.sync(staff(range(3), "new,true,teacher,new,New,Comer,new@x.org"))
     assert run["outcome"] == "held"
     assert "new" not in waits.users()
 
 
 def test_discarded_removals_change_nobody(waits: Site) -> None:
-    """Who was kept by a discarded plan stays, and the next package asks again."""
+    """Users of discarded pending removals stay active, and the next package is held again."""
     package = staff(range(12), "new,true,teacher,new,New,Comer,new@x.org")
     run = waits.sync(package)
     waits.command("discard", run["removals"]["run_id"])
@@ -147,7 +147,7 @@ def test_discarded_removals_change_nobody(waits: Site) -> None:
 
 
 def test_removals_that_do_not_stand_any_more_are_left_out(waits: Site) -> None:
-    """Somebody who came back before the decision is not removed by it."""
+    """A user who returned before the decision is not removed by it."""
     run = waits.sync(staff(range(12), "new,true,teacher,new,New,Comer,new@x.org"))
     waits.sync(staff(range(13), "new,true,teacher,new,New,Comer,new@x.org"))
     code, _ = waits.command("approve", run["removals"]["run_id"])
@@ -162,7 +162,7 @@ def rolling_over(site: Site, until: dt.date) -> Site:
 
 
 def test_syncs_only_add_during_a_rollover(site: Site) -> None:
-    """New people and courses come; nobody is changed, deactivated or removed."""
+    """During a rollover users and courses are added; none is changed, deactivated or removed."""
     site.sync(SCHOOL)
     before = site.rows("select * from users where site = :site order by id")
     rolling_over(site, dt.datetime.now(dt.UTC).date())
@@ -188,7 +188,7 @@ def test_syncs_only_add_during_a_rollover(site: Site) -> None:
 
 
 def test_nothing_waits_for_a_person_during_a_rollover(site: Site) -> None:
-    """What is left out needs no decision: it comes by itself when the rollover is over."""
+    """Changes that a rollover leaves out need no decision: they are applied after it ends."""
     site.sync(staff(range(20)))
     rolling_over(site, dt.datetime.now(dt.UTC).date())
     run = site.sync(staff(range(12)))
@@ -197,7 +197,7 @@ def test_nothing_waits_for_a_person_during_a_rollover(site: Site) -> None:
 
 
 def test_rollover_ends_by_itself(site: Site) -> None:
-    """From the day after on, the package counts as always."""
+    """After its last day the rollover no longer changes a sync."""
     site.sync(staff(range(50)))
     rolling_over(site, dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
     run = site.sync(staff(range(48)))
@@ -206,7 +206,7 @@ def test_rollover_ends_by_itself(site: Site) -> None:
 
 
 def test_what_is_left_out_is_said(site: Site) -> None:
-    """The command line says what a plan leaves out, and until when."""
+    """The command line shows what a plan leaves out, and until when."""
     site.sync(staff(range(20)))
     today = dt.datetime.now(dt.UTC).date()
     rolling_over(site, today)

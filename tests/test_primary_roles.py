@@ -1,4 +1,4 @@
-"""Privacy: an account needs a primary role of staff; a pupil who helps in a class is a pupil."""
+"""Privacy: an account needs a primary staff role; a pupil who helps in a class is a pupil."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from conftest import Site
 
 HELPER = added(SCHOOL_1_2, "roles.csv", "r-stu2,,,stu,secondary,aide,,,s,")
-"""The school, in which the student Stu has a secondary role of staff."""
+"""The school, in which the student Stu has a secondary staff role."""
 BOB = "r-bob,,,bob,primary,teacher,,,s,"
 BOB_STUDIES = added(
     changed(SCHOOL_1_2, "roles.csv", BOB, BOB.replace("primary", "secondary")),
     "roles.csv",
     "r-bob2,,,bob,primary,student,,,s,",
 )
-"""The school, in which the teacher Bob is a student now, and has a secondary role of staff."""
+"""The school, in which the teacher Bob is a student now, and has a secondary staff role."""
 NOT_PRIMARY = "no primary role is one of staff"
 
 
 def reasons(done: object) -> dict[str, str]:
-    """Return why each user of a plan is deactivated."""
+    """Return the reason of each deactivation in a plan."""
     changes = done.plan.users.to_pylist()  # type: ignore[attr-defined]
     return {c["before_sourced_id"]: c["reason"] for c in changes if c["action"] == "deactivate"}
 
 
 @pytest.mark.case("b49")
 def test_student_with_a_second_role_of_staff_gets_no_account() -> None:
-    """Nothing of such a person is kept: no account, no role, no name."""
+    """No data of such a person is stored: no account, no role, no name."""
     site = MemorySite()
     done = site.sync(HELPER)
 
@@ -54,7 +54,7 @@ def test_student_with_a_second_role_of_staff_gets_no_account() -> None:
 def test_primary_roles_decide_where_there_are_any(
     student: str, helper: str, *, comes: bool
 ) -> None:
-    """One primary role of staff is enough, and without any primary role so is a secondary one."""
+    """One primary staff role is enough; a secondary one is enough if there is no primary role."""
     texts = changed(SCHOOL_1_2, "roles.csv", "stu,primary,", f"stu,{student},")
     texts = added(texts, "roles.csv", f"r-stu2,,,stu,{helper},aide,,,s,")
     site = MemorySite()
@@ -64,7 +64,7 @@ def test_primary_roles_decide_where_there_are_any(
 
 @pytest.mark.case("b49")
 def test_account_goes_with_its_reason_in_bulk() -> None:
-    """Who has an account and no primary role of staff any more is deactivated for this."""
+    """An account without a primary staff role is deactivated with this reason."""
     site = synced(SCHOOL_1_2)
     assert reasons(site.sync(BOB_STUDIES)) == {"bob": NOT_PRIMARY}
     assert site.status()["bob"] == "inactive"
@@ -74,7 +74,7 @@ def test_account_goes_with_its_reason_in_bulk() -> None:
 
 
 def test_account_goes_with_its_reason_in_a_delta_of_roles() -> None:
-    """The roles that are remembered count beside those of the delta."""
+    """Stored roles count together with those of the delta."""
     rows = [
         "r-bob,active,2026-09-01T00:00:00.000Z,bob,secondary,teacher,,,s,",
         "r-bob2,active,2026-09-01T00:00:00.000Z,bob,primary,student,,,s,",
@@ -91,14 +91,14 @@ def test_account_goes_with_its_reason_in_a_delta_of_roles() -> None:
 
 
 def test_remembered_primary_role_of_staff_outweighs_a_delta() -> None:
-    """A new primary role of a pupil takes nothing from a teacher with a primary role of staff."""
+    """A new primary role of a pupil deactivates no teacher with a stored primary staff role."""
     site = synced(SCHOOL_1_2)
     row = "r-bob2,active,2026-09-01T00:00:00.000Z,bob,primary,student,,,s,"
     assert site.sync(as_delta(SCHOOL_1_2, roles=[row])).plan.users.num_rows == 0
 
 
 def test_role_that_cannot_be_read_may_be_the_primary_one() -> None:
-    """While a role of theirs can't be read nobody loses an account by this rule."""
+    """An unreadable role keeps its user's account from this rule."""
     site = synced(SCHOOL_1_2)
     texts = added(BOB_STUDIES, "roles.csv", "r-bob3,,,bob,primary,teecher,,,s,")
     assert reasons(site.sync(texts)) == {}
@@ -110,7 +110,7 @@ def test_role_that_cannot_be_read_may_be_the_primary_one() -> None:
 @pytest.mark.parametrize("role_type", ["", "half"])
 @pytest.mark.parametrize("who", ["bob,secondary", "bob,primary"])
 def test_role_type_that_cannot_be_read_takes_no_account(who: str, role_type: str) -> None:
-    """Blank or odd is never read as "secondary", nor as a pupil's "primary"."""
+    """A blank or odd type is never read as "secondary", nor as a pupil's "primary"."""
     site = synced(SCHOOL_1_2)
     texts = changed(BOB_STUDIES, "roles.csv", who, f"bob,{role_type}")
     assert reasons(site.sync(texts)) == {}
@@ -123,7 +123,7 @@ UNCLEAR = "semantic.unclear_primary_role"
 @pytest.mark.case("b49")
 @pytest.mark.parametrize("role_type", ["", "half"])
 def test_type_that_cannot_be_read_brings_no_account(role_type: str) -> None:
-    """A pupil's role may be the primary one: beside a secondary role of staff nothing is known."""
+    """A pupil's role of unreadable type may be primary: a secondary staff role adds no account."""
     texts = changed(HELPER, "roles.csv", "stu,primary,", f"stu,{role_type},")
     site = MemorySite()
     done = site.sync(texts)
@@ -143,7 +143,7 @@ def test_type_that_cannot_be_read_brings_no_account(role_type: str) -> None:
 @pytest.mark.case("b49")
 @pytest.mark.parametrize("role_type", ["", "half"])
 def test_type_that_cannot_be_read_leaves_an_account_as_it_is(role_type: str) -> None:
-    """Neither its values nor its roles change until the type can be read."""
+    """The values and roles of an account stay unchanged until the type is readable."""
     site = synced(SCHOOL_1_2)
     before, roles = site.user("bob"), site.roster.links["roles"].to_pylist()
     texts = changed(BOB_STUDIES, "roles.csv", "bob,primary", f"bob,{role_type}")
@@ -157,7 +157,7 @@ def test_type_that_cannot_be_read_leaves_an_account_as_it_is(role_type: str) -> 
 
 
 def test_type_that_cannot_be_read_decides_nothing_beside_a_primary_role() -> None:
-    """Where a primary role of staff or of a pupil is there, it decides."""
+    """A primary role of staff or of a pupil decides, and the unreadable type does not."""
     odd = "r-stu3,,,stu,half,student,,,s,"
     site = MemorySite()
     done = site.sync(added(HELPER, "roles.csv", odd))
@@ -169,7 +169,7 @@ def test_type_that_cannot_be_read_decides_nothing_beside_a_primary_role() -> Non
 
 
 def test_type_that_cannot_be_read_in_a_delta() -> None:
-    """Roles that are remembered count beside those of a delta, and none is taken away."""
+    """Stored roles count together with those of a delta, and none is removed."""
     stamp = "active,2026-09-01T00:00:00.000Z"
     odd = f"r-bob2,{stamp},bob,half,student,,,s,"
     named = f"bob,{stamp},true,bob,,Robert,Ray,,,bob@example.org" + "," * 11
@@ -192,7 +192,7 @@ def test_type_that_cannot_be_read_in_a_delta() -> None:
 
 
 def test_pupils_primary_role_by_the_row_of_a_role_of_ours_decides() -> None:
-    """A role row that becomes a pupil's primary one takes the account in a delta, as in bulk."""
+    """A role row that becomes a pupil's primary one deactivates the account, in deltas too."""
     second = "r-bob3,,,bob,secondary,aide,,,s,"
     site = synced(added(SCHOOL_1_2, "roles.csv", second))
     row = "r-bob,active,2026-09-01T00:00:00.000Z,bob,primary,student,,,s,"
@@ -201,7 +201,7 @@ def test_pupils_primary_role_by_the_row_of_a_role_of_ours_decides() -> None:
 
 
 def test_roles_alone_in_bulk_take_the_account_too() -> None:
-    """Where users.csv is absent, roles.csv decides by the same rule."""
+    """If users.csv is absent, roles.csv decides by the same rule."""
     site = synced(SCHOOL_1_2)
     texts = mixed(SCHOOL_1_2, {"roles": "bulk"}, roles=body(BOB_STUDIES, "roles.csv"))
     assert reasons(site.sync(texts)) == {"bob": NOT_PRIMARY}
@@ -210,7 +210,7 @@ def test_roles_alone_in_bulk_take_the_account_too() -> None:
 @pytest.mark.case("b49")
 @pytest.mark.parametrize("texts", [BOB_STUDIES], ids=["bulk"])
 def test_first_time_is_held_and_the_second_is_not(site: Site, texts: Texts) -> None:
-    """The first plan that takes an account by this rule waits, and no later one of theirs."""
+    """The first plan that deactivates an account by this rule is held, and no later one is."""
     site.sync(SCHOOL_1_2)
     run = site.sync(texts)
 
@@ -227,7 +227,7 @@ def test_first_time_is_held_and_the_second_is_not(site: Site, texts: Texts) -> N
 
 
 def test_row_that_asks_for_the_removal_needs_no_role() -> None:
-    """Who is marked goes, also beside a role row of which nobody can tell whose it is."""
+    """A user marked for removal is removed, even with a role row of an unknown user beside it."""
     site = synced(SCHOOL_1_2)
     delta = as_delta(
         SCHOOL_1_2,

@@ -1,7 +1,7 @@
-"""What holds for every district, every day and every fault.
+"""Properties of every district, every day and every fault.
 
 Each example is a site of its own in the one test database. A failing example prints the numbers
-that make it again.
+that reproduce it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLES = os.environ.get("ONEROSTER_EXAMPLES")
-"""How many examples to try, at random: for a search. Unset, a few and always the same are tried."""
+"""How many random examples to try, for a search. If unset, a few fixed ones are tried."""
 
 SOME = settings(
     deadline=None,
     derandomize=EXAMPLES is None,
     max_examples=int(EXAMPLES or 2),
-    phases=(Phase.explicit, Phase.generate),  # a smaller example costs more than it tells
+    phases=(Phase.explicit, Phase.generate),  # shrinking costs more than it explains
     suppress_health_check=list(HealthCheck),
 )
 SEEDS = st.integers(0, 10_000)
@@ -54,7 +54,7 @@ VERSIONS = st.sampled_from(("1.2", "1.1"))
 
 @contextmanager
 def written(package: Package) -> Iterator[Path]:
-    """Give the path of the package as a zip, for a while."""
+    """Yield the path of the package as a temporary zip."""
     with tempfile.TemporaryDirectory() as folder:
         yield write_zip(package, Path(folder) / "OneRoster.zip")
 
@@ -63,7 +63,7 @@ def written(package: Package) -> Iterator[Path]:
 @example(seed=1, users=2, ids="spaced", version="1.1")
 @SOME
 def test_second_plan_is_empty(seed: int, users: int, ids: str, version: str) -> None:
-    """Whatever the district, after a sync the same package, in any order, asks for nothing."""
+    """After a sync of any district the same package, in any order, has an empty plan."""
     site, package = Site(), bulk_package(make_district(seed, users, ids=ids), version)
     with written(package) as path:
         site.assert_is(desired(EMPTY, package), site.sync_and_approve(path))
@@ -75,7 +75,7 @@ def test_second_plan_is_empty(seed: int, users: int, ids: str, version: str) -> 
 @example(seed=7, users=150, ids="mixed", version="1.2")
 @SOME
 def test_second_day_ends_as_it_should(seed: int, users: int, ids: str, version: str) -> None:
-    """Whatever changes overnight, and whichever rows are bad, the roster is the oracle's."""
+    """After any changes overnight, with any faulty rows, the roster is the oracle's."""
     site, rng = Site(), random.Random(seed)
     yesterday = make_district(seed, users, ids=ids)
     today = next_day(yesterday, rng, BUSY)
@@ -95,7 +95,7 @@ def test_second_day_ends_as_it_should(seed: int, users: int, ids: str, version: 
 def test_rows_that_got_worse_change_nothing(
     seed: int, users: int, ids: str, version: str, share: float
 ) -> None:
-    """When the only news of the day are faults, nobody is deactivated and nothing is removed."""
+    """If faults are the only changes of the day, no user or other record is removed."""
     site, package = Site(), bulk_package(make_district(seed, users, ids=ids), version)
     worse, _ = plant_faults(package, random.Random(seed), share=share)
     with written(package) as path:
@@ -112,7 +112,7 @@ def test_rows_that_got_worse_change_nothing(
 @example(seed=7, users=150, ids="mixed", version="1.2")
 @SOME
 def test_delta_ends_where_bulk_ends(seed: int, users: int, ids: str, version: str) -> None:
-    """Whatever changes overnight, the delta of it leads to the same roster as the whole."""
+    """After any changes overnight, the delta leads to the same roster as the bulk package."""
     site, yesterday = Site(), make_district(seed, users, ids=ids)
     today = next_day(yesterday, random.Random(seed), BUSY)
     first, delta = bulk_package(yesterday, version), delta_package(yesterday, today, version)

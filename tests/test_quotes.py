@@ -1,7 +1,7 @@
-"""Quotes and line breaks: no text inside a value becomes a row, and no row is lost in silence.
+"""Quotes and line breaks: no text inside a value becomes a row, and no row is lost silently.
 
-A tolerant reader reads what can be read in one way. Where the end of a row can't be told, the lines
-up to the next sure row are one error, and nothing of that kind is taken away in that run.
+The tolerant profile reads what has only one reading. If the end of a row is unclear, the lines up
+to the next certain row are one error, and that run removes no record of that type.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EVIL = person("evil", email="evil@example.org")
 
 
 def quoted(number: int, given: str = "", note: str = "") -> str:
-    """Return a teacher's row whose given name, and the cell of the telephone, are in quotes."""
+    """Return a teacher's row with quotes around the given name and the telephone's cell."""
     given = given or f"Given {number}"
     cells = person(f"u{number}", given="#", family="Family").split(",")
     cells[cells.index("#")] = '"' + given.replace('"', '""') + '"'
@@ -50,12 +50,12 @@ def users(rows: list[str]) -> dict[str, str]:
 
 
 def read(folder: Path, rows: list[str], profile: str = "tolerant") -> Extracted:
-    """Take a lone users.csv through the door."""
+    """Extract a lone users.csv."""
     return opened(folder_of(users(rows), folder) / FILE, profile)
 
 
 def kept(extracted: Extracted) -> dict[str | None, str | None]:
-    """Return the sourcedId of each row, and why it is broken."""
+    """Return the sourcedId of each row, and its flaw."""
     return {row["sourcedId"]: row["flaw"] for row in extracted.tables["users"].to_pylist()}
 
 
@@ -65,7 +65,7 @@ def large(changes: dict[int, str], count: int = 400) -> list[str]:
 
 
 def test_quotes_in_pairs_are_read_as_they_stand(tmp_path: Path) -> None:
-    """`Ben "Benny"` in a value that is not quoted is that name, with one warning for the file."""
+    """`Ben "Benny"` in an unquoted value is that name, with one warning for the file."""
     rows = [person("ben", given='Ben "Benny"'), person("bo", given='Bo"b"y'), person("cy")]
 
     extracted = read(tmp_path / "p", rows)
@@ -95,7 +95,7 @@ def test_line_break_in_quotes_is_a_space(tmp_path: Path, end: str) -> None:
 
 @pytest.mark.parametrize("text", ["see:\n{}\nend", "see:\n\n{}\n\n,,,\nend"])
 def test_text_in_quotes_is_no_row(tmp_path: Path, text: str) -> None:
-    """A note that holds whole rows stays a note: the row that it is of is read, they are not."""
+    """A note that contains whole rows stays a note: its own row is read, and no row of the note."""
     rows = large({50: quoted(50, note=text.format(EVIL, EVIL))})
 
     extracted = read(tmp_path / "p", rows)
@@ -108,7 +108,7 @@ def test_text_in_quotes_is_no_row(tmp_path: Path, text: str) -> None:
 
 
 def test_text_that_may_be_two_rows_is_unread(tmp_path: Path) -> None:
-    """Lines that could be parted into whole rows are neither one row nor several."""
+    """Lines that could be split into whole rows are neither one row nor several."""
     rows = large({50: quoted(50, note=f"see:\n{EVIL}\n{EVIL}\n")})
 
     extracted = read(tmp_path / "p", rows)
@@ -122,7 +122,7 @@ def test_text_that_may_be_two_rows_is_unread(tmp_path: Path) -> None:
     "given", ['Bo"b', '"Robert "Bob" Ray"', '"Bob"y', ' "Bob"', '"Bob" ', "5' 6\" tall"]
 )
 def test_row_whose_values_cannot_be_told_is_one_error(tmp_path: Path, given: str) -> None:
-    """Where a row ends for certain, but its values don't, that row alone is an error."""
+    """If the end of a row is certain but its values are not, that row alone is an error."""
     rows = large({50: person("u50", given=given)})
 
     extracted = read(tmp_path / "p", rows)
@@ -134,7 +134,7 @@ def test_row_whose_values_cannot_be_told_is_one_error(tmp_path: Path, given: str
 
 
 def test_lines_without_a_sure_end_are_one_region(tmp_path: Path) -> None:
-    """After an unclosed quote everything to the next sure row is unread: one error, and no row."""
+    """After an unclosed quote all lines up to the next certain row are one error, and no row."""
     rows = large({200: person("u200", given='"Bob'), 201: EVIL, 202: person("u202")})
 
     extracted = read(tmp_path / "p", rows)
@@ -148,7 +148,7 @@ def test_lines_without_a_sure_end_are_one_region(tmp_path: Path) -> None:
 
 
 def test_text_before_a_quote_that_closes_nothing_is_no_row(tmp_path: Path) -> None:
-    """Where the quote is missing that opens a note, what stands in the note is no row either."""
+    """If the opening quote of a note is missing, the text of the note is no row either."""
     note = quoted(200, note=f"see:\n{EVIL}\nend")
     rows = large({200: note.replace('"see:', "see:")}, 400)
 
@@ -159,7 +159,7 @@ def test_text_before_a_quote_that_closes_nothing_is_no_row(tmp_path: Path) -> No
 
 
 def test_two_quotes_missing_in_two_rows_hide_no_row(tmp_path: Path) -> None:
-    """Rows between two missing quotes are unread: they are not taken for one long value."""
+    """Rows between two missing quotes are unread, and not one long value."""
     rows = [person(f"u{n}", given="Given, Jr" if n == 0 else "Given") for n in range(2, 500)]
     rows[200] = person("u202", given='"Bob')
     rows[203] = person("u205", given='Cat"')
@@ -189,7 +189,7 @@ def test_two_quotes_missing_in_two_rows_hide_no_row(tmp_path: Path) -> None:
 def test_too_much_that_is_unread_refuses_the_file(
     tmp_path: Path, rows: list[str], row: int
 ) -> None:
-    """A region to the end, of 100 lines or of one line in a hundred refuses the package."""
+    """An unread region to the end, of 100 lines or of one line in a hundred refuses the file."""
     extracted = read(tmp_path / "p", rows)
 
     assert extracted.refused
@@ -201,7 +201,7 @@ def test_too_much_that_is_unread_refuses_the_file(
 def test_blocks_leave_no_trace_of_quotes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    """What is made of quotes is the same however the file is cut into blocks."""
+    """Quotes are read the same however the file is divided into blocks."""
     rows = large(
         {
             7: quoted(7, "Mary\nAnn"),
@@ -229,7 +229,7 @@ def test_blocks_leave_no_trace_of_quotes(
 
 
 def _with_faults(rows: list[str], rng: random.Random) -> list[str]:
-    """Return rows with a few quotes more or fewer in some of them."""
+    """Return rows in which some have a few quotes more or fewer."""
     rows = list(rows)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         at = rng.randrange(len(rows))
@@ -266,7 +266,7 @@ def _note(rng: random.Random) -> str:
 
 @pytest.mark.parametrize("seed", range(150))
 def test_random_faults_make_no_row_and_lose_none(tmp_path: Path, seed: int) -> None:
-    """Whatever quotes are missing or too many: no note becomes a row, and nobody is missing."""
+    """For any missing or surplus quotes: no note becomes a row, and no person is missing."""
     rng = random.Random(seed)
     rows = []
     for number in range(2, 402):
@@ -310,9 +310,9 @@ def district(
 
 
 def test_nothing_is_taken_away_while_lines_of_a_bulk_file_are_unread(site: Site) -> None:
-    """Whoever is missing may be among the lines that could not be read, and so may their courses.
+    """A missing person may be among the unread lines, so no user or assignment is removed.
 
-    The rest of the package is used, and the run after the file is mended takes away who is gone.
+    The rest of the package is used, and the first run with a correct file removes who is gone.
     """
     site.sync(district())
     fault = {50: person("u50", given='"Bob'), 51: person("u51"), 60: quoted(60, "Renamed")}
@@ -341,7 +341,7 @@ def test_nothing_is_taken_away_while_lines_of_a_bulk_file_are_unread(site: Site)
 
 @pytest.mark.parametrize("file", ["courses.csv", "classes.csv", "enrollments.csv"])
 def test_unread_lines_of_other_files_take_no_assignment(site: Site, file: str) -> None:
-    """Unread courses, classes or enrollments may be those that an assignment hangs from."""
+    """Unread courses, classes or enrollments may be those that an assignment depends on."""
     more = {
         "courses.csv": [f'c{n},,,y,"Course {n}",C{n},09,s,Art,' for n in range(300)],
         "classes.csv": [f'k{n},,,"Class {n}",09,c{n},K{n},scheduled,,s,t,,,' for n in range(300)],
@@ -368,7 +368,7 @@ def test_unread_lines_of_other_files_take_no_assignment(site: Site, file: str) -
 
 
 def test_unread_lines_of_a_delta_put_the_site_out_of_step(site: Site) -> None:
-    """What a delta's unread lines say never comes again, so a bulk file is asked for."""
+    """A delta's unread lines never come again, so a finding asks for a bulk file."""
     site.sync(district())
     stamp = ",active,2026-10-01T00:00:00.000Z,true"
     names = dict.fromkeys(range(2, 12), "New")
@@ -384,7 +384,7 @@ def test_unread_lines_of_a_delta_put_the_site_out_of_step(site: Site) -> None:
 
 
 def test_unread_roles_take_nobody_away(site: Site) -> None:
-    """In 1.2 a role among unread lines may be what makes somebody staff: their account stays."""
+    """In 1.2 an unread role may make a person staff: the account stays."""
     header, roles = SCHOOL_1_2["users.csv"].splitlines()[0], SCHOOL_1_2["roles.csv"]
     users_1_2 = [f"u{n},,,true,u{n},,Given,Family,,,u{n}@example.org,,,,,,,,,,s," for n in PEOPLE]
     granted = [f'r{n},,,u{n},primary,"teacher",,,s,' for n in PEOPLE]
@@ -413,7 +413,7 @@ def test_unread_roles_take_nobody_away(site: Site) -> None:
 @pytest.mark.parametrize("mode", ["bulk", "delta"])
 @pytest.mark.parametrize("seed", range(6))
 def test_random_faults_take_nothing_away(site: Site, seed: int, mode: str) -> None:
-    """Everybody of yesterday is in the file, whatever its quotes: nobody and nothing goes."""
+    """All people of yesterday are in the file, whatever its quotes: no record is removed."""
     rng = random.Random(seed)
     notes = {n: quoted(n, note=_note(rng)) for n in rng.sample(list(PEOPLE), 3)}
     site.sync(district())

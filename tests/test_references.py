@@ -1,6 +1,6 @@
-"""References that are not written as the sourcedIds that they mean: read where one reading fits.
+"""References that are not written like the sourcedIds they mean are read if one reading fits.
 
-A spreadsheet eats the zeros in front of numbers, and some systems part lists by `;` or `|`.
+A spreadsheet removes leading zeros from numbers, and some systems separate lists by `;` or `|`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PEOPLE = {"ann": "0011", "bob": "0012", "cat": "0013", "dan": "0014", "stu": "00
 
 
 def checked(texts: Texts, folder: Path, profile: str = "tolerant") -> Checked:
-    """Judge a package without a database."""
+    """Check a package without a database."""
     return check_package(folder_of(texts, folder), Profile(profile))
 
 
@@ -56,7 +56,7 @@ def warned(result: Checked) -> list[tuple[str, str, str, int]]:
 
 
 def test_lost_zeros_of_references_are_given_back(tmp_path: Path) -> None:
-    """Where no value fits as written and all fit at the length of all ids, they are read so."""
+    """If no value fits as written and all fit at the length of all ids, they get their zeros."""
     result = checked(numbered(lost=True), tmp_path / "p")
 
     assert warned(result) == [("reference.lost_zeros", "enrollments.csv", "classSourcedId", 4)]
@@ -69,7 +69,7 @@ def test_lost_zeros_of_references_are_given_back(tmp_path: Path) -> None:
 
 
 def test_strict_gives_no_zeros_back(tmp_path: Path) -> None:
-    """In the strict profile the package is rejected for it."""
+    """The strict profile rejects the package."""
     result = checked(numbered(lost=True), tmp_path / "p", "strict")
 
     assert codes(result.findings, "error") == ["reference.lost_zeros"]
@@ -88,7 +88,7 @@ def test_strict_gives_no_zeros_back(tmp_path: Path) -> None:
 def test_zeros_are_asked_for_where_one_value_speaks_against_it(
     tmp_path: Path, file: str, old: str, new: str, column: str
 ) -> None:
-    """One value that does not fit the rule, and every reference stays as it is, with a question."""
+    """One value that does not fit the rule leaves every reference unchanged, with a suggestion."""
     result = checked(changed(numbered(lost=True), file, old, new), tmp_path / "p")
 
     found = result.findings.table().to_pylist()
@@ -111,7 +111,7 @@ def test_no_sourced_id_of_a_record_is_padded(tmp_path: Path) -> None:
 
 
 def test_zeros_lost_of_pupils_are_not_shown(tmp_path: Path) -> None:
-    """A reference that may mean a pupil gets no suggestion: their sourcedIds are in no finding."""
+    """A reference that may mean a pupil gets no suggestion: findings have no pupils' sourcedIds."""
     texts = changed(SCHOOL, "users.csv", "\nstu,", "\n0099,")
     texts = changed(texts, "enrollments.csv", "bob-a1,,,a1,s,bob,", "bob-a1,,,a1,s,99,")
 
@@ -124,7 +124,7 @@ def test_zeros_lost_of_pupils_are_not_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("separator", [";", "|", "; ", " | "])
 def test_lists_parted_by_other_characters_are_read(tmp_path: Path, separator: str) -> None:
-    """`s;d` is two orgs where both are known, with one warning for the column."""
+    """`s;d` is two orgs if both are known, with one warning for the column."""
     texts = changed(SCHOOL, "users.csv", "ann,,,true,s,", f"ann,,,true,s{separator}d,")
 
     result = checked(texts, tmp_path / "p")
@@ -134,7 +134,7 @@ def test_lists_parted_by_other_characters_are_read(tmp_path: Path, separator: st
 
 
 def test_lists_of_unknown_parts_stay_as_they_are(tmp_path: Path) -> None:
-    """With one part that nobody knows the cell is one sourcedId; and one that is known is it."""
+    """A cell with an unknown part is one sourcedId, and so is a cell that is itself known."""
     texts = changed(SCHOOL, "users.csv", "ann,,,true,s,", "ann,,,true,s;x,")
     result = checked(texts, tmp_path / "p")
     assert warned(result) == [("reference.missing_target_record", "users.csv", "orgSourcedIds", 1)]
@@ -147,7 +147,7 @@ def test_lists_of_unknown_parts_stay_as_they_are(tmp_path: Path) -> None:
 
 
 def test_second_day_of_lost_zeros_changes_nothing(site: Site) -> None:
-    """The day after, with and without zeros, is the same roster."""
+    """The next day's package, with or without zeros, gives the same roster."""
     assert site.sync(numbered(lost=True))["outcome"] == "succeeded"
     before = site.assignments()
 
@@ -156,7 +156,7 @@ def test_second_day_of_lost_zeros_changes_nothing(site: Site) -> None:
 
 
 def test_lost_zeros_of_roles_are_given_back(tmp_path: Path) -> None:
-    """Who is staff is told by roles.csv, so the roles find their users before users.csv is kept."""
+    """The roles decide who is staff, so their references are restored before users are filtered."""
     lost = checked(numbered_people("roles.csv", "enrollments.csv"), tmp_path / "p")
     right = checked(numbered_people(), tmp_path / "q")
 
@@ -171,7 +171,7 @@ def test_lost_zeros_of_roles_are_given_back(tmp_path: Path) -> None:
 
 
 def test_strict_gives_roles_no_zeros_back(tmp_path: Path) -> None:
-    """In the strict profile the package is rejected for it."""
+    """The strict profile rejects the package."""
     result = checked(numbered_people("roles.csv"), tmp_path / "p", "strict")
 
     assert codes(result.findings, "error") == ["reference.lost_zeros"]
@@ -191,7 +191,7 @@ def test_strict_gives_roles_no_zeros_back(tmp_path: Path) -> None:
 def test_roles_stay_as_they_are_where_one_speaks_against_it(
     tmp_path: Path, file: str, old: str, new: str
 ) -> None:
-    """Pupils' roles speak, too: with one that does not fit the rule nobody is taken for staff."""
+    """Pupils' roles count too: if one does not fit the rule, no person is read as staff."""
     result = checked(changed(numbered_people("roles.csv"), file, old, new), tmp_path / "p")
 
     assert "reference.lost_zeros" not in codes(result.findings)
@@ -200,7 +200,7 @@ def test_roles_stay_as_they_are_where_one_speaks_against_it(
 
 
 def test_lost_zeros_of_roles_beside_broken_lines(tmp_path: Path) -> None:
-    """Lines that break the grammar are read once more in both files, and noticed once."""
+    """Lines with broken quotes are read again in both files, and have one finding."""
     texts = numbered_people("roles.csv")
     texts = changed(texts, "users.csv", ",Bob,Ray,", ',Bob "Bo" Bert,Ray,')
     texts["roles.csv"] += "r-cut,,\n"
@@ -212,7 +212,7 @@ def test_lost_zeros_of_roles_beside_broken_lines(tmp_path: Path) -> None:
 
 
 def test_second_day_of_lost_zeros_of_roles_changes_nothing(site: Site) -> None:
-    """The day after, with and without zeros, in bulk and in a delta, is the same roster."""
+    """The next day's package, with or without zeros, in bulk, gives the same roster."""
     assert site.sync(numbered_people("roles.csv"))["outcome"] == "succeeded"
     before = site.users()
 

@@ -1,4 +1,4 @@
-"""Reports and summaries tell of a run; where they can't be written, the run is what it is."""
+"""A run succeeds even if its reports and summaries can't be written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def a_folder(path: Path) -> None:
-    """Put something in the way of a file."""
+    """Create a folder where a file would be written."""
     (path / "in the way").mkdir(parents=True)
 
 
@@ -30,7 +30,7 @@ def a_folder(path: Path) -> None:
 def test_report_that_can_not_be_written(
     site: Site, caplog: pytest.LogCaptureFixture, name: str, block: Callable[[Path], None]
 ) -> None:
-    """The package is applied all the same, and the log says what is missing."""
+    """The package is applied, and the log names the missing report."""
     request = request_of(site, SCHOOL)
     folder = RunFolder.of(site.name, request.run_id)
     folder.path.mkdir(parents=True)

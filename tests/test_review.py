@@ -1,7 +1,7 @@
-"""The review in a real Airflow: a held plan asks for a decision there, and one decision counts.
+"""The review in a real Airflow: a held plan asks for a decision, and one decision counts.
 
-Whichever door a decision comes by, it is recorded with the run first, and the DAG run that waits
-goes on from there. Nobody below administrator decides by any door.
+A decision on any page or command is recorded with the run first, and the waiting DAG run continues
+from there. No one below administrator can decide anywhere.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ENDED = {**APPROVED, "apply": "skipped"}
 
 
 def staff(count: int) -> bytes:
-    """Return a users.csv of numbered teachers, whose names and addresses are marked."""
+    """Return a users.csv of numbered teachers with marked names and addresses."""
     rows = (f"u{n},teacher,{MARK}{n},{MARK},{MARK}{n}@x.org" for n in range(count))
     return csv_text(HEADER, *rows).encode()
 
@@ -66,7 +66,7 @@ def held(live: Live) -> dict[str, Any]:
 
 
 def synced(live: Live, count: int) -> dict[str, Any]:
-    """Have an operator upload so many users, and return the run when it stands still: held."""
+    """Upload so many users as an operator, and return the run when it is held."""
     run = live.follow(live.person("op").upload(staff(count), "users"))
     assert run["outcome"] == "held", run["sentence"]
     return run
@@ -86,7 +86,7 @@ def of(run: dict[str, Any], api: str = "/api/v2") -> str:
 
 
 def question(live: Live, run: dict[str, Any]) -> dict[str, Any]:
-    """Return what Airflow asks about a run."""
+    """Return Airflow's question about a run."""
     path = f"{of(run)}/taskInstances/{QUESTION}/-1/hitlDetails"
     found: dict[str, Any] = live.admin.ask("GET", path)
     return found
@@ -95,7 +95,7 @@ def question(live: Live, run: dict[str, Any]) -> dict[str, Any]:
 def answer(
     who: Person, run: dict[str, Any], option: str = "Approve", *, path: str = "", **values: Any
 ) -> httpx.Response:
-    """Answer what Airflow asks about a run, as its own pages do."""
+    """Answer Airflow's question about a run, as its own pages do."""
     values = {"plan_hash": run["plan_hash"], "reason": "new school", **values}
     body = {"chosen_options": [option], "params_input": values}
     path = path or f"{of(run)}/taskInstances/{QUESTION}/-1/hitlDetails"
@@ -109,13 +109,13 @@ def ended(live: Live, run: dict[str, Any]) -> dict[str, Any]:
 
 
 def an_hour_goes_by(live: Live, run: dict[str, Any]) -> None:
-    """Let the time until the next look at a run's record be over."""
+    """Set the time of the next look at a run's record to the past."""
     statement = "update task_instance set trigger_timeout = now() - interval '1 s'"
     change(live, "airflow", statement, run)
 
 
 def change(live: Live, database: str, statement: str, run: dict[str, Any]) -> None:
-    """Change the row of a run's question, or of the run, where nobody is asked."""
+    """Change the row of a run's question, or of the run, directly in the database."""
     keys = (
         "task_id = 'review_decision' and run_id = %s"
         if database == "airflow"
@@ -128,13 +128,13 @@ def change(live: Live, database: str, statement: str, run: dict[str, Any]) -> No
 
 
 def active(live: Live) -> int:
-    """Return how many users of the SIS are active."""
+    """Return the number of active users with a sourcedId."""
     query = "select count(*) from users where sourced_id is not null and status = 'active'"
     return int(live.rows(query)[0][0])
 
 
 def events(live: Live, run: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Return what the audit has of the decision about a run."""
+    """Return the audit of the decision about a run."""
     query = (
         "select event, actor, details ->> 'reason', details ->> 'plan_hash' from events "
         "where details ->> 'run_id' = %s order by id"
@@ -143,9 +143,9 @@ def events(live: Live, run: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def test_held_plan_asks_for_a_decision(live: Live, held: dict[str, Any]) -> None:
-    """Required Actions show why a plan waits, what it comes to, until when, and where it is.
+    """Required Actions show the reasons, the counts, the expiry and a link to the run.
 
-    The task takes no slot while it waits, and nothing of a person is in what it shows.
+    The waiting task takes no slot, and its texts have no personal data.
     """
     assert states(live, held) == WAITING
     asked = question(live, held)
@@ -171,7 +171,7 @@ def test_held_plan_asks_for_a_decision(live: Live, held: dict[str, Any]) -> None
 def test_nobody_below_administrator_answers(
     live: Live, held: dict[str, Any], role: str | None
 ) -> None:
-    """Airflow lets whoever may run a DAG answer; here that is refused, however it is spelled."""
+    """Airflow lets everyone who may run a DAG answer; we refuse that, in every spelling."""
     who = live.person(role) if role else live.nobody
     task = f"{of(held)}/taskInstances"
     for path in (
@@ -205,7 +205,7 @@ def test_nobody_below_administrator_answers(
 def test_answer_that_says_nothing_is_refused(
     live: Live, held: dict[str, Any], body: bytes, status: int, told: str
 ) -> None:
-    """What does not say what is decided about which plan decides nothing."""
+    """An answer without a decision and a plan decides nothing."""
     path = f"{of(held)}/taskInstances/{QUESTION}/-1/hitlDetails"
     headers = {"Content-Type": "application/json"}
     refused = live.admin.send("PATCH", path, content=body, headers=headers)
@@ -215,7 +215,7 @@ def test_answer_that_says_nothing_is_refused(
 
 
 def test_answer_about_another_plan_is_refused(live: Live, held: dict[str, Any]) -> None:
-    """An answer names the plan that was shown; of another one it is 409, and so is a cookie's."""
+    """An answer about another plan is refused with 409, and a cross-site answer with 403."""
     for option in ("Approve", "Discard"):
         refused = answer(live.admin, held, option, plan_hash="0" * 64)
         assert (refused.status_code, refused.json()["code"]) == (409, "run.decided")
@@ -233,7 +233,7 @@ def test_answer_about_another_plan_is_refused(live: Live, held: dict[str, Any]) 
 
 
 def test_answer_that_nobody_recorded_does_not_count(live: Live, held: dict[str, Any]) -> None:
-    """An answer that came past the guard is told in the log, and the question stands again."""
+    """An answer that bypassed the check is logged, and the question is open again."""
     statement = (
         "update hitl_detail set responded_at = now(), chosen_options = '[\"Approve\"]' "
         "from task_instance t"
@@ -252,7 +252,7 @@ def test_answer_that_nobody_recorded_does_not_count(live: Live, held: dict[str, 
 
 
 def test_plan_is_discarded_in_airflow(live: Live, held: dict[str, Any]) -> None:
-    """Discard drops the plan: apply is skipped, the DAG run is no failure, and that was that."""
+    """A discard drops the plan: apply is skipped, the DAG run succeeds, and no approval follows."""
     assert answer(live.admin, held, "Discard", reason="wrong year").status_code == 200
     run = ended(live, held)
     assert (run["outcome"], run["dag_run"]["state"]) == ("discarded", "success")
@@ -266,7 +266,7 @@ def test_plan_is_discarded_in_airflow(live: Live, held: dict[str, Any]) -> None:
 
 
 def test_administrator_approves_on_airflows_own_page(live: Live, held: dict[str, Any]) -> None:
-    """Required Actions show reasons and counts; approved there, the plan is applied.
+    """Required Actions show reasons and counts, and an approval there applies the plan.
 
     The run's own page names who approved, and the audit has the reason and the plan.
     """
@@ -297,7 +297,7 @@ def test_administrator_approves_on_airflows_own_page(live: Live, held: dict[str,
 
 
 def test_approval_on_the_command_line_is_noticed(live: Live, held: dict[str, Any]) -> None:
-    """The plan is applied at once, and the DAG run that waits finds it so at its next look."""
+    """An approval on the command line applies the plan at once; the DAG run notices it later."""
     assert live.oneroster("approve", held["run_id"])["outcome"] == "succeeded"
     assert active(live) == 4
     run = ended(live, held)
@@ -307,7 +307,7 @@ def test_approval_on_the_command_line_is_noticed(live: Live, held: dict[str, Any
 
 
 def test_plan_that_nobody_decided_about_expires(live: Live, held: dict[str, Any]) -> None:
-    """When its time is over the plan is discarded, and its DAG run ends without a failure."""
+    """When a plan expires it is discarded, and its DAG run ends without a failure."""
     change(live, "roster", "update runs set expires_at = now() - interval '1 s'", held)
     an_hour_goes_by(live, held)
     run = ended(live, held)
@@ -319,7 +319,7 @@ def test_plan_that_nobody_decided_about_expires(live: Live, held: dict[str, Any]
 
 
 def test_held_run_is_in_nobodys_way(live: Live, held: dict[str, Any]) -> None:
-    """While a plan waits the next package is synced, and its plan takes the older one's place."""
+    """While a plan is held the next package is synced, and its plan supersedes the older one."""
     newer = synced(live, 3)
     older = live.admin.get(f"runs/{held['run_id']}")
     assert older["outcome"] == "superseded"
@@ -335,9 +335,9 @@ def test_held_run_is_in_nobodys_way(live: Live, held: dict[str, Any]) -> None:
 def test_question_that_is_said_to_be_answered_decides_nothing(
     live: Live, held: dict[str, Any]
 ) -> None:
-    """Marked by hand as done, the question is gone and the plan is still held; it can be approved.
+    """A question that is marked as done by hand leaves the plan held, and it can still be approved.
 
-    Airflow's own door is shut then, and the DAG run goes on when the run's own page approves.
+    Airflow's own form is closed then, and the DAG run continues when the run's page approves.
     """
     mark(live, held, QUESTION)
     run = ended(live, held)
@@ -351,9 +351,9 @@ def test_question_that_is_said_to_be_answered_decides_nothing(
 
 
 def test_approved_plan_that_was_not_applied_is_red(live: Live, held: dict[str, Any]) -> None:
-    """Where apply is marked by hand as done, nothing is applied, and the DAG run says so.
+    """If apply is marked as done by hand, nothing is applied, and the DAG run fails.
 
-    The approval stands: cleared, apply applies the plan.
+    The approval remains: after a clear, apply applies the plan.
     """
     mark(live, held, "apply")
     assert answer(live.admin, held).status_code == 200
@@ -369,7 +369,7 @@ def test_approved_plan_that_was_not_applied_is_red(live: Live, held: dict[str, A
 
 
 def mark(live: Live, run: dict[str, Any], task: str) -> None:
-    """Have an operator mark a task of a run's DAG run as done."""
+    """Mark a task of a run's DAG run as done, as an operator."""
     path = f"{of(run)}/taskInstances/{task}"
     live.person("op").ask("PATCH", path, json={"new_state": "success"})
 
@@ -377,7 +377,7 @@ def mark(live: Live, run: dict[str, Any], task: str) -> None:
 def test_plan_of_a_paused_dag_is_applied_when_it_is_approved(
     live: Live, held: dict[str, Any]
 ) -> None:
-    """Where Airflow would let the DAG run wait for ever, an approval applies the plan by itself."""
+    """Airflow never continues a paused DAG's run, so an approval applies the plan itself."""
     dag = f"/api/v2/dags/{UPLOAD}"
     live.admin.ask("PATCH", dag, json={"is_paused": True})
     try:
