@@ -30,14 +30,14 @@ ROLES = (ANALYST, WAREHOUSE, EVERYWHERE, NOWHERE, "roster_reader")
 
 @contextmanager
 def asking(role: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    """Give a connection that has the rights of a role."""
+    """Yield a connection with the rights of a role."""
     with psycopg.connect(database.url(), autocommit=True) as connection:
         connection.execute(f"set role {role}".encode())
         yield connection
 
 
 def sites_seen(role: str, view: str, known: set[str]) -> set[str]:
-    """Return whose rows a role sees in a view, among some sites."""
+    """Return the sites among `known` whose rows a role sees in a view."""
     with asking(role) as connection:
         query = f"select distinct site from {view}"  # noqa: S608
         found = connection.execute(query.encode()).fetchall()
@@ -46,7 +46,7 @@ def sites_seen(role: str, view: str, known: set[str]) -> set[str]:
 
 @pytest.fixture
 def theirs(site: Site) -> Iterator[tuple[str, str]]:
-    """Two sites with a roster: that of the warehouse, and another one."""
+    """Two sites with a roster: the warehouse's site, and another one."""
     (site.folder / "other").mkdir()
     other = type(site)(f"{site.name}-other", site.folder / "other")
     other.command("init", "--admin", "admin@district.example")
@@ -74,7 +74,7 @@ def theirs(site: Site) -> Iterator[tuple[str, str]]:
 @pytest.mark.case("c42")
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_reader_sees_its_sites_only(theirs: tuple[str, str], view: str) -> None:
-    """By itself or by a role that it is a member of; who has no site sees none."""
+    """A reader sees the sites of its own role and of roles it is a member of; others see none."""
     ours, other = theirs
     known = {ours, other}
     assert sites_seen(WAREHOUSE, view, known) == {ours}
@@ -84,7 +84,7 @@ def test_a_reader_sees_its_sites_only(theirs: tuple[str, str], view: str) -> Non
 
 
 def test_the_program_itself_sees_all_sites(theirs: tuple[str, str]) -> None:
-    """Whether there is a role of readers or not: a superuser is a member of every role."""
+    """The product sees all sites, with and without reader roles: a superuser is in every role."""
     for site in theirs:
         assert list_changes(site).changes
 
@@ -97,7 +97,7 @@ def test_the_program_itself_sees_all_sites(theirs: tuple[str, str]) -> None:
     ],
 )
 def test_a_reader_has_no_right_on_tables(theirs: tuple[str, str], table: str) -> None:
-    """Views alone: in tables there are other sites, and what is no business of a reader."""
+    """A reader has rights on views only, because tables have other sites and private columns."""
     with asking(EVERYWHERE) as connection, pytest.raises(errors.InsufficientPrivilege):
         connection.execute(f"select from {table}".encode())
 
@@ -105,7 +105,7 @@ def test_a_reader_has_no_right_on_tables(theirs: tuple[str, str], table: str) ->
 @pytest.mark.case("c42")
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_reader_writes_nothing(theirs: tuple[str, str], view: str) -> None:
-    """Nor by way of a view."""
+    """A reader can write neither to tables nor through a view."""
     refused = (errors.InsufficientPrivilege, errors.ObjectNotInPrerequisiteState)
     for words in ("delete from {}", "update {} set site = site"):
         with asking(WAREHOUSE) as connection, pytest.raises(refused):
@@ -119,7 +119,7 @@ def test_a_reader_writes_nothing(theirs: tuple[str, str], view: str) -> None:
 def test_a_function_of_the_readers_own_sees_no_other_site(
     theirs: tuple[str, str], view: str
 ) -> None:
-    """The planner calls no function of a reader on rows that the view keeps back."""
+    """The planner calls no function of a reader on rows that the view filters out."""
     ours, other = theirs
     with asking(WAREHOUSE) as connection:
         connection.execute(
@@ -134,13 +134,13 @@ def test_a_function_of_the_readers_own_sees_no_other_site(
 
 
 def test_pages_of_the_feed_are_found_by_its_index(theirs: tuple[str, str]) -> None:
-    """A reader's page is read in the order of the index: nothing is sorted, nothing is skipped."""
+    """A page of the feed is read in the order of the index, without a sort or a skip."""
     query = (
         "explain select * from roster_changes where site = %s and (version, seq) > (1, 2) "
         "order by version, seq limit 10000"
     )
     with asking(WAREHOUSE) as connection:
-        # Where a table is small, PostgreSQL would rather read and sort all of it.
+        # PostgreSQL would read and sort a small table as a whole.
         connection.execute("set enable_seqscan = off; set enable_bitmapscan = off")
         plan = "\n".join(line for (line,) in connection.execute(query, [theirs[0]]).fetchall())
     assert "Index Scan using changes_feed" in plan
@@ -149,7 +149,7 @@ def test_pages_of_the_feed_are_found_by_its_index(theirs: tuple[str, str]) -> No
 
 
 def test_what_a_run_changed_is_found_by_the_same_index(site: Site) -> None:
-    """A page of a run's changes is read in the order of the index of the feed."""
+    """A page of a run's changes is read in the order of the feed's index."""
     run = site.sync(SCHOOL)
     with database.engine().begin() as connection:
         of_run = audit.condition_of_run(connection, run["run_id"])

@@ -28,7 +28,7 @@ def without_ids(texts: Texts) -> Texts:
 
 
 def checked(texts: Texts, folder: Path, profile: str = "tolerant") -> Checked:
-    """Judge a package without a database."""
+    """Check a package without a database."""
     return check_package(folder_of(texts, folder), Profile(profile))
 
 
@@ -36,7 +36,7 @@ def checked(texts: Texts, folder: Path, profile: str = "tolerant") -> Checked:
 def test_enrollments_without_the_column_are_known_by_user_and_class(
     site: Site, texts: Texts
 ) -> None:
-    """Day after day the same assignments; who is no longer named goes, and strict rejects it."""
+    """Each day gives the same assignments; a missing pair is removed, and strict rejects."""
     package = without_ids(texts)
 
     first = site.sync(package)
@@ -58,7 +58,7 @@ def test_enrollments_without_the_column_are_known_by_user_and_class(
 
 
 def test_class_over_several_terms_is_taught_once(tmp_path: Path) -> None:
-    """Rows of one user and class that differ in their dates are one enrollment."""
+    """Rows of one user and class that differ only in their dates are one enrollment."""
     texts = without_ids(SCHOOL)
     texts[FILE] += ",,m1,s,ann,teacher,true,2027-01-01,2027-06-01\n"
 
@@ -70,7 +70,7 @@ def test_class_over_several_terms_is_taught_once(tmp_path: Path) -> None:
 
 
 def test_pair_with_two_roles_is_an_error(tmp_path: Path) -> None:
-    """Who is teacher and aide of one class in rows without ids is not guessed."""
+    """A user who is teacher and aide of one class, in rows without ids, is an error."""
     texts = without_ids(SCHOOL)
     texts[FILE] += ",,m1,s,ann,aide,false,,\n"
 
@@ -80,7 +80,7 @@ def test_pair_with_two_roles_is_an_error(tmp_path: Path) -> None:
 
 
 def test_rows_that_name_nobody_protect_everybody(site: Site) -> None:
-    """Without the column, a row without its user or class may be anybody's: nothing is removed."""
+    """Without the column, a row without user or class may be any enrollment: nothing is removed."""
     package = without_ids(SCHOOL)
     site.sync(package)
     broken = {
@@ -113,7 +113,7 @@ def test_teachers_with_one_sourced_id_in_a_class_are_told_apart(site: Site) -> N
 
 
 def test_second_teacher_takes_nothing_from_the_first(site: Site) -> None:
-    """When a class gets a second teacher, the first keeps the course; and when one leaves, too."""
+    """The first teacher keeps the course when a second teacher joins, and when that one leaves."""
     one = {**shared(), FILE: shared()[FILE].replace("art-1,,,a1,s,cat,teacher,false,,\n", "")}
     site.sync(one)
 
@@ -130,7 +130,7 @@ def test_second_teacher_takes_nothing_from_the_first(site: Site) -> None:
 
 
 def test_delta_finds_who_was_told_apart(site: Site) -> None:
-    """In a delta a row under the shared sourcedId is that of its user, and of nobody else."""
+    """In a delta a row with the shared sourcedId belongs to its own user only."""
     site.sync(shared())
     stamp = "2026-10-01T00:00:00.000Z"
 
@@ -146,7 +146,7 @@ def test_delta_finds_who_was_told_apart(site: Site) -> None:
 
 
 def test_one_sourced_id_in_two_classes_is_an_error_as_before(tmp_path: Path) -> None:
-    """Rows of one sourcedId that lead to different classes are not told apart."""
+    """Rows with one sourcedId in different classes are an error."""
     texts = changed(SCHOOL, FILE, "ann-m2,", "ann-m1,")
 
     result = checked(texts, tmp_path / "p")
@@ -158,13 +158,13 @@ def test_one_sourced_id_in_two_classes_is_an_error_as_before(tmp_path: Path) -> 
 
 
 def twice(**values: str) -> Texts:
-    """Return the school with Bob's row a second time, other in some values."""
+    """Return the school with a second row for Bob, with some other values."""
     row = person("bob", **{"given": "Bob", "family": "Ray", **values})
     return {**SCHOOL, "users.csv": SCHOOL["users.csv"] + row + "\n"}
 
 
 def test_rows_that_differ_in_orgs_alone_are_one_person(site: Site) -> None:
-    """A person once for each school is one person of all of them, with a warning."""
+    """A person with one row for each school is one person of all these schools, with a warning."""
     run = site.sync(twice(orgs="d"))
 
     assert run["outcome"] == "succeeded"
@@ -188,7 +188,7 @@ def test_rows_that_differ_in_orgs_alone_are_one_person(site: Site) -> None:
     ],
 )
 def test_rows_that_differ_otherwise_are_errors(tmp_path: Path, values: dict[str, str]) -> None:
-    """Another name, role, address or state, with other orgs: nobody knows which is right."""
+    """With another name, role, address or state besides the orgs, it is unclear which is right."""
     result = checked(twice(orgs="d", **values), tmp_path / "p")
 
     assert codes(result.findings, "error")[:2] == ["reference.duplicate_sourced_id"] * 2
@@ -196,7 +196,7 @@ def test_rows_that_differ_otherwise_are_errors(tmp_path: Path, values: dict[str,
 
 
 def test_third_row_that_differs_spoils_all(tmp_path: Path) -> None:
-    """Of three rows two of which could be one person none is used."""
+    """If two of three rows could be one person and the third differs, none is used."""
     texts = twice(orgs="d")
     texts["users.csv"] += person("bob", given="Bob", family="Roy", email="bob@example.org") + "\n"
 

@@ -1,4 +1,4 @@
-"""What a run changed and found, page by page: the same before its plan is approved and after."""
+"""The changes and findings of a run, page by page: the same before and after its approval."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ TOLD |= {"schools", "role", "email"}
 
 
 def of_plan(run: dict[str, Any], **asked: Any) -> tuple[list[dict[str, Any]], int | None]:
-    """Return a page of what a plan would change."""
+    """Return a page of a plan's changes."""
     with database.engine().connect() as connection:
         plan = read_plan(runs.find(run["run_id"]))
         return page_of_plan(connection, plan, **{"limit": 100, **asked})
 
 
 def of_audit(run: dict[str, Any], **asked: Any) -> tuple[list[dict[str, Any]], int | None]:
-    """Return a page of what a run changed."""
+    """Return a page of a run's changes."""
     with database.engine().connect() as connection:
         return run_details.page_of_changes(connection, run["run_id"], **{"limit": 100, **asked})
 
 
 def all_pages(page: Any, run: dict[str, Any], limit: int, **asked: Any) -> list[dict[str, Any]]:
-    """Return the changes of all pages, none of which is longer than the limit, nor empty."""
+    """Return the changes of all pages; no page is empty or longer than the limit."""
     found, after = [], 0
     while True:
         changes, following = page(run, after=after, limit=limit, **asked)
@@ -65,7 +65,7 @@ def all_pages(page: Any, run: dict[str, Any], limit: int, **asked: Any) -> list[
 
 
 def in_one_order(changes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return changes so that those of a plan and of an audit can be compared: sorted by name."""
+    """Return changes sorted by name, so that those of a plan and of an audit can be compared."""
     names = sorted(TOLD - {"fields"})
     plain = [
         (
@@ -84,7 +84,7 @@ def short(changes: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 @dataclass(frozen=True)
 class Story:
-    """A run that was held and then approved, and what its plan told before."""
+    """A run that was held and then approved, with the changes of its plan before the approval."""
 
     site: Site
     run: dict[str, Any]
@@ -93,7 +93,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """A run with changes of every kind: of people, of courses, of who teaches what."""
+    """A run with changes of every kind: to users, to courses and to assignments."""
     site = Site("run-details", tmp_path_factory.mktemp("run-details"))
     site.command("init", "--admin", "admin@district.example")
     site.sync(WITH_OLD)
@@ -108,7 +108,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 def test_changes_are_narrowed_to_a_school(site: Site) -> None:
-    """What a plan would change of a school is what the audit has of it, with whom to ask."""
+    """The planned and the applied changes of a school are the same, with the person's role."""
     orgs = "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"
     head = "sourcedId,enabledUser,role,username,givenName,familyName,email,orgSourcedIds\n"
 
@@ -145,7 +145,7 @@ def test_changes_are_narrowed_to_a_school(site: Site) -> None:
 
 
 def test_plan_tells_what_it_would_do(story: Story) -> None:
-    """Every change of a held plan is told by kind, action and name, with reason and row."""
+    """A held plan lists every change by kind, action and name, with reason and row."""
     assert {frozenset(change) for change in story.planned} == {frozenset(TOLD)}
     assert short(story.planned) == [
         ("user", "update", "Anna Lee"),
@@ -174,7 +174,7 @@ def test_plan_tells_what_it_would_do(story: Story) -> None:
 
 
 def test_plan_and_audit_tell_the_same(story: Story) -> None:
-    """What the run changed after the approval is what its plan showed before: one story."""
+    """The changes after an approval are those that the plan showed before."""
     assert in_one_order(of_audit(story.run)[0]) == in_one_order(story.planned)
 
 
@@ -184,7 +184,7 @@ def test_plan_and_audit_tell_the_same(story: Story) -> None:
 def test_pages_tell_each_change_once(
     story: Story, page: Any, limit: int, asked: dict[str, str]
 ) -> None:
-    """Page by page every change that is asked for comes once and in order, planned or applied."""
+    """Every requested change is on exactly one page and in order, planned or applied."""
     whole, following = page(story.run, **asked)
     assert following is None
     assert len(whole) > 1
@@ -203,7 +203,7 @@ def test_pages_tell_each_change_once(
 def test_changes_are_chosen_by_kind_and_action(
     story: Story, asked: dict[str, str], count: int
 ) -> None:
-    """Of a kind, of an action, and of both, in the plan and in the audit alike."""
+    """Filters by kind, by action, and by both select the same changes in plan and audit."""
     planned, applied = (in_one_order(page(story.run, **asked)[0]) for page in (of_plan, of_audit))
     assert len(planned) == count
     assert planned == applied
@@ -229,13 +229,13 @@ def test_changes_are_chosen_by_kind_and_action(
 )
 @pytest.mark.parametrize("page", [of_plan, of_audit])
 def test_search_takes_words_literally(story: Story, page: Any, q: str, labels: list[str]) -> None:
-    """A search finds names, addresses, titles, codes and sourcedIds, in whatever case."""
+    """A search finds names, addresses, titles, codes and sourcedIds, ignoring case."""
     found = [c["label"] for c in page(story.run, q=q)[0] if c["kind"] != "assignment"]
     assert found == labels
 
 
 def test_undo_tells_what_it_takes_back(site: Site) -> None:
-    """An undo's changes are told like those of any run: the other way round, and why."""
+    """The changes of an undo are listed like those of any run, reversed and with the reason."""
     site.sync(WITH_OLD)
     run = site.sync(NEXT_DAY)
     site.command("preferences", "--set", 'guards={"users": {"cap": 0}}')
@@ -261,7 +261,7 @@ def test_undo_tells_what_it_takes_back(site: Site) -> None:
 
 
 def test_logins_are_not_shown(site: Site) -> None:
-    """The normalised login is an inner matter: a changed address is one field, not two."""
+    """The normalised login is internal: a changed address is one field, not two."""
     site.sync(SCHOOL)
     run = site.sync(changed(SCHOOL, "users.csv", "ann@x.org", "Ann.Lee@x.org"))
     (change,), _ = of_audit(run)
@@ -276,7 +276,7 @@ def test_logins_are_not_shown(site: Site) -> None:
 
 
 def test_findings_come_in_order_and_page_by_page(site: Site) -> None:
-    """Every finding of a run comes once, in its order, with what it means and what to do."""
+    """Every finding of a run comes once, in its order, with its meaning and what to do."""
     run = site.sync(changed(SCHOOL, "users.csv", "Ann,Lee", ",Lee"))
 
     def page(run: dict[str, Any], **asked: Any) -> tuple[list[dict[str, Any]], int | None]:
@@ -302,7 +302,7 @@ def test_findings_come_in_order_and_page_by_page(site: Site) -> None:
 
 
 def test_report_holds_numbers_and_no_values(site: Site) -> None:
-    """The report says of each expectation how many rows failed it, never what stood in them."""
+    """The report has for each expectation the number of failed rows, and never a value."""
     package = changed(SCHOOL, "users.csv", "Ann,Lee,ann@x.org", "Zqgiven,,zq no address")
     run = site.sync(changed(package, "users.csv", "ann,true", "ann,zqflag"))
     report = read_report(runs.find(run["run_id"]))
@@ -321,13 +321,13 @@ def test_report_holds_numbers_and_no_values(site: Site) -> None:
 
 
 def failed_codes(run: dict[str, Any]) -> set[tuple[str, str | None, int | None]]:
-    """Return code, file and row of the findings that a run's stages left in its folder."""
+    """Return code, file and row of the findings in the folder of a run."""
     rows = all_findings(runs.find(run["run_id"])).to_pylist()
     return {(row["code"], row["file"], row["row"]) for row in rows}
 
 
 def test_run_that_judged_nothing_has_no_report(site: Site) -> None:
-    """A package that was refused at the door has no report."""
+    """A package that extract rejects has no report."""
     run = site.sync({"users.csv": ""})
     assert run["outcome"] == "rejected"
     assert read_report(runs.find(run["run_id"])) is None

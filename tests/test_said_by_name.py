@@ -1,4 +1,4 @@
-"""What is wrong with a package is said by its name, and all of it at once."""
+"""Findings name each defect of a package, and all of them at once."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _LOOK_ALIKES: dict[str, tuple[str, Texts]] = {
 
 
 def expected(folder: Path, texts: Texts, code: str) -> list[str]:
-    """Return what was expected by the findings of a code."""
+    """Return the expected values of the findings with this code."""
     rows = opened(folder_of(texts, folder / "p")).findings.table().to_pylist()
     return [row["expected"] or "" for row in rows if row["code"] == code]
 
@@ -72,7 +72,7 @@ def expected(folder: Path, texts: Texts, code: str) -> list[str]:
 @pytest.mark.case("b50")
 @pytest.mark.parametrize(("name", "texts"), _LOOK_ALIKES.values(), ids=list(_LOOK_ALIKES))
 def test_other_format_is_refused_by_its_name(tmp_path: Path, name: str, texts: Texts) -> None:
-    """Of a package of another format nothing else is said than which one it is."""
+    """A package of another format has one finding, which names the format."""
     extracted = opened(folder_of(texts, tmp_path / "p"))
     assert codes(extracted.findings) == ["package.lookalike"]
     assert name in extracted.findings.table()["expected"][0].as_py()
@@ -81,7 +81,7 @@ def test_other_format_is_refused_by_its_name(tmp_path: Path, name: str, texts: T
 @pytest.mark.parametrize("column", ["firstname", "orgSourcedId", "code", "user_id"])
 @pytest.mark.parametrize("file", ["users.csv", "classes.csv", "enrollments.csv"])
 def test_column_more_makes_no_other_format(tmp_path: Path, file: str, column: str) -> None:
-    """A OneRoster file with a column that another format has is a OneRoster file."""
+    """A OneRoster file with a column of another format is still a OneRoster file."""
     text = "".join(
         f"{line},{column if number == 0 else ''}\n"
         for number, line in enumerate(SCHOOL[file].splitlines())
@@ -105,7 +105,7 @@ def test_column_more_makes_no_other_format(tmp_path: Path, file: str, column: st
     ],
 )
 def test_renamed_header_is_recognised(tmp_path: Path, file: str, column: str, other: str) -> None:
-    """A header by another name than the standard's is named with the one that it means."""
+    """A header with another name than the standard's is named with the one that it means."""
     texts = changed(SCHOOL, file, f",{column},", f",{other},")
     (said,) = expected(tmp_path, texts, "schema.missing_header")
     assert said == f"{column}; found {other}: did you mean {column}?"
@@ -121,7 +121,7 @@ def test_renamed_header_is_recognised(tmp_path: Path, file: str, column: str, ot
     ],
 )
 def test_junk_is_told_from_a_file_with_a_fault(tmp_path: Path, text: str) -> None:
-    """A file without any column of the standard is said to be that, without a word from it."""
+    """A file without any column of the standard has its own finding, without a word of it."""
     extracted = opened(folder_of({**SCHOOL, "users.csv": text}, tmp_path / "p"))
     rows = [f for f in extracted.findings.table().to_pylist() if f["file"] == "users.csv"]
     assert [row["code"] for row in rows] == ["schema.no_known_column"]
@@ -131,7 +131,7 @@ def test_junk_is_told_from_a_file_with_a_fault(tmp_path: Path, text: str) -> Non
 @pytest.mark.case("b51")
 @pytest.mark.parametrize("text", ["<!doctype html>\n<p>Log in\n", "1,Ann,Lee\n2,B,C\n", ""])
 def test_junk_is_of_no_version(site: Site, text: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody is told that junk is OneRoster 1.2, although the site's last package was."""
+    """An unreadable file gets no version, although the site's last package was OneRoster 1.2."""
     site.sync(SCHOOL_1_2)
     caplog.clear()
     run = site.sync({"users.csv": text})
@@ -147,7 +147,7 @@ def test_junk_is_of_no_version(site: Site, text: str, caplog: pytest.LogCaptureF
 
 
 def test_lone_users_of_1_1_without_a_role_is_not_told_to_add_roles(tmp_path: Path) -> None:
-    """What is missing is the column role: no file can be added to a lone users.csv."""
+    """The column role is missing: no message asks to add a file to a lone users.csv."""
     users = {"users.csv": SCHOOL["users.csv"].replace(",role,", ",metadata.r,")}
     users["users.csv"] = users["users.csv"].replace("orgSourcedIds", "metadata.o")
     findings = opened(folder_of(users, tmp_path / "p") / "users.csv").findings.table().to_pylist()
@@ -157,7 +157,7 @@ def test_lone_users_of_1_1_without_a_role_is_not_told_to_add_roles(tmp_path: Pat
 
 @pytest.mark.case("b52")
 def test_new_person_of_a_delta_without_any_role_is_told() -> None:
-    """One line a package says how many rows were taken for pupils', and names nobody."""
+    """One finding for each package counts the rows that were read as pupils', without a name."""
     site = synced(SCHOOL_1_2)
     rows = "".join(
         f"{who},active,{NOW},true,{who},,New,Person,,,{who}@x.org{',' * 11}\n" for who in "xy"
@@ -202,12 +202,12 @@ def test_all_defects_are_found_at_once(tmp_path: Path, profile: Profile) -> None
         ("enrollments.csv", "role"),
         ("classes.csv", None),
     }
-    # Nothing is said to point nowhere because the file that it points to can't be read.
+    # No reference is reported as missing because its target's file is unreadable.
     assert "reference.missing_target_record" not in {f["code"] for f in rows}
 
 
 def test_broken_file_hides_no_other(tmp_path: Path) -> None:
-    """Two files that can't be read are both named, with the errors of the third."""
+    """Two unreadable files are both named, with the errors of the third."""
     texts = {**SCHOOL, "orgs.csv": "", "courses.csv": SCHOOL["courses.csv"].replace(",", ";")}
     texts = changed(texts, "enrollments.csv", "a1,s,bob,teacher", "a1,s,bob,teecher")
     checked = check_package(folder_of(texts, tmp_path / "p"), Profile.TOLERANT)
@@ -220,7 +220,7 @@ def test_broken_file_hides_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.case("b53")
 def test_run_names_the_missing_header_first(site: Site) -> None:
-    """The run is rejected for the header, and its findings hold those of the rows."""
+    """The run is rejected because of the header, and its findings include those of the rows."""
     texts = changed(SCHOOL, "courses.csv", "title", "titel")
     texts = changed(texts, "enrollments.csv", "a1,s,bob,teacher", "a1,s,bob,teecher")
     run = site.sync(texts)
@@ -231,7 +231,7 @@ def test_run_names_the_missing_header_first(site: Site) -> None:
 
 
 def test_rejected_delta_is_never_pending(site: Site) -> None:
-    """Rows of a delta whose other file can't be read are not kept for the next plan."""
+    """Rows of a delta whose other file is unreadable are not pending for the next plan."""
     site.sync(SCHOOL)
     row = f"new,active,{NOW},true,s,teacher,new,,New,Person,,,new@x.org,,,,,\n"
     texts = mixed(SCHOOL, {"users": "delta", "courses": "delta"}, users=row, courses="")

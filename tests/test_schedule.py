@@ -1,4 +1,4 @@
-"""The schedule: which slots a site's preferences ask for, and which of them are still wanted."""
+"""The schedule: the slots that a site's preferences ask for, and which of them are still wanted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WEEK = tuple(Weekday)
 
 
 def at(text: str) -> datetime:
-    """Return an aware UTC moment: `at("2026-06-12 02:00")`."""
+    """Return an aware UTC time: `at("2026-06-12 02:00")`."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -66,20 +66,20 @@ class TestNextSlots:
     """Slots follow the chosen days and time, in UTC, and leave pause windows out."""
 
     def test_weekdays(self) -> None:
-        """After a Friday's slot comes Monday's, when Monday to Friday are chosen."""
+        """After a Friday's slot comes Monday's, if Monday to Friday are chosen."""
         slots = next_slots(prefers(), at("2026-06-05 02:00"))
 
         assert list(islice(slots, 2)) == [at("2026-06-08 02:00"), at("2026-06-09 02:00")]
 
     def test_strictly_after(self) -> None:
-        """A slot is not its own successor, but it follows the microsecond before it."""
+        """The next slot after a slot is a later one; a microsecond earlier it is this slot."""
         slot = at("2026-06-08 02:00")
 
         assert next_slot(prefers(), slot) == at("2026-06-09 02:00")
         assert next_slot(prefers(), slot - timedelta(microseconds=1)) == slot
 
     def test_later_today(self) -> None:
-        """Today's slot is still to come before its time."""
+        """Before its time, today's slot is the next one."""
         assert next_slot(prefers(time="17:30"), at("2026-06-08 09:00")) == at("2026-06-08 17:30")
 
     @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ class TestNextSlots:
 
     @pytest.mark.case("b29")
     def test_no_daylight_saving(self) -> None:
-        """The hour that clocks in New York skip on 8 March 2026 has its slot, a day apart."""
+        """The hour that New York's clocks skip on 8 March 2026 has a slot, a day after the last."""
         slots = list(islice(next_slots(prefers(WEEK, "07:30"), at("2026-03-07 00:00")), 3))
 
         assert {b - a for a, b in pairwise(slots)} == {timedelta(days=1)}
 
     def test_another_zone(self) -> None:
-        """A moment given in another zone means the same instant; the answer is in UTC."""
+        """A time in another zone means the same instant; the answer is in UTC."""
         eastern = dt.timezone(timedelta(hours=-5))
 
         slot = next_slot(prefers(WEEK), datetime(2026, 6, 7, 20, 59, tzinfo=eastern))
@@ -113,12 +113,12 @@ class TestNextSlots:
         assert slot.tzinfo is UTC
 
     def test_naive_moment(self) -> None:
-        """A moment without a zone is refused, since it could mean any."""
+        """A time without a zone is refused, since it could mean any."""
         with pytest.raises(ValueError, match="no time zone"):
             next_slot(prefers(), datetime(2026, 6, 8, 2))
 
     def test_pause_window(self) -> None:
-        """Both ends of the summer break lie in it; the first slot after it is a Monday's."""
+        """The first and last day of the summer break are paused; the next slot is on a Monday."""
         slots = list(islice(next_slots(WITH_SUMMER, at("2026-06-11 02:00")), 2))
 
         assert slots == [at("2026-06-12 02:00"), at("2026-08-17 02:00")]
@@ -142,7 +142,7 @@ class TestNextSlots:
         assert next_slot(preferences, at("2026-06-01 00:00")) is None
 
     def test_end_of_the_calendar(self) -> None:
-        """The last day a date can name is the last slot, not an error."""
+        """The last representable day has the last slot, without an error."""
         assert list(next_slots(prefers(WEEK), at("9999-12-30 12:00"))) == [at("9999-12-31 02:00")]
 
 
@@ -172,9 +172,9 @@ def any_preferences(draw: st.DrawFn, near: datetime) -> Preferences:
 @pytest.mark.case("b29")
 @given(data=st.data(), after=MOMENTS)
 def test_slots_are_what_the_preferences_say(data: st.DataObject, after: datetime) -> None:
-    """Every slot is on a chosen day at the chosen time, in no window, increasing, none left out.
+    """Slots are on chosen days at the chosen time, in no window, in order, and complete.
 
-    None left out is told by the other side: every minute of the calendar that meets the three
+    Completeness is checked from the other side: every minute of the calendar that meets the three
     conditions, up to the last slot yielded, is among the slots.
     """
     preferences = data.draw(any_preferences(after))
@@ -195,7 +195,7 @@ def test_slots_are_what_the_preferences_say(data: st.DataObject, after: datetime
 
 @given(data=st.data(), after=MOMENTS)
 def test_slots_are_wanted_and_listed(data: st.DataObject, after: datetime) -> None:
-    """The three views agree: what is yielded is wanted at its time, and is what is listed."""
+    """A yielded slot is wanted at its time, and the list of upcoming slots shows it."""
     preferences = data.draw(any_preferences(after))
 
     slots = list(islice(next_slots(preferences, after), 4))
@@ -214,7 +214,7 @@ def test_slots_are_wanted_and_listed(data: st.DataObject, after: datetime) -> No
 def test_calendar_has_the_slots_of_the_timetable(
     data: st.DataObject, after: datetime, ahead: int, length: int
 ) -> None:
-    """Each day of a calendar has the slot that is run or skipped on it, and none that is past."""
+    """Each day of a calendar has its wanted or skipped slot, and past days have none."""
     preferences = data.draw(any_preferences(after))
     first = after.date() + timedelta(days=ahead)
     last = first + timedelta(days=length)
@@ -236,7 +236,7 @@ def test_calendar_has_the_slots_of_the_timetable(
 
 
 def test_calendar_says_in_november_what_june_will_be() -> None:
-    """A pause that is planned half a year ahead is seen on each of its days, weekends too."""
+    """A pause that is planned half a year ahead shows on each of its days, weekends included."""
     days = list_days(
         WITH_SUMMER, dt.date(2026, 6, 1), dt.date(2026, 6, 30), now=at("2025-11-30 12:00")
     )
@@ -248,7 +248,7 @@ def test_calendar_says_in_november_what_june_will_be() -> None:
 
 
 def test_calendar_says_which_syncs_only_add_and_for_which_a_limit_is_raised() -> None:
-    """A limit that is raised for one run counts for the next one alone."""
+    """A limit that is raised for one run shows for the next run only."""
     raised = RaisedLimit(percent=50)
     chosen = prefers().model_copy(
         update={"create_only_until": dt.date(2026, 6, 3), "guards": Guards(raised=raised)}
@@ -266,7 +266,7 @@ def test_calendar_says_which_syncs_only_add_and_for_which_a_limit_is_raised() ->
 
 
 class TestSkipSlot:
-    """A run that Airflow began is asked again whether its slot is still wanted."""
+    """A run that Airflow started checks again whether its slot is still wanted."""
 
     @pytest.mark.parametrize("late", [timedelta(), timedelta(minutes=4), GRACE])
     def test_in_time(self, late: timedelta) -> None:
@@ -277,7 +277,7 @@ class TestSkipSlot:
 
     @pytest.mark.case("b24")
     def test_late(self) -> None:
-        """A run that began six minutes after its slot is skipped, and says how late it was."""
+        """A run that began six minutes after its slot is skipped, with the delay in its reason."""
         skip = skip_slot(prefers(), at("2026-06-08 02:00"), now=at("2026-06-08 02:06"))
 
         assert skip == Skip(
@@ -287,7 +287,7 @@ class TestSkipSlot:
         )
 
     def test_paused_since(self) -> None:
-        """A pause window saved after the run was created stops it, with its note and end."""
+        """A pause window that is saved after a run's creation stops it, with its note and end."""
         skip = skip_slot(WITH_SUMMER, at("2026-06-15 02:00"), now=at("2026-06-15 02:00"))
 
         assert skip == Skip(
@@ -296,7 +296,7 @@ class TestSkipSlot:
         )
 
     def test_paused_without_note(self) -> None:
-        """A window without a note is called a pause; of two, the later end is named."""
+        """A window without a note is called a pause; of two windows, the later end is named."""
         preferences = prefers(
             WEEK, "02:00", ("2026-06-01", "2026-06-30", ""), ("2026-06-05", "2026-06-10", "fair")
         )
@@ -312,7 +312,7 @@ class TestSkipSlot:
         ids=["another time", "another day"],
     )
     def test_changed_since(self, preferences: Preferences) -> None:
-        """A run whose slot the saved preferences no longer ask for is skipped."""
+        """A run is skipped if the saved preferences no longer have its slot."""
         skip = skip_slot(preferences, at("2026-06-08 02:00"), now=at("2026-06-08 02:00"))
 
         assert skip is not None
@@ -327,19 +327,19 @@ class TestSkipSlot:
         assert skip.cause is SkipCause.PAUSED
 
     def test_airflow_moment(self) -> None:
-        """The logical date of a task's context, a pendulum moment, is a slot like any other."""
+        """The logical date of a task's context, a pendulum time, is a slot like any other."""
         slot = pendulum.datetime(2026, 6, 8, 2, tz="UTC")
 
         assert skip_slot(prefers(), slot, now=slot) is None
 
     def test_naive_moment(self) -> None:
-        """A moment without a zone is refused."""
+        """A time without a zone is refused."""
         with pytest.raises(ValueError, match="no time zone"):
             skip_slot(prefers(), at("2026-06-08 02:00"), now=datetime.min)  # noqa: DTZ901
 
     @given(late=st.timedeltas(min_value=timedelta(), max_value=timedelta(hours=1)))
     def test_lateness_has_one_meaning(self, late: timedelta) -> None:
-        """`missed_up_to`, which chooses the next run, draws the line where `skip_slot` does."""
+        """`missed_up_to`, which chooses the next run, has the same limit as `skip_slot`."""
         slot = at("2026-06-08 02:00")
         now = slot + late
 
@@ -349,7 +349,7 @@ class TestSkipSlot:
 
 
 class TestUpcoming:
-    """The list of what comes next, for the page."""
+    """The list of upcoming slots for the page."""
 
     def test_syncs_and_pauses(self) -> None:
         """The summer break is one line between the syncs before and after it."""
@@ -394,7 +394,7 @@ class TestUpcoming:
     ],
 )
 def test_summary(days: tuple[Weekday, ...], words: str) -> None:
-    """Three days in a row or more read as a range, fewer as a list."""
+    """Three or more days in a row are written as a range, fewer as a list."""
     assert format_schedule(prefers(days, "02:05")) == words
 
 
@@ -407,12 +407,12 @@ def test_horizon_is_the_documented_ten_years() -> None:
 
 
 def started_by(what: StartedBy) -> Preferences:
-    """Return preferences with a pause in summer, whose syncs something starts."""
+    """Return preferences with a pause in summer and this way to start syncs."""
     return WITH_SUMMER.model_copy(update={"started_by": what})
 
 
 def test_a_new_file_in_place_of_the_schedule_leaves_no_slots() -> None:
-    """No slot is due, none is listed, and one that was asked for before is skipped."""
+    """No slot is due, none is listed, and a slot of an earlier schedule is skipped."""
     preferences = started_by(StartedBy.NEW_FILE)
     assert next_slot(preferences, at("2026-06-08 00:00")) is None
     assert list_upcoming(preferences, at("2026-06-08 00:00"), 5) == ()
@@ -423,7 +423,7 @@ def test_a_new_file_in_place_of_the_schedule_leaves_no_slots() -> None:
 
 
 def test_a_new_file_beside_the_schedule_leaves_it_as_it_is() -> None:
-    """Every slot stays due."""
+    """With both, every slot of the schedule stays due."""
     preferences, after = started_by(StartedBy.BOTH), at("2026-06-08 00:00")
     assert next_slot(preferences, after) == next_slot(WITH_SUMMER, after)
     assert format_schedule(preferences).endswith("at 02:00 UTC, and when a new file arrives")
@@ -443,6 +443,6 @@ def test_a_new_file_beside_the_schedule_leaves_it_as_it_is() -> None:
 def test_a_run_of_a_new_file_is_asked_what_a_scheduled_one_is_asked(
     what: StartedBy, arrived: str, now: str, cause: SkipCause | None
 ) -> None:
-    """It is skipped in a pause, when nobody asks for it any more, and when it begins late."""
+    """A run is skipped in a pause, when new files start no syncs any more, and when it is late."""
     skip = skip_arrival(started_by(what), at(arrived), now=at(now))
     assert (skip.cause if skip else None) is cause

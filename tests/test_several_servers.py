@@ -1,8 +1,8 @@
-"""Two API servers, one of them with two workers: whichever is asked, the answer is the same.
+"""Two API servers, one of them with two workers: every server gives the same answer.
 
-No state is kept in a process, so that a decision, a saved preference or an upload at one of them
-counts at all of them at once. The same Airflow shows that nobody waits for a large apply, and that
-a million findings are downloaded without being gathered.
+Processes keep no state, so that a decision, a saved preference or an upload at one server counts at
+all of them at once. The same Airflow shows that no request waits for a large apply, and that a
+million findings are downloaded without collecting them in memory.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Pair:
 
     Attributes:
         live: The Airflow; its server has two workers.
-        other: Where the other server listens.
+        other: The address of the other server.
         process: The other server.
     """
 
@@ -69,9 +69,9 @@ class Pair:
     process: psutil.Process
 
     def at(self, origin: str, name: str = "admin") -> Person:
-        """Return somebody at one server whose token is of the first, on a connection of their own.
+        """Return a person at a server with a token of the first, on a connection of its own.
 
-        The workers of the first share its port: who asks anew is as likely answered by either.
+        The workers of the first server share its port: either may answer a new connection.
         """
         return Person(origin, self.live.person(name).token)
 
@@ -127,7 +127,7 @@ def staff(count: int) -> bytes:
 
 
 def both(*calls: Any) -> list[Any]:
-    """Make calls at the same moment, and return what each came to."""
+    """Make calls at the same moment, and return their results."""
     ready, found = threading.Barrier(len(calls)), [None] * len(calls)
 
     def make(number: int, call: Any) -> None:
@@ -144,7 +144,7 @@ def both(*calls: Any) -> list[Any]:
 
 @pytest.mark.case("b33")
 def test_two_workers_answer(pair: Pair) -> None:
-    """The first server has two workers, and a token of one server is good at each of them all."""
+    """The first server has two workers, and a token of one server is valid at each of them."""
     server = min(server_of(pair.live), key=lambda process: process.create_time())
     workers = [c for c in server.children() if "resource_tracker" not in " ".join(c.cmdline())]
     assert len(workers) == 2
@@ -156,7 +156,7 @@ def test_two_workers_answer(pair: Pair) -> None:
 
 @pytest.mark.case("b33", "b27")
 def test_preferences_saved_at_one_count_at_the_other(pair: Pair) -> None:
-    """A version that was read anywhere is refused everywhere once another was saved, with both."""
+    """After a save an older version is refused at every server, with the current settings."""
     for number, (first, second) in enumerate(
         itertools.chain([pair.servers()] * 3, [pair.servers()[::-1]] * 3), start=1
     ):
@@ -174,7 +174,7 @@ def test_preferences_saved_at_one_count_at_the_other(pair: Pair) -> None:
 
 @pytest.mark.case("b33", "b27")
 def test_of_two_who_save_at_two_servers_one_is_told(pair: Pair) -> None:
-    """At the same moment, too: one is saved, and the other is told."""
+    """Of two saves at the same moment one succeeds, and the other is refused."""
     first, second = pair.servers()
     for hour in range(5):
         shown = first.get(f"{_SITE}/preferences")
@@ -191,7 +191,7 @@ def test_of_two_who_save_at_two_servers_one_is_told(pair: Pair) -> None:
 
 @pytest.fixture(scope="module")
 def held(pair: Pair) -> dict[str, Any]:
-    """A run that waits: uploaded at one server each, the second without six of ten users."""
+    """A held run: each package goes to another server, the second without six of ten users."""
     first, second = pair.servers()
     started = first.upload(staff(10), "users")
     assert pair.live.follow(started)["outcome"] == "succeeded"
@@ -203,7 +203,7 @@ def held(pair: Pair) -> dict[str, Any]:
 
 
 def steady(answer: Any) -> Any:
-    """Return what a server answers without how long runs have worked and waited until now."""
+    """Return an answer without the times that runs have worked and waited until now."""
     if isinstance(answer, list):
         return [steady(one) for one in answer]
     if not isinstance(answer, dict):
@@ -214,7 +214,7 @@ def steady(answer: Any) -> Any:
 
 @pytest.mark.case("b33")
 def test_held_plan_is_the_same_at_each_server(pair: Pair, held: dict[str, Any]) -> None:
-    """What one server has read and keeps is what another reads, page by page, also in turns."""
+    """Both servers return the same pages of a held plan, also in turns."""
     run = f"runs/{held['run_id']}"
     for path in (run, f"{run}/changes", f"{run}/findings", f"{run}/causes", "sites/default/runs"):
         answers = [steady(who.get(path)) for _ in range(3) for who in pair.servers()]
@@ -224,9 +224,9 @@ def test_held_plan_is_the_same_at_each_server(pair: Pair, held: dict[str, Any]) 
 
 @pytest.mark.case("b33", "b16")
 def test_plan_approved_at_two_servers_is_applied_once(pair: Pair, held: dict[str, Any]) -> None:
-    """Of two who decide at the same moment one wins; the other is told, and all show the winner.
+    """Of two decisions at the same moment one wins; the other is refused, and all show the winner.
 
-    Each of them clicks twice, which counts once.
+    Each person clicks twice, which counts once.
     """
     body = {"plan_hash": held["plan_hash"], "reason": "at once"}
     where = f"runs/{held['run_id']}/approve"
@@ -262,7 +262,7 @@ def district(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def questions(pair: Pair, run_id: str) -> dict[str, str]:
-    """Return what the pages ask about a site and about a run of before, by name."""
+    """Return the pages' requests about a site and an earlier run, by name."""
     run = f"runs/{run_id}"
     user = pair.live.rows("select id from users where sourced_id = 'u1'")[0][0]
     return {
@@ -281,12 +281,13 @@ def questions(pair: Pair, run_id: str) -> dict[str, str]:
 
 @pytest.mark.case("d02")
 def test_nobody_waits_for_a_large_apply(pair: Pair, held: dict[str, Any], district: bytes) -> None:
-    """While a district is applied and not yet committed, every route tells the state before it.
+    """Until a large apply commits, every route returns the state before it, without a wait.
 
-    Who saves preferences, uploads or downloads does not wait either. After it all tell the new one.
+    Saving preferences, uploads and downloads don't wait either. Afterwards all return the new
+    state.
     """
     live, asked = pair.live, questions(pair, held["run_id"])
-    # That so many come at once is not what is asked here.
+    # This test is not about the threshold of additions.
     live.oneroster("preferences", "--set", "guards.added_users.minimum=1000000")
     before = {name: pair.at(pair.other).get(path) for name, path in asked.items()}
     users = live.rows("select count(*) from users")[0][0]
@@ -311,7 +312,7 @@ def test_nobody_waits_for_a_large_apply(pair: Pair, held: dict[str, Any], distri
 
     for told in (before, during):
         (listed_site,) = told["sites"]["sites"]
-        for newer in ("last_run", "health"):  # the run is known, and its package is the newest
+        for newer in ("last_run", "health"):  # the list of sites already shows the new run
             listed_site.pop(newer)
     assert during == before
     assert (shown["run_id"], shown["outcome"]) == (listed["run_id"], None)
@@ -330,7 +331,7 @@ def test_nobody_waits_for_a_large_apply(pair: Pair, held: dict[str, Any], distri
 
 
 def _waits_for(live: Live, pid: int) -> bool | None:
-    """Tell whether apply waits for the lock of the test, with all made but its version."""
+    """Return whether apply waits for the test's lock, with all changes made except the version."""
     return live.rows(_BLOCKED, pid)[0][0] > 0 or None
 
 
@@ -338,13 +339,13 @@ def _waits_for(live: Live, pid: int) -> bool | None:
 def test_a_million_findings_are_downloaded_in_constant_memory(
     pair: Pair, held: dict[str, Any]
 ) -> None:
-    """All of them come, in order, while the API server takes less than 64 MiB more than before."""
+    """All findings come in order, while the API server uses less than 64 MiB more than before."""
     with psycopg.connect(postgres.url(pair.live.home, "roster")) as connection:
         connection.execute(_FINDINGS, (held["run_id"], FINDINGS))
     who = pair.at(pair.other)
     path = f"/oneroster/api/v1/runs/{held['run_id']}/findings.csv"
     with who.http.stream("GET", path) as answer:
-        next(answer.iter_bytes())  # whatever a first download loads once is there
+        next(answer.iter_bytes())  # the first download loads what is loaded only once
     watched = [pair.process, *pair.process.children(recursive=True)]
     before, watch = memory_of(watched), Watch(watched)
 

@@ -1,4 +1,4 @@
-"""Sites: made, copied, archived and restored; an archived one rests, and can be read."""
+"""Sites are created, copied, archived and restored; an archived site is read-only."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ NAMES = [
     "\u0430",
     "-b",
 ]
-"""Names that lead elsewhere, look like another one, or differ from it in their letters' size."""
+"""Names that lead elsewhere, look like another site's name, or differ from one only by case."""
 
 
 def listed() -> dict[str, dict[str, Any]]:
-    """Return what `sites list` tells, by name."""
+    """Return the output of `sites list`, by name."""
     return {found["site"]: found for found in sites("list")[1]["sites"]}
 
 
 def another(site: Site) -> Site:
-    """Return a site of that name plus a word, which is not made."""
+    """Return a site that does not exist, named after another one."""
     return Site(f"{site.name}-other", site.folder)
 
 
 def test_a_site_is_made_with_an_administrator_of_its_own(site: Site) -> None:
-    """`create` makes a site with default preferences; the audit tells who made it."""
+    """`create` makes a site with default preferences, and the audit names who created it."""
     made = another(site)
     assert sites("create", made.name, "--admin", "boss@x.org") == (0, {"site": made.name})
     query = "select email, role, managed from users where site = :site"
@@ -72,7 +72,7 @@ def test_a_site_is_made_with_an_administrator_of_its_own(site: Site) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_leads_elsewhere_is_no_site(name: str) -> None:
-    """No command takes it, and no folder is made of it."""
+    """Every command refuses the name, and no folder is made for it."""
     assert sites_said("create", "--admin", "a@x.org", "--", name)[0] == 2
     assert said(Site(name, None), "tidy")[0] == 2  # type: ignore[arg-type]
     assert said(Site(name, None), "history")[0] == 2  # type: ignore[arg-type]
@@ -82,14 +82,14 @@ def test_a_name_that_leads_elsewhere_is_no_site(name: str) -> None:
 
 
 def test_an_administrator_has_an_address(site: Site) -> None:
-    """A site is not made for somebody who can't be written to."""
+    """A site without a valid e-mail address of its administrator is not created."""
     code, words = sites_said("create", another(site).name, "--admin", "the boss")
     assert (code, "e-mail address" in words) == (1, True)
     assert another(site).name not in listed()
 
 
 def test_a_copy_has_the_preferences_and_nothing_else(site: Site) -> None:
-    """Neither roster nor runs nor a limit that was raised for a while come with them."""
+    """A copy has the preferences, but no roster, no runs and no temporarily raised limit."""
     site.sync(SCHOOL)
     raised = 'guards.raised={"percent": 100, "until": null}'
     chosen = ("time_utc=04:15", "source=/srv/sis", 'days=["sunday"]', raised)
@@ -113,14 +113,14 @@ def test_a_copy_has_the_preferences_and_nothing_else(site: Site) -> None:
 
 
 def test_what_is_not_there_is_not_copied(site: Site) -> None:
-    """The error names the site, and nothing is made."""
+    """The error names the missing site, and no site is created."""
     code, words = sites_said("copy", "nowhere", another(site).name, "--admin", "own@x.org")
     assert (code, "no site 'nowhere'" in words) == (1, True)
     assert another(site).name not in listed()
 
 
 def test_an_archived_site_rests_and_can_be_read(site: Site) -> None:
-    """No command begins a run or changes a preference; all that reads goes on to work."""
+    """No command starts a run or changes a preference; every command that reads still works."""
     run = site.sync(SCHOOL)
     assert sites("archive", site.name)[1] == {"site": site.name, "ended": []}
     for words in (
@@ -143,7 +143,7 @@ def test_an_archived_site_rests_and_can_be_read(site: Site) -> None:
 
 
 def test_an_archived_site_has_no_dags_and_no_schedule(site: Site) -> None:
-    """The DAG file does not build it, and the timetable has no next run for it."""
+    """The DAG file builds no DAGs for it, and the timetable has no next run for it."""
     assert site.name in site_names()
     assert preferences_store.read(site.name) is not None
     sites("archive", site.name)
@@ -152,7 +152,7 @@ def test_an_archived_site_has_no_dags_and_no_schedule(site: Site) -> None:
 
 
 def test_a_restored_site_is_switched_off(site: Site) -> None:
-    """Until Airflow's own switch was put off nothing is scheduled; then it may be put on."""
+    """A restored site has no schedule until Airflow's switch was off once; then it can be on."""
     sites("archive", site.name)
     assert sites("restore", site.name) == (0, {"site": site.name})
     assert site.name in site_names()
@@ -167,7 +167,7 @@ def test_a_restored_site_is_switched_off(site: Site) -> None:
 
 
 def test_a_plan_that_waits_is_discarded_with_its_site(site: Site) -> None:
-    """It says who archived the site; nobody can approve it, then or after a restore."""
+    """The reason names who archived the site; no approval is possible, also after a restore."""
     site.sync(SCHOOL)
     held = site.sync(EMPTY)
     assert held["outcome"] == "held"
@@ -183,7 +183,7 @@ def test_a_plan_that_waits_is_discarded_with_its_site(site: Site) -> None:
 
 
 def test_an_approval_that_was_not_applied_yet_is_discarded(site: Site) -> None:
-    """What was approved a moment before is not applied a moment later."""
+    """A plan that was approved just before the archiving is not applied."""
     site.sync(SCHOOL)
     run = reviewed(site, EMPTY)
     assert run.plan_hash
@@ -197,7 +197,7 @@ def test_an_approval_that_was_not_applied_yet_is_discarded(site: Site) -> None:
 
 
 def test_a_run_between_two_stages_ends(site: Site) -> None:
-    """Its next stage finds that it has ended, and does nothing."""
+    """The next stage of a run of an archived site finds it ended, and does nothing."""
     run = diffed(site, SCHOOL)
     sites("archive", site.name)
     run = runs.find(run.run_id)
@@ -208,7 +208,7 @@ def test_a_run_between_two_stages_ends(site: Site) -> None:
 
 
 def test_a_stage_at_work_is_waited_for(site: Site) -> None:
-    """Archiving takes its turn after the stage that is at work, and gives up in time."""
+    """Archiving waits for the stage that is running, and gives up after its timeout."""
     began, go = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -229,7 +229,7 @@ def test_a_stage_at_work_is_waited_for(site: Site) -> None:
 
 
 def test_what_was_asked_for_before_is_not_done_after(site: Site) -> None:
-    """A run that waited in Airflow all the time has to be asked for again."""
+    """A run that was requested before the archiving must be requested again."""
     earlier = now() - dt.timedelta(minutes=5)
     sites("archive", site.name)
     sites("restore", site.name)
@@ -240,7 +240,7 @@ def test_what_was_asked_for_before_is_not_done_after(site: Site) -> None:
 
 
 def test_no_run_begins_while_its_site_is_being_archived(site: Site) -> None:
-    """Who begins at the same moment waits for the answer, and is refused."""
+    """A run that begins during the archiving waits, and is then refused."""
     refused: list[str] = []
 
     def start() -> None:
@@ -263,13 +263,13 @@ def test_no_run_begins_while_its_site_is_being_archived(site: Site) -> None:
 
 @pytest.fixture
 def alone() -> Iterator[None]:
-    """A database in which there is no site yet."""
+    """A database without sites."""
     with fresh_database() as url, using(url):
         yield
 
 
 def test_the_last_site_in_use_stays(alone: None) -> None:
-    """`default` can't be archived while it is the only one, and afterwards no other can be."""
+    """The last site can't be archived, whichever it is."""
     assert sites("list")[1] == {"sites": []}
     assert site_names() == ["default"]
     sites("create", "default", "--admin", ADMIN)
@@ -284,7 +284,7 @@ def test_the_last_site_in_use_stays(alone: None) -> None:
 
 
 def test_two_people_do_not_archive_the_last_two(alone: None) -> None:
-    """At the same moment, one of them is told that one site is needed."""
+    """Of two people who archive the last two sites at once, one gets an error."""
     for name in ("east", "west"):
         sites("create", name, "--admin", ADMIN)
     ended: list[str] = []
@@ -307,7 +307,7 @@ def test_two_people_do_not_archive_the_last_two(alone: None) -> None:
 def test_names_are_remembered_while_the_database_is_away(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An archived site does not come back because the database is being restarted."""
+    """An archived site stays archived while the database restarts."""
     sites("archive", site.name)
     before = site_names()
     monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
@@ -316,7 +316,7 @@ def test_names_are_remembered_while_the_database_is_away(
 
 
 def test_the_storage_of_another_site_is_no_package(site: Site, tmp_path: Path) -> None:
-    """A run reads what was uploaded to its own site, and of the storage nothing else."""
+    """A run reads uploads of its own site only, and no other file of the storage."""
     theirs = settings.storage_of("uploads", "theirs") / "x" / "users.csv"
     theirs.parent.mkdir(parents=True, exist_ok=True)
     theirs.write_text(SCHOOL["users.csv"])
@@ -331,7 +331,7 @@ def test_the_storage_of_another_site_is_no_package(site: Site, tmp_path: Path) -
     assert (code, "upload it to this site" in words) == (1, True)
     code, words = said(site, "preferences", "--set", f"source={theirs.parent.path}")
     assert (code, "a folder of the storage" in words) == (1, True)
-    with database.engine().begin() as connection:  # as an earlier version let it be saved
+    with database.engine().begin() as connection:  # an earlier version allowed this value
         statement = "update preferences set source = :source where site = :site"
         bound = {"source": theirs.parent.path, "site": site.name}
         connection.execute(sa.text(statement), bound)

@@ -1,4 +1,4 @@
-"""What days at random found (`oracle`): each as its smallest packages."""
+"""The smallest packages that reproduce each difference found by random days (`oracle`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STAMP = "2026-11-0{}T08:00:00.000Z"
 
 
 def clock() -> dt.datetime:
-    """Tell the time of every step."""
+    """Return the time of every step."""
     return dt.datetime(2026, 11, 10, 2, tzinfo=dt.UTC)
 
 
@@ -44,7 +44,7 @@ def brought(site: Site, texts: Texts) -> Run:
 
 
 def prefer(site: Site, **settings: object) -> None:
-    """Change preferences; two underscores part a group from its field."""
+    """Change preferences; two underscores separate a group from its field."""
     told = {name.replace("__", "."): value for name, value in settings.items()}
     change_preferences(site.name, told, by="Ann", clock=clock)
 
@@ -67,9 +67,9 @@ def role(id_: str, whose: str, day: int = 2, what: str = "teacher") -> str:
 
 
 def test_removals_whose_delta_was_applied_since_have_nothing_left(site: Site) -> None:
-    """Removals that waited while a newer plan took their delta along end without a change.
+    """Pending removals end without changes if a newer plan has applied their delta.
 
-    They failed at every try, since the delta is not pending any more.
+    The delta is no longer pending then, and that must not make every try fail.
     """
     prefer(site, guards__removals_wait=True, guards__users__minimum=1)
     brought(site, SCHOOL)
@@ -85,9 +85,9 @@ def test_removals_whose_delta_was_applied_since_have_nothing_left(site: Site) ->
 
 
 def test_user_whose_pending_role_was_discarded_is_nobody(site: Site) -> None:
-    """A newcomer of 1.2 whose role a person discarded is dropped, as one who never had a role.
+    """A new user of 1.2 whose pending role was discarded is dropped, like one without a role.
 
-    The plan had a user without a role, and every run failed until somebody discarded the delta.
+    A plan must not have a user without a role: every run would fail until a discard of the delta.
     """
     prefer(site, guards__added_users__minimum=1, guards__added_users__percent=1)
     brought(site, SCHOOL_1_2)
@@ -110,9 +110,9 @@ def test_user_whose_pending_role_was_discarded_is_nobody(site: Site) -> None:
 
 
 def test_pending_enrollment_of_who_becomes_a_pupil_is_taken_back(site: Site) -> None:
-    """An enrollment that is still pending goes when its row is a pupil's, as an applied one does.
+    """A pending enrollment is removed when its row becomes a pupil's, like an applied one.
 
-    The door knew of pending users and roles and forgot all enrollments, those of the site as well.
+    Extract must know pending enrollments and those of the site, as it knows users and roles.
     """
     prefer(site, guards__added_users__minimum=1, guards__added_users__percent=1)
     brought(site, SCHOOL)
@@ -132,9 +132,9 @@ def test_pending_enrollment_of_who_becomes_a_pupil_is_taken_back(site: Site) -> 
 
 @pytest.mark.parametrize("beside", ["", RAGGED])
 def test_role_without_a_user_is_an_error_whatever_stands_beside_it(site: Site, beside: str) -> None:
-    """A row of roles.csv that names nobody is an error, with a broken row beside it or without.
+    """A row of roles.csv without a user is an error, with or without a broken row beside it.
 
-    Beside a broken row it got the user who had the role before, and was used.
+    The broken row must not make it reuse the role's earlier user.
     """
     brought(site, SCHOOL_1_2)
     texts = changed(SCHOOL_1_2, "roles.csv", "r-bob,,,bob,", "r-bob,,,,")
@@ -148,7 +148,7 @@ def test_role_without_a_user_is_an_error_whatever_stands_beside_it(site: Site, b
 
 
 def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Site) -> None:
-    """A row of roles.csv that can't be read counts as an error, whatever is wrong in users.csv."""
+    """An unreadable row of roles.csv counts as an error, whatever is wrong in users.csv."""
     broken = {**SCHOOL_1_2, "roles.csv": SCHOOL_1_2["roles.csv"] + RAGGED}
     alone = brought(site, broken)
     nameless = changed(broken, "users.csv", "cat,,,true,", ",,,true,")
@@ -160,7 +160,7 @@ def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Si
 
 
 def test_late_row_that_points_nowhere_is_no_error(site: Site) -> None:
-    """A change that is older than what is known is as if it had not come, whatever it points to."""
+    """A change that is older than the stored one has no effect, whatever it refers to."""
     brought(site, SCHOOL)
     row = "bob-a1,{},{},a1,s,bob,teacher,true,,"
     gone = [row.format("tobedeleted", STAMP.format(5))]
@@ -177,7 +177,7 @@ def test_late_row_that_points_nowhere_is_no_error(site: Site) -> None:
 
 
 def test_undo_of_courses_keeps_the_enrollments_of_a_class_that_moved(site: Site) -> None:
-    """Whose class went to a new course is remembered with the old one again, and not forgotten."""
+    """After the undo, the enrollments of the class are stored with its old course, not deleted."""
     brought(site, SCHOOL)
     course = f"music,active,{STAMP.format(2)},y,Music,M2,09,s,Music,"
     class_ = f"a1,active,{STAMP.format(2)},Art 1,09,music,A1-1,scheduled,,s,t,,,"
@@ -191,9 +191,9 @@ def test_undo_of_courses_keeps_the_enrollments_of_a_class_that_moved(site: Site)
 
 
 def test_broken_row_of_somebody_known_keeps_nobody_elses_enrollment(site: Site) -> None:
-    """On a night on which all enrollments are numbered anew the same package changes nothing again.
+    """If all enrollments get new sourcedIds, the same package again changes nothing.
 
-    A broken row of somebody who had no class before kept what others had left, for one night.
+    A broken row of a known user without an earlier class must not protect other users' enrollments.
     """
     brought(site, SCHOOL)
     header, *rows = SCHOOL["enrollments.csv"].splitlines()
@@ -209,9 +209,9 @@ def test_broken_row_of_somebody_known_keeps_nobody_elses_enrollment(site: Site) 
 
 @pytest.mark.parametrize("delta", [False, True])
 def test_blank_enabled_user_lets_in_who_was_merely_absent(site: Site, *, delta: bool) -> None:
-    """Who comes back with a blank enabledUser is active, unless enabledUser had disabled them.
+    """A returning user with a blank enabledUser is active, unless enabledUser disabled the account.
 
-    At an SIS that never fills the column nobody ever came back.
+    Otherwise no user could return at an SIS that never fills the column.
     """
     brought(site, SCHOOL)
     off = changed(SCHOOL, "users.csv", "cat,,,true,", "cat,,,false,")
@@ -230,9 +230,9 @@ def test_blank_enabled_user_lets_in_who_was_merely_absent(site: Site, *, delta: 
 
 
 def test_who_comes_back_waits_for_a_login_that_is_held_until_later(site: Site) -> None:
-    """On days that only add nobody comes back with an address that another user has until then.
+    """While syncs only add, no user returns with an address that another user holds until later.
 
-    Whose own record still named the address was let through, and the database refused the plan.
+    This includes a user whose own record still has the address: the database would refuse the plan.
     """
     brought(site, SCHOOL)
     left = changed(SCHOOL, "users.csv", "bob,,,true,s,teacher", "bob,,,false,s,teacher")

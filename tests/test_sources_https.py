@@ -40,20 +40,20 @@ BASIC = "Basic " + base64.b64encode(f"{LOGIN}:{PASSWORD}".encode()).decode()
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
-    """A web server that serves the folder `web`, with `out/` in it, to who logs in."""
+    """A web server that serves the folder `web`, with `out/` in it, after a login."""
     (tmp_path / "web" / "out").mkdir(parents=True)
     with https_server(tmp_path / "web", BASIC) as server:
         yield server
 
 
 def login_to(web: Web, **other: Any) -> Login:
-    """Return what the connection says, with something else in places."""
+    """Return the connection's login, with some values changed."""
     usual = {"host": f"https://{HOST}/", "login": LOGIN, "password": PASSWORD}
     return Login("sis", **{**usual, "extra": {"ca_file": str(web.ca_file)}, **other})
 
 
 def put(folder: Path, name: str, content: bytes = ZIP, *, at: int = 1_790_000_000) -> None:
-    """Have the SIS have written a file at a time."""
+    """Write a file with a modification time, as the SIS does."""
     (folder / name).write_bytes(content)
     os.utime(folder / name, (at, at))
 
@@ -64,7 +64,7 @@ def at(web: Web, path: str, port: int | None = None) -> str:
 
 
 def test_a_file_is_fetched(web: Web, tmp_path: Path) -> None:
-    """A URL that names a file is that file, whatever the pattern is."""
+    """A URL that names a file means that file, whatever the pattern is."""
     put(tmp_path / "web", "One Roster.zip")
     name, files, _ = fetched(at(web, "One%20Roster.zip"), login_to(web), pattern="x")
     assert (name, files) == ("One Roster.zip", {"One Roster.zip": ZIP})
@@ -82,7 +82,7 @@ def test_the_newest_file_of_a_page_is_fetched(web: Web, tmp_path: Path) -> None:
 
 
 def test_a_page_of_many_links_is_not_asked_for_all_of_them(web: Web, tmp_path: Path) -> None:
-    """A page that links to thousands of packages is refused before it is asked for one of them."""
+    """A page that links to thousands of packages is refused before any of them is requested."""
     for n in range(501):
         put(tmp_path / "web" / "out", f"OneRoster-{n}.zip")
     refused(at(web, "out/"), login_to(web), "source.too_many_files", RefusedSourceError)
@@ -92,7 +92,7 @@ def test_a_page_of_many_links_is_not_asked_for_all_of_them(web: Web, tmp_path: P
 
 
 def test_a_token_logs_in(tmp_path: Path) -> None:
-    """A password is a bearer token where the connection says so."""
+    """The password is a bearer token if the connection says so."""
     (tmp_path / "web").mkdir()
     put(tmp_path / "web", "o.zip")
     with https_server(tmp_path / "web", f"Bearer {PASSWORD}") as web:
@@ -103,7 +103,7 @@ def test_a_token_logs_in(tmp_path: Path) -> None:
 
 
 def test_no_login_is_needed_where_none_is_asked_for(tmp_path: Path) -> None:
-    """A connection may say no more than whom to trust."""
+    """A connection may have only the authority to trust."""
     (tmp_path / "web").mkdir()
     put(tmp_path / "web", "o.zip")
     with https_server(tmp_path / "web") as web:
@@ -113,7 +113,7 @@ def test_no_login_is_needed_where_none_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_wrong_login_is_refused(web: Web, tmp_path: Path) -> None:
-    """A wrong password is told as such, and not tried again."""
+    """A wrong password has its own code and is not retried."""
     put(tmp_path / "web", "o.zip")
     for other in ({"password": "wrong"}, {"login": None, "password": None}):
         login = login_to(web, **other)
@@ -121,7 +121,7 @@ def test_a_wrong_login_is_refused(web: Web, tmp_path: Path) -> None:
 
 
 def test_a_certificate_is_always_verified(web: Web, tmp_path: Path) -> None:
-    """An authority that nobody trusts, and a certificate of another name: no login is sent."""
+    """With an unknown authority or a certificate for another name, no login is sent."""
     put(tmp_path / "web", "o.zip")
     stranger = login_to(web, extra={})
     refused(at(web, "o.zip"), stranger, "source.certificate", RefusedSourceError)
@@ -134,7 +134,7 @@ def test_a_certificate_is_always_verified(web: Web, tmp_path: Path) -> None:
 
 
 def test_secrets_go_to_no_other_host(web: Web, tmp_path: Path) -> None:
-    """A connection is used for its own host and port, and nobody is led away from TLS."""
+    """A connection is used for its own host and port only, and no redirect leaves TLS."""
     put(tmp_path / "web", "o.zip")
     for other in ({"host": "sis.example.org"}, {"port": 443}, {"host": ""}):
         login = login_to(web, **other)
@@ -144,13 +144,13 @@ def test_secrets_go_to_no_other_host(web: Web, tmp_path: Path) -> None:
 
 
 def test_nothing_there(web: Web) -> None:
-    """A wrong path and a page without packages are told as such."""
+    """A wrong path and a page without packages have their own code."""
     for path in ("nothing.zip", "nowhere/", "out/"):
         refused(at(web, path), login_to(web), "source.not_found", NoSourceError)
 
 
 def test_a_server_that_is_away_is_tried_again(web: Web) -> None:
-    """Where nobody listens, and where nobody answers: another try may help."""
+    """An unreachable and a silent server are retried."""
     nobody = at(web, "o.zip", closed_port())
     refused(nobody, login_to(web), "source.unreachable", RetriableSourceError)
     with silent() as port:
@@ -161,7 +161,7 @@ def test_a_server_that_is_away_is_tried_again(web: Web) -> None:
 
 
 def test_a_cut_connection_leaves_nothing(web: Web, tmp_path: Path) -> None:
-    """Cut half way through the file: nothing of it is used."""
+    """No part of a file is used if the connection is cut half way."""
     put(tmp_path / "web", "o.zip")
     with cut_after(web.port, 100_000) as port:
         cut = at(web, "o.zip", port)
@@ -169,7 +169,7 @@ def test_a_cut_connection_leaves_nothing(web: Web, tmp_path: Path) -> None:
 
 
 def test_a_server_that_falls_silent_is_given_up(web: Web, tmp_path: Path) -> None:
-    """Half a file and then nothing: after a while nobody waits any more, and nothing is used."""
+    """If the server falls silent within a file, the read times out, and nothing is used."""
     put(tmp_path / "web", "o.zip")
     patience = Patience(read_s=0.5)
     with silent_after(web.port, 100_000) as port:
@@ -180,7 +180,7 @@ def test_a_server_that_falls_silent_is_given_up(web: Web, tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_not_used(web: Web, tmp_path: Path) -> None:
-    """Another package under the same name, half way through the first: neither is used."""
+    """If another package replaces the file while it is read, neither is used."""
     folder = tmp_path / "web"
     put(folder, "o.zip")
 
@@ -193,7 +193,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_used(web: Web, tmp_path
 
 
 def test_a_file_that_is_rewritten_is_not_ready(web: Web, tmp_path: Path) -> None:
-    """Another time of change between the two looks waits, and so does half a zip."""
+    """A file that changes between the two listings is not ready, and neither is half a zip."""
     put(tmp_path / "web", "o.zip")
     refused(
         at(web, "o.zip"),

@@ -39,20 +39,20 @@ def running() -> Iterator[S3]:
 
 @pytest.fixture
 def server(running: S3) -> S3:
-    """The server, with nothing in its bucket."""
+    """The server, with an empty bucket."""
     for key in running.keys():  # noqa: SIM118  no dictionary
         running.client.delete_object(Bucket=BUCKET, Key=key)
     return running
 
 
 def login_to(server: S3, **other: Any) -> Login:
-    """Return what the connection says, with something else in places."""
+    """Return the connection's login, with some values changed."""
     usual = {"login": server.key, "password": server.secret, "extra": server.extra()}
     return Login("sis", **{**usual, **other})
 
 
 def test_the_newest_package_is_fetched(server: S3) -> None:
-    """Of the objects below a prefix that match the pattern, the newest is read whole."""
+    """Of the objects below a prefix that match the pattern, the newest is read completely."""
     server.put("out/b.zip", a_zip(10))
     server.put("out/done/c.zip", a_zip(20))
     server.put("outside.zip", a_zip(30))
@@ -67,14 +67,14 @@ def test_the_newest_package_is_fetched(server: S3) -> None:
 
 
 def test_wrong_keys_are_refused(server: S3) -> None:
-    """An unknown key and a wrong secret are told as such, and not tried again."""
+    """An unknown key and a wrong secret have their own code and are not retried."""
     server.put("out/a.zip", ZIP)
     for other in ({"login": "AKIAUNKNOWN"}, {"password": "wrong"}):
         refused(OUT, login_to(server, **other), "source.login_refused", RefusedSourceError)
 
 
 def test_nothing_there(server: S3) -> None:
-    """A wrong bucket, a wrong prefix and a prefix without packages are told as such."""
+    """A wrong bucket, a wrong prefix and a prefix without packages have their own code."""
     server.put("out/users.txt", b"hello")
     for url in (OUT, f"s3://{BUCKET}/elsewhere", f"s3://{BUCKET}/", "s3://no-such-bucket/out"):
         error = refused(url, login_to(server), "source.not_found", NoSourceError)
@@ -82,7 +82,7 @@ def test_nothing_there(server: S3) -> None:
 
 
 def test_a_server_that_is_away_is_tried_again(server: S3) -> None:
-    """Where nobody listens, and where nobody answers: another try may help."""
+    """An unreachable and a silent server are retried."""
     nobody = server.extra(endpoint_url=f"http://{HOST}:{closed_port()}")
     refused(OUT, login_to(server, extra=nobody), "source.unreachable", RetriableSourceError)
     with silent() as port:
@@ -93,7 +93,7 @@ def test_a_server_that_is_away_is_tried_again(server: S3) -> None:
 
 
 def test_a_cut_connection_leaves_nothing(server: S3) -> None:
-    """Cut half way through the object, at every try: nothing of it is used."""
+    """No part of an object is used if the connection is cut half way at every try."""
     server.put("out/a.zip", ZIP)
     with cut_after(server.port, 100_000) as port:
         login = login_to(server, extra=server.extra(endpoint_url=f"http://{HOST}:{port}"))
@@ -102,7 +102,7 @@ def test_a_cut_connection_leaves_nothing(server: S3) -> None:
 
 
 def test_an_object_that_is_replaced_meanwhile_is_not_ready(server: S3) -> None:
-    """Another object under the same name between the two looks waits."""
+    """An object that another one replaces between the two listings is not ready."""
     server.put("out/a.zip", ZIP)
     refused(
         OUT,
@@ -114,7 +114,7 @@ def test_an_object_that_is_replaced_meanwhile_is_not_ready(server: S3) -> None:
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_not_used(server: S3) -> None:
-    """Another package under the same name, half way through the first: neither is used."""
+    """If another package replaces the object while it is read, neither is used."""
     server.put("out/a.zip", ZIP)
     with meanwhile(server.port, 100_000, lambda: server.put("out/a.zip", ZIP.swapcase())) as port:
         login = login_to(server, extra=server.extra(endpoint_url=f"http://{HOST}:{port}"))
@@ -128,7 +128,7 @@ def test_a_zip_without_its_end_is_not_ready(server: S3) -> None:
 
 
 def test_a_package_is_moved_aside(server: S3) -> None:
-    """What was read goes below `done/`, once."""
+    """A package that was read is moved below `done/`, once."""
     server.put("out/a.zip", ZIP)
     noted, at = fetched(OUT, login_to(server))[2].as_dict(), now()
     moved = put_aside(source_of(OUT), noted, at=at, login=login_to(server))
@@ -139,7 +139,7 @@ def test_a_package_is_moved_aside(server: S3) -> None:
 def test_without_a_connection_the_machine_says_who_it_is(
     server: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A role or the environment of the worker logs in where the site names no connection."""
+    """If the site names no connection, a role or the environment of the worker logs in."""
     server.put("out/a.zip", ZIP)
     source = Source(SourceUrl.parse(OUT))
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
@@ -152,7 +152,7 @@ def test_without_a_connection_the_machine_says_who_it_is(
 
 
 def test_no_log_holds_a_secret(server: S3, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the libraries write at their usual level, no secret key is in it."""
+    """No log of a library at its usual level has a secret key."""
     server.put("out/a.zip", ZIP)
     caplog.set_level(logging.INFO)
     fetched(OUT, login_to(server))
@@ -163,6 +163,6 @@ def test_no_log_holds_a_secret(server: S3, caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_a_scheme_without_a_library_is_named(server: S3) -> None:
-    """What fsspec knows and this machine has no library for is told with what to install."""
+    """A scheme of fsspec without its library is named, with what to install."""
     error = refused("gs://bucket/out", None, "source.unknown_scheme", RefusedSourceError)
     assert "no library on this machine reads gs://" in str(error)

@@ -1,4 +1,4 @@
-"""The storage in a bucket: what one machine writes another reads, and nothing goes early."""
+"""The storage in a bucket: other machines see each file at once, and no file is deleted early."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def uploaded(bucket: S3) -> list[str]:
 
 
 def receive(site: Site, kind: Kind = Kind.USERS) -> str:
-    """Upload a users.csv, said to be of a kind, and return its package."""
+    """Upload a users.csv as this upload type, and return its package."""
     with uploads.Receiving(site.name, kind) as receiving:
         receiving.write(USERS)
         return receiving.finish().package
@@ -58,7 +58,7 @@ def receive(site: Site, kind: Kind = Kind.USERS) -> str:
 
 @pytest.mark.case("b40")
 def test_an_upload_waits_in_the_bucket(bucket: S3, site: Site) -> None:
-    """An upload is one whole object, which another upload's tidying leaves alone for a week."""
+    """An upload is one whole object, which later uploads keep for a week."""
     package = receive(site)
     assert uploaded(bucket) == [package.removeprefix(f"s3://{BUCKET}/")]
     uploads.sweep(site.name, now=now())
@@ -69,7 +69,7 @@ def test_an_upload_waits_in_the_bucket(bucket: S3, site: Site) -> None:
 
 
 def test_an_upload_that_was_read_is_forgotten(bucket: S3, site: Site) -> None:
-    """The object goes when its run has ended, and no other's."""
+    """The object is deleted when its own run has ended."""
     first, second = receive(site), receive(site)
     uploads.forget(site.name, first)
     assert uploaded(bucket) == [second.removeprefix(f"s3://{BUCKET}/")]
@@ -78,7 +78,7 @@ def test_an_upload_that_was_read_is_forgotten(bucket: S3, site: Site) -> None:
 
 
 def test_an_upload_that_is_refused_leaves_nothing(bucket: S3, site: Site) -> None:
-    """A file of another kind is told as such, and the bucket is as before."""
+    """A file of another type is refused, and the bucket is unchanged."""
     before = bucket.keys()
     with pytest.raises(uploads.WrongKindError):
         receive(site, Kind.PACKAGE)
@@ -88,7 +88,7 @@ def test_an_upload_that_is_refused_leaves_nothing(bucket: S3, site: Site) -> Non
 def test_a_bucket_that_is_away_is_told_as_such(
     bucket: S3, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload is answered with what to do, not with a fault of ours; a sync is tried again."""
+    """The answer to an upload says what to do, and is no internal error; a sync is retried."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{HOST}:{closed_port()}")
     fsspec.filesystem("s3", skip_instance_cache=True).clear_instance_cache()
     with pytest.raises(EndpointConnectionError) as failure:
@@ -100,7 +100,7 @@ def test_a_bucket_that_is_away_is_told_as_such(
 
 @pytest.mark.case("b40")
 def test_what_another_machine_wrote_is_seen_at_once(bucket: S3, site: Site) -> None:
-    """Nothing is remembered of what was not there, or was there, a moment ago."""
+    """Neither the absence nor the presence of a file is cached."""
     folder = RunFolder.of(site.name, "run")
     assert not folder.exists()
     assert folder.packed("report") is None
@@ -120,7 +120,7 @@ def test_what_another_machine_wrote_is_seen_at_once(bucket: S3, site: Site) -> N
 @pytest.mark.case("b40")
 @pytest.mark.long
 def test_a_site_lives_in_the_bucket(bucket: S3, site: Site) -> None:
-    """Sync, undo, tidying and erasure work where runs keep their files in a bucket."""
+    """Sync, undo, purge and erasure work if runs keep their files in a bucket."""
     run = site.sync(SCHOOL)
     assert run["outcome"] == "succeeded"
     plan = [key for key in bucket.keys() if f"{run['run_id']}/plan/" in key]  # noqa: SIM118
@@ -135,7 +135,7 @@ def test_a_site_lives_in_the_bucket(bucket: S3, site: Site) -> None:
 
 
 def test_a_storage_that_nothing_can_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scheme that nothing here reads is told in words, with the variable that holds it."""
+    """The error for an unknown scheme names the scheme and its variable."""
     monkeypatch.setenv("ONEROSTER_STORAGE_URL", "carrierpigeon://coop/oneroster")
     with pytest.raises(settings.SettingError, match="ONEROSTER_STORAGE_URL begins with carrier"):
         settings.storage()

@@ -1,4 +1,4 @@
-"""Metrics and traces of runs: what a collector receives of real syncs; off by default.
+"""Metrics and traces of runs: what a collector receives from real syncs; off by default.
 
 A collector listens on this machine, and the syncs go through the command line.
 """
@@ -44,7 +44,7 @@ print([name for name in sys.modules if name.split(".")[0] in {"opentelemetry", "
 
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
-    """A collector to which this process sends."""
+    """A collector that this process sends to."""
     with collector() as there:
         send_to(there.url, monkeypatch)
         yield there
@@ -52,13 +52,13 @@ def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
 
 
 def send_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this process send to an address from here on."""
+    """Make this process send to an address from now on."""
     telemetry_export._EXPORTERS.clear()
     monkeypatch.setenv(telemetry.BOTH_TO, url)
 
 
 def without_ann() -> dict[str, str]:
-    """Return the school, one teacher less, and one row that can't be used."""
+    """Return the school with one teacher less and one row that can't be used."""
     texts = changed(SCHOOL, "users.csv", "cat@example.org", "no address")
     lines = texts["users.csv"].splitlines()
     texts["users.csv"] = "\n".join(line for line in lines if not line.startswith("ann,")) + "\n"
@@ -66,7 +66,7 @@ def without_ann() -> dict[str, str]:
 
 
 def test_each_sync_sends_its_metrics_at_its_end(site: Site, received: Received) -> None:
-    """Rows, records, findings by code, removals against thresholds, age and times of a run."""
+    """The metrics have rows, records, findings by code, removals and thresholds, age and times."""
     began = time.time()
     first = site.sync(SCHOOL)
     assert first["outcome"] == "succeeded", first
@@ -101,7 +101,7 @@ def test_each_sync_sends_its_metrics_at_its_end(site: Site, received: Received) 
 
 
 def test_held_plan_and_findings_are_sent_and_go_again(site: Site, received: Received) -> None:
-    """A held plan counts until it is decided, and a code until a run without it."""
+    """A held plan counts until its decision, and a finding's code until a run without it."""
     site.sync(SCHOOL)
     for setting in ("guards.users.percent=20", "guards.users.minimum=1"):
         site.command("preferences", "--set", setting)
@@ -128,7 +128,7 @@ def test_held_plan_and_findings_are_sent_and_go_again(site: Site, received: Rece
 
 
 def test_one_run_is_one_trace_with_a_span_for_each_stage(site: Site, received: Received) -> None:
-    """The id of the trace is that of the run, and the stages lie within the run's span."""
+    """The id of the trace is that of the run, and the stages are inside the run's span."""
     run = site.sync(SCHOOL)
     trace_id = uuid.UUID(run["run_id"]).bytes
     assert {span.trace_id for span in received.spans} == {trace_id}
@@ -163,7 +163,7 @@ def test_a_stage_that_fails_is_an_error_and_names_no_value(
 
 @pytest.mark.case("c15")
 def test_nothing_that_is_sent_names_a_person(site: Site, received: Received) -> None:
-    """No value of a package is in what a collector gets."""
+    """A collector receives no value of a package."""
     site.sync(SCHOOL)
     site.sync(without_ann())
     sent = b"".join(received.raw).decode("latin-1")
@@ -180,7 +180,7 @@ def test_nothing_that_is_sent_names_a_person(site: Site, received: Received) -> 
 def test_a_collector_that_is_away_delays_a_sync_and_nothing_more(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sync goes on without one within seconds, where nobody listens and where nobody answers."""
+    """A sync continues within seconds if the collector is unreachable or silent."""
     with silence() as silent:
         for port in (free_port(), silent):
             send_to(f"http://{HOST}:{port}", monkeypatch)
@@ -207,7 +207,7 @@ def test_standard_variables_switch_it_on(
     spans: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is sent follows the variables that OpenTelemetry defines."""
+    """The variables that OpenTelemetry defines decide what is sent."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert (telemetry.sends_metrics(), telemetry.sends_spans()) == (metrics, spans)
@@ -215,7 +215,7 @@ def test_standard_variables_switch_it_on(
 
 @pytest.mark.case("b62")
 def test_while_it_is_off_a_sync_imports_nothing_of_it(site: Site) -> None:
-    """A whole sync in a process of its own loads neither OpenTelemetry nor OpenLineage."""
+    """A whole sync in a separate process imports neither OpenTelemetry nor OpenLineage."""
     package = site.package(SCHOOL)
     words = ["sync", str(package), "--site", site.name, "--json"]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
@@ -228,13 +228,13 @@ def test_while_it_is_off_a_sync_imports_nothing_of_it(site: Site) -> None:
 
 
 def in_prometheus(metric: telemetry.Metric) -> str:
-    """Return how Prometheus names a metric that comes by OTLP."""
+    """Return Prometheus's name of a metric that arrives by OTLP."""
     unit = {"s": "_seconds", "1": "_ratio"}.get(metric.unit, "")
     return metric.name.replace(".", "_") + unit + ("_total" if metric.is_total else "")
 
 
 def queries() -> dict[str, str]:
-    """Return where it stands → each query of the dashboard and of the alert rules."""
+    """Return each query of the dashboard and of the alert rules, by its place."""
     board = json.loads(DASHBOARD.read_text("utf-8"))
     found = {
         f"panel {panel['title']}/{target['refId']}": target["expr"]
@@ -247,7 +247,7 @@ def queries() -> dict[str, str]:
 
 
 def test_dashboard_and_alerts_name_metrics_that_are_sent() -> None:
-    """Each query asks for metrics and attributes that there are, and each metric is asked for."""
+    """Each query uses existing metrics and attributes, and each metric is used by a query."""
     known = {in_prometheus(metric): metric for metric in telemetry.METRICS}
     asked = queries()
     assert len(asked) >= 15
@@ -267,7 +267,7 @@ def test_dashboard_and_alerts_name_metrics_that_are_sent() -> None:
 
 
 def test_alert_rules_are_whole() -> None:
-    """Each rule has a severity, and says what to do in words."""
+    """Each rule has a severity, and a description of what to do."""
     for group in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]:
         for rule in group["rules"]:
             assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}, rule["alert"]
@@ -276,7 +276,7 @@ def test_alert_rules_are_whole() -> None:
 
 
 def test_guide_names_each_metric() -> None:
-    """The page's table is the list of the metrics, with unit and attributes."""
+    """The page's table lists the metrics, with unit and attributes."""
     text = GUIDE.read_text("utf-8")
     for metric in telemetry.METRICS:
         attributes = ", ".join(f"`{name}`" for name in metric.attributes)

@@ -1,4 +1,4 @@
-"""The timetable: when Airflow runs a site's scheduled DAG, whatever became of its preferences."""
+"""The timetable: when Airflow runs a site's scheduled DAG, also without readable preferences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
-# Airflow reads these once, when it is first imported.
+# Airflow reads these once, at its first import.
 os.environ.setdefault(
     "AIRFLOW_HOME", str(Path(tempfile.gettempdir(), f"oneroster-tests-{os.getuid()}"))
 )
@@ -41,7 +41,7 @@ WEEKDAYS = Preferences(site="default", version=1)
 
 
 def at(text: str) -> pendulum.DateTime:
-    """Return an aware UTC moment as Airflow has them: `at("2026-06-12 02:00")`."""
+    """Return an aware UTC time of Airflow's type: `at("2026-06-12 02:00")`."""
     return pendulum.instance(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
@@ -55,7 +55,7 @@ class Site:
         self.timetable = self.schedule("default")
 
     def schedule(self, site: str) -> PreferencesTimetable:
-        """Return a timetable for `site` that reads from here."""
+        """Return a timetable for `site` that reads from this object."""
         return PreferencesTimetable(site=site, read=self._read, now=lambda: self.now)
 
     def _read(self, site: str) -> Preferences | None:
@@ -81,7 +81,7 @@ class Site:
 
 
 class TestNextRun:
-    """The next run is the next slot of the preferences, never one that was missed."""
+    """The next run is the next slot of the preferences, never a missed one."""
 
     def test_first_run(self) -> None:
         """A new site's first run is its next slot, not the last one."""
@@ -101,7 +101,7 @@ class TestNextRun:
         ],
     )
     def test_grace(self, now: str, slot: str) -> None:
-        """A slot that the scheduler missed is run up to five minutes late, then skipped."""
+        """A slot that the scheduler missed runs up to five minutes late, and is then skipped."""
         assert Site(now).next(last="2026-06-05 02:00") == at(slot)
 
     @pytest.mark.case("b24")
@@ -111,7 +111,7 @@ class TestNextRun:
 
     @pytest.mark.case("b25")
     def test_unpaused_after_the_summer(self) -> None:
-        """Whoever unpauses the DAG after the summer gets the next future slot only."""
+        """A DAG that is unpaused after the summer gets the next future slot only."""
         site = Site("2026-08-16 09:00")
 
         assert site.next(last="2026-06-12 02:00") == at("2026-08-17 02:00")
@@ -125,7 +125,7 @@ class TestNextRun:
 
     @pytest.mark.case("b28")
     def test_time_moved_to_earlier_today(self) -> None:
-        """A time moved to a moment already past today counts from tomorrow on."""
+        """A time that is moved to an earlier time of today takes effect tomorrow."""
         site = Site("2026-06-08 12:00", WEEKDAYS.model_copy(update={"time_utc": dt.time(18)}))
         assert site.next(last="2026-06-05 18:00") == at("2026-06-08 18:00")
 
@@ -135,13 +135,13 @@ class TestNextRun:
         assert site.next(last="2026-06-05 18:00") == at("2026-06-09 09:00")
 
     def test_catchup_makes_no_difference(self) -> None:
-        """A sync is of what the SIS says now: past slots are not offered to a backfill either."""
+        """A sync reads the current state of the SIS, so a backfill gets no past slots either."""
         past = TimeRestriction(at("2026-06-01 00:00"), at("2026-06-07 00:00"), catchup=True)
 
         assert Site("2026-06-08 12:00").next(restriction=past) is None
 
     def test_dates_of_the_dag(self) -> None:
-        """The DAG's start and end dates hold, both included."""
+        """The DAG's start and end dates apply, both included."""
         start, end = at("2026-06-10 02:00"), at("2026-06-11 02:00")
         site = Site("2026-06-08 12:00")
         restriction = TimeRestriction(start, end, catchup=False)
@@ -152,7 +152,7 @@ class TestNextRun:
 
     @pytest.mark.parametrize("preferences", [None, Preferences(site="default", version=0)])
     def test_nothing_saved(self, preferences: Preferences | None) -> None:
-        """A site whose preferences nobody saved is not scheduled, and its summary says so."""
+        """A site without saved preferences is not scheduled, and its summary says so."""
         site = Site("2026-06-08 12:00", preferences)
 
         assert site.next() is None
@@ -160,7 +160,7 @@ class TestNextRun:
 
 
 class TestReading:
-    """Preferences are read when Airflow asks, and a database that is away stops nothing."""
+    """Preferences are read when Airflow asks, and a missing database stops nothing."""
 
     def test_unreadable_preferences(self) -> None:
         """Without an answer there is no next run, and one warning names the site and the cause."""
@@ -180,7 +180,7 @@ class TestReading:
         assert site.timetable.summary == "Not scheduled: the preferences cannot be read"
 
     def test_recovery(self) -> None:
-        """A database back within the grace of a slot costs nothing: the slot is still run."""
+        """If the database is back within the grace of a slot, the slot is still run."""
         site = Site("2026-06-08 02:00:10", ConnectionError())
         assert site.next(last="2026-06-05 02:00") is None
 
@@ -190,7 +190,7 @@ class TestReading:
         assert site.next(last="2026-06-05 02:00") == at("2026-06-08 02:00")
 
     def test_saved_change(self) -> None:
-        """A change counts a second after it was saved, without a new DAG."""
+        """A change takes effect a second after it was saved, without a new DAG."""
         site = Site("2026-06-08 12:00")
         assert site.next() == at("2026-06-09 02:00")
 
@@ -201,7 +201,7 @@ class TestReading:
         assert site.timetable.summary == "Sun at 02:00 UTC"
 
     def test_a_year_of_runs(self) -> None:
-        """A calendar of a year's runs costs one reading."""
+        """A calendar of a year's runs needs one reading."""
         site = Site("2026-01-01 00:00")
         slot = site.next()
         while slot is not None and slot.year == at("2026-01-01 00:00").year:
@@ -217,17 +217,17 @@ class TestReading:
         assert "north" in timetable.description
 
     def test_default_reader(self) -> None:
-        """What is read by default is the store's `read`, which takes a site."""
+        """The default reader is the store's `read`, which takes a site."""
         store = pytest.importorskip("oneroster_sync.sites.preferences_store")
 
         inspect.signature(store.read).bind("default")
 
 
 class TestInAirflow:
-    """Airflow finds the timetable, stores its site and makes an equal one from that."""
+    """Airflow finds the timetable, stores its site and makes an equal one from it."""
 
     def test_serialisation(self) -> None:
-        """A stored DAG holds the site and nothing of its preferences, and comes back."""
+        """A stored DAG has the site and no preferences, and gives the same timetable back."""
         with DAG("oneroster_sync__north", schedule=PreferencesTimetable("north")) as dag:
             pass
 
@@ -243,7 +243,7 @@ class TestInAirflow:
         assert timetable.serialize() == {"site": "north"}
 
     def test_same_behaviour(self) -> None:
-        """What is stored is all it takes to schedule the same."""
+        """The stored values are enough for the same schedule."""
         site = Site("2026-06-08 12:00")
         before, words = site.next(), site.timetable.summary
 
@@ -262,7 +262,7 @@ class TestInAirflow:
         assert DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable.periodic
 
     def test_manual_run(self) -> None:
-        """A run that a person starts is of the moment it was asked for."""
+        """A manual run has the time of its request."""
         asked = at("2026-06-08 12:34")
 
         interval = PreferencesTimetable("default").infer_manual_data_interval(run_after=asked)
@@ -286,10 +286,10 @@ class TestInAirflow:
         assert "timetable" not in sys.modules
 
     def test_light_dag_file(self) -> None:
-        """A DAG file needs no driver, web framework or data frame for its timetable, nor the store.
+        """A DAG file imports no driver, web framework, data frame or store for its timetable.
 
-        Not even when Airflow asks whether it is a timetable, for which Python 3.11 calls every
-        property of it.
+        This holds too when Airflow checks whether it is a timetable, for which Python 3.11 calls
+        every property of it.
         """
         program = """if True:
             import airflow.plugins_manager, airflow.serialization.serialized_objects, sys

@@ -1,6 +1,6 @@
-"""Unchanged: the same package on the same basis takes the short way, all else the long one.
+"""Reuse: the same package with the same fingerprint reuses an earlier run; all others run in full.
 
-The short way ends as the long one would: the same counts, findings, causes, plan and report.
+A run that reuses results ends as a full one would: same counts, findings, causes, plan and report.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def record(run: dict[str, Any]) -> Run:
 
 
 def told(site: Site, run: dict[str, Any]) -> list[Any]:
-    """Return everything that a run tells of its package, but its own id."""
+    """Return all stored results of a run except its own id."""
     rows = [
         site.rows(
             f"select to_jsonb(t) - 'run_id' from {table} t where run_id::text = :r order by seq",  # noqa: S608
@@ -52,21 +52,21 @@ def told(site: Site, run: dict[str, Any]) -> list[Any]:
 
 
 def write(statement: str, **bound: object) -> None:
-    """Change something outside of the product."""
+    """Change the database outside of the product."""
     with database.engine().begin() as connection:
         connection.execute(sa.text(statement), bound)
 
 
 @pytest.fixture
 def settled(site: Site) -> Site:
-    """A site that has judged a package with a bad row, and has found it to bring nothing new."""
+    """A site that has synced a package with an invalid row twice, without changes at the end."""
     outcomes = [site.sync(BAD)["outcome"] for _ in range(2)]
     assert outcomes == ["succeeded_with_errors", "succeeded_with_errors"]
     return site
 
 
 def test_third_night_takes_the_short_way(settled: Site) -> None:
-    """It is told as the night before was, and reads no row."""
+    """A third sync has the stored results of the second one, and reads no row."""
     long = settled.command("history")[1]["runs"][0]
     short = settled.sync(BAD)
     assert record(long).same_as is None
@@ -99,13 +99,13 @@ def test_third_night_takes_the_short_way(settled: Site) -> None:
 def test_what_else_has_changed_takes_the_long_way(
     settled: Site, change: Callable[[Site], object]
 ) -> None:
-    """Whatever the outcome depends on, a change of it is a reason to judge anew."""
+    """A change of anything that the outcome depends on prevents reuse."""
     change(settled)
     assert record(settled.sync(BAD)).same_as is None
 
 
 def test_edited_record_is_set_right(settled: Site) -> None:
-    """What somebody changed by hand in a managed record is put back by the next night."""
+    """The next sync restores a managed record that was edited by hand."""
     settled.sync(BAD)
     write(
         "update users set given_name = 'X' where site = :s and sourced_id = 'ann'", s=settled.name
@@ -117,7 +117,7 @@ def test_edited_record_is_set_right(settled: Site) -> None:
 def test_another_suite_judges_anew(
     settled: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A suite that was edited judges the package, though not a byte of it has changed."""
+    """After a suite is edited, the unchanged package is validated again."""
     suites = tmp_path / "expectations"
     shutil.copytree(settings.expectations(), suites)
     monkeypatch.setenv("ONEROSTER_EXPECTATIONS", str(suites))
@@ -128,7 +128,7 @@ def test_another_suite_judges_anew(
 
 
 def test_other_bytes_take_the_long_way(settled: Site) -> None:
-    """Only the very same bytes were judged before."""
+    """Only a package with identical bytes is reused."""
     more = {**BAD, "users.csv": BAD["users.csv"] + "dan,true,teacher,ddoe,Dan,Doe,dan@x.org\n"}
     run = settled.sync(more)
     assert record(run).same_as is None
@@ -136,18 +136,18 @@ def test_other_bytes_take_the_long_way(settled: Site) -> None:
 
 
 def test_other_scope_and_site_take_the_long_way(settled: Site) -> None:
-    """What was judged for one scope says nothing of another."""
+    """The results for one scope are not reused for another."""
     assert record(settled.sync(BAD, "--scope", "users")).same_as is None
 
 
 def test_swept_files_are_judged_anew(settled: Site) -> None:
-    """When what the earlier run found was removed after its time, the package is read again."""
+    """If the files of the earlier run were purged, the package is read again."""
     shutil.rmtree(Path(settings.storage().path, "runs", settled.name))
     assert record(settled.sync(BAD)).same_as is None
 
 
 def test_day_on_which_syncs_may_remove_again(settled: Site) -> None:
-    """With the last day of a rollover the basis changes, though nobody saved anything."""
+    """The fingerprint changes after the last day of a rollover, without a save."""
     today = now()
     settled.command("preferences", "--set", f"create_only_until={today.date()}")
     for _ in range(2):
@@ -158,7 +158,7 @@ def test_day_on_which_syncs_may_remove_again(settled: Site) -> None:
 
 
 def test_roster_that_moves_after_the_short_way_began(settled: Site) -> None:
-    """Another run came between: the run is superseded and applies nothing."""
+    """If another run changed the roster in between, the run is superseded and applies nothing."""
     run = pipeline.extract(begin(request_of(settled, BAD), now=now()), Kind.PACKAGE)
     assert run.same_as is not None
     run = pipeline.review(pipeline.diff(pipeline.validate(run)), now=now())
@@ -171,7 +171,7 @@ def test_roster_that_moves_after_the_short_way_began(settled: Site) -> None:
 
 
 def test_roster_that_moves_while_it_is_judged_is_no_basis(settled: Site) -> None:
-    """An account that is made between extract and diff: the run says nothing of other nights."""
+    """An account that is made between extract and diff makes the run unusable for reuse."""
     settled.command("preferences", "--set", "profile=tolerant")
     run = begin(request_of(settled, SCHOOL), now=now())
     run = pipeline.validate(pipeline.extract(run, Kind.PACKAGE))
@@ -181,7 +181,7 @@ def test_roster_that_moves_while_it_is_judged_is_no_basis(settled: Site) -> None
 
 
 def test_rejected_and_held_packages_are_judged_each_time(site: Site) -> None:
-    """Only nothing to do is taken over; what was refused is refused anew, for its own reasons."""
+    """Only an empty plan is reused; a rejected package is rejected again for its own reasons."""
     first = site.sync(BAD, "--profile", "strict")
     second = site.sync(BAD, "--profile", "strict")
     assert [run["outcome"] for run in (first, second)] == ["rejected", "rejected"]

@@ -1,4 +1,4 @@
-"""Undo in parts: one kind, one record, what changed since, and what deltas go by."""
+"""Undo in parts: one record type, one record, later changes, and stored links."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def undone(site: Site, run: dict[str, Any], *options: str) -> dict[str, Any]:
-    """Take a run back, or a part of it."""
+    """Undo a run, or a part of it."""
     return site.command("undo", run["run_id"], *options)[1]
 
 
 def test_one_kind_is_taken_back(site: Site) -> None:
-    """Courses go back as they were; users and what they teach stay as the run made them."""
+    """The undo restores courses; users and their assignments stay as the run made them."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     before = roster(site)
@@ -29,7 +29,7 @@ def test_one_kind_is_taken_back(site: Site) -> None:
 
 
 def test_one_record_is_taken_back_with_its_assignments(site: Site) -> None:
-    """What the run did to one person is taken back, and to nobody else."""
+    """The undo restores one person's record and assignments, and no other person's."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     taken = undone(site, run, "--record", "dan")
@@ -41,14 +41,14 @@ def test_one_record_is_taken_back_with_its_assignments(site: Site) -> None:
 
 
 def test_one_record_that_the_run_did_not_touch_changes_nothing(site: Site) -> None:
-    """Where there is nothing to take back, nothing is done."""
+    """The undo of an unchanged record has no changes."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))
     assert undone(site, run, "--record", "ann")["outcome"] == "no_changes"
 
 
 def test_what_changed_since_is_put_back_if_chosen(site: Site) -> None:
-    """Chosen, a record goes back to what it was before the run, whatever came after."""
+    """With `--changed-too` a record is restored even if a later run changed it."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff("ann,Anna,ann@x.org", "bob,Robert,bob@x.org"))
     site.sync(staff("ann,Annette,ann@x.org", "bob,Robert,bob@x.org"))
@@ -59,7 +59,7 @@ def test_what_changed_since_is_put_back_if_chosen(site: Site) -> None:
 
 
 def test_what_is_as_it_was_already_is_no_change(site: Site) -> None:
-    """A record that somebody put back before the undo is left out of its plan."""
+    """A record that already has its old values is not in the plan of the undo."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))
     site.sync(staff(ANN, BOB))
@@ -67,7 +67,7 @@ def test_what_is_as_it_was_already_is_no_change(site: Site) -> None:
 
 
 def test_what_is_as_it_was_already_is_not_left_alone(site: Site) -> None:
-    """Chosen too, an assignment that came back by itself is no exception that is told of."""
+    """With `--changed-too` an assignment that is already restored is not reported as left alone."""
     site.sync(SCHOOL)
     run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
     site.sync(SCHOOL)
@@ -76,13 +76,13 @@ def test_what_is_as_it_was_already_is_not_left_alone(site: Site) -> None:
 
 
 def enrolled(site: Site) -> list[tuple[Any, ...]]:
-    """Return the enrollments that deltas go by."""
+    """Return the stored enrollments, which deltas depend on."""
     query = "select sourced_id, user_sourced_id from enrollments where site = :site order by 1"
     return site.rows(query)
 
 
 def test_delta_after_an_undo_finds_what_was_before(site: Site) -> None:
-    """An undo puts back what deltas go by: a later delta does not take the assignment again."""
+    """An undo restores the stored links: a later delta does not remove the assignment again."""
     site.sync(SCHOOL)
     before = enrolled(site)
     gone = "sourcedId,status,dateLastModified,classSourcedId,userSourcedId,role\n"
@@ -108,7 +108,7 @@ def test_delta_after_an_undo_finds_what_was_before(site: Site) -> None:
 
 
 def test_enrollments_that_moved_since_are_left_alone(site: Site) -> None:
-    """What a later run brought is not taken out by the undo of an earlier one."""
+    """The undo of an earlier run keeps the enrollments of a later one."""
     site.sync(SCHOOL)
     run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
     site.sync(SCHOOL)
@@ -118,7 +118,7 @@ def test_enrollments_that_moved_since_are_left_alone(site: Site) -> None:
 
 
 def test_undo_of_one_record_moves_its_enrollments_only(site: Site) -> None:
-    """Of one person, what deltas go by is put back for that person."""
+    """The undo of one person restores the stored links of this person only."""
     site.sync(SCHOOL)
     fewer = changed(SCHOOL, "enrollments.csv", "e1,m1,ann,teacher\ne2,a1,bob,teacher\n", "")
     run = site.sync(fewer)
@@ -129,7 +129,7 @@ def test_undo_of_one_record_moves_its_enrollments_only(site: Site) -> None:
 
 
 def test_undo_survives_the_loss_of_its_files(site: Site) -> None:
-    """Without the run's folder the records go back all the same."""
+    """Without the run's folder the undo still restores the records."""
     from oneroster_sync.runs.artifacts import RunFolder
 
     site.sync(staff(ANN, BOB))

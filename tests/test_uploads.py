@@ -1,4 +1,4 @@
-"""Uploads: taken in piece by piece, refused as soon as it shows, and gone when they were read."""
+"""Uploads are received in pieces, refused as early as possible, and deleted after they are read."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def receive(site: Site, kind: Kind, pieces: Iterable[bytes]) -> Upload:
 
 
 def folder(site: Site) -> Path:
-    """Return where a site's uploads are kept."""
+    """Return the folder of a site's uploads."""
     return Path(settings.storage().path) / "uploads" / site.name
 
 
 def left(site: Site) -> list[str]:
-    """Return what is there of a site's uploads: folders and files."""
+    """Return the names of the folders and files of a site's uploads."""
     return sorted(path.name for path in folder(site).rglob("*"))
 
 
@@ -83,7 +83,7 @@ def left(site: Site) -> list[str]:
 def test_upload_is_kept_as_it_came(
     site: Site, kind: Kind, content: bytes, name: str, size: int
 ) -> None:
-    """Every byte is kept in order, under a name of ours, with its size and its sha256."""
+    """Every byte is stored in order, under a name of ours, with its size and its sha256."""
     pieces = (content[n : n + size] for n in range(0, len(content), size))
     taken = receive(site, kind, pieces)
     path = Path(taken.package)
@@ -97,7 +97,7 @@ def test_upload_is_kept_as_it_came(
 
 @pytest.mark.case("c04")
 def test_upload_is_private(site: Site) -> None:
-    """Nobody else on the machine reads an upload, neither while it comes nor afterwards."""
+    """No other user of the machine can read an upload, during its transfer or afterwards."""
     before = os.umask(0)
     try:
         with Receiving(site.name, Kind.USERS) as receiving:
@@ -113,14 +113,14 @@ def test_upload_is_private(site: Site) -> None:
 
 @pytest.mark.case("c04")
 def test_two_uploads_do_not_meet(site: Site) -> None:
-    """The same file twice is two files under names that nobody can guess."""
+    """The same file uploaded twice is two files, in folders whose names can't be guessed."""
     first, second = (Path(receive(site, Kind.USERS, [USERS]).package) for _ in range(2))
     assert first != second
     assert len(first.parent.name) == 32
 
 
 def test_upload_that_is_not_whole_has_another_name(site: Site) -> None:
-    """While it comes an upload looks like none, so that nobody reads half a file."""
+    """An incomplete upload has another name, so that no run reads half a file."""
     with Receiving(site.name, Kind.USERS) as receiving:
         receiving.write(USERS[:50])
         assert left(site)[1:] == ["users.csv.part"]
@@ -128,7 +128,7 @@ def test_upload_that_is_not_whole_has_another_name(site: Site) -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_limit_is_a_number_of_bytes(site: Site, kind: Kind) -> None:
-    """An upload that announces the limit is expected, and one byte more is not."""
+    """An upload may announce the limit, and not one byte more."""
     receiving = Receiving(site.name, kind)
     receiving.expect(LIMITS[kind])
     with pytest.raises(TooLargeError, match=f"{LIMITS[kind] >> 20} MiB at most"):
@@ -138,7 +138,7 @@ def test_limit_is_a_number_of_bytes(site: Site, kind: Kind) -> None:
 
 @pytest.mark.case("c04")
 def test_limit_holds_whatever_was_announced(site: Site) -> None:
-    """The bytes that come are counted: an upload that goes on and on ends at its limit."""
+    """The received bytes are counted: an upload without an end stops at its limit."""
     taken: list[bytes] = []
 
     def endless() -> Iterator[bytes]:
@@ -174,7 +174,7 @@ def test_limit_holds_whatever_was_announced(site: Site) -> None:
 def test_other_files_are_refused_and_named(
     site: Site, kind: Kind, content: bytes, what: str
 ) -> None:
-    """A file that is not what the upload takes is refused, and the answer names what it is."""
+    """A file that does not match its upload type is refused, and the answer names its type."""
     with pytest.raises(WrongKindError, match=what):
         receive(site, kind, [content])
     assert left(site) == []
@@ -182,13 +182,13 @@ def test_other_files_are_refused_and_named(
 
 @pytest.mark.parametrize("content", [USERS.replace(b"\n", b"\r"), b"\xef\xbb\xbf" + USERS])
 def test_line_ends_and_marks_do_not_hide_what_it_is(site: Site, content: bytes) -> None:
-    """A users.csv with old line ends or a mark at its start is taken in; its run judges it."""
+    """A users.csv with old line ends or a byte order mark is accepted; its run validates it."""
     assert receive(site, Kind.USERS, [content]).size == len(content)
 
 
 @pytest.mark.case("c04")
 def test_other_file_is_refused_at_its_first_64_kib(site: Site) -> None:
-    """What a large file is shows at its start; the rest of it is not waited for."""
+    """The type of a large file is known from its start; the rest is not awaited."""
     start = COURSES + b"c,Course,C\n" * (START // 10)
     with Receiving(site.name, Kind.USERS) as receiving:
         receiving.write(start[: START - 1])
@@ -198,14 +198,14 @@ def test_other_file_is_refused_at_its_first_64_kib(site: Site) -> None:
 
 
 def test_start_that_comes_in_pieces_is_judged_whole(site: Site) -> None:
-    """A header that is cut in two by the network is still one header."""
+    """A header in several pieces of the network is still one header."""
     long = USERS + b"x,true,teacher,x,X,X,x@x.org\n" * 5000
     pieces = [long[:5], long[5:17], long[17:]]
     assert receive(site, Kind.USERS, pieces).size == len(long)
 
 
 def test_empty_upload_is_refused(site: Site) -> None:
-    """A file without bytes is refused, whatever pieces it came in."""
+    """A file without bytes is refused, in any number of pieces."""
     for pieces in ([], [b""], [b"", b""]):
         with pytest.raises(EmptyUploadError):
             receive(site, Kind.USERS, pieces)
@@ -214,7 +214,7 @@ def test_empty_upload_is_refused(site: Site) -> None:
 
 @pytest.mark.case("b18")
 def test_upload_that_is_cut_off_leaves_nothing(site: Site) -> None:
-    """When the client goes away, or anything fails, what had come is removed."""
+    """When the client disconnects, or anything fails, the received part is deleted."""
 
     def cut_off() -> Iterator[bytes]:
         yield ZIP[:100]
@@ -229,7 +229,7 @@ def test_upload_that_is_cut_off_leaves_nothing(site: Site) -> None:
 
 @pytest.mark.case("b11")
 def test_full_storage_is_told_in_words(site: Site) -> None:
-    """Where there is no room the answer says so, and what had come is removed."""
+    """A full storage is an error with advice, and the received part is deleted."""
     with Receiving(site.name, Kind.USERS) as receiving, Path("/dev/full").open("wb", 0) as full:
         receiving._file = full
         with pytest.raises(NoRoomError, match="make room"):
@@ -238,7 +238,7 @@ def test_full_storage_is_told_in_words(site: Site) -> None:
 
 
 def test_other_faults_of_the_storage_are_not_taken_for_a_full_one(site: Site) -> None:
-    """A fault that is not about room stays what it is, and leaves nothing either."""
+    """Another error of the storage keeps its own type, and the received part is deleted too."""
     with Receiving(site.name, Kind.USERS) as receiving:
         os.close(receiving._file.fileno())
         with pytest.raises(OSError, match="Bad file descriptor"):
@@ -263,7 +263,7 @@ def request(site: Site, package: str, kind: Kind = Kind.PACKAGE) -> Request:
     [("{}", "succeeded_with_errors"), ('{"users": {"cap": 0}}', "held")],
 )
 def test_upload_goes_when_its_run_has_ended(site: Site, guards: str, outcome: str) -> None:
-    """A file that was read is removed, be its plan applied or held: it may hold students."""
+    """An upload is deleted after its plan is applied or held, because it may contain students."""
     site.sync(SCHOOL)
     site.command("preferences", "--set", f"guards={guards}")
     flawed = SCHOOL["users.csv"].replace("cec,true,aide", "cec,perhaps,aide")
@@ -275,14 +275,14 @@ def test_upload_goes_when_its_run_has_ended(site: Site, guards: str, outcome: st
 
 
 def test_upload_of_a_rejected_run_goes(site: Site) -> None:
-    """A package that was refused is not kept either."""
+    """The upload of a rejected run is deleted too."""
     taken = receive(site, Kind.PACKAGE, [b"PK and nothing that is a zip"])
     assert sync(request(site, taken.package), clock=now).outcome == "rejected"
     assert left(site) == []
 
 
 def test_upload_of_a_failed_run_stays(site: Site) -> None:
-    """A run that failed can be tried again, so its file stays for a week, and no longer."""
+    """A failed run can be retried, so its upload stays for a week."""
     site.command("preferences", "--set", "credited_admin=null")
     taken = receive(site, Kind.PACKAGE, [ZIP])
     run = sync(request(site, taken.package), clock=now)
@@ -297,7 +297,7 @@ def test_upload_of_a_failed_run_stays(site: Site) -> None:
 
 
 def test_sweep_spares_uploads_under_way(site: Site) -> None:
-    """Who cleans up removes no upload that is just coming in, nor those of other sites."""
+    """The purge deletes no upload in progress, and no upload of other sites."""
     other = type(site)(f"{site.name}-b", site.folder)
     theirs = receive(other, Kind.USERS, [USERS])
     with Receiving(site.name, Kind.USERS) as receiving:
@@ -310,14 +310,14 @@ def test_sweep_spares_uploads_under_way(site: Site) -> None:
 
 
 def test_sweep_of_a_site_without_uploads_does_nothing(site: Site) -> None:
-    """A site that never had an upload has nothing to clean up."""
+    """The purge of a site that never had an upload does nothing."""
     uploads.sweep(site.name, now=now())
     uploads.forget(site.name, None)
     assert left(site) == []
 
 
 def test_packages_from_elsewhere_are_left_alone(site: Site, tmp_path: Path) -> None:
-    """Only uploads of the site itself are removed: not an operator's file, not another site's."""
+    """Only uploads of the site itself are deleted: no operator's file, and no other site's."""
     other = type(site)(f"{site.name}-b", site.folder)
     own, theirs = receive(site, Kind.USERS, [USERS]), receive(other, Kind.USERS, [USERS])
     elsewhere = tmp_path / "users.csv"

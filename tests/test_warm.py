@@ -1,4 +1,4 @@
-"""What runs the tasks has loaded before what they need, and starts Airflow as ever."""
+"""The process that runs tasks preloads what they need, and starts Airflow unchanged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}), file=
 
 
 def test_a_sync_loads_nothing_of_weight_any_more(site: Site, data: Path) -> None:
-    """All six stages run, and of the big libraries not one module is missing before."""
+    """All six stages run, and no module of the large libraries is imported after the preload."""
     done = subprocess.run(
         [sys.executable, "-c", SYNC, site.name, str(data / "school-small-1.1.zip")],
         env={**os.environ, "ONEROSTER_DATABASE_URL": database.url()},
@@ -67,7 +67,7 @@ print(*sorted(set(sys.modules) - before))
 
 
 def test_reading_the_dag_file_imports_nothing_of_weight_any_more(site: Site) -> None:
-    """The handlers of asset addresses of all providers are there before a fork reads the file."""
+    """The handlers of all providers' asset addresses are imported before a fork reads the file."""
     del site
     done = subprocess.run(
         [sys.executable, "-c", READ],
@@ -82,7 +82,7 @@ def test_reading_the_dag_file_imports_nothing_of_weight_any_more(site: Site) -> 
 
 
 def test_airflow_is_started_as_it_would_be() -> None:
-    """Behind the module stands Airflow's own command line, with its arguments."""
+    """The module runs Airflow's own command line, with its arguments."""
     command = [sys.executable, "-m", "oneroster_sync.stages.preload", "scheduler", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "airflow scheduler" in done.stdout

@@ -1,4 +1,4 @@
-"""The words of findings: short, with what became of the row, and without a value of the package."""
+"""Texts of findings: short, with the result for the row, and without a value of the package."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _IDIOMS = re.compile(
     r"|by itself|by themselves|all the same|had its time|nobody has said|no one can tell)\b",
     re.IGNORECASE,
 )
-"""Idioms that a reader in another language stumbles over (and their like)."""
+"""Idioms that are hard to read in another language, and similar ones."""
 _WORDS = 25
 
 
 def texts_of(code: Code) -> list[str]:
-    """Return all that a code says."""
+    """Return all texts of a code."""
     return [code.meaning, code.if_error, code.if_warning, code.hint]
 
 
@@ -62,7 +62,7 @@ def test_words_of_codes_are_plain_and_few(code: Code) -> None:
 @pytest.mark.case("b55")
 @pytest.mark.parametrize("code", CODES.values(), ids=list(CODES))
 def test_error_and_warning_of_a_code_differ(code: Code) -> None:
-    """Who reads a finding reads whether the row was used, and what to do."""
+    """The text of a finding says whether the row was used, and what to do."""
     error, warning = (Finding(code.name, severity).for_a_person() for severity in Severity)
     if code.name.partition(".")[0] not in {"source", "guard"}:
         assert error.partition(code.meaning)[2] != warning.partition(code.meaning)[2]
@@ -74,7 +74,7 @@ def test_error_and_warning_of_a_code_differ(code: Code) -> None:
 
 @pytest.mark.parametrize("file", sorted(settings.expectations().rglob("*.json")), ids=str)
 def test_words_of_suites_are_plain_and_few(file: Path) -> None:
-    """What suites expect follows the same rules."""
+    """The expected values of suites follow the same rules."""
     for one in json.loads(file.read_text("utf-8"))["expectations"]:
         expected = one["meta"]["expected"]
         assert len(expected.split()) <= _WORDS, expected
@@ -93,13 +93,13 @@ def test_words_of_suites_are_plain_and_few(file: Path) -> None:
     ],
 )
 def test_value_is_described_by_its_shape(value: str, shape: str) -> None:
-    """A value that is no word of our lists is never quoted."""
+    """A value that is in no list of ours is never quoted."""
     assert describe(value) == shape
 
 
 @pytest.mark.case("b56")
 def test_what_all_files_do_alike_is_said_once(tmp_path: Path) -> None:
-    """Stamps in bulk files and lines that the manifest lacks are one line a package."""
+    """Stamps in bulk files and missing lines of the manifest are one finding each for a package."""
     texts = dict(SCHOOL)
     for name in ("orgs.csv", "users.csv", "courses.csv"):
         header, rest = texts[name].split("\n", 1)
@@ -148,12 +148,12 @@ PERSONAL = {
     "preferredGivenName": "Zqshiftpreferred",
     "pronouns": "zqshiftpronouns",
 }
-# No other test writes these: the tables that are searched hold what the tests before this one left.
+# No other test writes these words: the searched tables also have rows of earlier tests.
 _SEARCHED = re.compile("zqshift", re.IGNORECASE)
 
 
 def shifted(texts: Texts, by: int) -> Texts:
-    """Return the package with the values of every file under the header of a neighbour."""
+    """Return the package with the values of every file under a neighbour's header."""
     moved = dict(texts)
     header, *rows = csv.reader(io.StringIO(texts["users.csv"]))
     personal = [
@@ -178,7 +178,7 @@ def _written(rows: list[list[str]]) -> str:
 
 
 def outputs(site: Site, run_id: str, tmp_path: Path) -> dict[str, str]:
-    """Return all that a run leaves behind, by its place."""
+    """Return the content of everything that a run stores, by its place."""
     found: dict[str, str] = {}
     run = find(run_id)
     folder = RunFolder.of(run.site, run_id)
@@ -232,14 +232,14 @@ def test_shifted_columns_show_no_value_anywhere(
 def test_shifted_columns_show_no_value_in_a_check(
     tmp_path: Path, by: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The judgement of a package without a site shows none either."""
+    """The check of a package without a site shows no value either."""
     with caplog.at_level("INFO"):
         checked = check_package(folder_of(shifted(SCHOOL, by), tmp_path / "p"), Profile.TOLERANT)
     assert not _SEARCHED.search(str(checked.findings.table().to_pylist()) + caplog.text)
 
 
 def test_unknown_property_of_a_manifest_is_not_quoted(tmp_path: Path) -> None:
-    """What stands in the manifest beside the standard's properties may be anything."""
+    """An unknown property may contain anything, so it is not quoted."""
     texts = changed(
         SCHOOL, "manifest.csv", "manifest.version,1.0", "manifest.version,1.0\nAnn Lee,1"
     )

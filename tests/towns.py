@@ -1,4 +1,4 @@
-"""A small district as a package, and sites whose runs are made on the command line."""
+"""A small district as a package, and sites that run syncs on the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from live import Live
 
 HOME = "/plugin/oneroster"
-"""Where Airflow shows the pages."""
+"""The path of the pages in Airflow."""
 
 
 def district(
@@ -25,14 +25,14 @@ def district(
     wrong: tuple[str, ...] = (),
     enrolled: tuple[str, ...] = (),
 ) -> dict[str, list[dict[str, str]]]:
-    """Return a package: teachers of whom the first lack, and some have other names; a course each.
+    """Return a package: teachers, of whom the first may be missing or renamed; a course each.
 
     Args:
-        teachers: How many there are.
-        lacks: How many of them are absent from it.
-        changed: How many of those that stay have another name.
-        wrong: Rows of users.csv that are wrong besides.
-        enrolled: Whose enrollments are there besides, in the first class.
+        teachers: The number of teachers.
+        lacks: How many of them are missing.
+        changed: How many of the remaining ones have another name.
+        wrong: Additional, faulty rows of users.csv.
+        enrolled: Users with additional enrollments in the first class.
     """
     ids = range(lacks, teachers)
     names = ["sourcedId", "orgSourcedIds", "role", "givenName", "familyName", "email"]
@@ -85,7 +85,7 @@ def packed(package: Mapping[str, list[dict[str, str]]]) -> bytes:
 
 
 class Town:
-    """A site whose runs are made on the command line, where nobody waits for a DAG."""
+    """A site that runs syncs on the command line, so that no test waits for a DAG."""
 
     def __init__(self, live: Live, folder: Path, name: str) -> None:
         self.live, self.name, self._path = live, name, folder / f"{name}.zip"
@@ -93,11 +93,11 @@ class Town:
 
     @property
     def home(self) -> str:
-        """Where its page is."""
+        """The address of the site's page."""
         return f"{self.live.origin}{HOME}/sites/{self.name}"
 
     def sync(self, *words: str, **package: Any) -> dict[str, Any]:
-        """Sync a package, and return its run as the API has it."""
+        """Sync a package, and return its run from the API."""
         self._path.write_bytes(packed(district(**package)))
         command = words or ("sync",)
         run = self.live.oneroster(*command, str(self._path), "--site", self.name)
@@ -105,5 +105,5 @@ class Town:
         return found
 
     def page_of(self, run: Mapping[str, Any], tab: str = "overview") -> str:
-        """Return where the page of a run is."""
+        """Return the address of a run's page."""
         return f"{self.live.origin}{HOME}/runs/{run['run_id']}?tab={tab}"

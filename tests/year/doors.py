@@ -1,8 +1,8 @@
-"""The doors of the product that a simulated site goes through, at simulated times.
+"""The operations of a simulated site, at simulated times.
 
-A scheduled run looks at its package twice, two seconds apart; only the first slot of each month is
-begun that way, and those that find no package. The others are told the package that the product
-itself finds in the drop folder.
+A scheduled run lists its source twice, two seconds apart; only the first slot of each month and the
+slots without a package start that way. All others get the package that the product itself would
+choose from the drop folder.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Doors:
     """One site, its drop folder and its clock."""
 
     def __init__(self, site: Site, tally: Tally, now: dt.datetime) -> None:
-        """Make the drop folder; the site's scheduled syncs read from there."""
+        """Make the drop folder, which the site's scheduled syncs read."""
         self.site = site
         self.tally = tally
         self.now = now
@@ -91,7 +91,7 @@ class Doors:
     # The drop folder
 
     def put(self, name: str, content: bytes) -> Path:
-        """Put a file into the drop folder as if some hours ago, and leave two older ones there."""
+        """Put a file of some hours ago into the drop folder, and keep two older ones there."""
         for old in sorted(self.drop.iterdir())[:-2]:
             old.unlink()
         path = self.drop / name
@@ -101,7 +101,7 @@ class Doors:
         return path
 
     def empty(self) -> tuple[str, bytes]:
-        """Empty the drop folder, and return what was newest in it."""
+        """Empty the drop folder, and return the newest file."""
         newest = newest_package(self.drop)
         kept = newest.name, newest.read_bytes()
         for old in self.drop.iterdir():
@@ -111,7 +111,7 @@ class Doors:
     # Runs
 
     def scheduled(self, *, by_itself: bool) -> Run:
-        """Sync what is in the drop folder; `by_itself` lets the product look for it."""
+        """Sync the drop folder's package; with `by_itself` the product lists the folder."""
         is_empty = not any(self.drop.iterdir())
         if not by_itself and not is_empty:
             return self.again()
@@ -139,14 +139,14 @@ class Doors:
         return self._noted(sync(request, clock=self._clock)) if request else None
 
     def undo(self, run_id: str) -> tuple[Run, list[str]]:
-        """Take a run back, and return what it says that it leaves alone."""
+        """Undo a run, and return the undo with the records that it leaves alone."""
         request = replace(self._request(None, Trigger.COMMAND), undoes=run_id)
         done, left = undo(request, clock=self._clock)
         self.tally.decisions["undone"] += 1
         return self._noted(done), left
 
     def decide(self, run: Run, reason: str, *, approves: bool) -> Run:
-        """Approve or discard exactly the plan that was held."""
+        """Approve or discard exactly the held plan."""
         decide = approval.approve if approves else approval.discard
         now, plan = self.now, run.plan_hash
         run = decide(run.run_id, by="the office", now=now, plan_hash=plan, reason=reason)
@@ -156,23 +156,23 @@ class Doors:
         return run
 
     def expire_due(self) -> None:
-        """Let the product discard what nobody decided about in time."""
+        """Let the product discard plans that expired without a decision."""
         approval.expire_due(self.now)
 
-    # What has become of them
+    # Results of runs
 
     def codes(self, run: Run) -> set[str]:
-        """Return the reasons for which a run was held, or rejected."""
+        """Return the reasons why a run was held or rejected."""
         if run.outcome is Outcome.REJECTED:
             return {code for (code,) in self.site.rows(_ERRORS, run_id=run.run_id)}
         return {hold["code"] for hold in run.holds}
 
     def came_with(self, run_id: str) -> set[str]:
-        """Return the sourcedIds of the users that a run added or brought back."""
+        """Return the sourcedIds of the users that a run added or reactivated."""
         return {id_ for (id_,) in self.site.rows(_CAME, run_id=run_id)}
 
     def became(self) -> Counter[str]:
-        """Return what became of the plans that were held."""
+        """Return the number of held plans by their final outcome."""
         return Counter(dict(self.site.rows(_BECAME)))
 
     def _noted(self, run: Run) -> Run:

@@ -1,6 +1,6 @@
-"""What can go wrong with a package between the SIS and the sync, each by name.
+"""Mishaps between the SIS and the sync, each with a name.
 
-A mishap takes the package that should have come and gives what comes in its place.
+A mishap takes the intended package and returns the package that arrives.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 
 def truncated(package: Package, rng: random.Random) -> Package:
-    """The export of users stopped halfway, in the middle of a line."""
+    """The export of users stops halfway, in the middle of a line."""
     rows = package.tables["users"].rows
     half = int(len(rows) * rng.uniform(0.3, 0.55))
     return package.with_rows("users", [*rows[:half], rows[half][:3]])
 
 
 def header_only(package: Package, _rng: random.Random) -> Package:
-    """The query behind users.csv found nobody."""
+    """The query for users.csv finds no users."""
     return package.with_rows("users", ())
 
 
 def mistyped_addresses(package: Package, rng: random.Random) -> Package:
-    """A sixth of the staff have lost what stands behind the @ of their addresses."""
+    """A sixth of the staff have addresses without the part after the @."""
     return _with_addresses(package, rng, 1 / 6, lambda address: address.partition("@")[0] + "@")
 
 
 def without_address(package: Package, rng: random.Random) -> Package:
-    """One of the staff has no e-mail address."""
+    """One member of the staff has no e-mail address."""
     return _with_addresses(package, rng, 0, lambda _: "")
 
 
 def _with_addresses(
     package: Package, rng: random.Random, share: float, change: Callable[[str], str]
 ) -> Package:
-    """Change the addresses of a share of the staff, one at least."""
+    """Change the addresses of a share of the staff, at least one."""
     table = package.tables["users"]
     at = table.index("email")
     rows = list(table.rows)
@@ -52,12 +52,12 @@ def _with_addresses(
 
 
 def half_of(whole: bytes, rng: random.Random) -> bytes:
-    """The transfer of the zip was cut off."""
+    """The transfer of the zip is cut off."""
     return whole[: int(len(whole) * rng.uniform(0.2, 0.9))]
 
 
 def without_school(district: District, school: str) -> District:
-    """The export forgot a school, and whoever works nowhere else."""
+    """The export leaves out a school, and all people who work only there."""
     classes = {id_: one for id_, one in district.classes.items() if one.school != school}
     users = {}
     for id_, user in district.users.items():

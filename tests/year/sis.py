@@ -1,4 +1,4 @@
-"""The SIS: it gives sourcedIds to what is true, and shows of it what it shows."""
+"""The SIS: it gives sourcedIds to the true records, and exports what it shows."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _STUDENTS = 40
 
 
 class Sis:
-    """One system, from the day it was installed.
+    """One system, from the day of its installation.
 
     Attributes:
-        version: Of OneRoster.
+        version: Version of OneRoster.
         year: The school year that it shows.
-        keeps_ended: Whether it shows the classes of a term until the school year is changed.
-        nightly: Whether enrollments have other sourcedIds every night.
-        people: Each sourcedId that a person ever had here.
-        courses: Each sourcedId that a course ever had here.
+        keeps_ended: Whether it shows ended classes until the school year is changed.
+        nightly: Whether enrollments get other sourcedIds every night.
+        people: All sourcedIds that a person ever had here.
+        courses: All sourcedIds that a course ever had here.
     """
 
     def __init__(self, truth: Truth, name: str, version: str, *, year: int = 2026) -> None:
-        """Install it; one whose name is empty counts its records, others have UUIDs."""
+        """Install a system; without a name it numbers its records, otherwise they have UUIDs."""
         self.truth = truth
         self.name = name
         self.version = version
@@ -47,7 +47,7 @@ class Sis:
         self._day = dt.date.min
 
     def open_another_file(self, person: int) -> None:
-        """Forget that a person was known; from here on they have another sourcedId."""
+        """Give a known person another sourcedId from now on."""
         self._files[person] += 1
 
     def number_courses_anew(self) -> None:
@@ -55,7 +55,7 @@ class Sis:
         self._catalog += 1
 
     def export(self, day: dt.date) -> District:
-        """Return all records as they are in the evening of a day."""
+        """Return all records as they are on the evening of a day."""
         self._day = day
         truth, year = self.truth, f"y{self.year}"
         district = District(

@@ -1,7 +1,7 @@
-"""A district as its human resources office and its principals know it, whatever a SIS says.
+"""A district as its human resources office and its principals know it, without a SIS.
 
-People, courses and sections have numbers that never change; sourcedIds are the affair of a SIS
-(`year.sis`). Who is not in `people` does not work here.
+People, courses and sections have numbers that never change; sourcedIds belong to a SIS
+(`year.sis`). A person who is not in `people` does not work here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SIZES = ((32, 48), (26, 40), (18, 28), (10, 18), (8, 12))
 """Staff and courses of each school."""
 _ROLES = (("aide", 0.08), ("administrator", 0.07), ("proctor", 0.04))
 _TWINS = 3
-"""So many courses have the code and the title of one in another school."""
+"""How many courses have the code and the title of a course in another school."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who works here, or did."""
+    """A person who works here, or did."""
 
     number: int
     given_name: str
@@ -40,7 +40,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a school teaches."""
+    """A subject that a school teaches."""
 
     number: int
     code: str
@@ -58,7 +58,7 @@ class Term:
     last_on: dt.date
 
     def runs_on(self, day: dt.date) -> bool:
-        """Tell whether lessons are held on a day."""
+        """Return whether lessons are held on a day."""
         return self.first_on <= day <= self.last_on
 
 
@@ -88,9 +88,9 @@ YEARS = (2025, 2026, 2027)
 
 @dataclass(slots=True)
 class Truth:
-    """All that is true today.
+    """Everything that is true today.
 
-    `former` remembers who left, so that they can come back. Changes are made by `year.life`.
+    `former` keeps the people who left, so that they can return. `year.life` makes the changes.
     """
 
     schools: dict[int, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Truth:
     serial: int = 0
 
     def next_number(self) -> int:
-        """Give a number that nobody and nothing else has."""
+        """Return a number that no other record has."""
         self.serial += 1
         return self.serial
 
@@ -114,7 +114,7 @@ class Truth:
         ]
 
     def staff_of(self, school: int) -> list[Person]:
-        """List who works in a school and in no other."""
+        """List the people who work in this school only."""
         return [person for person in self.people.values() if person.schools == (school,)]
 
     def courses_of(self, school: int) -> list[Course]:
@@ -126,7 +126,7 @@ class Truth:
         return [one for one in self.sections.values() if TERMS[one.terms[0]].year == year]
 
     def taught_on(self, day: dt.date) -> set[Pair]:
-        """Give who teaches what in the terms that run on a day."""
+        """Return who teaches what in the terms that include a day."""
         return {
             (teacher, section.course)
             for section in self.sections.values()
@@ -135,7 +135,7 @@ class Truth:
         }
 
     def hire(self, rng: random.Random, school: int, role: str = "teacher") -> Person:
-        """Take on somebody new."""
+        """Hire a new person."""
         number = self.next_number()
         given_name, family_name = words.make_name(rng)
         email = words.make_email(given_name, family_name, number)
@@ -147,7 +147,7 @@ class Truth:
         return person
 
     def found_course(self, rng: random.Random, school: int) -> Course:
-        """Offer something new."""
+        """Add a new course."""
         number = self.next_number()
         subject = rng.choice(words.SUBJECTS)
         code = f"{subject[:2].upper()}{number}" if number % 29 else ""
@@ -179,7 +179,7 @@ def make_truth(rng: random.Random, *, sizes: tuple[tuple[int, int], ...] = SIZES
 
 
 def plan_year(truth: Truth, rng: random.Random, year: int) -> None:
-    """Decide who teaches what in a school year: most teach what they taught in the year before."""
+    """Assign the teachers of a school year: most teach the same courses as in the previous year."""
     before: dict[int, tuple[int, ...]]
     before = {section.course: section.teachers for section in truth.sections_of(year - 1)}
     fall, spring = f"{year}-fall", f"{year}-spring"
@@ -208,7 +208,7 @@ def _role(rng: random.Random) -> str:
 
 
 def _make_twins(truth: Truth, rng: random.Random) -> None:
-    """Let some courses be alike in code and title, as the same course of two schools is."""
+    """Give some courses the code and title of another school's course, as real districts do."""
     if len(truth.schools) < 2:
         return
     for _ in range(_TWINS):
