@@ -157,7 +157,7 @@ def test_route_to_our_dag_asks_for_what_our_pages_ask_for(
 
 
 @pytest.mark.case("c21")
-def test_what_is_of_all_of_airflow_is_for_administrators_in_our_deployments(
+def test_routes_of_all_of_airflow_need_an_administrator_in_our_deployments(
     servers: dict[str, Server],
 ) -> None:
     """A guard of all Airflow leaves e.g. pools to administrators; else Airflow decides."""

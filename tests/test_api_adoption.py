@@ -90,7 +90,7 @@ def story() -> Iterator[Story]:
         yield Story(live, held, first, report, text, linked, after)
 
 
-def test_first_sync_waits_for_a_word_about_near_matches(story: Story) -> None:
+def test_first_sync_with_look_alikes_is_held(story: Story) -> None:
     """A first sync with look-alikes is held, and its sentence names their number."""
     (hold,) = story.held["holds"]
     assert (hold["code"], hold["kind"], hold["found"]) == ("guard.look_alikes", "accounts", 1)
@@ -98,7 +98,7 @@ def test_first_sync_waits_for_a_word_about_near_matches(story: Story) -> None:
     assert "1 of 4 accounts made by hand look like new people" in story.held["sentence"]
 
 
-def test_package_links_and_adopts_nobody(story: Story) -> None:
+def test_first_sync_links_accounts_and_manages_none(story: Story) -> None:
     """A first sync links accounts with a person's login, and makes no earlier account managed."""
     assert story.first["outcome"] == "succeeded"
     assert story.first["counts"]["users"]["adopted"] == 1
@@ -107,7 +107,7 @@ def test_package_links_and_adopts_nobody(story: Story) -> None:
     assert [field["field"] for field in change["fields"]] == ["sourced_id"]
 
 
-def test_report_tells_who_is_who(story: Story) -> None:
+def test_report_lists_accounts_with_their_match(story: Story) -> None:
     """The report lists each account with its name, the kind of match, and the matching person."""
     told = [
         (one["how"], one["account"]["email"], one["sourced_id"], one["person"])
@@ -212,7 +212,7 @@ def test_preview_of_the_command_line_has_a_report_too(story: Story) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ids", "links"])
-def test_operators_may_not_say_who_is_who(story: Story, kind: str) -> None:
+def test_operators_may_not_upload_mappings(story: Story, kind: str) -> None:
     """Only an administrator may upload a mapping, by our API or by Airflow's."""
     op = story.live.person("op")
     refused = op.upload(b"email,sourcedId\n", kind, expect=403)
@@ -240,7 +240,7 @@ def test_viewers_see_no_account(story: Story) -> None:
         viewer.get(f"runs/{story.first['run_id']}/{path}", expect=403)
 
 
-def test_report_that_is_gone_is_told(story: Story) -> None:
+def test_expired_report_is_gone(story: Story) -> None:
     """An expired report answers 410; a report of an unknown run answers 404."""
     folder = story.live.home / "storage" / "runs" / "default" / story.after["run_id"]
     shutil.rmtree(folder)

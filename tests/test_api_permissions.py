@@ -197,7 +197,7 @@ def test_role_may_do_what_the_matrix_says(stage: Stage, role: str, action: Actio
 @pytest.mark.case("c00", "c20")
 @pytest.mark.parametrize("action", [pytest.param(action, id=action.name) for action in ACTIONS])
 @pytest.mark.parametrize("stage", ON, indirect=True)
-def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None:
+def test_every_route_needs_a_login(stage: Stage, action: Action) -> None:
     """Without a login every route answers 401, and only says how to log in."""
     answer = action.send(stage.live.nobody, stage.runs)
     assert answer.status_code == 401
@@ -207,7 +207,7 @@ def test_who_has_not_logged_in_may_nothing(stage: Stage, action: Action) -> None
 
 
 @pytest.mark.parametrize("stage", ON, indirect=True)
-def test_everybody_is_told_what_they_may(stage: Stage) -> None:
+def test_me_lists_the_permissions_of_the_caller(stage: Stage) -> None:
     """`me` lists the permissions of the caller, which decide what the pages offer."""
     for role, who in stage.people.items():
         told = who.get("me")
@@ -218,7 +218,7 @@ def test_everybody_is_told_what_they_may(stage: Stage) -> None:
 
 @pytest.mark.case("c00")
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
-def test_who_reads_another_site_may_nothing_here(stage: Stage) -> None:
+def test_reader_of_another_site_has_no_permission_here(stage: Stage) -> None:
     """A person who reads one site's DAG sees that site and no other."""
     who = stage.people[STRANGER]
     about_default = [a for a in ACTIONS if (a.method, a.path) not in PLACELESS]
@@ -262,9 +262,7 @@ def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
 @pytest.mark.case("c00")
 @pytest.mark.parametrize(("role", "may"), [(CHIEF, set(May)), (CLERK, MAY["op"])])
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
-def test_who_is_of_one_site_may_there_what_others_may_everywhere(
-    stage: Stage, role: str, may: set[May]
-) -> None:
+def test_role_of_one_site_has_its_permissions_there(stage: Stage, role: str, may: set[May]) -> None:
     """A role of one site has all its permissions there, and can't make or archive a site."""
     who = stage.people[role]
     told = who.get("me", site="other")
@@ -316,7 +314,7 @@ def test_a_role_of_one_site_is_made_by_airflows_own_commands(stage: Stage) -> No
 
 @pytest.mark.case("c00")
 @pytest.mark.parametrize("stage", ON[1:], indirect=True)
-def test_who_was_deleted_may_nothing(stage: Stage) -> None:
+def test_deleted_user_is_refused(stage: Stage) -> None:
     """The token of a deleted FAB user is refused like a missing one."""
     named = ("--email", "leaver@example.org", "--firstname", "A", "--lastname", "B")
     login = ("--username", "leaver", "--password", "leaver", "--role", "Admin")

@@ -135,7 +135,7 @@ def test_lists_are_narrowed(
         {"to": "2026-02-30"},
     ],
 )
-def test_what_no_list_can_hold_is_refused(live: Live, asked: dict[str, Any]) -> None:
+def test_invalid_condition_of_a_list_is_refused(live: Live, asked: dict[str, Any]) -> None:
     """An invalid condition is refused with 422."""
     live.admin.get(f"{SITE}/runs", 422, **asked)
 
@@ -148,7 +148,7 @@ def test_trend_leads_to_now(live: Live, ids: dict[str, str]) -> None:
     assert live.admin.get(f"{SITE}/trend", limit=1)["points"] == points[-1:]
 
 
-def test_run_tells_what_is_known_of_it(live: Live, ids: dict[str, str]) -> None:
+def test_run_shows_package_plan_and_stages(live: Live, ids: dict[str, str]) -> None:
     """A run shows its package, its plan, the stages of its DAG run, and the possible actions."""
     run = live.admin.get(f"runs/{ids['applied']}")
     assert (run["package"], run["oneroster_version"]) == ("OneRoster.zip", "1.1")
@@ -166,7 +166,7 @@ def test_run_tells_what_is_known_of_it(live: Live, ids: dict[str, str]) -> None:
     assert moments == sorted(moments)
 
 
-def test_held_run_tells_the_numbers_that_hold_it(live: Live, ids: dict[str, str]) -> None:
+def test_held_run_shows_the_numbers_of_its_hold(live: Live, ids: dict[str, str]) -> None:
     """A held run shows the guard's numbers, and offers a decision only to those who may decide."""
     run = live.admin.get(f"runs/{ids['held']}")
     (hold,) = run["holds"]
@@ -192,7 +192,7 @@ def test_dag_run_leads_to_its_run(live: Live, ids: dict[str, str]) -> None:
     assert live.admin.get(f"dag-runs/{UPLOAD}/x", 404)["code"] == "dag_run.unknown"
 
 
-def test_changes_are_told_by_name(live: Live, ids: dict[str, str]) -> None:
+def test_changes_are_listed_by_name(live: Live, ids: dict[str, str]) -> None:
     """Every change of an applied run is listed by name, page by page, and can be searched."""
     where = f"runs/{ids['applied']}/changes"
     whole = live.admin.get(where)
@@ -213,7 +213,7 @@ def test_changes_are_told_by_name(live: Live, ids: dict[str, str]) -> None:
     live.admin.get(where, 422, kind="school")
 
 
-def test_planned_changes_are_told_as_such(live: Live, ids: dict[str, str]) -> None:
+def test_planned_changes_are_marked_as_not_applied(live: Live, ids: dict[str, str]) -> None:
     """The changes of a held run are listed the same way, marked as not applied."""
     found = live.admin.get(f"runs/{ids['held']}/changes")
     assert found["applied"] is False
@@ -223,7 +223,7 @@ def test_planned_changes_are_told_as_such(live: Live, ids: dict[str, str]) -> No
 
 
 @pytest.mark.case("b37")
-def test_plan_that_is_gone_is_told_so(live: Live, ids: dict[str, str]) -> None:
+def test_expired_plan_is_gone(live: Live, ids: dict[str, str]) -> None:
     """The answer for an expired plan is 410 with the reason, and the run is still there."""
     folder = live.home / "storage" / "runs" / "default" / ids["held"]
     (folder / "plan.json").rename(folder / "plan.away")
@@ -234,7 +234,7 @@ def test_plan_that_is_gone_is_told_so(live: Live, ids: dict[str, str]) -> None:
         (folder / "plan.away").rename(folder / "plan.json")
 
 
-def test_causes_say_what_to_mend(live: Live, ids: dict[str, str]) -> None:
+def test_causes_name_their_rows(live: Live, ids: dict[str, str]) -> None:
     """Each cause appears once, with the number of its rows and its first row."""
     causes = live.admin.get(f"runs/{ids['applied']}/causes")["causes"]
     (flag,) = (cause for cause in causes if cause["code"] == "row.invalid_boolean")
@@ -247,7 +247,7 @@ def test_causes_say_what_to_mend(live: Live, ids: dict[str, str]) -> None:
     assert [cause["severity"] for cause in causes] == sorted(cause["severity"] for cause in causes)
 
 
-def test_findings_are_told_row_by_row(live: Live, ids: dict[str, str]) -> None:
+def test_findings_are_listed_row_by_row(live: Live, ids: dict[str, str]) -> None:
     """Each finding names its row, and pages and filters lead to all of them."""
     where = f"runs/{ids['applied']}/findings"
     whole = live.admin.get(where, limit=200)["findings"]
@@ -272,7 +272,7 @@ def test_findings_are_downloaded_without_formulas(live: Live, ids: dict[str, str
     assert "'=fay" in {row["sourced_id"] for row in rows}
 
 
-def test_log_tells_every_stage_in_order(live: Live, ids: dict[str, str]) -> None:
+def test_log_has_every_stage_in_order(live: Live, ids: dict[str, str]) -> None:
     """The full log is plain text: a section for each try of a stage, a line for each message."""
     answer = live.admin.send("GET", f"runs/{ids['applied']}/log")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -344,7 +344,7 @@ def test_run_of_the_command_line_has_no_log(live: Live, ids: dict[str, str]) -> 
     assert "command line" in live.admin.get(f"runs/{ids['same']}/log", 404)["detail"]
 
 
-def test_report_tells_each_expectation(live: Live, ids: dict[str, str]) -> None:
+def test_report_shows_each_expectation(live: Live, ids: dict[str, str]) -> None:
     """The report shows each expectation with the numbers of checked rows and of failed rows."""
     report = live.admin.get(f"runs/{ids['applied']}/report")
     (users,) = (suite for suite in report["suites"] if suite["file"] == "users.csv")
@@ -383,7 +383,7 @@ ABOUT_A_RUN += ["/report", "/report/docs.zip"]
     "run", ["00000000-0000-0000-0000-000000000000", "nonsense", "'%20or%201=1"]
 )
 @pytest.mark.parametrize("path", ABOUT_A_RUN)
-def test_run_that_is_not_there_is_told_so(live: Live, run: str, path: str) -> None:
+def test_unknown_run_is_not_found(live: Live, run: str, path: str) -> None:
     """An unknown or invalid run id is answered with 404 and a sentence."""
     assert "There is no run" in live.admin.get(f"runs/{run}{path}", 404)["detail"]
 
@@ -409,7 +409,7 @@ def test_records_tell_why(live: Live, ids: dict[str, str]) -> None:
     live.admin.get(f"sites/atlantis/records/user/{found['id']}", 404)
 
 
-def test_the_change_feed_goes_on_from_page_to_page(live: Live, ids: dict[str, str]) -> None:
+def test_the_change_feed_has_all_changes_page_by_page(live: Live, ids: dict[str, str]) -> None:
     """The pages of the change feed hold the changes of all runs in order, each once."""
     operator, found, after = live.person("op"), [], "0"
     while (page := operator.get(f"{SITE}/changes", after=after, limit=7))["changes"]:

@@ -182,7 +182,7 @@ def test_roster_version_counts_applied_plans(school: Site) -> None:
     ) == [(1, 2)]
 
 
-def test_what_is_remembered_is_applied_with_an_empty_plan(school: Site) -> None:
+def test_links_are_stored_with_an_empty_plan(school: Site) -> None:
     """Enrollments with new sourcedIds are stored, although no user or course changes."""
     run = school.sync(changed(SCHOOL, "enrollments.csv", "e1,", "new,"))
     assert run["outcome"] == "no_changes"

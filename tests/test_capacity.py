@@ -164,7 +164,7 @@ def test_growth_is_linear_in_the_districts() -> None:
                 assert ten.after(years) == pytest.approx(10 * one.after(years))
 
 
-def test_what_has_its_time_stops_growing() -> None:
+def test_tables_with_a_retention_stop_growing() -> None:
     """Findings have a retention, so their number stays constant; runs and changes grow."""
     tables = {one.name: one for one in growth.database(100, Kept.load(), ASSUMED)}
     assert tables["findings"].after(7) == tables["findings"].after(1)
@@ -257,7 +257,7 @@ def test_kept_costs_are_read_as_they_were_written(tmp_path: Path, costs: Costs) 
         (["--costs-from", "nowhere"], "run make bench SIZE=M"),
     ],
 )
-def test_what_cannot_be_is_told(
+def test_invalid_option_ends_with_a_hint(
     words: list[str],
     told: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -271,7 +271,7 @@ def test_what_cannot_be_is_told(
     assert told in capsys.readouterr().err
 
 
-def test_the_tables_say_what_was_found(costs: Costs) -> None:
+def test_all_tables_are_printed(costs: Costs) -> None:
     """The output has all tables, with every number of districts, the same for the same seed."""
     kept = Kept.load()
     text, again = ("\n".join(as_markdown([20, 40], costs, kept, ASSUMED, SEED)) for _ in range(2))

@@ -51,7 +51,7 @@ def test_findings_that_are_alike_are_one_cause() -> None:
     }
 
 
-def test_what_is_mended_elsewhere_is_another_cause() -> None:
+def test_findings_that_differ_are_different_causes() -> None:
     """Another code, severity, file, column or expectation is another cause."""
     others = [
         finding(),
@@ -158,7 +158,7 @@ def test_missing_records_are_named_as_long_as_they_are_few() -> None:
     ]
 
 
-def test_what_hangs_from_a_cause_stands_behind_it() -> None:
+def test_dependent_rows_follow_from_their_cause() -> None:
     """Enrollments of classes with a missing org follow from the org and count there."""
     classes = [missing(row) for row in (2, 3)]
     enrollments = [hanging(row, "classes", f"classes{2 + row % 2}") for row in range(2, 102)]
@@ -195,7 +195,7 @@ def test_record_with_several_errors_is_put_to_the_heaviest() -> None:
     assert told(causes) == [(MISSING, "o1", 3, None), (HANGING, None, 1, 1), (BLANK, None, 1, None)]
 
 
-def test_what_hangs_from_something_unknown_follows_from_its_file() -> None:
+def test_dependent_rows_of_an_unknown_record_follow_from_its_file() -> None:
     """If the target record is unknown, the cause follows from the errors of its file."""
     roles = [finding(row=row, file="roles.csv", sourced_id=f"r{row}") for row in (2, 3)]
     unknown = Finding(HANGING, file="users.csv", row=2, target_file="roles.csv")
@@ -203,7 +203,7 @@ def test_what_hangs_from_something_unknown_follows_from_its_file() -> None:
     assert told(grouped(unknown)) == [(HANGING, None, 1, None)]
 
 
-def test_missing_records_follow_from_rows_that_can_not_be_told() -> None:
+def test_missing_records_follow_from_rows_without_a_sourced_id() -> None:
     """If a row of orgs.csv has no sourcedId, one missing org follows from that row."""
     nameless = finding(BLANK, row=5, file="orgs.csv", column="sourcedId")
     unclear = Finding("semantic.unclear_identity", Severity.WARNING, "orgs.csv", 5)
@@ -238,7 +238,7 @@ def orphaned(site: Site, caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
 
 
 @pytest.mark.case("a64")
-def test_school_that_is_missing_is_the_one_thing_to_mend(
+def test_missing_school_is_the_first_cause(
     orphaned: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Users, courses and classes of a missing school, and their enrollments, lead to the school."""

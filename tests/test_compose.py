@@ -125,7 +125,7 @@ def test_the_env_file_is_made_by_one_command(variables: dict[str, str], tmp_path
     assert ".env" in (PROJECT / ".gitignore").read_text("utf-8").splitlines()
 
 
-def test_airflow_keeps_what_has_no_slot(variables: dict[str, str]) -> None:
+def test_celery_gets_as_many_tasks_as_workers_take(variables: dict[str, str]) -> None:
     """Celery gets as many tasks as all workers take at once, with and without set sizes."""
     sizes = ("WORKERS", "WORKER_CONCURRENCY", "PARALLELISM")
     for told in (variables, {n: value for n, value in variables.items() if n not in sizes}):
@@ -135,7 +135,7 @@ def test_airflow_keeps_what_has_no_slot(variables: dict[str, str]) -> None:
         assert services["scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"] == str(slots)
 
 
-def test_what_is_missing_is_refused(variables: dict[str, str]) -> None:
+def test_missing_secret_is_refused(variables: dict[str, str]) -> None:
     """Compose refuses to start without one of the secrets or the administrator's address."""
     composed.read(variables)
     text = OFFERED.read_text("utf-8")
@@ -147,7 +147,7 @@ def test_what_is_missing_is_refused(variables: dict[str, str]) -> None:
             composed.read({**variables, name: ""})
 
 
-def test_what_is_brought_is_used(variables: dict[str, str]) -> None:
+def test_own_services_replace_those_of_the_file(variables: dict[str, str]) -> None:
     """All services use one's own PostgreSQL, Redis and bucket if .env names them."""
     own = {
         "AIRFLOW_DATABASE_URL": "postgresql+psycopg2://a:b@db/airflow",
@@ -197,7 +197,7 @@ def test_secrets_are_the_same_everywhere(variables: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_says_how_it_is(name: str) -> None:
+def test_every_service_has_a_health_check(name: str) -> None:
     """Each service has a health check; the others wait until `prepare` ends successfully."""
     service = SERVICES[name]
     if name == "prepare":

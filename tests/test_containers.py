@@ -89,7 +89,7 @@ def test_nothing_of_the_image_can_be_changed(there: Production) -> None:
     assert not re.search(r"(?m)^(pytest|mypy|ruff|playwright)==", packages)
 
 
-def test_database_and_broker_reach_nobody_outside(there: Production) -> None:
+def test_database_and_broker_have_no_way_outside(there: Production) -> None:
     """Only the API server listens, on the loopback address; the databases' network is closed."""
     published = there.podman("ps", "--format", "{{.Names}} {{.Ports}}")
     ports = [line for line in published.splitlines() if "->" in line]
@@ -167,7 +167,7 @@ def test_a_scheduled_sync_reads_the_mounted_folder(there: Production) -> None:
         there.podman("exec", container, "touch", "/packages/more.zip")
 
 
-def test_a_backup_brings_back_what_was(there: Production) -> None:
+def test_a_backup_can_be_restored(there: Production) -> None:
     """The guide's blocks restore a backup: later changes are gone, and the next sync works."""
     before = roster(there)
     backup, _encrypted = there.guide("Backup")

@@ -334,7 +334,7 @@ NOBODYS_RUN = "5a9b8766-7b6f-5c42-98cf-2f2726617d8c"
         {"removals_of": "' or true --"},
     ],
 )
-def test_parameters_that_are_none_start_nothing(live: Live, conf: dict[str, Any]) -> None:
+def test_invalid_parameters_start_no_run(live: Live, conf: dict[str, Any]) -> None:
     """Airflow refuses invalid parameters of a run, including those that its form does not show."""
     body = {"logical_date": None, "conf": conf}
     refused = live.api._send("POST", f"/api/v2/dags/{UPLOAD}/dagRuns", body=body)

@@ -202,7 +202,7 @@ def test_roster_is_that_of_the_site(site: Site) -> None:
     assert pairs["status"].to_dict() == site.assignments()
 
 
-def test_what_is_not_there_is_said_in_words(site: Site) -> None:
+def test_missing_runs_sites_and_plans_raise_errors(site: Site) -> None:
     """An unknown run or site, a missing plan and an expired plan raise different errors."""
     nothing = str(uuid.uuid4())
     for read in (read_plan, read_findings):

@@ -74,7 +74,7 @@ def left(site: Site) -> Site:
 
 
 @pytest.mark.parametrize("term", ["zq-bob", "ZQBob@x.org"])
-def test_nothing_says_who_it_was(left: Site, term: str) -> None:
+def test_erased_values_are_nowhere(left: Site, term: str) -> None:
     """No table and no file holds a sourcedId, an e-mail or a name; the history has the actions."""
     code, erased = left.command("erase", term, "--reason", "asked for on 2 November")
     assert (code, len(erased["runs"])) == (0, 4)
@@ -98,7 +98,7 @@ def test_the_rest_of_the_site_goes_on(left: Site) -> None:
     assert (back["outcome"], back["counts"]["users"]["added"]) == ("succeeded", 1)
 
 
-def test_undo_brings_nobody_back(left: Site) -> None:
+def test_undo_does_not_restore_an_erased_person(left: Site) -> None:
     """An undo of the run that deactivated an erased person does not restore the person."""
     run = left.command("history", "--limit", "1")[1]["runs"][0]
     left.command("erase", "zq-bob")
@@ -106,7 +106,7 @@ def test_undo_brings_nobody_back(left: Site) -> None:
     assert where(left) == set()
 
 
-def test_who_is_needed_is_not_erased(site: Site) -> None:
+def test_active_user_and_credited_admin_are_not_erased(site: Site) -> None:
     """An active user and the credited admin can't be erased; nothing changes then."""
     site.sync(WITH)
     before = places(site)
@@ -120,7 +120,7 @@ def test_who_is_needed_is_not_erased(site: Site) -> None:
     assert places(site) == before
 
 
-def test_plan_that_speaks_of_them_is_decided_first(site: Site) -> None:
+def test_held_plan_with_the_person_is_decided_first(site: Site) -> None:
     """A held plan is frozen: a decision is needed before a person in it can be erased."""
     header = "sourcedId,enabledUser,role,username,givenName,familyName,email"
     people = [f"u{n},true,teacher,u{n},G,F,u{n}@x.org" for n in range(10)]

@@ -173,7 +173,7 @@ def test_leaver_needs_no_role() -> None:
     assert done.reason("bob") == "marked to be deleted"
 
 
-def test_broken_role_takes_nobody_away() -> None:
+def test_broken_role_deactivates_nobody() -> None:
     """An unreadable row of roles.csv deactivates no user for a missing role."""
     site = synced(SCHOOL_1_2)
     roles = body(SCHOOL_1_2, "roles.csv").replace(

@@ -92,7 +92,7 @@ def test_too_many_who_come_back_are_held(
     assert held(roster, package, recent=Recent(absent=lately)) == expected
 
 
-def test_raised_limits_and_create_only_days_let_nobody_in() -> None:
+def test_raised_threshold_does_not_let_users_in() -> None:
     """A raised threshold for removals does not raise those for additions and reactivations."""
     raised = Guards(raised=RaisedLimit(percent=100))
     roster = site_of(40, inactive=range(30, 40))
@@ -256,7 +256,7 @@ def test_leak_of_nine_per_cent_a_night_is_held(site: Site) -> None:
     assert night(site, 9, people(range(66))).outcome == "succeeded"
 
 
-def test_what_came_back_or_was_taken_back_does_not_count(site: Site) -> None:
+def test_reactivated_and_undone_removals_do_not_count(site: Site) -> None:
     """Removals that were reactivated, undone, or made under a raised threshold don't count."""
     night(site, 0, people(range(100)))
     night(site, 1, people(range(91)))
@@ -270,7 +270,7 @@ def test_what_came_back_or_was_taken_back_does_not_count(site: Site) -> None:
     assert night(site, 5, people(range(73))).outcome == "succeeded"
 
 
-def test_mended_export_heals_what_it_broke(site: Site) -> None:
+def test_corrected_export_reactivates_absent_users(site: Site) -> None:
     """Users who were only absent return in any number the next night; disabled users don't."""
     night(site, 0, people(range(100)))
     night(site, 1, people(range(91)))

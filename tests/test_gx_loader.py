@@ -88,7 +88,7 @@ def test_every_expectation_is_the_same(both: tuple[dict[str, Any], dict[str, Any
         assert ours[name] == description, name
 
 
-def test_what_is_made_later_is_made_as_ever() -> None:
+def test_pydantic_copies_as_before_after_the_import() -> None:
     """After the import pydantic copies as before, so that other models are not affected."""
     code = (
         "from pydantic.v1 import main; before = main.smart_deepcopy\n"

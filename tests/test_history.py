@@ -74,7 +74,7 @@ def test_found_by_address_or_sourced_id(site: Site) -> None:
     assert "has no user or course ANN" in said(site, "explain", "ANN")[1]
 
 
-def test_user_and_course_of_one_sourced_id_are_both_told(site: Site) -> None:
+def test_user_and_course_of_one_sourced_id_are_both_explained(site: Site) -> None:
     """A sourcedId that a user and a course share names both."""
     site.sync(
         {
@@ -100,7 +100,7 @@ def test_why_a_record_is_protected(site: Site) -> None:
     assert "protected because it is the credited" in said(site, "explain", "ann")[1]
 
 
-def test_what_was_found_about_a_record_is_told(site: Site) -> None:
+def test_findings_about_a_record_are_listed(site: Site) -> None:
     """`explain` lists the findings about a record, each with run, code and row."""
     site.sync(STAFF)
     run = site.sync(changed(STAFF, "users.csv", "Bob,Ray", ",Ray"))
@@ -113,7 +113,7 @@ def test_what_was_found_about_a_record_is_told(site: Site) -> None:
     assert finding["run_id"] == run["run_id"]
 
 
-def test_other_sites_are_not_told(site: Site) -> None:
+def test_history_is_of_one_site(site: Site) -> None:
     """A history is of one site, even if two sites share sourcedIds and e-mails."""
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "admin@district.example")

@@ -90,7 +90,7 @@ def test_the_rows_are_the_same(site: Site, package: dict[str, str]) -> None:
     assert all(by_copy[table] for table in ("users", "course_assignments", "changes", "classes"))
 
 
-def test_what_changes_records_is_not_loaded(site: Site) -> None:
+def test_later_plan_is_not_loaded_by_copy(site: Site) -> None:
     """A later plan uses statements, except for links of which the site has none."""
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
     run = reviewed(site, NEXT_DAY)
@@ -120,7 +120,7 @@ def test_two_sites_at_once_get_different_ids(site: Site, tmp_path: Path) -> None
         transaction.rollback()
 
 
-def test_what_is_there_already_is_not_loaded_over(site: Site) -> None:
+def test_existing_record_is_not_loaded_over(site: Site) -> None:
     """If a person made a record with the same sourcedId meanwhile, apply is refused."""
     run = reviewed(site, SCHOOL)
     statement = (

@@ -204,7 +204,7 @@ def test_killed_inside_apply(school: Site) -> None:
 
 
 @pytest.mark.case("b38")
-def test_told_to_end_inside_apply(school: Site) -> None:
+def test_terminated_inside_apply(school: Site) -> None:
     """A run that gets SIGTERM during apply is rolled back, and the next run applies it all."""
     before = everything(school)
     with holding(school, MOMENTS_OF_APPLY["after everything, before its version"]) as connection:
@@ -279,7 +279,7 @@ def test_turn_ends_with_its_holder(school: Site) -> None:
 
 
 @pytest.mark.case("b39")
-def test_the_server_drops_what_a_dead_process_was_at(school: Site) -> None:
+def test_the_server_ends_the_apply_of_a_dead_process(school: Site) -> None:
     """The server ends a killed apply within seconds, even while it waits for a lock."""
     lock = MOMENTS_OF_APPLY["after everything, before its version"]
     with holding(school, lock) as connection:

@@ -230,7 +230,7 @@ def test_a_path_that_pg_ctl_would_misread_is_refused(tmp_path: Path) -> None:
         postgres.start(tmp_path / "$(touch x)")
 
 
-def test_a_broken_data_folder_is_told_in_one_sentence(home: Path) -> None:
+def test_a_broken_data_folder_is_one_sentence(home: Path) -> None:
     """The error names PostgreSQL's own reason and the path of the log."""
     postgres.start(home)
     postgres.stop(home)

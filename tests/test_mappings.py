@@ -75,7 +75,7 @@ def test_credited_administrator_is_linked_and_not_managed(tmp_path: Path) -> Non
     assert again.findings == [("mapping.already_so", 2, "sourcedId")]
 
 
-def test_what_is_so_already_is_no_error(tmp_path: Path) -> None:
+def test_row_that_asks_for_the_current_state_is_no_error(tmp_path: Path) -> None:
     """A row that asks for the current state is skipped, and one warning counts such rows."""
     moved = ids(tmp_path, "user,gone,ann\nuser,bob,bob\ncourse,gone,art\n")
     assert (moved.users, moved.courses) == ([], [])

@@ -273,7 +273,7 @@ def test_database_of_somebody_else_is_refused(
         connection.execute("drop schema oneroster cascade")
 
 
-def test_roster_that_is_among_airflows_tables_goes_on_and_is_warned_of(fresh: str) -> None:
+def test_roster_among_airflows_tables_is_upgraded_with_a_warning(fresh: str) -> None:
     """A roster among Airflow's tables from an earlier version is upgraded, and check warns."""
     database.migrate(engine_of(fresh))
     with using(fresh):

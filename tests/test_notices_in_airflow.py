@@ -100,7 +100,7 @@ def test_the_dag_file_loads_nothing_heavy() -> None:
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_a_held_plan_is_told_while_it_waits(town: Town, tmp_path: Path) -> None:
+def test_a_held_plan_is_notified(town: Town, tmp_path: Path) -> None:
     """A held plan's notification links to it; an approved plan with many errors sends another."""
     package = folder_of(marked(SCHOOL), tmp_path / "marked")
     run = town.live.api.trigger(UPLOAD, {"package": str(package), "kind": "package"})
@@ -123,7 +123,7 @@ def test_a_held_plan_is_told_while_it_waits(town: Town, tmp_path: Path) -> None:
     assert "<li>users.csv, " in town.mail.html()
 
 
-def test_a_rejection_is_told_once(town: Town, data: Path) -> None:
+def test_a_rejection_is_notified_once(town: Town, data: Path) -> None:
     """The same rejected package twice sends one notification, which names the correction."""
     before = len(town.mail.messages)
     for _ in range(2):
@@ -132,7 +132,7 @@ def test_a_rejection_is_told_once(town: Town, data: Path) -> None:
     assert "(package.lookalike)" in town.mail.html()
 
 
-def test_a_failure_is_told(town: Town, data: Path) -> None:
+def test_a_failure_is_notified(town: Town, data: Path) -> None:
     """The notification of a run that can't start names the reason."""
     before = len(town.mail.messages)
     town.live.oneroster("preferences", "--set", "credited_admin=null")
@@ -142,7 +142,7 @@ def test_a_failure_is_told(town: Town, data: Path) -> None:
     town.live.oneroster("preferences", "--set", "credited_admin=admin@example.org")
 
 
-def test_a_stale_site_and_its_week_are_told_once(town: Town) -> None:
+def test_a_stale_site_and_its_week_are_notified_once(town: Town) -> None:
     """The daily watch notifies about missing packages and the week, each once."""
     before = len(town.mail.messages)
     ago = "update runs set started_at = started_at - interval '10 days' returning run_id"
@@ -158,7 +158,7 @@ def test_a_stale_site_and_its_week_are_told_once(town: Town) -> None:
     assert week.startswith("the week of ")
 
 
-def test_freshness_is_told_by_the_api(town: Town) -> None:
+def test_the_api_has_the_freshness(town: Town) -> None:
     """The API has the same freshness as the notification."""
     told = town.live.person("viewer").get("sites/default/freshness")
     assert (told["days"], told["is_stale"], told["stale_after_days"]) == (10, True, 7)
@@ -178,7 +178,7 @@ def test_a_test_message_arrives(town: Town) -> None:
     assert town.new(before) == ["a test message"]
 
 
-def test_a_test_message_needs_somebody_to_tell(town: Town) -> None:
+def test_a_test_message_needs_a_recipient(town: Town) -> None:
     """Without recipients, or with a paused DAG, a test message is refused with the reason."""
     town.live.oneroster("init", "--site", "quiet", "--admin", "admin@example.org")
     told = town.live.admin.post("sites/quiet/notices/test", expect=409)
@@ -191,7 +191,7 @@ def test_a_test_message_needs_somebody_to_tell(town: Town) -> None:
         town.live.api.unpause(WATCH)
 
 
-def test_a_dead_mail_server_is_in_nobodys_way(town: Town, data: Path) -> None:
+def test_a_dead_mail_server_does_not_delay_a_run(town: Town, data: Path) -> None:
     """If the mail server is down, the run ends as usual, and the channel gets its message.
 
     The log of the run names the failed e-mail.
@@ -210,7 +210,7 @@ def test_a_dead_mail_server_is_in_nobodys_way(town: Town, data: Path) -> None:
     ]
 
 
-def test_a_dag_run_that_could_not_begin_is_told(town: Town) -> None:
+def test_a_dag_run_without_a_record_is_notified(town: Town) -> None:
     """If a DAG run has no run record, the failure callback sends the notification."""
     before = len(town.hook.bodies)
     run = town.live.wait(town.live.api.trigger(UPLOAD, {}))
@@ -228,7 +228,7 @@ def test_a_test_that_does_not_arrive_is_red(town: Town) -> None:
     assert "e-mail (connection smtp_default): ConnectionRefusedError" in town.live.logs(run)
 
 
-def test_no_message_names_anybody(town: Town) -> None:
+def test_no_message_names_a_person(town: Town) -> None:
     """No message that was sent names a person."""
     places = {str(mail["subject"]): town.mail.html(n) for n, mail in enumerate(town.mail.messages)}
     places |= {f"hook {n}": json.dumps(body) for n, body in enumerate(town.hook.bodies)}
@@ -270,7 +270,7 @@ def test_lineage_leads_from_the_upload_to_the_tables(town: Town) -> None:
     assert tables == {"users", "courses", "course_assignments", "roster"}
 
 
-def test_nothing_that_is_sent_names_anybody(town: Town) -> None:
+def test_no_telemetry_or_lineage_names_a_person(town: Town) -> None:
     """Metrics, spans and our datasets hold no value of a package."""
     sets = [e.get(side, ()) for e in town.catalogue.bodies for side in ("inputs", "outputs")]
     places = {"lineage": json.dumps(sets)}

@@ -131,7 +131,7 @@ def test_undo_forgets_what_it_takes_back(site: Site) -> None:
     assert given_name(site, "bob") == "Right"
 
 
-def test_undo_leaves_what_a_later_delta_told(site: Site) -> None:
+def test_undo_keeps_the_time_of_a_later_delta(site: Site) -> None:
     """An undo keeps the time of a later delta."""
     bring(site, SCHOOL)
     first = bring(site, users(user("bob", "One", 3), user("cat", "Kit", 3)))

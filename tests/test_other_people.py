@@ -82,7 +82,7 @@ def everywhere(site: Site) -> str:
     return f"{table} {[str(file) for file in files]}"
 
 
-def test_names_go_when_who_has_the_sourced_id_is_erased(site: Site) -> None:
+def test_names_are_deleted_when_the_known_person_is_erased(site: Site) -> None:
     """An erasure of the known person deletes both names from the table and the files."""
     site.sync(SCHOOL)
     run = site.sync(REUSED)
@@ -95,7 +95,7 @@ def test_names_go_when_who_has_the_sourced_id_is_erased(site: Site) -> None:
     assert everywhere(site) == "[] []"
 
 
-def test_names_go_when_who_came_is_erased(site: Site) -> None:
+def test_names_are_deleted_when_the_new_person_is_erased(site: Site) -> None:
     """An erasure of the new person, found by the e-mail, deletes both names too."""
     site.sync(SCHOOL)
     run = site.sync(REUSED)

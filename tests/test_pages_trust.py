@@ -86,7 +86,7 @@ def removals(live: Live, held: dict[str, Any]) -> dict[str, Any]:
     return wait_for(waits)
 
 
-def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
+def test_thresholds_and_a_rollover_are_saved_and_shown(live: Live) -> None:
     """The next runs show unsaved thresholds and add-only mode, and the history shows saved ones."""
     last = f"{dt.datetime.now(dt.UTC).year + 1}-08-31"
     before = settings_of(live)
@@ -118,7 +118,7 @@ def test_limits_and_a_rollover_are_saved_and_told(live: Live) -> None:
     restore(live, before)
 
 
-def test_what_cannot_be_used_is_told_beside_its_field(live: Live) -> None:
+def test_invalid_value_has_its_message_beside_its_field(live: Live) -> None:
     """Each invalid value has its message beside its field, even a hidden one."""
     version = live.admin.get("sites/default/preferences")["version"]
     with at_preferences(live, "notifications") as page:
@@ -177,7 +177,7 @@ def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
     restore(live, before)
 
 
-def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
+def test_recipients_are_saved_and_a_test_message_is_sent(live: Live) -> None:
     """Recipients are saved, a test message is sent, and a viewer sees no whole address."""
     before = settings_of(live)
     with at_preferences(live, "notifications") as page:
@@ -214,7 +214,7 @@ def test_people_are_told_and_a_test_message_is_sent(live: Live) -> None:
     restore(live, before)
 
 
-def test_packages_that_stay_away_are_told(live: Live) -> None:
+def test_missing_packages_are_shown(live: Live) -> None:
     """A site whose newest package is ten days old says so, and links to the run that read it."""
     live.oneroster("init", "--site", "quiet", "--admin", "admin@example.org")
     (first,) = live.rows(
@@ -233,7 +233,7 @@ def test_packages_that_stay_away_are_told(live: Live) -> None:
 
 @pytest.mark.case("b45", "a88", "b51")
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_is_lost_who_is_meant_and_what_is_junk_is_told(
+def test_lost_deltas_both_names_and_a_junk_file_are_shown(
     live: Live, tmp_path: Path, theme: str
 ) -> None:
     """The pages show a site out of step, both names of a reused sourcedId, and a junk file."""
@@ -270,7 +270,7 @@ def test_what_is_lost_who_is_meant_and_what_is_junk_is_told(
         expect(page.get_by_text("No version could be told.")).to_be_visible()
 
 
-def test_held_run_tells_schools_and_how_long_it_waits(live: Live, held: dict[str, Any]) -> None:
+def test_held_run_shows_schools_and_its_expiry(live: Live, held: dict[str, Any]) -> None:
     """A held run shows the school with most removals, its expiry, and Airflow's own question."""
     with browsing() as page:
         log_in(page, live.origin)

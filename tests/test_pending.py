@@ -158,7 +158,7 @@ def test_run_that_ends_after_extract_loses_nothing(school: Site) -> None:
     assert pending(school) == []
 
 
-def test_nobody_decided_in_time(school: Site) -> None:
+def test_expired_plan_leaves_its_delta_pending(school: Site) -> None:
     """A held plan that expires leaves its delta pending, and the next plan has its changes."""
     held = school.sync(delta(gone("bob", 3)))
     late = now() + dt.timedelta(days=9)
@@ -344,9 +344,7 @@ def test_too_many_and_too_old_put_the_site_out_of_step(
     assert pending(school) == [("users", "expired")]
 
 
-def test_people_are_notified_of_what_is_lacking(
-    school: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_changes_are_notified(school: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The daily watch notifies about a discarded delta, and then about a site out of step."""
     prefer(school, 'notices.topics=["stale"]')
     school.command("discard", school.sync(delta(gone("bob", 3)))["run_id"])

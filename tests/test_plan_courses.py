@@ -201,7 +201,7 @@ def test_course_that_comes_back_gets_its_remembered_assignments(mode: str) -> No
     assert planned.assignments == [("reactivate", "ann", "art")]
 
 
-def test_course_that_comes_back_takes_a_package_at_its_word() -> None:
+def test_course_that_comes_back_counts_the_enrollments_of_the_package() -> None:
     """An enrollment in the package counts, even if its user is disabled."""
     package = {
         **ART,

@@ -148,7 +148,7 @@ def test_swap_of_two_addresses_is_applied(staff: Site) -> None:
     assert logins == [("bob@x.org",), ("ann@x.org",)]
 
 
-def test_address_moves_from_who_leaves_to_who_comes(school: Site) -> None:
+def test_email_of_a_leaver_goes_to_a_new_user(school: Site) -> None:
     """A new user gets the e-mail of a user who left in the same transaction."""
     package = changed(
         SCHOOL, "users.csv", "bob,true,teacher,bray,Bob,Ray", "rob,true,teacher,r,Ron,Oak"

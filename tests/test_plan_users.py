@@ -206,7 +206,7 @@ def test_managed_credited_admin_is_kept_in_a_delta(row: str) -> None:
     assert planned.codes == [("semantic.credited_admin_kept", "boss")]
 
 
-def test_credited_admin_in_the_package_is_not_spoken_of() -> None:
+def test_credited_admin_in_the_package_gives_no_finding() -> None:
     """A credited admin in the package gives no finding."""
     planned = plan_of(
         roster_of(users=MANAGED_ADMIN, credited_admin=1),

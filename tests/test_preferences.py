@@ -99,7 +99,7 @@ def test_everything_that_is_saved_is_loaded(site: Site) -> None:
 
 
 @pytest.mark.case("b27")
-def test_second_of_two_savers_is_told(site: Site) -> None:
+def test_second_of_two_savers_is_refused(site: Site) -> None:
     """A person who saves over a newer version is refused, and nothing changes."""
     mine, theirs = load(site), load(site)
     save(theirs.model_copy(update={"scope": Scope.USERS}))
@@ -110,7 +110,7 @@ def test_second_of_two_savers_is_told(site: Site) -> None:
 
 
 @pytest.mark.case("b27")
-def test_of_two_who_save_at_once_one_is_told(site: Site) -> None:
+def test_second_of_two_simultaneous_savers_is_refused(site: Site) -> None:
     """If two people save at the same moment, the second is refused and the first is kept."""
     mine = load(site)
     told: list[Exception] = []
@@ -316,7 +316,7 @@ def test_hand_made_courses_are_outside_the_permission(site: Site) -> None:
     assert permissions(site) == {("ann", "maths"): (False, True), ("bob", "art"): (True, True)}
 
 
-def test_who_and_what_is_gone_may_edit_nothing(site: Site) -> None:
+def test_inactive_and_removed_records_give_no_permission(site: Site) -> None:
     """Inactive users, removed courses and removed assignments give no permission."""
     package = changed(SCHOOL, "enrollments.csv", "e3,a1,cec,aide", "e3,m1,cec,teacher")
     site.sync(package)

@@ -88,7 +88,7 @@ def test_script_decides_about_a_held_plan(site: Site) -> None:
     assert site.users()["bob"] == "inactive"
 
 
-def test_script_brings_pending_removals(site: Site) -> None:
+def test_script_requests_pending_removals(site: Site) -> None:
     """If the rest of a plan is applied, the pending removals are another request."""
     limits = {"guards.users.minimum": 1, "guards.removals_wait": True}
     change_preferences(site.name, limits, by="Ann", clock=clock)

@@ -93,7 +93,7 @@ DELETE_IT = "delete from users where id = 2"
 
 
 @pytest.mark.case("b61")
-def test_who_deletes_waits_for_who_names(two: tuple[Connection, Connection]) -> None:
+def test_delete_waits_for_a_reference(two: tuple[Connection, Connection]) -> None:
     """A delete of an account fails after an uncommitted reference to it is committed."""
     naming, deleting = two
     naming.execute(NAME_IT)
@@ -103,7 +103,9 @@ def test_who_deletes_waits_for_who_names(two: tuple[Connection, Connection]) -> 
     assert isinstance(blocked.error, errors.ForeignKeyViolation)
 
 
-def test_who_deletes_goes_on_when_who_names_gives_up(two: tuple[Connection, Connection]) -> None:
+def test_delete_succeeds_when_the_reference_is_rolled_back(
+    two: tuple[Connection, Connection],
+) -> None:
     """A delete of an account succeeds after the reference to it is rolled back."""
     naming, deleting = two
     naming.execute(NAME_IT)
@@ -116,7 +118,7 @@ def test_who_deletes_goes_on_when_who_names_gives_up(two: tuple[Connection, Conn
 
 
 @pytest.mark.case("b61")
-def test_who_names_waits_for_who_deletes(two: tuple[Connection, Connection]) -> None:
+def test_reference_waits_for_a_delete(two: tuple[Connection, Connection]) -> None:
     """A reference to an account that another transaction has deleted is refused."""
     naming, deleting = two
     deleting.execute(DELETE_IT)
@@ -126,7 +128,9 @@ def test_who_names_waits_for_who_deletes(two: tuple[Connection, Connection]) -> 
     assert isinstance(blocked.error, errors.ForeignKeyViolation)
 
 
-def test_who_names_goes_on_when_who_deletes_gives_up(two: tuple[Connection, Connection]) -> None:
+def test_reference_succeeds_when_the_delete_is_rolled_back(
+    two: tuple[Connection, Connection],
+) -> None:
     """A reference to an account is accepted after its delete is rolled back."""
     naming, deleting = two
     deleting.execute(DELETE_IT)
@@ -136,7 +140,7 @@ def test_who_names_goes_on_when_who_deletes_gives_up(two: tuple[Connection, Conn
     assert blocked.error is None
 
 
-def test_who_names_waits_for_who_empties(two: tuple[Connection, Connection]) -> None:
+def test_reference_waits_for_a_truncate(two: tuple[Connection, Connection]) -> None:
     """A reference to a row of a table that is truncated meanwhile is refused."""
     naming, emptying = two
     emptying.execute("truncate findings, runs cascade")

@@ -77,7 +77,7 @@ def test_the_history_begins_where_the_audit_does(site: Site) -> None:
     assert [point.run_id for point in points(site)] == [run["run_id"] for run in runs[1:]]
 
 
-def test_the_users_of_a_school_are_told_over_time(site: Site) -> None:
+def test_the_users_of_a_school_are_stored_over_time(site: Site) -> None:
     """Each run that changes users stores the users of each school; other runs keep the numbers."""
     orgs = "sourcedId,name,type\nlake,Lake School,school\nhill,Hill School,school\n"
     rows = [f"u{n},lake,teacher,Given,Family,u{n}@x.org" for n in range(3)]

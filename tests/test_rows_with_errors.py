@@ -53,7 +53,7 @@ def test_two_primary_teachers_counts_no_row_with_an_error() -> None:
     ]
 
 
-def test_two_primary_teachers_are_told_of_beside_a_third_with_an_error() -> None:
+def test_two_primary_teachers_are_found_beside_a_third_with_an_error() -> None:
     """Two usable rows beside a third with an error are two primary teachers."""
     texts = added(
         SCHOOL,

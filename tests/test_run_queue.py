@@ -23,7 +23,7 @@ SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
         (1, 600 * MINUTE, 5 * MINUTE),
     ],
 )
-def test_the_further_back_in_line_the_later_is_the_next_look(
+def test_runs_further_back_in_the_queue_check_later(
     ahead: int, waited: dt.timedelta, pause: dt.timedelta
 ) -> None:
     """The next run checks after ten seconds; runs further back check later."""

@@ -69,7 +69,7 @@ def test_so_many_percent_do_not_pass_it(
     assert percentile(values, percent) == found
 
 
-def test_twice_is_told_whoever_did_it() -> None:
+def test_runs_that_are_not_once_are_listed() -> None:
     """Two DAG runs, two records or no record are not once; no run at all is late."""
     runs = [
         GOOD,
@@ -82,7 +82,7 @@ def test_twice_is_told_whoever_did_it() -> None:
     assert not_once(runs) == ["two-dag-runs", "two-records", "no-record"]
 
 
-def test_late_is_who_was_not_begun_in_time() -> None:
+def test_runs_that_did_not_start_in_time_are_late() -> None:
     """A run is late if it was skipped after the grace time, or never made; waiting is not late."""
     runs = [
         GOOD,
@@ -127,7 +127,7 @@ def test_a_wave_is_as_long_as_its_last_run() -> None:
     assert wave_of(NEVER).wall_s == 0
 
 
-def test_results_are_kept_and_told(tmp_path: Path) -> None:
+def test_results_are_saved_and_printed(tmp_path: Path) -> None:
     """Saved results load unchanged, and all are in the tables."""
     rest = Rest(
         sites=100,

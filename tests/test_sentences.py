@@ -170,12 +170,12 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
         (hold("guard.of_tomorrow", "users", 1, 2), "1 of 2 users"),
     ],
 )
-def test_held_run_tells_the_numbers(one: dict[str, Any], told: str) -> None:
+def test_held_run_shows_the_numbers(one: dict[str, Any], told: str) -> None:
     """A held run shows the guard's numbers, without the code."""
     assert ended("held", holds=(one,)) == f"Held, nothing was changed: {told}."
 
 
-def test_held_run_tells_every_reason() -> None:
+def test_held_run_shows_every_reason() -> None:
     """The sentence has all reasons of a held plan."""
     holds = (hold("guard.removals", "users", 6, 9), hold("guard.removals", "courses", 7, 9))
     told = ended("held", holds=holds)

@@ -71,7 +71,7 @@ def test_what_needs_attention_is_said_in_the_row(
     assert [told.startswith(reason or "") for told in found.reasons] == ([True] if reason else [])
 
 
-def test_the_gravest_comes_first(site: Site) -> None:
+def test_failure_comes_before_an_old_export(site: Site) -> None:
     """A failure comes before an old export."""
     choose(site, stale_after_days=3)
     had(site, day(0), sha256="a")

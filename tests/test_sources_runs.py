@@ -268,7 +268,7 @@ def closed() -> Iterator[Path]:
 
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("name", ["OneRoster.zip", "csv", "shut"])
-def test_what_may_not_be_read_is_told_in_words(closed: Path, name: str) -> None:
+def test_unreadable_file_is_refused_in_one_sentence(closed: Path, name: str) -> None:
     """A file without the right to read is named with the user, and not retried."""
     with (
         tempfile.TemporaryDirectory() as into,

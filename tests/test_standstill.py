@@ -26,7 +26,7 @@ def still(site: Site, now: dt.datetime) -> Standstill:
     return one
 
 
-def test_a_month_of_superseded_plans_is_told(site: Site) -> None:
+def test_a_month_of_superseded_plans_is_a_standstill(site: Site) -> None:
     """One sentence says since when nothing was applied, and how many syncs that were."""
     had(site, day(-10), "succeeded", applied_at=day(-10))
     for number in range(24):
@@ -84,7 +84,7 @@ def test_a_site_of_which_nothing_was_ever_applied_says_so(site: Site) -> None:
     assert still(site, day(3)).sentence == "No changes applied yet (3 syncs)"
 
 
-def test_people_are_told_once_a_week_while_it_lasts(site: Site) -> None:
+def test_standstill_is_notified_once_a_week(site: Site) -> None:
     """The notification has the fact in its subject, and is repeated every week."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.UNAPPLIED,)}))
     had(site, day(-10))

@@ -390,9 +390,7 @@ def judged(folder: Path, texts: Mapping[str, str]) -> tuple[list[Any], list[Any]
     return validated.findings.table().to_pylist(), validated.report, sorted(pages)
 
 
-def test_what_is_done_once_changes_no_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_our_patches_change_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Findings and pages are the same with and without our patches of Great Expectations."""
     spoiled = added(SCHOOL, "users.csv", person("eve", email="none"), person("eve", role="king"))
     known = judged(tmp_path / "once", spoiled)

@@ -177,9 +177,7 @@ def test_plan_that_nobody_decided_about_is_discarded(site: Site, held: dict[str,
 
 
 @pytest.mark.parametrize("word", ["approve", "discard"])
-def test_decision_that_comes_too_late_is_told_so(
-    site: Site, held: dict[str, Any], word: str
-) -> None:
+def test_decision_after_the_expiry_is_refused(site: Site, held: dict[str, Any], word: str) -> None:
     """A decision after the expiry is refused with the reason, and the run is discarded."""
     with pytest.raises(NotHeldError, match="discarded, nobody decided within 72 hours"):
         getattr(approval, word)(held["run_id"], by="Ann", now=after(held, 73))

@@ -86,7 +86,7 @@ def test_signs_of_patterns_are_searched_for_as_they_are(site: Site) -> None:
     assert found(site, "k\\s") == ["back\\slash Lee"]
 
 
-def test_what_is_meant_exactly_comes_first(site: Site) -> None:
+def test_exact_match_comes_first(site: Site) -> None:
     """A record with exactly this sourcedId or e-mail comes before those that contain it."""
     rows = ["zed,true,teacher,z,Zed,Zed,ann@y.org", "x,true,teacher,x,Ann,Zedler,x@x.org"]
     site.sync({"users.csv": "\n".join([HEADER, *rows]) + "\n"})
@@ -118,7 +118,7 @@ def test_other_sites_are_not_found(site: Site) -> None:
         assert history.tell(connection, site.name, "course", 2**62) is None
 
 
-def test_story_tells_everything_newest_first(site: Site) -> None:
+def test_history_has_all_changes_newest_first(site: Site) -> None:
     """Each change has its time, run, reason, row, requester and credited admin."""
     runs = [
         site.sync(package)
