@@ -30,7 +30,7 @@ def chromium() -> str:
     """Return the path of a Chromium on this machine."""
     named = os.environ.get("CHROMIUM")
     found = named or next((path for name in _NAMES if (path := shutil.which(name))), None)
-    assert found, "there is no Chromium: install one, or name it by CHROMIUM"
+    assert found, "no Chromium found: install one, or set CHROMIUM to its path"
     return found
 
 

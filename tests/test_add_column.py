@@ -39,7 +39,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = (PROJECT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a column")[2]
     pattern = r"^   ```(?:diff|python)\n   # (\S+)\n(.*?)^   ```"
     blocks = re.findall(pattern, recipe, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3, "the standard, the schema, the migration"
+    assert len(blocks) == 3, "the recipe changes the standard, the schema and the migrations"
     number = f"{int(database.HEAD) + 1:04}"
     for path, indented in blocks:
         target, text = root / path.replace("NNNN", number), dedent(indented)
@@ -161,7 +161,7 @@ def test_column_that_is_added_by_the_recipe(
     cells[1:3] = "active", "2026-09-03T00:00:00.000Z"
     delta = as_delta(SCHOOL_1_2, roles=[",".join(cells)])
     sync(delta)
-    assert middle_names(url)["ann"] == "May", "a delta of roles alone has no row of hers"
+    assert middle_names(url)["ann"] == "May", "a delta of roles alone has no row of users.csv"
 
     told = oneroster("explain", "ann")
     assert '"middle_name"' in json.dumps(told)

@@ -87,7 +87,7 @@ def test_every_writing_route_of_airflow_is_known(servers: dict[str, Server]) -> 
     """
     known, documented = set(airflow_routes.WRITING), set(WRITING)
     assert sorted(documented - known) == [], "new in this Airflow"
-    assert sorted(known - documented) == [], "not in this Airflow any more"
+    assert sorted(known - documented) == [], "no longer in this Airflow"
     live = servers[ALL].client.app.openapi()["paths"]  # type: ignore[attr-defined]
     mounted = {
         (method.upper(), path)
@@ -95,7 +95,7 @@ def test_every_writing_route_of_airflow_is_known(servers: dict[str, Server]) -> 
         for method in methods
         if method not in {"get", "head", "options"}
     }
-    assert sorted(mounted - known) == [], "served, and not documented"
+    assert sorted(mounted - known) == [], "served but not documented"
 
 
 def properties(

@@ -166,7 +166,9 @@ def test_own_services_replace_those_of_the_file(variables: dict[str, str]) -> No
         assert "@postgres" not in told
         assert "@redis" not in told
         assert environment["AWS_ENDPOINT_URL"] == "https://s3.example.org"
-        assert "AWS_DEFAULT_REGION" not in environment, "what is not set is not handed on empty"
+        assert "AWS_DEFAULT_REGION" not in environment, (
+            "an unset variable is not passed on as empty"
+        )
     for name in ("postgres", "redis"):
         assert SERVICES[name]["profiles"] == [name]
         needed = [
@@ -410,7 +412,7 @@ def test_a_first_start_that_broke_off_is_ended_by_another(server: psycopg.Connec
     make_roles(server)
     assert [owner_of(server, name) for name in NAMES] == list(NAMES)
     check = SERVICES["postgres"]["healthcheck"]["test"][-1]
-    assert "--dbname celery" in check, "healthy only when the last database is there"
+    assert "--dbname celery" in check, "healthy only if the last database exists"
 
 
 @pytest.mark.case("c33")

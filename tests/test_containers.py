@@ -174,7 +174,7 @@ def test_a_backup_can_be_restored(there: Production) -> None:
     there.sh(backup)
     kept = {file.name: file.stat().st_mode & 0o777 for file in (there.folder / "backups").iterdir()}
     assert kept == dict.fromkeys(("roster.dump", "airflow.dump", "storage.tar", "env"), 0o600)
-    assert there.sh("git status --porcelain") == "", "git would take a backup along"
+    assert there.sh("git status --porcelain") == "", "git would include a backup"
     assert sync(there, SCHOOL)["outcome"] == "succeeded"
     assert roster(there) != before
 

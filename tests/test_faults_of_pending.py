@@ -46,9 +46,11 @@ class Deltas:
 
         def look() -> None:
             applied = self._applied(request.run_id)
-            assert self._names() == (after if applied else before), "a part of it"
+            assert self._names() == (after if applied else before), "only a part was applied"
             left = {run_id for run_id, _ in self._pending()}
-            assert bool(left) is not applied, "lost, or kept though it was applied"
+            assert bool(left) is not applied, (
+                "the delta is lost, or still pending after it was applied"
+            )
 
         story = live(request, fault, now(), look)
         run = runs.find(request.run_id)
@@ -61,7 +63,9 @@ class Deltas:
             "group by 1 order by 1",
             r=run.run_id,
         )
-        assert changed == [("ann", 1), ("bob", 1), ("cat", 1)], "not once each"
+        assert changed == [("ann", 1), ("bob", 1), ("cat", 1)], (
+            "not exactly one change for each user"
+        )
         return story.points
 
     def _rows(self, who: str, given: str, other: str | None) -> dict[str, str]:

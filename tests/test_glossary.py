@@ -49,4 +49,4 @@ def test_replaced_words_are_not_used(word: str, pattern: str) -> None:
         and (PROJECT / name).exists()
         and re.search(pattern, (PROJECT / name).read_text("utf-8"))
     ]
-    assert found == [], f"say {word!r}"
+    assert found == [], f"use {word!r}"

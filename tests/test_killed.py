@@ -55,7 +55,7 @@ class Victim:
             self.said += line
             if words in line:
                 return
-        raise AssertionError(f"never said {words!r}:\n{self.said}")
+        raise AssertionError(f"no line has {words!r}:\n{self.said}")
 
     def end(self) -> int | None:
         """Wait for the process to end, and return its exit code."""
@@ -96,7 +96,7 @@ def wait_until_blocked(connection: sa.Connection) -> int:
         if found is not None:
             return int(found)
         time.sleep(0.02)
-    raise AssertionError("nobody came to the lock")
+    raise AssertionError("no process waits for the lock")
 
 
 def everything(site: Site) -> list[list[tuple[Any, ...]]]:

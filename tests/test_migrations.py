@@ -67,7 +67,9 @@ def test_head_is_the_newest_migration() -> None:
     assert files
     assert files[-1].split("_")[0] == database.HEAD
     numbers = [name.split("_")[0] for name in files]
-    assert numbers == [f"{number:04}" for number in range(1, len(files) + 1)], "one chain"
+    assert numbers == [f"{number:04}" for number in range(1, len(files) + 1)], (
+        "the files form one chain"
+    )
 
 
 def test_fresh_database_gets_the_whole_schema(fresh: str) -> None:

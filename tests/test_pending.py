@@ -151,7 +151,7 @@ def test_run_that_ends_after_extract_loses_nothing(school: Site) -> None:
     run = school.sync(delta(user("gil", "Gil", 4)))
 
     assert run["outcome"] == "succeeded"
-    assert run["counts"]["users"]["added"] == 2, "a run that is under way keeps its own"
+    assert run["counts"]["users"]["added"] == 2, "a run that has not ended keeps its own delta"
     pipeline.skip(runs.find(killed), "the test ends it")
     assert school.sync(delta(user("gil", "Gilda", 5)))["counts"]["users"]["added"] == 1
     assert {"eve", "fay", "gil"} <= school.users().keys()
@@ -219,7 +219,7 @@ def test_applied_bulk_file_ends_what_is_pending(school: Site) -> None:
     assert pending(school) == []
     assert given_name(school, "ann") == "Ann"
     titles = school.rows("select title from courses where site = :site and sourced_id = 'maths'")
-    assert titles == [("Pending",)], "a kind that did not come in bulk is folded"
+    assert titles == [("Pending",)], "a delta of a kind without a bulk file is folded"
 
 
 def test_later_delta_survives_the_approval_of_an_older_bulk_file(school: Site) -> None:

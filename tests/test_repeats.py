@@ -44,5 +44,5 @@ def test_no_test_with_services_fails_by_chance(
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"time {time + 1}: {done.stdout[-20_000:]}"
+        assert done.returncode == 0, f"repetition {time + 1}: {done.stdout[-20_000:]}"
     record_property("soak", f"{TIMES} runs at a load of {LOAD}")

@@ -121,7 +121,7 @@ def test_dags_go_when_a_site_is_archived_elsewhere(live: Live) -> None:
     wait_for(lambda: has_dags(live, "elsewhere", wanted=True))
     dag = "/api/v2/dags/oneroster_sync__elsewhere"
     live.api._call("PATCH", dag, body={"is_paused": False})
-    assert site_of(live, "elsewhere")["enabled"] is True, "the last word is that of who asked last"
+    assert site_of(live, "elsewhere")["enabled"] is True, "the latest request counts"
     live.oneroster("sites", "archive", "elsewhere")
     live.oneroster("sites", "restore", "elsewhere")
     assert live.admin.get("sites/elsewhere/preferences")["enabled"] in {False, None}

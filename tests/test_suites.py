@@ -106,7 +106,7 @@ def test_suite_speaks_of_what_is_read(version: Version, name: str) -> None:
         assert meta.get("only", "bulk") in {"bulk", "delta"}
         assert meta.get("profile", "strict") == "strict"
         assert meta["effect"] in {"row", "value", "warn"}
-        assert "severity" not in one, "the effect says it"
+        assert "severity" not in one, "the effect decides the severity"
         assert set(meta.get("used_by", ())) <= {"guards.school", "expire_ended_terms"}
         assert kwargs.get("file", name) in files
 

@@ -228,7 +228,7 @@ class Pairing:
         request = api.pending_removals(left, self._request(step).run_id)
         wanted = self.model.removals(step.ref, step.of, step.at)
         if request is None:
-            raise DivergenceError([f"#{step.of} left no removals, wanted {wanted.outcome}"])
+            raise DivergenceError([f"#{step.of} has no pending removals, wanted {wanted.outcome}"])
         return api.sync(request, clock=self.clock), wanted
 
     def _prefer(self, step: Step) -> tuple[None, None]:

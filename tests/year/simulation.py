@@ -171,7 +171,7 @@ class Simulation:
         for number in range(1, (before - after).days):
             moment = dt.datetime.combine(after + number * _DAY, chosen.time_utc, dt.UTC)
             skip = schedule.skip_slot(chosen, moment, now=moment)
-            assert skip is not None, f"{moment} was left out and is wanted"
+            assert skip is not None, f"{moment} has no slot, although a sync is due"
             self.tally.paused += skip.cause is schedule.SkipCause.PAUSED
 
     def _sync(self, slot: dt.datetime) -> tuple[Run, bool]:
