@@ -211,13 +211,13 @@ def test_teacher_becomes_a_student_in_a_delta_of_users() -> None:
 
 def test_teacher_who_is_a_parent_too_stays_in_a_delta() -> None:
     """A parent's row beside a teacher's row of one user deactivates nobody, in either order."""
-    site = synced(SCHOOL)
     rows = [row("bob", role="parent", family="Ray"), row("bob", family="Ray", given="Rob")]
 
     for order in (rows, rows[::-1]):
-        done = synced(SCHOOL).sync(as_delta(SCHOOL, users=order))
+        site = synced(SCHOOL)
+        done = site.sync(as_delta(SCHOOL, users=order))
         assert (errors(done), done.users) == ([], [("update", "bob")])
-    assert site.status()["bob"] == "active"
+        assert site.status()["bob"] == "active"
 
 
 @pytest.mark.parametrize("role", ["student", "parent", "ext:coach"])
