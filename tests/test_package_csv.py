@@ -1,7 +1,7 @@
-"""The files: what a CSV must look like, and which number each of its rows has.
+"""CSV files: their grammar, and the numbers of their rows.
 
-A file that breaks the grammar is refused as a whole, since no later row of it could be trusted. A
-row that does not fit is named and kept aside, so that its record is not taken for missing.
+A file that breaks the grammar is refused as a whole, because no later row could be trusted. A
+single broken row is reported and quarantined, so that its record does not count as missing.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def school_with(users: str | bytes) -> dict[str, str | bytes]:
 
 
 def sourced_ids(extracted: Extracted) -> list[str]:
-    """Return the sourcedIds of the users that were kept."""
+    """Return the sourcedIds of the users that are kept."""
     ids: list[str] = extracted.tables["users"]["sourcedId"].to_pylist()
     return ids
 
 
 def row_numbers(extracted: Extracted) -> list[int]:
-    """Return the row numbers of the users that were kept."""
+    """Return the row numbers of the users that are kept."""
     rows: list[int] = extracted.tables["users"]["row"].to_pylist()
     return rows
 
 
 def expected_of(extracted: Extracted, at: int = -1) -> str:
-    """Return what one of the findings says would have been right."""
+    """Return the expected value of one of the findings."""
     return str(extracted.findings.table()["expected"][at])
 
 
@@ -61,7 +61,7 @@ def expected_of(extracted: Extracted, at: int = -1) -> str:
 @pytest.mark.parametrize("file", ["users.csv", "orgs.csv", "enrollments.csv"])
 @pytest.mark.parametrize("text", ["", "\n", "\r\n\r\n", "\ufeff"])
 def test_empty_file_is_refused(tmp_path: Path, profile: str, file: str, text: str) -> None:
-    """A file without even a header refuses the package: it is not an empty list."""
+    """A file without a header refuses the package, because it is not an empty list."""
     extracted = opened(folder_of({**SCHOOL, file: text}, tmp_path / "p"), profile)
 
     assert extracted.refused
@@ -70,7 +70,7 @@ def test_empty_file_is_refused(tmp_path: Path, profile: str, file: str, text: st
 
 @pytest.mark.parametrize("text", [HEADER, f"{HEADER}\n", f"{HEADER}\r\n\r\n"])
 def test_file_without_rows_is_named(tmp_path: Path, text: str) -> None:
-    """A header without rows is named; strict refuses it, tolerant leaves it to the guard."""
+    """A header without rows is a finding; strict refuses it, tolerant leaves it to the guard."""
     package = folder_of(school_with(text), tmp_path / "p")
 
     tolerant, strict = opened(package), opened(package, "strict")
@@ -92,7 +92,7 @@ def test_file_without_rows_is_named(tmp_path: Path, text: str) -> None:
 def test_other_encodings_are_refused(
     tmp_path: Path, profile: str, name: str, encoding: str, byte: int, shown: str
 ) -> None:
-    """Text that is not UTF-8 is refused with the row and the byte: no name is stored garbled."""
+    """Text that is not UTF-8 is refused with its row and its byte, so that no name is garbled."""
     users = USERS.replace("bob,,Bob,", f"bob,,{name},").encode(encoding)
 
     extracted = opened(folder_of(school_with(users), tmp_path / "p"), profile)
@@ -104,7 +104,7 @@ def test_other_encodings_are_refused(
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_utf_16_is_refused(tmp_path: Path, encoding: str) -> None:
-    """What Excel calls Unicode text is refused, with a byte order mark and without."""
+    """UTF-16 and UTF-32, which Excel calls Unicode text, are refused with and without a mark."""
     extracted = opened(folder_of(school_with(USERS.encode(encoding)), tmp_path / "p"))
 
     assert extracted.refused
@@ -116,7 +116,7 @@ def test_utf_16_is_refused(tmp_path: Path, encoding: str) -> None:
     [b"\xc3", b"\xc3(", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xff"],
 )
 def test_broken_utf_8_is_refused(tmp_path: Path, data: bytes) -> None:
-    """Cut, overlong and surrogate sequences are no UTF-8, also in the last byte of the file."""
+    """Cut, overlong and surrogate sequences are refused, even at the end of the file."""
     users = USERS.encode() + BOB.encode().removesuffix(b",,,,,") + data
 
     extracted = opened(folder_of(school_with(users), tmp_path / "p"))
@@ -141,7 +141,7 @@ def test_broken_utf_8_is_refused(tmp_path: Path, data: bytes) -> None:
     ],
 )
 def test_layout_does_not_matter(tmp_path: Path, profile: str, text: str) -> None:
-    """Byte order mark, line ends, blank lines at the end and quotes change nothing."""
+    """A byte order mark, line ends, trailing blank lines and quotes make no difference."""
     plain = opened(folder_of(SCHOOL, tmp_path / "plain"), profile)
 
     extracted = opened(folder_of(school_with(text), tmp_path / "p"), profile)
@@ -176,7 +176,7 @@ def test_layout_does_not_matter(tmp_path: Path, profile: str, text: str) -> None
     ],
 )
 def test_names_are_kept_as_they_are(tmp_path: Path, name: str, field: str) -> None:
-    """No name is taken for a missing value, a number, a formula or a line end."""
+    """No name is mistaken for a missing value, a number, a formula or a line end."""
     texts = changed(SCHOOL, FILE, ",Bob,", f",{name},")
 
     extracted = opened(folder_of(texts, tmp_path / "p"), "strict")
@@ -202,7 +202,7 @@ def test_names_are_kept_as_they_are(tmp_path: Path, name: str, field: str) -> No
     ],
 )
 def test_sourced_ids_are_opaque(tmp_path: Path, cell: str, sourced_id: str) -> None:
-    """A sourcedId is whatever stands there: not trimmed of zeros, folded or normalised."""
+    """A sourcedId stays as it is: zeros, case and Unicode form are kept."""
     texts = changed(SCHOOL, FILE, "\nbob,,,", f"\n{cell},,,")
 
     extracted = opened(folder_of(texts, tmp_path / "p"), "strict")
@@ -221,7 +221,7 @@ GRAMMAR = [
     (",Poe,,,pat@", ',"Poe,,,pat@', "csv.unclosed_quote", 7),
     (",Bob,", ',Bob",', "csv.unclosed_quote", 3),
 ]
-"""What can't be read in a file of a few lines."""
+"""Changes of a small file that make it unreadable."""
 GRAMMAR_OF_STRICT = [
     (",Bob,", ',"Bo\rb",', "csv.bare_carriage_return", 3),
     (",Bob,", ',"Bo\nb",', "csv.field_line_break", 3),
@@ -233,7 +233,7 @@ GRAMMAR_OF_STRICT = [
     (",Bob,", ', "Bob",', "csv.unescaped_quote", 3),
     (",Bob,", ',"B"ob"y",', "csv.unescaped_quote", 3),
 ]
-"""What tolerant reads, or keeps aside as one row: test_quotes says which."""
+"""Changes that only strict refuses; tolerant reads or quarantines the row: see test_quotes."""
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -241,7 +241,7 @@ GRAMMAR_OF_STRICT = [
 def test_broken_grammar_refuses_the_file(
     tmp_path: Path, profile: str, old: str, new: str, code: str, row: int
 ) -> None:
-    """What can't be split into rows for certain is refused with its row: no row is lost."""
+    """A file that cannot be split into rows reliably is refused with the row."""
     extracted = opened(folder_of(changed(SCHOOL, FILE, old, new), tmp_path / "p"), profile)
 
     assert extracted.refused
@@ -253,7 +253,7 @@ def test_broken_grammar_refuses_the_file(
 def test_strict_refuses_what_breaks_the_grammar(
     tmp_path: Path, old: str, new: str, code: str, row: int
 ) -> None:
-    """In the strict profile every quote and line break out of its place refuses the file."""
+    """In strict, each misplaced quote or line break refuses the file."""
     extracted = opened(folder_of(changed(SCHOOL, FILE, old, new), tmp_path / "p"), "strict")
 
     assert extracted.refused
@@ -261,7 +261,7 @@ def test_strict_refuses_what_breaks_the_grammar(
 
 
 def test_file_of_bare_carriage_returns_is_refused(tmp_path: Path) -> None:
-    """Line ends of old Macintoshes are refused, and not read as one long line."""
+    """A file with bare carriage returns is refused, and not read as one long line."""
     extracted = opened(folder_of(school_with(USERS.replace("\n", "\r")), tmp_path / "p"))
 
     assert extracted.refused
@@ -271,7 +271,7 @@ def test_file_of_bare_carriage_returns_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lone", [True, False])
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_wrong_delimiter_is_named(tmp_path: Path, *, lone: bool, delimiter: str) -> None:
-    """Files of a spreadsheet that separates by something else are refused for that reason."""
+    """A file with another delimiter is refused for that reason."""
     text = USERS.replace(",", delimiter)
     if lone:
         package = tmp_path / FILE
@@ -287,7 +287,7 @@ def test_wrong_delimiter_is_named(tmp_path: Path, *, lone: bool, delimiter: str)
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_too_long_line_is_refused(tmp_path: Path, profile: str) -> None:
-    """A line beyond the limit is refused with its row: a line end or a quote is missing."""
+    """A line beyond the limit is refused with its row, because a line end or a quote is missing."""
     texts = changed(SCHOOL, FILE, ",Bob,", f",{'b' * 131_072},")
 
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
@@ -298,7 +298,7 @@ def test_too_long_line_is_refused(tmp_path: Path, profile: str) -> None:
 
 @pytest.mark.case("c13")
 def test_length_of_a_line_is_a_limit(tmp_path: Path) -> None:
-    """The limit counts the line's bytes with its end."""
+    """The limit of a line counts its bytes with the line end."""
     package = folder_of(added(SCHOOL, FILE, ANN + "x" * (300 - len(ANN) - 1)), tmp_path / "p")
 
     assert not opened(package, line=300).refused
@@ -308,7 +308,7 @@ def test_length_of_a_line_is_a_limit(tmp_path: Path) -> None:
 
 
 def test_only_the_first_reason_of_a_broken_file_is_told(tmp_path: Path) -> None:
-    """A file that is refused at one row is not guessed at beyond it."""
+    """A file that is refused at one row has no findings for later rows."""
     texts = changed(SCHOOL, FILE, ",Bob,", ',"Bob,')
     texts = changed(texts, FILE, ",Cat,", ',"Cat,')
 
@@ -321,7 +321,7 @@ def test_only_the_first_reason_of_a_broken_file_is_told(tmp_path: Path) -> None:
 
 
 def test_rows_are_numbered_as_in_a_spreadsheet(tmp_path: Path) -> None:
-    """The header is row 1, also behind blank lines, which count and are no rows."""
+    """The header is row 1; blank lines before and between rows count, but are no rows."""
     text = f"{HEADER}\n\n{ANN}\n\r\n\n{BOB}\n{CAT}\n\n"
 
     extracted = opened(folder_of(school_with(text), tmp_path / "p"))
@@ -337,7 +337,7 @@ def test_rows_are_numbered_as_in_a_spreadsheet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [260, 300, 301, 512, 1000, 4096])
 def test_blocks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    """Rows, numbers and findings are the same however the file is cut into blocks."""
+    """Rows, numbers and findings are the same, whatever the size of the blocks."""
     rows = [ANN.replace("ann", f"é{n}") for n in range(40)]
     rows[7] = rows[7].replace(",Ann,", ",A\x07nn,")
     rows[13] = ""
@@ -362,7 +362,7 @@ def test_blocks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.parametrize("at", [2, 199_000, 200_001])
 def test_row_numbers_hold_in_large_files(tmp_path: Path, at: int) -> None:
-    """In a file of several blocks a broken row is named by its own number."""
+    """In a file of several blocks, a broken row is reported with its own number."""
     head, row = SCHOOL["orgs.csv"].splitlines()[0], f"{'s' * 80},,,School,school,,d"
     rows = [row] * 200_000
     rows[at - 2] = rows[at - 2].replace(",School,", ',"School,')
@@ -380,9 +380,9 @@ def test_row_numbers_hold_in_large_files(tmp_path: Path, at: int) -> None:
 
 @pytest.mark.parametrize("row", [f"{BOB},surplus", BOB.removesuffix(",,"), "bob", "bob,,,true,s"])
 def test_ragged_row_is_kept_aside(tmp_path: Path, row: str) -> None:
-    """A row with too many or too few values is named, and kept with nothing but its sourcedId.
+    """A row with too many or too few values is reported and quarantined with its sourcedId only.
 
-    The rows around it are read, so that one comma too many does not stop a district.
+    The rows around it are read, so that one surplus comma does not stop a district's sync.
     """
     texts = school_with(USERS.replace(BOB, row))
 
@@ -400,7 +400,7 @@ def test_ragged_row_is_kept_aside(tmp_path: Path, row: str) -> None:
 
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x0b", "\x1b", "\x7f"])
 def test_control_character_keeps_the_row_aside(tmp_path: Path, character: str) -> None:
-    """A row with a control character is named and kept with nothing but its sourcedId."""
+    """A row with a control character is reported and quarantined with its sourcedId only."""
     texts = changed(SCHOOL, FILE, ",Bob,", f",Bo{character}b,")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))

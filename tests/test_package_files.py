@@ -1,4 +1,4 @@
-"""Files and their modes: what the manifest says of them, and what is there."""
+"""Files and their modes: the manifest compared with the files of the package."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def without_line(name: str, texts: Texts = SCHOOL) -> Texts:
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("file", ["users", "courses", "enrollments", "academicSessions"])
 def test_file_that_is_denied_must_not_be_there(tmp_path: Path, profile: str, file: str) -> None:
-    """A file that is called absent and is there refuses the package: one of both is wrong."""
+    """A file that exists although the manifest calls it absent refuses the package."""
     texts = changed(SCHOOL, NAME, f"file.{file},bulk", f"file.{file},absent")
 
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
@@ -59,7 +59,7 @@ def test_file_that_is_denied_must_not_be_there(tmp_path: Path, profile: str, fil
 
 
 def test_absent_file_changes_nothing_of_its_kind(tmp_path: Path) -> None:
-    """A file that the manifest calls absent gives no table, so nothing of it can be removed."""
+    """A file that the manifest calls absent gives no table, so that no record is removed."""
     texts = changed(SCHOOL, NAME, "file.courses,bulk", "file.courses,absent")
 
     extracted = opened(folder_of(without(texts, "courses.csv"), tmp_path / "p"))
@@ -70,7 +70,7 @@ def test_absent_file_changes_nothing_of_its_kind(tmp_path: Path) -> None:
 
 
 def test_file_that_is_never_opened_may_be_missing(tmp_path: Path) -> None:
-    """Files that the sync never opens decide nothing: a warning, and in strict a refusal."""
+    """A missing file that the sync never opens is a warning; strict refuses it."""
     package = folder_of(
         changed(SCHOOL, NAME, "file.demographics,absent", "file.demographics,bulk"), tmp_path / "p"
     )
@@ -85,7 +85,7 @@ def test_file_that_is_never_opened_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_file_that_is_never_opened_may_be_denied(tmp_path: Path) -> None:
-    """A demographics.csv that the manifest denies stays shut; strict refuses the contradiction."""
+    """An unlisted demographics.csv is not opened; strict refuses the contradiction."""
     package = folder_of({**SCHOOL, "demographics.csv": b"\xff\xfe"}, tmp_path / "p")
 
     tolerant, strict = opened(package), opened(package, "strict")
@@ -100,7 +100,7 @@ def test_file_that_is_never_opened_may_be_denied(tmp_path: Path) -> None:
     "name", ["file.foo", "file.systemName", "file.users.csv", "file.roles", "owner", "File.users"]
 )
 def test_unknown_property_is_ignored(tmp_path: Path, name: str) -> None:
-    """A property that the version does not know is named and ignored; strict refuses it."""
+    """An unknown property of the manifest is reported and ignored; strict refuses it."""
     package = folder_of(added(SCHOOL, NAME, f"{name},bulk"), tmp_path / "p")
 
     tolerant, strict = opened(package), opened(package, "strict")
@@ -113,7 +113,7 @@ def test_unknown_property_is_ignored(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_source_may_be_named(tmp_path: Path, profile: str) -> None:
-    """The names of the source system are of the standard, filled or not."""
+    """The source system's names are standard properties, blank or not."""
     texts = added(SCHOOL, NAME, "source.systemName,SIS", "source.systemCode,")
 
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
@@ -131,7 +131,7 @@ def test_source_may_be_named(tmp_path: Path, profile: str) -> None:
     ],
 )
 def test_unknown_file_is_not_used(tmp_path: Path, name: str, data: bytes) -> None:
-    """A file that is not of the version is named and not used; strict refuses it."""
+    """A file that the version does not have is reported and ignored; strict refuses it."""
     package = folder_of({**SCHOOL, name: data}, tmp_path / "p")
 
     tolerant, strict = opened(package), opened(package, "strict")
@@ -146,7 +146,7 @@ def test_unknown_file_is_not_used(tmp_path: Path, name: str, data: bytes) -> Non
     "name", ["manifest.version", "file.users", "file.orgs", "file.demographics", "file.results"]
 )
 def test_missing_property_is_a_warning(tmp_path: Path, name: str) -> None:
-    """A line that is missing is named; a file without one is bulk where it is there."""
+    """A missing property is reported, and a file without one is bulk if it exists."""
     package = folder_of(without_line(name), tmp_path / "p")
 
     tolerant, strict = opened(package), opened(package, "strict")
@@ -159,7 +159,7 @@ def test_missing_property_is_a_warning(tmp_path: Path, name: str) -> None:
 
 
 def test_file_of_every_mode_may_stand_beside_others(tmp_path: Path) -> None:
-    """Bulk and delta may stand in one package: the mode is each file's own."""
+    """Bulk and delta files may be in one package, because each file has its own mode."""
     texts = changed(SCHOOL, NAME, "file.enrollments,bulk", "file.enrollments,delta")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -170,7 +170,7 @@ def test_file_of_every_mode_may_stand_beside_others(tmp_path: Path) -> None:
 
 
 def test_delta_of_one_file_is_a_package(tmp_path: Path) -> None:
-    """A delta package may hold one file only."""
+    """A delta package may have one file only."""
     texts = as_delta(SCHOOL, orgs=["s,tobedeleted,2026-09-01T00:00:00.000Z,School,school,,d"])
 
     for profile in PROFILES:
@@ -190,7 +190,7 @@ def test_delta_of_one_file_is_a_package(tmp_path: Path) -> None:
     ],
 )
 def test_layout_of_the_manifest_does_not_matter(tmp_path: Path, text: str) -> None:
-    """A byte order mark, line ends, blank lines at the end and quotes are all the same."""
+    """A byte order mark, line ends, trailing blank lines and quotes of a manifest do not matter."""
     extracted = opened(folder_of(with_manifest(text, {}), tmp_path / "p"), "strict")
 
     assert (extracted.refused, told(extracted.findings)) == (False, [])
@@ -210,7 +210,7 @@ def test_layout_of_the_manifest_does_not_matter(tmp_path: Path, text: str) -> No
     ],
 )
 def test_broken_manifest_is_a_finding(tmp_path: Path, text: bytes) -> None:
-    """Whatever the bytes of a manifest, the answer is a finding about it and never a crash."""
+    """A manifest of any bytes gives a finding about it, and never a crash."""
     extracted = opened(folder_of({**SCHOOL, NAME: text}, tmp_path / "p"))
 
     assert extracted.refused
@@ -219,7 +219,7 @@ def test_broken_manifest_is_a_finding(tmp_path: Path, text: bytes) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_manifest_alone_changes_nothing(tmp_path: Path, profile: str) -> None:
-    """A package that calls everything absent is right, and gives nothing."""
+    """A package whose manifest calls every file absent is valid and empty."""
     extracted = opened(zip_of({NAME: manifest("1.2")}, tmp_path / "p.zip"), profile)
 
     assert (extracted.refused, told(extracted.findings)) == (False, [])
@@ -262,7 +262,7 @@ def test_manifest_alone_changes_nothing(tmp_path: Path, profile: str) -> None:
 def test_lookalike_is_refused_by_name(
     tmp_path: Path, profile: str, texts: Texts, name: str
 ) -> None:
-    """A package of another format is not read column by column: it is called by its name."""
+    """A package of another format is refused with the name of the format."""
     extracted = opened(zip_of(texts, tmp_path / "p.zip"), profile)
 
     assert extracted.refused

@@ -1,4 +1,4 @@
-"""Names inside a package: none leads anywhere, and each is found where the standard wants it."""
+"""Names inside a package give no access to other files, and variants of standard names are read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ USERS = SCHOOL["users.csv"]
     ],
 )
 def test_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    """A name that is no plain name refuses the package, and can be logged without harm."""
+    """An unsafe name refuses the package, and the finding shows it in printable form."""
     inside = tmp_path / "inside"
     inside.mkdir()
     package = inside / "p.zip"
@@ -68,7 +68,7 @@ def test_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None
 
 @pytest.mark.case("c05")
 def test_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading a package writes no file, neither beside it nor where temporary files go."""
+    """Reading a package writes no file, neither beside it nor in the temporary folder."""
     package = zip_of(SCHOOL, tmp_path / "p.zip")
     elsewhere = tmp_path / "tmp"
     elsewhere.mkdir()
@@ -90,7 +90,7 @@ main()
 
 @pytest.mark.case("c05")
 def test_nothing_is_read_as_xml(site: Site) -> None:
-    """Where Python has no parser of XML a whole sync is the same: nothing can be smuggled in."""
+    """A sync works without any XML parser, so that no XML inside a package can do harm."""
     entity = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
     texts = {**SCHOOL, "[Content_Types].xml": entity, "xl.csv": entity}
     package = zip_of(changed(texts, "users.csv", ",Bob,", ",<b>&b;</b>,"), site.folder / "p.zip")
@@ -107,7 +107,7 @@ def test_nothing_is_read_as_xml(site: Site) -> None:
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
 def test_entry_that_is_no_file_is_refused(tmp_path: Path, kind: int) -> None:
-    """A link, a device or a pipe inside a zip refuses the package and is named."""
+    """A link, a device or a pipe inside a zip refuses the package, and the finding names it."""
     package = tmp_path / "p.zip"
     with zipfile.ZipFile(package, "w") as archive:
         for name, text in SCHOOL.items():
@@ -123,7 +123,7 @@ def test_entry_that_is_no_file_is_refused(tmp_path: Path, kind: int) -> None:
 
 
 def test_link_in_a_folder_is_refused(tmp_path: Path) -> None:
-    """A folder's links are not followed: they could lead to any file of the machine."""
+    """A link inside a folder is not followed, because it could point to any file."""
     secret = tmp_path / "secret"
     secret.write_text(USERS)
     package = folder_of(SCHOOL, tmp_path / "p")
@@ -139,7 +139,7 @@ def test_link_in_a_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("other", ["users.csv", "Users.CSV", "USERS.csv"])
 def test_name_that_stands_twice_is_refused(tmp_path: Path, other: str) -> None:
-    """Of two files of one name, also in other letters, none is chosen quietly."""
+    """Two files with one name, in the same or another case, refuse the package."""
     package = tmp_path / "p.zip"
     with zipfile.ZipFile(package, "w") as archive:
         for name, text in SCHOOL.items():
@@ -152,7 +152,7 @@ def test_name_that_stands_twice_is_refused(tmp_path: Path, other: str) -> None:
     assert told(extracted.findings) == [("zip.duplicate_name", other, None)]
 
 
-# Folders and litter
+# Folders and stray files
 
 
 def _renamed(rename: Callable[[str], str]) -> dict[str, str]:
@@ -161,7 +161,7 @@ def _renamed(rename: Callable[[str], str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("folder", ["OneRoster/", "Export 2026-09-01/"])
 def test_one_folder_is_used(tmp_path: Path, folder: str) -> None:
-    """Files that lie in one folder of the zip are used, with a warning; strict refuses them."""
+    """Files inside one folder of the zip are used with a warning; strict refuses them."""
     package = tmp_path / "p.zip"
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr(folder, "")
@@ -178,7 +178,7 @@ def test_one_folder_is_used(tmp_path: Path, folder: str) -> None:
 
 
 def test_folder_in_a_folder_is_used(tmp_path: Path) -> None:
-    """What holds for a zip holds for a folder whose only content is a folder."""
+    """Files inside the only subfolder of a folder are used with a warning."""
     folder_of(SCHOOL, tmp_path / "p" / "OneRoster")
 
     extracted = opened(tmp_path / "p")
@@ -199,7 +199,7 @@ def test_folder_in_a_folder_is_used(tmp_path: Path) -> None:
     ],
 )
 def test_litter_is_ignored(tmp_path: Path, litter: str) -> None:
-    """What file managers leave behind is no part of a package, not even in strict."""
+    """Stray files of file managers are ignored, even in strict."""
     package = zip_of({**SCHOOL, litter: "\0\0"}, tmp_path / "p.zip")
 
     for profile in PROFILES:
@@ -209,7 +209,7 @@ def test_litter_is_ignored(tmp_path: Path, litter: str) -> None:
 
 
 def test_folder_entry_is_nothing(tmp_path: Path) -> None:
-    """An entry for an empty folder holds no rows, so it does no harm."""
+    """A zip entry for an empty folder is ignored."""
     package = zip_of({**SCHOOL, "empty/": ""}, tmp_path / "p.zip")
 
     assert not opened(package).refused
@@ -217,7 +217,7 @@ def test_folder_entry_is_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["a/b/", "a/b/c/"])
 def test_folders_in_folders_are_used(tmp_path: Path, folder: str) -> None:
-    """Files two or three folders down are used, also where a note lies beside the folder."""
+    """Files two or three folders down are used, even with a note beside the folder."""
     texts = {**_renamed(lambda name: folder + name), "readme.txt": "hello"}
 
     extracted = opened(zip_of(texts, tmp_path / "p.zip"))
@@ -243,7 +243,7 @@ def test_folders_in_folders_are_used(tmp_path: Path, folder: str) -> None:
 def test_two_files_that_could_be_the_same_refuse_the_package(
     tmp_path: Path, extra: str, named: str
 ) -> None:
-    """Of two files that could be users.csv none is chosen quietly, wherever the other one lies."""
+    """Two files that could both be the same file refuse the package, in whatever folder."""
     extracted = opened(zip_of({**SCHOOL, extra: USERS}, tmp_path / "p.zip"))
 
     assert extracted.refused
@@ -252,7 +252,7 @@ def test_two_files_that_could_be_the_same_refuse_the_package(
 
 
 def test_files_of_several_folders_are_not_mixed(tmp_path: Path) -> None:
-    """Of two folders with a package each none is chosen, and none is made of parts of both."""
+    """Two folders with a package each are refused, and so is a package in parts of two folders."""
     texts = {f"{folder}/{name}": text for folder in "ab" for name, text in SCHOOL.items()}
     parts = {f"{'ab'[at % 2]}/{name}": text for at, (name, text) in enumerate(SCHOOL.items())}
 
@@ -267,7 +267,7 @@ def test_files_of_several_folders_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_file_below_the_root_is_not_opened(tmp_path: Path) -> None:
-    """Beside files at the root, one in a folder is named and not opened."""
+    """A file in a folder beside files at the root is reported and not opened."""
     package = zip_of({**SCHOOL, "old/notes.csv": b"\xff"}, tmp_path / "p.zip")
 
     extracted = opened(package)
@@ -290,7 +290,7 @@ def test_file_below_the_root_is_not_opened(tmp_path: Path) -> None:
     ],
 )
 def test_names_that_mean_one_file_are_read(tmp_path: Path, name: str, file: str) -> None:
-    """A name in the singular, or with blanks between its words, is read with a warning."""
+    """A singular name or one with separated words is read with a warning; strict refuses it."""
     texts = {name if one == file else one: text for one, text in SCHOOL.items()}
 
     extracted = opened(zip_of(texts, tmp_path / "p.zip"))
@@ -311,7 +311,7 @@ def test_package_without_files_is_refused(tmp_path: Path, texts: dict[str, str])
 
 
 def test_names_in_other_letters_are_understood(tmp_path: Path) -> None:
-    """File names in capitals are read with a warning each; strict wants them as they should be."""
+    """File names in capitals are read with a warning for each; strict refuses them."""
     package = zip_of(_renamed(str.upper), tmp_path / "p.zip")
 
     tolerant = opened(package)
@@ -323,13 +323,13 @@ def test_names_in_other_letters_are_understood(tmp_path: Path) -> None:
     assert opened(package, "strict").refused
 
 
-# The buttons
+# Uploads
 
 
 @pytest.mark.parametrize("kind", [Kind.USERS, Kind.COURSES])
 @pytest.mark.parametrize("file", ["users", "courses", "classes", "enrollments"])
 def test_upload_of_another_file_is_refused(tmp_path: Path, kind: Kind, file: str) -> None:
-    """The button for users takes users, whatever the file is called, and names what it got."""
+    """An upload of users takes users.csv under any name, and an error names any other file."""
     path = tmp_path / "upload.csv"
     path.write_text(SCHOOL[f"{file}.csv"])
 
@@ -344,7 +344,7 @@ def test_upload_of_another_file_is_refused(tmp_path: Path, kind: Kind, file: str
 
 
 def test_upload_of_a_package_as_users_is_refused(tmp_path: Path) -> None:
-    """A whole package at the button for users is refused, and said to be a zip."""
+    """A whole package in an upload of users is refused as a zip."""
     finding = wrong_kind(zip_of(SCHOOL, tmp_path / "users.csv"), Kind.USERS)
 
     assert finding is not None

@@ -1,8 +1,8 @@
-"""Staff only: students, parents, guardians and relatives never get past the door.
+"""Only staff passes extract: students, parents, guardians and relatives are left out.
 
-They are counted as ignored; nothing of them is in a snapshot or in a finding. A person of whom it
-can't be told is kept with nothing but the sourcedId, so that nobody is deactivated for a typing
-error and no student's name is kept for one.
+They are counted as ignored; no snapshot and no finding has their data. A person with an unclear
+role is kept with the sourcedId alone, so that a typing error neither deactivates a person nor
+stores a student's name.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ MARK = "Zq7"
 
 
 def ids(extracted: Extracted, file: str = "users") -> list[str]:
-    """Return the sourcedIds of what was kept of a file."""
+    """Return the sourcedIds of the rows that are kept of a file."""
     found: list[str] = extracted.tables[file]["sourcedId"].to_pylist()
     return found
 
 
 def user(extracted: Extracted, sourced_id: str) -> dict[str, object]:
-    """Return what was kept of one user: the values that are not blank."""
+    """Return the kept values of one user that are not blank."""
     rows = extracted.tables["users"].to_pylist()
     (row,) = [row for row in rows if row["sourcedId"] == sourced_id]
     return {name: value for name, value in row.items() if value not in {None, False}}
 
 
 def everything(extracted: Extracted) -> str:
-    """Return all that came through the door as one text."""
+    """Return all tables and findings of extract as one text."""
     tables = [table.to_pylist() for table in extracted.tables.values()]
     heads = [str(table.schema) for table in extracted.tables.values()]
     return str([tables, heads, extracted.findings.table().to_pylist(), extracted.rows])
@@ -67,7 +67,7 @@ def with_role(texts: Texts, old: str, new: str) -> Texts:
 
 @pytest.mark.parametrize("texts", VERSIONS)
 def test_students_and_parents_stay_outside(tmp_path: Path, texts: Texts) -> None:
-    """Students and parents are ignored, counted, and in no snapshot, with all that is theirs."""
+    """Students and parents are counted as ignored, and no table has them or their enrollments."""
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
     assert ids(extracted) == ["ann", "bob", "cat", "dan"]
@@ -84,7 +84,7 @@ def test_students_and_parents_stay_outside(tmp_path: Path, texts: Texts) -> None
     "role", ["student", "parent", "guardian", "relative", "Student", "PARENT", " student "]
 )
 def test_every_such_role_stays_outside(tmp_path: Path, texts: Texts, role: str) -> None:
-    """However the role is spelled, its bearer stays outside, and that is worth no warning."""
+    """Any spelling of such a role is ignored without a warning."""
     package = folder_of(with_role(texts, "cat aide", role), tmp_path / "p")
 
     extracted = opened(package)
@@ -115,7 +115,7 @@ def test_every_such_role_stays_outside(tmp_path: Path, texts: Texts, role: str) 
     ],
 )
 def test_every_role_of_staff_comes_in(tmp_path: Path, texts: Texts, roles: list[str]) -> None:
-    """All roles of the standard that are no student's or parent's are staff."""
+    """Every other role of the standard is staff."""
     for role in roles:
         extracted = opened(folder_of(with_role(texts, "cat aide", role), tmp_path / role))
         assert "cat" in ids(extracted)
@@ -126,7 +126,7 @@ def test_every_role_of_staff_comes_in(tmp_path: Path, texts: Texts, roles: list[
 @pytest.mark.parametrize("texts", VERSIONS)
 @pytest.mark.parametrize("role", ["pupil", "stdnt", "Schüler", "0", "learner;student"])
 def test_role_that_is_unknown_withholds_the_person(tmp_path: Path, texts: Texts, role: str) -> None:
-    """Of a person whose role can't be read nothing is kept but what names the record."""
+    """A person with an unreadable role is kept with nothing but what identifies the record."""
     extracted = opened(folder_of(with_role(texts, "stu student", role), tmp_path / "p"))
 
     assert ids(extracted) == ["ann", "bob", "cat", "dan", "stu"]
@@ -140,7 +140,7 @@ def test_role_that_is_unknown_withholds_the_person(tmp_path: Path, texts: Texts,
 
 
 def test_user_without_any_role_stays_outside(tmp_path: Path) -> None:
-    """In 1.2 a user who is none of ours and has no role is taken for a pupil, in bulk as well."""
+    """In 1.2, an unknown user without any role counts as a student and is ignored."""
     texts = changed(SCHOOL_1_2, "roles.csv", "r-stu,,,stu,primary,student,,,s,\n", "")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -151,7 +151,7 @@ def test_user_without_any_role_stays_outside(tmp_path: Path) -> None:
 
 
 def test_user_of_ours_without_any_role_is_withheld(tmp_path: Path) -> None:
-    """One of ours for whom no role is left in the whole roles.csv is protected and named."""
+    """A known user without any role left in a bulk roles.csv is protected and reported."""
     texts = changed(SCHOOL_1_2, "roles.csv", "r-cat,,,cat,primary,aide,,,s,\n", "")
 
     extracted = opened(folder_of(texts, tmp_path / "p"), known=["cat"], roles={"r-cat": "cat"})
@@ -162,7 +162,7 @@ def test_user_of_ours_without_any_role_is_withheld(tmp_path: Path) -> None:
 
 
 def test_remembered_role_makes_a_user_staff(tmp_path: Path) -> None:
-    """In a delta without roles only a user of whom a role is remembered is staff."""
+    """In a delta without roles.csv, only a user with a remembered role is staff."""
     row = SCHOOL_1_2["users.csv"].splitlines()[1].replace(",,,", ",active,2026-09-01T00:00:00Z,", 1)
     package = folder_of(as_delta(SCHOOL_1_2, users=[row]), tmp_path / "p")
 
@@ -174,7 +174,7 @@ def test_remembered_role_makes_a_user_staff(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", ["parent", "guardian", "student", "relative"])
 @pytest.mark.parametrize("first", [True, False])
 def test_teacher_who_is_a_parent_is_staff(tmp_path: Path, *, other: str, first: bool) -> None:
-    """A person with a role of staff and another one is staff, in whatever order the rows stand."""
+    """A person with a role of staff and another role is staff, in any order of the rows."""
     header, rest = SCHOOL_1_2["roles.csv"].split("\n", 1)
     row = f"r2-ann,,,ann,secondary,{other},,,s,\n"
     text = f"{header}\n{row}{rest}" if first else f"{header}\n{rest}{row}"
@@ -189,7 +189,7 @@ def test_teacher_who_is_a_parent_is_staff(tmp_path: Path, *, other: str, first: 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_teacher_with_a_row_as_parent_is_staff(tmp_path: Path, *, first: bool) -> None:
-    """In 1.1 the row of a person as a parent is ignored, and the one as a teacher is used."""
+    """In 1.1, a person's row as a parent is ignored, and the row as a teacher is used."""
     header, rest = SCHOOL["users.csv"].split("\n", 1)
     row = "ann,,,true,s,parent,ann,,Ann,Lee,,,ann@example.org,,,,,\n"
     text = f"{header}\n{row}{rest}" if first else f"{header}\n{rest}{row}"
@@ -203,7 +203,7 @@ def test_teacher_with_a_row_as_parent_is_staff(tmp_path: Path, *, first: bool) -
 
 @pytest.mark.parametrize("role", ["ext:coach", "ext:studentHelper"])
 def test_extended_role_is_ignored(tmp_path: Path, role: str) -> None:
-    """What a vendor's own role means nobody can tell: its bearer stays outside."""
+    """A person whose only role is a vendor's own is ignored, because its meaning is unknown."""
     extracted = opened(folder_of(with_role(SCHOOL_1_2, "cat aide", role), tmp_path / "p"))
 
     assert "cat" not in ids(extracted)
@@ -212,7 +212,7 @@ def test_extended_role_is_ignored(tmp_path: Path, role: str) -> None:
 
 
 def test_extended_role_beside_another_is_ignored(tmp_path: Path) -> None:
-    """A teacher with a vendor's own role as well is a teacher."""
+    """A teacher with an additional vendor's own role is staff."""
     texts = added(SCHOOL_1_2, "roles.csv", "r2-ann,,,ann,secondary,ext:coach,,,s,")
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
@@ -224,7 +224,7 @@ def test_extended_role_beside_another_is_ignored(tmp_path: Path) -> None:
 @pytest.mark.parametrize("texts", VERSIONS)
 @pytest.mark.parametrize("role", ["student", "teacher", "guardian", "pupil", ""])
 def test_enrollment_of_a_student_stays_outside(tmp_path: Path, texts: Texts, role: str) -> None:
-    """Whatever role an enrollment names, a student's stays outside."""
+    """A student's enrollment is ignored, whatever its role."""
     package = folder_of(
         changed(texts, "enrollments.csv", "stu,student", f"stu,{role}"), tmp_path / "p"
     )
@@ -234,7 +234,7 @@ def test_enrollment_of_a_student_stays_outside(tmp_path: Path, texts: Texts, rol
 
 @pytest.mark.parametrize("spoilt", ["stu,,,true,stu", "stu,,,true,stu,surplus\x07"])
 def test_broken_row_of_a_student_stays_outside(tmp_path: Path, spoilt: str) -> None:
-    """In 1.2 roles.csv tells that a user is a student, also where the row itself is broken."""
+    """In 1.2, roles.csv marks a user as a student even if the user's own row is broken."""
     header, *rows = SCHOOL_1_2["users.csv"].splitlines()
     rows = [spoilt if row.startswith("stu,") else row for row in rows]
     texts = {**SCHOOL_1_2, "users.csv": "\n".join([header, *rows]) + "\n"}
@@ -248,7 +248,7 @@ def test_broken_row_of_a_student_stays_outside(tmp_path: Path, spoilt: str) -> N
 @pytest.mark.parametrize("texts", VERSIONS)
 @pytest.mark.parametrize("file", ["demographics.csv", "results.csv", "lineItems.csv"])
 def test_file_of_others_is_never_opened(tmp_path: Path, texts: Texts, file: str) -> None:
-    """Files with birth dates, races, marks and the like stay shut: their bytes don't matter."""
+    """Files with birth dates, races or marks are never opened, whatever their bytes."""
     name = file.removesuffix(".csv")
     texts = changed(texts, "manifest.csv", f"file.{name},absent", f"file.{name},bulk")
     package = folder_of({**texts, file: b'\xff\x00\r"' * 100}, tmp_path / "p")
@@ -260,7 +260,7 @@ def test_file_of_others_is_never_opened(tmp_path: Path, texts: Texts, file: str)
 
 
 def test_profiles_of_users_are_never_opened(tmp_path: Path) -> None:
-    """userProfiles.csv holds credentials and stays shut, with a manifest and without."""
+    """userProfiles.csv, which has credentials, is never opened, with or without a manifest."""
     texts = changed(
         SCHOOL_1_2, "manifest.csv", "file.userProfiles,absent", "file.userProfiles,bulk"
     )
@@ -278,7 +278,7 @@ def test_profiles_of_users_are_never_opened(tmp_path: Path) -> None:
     ["password", "phone", "sms", "identifier", "userIds", "middleName", "grades"],
 )
 def test_column_that_is_not_needed_is_never_read(tmp_path: Path, texts: Texts, column: str) -> None:
-    """Passwords, telephone numbers and the like of staff are in no snapshot and no finding."""
+    """Passwords, telephone numbers and similar values of staff are in no table and no finding."""
     header, *rows = (line.split(",") for line in texts["users.csv"].splitlines())
     at = header.index(column)
     for row in rows:
@@ -295,7 +295,7 @@ def test_column_that_is_not_needed_is_never_read(tmp_path: Path, texts: Texts, c
 @pytest.mark.parametrize("texts", VERSIONS)
 @pytest.mark.parametrize("manifest", [True, False])
 def test_rows_under_no_header_stay_outside(tmp_path: Path, *, texts: Texts, manifest: bool) -> None:
-    """Where the header is missing the first row is no header, and its values are told to nobody."""
+    """If the header is missing, the values of the first row appear nowhere."""
     header = texts["users.csv"].splitlines()[0].split(",")
     row = [f"{MARK}{name}" for name in header]
     row[header.index("username")] = row[0]
@@ -321,7 +321,7 @@ def _row(header: list[str], values: dict[str, str], told_values: dict[str, str])
 
 @st.composite
 def _packages(draw: st.DrawFn) -> Texts:
-    """Return the school with some more outsiders, marked in every column."""
+    """Return the school with more students and parents, marked in each column."""
     texts = draw(st.sampled_from(VERSIONS))
     for _ in range(draw(st.integers(1, 3))):
         role = draw(_OUTSIDERS)
@@ -345,7 +345,7 @@ def _packages(draw: st.DrawFn) -> Texts:
 @given(_packages())
 @settings(deadline=None, max_examples=60, derandomize=True)
 def test_nothing_of_a_student_comes_in(texts: Texts) -> None:
-    """Whatever stands in the columns of students and parents, none of it comes through."""
+    """Whatever the columns of students and parents contain, none of it passes extract."""
     with tempfile.TemporaryDirectory() as folder:
         extracted = opened(folder_of(texts, Path(folder) / "p"))
 

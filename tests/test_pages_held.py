@@ -1,6 +1,6 @@
-"""The page of a held run: the decision in sight, its consequence, and what is held back.
+"""The page of a held run: the visible decision, its consequence, and held-back removals.
 
-Beside it all pages, for those who don't see them well and those who use no mouse.
+Also all pages, for users with low vision and users without a mouse.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ MOST_STOPS = 60
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow of its own."""
+    """A running Airflow."""
     with running() as airflow:
         yield airflow
 
 
 @pytest.fixture(scope="module")
 def waits(live: Live) -> dict[str, Any]:
-    """A run of Airflow that waits: half of the teachers of an upload are gone from the next one."""
+    """A held run, whose package lacks half of the teachers of the package before."""
     assert live.follow(live.admin.upload(packed(district())))["outcome"] == "succeeded"
     run = live.follow(live.admin.upload(packed(district(lacks=10))))
     assert run["outcome"] == "held", run["sentence"]
@@ -51,7 +51,7 @@ def waits(live: Live) -> dict[str, Any]:
 def test_the_decision_stays_in_sight_and_names_its_consequence(
     live: Live, waits: dict[str, Any]
 ) -> None:
-    """The bar is seen on every tab; a school leads to its changes, and these to a CSV."""
+    """The decision is visible on each tab; a school links to its changes, and these to a CSV."""
     with browsing(height=600) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}")
@@ -80,7 +80,7 @@ def test_the_decision_stays_in_sight_and_names_its_consequence(
 
 @pytest.fixture(scope="module")
 def places(live: Live, waits: dict[str, Any]) -> list[str]:
-    """Every page of ours: full, empty and of a run that was rejected."""
+    """All of our pages: with data, empty, and of a rejected run."""
     live.oneroster("init", "--site", "empty", "--admin", "admin@example.org")
     rejected = live.follow(live.admin.upload(b"PK this is no zip"))
     teacher = live.admin.get("sites/default/records", q="t15")["records"][0]["id"]
@@ -107,13 +107,14 @@ def places(live: Live, waits: dict[str, Any]) -> list[str]:
     ]
 
 
-# A quarter of a minute of a processor for each theme and width: the first four pages stand for all.
+# Each theme and width takes a quarter of a minute of a processor: the first four pages represent
+# all.
 @pytest.mark.parametrize("count", [4, pytest.param(None, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 420)])
 def test_no_page_has_a_barrier(
     live: Live, places: list[str], theme: str, width: int, count: int | None
 ) -> None:
-    """Contrast, names, roles and landmarks are as axe asks for; nothing overflows the window."""
+    """No page breaks axe's rules for contrast, names and roles, or overflows the window."""
     with browsing(theme, width) as page:
         log_in(page, live.origin)
         for place in places[:count]:
@@ -125,18 +126,18 @@ def test_no_page_has_a_barrier(
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place
 
 
-@pytest.mark.long  # the other two of the four: what differs is a colour or a width
+@pytest.mark.long  # the other two of the four: only a color or a width differs
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1440), ("light", 420)])
 def test_no_page_has_a_barrier_in_the_other_theme(
     live: Live, places: list[str], theme: str, width: int
 ) -> None:
-    """The same for each theme in the other width."""
+    """Each theme passes in the other width too."""
     test_no_page_has_a_barrier(live, places, theme, width, None)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_what_is_wrong_or_special_can_be_read(live: Live, theme: str) -> None:
-    """Errors beside settings, notes in the calendar and a question have contrast and names too."""
+    """Errors beside settings, notes in the calendar and a dialog pass axe's rules too."""
     with browsing(theme) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/sites/default/preferences?section=limits")
@@ -156,7 +157,7 @@ def test_what_is_wrong_or_special_can_be_read(live: Live, theme: str) -> None:
 
 
 def test_flows_need_no_mouse(live: Live, waits: dict[str, Any], tmp_path: Path) -> None:
-    """Schedule, switch, upload, search, decision and undo, by the keyboard alone."""
+    """Schedule, switch, upload, search, decision and undo are usable with the keyboard alone."""
     package = tmp_path / "same.zip"
     package.write_bytes(packed(district()))
     with browsing() as page:
@@ -194,7 +195,7 @@ def test_flows_need_no_mouse(live: Live, waits: dict[str, Any], tmp_path: Path) 
 def test_some_removals_are_held_back_and_decided_about_later(
     live: Live, waits: dict[str, Any]
 ) -> None:
-    """Both plans are shown before; exactly the first is applied, and the rest waits anew."""
+    """Both plans are previewed; exactly the first is applied, and the other is held again."""
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}")
@@ -228,7 +229,7 @@ def test_some_removals_are_held_back_and_decided_about_later(
 
 
 def test_reports_have_the_roster_over_time_and_who_decided(live: Live, tmp_path: Path) -> None:
-    """A line with its table, and the decisions of the month with their reasons."""
+    """The reports show the roster over time with a table, and decisions with reasons."""
     town = Town(live, tmp_path, "vale")
     town.sync()
     held = town.sync(lacks=12)
@@ -250,7 +251,7 @@ def test_reports_have_the_roster_over_time_and_who_decided(live: Live, tmp_path:
 
 
 def test_history_begins_with_a_sentence_and_ends_in_a_button(live: Live, tmp_path: Path) -> None:
-    """Who is gone is found from the page of all sites, with the reason, and put back from there."""
+    """The history of a deactivated person has the reason and a reactivation with a preview."""
     town = Town(live, tmp_path, "glade")
     town.sync()
     run = town.sync(lacks=4)
@@ -285,14 +286,14 @@ def test_history_begins_with_a_sentence_and_ends_in_a_button(live: Live, tmp_pat
 
 
 def barriers(page: Page) -> list[str]:
-    """Return what axe finds in our part of a page, without Airflow's own sidebar."""
+    """Return axe's violations in our part of a page, without Airflow's own sidebar."""
     page.wait_for_function(HAS_SETTLED)
     found = Axe().run(page, {"exclude": [[AIRFLOWS]]}).response["violations"]
     return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
 def reach(page: Page, control: Locator) -> None:
-    """Press Tab until a control has the focus, and see that nothing hides it."""
+    """Press Tab until a control has the focus, and check that nothing covers it."""
     control.wait_for()
     for _ in range(MOST_STOPS):
         if control.evaluate("it => it === document.activeElement"):
@@ -303,12 +304,12 @@ def reach(page: Page, control: Locator) -> None:
 
 
 def press(page: Page, control: Locator, key: str) -> None:
-    """Reach a control by Tab, and press a key there."""
+    """Reach a control with Tab and press a key on it."""
     reach(page, control)
     page.keyboard.press(key)
 
 
 def earlier(live: Live, run: dict[str, Any]) -> str:
-    """Return the applied run before another one."""
+    """Return the id of a run before another one."""
     runs = live.admin.get("sites/default/runs")["runs"]
     return next(str(one["run_id"]) for one in runs if one["started_at"] < run["started_at"])

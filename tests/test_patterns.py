@@ -1,8 +1,7 @@
-"""Patterns that take for ever: none of ours does, whatever it is asked to read.
+"""No regular expression of the product needs excessive time for any text.
 
-Each is tried in a process that the system ends when it has used its seconds of CPU, so that nothing
-depends on how busy a machine is. Patterns of Arrow and of pydantic are no matter here: their
-engines know no way back.
+Each one runs in a process with a limit of CPU seconds, so that the load of the machine does not
+matter. Patterns of Arrow and pydantic are left out: their engines do not backtrack.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import oneroster_sync
 from oneroster_sync import settings
 
 CPU_S = 30
-"""For all texts of a pattern, the start of Python included; one that goes back takes minutes."""
+"""For all texts of a pattern, with Python's start; backtracking would take minutes."""
 LONG = 100_000
 TRY = """
 import json, re, resource, sys
@@ -63,7 +62,7 @@ STARTS = ("", "a@a.", "2026-08-01T00:00:00.", "ext:", "/api/v2/dags/a/dagRuns/",
 ENDS = ("", "!\n", "@", "Z ")
 VERBS = ("match", "fullmatch", "search", "sub", "split", "findall", "finditer")
 Pattern = tuple[str, int, tuple[str, ...]]
-"""A pattern, its flags, and what is done with it."""
+"""A pattern, its flags, and the methods that are called on it."""
 
 
 def of_suites() -> set[Pattern]:
@@ -75,7 +74,7 @@ def of_suites() -> set[Pattern]:
 
 
 def of_modules() -> set[Pattern]:
-    """Return the patterns that the modules of the product have compiled."""
+    """Return the patterns that the modules of the product compile."""
     found = set()
     for package in (oneroster_sync, oneroster_airflow):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -91,7 +90,7 @@ def of_modules() -> set[Pattern]:
 
 
 def inline() -> set[Pattern]:
-    """Return the patterns that stand where they are used."""
+    """Return the patterns that are written where they are used."""
     found: set[Pattern] = set()
     for folder in ("include", "plugins", "dags"):
         for path in (settings.PROJECT / folder).rglob("*.py"):
@@ -106,7 +105,7 @@ def inline() -> set[Pattern]:
 
 
 def survives(pattern: Pattern, seconds: int = CPU_S) -> bool:
-    """Tell whether a pattern has read all texts before its seconds were used."""
+    """Return whether a pattern reads all texts within its seconds."""
     told = json.dumps([seconds, LONG, *pattern, STARTS, PIECES, ENDS])
     done = subprocess.run([sys.executable, "-c", TRY], input=told, text=True, check=False)
     return done.returncode == 0
@@ -116,7 +115,7 @@ def survives(pattern: Pattern, seconds: int = CPU_S) -> bool:
 @pytest.mark.timeout(600)
 @pytest.mark.long
 def test_every_pattern_reads_long_texts() -> None:
-    """No text of 100,000 characters keeps a pattern of the product busy."""
+    """Each pattern of the product reads texts of 100,000 characters within its limit."""
     parts = of_suites(), of_modules(), inline()
     assert [len(part) > 1 for part in parts] == [True, True, True]
     assert [pattern for pattern in sorted(set().union(*parts)) if not survives(pattern)] == []
@@ -124,5 +123,5 @@ def test_every_pattern_reads_long_texts() -> None:
 
 @pytest.mark.case("c13")
 def test_pattern_that_goes_back_would_be_found() -> None:
-    """The texts and the limit tell a pattern that takes for ever from one that does not."""
+    """The check finds a pattern that backtracks."""
     assert not survives((r"[^\s]+@[^\s]+", 0, ("search",)), seconds=2)

@@ -1,4 +1,4 @@
-"""Course assignments: the distinct pairs of user and course that enrollments lead to."""
+"""Course assignments are the distinct pairs of user and course that enrollments imply."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TAUGHT = roster_of(
 
 
 def test_two_classes_of_a_course_are_one_assignment() -> None:
-    """Teaching two classes of a course is one assignment, named after the first row."""
+    """A user who teaches two classes of a course has one assignment, with the first row."""
     planned = plan_of(
         roster_of(**PEOPLE_AND_COURSES),
         {
@@ -46,7 +46,7 @@ def test_two_classes_of_a_course_are_one_assignment() -> None:
 
 
 def test_dropping_one_of_two_classes_keeps_the_assignment() -> None:
-    """Who still teaches one class of the course keeps it; who teaches none loses it."""
+    """A teacher keeps a course while one class is left, and loses it with the last one."""
     one_left = "sourcedId,userSourcedId,classSourcedId\ne2,ann,m2\ne3,bob,a1"
     none_left = "sourcedId,userSourcedId,classSourcedId\ne3,bob,a1"
     package = {"classes.csv": CLASSES_CSV}
@@ -57,7 +57,7 @@ def test_dropping_one_of_two_classes_keeps_the_assignment() -> None:
 
 
 def test_pair_that_comes_back_is_reactivated() -> None:
-    """A removed assignment that is taught again is active again."""
+    """A removed assignment that is taught again is reactivated."""
     roster = roster_of(
         **PEOPLE_AND_COURSES, assignments="user,course,status\nann,art,removed", classes=CLASSES
     )
@@ -73,7 +73,7 @@ def test_pair_that_comes_back_is_reactivated() -> None:
 
 
 def test_enrollments_numbered_anew_change_nothing() -> None:
-    """New sourcedIds of enrollments and classes are no news as long as the pairs are the same."""
+    """New sourcedIds of enrollments and classes change no assignment if the pairs are the same."""
     planned = plan_of(
         TAUGHT,
         {
@@ -100,7 +100,7 @@ def test_enrollments_numbered_anew_change_nothing() -> None:
 def test_site_says_which_roles_make_an_assignment(
     roles: tuple[str, ...], pairs: list[tuple[str, str, str]]
 ) -> None:
-    """Enrollments of role teacher make assignments; aides and administrators by choice."""
+    """Enrollments as teacher make assignments; a site can add aides and administrators."""
     planned = plan_of(
         roster_of(**PEOPLE_AND_COURSES),
         {
@@ -119,7 +119,7 @@ def test_site_says_which_roles_make_an_assignment(
 
 
 def test_site_that_no_longer_takes_aides_removes_their_assignments() -> None:
-    """A changed setting of roles shows in the next plan, although the package is the same."""
+    """A changed preference of roles changes the next plan, even for the same package."""
     package = {
         "classes.csv": CLASSES_CSV,
         "enrollments.csv": "sourcedId,userSourcedId,classSourcedId,role\ne1,bob,a1,aide",
@@ -130,7 +130,7 @@ def test_site_that_no_longer_takes_aides_removes_their_assignments() -> None:
 
 
 def test_class_that_moves_to_another_course() -> None:
-    """When a class belongs to another course, its teachers do too."""
+    """A class that moves to another course takes its teachers along."""
     planned = plan_of(
         TAUGHT,
         {
@@ -147,7 +147,7 @@ def test_class_that_moves_to_another_course() -> None:
 
 
 def test_delta_enrollment_finds_its_remembered_class() -> None:
-    """A delta of enrollments reaches its courses through classes of an earlier package."""
+    """A delta of enrollments finds its courses through remembered classes."""
     planned = plan_of(
         TAUGHT,
         {"enrollments.csv": "sourcedId,userSourcedId,classSourcedId,status\ne4,bob,m1,active"},
@@ -157,7 +157,7 @@ def test_delta_enrollment_finds_its_remembered_class() -> None:
 
 
 def test_delta_leaves_untouched_enrollments_alone() -> None:
-    """In a delta an enrollment that is not named goes on; a marked one is gone."""
+    """In a delta, an enrollment that is not named stays; one marked `tobedeleted` is removed."""
     planned = plan_of(
         TAUGHT,
         {"enrollments.csv": "sourcedId,userSourcedId,classSourcedId,status\ne1,,,tobedeleted"},
@@ -179,7 +179,7 @@ def test_delta_leaves_untouched_enrollments_alone() -> None:
 
 
 def test_delta_of_classes_moves_remembered_enrollments() -> None:
-    """A class that moves to another course in a delta takes its remembered teachers along."""
+    """In a delta, a class that moves to another course takes its remembered teachers along."""
     planned = plan_of(
         TAUGHT,
         {
@@ -192,7 +192,7 @@ def test_delta_of_classes_moves_remembered_enrollments() -> None:
 
 
 def test_delta_of_classes_alone_moves_remembered_enrollments() -> None:
-    """It does so also when the delta has no enrollments.csv at all."""
+    """A delta with classes.csv alone moves remembered enrollments too."""
     planned = plan_of(
         TAUGHT,
         {"classes.csv": "sourcedId,courseSourcedId,status\na1,maths,active"},
@@ -202,7 +202,7 @@ def test_delta_of_classes_alone_moves_remembered_enrollments() -> None:
 
 
 def test_class_removed_in_a_delta_takes_its_assignments_along() -> None:
-    """A class that is marked to be deleted leads nowhere any more."""
+    """A class with `tobedeleted` in a delta removes its assignments."""
     planned = plan_of(
         TAUGHT,
         {
@@ -229,7 +229,7 @@ def test_new_user_of_a_new_course_is_assigned_at_once() -> None:
 
 
 def test_linked_account_can_be_assigned() -> None:
-    """A hand-made account that is linked by this package has its courses from this package on."""
+    """A hand-made account gets its assignments from the package that links it."""
     planned = plan_of(
         roster_of(
             users="sourced_id,email,managed\n,ann@x.org,no", courses="sourced_id,title\nart,"
@@ -245,7 +245,7 @@ def test_linked_account_can_be_assigned() -> None:
 
 
 def test_hand_made_assignment_is_never_removed() -> None:
-    """An assignment that is not managed stays although nobody is enrolled."""
+    """An assignment that is not managed stays, even without an enrollment."""
     roster = roster_of(
         **PEOPLE_AND_COURSES,
         assignments="user,course,managed\nann,art,no\nbob,maths,yes",
@@ -262,7 +262,7 @@ def test_hand_made_assignment_is_never_removed() -> None:
 
 
 def test_user_who_leaves_with_their_enrollments() -> None:
-    """A teacher who is absent, with all enrollments, is deactivated and assigned to nothing."""
+    """A teacher who is absent with all enrollments is deactivated and loses all assignments."""
     planned = plan_of(
         TAUGHT,
         {
@@ -276,7 +276,7 @@ def test_user_who_leaves_with_their_enrollments() -> None:
 
 
 def test_changes_are_sorted_by_both_sourced_ids() -> None:
-    """The plan lists assignments by user and then by course, whatever is done to them."""
+    """The plan lists assignments by user and then by course, whatever their actions."""
     planned = plan_of(
         TAUGHT,
         {

@@ -1,4 +1,4 @@
-"""Logins: an e-mail address belongs to one active user, and moves only when its owner lets go."""
+"""An e-mail address is the login of one active user, and moves only if that user gives it up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_two_users_swap_their_addresses() -> None:
 
 
 def test_addresses_go_round() -> None:
-    """A chain of addresses moves at once, whatever its length, and a newcomer may end it."""
+    """A chain of addresses moves in one plan, and a new user may end it."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,one@x.org\nbob,two@x.org\ncec,three@x.org"),
         {
@@ -45,7 +45,7 @@ def test_addresses_go_round() -> None:
 
 
 def test_user_who_leaves_frees_the_address() -> None:
-    """The address of a user who is absent from the same bulk file can be given away."""
+    """The address of a user who is absent from the same bulk file can be given to another user."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nold,info@x.org"),
         {"users.csv": "sourcedId,email\nnew,info@x.org"},
@@ -55,7 +55,7 @@ def test_user_who_leaves_frees_the_address() -> None:
 
 
 def test_deletion_in_a_delta_frees_the_address() -> None:
-    """In a delta the address is free when its owner's deletion stands in the same file."""
+    """In a delta, an address is free if the same file deletes its owner."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nold,info@x.org"),
         {"users.csv": "sourcedId,email,status\nold,,tobedeleted\nnew,info@x.org,active"},
@@ -66,7 +66,7 @@ def test_deletion_in_a_delta_frees_the_address() -> None:
 
 
 def test_deactivated_user_holds_no_address() -> None:
-    """Only active users hold a login."""
+    """A deactivated user holds no login."""
     planned = plan_of(
         roster_of(users="sourced_id,email,status\nold,info@x.org,inactive"),
         {"users.csv": "sourcedId,email\nnew,info@x.org"},
@@ -76,7 +76,7 @@ def test_deactivated_user_holds_no_address() -> None:
 
 
 def test_address_of_a_user_who_stays_is_refused() -> None:
-    """In a delta a row can't take the address of a user it does not speak of, in any spelling."""
+    """In a delta, a row cannot take the address of a user without a row, in any case."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,Ann@X.org\nbob,bob@x.org"),
         {"users.csv": "sourcedId,email,status\nbob,ANN@x.org,active"},
@@ -88,7 +88,7 @@ def test_address_of_a_user_who_stays_is_refused() -> None:
 
 
 def test_refused_row_protects_its_record() -> None:
-    """A row whose login is refused is not used, and its record is not missing either."""
+    """A row whose login is refused is not used, and its record is protected."""
     planned = plan_of(
         roster_of(
             users="""
@@ -104,7 +104,7 @@ def test_refused_row_protects_its_record() -> None:
 
 
 def test_linked_account_keeps_its_address() -> None:
-    """A hand-made account with a sourcedId keeps its login although its row names another."""
+    """A hand-made account with a sourcedId keeps its login, even if its row names another."""
     planned = plan_of(
         roster_of(users="sourced_id,email,managed\nann,ann@x.org,no\nbob,bob@x.org,yes"),
         {"users.csv": "sourcedId,email\nann,anna@x.org\nbob,ann@x.org"},
@@ -114,7 +114,7 @@ def test_linked_account_keeps_its_address() -> None:
 
 
 def test_hand_made_account_keeps_its_address() -> None:
-    """A known user can't take the address of a hand-made account: both would log in with it."""
+    """A known user cannot take the address of a hand-made account, which is its login."""
     planned = plan_of(
         roster_of(users="sourced_id,email,managed\n,hand@x.org,no\nbob,bob@x.org,yes"),
         {"users.csv": "sourcedId,email\nbob,hand@x.org"},
@@ -124,7 +124,7 @@ def test_hand_made_account_keeps_its_address() -> None:
 
 
 def test_credited_admin_keeps_the_address() -> None:
-    """A known user can't take the credited administrator's address."""
+    """A known user cannot take the credited administrator's address."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nbob,bob@x.org"),
         {"users.csv": "sourcedId,email\nbob,Admin@x.org"},
@@ -134,7 +134,7 @@ def test_credited_admin_keeps_the_address() -> None:
 
 
 def test_returning_user_meets_a_hand_made_account() -> None:
-    """A deactivated user can't come back with an address that a hand-made account has now."""
+    """A deactivated user cannot return with an address that a hand-made account has now."""
     planned = plan_of(
         roster_of(
             users="""
@@ -150,7 +150,7 @@ def test_returning_user_meets_a_hand_made_account() -> None:
 
 
 def test_refusals_go_on_along_a_chain() -> None:
-    """Who is refused keeps the old address, so whoever wanted that one is refused as well."""
+    """A refused user keeps the old address, so a row that claims that one is refused too."""
     planned = plan_of(
         roster_of(
             users="""
@@ -176,7 +176,7 @@ def test_refusals_go_on_along_a_chain() -> None:
 
 
 def test_half_a_swap_is_no_swap() -> None:
-    """Where one of two who swap has an error, the other can't have the address."""
+    """If one row of a swap has an error, the other cannot take the address."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,one@x.org\nbob,two@x.org"),
         {"users.csv": "sourcedId,email\n! ann,two@x.org\nbob,one@x.org"},
@@ -186,7 +186,7 @@ def test_half_a_swap_is_no_swap() -> None:
 
 
 def test_absent_user_who_is_kept_keeps_the_address() -> None:
-    """An absent user who can't be deactivated, since a row can't be read, lets go of nothing."""
+    """An absent user who is kept because of an unreadable row keeps the address."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nold,info@x.org"),
         {"users.csv": "sourcedId,email\nnew,info@x.org\n!,"},
@@ -196,7 +196,7 @@ def test_absent_user_who_is_kept_keeps_the_address() -> None:
 
 
 def test_enrollments_of_a_refused_user_are_left_alone() -> None:
-    """What hangs from a refused user stays: no assignment is added, none is removed."""
+    """A refused user's assignments stay as they are: none is added, none is removed."""
     roster = roster_of(
         users="sourced_id,email,managed\nann,ann@x.org,no\nbob,bob@x.org,yes",
         courses="sourced_id,title\nart,Art\nmaths,Maths",
@@ -226,7 +226,7 @@ def test_enrollments_of_a_refused_user_are_left_alone() -> None:
 
 
 def test_blank_addresses_are_nobodys() -> None:
-    """Users without an address don't stand in each other's way."""
+    """Users without an address do not conflict."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,"),
         {"users.csv": "sourcedId,email\nann,\nbob,\ncec,"},
@@ -236,7 +236,7 @@ def test_blank_addresses_are_nobodys() -> None:
 
 
 def test_blank_address_takes_no_login_away() -> None:
-    """Who has a login keeps it while the cell is blank, and another change of the row is made."""
+    """A user with a blank address keeps the login, and other changes of the row are applied."""
     roster = roster_of(users="sourced_id,email,given_name\nann,Ann@x.org,Ann\nbob,bob@x.org,Bob")
     package = {"users.csv": "sourcedId,email,givenName\nann,,Anna\nbob,,Bob\nnew,,New"}
     planned = plan_of(roster, package)
@@ -246,7 +246,7 @@ def test_blank_address_takes_no_login_away() -> None:
 
 
 def test_blank_address_gives_way_to_who_has_it_now() -> None:
-    """An address that another row of the package names is that row's; nobody keeps it as well."""
+    """A user with a blank address loses the login to another row that names it."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,shared@x.org\nbob,bob@x.org"),
         {"users.csv": "sourcedId,email\nann,\nbob,shared@x.org"},

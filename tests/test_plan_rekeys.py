@@ -1,4 +1,4 @@
-"""Renamed records: who comes under another sourcedId stays the same person, course and teacher."""
+"""A record with a new sourcedId stays the same person, course and teacher."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oneroster_sync.roster.model import Roster
 
 FEW = Guards(sourced_ids=Limit(percent=100, minimum=1000))
-"""Limits at which no number of same logins is a mass change."""
+"""Thresholds at which no number of sourcedId changes is a mass change."""
 
 
 def staff(prefix: str, count: int, *, name: str = "") -> str:
@@ -46,7 +46,7 @@ def known(count: int) -> Roster:
     ids=["same", "married", "another first name", "other names", "nameless", "another address"],
 )
 def test_one_person_is_recognised_by_login_and_name(row: str, *, is_same: bool) -> None:
-    """The same address and one of both names make a person the same; the address alone does not."""
+    """The same address and one equal name identify a person; the address alone does not."""
     roster = roster_of(users="sourced_id,email,given_name,family_name\nold,ann@x.org,Ann,Lee")
     planned = plan_of(
         roster, {"users.csv": f"sourcedId,email,givenName,familyName\n{row}"}, guards=FEW
@@ -56,7 +56,7 @@ def test_one_person_is_recognised_by_login_and_name(row: str, *, is_same: bool) 
 
 
 def test_fields_move_with_the_sourced_id() -> None:
-    """A renamed record is compared like any other; what it was called stands before."""
+    """A record with a new sourcedId is compared like any other, and shows the old one."""
     roster = roster_of(users="sourced_id,email,given_name,role\nold,ann@x.org,Ann,teacher")
     planned = plan_of(
         roster, {"users.csv": "sourcedId,email,givenName,role\nnew,ann@x.org,Ann,aide"}
@@ -66,7 +66,7 @@ def test_fields_move_with_the_sourced_id() -> None:
 
 
 def test_many_are_recognised_by_login_alone() -> None:
-    """From the site's limit on the addresses are enough: a person is asked about it."""
+    """From the site's threshold on, equal addresses are enough, because a person decides."""
     assert plan_of(known(5), {"users.csv": staff("x", 5)}).users == [
         ("rekey", f"x{n}") for n in range(5)
     ]
@@ -74,7 +74,7 @@ def test_many_are_recognised_by_login_alone() -> None:
 
 
 def test_hand_made_account_keeps_everything_but_its_link() -> None:
-    """An account that was only linked is linked anew; its fields stay."""
+    """A linked hand-made account gets the new sourcedId and keeps its fields."""
     roster = roster_of(users="sourced_id,email,given_name,managed\nold,ann@x.org,Ann,no")
     planned = plan_of(
         roster, {"users.csv": "sourcedId,email,givenName,role\nnew,ann@x.org,ANN,aide"}
@@ -83,7 +83,7 @@ def test_hand_made_account_keeps_everything_but_its_link() -> None:
 
 
 def test_credited_admin_is_not_touched() -> None:
-    """The credited administrator is left as they are; the row that claims the login is named."""
+    """The credited administrator stays unchanged, and a row that claims the login is reported."""
     roster = roster_of(
         users="sourced_id,email,given_name,id\nold,ann@x.org,Ann,5", credited_admin=5
     )
@@ -93,28 +93,28 @@ def test_credited_admin_is_not_touched() -> None:
 
 
 def test_known_row_is_nobodys_new_name() -> None:
-    """Two known users who swap their addresses stay who they are."""
+    """A known user who takes an absent user's address is not mistaken for that user."""
     roster = roster_of(users="sourced_id,email,given_name\na,a@x.org,Ann\nb,b@x.org,Bob")
     planned = plan_of(roster, {"users.csv": "sourcedId,email,givenName\na,b@x.org,Ann"})
     assert planned.users == [("update", "a"), ("deactivate", "b")]
 
 
 def test_broken_row_under_a_new_sourced_id_keeps_its_account() -> None:
-    """Invalid is not missing: the account whose login stands in a row with an error stays."""
+    """A row with an error keeps the account with its login active."""
     roster = roster_of(users="sourced_id,email\nold,ann@x.org")
     planned = plan_of(roster, {"users.csv": "sourcedId,email\n! new,ann@x.org"})
     assert planned.users == []
 
 
 def test_marked_in_a_delta_and_come_again_is_one_person() -> None:
-    """A delta that deletes the old sourcedId and brings the new one renames."""
+    """A delta that deletes the old sourcedId and adds the new one changes the sourcedId."""
     roster = roster_of(users="sourced_id,email,given_name\nold,ann@x.org,Ann")
     text = "sourcedId,email,givenName,status\nold,,,tobedeleted\nnew,ann@x.org,Ann,active"
     assert plan_of(roster, {"users.csv": text}, delta=["users.csv"]).users == [("rekey", "new")]
 
 
 def test_courses_are_recognised_by_code_and_title() -> None:
-    """A course with the same code and title is the same; where two are alike, none is."""
+    """Code and title identify a course, unless two courses have the same."""
     roster = roster_of(
         courses="sourced_id,title,course_code\na,Art,A1\nm,Maths,M1\np,PE,\ng,Gym,G1\nh,Gym,G1"
     )
@@ -147,7 +147,7 @@ SCHOOL_RENAMED = {
 
 
 def test_whole_school_is_renamed_and_nothing_else_changes(site: Site) -> None:
-    """Accounts, courses and assignments stay the same records; the next sync does nothing."""
+    """Accounts, courses and assignments stay the same records; the next sync changes nothing."""
     site.sync(SCHOOL)
     query = "select id, given_name, status from users where site = :site order by id"
     pairs = "select user_id, course_id, status from course_assignments where site = :site"
@@ -164,7 +164,7 @@ def test_whole_school_is_renamed_and_nothing_else_changes(site: Site) -> None:
 
 
 def test_mass_change_is_held_and_approved(site: Site) -> None:
-    """Many new sourcedIds wait for a person, and then are the same accounts."""
+    """Many new sourcedIds are held, and after an approval the accounts are the same."""
     site.sync({"users.csv": full("u", 12)})
     code, run = site.command("sync", site.package({"users.csv": full("x", 12)}))
     assert (code, run["outcome"]) == (3, "held")
@@ -176,7 +176,7 @@ def test_mass_change_is_held_and_approved(site: Site) -> None:
 
 
 def test_lone_users_file_carries_the_assignments_along(site: Site) -> None:
-    """Renamed by a users.csv alone, people keep their courses, and the next delta finds them."""
+    """After a users.csv alone with new sourcedIds, users keep their courses and enrollments."""
     site.sync(SCHOOL)
     site.command(
         "sync", site.package({"users.csv": SCHOOL_RENAMED["users.csv"]}), "--scope", "users"
@@ -187,7 +187,7 @@ def test_lone_users_file_carries_the_assignments_along(site: Site) -> None:
 
 
 def test_undo_gives_the_old_sourced_ids_back(site: Site) -> None:
-    """A renaming is taken back like any change, assignments included."""
+    """An undo restores the old sourcedIds, assignments included."""
     site.sync(SCHOOL)
     before = site.users(), site.courses(), site.assignments()
     run = site.sync(SCHOOL_RENAMED)
@@ -199,7 +199,7 @@ def test_undo_gives_the_old_sourced_ids_back(site: Site) -> None:
 
 
 def full(prefix: str, count: int) -> str:
-    """Return a users.csv that the door lets in."""
+    """Return a users.csv with all required columns."""
     return csv_text(
         "sourcedId,enabledUser,role,username,givenName,familyName,email",
         *(f"{prefix}{n},true,teacher,u{n},Given{n},Family{n},u{n}@x.org" for n in range(count)),

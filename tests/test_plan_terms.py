@@ -1,4 +1,4 @@
-"""Terms: what ends with the terms of its classes is no mass removal."""
+"""Assignments whose terms have ended are no mass removal."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ def teaching(*ends: str) -> Roster:
     ids=["over", "last day", "both over", "one goes on", "one unknown"],
 )
 def test_assignment_ends_when_all_its_classes_have(ends: list[str], reason: str) -> None:
-    """An assignment has run out when the last day of each of its classes is past."""
+    """An assignment has ended if the last day of each of its classes is past."""
     planned = plan_of(teaching(*ends), NOTHING, today=DAY)
     assert planned.assignments == [("remove", "ann", "art")]
     assert planned.plan.assignments["reason"].to_pylist() == [reason]
 
 
 def test_site_may_want_it_otherwise() -> None:
-    """Switched off, what goes counts as removed, terms or not."""
+    """If the preference is off, an assignment counts as removed even if its terms have ended."""
     planned = plan_of(teaching("2027-01-09"), NOTHING, today=DAY, expire_ended_terms=False)
     assert planned.plan.assignments["reason"].to_pylist() == [NOT_TAUGHT]
 
 
 def test_ended_class_that_is_still_there_keeps_its_assignment() -> None:
-    """Nobody loses a course that the SIS still lists."""
+    """An assignment stays as long as the SIS lists its class, even an ended one."""
     package = {
         "classes.csv": "sourcedId,courseSourcedId\na0,art",
         "enrollments.csv": "sourcedId,classSourcedId,userSourcedId,role\ne0,a0,ann,teacher",
@@ -82,7 +82,7 @@ spring,Spring,term,2027-01-04,2027-06-01,2027
 
 
 def test_last_day_of_a_class_is_remembered(site: Site) -> None:
-    """It is that of the last of its terms; one with a term that nobody knows has none."""
+    """A class ends with the last of its terms; with an unknown term it has no end."""
     site.sync(
         {
             "academicSessions.csv": SESSIONS,
@@ -100,7 +100,7 @@ def test_last_day_of_a_class_is_remembered(site: Site) -> None:
 
 
 def test_end_of_term_is_not_held(site: Site) -> None:
-    """Sixty assignments of the last term go at once, and nobody is asked; ten others would be."""
+    """Forty assignments of an ended term are removed without a hold, unless a site wants one."""
     courses = [f"c{n},C{n}" for n in range(60)]
     people = [f"u{n},true,teacher,u{n},G{n},F{n},u{n}@x.org" for n in range(60)]
     base = {
@@ -145,7 +145,7 @@ def test_end_of_term_is_not_held(site: Site) -> None:
 def test_files_of_classes_may_be_empty_in_summer(
     file: str, ends: list[str], reasons: list[str]
 ) -> None:
-    """Once all classes that are remembered have ended, nothing is missing from an empty file."""
+    """An empty file of classes or enrollments is accepted if all remembered classes have ended."""
     rows = [f"c{number},m1,{end}" for number, end in enumerate(ends)]
     roster = roster_of(
         users="sourced_id,email\nann,ann@x.org",

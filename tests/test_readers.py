@@ -1,4 +1,4 @@
-"""Who only looks is not kept waiting: pages are read while a plan is being applied."""
+"""Readers do not wait: pages are read while a plan is being applied."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEXT_DAY = {**SCHOOL, "users.csv": "\n".join([_HEADER, *_ROWS, *_MORE]) + "\n"}
 
 @pytest.fixture
 def hasty() -> Iterator[sa.Connection]:
-    """A connection on which nothing may wait for a lock, or take two seconds."""
+    """A connection on which no statement may wait for a lock or take two seconds."""
     engine = sa.create_engine(
         database.engine().url,
         connect_args={"options": "-c statement_timeout=2s -c lock_timeout=1ms"},
@@ -41,7 +41,7 @@ def hasty() -> Iterator[sa.Connection]:
 
 
 def shown(connection: sa.Connection, site: Site, first: str) -> dict[str, Any]:
-    """Return what the pages ask about a site and its first run."""
+    """Return the data of the pages for a site and its first run."""
     chosen = preferences_store.load(connection, site.name)
     connection.rollback()
     users = read_roster(connection, site.name, 0).users.num_rows
@@ -66,9 +66,9 @@ def shown(connection: sa.Connection, site: Site, first: str) -> dict[str, Any]:
 
 @pytest.mark.case("d02")
 def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
-    """While all changes of a plan are made and not yet committed, pages show what was before.
+    """During an uncommitted apply, pages show the state before it.
 
-    Who saves preferences does not wait either.
+    Saving preferences does not wait either.
     """
     first = site.sync(SCHOOL)["run_id"]
     enough = 'guards.added_users={"percent": 100, "minimum": 10000}'

@@ -1,6 +1,6 @@
-"""The same package again is known before anything heavy is loaded, and stores nothing twice.
+"""The same package is recognized before heavy libraries load, and its results are stored once.
 
-What such a run found is shown, exported, explained and kept as if its rows were its own.
+The findings of such a run are shown, exported, explained and kept like its own.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _OWN = {"run_id", "started_at", "ended_at", "applied_at", "package", "requested_
 
 
 def run_program(text: str, *words: object) -> list[str]:
-    """Run a program of Python of its own, and return the lines that it printed."""
+    """Run a Python program in a process of its own and return its output lines."""
     environment = os.environ | {"ONEROSTER_DATABASE_URL": database.url()}
     done = subprocess.run(
         [sys.executable, "-c", text, *map(str, words)],
@@ -73,12 +73,12 @@ def run_program(text: str, *words: object) -> list[str]:
 
 
 def asked_of_stages(site: Site, package: Path) -> Request:
-    """Return the request of the command line, for the stages."""
+    """Return the request that the command line would make, for the stages."""
     return Request(site=site.name, package=str(package), requested_by="the test")
 
 
 def record(run: dict[str, Any]) -> runs.Run:
-    """Return a run's record."""
+    """Return the record of a run."""
     return runs.find(run["run_id"])
 
 
@@ -88,7 +88,7 @@ def folder(site: Site, run_id: str) -> Path:
 
 
 def age(run_id: str, days: int) -> None:
-    """Let a run have been so many days ago."""
+    """Move the times of a run this many days into the past."""
     query = "update runs set started_at = started_at - :days, ended_at = ended_at - :days "
     query += "where run_id::text = :run"
     with database.engine().begin() as connection:
@@ -97,7 +97,7 @@ def age(run_id: str, days: int) -> None:
 
 @pytest.fixture
 def package(site: Site) -> Path:
-    """A package with a bad row of a known user that brings nothing new, and has been judged."""
+    """A package that was synced before, with a broken row of a known user."""
     folder = site.package(BAD)
     outcomes = [site.sync(package)["outcome"] for package in (SCHOOL, folder)]
     assert outcomes == ["succeeded", "succeeded_with_errors"]
@@ -105,7 +105,7 @@ def package(site: Site) -> Path:
 
 
 def test_command_loads_nothing_heavy(site: Site, package: Path) -> None:
-    """Neither Arrow nor SQLAlchemy, pandas, pydantic or Great Expectations is imported."""
+    """A repeated command imports no Arrow, SQLAlchemy, pandas, pydantic, Great Expectations."""
     words = ("-q", "sync", package, "--site", site.name, "--json")
     summary, modules = map(json.loads, run_program(_COMMAND, *words))
     assert record(summary).same_as is not None
@@ -115,14 +115,14 @@ def test_command_loads_nothing_heavy(site: Site, package: Path) -> None:
 
 
 def test_stages_load_no_great_expectations(site: Site, package: Path) -> None:
-    """Nor do the stages of Airflow's tasks, of which validate alone would load it."""
+    """The stages of a repeated package do not import Great Expectations."""
     told = json.loads(run_program(_STAGES, site.name, package)[-1])
     assert told["same_as"] is not None
     assert [name for name in ("great_expectations", "scipy") if name in told["modules"]] == []
 
 
 def test_it_records_what_the_stages_record(site: Site, package: Path) -> None:
-    """Its columns, summary and files are those of the long way; neither stores findings twice."""
+    """The short way records the same columns, summary and files as the stages, and no findings."""
     counts = "select (select count(*) from findings), (select count(*) from causes)"
     before = site.rows(counts)
     short = site.sync(package)
@@ -147,7 +147,7 @@ def test_it_records_what_the_stages_record(site: Site, package: Path) -> None:
 
 
 def test_findings_are_shown_exported_and_explained(site: Site, package: Path) -> None:
-    """As those of the run that found them; who asks of a person sees each night."""
+    """Pages, exports and explain show a repeated run's findings as those of the first run."""
     (first,) = site.rows(
         "select run_id::text from runs where site = :site order by started_at desc limit 1"
     )[0]
@@ -175,7 +175,7 @@ def test_findings_are_shown_exported_and_explained(site: Site, package: Path) ->
 
 
 def test_findings_stay_while_a_younger_run_refers_to_them(site: Site, package: Path) -> None:
-    """Retention counts the days of the youngest run that has them; then all of them go."""
+    """Findings stay as long as the youngest run that refers to them, and are then deleted."""
     again = site.sync(package)["run_id"]
     found_by = runs.find(again).findings_of
     age(found_by or "", 30)
@@ -192,7 +192,7 @@ def test_findings_stay_while_a_younger_run_refers_to_them(site: Site, package: P
 
 
 def test_findings_that_are_gone_are_looked_for_anew(site: Site, package: Path) -> None:
-    """A package whose findings were deleted before its files is judged again."""
+    """A package whose findings were deleted is validated again."""
     with database.engine().begin() as connection:
         query = "delete from findings where run_id in (select run_id from runs where site = :site)"
         connection.execute(sa.text(query), {"site": site.name})
@@ -222,15 +222,16 @@ _ODD = {
         "update runs set reviewed_hash = decided_hash, decided_hash = null where site = :site"
     ),
 }
-"""What is out of the ordinary, and how it is undone."""
+"""Statements that make an unusual state → statements that undo it."""
 
 
 def test_whatever_is_out_of_the_ordinary_is_left_to_the_stages(
     site: Site, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A maintenance, lost deltas, no administrator, an archived site, a run under way, no review.
+    """The short way leaves every unusual state of a site to the stages.
 
-    So are a turn that somebody has, other bytes, packages of the storage, and observed runs.
+    The same holds if another run has the turn, for other bytes, for packages of the storage, and
+    for traced runs.
     """
 
     def ask(path: Path = package) -> object:
@@ -261,7 +262,8 @@ def test_whatever_is_out_of_the_ordinary_is_left_to_the_stages(
     (package / "more.csv").write_text("a\n", "utf-8")
     assert ask() is None
     (package / "more.csv").unlink()
-    # An edit that was undone by hand is judged once more: it was another transaction.
+    # The edits by hand and their reversals changed the rows' transaction ids, so it is validated
+    # once more.
     assert ask() is None
     assert record(site.sync(package)).same_as is None
     assert ask() is not None

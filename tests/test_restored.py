@@ -1,4 +1,4 @@
-"""A backup is restored: the database is yesterday's, the packages and the files are today's."""
+"""A restored database is a day older than the packages and the files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BACKUP = "yesterdays_backup"
 
 @pytest.fixture
 def restored(tmp_path: Path) -> Iterator[Site]:
-    """A site that synced a day which its database then lost again."""
+    """A site whose database lost the last synced day."""
     site = Site("restored", tmp_path)
     with fresh_database() as url:
         name = url.rpartition("/")[2].partition("?")[0]
@@ -42,14 +42,14 @@ def restored(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.mark.case("b35")
 def test_next_bulk_package_sets_it_right(restored: Site) -> None:
-    """The day that was lost is synced again as if it had never been."""
+    """The next sync of the lost day's bulk package restores its state."""
     assert restored.sync(NEXT_DAY)["outcome"] == "succeeded"
     assert_next_day(restored)
 
 
 @pytest.mark.case("b35")
 def test_delta_that_builds_on_what_was_lost(restored: Site) -> None:
-    """Rows of a delta that point to what was lost are told and not used; bulk then sets it right.
+    """A delta's rows that refer to lost records are rejected; the next bulk package fixes it.
 
     What a lost delta changed besides is in nobody's knowledge until then.
     """

@@ -1,4 +1,4 @@
-"""Whom losing the last role deactivated comes back with a role; whatever came later wins."""
+"""A user who lost the last role is reactivated by a new role, unless something happened since."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def roles(day: int, *rows: str) -> dict[str, str]:
-    """Return a delta of roles.csv, each row told as `sourcedId,status,userSourcedId`."""
+    """Return a delta of roles.csv, with rows given as `sourcedId,status,userSourcedId`."""
     told = []
     for row in rows:
         id_, status, user = row.split(",")
@@ -33,7 +33,7 @@ def users(day: int, status: str, enabled: str) -> dict[str, str]:
 
 @pytest.fixture
 def without_role(site: Site) -> dict[str, Any]:
-    """A school in which Bob lost the last role, and the run that took it."""
+    """A school in which Bob lost the last role; the value is the run that removed it."""
     changes = {"guards.error_percent": 100}
     change_preferences(site.name, changes, by="Ann", clock=now)
     site.sync(SCHOOL_1_2)
@@ -50,7 +50,7 @@ def reason(site: Site, run: dict[str, Any]) -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("without_role")
 def test_role_that_comes_back_brings_its_user_back(site: Site) -> None:
-    """The row of users.csv has not changed, so the role is all that the SIS sends."""
+    """A new role alone reactivates its user, because the row of users.csv did not change."""
     run = site.sync(roles(21, "r-new,active,bob"))
     assert site.users()["bob"] == "active"
     assert reason(site, run) == [("reactivate", "a role of staff is back")]
@@ -63,9 +63,9 @@ def test_role_that_comes_back_brings_its_user_back(site: Site) -> None:
     [("active", "false", "succeeded_with_errors"), ("tobedeleted", "true", "no_changes")],
 )
 def test_later_row_wins(site: Site, status: str, enabled: str, outcome: str) -> None:
-    """Who was disabled or marked since stays gone, although that row changed nothing then.
+    """A user whose later row is disabled or deleted stays inactive, although it changed nothing.
 
-    A row that only says that the account is disabled can't be used while the person has no role.
+    A row with a disabled account is unusable while the person has no role.
     """
     site.sync(users(21, status, enabled))
     again = site.sync(users(21, status, enabled))
@@ -76,7 +76,7 @@ def test_later_row_wins(site: Site, status: str, enabled: str, outcome: str) -> 
 
 @pytest.mark.usefixtures("without_role")
 def test_later_edit_by_hand_wins(site: Site) -> None:
-    """Who was let in and deactivated by hand since stays so."""
+    """A user who was reactivated and deactivated by hand since stays inactive."""
     with database.engine().begin() as connection:
         for status in ("active", "inactive"):
             connection.execute(
@@ -92,14 +92,14 @@ def test_later_edit_by_hand_wins(site: Site) -> None:
 
 @pytest.mark.usefixtures("without_role")
 def test_erased_person_does_not_come_back(site: Site) -> None:
-    """An erasure is for good."""
+    """An erased person is not reactivated by a role."""
     erasure.erase(site.name, "bob", by="Ann", now=now())
     site.sync(roles(22, "r-new,active,bob"))
     assert "active" not in {s for id_, s in site.users().items() if id_.startswith("erased")}
 
 
 def test_later_undo_wins(site: Site, without_role: dict[str, Any]) -> None:
-    """Who was brought back by a role and taken back by an undo does not come by the next role."""
+    """A user whose reactivation was undone is not reactivated by the next role."""
     del without_role
     back = site.sync(roles(21, "r-new,active,bob"))
     site.command("undo", back["run_id"])
@@ -110,7 +110,7 @@ def test_later_undo_wins(site: Site, without_role: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("without_role")
 def test_login_that_somebody_has_now_keeps_them_out(site: Site) -> None:
-    """Who comes back takes nobody's login."""
+    """A user whose login belongs to another user now is not reactivated."""
     package = as_delta(
         SCHOOL_1_2,
         users=["new,active,2026-11-21T00:00:00Z,true,new,,New,Ray,,,bob@example.org,,,,,,,,,,s,"],

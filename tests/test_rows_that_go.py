@@ -1,4 +1,4 @@
-"""A row that goes claims nothing and protects nothing, in bulk, in a delta and in 1.0."""
+"""A row that removes its record claims and protects nothing, in bulk, in a delta and in 1.0."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from every_mode import NOW, body, errors, gone, mixed, row, synced
 from golden.school import SCHOOL, SCHOOL_1_2, Texts, added, as_delta, changed, without
 from oneroster_sync.standard.logins import normalize_login
 
-# Rows that go claim nothing
+# Removing rows claim nothing
 
 
 def test_same_person_under_another_id_in_a_delta() -> None:
-    """A leaver's row claims no address: the same person comes under a new sourcedId."""
+    """A deleted row claims no address: the person may have a new sourcedId in the same delta."""
     site = synced(SCHOOL)
     texts = as_delta(
         SCHOOL,
@@ -33,7 +33,7 @@ def test_same_person_under_another_id_in_a_delta() -> None:
 
 @pytest.mark.case("a87")
 def test_new_person_with_the_address_of_a_leaver() -> None:
-    """Another person may have the address of somebody who leaves in the same delta."""
+    """A new person may have the address of a person whom the same delta deletes."""
     site = synced(SCHOOL)
     texts = as_delta(
         SCHOOL,
@@ -46,7 +46,7 @@ def test_new_person_with_the_address_of_a_leaver() -> None:
 
 
 def test_leaver_whose_row_names_the_address_of_another() -> None:
-    """What a leaver's row says of an address keeps nobody active, and refuses nobody."""
+    """An address in a deleted row keeps no user active and refuses no other row."""
     site = synced(SCHOOL)
     texts = as_delta(
         SCHOOL,
@@ -60,7 +60,7 @@ def test_leaver_whose_row_names_the_address_of_another() -> None:
 
 @pytest.mark.parametrize("mode", ["bulk", "delta"])
 def test_disabled_row_claims_no_login(mode: str) -> None:
-    """A disabled account's address may be that of somebody else, in whatever mode."""
+    """A disabled row's address may belong to another person, in bulk and in a delta."""
     site = synced(SCHOOL)
     if mode == "bulk":
         off = changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,false")
@@ -76,7 +76,7 @@ def test_disabled_row_claims_no_login(mode: str) -> None:
 
 
 def test_disabled_row_with_the_address_of_an_active_user() -> None:
-    """A disabled row that names the address of an active user is used, and takes nothing."""
+    """A disabled row with the address of an active user is used, and the active user keeps it."""
     site = synced(SCHOOL)
 
     done = site.sync(
@@ -89,7 +89,7 @@ def test_disabled_row_with_the_address_of_an_active_user() -> None:
 
 @pytest.mark.parametrize("mode", ["bulk", "delta"])
 def test_login_of_whoever_loses_the_last_role_is_free(mode: str) -> None:
-    """Somebody new may have the address of a user who is staff no more by roles.csv alone."""
+    """A new user may have the address of a user who loses the last role in the same package."""
     site = synced(SCHOOL_1_2)
     roles = body(SCHOOL_1_2, "roles.csv").replace("bob", "new")
     if mode == "delta":
@@ -112,11 +112,11 @@ def test_login_of_whoever_loses_the_last_role_is_free(mode: str) -> None:
     ],
 )
 def test_logins_are_compared_in_one_spelling(one: str, other: str, *, same: bool) -> None:
-    """Capitals and the way in which letters are composed tell nobody apart; letters do."""
+    """Logins are equal if only case or Unicode composition differs; other letters differ."""
     assert (normalize_login(one) == normalize_login(other)) is same
 
 
-# 1.0, and rows of a bulk file that ask for a removal
+# 1.0, and rows of a bulk file with `tobedeleted`
 
 
 _OLD_NAMES = {
@@ -130,7 +130,7 @@ _NOT_IN_1_0 |= {"beginDate", "endDate", "subjectCodes"}
 
 
 def in_1_0() -> Texts:
-    """Return the school as OneRoster 1.0: no manifest, a status in every row, no enabledUser."""
+    """Return the school as OneRoster 1.0: no manifest, a status in each row, no enabledUser."""
     texts = without(SCHOOL, "manifest.csv")
     for file, text in texts.items():
         rows = list(csv.DictReader(io.StringIO(text)))
@@ -144,7 +144,7 @@ def in_1_0() -> Texts:
 
 @pytest.mark.case("a87")
 def test_inactive_row_of_1_0_goes() -> None:
-    """A row with status inactive claims no address and protects nothing, however broken it is."""
+    """In 1.0, a row with status inactive claims and protects nothing, however broken it is."""
     first = in_1_0()
     site = synced(first)
     assert site.status() == dict.fromkeys(("ann", "bob", "cat", "dan"), "active")
@@ -165,7 +165,7 @@ def test_inactive_row_of_1_0_goes() -> None:
 
 
 def test_inactive_course_of_1_0_takes_its_assignments_along() -> None:
-    """What hangs from a course that goes goes with it, though classes and enrollments are there."""
+    """An inactive course of 1.0 loses its assignments, even with its classes and enrollments."""
     site = synced(in_1_0())
 
     done = site.sync(changed(in_1_0(), "courses.csv", "art,active", "art,inactive"))
@@ -187,7 +187,7 @@ def test_inactive_course_of_1_0_takes_its_assignments_along() -> None:
 def test_tobedeleted_in_bulk_is_a_removal(
     file: str, id_: str, went: dict[str, list[tuple[str, str]]]
 ) -> None:
-    """In tolerant a row of a bulk file that is marked is a removal, with a warning."""
+    """In tolerant, a row with `tobedeleted` in a bulk file is a removal with a warning."""
     site = synced(SCHOOL)
     line = next(line for line in SCHOOL[file].splitlines() if line.startswith(f"{id_},"))
     texts = changed(SCHOOL, file, line, line.replace(f"{id_},,", f"{id_},tobedeleted,", 1))
@@ -202,7 +202,7 @@ def test_tobedeleted_in_bulk_is_a_removal(
 
 
 def test_tobedeleted_in_bulk_is_an_error_in_strict() -> None:
-    """Strict rejects a bulk file with a row that is marked: the standard has no such thing."""
+    """Strict rejects a bulk file with `tobedeleted`, because the standard forbids it."""
     site = synced(SCHOOL, profile="strict")
 
     done = site.sync(changed(SCHOOL, "users.csv", "bob,,,true", "bob,tobedeleted,,true"))

@@ -1,4 +1,4 @@
-"""Two runs of a site side by side: what was fixed, what is new, and what both would change."""
+"""A comparison of two runs shows fixed and new findings, and the changes of both plans."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ BROKEN = changed(SCHOOL, "users.csv", "bob@x.org", "no address")
 BROKEN = changed(BROKEN, "users.csv", "cec,true,aide", "cec,true,wizard")
 MENDED = changed(SCHOOL, "users.csv", "cec,true,aide", "cec,true,wizard")
 MENDED = changed(MENDED, "users.csv", "ann,true", "new,true,teacher,nn,N,N,none\nann,true")
-"""Bob's address is right again, Cec's role is as wrong as before a row lower, and one is new."""
+"""Bob's address is fixed, Cec's wrong role is one row lower, and one error is new."""
 NOW = dt.datetime.now(dt.UTC)
 
 
 def clock() -> dt.datetime:
-    """Tell the time."""
+    """Return the current time."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -42,12 +42,12 @@ def compare(run: dict[str, Any], earlier: str | None = None) -> RunComparison:
 
 
 def listed(found: RunComparison, word: str) -> set[tuple[str, str | None]]:
-    """Return code and sourcedId of what is fixed or new."""
+    """Return code and sourcedId of fixed or new findings."""
     return {(one["code"], one["sourced_id"]) for one in found.records if one[word]}
 
 
 def test_findings_are_told_by_their_record_and_not_by_their_row(site: Site) -> None:
-    """One was fixed, one is new, and one is still there though its row is another one now."""
+    """Findings are compared by record, so that an error in another row is still the same."""
     site.sync(BROKEN)
     found = compare(site.sync(MENDED))
     assert ("row.invalid_email", "bob") in listed(found, "fixed")
@@ -58,7 +58,7 @@ def test_findings_are_told_by_their_record_and_not_by_their_row(site: Site) -> N
 
 
 def test_rows_without_a_sourced_id_are_counted(site: Site) -> None:
-    """Two blank ids before and three now are two that are still there and one that is new."""
+    """Findings without a sourcedId are compared by number."""
     row = ",true,teacher,x{0},X,X,x{0}@x.org\n"
     two = {**SCHOOL, "users.csv": SCHOOL["users.csv"] + row.format(1) + row.format(2)}
     three = {**two, "users.csv": two["users.csv"] + row.format(3)}
@@ -69,7 +69,7 @@ def test_rows_without_a_sourced_id_are_counted(site: Site) -> None:
 
 
 def test_plans_are_compared_change_by_change(site: Site) -> None:
-    """What both plans do is told from what only one of them does."""
+    """Changes of both plans are counted apart from changes of only one of them."""
     site.sync(SCHOOL)
     first = site.command("plan", site.package(NEXT_DAY))[1]
     more = changed(NEXT_DAY, "courses.csv", "art,Art", "art,Fine Art")
@@ -84,7 +84,7 @@ def test_plans_are_compared_change_by_change(site: Site) -> None:
 
 
 def test_two_runs_that_can_not_be_compared_are_refused(site: Site) -> None:
-    """The first run has none before it; nothing is compared with itself or another site's run."""
+    """A run is not compared without an earlier one, with itself or with another site's run."""
     first = site.sync(SCHOOL)
     with pytest.raises(NothingToCompareError):
         compare(first)
@@ -99,7 +99,7 @@ def test_two_runs_that_can_not_be_compared_are_refused(site: Site) -> None:
 
 
 def test_the_command_compares_with_the_run_before(site: Site) -> None:
-    """`compare-runs` needs one id, takes another, and prints the same numbers."""
+    """`compare-runs` compares with the run before by default, or with a given one."""
     earlier = site.sync(BROKEN)
     later = site.sync(MENDED)
     code, told = site.command("compare-runs", later["run_id"])
@@ -115,7 +115,7 @@ def check(site: Site, package: dict[str, str]) -> runs.Run:
 
 
 def test_what_was_only_checked_counts_nowhere(site: Site) -> None:
-    """A check is in no trend, makes no export fresh, waits for nobody, and notifies nobody."""
+    """A check is in no trend, makes no package fresh, is not held and causes no notification."""
     site.sync({"users.csv": SCHOOL["users.csv"]})
     header = SCHOOL["users.csv"].splitlines()[0] + "\n"
     checked = check(site, {"users.csv": header})
@@ -133,7 +133,7 @@ def test_what_was_only_checked_counts_nowhere(site: Site) -> None:
 
 
 def test_a_check_does_not_make_a_package_known(site: Site) -> None:
-    """Where a package was really processed before, that run is named, and not a later check."""
+    """An earlier real run of a package is named, and not a later check of it."""
     real = site.sync(SCHOOL)
     checked = check(site, SCHOOL)
     assert checked.sha256 is not None

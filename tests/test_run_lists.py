@@ -1,4 +1,4 @@
-"""Lists of runs: every run once, the newest first, however many there are and whatever is asked."""
+"""Lists of runs have each run once, newest first, on any number of pages and with any filter."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def had(
     trigger: Trigger = Trigger.SCHEDULE,
     **values: Any,
 ) -> str:
-    """Have a site have had a run, and return its id."""
+    """Store a run of a site and return its id."""
     run_id = str(uuid.uuid4())
     run = Run.opened(
         run_id=run_id,
@@ -67,7 +67,7 @@ def listed(site: Site, **wanted: Any) -> list[str]:
 
 
 def all_pages(site: Site, limit: int, **wanted: Any) -> list[list[str]]:
-    """Return the ids of the runs of every page, from the newest to the oldest."""
+    """Return the ids of the runs of each page, newest first."""
     found, before = [], None
     while True:
         one = page(site, before=before, limit=limit, **wanted)
@@ -78,19 +78,19 @@ def all_pages(site: Site, limit: int, **wanted: Any) -> list[list[str]]:
 
 
 def test_newest_comes_first(site: Site) -> None:
-    """Runs are listed by their start, the newest first, whatever the order they were stored in."""
+    """Runs are listed by their start, newest first, in whatever order they were stored."""
     second, third, first = (had(site, NOON + dt.timedelta(seconds=n)) for n in (2, 3, 1))
     assert listed(site) == [third, second, first]
 
 
 def test_site_without_runs_has_an_empty_list(site: Site) -> None:
-    """A new site's list is empty, and has no older page."""
+    """A new site's list is empty and has no older page."""
     assert page(site) == Page([], 0, None)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8])
 def test_each_run_is_on_one_page(site: Site, limit: int) -> None:
-    """Page by page every run comes once, also where several began in the same microsecond."""
+    """Each run is on exactly one page, even if several began in the same microsecond."""
     same = [had(site) for _ in range(5)]
     older, newer = had(site, NOON - dt.timedelta(microseconds=1)), had(site, NOON.replace(hour=13))
 
@@ -103,7 +103,7 @@ def test_each_run_is_on_one_page(site: Site, limit: int) -> None:
 
 
 def test_newer_runs_do_not_move_the_older_pages(site: Site) -> None:
-    """A run that begins while somebody reads shows no run twice, and hides none."""
+    """A run that begins between two pages neither repeats nor hides another run."""
     begun = [had(site, NOON + dt.timedelta(minutes=n)) for n in range(4)]
     first = page(site, limit=2)
     had(site, NOON.replace(hour=14))
@@ -112,7 +112,7 @@ def test_newer_runs_do_not_move_the_older_pages(site: Site) -> None:
 
 
 def test_total_counts_what_is_wanted_on_all_pages(site: Site) -> None:
-    """The total is of the whole list, not of the page, and of the runs that are wanted only."""
+    """The total counts the matching runs of all pages."""
     for outcome in ("held", "held", "held", "failed"):
         had(site, outcome=outcome)
     assert page(site, limit=1).total == 4
@@ -122,7 +122,7 @@ def test_total_counts_what_is_wanted_on_all_pages(site: Site) -> None:
 
 
 def test_outcomes_are_chosen_together(site: Site) -> None:
-    """Several outcomes list the runs of any of them; `running` stands for those under way."""
+    """Several outcomes list the runs with any of them; `running` means runs without an outcome."""
     at = iter(NOON + dt.timedelta(minutes=n) for n in range(9))
     held, failed, under_way, done = (
         had(site, next(at), outcome=outcome) for outcome in ("held", "failed", None, "succeeded")
@@ -135,7 +135,7 @@ def test_outcomes_are_chosen_together(site: Site) -> None:
 
 
 def test_triggers_are_chosen(site: Site) -> None:
-    """Runs are listed by what started them."""
+    """Runs are filtered by trigger."""
     scheduled, uploaded, commanded = (
         had(site, NOON + dt.timedelta(minutes=n), trigger=trigger)
         for n, trigger in enumerate((Trigger.SCHEDULE, Trigger.UPLOAD, Trigger.COMMAND))
@@ -145,7 +145,7 @@ def test_triggers_are_chosen(site: Site) -> None:
 
 
 def test_days_are_whole_and_in_utc(site: Site) -> None:
-    """From and to are days in UTC, and runs of both days are listed, to the last microsecond."""
+    """The first and the last day are whole days in UTC."""
     day = dt.date(2026, 11, 24)
     midnight = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
     before, first, last, after = (
@@ -163,7 +163,7 @@ def test_days_are_whole_and_in_utc(site: Site) -> None:
 
 
 def test_conditions_narrow_together(site: Site) -> None:
-    """A run is listed when everything that is asked holds, page by page too."""
+    """A run must match all filters, on each page."""
     wanted = [
         had(site, NOON + dt.timedelta(minutes=n), outcome="held", trigger=Trigger.UPLOAD)
         for n in range(3)
@@ -176,7 +176,7 @@ def test_conditions_narrow_together(site: Site) -> None:
 
 
 def test_other_sites_are_not_listed(site: Site) -> None:
-    """A list is of one site, and so is its total."""
+    """A list and its total include only the site's own runs."""
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "admin@district.example")
     mine, theirs = had(site), had(other)
@@ -199,13 +199,13 @@ def test_other_sites_are_not_listed(site: Site) -> None:
     ],
 )
 def test_what_is_no_cursor_is_refused(site: Site, cursor: str) -> None:
-    """A cursor that no list gave is refused in words, and never reaches the database."""
+    """An invalid cursor is refused with a message and never reaches the database."""
     with pytest.raises(CursorError, match="begin without a cursor"):
         page(site, before=cursor)
 
 
 def test_cursor_of_another_site_lists_this_sites_runs(site: Site) -> None:
-    """A cursor is a point in time and tells nothing of the site that it comes from."""
+    """A cursor of another site is only a point in time, and lists this site's own runs."""
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "admin@district.example")
     for minute in (0, 1):
@@ -215,7 +215,7 @@ def test_cursor_of_another_site_lists_this_sites_runs(site: Site) -> None:
 
 
 def test_trend_tells_changes_and_errors_of_the_last_runs(site: Site) -> None:
-    """The trend has a point for each of the last runs that ended, and says what was applied."""
+    """The trend has changes and errors of each of the last ended runs, applied or not."""
     had(site, NOON - dt.timedelta(days=9), counts=COUNTS)
     at = iter(NOON + dt.timedelta(minutes=n) for n in range(9))
     first = had(site, next(at), counts=COUNTS, applied_at=NOON)
@@ -235,7 +235,7 @@ def test_trend_tells_changes_and_errors_of_the_last_runs(site: Site) -> None:
 
 
 def test_earlier_run_of_a_package_is_the_newest_of_this_site(site: Site) -> None:
-    """The same bytes point to the newest run that read them here, and to none elsewhere."""
+    """A package's earlier run is the newest of this site with the same hash."""
     digest = uuid.uuid4().hex
     for hour in (3, 9, 6):
         had(site, NOON.replace(hour=hour), sha256=digest)
@@ -264,7 +264,7 @@ where site = :site
 
 @pytest.fixture
 def many(site: Site) -> Site:
-    """A site that has had ten thousand runs, one in a hundred of them held."""
+    """A site with ten thousand runs, one in a hundred of them held."""
     had(site, counts=COUNTS)
     with database.engine().begin() as connection:
         connection.execute(sa.text(_COPIES), {"site": site.name, "many": MANY})
@@ -281,7 +281,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def read_by(site: Site, before: str | None, **wanted: Any) -> tuple[Page, list[dict[str, Any]]]:
-    """Return a page of runs, and what PostgreSQL did for the query that reads it."""
+    """Return a page of runs, and the nodes of the plan of its query in PostgreSQL."""
     asked: list[tuple[str, Any]] = []
 
     def note(_: object, _cursor: object, text: str, bound: Any, *_more: object) -> None:
@@ -302,7 +302,7 @@ def read_by(site: Site, before: str | None, **wanted: Any) -> tuple[Page, list[d
 
 @pytest.mark.case("d08")
 def test_no_page_reads_more_than_it_shows(many: Site) -> None:
-    """Of ten thousand runs each page reads its own and one more, by an index and without a sort."""
+    """Each of ten thousand runs' pages reads its rows and one more, by index and without a sort."""
     before, pages = None, 0
     while True:
         found, plan = read_by(many, before)
@@ -324,7 +324,7 @@ def test_no_page_reads_more_than_it_shows(many: Site) -> None:
 
 @pytest.mark.case("d08")
 def test_filtered_list_is_read_in_its_order(many: Site) -> None:
-    """The hundred held runs among ten thousand are found in the order of the index."""
+    """A filtered list of ten thousand runs is read in the order of the index, without a sort."""
     found, plan = read_by(many, None, outcomes=("held",))
     assert (found.total, len(found.runs)) == (99, LIMIT)
     assert not {"Sort", "Seq Scan"} & {node["Node Type"] for node in plan}

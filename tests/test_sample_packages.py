@@ -1,6 +1,6 @@
-"""Real packages, and what becomes of each: outcome, counts and findings, through the command line.
+"""Real packages on the command line, with their expected outcome, counts and findings.
 
-The numbers were counted in the files themselves: users are the rows of staff, assignments the
+The expected numbers were counted in the files: users are the rows of staff, assignments the
 distinct pairs of teacher and course.
 """
 
@@ -20,7 +20,7 @@ CONFORMANCE = ("full", "gradebook", "resources", "rostering")
 
 
 def counted(run: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """Return the counts of a run that are not nought, by kind."""
+    """Return the counts of a run that are not zero, by record type."""
     return {
         kind: {word: number for word, number in numbers.items() if number}
         for kind, numbers in run["counts"].items()
@@ -28,7 +28,7 @@ def counted(run: dict[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def roster(site: Site) -> tuple[Any, ...]:
-    """Return all that a site holds."""
+    """Return all users, courses and assignments of a site."""
     return site.users(), site.courses(), site.assignments()
 
 
@@ -72,7 +72,7 @@ def roster(site: Site) -> tuple[Any, ...]:
 def test_sample_is_synced(
     site: Site, data: Path, package: str, outcome: str, counts: dict[str, dict[str, int]]
 ) -> None:
-    """A real export is synced with the counts of its rows; again, it changes nothing."""
+    """A real export is synced with the counts of its rows, and a second sync changes nothing."""
     code, first = site.command("sync", data / package)
 
     assert (code, first["outcome"], counted(first)) == (0, outcome, counts)
@@ -90,7 +90,7 @@ def test_sample_is_synced(
 
 
 def test_school_moves_from_1_1_to_1_2(site: Site, data: Path) -> None:
-    """The same school in 1.1 and then in 1.2 is the same school."""
+    """A school's package in 1.2 changes nothing after its package in 1.1."""
     first = site.sync(data / "school-small-1.1.zip")
 
     assert first["outcome"] == "succeeded"
@@ -109,7 +109,7 @@ def test_school_moves_from_1_1_to_1_2(site: Site, data: Path) -> None:
 
 
 def test_ragged_rows_of_an_export_are_used(site: Site, data: Path) -> None:
-    """Both teachers of this export have an empty cell too many: it is cut, and all is synced."""
+    """Surplus blank cells in an export's rows are cut, and all rows are synced."""
     code, run = site.command("sync", data / "edfi-lms-1.1")
 
     assert (code, run["outcome"]) == (0, "succeeded")
@@ -131,7 +131,7 @@ def test_ragged_rows_of_an_export_are_used(site: Site, data: Path) -> None:
 def test_school_data_sync_is_called_by_its_name(
     site: Site, data: Path, package: str, profile: str
 ) -> None:
-    """Files of Microsoft School Data Sync look like OneRoster; they are rejected and named."""
+    """Files of Microsoft School Data Sync, which resemble OneRoster, are rejected by name."""
     code, run = site.command("sync", data / package, "--profile", profile)
 
     assert (code, run["outcome"], run["counts"]) == (4, "rejected", None)
@@ -142,7 +142,7 @@ def test_school_data_sync_is_called_by_its_name(
 
 @pytest.mark.parametrize("before", [None, "school-small-1.1.zip"])
 def test_template_without_rows_is_held(site: Site, data: Path, before: str | None) -> None:
-    """A template whose files hold headers only would remove everybody: it waits for a person."""
+    """A template with headers only is held, because it would remove all records."""
     if before is not None:
         site.sync(data / before)
     was = roster(site)
@@ -159,7 +159,7 @@ def test_template_without_rows_is_held(site: Site, data: Path, before: str | Non
 
 @pytest.mark.parametrize("name", CONFORMANCE)
 def test_valid_package_of_a_conformance_set_is_synced(site: Site, data: Path, name: str) -> None:
-    """What a conformance set calls valid is synced, and in strict too; bulk and delta agree."""
+    """A conformance set's valid packages succeed in strict; bulk changes nothing after delta."""
     bulk, delta = (
         data / "longsight-valid-1.2" / f"{name}-{mode}-package.zip" for mode in ("bulk", "delta")
     )
@@ -181,7 +181,7 @@ def test_valid_package_of_a_conformance_set_is_synced(site: Site, data: Path, na
 
 
 def test_manifest_alone_changes_nothing(site: Site, data: Path) -> None:
-    """A package of nothing but a manifest, which calls everything absent, leaves a site alone."""
+    """A package with only a manifest changes nothing."""
     site.sync(data / "edfi-lms-1.0")
     before = roster(site)
     package = data / "longsight-valid-1.2" / "manifest-only-package.zip"
@@ -195,7 +195,7 @@ def test_manifest_alone_changes_nothing(site: Site, data: Path) -> None:
 
 
 def test_package_of_another_district_is_held(site: Site, data: Path) -> None:
-    """A package that knows nobody of the site would replace everybody: it waits for a person."""
+    """A package of another district is held, because it would replace all records."""
     site.sync(data / "district-small-1.1.zip")
     before = roster(site)
 
@@ -213,7 +213,7 @@ def test_package_of_another_district_is_held(site: Site, data: Path) -> None:
 def test_export_that_bends_the_standard_is_rejected_in_strict(
     site: Site, data: Path, package: str
 ) -> None:
-    """What the tolerant profile repairs in real exports, the strict one rejects."""
+    """Strict rejects real exports that tolerant repairs."""
     code, run = site.command("sync", data / package, "--profile", "strict")
 
     assert (code, run["outcome"]) == (4, "rejected")

@@ -1,4 +1,4 @@
-"""The summer break: a pause is proposed before the last term ends, and the calendar shows it."""
+"""A pause for the summer is proposed before the last term ends, and thresholds have examples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ JUNE = dt.date(2027, 6, 11)
 
 
 def proposed(site: Site, today: dt.date) -> ProposedPause | None:
-    """Return the pause that a site is proposed on a day."""
+    """Return the pause that is proposed to a site on a day."""
     with database.engine().connect() as connection:
         chosen = preferences_store.load(connection, site.name)
         return propose_pause(connection, chosen, today=today)
@@ -40,19 +40,19 @@ def proposed(site: Site, today: dt.date) -> ProposedPause | None:
 
 @pytest.fixture
 def school(site: Site) -> Site:
-    """A site whose package has one school year, which ends on the last day of its terms."""
+    """A site whose package has one school year."""
     site.sync(SCHOOL)
     return site
 
 
 def year_end(site: Site) -> dt.date:
-    """Return the last day of the classes, as the package's academicSessions have it."""
+    """Return the last day of the classes, according to the package's academicSessions."""
     ((found,),) = site.rows("select max(ends_on) from classes where site = :site")
     return dt.date.fromisoformat(found)
 
 
 def test_a_pause_is_proposed_in_the_weeks_before_the_last_term_ends(school: Site) -> None:
-    """Eight weeks before the last day of the academicSessions, and until that day."""
+    """A pause is proposed from eight weeks before the last day of school until that day."""
     end = year_end(school)
     week, day = dt.timedelta(weeks=1), dt.timedelta(days=1)
     found = proposed(school, end - 8 * week)
@@ -70,7 +70,7 @@ def test_nothing_is_proposed_where_a_pause_is_planned(
     after: int,
     is_planned: bool,  # noqa: FBT001  a case
 ) -> None:
-    """A pause that touches the proposed days is the site's own answer; a spring break is not."""
+    """No pause is proposed if a planned one touches its days; a spring break does not matter."""
     end = year_end(school)
     first = end + dt.timedelta(days=after)
     choose(school, pause_windows=(PauseWindow(first_on=first, last_on=first, note=""),))
@@ -78,7 +78,7 @@ def test_nothing_is_proposed_where_a_pause_is_planned(
 
 
 def test_a_site_without_classes_is_proposed_nothing(site: Site) -> None:
-    """Before the first sync nobody knows when school ends."""
+    """A site without a sync gets no proposal, because the end of its year is unknown."""
     assert proposed(site, JUNE) is None
 
 
@@ -97,7 +97,7 @@ def test_a_site_without_classes_is_proposed_nothing(site: Site) -> None:
 def test_the_end_of_a_school_year_is_told_from_the_end_of_a_semester(
     ends: list[str], found: dt.date | None
 ) -> None:
-    """After the end of a year no class ends for half a year, also where the next one is listed."""
+    """A school year ends before half a year without an ending class, even if the next is listed."""
     today = dt.date(2026, 12, 1)
     assert find_end_of_year(map(dt.date.fromisoformat, ends), today=today) == found
 
@@ -115,7 +115,7 @@ def test_the_end_of_a_school_year_is_told_from_the_end_of_a_semester(
     ids=str,
 )
 def test_the_first_number_that_is_held_is_the_one_that_review_holds(limit: Limit) -> None:
-    """What a page says of a threshold is asked of the rule by which plans are judged."""
+    """The first held number of a page's example equals that of the guards' own rule."""
     for of in (0, 1, 7, 40, 333):
         first = find_first_held(of, limit)
         held = [found for found in range(of + 1) if is_beyond(found, of, limit)]
@@ -128,7 +128,7 @@ def test_the_first_number_that_is_held_is_the_one_that_review_holds(limit: Limit
 
 
 def test_examples_are_of_the_sites_own_roster(site: Site) -> None:
-    """A site that has a roster is told its own numbers, one that has none two examples."""
+    """A site with a roster gets thresholds in its own numbers, a new site gets two examples."""
     with database.engine().connect() as connection:
         before = read_examples(connection, site.name, Guards())
     assert before.is_example

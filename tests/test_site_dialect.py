@@ -1,6 +1,7 @@
-"""Encoding, delimiter and order of dates: what a site names is read so, and nothing is guessed.
+"""A site's encoding, delimiter and order of dates are read as it sets them, and never guessed.
 
-Many systems can't write UTF-8, commas or YYYY-MM-DD. Without the setting a finding suggests it.
+Many systems cannot write UTF-8, commas or YYYY-MM-DD. Without the preference, a finding suggests
+it.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ DELIMITERS = [d for d in Delimiter if d is not Delimiter.COMMA]
 
 
 def parted(texts: Texts, delimiter: str, *, manifest: bool = True) -> Texts:
-    """Return the package as a spreadsheet writes it whose list separator is another one."""
+    """Return the package with another delimiter, as a spreadsheet would write it."""
     made = dict(texts)
     for name, text in texts.items():
         if manifest or name != "manifest.csv":
-            # In quotes a comma is a comma, whatever parts the values.
+            # Inside quotes, a comma is part of the value.
             parts = text.split('"')
             parts[::2] = [part.replace(",", delimiter) for part in parts[::2]]
             made[name] = '"'.join(parts)
@@ -54,7 +55,7 @@ def with_dates(texts: Texts, form: str) -> Texts:
 def test_delimiter_of_the_site_is_read(
     tmp_path: Path, delimiter: Delimiter, *, has_manifest: bool
 ) -> None:
-    """What the site names parts the values; a comma in a name stays a comma, as do lists."""
+    """Files with the site's delimiter are read, and commas in names and lists stay commas."""
     texts = parted(NAMES, delimiter.character, manifest=has_manifest)
     plain = check_package(folder_of(NAMES, tmp_path / "plain"), Profile.TOLERANT)
 
@@ -69,7 +70,7 @@ def test_delimiter_of_the_site_is_read(
 
 
 def test_other_delimiters_are_named_with_what_to_do(tmp_path: Path) -> None:
-    """Another delimiter than that of the site refuses the package, and says where to name it."""
+    """A delimiter other than the site's refuses the package, and the hint names the preference."""
     semicolons = folder_of(parted(SCHOOL, ";"), tmp_path / "p")
     unsaid = check_package(semicolons, Profile.TOLERANT)
     commas = check_package(
@@ -86,7 +87,7 @@ def test_other_delimiters_are_named_with_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_encoding_of_the_site_is_read(tmp_path: Path, mark: bytes) -> None:
-    """Windows-1252 is read where the site says so, unless a byte order mark says UTF-8."""
+    """Windows-1252 is read if the site sets it, unless a byte order mark means UTF-8."""
     encoding = "utf-8" if mark else "windows-1252"
     texts = {name: mark + text.encode(encoding) for name, text in NAMES.items()}
     dialect = Dialect(encoding=Encoding.WINDOWS_1252)
@@ -99,7 +100,7 @@ def test_encoding_of_the_site_is_read(tmp_path: Path, mark: bytes) -> None:
 
 @pytest.mark.parametrize("data", ["Müller".encode(), b"M\x81ller", "Müller".encode("utf-16")])
 def test_file_of_another_encoding_is_refused(tmp_path: Path, data: bytes) -> None:
-    """UTF-8 that would be read as Windows-1252 is refused: no name is stored garbled."""
+    """A file in another encoding than the site's is refused, so that no name is garbled."""
     texts: dict[str, str | bytes] = {
         **SCHOOL,
         "users.csv": SCHOOL["users.csv"].encode().replace(b"Ray", data),
@@ -125,7 +126,7 @@ def test_file_of_another_encoding_is_refused(tmp_path: Path, data: bytes) -> Non
     ],
 )
 def test_order_of_dates_of_the_site_is_read(tmp_path: Path, form: str, order: DateOrder) -> None:
-    """Dates are read in the order that the site names; without it their values are left out."""
+    """Dates are read in the site's order; without it, their values are left out."""
     package = folder_of(with_dates(SCHOOL, form), tmp_path / "p")
     plain = check_package(folder_of(SCHOOL, tmp_path / "plain"), Profile.TOLERANT)
 
@@ -138,7 +139,7 @@ def test_order_of_dates_of_the_site_is_read(tmp_path: Path, form: str, order: Da
 
 
 def test_date_that_is_none_in_that_order_is_named(tmp_path: Path) -> None:
-    """The order is not turned round where a day would be a month: 8/13 has no thirteenth month."""
+    """A date that is invalid in the site's order is a finding, and not read in another order."""
     texts = with_dates(SCHOOL, "{y}-{m:02}-{d:02}")
     texts["enrollments.csv"] = texts["enrollments.csv"].replace("2026-08-01", "8/13/2026")
 
@@ -150,7 +151,7 @@ def test_date_that_is_none_in_that_order_is_named(tmp_path: Path) -> None:
 
 
 def test_site_says_how_its_files_are_written(site: Site) -> None:
-    """The command line sets it; syncs in bulk and in delta read it, and the day after is clean."""
+    """After preferences are set on the command line, syncs read bulk and delta files as written."""
     texts = with_dates(NAMES, "{m}/{d}/{y}")
     package = {name: text.encode("windows-1252") for name, text in parted(texts, ";").items()}
     folder = folder_of(package, site.folder / "export")
@@ -178,7 +179,7 @@ def test_site_says_how_its_files_are_written(site: Site) -> None:
 
 
 def test_packages_are_compared_as_each_is_written(tmp_path: Path) -> None:
-    """`oneroster compare` reads both by one set of options, and package B by its own if given."""
+    """`oneroster compare` reads both packages with one set of options, or B with its own."""
     plain = folder_of(NAMES, tmp_path / "plain")
     made = parted(with_dates(NAMES, "{m}/{d}/{y}"), ";")
     odd = folder_of({n: t.encode("cp1252") for n, t in made.items()}, tmp_path / "odd")

@@ -1,4 +1,4 @@
-"""Sites from a file: what would change is shown, exactly that is done, and faults have a line."""
+"""A site file shows its changes, applies exactly these, and reports errors with their lines."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def alone() -> Iterator[None]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> SiteFile:
-    """A file that says nothing yet."""
+    """A site file without contents."""
     return SiteFile(tmp_path / "sites.yaml")
 
 
 def north(tmp_path: Path) -> Site:
-    """The site `north`."""
+    """Return the site `north`."""
     return Site("north", tmp_path)
 
 
 def test_what_would_change_is_told_by_site_and_preference(file: SiteFile) -> None:
-    """Old and new value of each; what the file does not say stays, and is not told."""
+    """The plan lists old and new value of each changed preference, and nothing else."""
     file.write("""
         north:
           time_utc: 02:45
@@ -85,7 +85,7 @@ def test_what_would_change_is_told_by_site_and_preference(file: SiteFile) -> Non
 
 
 def test_what_was_planned_is_done_once(file: SiteFile, tmp_path: Path) -> None:
-    """The apply tells the plan that it did; afterwards every site is as the file says."""
+    """The apply reports the plan that it did, and afterwards the file changes nothing."""
     file.write("""
         north:
           time_utc: "03:30"
@@ -104,7 +104,7 @@ def test_what_was_planned_is_done_once(file: SiteFile, tmp_path: Path) -> None:
 
 
 def test_another_plan_than_the_one_looked_at_is_refused(file: SiteFile, tmp_path: Path) -> None:
-    """Somebody saved in between, or the file was changed: look again; nothing is done."""
+    """An apply with the hash of an outdated plan is refused and changes nothing."""
     file.write("north: {time_utc: '03:30'}")
     looked_at = file.plan()["plan_hash"]
     assert north(tmp_path).command("preferences", "--set", "scope=users")[0] == 0
@@ -117,7 +117,7 @@ def test_another_plan_than_the_one_looked_at_is_refused(file: SiteFile, tmp_path
 
 
 def test_a_site_that_is_not_in_the_file_stays(file: SiteFile, tmp_path: Path) -> None:
-    """Unless it is asked for: then it is archived, and what waits there is discarded."""
+    """A site that the file does not name stays, or is archived on request with its held plans."""
     south = Site("south", tmp_path)
     south.sync(SCHOOL)
     held = south.sync(EMPTY)
@@ -135,7 +135,7 @@ def test_a_site_that_is_not_in_the_file_stays(file: SiteFile, tmp_path: Path) ->
 
 
 def test_a_file_archives_and_restores(file: SiteFile) -> None:
-    """`archived` says so; what is not said leaves it as it is."""
+    """`archived` archives or restores a site; without it, the site stays as it is."""
     assert file.write("south: {archived: true}").apply()["sites"][0]["actions"] == ["archive"]
     assert file.write("south:").plan()["outcome"] == "no_changes"
     file.write("south:\n  time_utc: 04:00")
@@ -145,7 +145,7 @@ def test_a_file_archives_and_restores(file: SiteFile) -> None:
 
 
 def test_the_last_site_is_not_archived_by_a_file(file: SiteFile) -> None:
-    """All or nothing: the other changes of the file are not made either."""
+    """A file that would archive the last site is refused as a whole."""
     file.write("north: {archived: true}\nsouth: {archived: true}")
     code, words = sites_said("apply", file.path)
     assert (code, "the last site in use" in words) == (1, True)
@@ -159,7 +159,7 @@ def test_the_last_site_is_not_archived_by_a_file(file: SiteFile) -> None:
 
 
 def test_what_is_exported_changes_nothing(file: SiteFile, tmp_path: Path) -> None:
-    """Whatever was chosen: export, then plan, is empty; the words of people survive."""
+    """An export of any preferences gives a file that changes nothing, texts included."""
     note = "ends: {never} # 12:30, 'yes' é 日"
     wished = {
         "time_utc": "12:30",
@@ -190,7 +190,7 @@ def test_what_is_exported_changes_nothing(file: SiteFile, tmp_path: Path) -> Non
 
 
 def test_an_exported_installation_is_made_anew(file: SiteFile) -> None:
-    """The file of one installation makes the same sites in an empty one."""
+    """The exported file makes the same sites in an empty installation."""
     file.write("north: {time_utc: '12:30', source: /srv/sis}").apply()
     file.write_all(sites("export")[1]["file"])
     with fresh_database() as url, using(url):
@@ -199,7 +199,7 @@ def test_an_exported_installation_is_made_anew(file: SiteFile) -> None:
 
 
 def test_no_secret_is_exported(file: SiteFile, tmp_path: Path) -> None:
-    """A source that was stored with a password, as none can be any more, is left out and named."""
+    """A stored source with a password, which old versions allowed, is not in the export."""
     from oneroster_sync import database
 
     with database.engine().begin() as connection:
@@ -256,7 +256,7 @@ WRONG = [
 def test_what_is_wrong_is_told_with_its_line(
     file: SiteFile, text: str, places: list[tuple[int, str]], expected: str
 ) -> None:
-    """Every fault has its line and says what was expected; a value is never repeated."""
+    """Each error has its line and the expected value, and does not repeat the value."""
     file.write(text)
     assert file.wrong() == places
     code, words = sites_said("plan", file.path)
@@ -283,20 +283,20 @@ def test_what_is_wrong_is_told_with_its_line(
     ],
 )
 def test_what_is_no_such_file_is_refused(file: SiteFile, content: bytes, line: int) -> None:
-    """Whatever the bytes are, the answer is a place in the file and no stack trace."""
+    """A file of any bytes is refused with a line, and never with a stack trace."""
     file.path.write_bytes(content)
     assert [at for at, _ in file.wrong()] == [line]
 
 
 def test_a_file_that_is_not_there_is_a_wrong_use(file: SiteFile) -> None:
-    """The command says which file."""
+    """A missing file is a usage error that names the path."""
     code, words = sites_said("plan", file.path)
     assert (code, str(file.path) in words) == (2, True)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    """Nothing that a file holds is a defect of ours."""
+    """Any bytes are either read or refused."""
     with contextlib.suppress(WrongFileError):
         read(content)
 
@@ -312,5 +312,5 @@ _VALUES: Any = st.recursive(
 @example({"\x85": "a\u2028b", "\ufeff": ["12:30", "no", "1e3", "~", "0x1", "2027-01-01"]})
 @given(_VALUES)
 def test_what_is_written_is_what_is_read(value: Any) -> None:
-    """Every text and number that the export writes is read as the same."""
+    """Each text and number that the export writes is read as the same value."""
     assert read(as_yaml(value).encode()).value == value

@@ -1,4 +1,4 @@
-"""What a source may be: a path or a URL, and never one that holds a secret."""
+"""A source is a path or a URL, and never contains a secret."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HIDDEN = "s3cret-of-the-sis"
 def test_what_a_source_may_be(
     source: str, scheme: str, host: str, port: int | None, path: str
 ) -> None:
-    """A source is read by its parts; a path is a path, whatever letters it has."""
+    """A source URL is parsed into its parts; a path stays a path, whatever its characters."""
     url = SourceUrl.parse(source)
     assert (url.scheme, url.host, url.port, url.path) == (scheme, host, port, path)
     assert url.is_local is (scheme == "file")
@@ -81,7 +81,7 @@ def test_what_a_source_may_be(
     ],
 )
 def test_what_it_may_not_be(source: str, says: str) -> None:
-    """What holds a secret, is not encrypted or can't be read is refused, and never repeated."""
+    """A source with a secret, without encryption or of an unknown kind is refused, not repeated."""
     with pytest.raises(WrongSourceError, match=says) as refused:
         SourceUrl.parse(source)
     assert HIDDEN not in str(refused.value)
@@ -113,7 +113,7 @@ def test_what_it_may_not_be(source: str, says: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_below_a_root(source: str, root: str, *, is_below: bool) -> None:
-    """Both are read by their parts, so that no spelling of a place passes for another one."""
+    """Source and root are compared by their parts, so that no spelling hides another place."""
     try:
         found = SourceUrl.parse(source).is_below(SourceUrl.parse(root))
     except WrongSourceError:
@@ -122,7 +122,7 @@ def test_what_is_below_a_root(source: str, root: str, *, is_below: bool) -> None
 
 
 def test_the_file_system_says_what_is_below(tmp_path: Path) -> None:
-    """A link, and a folder by another name of it, lead where they lead."""
+    """Links are resolved before paths are compared."""
     (tmp_path / "north").mkdir()
     (tmp_path / "south").mkdir()
     (tmp_path / "north" / "theirs").symlink_to(tmp_path / "south")
@@ -141,7 +141,7 @@ def test_the_file_system_says_what_is_below(tmp_path: Path) -> None:
     ],
 )
 def test_a_secret_is_refused_at_save_and_not_repeated(site: Site, settings: dict[str, str]) -> None:
-    """Nothing of a source with a secret is saved, said or noted in the audit."""
+    """A source with a secret is neither saved nor printed nor recorded in the audit."""
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     code, output = said(site, "preferences", *words)
     assert code == 2
@@ -152,7 +152,7 @@ def test_a_secret_is_refused_at_save_and_not_repeated(site: Site, settings: dict
 
 
 def test_a_source_that_was_saved_once_is_read_again() -> None:
-    """What an older version let pass is still read, so that no page and no run breaks over it."""
+    """A source that an older version saved is still read, so that pages and runs work."""
     source = f"ftp://ann:{HIDDEN}@sis.example.org/out"
     stored = {"site": "s", "source": source, "source_after": "move"}
     assert Preferences.model_validate(stored, context=STORED).source == source
@@ -168,6 +168,6 @@ def test_a_source_that_was_saved_once_is_read_again() -> None:
     ],
 )
 def test_settings_that_contradict_each_other(settings: dict[str, str], field: str) -> None:
-    """SFTP without a login, a move on a web server and a pattern of folders are refused by name."""
+    """Contradicting preferences are refused with the name of the preference."""
     with pytest.raises(ValueError, match=field):
         Preferences.model_validate({"site": "s", **settings})

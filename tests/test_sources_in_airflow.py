@@ -1,4 +1,4 @@
-"""Scheduled syncs of packages from elsewhere, through the real DAG and real Airflow connections."""
+"""Scheduled syncs from remote sources, through the real DAG and real Airflow connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFERENCES = "sites/default/preferences"
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow whose sync is enabled, and due at no time soon."""
+    """An Airflow whose sync is enabled, but not due soon."""
     with running() as live:
         live.admin.put("sites/default/enabled", {"enabled": True})
         yield live
@@ -43,7 +43,7 @@ def s3() -> Iterator[S3]:
 
 
 def connect(live: Live, name: str, kind: str, extra: dict[str, Any], **said: Any) -> None:
-    """Make a connection in Airflow, or give it other words."""
+    """Create a connection in Airflow, or update it."""
     body = {"connection_id": name, "conn_type": kind, "extra": json.dumps(extra), **said}
     known = live.api._call("GET", "/api/v2/connections")["connections"]
     if name in {each["connection_id"] for each in known}:
@@ -60,14 +60,14 @@ def choose(live: Live, **settings: str) -> None:
 
 
 def synced(live: Live) -> tuple[dict[str, Any], str]:
-    """Sync from the site's own source, and return the run and its log."""
+    """Sync from the site's own source; return the run and its log."""
     run = live.follow(live.admin.post("sites/default/runs"))
     dag_run = live.api.run(SYNC, run["dag_run"]["dag_run_id"])
     return run, live.logs(dag_run)
 
 
 def test_a_package_comes_from_an_sftp_server(live: Live, sftp: Sftp, data: Path) -> None:
-    """The DAG logs in by the connection, syncs what lies there, moves it, and says no secret."""
+    """The DAG logs in with the connection, syncs and moves the package, and logs no secret."""
     package = copy_into(sftp.folder / "out", data / "district-small-1.1.zip")
     said = {"host": HOST, "port": sftp.port, "login": LOGIN, "password": PASSWORD}
     connect(live, "sis_sftp", "sftp", sftp.extra(), **said)
@@ -88,7 +88,7 @@ def test_a_package_comes_from_an_sftp_server(live: Live, sftp: Sftp, data: Path)
 
 
 def test_a_wrong_password_fails_at_once(live: Live, sftp: Sftp) -> None:
-    """What another try would meet again is not tried again; the run says what to mend."""
+    """A wrong password fails without a retry, and the run names the cause."""
     wrong = "wr0ng-secret-of-the-sis"
     said = {"host": HOST, "port": sftp.port, "login": LOGIN, "password": wrong}
     connect(live, "sis_sftp", "sftp", sftp.extra(), **said)
@@ -104,14 +104,14 @@ def test_a_wrong_password_fails_at_once(live: Live, sftp: Sftp) -> None:
 
 
 def test_a_connection_that_is_not_there_is_named(live: Live) -> None:
-    """A site that names no connection of Airflow is told which one is missing."""
+    """A missing Airflow connection is named."""
     choose(live, source=f"sftp://{HOST}/out", source_connection="nobody")
     run, _ = synced(live)
     assert "Airflow has no connection nobody" in run["sentence"]
 
 
 def test_a_package_comes_from_s3(live: Live, s3: S3, data: Path) -> None:
-    """The DAG reads an object of a bucket by the keys of a connection."""
+    """The DAG reads an object of a bucket with the keys of a connection."""
     s3.put("out/OneRoster.zip", (data / "district-small-1.1.zip").read_bytes())
     connect(live, "sis_s3", "aws", s3.extra(), login=s3.key, password=s3.secret)
     choose(
@@ -127,7 +127,7 @@ def test_a_package_comes_from_s3(live: Live, s3: S3, data: Path) -> None:
 
 
 def test_a_source_that_is_away_is_tried_again(live: Live, s3: S3) -> None:
-    """A server that does not answer is asked again by Airflow, some time later."""
+    """Airflow retries a source that does not answer."""
     extra = s3.extra(endpoint_url=f"http://{HOST}:9")
     connect(live, "sis_s3", "aws", extra, login=s3.key, password=s3.secret)
     choose(live, source=f"s3://{BUCKET}/out", source_connection="sis_s3")

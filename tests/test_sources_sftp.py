@@ -51,7 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sftp]:
 
 @pytest.fixture
 def out(server: Sftp) -> Iterator[Path]:
-    """The folder of the server into which the SIS exports; empty."""
+    """The server's export folder, empty."""
     folder = server.folder / "out"
     folder.mkdir()
     yield folder
@@ -59,13 +59,13 @@ def out(server: Sftp) -> Iterator[Path]:
 
 
 def login_to(server: Sftp, **other: Any) -> Login:
-    """Return what the connection says, with something else in places."""
+    """Return the usual login, with some values replaced."""
     usual = {"host": HOST, "port": server.port, "login": LOGIN, "password": PASSWORD}
     return Login("sis", **{**usual, "extra": server.extra(), **other})
 
 
 def put(folder: Path, name: str, content: bytes = ZIP, *, at: int = 1_790_000_000) -> Path:
-    """Have the SIS have written a file at a time."""
+    """Write a file of the SIS with a modification time."""
     path = folder / name
     path.write_bytes(content)
     os.utime(path, (at, at))
@@ -73,7 +73,7 @@ def put(folder: Path, name: str, content: bytes = ZIP, *, at: int = 1_790_000_00
 
 
 def test_the_newest_package_is_fetched(server: Sftp, out: Path) -> None:
-    """Of the files that match the pattern, in letters of any size, the newest is read whole."""
+    """The newest file that matches the pattern, in any case, is read as a whole."""
     put(out, "OneRoster-1.zip", a_zip(10), at=1_790_000_100)
     put(out, "OneRoster-2.ZIP", at=1_790_000_200)
     put(out, "notes.txt", b"hello", at=1_790_000_300)
@@ -85,7 +85,7 @@ def test_the_newest_package_is_fetched(server: Sftp, out: Path) -> None:
 
 
 def test_csv_files_of_a_folder_are_one_package(server: Sftp, out: Path) -> None:
-    """A folder that holds CSV files is the package, as it is on a disk."""
+    """A folder with CSV files is one package."""
     put(out, "manifest.csv", b"propertyName,value\n")
     put(out, "users.csv", b"sourcedId\n")
     put(out, "old.zip")
@@ -98,7 +98,7 @@ def test_csv_files_of_a_folder_are_one_package(server: Sftp, out: Path) -> None:
 @pytest.mark.parametrize("algorithm", ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"])
 @pytest.mark.parametrize("how", ["openssh", "pkcs8-pem", "file"])
 def test_a_private_key_logs_in(tmp_path: Path, algorithm: str, how: str) -> None:
-    """A key is taken in the usual formats, from the connection or a file; no password is needed."""
+    """A private key in a usual format, from the connection or a file, needs no password."""
     folder = tmp_path / "sftp"
     folder.mkdir()
     put(folder, "o.zip")
@@ -116,7 +116,7 @@ def test_a_private_key_logs_in(tmp_path: Path, algorithm: str, how: str) -> None
 
 
 def test_a_wrong_login_is_refused(server: Sftp, out: Path) -> None:
-    """A wrong password and a key that is none are told as such, and not tried again."""
+    """A wrong password and an unreadable key are reported as such, without a retry."""
     for other in ({"password": "wrong"}, {"login": "nobody"}):
         refused(OUT, login_to(server, **other), "source.login_refused", RefusedSourceError)
     key = server.extra(private_key="-----BEGIN nonsense", no_host_key_check=True)
@@ -125,7 +125,7 @@ def test_a_wrong_login_is_refused(server: Sftp, out: Path) -> None:
 
 
 def test_an_unknown_host_key_is_refused(server: Sftp, out: Path) -> None:
-    """A server whose key nobody knows gets no password, unless the connection says so."""
+    """A server with an unknown host key gets no password, unless the connection allows it."""
     put(out, "o.zip")
     for extra in ({}, {"host_key": "AAAAnonsense"}, {"no_host_key_check": "false"}):
         login = login_to(server, extra=extra)
@@ -136,7 +136,7 @@ def test_an_unknown_host_key_is_refused(server: Sftp, out: Path) -> None:
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("algorithm", ["ssh-ed25519", "ssh-rsa"])
 def test_another_host_key_is_refused_and_named(server: Sftp, out: Path, algorithm: str) -> None:
-    """A server that shows another key than the known one is not asked; both keys are named."""
+    """A server with another host key than the known one is refused, and both keys are named."""
     other = asyncssh.generate_private_key(algorithm).convert_to_public()
     extra = {"host_key": other.export_public_key().decode()}
     error = refused(
@@ -148,7 +148,7 @@ def test_another_host_key_is_refused_and_named(server: Sftp, out: Path, algorith
 
 
 def test_secrets_go_to_no_other_host(server: Sftp, out: Path) -> None:
-    """A connection is used for the host and the port that it names, and for no other."""
+    """A connection's secrets go only to the host and the port that it names."""
     for other in ({"host": "sis.example.org"}, {"host": None}, {"host": f"{HOST}.example.org"}):
         login = login_to(server, **other)
         refused(OUT, login, "source.other_host", RefusedSourceError)
@@ -157,7 +157,7 @@ def test_secrets_go_to_no_other_host(server: Sftp, out: Path) -> None:
 
 
 def test_nothing_there(server: Sftp, out: Path) -> None:
-    """A wrong path and an empty folder are told with where one looked."""
+    """A missing path and an empty folder are reported with the place and the pattern."""
     error = refused(f"sftp://{HOST}/elsewhere", login_to(server), "source.not_found", NoSourceError)
     assert f"sftp://{HOST}/elsewhere" in str(error)
     put(out, "o.csv.zip")
@@ -167,7 +167,7 @@ def test_nothing_there(server: Sftp, out: Path) -> None:
 
 @pytest.mark.case("b23")
 def test_a_server_that_is_away_is_tried_again(server: Sftp) -> None:
-    """A port where nobody listens and a server that never answers are told apart; both may pass."""
+    """An unreachable server and one that never answers give different retriable errors."""
     away = login_to(server, port=closed_port())
     refused(OUT, away, "source.unreachable", RetriableSourceError)
     nowhere = "sftp://no-such-host.invalid/out"
@@ -186,7 +186,7 @@ def test_a_server_that_is_away_is_tried_again(server: Sftp) -> None:
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("size", [500, 4_000, 100_000])
 def test_a_cut_connection_leaves_nothing(server: Sftp, out: Path, size: int) -> None:
-    """Cut while greeting, while looking or half way through the file: nothing of it is used."""
+    """A connection that is cut at any point is a retriable error, and nothing is used."""
     put(out, "o.zip")
     with cut_after(server.port, size) as port:
         code = "source.unreachable" if size == 500 else "source.interrupted"
@@ -196,7 +196,7 @@ def test_a_cut_connection_leaves_nothing(server: Sftp, out: Path, size: int) -> 
 
 @pytest.mark.case("b23")
 def test_a_server_that_falls_silent_is_given_up(server: Sftp, out: Path) -> None:
-    """Half a file and then nothing: after a while nobody waits any more, and nothing is used."""
+    """A server that stops in the middle of a file is a timeout, and nothing is used."""
     put(out, "o.zip")
     patience = Patience(read_s=0.5)
     with silent_after(server.port, 100_000) as port:
@@ -206,7 +206,7 @@ def test_a_server_that_falls_silent_is_given_up(server: Sftp, out: Path) -> None
 
 @pytest.mark.case("b21")
 def test_a_file_that_grows_is_not_ready(server: Sftp, out: Path) -> None:
-    """A file that is larger at the second look waits."""
+    """A file that grows between two checks is not ready."""
     path = put(out, "o.zip", ZIP[:1000])
 
     def grow() -> None:
@@ -217,7 +217,7 @@ def test_a_file_that_grows_is_not_ready(server: Sftp, out: Path) -> None:
 
 
 def test_a_file_that_is_rewritten_is_not_ready(server: Sftp, out: Path) -> None:
-    """Of the same size but of another time is another file."""
+    """A file of the same size with another time is not ready."""
     put(out, "o.zip")
     refused(
         OUT,
@@ -230,7 +230,7 @@ def test_a_file_that_is_rewritten_is_not_ready(server: Sftp, out: Path) -> None:
 
 @pytest.mark.case("b22")
 def test_a_file_that_is_replaced_while_it_is_read_is_not_used(server: Sftp, out: Path) -> None:
-    """Another package under the same name, half way through the first: neither is used."""
+    """A file that is replaced while it is read is not used."""
     put(out, "o.zip")
 
     def replace() -> None:
@@ -241,7 +241,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_used(server: Sftp, out:
 
 
 def test_a_newer_file_that_comes_meanwhile_is_waited_for(server: Sftp, out: Path) -> None:
-    """When a newer package appears between two looks, the older one is not used."""
+    """If a newer package appears between two checks, the older one is not used."""
     put(out, "a.zip")
     refused(
         OUT,
@@ -254,7 +254,7 @@ def test_a_newer_file_that_comes_meanwhile_is_waited_for(server: Sftp, out: Path
 
 @pytest.mark.parametrize("suffix", [".tmp", ".part", ".filepart", ".PART"])
 def test_a_name_that_says_unfinished_waits(server: Sftp, out: Path, suffix: str) -> None:
-    """Yesterday's package is not used while today's is coming; old leftovers don't matter."""
+    """An older package is not used while a newer unfinished file exists; old ones do not matter."""
     put(out, f"leftover.zip{suffix}", at=1_789_000_000)
     put(out, "yesterday.zip")
     assert fetched(OUT, login_to(server))[0] == "yesterday.zip"
@@ -264,19 +264,19 @@ def test_a_name_that_says_unfinished_waits(server: Sftp, out: Path, suffix: str)
 
 @pytest.mark.parametrize("size", [len(ZIP) - 100, 50, 0])
 def test_a_zip_without_its_end_is_not_ready(server: Sftp, out: Path, size: int) -> None:
-    """A transfer that stalled for two looks shows in the zip."""
+    """A zip without its end is not ready, even if it does not grow."""
     put(out, "o.zip", ZIP[:size])
     refused(OUT, login_to(server), "source.not_ready", NotReadyError)
 
 
 def test_what_is_no_zip_is_judged_by_who_reads_it(server: Sftp, out: Path) -> None:
-    """A page of words that is called zip comes as it is, and is rejected as a package."""
+    """A file that is no zip is fetched as it is, and rejected later as a package."""
     put(out, "o.zip", b"<html>sorry</html>")
     assert fetched(OUT, login_to(server))[1] == {"o.zip": b"<html>sorry</html>"}
 
 
 def test_a_package_may_not_be_larger_than_a_package(server: Sftp, out: Path) -> None:
-    """The limit holds before the first byte and while bytes come."""
+    """A package beyond the size limit is refused, by its announced size and while it is read."""
     put(out, "o.zip")
     small = Patience(limits=Limits(packed=100_000))
     refused(OUT, login_to(server), "source.too_large", RefusedSourceError, patience=small)
@@ -287,14 +287,14 @@ def test_a_package_may_not_be_larger_than_a_package(server: Sftp, out: Path) -> 
 
 
 def test_a_package_that_never_ends_is_given_up(server: Sftp, out: Path) -> None:
-    """A package has a time within which it has to come."""
+    """A package that takes longer than its time limit is a timeout."""
     put(out, "o.zip")
     slow = Patience(whole_s=0)
     refused(OUT, login_to(server), "source.timeout", RetriableSourceError, patience=slow)
 
 
 def test_names_that_are_none_are_passed_over(server: Sftp, out: Path) -> None:
-    """A name with a line break or an escape in it is not read, and so not written to a log."""
+    """A file name with a line break or an escape is skipped, so that no log contains it."""
     put(out, "o.zip")
     put(out, "z\nERROR all is lost.zip", at=1_790_000_500)
     put(out, "z\x1b[31m.zip", at=1_790_000_500)
@@ -302,7 +302,7 @@ def test_names_that_are_none_are_passed_over(server: Sftp, out: Path) -> None:
 
 
 def test_links_are_followed_to_files(server: Sftp, out: Path) -> None:
-    """`latest.zip` may be a link to a file; a broken one is passed over."""
+    """A link to a file is followed, and a broken link is skipped."""
     put(server.folder, "real.zip", at=1_790_000_700)
     (out / "latest.zip").symlink_to("../real.zip")
     (out / "broken.zip").symlink_to("nowhere")
@@ -310,7 +310,7 @@ def test_links_are_followed_to_files(server: Sftp, out: Path) -> None:
 
 
 def test_a_package_is_moved_aside(server: Sftp, out: Path) -> None:
-    """What was read goes to `done` under a name of its own, once; others stay."""
+    """The package that was read is moved to `done` once, and other files stay."""
     at = now()
     put(out, "o.zip")
     put(out, "older.zip", at=1_780_000_000)
@@ -323,7 +323,7 @@ def test_a_package_is_moved_aside(server: Sftp, out: Path) -> None:
 
 
 def test_another_package_of_the_same_name_is_not_moved(server: Sftp, out: Path) -> None:
-    """What has come since under the same name has not been read yet."""
+    """A newer file of the same name is not moved, because it was not read."""
     put(out, "o.zip")
     noted = fetched(OUT, login_to(server))[2].as_dict()
     put(out, "o.zip", at=1_790_000_800)
@@ -332,7 +332,7 @@ def test_another_package_of_the_same_name_is_not_moved(server: Sftp, out: Path) 
 
 
 def test_a_file_named_by_itself_is_moved_beside_itself(server: Sftp, out: Path) -> None:
-    """A source that is one file is moved into a folder beside it."""
+    """A source that is a single file is moved into a folder beside it."""
     put(out, "o.zip")
     source = source_of(f"{OUT}/o.zip")
     noted = fetched(f"{OUT}/o.zip", login_to(server))[2].as_dict()
@@ -342,7 +342,7 @@ def test_a_file_named_by_itself_is_moved_beside_itself(server: Sftp, out: Path) 
 
 
 def test_no_log_holds_a_secret(server: Sftp, out: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the libraries write at their most talkative, no password and no key is in it."""
+    """Even at the libraries' debug level, no log contains a password or a key."""
     put(out, "o.zip")
     wrong = "wr0ng-secret"
     caplog.set_level(logging.DEBUG)

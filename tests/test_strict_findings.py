@@ -1,4 +1,4 @@
-"""What the strict profile finds beyond the tolerant one, and what both warn of."""
+"""Findings that only the strict profile has, and warnings of both profiles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STRICT, TOLERANT = Profile.STRICT, Profile.TOLERANT
 
 
 def checked(folder: Path, texts: Texts, profile: Profile) -> Checked:
-    """Judge a package."""
+    """Validate a package."""
     return check_package(folder_of(texts, folder / profile), profile)
 
 
@@ -65,7 +65,7 @@ def test_characters_of_sourced_ids(tmp_path: Path, file: str, old: str, new: str
     ],
 )
 def test_blank_list_items(tmp_path: Path, file: str, old: str, new: str) -> None:
-    """Strict rejects a list with nothing between two commas; tolerant reads the others."""
+    """Strict rejects a list with a blank item; tolerant reads the others."""
     texts = changed(SCHOOL, file, old, new)
     strict = checked(tmp_path, texts, STRICT)
     assert strict.rejected
@@ -75,7 +75,7 @@ def test_blank_list_items(tmp_path: Path, file: str, old: str, new: str) -> None
 
 @pytest.mark.case("b54")
 def test_two_primary_roles_in_one_org(tmp_path: Path) -> None:
-    """One role of a user in an org is primary; in another org there may be one more."""
+    """A second primary role of a user in one org is a finding; in another org it is allowed."""
     twice = added(SCHOOL_1_2, "roles.csv", "r-ann2,,,ann,primary,aide,,,s,")
     strict, tolerant = (checked(tmp_path, twice, profile) for profile in (STRICT, TOLERANT))
     assert strict.rejected
@@ -89,7 +89,7 @@ def test_two_primary_roles_in_one_org(tmp_path: Path) -> None:
 @pytest.mark.case("b54")
 @pytest.mark.parametrize("profile", list(Profile))
 def test_primary_org_without_a_role_is_a_warning(tmp_path: Path, profile: Profile) -> None:
-    """A primary org in which the user has no role is told in both profiles, and rejects nothing."""
+    """A primary org without a role of the user is a warning in both profiles."""
     row = "ann,,,true,ann,,Ann,Lee,,,ann@example.org,,,,,,,,,,"
     one = checked(tmp_path, changed(SCHOOL_1_2, "users.csv", f"{row}s,", f"{row}d,"), profile)
     assert not one.rejected

@@ -1,4 +1,4 @@
-"""Sending: by every way at once, within its time, and with no secret in any log."""
+"""Notifications are sent through all channels, within their time, and without a secret in a log."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ SMTP = "AIRFLOW_CONN_SMTP_DEFAULT"
 
 @dataclasses.dataclass
 class Post:
-    """Everything that takes messages, and how Airflow is told of it."""
+    """The mail server and the webhook, with their Airflow connections."""
 
     mail: Mail
     hook: Hook
     environment: pytest.MonkeyPatch
 
     def channel(self, name: str, *paths: str) -> str:
-        """Make a connection of Apprise to paths of the webhook."""
+        """Make an Apprise connection to paths of the webhook."""
         urls = (f"json://127.0.0.1:{self.hook.port}/{path}" for path in paths)
         self.environment.setenv(f"AIRFLOW_CONN_{name.upper()}", apprise_connection(*urls))
         return name
 
     def smtp(self, port: int, password: str = PASSWORD) -> None:
-        """Make the connection for mails."""
+        """Make the SMTP connection."""
         self.environment.setenv(SMTP, smtp_connection(port, LOGIN, password))
 
 
@@ -80,7 +80,7 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
 
 
 def test_a_mail_says_what_the_message_says(post: Post) -> None:
-    """One mail to all recipients, from the sender of the connection, with the message as HTML."""
+    """One mail goes to all recipients, from the connection's sender, with the message as HTML."""
     sent = notifier.send(MESSAGE, Notices(recipients=TWO))
     assert sent == notifier.Sent(1, ())
     (mail,) = post.mail.messages
@@ -90,7 +90,7 @@ def test_a_mail_says_what_the_message_says(post: Post) -> None:
 
 
 def test_a_mail_is_plain_text_and_html(post: Post) -> None:
-    """Readers choose between two parts that say the same; HTML, which they prefer, is the last."""
+    """A mail has a text part and an HTML part with the same content, HTML last."""
     notifier.send(MESSAGE, Notices(recipients=TWO))
     (mail,) = post.mail.messages
     assert mail.get_content_type() == "multipart/alternative"
@@ -101,7 +101,7 @@ def test_a_mail_is_plain_text_and_html(post: Post) -> None:
 
 
 def test_a_channel_gets_plain_text(post: Post) -> None:
-    """A service of Apprise gets the title and the text."""
+    """An Apprise service gets the title and the text."""
     sent = notifier.send(MESSAGE, Notices(channels=(post.channel("team", TOKEN),)))
     assert sent == notifier.Sent(1, ())
     (body,) = post.hook.bodies
@@ -110,7 +110,7 @@ def test_a_channel_gets_plain_text(post: Post) -> None:
 
 
 def test_nothing_in_a_message_is_a_template(post: Post) -> None:
-    """What looks like a template of Airflow is sent without what makes it one."""
+    """Text that looks like an Airflow template is sent without its template marks."""
     strange = Message("{{ 1 + 1 }}", ("{{ conn.smtp_default.password }}",))
     notifier.send(strange, Notices(recipients=TWO, channels=(post.channel("team", "x"),)))
     assert post.mail.messages[0]["subject"] == "1 + 1"
@@ -130,7 +130,7 @@ SERVICES = {
     "Zulip": f"zulip://bot@org/{'a' * 32}/sync",
     "ntfy": "ntfys://ntfy.example.org/sync",
 }
-"""Each service that reads a markup of its own, as a connection of Apprise names it."""
+"""Each service with a markup of its own, as an Apprise URL."""
 MARKUP = (
     "<!channel>",
     "<!here|everybody>",
@@ -160,7 +160,7 @@ MARKUP = (
     "\uff20everyone \uff1c!channel\uff1e",
     "School " * 2_000,
 )
-"""Names of schools that a chat would take for more than a name."""
+"""Names of schools that a chat could interpret as markup."""
 _FORBIDDEN = re.compile(r"[<>@\[\]{}#~`*|\\\\!&]|https?:|www[.]|evil[.]|\b_|_\b")
 
 
@@ -170,7 +170,7 @@ _FORBIDDEN = re.compile(r"[<>@\[\]{}#~`*|\\\\!&]|https?:|www[.]|evil[.]|\b_|_\b"
 def test_no_service_takes_a_name_for_markup(
     service: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A notice with a hostile name calls nobody, leads nowhere else, and is not lost."""
+    """A notification with a hostile name mentions nobody, has no other link, and is sent."""
     sent: list[requests.PreparedRequest] = []
 
     def take(_self: object, request: requests.PreparedRequest, **_: Any) -> requests.Response:
@@ -180,7 +180,7 @@ def test_no_service_takes_a_name_for_markup(
         sent.append(request)
         return answer
 
-    # No service can be reached from here: what would go out is taken behind Apprise.
+    # No real service is reachable: the request is captured behind Apprise.
     monkeypatch.setattr("requests.adapters.HTTPAdapter.send", take)
     monkeypatch.setenv("AIRFLOW_CONN_CHAT", apprise_connection(SERVICES[service]))
     link = "https://airflow.example.org/plugin/oneroster/runs/1"
@@ -199,7 +199,7 @@ def test_no_service_takes_a_name_for_markup(
 
 
 def texts_of(request: requests.PreparedRequest) -> list[str]:
-    """Return every text in the body of a request, as the service reads it."""
+    """Return each text in the body of a request, as the service reads it."""
     body = request.body or ""
     body = body.decode() if isinstance(body, bytes) else str(body)
     if "json" not in str(request.headers.get("Content-Type")):
@@ -219,7 +219,7 @@ def texts_of(request: requests.PreparedRequest) -> list[str]:
 
 
 def test_a_way_that_fails_stops_no_other(post: Post) -> None:
-    """Where the mail server refuses, the channels are told, and how many worked is known."""
+    """If the mail server refuses, the channels still get the message and are counted."""
     post.smtp(post.mail.port, "wrong")
     channels = (post.channel("team", TOKEN), post.channel("lost", "refuse"))
     sent = notifier.send(MESSAGE, Notices(recipients=TWO, channels=channels))
@@ -232,21 +232,21 @@ def test_a_way_that_fails_stops_no_other(post: Post) -> None:
 
 
 def test_a_connection_that_is_not_there_is_named(post: Post) -> None:
-    """A misspelt channel is told by its name; nothing is raised."""
+    """A missing connection is reported by name, without an exception."""
     sent = notifier.send(MESSAGE, Notices(channels=("nowhere",)))
     assert sent.worked == 0
     assert sent.failures[0].startswith("the connection nowhere: ")
 
 
 def test_one_service_of_several_may_fail(post: Post) -> None:
-    """People were told when one service took it, and the log says that another did not."""
+    """A message that one of a channel's services accepts is sent, and the other one is reported."""
     channel = post.channel("team", TOKEN, "refuse")
     sent = notifier.send(MESSAGE, Notices(channels=(channel,)))
     assert sent == notifier.Sent(1, ("the connection team: PartlyTakenError",))
 
 
 def test_a_silent_server_is_given_up(post: Post) -> None:
-    """A server that never answers costs the time that was given, and no more."""
+    """A server that never answers costs no more than the given time."""
     with silence() as port:
         post.smtp(port)
         channels = (post.channel("team", TOKEN),)
@@ -259,7 +259,7 @@ def test_a_silent_server_is_given_up(post: Post) -> None:
 
 @pytest.mark.case("c16")
 def test_no_secret_is_logged(post: Post, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever fails, at whatever level is logged: no password, no token, no address."""
+    """No failure, at any log level, logs a password, a token or an address."""
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="oneroster")
     for name in ("apprise", "urllib3"):
@@ -276,7 +276,7 @@ def test_no_secret_is_logged(post: Post, caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_a_run_is_told_once(site: Site, post: Post) -> None:
-    """Told at its review and again at its end, a held plan is one mail."""
+    """A held plan that is notified at its review and again at its end is one mail."""
     choose(site)
     run = had(site, day(0), "held", plan_hash="h")
     notifier.notify_of_run(run)
@@ -286,7 +286,7 @@ def test_a_run_is_told_once(site: Site, post: Post) -> None:
 
 
 def test_last_net_tells_of_a_dag_run_that_nobody_has_told_of(site: Site, post: Post) -> None:
-    """A DAG run that failed before it began or was recorded is told once, and a known one not."""
+    """A DAG run that failed without an own notification is notified once."""
     choose(site)
     upload = dag_names.upload_dag_id(site.name)
     notifier.notify_of_dag_run(upload, "users__1")
@@ -306,7 +306,7 @@ def test_last_net_tells_of_a_dag_run_that_nobody_has_told_of(site: Site, post: P
 
 
 def begun(site: Site, run_id: str, outcome: str | None = None) -> Run:
-    """Have a site have begun a run of an id, and ended it if an outcome is given."""
+    """Store a run with this id, with an outcome if one is given."""
     run = Run.opened(
         run_id=run_id,
         site=site.name,
@@ -324,7 +324,7 @@ def begun(site: Site, run_id: str, outcome: str | None = None) -> Run:
 
 
 def test_dag_file_that_can_not_be_read_is_told(site: Site, post: Post, tmp_path: Path) -> None:
-    """People get one mail when Airflow meets an import error in our file, and none of others."""
+    """An import error in our DAG file is notified once, and one in another file is not."""
     mine = f"{site.name}@example.org"
     choose(site, notices=EVERYBODY.model_copy(update={"recipients": (mine,)}))
     theirs, ours = tmp_path / "payroll.py", tmp_path / "oneroster.py"
@@ -341,7 +341,7 @@ def test_dag_file_that_can_not_be_read_is_told(site: Site, post: Post, tmp_path:
 
 
 def test_dag_run_gets_a_note_of_how_its_run_ended(site: Site) -> None:
-    """A superseded run, which Airflow calls a success, says so; a person's note stays."""
+    """The note of a DAG run says how our run ended, and a person's note stays."""
     upload = dag_names.upload_dag_id(site.name)
 
     def noted(name: str, outcome: str | None, before: str | None = None) -> str | None:
@@ -363,7 +363,7 @@ def test_dag_run_gets_a_note_of_how_its_run_ended(site: Site) -> None:
 def test_note_is_never_in_the_way_of_the_scheduler(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While the roster database does not answer, a DAG run gets no note, and nothing is raised."""
+    """Without the roster database, a DAG run gets no note, and no exception is raised."""
     monkeypatch.setenv("ONEROSTER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/roster")
     dag_run = SimpleNamespace(dag_id=dag_names.sync_dag_id(site.name), run_id="a", note=None)
     listener.on_dag_run_failed(dag_run=dag_run)
@@ -374,7 +374,7 @@ def test_note_is_never_in_the_way_of_the_scheduler(
 def test_a_dead_mail_server_is_no_trouble_for_a_run(
     site: Site, post: Post, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is raised and nothing noted, so that the next morning tells it."""
+    """If the mail server is down, nothing is raised or recorded, and the next morning notifies."""
     choose(site)
     run = had(site, day(0), "failed", sha256="a")
     post.smtp(free_port())
@@ -391,7 +391,7 @@ def test_a_dead_mail_server_is_no_trouble_for_a_run(
 
 
 def test_where_nobody_is_to_be_told_nothing_is_noted(site: Site) -> None:
-    """A site that names nobody can name somebody later, who is then told."""
+    """A site without recipients records nothing."""
     choose(site, notices=Notices())
     notifier.notify_of_run(had(site, day(0), "failed"))
     assert notifier.notify_of_sites([site.name], now=day(0, hour=6)) == []
@@ -401,14 +401,14 @@ def test_where_nobody_is_to_be_told_nothing_is_noted(site: Site) -> None:
 def test_whatever_goes_wrong_a_run_ends_as_it_ended(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing that stands in the way of telling is raised; the log says that nobody was told."""
+    """An error while notifying is logged and not raised."""
     run = dataclasses.replace(had(site, day(0), "failed"), site="nowhere")
     notifier.notify_of_run(run)
     assert "could not be sent: UnknownSiteError." in caplog.text
 
 
 def test_one_site_stops_no_other(site: Site, post: Post) -> None:
-    """A site that was never made is passed over."""
+    """A site that does not exist does not stop the notifications of others."""
     choose(site)
     had(site, day(0), "failed")
     assert notifier.notify_of_sites(["nowhere", site.name], now=day(0, hour=6)) == []

@@ -1,7 +1,8 @@
-"""Production as docker-compose.yaml has it: only databases, broker and bucket are shared.
+"""Production as in docker-compose.yaml: parts share only databases, broker and bucket.
 
-Real processes by the file's own commands and environments: FAB's logins, Celery on Redis, and two
-workers with homes of their own. What each part's death comes to stands in docs/design/topology.md.
+Real processes run with the file's own commands and environments: FAB's logins, Celery on Redis, and
+two workers with homes of their own. docs/design/topology.md says what the death of each part
+causes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DAY_AFTER = changed(NEXT_DAY, "courses.csv", "art,Art,", "art,Arts,")
 
 @pytest.fixture(scope="module")
 def there() -> Iterator[Cluster]:
-    """Production, with both workers at the queue."""
+    """Production, with both workers consuming the queue."""
     with cluster() as running:
         yield running
 
@@ -56,12 +57,12 @@ def roster(there: Cluster) -> tuple[dict[str, str], dict[str, str], dict[str, st
 
 
 def is_planned(at: dt.datetime | None) -> bool:
-    """Tell whether Airflow is to run the sync on a Monday at half past two, and not long ago."""
+    """Return whether the next scheduled sync is on a Monday at 02:30, in the future."""
     return at is not None and f"{at:%A %H:%M}" == "Monday 02:30" and at > dt.datetime.now(dt.UTC)
 
 
 def test_every_service_says_that_it_is_well(there: Cluster) -> None:
-    """The health check of each service succeeds, and fails for a worker that is not there."""
+    """Each service's health check passes, and fails for a worker that does not exist."""
     for name in ("redis", *SERVERS):
         assert there.services.is_healthy(name), name
     for name in WORKERS:
@@ -70,7 +71,7 @@ def test_every_service_says_that_it_is_well(there: Cluster) -> None:
 
 
 def test_preparing_again_changes_nothing(there: Cluster) -> None:
-    """The init step may run at every start: tables, roles and the administrator stay."""
+    """A second run of the init step changes nothing."""
     told = there.services.run("prepare", name="again")
     assert "there already" in told
     assert there.live.person("admin").get("me")["may"]["administer"]
@@ -78,7 +79,7 @@ def test_preparing_again_changes_nothing(there: Cluster) -> None:
 
 @pytest.mark.case("b40")
 def test_each_stage_of_a_run_on_the_other_worker(there: Cluster) -> None:
-    """Workers hand a run on by bucket and database alone: no stage leaves a file behind it."""
+    """A run continues on another worker at each stage, because no stage needs a local file."""
     there.consume_only()
     started = there.live.person("op").upload(zipped(SCHOOL))
     run = dag_run_of(started)
@@ -104,7 +105,7 @@ def test_each_stage_of_a_run_on_the_other_worker(there: Cluster) -> None:
 
 @pytest.mark.case("b40")
 def test_what_a_run_left_is_read_through_the_api_server(there: Cluster) -> None:
-    """Report, findings and log of a run on workers whose disks the API server does not see."""
+    """The API server reads report, findings and log of a run without the workers' disks."""
     op = there.live.person("op")
     started = op.upload(zipped(WRONG))
     run = there.live.follow(started)
@@ -127,7 +128,7 @@ def test_what_a_run_left_is_read_through_the_api_server(there: Cluster) -> None:
 
 @pytest.mark.case("c00")
 def test_who_may_only_look_is_refused(there: Cluster) -> None:
-    """FAB's viewer sees preferences and runs, and may neither upload, save, undo nor see names."""
+    """FAB's viewer sees preferences and runs, but cannot upload, save or undo or see names."""
     viewer, admin = there.live.person("viewer"), there.live.admin
     (run, *_) = viewer.get("sites/default/runs")["runs"]
     saved = admin.get("sites/default/preferences")
@@ -147,7 +148,7 @@ def test_who_may_only_look_is_refused(there: Cluster) -> None:
 
 
 def test_a_saved_schedule_and_a_package_in_the_bucket(there: Cluster) -> None:
-    """A schedule saved at the API server reaches the scheduler; a sync reads the bucket."""
+    """A schedule saved through the API reaches the scheduler, and a sync reads the bucket."""
     admin = there.live.admin
     there.bucket.put("out/OneRoster.zip", zipped(NEXT_DAY))
     saved = admin.get("sites/default/preferences")
@@ -167,10 +168,10 @@ def test_a_saved_schedule_and_a_package_in_the_bucket(there: Cluster) -> None:
 
 @pytest.mark.case("b14", "b39")
 def test_a_worker_that_dies_while_it_applies_loses_nothing(there: Cluster) -> None:
-    """Killed amid apply, its disk gone with it, a worker leaves the roster as it was.
+    """A worker that is killed during apply, with its disk, leaves the roster as it was.
 
-    The server drops its transaction at once, the other worker takes the next try, and the roster
-    ends right, changed once.
+    The server drops its transaction at once, the other worker takes the next try, and the change is
+    applied once.
     """
     op = there.live.person("op")
     there.live.follow(op.upload(zipped(NEXT_DAY)))
@@ -207,7 +208,7 @@ def test_a_worker_that_dies_while_it_applies_loses_nothing(there: Cluster) -> No
 
 @pytest.mark.case("b41")
 def test_every_other_part_may_die_and_come_back(there: Cluster) -> None:
-    """Broker and all servers are killed under a run; started again, they bring it to its end."""
+    """Broker and all servers are killed during a run, and after their restart it succeeds."""
     op = there.live.person("op")
     there.live.follow(op.upload(zipped(NEXT_DAY)))
     with locks.hold_site_turn(there.engine, "default"):
@@ -228,7 +229,7 @@ def test_every_other_part_may_die_and_come_back(there: Cluster) -> None:
 
 
 def test_a_worker_can_be_added(there: Cluster) -> None:
-    """A worker that was never there before takes the next run from the queue."""
+    """An additional worker takes the next run from the queue."""
     there.start_worker("worker-3")
     there.consume_only("worker-3")
     started = there.live.person("op").upload(zipped(DAY_AFTER))

@@ -1,4 +1,4 @@
-"""Undo: what a run changed is taken back by a plan like any other."""
+"""An undo reverses the changes of a run by a plan like any other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADER = "sourcedId,role,username,givenName,familyName,email"
 
 
 def staff(*rows: str) -> dict[str, str]:
-    """Return a users.csv of teachers told as `sourcedId,givenName,email`."""
+    """Return a users.csv of teachers, given as `sourcedId,givenName,email`."""
     cells = (row.split(",") for row in rows)
     return {
         "users.csv": csv_text(
@@ -54,7 +54,7 @@ e2,b1,ann,teacher
 
 
 def roster(site: Site) -> list[list[tuple[Any, ...]]]:
-    """Return what the platform shows of a site: its active records with all their fields."""
+    """Return the active users, courses and assignments of a site, with their fields."""
     return [
         site.rows(
             "select sourced_id, given_name, family_name, email, username, role, org_sourced_ids "
@@ -69,13 +69,13 @@ def roster(site: Site) -> list[list[tuple[Any, ...]]]:
 
 
 def audited(site: Site, run: dict[str, Any]) -> int:
-    """Return how many changes a run's audit names."""
+    """Count the changes of a run in the audit."""
     query = "select count(*) from changes where run_id::text = :run_id"
     return int(site.rows(query, run_id=run["run_id"])[0][0])
 
 
 def counted(run: dict[str, Any]) -> int:
-    """Return how many changes a run counts."""
+    """Count the changes in the counts of a run."""
     return sum(
         number
         for counts in run["counts"].values()
@@ -86,7 +86,7 @@ def counted(run: dict[str, Any]) -> int:
 
 @pytest.mark.case("b36")
 def test_undo_takes_back_everything(site: Site) -> None:
-    """Users, courses and assignments are as before the run; counts and audit tell so."""
+    """An undo restores users, courses and assignments, and counts and audit agree."""
     site.sync(SCHOOL)
     before = roster(site)
     run = site.sync(NEXT_DAY)
@@ -109,7 +109,7 @@ def test_undo_takes_back_everything(site: Site) -> None:
 
 
 def test_undo_of_undo_does_it_again(site: Site) -> None:
-    """What an undo took back comes back when the undo is taken back."""
+    """An undo of an undo applies the changes again."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
     after = roster(site)
@@ -121,7 +121,7 @@ def test_undo_of_undo_does_it_again(site: Site) -> None:
 
 
 def test_second_undo_changes_nothing(site: Site) -> None:
-    """A run that was taken back has nothing more to take back: its records changed since."""
+    """A second undo of a run changes nothing, because its records changed since."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))
     site.command("undo", run["run_id"])
@@ -131,7 +131,7 @@ def test_second_undo_changes_nothing(site: Site) -> None:
 
 
 def test_next_sync_follows_the_package_again(site: Site) -> None:
-    """An undo changes the roster, not the SIS: the same package does the same again."""
+    """After an undo, the next sync of the same package makes the same changes again."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))
     site.command("undo", run["run_id"])
@@ -140,7 +140,7 @@ def test_next_sync_follows_the_package_again(site: Site) -> None:
 
 
 def test_records_that_changed_since_are_left_alone(site: Site) -> None:
-    """A record that a later run changed is left as it is, and named."""
+    """An undo does not change a record that a later run changed, and names it."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff("ann,Anna,ann@x.org", "bob,Robert,bob@x.org"))
     site.sync(staff("ann,Annette,ann@x.org", "bob,Robert,bob@x.org"))
@@ -154,7 +154,7 @@ def test_records_that_changed_since_are_left_alone(site: Site) -> None:
 
 
 def test_assignments_that_changed_since_are_left_alone(site: Site) -> None:
-    """So it is with an assignment that came back in a later run."""
+    """An undo does not change an assignment that a later run restored, and names it."""
     site.sync(SCHOOL)
     fewer = changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", "")
     run = site.sync(changed(fewer, "courses.csv", "Maths", "Mathematics"))
@@ -167,7 +167,7 @@ def test_assignments_that_changed_since_are_left_alone(site: Site) -> None:
 
 
 def test_linked_account_is_let_go(site: Site) -> None:
-    """The undo of a run that linked a hand-made account takes the sourcedId back, and says so."""
+    """An undo removes the sourcedId of a hand-made account that the run linked."""
     run = site.sync(staff("boss,Boss,admin@district.example"))
     assert run["counts"]["users"]["adopted"] == 1
     undone = site.command("undo", run["run_id"])[1]
@@ -177,7 +177,7 @@ def test_linked_account_is_let_go(site: Site) -> None:
 
 
 def test_login_that_somebody_has_now_is_not_taken_back(site: Site) -> None:
-    """A user whose address another one has got since stays deactivated, and is named."""
+    """An undo names a user whose address belongs to another user now, and leaves them inactive."""
     site.sync(staff(ANN, "old,Old,info@x.org"))
     run = site.sync(staff(ANN))
     site.sync(staff(ANN, "new,New,info@x.org"))
@@ -190,7 +190,7 @@ def test_login_that_somebody_has_now_is_not_taken_back(site: Site) -> None:
 
 
 def test_addresses_that_changed_hands_go_back(site: Site) -> None:
-    """Addresses that moved within the run that is taken back move back together."""
+    """Addresses that users exchanged in a run are restored together."""
     site.sync(staff(ANN, BOB))
     before = roster(site)
     run = site.sync(staff("ann,Ann,bob@x.org", "cec,Cec,ann@x.org"))
@@ -200,7 +200,7 @@ def test_addresses_that_changed_hands_go_back(site: Site) -> None:
 
 
 def test_removed_course_keeps_its_assignments_removed(site: Site) -> None:
-    """An undo assigns nobody to a course that a later run removed."""
+    """An undo restores no assignment to a course that a later run removed."""
     site.sync(SCHOOL)
     run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
     assert run["counts"]["assignments"]["removed"] == 1
@@ -215,7 +215,7 @@ def test_removed_course_keeps_its_assignments_removed(site: Site) -> None:
 
 @pytest.mark.case("b36")
 def test_guards_hold_an_undo(site: Site) -> None:
-    """An undo that would remove too much is held, applies nothing, and can be approved."""
+    """An undo beyond a threshold is held, applies nothing, and can be approved."""
     site.sync(staff(ANN))
     run = site.sync(numbered([*range(10)]) | {})
     assert run["counts"]["users"] == {**run["counts"]["users"], "added": 10, "deactivated": 1}
@@ -228,7 +228,7 @@ def test_guards_hold_an_undo(site: Site) -> None:
 
 
 def test_undo_of_a_run_that_changed_nothing(site: Site) -> None:
-    """A run without changes, held or rejected, leaves nothing to take back."""
+    """An undo of a run without applied changes changes nothing."""
     site.sync(numbered(range(10)))
     held = site.sync(numbered(range(2)))
     assert held["outcome"] == "held"
@@ -238,14 +238,14 @@ def test_undo_of_a_run_that_changed_nothing(site: Site) -> None:
 
 @pytest.mark.parametrize("run", [str(uuid.UUID(int=0)), "nonsense"])
 def test_undo_of_an_unknown_run_is_told_so(site: Site, run: str) -> None:
-    """A run that is not there can't be taken back; that is no empty success."""
+    """An undo of an unknown run is an error."""
     code, output = said(site, "undo", run)
     assert code == 1
     assert "there is no run" in output
 
 
 def test_undo_of_another_sites_run_is_refused(site: Site) -> None:
-    """The run of another site is none of this site's, and neither is changed."""
+    """An undo of another site's run is refused and changes neither site."""
     run = site.sync(staff(ANN))
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "other@district.example")
@@ -256,7 +256,7 @@ def test_undo_of_another_sites_run_is_refused(site: Site) -> None:
 
 
 def test_retry_of_an_undo_does_nothing_twice(site: Site) -> None:
-    """An undo that is started again under its own id finds its end recorded."""
+    """A retry of an undo under the same id changes nothing further."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))
     request = Request(

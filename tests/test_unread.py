@@ -1,4 +1,4 @@
-"""What a source gives since the last package that was taken: all deltas, each of them once."""
+"""Each delta of a source since the last package is read exactly once."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ FRIDAY = dt.datetime(2026, 9, 4, 2, tzinfo=dt.UTC).timestamp()
 
 
 def export(drop: Path, name: str, texts: Texts, hours: float) -> Path:
-    """Have the SIS export a package so many hours after Friday's sync."""
+    """Export a package this many hours after Friday's sync."""
     path = zip_of(texts, drop / name)
     os.utime(path, (FRIDAY + 3600 * hours,) * 2)
     return path
 
 
 def scheduled(site: Site) -> Run:
-    """Run what the schedule runs, one stage after the other, as the tasks of a DAG do."""
+    """Run the stages of a scheduled sync one by one, as the tasks of a DAG do."""
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = begin(request, now=now())
     with contextlib.suppress(SourceError), pipeline.note_failure(run):
@@ -65,7 +65,7 @@ def packages(run: Run) -> list[str]:
 
 @pytest.fixture
 def drop(site: Site, tmp_path: Path) -> Path:
-    """A folder into which the SIS exports; the school is synced from it on Friday."""
+    """The export folder of the SIS; the site has synced the school from it on Friday."""
     folder = tmp_path / "drop"
     folder.mkdir()
     prefer(site, f"source={folder}")
@@ -75,7 +75,7 @@ def drop(site: Site, tmp_path: Path) -> Path:
 
 
 def test_deltas_of_a_weekend_are_read_in_order(site: Site, drop: Path) -> None:
-    """All that came since the last sync is one run, which names each package."""
+    """All deltas since the last sync are read in order by one run, which lists them."""
     export(drop, "b-saturday.zip", delta(user("eve", "Eve", 5), user("ann", "Saturday", 5)), 24)
     export(drop, "a-sunday.zip", delta(user("fay", "Fay", 6), user("ann", "Sunday", 6)), 48)
     export(drop, "z-monday.zip", delta(user("bob", "Monday", 7)), 72)
@@ -91,7 +91,7 @@ def test_deltas_of_a_weekend_are_read_in_order(site: Site, drop: Path) -> None:
 
 
 def test_a_newest_bulk_package_is_read_alone(site: Site, drop: Path) -> None:
-    """What is bulk in all its files says everything; older deltas are not read."""
+    """If the newest package is bulk in all files, older deltas are not read."""
     export(drop, "saturday.zip", delta(user("eve", "Eve", 5)), 24)
     export(drop, "sunday.zip", SCHOOL, 48)
     run = scheduled(site)
@@ -102,7 +102,7 @@ def test_a_newest_bulk_package_is_read_alone(site: Site, drop: Path) -> None:
 
 
 def test_deltas_amend_a_bulk_package_before_them(site: Site, drop: Path) -> None:
-    """Reading begins at the newest bulk package; the deltas after it are folded into it."""
+    """Reading starts with the newest bulk package, and later deltas amend it."""
     export(drop, "1.zip", delta(user("eve", "Eve", 5)), 24)
     bulk = changed(SCHOOL, "users.csv", ",Cat,Orr,", ",Kit,Orr,")
     export(drop, "2.zip", bulk, 48)
@@ -117,7 +117,7 @@ def test_deltas_amend_a_bulk_package_before_them(site: Site, drop: Path) -> None
 
 
 def test_a_discarded_delta_is_not_read_again(site: Site, drop: Path) -> None:
-    """The newest package stays the newest, and yet what a person discarded does not come back."""
+    """The source's newest delta is not read again after a person discarded it."""
     prefer(site, "guards.users.percent=10", "guards.users.minimum=1")
     export(drop, "monday.zip", delta(gone("bob", 7)), 72)
     held = scheduled(site)
@@ -133,7 +133,7 @@ def test_a_discarded_delta_is_not_read_again(site: Site, drop: Path) -> None:
 
 
 def test_a_rejected_package_is_found_again(site: Site, drop: Path) -> None:
-    """What can't be used is not taken: mended, it is read with what came meanwhile."""
+    """A rejected package is read again after it is fixed, together with later ones."""
     export(drop, "monday.zip", delta(user("eve", "Eve", 7)), 72)
     (drop / "tuesday.zip").write_bytes(b"PK no zip, but its end: " + b"PK\x05\x06" + bytes(18))
     os.utime(drop / "tuesday.zip", (FRIDAY + 3600 * 96,) * 2)
@@ -150,7 +150,7 @@ def test_a_rejected_package_is_found_again(site: Site, drop: Path) -> None:
 def test_more_than_can_be_read_puts_the_site_out_of_step(
     site: Site, drop: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    """Where deltas may be lost, what a delta removes is held until a bulk package is applied."""
+    """If deltas may be lost, removals by a delta are held until a bulk package is applied."""
     for day in range(3):
         export(drop, f"{day}.zip", delta(user(f"new{day}", "New", day + 5)), 24 * (day + 1))
     export(drop, "last.zip", delta(gone("bob", 9)), 99)
@@ -172,7 +172,7 @@ def test_more_than_can_be_read_puts_the_site_out_of_step(
 
 
 def test_all_that_was_read_is_moved_when_the_run_ended_well(site: Site, drop: Path) -> None:
-    """A held run moves nothing; the run that applies its delta moves its package, too."""
+    """Packages are moved when a run applies their deltas, also those of an earlier held run."""
     prefer(site, "source_after=move", "guards.users.percent=10", "guards.users.minimum=1")
     export(drop, "saturday.zip", delta(user("eve", "Eve", 5)), 24)
     export(drop, "sunday.zip", delta(gone("bob", 6)), 48)
@@ -194,7 +194,7 @@ def test_all_that_was_read_is_moved_when_the_run_ended_well(site: Site, drop: Pa
 
 
 def test_a_run_that_is_tried_again_reads_the_same(site: Site, drop: Path) -> None:
-    """A run that failed after extract and is cleared reads what it read, and nothing twice."""
+    """A retry after extract reads the same packages, and each delta once."""
     export(drop, "monday.zip", delta(user("eve", "Eve", 7)), 72)
     request = Request(site=site.name, trigger=Trigger.SCHEDULE, requested_by="the schedule")
     run = pipeline.extract(begin(request, now=now()), Kind.PACKAGE)

@@ -1,7 +1,7 @@
-"""Somebody waits for an upload, and nobody for a sync: the upload's tasks go first.
+"""The tasks of an upload go before those of syncs, because a person waits for the upload.
 
-An Airflow with one slot. A run holds it, the syncs of several other sites wait for it, and then
-somebody uploads. A task's weight is that of its DAG, so it is the same who started the sync.
+An Airflow has one slot. One run holds it, the syncs of several other sites wait, and then a package
+is uploaded. A task's weight depends on its DAG alone, not on who started it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ and state <> 'skipped' order by start_date
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """An Airflow with one slot; its databases are made before, with a pool of more."""
+    """An Airflow with one slot, for its executor and its pool."""
     with running(*EVERYTHING, settings=ONE_SLOT) as live:
         live.admin.ask("PATCH", "/api/v2/pools/default_pool?update_mask=slots", json={"slots": 1})
         yield live
 
 
 def of_airflow(live: Live, query: str, *bound: object) -> list[tuple[Any, ...]]:
-    """Return rows of Airflow's own database."""
+    """Query Airflow's own database."""
     with psycopg.connect(postgres.url(live.home, "airflow")) as connection:
         return connection.execute(query, bound).fetchall()
 
@@ -64,7 +64,7 @@ def apply_sites(live: Live, folder: Path, package: Path) -> None:
 
 
 def test_an_upload_goes_before_syncs_that_wait(live: Live, tmp_path: Path) -> None:
-    """The next free slot is the upload's, at each of its stages, though others wait for longer."""
+    """Each stage of the upload gets the next free slot, although other runs wait longer."""
     package = tmp_path / "OneRoster.zip"
     package.write_bytes(zipped(SCHOOL))
     apply_sites(live, tmp_path, package)
@@ -89,13 +89,13 @@ def test_an_upload_goes_before_syncs_that_wait(live: Live, tmp_path: Path) -> No
     assert begun[0] == upload
     places = [place for place, dag_id in enumerate(begun) if dag_id == upload]
     assert len(places) == len(STAGES)
-    # A slot may come free before Airflow knows that the upload's next stage is due: one goes in
-    # between then, and not a second one.
+    # A slot may become free before Airflow knows that the upload's next stage is due, so that one
+    # other task may run in between, but not two.
     assert all(after - before <= 2 for before, after in itertools.pairwise(places))
 
 
 def test_all_tasks_of_an_upload_weigh_more(live: Live) -> None:
-    """No task of a sync weighs as much as the lightest of an upload."""
+    """The lightest task of an upload weighs more than all tasks of a sync together."""
     upload, sync = (
         live.api._call("GET", f"/api/v2/dags/{dag_id}/tasks")["tasks"]
         for dag_id in (dag_names.upload_dag_id("default"), dag_names.sync_dag_id("default"))
@@ -106,7 +106,7 @@ def test_all_tasks_of_an_upload_weigh_more(live: Live) -> None:
 
 
 def test_what_is_nearest_to_its_end_goes_first(live: Live) -> None:
-    """Of scheduled runs each stage weighs more than the one before it."""
+    """Later stages of scheduled runs weigh more than earlier ones."""
     query = "select distinct task_id, priority_weight from task_instance where dag_id = %s"
     weights = dict(of_airflow(live, query, dag_names.sync_dag_id(OTHERS[0])))
     along = [weights[stage] for stage in STAGES]
@@ -115,7 +115,7 @@ def test_what_is_nearest_to_its_end_goes_first(live: Live) -> None:
 
 
 def states(live: Live, sites: tuple[str, ...] | list[str], state: str) -> bool | None:
-    """Tell whether the first task of each site's scheduled DAG is in a state, None while not."""
+    """Return True if the first task of each site's scheduled DAG is in a state, else None."""
     query = """
     select count(distinct dag_id) from task_instance
     where task_id = %s and state = %s and dag_id = any(%s)

@@ -1,4 +1,4 @@
-"""What the server tells browsers, by which names it is asked, and how guessing is slowed down."""
+"""Headers of the server's answers, allowed host names, and the delay of wrong logins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATHS = ["/", "/api/v2/version", "/api/v2/nothing", "/oneroster/health", "/nowhe
 @pytest.mark.case("c02")
 @pytest.mark.parametrize("path", PATHS)
 def test_no_answer_may_be_framed_by_others(server: Server, path: str) -> None:
-    """Whatever is answered, by Airflow, its login or us, a page of another site can't frame it."""
+    """No answer of Airflow, its login or ours can be framed by another site's page."""
     for method in ("GET", "POST", "DELETE"):
         told = server.asks(None, method, path).headers["content-security-policy"]
         assert "frame-ancestors 'self'" in told
@@ -42,7 +42,7 @@ def test_no_answer_may_be_framed_by_others(server: Server, path: str) -> None:
 
 @pytest.mark.case("c02")
 def test_our_deployments_say_where_pages_take_things_from(servers: dict[str, Server]) -> None:
-    """Where we deploy Airflow its pages run no script of others; elsewhere others decide."""
+    """In our deployments, Airflow's pages run only own scripts; in others our policy is minimal."""
     whole = servers[ALL].asks(None, "GET", "/").headers["content-security-policy"]
     assert "default-src 'self'" in whole
     assert "script-src 'self' 'wasm-unsafe-eval';" in whole
@@ -54,7 +54,7 @@ def test_our_deployments_say_where_pages_take_things_from(servers: dict[str, Ser
 
 @pytest.mark.case("c02")
 def test_only_tls_is_asked_for_where_there_is_tls(server: Server) -> None:
-    """A browser is told to come by TLS only when it came by TLS and a setting says so."""
+    """A browser is told to use TLS only if the request used TLS and a setting is on."""
     told = "strict-transport-security"
     assert told not in server.asks(None, "GET", "/api/v2/version").headers
     answer = server.asks(None, "GET", "https://localhost/api/v2/version")
@@ -63,7 +63,7 @@ def test_only_tls_is_asked_for_where_there_is_tls(server: Server) -> None:
 
 @contextlib.contextmanager
 def listening(app: Any) -> Iterator[str]:
-    """Serve an app to browsers, from a thread, and yield where it is."""
+    """Serve an app from a thread, and yield its address."""
     port = free_port()
     uvicorn_ = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
     thread = threading.Thread(target=uvicorn_.run, daemon=True)
@@ -80,11 +80,11 @@ def listening(app: Any) -> Iterator[str]:
 def test_airflows_own_pages_live_with_the_policy(
     servers: dict[str, Server], tokens: tuple[str, Any]
 ) -> None:
-    """What we say of where scripts and styles come from keeps no page of Airflow from its work."""
+    """The content security policy breaks no page of Airflow."""
     said: list[str] = []
     server = servers[ALL]
     with listening(server.client.app) as origin, sync_playwright() as playwright:
-        # Other words of Airflow's and FAB's pages on the console are no concern of ours.
+        # Other console messages of Airflow's and FAB's pages do not matter here.
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = browser.new_page()
         page.set_default_timeout(60_000)
@@ -107,7 +107,7 @@ def test_airflows_own_pages_live_with_the_policy(
 
 
 def named(monkeypatch: pytest.MonkeyPatch, hosts: str, host: str, path: str = "/x") -> int:
-    """Return the status that a server answers when it is asked by a name."""
+    """Return the status of an answer to a request with this host name."""
     monkeypatch.setenv("ONEROSTER_ALLOWED_HOSTS", hosts)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -132,17 +132,17 @@ def named(monkeypatch: pytest.MonkeyPatch, hosts: str, host: str, path: str = "/
 def test_the_server_is_asked_by_its_own_names(
     monkeypatch: pytest.MonkeyPatch, host: str, status: int
 ) -> None:
-    """A name that another site made lead here is refused, so its page is not taken for ours."""
+    """A request with a foreign host name is refused, which prevents DNS rebinding."""
     assert named(monkeypatch, "roster.lab", host) == status
     assert named(monkeypatch, "", host) == 200
     assert named(monkeypatch, "roster.lab", host, "/execution/health") == 200
 
 
 class Logins:
-    """A login that takes one password, and a clock that stands still but for waits."""
+    """A login that accepts one password, and a clock that moves only while requests wait."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Begin with no wrong login."""
+        """Start without any wrong login."""
         monkeypatch.setenv("ONEROSTER_GUARD", ALL)
         self.now = 0.0
         self.tried: list[bytes] = []
@@ -163,7 +163,7 @@ class Logins:
     async def log_in(
         self, name: str, word: str = "wrong", address: str = "10.0.0.1", path: str = "token"
     ) -> tuple[int, float]:
-        """Try a password; return the status, and how long it took."""
+        """Try a password; return the status and the seconds that it took."""
         where = {"path": f"/auth/{path}", "client": (address, 1), "headers": []}
         scope = {"type": "http", "method": "POST", **where}
         body = f'{{"username": "{name}", "password": "{word}"}}'.encode()
@@ -182,12 +182,12 @@ class Logins:
 
 @pytest.fixture
 def logins(monkeypatch: pytest.MonkeyPatch) -> Logins:
-    """A login where nobody has tried yet."""
+    """A login without any tries."""
     return Logins(monkeypatch)
 
 
 def tries(logins: Logins, count: int, **more: Any) -> list[float]:
-    """Return how long each of so many wrong logins of one name took."""
+    """Return the seconds that each of some wrong logins of one name took."""
 
     async def all_of_them() -> list[float]:
         return [(await logins.log_in("admin", **more))[1] for _ in range(count)]
@@ -198,7 +198,7 @@ def tries(logins: Logins, count: int, **more: Any) -> list[float]:
 @pytest.mark.case("c23")
 @pytest.mark.parametrize("path", ["token", "token/cli", "login/"])
 def test_each_wrong_password_makes_the_next_wait_longer(logins: Logins, path: str) -> None:
-    """Three cost nothing; then each waits twice as long, up to a limit."""
+    """Three wrong passwords cost nothing; each further one doubles the wait, up to a limit."""
     waits = tries(logins, 12, path=path)
     assert waits[:3] == [0, 0, 0]
     assert waits[3:7] == [0.5, 1, 2, 4]
@@ -207,7 +207,7 @@ def test_each_wrong_password_makes_the_next_wait_longer(logins: Logins, path: st
 
 @pytest.mark.case("c23")
 def test_other_addresses_and_other_names_are_no_way_around(logins: Logins) -> None:
-    """A name is guessed no faster from many addresses, nor many names from one address."""
+    """The delay counts both by name and by address, so that changing one of them does not help."""
 
     async def guess() -> tuple[float, float]:
         for n in range(30):
@@ -222,7 +222,7 @@ def test_other_addresses_and_other_names_are_no_way_around(logins: Logins) -> No
 
 @pytest.mark.case("c23")
 def test_nobody_is_locked_out(logins: Logins) -> None:
-    """Who knows the password gets in during an attack, after the longest wait at most."""
+    """A user with the right password logs in during an attack, after the longest wait at most."""
 
     async def attacked() -> tuple[tuple[int, float], tuple[int, float], float]:
         for n in itertools.chain(range(50)):
@@ -240,7 +240,7 @@ def test_nobody_is_locked_out(logins: Logins) -> None:
 
 @pytest.mark.case("c23")
 def test_many_tries_at_once_are_no_faster(logins: Logins) -> None:
-    """Tries of one name from one address take turns, and only so many may wait."""
+    """Simultaneous tries of one name from one address take turns, and the queue has a limit."""
 
     async def flood() -> tuple[list[int], int]:
         for _ in range(10):
@@ -257,7 +257,7 @@ def test_many_tries_at_once_are_no_faster(logins: Logins) -> None:
 
 @pytest.fixture
 def at_once(servers: dict[str, Server]) -> None:
-    """Have the server's own delay of logins pass at once; `Logins` shows how long it is."""
+    """Make the server's own login delay pass at once; `Logins` tests its length."""
     found: Any = servers[ALL].client.app.middleware_stack  # type: ignore[attr-defined]
     while not isinstance(found, LoginDelay):
         found = getattr(found, "app", None) or found._app
@@ -274,13 +274,13 @@ def at_once(servers: dict[str, Server]) -> None:
 def test_a_login_that_is_none_is_refused(
     servers: dict[str, Server], at_once: None, content: bytes, kind: str
 ) -> None:
-    """What can't be read as a login is refused as such, and brings nothing down."""
+    """An unreadable login is refused with a client error."""
     headers = {"content-type": kind}
     answer = servers[ALL].asks(None, "POST", "/auth/token", content=content, headers=headers)
     assert 400 <= answer.status_code < 500, answer.text
 
 
 def test_a_login_has_a_size(servers: dict[str, Server]) -> None:
-    """Nobody sends more than a login is."""
+    """A login that is too large is refused."""
     answer = servers[ALL].asks(None, "POST", "/auth/token", content=b" " * (1 << 15))
     assert answer.status_code == 413

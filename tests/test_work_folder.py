@@ -1,4 +1,4 @@
-"""What a killed process leaves of a package is removed by whoever comes next."""
+"""A package's files that a killed process leaves behind are removed by the next process."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def working(script: str, *words: str) -> Iterator[tuple[subprocess.Popen[str], P
 
 
 def killed(script: str, *words: str) -> Path:
-    """Have a process make a file, kill it, and return the path of what it left."""
+    """Let a process make a file, kill it, and return the path of the file."""
     with working(script, *words) as (process, left):
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -86,7 +86,7 @@ def killed(script: str, *words: str) -> Path:
 
 @pytest.mark.case("c32")
 def test_what_a_killed_process_left_is_swept(temporary: Path) -> None:
-    """The whole folder goes, and its lock file; a second sweep finds nothing."""
+    """A sweep removes the whole folder of a killed process; a second sweep finds nothing."""
     left = killed(WORK)
     assert (left / "OneRoster.zip").read_bytes() == b"students"
     assert work_folder.sweep() == 1
@@ -96,7 +96,7 @@ def test_what_a_killed_process_left_is_swept(temporary: Path) -> None:
 
 @pytest.mark.case("c32")
 def test_the_folder_of_a_living_process_is_spared() -> None:
-    """Whoever sweeps leaves alone what a process, this one too, is at."""
+    """A sweep spares the folders of running processes, its own included."""
     with working(WORK) as (_, theirs), work_folder.work_folder() as mine:
         assert work_folder.sweep() == 0
         assert theirs.exists()
@@ -106,7 +106,7 @@ def test_the_folder_of_a_living_process_is_spared() -> None:
 
 @pytest.mark.case("c32")
 def test_a_block_that_ends_leaves_nothing(temporary: Path) -> None:
-    """Neither when it ends well nor when it does not."""
+    """A work folder is removed at the end of its block, even after an error."""
     with work_folder.work_folder() as folder:
         (folder / "inside").mkdir()
     with pytest.raises(ValueError, match="x"), work_folder.work_folder():
@@ -116,7 +116,7 @@ def test_a_block_that_ends_leaves_nothing(temporary: Path) -> None:
 
 @pytest.mark.case("c32")
 def test_nobody_else_can_enter(temporary: Path) -> None:
-    """The folders are their owner's alone, also one that was there and open."""
+    """Only the owner can enter the folders, even one that existed with open permissions."""
     temporary.mkdir(mode=0o755)
     with work_folder.work_folder() as folder:
         for path in (temporary, folder):
@@ -125,7 +125,7 @@ def test_nobody_else_can_enter(temporary: Path) -> None:
 
 @pytest.mark.case("c32")
 def test_a_folder_of_somebody_else_is_refused(temporary: Path, tmp_path: Path) -> None:
-    """Who made the folder first could read what is put there: nothing is, and it is said."""
+    """A folder that is a link or belongs to another user is refused, and nothing is written."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     temporary.symlink_to(elsewhere)
@@ -142,7 +142,7 @@ def test_a_folder_of_somebody_else_is_refused(temporary: Path, tmp_path: Path) -
 
 @pytest.mark.case("c32")
 def test_every_run_sweeps(site: Site) -> None:
-    """The next run, of whatever site, removes what was left, and so does the watch."""
+    """The next run of any site removes the leftovers, and so does the watch."""
     left = killed(WORK)
     assert site.sync({"users.csv": USERS})["outcome"] == "succeeded"
     assert not left.exists()
@@ -153,7 +153,7 @@ def test_every_run_sweeps(site: Site) -> None:
 
 @pytest.mark.case("c32")
 def test_an_upload_that_was_cut_off_by_a_kill_goes(site: Site) -> None:
-    """Its part is removed within minutes of its server's death, and one under way never is."""
+    """A dead server's partial upload is removed within minutes, but a running upload never is."""
     later = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=2)
     with working(UPLOAD, site.name) as (_, part):
         uploads.sweep_unfinished(site.name, now=later + dt.timedelta(hours=1))
@@ -169,9 +169,9 @@ def test_an_upload_that_was_cut_off_by_a_kill_goes(site: Site) -> None:
 
 @pytest.mark.case("c32")
 def test_a_run_sweeps_uploads_that_were_cut_off(site: Site) -> None:
-    """Nobody has to upload again, or to wait for the watch, for a cut-off upload to go."""
+    """The next run removes interrupted uploads."""
     left = killed(UPLOAD, site.name)
-    earlier = dt.datetime.now().timestamp() - 120  # noqa: DTZ005  of the file system
+    earlier = dt.datetime.now().timestamp() - 120  # noqa: DTZ005  as in the file system
     os.utime(left, (earlier, earlier))
     site.sync({"users.csv": USERS})
     assert not left.parent.exists()

@@ -1,4 +1,4 @@
-"""A district's year: what is true, what a SIS makes of it, what goes wrong, and what becomes of it.
+"""A simulated year of a district: the truth, a SIS's export, mishaps, and the roster.
 
 * `truth` and `life` are the district as it is, which the sync can't see;
 * `sis` gives it sourcedIds, `mishaps` spoil the export, `agenda` says when;

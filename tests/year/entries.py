@@ -1,4 +1,4 @@
-"""What a calendar is made of: mishaps, and what happens."""
+"""The entries of a calendar: mishaps and events."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     Happening = Callable[[Simulation, dt.date], None]
 
 TAKEN = frozenset({Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES})
-"""How a run ends whose package was taken."""
+"""Outcomes of a run that accepted its package."""
 NONE: frozenset[str] = frozenset()
 
 
 class Desk(Enum):
-    """Who sits in the office when a plan is held."""
+    """Who decides about held plans."""
 
     RULES = "somebody who reads the reasons"
     NOBODY = "nobody"
@@ -32,15 +32,15 @@ class Desk(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """A package that does not come as it should.
+    """A faulty delivery of a package.
 
     Attributes:
-        name: For the tally.
-        deliver: Puts something, or nothing, where the sync looks.
-        ends: How the run may end at first.
-        codes: Reasons of which one at least must be told, where there are any.
-        waits: Reasons of which one at least must be told of removals that wait while the rest goes
-            on.
+        name: Name for the tally.
+        deliver: Function that delivers a faulty package, or none, to the source.
+        ends: Possible first outcomes of the run.
+        codes: Expected reasons of a hold or a rejection: at least one of them, if any.
+        waits: Expected reasons for pending removals while the rest is applied: at least one, if
+            any.
         desk: Who decides.
     """
 
@@ -58,14 +58,14 @@ class Agenda:
 
     Attributes:
         first_on: The day of the first sync.
-        last_on: The day of the last.
+        last_on: The day of the last sync.
         settings: Preferences of the site.
-        happens: In the evening of a day: what changes in the district, the SIS or the preferences.
-        mishaps: By the day of the slot.
-        afterwards: What people do at noon of a day.
-        held: Days on which a good package is held, and for which reasons.
-        may_be_held: Days on which a good one may be, and for which, if there is much at once.
-        again_every: After so many syncs the same package is brought once more.
+        happens: Day → changes of the district, the SIS or the preferences in the evening.
+        mishaps: Day of the sync → mishap.
+        afterwards: Day → actions of people at noon.
+        held: Days on which a good package is held → reasons.
+        may_be_held: Days on which a good package may be held → reasons.
+        again_every: After each such number of syncs, the same package is synced again.
     """
 
     first_on: dt.date

@@ -1,13 +1,12 @@
-"""The office: decides about held plans by what it reads in their reasons and what was announced.
+"""The office decides about held plans by their reasons and by announcements.
 
-It never looks at the truth. Its rules, all of which a plan must pass:
+It never uses the truth. A plan must pass all of its rules:
 
-* many errors or another district's file is nobody's will: discard; so is an empty file, but for
-  classes and enrollments when the school year has ended;
-* another school year needs its announcement, other sourcedIds a new SIS or a new catalog;
-* mass updates need a new SIS, a new catalog or a new school year;
-* removals need as many leavers or ended courses as were announced since the last package that was
-  taken, or a school that closes, or the change that explains them.
+* many errors, another district's file or an empty file are never intended: discard;
+* another school year needs its announcement, other sourcedIds need a new SIS or a new catalog;
+* mass updates need a new SIS or a new catalog;
+* removals need as many announced leavers or ended courses since the last accepted package, a school
+that closes, or an announced change that explains them.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _EXPLAINED_BY = {
     "guard.updates": (NEW_SIS, NEW_CATALOG),
 }
 _PER_LEAVER = 6
-"""So many assignments may go with a leaver or a course."""
+"""Assignments that may be removed for each leaver or ended course."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ def judge(run: Run, news: News, *, since: dt.date, today: dt.date) -> Verdict:
     """Decide about a held plan.
 
     Args:
-        run: With the numbers that the guards judged.
-        news: What was announced.
-        since: The day of the last package that was taken.
+        run: The held run, with its reasons.
+        news: All announcements.
+        since: The day of the last accepted package.
         today: The day of the decision.
     """
     for hold in run.holds:
@@ -68,7 +67,7 @@ def _is_explained(hold: dict[str, Any], news: News, since: dt.date, today: dt.da
 
 
 def _is_announced(hold: dict[str, Any], news: News, since: dt.date, lately: dt.date) -> bool:
-    """Tell whether so many removals were announced, in the site or in a school."""
+    """Return whether enough removals were announced, for the site or for a school."""
     kind, closing = hold["kind"], {one.school for one in news.since(since, CLOSES)}
     if hold["school"] in closing:
         return True

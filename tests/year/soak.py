@@ -1,7 +1,7 @@
-"""Faults at random in a simulated year: machines die, databases restart and disks are full.
+"""Random faults in a simulated year: killed processes, database restarts and full disks.
 
-Each task of a run meets a fault with a probability of two per cent; which one and where depends on
-the seed alone, so that a year that went wrong goes wrong again.
+Each task has a fault with a probability of two per cent. Its kind and its point depend on the seed
+alone, so that a failed year can be repeated.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from year.tally import Tally
 
 RATE = 0.02
-"""Of the tasks, how many meet a fault."""
+"""Share of tasks that have a fault."""
 POINTS = 200
-"""The last point at which something may happen; a run that has fewer passes untouched."""
+"""The last point of a fault; a run with fewer points may pass without one."""
 
 
 class Soak:
-    """Syncs, now and then with a fault."""
+    """Syncs packages, some of them with a fault."""
 
     def __init__(self, tally: Tally) -> None:
-        """Begin a year."""
+        """Start a year."""
         self._tally = tally
         self._rng = random.Random(f"faults {tally.seed}")
 
     def sync(self, request: Request, at: dt.datetime) -> Run:
-        """Sync one package, and check that a fault leaves the roster as before or as after."""
+        """Sync a package, and check that a fault leaves the roster as before or as after."""
         faulty = any(self._rng.random() < RATE for _ in TASKS)
         fault = Fault(self._rng.choice(list(Kind)), self._rng.randint(1, POINTS))
         if not faulty:

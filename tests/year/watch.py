@@ -1,8 +1,8 @@
-"""What must hold after each day, read from the database and judged by the truth.
+"""Conditions that must hold after each day, read from the database and compared with the truth.
 
-Who works here and has once been active stays active, and so does what they teach in a running
-term. Who has just come has to wait for the first good package that names them, and no longer: after
-a good package the roster is what the SIS shows, to the last field.
+A person who works here and was active once stays active, and so do their assignments in a running
+term. A new person must be active after the first good package that has them: after a good package,
+the roster equals the SIS in all fields.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Watch:
     """Compares a site with the truth.
 
     Attributes:
-        site: What is watched.
-        truth: What is true.
-        systems: Every SIS that ever was here: they know whose sourcedId is whose.
-        by_hand: People whose account was made by hand.
-        excused: Who is inactive, and whose lessons are lost, because a person was mistaken.
+        site: The watched site.
+        truth: The true district.
+        systems: All SIS of the district so far, which map sourcedIds to people and courses.
+        by_hand: People whose accounts were made by hand.
+        excused: People and assignments that are inactive because of a person's mistake.
     """
 
     site: Site
@@ -80,17 +80,17 @@ class Watch:
         self._accounts = self.site.rows(_BY_HAND)
 
     def excuse(self, day: dt.date) -> int:
-        """Blame a person for whatever is missing now, and return how many people that are."""
+        """Excuse all that is missing now as a person's mistake, and return the number of people."""
         people, pairs = self._missing(day)
         self.excused = {*people, *pairs}
         return len(people)
 
     def people_excused(self) -> set[int]:
-        """Give the people whose inactivity is a person's fault."""
+        """Return the people who are inactive because of a person's mistake."""
         return {one for one in self.excused if isinstance(one, int)}
 
     def wrongs(self, day: dt.date) -> list[str]:
-        """Name everything that should not be, whatever came of the day's package."""
+        """Return all violations, whatever the outcome of the day's package."""
         people, pairs = self._missing(day)
         self.excused &= people | pairs
         accounts = Counter(self._active())
@@ -105,7 +105,7 @@ class Watch:
         return wrong
 
     def _missing(self, day: dt.date) -> tuple[set[int], set[Pair]]:
-        """Give who and which lessons were active once, should be, and are not."""
+        """Return people and assignments that were active once and should be, but are not."""
         active, works = set(self._active()), set(self.truth.people)
         whose, which = self._known_people(), self._known_courses()
         rows = self.site.rows(_PAIRS)
@@ -116,7 +116,7 @@ class Watch:
         return self._seen - active, self._taught - pairs
 
     def differences(self, district: District) -> list[str]:
-        """Name everything in which the roster is not what the SIS shows."""
+        """Return all differences between the roster and the SIS."""
         by_hand = {id_ for id_, n in self._known_people().items() if n in self.by_hand}
         users = {
             user.sourced_id: (
@@ -146,11 +146,11 @@ class Watch:
         ]
 
     def without_login(self) -> int:
-        """Count who is active and can't log in, because the SIS shows no address of theirs."""
+        """Count active users without a login, for whom the SIS has no address."""
         return int(self.site.rows(_WITHOUT_LOGIN)[0][0])
 
     def miscounted(self, run: Run) -> list[str]:
-        """Name every count of an applied run that its audit does not bear out."""
+        """Return the counts of an applied run that differ from its audit."""
         audited: Counter[tuple[str, str]] = Counter()
         for kind, action, count in self.site.rows(_AUDIT, run_id=run.run_id):
             counted, words = _WORDS[kind]
@@ -168,7 +168,7 @@ class Watch:
         ]
 
     def _active(self) -> list[int]:
-        """List whose the active accounts are."""
+        """Return the people to whom the active accounts belong."""
         whose = self._known_people()
         return [whose[row[0]] for row in self.site.rows(_USERS) if row[0] in whose]
 
