@@ -200,7 +200,7 @@ def test_a_dag_of_ours_and_its_runs_are_deleted_by_administrators(server: Server
 
 @pytest.mark.case("c21")
 def test_backfills_and_messages_of_the_watch_are_for_administrators(server: Server) -> None:
-    """Only an administrator may send messages by a backfill, start one, or change a running one."""
+    """Only an administrator may start or change a backfill of the watch, which sends messages."""
     from airflow.models.backfill import Backfill
     from airflow.utils.session import create_session
 

@@ -51,7 +51,7 @@ def test_next_bulk_package_sets_it_right(restored: Site) -> None:
 def test_delta_that_builds_on_what_was_lost(restored: Site) -> None:
     """A delta's rows that refer to lost records are rejected; the next bulk package fixes it.
 
-    What a lost delta changed besides is in nobody's knowledge until then.
+    Other changes of a lost delta stay unknown until then.
     """
     header = "sourcedId,status,dateLastModified,classSourcedId,userSourcedId,role"
     row = "e9,active,2026-11-25T00:00:00Z,m1,dan,teacher"

@@ -286,7 +286,7 @@ def test_a_run_is_told_once(site: Site, post: Post) -> None:
 
 
 def test_last_net_tells_of_a_dag_run_that_nobody_has_told_of(site: Site, post: Post) -> None:
-    """A DAG run that failed without an own notification is notified once."""
+    """A failed DAG run whose run sent no notification is notified once."""
     choose(site)
     upload = dag_names.upload_dag_id(site.name)
     notifier.notify_of_dag_run(upload, "users__1")

@@ -2,10 +2,10 @@
 
     python docker.py compose up --detach --build
 
-podman-compose reads docker-compose.yaml and makes networks, volumes and containers. What Compose
-does besides is done here, since podman 4.3 can't without systemd: services start in the order of
-`depends_on`, `service_healthy` is waited for by running the health check, and `deploy.replicas`
-counts. Images are never pulled: stand-ins are in the place of the official ones.
+podman-compose reads docker-compose.yaml and makes networks, volumes and containers. podman 4.3
+cannot do the rest of Compose without systemd, so this module does it: it starts services in the
+order of `depends_on`, runs the health check to wait for `service_healthy`, and follows
+`deploy.replicas`. It never pulls images: stand-ins take the place of the official ones.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A simulated year of a district: the truth, a SIS's export, mishaps, and the roster.
 
-* `truth` and `life` are the district as it is, which the sync can't see;
-* `sis` gives it sourcedIds, `mishaps` spoil the export, `agenda` says when;
-* `simulation` brings each day's package to the sync, `office` decides about what is held;
-* on the way there `soak` lets machines die, databases restart and disks fill up;
+* `truth` and `life` are the real district, which the sync cannot see;
+* `sis` assigns sourcedIds, `mishaps` spoil the export, `agenda` sets the dates;
+* `simulation` syncs each day's package, `office` decides about held plans;
+* `soak` adds killed processes, database restarts and full disks;
 * `watch` compares the roster with the truth, `tally` counts.
 """
 
