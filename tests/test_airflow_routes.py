@@ -177,7 +177,10 @@ def test_routes_of_all_of_airflow_need_an_administrator_in_our_deployments(
 def test_a_route_that_is_not_known_is_refused_in_our_deployments(
     servers: dict[str, Server], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A guard of our DAGs only lets an unknown route pass, unless it names one of our DAGs."""
+    """Our deployments refuse an unknown route; elsewhere Airflow's are refused for our DAGs.
+
+    An unknown route that passes is logged at most once.
+    """
     for role in ROLES:
         answer = servers[ALL].asks(role, "POST", path, json={"x": 1})
         assert (answer.status_code, answer.json()["code"]) == (403, "route.unknown")

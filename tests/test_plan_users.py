@@ -143,7 +143,7 @@ def test_linked_account_stays_by_hand() -> None:
 
 
 def test_hand_made_records_are_not_missing() -> None:
-    """An account or a course without a sourcedId is never absent, and stays."""
+    """An account or a course without a sourcedId stays, although no package has it."""
     planned = plan_of(
         roster_of(
             users="sourced_id,email,managed\n,zoe@x.org,no",
@@ -233,7 +233,7 @@ def test_another_admin_is_a_user_like_any_other() -> None:
 
 
 def test_absent_from_bulk_is_deactivated() -> None:
-    """A user absent from a bulk file is deactivated with all fields, and with the reason."""
+    """A user absent from a bulk file is deactivated, keeps all fields, and has the reason."""
     planned = plan_of(
         roster_of(users=ANN_AND_BOB), {"users.csv": "sourcedId,givenName,email\nann,Ann,ann@x.org"}
     )

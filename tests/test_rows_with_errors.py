@@ -169,7 +169,7 @@ def test_another_person_is_settled_by_another_id(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("reused", "held"), [(4, False), (5, True)])
 def test_many_other_people_are_held(reused: int, *, held: bool) -> None:
-    """From 5 records and 10 % on, other people hold the rest of the plan; fewer are errors."""
+    """From 5 records and 10 % on, reused sourcedIds hold the rest of the plan; fewer are errors."""
     users = "".join(f"\nu{n},Given{n},Family{n},u{n}@x.org" for n in range(45))
     roster = roster_of(users=f"sourced_id,given_name,family_name,email{users}")
     rows = [

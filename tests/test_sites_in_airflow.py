@@ -188,7 +188,7 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
 
 
 def test_the_switch_of_the_list_is_airflows(live: Live) -> None:
-    """Switching a sync on asks first; switching off does not, and works if one leaves at once."""
+    """Switching a sync on asks first; switching off does not, and works if the page is left."""
     name = re.compile("^Sync of default:")
     with browsing() as page:
         log_in(page, live.origin)

@@ -98,7 +98,7 @@ def test_a_package_from_elsewhere_is_synced_and_left(site: Site, server: Sftp) -
 
 
 def test_it_is_moved_when_the_run_ended_well(site: Site, server: Sftp) -> None:
-    """After a good run the package is moved to `done` under its own name; after others it stays."""
+    """After a good run the package is moved to `done` under a unique name; else it stays."""
     choose(site, source=f"sftp://{HOST}/out", source_connection="sis", source_after="move")
     put(server, STAFF, at=1_790_000_000)
     run = scheduled(site, server)
@@ -269,7 +269,7 @@ def closed() -> Iterator[Path]:
 @pytest.mark.case("b23")
 @pytest.mark.parametrize("name", ["OneRoster.zip", "csv", "shut"])
 def test_unreadable_file_is_refused_in_one_sentence(closed: Path, name: str) -> None:
-    """A file without the right to read is named with the user, and not retried."""
+    """An unreadable file is named with the user id, and the fetch is not retried."""
     with (
         tempfile.TemporaryDirectory() as into,
         pytest.raises(RefusedSourceError, match=rf"user id \d+\) may not read .*{name}") as told,

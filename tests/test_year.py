@@ -1,4 +1,4 @@
-"""A district's year ends without a wrong deactivation, whatever the SIS sends or breaks.
+"""A district's year ends without a wrong deactivation, whatever the SIS sends and whatever fails.
 
 `YEAR_SEED=n make year` simulates another year, or repeats one that failed.
 """
