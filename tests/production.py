@@ -27,14 +27,43 @@ from live import Person, wait_for
 from receivers import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CONTAINERS = PROJECT / "build" / "containers"
 """Folder in which `make containers` keeps images, networks, volumes and podman-compose."""
 MISSING = "there are no images of containers here: run make containers, which says what it lacks"
 SERVICES = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
+NEVER_STARTED = (("e46bb44", "d2cde59"),)
+"""From the one commit until before the other, no service could write to its folder in memory."""
+HISTORY_MISSING = (
+    "an upgrade begins with an older version, and git has none here: git fetch --unshallow --tags"
+)
 _SHIM = PROJECT / "tests" / "containers" / "docker.py"
 _HEALTHY_S = 240
+
+
+def older_version(project: Path, never_started: Iterable[tuple[str, str]] = NEVER_STARTED) -> str:
+    """Return git's name of the version from which an operator upgrades to a checkout's HEAD.
+
+    That is the newest release before it. Without a tag of one, it is the last commit before
+    pyproject.toml got its version, or the last before that which started.
+    """
+    tags = _git(project, "tag", "--merged", "HEAD^", "--sort=-version:refname").split()
+    if releases := [tag for tag in tags if re.fullmatch(r"v[0-9]+(\.[0-9]+)+", tag)]:
+        return releases[0]
+    raised = _git(project, "log", "-1", "--format=%h", "-G^version = ", "--", "pyproject.toml")
+    older = _git(project, "rev-parse", "--short", f"{raised}^")
+    for first, mended in never_started:
+        if older in _git(project, "log", "--format=%h", f"{first}^..{mended}^").split():
+            older = _git(project, "rev-parse", "--short", f"{first}^")
+    return older
+
+
+def _git(project: Path, *words: str) -> str:
+    git = str(shutil.which("git"))
+    done = subprocess.run([git, *words], cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{HISTORY_MISSING}: {done.stderr}"
+    return done.stdout.strip()
 
 
 @dataclass

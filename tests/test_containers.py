@@ -17,7 +17,7 @@ from composed import PROJECT
 from live import UPLOAD, wait_for
 from oneroster_sync import database
 from places import zipped
-from production import SERVICES, Production
+from production import SERVICES, Production, older_version
 from roster_of import NEXT_DAY, SCHOOL
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.soak, pytest.mark.topology]
 
-OLD = "e46bb44^"
-"""The version before the upgrade: it has a folder in memory that no image can write to."""
 USER_OF = {"postgres": "999", "redis": "999"}
 AIRFLOW_USER = "50000"
 NOTHING = "0000000000000000"
@@ -236,7 +234,8 @@ def test_an_older_version_is_upgraded_and_goes_back(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """An upgrade migrates the schema and keeps the history; a restored backup goes back."""
-    there = Production.clone(tmp_path, f"git -C {PROJECT} archive {OLD}")
+    older = older_version(PROJECT)
+    there = Production.clone(tmp_path, f"git -C {PROJECT} archive {older}")
     try:
         there.start()
         old_schema = there.psql("select version_num from oneroster_schema_version")
@@ -253,7 +252,7 @@ def test_an_older_version_is_upgraded_and_goes_back(
         new_schema = there.psql("select version_num from oneroster_schema_version")
         assert new_schema == [[database.HEAD]] != old_schema
         migrations = f"migrations {old_schema[0][0]} to {database.HEAD}"
-        record_property("soak", f"from {OLD} and back, {migrations}")
+        record_property("soak", f"from {older} and back, {migrations}")
         assert roster(there) == before
         run = sync(there, NEXT_DAY)
         assert run["outcome"] == "succeeded", run

@@ -7,6 +7,8 @@ import importlib.util
 import itertools
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from catalogue.page import PAGE, as_markdown
 from catalogue.promises import PROMISES
 from oneroster_sync.findings.reference import format_page as findings_as_markdown
 from oneroster_sync.stages.extract.semantics import format_page as semantics_as_markdown
+from production import older_version
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORKFLOW = ".github/workflows/ci.yml"
@@ -182,3 +185,31 @@ def test_release_says_first_how_to_upgrade() -> None:
     assert named <= migrations
     for module in re.findall(r"`python -m ([a-z_.]+)`", notes):
         assert importlib.util.find_spec(module), module
+
+
+def test_an_upgrade_begins_with_the_release_before(tmp_path: Path) -> None:
+    """That is the newest tag of a release; before the first tag, the last of the version before."""
+    git_program = str(shutil.which("git"))
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        done = subprocess.run(
+            [git_program, *who, *words], cwd=tmp_path, capture_output=True, check=True
+        )
+        return done.stdout.decode().strip()
+
+    git("init", "-q", "-b", "main")
+    for number, version in enumerate(("0.1.0", "0.1.0", "0.1.0", "0.2.0", "0.2.0", "0.2.0")):
+        text = f'version = "{version}"\ndescription = "{number}"\n'
+        (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+        git("add", "-A")
+        git("commit", "-q", "-m", f"{number}")
+    commits = git("log", "--reverse", "--format=%h").split()
+    assert older_version(tmp_path, ()) == commits[2]
+    assert older_version(tmp_path, [(commits[1], commits[3])]) == commits[0]
+    git("tag", "v0.2.0")
+    git("tag", "v0.3.0-rc1", commits[4])
+    assert older_version(tmp_path, ()) == commits[2]
+    git("tag", "v0.1.9", commits[1])
+    git("tag", "v0.1.10", commits[0])
+    assert older_version(tmp_path, ()) == "v0.1.10"
