@@ -182,8 +182,8 @@ def webhook() -> Iterator[Hook]:
 
 
 @contextmanager
-def collector() -> Iterator[Received]:
-    """Run a collector of OpenTelemetry metrics and traces."""
+def collector(port: int = 0) -> Iterator[Received]:
+    """Run a collector of OpenTelemetry metrics and traces, on a port or on a free one."""
 
     class Taking(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -194,7 +194,7 @@ def collector() -> Iterator[Received]:
         def log_message(self, *_: Any) -> None:
             """Log nothing."""
 
-    server = ThreadingHTTPServer((HOST, 0), Taking)
+    server = ThreadingHTTPServer((HOST, port), Taking)
     received = Received(server.server_port)
     with _serving(server):
         yield received

@@ -10,12 +10,17 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import hashlib
+import logging
 import math
 import os
+import tempfile
+import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -31,7 +36,7 @@ from oneroster_sync.runs import telemetry
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.export import MetricExporter
@@ -40,12 +45,14 @@ if TYPE_CHECKING:
     from oneroster_sync.runs import Run
     from oneroster_sync.runs.telemetry import Metric
 
+log = logging.getLogger("oneroster")
+
 SERVICE = "oneroster-sync"
 WITHIN_S = 1.0
-"""Timeout of an export in seconds, unless OTEL_EXPORTER_OTLP_TIMEOUT is set.
-
-A run waits for the export, so an unreachable collector delays each stage by at most two seconds.
-"""
+"""Timeout of an export in seconds, unless OTEL_EXPORTER_OTLP_TIMEOUT is set."""
+AWAY_WITHIN_S = 0.1
+"""How long a stage waits for a collector that did not answer in the last `AWAY_FOR_S`."""
+AWAY_FOR_S = 60.0
 _FLUSH_MS = 30_000
 _OF_RUN: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar(
     "oneroster_run_span", default=None
@@ -85,8 +92,15 @@ class Exporter:
         self._traces = TracerProvider(
             resource=resource, id_generator=_RunIds(), shutdown_on_exit=False
         )
+        self._flushes: list[Callable[[int], bool]] = []
+        self._timeout_s = 0.0
+        if telemetry.sends_metrics():
+            self._flushes.append(self._meters.force_flush)
+            self._timeout_s = _timeout("METRICS")
         if telemetry.sends_spans():
             self._traces.add_span_processor(BatchSpanProcessor(_span_exporter()))
+            self._flushes.append(self._traces.force_flush)
+            self._timeout_s = max(self._timeout_s, _timeout("TRACES"))
         self._tracer = self._traces.get_tracer(SERVICE, provider_info.__version__)
         meter = self._meters.get_meter(SERVICE, provider_info.__version__)
         self._gauges = {
@@ -126,9 +140,29 @@ class Exporter:
         finally:
             self._depth -= 1
             if not self._depth:
-                if telemetry.sends_metrics():
-                    self._meters.force_flush(_FLUSH_MS)
-                self._traces.force_flush(_FLUSH_MS)
+                self._flush()
+
+    def _flush(self) -> None:
+        """Send metrics and spans at once; wait only briefly if the collector was just away.
+
+        The threads are daemons, so a process that ends does not wait for them.
+        """
+        was_away = _is_away()
+        ends = time.monotonic() + (AWAY_WITHIN_S if was_away else self._timeout_s)
+        _FAILED.clear()
+        threads = [
+            threading.Thread(target=_send, args=(flush,), daemon=True) for flush in self._flushes
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, ends - time.monotonic()))
+        is_away = bool(_FAILED) or any(thread.is_alive() for thread in threads)
+        if is_away and not was_away:
+            log.warning("Metrics and traces were not sent: the collector did not answer.")
+            _note_away()
+        elif was_away and not is_away:
+            _away_file().unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def stage(self, name: str, run: Run) -> Iterator[Observed]:
@@ -171,6 +205,61 @@ class Exporter:
         span.end(_nanoseconds(run.ended_at) if run.ended_at else None)
 
 
+_T = TypeVar("_T")
+
+
+class _Noting:
+    """Note whether the collector took what an exporter sent."""
+
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        """Send, and note a failure; the SDK ignores the result."""
+        result = super().export(*args, **kwargs)  # type: ignore[misc]
+        if result.name != "SUCCESS":
+            _FAILED.append(type(self).__name__)
+        return result
+
+
+def _noting(kind: type[_T]) -> type[_T]:
+    return type(kind.__name__, (_Noting, kind), {})
+
+
+def _send(flush: Callable[[int], bool]) -> None:
+    try:
+        flush(_FLUSH_MS)
+    except Exception as error:  # noqa: BLE001  telemetry must not make a stage fail
+        _FAILED.append(type(error).__name__)
+
+
+_FAILED: list[str] = []
+"""Exporters that failed since the last batch began."""
+
+
+def _away_file() -> Path:
+    """Return the file that exists while the collector is away, shared by this machine's stages.
+
+    A stage is a process of its own, so a failure that only the process knows of would be waited
+    for again by each stage of each run.
+    """
+    names = (telemetry.BOTH_TO, telemetry.METRICS_TO, telemetry.TRACES_TO)
+    told = "\n".join(os.environ.get(name, "") for name in names)
+    name = hashlib.sha256(f"{os.getuid()}\n{told}".encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"oneroster-collector-away-{name}"
+
+
+def _is_away() -> bool:
+    try:
+        found = _away_file().lstat()
+    except OSError:
+        return False
+    return found.st_uid == os.getuid() and 0 <= time.time() - found.st_mtime < AWAY_FOR_S
+
+
+def _note_away() -> None:
+    with contextlib.suppress(OSError):
+        _away_file().unlink(missing_ok=True)
+        os.close(os.open(_away_file(), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 _EXPORTERS: dict[int, Exporter] = {}
 """Process id → exporter: a forked process must not use the locks and connections of its parent."""
 
@@ -207,9 +296,11 @@ def _resource() -> dict[str, Any]:
     return {} if is_named else {"service.name": SERVICE}
 
 
-def _timeout(signal: str) -> float | None:
+def _timeout(signal: str) -> float:
     names = (f"OTEL_EXPORTER_OTLP_{signal}_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
-    return None if any(os.environ.get(name) for name in names) else WITHIN_S
+    with contextlib.suppress(ValueError):
+        return float(next(filter(None, map(os.environ.get, names)), WITHIN_S))
+    return WITHIN_S
 
 
 def _is_grpc(signal: str) -> bool:
@@ -225,17 +316,21 @@ def _metric_exporter() -> MetricExporter:
     if _is_grpc("METRICS"):
         from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as by_grpc
 
-        return by_grpc.OTLPMetricExporter(timeout=_timeout("METRICS"), preferred_temporality=always)
+        return _noting(by_grpc.OTLPMetricExporter)(
+            timeout=_timeout("METRICS"), preferred_temporality=always
+        )
     from opentelemetry.exporter.otlp.proto.http import metric_exporter as by_http
 
-    return by_http.OTLPMetricExporter(timeout=_timeout("METRICS"), preferred_temporality=always)
+    return _noting(by_http.OTLPMetricExporter)(
+        timeout=_timeout("METRICS"), preferred_temporality=always
+    )
 
 
 def _span_exporter() -> SpanExporter:
     if _is_grpc("TRACES"):
         from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as by_grpc
 
-        return by_grpc.OTLPSpanExporter(timeout=_timeout("TRACES"))
+        return _noting(by_grpc.OTLPSpanExporter)(timeout=_timeout("TRACES"))
     from opentelemetry.exporter.otlp.proto.http import trace_exporter as by_http
 
-    return by_http.OTLPSpanExporter(timeout=_timeout("TRACES"))
+    return _noting(by_http.OTLPSpanExporter)(timeout=_timeout("TRACES"))
