@@ -15,7 +15,7 @@ from hostile import PAYLOADS
 from oneroster_sync import database, notifications, runs
 from oneroster_sync.notifications import Link, Message, Points
 from oneroster_sync.notifications.templates import PAGES
-from oneroster_sync.sites.preferences import Topic
+from oneroster_sync.sites.preferences import PauseWindow, StartedBy, Topic
 from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had, made_at
 from test_no_personal_data import NEVER, PERSONAL, marked, where
 
@@ -164,7 +164,7 @@ def test_digest(site: Site) -> None:
         f"https://airflow.example.org/af{PAGES}/runs/{waiting.run_id}\n\n"
         "The newest package was first read on 2026-11-03. No package at all has come since. "
         "1 sync failed before a package was read.\n\n"
-        "Next, by the schedule, while the sync is enabled: 2026-11-10 02:00 UTC, "
+        "Next, while the sync is enabled: 2026-11-10 02:00 UTC, "
         "2026-11-11 02:00 UTC, 2026-11-12 02:00 UTC.\n\n"
         f"Recent synchronizations: https://airflow.example.org/af{PAGES}/sites/{site.name}\n"
     )
@@ -184,7 +184,26 @@ def test_trial(site: Site) -> None:
     assert message.title() == f"OneRoster {site.name}: a test message"
     assert "There is nothing to do." in message.text()
     assert "Topics: held, failed, rejected, errors, stale, unapplied, digest." in message.text()
-    assert "Syncs run Mon–Fri at 02:00 UTC; next: 2026-11-03 02:00 UTC." in message.text()
+    assert "Schedule: Mon–Fri at 02:00 UTC. Next sync: 2026-11-03 02:00 UTC." in message.text()
+
+
+def test_messages_say_what_starts_a_sync_where_no_schedule_does(site: Site) -> None:
+    """The digest of a site that waits for files has its week, and names no slot and no "none"."""
+    had(site, day(2), sha256="a", applied_at=day(2), counts=counts(added=3))
+    choose(site, source="/drop", started_by=StartedBy.NEW_FILE)
+    text = of_day(site, Topic.DIGEST, 7).text()
+    assert text.startswith("1 sync ran.\n\n- succeeded: 1\n\nChanged: 3 users added.\n\n")
+    assert "Next, while the sync is enabled: when a new file arrives.\n\n" in text
+
+    window = PauseWindow(first_on=day(6).date(), last_on=day(20).date())
+    chosen = choose(site, pause_windows=(window,))
+    paused = "when a new file arrives, after the pause until 2026-11-22."
+    assert f"Next, while the sync is enabled: {paused}" in of_day(site, Topic.DIGEST, 7).text()
+    assert f"Next sync: {paused}" in notifications.trial(chosen, BASE_URL, now=day(7)).text()
+
+    choose(site, pause_windows=(), started_by=StartedBy.BOTH)
+    text = of_day(site, Topic.DIGEST, 7).text()
+    assert "2026-11-11 02:00 UTC, 2026-11-12 02:00 UTC, when a new file arrives." in text
 
 
 def test_links_lead_to_the_pages() -> None:

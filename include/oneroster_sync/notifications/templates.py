@@ -11,7 +11,7 @@ from oneroster_sync.runs import Outcome, Trigger
 from oneroster_sync.runs.holds import describe
 from oneroster_sync.runs.summary import what_changes
 from oneroster_sync.sites.preferences import Topic
-from oneroster_sync.sites.schedule import format_schedule, next_slot
+from oneroster_sync.sites.schedule import format_next, format_schedule
 from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
 
 if TYPE_CHECKING:
@@ -276,7 +276,6 @@ def digest(week: Week, base_url: str) -> Message:
         if (number := week.outcomes.get(outcome, 0))
     ]
     waits = _counted(len(week.waiting), "plan") if week.waiting else "nothing"
-    coming = ", ".join(_moment(slot) for slot in week.next_slots)
     return Message(
         _subject(week.site, f"the week of {week.first_on:%Y-%m-%d} to {week.last_on:%Y-%m-%d}"),
         (
@@ -290,7 +289,7 @@ def digest(week: Week, base_url: str) -> Message:
                 for run in week.waiting
             ),
             week.fresh.to_text(),
-            f"Next, by the schedule, while the sync is enabled: {coming or 'none'}.",
+            f"Next, while the sync is enabled: {week.next_syncs}.",
             Link("Recent synchronizations", site_page(base_url, week.site)),
         ),
     )
@@ -298,13 +297,12 @@ def digest(week: Week, base_url: str) -> Message:
 
 def trial(chosen: Preferences, base_url: str, *, now: dt.datetime) -> Message:
     """Return a test message, which shows that messages arrive."""
-    coming = next_slot(chosen, now)
     return Message(
         _subject(chosen.site, "a test message"),
         (
             "This is a test: messages about this site arrive here. There is nothing to do.",
             f"Topics: {', '.join(chosen.notices.topics) or 'nothing'}.",
-            f"Syncs run {format_schedule(chosen)}; next: {_moment(coming) if coming else 'none'}.",
+            f"Schedule: {format_schedule(chosen)}. Next sync: {format_next(chosen, now, 1)}.",
             Link("Preferences", site_page(base_url, chosen.site, "/preferences")),
         ),
     )

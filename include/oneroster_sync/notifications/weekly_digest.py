@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
 import datetime as dt
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from oneroster_sync.notifications import sent as told
 from oneroster_sync.notifications.freshness import Freshness, freshness
 from oneroster_sync.sites import preferences_store
-from oneroster_sync.sites.schedule import next_slots
+from oneroster_sync.sites.schedule import format_next
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -45,7 +44,7 @@ class Week:
         changes: Sums of the applied changes, in the form of a run's counts.
         errors: Number of rows with errors in the newest run of the week that has counts.
         waiting: The runs that wait for a decision now.
-        next_slots: The next slots of the schedule.
+        next_syncs: When the next syncs begin: slots of the schedule, or a new file.
         fresh: Age of the newest package.
     """
 
@@ -56,7 +55,7 @@ class Week:
     changes: dict[str, dict[str, int]]
     errors: int
     waiting: tuple[Run, ...]
-    next_slots: tuple[dt.datetime, ...]
+    next_syncs: str
     fresh: Freshness
 
 
@@ -78,7 +77,7 @@ def week_before(connection: Connection, site: str, *, now: dt.datetime) -> Week:
         changes=changes(connection, site, first, end),
         errors=newest_errors(connection, site, first, end),
         waiting=tuple(told.waiting(connection, site, now=now, limit=WAITING)),
-        next_slots=tuple(islice(next_slots(chosen, now), _SHOWN)),
+        next_syncs=format_next(chosen, now, _SHOWN),
         fresh=freshness(connection, site, now=now),
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from oneroster_sync.sites.preferences import StartedBy, Weekday
@@ -225,6 +225,16 @@ def format_schedule(preferences: Preferences) -> str:
     slots = f"{_days(preferences)} at {preferences.time_utc:%H:%M} UTC"
     is_watched = preferences.started_by is StartedBy.BOTH
     return f"{slots}, and when a new file arrives" if is_watched else slots
+
+
+def format_next(preferences: Preferences, now: datetime, count: int) -> str:
+    """Format when the next syncs begin: the next `count` slots, a new file, or both."""
+    slots = [_minute(slot) for slot in islice(next_slots(preferences, now), count)]
+    if preferences.started_by is StartedBy.SCHEDULE:
+        return ", ".join(slots) or "none"
+    window = _pause_window(preferences, _utc(now).date())
+    until = "" if window is None else f", after the pause until {window.last_on}"
+    return ", ".join([*slots, f"when a new file arrives{until}"])
 
 
 def _slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
