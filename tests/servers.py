@@ -43,12 +43,16 @@ _NUMBERS = itertools.count()
 
 @dataclass
 class Sftp:
-    """An SFTP server: its port, its host key, and the key that logs in besides the password."""
+    """An SFTP server: its port, its host key, and the key that logs in besides the password.
+
+    `asked` has a line for each connection: the name that logged in, or "" until one does.
+    """
 
     port: int
     host_key: str
     private_key: str
     folder: Path
+    asked: list[str] = field(default_factory=list)
 
     def extra(self, **more: Any) -> dict[str, Any]:
         """Return the extra of a connection that knows the host key."""
@@ -56,10 +60,14 @@ class Sftp:
 
 
 class _Door(asyncssh.SSHServer):
-    def __init__(self, key: asyncssh.SSHKey) -> None:
+    def __init__(self, key: asyncssh.SSHKey, asked: list[str]) -> None:
         self._key = key.convert_to_public()
+        self._asked = asked
+        self._number = len(asked)
+        asked.append("")
 
-    def begin_auth(self, _username: str) -> bool:
+    def begin_auth(self, username: str) -> bool:
+        self._asked[self._number] = username
         return True
 
     def password_auth_supported(self) -> bool:
@@ -82,13 +90,14 @@ def sftp_server(folder: Path, algorithm: str = "ssh-ed25519") -> Iterator[Sftp]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     own, theirs = asyncssh.generate_private_key(algorithm), asyncssh.generate_private_key(algorithm)
+    asked: list[str] = []
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             HOST,
             0,
             server_host_keys=[own],
-            server_factory=functools.partial(_Door, theirs),
+            server_factory=functools.partial(_Door, theirs, asked),
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=os.fsencode(folder)),
         )
 
@@ -103,6 +112,7 @@ def sftp_server(folder: Path, algorithm: str = "ssh-ed25519") -> Iterator[Sftp]:
             own.export_public_key().decode().strip(),
             theirs.export_private_key().decode(),
             folder,
+            asked,
         )
     finally:
         asyncio.run_coroutine_threadsafe(stop(), loop).result(30)

@@ -8,6 +8,7 @@ import json
 import os
 import time
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from oneroster_airflow.arrival_trigger import PackageArrival
 from oneroster_airflow.dags.site_dags import sync_dag
 from oneroster_sync import database
+from oneroster_sync.operations import arrivals
 from oneroster_sync.operations.arrivals import (
     ALLOWED_FOR,
     JOINED_AFTER,
@@ -24,13 +26,18 @@ from oneroster_sync.operations.arrivals import (
     Arrival,
     Watch,
 )
-from oneroster_sync.sites import allow_list
+from oneroster_sync.sites import allow_list, preferences_store
+from oneroster_sync.sources.base import Login
+from oneroster_sync.sources.connect import SourceOpener
+from servers import HOST, LOGIN, PASSWORD, cut_after, sftp_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from conftest import Site
+    from oneroster_sync.sites.preferences import Preferences
+    from servers import Sftp
 
 BEGAN = dt.datetime(2026, 11, 30, 2, 0, tzinfo=dt.UTC)
 
@@ -230,6 +237,82 @@ def test_a_source_that_can_not_be_looked_at_stops_no_other(
     assert [arrival.site for arrival in found] == [watched.name]
     said = [r.getMessage() for r in caplog.records if "new files are not detected" in r.message]
     assert len(said) == 1
+
+
+def sites_on_sftp(site: Site, folder: Path, number: int) -> list[Preferences]:
+    """Return the preferences of new sites, each with a package in its own folder of a server."""
+    names = [f"{site.name}-sftp-{each}" for each in range(number)]
+    with database.engine().begin() as connection:
+        rows = [{"name": name} for name in names]
+        connection.execute(sa.text("insert into sites (site) values (:name)"), rows)
+        usual = preferences_store.load(connection, site.name)
+    for name in names:
+        (folder / name).mkdir()
+        (folder / name / f"{name}.zip").write_bytes(b"PK")
+    more = {"source_connection": "sis", "started_by": "new_file"}
+    return [
+        usual.model_copy(update={"site": name, "source": f"sftp://{HOST}/{name}", **more})
+        for name in names
+    ]
+
+
+def newest(chosen: list[Preferences]) -> dict[str, str]:
+    """Return site → name of the package that a look found at its source."""
+    query = "select site, package ->> 'name' from arrivals where site = any(:sites)"
+    with database.engine().connect() as connection:
+        found = connection.execute(sa.text(query), {"sites": [each.site for each in chosen]})
+        return {site: name for site, name in found}  # noqa: C416
+
+
+def sftp_login(server: Sftp, **other: Any) -> Login:
+    """Return what the connection of the sites says, with something else in places."""
+    usual = {"host": HOST, "port": server.port, "login": LOGIN, "password": PASSWORD}
+    return Login("sis", **{**usual, "extra": server.extra(), **other})
+
+
+@pytest.mark.case("d41")
+def test_sites_of_one_server_share_a_connection(
+    site: Site,
+    watch: Watch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One look logs in once for all, whatever is wrong with some; a wrong login is tried once."""
+    monkeypatch.setattr(arrivals, "_WAIT_S", 60)
+    with sftp_server(tmp_path) as server:
+        chosen = sites_on_sftp(site, tmp_path, 12)
+        (tmp_path / chosen[2].site / f"{chosen[2].site}.zip").unlink()
+        chosen[4] = chosen[4].model_copy(update={"source": f"sftp://{HOST}/nowhere"})
+        chosen[5:7] = [
+            each.model_copy(update={"source_connection": "wrong"}) for each in chosen[5:7]
+        ]
+        wrong = replace(sftp_login(server, login="guessed"), connection="wrong")
+        watch.look(chosen, {"sis": sftp_login(server), "wrong": wrong})
+        assert sorted(server.asked) == sorted([LOGIN, "guessed"])
+        good = [each.site for number, each in enumerate(chosen) if number not in {2, 4, 5, 6}]
+        nothing = dict.fromkeys((chosen[2].site, chosen[4].site), "")
+        assert newest(chosen) == {name: f"{name}.zip" for name in good} | nothing
+        said = [r.getMessage() for r in caplog.records if "new files are not" in r.message]
+        assert len(said) == 2
+        assert all("refused the login of wrong" in line for line in said)
+
+
+@pytest.mark.case("d41")
+def test_a_shared_connection_that_is_cut_is_made_again(
+    site: Site, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No site is left out where a server ends connections, by its bytes or by its number."""
+    monkeypatch.setattr(arrivals, "_WAIT_S", 60)
+    with sftp_server(tmp_path) as server, cut_after(server.port, 12_000) as port:
+        chosen = sites_on_sftp(site, tmp_path, 12)
+        watch.look(chosen, {"sis": sftp_login(server, port=port)})
+        assert newest(chosen) == {each.site: f"{each.site}.zip" for each in chosen}
+        assert 1 < len(server.asked) < 12
+        server.asked.clear()
+        monkeypatch.setattr(SourceOpener, "PLACES", 5)
+        watch.look(chosen, {"sis": sftp_login(server)})
+        assert server.asked == [LOGIN] * 3
 
 
 def test_a_new_file_needs_a_source(site: Site) -> None:

@@ -10,6 +10,7 @@ read, move or delete packages.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -23,8 +24,8 @@ from oneroster_sync.errors import OneRosterError
 from oneroster_sync.sites import allow_list, preferences_store
 from oneroster_sync.sources import selection
 from oneroster_sync.sources.base import Patience
-from oneroster_sync.sources.connect import Source, open_source
-from oneroster_sync.sources.errors import NoSourceError, NotReadyError
+from oneroster_sync.sources.connect import Source, SourceOpener
+from oneroster_sync.sources.errors import NoSourceError, NotReadyError, RetriableSourceError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -265,21 +266,33 @@ def _newest_of_each(
     """Return the newest package of each source of a host, and the errors of the others."""
     found: list[tuple[_Place, Package | None]] = []
     failed: list[tuple[_Place, str]] = []
-    for place in places:
-        source = place.source
-        login = None if source.url.is_local else logins.get(source.connection or "")
-        try:
-            with open_source(source, login, _PATIENCE) as opened:
-                found.append((place, selection.newest_of(opened, source.pattern)))
-        except NotReadyError:
-            continue  # the upload of the package is not complete
-        except NoSourceError:
-            found.append((place, None))
-        except OneRosterError as error:
-            failed.append((place, str(error)))
-        except Exception as error:  # noqa: BLE001  an error at one source must not stop the others
-            failed.append((place, type(error).__name__))
+    with contextlib.closing(SourceOpener(_PATIENCE)) as opener:
+        for place in sorted(places, key=lambda place: SourceOpener.order(place.source)):
+            source = place.source
+            login = None if source.url.is_local else logins.get(source.connection or "")
+            try:
+                found.append((place, _newest(opener, source, login)))
+            except NotReadyError:
+                continue  # the upload of the package is not complete
+            except NoSourceError:
+                found.append((place, None))
+            except OneRosterError as error:
+                failed.append((place, str(error)))
+            except Exception as error:  # noqa: BLE001  one source must not stop the others
+                failed.append((place, type(error).__name__))
     return found, failed
+
+
+def _newest(opener: SourceOpener, source: Source, login: Login | None) -> Package:
+    """Return the newest package of a source; look again if a shared connection was cut."""
+    try:
+        with opener.open(source, login) as opened:
+            return selection.newest_of(opened, source.pattern)
+    except RetriableSourceError as error:
+        if error.code != "source.interrupted" or not opener.is_shared:
+            raise
+    with opener.open(source, login) as opened:
+        return selection.newest_of(opened, source.pattern)
 
 
 def _as_stored(package: Package) -> dict[str, Any]:

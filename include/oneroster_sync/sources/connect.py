@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from oneroster_sync.sources.deadlines import WatchedPlace
-from oneroster_sync.sources.errors import NoSourceError, RefusedSourceError
+from oneroster_sync.sources.errors import (
+    NoSourceError,
+    NotReadyError,
+    RefusedSourceError,
+    SourceError,
+)
 from oneroster_sync.sources.local import LocalPlace
 from oneroster_sync.sources.url import HTTPS, SFTP, After, SourceUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
     from oneroster_sync.sources.base import Login, Patience, Place
+    from oneroster_sync.sources.sftp import SftpConnection
 
     Connections = Callable[[str], Login]
     """Finds what an Airflow connection says, by its id."""
@@ -113,6 +119,82 @@ def open_source(source: Source, login: Login | None, patience: Patience) -> Iter
 
         with object_store.opened(source.url, login, patience) as found:
             yield WatchedPlace(found, patience, found.abort)
+
+
+class SourceOpener:
+    """Opens sources in turn; those of one SFTP server and login use one connection.
+
+    There is one SFTP connection at a time, so sort the sources by `order`. A connection that broke
+    is not used again. If a login was refused or a server did not answer, the other sources of that
+    server and login fail with the same error at once: a server may lock a login that fails often.
+    """
+
+    PLACES = 500
+    """How many sources use a connection before it is made anew."""
+
+    def __init__(self, patience: Patience) -> None:
+        """Make an opener without connections."""
+        self._patience = patience
+        self._key: Hashable = None
+        self._connection: SftpConnection | None = None
+        self._failed: dict[Hashable, SourceError] = {}
+        self._served = 0
+
+    @staticmethod
+    def order(source: Source) -> tuple[str, str, int, str]:
+        """Return a sort key that puts sources with one connection side by side."""
+        url = source.url
+        return url.scheme, url.host.lower(), url.port or 0, source.connection or ""
+
+    @contextlib.contextmanager
+    def open(self, source: Source, login: Login | None) -> Iterator[Place]:
+        """Open a source and yield its place.
+
+        Raises:
+            SourceError: The source can't be opened, or not now.
+        """
+        if source.url.is_local or source.url.scheme != SFTP:
+            with open_source(source, login, self._patience) as place:
+                yield place
+            return
+        connection = self._connect(source, login)
+        try:
+            place = connection.place(source.url)
+            yield WatchedPlace(place, self._patience, place.abort)
+        except (NoSourceError, RefusedSourceError, NotReadyError):
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the last opened source used a connection that had served another."""
+        return self._served > 1
+
+    def close(self) -> None:
+        """Close the open connection, if there is one."""
+        connection, self._connection, self._key = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self, source: Source, login: Login | None) -> SftpConnection:
+        with _library("sftp"):
+            from oneroster_sync.sources.sftp import SftpConnection
+        key = SftpConnection.key(source.url, login)
+        if key in self._failed:
+            raise self._failed[key].with_traceback(None)
+        if self._connection is None or key != self._key or self._served >= self.PLACES:
+            self.close()
+            self._served = 0
+            try:
+                self._connection = SftpConnection(source.url, login, self._patience)
+            except SourceError as error:
+                self._failed[key] = error
+                raise
+            self._key = key
+        self._served += 1
+        return self._connection
 
 
 @contextlib.contextmanager

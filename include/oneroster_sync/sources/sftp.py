@@ -36,7 +36,7 @@ from oneroster_sync.sources.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
     from oneroster_sync.sources.base import Login, Patience
     from oneroster_sync.sources.url import SourceUrl
@@ -94,23 +94,55 @@ class SftpPlace:
                 yield _entry(found.filename, path, found)
 
 
+class SftpConnection:
+    """A connection to an SFTP server with one login, for one place or several in turn."""
+
+    def __init__(self, url: SourceUrl, login: Login | None, patience: Patience) -> None:
+        """Log in.
+
+        Raises:
+            RefusedSourceError: The Airflow connection lacks a field, the host key is not the
+                expected one, or the login is refused.
+            RetriableSourceError: The server does not answer.
+        """
+        if login is None:
+            raise RefusedSourceError("source.no_connection", "sftp:// needs an Airflow connection")
+        login.check_host(url)
+        self._client = paramiko.SSHClient()
+        try:
+            _expect_key(self._client, url, login)
+            begin = functools.partial(_begin, self._client, url, login, patience)
+            self._session = within(patience.look_s, begin, self.close, f"sftp://{url.host}")
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def key(url: SourceUrl, login: Login | None) -> Hashable:
+        """Return a value that is equal for URLs that one connection can serve."""
+        if login is None:
+            return url.host.lower(), url.port
+        port = url.port_or(login.port)
+        return url.host.lower(), port, login.connection, login.login or url.login
+
+    def place(self, url: SourceUrl) -> SftpPlace:
+        """Return the place of a URL with the same key."""
+        return SftpPlace(self._session, url, self.close)
+
+    def close(self) -> None:
+        """Cut the connection, which also ends a step that waits for the server."""
+        self._client.close()
+
+
 @contextlib.contextmanager
 def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[SftpPlace]:
     """Log in, and yield the place; the connection is closed at the end.
 
     Raises:
-        RefusedSourceError: The connection lacks a field, the host key is not the expected one, or
-            the login is refused.
-        RetriableSourceError: The server does not answer.
+        SourceError: The server can't be used, or not now.
     """
-    if login is None:
-        raise RefusedSourceError("source.no_connection", "sftp:// needs an Airflow connection")
-    login.check_host(url)
-    with contextlib.closing(paramiko.SSHClient()) as client:
-        _expect_key(client, url, login)
-        begin = functools.partial(_begin, client, url, login, patience)
-        session = within(patience.look_s, begin, client.close, f"sftp://{url.host}")
-        yield SftpPlace(session, url, client.close)
+    with contextlib.closing(SftpConnection(url, login, patience)) as connection:
+        yield connection.place(url)
 
 
 def _begin(
