@@ -271,7 +271,53 @@ def test_a_cursor_after_the_roster_is_refused(moved: Site) -> None:
     assert list_changes(moved.name, after="7").changes == ()
 
 
-@pytest.mark.parametrize("after", ["", "x", "1.", ".1", "-1", "1.2.3", "1e3", "1" * 19, "\u0661"])
+def test_a_cursor_that_is_no_change_of_the_site_is_refused(moved: Site) -> None:
+    """It is of another site, or of a database that was restored: the rest would be left out."""
+    second = [change.seq for change in follow(moved) if change.version == 2]
+    for seq in (max(second) + 1_000_000, min(second) - 1):
+        with pytest.raises(ChangesGoneError, match="is no change of this roster") as gone:
+            list_changes(moved.name, after=f"2.{seq}")
+        assert gone.value.code == "changes.gone"
+    for good in ("2.0", "2", f"2.{max(second)}"):
+        assert list_changes(moved.name, after=good).changes
+
+
+def test_pages_go_on_while_the_roster_moves(site: Site) -> None:
+    """Runs, an undo and retention between two pages: nothing is skipped, twice, or half told."""
+    site.sync(SCHOOL)
+    left = site.sync(LEFT)
+    moves: list[Callable[[], object]] = [
+        lambda: site.command("undo", left["run_id"]),
+        lambda: site.sync(NEXT_DAY),
+        lambda: site.sync(LEFT),
+        lambda: site.command("erase", "bob"),
+    ]
+    found: list[RosterChange] = []
+    after = "0"
+    while (page := list_changes(site.name, after=after, limit=2)).changes:
+        found += page.changes
+        after = page.next
+        if moves:
+            moves.pop(0)()
+    assert not moves
+    assert [(c.version, c.seq) for c in found] == [(c.version, c.seq) for c in follow(site)]
+    copy = Copy()
+    for change in found:
+        copy.apply(change)
+    assert copy.statuses() == stored(site)
+
+    one = list_changes(site.name, limit=1)
+    with database.engine().begin() as connection:
+        until = found[-1].made_at + dt.timedelta(microseconds=1)
+        audit.drop_changes(connection, site.name, before=until)
+    with pytest.raises(ChangesGoneError, match="no longer kept"):
+        list_changes(site.name, after=one.next)
+    assert list_changes(site.name, after=after).changes == ()
+
+
+@pytest.mark.parametrize(
+    "after", ["1\n", "", "x", "1.", ".1", "-1", "1.2.3", "1e3", "1" * 19, "\u0661"]
+)
 def test_what_is_no_cursor_is_refused(site: Site, after: str) -> None:
     """An invalid cursor is refused with a message before it reaches the database."""
     with pytest.raises(CursorError, match="is no cursor"):

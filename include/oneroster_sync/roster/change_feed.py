@@ -28,7 +28,10 @@ CURSOR = r"^[0-9]{1,18}(\.[0-9]{1,19})?$"
 
 _END = 2**63 - 1
 _STATE = """
-select roster_version, feed_after_version, feed_after_seq from roster_sites where site = :site
+select roster_version, feed_after_version, feed_after_seq, :seq in (0, :end) or exists (
+           select from roster_changes where site = :site and version = :version and seq = :seq
+       ) as is_known
+from roster_sites where site = :site
 """
 # PostgreSQL writes the JSON, because converting ten thousand changes in Python takes half a second.
 _PAGE = """
@@ -72,7 +75,7 @@ class Cursor:
         Raises:
             CursorError: The text is not a cursor.
         """
-        if not re.match(CURSOR, given):
+        if not re.fullmatch(CURSOR, given):
             raise CursorError(f"{given!r} is no cursor: a cursor is VERSION.SEQ or VERSION")
         version, dot, seq = given.partition(".")
         return cls(int(version), min(int(seq), _END) if dot else _END)
@@ -160,22 +163,24 @@ def read_page(connection: Connection, site: str, after: str, limit: int) -> RawP
     Raises:
         CursorError: The cursor is malformed, or the limit is out of range.
         ChangesGoneError: Some changes after the cursor are no longer kept, or the cursor is after
-            the roster's version.
+            the roster's version or is no change of this roster.
     """
     cursor = Cursor.parse(after)
     if not 1 <= limit <= MOST:
         raise CursorError(f"a page has 1 to {MOST:,} changes, not {limit:,}")
     with connection.begin():
         connection.execute(sa.text("set transaction isolation level repeatable read read only"))
-        state = connection.execute(sa.text(_STATE), {"site": site}).one()
-        _check(cursor, state.roster_version, Cursor(state.feed_after_version, state.feed_after_seq))
-        bound = {
-            "site": site,
-            "version": cursor.version,
-            "seq": cursor.seq,
-            "limit": limit + 1,
-        }
-        found = connection.execute(sa.text(_PAGE), bound).all()
+        bound: dict[str, Any] = {"site": site, "version": cursor.version, "seq": cursor.seq}
+        state = connection.execute(sa.text(_STATE), {**bound, "end": _END}).one()
+        begins_after = Cursor(state.feed_after_version, state.feed_after_seq)
+        _check(cursor, state.roster_version, begins_after)
+        if not state.is_known and cursor != begins_after:
+            # Otherwise the rest of that version would be skipped, or a part of it sent twice.
+            raise ChangesGoneError(
+                f"{cursor} is no change of this roster: it is of another site, or of a database "
+                "that was restored since; copy the roster again, and continue from its version"
+            )
+        found = connection.execute(sa.text(_PAGE), {**bound, "limit": limit + 1}).all()
     page, more = found[:limit], found[limit:]
     if more:
         last = Cursor(*page[-1][:2])
