@@ -78,7 +78,7 @@ UNIT = {
     *("test_sentences", "test_suites", "test_guards", "test_guards_by_school", "test_internals"),
     "test_run_queue",
 }
-"""Modules whose tests need neither a database nor an Airflow, except where a test says so."""
+"""Modules whose tests need neither a database nor an Airflow, unless a test's fixtures do."""
 
 
 LANES = {
@@ -185,7 +185,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure the cost of tests if `--slowest` asks for it."""
+    """Measure the cost of tests if `--slowest` is set."""
     if config.getoption("--slowest"):
         config.pluginmanager.register(slowest.Cost())
 
@@ -193,7 +193,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Print how many cases of the catalogue were tested and held, and the slowest if asked."""
+    """Print how many cases of the catalogue were tested and held, and the slowest if wanted."""
     for line in (*tally(terminalreporter.stats), *slowest.summary(terminalreporter.stats)):
         terminalreporter.write_line(line)
     done = soaking.lived(terminalreporter.stats)

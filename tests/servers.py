@@ -43,7 +43,7 @@ _NUMBERS = itertools.count()
 
 @dataclass
 class Sftp:
-    """An SFTP server: its port, its host key, and the key that logs in besides the password.
+    """An SFTP server: its port, its host key, and the private key that may log in.
 
     `asked` has a line for each connection: the name that logged in, or "" until one does.
     """

@@ -118,7 +118,7 @@ def test_whoever_follows_the_feed_has_the_roster(moved: Site) -> None:
 def test_pages_of_any_size_hold_the_same_and_say_where_versions_end(
     moved: Site, limit: int
 ) -> None:
-    """No change is missing or repeated, and the last page of each version says so."""
+    """No change is missing or repeated, and the last page of each version is marked as the last."""
     found: list[RosterChange] = []
     ends: list[int] = []
     after = "0"

@@ -1,4 +1,4 @@
-"""Narrower thresholds: each school, updates, another school year, and temporarily raised limits."""
+"""Narrower thresholds: each school, updates, another year, and temporarily raised thresholds."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_old_sessions_alone_are_no_reason() -> None:
 def test_raised_limit_counts_for_a_while(
     raised: RaisedLimit, expected: list[tuple[str, int]]
 ) -> None:
-    """A raised limit replaces the limit and its cap, until its last day or for one run."""
+    """A raised threshold replaces the usual one and its cap, until its last day or for one run."""
     roster = schools_of(one=50)
     guards = Guards(users=Limit(cap=3), school=LAX, raised=raised)
     found = holds(roster, staff(roster, without=[f"one{n}" for n in range(20)]), guards=guards)
@@ -229,7 +229,7 @@ def test_raised_limit_counts_for_a_while(
 
 
 def test_a_school_may_close() -> None:
-    """A limit of 100 % lets all people of a school go, which is held otherwise."""
+    """Removing all people of a school is held, unless the threshold is raised to 100 %."""
     roster = schools_of(one=10, two=90)
     left = staff(roster, without=[f"one{n}" for n in range(10)])
     raised = Guards(raised=RaisedLimit(percent=100, until=TODAY))
@@ -262,7 +262,7 @@ def test_limit_raised_for_one_run_falls_back_by_itself(site: Site) -> None:
 
 
 def test_limit_raised_until_a_day_stays_until_then(site: Site) -> None:
-    """A raised limit with a last day applies to several runs."""
+    """A raised threshold with a last day applies to several runs."""
     site.sync(teachers(range(50)))
     until = dt.datetime.now(dt.UTC).date().isoformat()
     raised = {"raised": {"percent": 60, "until": until}}

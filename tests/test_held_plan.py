@@ -138,7 +138,7 @@ def test_it_looks_the_less_often_the_longer_it_waits(waited_s: int, pause_s: int
 
 
 def test_it_looks_when_the_time_is_over() -> None:
-    """If the clock is behind the expiry, the next look follows at once."""
+    """If the expiry has passed already, the next look follows at once."""
     late = BEGAN + dt.timedelta(hours=72)
     assert until_next_look(a_run(), late).total_seconds() == 1
     assert until_next_look(a_run(expires_at=None), late).total_seconds() == 600

@@ -260,7 +260,7 @@ def test_failing_row_is_named(
 
 
 def test_good_rows_beside_failing_ones_are_not_named(faulty: Checked) -> None:
-    """Rows of the school itself have no findings, whatever is wrong with other rows."""
+    """Valid rows have no findings when other rows of the package have errors."""
     for file, text in SCHOOL.items():
         for row in range(1, len(text.splitlines()) + 1):
             assert findings_of(faulty, file, row) == []

@@ -328,7 +328,7 @@ def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
 
 
 def test_a_wrong_pause_is_told_once(live: Live) -> None:
-    """A pause that ends before it begins has one message, beside its days."""
+    """A pause that ends before it begins has one message, next to its days."""
     with browsing(ignoring=("status of 422",)) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/sites/default/preferences")
@@ -436,7 +436,7 @@ def test_what_follows_from_a_cause_stands_in_its_card(meadow: Town, held: dict[s
 
 
 def test_every_page_leads_to_the_guide(meadow: Town, held: dict[str, Any]) -> None:
-    """A "?" beside the title opens the fitting page of the guide, whose links stay in the guide."""
+    """A "?" next to the title opens the right page of the guide, whose links stay in the guide."""
     site = f"{meadow.live.origin}/plugin/oneroster/sites/meadow"
     helped = {
         f"{meadow.live.origin}/plugin/oneroster/sites": "Many sites",

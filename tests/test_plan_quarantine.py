@@ -160,7 +160,7 @@ def test_bad_course_row_changes_no_course() -> None:
 
 @pytest.mark.parametrize("course", ["art", "maths", ""])
 def test_bad_class_keeps_its_course(course: str) -> None:
-    """A class with an error keeps its stored course, whichever course its row names."""
+    """A class with an error keeps its stored course even if its row names another one."""
     planned = plan_of(
         TAUGHT,
         {

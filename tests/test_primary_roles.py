@@ -227,7 +227,7 @@ def test_first_time_is_held_and_the_second_is_not(site: Site, texts: Texts) -> N
 
 
 def test_row_that_asks_for_the_removal_needs_no_role() -> None:
-    """A user marked for removal is removed, even with a role row of an unknown user beside it."""
+    """A user marked for removal is removed, even if a role row of an unknown user is present."""
     site = synced(SCHOOL_1_2)
     delta = as_delta(
         SCHOOL_1_2,

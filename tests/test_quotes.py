@@ -189,7 +189,7 @@ def test_two_quotes_missing_in_two_rows_hide_no_row(tmp_path: Path) -> None:
 def test_too_much_that_is_unread_refuses_the_file(
     tmp_path: Path, rows: list[str], row: int
 ) -> None:
-    """An unread region to the end, of 100 lines or of one line in a hundred refuses the file."""
+    """An unread region to the end, of 100 lines or of 1 % of the lines refuses the package."""
     extracted = read(tmp_path / "p", rows)
 
     assert extracted.refused
@@ -312,7 +312,7 @@ def district(
 def test_nothing_is_taken_away_while_lines_of_a_bulk_file_are_unread(site: Site) -> None:
     """A missing person may be among the unread lines, so no user or assignment is removed.
 
-    The rest of the package is used, and the first run with a correct file removes who is gone.
+    The rest of the package is used, and the first run with a correct file applies the removals.
     """
     site.sync(district())
     fault = {50: person("u50", given='"Bob'), 51: person("u51"), 60: quoted(60, "Renamed")}
@@ -413,7 +413,7 @@ def test_unread_roles_take_nobody_away(site: Site) -> None:
 @pytest.mark.parametrize("mode", ["bulk", "delta"])
 @pytest.mark.parametrize("seed", range(6))
 def test_random_faults_take_nothing_away(site: Site, seed: int, mode: str) -> None:
-    """All people of yesterday are in the file, whatever its quotes: no record is removed."""
+    """The file still has all people of yesterday: no fault in its quotes removes a record."""
     rng = random.Random(seed)
     notes = {n: quoted(n, note=_note(rng)) for n in rng.sample(list(PEOPLE), 3)}
     site.sync(district())

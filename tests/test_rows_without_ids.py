@@ -188,7 +188,7 @@ def test_rows_that_differ_in_orgs_alone_are_one_person(site: Site) -> None:
     ],
 )
 def test_rows_that_differ_otherwise_are_errors(tmp_path: Path, values: dict[str, str]) -> None:
-    """With another name, role, address or state besides the orgs, it is unclear which is right."""
+    """If rows also differ in name, role, address or state, it is unclear which one is right."""
     result = checked(twice(orgs="d", **values), tmp_path / "p")
 
     assert codes(result.findings, "error")[:2] == ["reference.duplicate_sourced_id"] * 2

@@ -121,7 +121,7 @@ def test_renamed_header_is_recognised(tmp_path: Path, file: str, column: str, ot
     ],
 )
 def test_junk_is_told_from_a_file_with_a_fault(tmp_path: Path, text: str) -> None:
-    """A file without any column of the standard has its own finding, without a word of it."""
+    """A file without any column of the standard has its own finding, which quotes nothing of it."""
     extracted = opened(folder_of({**SCHOOL, "users.csv": text}, tmp_path / "p"))
     rows = [f for f in extracted.findings.table().to_pylist() if f["file"] == "users.csv"]
     assert [row["code"] for row in rows] == ["schema.no_known_column"]

@@ -248,7 +248,7 @@ def test_calendar_says_in_november_what_june_will_be() -> None:
 
 
 def test_calendar_says_which_syncs_only_add_and_for_which_a_limit_is_raised() -> None:
-    """A limit that is raised for one run shows for the next run only."""
+    """A threshold that is raised for one run shows for the next run only."""
     raised = RaisedLimit(percent=50)
     chosen = prefers().model_copy(
         update={"create_only_until": dt.date(2026, 6, 3), "guards": Guards(raised=raised)}
@@ -339,7 +339,7 @@ class TestSkipSlot:
 
     @given(late=st.timedeltas(min_value=timedelta(), max_value=timedelta(hours=1)))
     def test_lateness_has_one_meaning(self, late: timedelta) -> None:
-        """`missed_up_to`, which chooses the next run, has the same limit as `skip_slot`."""
+        """`missed_up_to`, which chooses the next run, has the same grace as `skip_slot`."""
         slot = at("2026-06-08 02:00")
         now = slot + late
 

@@ -82,7 +82,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """An Airflow of its own with two administrators, and a second API server beside it."""
+    """An Airflow of its own with two administrators and a second API server."""
     passwords = tmp_path_factory.mktemp("logins") / "passwords.json"
     passwords.write_text(json.dumps({name: name for name in ADMINS}))
     settings = {

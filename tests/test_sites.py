@@ -89,7 +89,7 @@ def test_an_administrator_has_an_address(site: Site) -> None:
 
 
 def test_a_copy_has_the_preferences_and_nothing_else(site: Site) -> None:
-    """A copy has the preferences, but no roster, no runs and no temporarily raised limit."""
+    """A copy has the preferences, but no roster, no runs and no temporarily raised threshold."""
     site.sync(SCHOOL)
     raised = 'guards.raised={"percent": 100, "until": null}'
     chosen = ("time_utc=04:15", "source=/srv/sis", 'days=["sunday"]', raised)
@@ -269,7 +269,7 @@ def alone() -> Iterator[None]:
 
 
 def test_the_last_site_in_use_stays(alone: None) -> None:
-    """The last site can't be archived, whichever it is."""
+    """The last site can't be archived, whether it is `default` or another one."""
     assert sites("list")[1] == {"sites": []}
     assert site_names() == ["default"]
     sites("create", "default", "--admin", ADMIN)

@@ -132,7 +132,7 @@ def test_pending_enrollment_of_who_becomes_a_pupil_is_taken_back(site: Site) -> 
 
 @pytest.mark.parametrize("beside", ["", RAGGED])
 def test_role_without_a_user_is_an_error_whatever_stands_beside_it(site: Site, beside: str) -> None:
-    """A row of roles.csv without a user is an error, with or without a broken row beside it.
+    """A row of roles.csv without a user is an error, with or without a broken row in the file.
 
     The broken row must not make it reuse the role's earlier user.
     """
@@ -148,7 +148,7 @@ def test_role_without_a_user_is_an_error_whatever_stands_beside_it(site: Site, b
 
 
 def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Site) -> None:
-    """An unreadable row of roles.csv counts as an error, whatever is wrong in users.csv."""
+    """An unreadable row of roles.csv counts as an error in addition to errors of users.csv."""
     broken = {**SCHOOL_1_2, "roles.csv": SCHOOL_1_2["roles.csv"] + RAGGED}
     alone = brought(site, broken)
     nameless = changed(broken, "users.csv", "cat,,,true,", ",,,true,")
@@ -160,7 +160,7 @@ def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Si
 
 
 def test_late_row_that_points_nowhere_is_no_error(site: Site) -> None:
-    """A change that is older than the stored one has no effect, whatever it refers to."""
+    """A change that is older than the stored one has no effect, even if it refers to no record."""
     brought(site, SCHOOL)
     row = "bob-a1,{},{},a1,s,bob,teacher,true,,"
     gone = [row.format("tobedeleted", STAMP.format(5))]

@@ -64,7 +64,7 @@ def at(web: Web, path: str, port: int | None = None) -> str:
 
 
 def test_a_file_is_fetched(web: Web, tmp_path: Path) -> None:
-    """A URL that names a file means that file, whatever the pattern is."""
+    """A URL that names a file means that file, with any pattern."""
     put(tmp_path / "web", "One Roster.zip")
     name, files, _ = fetched(at(web, "One%20Roster.zip"), login_to(web), pattern="x")
     assert (name, files) == ("One Roster.zip", {"One Roster.zip": ZIP})
@@ -92,7 +92,7 @@ def test_a_page_of_many_links_is_not_asked_for_all_of_them(web: Web, tmp_path: P
 
 
 def test_a_token_logs_in(tmp_path: Path) -> None:
-    """The password is a bearer token if the connection says so."""
+    """The password is a bearer token if the connection's extra has `auth: bearer`."""
     (tmp_path / "web").mkdir()
     put(tmp_path / "web", "o.zip")
     with https_server(tmp_path / "web", f"Bearer {PASSWORD}") as web:

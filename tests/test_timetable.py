@@ -152,7 +152,7 @@ class TestNextRun:
 
     @pytest.mark.parametrize("preferences", [None, Preferences(site="default", version=0)])
     def test_nothing_saved(self, preferences: Preferences | None) -> None:
-        """A site without saved preferences is not scheduled, and its summary says so."""
+        """A site without saved preferences is not scheduled, and its summary states this."""
         site = Site("2026-06-08 12:00", preferences)
 
         assert site.next() is None

@@ -93,8 +93,7 @@ def read_pack(pack: Pack, known: Known, scope: str) -> Read:
     if read.refused:
         return read
     if not known.has_courses and "courses" in FILES_OF[scope] and "courses" not in files:
-        # No assignment is possible without courses: one finding says so. A delta is judged as
-        # usual.
+        # Without courses no assignment is possible: reported once. Deltas are read as usual.
         hanging = ("classes", "enrollments")
         files = {n: f for n, f in files.items() if n not in hanging or f.mode != "bulk"}
     roles = _Roles(pack, files.get("roles"), known)
@@ -370,7 +369,7 @@ def _each_pair_once(lines: list[Line]) -> list[Line]:
 
 
 def moment(text: str | None) -> dt.datetime | None:
-    """Return a dateLastModified as a time, or None where there is none."""
+    """Return a dateLastModified as a time, or None for a blank one."""
     if not text:
         return None
     return dt.datetime.fromisoformat(text)
