@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from every_mode import NOW, MemorySite, mixed, synced
+from every_mode import NOW, mixed, synced
 from golden.school import (
     SCHOOL,
     SCHOOL_1_2,
@@ -238,4 +238,4 @@ def test_rejected_delta_is_never_pending(site: Site) -> None:
     texts["courses.csv"] = texts["courses.csv"].replace("title", "titel")
     assert site.sync(texts)["outcome"] == "rejected"
     assert site.sync(SCHOOL)["outcome"] == "no_changes"
-    assert "new" not in MemorySite().status()
+    assert "new" not in site.users()
