@@ -66,7 +66,7 @@ def accounts(*rows: str) -> str:
         ("Ann,Lee,a@b@old.org", "u,Anna,Poe,a@b@x.org", "mailbox"),
     ],
 )
-def test_account_is_like_a_person(account: str, person: str, how: str | None) -> None:
+def test_account_matches_a_person(account: str, person: str, how: str | None) -> None:
     """The match is by login, name or mailbox, in this order; other active accounts are orphans."""
     sourced_id = None if how == "orphan" else "u"
     assert report(accounts(account), person) == ({how: [(1, sourced_id)]} if how else {})
@@ -83,14 +83,14 @@ def test_account_is_like_a_person(account: str, person: str, how: str | None) ->
     ],
     ids=["two accounts", "two people", "two mailboxes", "two addresses", "one has another's login"],
 )
-def test_two_who_are_alike_are_told_of_nobody(made: tuple[str, ...], package: str) -> None:
+def test_match_that_is_not_unique_is_not_reported(made: tuple[str, ...], package: str) -> None:
     """A name or mailbox that is not unique on both sides gives no match."""
     found = report(accounts(*made), package)
     assert not {"name", "mailbox"} & found.keys()
     assert (1, None) in found["orphan"]
 
 
-def test_people_who_have_an_account_are_nobodys_near_match() -> None:
+def test_person_with_an_account_is_no_near_match_of_another() -> None:
     """A person with an account, under this or a new sourcedId, is no near match of another one."""
     users = """
         id,sourced_id,given_name,family_name,email,managed
@@ -103,7 +103,7 @@ def test_people_who_have_an_account_are_nobodys_near_match() -> None:
     assert found == {"orphan": [(1, None), (3, None)]}
 
 
-def test_account_that_was_linked_is_told_while_it_waits() -> None:
+def test_linked_account_is_reported_until_it_is_managed() -> None:
     """A linked account is reported until the sync manages it."""
     users = """
         id,sourced_id,given_name,family_name,email,managed
@@ -114,13 +114,13 @@ def test_account_that_was_linked_is_told_while_it_waits() -> None:
     assert report(users, "u,Ann,Lee,ann@x.org\nv,Bob,Ray,bob@x.org") == {"linked": [(1, "u")]}
 
 
-def test_delta_tells_no_orphans() -> None:
+def test_delta_reports_no_orphans() -> None:
     """A delta holds only some of the people, so an account without a match is no orphan."""
     made = accounts("Ann,Lee,a@old.org", "Zoe,Fox,zoe@old.org")
     assert report(made, "u,Ann,Lee,ann@x.org", delta=True) == {"name": [(1, "u")]}
 
 
-def test_credited_administrator_is_told_of_like_any_other() -> None:
+def test_match_of_the_credited_administrator_is_reported() -> None:
     """The report includes a match of the credited administrator's account."""
     roster = roster_of()
     planned = plan_of(roster, {"users.csv": "sourcedId,email\nboss,admin@x.org"})
@@ -142,7 +142,7 @@ LINKED = "id,sourced_id,given_name,email,status,managed\n7,u,Annie,annie@x.org,{
         ("active", "false", "deactivate"),
     ],
 )
-def test_linked_account_is_adopted_once_the_site_says_so(
+def test_linked_account_is_adopted_with_the_preference(
     status: str, enabled: str, action: str
 ) -> None:
     """With the preference, a linked account follows its row; a leaver is deactivated."""
@@ -194,7 +194,7 @@ def test_login_that_an_adopted_account_leaves_is_free() -> None:
 
 
 @pytest.mark.parametrize("delta", [True, False])
-def test_nothing_is_adopted_without_the_sites_word(*, delta: bool) -> None:
+def test_no_account_is_adopted_without_the_preference(*, delta: bool) -> None:
     """Without the preference, no match makes an account managed or changes its status."""
     users = """
         id,sourced_id,given_name,family_name,email,status,managed
@@ -306,7 +306,7 @@ def test_report_holds_ids_and_no_names(site: Site) -> None:
     assert "@" not in str(table.to_pylist())
 
 
-def test_first_sync_with_near_matches_waits(site: Site) -> None:
+def test_first_sync_with_near_matches_is_held(site: Site) -> None:
     """A first sync with near matches is held; its approval creates accounts with these sourcedIds.
 
     Only the first sync is held: later near matches need no decision.
@@ -352,7 +352,7 @@ def test_site_without_accounts_of_its_own_has_no_report(site: Site) -> None:
     assert "No hand-made account is left" in said(site, "adoption", run["run_id"])[1]
 
 
-def test_report_that_is_gone_is_told(site: Site) -> None:
+def test_missing_report_is_an_error(site: Site) -> None:
     """The report of a run whose folder was removed is an error, and so is an unknown run."""
     run = site.sync(SCHOOL)
     shutil.rmtree(folder_of(site, run))
@@ -361,7 +361,7 @@ def test_report_that_is_gone_is_told(site: Site) -> None:
     assert said(site, "adoption", "nothing")[0] == 1
 
 
-def test_late_word_adopts_what_was_linked(site: Site) -> None:
+def test_preference_set_later_adopts_linked_accounts(site: Site) -> None:
     """The preference, set after the first sync, adopts the linked accounts at the next sync."""
     hire(site, "Annie,Lee,ann@x.org,active")
     site.sync({"users.csv": SCHOOL["users.csv"]})

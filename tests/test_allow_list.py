@@ -94,7 +94,7 @@ def test_only_an_administrator_of_all_sites_names_something_new(site: Site) -> N
 
 
 @pytest.mark.case("c40")
-def test_what_is_allowed_to_one_site_is_not_to_another(site: Site, neighbour: Site) -> None:
+def test_value_allowed_to_one_site_is_refused_to_another(site: Site, neighbour: Site) -> None:
     """A value that is allowed to one site is refused at another site."""
     save(site, everywhere=True, **USES)
     fields = {"source", "source_connection", "notices.channels"}
@@ -102,7 +102,7 @@ def test_what_is_allowed_to_one_site_is_not_to_another(site: Site, neighbour: Si
 
 
 @pytest.mark.case("c40")
-def test_the_deployment_says_what_a_site_may_use(
+def test_deployment_decides_what_a_site_may_use(
     site: Site, neighbour: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Patterns may contain the site's name; with them, no administrator can save other values."""
@@ -140,7 +140,7 @@ def test_a_copy_of_a_site_does_not_read_what_the_site_reads(
 
 @pytest.mark.case("c40")
 @pytest.mark.parametrize("what", ["source", "source_connection"])
-def test_what_is_not_allowed_when_it_is_used_fails_before_anything_is_read(
+def test_withdrawn_source_fails_before_anything_is_read(
     site: Site, tmp_path: Path, what: str
 ) -> None:
     """The run fails with a code and a notification; a retry checks the source again."""
@@ -168,7 +168,7 @@ def test_what_is_not_allowed_when_it_is_used_fails_before_anything_is_read(
 
 
 @pytest.mark.case("c40")
-def test_a_link_in_the_own_folder_is_no_way_to_another(
+def test_link_in_a_sites_folder_gives_no_access_to_another(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person who may write to a site's folder can't make the sync read another site's package."""
@@ -189,7 +189,7 @@ def test_a_link_in_the_own_folder_is_no_way_to_another(
 
 
 @pytest.mark.case("c40")
-def test_nothing_goes_to_a_channel_that_a_site_may_not_use(site: Site) -> None:
+def test_withdrawn_channel_gets_no_notification(site: Site) -> None:
     """A withdrawn channel is left out; the other channels still get the notification."""
     save(site, everywhere=True, channels=("chat-north", "chat-all"))
     assert sites("withdraw", site.name, "chat-all")[0] == 0

@@ -192,7 +192,7 @@ def test_approved_plan_is_applied_once_by_its_own_dag_run(live: Live) -> None:
     assert active(live) == 4
 
 
-def test_what_was_applied_is_undone_by_a_run(live: Live) -> None:
+def test_applied_run_is_undone_by_a_run(live: Live) -> None:
     """Undo starts a run that undoes an applied run, and names it."""
     run = newest(live, "succeeded")
     if run is None or run["decision"] is None:
@@ -224,7 +224,7 @@ def test_run_that_changed_nothing_can_not_be_undone(live: Live) -> None:
 
 @pytest.mark.parametrize("verb", ["approve", "discard", "undo"])
 @pytest.mark.parametrize("run", ["00000000-0000-0000-0000-000000000000", "nonsense"])
-def test_run_that_is_not_there_takes_no_decision(live: Live, verb: str, run: str) -> None:
+def test_missing_run_accepts_no_decision(live: Live, verb: str, run: str) -> None:
     """A decision about a missing run is 404 with a message."""
     body = {"plan_hash": "0" * 64} if verb == "approve" else {}
     assert "There is no run" in live.admin.post(f"runs/{run}/{verb}", body, 404)["detail"]

@@ -67,7 +67,7 @@ def moment(text: str) -> dt.datetime:
     return found
 
 
-def test_new_site_shows_its_defaults_and_what_follows(live: Live) -> None:
+def test_new_site_shows_its_defaults_and_next_runs(live: Live) -> None:
     """The answer has settings, the last save, the sync's switch, and the next five runs."""
     found = shown(live)
     assert (found["site"], found["saved_by"]) == ("default", "init of default")
@@ -105,7 +105,7 @@ def test_saved_time_moves_the_next_run_in_airflow(live: Live) -> None:
     enable(live, enabled=False)
 
 
-def test_what_was_saved_comes_back(live: Live) -> None:
+def test_every_setting_is_returned_as_saved(live: Live) -> None:
     """Every setting is returned as saved, with the next version and the name of the saver."""
     before = shown(live)
     settings: dict[str, Any] = {
@@ -170,7 +170,7 @@ def test_what_was_saved_comes_back(live: Live) -> None:
 
 
 @pytest.mark.case("b27")
-def test_second_of_two_savers_gets_both(live: Live) -> None:
+def test_second_of_two_savers_gets_the_current_settings(live: Live) -> None:
     """The second save is refused with the name of the first saver and the current settings."""
     mine = shown(live)
     save(live, time_utc="04:44")
@@ -235,9 +235,7 @@ def test_second_of_two_savers_gets_both(live: Live) -> None:
         ("colour", "blue", "colour"),
     ],
 )
-def test_field_that_makes_no_sense_is_named(
-    live: Live, setting: str, value: object, field: str
-) -> None:
+def test_invalid_field_is_named(live: Live, setting: str, value: object, field: str) -> None:
     """An invalid setting is refused with the field's name, and nothing is saved."""
     before = shown(live)
     refused = save(live, 422, **{setting: value})
@@ -248,7 +246,7 @@ def test_field_that_makes_no_sense_is_named(
     assert shown(live) == before
 
 
-def test_several_wrong_fields_are_told_at_once(live: Live) -> None:
+def test_all_invalid_fields_are_named_at_once(live: Live) -> None:
     """One answer names all invalid fields."""
     refused = save(live, 422, days=[], time_utc="noon", source="\t")
     assert {error["field"] for error in refused["errors"]} == {"days", "time_utc", "source"}
@@ -266,7 +264,7 @@ def test_settings_are_saved_all_or_none(live: Live, setting: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "7", '{"version": 1}', '{"settings": {}}', "\x00"])
-def test_what_is_no_save_is_refused(live: Live, body: str) -> None:
+def test_invalid_body_is_refused(live: Live, body: str) -> None:
     """An invalid body is refused with a validation error."""
     headers = {"Content-Type": "application/json"}
     live.admin.ask("PUT", PREFERENCES, 422, content=body, headers=headers)
@@ -304,7 +302,7 @@ def test_preview_shows_the_runs_of_a_schedule_that_is_not_saved(live: Live) -> N
         ({"scope": "users"}, "scope"),
     ],
 )
-def test_preview_of_nonsense_names_the_field(
+def test_preview_of_an_invalid_schedule_names_the_field(
     live: Live, change: dict[str, Any], field: str
 ) -> None:
     """The preview refuses what a save refuses, with the same field names."""

@@ -368,7 +368,7 @@ def test_one_person_can_not_fill_the_storage(live: Live) -> None:
         ("https", {"authorization": "Bearer token"}, True),
     ],
 )
-def test_the_scheme_counts_in_what_is_ours(
+def test_own_origin_includes_the_scheme(
     scheme: str,
     headers: dict[str, str],
     *,

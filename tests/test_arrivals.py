@@ -112,7 +112,7 @@ def test_two_that_arrive_within_a_minute_are_one(watched: Site, watch: Watch) ->
     assert [arrival.name for arrival in look(watch, watched, times=3 * LOOKS)] == ["Second.zip"]
 
 
-def test_what_is_named_as_unfinished_is_no_package(watched: Site, watch: Watch) -> None:
+def test_unfinished_file_is_no_package(watched: Site, watch: Watch) -> None:
     """A package is announced under its final name, once it has that name."""
     put(watched)
     look(watch, watched)
@@ -130,7 +130,7 @@ def test_the_first_package_of_an_empty_source_is_announced(watched: Site, watch:
 
 
 @pytest.mark.case("d41")
-def test_what_came_while_syncs_were_off_starts_nothing(watched: Site, watch: Watch) -> None:
+def test_package_of_a_disabled_time_starts_nothing(watched: Site, watch: Watch) -> None:
     """A disabled site is not watched; after it is enabled, only later packages are announced."""
     put(watched)
     look(watch, watched, times=JOINED_AFTER)
@@ -141,7 +141,7 @@ def test_what_came_while_syncs_were_off_starts_nothing(watched: Site, watch: Wat
     assert [arrival.name for arrival in look(watch, watched, times=LOOKS)] == ["Afterwards.zip"]
 
 
-def test_what_came_while_nobody_watched_is_announced(watched: Site, watch: Watch) -> None:
+def test_package_between_two_triggerers_is_announced(watched: Site, watch: Watch) -> None:
     """A new triggerer gets its sites one after the other, and misses no arrival of any."""
     put(watched)
     look(watch, watched)
@@ -152,9 +152,7 @@ def test_what_came_while_nobody_watched_is_announced(watched: Site, watch: Watch
     anew.close()
 
 
-def test_a_package_that_was_moved_aside_brings_back_no_older_one(
-    watched: Site, watch: Watch
-) -> None:
+def test_package_moved_aside_makes_no_older_one_new(watched: Site, watch: Watch) -> None:
     """After a run moves its package aside, the previous one is the newest, but no arrival."""
     put(watched, "old.zip")
     newest = put(watched, "new.zip", minute=5)
@@ -163,7 +161,7 @@ def test_a_package_that_was_moved_aside_brings_back_no_older_one(
     assert look(watch, watched, times=2 * LOOKS) == []
 
 
-def test_what_was_announced_is_remembered_by_the_next_watch(watched: Site, watch: Watch) -> None:
+def test_next_watch_continues_after_the_announced(watched: Site, watch: Watch) -> None:
     """A new watch continues where the last one ended, and announces arrivals in between."""
     put(watched)
     look(watch, watched)
@@ -176,7 +174,7 @@ def test_what_was_announced_is_remembered_by_the_next_watch(watched: Site, watch
     assert len(look(third, watched, times=2 * LOOKS)) == 1
 
 
-def test_what_was_not_handed_on_is_announced_again(watched: Site, watch: Watch) -> None:
+def test_arrival_that_was_not_handed_on_is_announced_again(watched: Site, watch: Watch) -> None:
     """A triggerer that is killed while it announces leaves the arrival to the next one."""
     put(watched)
     look(watch, watched)
@@ -197,7 +195,7 @@ def test_a_source_that_is_new_announces_nothing_that_was_there(
 
 
 @pytest.mark.parametrize("setting", ["started_by=schedule", "source=null"])
-def test_who_does_not_ask_for_it_is_not_looked_for(
+def test_site_without_the_preference_is_not_watched(
     watched: Site, watch: Watch, setting: str
 ) -> None:
     """A saved preference takes effect at the next look."""
@@ -207,7 +205,7 @@ def test_who_does_not_ask_for_it_is_not_looked_for(
     assert watch.list_watched([watched.name]) == []
 
 
-def test_a_site_that_is_archived_or_may_not_use_its_source_is_not_looked_for(
+def test_archived_site_or_site_with_a_withdrawn_source_is_not_watched(
     watched: Site, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The watch lists no folder of an archived site or of a site that may not use its source."""
@@ -224,7 +222,7 @@ def test_a_site_that_is_archived_or_may_not_use_its_source_is_not_looked_for(
     assert found[-1] == []
 
 
-def test_a_source_that_can_not_be_looked_at_stops_no_other(
+def test_failing_source_stops_no_other(
     watched: Site, watch: Watch, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log names a source that fails once, and the arrivals of other sources are announced."""

@@ -155,7 +155,7 @@ def counts_of(before: dict[str, dict[Any, Any]], after: dict[str, dict[Any, Any]
 
 
 @pytest.mark.case("d01")
-def test_a_whole_district_comes_to_what_is_known_of_it(site: Site, tmp_path: Path) -> None:
+def test_whole_district_has_the_expected_counts(site: Site, tmp_path: Path) -> None:
     """A district of size S through the command line has exact counts, in bounded memory."""
     before: dict[str, dict[Any, Any]] = {"users": {}, "courses": {}, "assignments": {}}
     today = first_day(*SIZES["S"], seed=SEED)
@@ -199,7 +199,7 @@ def _rows(path: Path) -> dict[str, str]:
     return {line.partition(",")[0]: line for line in lines}
 
 
-def test_what_postgresql_does_is_counted(site: Site) -> None:
+def test_work_of_postgresql_is_counted(site: Site) -> None:
     """The measurement counts PostgreSQL's CPU time and WAL, also of a process that has ended."""
     with watched(database.url()) as idle:
         pass
@@ -225,7 +225,7 @@ def test_numbers_of_a_busy_machine_are_not_kept(monkeypatch: pytest.MonkeyPatch)
         measure.main()
 
 
-def test_both_parts_of_the_work_stand_in_the_table() -> None:
+def test_both_parts_of_the_work_are_in_the_table() -> None:
     """The table shows the CPU time of the process and of PostgreSQL, and the sum of both."""
     results = Results("S", "a machine")
     for who, own, servers in (("limit", 1.0, 1.0), ("ours", 2.0, 4.0)):

@@ -34,7 +34,7 @@ def random_runs(rng: np.random.Generator, many: int, every_s: float, takes_s: fl
     ]
 
 
-def test_a_case_that_was_reckoned_by_hand() -> None:
+def test_case_calculated_by_hand() -> None:
     """With two slots, four simultaneous runs of 10, 20, 30 and 40 s wait 0, 0, 10 and 20 s."""
     runs = [scheduled(0, 10.0 * (n + 1), number=n, mib=100) for n in range(4)]
     outcome = simulate(runs, Layout({Pool.SCHEDULED: 2}))
@@ -75,7 +75,7 @@ def test_a_source_that_stays_away_ends_the_run() -> None:
     assert served.ended_at == 5 * 20 + 30 + 60 + 120 + 240
 
 
-def test_a_worker_that_dies_takes_no_run_along() -> None:
+def test_dead_worker_loses_no_run() -> None:
     """Two of three slots die at 12 s: their runs repeat the second stage once this is noticed."""
     runs = [scheduled(0, 10, 10, number=n) for n in range(3)]
     layout = Layout({Pool.SCHEDULED: 3}, death=(12, 2, 100, 500))
@@ -118,7 +118,7 @@ def test_a_wave_does_not_starve_uploads_that_have_their_own_pool() -> None:
 
 
 @pytest.mark.parametrize("load", [0.5, 0.8])
-def test_one_slot_waits_as_pollaczek_and_khinchine_have_it(load: float) -> None:
+def test_one_slot_waits_as_pollaczek_khinchine_predicts(load: float) -> None:
     """M/M/1: the mean wait is load ÷ (1 - load) service times; M/D/1 waits half of that."""
     rng = np.random.default_rng([SEED, int(100 * load)])
     runs = random_runs(rng, 60_000, 10 / load, 10)
@@ -129,7 +129,7 @@ def test_one_slot_waits_as_pollaczek_and_khinchine_have_it(load: float) -> None:
         assert found == pytest.approx(expected, rel=0.12)
 
 
-def test_several_slots_wait_as_erlang_has_it() -> None:
+def test_several_slots_wait_as_erlang_predicts() -> None:
     """M/M/4 at a load of 0.8: Erlang's C gives the share that waits, and the mean wait."""
     slots, load = 4, 0.8
     offered = slots * load

@@ -99,7 +99,7 @@ def moved(site: Site) -> Site:
 
 
 @pytest.mark.case("d40")
-def test_whoever_follows_the_feed_has_the_roster(moved: Site) -> None:
+def test_copy_that_follows_the_feed_is_the_roster(moved: Site) -> None:
     """The feed holds every version in order, and its changes rebuild the same roster."""
     changes = follow(moved)
     assert [(c.version, c.seq) for c in changes] == sorted((c.version, c.seq) for c in changes)
@@ -115,9 +115,7 @@ def test_whoever_follows_the_feed_has_the_roster(moved: Site) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 1_000])
-def test_pages_of_any_size_hold_the_same_and_say_where_versions_end(
-    moved: Site, limit: int
-) -> None:
+def test_pages_of_any_size_hold_the_same_and_mark_versions_ends(moved: Site, limit: int) -> None:
     """No change is missing or repeated, and the last page of each version is marked as the last."""
     found: list[RosterChange] = []
     ends: list[int] = []
@@ -272,7 +270,7 @@ def test_a_cursor_after_the_roster_is_refused(moved: Site) -> None:
 
 
 def test_a_cursor_that_is_no_change_of_the_site_is_refused(moved: Site) -> None:
-    """It is of another site, or of a database that was restored: the rest would be left out."""
+    """A cursor of another site or of a restored database is refused: changes would be left out."""
     second = [change.seq for change in follow(moved) if change.version == 2]
     for seq in (max(second) + 1_000_000, min(second) - 1):
         with pytest.raises(ChangesGoneError, match="is no change of this roster") as gone:
@@ -283,7 +281,7 @@ def test_a_cursor_that_is_no_change_of_the_site_is_refused(moved: Site) -> None:
 
 
 def test_pages_go_on_while_the_roster_moves(site: Site) -> None:
-    """Runs, an undo and retention between two pages: nothing is skipped, twice, or half told."""
+    """Runs, an undo and retention between two pages skip, repeat and split no change."""
     site.sync(SCHOOL)
     left = site.sync(LEFT)
     moves: list[Callable[[], object]] = [
@@ -318,7 +316,7 @@ def test_pages_go_on_while_the_roster_moves(site: Site) -> None:
 @pytest.mark.parametrize(
     "after", ["1\n", "", "x", "1.", ".1", "-1", "1.2.3", "1e3", "1" * 19, "\u0661"]
 )
-def test_what_is_no_cursor_is_refused(site: Site, after: str) -> None:
+def test_invalid_cursor_is_refused(site: Site, after: str) -> None:
     """An invalid cursor is refused with a message before it reaches the database."""
     with pytest.raises(CursorError, match="is no cursor"):
         list_changes(site.name, after=after)
@@ -331,7 +329,7 @@ def test_a_page_has_a_size(site: Site, limit: int) -> None:
         list_changes(site.name, limit=limit)
 
 
-def test_a_site_that_is_none_is_refused() -> None:
+def test_unknown_site_is_refused() -> None:
     """An unknown site has no feed."""
     with pytest.raises(UnknownSiteError):
         list_changes("nowhere")

@@ -214,7 +214,7 @@ def test_contract_of_commands() -> None:
     }
 
 
-def test_installed_command_tells_the_story_on_stderr(site: Site) -> None:
+def test_installed_command_logs_on_stderr(site: Site) -> None:
     """The installed `oneroster` prints JSON on stdout and its log on stderr, without names."""
     ended = subprocess.run(
         [

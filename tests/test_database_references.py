@@ -222,9 +222,7 @@ def test_upsert_that_moves_a_row_is_refused(connection: Connection) -> None:
 
 @pytest.mark.case("b61")
 @pytest.mark.parametrize(("table", "column"), REFERENCES)
-def test_what_a_row_names_can_not_be_deleted(
-    connection: Connection, table: str, column: str
-) -> None:
+def test_referenced_row_can_not_be_deleted(connection: Connection, table: str, column: str) -> None:
     """A row can be deleted until another row refers to it."""
     other, key, unnamed, _ = PARENTS[column]
     delete = sql.SQL("delete from {} where {} = {}").format(

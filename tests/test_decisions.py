@@ -194,7 +194,7 @@ def test_only_held_runs_wait_for_a_decision(site: Site) -> None:
     assert events(site) == []
 
 
-def test_run_under_way_takes_no_decision(site: Site) -> None:
+def test_run_in_progress_accepts_no_decision(site: Site) -> None:
     """A run can be neither approved nor discarded before its review."""
     run = diffed(site, EVERYBODY)
     for decide in (approval.approve, approval.discard):
@@ -204,7 +204,7 @@ def test_run_under_way_takes_no_decision(site: Site) -> None:
 
 
 @pytest.mark.parametrize("run", ["00000000-0000-0000-0000-000000000000", "nonsense", "' or 1=1"])
-def test_unknown_run_is_told_so(site: Site, run: str) -> None:
+def test_unknown_run_is_an_error(site: Site, run: str) -> None:
     """An unknown run is one message and exit code 1, for any name."""
     for command in ("approve", "discard"):
         code, output = said(site, command, run)
@@ -259,7 +259,7 @@ def test_approval_that_failed_can_be_repeated(site: Site, held: dict[str, Any]) 
     assert len(events(site)) == 1
 
 
-def test_approval_meets_enrollments_that_were_numbered_anew(site: Site) -> None:
+def test_approval_with_enrollments_that_were_renumbered(site: Site) -> None:
     """A run that changes only stored links affects no user of an older plan at its approval.
 
     The held plan is either superseded, or the stored links are afterwards those of the plan.

@@ -268,7 +268,7 @@ def test_faults_are_about_one_row_in_a_hundred() -> None:
     assert len({fault.name for fault in planted}) > 5
 
 
-def test_faults_leave_what_they_are_told_to_leave() -> None:
+def test_faults_spare_the_rows_to_avoid() -> None:
     """Rows to avoid are not spoilt, and the given package is not changed."""
     package = bulk_package(make_district(1, 60), "1.1")
     before = package.tables["users"].rows

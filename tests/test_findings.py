@@ -56,7 +56,7 @@ def test_unknown_code_is_a_defect() -> None:
         Finding("row.nonsense")
 
 
-def test_finding_tells_its_place_and_what_to_do() -> None:
+def test_finding_has_its_place_and_what_to_do() -> None:
     """The text of a finding has file, row, column and sourcedId, and what to do."""
     finding = Finding(
         "row.invalid_date", ERROR, "enrollments.csv", 1234, "beginDate", "e1", "YYYY-MM-DD", 1
@@ -177,7 +177,7 @@ def test_violation_is_what_the_standard_forbids(*, code: str, violation: bool) -
     assert findings.has_violations() is violation
 
 
-def test_strict_takes_violations_for_errors() -> None:
+def test_strict_turns_violations_into_errors() -> None:
     """Strict turns violations of the standard into errors; other findings keep their severity."""
     findings = Findings()
     findings.extend(

@@ -75,7 +75,7 @@ def test_an_older_package_that_comes_back_is_not_new(site: Site) -> None:
     assert (found.seen_at, found.again) == (day(1), 1)
 
 
-def test_failures_are_told_apart(site: Site) -> None:
+def test_failures_are_counted_separately(site: Site) -> None:
     """The text distinguishes missing packages from a repeated export."""
     had(site, day(0), sha256="a")
     for number in range(1, 8):
@@ -131,7 +131,7 @@ def test_pauses_that_overlap_count_once(site: Site) -> None:
     assert seen(site, day(11)).days == 7
 
 
-def test_nobody_is_alarmed_during_a_pause(site: Site) -> None:
+def test_stale_site_is_not_reported_during_a_pause(site: Site) -> None:
     """A stale site is not reported during a pause."""
     summer = PauseWindow(first_on=day(10).date(), last_on=day(60).date())
     choose(site, pause_windows=(summer,))
@@ -158,7 +158,7 @@ def test_a_moment_knows_nothing_of_later_ones(site: Site) -> None:
     assert seen(site, day(8)).seen_at == day(0)
 
 
-def test_an_unknown_site_is_told(site: Site) -> None:
+def test_unknown_site_is_an_error(site: Site) -> None:
     """An unknown site is an error, and not a site without packages."""
     other = type(site)("nowhere", site.folder)
     with pytest.raises(UnknownSiteError, match="no site 'nowhere'"):

@@ -246,7 +246,7 @@ def teachers(ids: Iterable[int]) -> dict[str, str]:
     return {"users.csv": csv_text(HEADER, *rows)}
 
 
-def test_limit_raised_for_one_run_falls_back_by_itself(site: Site) -> None:
+def test_limit_raised_for_one_run_ends_automatically(site: Site) -> None:
     """The next applied run consumes the raise, the audit records it, and the next one is held."""
     site.sync(teachers(range(50)))
     raised = {"raised": {"percent": 60, "note": "a school closes"}}
@@ -272,7 +272,7 @@ def test_limit_raised_until_a_day_stays_until_then(site: Site) -> None:
     assert site.command("preferences")[1]["guards"]["raised"]["until"] == until
 
 
-def test_what_a_held_plan_comes_to_by_school_is_kept(site: Site) -> None:
+def test_counts_by_school_of_a_held_plan_are_stored(site: Site) -> None:
     """A held run stores the counts of each school for the decision."""
     org = "sourcedId,name,type\none,First School,school\ntwo,Second School,school\n"
     header = "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName,email"

@@ -118,7 +118,7 @@ def test_only_the_approved_part_is_applied_and_the_rest_is_held_anew(site: Site,
     assert site.sync(town(without="lake hill", new=1))["outcome"] == "no_changes"
 
 
-def test_what_is_held_back_waits_whatever_the_limits_say(site: Site, held: Run) -> None:
+def test_held_back_removals_wait_below_every_threshold(site: Site, held: Run) -> None:
     """The rest needs an approval of its own even if no threshold would hold it."""
     site.command("preferences", "--set", f"guards={json.dumps({'users': {'percent': 100}})}")
     parted = part(held, kinds=("courses",))
@@ -195,7 +195,7 @@ def test_a_person_of_several_schools_stays_if_one_of_them_is_held_back() -> None
     assert rest.is_empty()
 
 
-def test_a_course_that_stays_keeps_its_assignments_but_nobody_who_left() -> None:
+def test_course_that_stays_keeps_assignments_of_remaining_users() -> None:
     """An assignment is removed with its user or its course, and stays with a course that stays."""
     roster = roster_of(
         users="sourced_id,email\nann,ann@x.org\nbob,bob@x.org",
@@ -220,7 +220,7 @@ def test_a_course_that_stays_keeps_its_assignments_but_nobody_who_left() -> None
     assert pairs(rest) == [("ann", "art"), ("bob", "art"), ("bob", "bio")]
 
 
-def test_nothing_is_held_back_of_nothing(held: Run) -> None:
+def test_selection_without_removals_is_refused(held: Run) -> None:
     """A selection without removals, or of everything, is refused with advice."""
     with pytest.raises(NothingToHoldError, match="approve all of it"):
         part(held, schools=("elsewhere",))

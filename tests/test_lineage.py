@@ -85,7 +85,7 @@ def test_sources_are_named_as_openlineage_names_places(
     assert "ann" not in str(of_stages(by_hand))
 
 
-def test_what_was_not_applied_writes_no_table(site: Site) -> None:
+def test_run_that_was_not_applied_writes_no_table(site: Site) -> None:
     """A rejected package has no tables as outputs, and an undo has no package as input."""
     applied = site.sync(SCHOOL)
     rejected = runs.find(site.sync({"users.csv": "no,columns\n"})["run_id"])
@@ -117,7 +117,7 @@ def test_airflow_takes_what_the_package_says_of_itself() -> None:
 
 
 @pytest.mark.case("b62")
-def test_while_it_is_off_nothing_of_it_is_imported() -> None:
+def test_disabled_lineage_imports_nothing() -> None:
     """While the provider is disabled, a report imports neither it nor the client."""
     program = (
         "import sys; sys.path[:0] = ['plugins']; from oneroster_airflow import lineage;"

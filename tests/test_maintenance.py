@@ -48,7 +48,7 @@ def events(site: Site) -> list[tuple[Any, ...]]:
     )
 
 
-def test_no_sync_begins_and_says_why(site: Site, stopped: None) -> None:
+def test_sync_is_skipped_with_the_reason(site: Site, stopped: None) -> None:
     """A run during a maintenance is skipped, reads nothing, and names the person and the reason."""
     run = site.sync(SCHOOL)
     assert (run["outcome"], run["counts"]) == ("skipped", None)
@@ -70,7 +70,7 @@ def test_a_held_plan_can_not_be_approved_meanwhile(site: Site) -> None:
     assert api.approve(held["run_id"], by="Bob", clock=lambda: day(0)).applied_at is not None
 
 
-def test_it_is_in_the_audit_of_each_site(site: Site, stopped: None) -> None:
+def test_maintenance_is_in_the_audit_of_each_site(site: Site, stopped: None) -> None:
     """The audit of every site has the begin and the end of a maintenance, once each."""
     with database.engine().begin() as connection:
         maintenance.begin(connection, "another reason", by="Bob", now=day(0))
@@ -113,7 +113,7 @@ def test_a_reason_is_needed(reason: str) -> None:
         assert maintenance.find(connection) is None
 
 
-def test_a_run_that_failed_begins_anew_when_it_is_over(site: Site, stopped: None) -> None:
+def test_skipped_run_runs_after_the_maintenance(site: Site, stopped: None) -> None:
     """A skipped run that is retried under its id runs after the maintenance."""
     request = Request(site=site.name, requested_by="Ann", package="/nowhere/OneRoster.zip")
     assert api.sync(request, clock=lambda: day(0)).outcome is Outcome.SKIPPED

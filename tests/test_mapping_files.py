@@ -110,7 +110,7 @@ def test_further_columns_of_links_are_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sourced_id", ["=1+1", "-5", "+49", "@m", "|x", "'=1", "''-5"])
-def test_cells_made_harmless_mean_what_they_meant(tmp_path: Path, sourced_id: str) -> None:
+def test_escaped_cells_are_read_unescaped(tmp_path: Path, sourced_id: str) -> None:
     """A sourcedId that looks like a formula is read without the apostrophe that escapes it."""
     adopted = links(tmp_path, f"max@x.org,'{sourced_id}\n")
     assert adopted.users == [("adopt", None, sourced_id)]

@@ -109,7 +109,7 @@ def test_errors(site: Site) -> None:
     assert "- and 2 more causes\n" in text
 
 
-def test_what_follows_from_a_cause_is_not_told(site: Site) -> None:
+def test_findings_that_follow_from_a_cause_are_left_out(site: Site) -> None:
     """One missing org is one point with all dependent rows; findings that follow are left out."""
     choose(site)
     causes = (
@@ -253,7 +253,7 @@ def test_no_text_becomes_markup_of_a_message() -> None:
     assert {str(attrs) for tag, attrs in seen if tag == "a"} == {f"[('href', '{BASE_URL}')]"}
 
 
-def test_words_of_a_package_are_not_repeated(site: Site) -> None:
+def test_names_of_a_package_are_not_repeated(site: Site) -> None:
     """A message names files and columns of the standard, but no name that only a package has."""
     choose(site)
     causes = (Cause("package.unknown_file", "Grades of Ann Lee.csv, users.csv", 1),)
@@ -264,7 +264,7 @@ def test_words_of_a_package_are_not_repeated(site: Site) -> None:
 
 @pytest.mark.case("c15")
 @pytest.mark.parametrize("profile", ["tolerant", "strict"])
-def test_no_message_names_anybody(site: Site, profile: str) -> None:
+def test_no_message_contains_personal_data(site: Site, profile: str) -> None:
     """No message contains personal data: held, applied with errors, rejected, or of a week."""
     chosen = choose(site)
     run = site.sync(marked(SCHOOL), "--profile", profile)

@@ -203,7 +203,7 @@ def test_whole_run_leaves_no_trace_of_students(
 
 @pytest.mark.case("c15")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
-def test_data_that_is_no_longer_needed_goes(site: Site, texts: Texts) -> None:
+def test_data_that_is_no_longer_needed_is_deleted(site: Site, texts: Texts) -> None:
     """After a run is applied its rows are deleted; the remaining names are roster changes."""
     held = site.sync(marked(texts))
     site.command("approve", held["run_id"])
@@ -214,7 +214,7 @@ def test_data_that_is_no_longer_needed_goes(site: Site, texts: Texts) -> None:
 
 
 @pytest.mark.case("c15")
-def test_rejected_run_tells_no_values(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_run_shows_no_values(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """A strict run that rejects a package gives the reason without a value of the package."""
     caplog.set_level(logging.DEBUG)
 
@@ -233,7 +233,7 @@ def test_rejected_run_tells_no_values(site: Site, caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
-def test_file_without_header_tells_no_values(
+def test_file_without_header_shows_no_values(
     site: Site, caplog: pytest.LogCaptureFixture, texts: Texts
 ) -> None:
     """If a file lacks its header, no message shows the first person's row as the header."""

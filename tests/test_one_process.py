@@ -56,7 +56,7 @@ def other(site: Site, tmp_path: Path) -> Site:
     return made
 
 
-def test_it_comes_to_the_same(site: Site, other: Site) -> None:
+def test_one_process_has_the_same_result_as_separate_stages(site: Site, other: Site) -> None:
     """Counts, findings, roster and the remaining files are those of separate stages."""
     for day, package in DAYS.items():
         runs = at_once(site, package), one_by_one(other, package)
@@ -115,7 +115,7 @@ for each row when (old.site = '{site}') execute function refuse_it();
 """
 
 
-def test_what_fails_leaves_its_tables(site: Site) -> None:
+def test_failed_run_leaves_its_tables(site: Site) -> None:
     """A run that can't be applied leaves the files of its stages, as in Airflow."""
     assert at_once(site, SCHOOL).outcome == "succeeded"
     request = request_of(site, NEXT_DAY)

@@ -243,7 +243,7 @@ def test_plan_that_a_person_had_to_approve_is_not_taken_over(site: Site) -> None
     assert runs.find(site.sync(package)["run_id"]).same_as is None
 
 
-def test_run_that_wanted_an_administrator_begins_anew(site: Site) -> None:
+def test_run_without_an_administrator_succeeds_at_a_retry(site: Site) -> None:
     """A run that failed without an active administrator succeeds at a retry with one."""
     set_admin(site, "inactive")
     request = request_of(site, {"users.csv": staff(EVERYBODY)})

@@ -40,7 +40,7 @@ def school(site: Site) -> Site:
 
 
 @pytest.mark.case("a90")
-def test_nothing_to_change_with_errors_is_no_step(school: Site) -> None:
+def test_empty_plan_with_errors_ends_with_errors(school: Site) -> None:
     """An empty plan with unusable rows ends with errors, and the outcome counts the rows."""
     code, run = school.command("sync", school.package(DANGLING))
 
@@ -74,7 +74,7 @@ def test_same_package_again_ends_as_before(school: Site) -> None:
         ),
     ],
 )
-def test_faults_of_other_files_are_told(school: Site, file: str, rows: tuple[str, ...]) -> None:
+def test_faults_of_other_files_count(school: Site, file: str, rows: tuple[str, ...]) -> None:
     """Unusable rows of orgs, classes or sessions make the outcome one with errors."""
     code, run = school.command("sync", school.package(added(SCHOOL, file, *rows)))
 
@@ -166,7 +166,7 @@ def test_delta_of_which_nothing_can_be_used_is_rejected(school: Site) -> None:
 
 
 @pytest.mark.case("a91")
-def test_what_is_left_out_stays_as_it_is_stored(school: Site) -> None:
+def test_value_that_is_left_out_keeps_the_stored_one(school: Site) -> None:
     """An unreadable value in a column that decides nothing keeps the stored value."""
     texts = changed(SCHOOL, "users.csv", "bob,,,true,s,teacher,bob", "bob,,,,gone,teacher,")
     texts = changed(texts, "courses.csv", "art,,,y,Art,A1,09,s", "art,,,none,Art,A1,09,none")
@@ -199,7 +199,7 @@ def test_blank_enabled_user_keeps_the_stored_status(school: Site) -> None:
 
 @pytest.mark.case("b48")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2], ids=["1.1", "1.2"])
-def test_first_package_without_courses_brings_people(site: Site, texts: Texts) -> None:
+def test_first_package_without_courses_adds_users(site: Site, texts: Texts) -> None:
     """Users are added; courses and assignments are left out, and the run names the missing file."""
     manifest = texts["manifest.csv"].replace("file.courses,bulk", "file.courses,absent")
     package = {**without(texts, "courses.csv"), "manifest.csv": manifest}

@@ -83,7 +83,7 @@ def test_value_behind_the_last_column_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"), [(",Ray,", ",Ray, Jr,"), (",Ray,", ",Ray,Jr,"), (",true,s,", ",true,s,x,")]
 )
-def test_comma_that_nobody_quoted_is_an_error(tmp_path: Path, old: str, new: str) -> None:
+def test_unquoted_comma_is_an_error(tmp_path: Path, old: str, new: str) -> None:
     """An unquoted comma in a value moves the rest of the row one column to the right."""
     lines = USERS.splitlines()
     lines[2] = lines[2].replace(old, new)

@@ -93,9 +93,7 @@ def test_lone_file_needs_no_manifest(tmp_path: Path, profile: str, name: str) ->
         (",orgSourcedIds,role,", ", orgSourcedIds,\u200brole,"),
     ],
 )
-def test_version_is_told_by_headers_however_they_are_spelled(
-    tmp_path: Path, old: str, new: str
-) -> None:
+def test_headers_decide_the_version_in_every_spelling(tmp_path: Path, old: str, new: str) -> None:
     """A users.csv with roles is of version 1.1, also if the header's spelling is repaired."""
     path = tmp_path / "users.csv"
     path.write_text(SCHOOL["users.csv"].replace(old, new))

@@ -274,7 +274,7 @@ def test_findings_hold_no_values(faulty: Checked) -> None:
             assert value not in said
 
 
-def test_strict_rejects_what_tolerant_sets_aside(tmp_path: Path) -> None:
+def test_strict_rejects_what_tolerant_quarantines(tmp_path: Path) -> None:
     """One row that violates the standard rejects the package in strict."""
     texts = added(SCHOOL, "users.csv", person("u11", given=""))
 
@@ -313,7 +313,7 @@ def test_unusual_rows_are_right(tmp_path: Path) -> None:
     assert codes(checked.findings, "error") == []
 
 
-def test_user_without_login_is_told(tmp_path: Path) -> None:
+def test_user_without_login_is_a_warning(tmp_path: Path) -> None:
     """A user without an e-mail address is used, with a warning that the user can't log in."""
     texts = added(SCHOOL, "users.csv", person("u1", email=""))
 
@@ -327,7 +327,7 @@ def test_user_without_login_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_username_as_login_is_told(tmp_path: Path) -> None:
+def test_username_as_login_is_a_warning(tmp_path: Path) -> None:
     """A username that is an address replaces a blank e-mail address, with a warning."""
     texts = added(SCHOOL, "users.csv", person("u1", email="", username="u1@example.org"))
 

@@ -92,7 +92,7 @@ def test_saved_preferences_move_the_next_run_in_airflow(live: Live) -> None:
     assert wait_for(moved, within_s=30)
 
 
-def test_a_wrong_setting_is_told_beside_its_field(live: Live) -> None:
+def test_invalid_setting_is_shown_at_its_field(live: Live) -> None:
     """A schedule without a day is refused: the field shows the error, and nothing is saved."""
     before = live.admin.get("sites/default/preferences")
     with browsing() as page:
@@ -188,7 +188,7 @@ def test_a_pause_is_proposed_and_seen_in_the_calendar(live: Live, first: dict[st
 
 
 @pytest.mark.case("b27")
-def test_who_saves_second_sees_both(live: Live) -> None:
+def test_second_saver_sees_both_values(live: Live) -> None:
     """After another person's save both values are shown, and nothing is overwritten."""
     with browsing(ignoring=("status of 409",)) as page:
         log_in(page, live.origin)
@@ -234,7 +234,7 @@ def test_a_wrong_file_is_named(live: Live, first: dict[str, Any], tmp_path: Path
     assert live.admin.get("sites/default/runs")["runs"][0]["run_id"] == first["run_id"]
 
 
-def test_the_run_tells_its_story(live: Live, first: dict[str, Any]) -> None:
+def test_run_page_shows_the_whole_run(live: Live, first: dict[str, Any]) -> None:
     """Counts, changes, findings, the report and the full log are on one page."""
     with browsing() as page:
         log_in(page, live.origin)
@@ -261,7 +261,7 @@ def test_the_run_tells_its_story(live: Live, first: dict[str, Any]) -> None:
         assert first["run_id"] in text
 
 
-def test_why_tells_the_story_of_a_person(live: Live, first: dict[str, Any]) -> None:
+def test_why_shows_the_changes_of_a_person(live: Live, first: dict[str, Any]) -> None:
     """A search by name leads to the changes of a person: when, by which run and from which row."""
     assert first["outcome"] == "succeeded"
     with browsing() as page:

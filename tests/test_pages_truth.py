@@ -63,9 +63,7 @@ def row_of(page: Page, run: Mapping[str, Any]) -> Any:
     return page.get_by_role("table").get_by_role("row").filter(has=link)
 
 
-def test_people_come_first_where_it_is_said_why_a_plan_waits(
-    meadow: Town, held: dict[str, Any]
-) -> None:
+def test_people_come_first_in_the_reasons_of_a_hold(meadow: Town, held: dict[str, Any]) -> None:
     """Deactivated users come before courses and errors, in the sentence and in the table."""
     assert held["sentence"].startswith(
         "Held, nothing was changed: 10 of 20 users would be deactivated; 10 of 20 course "
@@ -91,9 +89,7 @@ def test_a_run_that_waits_has_not_ended(meadow: Town, held: dict[str, Any]) -> N
         expect(page.get_by_text("Ended", exact=True)).to_have_count(0)
 
 
-def test_what_cannot_be_read_is_no_failure_of_other_columns(
-    meadow: Town, held: dict[str, Any]
-) -> None:
+def test_unreadable_row_is_no_failure_of_other_columns(meadow: Town, held: dict[str, Any]) -> None:
     """Rows that are blanked because their person is unknown fail no check of their values."""
     (users,) = (
         suite
@@ -111,7 +107,7 @@ def test_what_cannot_be_read_is_no_failure_of_other_columns(
         expect(cause).to_contain_text("6 rows")
 
 
-def test_one_wrong_address_is_nobodys_login(meadow: Town) -> None:
+def test_invalid_address_is_no_login(meadow: Town) -> None:
     """Two rows with the same invalid address have only that error, and no shared login."""
     wrong = tuple(f"x{n},lake,teacher,Ann,Lee,not-an-email" for n in range(2))
     run = meadow.sync("plan", wrong=wrong)
@@ -140,7 +136,7 @@ def test_a_preview_is_no_discarded_plan(meadow: Town) -> None:
         expect(page.get_by_text("The plan was discarded")).to_have_count(0)
 
 
-def test_what_was_updated_and_came_back_is_in_the_list(live: Live, tmp_path: Path) -> None:
+def test_updates_and_reactivations_are_in_the_list(live: Live, tmp_path: Path) -> None:
     """Updates and reactivations count in the list; an undo of users restores their assignments."""
     town = Town(live, tmp_path, "orchard")
     town.sync()
@@ -181,7 +177,7 @@ def test_errors_in_rows_are_never_no_changes(live: Live, tmp_path: Path) -> None
         expect(page.get_by_text(told).first).to_be_visible()
 
 
-def test_a_month_without_an_applied_sync_is_told(
+def test_month_without_an_applied_sync_is_shown(
     meadow: Town, held: dict[str, Any], tmp_path: Path
 ) -> None:
     """After nights of held and superseded plans the site and the list of sites show since when."""
@@ -211,7 +207,7 @@ def test_a_month_without_an_applied_sync_is_told(
         expect(page.get_by_text("No changes applied", exact=True)).to_be_visible()
 
 
-def test_every_page_of_a_site_says_how_it_is(meadow: Town, held: dict[str, Any]) -> None:
+def test_every_page_of_a_site_shows_its_status(meadow: Town, held: dict[str, Any]) -> None:
     """The top of every page has size, last applied sync, next sync, approvals and the export."""
     state = meadow.live.admin.get("sites/meadow/status")
     assert (state["active"]["users"], state["waiting"]) == (21, 1)
@@ -318,7 +314,7 @@ def test_the_csv_for_the_sis_team_is_in_the_order_of_the_causes(
     assert not [row for row in rows if row["code"].startswith("guard.")]
 
 
-def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
+def test_truncated_address_shows_a_message(live: Live) -> None:
     """Half of a run's address leads to a message with a link, and not to a pattern."""
     with browsing(ignoring=("status of 4",)) as page:
         log_in(page, live.origin)
@@ -327,7 +323,7 @@ def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
         expect(page.get_by_text("pattern")).to_have_count(0)
 
 
-def test_a_wrong_pause_is_told_once(live: Live) -> None:
+def test_invalid_pause_has_one_message(live: Live) -> None:
     """A pause that ends before it begins has one message, next to its days."""
     with browsing(ignoring=("status of 422",)) as page:
         log_in(page, live.origin)
@@ -342,7 +338,7 @@ def test_a_wrong_pause_is_told_once(live: Live) -> None:
         page.get_by_role("button", name="Discard", exact=True).click()
 
 
-def test_uploads_are_told_apart_by_their_names(live: Live, tmp_path: Path) -> None:
+def test_uploads_keep_their_file_names(live: Live, tmp_path: Path) -> None:
     """A lone file that is no roster file is rejected, and keeps the name of the person's file."""
     notes = tmp_path / "notes 2026.csv"
     notes.write_text("animal,colour\nLee,1\n")
@@ -415,7 +411,9 @@ def test_a_rejected_upload_ends_in_buttons(live: Live, tmp_path: Path) -> None:
         page.wait_for_url(re.compile("/upload[?]kind=users$"))
 
 
-def test_what_follows_from_a_cause_stands_in_its_card(meadow: Town, held: dict[str, Any]) -> None:
+def test_findings_that_follow_are_in_the_card_of_their_cause(
+    meadow: Town, held: dict[str, Any]
+) -> None:
     """The list has only the causes to fix, and the tab counts these."""
     wrong = ("x1,nowhere,teacher,Ann,Lee,not-an-email",)
     run = meadow.sync("plan", wrong=wrong, changed=1, enrolled=("x1",))

@@ -53,7 +53,7 @@ def test_rows_that_may_be_a_pupils_are_pending_without_their_ids(site: Site) -> 
     assert (run["counts"]["users"]["errors"], run["counts"]["assignments"]["errors"]) == (3, 1)
 
 
-def test_pending_row_that_may_be_a_pupils_is_mended_by_a_later_row(site: Site) -> None:
+def test_pending_row_that_may_be_a_pupils_is_replaced_by_a_later_row(site: Site) -> None:
     """The hash matches the sourcedId of a later row, which replaces the pending one."""
     site.sync(SCHOOL_1_2)
     extracted_only(site, as_delta(SCHOOL_1_2, **MAYBE_PUPILS))

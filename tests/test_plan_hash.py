@@ -171,7 +171,7 @@ def test_every_column_of_a_change_is_hashed(kind: str, column: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["users", "courses"])
-def test_who_is_managed_is_hashed(kind: str) -> None:
+def test_managed_flag_is_hashed(kind: str) -> None:
     """The hash includes whether a record is managed after the plan."""
     original = plan().plan
     table: pa.Table = getattr(original, kind)
@@ -211,7 +211,7 @@ def test_remembered_links_are_hashed() -> None:
             assert replace(original, links=fewer).hash() != original.hash(), name
 
 
-def test_what_is_so_already_is_no_change() -> None:
+def test_package_equal_to_the_roster_changes_nothing() -> None:
     """A package with the same content as the roster, in any order, gives an empty plan."""
     package = {
         "users.csv": """

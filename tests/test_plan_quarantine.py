@@ -69,7 +69,7 @@ def test_bad_row_of_a_new_user_adds_nobody() -> None:
     assert planned.users == [("add", "bob")]
 
 
-def test_bad_row_of_a_deactivated_user_brings_nobody_back() -> None:
+def test_bad_row_reactivates_no_user() -> None:
     """A row with an error reactivates no user."""
     planned = plan_of(
         roster_of(users="sourced_id,email,status\nann,ann@x.org,inactive"),
@@ -99,7 +99,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("file", sorted(UNREADABLE))
-def test_row_that_may_be_anybodys_keeps_everybody(file: str) -> None:
+def test_row_without_a_known_record_suppresses_removals(file: str) -> None:
     """A row without a known record suppresses all removals of its record type."""
     text, kind = UNREADABLE[file]
     planned = plan_of(TAUGHT, {**SAME, file: text})
@@ -123,7 +123,7 @@ def test_row_that_may_be_any_class_keeps_all_classes() -> None:
     assert planned.codes == [(UNCLEAR, None)]
 
 
-def test_unclear_user_says_nothing_about_courses() -> None:
+def test_unclear_user_suppresses_no_removal_of_courses() -> None:
     """Only removals of the unreadable record type are suppressed."""
     planned = plan_of(
         TAUGHT,
@@ -238,7 +238,7 @@ def test_bad_enrollment_keeps_the_course_although_the_class_moved() -> None:
     assert planned.assignments == []
 
 
-def test_removed_course_takes_along_what_is_protected() -> None:
+def test_removed_course_removes_protected_assignments() -> None:
     """The removal of a course removes its assignments, also those that an error protects."""
     planned = plan_of(
         TAUGHT,
@@ -253,7 +253,7 @@ def test_removed_course_takes_along_what_is_protected() -> None:
     assert planned.assignments == [("remove", "bob", "art")]
 
 
-def test_bad_user_keeps_what_hangs_from_them() -> None:
+def test_bad_user_keeps_dependent_assignments() -> None:
     """A user whose row has an error keeps an assignment whose enrollment is gone the same day."""
     planned = plan_of(
         TAUGHT,
@@ -266,7 +266,7 @@ def test_bad_user_keeps_what_hangs_from_them() -> None:
     assert planned.plan.is_empty()
 
 
-def test_bad_class_keeps_what_hangs_from_it() -> None:
+def test_bad_class_keeps_dependent_assignments() -> None:
     """A class whose row has an error keeps a teacher whose enrollment is gone the same day."""
     planned = plan_of(
         TAUGHT,
@@ -279,7 +279,7 @@ def test_bad_class_keeps_what_hangs_from_it() -> None:
     assert planned.plan.is_empty()
 
 
-def test_bad_course_keeps_what_hangs_from_it() -> None:
+def test_bad_course_keeps_dependent_assignments() -> None:
     """A course whose row has an error keeps assignments whose class is gone the same day."""
     planned = plan_of(
         TAUGHT,
@@ -302,7 +302,7 @@ def test_an_error_is_remembered_no_longer_than_it_lasts() -> None:
     assert planned.assignments == [("remove", "bob", "art")]
 
 
-def test_bad_rows_are_counted_where_they_stand() -> None:
+def test_quarantined_rows_are_returned() -> None:
     """The quarantined rows are returned for the counts of errors."""
     planned = plan_of(
         TAUGHT,
@@ -331,7 +331,7 @@ RENUMBERED = "sourcedId,classSourcedId,userSourcedId"
     ],
     ids=["user unknown", "class unknown", "both unknown", "a cell too many", "somebody else's"],
 )
-def test_broken_row_of_a_night_that_numbers_anew_stands_for_whom_it_may(
+def test_broken_row_among_new_sourced_ids_protects_possible_records(
     row: str, kept: set[str]
 ) -> None:
     """If all enrollments have new sourcedIds, a broken row protects each possible record."""
@@ -355,7 +355,7 @@ def test_broken_row_of_a_night_that_numbers_anew_stands_for_whom_it_may(
     assert planned.assignments == gone
 
 
-def test_broken_row_of_a_system_that_keeps_its_numbers_stands_for_its_own_only() -> None:
+def test_broken_row_among_stable_sourced_ids_protects_no_other() -> None:
     """If sourcedIds are stable, a broken row with a new one protects no other enrollment."""
     rows = "e1,ann,m1\n! e3,nobody,a1"
     package = {"enrollments.csv": f"sourcedId,userSourcedId,classSourcedId\n{rows}"}

@@ -111,7 +111,7 @@ def test_absent_file_changes_nothing_of_its_kind(school: Site) -> None:
     assert school.assignments() == FIRST_ASSIGNMENTS
 
 
-def test_aides_are_assigned_where_the_site_says_so(school: Site) -> None:
+def test_aides_are_assigned_with_the_preference(school: Site) -> None:
     """With assignment_roles the aides of a class are assigned to its course too."""
     school.command("preferences", "--set", 'assignment_roles=["teacher", "aide"]')
     run = school.sync(SCHOOL)

@@ -54,7 +54,7 @@ def test_both_parts_are_the_whole() -> None:
     assert moves(later) == [("update", "a"), ("deactivate", "b")]
 
 
-def test_who_needs_the_login_of_somebody_who_stays_waits_too() -> None:
+def test_addition_that_needs_a_pending_login_is_pending() -> None:
     """An addition that needs the login of a pending removal is pending too."""
     roster = roster_of(users="sourced_id,email\nold,info@x.org\nann,ann@x.org")
     package = {"users.csv": "sourcedId,email\nann,other@x.org\nnew,info@x.org\nbob,ann@x.org"}
@@ -67,7 +67,7 @@ def test_who_needs_the_login_of_somebody_who_stays_waits_too() -> None:
     assert len(moves(later)) == 4
 
 
-def test_assignments_of_who_waits_wait() -> None:
+def test_assignments_of_pending_users_are_pending() -> None:
     """Assignments of a pending user are pending too."""
     roster = roster_of(
         users="sourced_id,email\nold,info@x.org",
@@ -84,7 +84,7 @@ def test_assignments_of_who_waits_wait() -> None:
     assert later.assignments["user_sourced_id"].to_pylist() == ["new"]
 
 
-def test_the_rest_goes_on_while_removals_wait(waits: Site) -> None:
+def test_rest_is_applied_while_removals_are_pending(waits: Site) -> None:
     """Additions are applied at once; a removal is pending until a person approves it."""
     package = staff(range(12), "new,true,teacher,new,New,Comer,new@x.org")
     code, run = waits.command("sync", waits.package(package))
@@ -122,7 +122,7 @@ def test_removals_are_counted_and_audited_once(waits: Site) -> None:
     assert audited == {run["run_id"]: 1, run["removals"]["run_id"]: 8}
 
 
-def test_plan_of_nothing_but_removals_is_held_whole(waits: Site) -> None:
+def test_plan_with_only_removals_is_held_whole(waits: Site) -> None:
     """A plan with only removals is held as a whole."""
     code, run = waits.command("sync", waits.package(staff(range(12))))
     assert (code, run["outcome"]) == (3, "held")
@@ -146,7 +146,7 @@ def test_discarded_removals_change_nobody(waits: Site) -> None:
     assert waits.sync(package)["outcome"] == "held"
 
 
-def test_removals_that_do_not_stand_any_more_are_left_out(waits: Site) -> None:
+def test_outdated_removals_are_not_applied(waits: Site) -> None:
     """A user who returned before the decision is not removed by it."""
     run = waits.sync(staff(range(12), "new,true,teacher,new,New,Comer,new@x.org"))
     waits.sync(staff(range(13), "new,true,teacher,new,New,Comer,new@x.org"))
@@ -187,7 +187,7 @@ def test_syncs_only_add_during_a_rollover(site: Site) -> None:
     assert site.assignments()["bob", "art"] == "active"
 
 
-def test_nothing_waits_for_a_person_during_a_rollover(site: Site) -> None:
+def test_rollover_needs_no_decision(site: Site) -> None:
     """Changes that a rollover leaves out need no decision: they are applied after it ends."""
     site.sync(staff(range(20)))
     rolling_over(site, dt.datetime.now(dt.UTC).date())
@@ -196,7 +196,7 @@ def test_nothing_waits_for_a_person_during_a_rollover(site: Site) -> None:
     assert run["withheld"]["users"] == {"deactivated": 8}
 
 
-def test_rollover_ends_by_itself(site: Site) -> None:
+def test_rollover_ends_automatically(site: Site) -> None:
     """After its last day the rollover no longer changes a sync."""
     site.sync(staff(range(50)))
     rolling_over(site, dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
@@ -205,7 +205,7 @@ def test_rollover_ends_by_itself(site: Site) -> None:
     assert run["counts"]["users"]["deactivated"] == 2
 
 
-def test_what_is_left_out_is_said(site: Site) -> None:
+def test_command_line_shows_what_is_left_out(site: Site) -> None:
     """The command line shows what a plan leaves out, and until when."""
     site.sync(staff(range(20)))
     today = dt.datetime.now(dt.UTC).date()

@@ -63,7 +63,7 @@ def test_primary_roles_decide_where_there_are_any(
 
 
 @pytest.mark.case("b49")
-def test_account_goes_with_its_reason_in_bulk() -> None:
+def test_account_is_deactivated_with_its_reason_in_bulk() -> None:
     """An account without a primary staff role is deactivated with this reason."""
     site = synced(SCHOOL_1_2)
     assert reasons(site.sync(BOB_STUDIES)) == {"bob": NOT_PRIMARY}
@@ -73,7 +73,7 @@ def test_account_goes_with_its_reason_in_bulk() -> None:
     assert site.status()["bob"] == "active"
 
 
-def test_account_goes_with_its_reason_in_a_delta_of_roles() -> None:
+def test_account_is_deactivated_with_its_reason_in_a_delta() -> None:
     """Stored roles count together with those of the delta."""
     rows = [
         "r-bob,active,2026-09-01T00:00:00.000Z,bob,secondary,teacher,,,s,",
@@ -109,7 +109,7 @@ def test_role_that_cannot_be_read_may_be_the_primary_one() -> None:
 
 @pytest.mark.parametrize("role_type", ["", "half"])
 @pytest.mark.parametrize("who", ["bob,secondary", "bob,primary"])
-def test_role_type_that_cannot_be_read_takes_no_account(who: str, role_type: str) -> None:
+def test_unreadable_role_type_deactivates_no_account(who: str, role_type: str) -> None:
     """A blank or odd type is never read as "secondary", nor as a pupil's "primary"."""
     site = synced(SCHOOL_1_2)
     texts = changed(BOB_STUDIES, "roles.csv", who, f"bob,{role_type}")
@@ -122,7 +122,7 @@ UNCLEAR = "semantic.unclear_primary_role"
 
 @pytest.mark.case("b49")
 @pytest.mark.parametrize("role_type", ["", "half"])
-def test_type_that_cannot_be_read_brings_no_account(role_type: str) -> None:
+def test_unreadable_type_adds_no_account(role_type: str) -> None:
     """A pupil's role of unreadable type may be primary: a secondary staff role adds no account."""
     texts = changed(HELPER, "roles.csv", "stu,primary,", f"stu,{role_type},")
     site = MemorySite()

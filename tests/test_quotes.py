@@ -121,7 +121,7 @@ def test_text_that_may_be_two_rows_is_unread(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "given", ['Bo"b', '"Robert "Bob" Ray"', '"Bob"y', ' "Bob"', '"Bob" ', "5' 6\" tall"]
 )
-def test_row_whose_values_cannot_be_told_is_one_error(tmp_path: Path, given: str) -> None:
+def test_row_with_unclear_values_is_one_error(tmp_path: Path, given: str) -> None:
     """If the end of a row is certain but its values are not, that row alone is an error."""
     rows = large({50: person("u50", given=given)})
 
@@ -316,7 +316,7 @@ def district(
     }
 
 
-def test_nothing_is_taken_away_while_lines_of_a_bulk_file_are_unread(site: Site) -> None:
+def test_nothing_is_removed_while_lines_of_a_bulk_file_are_unread(site: Site) -> None:
     """A missing person may be among the unread lines, so no user or assignment is removed.
 
     The rest of the package is used, and the first run with a correct file applies the removals.
@@ -390,7 +390,7 @@ def test_unread_lines_of_a_delta_put_the_site_out_of_step(site: Site) -> None:
     assert "package.out_of_step" in site.codes(again)
 
 
-def test_unread_roles_take_nobody_away(site: Site) -> None:
+def test_unread_roles_remove_no_user(site: Site) -> None:
     """In 1.2 an unread role may make a person staff: the account stays."""
     header, roles = SCHOOL_1_2["users.csv"].splitlines()[0], SCHOOL_1_2["roles.csv"]
     users_1_2 = [f"u{n},,,true,u{n},,Given,Family,,,u{n}@example.org,,,,,,,,,,s," for n in PEOPLE]
@@ -419,7 +419,7 @@ def test_unread_roles_take_nobody_away(site: Site) -> None:
 
 @pytest.mark.parametrize("mode", ["bulk", "delta"])
 @pytest.mark.parametrize("seed", range(6))
-def test_random_faults_take_nothing_away(site: Site, seed: int, mode: str) -> None:
+def test_random_faults_remove_nothing(site: Site, seed: int, mode: str) -> None:
     """The file still has all people of yesterday: no fault in its quotes removes a record."""
     rng = random.Random(seed)
     notes = {n: quoted(n, note=_note(rng)) for n in rng.sample(list(PEOPLE), 3)}

@@ -85,7 +85,7 @@ def test_strict_gives_no_zeros_back(tmp_path: Path) -> None:
     ],
     ids=["one fits", "one fits none", "one is a word", "two lengths"],
 )
-def test_zeros_are_asked_for_where_one_value_speaks_against_it(
+def test_zeros_are_suggested_if_one_value_does_not_fit(
     tmp_path: Path, file: str, old: str, new: str, column: str
 ) -> None:
     """One value that does not fit the rule leaves every reference unchanged, with a suggestion."""
@@ -188,7 +188,7 @@ def test_strict_gives_roles_no_zeros_back(tmp_path: Path) -> None:
     ],
     ids=["one fits", "one fits none", "one is a word", "two lengths"],
 )
-def test_roles_stay_as_they_are_where_one_speaks_against_it(
+def test_roles_stay_unchanged_if_one_does_not_fit(
     tmp_path: Path, file: str, old: str, new: str
 ) -> None:
     """Pupils' roles count too: if one does not fit the rule, no person is read as staff."""

@@ -168,9 +168,7 @@ def test_held_plan_asks_for_a_decision(live: Live, held: dict[str, Any]) -> None
 
 @pytest.mark.case("c00")
 @pytest.mark.parametrize("role", ["viewer", "user", "op", None])
-def test_nobody_below_administrator_answers(
-    live: Live, held: dict[str, Any], role: str | None
-) -> None:
+def test_only_administrators_may_answer(live: Live, held: dict[str, Any], role: str | None) -> None:
     """Airflow lets everyone who may run a DAG answer; we refuse that, in every spelling."""
     who = live.person(role) if role else live.nobody
     task = f"{of(held)}/taskInstances"
@@ -202,7 +200,7 @@ def test_nobody_below_administrator_answers(
     ],
     ids=["no plan", "both", "another", "no JSON", "no object", "too large"],
 )
-def test_answer_that_says_nothing_is_refused(
+def test_answer_without_a_decision_is_refused(
     live: Live, held: dict[str, Any], body: bytes, status: int, told: str
 ) -> None:
     """An answer without a decision and a plan decides nothing."""
@@ -232,7 +230,7 @@ def test_answer_about_another_plan_is_refused(live: Live, held: dict[str, Any]) 
     assert events(live, held) == []
 
 
-def test_answer_that_nobody_recorded_does_not_count(live: Live, held: dict[str, Any]) -> None:
+def test_unrecorded_answer_does_not_count(live: Live, held: dict[str, Any]) -> None:
     """An answer that bypassed the check is logged, and the question is open again."""
     statement = (
         "update hitl_detail set responded_at = now(), chosen_options = '[\"Approve\"]' "
@@ -296,7 +294,7 @@ def test_administrator_approves_on_airflows_own_page(live: Live, held: dict[str,
     assert "approved by admin" in late.json()["detail"]
 
 
-def test_approval_on_the_command_line_is_noticed(live: Live, held: dict[str, Any]) -> None:
+def test_approval_on_the_command_line_ends_the_dag_run(live: Live, held: dict[str, Any]) -> None:
     """An approval on the command line applies the plan at once; the DAG run notices it later."""
     assert live.oneroster("approve", held["run_id"])["outcome"] == "succeeded"
     assert active(live) == 4
@@ -306,7 +304,7 @@ def test_approval_on_the_command_line_is_noticed(live: Live, held: dict[str, Any
     assert len(events(live, run)) == 1
 
 
-def test_plan_that_nobody_decided_about_expires(live: Live, held: dict[str, Any]) -> None:
+def test_plan_without_a_decision_expires(live: Live, held: dict[str, Any]) -> None:
     """When a plan expires it is discarded, and its DAG run ends without a failure."""
     change(live, "roster", "update runs set expires_at = now() - interval '1 s'", held)
     an_hour_goes_by(live, held)
@@ -318,7 +316,7 @@ def test_plan_that_nobody_decided_about_expires(live: Live, held: dict[str, Any]
     assert active(live) == 10
 
 
-def test_held_run_is_in_nobodys_way(live: Live, held: dict[str, Any]) -> None:
+def test_held_run_blocks_no_other(live: Live, held: dict[str, Any]) -> None:
     """While a plan is held the next package is synced, and its plan supersedes the older one."""
     newer = synced(live, 3)
     older = live.admin.get(f"runs/{held['run_id']}")
@@ -332,9 +330,7 @@ def test_held_run_is_in_nobodys_way(live: Live, held: dict[str, Any]) -> None:
     assert active(live) == 10
 
 
-def test_question_that_is_said_to_be_answered_decides_nothing(
-    live: Live, held: dict[str, Any]
-) -> None:
+def test_question_marked_as_done_decides_nothing(live: Live, held: dict[str, Any]) -> None:
     """A question that is marked as done by hand leaves the plan held, and it can still be approved.
 
     Airflow's own form is closed then, and the DAG run continues when the run's page approves.
@@ -350,7 +346,7 @@ def test_question_that_is_said_to_be_answered_decides_nothing(
     assert active(live) == 10 - run["counts"]["users"]["deactivated"]
 
 
-def test_approved_plan_that_was_not_applied_is_red(live: Live, held: dict[str, Any]) -> None:
+def test_approved_plan_that_was_not_applied_fails(live: Live, held: dict[str, Any]) -> None:
     """If apply is marked as done by hand, nothing is applied, and the DAG run fails.
 
     The approval remains: after a clear, apply applies the plan.

@@ -148,7 +148,7 @@ def test_pages_of_the_feed_are_found_by_its_index(theirs: tuple[str, str]) -> No
     assert "Sort" not in plan
 
 
-def test_what_a_run_changed_is_found_by_the_same_index(site: Site) -> None:
+def test_changes_of_a_run_are_found_by_the_same_index(site: Site) -> None:
     """A page of a run's changes is read in the order of the feed's index."""
     run = site.sync(SCHOOL)
     with database.engine().begin() as connection:

@@ -79,7 +79,7 @@ def test_pair_with_two_roles_is_an_error(tmp_path: Path) -> None:
     assert codes(result.findings, "error") == ["reference.duplicate_sourced_id"] * 2
 
 
-def test_rows_that_name_nobody_protect_everybody(site: Site) -> None:
+def test_rows_without_a_user_suppress_removals(site: Site) -> None:
     """Without the column, a row without user or class may be any enrollment: nothing is removed."""
     package = without_ids(SCHOOL)
     site.sync(package)
@@ -102,7 +102,7 @@ def shared() -> Texts:
     return changed(texts, FILE, "bob-a1,", "art-1,")
 
 
-def test_teachers_with_one_sourced_id_in_a_class_are_told_apart(site: Site) -> None:
+def test_teachers_with_one_sourced_id_in_a_class_are_distinct(site: Site) -> None:
     """One sourcedId for two teachers of a class is two enrollments, with one warning."""
     run = site.sync(shared())
 
@@ -129,7 +129,7 @@ def test_second_teacher_takes_nothing_from_the_first(site: Site) -> None:
     assert site.sync(one)["outcome"] == "no_changes"
 
 
-def test_delta_finds_who_was_told_apart(site: Site) -> None:
+def test_delta_finds_the_right_teacher(site: Site) -> None:
     """In a delta a row with the shared sourcedId belongs to its own user only."""
     site.sync(shared())
     stamp = "2026-10-01T00:00:00.000Z"

@@ -144,7 +144,7 @@ def test_changes_are_narrowed_to_a_school(site: Site) -> None:
     assert {school: told(of_audit, school) for school in expected} == expected
 
 
-def test_plan_tells_what_it_would_do(story: Story) -> None:
+def test_plan_lists_its_changes(story: Story) -> None:
     """A held plan lists every change by kind, action and name, with reason and row."""
     assert {frozenset(change) for change in story.planned} == {frozenset(TOLD)}
     assert short(story.planned) == [
@@ -173,7 +173,7 @@ def test_plan_tells_what_it_would_do(story: Story) -> None:
     assert (bob["reason"], bob["row"]) == ("absent from the file", None)
 
 
-def test_plan_and_audit_tell_the_same(story: Story) -> None:
+def test_plan_and_audit_list_the_same_changes(story: Story) -> None:
     """The changes after an approval are those that the plan showed before."""
     assert in_one_order(of_audit(story.run)[0]) == in_one_order(story.planned)
 
@@ -181,7 +181,7 @@ def test_plan_and_audit_tell_the_same(story: Story) -> None:
 @pytest.mark.parametrize("limit", [1, 2, 5, 6, 13, 14])
 @pytest.mark.parametrize("asked", [{}, {"kind": "course"}, {"action": "add"}, {"q": "ann"}])
 @pytest.mark.parametrize("page", [of_plan, of_audit])
-def test_pages_tell_each_change_once(
+def test_pages_have_each_change_once(
     story: Story, page: Any, limit: int, asked: dict[str, str]
 ) -> None:
     """Every requested change is on exactly one page and in order, planned or applied."""
@@ -234,7 +234,7 @@ def test_search_takes_words_literally(story: Story, page: Any, q: str, labels: l
     assert found == labels
 
 
-def test_undo_tells_what_it_takes_back(site: Site) -> None:
+def test_undo_lists_its_changes(site: Site) -> None:
     """The changes of an undo are listed like those of any run, reversed and with the reason."""
     site.sync(WITH_OLD)
     run = site.sync(NEXT_DAY)
@@ -326,7 +326,7 @@ def failed_codes(run: dict[str, Any]) -> set[tuple[str, str | None, int | None]]
     return {(row["code"], row["file"], row["row"]) for row in rows}
 
 
-def test_run_that_judged_nothing_has_no_report(site: Site) -> None:
+def test_run_without_validation_has_no_report(site: Site) -> None:
     """A package that extract rejects has no report."""
     run = site.sync({"users.csv": ""})
     assert run["outcome"] == "rejected"

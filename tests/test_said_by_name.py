@@ -80,7 +80,7 @@ def test_other_format_is_refused_by_its_name(tmp_path: Path, name: str, texts: T
 
 @pytest.mark.parametrize("column", ["firstname", "orgSourcedId", "code", "user_id"])
 @pytest.mark.parametrize("file", ["users.csv", "classes.csv", "enrollments.csv"])
-def test_column_more_makes_no_other_format(tmp_path: Path, file: str, column: str) -> None:
+def test_additional_column_makes_no_other_format(tmp_path: Path, file: str, column: str) -> None:
     """A OneRoster file with a column of another format is still a OneRoster file."""
     text = "".join(
         f"{line},{column if number == 0 else ''}\n"
@@ -120,7 +120,7 @@ def test_renamed_header_is_recognised(tmp_path: Path, file: str, column: str, ot
         "1,Ann,Lee\n2,B,C\n",
     ],
 )
-def test_junk_is_told_from_a_file_with_a_fault(tmp_path: Path, text: str) -> None:
+def test_junk_has_its_own_finding(tmp_path: Path, text: str) -> None:
     """A file without any column of the standard has its own finding, which quotes nothing of it."""
     extracted = opened(folder_of({**SCHOOL, "users.csv": text}, tmp_path / "p"))
     rows = [f for f in extracted.findings.table().to_pylist() if f["file"] == "users.csv"]
@@ -130,7 +130,7 @@ def test_junk_is_told_from_a_file_with_a_fault(tmp_path: Path, text: str) -> Non
 
 @pytest.mark.case("b51")
 @pytest.mark.parametrize("text", ["<!doctype html>\n<p>Log in\n", "1,Ann,Lee\n2,B,C\n", ""])
-def test_junk_is_of_no_version(site: Site, text: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_junk_has_no_version(site: Site, text: str, caplog: pytest.LogCaptureFixture) -> None:
     """An unreadable file gets no version, although the site's last package was OneRoster 1.2."""
     site.sync(SCHOOL_1_2)
     caplog.clear()
@@ -146,7 +146,7 @@ def test_junk_is_of_no_version(site: Site, text: str, caplog: pytest.LogCaptureF
     assert site.command("validate", site.package({"users.csv": "givenName\n"}))[1]["version"]
 
 
-def test_lone_users_of_1_1_without_a_role_is_not_told_to_add_roles(tmp_path: Path) -> None:
+def test_lone_users_of_1_1_without_a_role_needs_no_other_file(tmp_path: Path) -> None:
     """The column role is missing: no message asks to add a file to a lone users.csv."""
     users = {"users.csv": SCHOOL["users.csv"].replace(",role,", ",metadata.r,")}
     users["users.csv"] = users["users.csv"].replace("orgSourcedIds", "metadata.o")
@@ -156,7 +156,7 @@ def test_lone_users_of_1_1_without_a_role_is_not_told_to_add_roles(tmp_path: Pat
 
 
 @pytest.mark.case("b52")
-def test_new_person_of_a_delta_without_any_role_is_told() -> None:
+def test_new_person_of_a_delta_without_a_role_is_a_warning() -> None:
     """One finding for each package counts the rows that were read as pupils', without a name."""
     site = synced(SCHOOL_1_2)
     rows = "".join(

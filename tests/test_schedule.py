@@ -171,7 +171,7 @@ def any_preferences(draw: st.DrawFn, near: datetime) -> Preferences:
 
 @pytest.mark.case("b29")
 @given(data=st.data(), after=MOMENTS)
-def test_slots_are_what_the_preferences_say(data: st.DataObject, after: datetime) -> None:
+def test_slots_follow_the_preferences(data: st.DataObject, after: datetime) -> None:
     """Slots are on chosen days at the chosen time, in no window, in order, and complete.
 
     Completeness is checked from the other side: every minute of the calendar that meets the three
@@ -235,7 +235,7 @@ def test_calendar_has_the_slots_of_the_timetable(
         assert (day.pause is not None) is is_paused
 
 
-def test_calendar_says_in_november_what_june_will_be() -> None:
+def test_calendar_shows_a_pause_half_a_year_ahead() -> None:
     """A pause that is planned half a year ahead shows on each of its days, weekends included."""
     days = list_days(
         WITH_SUMMER, dt.date(2026, 6, 1), dt.date(2026, 6, 30), now=at("2025-11-30 12:00")
@@ -247,7 +247,7 @@ def test_calendar_says_in_november_what_june_will_be() -> None:
     assert sum(day.skipped_at is not None for day in paused) == 12
 
 
-def test_calendar_says_which_syncs_only_add_and_for_which_a_limit_is_raised() -> None:
+def test_calendar_shows_rollover_and_raised_thresholds() -> None:
     """A threshold that is raised for one run shows for the next run only."""
     raised = RaisedLimit(percent=50)
     chosen = prefers().model_copy(
@@ -440,7 +440,7 @@ def test_a_new_file_beside_the_schedule_leaves_it_as_it_is() -> None:
         (StartedBy.SCHEDULE, "2026-06-08 11:00", "2026-06-08 11:00", SkipCause.CHANGED),
     ],
 )
-def test_a_run_of_a_new_file_is_asked_what_a_scheduled_one_is_asked(
+def test_run_of_a_new_file_is_checked_like_a_scheduled_one(
     what: StartedBy, arrived: str, now: str, cause: SkipCause | None
 ) -> None:
     """A run is skipped in a pause, when new files start no syncs any more, and when it is late."""

@@ -173,7 +173,7 @@ def test_preferences_saved_at_one_count_at_the_other(pair: Pair) -> None:
 
 
 @pytest.mark.case("b33", "b27")
-def test_of_two_who_save_at_two_servers_one_is_told(pair: Pair) -> None:
+def test_of_two_saves_at_two_servers_one_is_refused(pair: Pair) -> None:
     """Of two saves at the same moment one succeeds, and the other is refused."""
     first, second = pair.servers()
     for hour in range(5):
@@ -280,7 +280,9 @@ def questions(pair: Pair, run_id: str) -> dict[str, str]:
 
 
 @pytest.mark.case("d02")
-def test_nobody_waits_for_a_large_apply(pair: Pair, held: dict[str, Any], district: bytes) -> None:
+def test_no_request_waits_for_a_large_apply(
+    pair: Pair, held: dict[str, Any], district: bytes
+) -> None:
     """Until a large apply commits, every route returns the state before it, without a wait.
 
     Saving preferences, uploads and downloads don't wait either. Afterwards all return the new

@@ -71,7 +71,7 @@ def test_a_site_is_made_with_an_administrator_of_its_own(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_leads_elsewhere_is_no_site(name: str) -> None:
+def test_name_that_leads_elsewhere_is_refused(name: str) -> None:
     """Every command refuses the name, and no folder is made for it."""
     assert sites_said("create", "--admin", "a@x.org", "--", name)[0] == 2
     assert said(Site(name, None), "tidy")[0] == 2  # type: ignore[arg-type]
@@ -112,14 +112,14 @@ def test_a_copy_has_the_preferences_and_nothing_else(site: Site) -> None:
     assert details == [({"from": site.name},)]
 
 
-def test_what_is_not_there_is_not_copied(site: Site) -> None:
+def test_missing_site_is_not_copied(site: Site) -> None:
     """The error names the missing site, and no site is created."""
     code, words = sites_said("copy", "nowhere", another(site).name, "--admin", "own@x.org")
     assert (code, "no site 'nowhere'" in words) == (1, True)
     assert another(site).name not in listed()
 
 
-def test_an_archived_site_rests_and_can_be_read(site: Site) -> None:
+def test_archived_site_is_read_only(site: Site) -> None:
     """No command starts a run or changes a preference; every command that reads still works."""
     run = site.sync(SCHOOL)
     assert sites("archive", site.name)[1] == {"site": site.name, "ended": []}
@@ -228,7 +228,7 @@ def test_a_stage_at_work_is_waited_for(site: Site) -> None:
     assert listed()[site.name]["archived_by"] == "boss"
 
 
-def test_what_was_asked_for_before_is_not_done_after(site: Site) -> None:
+def test_run_requested_before_archiving_is_refused_after(site: Site) -> None:
     """A run that was requested before the archiving must be requested again."""
     earlier = now() - dt.timedelta(minutes=5)
     sites("archive", site.name)

@@ -66,7 +66,7 @@ def role(id_: str, whose: str, day: int = 2, what: str = "teacher") -> str:
     return f"{id_},active,{STAMP.format(day)},{whose},primary,{what},,,s,"
 
 
-def test_removals_whose_delta_was_applied_since_have_nothing_left(site: Site) -> None:
+def test_pending_removals_of_an_applied_delta_have_no_changes(site: Site) -> None:
     """Pending removals end without changes if a newer plan has applied their delta.
 
     The delta is no longer pending then, and that must not make every try fail.
@@ -84,7 +84,7 @@ def test_removals_whose_delta_was_applied_since_have_nothing_left(site: Site) ->
     assert site.users()["bob"] == "inactive"
 
 
-def test_user_whose_pending_role_was_discarded_is_nobody(site: Site) -> None:
+def test_user_with_a_discarded_pending_role_is_dropped(site: Site) -> None:
     """A new user of 1.2 whose pending role was discarded is dropped, like one without a role.
 
     A plan must not have a user without a role: every run would fail until a discard of the delta.
@@ -109,7 +109,7 @@ def test_user_whose_pending_role_was_discarded_is_nobody(site: Site) -> None:
     assert "eve" not in site.users()
 
 
-def test_pending_enrollment_of_who_becomes_a_pupil_is_taken_back(site: Site) -> None:
+def test_pending_enrollment_that_becomes_a_pupils_is_removed(site: Site) -> None:
     """A pending enrollment is removed when its row becomes a pupil's, like an applied one.
 
     Extract must know pending enrollments and those of the site, as it knows users and roles.
@@ -131,7 +131,7 @@ def test_pending_enrollment_of_who_becomes_a_pupil_is_taken_back(site: Site) -> 
 
 
 @pytest.mark.parametrize("beside", ["", RAGGED])
-def test_role_without_a_user_is_an_error_whatever_stands_beside_it(site: Site, beside: str) -> None:
+def test_role_without_a_user_is_always_an_error(site: Site, beside: str) -> None:
     """A row of roles.csv without a user is an error, with or without a broken row in the file.
 
     The broken row must not make it reuse the role's earlier user.
@@ -147,7 +147,7 @@ def test_role_without_a_user_is_an_error_whatever_stands_beside_it(site: Site, b
     assert site.users()["bob"] == "active"
 
 
-def test_broken_role_of_nobody_counts_beside_a_row_without_a_sourced_id(site: Site) -> None:
+def test_broken_role_counts_with_a_row_without_a_sourced_id(site: Site) -> None:
     """An unreadable row of roles.csv counts as an error in addition to errors of users.csv."""
     broken = {**SCHOOL_1_2, "roles.csv": SCHOOL_1_2["roles.csv"] + RAGGED}
     alone = brought(site, broken)
@@ -190,7 +190,7 @@ def test_undo_of_courses_keeps_the_enrollments_of_a_class_that_moved(site: Site)
     }  # fmt: skip
 
 
-def test_broken_row_of_somebody_known_keeps_nobody_elses_enrollment(site: Site) -> None:
+def test_broken_row_of_a_known_user_protects_no_other_enrollment(site: Site) -> None:
     """If all enrollments get new sourcedIds, the same package again changes nothing.
 
     A broken row of a known user without an earlier class must not protect other users' enrollments.
@@ -208,7 +208,7 @@ def test_broken_row_of_somebody_known_keeps_nobody_elses_enrollment(site: Site) 
 
 
 @pytest.mark.parametrize("delta", [False, True])
-def test_blank_enabled_user_lets_in_who_was_merely_absent(site: Site, *, delta: bool) -> None:
+def test_blank_enabled_user_activates_a_returning_user(site: Site, *, delta: bool) -> None:
     """A returning user with a blank enabledUser is active, unless enabledUser disabled the account.
 
     Otherwise no user could return at an SIS that never fills the column.
@@ -229,7 +229,7 @@ def test_blank_enabled_user_lets_in_who_was_merely_absent(site: Site, *, delta: 
     assert (site.users()["bob"], site.users()["cat"]) == ("active", "inactive")
 
 
-def test_who_comes_back_waits_for_a_login_that_is_held_until_later(site: Site) -> None:
+def test_returning_user_waits_for_a_login_in_use(site: Site) -> None:
     """While syncs only add, no user returns with an address that another user holds until later.
 
     This includes a user whose own record still has the address: the database would refuse the plan.

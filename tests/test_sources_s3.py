@@ -136,7 +136,7 @@ def test_a_package_is_moved_aside(server: S3) -> None:
     assert put_aside(source_of(OUT), noted, at=at, login=login_to(server)) is None
 
 
-def test_without_a_connection_the_machine_says_who_it_is(
+def test_without_a_connection_the_environment_logs_in(
     server: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the site names no connection, a role or the environment of the worker logs in."""

@@ -85,7 +85,7 @@ def test_an_upload_that_is_refused_leaves_nothing(bucket: S3, site: Site) -> Non
     assert bucket.keys() == before
 
 
-def test_a_bucket_that_is_away_is_told_as_such(
+def test_unreachable_bucket_has_its_own_error(
     bucket: S3, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer to an upload says what to do, and is no internal error; a sync is retried."""
@@ -99,7 +99,7 @@ def test_a_bucket_that_is_away_is_told_as_such(
 
 
 @pytest.mark.case("b40")
-def test_what_another_machine_wrote_is_seen_at_once(bucket: S3, site: Site) -> None:
+def test_file_of_another_machine_is_seen_at_once(bucket: S3, site: Site) -> None:
     """Neither the absence nor the presence of a file is cached."""
     folder = RunFolder.of(site.name, "run")
     assert not folder.exists()

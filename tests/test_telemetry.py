@@ -248,7 +248,7 @@ def test_standard_variables_switch_it_on(
 
 
 @pytest.mark.case("b62")
-def test_while_it_is_off_a_sync_imports_nothing_of_it(site: Site) -> None:
+def test_disabled_telemetry_imports_nothing(site: Site) -> None:
     """A whole sync in a separate process imports neither OpenTelemetry nor OpenLineage."""
     package = site.package(SCHOOL)
     words = ["sync", str(package), "--site", site.name, "--json"]

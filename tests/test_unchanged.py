@@ -65,7 +65,7 @@ def settled(site: Site) -> Site:
     return site
 
 
-def test_third_night_takes_the_short_way(settled: Site) -> None:
+def test_third_sync_reuses_the_second(settled: Site) -> None:
     """A third sync has the stored results of the second one, and reads no row."""
     long = settled.command("history")[1]["runs"][0]
     short = settled.sync(BAD)
@@ -96,15 +96,13 @@ def test_third_night_takes_the_short_way(settled: Site) -> None:
     ],
     ids=["account made by hand", "edited", "preferences", "another sync", "a term that ended"],
 )
-def test_what_else_has_changed_takes_the_long_way(
-    settled: Site, change: Callable[[Site], object]
-) -> None:
+def test_other_changes_prevent_reuse(settled: Site, change: Callable[[Site], object]) -> None:
     """A change of anything that the outcome depends on prevents reuse."""
     change(settled)
     assert record(settled.sync(BAD)).same_as is None
 
 
-def test_edited_record_is_set_right(settled: Site) -> None:
+def test_edited_record_is_restored(settled: Site) -> None:
     """The next sync restores a managed record that was edited by hand."""
     settled.sync(BAD)
     write(
@@ -114,7 +112,7 @@ def test_edited_record_is_set_right(settled: Site) -> None:
     assert (run["outcome"], run["counts"]["users"]["updated"]) == ("succeeded_with_errors", 1)
 
 
-def test_another_suite_judges_anew(
+def test_edited_suite_prevents_reuse(
     settled: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a suite is edited, the unchanged package is validated again."""
@@ -127,7 +125,7 @@ def test_another_suite_judges_anew(
     assert record(settled.sync(BAD)).same_as is None
 
 
-def test_other_bytes_take_the_long_way(settled: Site) -> None:
+def test_other_bytes_prevent_reuse(settled: Site) -> None:
     """Only a package with identical bytes is reused."""
     more = {**BAD, "users.csv": BAD["users.csv"] + "dan,true,teacher,ddoe,Dan,Doe,dan@x.org\n"}
     run = settled.sync(more)
@@ -135,18 +133,18 @@ def test_other_bytes_take_the_long_way(settled: Site) -> None:
     assert run["counts"]["users"]["added"] == 1
 
 
-def test_other_scope_and_site_take_the_long_way(settled: Site) -> None:
+def test_other_scope_prevents_reuse(settled: Site) -> None:
     """The results for one scope are not reused for another."""
     assert record(settled.sync(BAD, "--scope", "users")).same_as is None
 
 
-def test_swept_files_are_judged_anew(settled: Site) -> None:
+def test_purged_files_prevent_reuse(settled: Site) -> None:
     """If the files of the earlier run were purged, the package is read again."""
     shutil.rmtree(Path(settings.storage().path, "runs", settled.name))
     assert record(settled.sync(BAD)).same_as is None
 
 
-def test_day_on_which_syncs_may_remove_again(settled: Site) -> None:
+def test_end_of_a_rollover_prevents_reuse(settled: Site) -> None:
     """The fingerprint changes after the last day of a rollover, without a save."""
     today = now()
     settled.command("preferences", "--set", f"create_only_until={today.date()}")
@@ -157,7 +155,7 @@ def test_day_on_which_syncs_may_remove_again(settled: Site) -> None:
     assert sync(request_of(settled, BAD), clock=lambda: tomorrow).same_as is None
 
 
-def test_roster_that_moves_after_the_short_way_began(settled: Site) -> None:
+def test_roster_that_changes_after_reuse_began(settled: Site) -> None:
     """If another run changed the roster in between, the run is superseded and applies nothing."""
     run = pipeline.extract(begin(request_of(settled, BAD), now=now()), Kind.PACKAGE)
     assert run.same_as is not None
@@ -170,7 +168,7 @@ def test_roster_that_moves_after_the_short_way_began(settled: Site) -> None:
     ) == [("Mathematics",)]
 
 
-def test_roster_that_moves_while_it_is_judged_is_no_basis(settled: Site) -> None:
+def test_roster_that_changes_during_a_run_prevents_later_reuse(settled: Site) -> None:
     """An account that is made between extract and diff makes the run unusable for reuse."""
     settled.command("preferences", "--set", "profile=tolerant")
     run = begin(request_of(settled, SCHOOL), now=now())
@@ -180,7 +178,7 @@ def test_roster_that_moves_while_it_is_judged_is_no_basis(settled: Site) -> None
     assert pipeline.diff(run).basis is None
 
 
-def test_rejected_and_held_packages_are_judged_each_time(site: Site) -> None:
+def test_rejected_packages_are_not_reused(site: Site) -> None:
     """Only an empty plan is reused; a rejected package is rejected again for its own reasons."""
     first = site.sync(BAD, "--profile", "strict")
     second = site.sync(BAD, "--profile", "strict")

@@ -47,7 +47,7 @@ def test_one_record_that_the_run_did_not_touch_changes_nothing(site: Site) -> No
     assert undone(site, run, "--record", "ann")["outcome"] == "no_changes"
 
 
-def test_what_changed_since_is_put_back_if_chosen(site: Site) -> None:
+def test_record_changed_since_is_restored_if_chosen(site: Site) -> None:
     """With `--changed-too` a record is restored even if a later run changed it."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff("ann,Anna,ann@x.org", "bob,Robert,bob@x.org"))
@@ -58,7 +58,7 @@ def test_what_changed_since_is_put_back_if_chosen(site: Site) -> None:
     assert site.rows(names) == [("Ann",), ("Bob",)]
 
 
-def test_what_is_as_it_was_already_is_no_change(site: Site) -> None:
+def test_restored_record_is_no_change(site: Site) -> None:
     """A record that already has its old values is not in the plan of the undo."""
     site.sync(staff(ANN, BOB))
     run = site.sync(staff(ANN))
@@ -66,7 +66,7 @@ def test_what_is_as_it_was_already_is_no_change(site: Site) -> None:
     assert undone(site, run, "--changed-too")["outcome"] == "no_changes"
 
 
-def test_what_is_as_it_was_already_is_not_left_alone(site: Site) -> None:
+def test_restored_assignment_is_not_reported(site: Site) -> None:
     """With `--changed-too` an assignment that is already restored is not reported as left alone."""
     site.sync(SCHOOL)
     run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
@@ -81,7 +81,7 @@ def enrolled(site: Site) -> list[tuple[Any, ...]]:
     return site.rows(query)
 
 
-def test_delta_after_an_undo_finds_what_was_before(site: Site) -> None:
+def test_delta_after_an_undo_finds_the_restored_links(site: Site) -> None:
     """An undo restores the stored links: a later delta does not remove the assignment again."""
     site.sync(SCHOOL)
     before = enrolled(site)

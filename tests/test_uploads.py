@@ -119,7 +119,7 @@ def test_two_uploads_do_not_meet(site: Site) -> None:
     assert len(first.parent.name) == 32
 
 
-def test_upload_that_is_not_whole_has_another_name(site: Site) -> None:
+def test_incomplete_upload_has_another_name(site: Site) -> None:
     """An incomplete upload has another name, so that no run reads half a file."""
     with Receiving(site.name, Kind.USERS) as receiving:
         receiving.write(USERS[:50])
@@ -137,7 +137,7 @@ def test_limit_is_a_number_of_bytes(site: Site, kind: Kind) -> None:
 
 
 @pytest.mark.case("c04")
-def test_limit_holds_whatever_was_announced(site: Site) -> None:
+def test_limit_applies_to_received_bytes(site: Site) -> None:
     """The received bytes are counted: an upload without an end stops at its limit."""
     taken: list[bytes] = []
 
@@ -181,7 +181,7 @@ def test_other_files_are_refused_and_named(
 
 
 @pytest.mark.parametrize("content", [USERS.replace(b"\n", b"\r"), b"\xef\xbb\xbf" + USERS])
-def test_line_ends_and_marks_do_not_hide_what_it_is(site: Site, content: bytes) -> None:
+def test_line_ends_and_marks_do_not_hide_the_type(site: Site, content: bytes) -> None:
     """A users.csv with old line ends or a byte order mark is accepted; its run validates it."""
     assert receive(site, Kind.USERS, [content]).size == len(content)
 
@@ -228,7 +228,7 @@ def test_upload_that_is_cut_off_leaves_nothing(site: Site) -> None:
 
 
 @pytest.mark.case("b11")
-def test_full_storage_is_told_in_words(site: Site) -> None:
+def test_full_storage_is_an_error_with_advice(site: Site) -> None:
     """A full storage is an error with advice, and the received part is deleted."""
     with Receiving(site.name, Kind.USERS) as receiving, Path("/dev/full").open("wb", 0) as full:
         receiving._file = full
@@ -262,7 +262,7 @@ def request(site: Site, package: str, kind: Kind = Kind.PACKAGE) -> Request:
     ("guards", "outcome"),
     [("{}", "succeeded_with_errors"), ('{"users": {"cap": 0}}', "held")],
 )
-def test_upload_goes_when_its_run_has_ended(site: Site, guards: str, outcome: str) -> None:
+def test_upload_is_deleted_when_its_run_has_ended(site: Site, guards: str, outcome: str) -> None:
     """An upload is deleted after its plan is applied or held, because it may contain students."""
     site.sync(SCHOOL)
     site.command("preferences", "--set", f"guards={guards}")
@@ -274,7 +274,7 @@ def test_upload_goes_when_its_run_has_ended(site: Site, guards: str, outcome: st
     assert left(site) == []
 
 
-def test_upload_of_a_rejected_run_goes(site: Site) -> None:
+def test_upload_of_a_rejected_run_is_deleted(site: Site) -> None:
     """The upload of a rejected run is deleted too."""
     taken = receive(site, Kind.PACKAGE, [b"PK and nothing that is a zip"])
     assert sync(request(site, taken.package), clock=now).outcome == "rejected"

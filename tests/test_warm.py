@@ -41,7 +41,7 @@ print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}), file=
 """
 
 
-def test_a_sync_loads_nothing_of_weight_any_more(site: Site, data: Path) -> None:
+def test_sync_imports_no_large_library_after_the_preload(site: Site, data: Path) -> None:
     """All six stages run, and no module of the large libraries is imported after the preload."""
     done = subprocess.run(
         [sys.executable, "-c", SYNC, site.name, str(data / "school-small-1.1.zip")],
@@ -66,7 +66,7 @@ print(*sorted(set(sys.modules) - before))
 """
 
 
-def test_reading_the_dag_file_imports_nothing_of_weight_any_more(site: Site) -> None:
+def test_dag_file_imports_nothing_large_after_the_preload(site: Site) -> None:
     """The handlers of all providers' asset addresses are imported before a fork reads the file."""
     del site
     done = subprocess.run(
@@ -81,7 +81,7 @@ def test_reading_the_dag_file_imports_nothing_of_weight_any_more(site: Site) -> 
     assert len(new) < 20, new
 
 
-def test_airflow_is_started_as_it_would_be() -> None:
+def test_airflow_is_started_unchanged() -> None:
     """The module runs Airflow's own command line, with its arguments."""
     command = [sys.executable, "-m", "oneroster_sync.stages.preload", "scheduler", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -98,7 +98,7 @@ def test_value_is_described_by_its_shape(value: str, shape: str) -> None:
 
 
 @pytest.mark.case("b56")
-def test_what_all_files_do_alike_is_said_once(tmp_path: Path) -> None:
+def test_same_fault_of_all_files_is_one_finding(tmp_path: Path) -> None:
     """Stamps in bulk files and missing lines of the manifest are one finding each for a package."""
     texts = dict(SCHOOL)
     for name in ("orgs.csv", "users.csv", "courses.csv"):
