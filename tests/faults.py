@@ -109,7 +109,7 @@ def live(request: Request, fault: Fault | None, at: dt.datetime, look: Callable[
     story, first = Story(), next(iter(TASKS))
     while first != _END:
         story.tries += 1
-        assert story.tries <= TRIES, f"{first} failed again and again: {story.failed}"
+        assert story.tries <= TRIES, f"{first} failed too often: {story.failed}"
         first = _try(request, first, fault if story.tries == 1 else None, at, story)
         if first != _END:
             look()

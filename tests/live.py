@@ -237,7 +237,7 @@ class Live:
             if task["state"] == "success" and task["task_id"] != QUESTION
         }
         again = {task: tries for task, tries in tried.items() if tries > 1}
-        assert again == {}, f"succeeded only when tried again: {again}"
+        assert again == {}, f"succeeded only after a retry: {again}"
 
     def states(self, run: Run) -> dict[str, str | None]:
         """Return the state of each task."""
@@ -271,7 +271,7 @@ def wait_for(look: Callable[[], T | None], *, within_s: float = 150) -> T:
     """Return the first result of `look` that is not None."""
     deadline = time.monotonic() + within_s
     while (found := look()) is None:
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "nothing was found in time"
         time.sleep(0.3)
     return found
 
@@ -323,7 +323,9 @@ def _take_over(parts: tuple[str, ...], settings: dict[str, str], *, alone: bool)
     global _shared  # noqa: PLW0603 - one for each process, shared by all modules
     wanted = (parts, settings, alone)
     if _shared and (_shared.parts, _shared.settings, _shared.alone) == wanted:
-        assert not _shared.is_taken, "one module at a time uses the Airflow of a test process"
+        assert not _shared.is_taken, (
+            "only one module at a time may use the Airflow of a test process"
+        )
         _reset(_shared)
         _shared.is_taken = True
         return _shared

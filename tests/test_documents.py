@@ -31,7 +31,9 @@ def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
     html = documents.read_document(name).html
     assert "<img" not in html
     assert "<p></p>" not in html
-    assert not re.search(r"<(pre|table)>", html), "the keyboard does not reach what scrolls"
+    assert not re.search(r"<(pre|table)>", html), (
+        "a scrolling element is not reachable with the keyboard"
+    )
     for link in re.findall(r'href="([^"]+)"', html):
         path, _, heading = link.partition("#")
         if "://" in path:

@@ -64,7 +64,7 @@ class School:
 
         def look() -> None:
             found, audited = state_of(self.site.name), self.audited(request.run_id)
-            assert found in (before, after), "neither as before nor as after"
+            assert found in (before, after), "the roster is neither as before nor as after"
             applied = self.site.rows(
                 "select applied_at is not null from runs where run_id::text = :r",
                 r=request.run_id,

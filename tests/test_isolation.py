@@ -72,7 +72,9 @@ def test_the_picture_holds_every_table(ours: Neighbour, theirs: Neighbour) -> No
         "roster_readers",
     }
     assert {"users", "runs", "findings", "causes", "changes", "events", "sites"} <= set(picture)
-    assert sum(isinstance(value, str) for value in picture.values()) > 10, "files are in it too"
+    assert sum(isinstance(value, str) for value in picture.values()) > 10, (
+        "the snapshot lacks files"
+    )
     mine = picture_of(ours.site.name)
     names = {name for name, rows in picture.items() if isinstance(rows, list)}
     assert {name: len(mine[name]) for name in names} == {name: len(picture[name]) for name in names}

@@ -120,7 +120,7 @@ def poison(site: Site) -> Path:
         pytest.param(
             Refused,
             marks=pytest.mark.skipif(
-                sys.platform != "linux", reason="only Linux keeps a limit of addresses"
+                sys.platform != "linux", reason="only Linux enforces a limit of the address space"
             ),
         ),
         Killed,

@@ -81,7 +81,7 @@ def test_what_would_change_is_told_by_site_and_preference(file: SiteFile) -> Non
     assert sites("list")[1]["sites"] == [
         {"site": name, "archived_at": None, "archived_by": None, "last_run": None}
         for name in ("north", "south")
-    ], "nothing was changed by looking"
+    ], "`sites plan` changed something"
 
 
 def test_what_was_planned_is_done_once(file: SiteFile, tmp_path: Path) -> None:
@@ -128,7 +128,9 @@ def test_a_site_that_is_not_in_the_file_stays(file: SiteFile, tmp_path: Path) ->
     assert [(site["site"], site["actions"]) for site in planned["sites"]] == [
         ("south", ["archive"])
     ]
-    assert sites("apply", file.path, "--plan", planned["plan_hash"])[0] == 1, "another plan"
+    assert sites("apply", file.path, "--plan", planned["plan_hash"])[0] == 1, (
+        "another plan was applied"
+    )
     file.apply("--archive-missing", "--plan", planned["plan_hash"])
     assert south.command("history")[1]["runs"][0]["outcome"] == "discarded"
     assert file.plan("--archive-missing")["outcome"] == "no_changes"

@@ -129,7 +129,7 @@ def test_a_discarded_delta_is_not_read_again(site: Site, drop: Path) -> None:
     assert (packages(run), run.outcome) == (["monday.zip"], "no_changes")
     assert site.users()["bob"] == "active"
     upload = site.sync(drop / "monday.zip")
-    assert upload["outcome"] == "held", "somebody who uploads it means it"
+    assert upload["outcome"] == "held", "an upload of a discarded delta was ignored"
 
 
 def test_a_rejected_package_is_found_again(site: Site, drop: Path) -> None:

@@ -116,7 +116,7 @@ SCHOOL_1_2 = _with_manifest("1.2", {**_COMMON, "users.csv": _USERS_1_2, "roles.c
 
 def changed(texts: Mapping[str, str], file: str, old: str, new: str) -> Texts:
     """Return the texts with one place of one file replaced."""
-    assert texts[file].count(old) == 1, f"{old!r} stands {texts[file].count(old)} times in {file}"
+    assert texts[file].count(old) == 1, f"{old!r} occurs {texts[file].count(old)} times in {file}"
     return {**texts, file: texts[file].replace(old, new)}
 
 

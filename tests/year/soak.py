@@ -46,7 +46,7 @@ class Soak:
         def look() -> None:
             self._tally.faults[fault.kind] += 1
             applied = _is_applied(request.run_id)
-            assert applied or state_of(request.site) == before, f"{fault} left half a run"
+            assert applied or state_of(request.site) == before, f"{fault} left a partial run"
 
         live(request, fault, at, look)
         return runs.find(request.run_id)
