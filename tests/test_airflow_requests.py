@@ -172,7 +172,7 @@ def test_a_range_that_may_hold_a_mapping_is_for_administrators(
 @pytest.mark.case("c21")
 @pytest.mark.parametrize("dag_id", ["~", FOREIGN, UPLOAD])
 @pytest.mark.parametrize("asked", MANY.values(), ids=MANY)
-def test_many_at_once_ask_for_what_each_asks_for(
+def test_a_bulk_request_needs_the_permission_for_each_entity(
     server: Server, asked: tuple[str, str, str, dict[str, Any]], dag_id: str
 ) -> None:
     """A body that names one of our DAGs is checked, whatever the path names."""
@@ -238,7 +238,7 @@ def airflow_moment(text: str) -> Any:
 
 
 @pytest.mark.case("c21")
-def test_an_asset_of_ours_asks_for_what_its_dag_asks_for(server: Server) -> None:
+def test_an_asset_of_ours_needs_the_permission_for_its_dag(server: Server) -> None:
     """Starting a DAG through its asset needs the same right as starting the DAG."""
     from airflow.models.asset import AssetModel, TaskOutletAssetReference
     from airflow.utils.session import create_session
@@ -324,7 +324,7 @@ def test_dags_of_others_need_no_roster_database(server: Server, no_roster: str) 
 
 
 @pytest.mark.case("c21")
-def test_nobody_goes_before_others_by_a_date(server: Server) -> None:
+def test_a_run_cannot_be_dated_back(server: Server) -> None:
     """A run cannot get an earlier date, which would put it before older requests."""
     told: dict[str, Any] = {"logical_date": None, "conf": {}, "run_after": "2020-01-01T00:00:00Z"}
     answer = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=told)
@@ -406,7 +406,7 @@ def test_nul_in_the_id_of_a_dag_is_no_error_of_ours(server: Server, name: str) -
 
 
 @pytest.mark.parametrize("run_id", ["abc", "00000000-0000-0000-0000-000000000000", "%00"])
-def test_an_address_of_no_run_is_told_as_such(servers: dict[str, Server], run_id: str) -> None:
+def test_an_unknown_run_is_not_found(servers: dict[str, Server], run_id: str) -> None:
     """A request for an unknown run gets 404, on which the run page relies."""
     for path in (f"me?run_id={run_id}", f"runs/{run_id}"):
         answer = servers[OURS].asks("viewer", "GET", f"/oneroster/api/v1/{path}")

@@ -90,7 +90,7 @@ def test_document_is_valid_openapi(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.case("c00")
-def test_every_operation_is_told_and_guarded(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_description_and_a_permission(document: dict[str, Any]) -> None:
     """Each operation has a description, the right that it needs, and a way to log in."""
     for name, operation in operations(document).items():
         assert operation["summary"], name
@@ -180,7 +180,7 @@ def test_no_reason_breaks_a_decision(live: Live, reason: str) -> None:
     "path",
     ["runs", "trend", "preferences", "preferences/saves", "accounts", "records", "freshness"],
 )
-def test_unknown_site_is_told(live: Live, path: str) -> None:
+def test_unknown_site_is_not_found(live: Live, path: str) -> None:
     """A request for an unknown site gets 404, and not an empty list."""
     told = live.admin.get(f"sites/nowhere/{path}", expect=404, q="a")["detail"]
     assert "no site 'nowhere'" in told

@@ -101,7 +101,7 @@ def test_sites_say_which_files_are_out_of_step(server: Server, site: Site) -> No
 
 
 @pytest.mark.case("a88")
-def test_names_of_two_people_are_for_who_may_see_persons(server: Server, site: Site) -> None:
+def test_names_beside_a_reused_sourced_id_need_a_permission(server: Server, site: Site) -> None:
     """Operators read both names beside a finding of a reused sourcedId; viewers cannot."""
     bob = "bob,true,teacher,bray,Bob,Ray,bob@x.org"
     other = changed(SCHOOL, "users.csv", bob, "bob,true,teacher,zqfay,Zqzoe,Zqfay,zqzoe@x.org")

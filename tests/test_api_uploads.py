@@ -101,7 +101,7 @@ def test_same_package_again_points_to_the_first(
     assert live.follow(again)["outcome"] == "no_changes"
 
 
-def test_a_check_goes_the_way_of_a_sync_and_changes_nothing(
+def test_a_check_plans_like_a_sync_and_changes_nothing(
     live: Live, first: dict[str, Any], lone: dict[str, bytes]
 ) -> None:
     """A check reads, validates and plans a file; its plan is neither held nor applied.
@@ -207,7 +207,7 @@ def test_length_has_to_be_declared(live: Live, district: bytes) -> None:
     )
 
 
-def test_limits_are_told(live: Live) -> None:
+def test_limits_are_returned(live: Live) -> None:
     """The API returns the size limits, so that a page shows them before an upload."""
     limits = live.person("viewer").get(f"{UPLOADS}/limits")
     assert limits == {

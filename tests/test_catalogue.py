@@ -172,7 +172,7 @@ def test_bad_input(
     assert "Traceback" not in answer.said
 
 
-def test_tally_tells_what_held() -> None:
+def test_tally_counts_the_cases_that_hold() -> None:
     """A case holds if all its tests pass, and the tally names each case that does not."""
 
     def report(*cases: str, when: str = "call") -> SimpleNamespace:

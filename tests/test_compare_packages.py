@@ -344,7 +344,7 @@ def test_strict_holds_both_to_the_standard(tmp_path: Path) -> None:
     assert command(a, b, "--profile", "strict").exit_code == 4
 
 
-def test_command_prints_one_object_and_nobodys_values(tmp_path: Path) -> None:
+def test_command_prints_one_object_without_values(tmp_path: Path) -> None:
     """Stdout has sourcedIds of staff only with --list, and never values."""
     b = changed(SCHOOL, "users.csv", ANN, "ann,,,true,s,teacher,ann,,Ann,Newname")
     b = changed(b, "users.csv", ",Bob,Ray,", ",,Ray,")

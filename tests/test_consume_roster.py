@@ -179,7 +179,7 @@ def test_a_roster_that_is_there_begins_with_a_snapshot(site: Site, warehouse: st
     assert everything
 
 
-def test_who_is_erased_is_erased_in_the_copy(site: Site, warehouse: str) -> None:
+def test_an_erasure_reaches_the_copy(site: Site, warehouse: str) -> None:
     """After an erasure, neither the copied record nor the copied log names the person."""
     load(site, warehouse)
     for package in (SCHOOL, LEFT):

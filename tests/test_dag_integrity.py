@@ -101,9 +101,7 @@ def test_form_asks_for_no_internals(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_what_the_form_does_not_show_is_checked_all_the_same(
-    conf: dict[str, Any], problem: str | None
-) -> None:
+def test_hidden_parameters_are_validated(conf: dict[str, Any], problem: str | None) -> None:
     """Parameters that the form hides are validated too, and the error does not repeat the value."""
     told = run_conf.find_problem(conf)
     assert told is None if problem is None else str(told).startswith(problem)
@@ -117,7 +115,7 @@ def test_what_the_form_does_not_show_is_checked_all_the_same(
         (dag_names.WATCH, "OneRoster watch", "watch"),
     ],
 )
-def test_a_dag_is_told_from_200_others(
+def test_a_dag_is_recognizable_among_200_others(
     dag_id: str, name: str, tag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow's lists show a name, an owner and a kind for each DAG, and each run has a timeout."""
@@ -174,7 +172,7 @@ def test_each_reading_finds_the_sites_of_the_moment(
     assert found[1] >= {dag_names.sync_dag_id("town"), dag_names.WATCH}
 
 
-def test_a_dag_of_nobody_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_foreign_dag_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file makes only our DAGs, whatever DAG is asked for."""
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "payroll")
     bag = DagBag(DAG_FILE, bundle_name="dags", bundle_path=DAG_FILE.parent)

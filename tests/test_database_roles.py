@@ -194,7 +194,7 @@ def test_retention_keeps_what_the_owner_says(roster: Roster, tmp_path: Path) -> 
 
 
 @pytest.mark.case("c33")
-def test_erasure_is_of_who_was_erased_only(roster: Roster, tmp_path: Path) -> None:
+def test_erasure_changes_the_audit_of_erased_users_only(roster: Roster, tmp_path: Path) -> None:
     """The erasure function does not change the audit of a user who is not erased."""
     roster.run("sync", staff(tmp_path, "dan"))
     before = roster.ask("select c::text from changes c order by id")
@@ -259,7 +259,7 @@ def name_of(roster: Roster) -> str:
 
 
 @pytest.mark.case("c33")
-def test_days_that_are_kept_longer_than_asked_for_are_told(roster: Roster) -> None:
+def test_check_warns_of_a_longer_retention_of_the_owner(roster: Roster) -> None:
     """`oneroster check` warns if the services ask for fewer days than the owner keeps."""
     code, told = roster.run("check", ONEROSTER_KEEP_AUDIT_DAYS="365")
     assert code == 0

@@ -25,7 +25,7 @@ def told_of(run_id: str) -> str:
     return format_diagnostics(runs.find(run_id), causes, versions=VERSIONS, now=day(400))
 
 
-def test_they_say_what_ran_and_what_came_of_it(site: Site) -> None:
+def test_diagnostics_list_versions_outcome_and_causes(site: Site) -> None:
     """The diagnostics list versions, outcome, hash, counts and causes in searchable lines."""
     run = site.sync(changed(SCHOOL, "users.csv", "ann,true", "ann,maybe"))
     lines = told_of(run["run_id"]).splitlines()
@@ -37,7 +37,7 @@ def test_they_say_what_ran_and_what_came_of_it(site: Site) -> None:
     assert found == ["cause 1: error row.invalid_boolean users.csv enabledUser, 1 rows, 2 affected"]
 
 
-def test_they_name_nobody_and_no_record(site: Site) -> None:
+def test_diagnostics_have_no_value_of_a_package(site: Site) -> None:
     """The diagnostics contain no name, address, sourcedId, title or unknown header of a package."""
     package = changed(SCHOOL, "users.csv", "ann,true", "ann,maybe")
     package = {**package, "users.csv": package["users.csv"].replace("familyName", "Zaphod Header")}

@@ -121,7 +121,7 @@ def test_download_begins_before_the_last_finding_was_read() -> None:
     assert len(taken) <= 1000
 
 
-def test_download_of_a_run_tells_its_findings(site: Site) -> None:
+def test_download_lists_the_findings_of_a_run(site: Site) -> None:
     """The download lists the findings to fix by cause, each with its meaning and its hint.
 
     Findings of guards are not in it: a person decides about them, and the SIS cannot fix them.

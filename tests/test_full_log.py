@@ -70,7 +70,7 @@ def test_the_full_list_has_every_change_and_finding(
     assert not any(name in text for name in _NAMES)
 
 
-def test_the_full_list_hides_what_may_be_a_pupils(
+def test_the_full_list_hides_possible_students(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The full list and the log hash the sourcedId of a row whose role is unreadable."""
@@ -94,7 +94,7 @@ def test_the_full_list_of_the_same_package_again_is_there(
     assert "zqname" not in "".join(list_in_full(again))
 
 
-def test_what_was_removed_after_its_time_is_told(
+def test_the_list_of_a_run_with_expired_files_says_so(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The list of a run whose files are deleted has one line that says so."""

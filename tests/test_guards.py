@@ -381,7 +381,7 @@ def test_held_plan_applies_nothing(site: Site) -> None:
     assert everything(site) == before
 
 
-def test_held_run_comes_back_until_somebody_decides(site: Site) -> None:
+def test_the_same_package_is_held_again_until_a_decision(site: Site) -> None:
     """A second sync of the same package is held again, with the same hash."""
     site.sync(staff(range(10)))
     first, second = site.sync(staff(range(4))), site.sync(staff(range(4)))

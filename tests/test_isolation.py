@@ -196,7 +196,7 @@ def test_no_command_about_sites_touches_another_site(
     ids=" ".join,
 )
 @pytest.mark.parametrize("of", ["held", "applied", "undone"])
-def test_a_run_of_another_site_is_none(
+def test_a_run_of_another_site_is_refused(
     ours: Neighbour, theirs: Neighbour, untouched: None, words: tuple[str, ...], of: str
 ) -> None:
     """A command refuses a run of another site."""
@@ -205,7 +205,7 @@ def test_a_run_of_another_site_is_none(
     assert f"of site {ours.site.name}" in output
 
 
-def test_removals_of_another_site_are_not_brought(
+def test_removals_of_another_site_are_refused(
     ours: Neighbour, theirs: Neighbour, untouched: None
 ) -> None:
     """A request for an undo or the removals of another site's run is refused."""
@@ -221,7 +221,7 @@ def test_removals_of_another_site_are_not_brought(
             begin(replace(asked, package=None, undo_of=Part(), **part), now=now())
 
 
-def test_no_dag_brings_the_removals_of_another_site(site: Site, ours: Neighbour) -> None:
+def test_no_dag_takes_the_removals_of_another_site(site: Site, ours: Neighbour) -> None:
     """A DAG refuses the removals of another site's run in its parameters."""
     from oneroster_airflow.dags import site_dags as dags
     from oneroster_airflow.dags.failures import FailedError
@@ -239,7 +239,9 @@ def test_no_dag_brings_the_removals_of_another_site(site: Site, ours: Neighbour)
         dags.removals_left_by(left["run_id"], ours.site.name, context)
 
 
-def test_what_is_asked_about_a_record_is_of_its_site(ours: Neighbour, theirs: Neighbour) -> None:
+def test_the_history_of_a_record_is_found_in_its_site_only(
+    ours: Neighbour, theirs: Neighbour
+) -> None:
     """The history of a record is found only in its own site, although numbers span all sites."""
     with database.engine().connect() as connection:
         mine = history.tell(connection, theirs.site.name, "user", int(theirs.runs["user"]))
@@ -251,7 +253,7 @@ def test_what_is_asked_about_a_record_is_of_its_site(ours: Neighbour, theirs: Ne
         assert runs <= set(theirs.runs.values())
 
 
-def test_what_is_due_here_is_not_told_there(
+def test_notifications_and_retention_affect_one_site_only(
     ours: Neighbour, theirs: Neighbour, untouched: None
 ) -> None:
     """Notifications, expiry and retention of one site leave the other unchanged."""

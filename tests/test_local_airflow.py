@@ -105,7 +105,7 @@ def test_the_status_names_the_file_of_the_passwords(
     assert not any(password in told for password in made.values())
 
 
-def test_what_the_user_sets_wins(tmp_path: Path) -> None:
+def test_a_metadata_database_of_the_user_wins(tmp_path: Path) -> None:
     """The user's own metadata database replaces both of our URLs."""
     own = environment(tmp_path, 8080, {CONN: "postgresql://db/airflow"})
     assert own[CONN] == "postgresql://db/airflow"
@@ -130,7 +130,7 @@ def test_the_demonstration_never_sees_a_database_of_the_user() -> None:
     assert without_own_databases(base) == {"LANG": "C"}
 
 
-def test_a_busy_port_is_told_with_the_variable_to_change(tmp_path: Path) -> None:
+def test_a_busy_port_is_an_error_that_names_the_variable(tmp_path: Path) -> None:
     """A busy port is an error that names the variable to change, and nothing starts."""
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

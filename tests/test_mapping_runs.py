@@ -72,7 +72,7 @@ def audit(site: Site, run: dict[str, Any]) -> list[tuple[Any, ...]]:
     return site.rows(f"{query} order by id", r=run["run_id"])
 
 
-def test_ids_move_records_and_what_hangs_from_them(site: Site) -> None:
+def test_ids_change_records_and_their_references(site: Site) -> None:
     """Records keep their numbers under new sourcedIds, and the next export changes nothing."""
     site.sync(SCHOOL)
     ids = "select id, email, status from users where site = :site order by id"
@@ -275,7 +275,7 @@ def test_mapping_is_no_package(site: Site) -> None:
 @pytest.mark.parametrize(
     ("kind", "what"), [("ids", "New sourcedIds"), ("links", "Links of accounts")]
 )
-def test_lists_tell_what_it_was(site: Site, kind: str, what: str) -> None:
+def test_lists_show_the_kind_of_a_mapping(site: Site, kind: str, what: str) -> None:
     """Lists show the kind of a mapping run, and its outcome text says "file"."""
     run = runs.find(mapped(site, kind, IDS if kind == "ids" else LINKS)["run_id"])
     assert format_type(run) == f"{what}, command line"
@@ -301,7 +301,7 @@ def test_uploaded_mapping_goes_when_its_run_has_ended(site: Site) -> None:
     assert not Path(taken.package).exists()
 
 
-def test_story_names_no_address(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_of_a_mapping_has_no_address(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """The log names rows and sourcedIds, but no addresses."""
     caplog.set_level(logging.INFO, logger="oneroster")
     mapped(site, "links", f"{LINKS}zq@x.org,zqid\nzq@x.org,zqother\nzq2@x.org,=1+1,x\n")

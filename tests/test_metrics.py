@@ -173,7 +173,7 @@ def test_every_expectation_of_the_suites_has_metrics_of_ours() -> None:
     assert named <= set(gx_metrics._FINDERS)
 
 
-def test_what_is_not_known_goes_the_ordinary_way() -> None:
+def test_an_unknown_expectation_is_judged_in_the_ordinary_way() -> None:
     """An unknown expectation of a user's own suite is judged in its place, in the ordinary way."""
     meta = {"code": "row.invalid_enum", "expected": "another title"}
     column: dict[str, Any] = {"column": "title"}

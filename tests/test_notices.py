@@ -79,7 +79,7 @@ def noted(site: Site) -> list[tuple[Any, ...]]:
         ("skipped", {}, None),
     ],
 )
-def test_what_a_run_gives_rise_to(
+def test_outcomes_that_need_a_person_are_notified(
     site: Site, outcome: str, values: dict[str, Any], topic: Topic | None
 ) -> None:
     """Outcomes that need a person are notified; decisions of a person and good outcomes are not."""
@@ -88,9 +88,9 @@ def test_what_a_run_gives_rise_to(
     assert (notice and notice.topic) == topic
 
 
-def test_every_outcome_is_thought_of() -> None:
+def test_every_outcome_is_in_the_table() -> None:
     """The table above has every outcome."""
-    (mark,) = test_what_a_run_gives_rise_to.pytestmark
+    (mark,) = test_outcomes_that_need_a_person_are_notified.pytestmark
     assert {case[0] for case in mark.args[1]} == {outcome.value for outcome in Outcome}
 
 
@@ -108,7 +108,7 @@ def test_people_choose_their_topics(site: Site, topic: Topic) -> None:
     assert {notice.topic for notice in made if notice} == set(others)
 
 
-def test_many_is_what_the_site_says(site: Site) -> None:
+def test_how_many_errors_are_notified_is_a_preference(site: Site) -> None:
     """A preference sets how many rows with errors are notified, with immediate effect."""
     run = had(site, day(0), "succeeded_with_errors", counts=counts(errors=3))
     choose(site)
@@ -117,7 +117,7 @@ def test_many_is_what_the_site_says(site: Site) -> None:
     assert of_run(run) is not None
 
 
-def test_what_was_told_is_noted(site: Site) -> None:
+def test_a_sent_notification_is_recorded(site: Site) -> None:
     """A sent notification is recorded with topic, run and number of channels."""
     choose(site)
     run = had(site, day(0), "failed")
@@ -127,7 +127,7 @@ def test_what_was_told_is_noted(site: Site) -> None:
     assert [(t, w, str(r)) for t, w, r in noted(site)] == [("failed", 2, run.run_id)]
 
 
-def test_what_no_way_took_is_told_by_the_next_occasion(site: Site) -> None:
+def test_an_unsent_notification_is_sent_at_the_next_occasion(site: Site) -> None:
     """If no channel works, nothing is recorded, and the next occasion sends the notification."""
     choose(site)
     notice = of_run(had(site, day(0), "failed"))
@@ -144,7 +144,7 @@ def _break(_: Message) -> int:
     raise ConnectionError
 
 
-def test_two_who_tell_at_once_tell_once(site: Site) -> None:
+def test_two_processes_send_a_notification_once(site: Site) -> None:
     """While one process sends a notification, another one neither sends it nor waits."""
     choose(site)
     notice = of_run(had(site, day(0), "failed"))
@@ -167,7 +167,7 @@ def test_two_who_tell_at_once_tell_once(site: Site) -> None:
     assert len(noted(site)) == 1
 
 
-def test_a_held_plan_is_told_once(site: Site) -> None:
+def test_a_held_plan_is_notified_once(site: Site) -> None:
     """The same held plan is notified once, and another plan again."""
     choose(site)
     assert told(had(site, day(0), "held", plan_hash="h"), day(0)) is Told.SENT
@@ -188,7 +188,7 @@ def test_a_held_plan_is_told_once(site: Site) -> None:
         ),
     ],
 )
-def test_a_failure_is_told_once(site: Site, first: str, again: str) -> None:
+def test_a_failure_is_notified_once(site: Site, first: str, again: str) -> None:
     """A failure with the same reason but other ids, paths or numbers is the same cause."""
     choose(site)
     assert told(had(site, day(0), "failed", reasons=[first]), day(0)) is Told.SENT
@@ -198,7 +198,7 @@ def test_a_failure_is_told_once(site: Site, first: str, again: str) -> None:
 
 
 @pytest.mark.parametrize("well", ["succeeded", "succeeded_with_errors", "no_changes"])
-def test_a_run_that_went_well_makes_a_failure_news(site: Site, well: str) -> None:
+def test_a_failure_after_a_good_run_is_notified_again(site: Site, well: str) -> None:
     """A failure is notified again after a good run."""
     choose(site)
     assert told(had(site, day(0), "failed"), day(0)) is Told.SENT
@@ -207,7 +207,7 @@ def test_a_run_that_went_well_makes_a_failure_news(site: Site, well: str) -> Non
 
 
 @pytest.mark.parametrize("between", ["held", "rejected", "discarded", "skipped", "failed"])
-def test_other_trouble_makes_it_no_news(site: Site, between: str) -> None:
+def test_a_failure_without_a_good_run_is_not_notified_again(site: Site, between: str) -> None:
     """A failure is not notified again as long as no run was good."""
     choose(site)
     assert told(had(site, day(0), "failed", reasons=["x"]), day(0)) is Told.SENT
@@ -215,7 +215,7 @@ def test_other_trouble_makes_it_no_news(site: Site, between: str) -> None:
     assert told(had(site, day(2), "failed", reasons=["x"]), day(2)) is Told.KNOWN
 
 
-def test_a_rejection_is_told_by_its_codes(site: Site) -> None:
+def test_a_rejection_is_notified_once_for_its_codes(site: Site) -> None:
     """A rejection for the same codes is the same cause; an additional code makes a new one."""
     choose(site)
 
@@ -230,7 +230,7 @@ def test_a_rejection_is_told_by_its_codes(site: Site) -> None:
     assert rejected(3, *reversed(more)) is Told.KNOWN
 
 
-def test_many_errors_are_told_until_they_are_mended(site: Site) -> None:
+def test_errors_are_notified_again_only_after_a_change(site: Site) -> None:
     """Errors are notified again only if their codes change, they are tenfold, or they return."""
     choose(site)
 
@@ -274,7 +274,7 @@ def test_errors_are_notified_when_their_causes_change(site: Site) -> None:
     ],
     ids=str,
 )
-def test_run_of_other_files_mends_no_errors(site: Site, between: dict[str, Any]) -> None:
+def test_a_run_of_other_files_fixes_no_errors(site: Site, between: dict[str, Any]) -> None:
     """An upload, undo or delta does not contain the rows with errors, so it proves no fix."""
     choose(site)
     causes = (Cause("row.invalid_enum", "users.csv", 12),)
@@ -293,7 +293,7 @@ def test_run_of_other_files_mends_no_errors(site: Site, between: dict[str, Any])
     assert night(2) is Told.SENT
 
 
-def test_staleness_is_told_once_and_then_every_week(site: Site) -> None:
+def test_staleness_is_notified_once_and_then_weekly(site: Site) -> None:
     """Missing packages are notified on the seventh day and then weekly; a new package restarts."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.STALE,)}))
     had(site, day(0), sha256="a")
@@ -311,7 +311,7 @@ def test_the_digest_comes_on_mondays(site: Site) -> None:
     assert days == [0, 7, 15, 21]
 
 
-def test_what_waits_is_told_by_the_watch(site: Site) -> None:
+def test_the_watch_notifies_of_held_plans(site: Site) -> None:
     """A held plan whose notification was not sent is notified once, the next morning."""
     choose(site)
     had(site, day(0), "held", plan_hash="h", expires_at=day(4))
@@ -320,7 +320,7 @@ def test_what_waits_is_told_by_the_watch(site: Site) -> None:
     assert watch(site, day(2)) == []
 
 
-def test_what_no_longer_waits_is_not_told(site: Site) -> None:
+def test_expired_and_decided_plans_are_not_notified(site: Site) -> None:
     """A held plan that expired or was decided is not notified."""
     choose(site)
     had(site, day(0), "held", plan_hash="h", expires_at=day(1))
@@ -328,7 +328,7 @@ def test_what_no_longer_waits_is_not_told(site: Site) -> None:
     assert watch(site, day(1, hour=6)) == [Topic.DIGEST]
 
 
-def test_what_has_passed_is_not_told_late(site: Site) -> None:
+def test_a_failure_before_a_good_run_is_not_notified_late(site: Site) -> None:
     """A failure is not notified after a good run, even if no notification was sent before."""
     choose(site)
     had(site, day(0), "failed")
@@ -336,7 +336,7 @@ def test_what_has_passed_is_not_told_late(site: Site) -> None:
     assert watch(site, day(1, hour=6)) == [Topic.DIGEST]
 
 
-def test_sites_are_told_apart(site: Site) -> None:
+def test_sites_are_notified_separately(site: Site) -> None:
     """A notification at one site does not count for another site."""
     choose(site)
     other = type(site)(f"{site.name}-other", site.folder)
@@ -359,7 +359,7 @@ def late(site: Site, now: dt.datetime) -> list[str]:
     ]
 
 
-def test_sync_that_is_not_done_in_time_is_told(site: Site) -> None:
+def test_a_late_sync_is_notified(site: Site) -> None:
     """A sync that is not done by its deadline is notified once, whatever the reason."""
     choose(site, done_within_hours=3)
     switch(site, "sync_enabled", day(0, hour=12))
@@ -373,7 +373,7 @@ def test_sync_that_is_not_done_in_time_is_told(site: Site) -> None:
     assert len(late(site, day(1, hour=6))) == 1
 
 
-def test_sync_that_is_done_in_time_is_no_news(site: Site) -> None:
+def test_a_sync_in_time_is_not_notified(site: Site) -> None:
     """A sync that is done in time, not due yet or not scheduled is not notified."""
     choose(site, done_within_hours=3)
     switch(site, "sync_enabled", day(0, hour=12))
@@ -386,7 +386,7 @@ def test_sync_that_is_done_in_time_is_no_news(site: Site) -> None:
 @pytest.mark.parametrize(
     "why", ["not_asked", "off", "never_on", "pause", "maintenance", "younger", "files"]
 )
-def test_nobody_waits_for_a_sync_that_is_not_expected(site: Site, why: str) -> None:
+def test_a_sync_that_is_not_expected_is_never_late(site: Site, why: str) -> None:
     """A late sync is not notified if a site does not ask for it or does not expect the sync."""
     pauses = (PauseWindow(first_on=day(1).date(), last_on=day(9).date()),)
     choose(

@@ -122,6 +122,6 @@ def test_every_pattern_reads_long_texts() -> None:
 
 
 @pytest.mark.case("c13")
-def test_pattern_that_goes_back_would_be_found() -> None:
+def test_a_pattern_that_backtracks_is_found() -> None:
     """The check finds a pattern that backtracks."""
     assert not survives((r"[^\s]+@[^\s]+", 0, ("search",)), seconds=2)

@@ -225,7 +225,7 @@ def test_enrollments_of_a_refused_user_are_left_alone() -> None:
     assert planned.bad("enrollments") == ["e1", "e2"]
 
 
-def test_blank_addresses_are_nobodys() -> None:
+def test_blank_addresses_do_not_conflict() -> None:
     """Users without an address do not conflict."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,"),
@@ -245,7 +245,7 @@ def test_blank_address_takes_no_login_away() -> None:
     assert planned.codes == []
 
 
-def test_blank_address_gives_way_to_who_has_it_now() -> None:
+def test_a_blank_address_gives_way_to_a_row_that_names_it() -> None:
     """A user with a blank address loses the login to another row that names it."""
     planned = plan_of(
         roster_of(users="sourced_id,email\nann,shared@x.org\nbob,bob@x.org"),

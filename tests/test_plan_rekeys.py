@@ -92,7 +92,7 @@ def test_credited_admin_is_not_touched() -> None:
     assert ("semantic.login_taken", "new") in planned.codes
 
 
-def test_known_row_is_nobodys_new_name() -> None:
+def test_a_known_row_is_no_sourced_id_change() -> None:
     """A known user who takes an absent user's address is not mistaken for that user."""
     roster = roster_of(users="sourced_id,email,given_name\na,a@x.org,Ann\nb,b@x.org,Bob")
     planned = plan_of(roster, {"users.csv": "sourcedId,email,givenName\na,b@x.org,Ann"})

@@ -93,7 +93,7 @@ def test_protection_is_stale_after_so_many_runs_and_is_released_by_a_person(site
     assert night(site, 7, BROKEN).outcome == "succeeded_with_errors"
 
 
-def test_mended_row_protects_nothing_any_more(site: Site) -> None:
+def test_a_fixed_row_protects_nothing(site: Site) -> None:
     """A row that is fixed before the next plan keeps its record, even after a release."""
     patient(site, 1)
     night(site, 0, SCHOOL)
@@ -146,7 +146,7 @@ def test_same_package_moves_nothing_and_ages_nothing(site: Site) -> None:
     assert ages == set()
 
 
-def test_row_without_identity_tells_what_waits_behind_it(site: Site) -> None:
+def test_a_row_without_identity_counts_the_removals_that_wait(site: Site) -> None:
     """A row without identity stops all deactivations, and its finding gives their number."""
     night(site, 0, staff(range(10)))
     nobody = changed(staff(range(8)), "users.csv", "u7,,,true,o1,teacher", ",,,true,o1,teacher")
@@ -161,7 +161,7 @@ def test_row_without_identity_tells_what_waits_behind_it(site: Site) -> None:
     assert told == [("a sourcedId in every row; 3 removals wait until these rows have one",)]
 
 
-def test_stale_protection_is_told_once_and_then_weekly(site: Site) -> None:
+def test_stale_protection_is_notified_once_and_then_weekly(site: Site) -> None:
     """Stale protection is notified on the day and a week later, without a sourcedId."""
     choose(site)
     patient(site, 1)

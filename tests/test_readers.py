@@ -65,7 +65,7 @@ def shown(connection: sa.Connection, site: Site, first: str) -> dict[str, Any]:
 
 
 @pytest.mark.case("d02")
-def test_nobody_waits_for_apply(site: Site, hasty: sa.Connection) -> None:
+def test_pages_do_not_wait_for_apply(site: Site, hasty: sa.Connection) -> None:
     """During an uncommitted apply, pages show the state before it.
 
     Saving preferences does not wait either.

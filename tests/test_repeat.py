@@ -225,7 +225,7 @@ _ODD = {
 """Statements that make an unusual state → statements that undo it."""
 
 
-def test_whatever_is_out_of_the_ordinary_is_left_to_the_stages(
+def test_unusual_states_are_left_to_the_stages(
     site: Site, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The short way leaves every unusual state of a site to the stages.

@@ -109,7 +109,7 @@ def test_later_undo_wins(site: Site, without_role: dict[str, Any]) -> None:
 
 
 @pytest.mark.usefixtures("without_role")
-def test_login_that_somebody_has_now_keeps_them_out(site: Site) -> None:
+def test_a_taken_login_prevents_a_reactivation(site: Site) -> None:
     """A user whose login belongs to another user now is not reactivated."""
     package = as_delta(
         SCHOOL_1_2,

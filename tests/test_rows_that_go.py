@@ -88,7 +88,7 @@ def test_disabled_row_with_the_address_of_an_active_user() -> None:
 
 
 @pytest.mark.parametrize("mode", ["bulk", "delta"])
-def test_login_of_whoever_loses_the_last_role_is_free(mode: str) -> None:
+def test_login_of_a_user_who_loses_the_last_role_is_free(mode: str) -> None:
     """A new user may have the address of a user who loses the last role in the same package."""
     site = synced(SCHOOL_1_2)
     roles = body(SCHOOL_1_2, "roles.csv").replace("bob", "new")

@@ -46,7 +46,7 @@ def listed(found: RunComparison, word: str) -> set[tuple[str, str | None]]:
     return {(one["code"], one["sourced_id"]) for one in found.records if one[word]}
 
 
-def test_findings_are_told_by_their_record_and_not_by_their_row(site: Site) -> None:
+def test_findings_are_compared_by_record_and_not_by_row(site: Site) -> None:
     """Findings are compared by record, so that an error in another row is still the same."""
     site.sync(BROKEN)
     found = compare(site.sync(MENDED))
@@ -114,7 +114,7 @@ def check(site: Site, package: dict[str, str]) -> runs.Run:
     return runs.find(preview(asked, clock=clock).run_id)
 
 
-def test_what_was_only_checked_counts_nowhere(site: Site) -> None:
+def test_a_check_counts_nowhere(site: Site) -> None:
     """A check is in no trend, makes no package fresh, is not held and causes no notification."""
     site.sync({"users.csv": SCHOOL["users.csv"]})
     header = SCHOOL["users.csv"].splitlines()[0] + "\n"

@@ -111,7 +111,7 @@ def test_newer_runs_do_not_move_the_older_pages(site: Site) -> None:
     assert [run.run_id for run in (*first.runs, *second.runs)] == begun[::-1]
 
 
-def test_total_counts_what_is_wanted_on_all_pages(site: Site) -> None:
+def test_total_counts_the_matching_runs_of_all_pages(site: Site) -> None:
     """The total counts the matching runs of all pages."""
     for outcome in ("held", "held", "held", "failed"):
         had(site, outcome=outcome)
@@ -198,7 +198,7 @@ def test_other_sites_are_not_listed(site: Site) -> None:
         "' or 1=1 --_00000000-0000-0000-0000-000000000000",
     ],
 )
-def test_what_is_no_cursor_is_refused(site: Site, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(site: Site, cursor: str) -> None:
     """An invalid cursor is refused with a message and never reaches the database."""
     with pytest.raises(CursorError, match="begin without a cursor"):
         page(site, before=cursor)
@@ -214,7 +214,7 @@ def test_cursor_of_another_site_lists_this_sites_runs(site: Site) -> None:
     assert listed(site, before=page(other, limit=1).older) == [mine]
 
 
-def test_trend_tells_changes_and_errors_of_the_last_runs(site: Site) -> None:
+def test_trend_has_changes_and_errors_of_the_last_runs(site: Site) -> None:
     """The trend has changes and errors of each of the last ended runs, applied or not."""
     had(site, NOON - dt.timedelta(days=9), counts=COUNTS)
     at = iter(NOON + dt.timedelta(minutes=n) for n in range(9))

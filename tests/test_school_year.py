@@ -94,7 +94,7 @@ def test_a_site_without_classes_is_proposed_nothing(site: Site) -> None:
         ([], None),
     ],
 )
-def test_the_end_of_a_school_year_is_told_from_the_end_of_a_semester(
+def test_the_end_of_a_semester_is_not_the_end_of_a_school_year(
     ends: list[str], found: dt.date | None
 ) -> None:
     """A school year ends before half a year without an ending class, even if the next is listed."""

@@ -44,7 +44,7 @@ def north(tmp_path: Path) -> Site:
     return Site("north", tmp_path)
 
 
-def test_what_would_change_is_told_by_site_and_preference(file: SiteFile) -> None:
+def test_a_plan_lists_changes_by_site_and_preference(file: SiteFile) -> None:
     """The plan lists old and new value of each changed preference, and nothing else."""
     file.write("""
         north:
@@ -84,7 +84,7 @@ def test_what_would_change_is_told_by_site_and_preference(file: SiteFile) -> Non
     ], "`sites plan` changed something"
 
 
-def test_what_was_planned_is_done_once(file: SiteFile, tmp_path: Path) -> None:
+def test_a_plan_is_applied_once(file: SiteFile, tmp_path: Path) -> None:
     """The apply reports the plan that it did, and afterwards the file changes nothing."""
     file.write("""
         north:
@@ -160,7 +160,7 @@ def test_the_last_site_is_not_archived_by_a_file(file: SiteFile) -> None:
     assert len(file.apply()["sites"]) == 3
 
 
-def test_what_is_exported_changes_nothing(file: SiteFile, tmp_path: Path) -> None:
+def test_an_export_changes_nothing(file: SiteFile, tmp_path: Path) -> None:
     """An export of any preferences gives a file that changes nothing, texts included."""
     note = "ends: {never} # 12:30, 'yes' é 日"
     wished = {
@@ -255,7 +255,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "places", "expected"), WRONG, ids=[it[0] for it in WRONG])
-def test_what_is_wrong_is_told_with_its_line(
+def test_each_error_has_its_line(
     file: SiteFile, text: str, places: list[tuple[int, str]], expected: str
 ) -> None:
     """Each error has its line and the expected value, and does not repeat the value."""
@@ -284,7 +284,7 @@ def test_what_is_wrong_is_told_with_its_line(
         (b"# " + b"x" * (1 << 20), 1),
     ],
 )
-def test_what_is_no_such_file_is_refused(file: SiteFile, content: bytes, line: int) -> None:
+def test_an_invalid_file_is_refused(file: SiteFile, content: bytes, line: int) -> None:
     """A file of any bytes is refused with a line, and never with a stack trace."""
     file.path.write_bytes(content)
     assert [at for at, _ in file.wrong()] == [line]
@@ -313,6 +313,6 @@ _VALUES: Any = st.recursive(
 
 @example({"\x85": "a\u2028b", "\ufeff": ["12:30", "no", "1e3", "~", "0x1", "2027-01-01"]})
 @given(_VALUES)
-def test_what_is_written_is_what_is_read(value: Any) -> None:
+def test_written_values_are_read_back(value: Any) -> None:
     """Each text and number that the export writes is read as the same value."""
     assert read(as_yaml(value).encode()).value == value

@@ -36,7 +36,7 @@ HIDDEN = "s3cret-of-the-sis"
          None, "/out"),
     ],
 )  # fmt: skip
-def test_what_a_source_may_be(
+def test_valid_sources_are_read_by_their_parts(
     source: str, scheme: str, host: str, port: int | None, path: str
 ) -> None:
     """A source URL is parsed into its parts; a path stays a path, whatever its characters."""
@@ -80,7 +80,7 @@ def test_what_a_source_may_be(
         ("/srv/\0", "control character"),
     ],
 )
-def test_what_it_may_not_be(source: str, says: str) -> None:
+def test_invalid_sources_are_refused(source: str, says: str) -> None:
     """A source with a secret, without encryption or of an unknown kind is refused, not repeated."""
     with pytest.raises(WrongSourceError, match=says) as refused:
         SourceUrl.parse(source)
@@ -112,7 +112,9 @@ def test_what_it_may_not_be(source: str, says: str) -> None:
         ("abfs://north@acc.example.org/o", "abfs://north@acc.example.org/", True),
     ],
 )  # fmt: skip
-def test_what_is_below_a_root(source: str, root: str, *, is_below: bool) -> None:
+def test_sources_are_compared_with_a_root_by_their_parts(
+    source: str, root: str, *, is_below: bool
+) -> None:
     """Source and root are compared by their parts, so that no spelling hides another place."""
     try:
         found = SourceUrl.parse(source).is_below(SourceUrl.parse(root))
@@ -121,7 +123,7 @@ def test_what_is_below_a_root(source: str, root: str, *, is_below: bool) -> None
     assert found is is_below
 
 
-def test_the_file_system_says_what_is_below(tmp_path: Path) -> None:
+def test_links_are_resolved_before_paths_are_compared(tmp_path: Path) -> None:
     """Links are resolved before paths are compared."""
     (tmp_path / "north").mkdir()
     (tmp_path / "south").mkdir()

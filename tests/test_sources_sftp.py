@@ -269,7 +269,7 @@ def test_a_zip_without_its_end_is_not_ready(server: Sftp, out: Path, size: int) 
     refused(OUT, login_to(server), "source.not_ready", NotReadyError)
 
 
-def test_what_is_no_zip_is_judged_by_who_reads_it(server: Sftp, out: Path) -> None:
+def test_a_file_that_is_no_zip_is_fetched(server: Sftp, out: Path) -> None:
     """A file that is no zip is fetched as it is, and rejected later as a package."""
     put(out, "o.zip", b"<html>sorry</html>")
     assert fetched(OUT, login_to(server))[1] == {"o.zip": b"<html>sorry</html>"}

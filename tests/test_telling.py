@@ -218,7 +218,7 @@ def texts_of(request: requests.PreparedRequest) -> list[str]:
     return list(texts(json.loads(body)))
 
 
-def test_a_way_that_fails_stops_no_other(post: Post) -> None:
+def test_a_failing_channel_stops_no_other(post: Post) -> None:
     """If the mail server refuses, the channels still get the message and are counted."""
     post.smtp(post.mail.port, "wrong")
     channels = (post.channel("team", TOKEN), post.channel("lost", "refuse"))
@@ -275,7 +275,7 @@ def test_no_secret_is_logged(post: Post, caplog: pytest.LogCaptureFixture) -> No
     assert [word for word in (PASSWORD, TOKEN, *TWO) if word in caplog.text] == []
 
 
-def test_a_run_is_told_once(site: Site, post: Post) -> None:
+def test_a_run_is_notified_once(site: Site, post: Post) -> None:
     """A held plan that is notified at its review and again at its end is one mail."""
     choose(site)
     run = had(site, day(0), "held", plan_hash="h")
@@ -285,7 +285,7 @@ def test_a_run_is_told_once(site: Site, post: Post) -> None:
     assert f"runs/{run.run_id}" in post.mail.html()
 
 
-def test_last_net_tells_of_a_dag_run_that_nobody_has_told_of(site: Site, post: Post) -> None:
+def test_a_failed_dag_run_without_a_notification_is_notified(site: Site, post: Post) -> None:
     """A failed DAG run whose run sent no notification is notified once."""
     choose(site)
     upload = dag_names.upload_dag_id(site.name)
@@ -323,7 +323,9 @@ def begun(site: Site, run_id: str, outcome: str | None = None) -> Run:
         return runs.get(connection, run_id)
 
 
-def test_dag_file_that_can_not_be_read_is_told(site: Site, post: Post, tmp_path: Path) -> None:
+def test_an_import_error_of_our_dag_file_is_notified(
+    site: Site, post: Post, tmp_path: Path
+) -> None:
     """An import error in our DAG file is notified once, and one in another file is not."""
     mine = f"{site.name}@example.org"
     choose(site, notices=EVERYBODY.model_copy(update={"recipients": (mine,)}))
@@ -360,7 +362,7 @@ def test_dag_run_gets_a_note_of_how_its_run_ended(site: Site) -> None:
     assert payroll.note is None
 
 
-def test_note_is_never_in_the_way_of_the_scheduler(
+def test_a_note_never_breaks_the_scheduler(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without the roster database, a DAG run gets no note, and no exception is raised."""
@@ -390,7 +392,7 @@ def test_a_dead_mail_server_is_no_trouble_for_a_run(
     ]
 
 
-def test_where_nobody_is_to_be_told_nothing_is_noted(site: Site) -> None:
+def test_without_recipients_nothing_is_recorded(site: Site) -> None:
     """A site without recipients records nothing."""
     choose(site, notices=Notices())
     notifier.notify_of_run(had(site, day(0), "failed"))
@@ -398,7 +400,7 @@ def test_where_nobody_is_to_be_told_nothing_is_noted(site: Site) -> None:
     assert site.rows("select count(*) from notices where site = :site") == [(0,)]
 
 
-def test_whatever_goes_wrong_a_run_ends_as_it_ended(
+def test_an_error_while_notifying_is_logged_and_not_raised(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error while notifying is logged and not raised."""

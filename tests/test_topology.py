@@ -104,7 +104,7 @@ def test_each_stage_of_a_run_on_the_other_worker(there: Cluster) -> None:
 
 
 @pytest.mark.case("b40")
-def test_what_a_run_left_is_read_through_the_api_server(there: Cluster) -> None:
+def test_artifacts_of_a_run_are_read_through_the_api_server(there: Cluster) -> None:
     """The API server reads report, findings and log of a run without the workers' disks."""
     op = there.live.person("op")
     started = op.upload(zipped(WRONG))
@@ -127,7 +127,7 @@ def test_what_a_run_left_is_read_through_the_api_server(there: Cluster) -> None:
 
 
 @pytest.mark.case("c00")
-def test_who_may_only_look_is_refused(there: Cluster) -> None:
+def test_a_viewer_cannot_change_anything(there: Cluster) -> None:
     """FAB's viewer sees preferences and runs, but cannot upload, save or undo or see names."""
     viewer, admin = there.live.person("viewer"), there.live.admin
     (run, *_) = viewer.get("sites/default/runs")["runs"]

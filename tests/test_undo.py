@@ -176,7 +176,7 @@ def test_linked_account_is_let_go(site: Site) -> None:
     assert audited(site, undone) == counted(undone) == 1
 
 
-def test_login_that_somebody_has_now_is_not_taken_back(site: Site) -> None:
+def test_an_undo_takes_no_login_of_another_user(site: Site) -> None:
     """An undo names a user whose address belongs to another user now, and leaves them inactive."""
     site.sync(staff(ANN, "old,Old,info@x.org"))
     run = site.sync(staff(ANN))

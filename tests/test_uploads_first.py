@@ -105,7 +105,7 @@ def test_all_tasks_of_an_upload_weigh_more(live: Live) -> None:
     assert lightest > sum(task["priority_weight"] for task in sync)
 
 
-def test_what_is_nearest_to_its_end_goes_first(live: Live) -> None:
+def test_later_stages_weigh_more(live: Live) -> None:
     """Later stages of scheduled runs weigh more than earlier ones."""
     query = "select distinct task_id, priority_weight from task_instance where dag_id = %s"
     weights = dict(of_airflow(live, query, dag_names.sync_dag_id(OTHERS[0])))
