@@ -1,4 +1,4 @@
-"""All actions of the API, each with the right that it needs and the expected status."""
+"""All actions of the API, each with its permission and the expected status."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from live import Person
 
 MARK = "zqmark"
-"""Part of each name and address that only users with the right to details may see."""
+"""Part of each name and address that only users with the permission `details` may see."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """One action: its request, the right that it needs, and the status for users who have it."""
+    """One action: its request, its permission, and the status for users who have it."""
 
     name: str
     method: str
@@ -26,7 +26,7 @@ class Action:
     body: Any = None
     content: bytes | None = None
     route: May | None = None
-    """The right that the route needs, where some of its actions need a higher one."""
+    """The permission for the route, where some of its actions need a higher one."""
 
     def send(self, who: Person, runs: dict[str, str]) -> Any:
         """Send the request as a user and return the answer."""
@@ -120,7 +120,7 @@ ACTIONS = [
     Action("discard", "POST", f"{RUN}/discard", May.ADMINISTER, 409, body={}),
     Action("undo", "POST", "runs/{held}/undo", May.ADMINISTER, 409, body={}),
 ]
-"""`status` is not always a success: 409 means that the right is there and the state forbids it."""
+"""`status` is not always a success: 409 means that only the state forbids it."""
 PLACELESS = {
     ("GET", path)
     for path in (

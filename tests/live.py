@@ -445,7 +445,7 @@ def _empty(connection: psycopg.Connection, names: Iterable[str]) -> None:
 
 
 def _has_dags(home: Path) -> bool:
-    """Return whether Airflow has parsed the DAGs, independent of its users' rights."""
+    """Return whether Airflow has parsed the DAGs, independent of its users' permissions."""
     query = "select count(*) from dag where dag_id = any(%s)"
     with psycopg.connect(postgres.url(home, "airflow")) as connection:
         return connection.execute(query, ([UPLOAD, SYNC],)).fetchone() == (2,)

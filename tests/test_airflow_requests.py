@@ -239,7 +239,7 @@ def airflow_moment(text: str) -> Any:
 
 @pytest.mark.case("c21")
 def test_an_asset_of_ours_needs_the_permission_for_its_dag(server: Server) -> None:
-    """Starting a DAG through its asset needs the same right as starting the DAG."""
+    """Starting a DAG through its asset needs the same permission as starting the DAG."""
     from airflow.models.asset import AssetModel, TaskOutletAssetReference
     from airflow.utils.session import create_session
     from sqlalchemy import select

@@ -91,7 +91,7 @@ def test_document_is_valid_openapi(document: dict[str, Any]) -> None:
 
 @pytest.mark.case("c00")
 def test_every_operation_has_a_description_and_a_permission(document: dict[str, Any]) -> None:
-    """Each operation has a description, the right that it needs, and a way to log in."""
+    """Each operation has a description, a permission, and a way to log in."""
     for name, operation in operations(document).items():
         assert operation["summary"], name
         assert operation["description"].startswith(operation["summary"]), name

@@ -78,7 +78,7 @@ def stand_still(live: Live, started: dict[str, Any]) -> None:
 def test_nobody_is_deactivated_by_an_order_of_tasks(live: Live, role: str, order: str) -> None:
     """However a user marks and clears tasks, a plan without an approval is not applied.
 
-    A user without the right to do so is refused, and nothing is applied either.
+    A user without the permission is refused, and nothing is applied either.
     """
     deeds, who = order_of(order), live.person(role)
     engine = sa.create_engine(postgres.url(live.home, "roster").replace("://", "+psycopg://", 1))
