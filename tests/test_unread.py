@@ -117,7 +117,7 @@ def test_deltas_amend_a_bulk_package_before_them(site: Site, drop: Path) -> None
 
 
 def test_a_discarded_delta_is_not_read_again(site: Site, drop: Path) -> None:
-    """The source's newest delta is not read again after a person discarded it."""
+    """The newest package is read again, but its discarded delta is not planned again."""
     prefer(site, "guards.users.percent=10", "guards.users.minimum=1")
     export(drop, "monday.zip", delta(gone("bob", 7)), 72)
     held = scheduled(site)
