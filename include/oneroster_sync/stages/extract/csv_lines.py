@@ -144,7 +144,8 @@ def _checked(
             block = Block(data, np.empty(0, np.int64), np.empty(0, np.int64))
             return replace(block, apart=tuple(mended.apart)), mended.lines
     octets = np.frombuffer(data, np.uint8)
-    ends = (np.flatnonzero(octets == _LF) + 1).astype(np.int32)
+    line_feeds, others = _find_low(octets)
+    ends = (line_feeds + 1).astype(np.int32)
     starts = np.concatenate(([0], ends[:-1])).astype(np.int32)
     lengths = ends - starts
     rows = np.arange(first_row, first_row + len(ends), dtype=np.int64)
@@ -160,9 +161,9 @@ def _checked(
     lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
     if (firsts == _COMMA).any():
         blank |= pc.match_substring_regex(lines, _NOTHING).to_numpy(False)
-    if mended is None and (b'"' in data or b"\r" in data):
+    if mended is None and (b'"' in data or (others == _CR).any()):
         _check_grammar(data, lines, rows, name)
-    controlled = _has_control(data, len(ends))
+    controlled = ((others != _CR) & (others != _TAB)).any() or b"\x7f" in data
     if blank.any():
         lines = lines.filter(pa.array(~blank))
         rows = rows[~blank]
@@ -175,17 +176,16 @@ def _checked(
     return Block(data, rows, control), len(ends)
 
 
-def _has_control(data: bytes, line_feeds: int) -> bool:
-    """Tell whether there are forbidden control characters.
+def _find_low(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of all line feeds, and the other octets below the space.
 
-    Carriage returns and tabs are counted only if there are others than line feeds: few files have
-    any.
+    Text has few octets below the space besides line feeds, so one pass over the data finds the ends
+    of the lines, carriage returns and control characters.
     """
-    octets = np.frombuffer(data, np.uint8)
-    low = np.count_nonzero(octets < _SPACE) - line_feeds
-    if low:
-        low -= np.count_nonzero((octets == _CR) | (octets == _TAB))
-    return bool(low) or b"\x7f" in data
+    low = np.flatnonzero(octets < _SPACE)
+    found = octets[low]
+    is_feed = found == _LF
+    return (low, found[:0]) if is_feed.all() else (low[is_feed], found[~is_feed])
 
 
 def _lines(data: bytes, offsets: np.ndarray) -> pa.BinaryArray:
