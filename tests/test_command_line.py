@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
 import os
@@ -11,6 +12,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -251,3 +253,15 @@ def test_a_part_of_a_setting_is_changed_alone(site: Site) -> None:
     assert (chosen["guards"]["users"]["cap"], chosen["guards"]["removals_wait"]) == (40, True)
     for wrong in ("guards.nothing=1", "days.first=1", "none.of=1", "site=x"):
         assert said(site, *command, wrong)[0] == 2
+
+
+def test_collector_runs_seldom_within_a_command() -> None:
+    """A command ends soon: the collector looks for cycles seldom, and as before once it ended."""
+    before, within = gc.get_threshold(), list[int]()
+    main.add_command(click.Command("look", callback=lambda: within.append(gc.get_threshold()[0])))
+    try:
+        assert CliRunner().invoke(main, ["look"]).exit_code == 0
+    finally:
+        main.commands.pop("look")
+    assert within[0] >= 50 * before[0]
+    assert gc.get_threshold() == before

@@ -16,7 +16,10 @@ STAGES = ("extract", "validate", "diff", "review", "apply", "record")
 
 
 def run_stage(name: str, run_id: str, package: str | None) -> None:
-    """Run a stage of the site `default`."""
+    """Run a stage of the site `default`, in a process that begins as the command line does."""
+    from oneroster_sync.cli.app import collect_seldom
+
+    collect_seldom()
     from oneroster_sync import database, pipeline, runs
     from oneroster_sync.database import locks
     from oneroster_sync.runs import Trigger

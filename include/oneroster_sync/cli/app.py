@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import gc
 import getpass
 import json
 import logging
@@ -42,6 +43,18 @@ def main(quiet: bool) -> None:
     logger.handlers = [_Console()]
     click.get_current_context().call_on_close(functools.partial(logger.setLevel, logger.level))
     logger.setLevel(logging.CRITICAL if quiet else logging.INFO)
+    restore = functools.partial(gc.set_threshold, *gc.get_threshold())
+    click.get_current_context().call_on_close(restore)
+    collect_seldom()
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector run a hundred times less often in this process.
+
+    A command imports a thousand modules and ends soon. Python's default looks for cycles after each
+    700 new objects, which was a sixth of the time of our imports and found nothing.
+    """
+    gc.set_threshold(70_000, 10, 10)
 
 
 def a_site(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
