@@ -1,4 +1,4 @@
-"""Many `oneroster` commands for the price of one start.
+"""Many `oneroster` commands after a single start of Python and its libraries.
 
 Each command is a fork of a process that has already loaded pandas and Great Expectations.
 """

@@ -1,4 +1,4 @@
-"""Uploads through the API become runs, or are refused before they cost anything.
+"""Uploads through the API become runs, or are refused before they use resources.
 
 The sync of the site is off, because uploads do not need it.
 """

@@ -33,7 +33,6 @@ ADMIN = "admin@example.org"
 OTHERS = ("east", "north", "south", "west")
 BUSY = "busy"
 ONE_SLOT = {"AIRFLOW__CORE__PARALLELISM": "1"}
-WEIGHTS = "select distinct priority_weight from task_instance where dag_id = %s"
 BEGUN = """
 select dag_id, task_id from task_instance where start_date > %s and operator <> ''
 and state <> 'skipped' order by start_date
