@@ -80,7 +80,7 @@ def uploaded(site: Site) -> str:
 
 @pytest.mark.case("c40")
 def test_only_an_administrator_of_all_sites_names_something_new(site: Site) -> None:
-    """Without patterns of the deployment, a value that they save becomes allowed for the site."""
+    """Without patterns, a value that an administrator of all sites saves becomes allowed."""
     fields = {"source", "source_connection", "notices.channels"}
     assert refused_fields(site, everywhere=False, **USES) == fields
     save(site, everywhere=True, **USES)

@@ -263,7 +263,7 @@ def newest(chosen: list[Preferences]) -> dict[str, str]:
 
 
 def sftp_login(server: Sftp, **other: Any) -> Login:
-    """Return what the connection of the sites says, with something else in places."""
+    """Return the login of the sites' connection, with some values changed."""
     usual = {"host": HOST, "port": server.port, "login": LOGIN, "password": PASSWORD}
     return Login("sis", **{**usual, "extra": server.extra(), **other})
 
@@ -276,7 +276,7 @@ def test_sites_of_one_server_share_a_connection(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One look logs in once for all, whatever is wrong with some; a wrong login is tried once."""
+    """One look logs in once for all sites, even if some fail; a wrong login is tried once."""
     monkeypatch.setattr(arrivals, "_WAIT_S", 60)
     with sftp_server(tmp_path) as server:
         chosen = sites_on_sftp(site, tmp_path, 12)
@@ -300,7 +300,7 @@ def test_sites_of_one_server_share_a_connection(
 def test_a_shared_connection_that_is_cut_is_made_again(
     site: Site, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No site is left out where a server ends connections, by its bytes or by its number."""
+    """No site is left out if a connection is cut, or if it is replaced after so many sites."""
     monkeypatch.setattr(arrivals, "_WAIT_S", 60)
     with sftp_server(tmp_path) as server, cut_after(server.port, 12_000) as port:
         chosen = sites_on_sftp(site, tmp_path, 12)

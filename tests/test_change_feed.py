@@ -115,7 +115,7 @@ def test_copy_that_follows_the_feed_is_the_roster(moved: Site) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 1_000])
-def test_pages_of_any_size_hold_the_same_and_mark_versions_ends(moved: Site, limit: int) -> None:
+def test_pages_of_any_size_hold_the_same_and_mark_version_ends(moved: Site, limit: int) -> None:
     """No change is missing or repeated, and the last page of each version is marked as the last."""
     found: list[RosterChange] = []
     ends: list[int] = []

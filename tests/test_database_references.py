@@ -1,7 +1,8 @@
 """References: the database holds no row that refers to a missing row.
 
 The large tables check references with triggers, once for each statement. These tests try to bypass
-the triggers with hand-made SQL: by every write, every delete, and two transactions at once.
+the triggers with hand-made SQL: by every kind of write, and by changing or deleting the target. Two
+transactions at once are in test_reference_races.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ def test_trial(site: Site) -> None:
 
 
 def test_messages_say_what_starts_a_sync_where_no_schedule_does(site: Site) -> None:
-    """The digest of a site that waits for files has its week, and names no slot and no "none"."""
+    """A message says what starts the next sync: a new file, after a pause too, or the schedule."""
     had(site, day(2), sha256="a", applied_at=day(2), counts=counts(added=3))
     choose(site, source="/drop", started_by=StartedBy.NEW_FILE)
     text = of_day(site, Topic.DIGEST, 7).text()

@@ -169,7 +169,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_whole_run_leaves_no_trace_of_students(
     site: Site, caplog: pytest.LogCaptureFixture, temporary: Path, texts: Texts
 ) -> None:
-    """A strict run that rejects a package gives the reason without a value of the package."""
+    """A run that is applied has personal data only in its tables, the roster and the audit."""
     caplog.set_level(logging.DEBUG)
     package = site.package(marked(texts))
 
@@ -204,7 +204,7 @@ def test_whole_run_leaves_no_trace_of_students(
 @pytest.mark.case("c15")
 @pytest.mark.parametrize("texts", [SCHOOL, SCHOOL_1_2])
 def test_data_that_is_no_longer_needed_is_deleted(site: Site, texts: Texts) -> None:
-    """After a run is applied its rows are deleted; the remaining names are roster changes."""
+    """After a run is applied its rows are deleted, and only its plan has names."""
     held = site.sync(marked(texts))
     site.command("approve", held["run_id"])
 

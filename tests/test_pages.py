@@ -108,7 +108,7 @@ def test_invalid_setting_is_shown_at_its_field(live: Live) -> None:
 
 @pytest.mark.parametrize("width", [1440, 420])
 def test_a_section_of_the_preferences_is_two_screens_at_most(live: Live, width: int) -> None:
-    """Each section has an address, a link to the guide, and short lines of help."""
+    """Each section fits on two screens, with an address, a link to the guide, and short help."""
     with browsing(width=width) as page:
         log_in(page, live.origin)
         for section in SECTIONS:
@@ -129,7 +129,7 @@ def test_a_section_of_the_preferences_is_two_screens_at_most(live: Live, width: 
 
 
 def test_changes_in_several_sections_are_saved_by_one_key(live: Live) -> None:
-    """An old anchor opens its section; changes in one section stay while another is open."""
+    """An old anchor opens its section, and one key saves the changes of several sections."""
     before = live.admin.get("sites/default/preferences")["settings"]
     with browsing(height=600) as page:
         log_in(page, live.origin)
@@ -294,9 +294,7 @@ def test_a_viewer_sees_but_cannot_save(live: Live, held: dict[str, Any]) -> None
         expect(page.get_by_role("tab", name="Log", exact=True)).to_have_count(0)
 
 
-def test_a_dag_run_shows_its_sync_and_others_say_that_they_have_none(
-    live: Live, held: dict[str, Any]
-) -> None:
+def test_a_dag_run_shows_its_sync(live: Live, held: dict[str, Any]) -> None:
     """Airflow's page of a DAG run has the sync in a tab, with a link to our own page."""
     dag_run = held["dag_run"]["dag_run_id"]
     address = f"{live.origin}/dags/oneroster_upload__default/runs/{dag_run}/plugin/oneroster-run"

@@ -258,7 +258,7 @@ def test_moments_are_in_the_zone_that_airflow_shows(meadow: Town, held: dict[str
 def test_what_needs_attention_comes_first_in_the_list_of_sites(
     meadow: Town, held: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The row of a failed site has the reason, and the list can be sorted and filtered."""
+    """Sites with problems come first, with the reason; the list can be sorted and filtered."""
     assert held["outcome"] == "held"
     meadow.live.oneroster("init", "--site", "aaa", "--admin", "admin@example.org")
     meadow.live.oneroster("init", "--site", "zoo", "--admin", "admin@example.org")

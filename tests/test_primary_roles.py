@@ -98,7 +98,7 @@ def test_remembered_primary_role_of_staff_outweighs_a_delta() -> None:
 
 
 def test_role_that_cannot_be_read_may_be_the_primary_one() -> None:
-    """An unreadable role keeps its user's account from this rule."""
+    """While a role of a user is unreadable, this rule does not deactivate the account."""
     site = synced(SCHOOL_1_2)
     texts = added(BOB_STUDIES, "roles.csv", "r-bob3,,,bob,primary,teecher,,,s,")
     assert reasons(site.sync(texts)) == {}

@@ -273,7 +273,7 @@ def _note(rng: random.Random) -> str:
 
 @pytest.mark.parametrize("seed", range(150))
 def test_random_faults_make_no_row_and_lose_none(tmp_path: Path, seed: int) -> None:
-    """For any missing or surplus quotes: no note becomes a row, and no person is missing."""
+    """For any missing or surplus quotes: no note becomes a row, and no row is lost silently."""
     rng = random.Random(seed)
     rows = []
     for number in range(2, 402):

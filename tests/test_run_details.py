@@ -229,7 +229,7 @@ def test_changes_are_chosen_by_kind_and_action(
 )
 @pytest.mark.parametrize("page", [of_plan, of_audit])
 def test_search_takes_words_literally(story: Story, page: Any, q: str, labels: list[str]) -> None:
-    """A search finds names, addresses, titles, codes and sourcedIds, ignoring case."""
+    """A search finds names, addresses, titles, codes and sourcedIds, and has no wildcards."""
     found = [c["label"] for c in page(story.run, q=q)[0] if c["kind"] != "assignment"]
     assert found == labels
 

@@ -88,7 +88,7 @@ def test_an_upload_that_is_refused_leaves_nothing(bucket: S3, site: Site) -> Non
 def test_unreachable_bucket_has_its_own_error(
     bucket: S3, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer to an upload says what to do, and is no internal error; a sync is retried."""
+    """The answer to an upload says what to do, and is no internal error."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{HOST}:{closed_port()}")
     fsspec.filesystem("s3", skip_instance_cache=True).clear_instance_cache()
     with pytest.raises(EndpointConnectionError) as failure:

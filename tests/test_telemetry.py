@@ -194,7 +194,7 @@ def test_a_collector_that_is_away_delays_a_sync_and_nothing_more(
 def test_only_the_first_stage_waits_for_a_collector_that_is_away(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Stages are processes of their own: what one learns the others of the machine know."""
+    """Each stage is a process, and the stages of a machine share that the collector is away."""
 
     def batch() -> float:
         telemetry_export._EXPORTERS.clear()  # as in a new process
@@ -214,7 +214,7 @@ def test_only_the_first_stage_waits_for_a_collector_that_is_away(
     assert [record.getMessage() for record in caplog.records if record.name == "oneroster"] == [
         "Metrics and traces were not sent: the collector did not answer."
     ]
-    with collector(port) as there:  # it is back, and takes what comes
+    with collector(port) as there:  # the collector is back
         batch()
         deadline = time.monotonic() + 10
         while not (there.metrics and there.spans) and time.monotonic() < deadline:

@@ -282,7 +282,7 @@ def test_upload_of_a_rejected_run_is_deleted(site: Site) -> None:
 
 
 def test_upload_of_a_failed_run_stays(site: Site) -> None:
-    """A failed run can be retried, so its upload stays for a week."""
+    """A failed run can be retried, so its upload stays for a week, and is then deleted."""
     site.command("preferences", "--set", "credited_admin=null")
     taken = receive(site, Kind.PACKAGE, [ZIP])
     run = sync(request(site, taken.package), clock=now)
