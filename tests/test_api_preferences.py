@@ -112,6 +112,7 @@ def test_every_setting_is_returned_as_saved(live: Live) -> None:
         "credited_admin": "admin@example.org",
         "days": ["monday", "sunday"],
         "time_utc": "23:59",
+        "time_zone": "America/Chicago",
         "pause_windows": [
             {"first_on": "2027-06-15", "last_on": "2027-08-15", "note": "summer <b>☀</b>"}
         ],

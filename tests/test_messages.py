@@ -14,7 +14,7 @@ from golden.school import SCHOOL
 from hostile import PAYLOADS
 from oneroster_sync import database, notifications, runs
 from oneroster_sync.notifications import Link, Message, Points
-from oneroster_sync.notifications.templates import PAGES
+from oneroster_sync.notifications.letterhead import PAGES
 from oneroster_sync.sites.preferences import PauseWindow, StartedBy, Topic
 from past import BASE_URL, EVERYBODY, Cause, choose, counts, day, had, made_at
 from test_no_personal_data import NEVER, PERSONAL, marked, where
@@ -50,6 +50,12 @@ def of_day(site: Site, topic: Topic, number: int) -> Message:
     return notice.message
 
 
+def trial_of(site: Site, now: dt.datetime) -> Message:
+    """Return the test message of a site."""
+    with database.engine().connect() as connection:
+        return notifications.of_trial(connection, site.name, base_url=BASE_URL, now=now)
+
+
 def test_held(site: Site) -> None:
     """The message has the thresholds, the counts of the plan, the expiry, and a link to decide."""
     choose(site)
@@ -59,14 +65,13 @@ def test_held(site: Site) -> None:
     assert message.title().startswith("Approve? ")
     assert message.title().endswith(f" users would be deactivated — {site.name}")
     assert message.text() == (
-        "Held: what the scheduled sync of 2026-11-02 02:00 UTC would do needs a person's "
-        "decision. Why:\n\n"
+        "Held: the plan of the scheduled sync of 2026-11-02 02:00 UTC needs an approval. Why:\n\n"
         "- guard.removals: 20 of 20 users (100.0 %); less than 10 %.\n\n"
         "The whole plan: 1 user added, 20 users deactivated, 1 course removed. "
         "Nothing of it was applied.\n\n"
         "What to do: look at the plan; an administrator then approves or discards it. If it is "
         "not what the SIS should say, fix the export and discard the plan.\n\n"
-        "Undecided, it is discarded at 2026-11-05 02:00 UTC.\n\n"
+        "Expires 2026-11-05 02:00 UTC, then discarded.\n\n"
         f"The plan and the decision: https://airflow.example.org/af{PAGES}/runs/{run.run_id}\n"
     )
 
@@ -76,8 +81,8 @@ def test_failed(site: Site) -> None:
     choose(site)
     reasons = ["the roster database does not answer", "nothing was changed"]
     message = of(had(site, day(0), "failed", reasons=reasons))
-    assert message.title() == f"OneRoster {site.name}: a sync failed"
-    assert "could not go on. Nothing was changed." in message.text()
+    assert message.title() == f"Sync failed: the roster database does not answer — {site.name}"
+    assert "could not continue. Nothing was changed." in message.text()
     assert "Why: the roster database does not answer.\n" in message.text()
     assert "The next sync tries again automatically" in message.text()
 
@@ -103,7 +108,7 @@ def test_errors(site: Site) -> None:
     causes = tuple(Cause(code, "users.csv", 1000) for code in codes)
     run = had(site, day(0), "succeeded_with_errors", counts=counts(errors=7000), causes=causes)
     text = of(run).text()
-    assert "Not used: 7,000 rows of the package of the scheduled sync" in text
+    assert "Skipped: 7,000 rows of the package of the scheduled sync" in text
     assert "- users.csv, 1,000 rows: " in text
     assert text.count("(row.invalid_") == 5
     assert "- and 2 more causes\n" in text
@@ -128,7 +133,7 @@ def test_stale_with_the_same_package(site: Site) -> None:
     for number in range(1, 6):
         had(site, day(number), "no_changes", sha256="a")
     message = of_day(site, Topic.STALE, 8)
-    assert message.title() == f"OneRoster {site.name}: no new package for 8 days"
+    assert message.title() == f"No new export for 8 days — {site.name}"
     assert "5 syncs since have read the same package again." in message.text()
     assert "The sync works, but what it reads is old." in message.text()
     assert run.run_id in message.text()
@@ -153,13 +158,15 @@ def test_digest(site: Site) -> None:
     waiting = had(site, day(3), "held", plan_hash="h", counts=counts(deactivated=9, errors=2))
     had(site, day(7), applied_at=day(7), counts=counts(added=500))
     message = of_day(site, Topic.DIGEST, 7)
-    assert message.title() == f"OneRoster {site.name}: the week of 2026-11-02 to 2026-11-08"
+    assert message.title() == (
+        f"Week of 2026-11-02: 4 syncs, 23 changes, 1 plan to approve — {site.name}"
+    )
     assert message.text() == (
-        "4 syncs ran.\n\n"
+        "4 syncs ran from 2026-11-02 to 2026-11-08.\n\n"
         "- succeeded: 2\n- held: 1\n- failed: 1\n\n"
         "Changed: 21 users added, 2 users updated.\n\n"
         "Rows with errors in the newest of them: 2.\n\n"
-        "Waiting for a decision: 1 plan.\n\n"
+        "Approval needed: 1 plan.\n\n"
         "The plan of 2026-11-05 02:00 UTC: "
         f"https://airflow.example.org/af{PAGES}/runs/{waiting.run_id}\n\n"
         "The newest package was first read on 2026-11-03. No package at all has come since. "
@@ -173,15 +180,15 @@ def test_digest(site: Site) -> None:
 def test_a_quiet_week(site: Site) -> None:
     """A week without a sync has a digest too: silence would look like a broken messenger."""
     text = of_day(site, Topic.DIGEST, 7).text()
-    assert text.startswith("No sync ran.\n\nChanged: nothing.\n\n")
-    assert "Waiting for a decision: nothing." in text
+    assert text.startswith("No sync ran from 2026-11-02 to 2026-11-08.\n\nChanged: nothing.\n\n")
+    assert "Approval needed: none." in text
 
 
 def test_trial(site: Site) -> None:
     """A test message says that it is one, and has the topics and the schedule."""
-    chosen = choose(site)
-    message = notifications.trial(chosen, BASE_URL, now=day(0, hour=6))
-    assert message.title() == f"OneRoster {site.name}: a test message"
+    choose(site)
+    message = trial_of(site, day(0, hour=6))
+    assert message.title() == f"Test message: notifications of this site arrive here — {site.name}"
     assert "There is nothing to do." in message.text()
     assert "Topics: held, failed, rejected, errors, stale, unapplied, digest." in message.text()
     assert "Schedule: Mon–Fri at 02:00 UTC. Next sync: 2026-11-03 02:00 UTC." in message.text()
@@ -192,14 +199,14 @@ def test_messages_say_what_starts_a_sync_where_no_schedule_does(site: Site) -> N
     had(site, day(2), sha256="a", applied_at=day(2), counts=counts(added=3))
     choose(site, source="/drop", started_by=StartedBy.NEW_FILE)
     text = of_day(site, Topic.DIGEST, 7).text()
-    assert text.startswith("1 sync ran.\n\n- succeeded: 1\n\nChanged: 3 users added.\n\n")
+    assert text.startswith("1 sync ran from 2026-11-02 to 2026-11-08.\n\n- succeeded: 1\n\nChanged: 3 users added.\n\n")
     assert "Next, while the sync is enabled: when a new file arrives.\n\n" in text
 
     window = PauseWindow(first_on=day(6).date(), last_on=day(20).date())
-    chosen = choose(site, pause_windows=(window,))
+    choose(site, pause_windows=(window,))
     paused = "when a new file arrives, after the pause until 2026-11-22."
     assert f"Next, while the sync is enabled: {paused}" in of_day(site, Topic.DIGEST, 7).text()
-    assert f"Next sync: {paused}" in notifications.trial(chosen, BASE_URL, now=day(7)).text()
+    assert f"Next sync: {paused}" in trial_of(site, day(7)).text()
 
     choose(site, pause_windows=(), started_by=StartedBy.BOTH)
     text = of_day(site, Topic.DIGEST, 7).text()
@@ -266,7 +273,7 @@ def test_names_of_a_package_are_not_repeated(site: Site) -> None:
 @pytest.mark.parametrize("profile", ["tolerant", "strict"])
 def test_no_message_contains_personal_data(site: Site, profile: str) -> None:
     """No message contains personal data: held, applied with errors, rejected, or of a week."""
-    chosen = choose(site)
+    choose(site)
     run = site.sync(marked(SCHOOL), "--profile", profile)
     messages = [of(runs.find(run["run_id"]))]
     if run["outcome"] == "held":
@@ -277,7 +284,7 @@ def test_no_message_contains_personal_data(site: Site, profile: str) -> None:
         due = notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
     messages += [
         *(notice.message for notice in due),
-        notifications.trial(chosen, BASE_URL, now=now),
+        trial_of(site, now),
     ]
     assert len(messages) >= (5 if profile == "tolerant" else 4)
     places = {message.title(): message.text() + message.html() for message in messages}

@@ -364,7 +364,7 @@ def test_a_late_sync_is_notified(site: Site) -> None:
     choose(site, done_within_hours=3)
     switch(site, "sync_enabled", day(0, hour=12))
     (told,) = late(site, day(1, hour=6))
-    assert "the sync of 2026-11-03 02:00 was not done by 2026-11-03 05:00 UTC" in told
+    assert "the sync of 2026-11-03 02:00 UTC was not done by 2026-11-03 05:00 UTC" in told
     assert Topic.FAILED in watch(site, day(1, hour=6))
     assert Topic.FAILED not in watch(site, day(1, hour=7))
     had(site, day(1, hour=2), "held", plan_hash="h")

@@ -97,5 +97,5 @@ def test_standstill_is_notified_once_a_week(site: Site) -> None:
         sent = [n for n in found if notifications.tell(n, lambda _: 1, now=now) is Told.SENT]
         told += [(number, notice.message.subject) for notice in sent]
     assert [number for number, _ in told] == [2, 9, 16]
-    subject = f"OneRoster {site.name}: no changes applied since 23 October (3 syncs)"
+    subject = f"No changes applied since 23 October (3 syncs) — {site.name}"
     assert told[0][1] == subject

@@ -61,9 +61,8 @@ def notify_of_run(run: Run) -> None:
     is sent by the next run with the same cause, or by the DAG `oneroster_watch` the next morning.
     """
     try:
-        base_url = _base_url()
         with database.engine().connect() as connection:
-            notice = notifications.of_run(connection, run, base_url=base_url)
+            notice = notifications.of_run(connection, run, base_url=base_url())
             chosen = _ways_of(connection, run.site)
         if notice is not None:
             _tell(notice, chosen, dt.datetime.now(dt.UTC))
@@ -89,7 +88,7 @@ def notify_of_dag_run(dag_id: str, dag_run_id: str) -> None:
                 run = None
             if run is None or run.outcome is None:
                 notice = notifications.of_dag_run(
-                    connection, site, (dag_id, dag_run_id), run, base_url=_base_url()
+                    connection, site, (dag_id, dag_run_id), run, base_url=base_url()
                 )
                 chosen = _ways_of(connection, site)
         if run is not None and run.outcome is not None:
@@ -116,7 +115,7 @@ def notify_of_dag_file(filename: str) -> None:
             for site in in_use:
                 chosen = _ways_of(connection, site)
                 notice = notifications.of_dag_file(
-                    connection, site, filename, in_use, base_url=_base_url()
+                    connection, site, filename, in_use, base_url=base_url()
                 )
                 ways = (chosen.recipients, chosen.channels)
                 if notice is not None and ways not in told:
@@ -154,9 +153,9 @@ def send_trial(site: str, *, now: dt.datetime) -> Sent:
         UnknownSiteError: The site does not exist.
     """
     with database.engine().connect() as connection:
-        chosen = preferences_store.load(connection, site)
+        message = notifications.of_trial(connection, site, base_url=base_url(), now=now)
         ways = _ways_of(connection, site)
-    return send(notifications.trial(chosen, _base_url(), now=now), ways)
+    return send(message, ways)
 
 
 def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sent:
@@ -200,7 +199,7 @@ def _tell_site(site: str, now: dt.datetime) -> bool:
     """Send the notifications of one site that are due; return whether all could be sent."""
     with database.engine().connect() as connection:
         chosen = _ways_of(connection, site)
-        due = notifications.of_site(connection, site, base_url=_base_url(), now=now)
+        due = notifications.of_site(connection, site, base_url=base_url(), now=now)
     outcomes = [_tell(notice, chosen, now) for notice in due]
     return Told.UNSENT not in outcomes
 
@@ -220,7 +219,7 @@ def _tell(notice: Notice, chosen: Notices, now: dt.datetime) -> Told:
         return Told.KNOWN
     told = notifications.tell(notice, lambda message: send(message, chosen).worked, now=now)
     if told is Told.SENT:
-        log.info("People of site %s were told: %s.", notice.site, notice.topic)
+        log.info("Notification of site %s was sent: %s.", notice.site, notice.topic)
     return told
 
 
@@ -306,7 +305,7 @@ def _kind_of(error: Exception) -> str:
 
 
 @functools.cache
-def _base_url() -> str:
+def base_url() -> str:
     """Return Airflow's public URL."""
     from airflow.configuration import conf
 

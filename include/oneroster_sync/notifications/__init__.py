@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from oneroster_sync.notifications.freshness import Freshness, freshness
 from oneroster_sync.notifications.message import Link, Message, Points
+from oneroster_sync.notifications.previews import Preview, list_previews
 from oneroster_sync.notifications.rules import (
     Notice,
     Told,
@@ -14,9 +15,9 @@ from oneroster_sync.notifications.rules import (
     of_dag_run,
     of_run,
     of_site,
+    of_trial,
     tell,
 )
-from oneroster_sync.notifications.templates import trial
 
 __all__ = [
     "Freshness",
@@ -24,12 +25,14 @@ __all__ = [
     "Message",
     "Notice",
     "Points",
+    "Preview",
     "Told",
     "freshness",
+    "list_previews",
     "of_dag_file",
     "of_dag_run",
     "of_run",
     "of_site",
+    "of_trial",
     "tell",
-    "trial",
 ]

@@ -8,6 +8,7 @@ the DAG `oneroster_watch` checks it once a day.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -42,8 +43,22 @@ select exists (
 """
 
 
-def find_overdue(connection: Connection, chosen: Preferences, *, now: dt.datetime) -> str | None:
-    """Return a text about the scheduled sync that missed its deadline, or None.
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A scheduled sync that missed its deadline; both moments are in UTC."""
+
+    due: dt.datetime
+    deadline: dt.datetime
+
+    def key(self) -> str:
+        """Return the cause of its notification."""
+        return f"the sync of {self.due:%Y-%m-%d %H:%M}"
+
+
+def find_overdue(
+    connection: Connection, chosen: Preferences, *, now: dt.datetime
+) -> Overdue | None:
+    """Return the scheduled sync that missed its deadline, or None.
 
     Args:
         connection: To the roster database.
@@ -68,4 +83,4 @@ def find_overdue(connection: Connection, chosen: Preferences, *, now: dt.datetim
         return None
     if connection.scalar(sa.text(_IS_DONE), bound):
         return None
-    return f"the sync of {due:%Y-%m-%d %H:%M} was not done by {due + within:%Y-%m-%d %H:%M} UTC"
+    return Overdue(due, due + within)

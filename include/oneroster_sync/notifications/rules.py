@@ -17,6 +17,8 @@ table says:
 |          | number of rows                      |                                              |
 | errors   | stale protection                    | after a week, while there is any             |
 | unapplied| the last sync that was applied      | after a week                                 |
+| unapplied| a maintenance stops the syncs of    | after a week                                 |
+|          | all sites                           |                                              |
 | stale    | when the newest package came;       | after a week                                 |
 |          | the files with lost deltas          |                                              |
 | digest   | the week                            | never                                        |
@@ -35,12 +37,13 @@ from oneroster_sync import database
 from oneroster_sync.notifications import sent as told
 from oneroster_sync.notifications import templates
 from oneroster_sync.notifications.freshness import freshness
+from oneroster_sync.notifications.letterhead import Letterhead
 from oneroster_sync.notifications.overdue import find_overdue
 from oneroster_sync.notifications.weekly_digest import WAITING, errors_of, week_before
 from oneroster_sync.roster.stale_protection import list_stale
 from oneroster_sync.runs import Outcome, pending_deltas, run_details
 from oneroster_sync.runs.standstill import find_standstill
-from oneroster_sync.sites import preferences_store
+from oneroster_sync.sites import maintenance, preferences_store
 from oneroster_sync.sites.preferences import Topic
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
 _STALE_AGAIN = dt.timedelta(days=7)
 _PROTECTED = "stale protection"
 _UNRECORDED, _NOT_BEGUN = "the run was not recorded", "the run did not begin"
-_DAG_FILE, _LATE = "the DAG file", "late: "
+_DAG_FILE, _LATE, _STOPPED = "the DAG file", "late: ", "maintenance since "
 _VARIABLE = re.compile(
     r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
 )
@@ -106,21 +109,22 @@ def of_run(connection: Connection, run: Run, *, base_url: str) -> Notice | None:
     topic = _topic(run, chosen)
     if topic is None or topic not in chosen.topics:
         return None
-    listed = templates.to_mend(run_details.causes(connection, run.run_id))
+    head = Letterhead.load(connection, run.site, base_url=base_url)
+    listed = templates.list_to_fix(run_details.causes(connection, run.run_id))
     codes = " ".join(sorted({cause["code"] for cause in listed}))
     rows = errors_of(run.counts)
     match topic:
         case Topic.HELD:
-            cause, message = run.plan_hash or run.run_id, templates.held(run, base_url)
+            cause, message = run.plan_hash or run.run_id, templates.held(run, head)
         case Topic.FAILED:
             reason = run.reasons[0] if run.reasons else ""
-            cause, message = _VARIABLE.sub("#", reason), templates.failed(run, base_url)
+            cause, message = _VARIABLE.sub("#", reason), templates.failed(run, head)
         case Topic.REJECTED:
-            cause, message = codes, templates.rejected(run, listed, base_url)
+            cause, message = codes, templates.rejected(run, listed, head)
         case _:
             tens = len(str(rows // chosen.errors_from))
             cause = f"{_fingerprint(listed)} {tens}"
-            message = templates.errors(run, listed, rows, base_url)
+            message = templates.errors(run, listed, rows, head)
     return Notice(run.site, topic, cause, run.run_id, message, chosen.errors_from)
 
 
@@ -139,7 +143,8 @@ def of_dag_run(
     chosen = preferences_store.load(connection, site).notices
     if Topic.FAILED not in chosen.topics:
         return None
-    message = templates.unrecorded(site, dag_run, run, base_url)
+    head = Letterhead.load(connection, site, base_url=base_url)
+    message = templates.unrecorded(dag_run, run, head)
     cause = _UNRECORDED if run else _NOT_BEGUN
     return Notice(
         site, Topic.FAILED, cause, run.run_id if run else None, message, chosen.errors_from
@@ -161,7 +166,8 @@ def of_dag_file(
     chosen = preferences_store.load(connection, site).notices
     if Topic.FAILED not in chosen.topics:
         return None
-    message = templates.unreadable_file(site, filename, len(sites), base_url)
+    head = Letterhead.load(connection, site, base_url=base_url)
+    message = templates.unreadable_file(filename, len(sites), head)
     return Notice(site, Topic.FAILED, _DAG_FILE, None, message, chosen.errors_from)
 
 
@@ -191,39 +197,55 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
     """
     preferences = preferences_store.load(connection, site)
     chosen = preferences.notices
+    head = Letterhead.load(connection, site, base_url=base_url)
     newest = told.newest_ended(connection, site, now=now)
     waiting = told.waiting(connection, site, now=now, limit=WAITING)
     found = [of_run(connection, run, base_url=base_url) for run in (*waiting, newest) if run]
     fresh = freshness(connection, site, now=now)
     if fresh.is_stale and Topic.STALE in chosen.topics:
-        cause, message = fresh.since.isoformat(), templates.stale(fresh, base_url)
+        cause, message = fresh.since.isoformat(), templates.stale(fresh, head)
         found.append(Notice(site, Topic.STALE, cause, None, message, chosen.errors_from))
     still = find_standstill(connection, site, now=now)
     if still.level and Topic.UNAPPLIED in chosen.topics:
-        cause, message = still.run_id or "never", templates.unapplied(still, base_url)
+        cause, message = still.run_id or "never", templates.unapplied(still, head)
+        found.append(Notice(site, Topic.UNAPPLIED, cause, None, message, chosen.errors_from))
+    stopped = maintenance.find(connection)
+    if stopped is not None and Topic.UNAPPLIED in chosen.topics:
+        cause = f"{_STOPPED}{stopped.since.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+        message = templates.stopped(stopped, head)
         found.append(Notice(site, Topic.UNAPPLIED, cause, None, message, chosen.errors_from))
     late = find_overdue(connection, preferences, now=now)
     if late is not None and Topic.FAILED in chosen.topics:
-        message = templates.overdue(site, late, base_url)
-        cause = f"{_LATE}{late}"
+        message = templates.overdue(late, head)
+        cause = f"{_LATE}{late.key()}"
         found.append(Notice(site, Topic.FAILED, cause, None, message, chosen.errors_from))
     stale = list_stale(connection, site) if Topic.ERRORS in chosen.topics else []
     if waiting_for_release := [cause for cause in stale if not cause.is_released]:
-        message = templates.protected(site, waiting_for_release, base_url)
+        message = templates.protected(waiting_for_release, head)
         notice = Notice(site, Topic.ERRORS, _PROTECTED, None, message, chosen.errors_from)
         found.append(notice)
     lost = pending_deltas.out_of_step(connection, site)
     discarded = pending_deltas.of_site(connection, site, pending_deltas.State.DISCARDED)
     if (lost or discarded) and Topic.STALE in chosen.topics:
         files = sorted({*(one.file for one in lost), *(one.file for one in discarded)})
-        message = templates.lacking(site, files, base_url, is_out_of_step=bool(lost))
+        message = templates.lacking(files, head, is_out_of_step=bool(lost))
         cause = " ".join([*files, "out of step" if lost else "discarded"])
         found.append(Notice(site, Topic.STALE, cause, None, message, chosen.errors_from))
     if Topic.DIGEST in chosen.topics:
         week = week_before(connection, site, now=now)
-        cause, message = f"{week.first_on}", templates.digest(week, base_url)
+        cause, message = f"{week.first_on}", templates.digest(week, head)
         found.append(Notice(site, Topic.DIGEST, cause, None, message, chosen.errors_from))
     return [notice for notice in found if notice]
+
+
+def of_trial(connection: Connection, site: str, *, base_url: str, now: dt.datetime) -> Message:
+    """Return a site's test message.
+
+    Raises:
+        UnknownSiteError: The site does not exist.
+    """
+    head = Letterhead.load(connection, site, base_url=base_url)
+    return templates.trial(preferences_store.load(connection, site), head, now=now)
 
 
 def tell(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) -> Told:

@@ -78,16 +78,17 @@ def _find(connection: Connection, site: str | None, now: dt.datetime) -> dict[st
     query = sa.text(_OF_SITES.format(is_sync=_IS_SYNC))
     rows = connection.execute(query, {"site": site, "now": now})
     return {
-        row.site: Standstill(
-            row.site,
-            row.run_id,
-            row.since,
-            row.syncs,
-            _level(row.since, row.syncs, now),
-            _format(row.since, row.syncs, now),
-        )
+        row.site: make_standstill(row.site, row.run_id, row.since, row.syncs, now=now)
         for row in rows
     }
+
+
+def make_standstill(
+    site: str, run_id: str | None, since: dt.datetime | None, syncs: int, *, now: dt.datetime
+) -> Standstill:
+    """Judge and describe a number of syncs since a time, as it is at `now`."""
+    level, sentence = _level(since, syncs, now), _format(since, syncs, now)
+    return Standstill(site, run_id, since, syncs, level, sentence)
 
 
 def _level(since: dt.datetime | None, syncs: int, now: dt.datetime) -> str | None:

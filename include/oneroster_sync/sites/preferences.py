@@ -32,6 +32,7 @@ from oneroster_sync.sites.choices import (
     Weekday,
 )
 from oneroster_sync.sites.thresholds import Frozen, Guards, Text
+from oneroster_sync.sites.time_zone import list_zones
 from oneroster_sync.sources.url import SFTP, After, SourceUrl, scheme_of
 
 __all__ = [
@@ -116,6 +117,8 @@ class Settings(Frozen):
         Weekday.FRIDAY,
     )
     time_utc: dt.time = dt.time(2, 0)
+    time_zone: Annotated[str, Field(max_length=100)] | None = None
+    """IANA zone whose time texts show beside UTC; schedules and pauses stay in UTC."""
     pause_windows: Annotated[tuple[PauseWindow, ...], Field(max_length=100)] = ()
     scope: Scope = Scope.USERS_AND_COURSES
     teacher_permission: TeacherPermission = TeacherPermission.UNITS_AND_LESSONS
@@ -189,6 +192,14 @@ class Settings(Frozen):
         if time_utc.tzinfo is not None or time_utc.second or time_utc.microsecond:
             raise ValueError("the time is hours and minutes, in UTC, without a zone")
         return time_utc
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, zone: str | None, info: ValidationInfo) -> str | None:
+        # A zone that is stored may be one that this machine no longer knows: it is not shown then.
+        if zone is not None and info.context != STORED and zone not in list_zones():
+            raise ValueError("use the name of a time zone, such as America/Chicago")
+        return zone
 
     @field_validator("assignment_roles")
     @classmethod

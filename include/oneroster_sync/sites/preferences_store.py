@@ -41,6 +41,7 @@ where p.site = any(:sites) and p.started_by <> 'schedule' and p.source is not nu
 _COLUMNS = (
     "days",
     "time_utc",
+    "time_zone",
     "pause_windows",
     "scope",
     "teacher_permission",

@@ -16,6 +16,7 @@ from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from oneroster_sync.sites.preferences import StartedBy, Weekday
+from oneroster_sync.sites.time_zone import format_moment, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,9 @@ must be much longer than the seconds after which Airflow reads the preferences a
 
 HORIZON = timedelta(days=3653)
 """How far ahead slots are computed (ten years); a site with a longer pause has no next sync."""
+
+_YEAR = 2026
+"""The year whose winter and summer give the local times of a schedule, which has no date."""
 
 _WEEK = tuple(Weekday)
 _RUN_OF_DAYS = 3
@@ -118,19 +122,20 @@ def skip_slot(preferences: Preferences, slot: datetime, *, now: datetime) -> Ski
     if window := _pause_window(preferences, slot.date()):
         return Skip(
             SkipCause.PAUSED,
-            f"The sync of {_minute(slot)} is skipped: {_words(window)}.",
+            f"The sync of {_minute(slot, preferences)} is skipped: {_words(window)}.",
         )
     is_slot = slot.time() == preferences.time_utc and _WEEK[slot.weekday()] in preferences.days
     if not is_slot or preferences.started_by is StartedBy.NEW_FILE:
         return Skip(
             SkipCause.CHANGED,
-            f"The sync of {_minute(slot)} is skipped: the schedule was changed,"
+            f"The sync of {_minute(slot, preferences)} is skipped: the schedule was changed,"
             f" it is now: {format_schedule(preferences)}.",
         )
     if slot <= missed_up_to(now):
         return Skip(
             SkipCause.LATE,
-            f"The sync of {_minute(slot)} is skipped: its run began at {_minute(now)},"
+            f"The sync of {_minute(slot, preferences)} is skipped: its run began at"
+            f" {_minute(now, preferences)},"
             f" more than {GRACE // timedelta(minutes=1)} minutes late.",
         )
     return None
@@ -143,21 +148,23 @@ def skip_arrival(preferences: Preferences, arrived: datetime, *, now: datetime) 
     when the run first began.
     """
     arrived, now = _utc(arrived), _utc(now)
+    noticed = _minute(arrived, preferences)
     if window := _pause_window(preferences, now.date()):
         return Skip(
             SkipCause.PAUSED,
-            f"The new file of {_minute(arrived)} starts no sync: {_words(window)}.",
+            f"The new file of {noticed} starts no sync: {_words(window)}.",
         )
     if preferences.started_by is StartedBy.SCHEDULE:
         return Skip(
             SkipCause.CHANGED,
-            f"The new file of {_minute(arrived)} starts no sync: the schedule was changed,"
+            f"The new file of {noticed} starts no sync: the schedule was changed,"
             f" it is now: {format_schedule(preferences)}.",
         )
     if arrived <= missed_up_to(now):
         return Skip(
             SkipCause.LATE,
-            f"The new file of {_minute(arrived)} starts no sync: its run began at {_minute(now)},"
+            f"The new file of {noticed} starts no sync: its run began at"
+            f" {_minute(now, preferences)},"
             f" more than {GRACE // timedelta(minutes=1)} minutes late.",
         )
     return None
@@ -219,17 +226,22 @@ def _calendar_day(
 
 
 def format_schedule(preferences: Preferences) -> str:
-    """Format the schedule of syncs, such as `Mon–Fri at 02:00 UTC`."""
+    """Format the schedule of syncs, such as `Mon–Fri at 02:00 UTC`.
+
+    With a time zone of the site, its time stands beside: `(20:00 or 21:00 in Chicago, the day
+    before)`.
+    """
     if preferences.started_by is StartedBy.NEW_FILE:
         return "When a new file arrives"
-    slots = f"{_days(preferences)} at {preferences.time_utc:%H:%M} UTC"
+    time = format_time(preferences.time_utc, preferences.time_zone, year=_YEAR)
+    slots = f"{_days(preferences)} at {time}"
     is_watched = preferences.started_by is StartedBy.BOTH
     return f"{slots}, and when a new file arrives" if is_watched else slots
 
 
 def format_next(preferences: Preferences, now: datetime, count: int) -> str:
     """Format when the next syncs begin: the next `count` slots, a new file, or both."""
-    slots = [_minute(slot) for slot in islice(next_slots(preferences, now), count)]
+    slots = [_minute(slot, preferences) for slot in islice(next_slots(preferences, now), count)]
     if preferences.started_by is StartedBy.SCHEDULE:
         return ", ".join(slots) or "none"
     window = _pause_window(preferences, _utc(now).date())
@@ -313,8 +325,8 @@ def _range(row: list[int]) -> str:
     return f"{names[0]}–{names[-1]}"
 
 
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def _minute(moment: datetime, preferences: Preferences) -> str:
+    return format_moment(moment, preferences.time_zone)
 
 
 def _utc(moment: datetime) -> datetime:
