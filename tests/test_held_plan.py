@@ -80,7 +80,7 @@ def test_numbers_are_shown_where_there_are_some() -> None:
         "(`guard.removals`)" in told
     )
     assert review_markdown.subject_of(a_run()) == "north: 1,600 of 2,000 users would be deactivated"
-    assert "Expires Saturday, 28 November 2026, 02:00 UTC (then discarded)." in told
+    assert "Expires 2026-11-28 02:00 UTC, then discarded." in told
 
 
 def test_counts_are_named_in_words() -> None:

@@ -15,6 +15,7 @@ from oneroster_airflow.airflow_internals import ParamsDict
 from oneroster_sync.findings.finding import shown
 from oneroster_sync.runs.holds import describe
 from oneroster_sync.runs.summary import format_counts, why_held
+from oneroster_sync.sites.time_zone import format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,9 +104,12 @@ def _schools(schools: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _what_comes(run: Run) -> Iterator[str]:
-    yield "**Approve** applies exactly this plan. **Discard** drops it; the next sync plans anew."
+    yield (
+        "**Approve** applies exactly this plan. **Discard** changes nothing; the next sync makes a "
+        "new plan."
+    )
     if run.expires_at is not None:
-        yield f"Expires {run.expires_at:%A, %d %B %Y, %H:%M} UTC (then discarded)."
+        yield f"Expires {format_moment(run.expires_at, run.preferences.time_zone)}, then discarded."
     yield from ("", f"Plan `{run.plan_hash}` of run `{run.run_id}`")
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -41,14 +42,16 @@ class Wanted:
     Attributes:
         outcomes: Names of outcomes, `UNDER_WAY` or `PREVIEW`; empty means all.
         triggers: Triggers of the runs; empty means all.
-        first_on: First day on which a run started, in UTC.
-        last_on: Last day on which a run started, in UTC.
+        first_on: First day on which a run started.
+        last_on: Last day on which a run started.
+        zone: IANA name of the time zone of these days; None means UTC.
     """
 
     outcomes: tuple[str, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     first_on: dt.date | None = None
     last_on: dt.date | None = None
+    zone: str | None = None
 
     def where(self) -> tuple[list[str], dict[str, Any]]:
         """Return the SQL conditions of the filter, and their bound values."""
@@ -67,10 +70,10 @@ class Wanted:
             bound["triggers"] = [trigger.value for trigger in self.triggers]
         if self.first_on is not None:
             conditions.append("started_at >= :first_at")
-            bound["first_at"] = _midnight(self.first_on)
+            bound["first_at"] = _midnight(self.first_on, self.zone)
         if self.last_on is not None:
             conditions.append("started_at < :last_at")
-            bound["last_at"] = _midnight(self.last_on + dt.timedelta(days=1))
+            bound["last_at"] = _midnight(self.last_on + dt.timedelta(days=1), self.zone)
         return conditions, bound
 
 
@@ -146,8 +149,8 @@ def trend(connection: Connection, site: str, limit: int) -> list[dict[str, Any]]
     return points[::-1]
 
 
-def _midnight(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), dt.UTC)
+def _midnight(day: dt.date, zone: str | None) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), ZoneInfo(zone) if zone else dt.UTC)
 
 
 def _cursor(run: Run) -> str:

@@ -82,7 +82,7 @@ interface Shown {
 
 function NextSync({
   site,
-  status: { next_run: next, enabled, maintenance },
+  status: { next_run: next, enabled, maintenance, time_zone: zone },
 }: Shown & { site: string }) {
   if (maintenance) {
     return <Text as="span">Stopped for maintenance</Text>;
@@ -98,7 +98,7 @@ function NextSync({
     );
   }
   return next ? (
-    <time dateTime={next} title={planned(next, selectedZone())}>
+    <time dateTime={next} title={planned(next, selectedZone(), zone)}>
       {inTime(next)}
     </time>
   ) : (

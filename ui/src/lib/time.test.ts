@@ -20,6 +20,16 @@ describe("moments", () => {
     expect(planned(AT, "Atlantic/Reykjavik")).toBe("2026-11-24 02:00 UTC");
   });
 
+  test("of a site with a zone have its time beside, and the viewer's only if it is another", () => {
+    const site = "America/Chicago";
+    expect(planned(AT, "Europe/Berlin", site)).toBe(
+      "2026-11-24 02:00 UTC · 2026-11-23 20:00 in Chicago · 03:00 in Berlin",
+    );
+    expect(planned(AT, site, site)).toBe("2026-11-24 02:00 UTC · 2026-11-23 20:00 in Chicago");
+    expect(planned(AT, "America/Winnipeg", site)).toBe(planned(AT, site, site));
+    expect(planned(AT, "UTC", "Mars/Olympus")).toBe("2026-11-24 02:00 UTC");
+  });
+
   test("come in any zone, and are told in the one that is asked for", () => {
     expect(utc("2026-11-24T03:00:05+01:00")).toBe("2026-11-24 02:00:05 UTC");
     expect(inZone(AT, "Asia/Kolkata")).toBe("2026-11-24 07:30:05");

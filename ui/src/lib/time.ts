@@ -66,10 +66,37 @@ export function inSelected(at: string, shown: Shown = { seconds: false }, zone =
   return isUtc(at, zone) ? utc(at, shown) : `${inZone(at, zone, shown)} ${offset(at, zone)}`;
 }
 
-/** Return a planned moment: in UTC, and beside it in a zone unless they are the same. */
-export function planned(at: string, zone: string, shown: Shown = { seconds: false }) {
-  const first = utc(at, shown);
-  return isUtc(at, zone) ? first : `${first} · ${beside(at, UTC, zone, shown)} in ${cityOf(zone)}`;
+/**
+ * Return a planned moment: in UTC, and beside it in the site's zone and in the viewer's, each once.
+ *
+ * @param site The zone that the site names, if any.
+ */
+export function planned(
+  at: string,
+  zone: string,
+  site: string | null = null,
+  shown: Shown = { seconds: false },
+) {
+  const others = zonesBeside(at, zone, site).map(
+    (one) => `${beside(at, UTC, one, shown)} in ${cityOf(one)}`,
+  );
+  return [utc(at, shown), ...others].join(" · ");
+}
+
+/** Return the zones to show beside UTC at a moment: the site's, then the viewer's, each time once. */
+export function zonesBeside(at: string, zone: string, site: string | null) {
+  const found: string[] = [];
+  for (const one of [site, zone]) {
+    if (
+      one &&
+      isZone(one) &&
+      !isUtc(at, one) &&
+      !found.some((f) => offset(at, f) === offset(at, one))
+    ) {
+      found.push(one);
+    }
+  }
+  return found;
 }
 
 /** Return the day and the time in a zone with the day of the week, as `Wed 2026-11-25 03:30`. */
@@ -95,8 +122,8 @@ export function isAlwaysUtc(zone: string, year = new Date().getUTCFullYear()) {
 }
 
 /**
- * Say what a time of the day in UTC is in a zone, as `03:00 in Berlin; shifts an hour with daylight
- * saving.`
+ * Say what a time of the day in UTC is in the viewer's zone, as `03:00 in Berlin; shifts an hour with
+ * daylight saving.`
  *
  * @param time As `02:00`.
  * @param today A day as `2026-11-24`: zones change their clocks.
@@ -119,6 +146,11 @@ export function timeInZone(time: string | null | undefined, zone: string, today:
 /** Tell whether a text is a time of the day, as `02:00`. */
 export function isTime(text: string | null | undefined): text is string {
   return /^([01]\d|2[0-3]):[0-5]\d(:00)?$/.test(text ?? "");
+}
+
+/** Return the names of all zones that the browser knows, for a list to choose from. */
+export function allZones(): string[] {
+  return Intl.supportedValuesOf("timeZone");
 }
 
 /** Return the day that it is in UTC, as `2026-11-24`. */
@@ -157,7 +189,8 @@ function two(number: number) {
   return String(number).padStart(2, "0");
 }
 
-function isZone(name: string) {
+/** Tell whether the browser knows a zone by this name. */
+export function isZone(name: string) {
   try {
     return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
   } catch {

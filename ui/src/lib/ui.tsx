@@ -410,10 +410,19 @@ export function Time({
  * A planned moment: in UTC, in which schedules are made, with the selected zone beside, or on hover.
  *
  * @param props.bare Whether something above says already that this is UTC.
+ * @param props.siteZone The zone that the site names, if any.
  */
-export function Planned({ at, bare = false }: { at: string; bare?: boolean }) {
+export function Planned({
+  at,
+  bare = false,
+  siteZone = null,
+}: {
+  at: string;
+  bare?: boolean;
+  siteZone?: string | null;
+}) {
   const zone = useZone();
-  const all = planned(at, zone);
+  const all = planned(at, zone, siteZone);
   return (
     <time dateTime={at} title={all} style={{ whiteSpace: bare ? "nowrap" : undefined }}>
       {bare ? inZone(at, UTC, { seconds: false }) : all}

@@ -243,6 +243,7 @@ class RunDetail(RunSummary):
 
     reasons: list[str]
     kind: str
+    time_zone: str | None
     package: str | None
     packages: list[str]
     sha256: str | None

@@ -127,6 +127,7 @@ class SiteStatus(BaseModel):
 
     site: str
     title: str | None
+    time_zone: str | None
     active: Active
     applied_at: dt.datetime | None
     applied_run: str | None
@@ -248,6 +249,23 @@ class Freshness(BaseModel):
     sentence: str
     out_of_step: list[OutOfStep] = []
     standstill: Standstill
+
+
+class MessagePreview(BaseModel):
+    """A message as it would be sent; an example has invented numbers."""
+
+    label: str
+    subject: str
+    text: str
+    html: str
+    run_id: str | None
+    is_example: bool
+
+
+class MessagePreviews(BaseModel):
+    """The messages of a topic."""
+
+    previews: list[MessagePreview]
 
 
 class EarlierRun(BaseModel):

@@ -1,4 +1,4 @@
-"""Routes of notifications: the age of the newest package, and a test message."""
+"""Routes of notifications: the age of the newest package, previews, and a test message."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
+from oneroster_airflow import notifier
 from oneroster_airflow.api import airflow_db, models
 from oneroster_airflow.api.auth import Administrator, Reader
 from oneroster_airflow.api.errors import Problem
 from oneroster_airflow.api.routes.preferences import Site
 from oneroster_airflow.api.routes.uploads import started
 from oneroster_sync import database
-from oneroster_sync.notifications import freshness
+from oneroster_sync.notifications import freshness, list_previews
 from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.standstill import find_standstill
 from oneroster_sync.sites import dag_names, preferences_store, registry
+from oneroster_sync.sites.preferences import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,10 +44,37 @@ def read(site: Site, actor: Reader) -> models.Freshness:
     )
 
 
+@router.get("/sites/{site}/notices/{topic}/preview")
+def preview(site: Site, topic: Topic, actor: Administrator) -> models.MessagePreviews:
+    """Return the messages of a topic as they would be sent, from real runs or from examples."""
+    del actor
+    with database.engine().connect() as connection:
+        found = list_previews(
+            connection,
+            site,
+            topic,
+            base_url=notifier.base_url(),
+            now=dt.datetime.now(dt.UTC),
+        )
+    return models.MessagePreviews(
+        previews=[
+            models.MessagePreview(
+                label=one.label,
+                subject=one.message.title(),
+                text=one.message.text(),
+                html=one.message.html(),
+                run_id=one.run_id,
+                is_example=one.is_example,
+            )
+            for one in found
+        ]
+    )
+
+
 @router.post(
     "/sites/{site}/notices/test",
     status_code=202,
-    responses={409: {"description": "Nobody is to be told, or Airflow can't run the DAG now."}},
+    responses={409: {"description": "There is no recipient, or Airflow can't run the DAG now."}},
 )
 def test(site: Site, actor: Administrator) -> models.Asked:
     """Send a test message through every channel of the saved preferences."""
@@ -55,13 +84,13 @@ def test(site: Site, actor: Administrator) -> models.Asked:
     if not chosen.recipients and not chosen.channels:
         raise Problem(
             409,
-            "The saved preferences name nobody to tell; add an address or a channel, and save.",
+            "The saved preferences have no recipient: add an address or a channel, and save.",
             code="notices.nobody",
         )
     if airflow_db.is_paused(dag_names.WATCH):
         raise Problem(
             409,
-            f"The DAG {dag_names.WATCH} is paused, so nothing is sent; unpause it in Airflow.",
+            f"The DAG {dag_names.WATCH} is paused, so nothing is sent. Unpause it in Airflow.",
             code="notices.paused",
         )
     begun = started(dag_names.WATCH, {"test_site": site}, by=actor.name)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 
 from oneroster_airflow.api import airflow_db, models
 from oneroster_airflow.api.auth import Actor, May, Reader
-from oneroster_airflow.api.errors import Problem
+from oneroster_airflow.api.errors import FieldProblem, Problem
 from oneroster_airflow.api.routes.preferences import Site, masked
 from oneroster_sync import database, runs
 from oneroster_sync.findings import CODES
@@ -25,6 +25,7 @@ from oneroster_sync.runs.summary import (
     sum_counts,
 )
 from oneroster_sync.sites import dag_names, preferences_store, registry
+from oneroster_sync.sites.time_zone import list_zones
 from oneroster_sync.stages.diff.account_report import has_accounts
 from oneroster_sync.stages.validate.data_docs import read_report
 
@@ -35,6 +36,7 @@ RunId = Annotated[str, Path(description="Id of a run.", pattern=RUN_ID)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=100, description="From the page before.")]
 _Day = Annotated[dt.date, Query(ge=dt.date(1970, 1, 1), le=dt.date(2999, 12, 31))]
+_ZONE = "IANA name of the time zone of the days `from` and `to`; UTC without it."
 _InAirflow = Path(max_length=250, pattern=r"^[^\x00-\x1f\x7f/]+$")
 _UNDER_WAY = Literal["running", "preview"]
 _KINDS_CHANGED = {"succeeded", "succeeded_with_errors"}
@@ -48,12 +50,16 @@ def list_runs(
     trigger: Annotated[list[Trigger], Query(max_length=3)] = [],  # noqa: B006
     first_on: Annotated[_Day | None, Query(alias="from")] = None,
     last_on: Annotated[_Day | None, Query(alias="to")] = None,
+    zone: Annotated[str | None, Query(max_length=100, description=_ZONE)] = None,
     before: Cursor | None = None,
     limit: Limit = 25,
 ) -> models.Runs:
     """List a site's runs, the newest first, page by page."""
     del actor
-    wanted = queries.Wanted(tuple(outcome), tuple(trigger), first_on, last_on)
+    if zone is not None and zone not in list_zones():
+        wrong = [FieldProblem(field="zone", message="Use a name such as America/Chicago.")]
+        raise Problem(422, "This time zone is unknown.", errors=wrong)
+    wanted = queries.Wanted(tuple(outcome), tuple(trigger), first_on, last_on, zone)
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)
         page = queries.page_of_runs(connection, site, wanted, before=before, limit=limit)
@@ -127,6 +133,7 @@ def detail(run: Run, actor: Actor) -> models.RunDetail:
         **summarize(run),
         reasons=list(run.reasons),
         kind=run.kind,
+        time_zone=run.preferences.time_zone,
         package=_package(run, actor),
         packages=[package["name"] for package in run.packages or ()],
         sha256=run.sha256,

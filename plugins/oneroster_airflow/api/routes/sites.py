@@ -21,7 +21,7 @@ from oneroster_sync.operations import site_lifecycle
 from oneroster_sync.operations.site_health import read_health, read_status
 from oneroster_sync.runs import pending_deltas
 from oneroster_sync.runs.standstill import find_standstills
-from oneroster_sync.sites import maintenance, registry
+from oneroster_sync.sites import maintenance, preferences_store, registry
 
 router = APIRouter(tags=["sites"])
 
@@ -94,6 +94,7 @@ def status(site: Site, actor: Reader) -> models.SiteStatus:
     now = dt.datetime.now(dt.UTC)
     with database.engine().connect() as connection:
         found = read_status(connection, site, now=now)
+        zone = preferences_store.load(connection, site).time_zone
         lost = as_out_of_step(pending_deltas.out_of_step(connection, site))
         record = registry.find(connection, site)
         stopped = maintenance.find(connection)
@@ -103,6 +104,7 @@ def status(site: Site, actor: Reader) -> models.SiteStatus:
     return models.SiteStatus(
         site=site,
         title=record.title,
+        time_zone=zone,
         active=models.Active(**found.active),
         applied_at=found.applied_at,
         applied_run=found.applied_run,

@@ -1,4 +1,4 @@
-/** Notifications: who is told of what, in which way, and a test message. */
+/** Notifications: recipients, channels, topics with previews of their messages, and a test message. */
 
 import { Box, Button, Grid, Link as Anchor, Text } from "@chakra-ui/react";
 import { useId, useState } from "react";
@@ -6,6 +6,7 @@ import { Link } from "react-router-dom";
 import { asProblem, post, type Problem } from "../../lib/api";
 import type { Asked, Notices, Topic } from "../../lib/openapi";
 import { Failure } from "../../lib/ui";
+import { PreviewButton } from "./message_preview";
 import { LinesBox, Section, Setting, Tick, useForm } from "./fields";
 import type { SectionOf } from "./sections";
 import type { Described } from "./settings";
@@ -38,7 +39,7 @@ function Lines({ path, placeholder }: { path: string; placeholder: string }) {
 }
 
 function Topics() {
-  const { draft, change } = useForm();
+  const { draft, change, site } = useForm();
   const path = "notices.topics";
   const chosen = draft.notices.topics;
   const set = (topic: Topic, isOn: boolean) => {
@@ -57,13 +58,15 @@ function Topics() {
           templateColumns={{ base: "minmax(0, 1fr)", md: "repeat(2, minmax(0, 1fr))" }}
         >
           {TOPIC_NAMES.map((topic) => (
-            <Tick
-              key={topic}
-              checked={chosen.includes(topic)}
-              label={TOPIC_TEXTS[topic].label}
-              help={TOPIC_TEXTS[topic].help}
-              onChange={(isOn) => set(topic, isOn)}
-            />
+            <Box key={topic}>
+              <Tick
+                checked={chosen.includes(topic)}
+                label={TOPIC_TEXTS[topic].label}
+                help={TOPIC_TEXTS[topic].help}
+                onChange={(isOn) => set(topic, isOn)}
+              />
+              <PreviewButton site={site} topic={topic} />
+            </Box>
           ))}
         </Grid>
       )}
@@ -71,7 +74,7 @@ function Topics() {
   );
 }
 
-/** A button that sends a message by every way that has been saved, and where to see what came of it. */
+/** A button that sends a message through every saved channel, with a link to its result. */
 export function TestMessage() {
   const { base, changed, site } = useForm();
   const [state, setState] = useState<TestState>(IDLE);
@@ -110,7 +113,7 @@ export function TestMessage() {
   );
 }
 
-/** How the test message stands. */
+/** The state of the test message. */
 interface TestState {
   isBusy: boolean;
   asked: Asked | null;
@@ -119,15 +122,15 @@ interface TestState {
 
 const IDLE: TestState = { isBusy: false, asked: null, problem: null };
 
-const WHERE_TO = "It goes by every way above, whatever is ticked.";
+const WHERE_TO = "It is sent to all addresses and channels, whichever topics are ticked.";
 
 function whyNot({ recipients, channels }: Notices, changed: Described[]) {
   if (changed.length > 0) {
-    return "Save first: a test message goes by what has been saved.";
+    return "Save first: a test message uses the saved addresses and channels.";
   }
   return recipients.length + channels.length > 0
     ? null
-    : "Nobody is notified yet. Add an address or a channel, and save.";
+    : "There are no recipients yet. Add an address or a channel, and save.";
 }
 
 function OnItsWay({ asked: { dag_id: dagId, dag_run_id: runId } }: { asked: Asked }) {

@@ -5,7 +5,7 @@ import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { BAD, WARN } from "../../lib/colors";
 import { Disclosure } from "../../lib/dialogs";
 import type { PauseWindow } from "../../lib/openapi";
-import { today } from "../../lib/time";
+import { cityOf, inZone, isZone, today } from "../../lib/time";
 import { DayBox, Labelled, Setting, Tick, useForm } from "./fields";
 import { errorAt, REVERSED } from "./form";
 import { SUMMER_REASONS, TEXTS, TICKS } from "./texts";
@@ -14,7 +14,7 @@ const MOST = 100;
 
 /** The setting of pauses: a row for each, and a button for one more. */
 export function Pauses() {
-  const { draft, change } = useForm();
+  const { draft, settings, change } = useForm();
   const windows = draft.pause_windows;
   const list = useRef<HTMLDivElement>(null);
   const focusOn = useRef<number | null>(null);
@@ -60,6 +60,7 @@ export function Pauses() {
               key={index}
               window={window}
               index={index}
+              zone={settings.time_zone ?? null}
               set={(name, value) => set(index, name, value)}
               remove={() => remove(index)}
             />
@@ -79,19 +80,38 @@ export function Pauses() {
   );
 }
 
+/**
+ * Say when a pause begins and ends in the zone of the site: its days are those of UTC.
+ *
+ * @returns Such as `In Chicago: 2027-06-14 19:00 to 2027-08-15 19:00`; null without a zone.
+ */
+function localSpan({ first_on: first, last_on: last }: PauseWindow, zone: string | null) {
+  if (!zone || !isZone(zone) || !first || !last || last < first) {
+    return null;
+  }
+  const end = new Date(Date.parse(`${last}T00:00:00Z`) + DAY_MS).toISOString();
+  const [from, to] = [`${first}T00:00:00Z`, end].map((at) => inZone(at, zone, { seconds: false }));
+  return `In ${cityOf(zone)}: ${from} to ${to}`;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
 function PauseRow({
   window,
   index,
+  zone,
   set,
   remove,
 }: {
   window: PauseWindow;
   index: number;
+  zone: string | null;
   set: (name: keyof PauseWindow, value: string) => void;
   remove: () => void;
 }) {
   const { errors } = useForm();
   const isReversed = window.first_on && window.last_on && window.last_on < window.first_on;
+  const local = localSpan(window, zone);
   const error = errorAt(errors, `pause_windows.${index}`) ?? (isReversed ? REVERSED : undefined);
   const id = useId();
   const shared = {
@@ -161,6 +181,11 @@ function PauseRow({
       {error && (
         <Text id={id} color={BAD} fontSize="sm" width="100%">
           {error}
+        </Text>
+      )}
+      {!error && local && (
+        <Text color="fg.muted" fontSize="sm" width="100%">
+          {local}
         </Text>
       )}
     </Flex>

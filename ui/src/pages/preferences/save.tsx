@@ -203,13 +203,13 @@ function labelOf(field: string) {
   );
 }
 
-function savedWords({ enabled, upcoming }: PreferencesState) {
+function savedWords({ enabled, upcoming, settings }: PreferencesState) {
   const next = upcoming.find(({ skipped_because: pause }) => !pause);
   if (!enabled) {
-    return "Saved. The sync is off, so nothing runs by itself.";
+    return "Saved. The sync is off, so no scheduled sync runs.";
   }
   return next
-    ? `Saved. Next sync: ${planned(next.at, selectedZone())}.`
+    ? `Saved. Next sync: ${planned(next.at, selectedZone(), settings.time_zone)}.`
     : "Saved. The pauses leave no day for a sync.";
 }
 

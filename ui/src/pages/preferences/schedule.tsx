@@ -1,19 +1,23 @@
 /** When syncs run by themselves: days and time, and the next five syncs in UTC and in the viewer's zone. */
 
 import { Box, Button, Flex, Heading, Input, Table, Text } from "@chakra-ui/react";
-import { useEffect, useState } from "react";
+import { useEffect, useId, useState } from "react";
 import { BAD, WARN } from "../../lib/colors";
 import { asProblem, post } from "../../lib/api";
 import type { RaisedLimit, Upcoming as Coming, Weekday } from "../../lib/openapi";
 import {
+  allZones,
   cityOf,
+  inZone,
   isAlwaysUtc,
   isTime,
+  isZone,
   timeInZone,
   today,
   UTC,
   useZone,
   withWeekday,
+  zonesBeside,
 } from "../../lib/time";
 import { capital, DAYS } from "../../lib/words";
 import { Credited } from "./admin";
@@ -57,6 +61,7 @@ export function Schedule({
       <Credited />
       <Days />
       <Time />
+      <TimeZone />
       <Pauses />
       <SummerBreak />
     </Section>
@@ -106,13 +111,14 @@ function Days() {
 function Time() {
   const { draft, settings, change } = useForm();
   const zone = useZone();
+  const siteZone = known(settings.time_zone);
   return (
     <Setting
       path="time_utc"
       required
       help={
         <Box as="span" aria-live="polite">
-          {timeInZone(settings.time_utc, zone, today())}
+          {timeInZone(settings.time_utc, siteZone ?? zone, today())}
         </Box>
       }
     >
@@ -130,6 +136,41 @@ function Time() {
       )}
     </Setting>
   );
+}
+
+/** The zone of the site: typed with help, because there are more than four hundred. */
+function TimeZone() {
+  const { draft, change } = useForm();
+  const id = useId();
+  return (
+    <Setting path="time_zone">
+      {(control) => (
+        <>
+          <Input
+            {...control}
+            list={id}
+            maxLength={100}
+            autoComplete="off"
+            spellCheck={false}
+            placeholder="None: UTC alone"
+            maxWidth="20rem"
+            value={draft.time_zone ?? ""}
+            onChange={(event) => change("time_zone", event.target.value)}
+          />
+          <datalist id={id}>
+            {allZones().map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
+        </>
+      )}
+    </Setting>
+  );
+}
+
+/** Return a zone if it is one: while it is being typed it is none. */
+function known(zone: string | null | undefined) {
+  return zone && isZone(zone) ? zone : null;
 }
 
 const TYPING_MS = 300;
@@ -179,7 +220,11 @@ export function Upcoming() {
       <Text color={preview.words ? BAD : "fg.muted"} fontSize="xs" mb="2" minHeight="2.5em">
         {words}
       </Text>
-      <Lines lines={lines} isOld={preview.isBusy || Boolean(preview.words)} />
+      <Lines
+        lines={lines}
+        isOld={preview.isBusy || Boolean(preview.words)}
+        siteZone={known(settings.time_zone)}
+      />
     </Box>
   );
 }
@@ -193,7 +238,15 @@ const RESTS = "The site is archived, so none of these comes.";
 
 const OFF = "The sync is off: none of them runs until it is switched on.";
 
-function Lines({ lines, isOld }: { lines: Coming[]; isOld: boolean }) {
+function Lines({
+  lines,
+  isOld,
+  siteZone,
+}: {
+  lines: Coming[];
+  isOld: boolean;
+  siteZone: string | null;
+}) {
   const zone = useZone();
   const inUtc = isAlwaysUtc(zone);
   if (lines.length === 0) {
@@ -219,7 +272,12 @@ function Lines({ lines, isOld }: { lines: Coming[]; isOld: boolean }) {
       </Table.Header>
       <Table.Body>
         {lines.map((line) => (
-          <Line key={`${line.at} ${line.skipped_because}`} line={line} zone={inUtc ? null : zone} />
+          <Line
+            key={`${line.at} ${line.skipped_because}`}
+            line={line}
+            zone={inUtc ? null : zone}
+            siteZone={siteZone}
+          />
         ))}
       </Table.Body>
     </Table.Root>
@@ -229,9 +287,11 @@ function Lines({ lines, isOld }: { lines: Coming[]; isOld: boolean }) {
 function Line({
   line: { at, skipped_because: pause, notes },
   zone,
+  siteZone,
 }: {
   line: Coming;
   zone: string | null;
+  siteZone: string | null;
 }) {
   if (pause) {
     return (
@@ -251,6 +311,13 @@ function Line({
         <time dateTime={at} style={{ whiteSpace: "nowrap" }}>
           {withWeekday(at, UTC)}
         </time>
+        {zonesBeside(at, zone ?? UTC, siteZone)
+          .filter((one) => one !== zone)
+          .map((one) => (
+            <Text key={one} color="fg.muted" fontSize="xs">
+              {`${inZone(at, one, { seconds: false })} in ${cityOf(one)}`}
+            </Text>
+          ))}
         {notes.map((note) => (
           <Text key={note} color={WARN} fontSize="xs">
             {capital(note)}

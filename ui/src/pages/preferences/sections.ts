@@ -23,7 +23,7 @@ export const SECTIONS: SectionOf[] = [
     label: "Schedule",
     hint: "When syncs run without anybody asking. Schedules are in UTC.",
     guide: "summer-break.md",
-    paths: ["credited_admin", "days", "time_utc", "pause_windows"],
+    paths: ["credited_admin", "days", "time_utc", "time_zone", "pause_windows"],
   },
   {
     id: "source",

@@ -15,6 +15,7 @@ const SAVED: Settings = {
   credited_admin: "ann@example.org",
   days: ["monday"],
   time_utc: "02:00",
+  time_zone: null,
   pause_windows: [],
   scope: "users_and_courses",
   teacher_permission: "lessons_only",

@@ -74,6 +74,7 @@ export const SETTINGS: Described[] = [
   described("credited_admin"),
   described("days"),
   described("time_utc"),
+  described("time_zone"),
   described("pause_windows"),
   { ...described("source"), label: "Source" },
   described("source_connection"),
@@ -149,6 +150,7 @@ export function sendable(draft: Settings): Settings {
     source: draft.source?.trim() || null,
     source_connection: draft.source_connection?.trim() || null,
     source_pattern: draft.source_pattern.trim() || "*.zip",
+    time_zone: draft.time_zone?.trim() || null,
     time_utc: draft.time_utc?.trim().replace(/^\d:/, "0$&"),
     pause_windows: draft.pause_windows.map((pause) => ({ ...pause, note: pause.note.trim() })),
   };

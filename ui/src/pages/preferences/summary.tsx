@@ -64,7 +64,9 @@ function Part({ section, latest }: { section: SectionOf; latest: PreferencesStat
   const zone = useZone();
   const lines = linesOf(section, latest.settings);
   if (section.id === "schedule") {
-    const next = latest.next_run ? planned(latest.next_run, zone) : "none";
+    const next = latest.next_run
+      ? planned(latest.next_run, zone, latest.settings.time_zone)
+      : "none";
     lines.unshift(
       [TEXTS.enabled.label, latest.enabled ? "enabled" : "off"],
       ["Next run", latest.enabled ? next : "none"],

@@ -75,7 +75,7 @@ export function SyncSwitch({
       </Switch.Root>
       <Box id={id} mt="1" minHeight="4.2em" role="status" fontSize="sm">
         <Flex gap="2" wrap="wrap">
-          <NextRun state={state} nextRun={nextRun} />
+          <NextRun state={state} nextRun={nextRun} siteZone={latest.settings.time_zone ?? null} />
         </Flex>
         <Text color={isStale ? BAD : "fg.muted"}>
           {isStale ? STALE : `${TEXTS.enabled.help} ${MEANINGS[state]}`}
@@ -116,7 +116,15 @@ const MEANINGS: Record<string, string> = {
 const STALE =
   "The server does not answer right now, so this may be out of date. The page keeps asking.";
 
-function NextRun({ state, nextRun }: { state: string; nextRun: string | null }) {
+function NextRun({
+  state,
+  nextRun,
+  siteZone,
+}: {
+  state: string;
+  nextRun: string | null;
+  siteZone: string | null;
+}) {
   const zone = useZone();
   if (state !== "true") {
     return (
@@ -132,7 +140,7 @@ function NextRun({ state, nextRun }: { state: string; nextRun: string | null }) 
     <Text>
       Next run:{" "}
       <Text as="strong">
-        <time dateTime={nextRun}>{planned(nextRun, zone)}</time>
+        <time dateTime={nextRun}>{planned(nextRun, zone, siteZone)}</time>
       </Text>
     </Text>
   );
@@ -147,8 +155,9 @@ function WhatFollows({ latest, isEdited }: { latest: PreferencesState; isEdited:
     <Flex direction="column" gap="3">
       {next ? (
         <Text>
-          The first sync runs on <Text as="strong">{planned(next.at, zone)}</Text>, and from then on
-          by the schedule.
+          The first sync runs on{" "}
+          <Text as="strong">{planned(next.at, zone, latest.settings.time_zone)}</Text>, and from
+          then on by the schedule.
         </Text>
       ) : (
         <Text>No sync is planned within the next ten years: look at the pauses.</Text>

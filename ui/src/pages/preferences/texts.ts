@@ -27,6 +27,10 @@ export const TEXTS: Record<string, Text> = {
   },
   days: { label: "Days", help: "The days in UTC on which a sync runs." },
   time_utc: { label: "Time (UTC)", help: "Hours and minutes, such as 02:00." },
+  time_zone: {
+    label: "Time zone of the site",
+    help: "Shown beside UTC, on pages and in messages. The schedule stays in UTC.",
+  },
   pause_windows: {
     label: "Pauses",
     help: "No scheduled sync runs on these days (UTC, both included). Uploads still work.",
@@ -226,6 +230,18 @@ export const TOPIC_TEXTS: Record<Topic, Text> = {
   stale: { label: "No new export", help: "No new export has come for the days set below." },
   unapplied: { label: "No changes applied", help: "Several syncs in a row were not applied." },
   digest: { label: "Weekly summary", help: "On Mondays: what the syncs of the week came to." },
+};
+
+/** The previews of messages. */
+export const PREVIEW = {
+  verb: "Preview",
+  example: "Example",
+  invented: "This site has no such case yet, so the numbers are invented.",
+  real: "As it would be sent now.",
+  run: "See the run",
+  subject: "Subject:",
+  html: "Mail",
+  text: "Plain text and chats",
 };
 
 /** Why syncs are paused over the summer. */

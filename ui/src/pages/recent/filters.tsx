@@ -4,6 +4,7 @@ import { Box, Button, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 import { useSearchParams } from "react-router-dom";
 import type { Runs } from "../../lib/openapi";
+import { cityOf, UTC, useZone } from "../../lib/time";
 import { capital, counted, number, OUTCOME_NAMES, outcomeLabel } from "../../lib/words";
 
 const NAMES = ["outcome", "trigger", "from", "to"];
@@ -60,6 +61,7 @@ export type FilterState = ReturnType<typeof useFilters>;
  */
 export function Filters({ filters }: { filters: FilterState }) {
   const { values, set, any, clear } = filters;
+  const zone = useZone();
   return (
     <Box
       as="search"
@@ -82,8 +84,8 @@ export function Filters({ filters }: { filters: FilterState }) {
         onChange={(value) => set("trigger", value)}
         choices={Object.entries(TRIGGERS)}
       />
-      <Day name="from" value={values.from} max={values.to} set={set} />
-      <Day name="to" value={values.to} min={values.from} set={set} />
+      <Day name="from" zone={zone} value={values.from} max={values.to} set={set} />
+      <Day name="to" zone={zone} value={values.to} min={values.from} set={set} />
       {any && (
         <Button size="sm" variant="ghost" onClick={clear}>
           Clear filters
@@ -125,20 +127,23 @@ function Choice({
   );
 }
 
+/** A day in the zone in which the list shows its times. */
 function Day({
   name,
+  zone,
   value,
   set,
   min,
   max,
 }: {
   name: string;
+  zone: string;
   value: string;
   set: (name: string, value: string) => void;
   min?: string;
   max?: string;
 }) {
-  const label = `${capital(name)} (UTC)`;
+  const label = `${capital(name)} (${zone === UTC ? zone : cityOf(zone)})`;
   return (
     <Labelled label={label}>
       <Input

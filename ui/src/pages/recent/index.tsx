@@ -7,6 +7,7 @@ import { sayDone } from "../../lib/toasts";
 import { post, useApi } from "../../lib/api";
 import { Confirm } from "../../lib/dialogs";
 import type { PreferencesState, Runs, RunSummary } from "../../lib/openapi";
+import { useZone } from "../../lib/time";
 import { Empty, Failure, HOME, Loading, type May, Page } from "../../lib/ui";
 import { Attention } from "./attention";
 import { Filters, type FilterState, Paging, useFilters } from "./filters";
@@ -29,6 +30,7 @@ const FRESHNESS_MS = 60000;
 export function Recent({ may }: { may: May }) {
   const { site = "" } = useParams();
   const filters = useFilters();
+  const zone = useZone();
   const [moving, setMoving] = useState(false);
   const freshness = useApi(`sites/${site}/freshness`, { every: FRESHNESS_MS, keep: true });
   const {
@@ -37,7 +39,12 @@ export function Recent({ may }: { may: May }) {
     isOther,
     reload,
   } = useApi(`sites/${site}/runs`, {
-    params: { ...filters.values, before: filters.before, limit: LISTED },
+    params: {
+      ...filters.values,
+      zone: filters.values.from || filters.values.to ? zone : null,
+      before: filters.before,
+      limit: LISTED,
+    },
     every: filters.before ? null : moving ? MOVING_MS : STILL_MS,
     keep: true,
   });

@@ -73,7 +73,7 @@ export function DecisionBar({
         {!run.can.approve && !run.can.discard && <WhoDecides may={may} />}
         {run.expires_at && (
           <Text fontSize="sm" color="fg.muted">
-            Expires <Planned at={run.expires_at} />
+            Expires <Planned at={run.expires_at} siteZone={run.time_zone} />
             {`, ${inTime(run.expires_at)} (then discarded).`}
           </Text>
         )}
