@@ -101,6 +101,7 @@ ACTIONS = [
     Action("enable", "PUT", f"{SITE}/enabled", May.ADMINISTER, body={"enabled": False}),
     Action("release", "POST", f"{SITE}/protections/none/release", May.ADMINISTER, 404, body={}),
     Action("test message", "POST", f"{SITE}/notices/test", May.ADMINISTER, 409),
+    Action("preview of messages", "GET", f"{SITE}/notices/held/preview", May.ADMINISTER),
     Action("accounts", "GET", f"{SITE}/accounts", May.ADMINISTER),
     Action("rename", "PUT", f"{SITE}/title", May.ADMINISTER, body={"title": None}),
     Action("maintenance", "PUT", "maintenance", May.ADMINISTER, body={"reason": None}),
@@ -136,6 +137,7 @@ _NAMES = {
     "dag_run_id": "none",
     "kind": "user",
     "cause": "none",
+    "topic": "held",
     "part": "guide",
     "page": "held-run",
 }

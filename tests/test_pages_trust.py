@@ -105,7 +105,12 @@ def test_thresholds_and_a_rollover_are_saved_and_shown(live: Live) -> None:
         page.get_by_role("link", name="Schedule").click()
         expect(page.get_by_text(f"Only adds, until {last}")).to_have_count(5)
         expect(page.get_by_text("May remove up to 50 %, for one run")).to_have_count(1)
-        expect(page.get_by_text("5 changes are not saved")).to_be_visible()
+        page.get_by_label("Time zone of the site").fill("America/Chicago")
+        expect(
+            page.get_by_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d in Chicago$"))
+        ).to_have_count(5)
+        expect(page.get_by_text(re.compile(r"in Chicago; shifts an hour"))).to_be_visible()
+        expect(page.get_by_text("6 changes are not saved")).to_be_visible()
         save(page)
         page.get_by_role("button", name="Who changed what").click()
         history = page.get_by_role("region", name="History")
@@ -113,6 +118,7 @@ def test_thresholds_and_a_rollover_are_saved_and_shown(live: Live) -> None:
         expect(history.get_by_text("50 % for one run").first).to_be_visible()
     now = settings_of(live)
     assert (now["create_only_until"], now["approval_hours"]) == (last, 48)
+    assert now["time_zone"] == "America/Chicago"
     assert now["guards"]["raised"] == {"percent": 50, "until": None, "note": ""}
     assert (now["guards"]["removals_wait"], now["guards"]["school"]["percent"]) == (True, 40)
     restore(live, before)
@@ -183,7 +189,18 @@ def test_recipients_are_saved_and_a_test_message_is_sent(live: Live) -> None:
     with at_preferences(live, "notifications") as page:
         button = page.get_by_role("button", name="Send a test message")
         expect(button).to_be_disabled()
-        expect(page.get_by_text("Nobody is notified yet.")).to_be_visible()
+        expect(page.get_by_text("There are no recipients yet.")).to_be_visible()
+        page.get_by_role("button", name="Preview: Rejected packages").click()
+        shown = page.get_by_role("dialog").get_by_role("region", name="A rejected package")
+        expect(shown).to_contain_text("Example")
+        subject = "Package rejected, users.csv: a column is missing — default"
+        expect(shown.get_by_text(subject)).to_be_visible()
+        mail = shown.frame_locator("iframe")
+        expect(mail.get_by_role("listitem").first).to_contain_text("users.csv, familyName, 1 row")
+        shown.get_by_role("tab", name="Plain text and chats").click()
+        expect(shown.get_by_text("What to do: fix it in the SIS")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
         page.get_by_label("E-mail addresses").fill("it@example.org; head@example.org\n")
         page.get_by_label("Channels").fill("oneroster_slack")
         page.get_by_text("Weekly summary", exact=True).click()

@@ -162,6 +162,24 @@ def test_days_are_whole_and_in_utc(site: Site) -> None:
     assert listed(site, last_on=day) == [last, first, before]
 
 
+def test_days_may_be_those_of_a_zone(site: Site) -> None:
+    """Where the list shows times in Chicago, its days are Chicago's, however long they are."""
+    day, chicago = dt.date(2026, 11, 1), "America/Chicago"  # it has 25 hours there
+    at = dt.datetime(2026, 11, 1, 5, tzinfo=dt.UTC)
+    before, first, last, after = (
+        had(site, moment)
+        for moment in (
+            at - dt.timedelta(microseconds=1),
+            at,
+            at + dt.timedelta(hours=25, microseconds=-1),
+            at + dt.timedelta(hours=25),
+        )
+    )
+    assert listed(site, first_on=day, last_on=day, zone=chicago) == [last, first]
+    assert listed(site, first_on=day, last_on=day, zone=None) == [first, before]
+    assert listed(site, first_on=day, zone=chicago) == [after, last, first]
+
+
 def test_conditions_narrow_together(site: Site) -> None:
     """A run must match all filters, on each page."""
     wanted = [
