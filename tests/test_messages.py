@@ -199,7 +199,9 @@ def test_messages_say_what_starts_a_sync_where_no_schedule_does(site: Site) -> N
     had(site, day(2), sha256="a", applied_at=day(2), counts=counts(added=3))
     choose(site, source="/drop", started_by=StartedBy.NEW_FILE)
     text = of_day(site, Topic.DIGEST, 7).text()
-    assert text.startswith("1 sync ran from 2026-11-02 to 2026-11-08.\n\n- succeeded: 1\n\nChanged: 3 users added.\n\n")
+    assert text.startswith(
+        "1 sync ran from 2026-11-02 to 2026-11-08.\n\n- succeeded: 1\n\nChanged: 3 users added.\n\n"
+    )
     assert "Next, while the sync is enabled: when a new file arrives.\n\n" in text
 
     window = PauseWindow(first_on=day(6).date(), last_on=day(20).date())
