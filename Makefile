@@ -125,13 +125,15 @@ year: setup ## live a district's whole year of syncs and print its tally (YEAR_S
 
 # The tests drive the pages in a real browser; CHROMIUM names one that is not on the path.
 browser: ## make sure that there is a Chromium for the tests
-	@for name in $$CHROMIUM chromium chromium-browser google-chrome google-chrome-stable; do \
+	@for name in $$CHROMIUM chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do \
 		if command -v "$$name" >/dev/null; then exit 0; fi; \
 	done; \
 	sudo=; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
 	if command -v apt-get >/dev/null && $$sudo true 2>/dev/null; then \
 		echo "==> Chromium, which the tests drive"; \
-		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq chromium >/dev/null && exit 0; \
+		$$sudo apt-get update -qq && for package in chromium-headless-shell chromium; do \
+			DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq $$package fonts-liberation >/dev/null && exit 0; \
+		done; \
 	fi; \
 	echo "The tests drive a Chromium, and there is none: install one (on Debian: apt-get install chromium)," >&2; \
 	echo "or name it: CHROMIUM=/path/to/chromium make test" >&2; exit 1
