@@ -180,7 +180,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options `--slowest` and `--write-soak`."""
     parser.addoption("--slowest", action="store_true", help="print what each test costs")
-    help_ = "write what soak tests lived through to docs/reliability.md"
+    help_ = "write the results of soak tests to docs/reliability.md"
     parser.addoption("--write-soak", action="store_true", help=help_)
 
 

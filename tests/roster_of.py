@@ -242,7 +242,7 @@ e3,a1,cec,aide
 
 def changed(package: Mapping[str, str], file: str, old: str, new: str) -> dict[str, str]:
     """Return a package with one piece of a file's text changed."""
-    assert package[file].count(old) == 1, f"{old!r} stands {package[file].count(old)} times"
+    assert package[file].count(old) == 1, f"{old!r} occurs {package[file].count(old)} times"
     return {**package, file: package[file].replace(old, new)}
 
 

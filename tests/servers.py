@@ -313,7 +313,7 @@ def until(look: Callable[[], bool], within_s: float = 30) -> None:
     """Wait until `look` returns true."""
     deadline = time.monotonic() + within_s
     while not look():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
 
 

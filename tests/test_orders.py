@@ -85,7 +85,7 @@ def check(walk: Walk, approvable: str | None = None) -> None:
         if run is not None and run.decision == "approved":
             assert run.plan_hash == run.decided_hash, "another plan is shown as approved"
         if step.task == "record" and run is not None:
-            assert run.outcome is not None, "a run is recorded that has no end"
+            assert run.outcome is not None, "a run is recorded without an outcome"
 
 
 def test_the_walk_is_of_the_real_dag(product: Product) -> None:
