@@ -275,6 +275,9 @@ class Production:
         """Remove containers, networks, volumes and the checkout; images of the stand-ins stay."""
         self.podman("rm", "--all", "--force", "--time", "5")
         self.podman("volume", "prune", "--force")
+        # A server that is being killed may still write, and then a part of its volume stays.
+        for left in (CONTAINERS / "volumes").glob("oneroster_*"):
+            shutil.rmtree(left)
         for network in self.podman("network", "ls", "--format", "{{.Name}}").split():
             if network.startswith("oneroster"):
                 self.podman("network", "rm", "--force", network)

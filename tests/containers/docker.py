@@ -23,6 +23,7 @@ ORDER = ("postgres", "redis", "prepare", "api-server", "scheduler", "dag-process
 LAST = ("worker",)
 """Services that wait for the API server."""
 WITHIN_S = 180
+_ENDED = {"exited", "stopped"}
 # Unlike podman, Docker mounts no tmpfs at /run and /var/tmp of a read-only container.
 _COMPOSE = ("podman-compose", "--podman-run-args=--read-only-tmpfs=false")
 _NOISE = re.compile(r"systemd connection|connect to syslog")
@@ -123,7 +124,7 @@ def _state(container: str) -> str:
 def _is_healthy_in_time(service: str) -> bool:
     (container,) = containers(service)
     limit = time.monotonic() + WITHIN_S
-    while time.monotonic() < limit and _state(container) != "exited":
+    while time.monotonic() < limit and _state(container) not in _ENDED:
         check = ["podman", "healthcheck", "run", container]
         if subprocess.run(check, capture_output=True, check=False).returncode == 0:
             return True
