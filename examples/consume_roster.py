@@ -54,7 +54,11 @@ order by version, seq limit %(limit)s
 STATE = """
 select roster_version,
        (%(version)s, %(seq)s) >= (feed_after_version, feed_after_seq)
-       and %(version)s <= roster_version as is_in_feed
+       and %(version)s <= roster_version
+       and (%(seq)s = 9223372036854775807 or (%(version)s, %(seq)s)
+            = (feed_after_version, feed_after_seq) or exists (
+                select from roster_changes
+                where site = %(site)s and version = %(version)s and seq = %(seq)s)) as is_in_feed
 from roster_sites where site = %(site)s
 """
 LOG_CHANGE = """

@@ -159,16 +159,18 @@ def test_two_loads_at_once_load_each_change_once(site: Site, warehouse: str) -> 
     assert logged(site, warehouse) == fed(site, "0")
 
 
-def test_a_roster_that_is_there_begins_with_a_snapshot(site: Site, warehouse: str) -> None:
+@pytest.mark.parametrize("cursor", [(9, 2**63 - 1), (1, 999_999_999)])
+def test_a_roster_that_is_there_begins_with_a_snapshot(
+    site: Site, warehouse: str, cursor: tuple[int, int]
+) -> None:
     """With a cursor that the feed does not reach, the load starts from a new snapshot."""
     site.sync(SCHOOL)
     load(site, warehouse)
     everything = fed(site, "0")
     with psycopg.connect(warehouse, autocommit=True) as connection:
         # As after restoring the roster database from a backup.
-        connection.execute(
-            "update roster_copy.cursors set version = 9 where site = %s", [site.name]
-        )
+        moved = "update roster_copy.cursors set version = %s, seq = %s where site = %s"
+        connection.execute(moved, [*cursor, site.name])
         connection.execute("delete from roster_copy.records where site = %s", [site.name])
     assert load(site, warehouse) == 0
     assert copied(site, warehouse) == stored(site)
