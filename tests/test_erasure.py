@@ -98,6 +98,26 @@ def test_the_rest_of_the_site_goes_on(left: Site) -> None:
     assert (back["outcome"], back["counts"]["users"]["added"]) == ("succeeded", 1)
 
 
+def test_findings_that_younger_runs_refer_to_are_erased_too(site: Site) -> None:
+    """A run of the same package refers to an earlier run's findings: no run shows the person."""
+    site.sync(EARLIER)
+    first, again = site.sync(BROKEN), site.sync(BROKEN)
+    refers = "select findings_of::text from runs where site = :site and run_id = :run"
+    assert site.rows(refers.replace(":run", f"'{again['run_id']}'")) == [(first["run_id"],)]
+    shown = """
+    select f.run_id::text, f.sourced_id from run_findings f join runs r on r.run_id = f.run_id
+    where r.site = :site and f.severity = 'error' and f.file = 'users.csv'
+    """
+    both = {first["run_id"], again["run_id"]}
+    assert {*site.rows(shown)} == {(run, "zq-bob") for run in both}
+    site.sync(WITHOUT)
+
+    _, erased = site.command("erase", "zq-bob")
+
+    assert {*site.rows(shown)} == {(run, erased["alias"]) for run in both}
+    assert where(site) == set()
+
+
 def test_undo_does_not_restore_an_erased_person(left: Site) -> None:
     """An undo of the run that deactivated an erased person does not restore the person."""
     run = left.command("history", "--limit", "1")[1]["runs"][0]
