@@ -357,7 +357,7 @@ def test_missing_report_is_an_error(site: Site) -> None:
     run = site.sync(SCHOOL)
     shutil.rmtree(folder_of(site, run))
     code, words = said(site, "adoption", run["run_id"])
-    assert (code, "not there any more" in words) == (1, True)
+    assert (code, "no longer exists" in words) == (1, True)
     assert said(site, "adoption", "nothing")[0] == 1
 
 

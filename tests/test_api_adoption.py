@@ -246,5 +246,5 @@ def test_expired_report_is_gone(story: Story) -> None:
     shutil.rmtree(folder)
     for path in ("adoption", "adoption.csv"):
         gone = story.live.admin.get(f"runs/{story.after['run_id']}/{path}", expect=410)
-        assert "not there any more" in gone["detail"]
+        assert "no longer exists" in gone["detail"]
         story.live.admin.get(f"runs/{'0' * 8}-0000-0000-0000-{'0' * 12}/{path}", expect=404)

@@ -261,7 +261,7 @@ def test_missing_school_is_the_first_cause(
     assert {found["follows"] for found in errors if found["code"] == HANGING} == {1}
     log = "\n".join(record.getMessage() for record in caplog.get_records("setup"))
     assert f"It is s of orgs.csv. {school['affected']} rows are affected." in log
-    assert "Cause 2 follows from cause 1: mend that first: reference.target_quarantined" in log
+    assert "Cause 2 follows from cause 1: correct that first: reference.target_quarantined" in log
 
 
 def test_missing_person_is_not_named(site: Site) -> None:

@@ -318,7 +318,7 @@ def test_pages_go_on_while_the_roster_moves(site: Site) -> None:
 )
 def test_invalid_cursor_is_refused(site: Site, after: str) -> None:
     """An invalid cursor is refused with a message before it reaches the database."""
-    with pytest.raises(CursorError, match="is no cursor"):
+    with pytest.raises(CursorError, match="is not a cursor"):
         list_changes(site.name, after=after)
 
 

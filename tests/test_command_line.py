@@ -95,7 +95,7 @@ def test_init_makes_a_site_once(site: Site) -> None:
     assert (code, made["made"]) == (0, False)
     query = "select email, role, status, managed, sourced_id from users where site = :site"
     assert site.rows(query) == [("admin@district.example", "administrator", "active", False, None)]
-    assert "was there already" in said(site, "init", "--admin", "another@district.example")[1]
+    assert "exists already" in said(site, "init", "--admin", "another@district.example")[1]
 
 
 @pytest.mark.parametrize("name", ["No Spaces", "UPPER", "../up", "", "x" * 64])

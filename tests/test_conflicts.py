@@ -78,7 +78,7 @@ def test_deadlock(school: Site, caplog: pytest.LogCaptureFixture) -> None:
         connection.execute(sa.text(USER), {"site": school.name})
     apply.join(WAIT_S)
 
-    assert caplog.text.count("Another transaction was in the way") == 1
+    assert caplog.text.count("Another transaction conflicted") == 1
     assert (apply.run_after.outcome, apply.run_after.plan_hash) == ("succeeded", run.plan_hash)
     assert_next_day(school)
 
@@ -93,7 +93,7 @@ def test_serialization_failure(school: Site, caplog: pytest.LogCaptureFixture) -
         wait_until_blocked(connection)
     apply.join(WAIT_S)
 
-    assert caplog.text.count("Another transaction was in the way") == 1
+    assert caplog.text.count("Another transaction conflicted") == 1
     assert (apply.run_after.outcome, apply.run_after.plan_hash) == ("succeeded", run.plan_hash)
     assert_next_day(school)
 

@@ -101,4 +101,4 @@ def test_the_list_of_a_run_with_expired_files_says_so(
     run, _ = synced(site, caplog, SCHOOL)
     RunFolder.of(site.name, run.run_id).remove_all()
     (line,) = list_in_full(run)
-    assert "removed after their time" in line
+    assert "expired and were deleted" in line

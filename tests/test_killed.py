@@ -160,7 +160,7 @@ def test_killed_before_apply(school: Site) -> None:
     assert run["outcome"] == "succeeded"
     assert outcome(school, killed[-1]) == (
         "failed",
-        ["the run was cut off; nothing of it was applied"],
+        ["the run was interrupted; nothing was applied"],
     )
     assert_next_day(school)
 

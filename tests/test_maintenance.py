@@ -52,7 +52,7 @@ def test_sync_is_skipped_with_the_reason(site: Site, stopped: None) -> None:
     """A run during a maintenance is skipped, reads nothing, and names the person and the reason."""
     run = site.sync(SCHOOL)
     assert (run["outcome"], run["counts"]) == ("skipped", None)
-    told = "all syncs are stopped for a maintenance by Ann since 2026-11-02 02:00 UTC: "
+    told = "all syncs are stopped for maintenance by Ann since 2026-11-02 02:00 UTC: "
     assert run["reasons"] == [f"{told}the SIS is upgraded"]
 
 

@@ -285,7 +285,7 @@ def test_roster_among_airflows_tables_is_upgraded_with_a_warning(fresh: str) -> 
                 connection.execute(f"create table {table} (id int)".encode())
         database.migrate(engine_of(fresh))
         (warning,) = set(find_warnings()) - set(before)
-        assert "among those of an Airflow" in warning
+        assert "in the schema of an Airflow" in warning
 
 
 @pytest.mark.case("b09")

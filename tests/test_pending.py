@@ -247,7 +247,7 @@ def test_part_that_was_held_stays_held(site: Site) -> None:
     assert second["outcome"] == "held"
     (reason,) = [one for one in second["reasons"] if one.startswith("guard.error_rate")]
     assert reason.startswith("guard.error_rate: 6 of 7 users.csv")
-    assert "by itself" in reason
+    assert "alone" in reason
 
 
 def test_create_only_keeps_what_it_left_out(school: Site) -> None:

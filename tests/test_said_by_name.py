@@ -139,7 +139,7 @@ def test_junk_has_no_version(site: Site, text: str, caplog: pytest.LogCaptureFix
     assert run["outcome"] == "rejected"
     query = "select oneroster_version from runs where run_id::text = :run"
     assert site.rows(query, run=run["run_id"]) == [(None,)]
-    assert "no version of OneRoster that could be told" in caplog.text
+    assert "a version of OneRoster that could not be determined" in caplog.text
     path = site.package({"users.csv": text})
     assert site.command("validate", path)[1]["version"] is None
     assert "The version of OneRoster is unknown" in said(site, "validate", path)[1]

@@ -67,7 +67,7 @@ def test_a_site_is_made_with_an_administrator_of_its_own(site: Site) -> None:
     assert listed()[made.name]["archived_at"] is None
     assert made.name in site_names()
     code, words = sites_said("create", made.name, "--admin", "boss@x.org")
-    assert (code, "there is a site" in words) == (1, True)
+    assert (code, "exists already" in words) == (1, True)
 
 
 @pytest.mark.parametrize("name", NAMES)

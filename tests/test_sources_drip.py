@@ -73,7 +73,7 @@ def check_given_up(url: str, login: Login, left: threading.Event) -> None:
     """Check that a fetch ends in time with a sentence, and that its connection is closed."""
     began = time.monotonic()
     error = refused(url, login, "source.timeout", RetriableSourceError, patience=PATIENT)
-    assert "was given up" in str(error)
+    assert "was stopped because" in str(error)
     assert time.monotonic() - began < AT_MOST_S
     assert left.wait(AT_MOST_S), "the connection stays open"
 

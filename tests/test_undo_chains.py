@@ -48,7 +48,7 @@ def test_chain_of_addresses_is_left_alone_from_its_break_on(site: Site) -> None:
     assert logins(site) == {"u": "b", "v": "c", "w": "d", "x": "e"}
     assert "left alone: user u, because it changed again since" in output
     for name in "vwx":
-        assert f"left alone: user {name}, because somebody else has its login now" in output
+        assert f"left alone: user {name}, because another account has its login now" in output
 
 
 def test_the_rest_of_a_broken_chain_goes_back(site: Site) -> None:
@@ -202,5 +202,5 @@ def test_run_whose_audit_was_removed_says_so(site: Site) -> None:
     delete_expired(site.name, now=now() + dt.timedelta(days=9), keeping=Keeping(1, 1, audit_days=8))
     code, output = said(site, "undo", run["run_id"])
     assert code == 1
-    assert "its audit was removed after its time" in output
+    assert "its audit expired and was deleted" in output
     assert site.users()["u2"] == "inactive"

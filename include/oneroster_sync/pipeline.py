@@ -171,7 +171,7 @@ def _apply(run: Run, now: dt.datetime) -> Run:
     if run.is_preview or (run.outcome is not None and not approved):
         return set_aside(run) if run.is_preview else run
     if approved and run.decided_hash != run.plan_hash:
-        return _supersede(run, "the approved plan is not the run's plan any more", now)
+        return _supersede(run, "the approved plan is no longer the run's plan", now)
     if not approved and (run.plan_hash is None or run.reviewed_hash != run.plan_hash):
         run = review(run, now=now)
         if run.outcome is not None:

@@ -14,7 +14,7 @@
 | `ONEROSTER_KEEP_PENDING_DAYS` | 30: deltas that were read and not applied                  |
 | `ONEROSTER_KEEP_PENDING_PACKAGES` | 60: packages of such deltas                            |
 | `ONEROSTER_PACKED_MIB`   | a zip may have 512 MiB                                         |
-| `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in all               |
+| `ONEROSTER_UNPACKED_MIB` | the files of a package may have 4,096 MiB in total             |
 | `ONEROSTER_PACKAGE_FILES` | a package may hold 64 files                                   |
 | `ONEROSTER_UNPACKED_RATIO` | a file of a zip may be 100 times as large as it is packed    |
 | `ONEROSTER_LINE_KIB`     | a line may have 128 KiB                                        |
@@ -232,7 +232,7 @@ def _read_seconds(name: str, *, default: str, least: int) -> int:
     given = os.environ.get(name) or default
     if not (given.isascii() and given.isdigit() and least <= int(given) <= _HOUR_S):
         raise SettingError(
-            f"{name} is {given!r}; it takes whole seconds, from {least} to {_HOUR_S}"
+            f"{name} is {given!r}; it must be whole seconds, from {least} to {_HOUR_S}"
         )
     return int(given)
 
@@ -294,7 +294,7 @@ def hsts_seconds() -> int:
     """
     given = os.environ.get("ONEROSTER_HSTS_SECONDS") or "0"
     if not (given.isascii() and given.isdigit()):
-        raise SettingError(f"ONEROSTER_HSTS_SECONDS is {given!r}; it takes whole seconds")
+        raise SettingError(f"ONEROSTER_HSTS_SECONDS is {given!r}; it must be whole seconds")
     return int(given)
 
 

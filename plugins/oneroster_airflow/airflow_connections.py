@@ -37,7 +37,8 @@ def as_login(connection_id: str, found: Connection) -> Login:
     extra = found.extra_dejson
     if not isinstance(extra, dict):
         raise RefusedSourceError(
-            "source.no_connection", f"the extra of the connection {connection_id} is no JSON object"
+            "source.no_connection",
+            f"the extra of the connection {connection_id} is not a JSON object",
         )
     return Login(
         connection=connection_id,

@@ -65,7 +65,7 @@ class PackageArrival(BaseEventTrigger):
                     known = await logins.of(watched)
                     found = await asyncio.to_thread(watch.look, watched, known)
                 except Exception as error:  # noqa: BLE001
-                    log.warning("New packages can't be looked for.", error=_in_short(error))
+                    log.warning("The check for new packages failed.", error=_in_short(error))
                     found = []
                 for arrival in found:
                     yield arrival.as_dict()

@@ -176,8 +176,9 @@ class Doors:
         """Refuse a writing route that is not in the table, if the guard covers it."""
         named = f"{asked.scope['method']} {asked.path}"
         told = (
-            f"{named} is no route that this Airflow's guard knows, so it is refused. With "
-            "ONEROSTER_GUARD=oneroster only what reaches a DAG of OneRoster is judged."
+            f"{named} is not a route that OneRoster's guard knows, so it is refused. With "
+            "ONEROSTER_GUARD=oneroster the guard checks only requests that reach a DAG of "
+            "OneRoster."
         )
         if self._guards_all:
             await self._log_in(asked)
@@ -221,7 +222,7 @@ class Doors:
             return
         if rule.deed is Deed.SWITCH:
             if not _is_bool(asked.parsed.get("is_paused")):
-                raise Problem(422, "Say by is_paused whether to pause: true or false.")
+                raise Problem(422, "Send is_paused: true pauses the DAG, false resumes it.")
             await run_in_threadpool(_settle)
         elif rule.may is May.OPERATE:
             graver = [t for t in found if await run_in_threadpool(reach.is_graver_run, t)]
@@ -327,9 +328,7 @@ def _settle() -> None:
     try:
         dag_pauses.settle()
     except (DatabaseError, exc.SQLAlchemyError) as error:
-        log.warning(
-            "The switches of restored sites can't be looked at.", error=type(error).__name__
-        )
+        log.warning("The switches of restored sites can't be read.", error=type(error).__name__)
 
 
 def _notes(
@@ -438,7 +437,7 @@ async def _read_body(asked: _Asked, most: int, *, must: bool = True) -> None:
         return
     value = _value(body)
     if value is not None and not isinstance(value, dict):
-        raise Problem(422, "The body is no JSON object.")
+        raise Problem(422, "The body is not a JSON object.")
     asked.parsed = value or {}
 
 
@@ -453,7 +452,7 @@ def _value(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise Problem(422, "The body is no JSON object.") from None
+        raise Problem(422, "The body is not a JSON object.") from None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

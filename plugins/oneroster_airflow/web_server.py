@@ -78,7 +78,7 @@ class WebServer:
             await self._app(scope, receive, marked)
             return
         told = (
-            "This server is not asked by that name. Ask it as localhost, or add the name to "
+            "This server does not accept that host name. Use localhost, or add the name to "
             "ONEROSTER_ALLOWED_HOSTS and restart it."
         )
         await Problem(421, told, code="web.host").answer()(scope, receive, marked)

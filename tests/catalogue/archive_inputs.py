@@ -77,12 +77,14 @@ INPUTS = (
     BadInput(
         "a07-bomb",
         many_rows(40_000),
-        rejected("! zip.ratio_exceeded enrollments.csv | at most 100 bytes out for each byte in"),
+        rejected(
+            "! zip.ratio_exceeded enrollments.csv | at most 100 unpacked bytes for each packed byte"
+        ),
     ),
     BadInput(
         "a08-unpacked",
         many_rows(20_000),
-        rejected("! zip.size_exceeded enrollments.csv | at most 1 MiB in all"),
+        rejected("! zip.size_exceeded enrollments.csv | at most 1 MiB in total"),
         settings={"ONEROSTER_UNPACKED_MIB": "1"},
     ),
     BadInput(

@@ -63,7 +63,7 @@ INPUTS = (
             (
                 (
                     "! semantic.identity_reuse users.csv 3 sourcedId bob | the person who has this "
-                    "sourcedId; another person needs another one"
+                    "sourcedId; another person needs another sourcedId"
                 ),
             ),
             became={"users": {"cat": "active · Kit Orr · cat@example.org · aide"}},

@@ -92,7 +92,7 @@ INPUTS = (
         Verdict(
             "succeeded_with_errors",
             (
-                "! semantic.identity_reuse users.csv 3 sourcedId bob | the person who has this sourcedId; another person needs another one",
+                "! semantic.identity_reuse users.csv 3 sourcedId bob | the person who has this sourcedId; another person needs another sourcedId",
             ),
             errors={"users": 1},
         ),

@@ -59,7 +59,7 @@ def decisions(site: str, month: str | None, csv: bool, as_json: bool) -> None:
         f"({row['why_held']}){': ' + row['reason'] if row['reason'] else ''}; run {row['run_id']}"
         for row in rows
     )
-    words = "\n".join(lines) or f"Nobody decided about a plan of site {site} in {month}."
+    words = "\n".join(lines) or f"No plan of site {site} was decided in {month}."
     say({"site": site, "month": month, "decisions": rows}, words, as_json=as_json)
 
 

@@ -63,7 +63,7 @@ def init(site: str, admin: str, as_json: bool) -> None:
     with explained():
         made = oneroster_sync.create_site(site, admin=admin, clock=now)
     words = (
-        f"Site {site} is ready." if made else f"Site {site} was there already; nothing was changed."
+        f"Site {site} is ready." if made else f"Site {site} exists already; nothing was changed."
     )
     say({"site": site, "made": made}, words, as_json=as_json)
 

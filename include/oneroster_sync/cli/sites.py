@@ -189,7 +189,7 @@ def withdraw(site: str, value: str, as_json: bool) -> None:
         raise click.ClickException(
             f"{value} was not allowed to the site {site} by name; see: oneroster check"
         )
-    words = f"The site {site} may not use {value} any more, unless the deployment allows it."
+    words = f"The site {site} may no longer use {value}, unless the deployment allows it."
     say({"site": site, **details}, words, as_json=as_json)
 
 

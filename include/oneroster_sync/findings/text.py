@@ -67,7 +67,9 @@ def format_cause(cause: Mapping[str, Any]) -> str:
     Args:
         cause: As `run_details.causes` returns it.
     """
-    after = f" follows from cause {cause['follows']}: mend that first" if cause["follows"] else ""
+    after = (
+        (f" follows from cause {cause['follows']}: correct that first") if cause["follows"] else ""
+    )
     place = [cause["file"], cause["column"] and f"column {cause['column']}"]
     where = f" in {', '.join(filter(None, place))}" if cause["file"] else ""
     missing = ""

@@ -211,8 +211,8 @@ def _decide(
         held_hash = parted.first.hash() if parted else held_hash
         if (run.plan_hash if plan_hash is None else plan_hash) != held_hash:
             raise OtherPlanError(
-                f"run {run_id} holds another plan than the one you looked at, {held_hash}; "
-                "look at it again, then decide"
+                f"run {run_id} holds the plan {held_hash}, not the one that you name; "
+                "look at the plan again, then decide"
             )
         if again:
             return run
@@ -263,7 +263,7 @@ _DONE = "is applied; undo the run to take it back"
 _BECAME = {
     Outcome.SUCCEEDED: f"was within the site's limits and {_DONE}",
     Outcome.SUCCEEDED_WITH_ERRORS: f"was within the site's limits and {_DONE}",
-    Outcome.NO_CHANGES: "has nothing to decide about: the roster was as the package wants it",
+    Outcome.NO_CHANGES: "has nothing to decide about: the roster already matched the package",
     Outcome.DISCARDED: f"was discarded, {_WHY}; {_NEXT}",
     Outcome.SUPERSEDED: f"was superseded, {_WHY}; {_NEXT}",
 }

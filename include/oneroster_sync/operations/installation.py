@@ -34,15 +34,17 @@ def _check_audit(connection: Connection, _only: str | None) -> Iterator[str]:
     found = audit.protection(connection)
     if found.can_be_changed:
         yield (
-            "the role of ONEROSTER_DATABASE_URL could change the audit: one role owns the tables "
-            "and uses them; give the tables an owner of their own, whom ONEROSTER_OWNER_URL names "
-            "only for `oneroster migrate`"
+            "the role of ONEROSTER_DATABASE_URL owns the tables, so it could change the audit; "
+            "give "
+            "the tables another owner, whose URL only `oneroster migrate` gets, as "
+            "ONEROSTER_OWNER_URL"
         )
     asked = settings.keeping().audit_days
     if found.kept_days is not None and found.kept_days > asked:
         yield (
-            f"the audit is kept for {found.kept_days:,} days, as the owner of the tables says, and "
-            f"not for the {asked:,} of ONEROSTER_KEEP_AUDIT_DAYS: run `oneroster migrate` with the "
+            f"the audit is kept for {found.kept_days:,} days, as the owner of the tables set, not "
+            f"for the {asked:,} days of ONEROSTER_KEEP_AUDIT_DAYS; run `oneroster migrate` with "
+            "the "
             "number of days that you want"
         )
 
@@ -51,8 +53,8 @@ def _check_neighbours(connection: Connection, _only: str | None) -> Iterator[str
     """Warn if our tables are in Airflow's schema, where earlier versions made them silently."""
     if connection.scalar(sa.text("select to_regclass('dag_run') is not null")):
         yield (
-            "the roster's tables are among those of an Airflow, whose backups and upgrades then "
-            "affect both: move them to a database or a schema of their own by pg_dump"
+            "the roster's tables are in the schema of an Airflow, whose backups and upgrades then "
+            "affect both; move them to another database or schema with pg_dump"
         )
 
 

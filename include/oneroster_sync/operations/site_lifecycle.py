@@ -191,7 +191,7 @@ def put_away(
         others = registry.all_sites(connection).values()
         if not any(other.site != site and not other.is_archived for other in others):
             raise LastSiteError(
-                f"{site} is the last site in use, and one is needed; make another one first"
+                f"{site} is the last site in use, and one is needed; create another one first"
             )
         of_site = _end_runs(connection, site, by=by, now=now)
         values = {"archived_at": now, "archived_by": by, "off_asked": True}
@@ -250,7 +250,7 @@ def _taken(found: Site | None) -> str:
             f"there is an archived site {found.site}; restore it with: "
             f"oneroster sites restore {found.site}"
         )
-    return f"there is a site {found.site if found else ''} already; choose another name"
+    return f"a site {found.site if found else ''} exists already; choose another name"
 
 
 def rename(site: str, title: str | None, *, by: str, now: dt.datetime) -> str | None:

@@ -78,7 +78,7 @@ def read_file(content: bytes) -> Wanted:
     document = read(content)
     top = document.value
     if not isinstance(top, dict) or not isinstance(top.get("sites"), dict):
-        message = "there are no sites in it"
+        message = "the file lists no sites"
         raise WrongFileError([document.wrong(("sites",), message, "version: 1 and sites: by name")])
     wrong = [_unknown(document, (name,), _TOP) for name in top if name not in _TOP]
     if top.get("version") != VERSION or isinstance(top.get("version"), bool):
@@ -92,7 +92,7 @@ def read_file(content: bytes) -> Wanted:
             wrong.append(document.wrong(place, "this can't be the name of a site", EXPECTED))
         elif given is not None and not isinstance(given, dict):
             wrong.append(
-                document.wrong(place, "the value of a site is no mapping", "preferences by name")
+                document.wrong(place, "the value of a site is not a mapping", "preferences by name")
             )
         else:
             settings[site] = dict(given or {})
@@ -166,7 +166,7 @@ def _unknown(document: Document, path: Path, known: tuple[str, ...]) -> Wrong:
 
 _HEAD = """\
 # The sites of this installation. What would change:  oneroster sites plan FILE
-# What a site does not say here is left as it is; a new site needs its credited_admin.
+# Preferences that a site does not list here stay as they are; a new site needs credited_admin.
 """
 _ENDS = "\x85\u2028\u2029\ufeff"
 _LEFT_OUT = "# left out, since they may hold a secret: the sources of {sites}\n"

@@ -139,7 +139,7 @@ def apply(
             current = plan.hash()
             if plan_hash not in {None, current} or plan.sites_to(Action.ARCHIVE) != leaving:
                 raise OtherPlanError(
-                    f"the plan is {current} now, and not the one that was looked at: the file or "
+                    f"the plan is {current} now, not the one that you name: the file or "
                     "the sites have changed; look at the plan again, then apply it"
                 )
             for change in plan.changes:
@@ -182,7 +182,7 @@ def _new(wanted: Wanted, site: str) -> Change:
     if not site_lifecycle.is_address(admin):
         message = "the site is new and has no administrator"
         if admin is not None:
-            message = "this is no e-mail address"
+            message = "this is not an e-mail address"
         expected = "the e-mail address of its administrator, whose account is made too"
         wrong = [it for it in wrong if not it.where.endswith(".credited_admin")]
         wrong.append(wanted.wrong(site, ("credited_admin",), message, expected))

@@ -82,7 +82,7 @@ def read(content: bytes) -> Document:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise WrongFileError([Wrong(line, 1, "", "this is no UTF-8", "UTF-8")]) from None
+        raise WrongFileError([Wrong(line, 1, "", "this is not UTF-8", "UTF-8")]) from None
     try:
         root = yaml.compose(text, Loader=_Loader)
         reading = _Reading()

@@ -76,7 +76,7 @@ class Cursor:
             CursorError: The text is not a cursor.
         """
         if not re.fullmatch(CURSOR, given):
-            raise CursorError(f"{given!r} is no cursor: a cursor is VERSION.SEQ or VERSION")
+            raise CursorError(f"{given!r} is not a cursor: a cursor is VERSION.SEQ or VERSION")
         version, dot, seq = given.partition(".")
         return cls(int(version), min(int(seq), _END) if dot else _END)
 

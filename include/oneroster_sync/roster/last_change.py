@@ -67,7 +67,7 @@ def format_last_change(kind: str, change: Mapping[str, Any] | None) -> str:
         change: The newest change with the columns of its run; None if the audit has no change.
     """
     if change is None:
-        return "The sync has not changed it, as far as the audit goes back."
+        return "The audit contains no change of it by the sync."
     made_at: dt.datetime = change["made_at"]
     day = made_at.astimezone(dt.UTC)
     done = _DONE.get(change["action"], change["action"].capitalize())

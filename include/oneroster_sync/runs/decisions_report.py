@@ -50,7 +50,7 @@ def list_decisions(connection: Connection, site: str | None, month: str) -> list
     """
     found = _MONTH.fullmatch(month)
     if found is None:
-        raise MonthError(f"{month!r} is no month: write it as 2026-11")
+        raise MonthError(f"{month!r} is not a month: write it as 2026-11")
     year, number = int(found[1]), int(found[2])
     first = dt.datetime(year, number, 1, tzinfo=dt.UTC)
     end = (first + dt.timedelta(days=31)).replace(day=1)

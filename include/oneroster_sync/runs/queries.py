@@ -163,4 +163,4 @@ def _read_cursor(cursor: str) -> tuple[dt.datetime, str]:
         moment = dt.datetime.strptime(at, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=dt.UTC)
         return moment, str(uuid.UUID(run_id))
     except ValueError:
-        raise CursorError("this is no cursor of this list; begin without a cursor") from None
+        raise CursorError("this is not a cursor of this list; begin without a cursor") from None

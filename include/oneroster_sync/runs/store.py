@@ -150,7 +150,7 @@ def list_unfinished(connection: Connection, site: str, except_run: str) -> list[
 
 def mark_cut_off(connection: Connection, run_id: str, *, now: dt.datetime) -> None:
     """End a run as failed, because its process is gone."""
-    reasons = ["the run was cut off; nothing of it was applied"]
+    reasons = ["the run was interrupted; nothing was applied"]
     update(connection, run_id, outcome=Outcome.FAILED, ended_at=now, reasons=reasons)
 
 

@@ -152,13 +152,13 @@ def check_package(site: str, package: str, *, from_anywhere: bool = False) -> No
         return
     if _is_below(url, settings.storage()):
         raise ForeignPackageError(
-            f"the package is in the storage, and is no upload to the site {site}; "
+            f"the package is in the storage, but is not an upload to the site {site}; "
             "upload it to this site, or name the original file"
         )
     if not from_anywhere and not allows(What.PACKAGE, site, package):
         raise ForeignPackageError(
-            f"the site {site} may not read a package from there; upload it, or have the operator "
-            f"of this deployment name its folder in {What.PACKAGE.variable}"
+            f"the site {site} may not read a package from there; upload it, or ask the operator "
+            f"of this deployment to list its folder in {What.PACKAGE.variable}"
         )
 
 

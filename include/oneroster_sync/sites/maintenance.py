@@ -56,7 +56,7 @@ class Maintenance:
     def to_text(self) -> str:
         """Describe the maintenance in one sentence without a full stop."""
         day = f"{self.since:%Y-%m-%d %H:%M} UTC"
-        return f"all syncs are stopped for a maintenance by {self.started_by} since {day}: " + (
+        return f"all syncs are stopped for maintenance by {self.started_by} since {day}: " + (
             self.reason.rstrip(".")
         )
 

@@ -143,7 +143,7 @@ def load(connection: Connection, site: str) -> Preferences:
     row = connection.execute(sa.text(_READ), {"site": site}).mappings().one_or_none()
     if row is None:
         raise UnknownSiteError(
-            f"there is no site {site!r}; make it with: oneroster init --site {site} --admin EMAIL"
+            f"there is no site {site!r}; create it with: oneroster init --site {site} --admin EMAIL"
         )
     return _as_preferences(dict(row))
 

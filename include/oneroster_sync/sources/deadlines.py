@@ -106,7 +106,7 @@ def within(seconds: float, step: Callable[[], T], abort: Callable[[], None], nam
             abort()
         thread.join(_ENDS_S)
         raise GivenUpError(
-            "source.timeout", f"{name} was given up, because it took longer than {seconds:.0f} s"
+            "source.timeout", f"{name} was stopped because it took longer than {seconds:.0f} s"
         )
     if errors:
         raise errors[0]

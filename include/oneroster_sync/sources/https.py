@@ -160,7 +160,7 @@ class HttpsPlace:
                 "source.unreachable", f"{self._host} can't answer now (status {status})"
             )
         raise RefusedSourceError(
-            "source.not_permitted", f"{self._host} does not give {what} (status {status})"
+            "source.not_permitted", f"{self._host} refuses {what} (status {status})"
         )
 
 
@@ -205,7 +205,7 @@ def opened(
 def _only_tls(request: httpx.Request) -> None:
     if request.url.scheme != "https":
         raise RefusedSourceError(
-            "source.not_encrypted", f"the source leads to {request.url.host} without TLS"
+            "source.not_encrypted", f"the source redirects to {request.url.host} without TLS"
         )
 
 
@@ -240,4 +240,4 @@ def _told(host: str) -> Iterator[None]:
             ) from None
         raise RetriableSourceError("source.unreachable", f"{host} can't be reached") from None
     except httpx.HTTPError:
-        raise RetriableSourceError("source.interrupted", f"{host} cut the connection") from None
+        raise RetriableSourceError("source.interrupted", f"{host} closed the connection") from None

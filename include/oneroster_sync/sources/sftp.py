@@ -285,9 +285,9 @@ def _told(host: str, what: str) -> Iterator[None]:
         raise NoSourceError("source.not_found", f"there is nothing at {what}") from None
     except PermissionError:
         raise RefusedSourceError(
-            "source.not_permitted", f"{host} does not let us use {what}"
+            "source.not_permitted", f"{host} refuses access to {what}"
         ) from None
     except TimeoutError:
         raise RetriableSourceError("source.timeout", f"{host} stopped answering") from None
     except (OSError, EOFError, paramiko.SSHException):
-        raise RetriableSourceError("source.interrupted", f"{host} cut the connection") from None
+        raise RetriableSourceError("source.interrupted", f"{host} closed the connection") from None

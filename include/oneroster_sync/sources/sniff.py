@@ -44,7 +44,7 @@ def wrong_start(start: bytes, kind: Kind, *, name: str) -> Finding | None:
         return None
     wanted = "a zip" if kind is Kind.PACKAGE else f"{kind.value}.csv"
     is_file = found in ROSTERING_FILES or found in MAPPINGS
-    what = "no zip" if found is None else f"{found}.csv" if is_file else found
+    what = "not a zip" if found is None else f"{found}.csv" if is_file else found
     return Finding(CODE, file=name, expected=f"{wanted}; this is {what}")
 
 
@@ -52,7 +52,7 @@ def _what_is(start: bytes, kind: Kind) -> str | None:
     if start.startswith(b"PK"):
         return Kind.PACKAGE.value if kind is Kind.PACKAGE else "a zip"
     if b"\0" in start:
-        return "no CSV file"
+        return "not a CSV file"
     line = start.decode("utf-8-sig", "replace").strip().partition("\n")[0].partition("\r")[0]
     cells = {cell.strip().lower() for cell in next(csv.reader([line]), [])}
     if (mapping := _mapping(cells)) is not None:

@@ -208,7 +208,7 @@ def _older(
     """Return the packages between the last one that was taken and the newest."""
     if taken is None:
         if is_moved_here:
-            return _Listed(gap="the source is another one than that of the last package")
+            return _Listed(gap="the source changed since the last package")
         return _Listed()
     entries = selection.packages_of(place, pattern)
     between = []
@@ -223,7 +223,7 @@ def _older(
     if len(between) >= MOST:
         gap = f"more than {MOST} packages came since the last sync"
     elif not taken.is_moved and taken.name not in names:
-        gap = "the last package that was read is not there any more"
+        gap = "the last package that was read is no longer at the source"
     return _Listed(between[: MOST - 1], gap)
 
 

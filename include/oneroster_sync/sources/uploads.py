@@ -286,6 +286,6 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            message = "the storage is full; make room, then upload the file again"
+            message = "the storage is full; free some space, then upload the file again"
             raise NoRoomError(message) from None
         raise

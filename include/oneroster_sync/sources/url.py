@@ -128,7 +128,7 @@ class SourceUrl:
         named = _SCHEME.match(source)
         if named is None:
             if _CONTROL.search(source):
-                raise WrongSourceError("the source holds a control character")
+                raise WrongSourceError("the source contains a control character")
             return cls(FILE, "", None, None, source, source)
         given = named[1].lower()
         _check_form(source, given, source[named.end() :])
@@ -192,19 +192,19 @@ def _check_form(source: str, scheme: str, rest: str) -> None:
     """Refuse a source that is not `scheme://…`, or a chain of fsspec, which hides its target."""
     outside = re.sub(r"//([^/@]*@)?\[[^/\]]*\]?", "//", rest, count=1)  # the :: of an IPv6 address
     if "::" in f":{outside}":
-        raise WrongSourceError("the source holds ::, which joins two sources; name one")
+        raise WrongSourceError("the source contains ::, which joins two sources; name one")
     if not rest.startswith("//"):
         raise WrongSourceError(
             f"{scheme}: does not begin a source; a path begins with /, a URL with {scheme}://"
         )
     if _CONTROL.search(source):
-        raise WrongSourceError("the source holds a control character")
+        raise WrongSourceError("the source contains a control character")
 
 
 def _check(scheme: str, password: str | None, query: str, netloc: str, host: str | None) -> None:
     if password is not None:
         raise WrongSourceError(
-            "the source holds a password: put it into an Airflow connection, and name that here"
+            "the source contains a password: put it into an Airflow connection, and name that here"
         )
     if scheme in _OPEN:
         raise WrongSourceError(
@@ -233,15 +233,18 @@ def _check(scheme: str, password: str | None, query: str, netloc: str, host: str
 
 def _check_path(scheme: str, path: str) -> None:
     if _CONTROL.search(path):
-        raise WrongSourceError("the source holds a control character")
+        raise WrongSourceError("the source contains a control character")
     if scheme not in {FILE, HTTPS} and "*" in path:
         raise WrongSourceError(
-            "the source holds a pattern: name the folder, and set the pattern by its own preference"
+            "the source contains a pattern: name the folder, and set the pattern by its own "
+            "preference"
         )
     # A file server resolves these as a person expects; in a bucket they are parts of names, and
     # some libraries remove them before the request.
     if scheme not in {FILE, SFTP} and _has_dots(path):
-        raise WrongSourceError("the source holds . or .. as a folder: write the path without them")
+        raise WrongSourceError(
+            "the source contains . or .. as a folder: write the path without them"
+        )
 
 
 def _has_dots(path: str) -> bool:

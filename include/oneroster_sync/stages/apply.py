@@ -82,7 +82,9 @@ def _repeated(apply: Callable[P, Run]) -> Callable[P, Run]:
             except sa.exc.OperationalError as error:
                 if not isinstance(error.orig, _IN_THE_WAY):
                     raise
-                log.warning("Another transaction was in the way; the same plan is tried again.")
+                log.warning(
+                    "Another transaction conflicted with this one; the same plan is tried again."
+                )
         return apply(*args, **kwargs)
 
     return repeated
@@ -157,7 +159,7 @@ def apply_plan(
         lock_site(connection, plan.site)
         run = runs.get(connection, run_id, for_update=True)
         if run.applied_at is not None:
-            log.info("This run was applied at %s; nothing is done twice.", run.applied_at)
+            log.info("This run was already applied at %s; it is not applied again.", run.applied_at)
             return run
         current = roster_version(connection, plan.site)
         _check(run, plan, current)
@@ -293,12 +295,14 @@ def _check_deltas(connection: Connection, run: Run) -> None:
     """
     planned = set(run.deltas or ())
     if planned != pending_deltas.still_pending(connection, planned):
-        raise StalePlanError("deltas that the plan is made from were applied or discarded since")
+        raise StalePlanError(
+            "deltas of this plan were applied or discarded after the plan was made"
+        )
     if run.deltas is None or not run.of_package or run.decision == "approved":
         return
     found = pending_deltas.used(connection, run)
     if found != planned:
-        raise StalePlanError("other deltas are pending than when the plan was made")
+        raise StalePlanError("the pending deltas have changed since the plan was made")
 
 
 def _outcome(plan: Plan, counts: Counts, findings: pa.Table) -> Outcome:

@@ -42,7 +42,7 @@ def _count_rows(folder: RunFolder) -> dict[str, int]:
 
 def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:
     if run.outcome is None:
-        reasons = run.reasons or (f"stage {run.stage} was the last to end",)
+        reasons = run.reasons or (f"the run stopped after the stage {run.stage}",)
         run = note(run, outcome=Outcome.FAILED, reasons=[*reasons, UNCHANGED])
     if run.applied_at is None:
         found = all_findings(run)
@@ -82,7 +82,7 @@ def list_in_full(run: Run) -> Iterator[str]:
     """
     folder = RunFolder.of(run.site, run.run_id)
     if not folder.exists():
-        yield "The files of this run were removed after their time; changes stay in the audit."
+        yield "The files of this run expired and were deleted; the audit keeps the changes."
         return
     try:
         yield "=== every change of the plan ==="

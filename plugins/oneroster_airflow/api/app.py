@@ -44,7 +44,7 @@ MOUNT = "/oneroster"
 PREFIX = "/api/v1"
 _REFUSALS = {
     400: "The body cannot be read.",
-    401: "Nobody is logged in.",
+    401: "The request is not logged in.",
     403: "The user may not do this.",
     404: "There is no such site, run or record.",
     422: "The request is not valid.",

@@ -51,7 +51,8 @@ class May(StrEnum):
 
 _REFUSALS = {
     May.READ: "Your role may not see this site.",
-    May.DETAILS: "This names persons or rows; it is shown to operators and administrators.",
+    May.DETAILS: "This contains names of persons or numbers of rows; only operators and "
+    "administrators may see it.",
     May.OPERATE: "Operators and administrators may start a sync; ask one of them.",
     May.ADMINISTER: "Only an administrator may do this; ask one.",
 }

@@ -121,7 +121,7 @@ def refused(error: HTTPException) -> JSONResponse:
     forged = error.status_code == HTTPStatus.FORBIDDEN
     status = HTTPStatus.UNAUTHORIZED if forged else HTTPStatus(error.status_code)
     told = {
-        HTTPStatus.BAD_REQUEST: "The body is no JSON in UTF-8; send it again as such.",
+        HTTPStatus.BAD_REQUEST: "The body is not JSON in UTF-8.",
         HTTPStatus.UNAUTHORIZED: "You are not logged in, or your login has expired; log in again.",
         HTTPStatus.NOT_FOUND: "There is nothing here.",
     }
@@ -177,7 +177,7 @@ def unexpected(error: Exception) -> JSONResponse:
     if type(error).__module__.partition(".")[0] in _STORAGES:
         detail = f"The storage does not answer; try again in a moment ({reference})."
         return Problem(503, detail).answer()
-    detail = f"Something went wrong here; the API server's log says more under {reference}."
+    detail = f"This request failed; look for {reference} in the API server's log."
     return Problem(500, detail).answer()
 
 

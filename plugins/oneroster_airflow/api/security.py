@@ -62,7 +62,7 @@ class Safety:
             await send(message)
 
         if scope["method"] not in _READS and not is_own(scope):
-            refusal = Problem(403, "Writes are taken from our own pages only.", code="web.origin")
+            refusal = Problem(403, "Only OneRoster's own pages may send writes.", code="web.origin")
             await refusal.answer()(scope, receive, marked)
             return
         try:

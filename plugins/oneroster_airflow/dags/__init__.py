@@ -32,7 +32,7 @@ def make_dag(dag_id: str) -> DAG:
 
     site = dag_names.site_of(dag_id)
     if site is None:
-        raise ValueError(f"{dag_id} is no DAG of OneRoster's")
+        raise ValueError(f"{dag_id} is not a DAG of OneRoster")
     return sync_dag(site) if dag_id == dag_names.sync_dag_id(site) else upload_dag(site)
 
 

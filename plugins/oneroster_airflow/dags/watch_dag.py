@@ -99,7 +99,7 @@ def tell() -> None:
     if test_site():
         raise AirflowSkipException(A_TEST)
     if missed := notifier.notify_of_sites(site_names(), now=datetime.now(UTC)):
-        raise NotYetError(f"not everything could be told at: {', '.join(missed)}")
+        raise NotYetError(f"some notifications could not be sent at: {', '.join(missed)}")
 
 
 @task(retries=0)
@@ -112,7 +112,7 @@ def test() -> None:
         raise AirflowSkipException(NO_TEST)
     sent = notifier.send_trial(site, now=datetime.now(UTC))
     if sent.failures or not sent.worked:
-        why = "; ".join(sent.failures) or "its preferences name nobody to tell"
+        why = "; ".join(sent.failures) or "its preferences name no recipients"
         raise FailedError(f"site {site}: {why}")
 
 

@@ -113,7 +113,7 @@ def to_text(account: dict[str, Any]) -> str:
 def _read(run: Run) -> pa.Table:
     if not RunFolder.of(run.site, run.run_id).path.exists():
         raise ReportGoneError(
-            f"the report of run {run.run_id} is not there any more; the run's record stays"
+            f"the report of run {run.run_id} no longer exists; the run's record is kept"
         )
     return read_accounts(run)
 

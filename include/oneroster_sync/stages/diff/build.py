@@ -255,7 +255,7 @@ def _settle_claims(
     if "users" not in good:
         return
     others = find_other_people(good["users"], roster)
-    expected = "the person who has this sourcedId; another person needs another one"
+    expected = "the person who has this sourcedId; another person needs another sourcedId"
     _refuse(good, bad, findings, others, "semantic.identity_reuse", "sourcedId", expected)
     refused = taken_logins(
         good["users"],

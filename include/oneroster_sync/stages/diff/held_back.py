@@ -59,18 +59,18 @@ def part_held_plan(run: Run, *, schools: Collection[str], kinds: Collection[str]
         FileNotFoundError: The plan has been deleted.
     """
     if run.undoes or run.kind in MAPPINGS:
-        raise NothingToHoldError("removals are held back of the plan of a package alone")
+        raise NothingToHoldError("removals can be held back only in the plan of a package")
     assert run.credited_admin_id is not None
     plan = read_plan(run)
     with database.engine().connect() as connection:
         roster = read_roster(connection, run.site, run.credited_admin_id)
     if roster.version != plan.base_version:
         raise RosterMovedError(
-            "the roster changed since this plan was made; a newer run plans anew"
+            "the roster changed after this plan was made; start a new run for a new plan"
         )
     first, rest = hold_back(plan, roster, schools=schools, kinds=kinds)
     if rest.is_empty():
-        raise NothingToHoldError("nothing of this plan would be held back; approve all of it")
+        raise NothingToHoldError("this plan has nothing to hold back; approve all of it")
     if first.is_empty():
         raise NothingToHoldError("nothing of this plan would be applied; discard it instead")
     return Parted(first, rest, roster)

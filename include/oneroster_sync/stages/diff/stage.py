@@ -231,7 +231,9 @@ def _package(context: RunContext, roster: Roster) -> Planned:
     withheld = None
     if not rest.is_empty():
         withheld = {**describe_left_out("create_only", rest), "until": until.isoformat()}
-        log.warning("Syncs only add until %s; the plan leaves out what it would change.", until)
+        log.warning(
+            "Syncs only add records until %s; the plan leaves out all other changes.", until
+        )
     counts = count_rows(plan, quarantined, extracted.modes, extracted.ignored)
     return Planned(plan, counts, withheld, bad=bad, found=result)
 
@@ -368,7 +370,7 @@ def _removals(run: Run, of: str, roster: Roster) -> Planned:
     made_from: dict[str, Any] = {"deltas": left_by.deltas, "bulk_in_plan": left_by.bulk_in_plan}
     if is_decided:
         # Another plan applied these deltas, or a person discarded them: nothing is left.
-        log.info("What run %s left was applied or discarded since.", of)
+        log.info("The pending removals of run %s were applied or discarded.", of)
         tables = {kind: table.slice(0, 0) for kind, table in tables.items()}
         made_from = {"deltas": [], "bulk_in_plan": []}
     users, courses, assignments = (tables[kind] for kind in _CHANGES)
@@ -446,7 +448,9 @@ def log_plan(plan: Plan, plan_hash: str) -> None:
     if plan.is_empty():
         log.info("The plan is empty: no user, course or course assignment changes.")
     log.info(
-        "The plan's hash is %s, against version %s of the roster.", plan_hash, plan.base_version
+        "The plan's hash is %s; it was made for version %s of the roster.",
+        plan_hash,
+        plan.base_version,
     )
 
 

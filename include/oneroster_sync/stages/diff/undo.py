@@ -48,7 +48,7 @@ _OF = {
 _NAMES = ("user_sourced_id", "course_sourced_id")
 
 _CHANGED_SINCE = "because it changed again since"
-_LOGIN_TAKEN = "because somebody else has its login now"
+_LOGIN_TAKEN = "because another account has its login now"
 _ID_TAKEN = "because another record has its sourcedId now"
 _NO_COURSE = "because the course is removed"
 _NO_USER = "because the user is not active"
@@ -216,8 +216,8 @@ def refuse_without_audit(connection: Connection, run_id: str) -> None:
     counts = (connection.scalar(sa.text(_COUNTS), {"run_id": run_id}) or {}).values()
     if any(n for numbers in counts for word, n in numbers.items() if word not in _NO_CHANGE):
         raise PurgedAuditError(
-            f"run {run_id} can't be taken back: its audit was removed after its time "
-            "(ONEROSTER_KEEP_AUDIT_DAYS), its record stays; mend the SIS and sync a bulk package"
+            f"run {run_id} can't be undone: its audit expired and was deleted "
+            "(ONEROSTER_KEEP_AUDIT_DAYS); correct the SIS and sync a bulk package"
         )
 
 

@@ -193,7 +193,7 @@ def put_aside(run: Run, connections: Connections | None = None) -> None:
         login = source.login(connections)
         for fetched in _fetched_for(run):
             moved = archive.put_aside(source, fetched, at=run.started_at, login=login)
-            log.info("The package is now at %s.", moved or "the place where it was")
+            log.info("The package is now at %s.", moved or "its place at the source")
             if moved:
                 with database.engine().begin() as connection:
                     positions.note_moved(connection, run.site, [fetched["files"][0]["name"]])

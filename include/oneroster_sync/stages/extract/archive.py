@@ -106,7 +106,7 @@ class Package:
         """Add to the bytes read of a file; refuse if all files together exceed the limit."""
         self.bytes_read[name] = max(read, self.bytes_read.get(name, 0))
         if sum(self.bytes_read.values()) > self.limits.unpacked:
-            expected = f"at most {self.limits.unpacked // MIB:,} MiB in all"
+            expected = f"at most {self.limits.unpacked // MIB:,} MiB in total"
             raise RefusedError(Finding("zip.size_exceeded", file=name, expected=expected))
 
 
@@ -300,7 +300,7 @@ class _Counted:
         self._package.count(self._bytes, self._name)
         ratio = self._package.limits.ratio
         if self._packed and self._bytes > MIB and self._bytes > ratio * self._packed:
-            expected = f"at most {ratio} bytes out for each byte in"
+            expected = f"at most {ratio} unpacked bytes for each packed byte"
             raise RefusedError(Finding("zip.ratio_exceeded", file=self._name, expected=expected))
         return data
 

@@ -76,43 +76,47 @@ class Rule:
 RULES = (
     Rule(
         Verdict.GOES,
-        "a pupil who helps is a pupil: a role of staff counts only where a primary role is one",
+        "all primary roles of this person are of students: a secondary role of staff counts only"
+        " beside a primary role of staff",
         who=Who.SECOND,
         ours=True,
     ),
     Rule(
         Verdict.PUPIL,
-        "the same, and nothing of theirs is here",
+        "all primary roles of this person are of students, and the site has no record of them",
         who=Who.SECOND,
     ),
     Rule(
         Verdict.GOES,
-        "who was staff and is a pupil now has left the staff; a delta says it no other way",
+        "this person was staff and is a student now; a delta reports a departure from the staff"
+        " only in this way",
         who=Who.PUPIL,
         ours=True,
         delta=True,
     ),
     Rule(
         Verdict.PUPIL,
-        "pupils, parents and extended roles stay outside; in bulk a record of ours is then absent",
+        "students, parents and extended roles are never stored; in a bulk file a record of ours"
+        " then counts as absent",
         who=Who.PUPIL,
     ),
     Rule(
         Verdict.PUPIL,
-        "neither the package nor what is remembered has a role of staff for it",
+        "neither the package nor an earlier one gives this person a role of staff",
         who=Who.NOBODY,
         ours=False,
     ),
-    Rule(Verdict.GOES, "its status asks for it", marked=True),
+    Rule(Verdict.GOES, "its status asks for removal", marked=True),
     Rule(Verdict.COMES, "it has a role of staff", who=Who.STAFF),
     Rule(
         Verdict.UNREADABLE,
-        "it is one of ours, and no role says what it is now",
+        "the record is ours, and no role says whether this person is still staff",
         who=Who.NOBODY,
     ),
     Rule(
         Verdict.UNREADABLE,
-        "its role, or which of its roles is primary, can't be read, so it may be a pupil's",
+        "the role can't be read, or it is unclear which role is primary; the row may be"
+        " a student's",
         who=Who.UNREAD,
     ),
 )

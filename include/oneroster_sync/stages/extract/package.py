@@ -477,7 +477,7 @@ def _check_present(package: Package, manifest: Manifest, findings: Findings, kno
     if lacks_roles and package.archive is None and len(package.files) == 1:
         raise RefusedError(Finding("package.lone_users_without_roles", file="users.csv"))
     if lacks_roles:
-        expected = "roles.csv, which tells staff from students: no roles are known from before"
+        expected = "roles.csv, which says who is staff: no roles are stored from earlier syncs"
         raise RefusedError(Finding("package.missing_file", file="roles.csv", expected=expected))
     for name in sorted(package.files):
         if name not in ALL_FILES[manifest.version] and name != "manifest":

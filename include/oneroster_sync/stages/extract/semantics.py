@@ -10,8 +10,8 @@ from oneroster_sync.stages.extract.decision_table import MARKS, RULES, Rule, Ver
 _WHO = {
     Who.STAFF: "staff",
     Who.PUPIL: "a student, parent, guardian, relative or `ext:` role",
-    Who.SECOND: "a role of staff, and primary roles none of which is of staff (1.2)",
-    Who.UNREAD: "a role that can't be read, or a broken row; a roleType that can't be read and decides (1.2)",
+    Who.SECOND: "only secondary roles of staff, beside primary roles of students (1.2)",
+    Who.UNREAD: "a role that can't be read, or a broken row; in 1.2 also a roleType that can't be read and on which the result depends",
     Who.NOBODY: "no role at all (users of 1.2)",
 }
 _DOES = {
@@ -36,7 +36,7 @@ its tests use the same decision table. A row has the same effect in a bulk file 
 | **protected** | an error. Its values are blanked, and its record and all records that depend on it stay exactly as they are |
 
 "Ours" is a sourcedId that the site has from an earlier sync. The role decides whose a row is: in 1.0 and 1.1 the role of the row, for users of
-1.2 the roles of roles.csv and, if roles.csv is a delta or absent, the remembered ones. A role of staff outweighs any other.
+1.2 the roles of roles.csv and, if roles.csv is a delta or absent, the roles stored from earlier syncs. A role of staff takes precedence over any other.
 
 A row **asks to go** by its status:
 
@@ -44,24 +44,24 @@ A row **asks to go** by its status:
 |---|---|
 """
 _FILES = """
-## What the file's mode adds
+## How the mode of a file matters
 
 | file | bulk | delta | absent |
 |---|---|---|---|
-| users.csv | users without a row are deactivated, but not while a row without any identity may be theirs | only rows that go deactivate | nobody changes, unless roles.csv says so |
-| roles.csv (1.2) | roles without a row are removed. A user without a remaining role is deactivated if users.csv has no row of the user, and is an error if it has one | a role goes by its status, or by becoming a student's | remembered roles count; without any, a bulk users.csv is refused |
-| courses.csv | a course without a row is removed, and its assignments with it | only rows that go remove | courses stay |
-| classes.csv, enrollments.csv | an assignment stays as long as one enrollment reaches its course | the same, by remembered and changed enrollments | assignments follow users and courses only |
+| users.csv | users without a row are deactivated, unless a row without a readable sourcedId may be theirs | only rows that go deactivate a user | no user changes, unless roles.csv changes a role |
+| roles.csv (1.2) | roles without a row are removed. A user without a remaining role is deactivated if users.csv has no row of the user, and is an error if it has one | a role goes by its status, or by becoming a student's | stored roles count; without any, a bulk users.csv is refused |
+| courses.csv | a course without a row is removed, and its assignments with it | only rows that go remove a course | courses stay |
+| classes.csv, enrollments.csv | an assignment stays as long as one enrollment leads to its course | the same, with stored and changed enrollments | assignments change only with their users and courses |
 
 - `tobedeleted` in a bulk file is a removal with a warning in tolerant (`semantic.tobedeleted_in_bulk`); strict rejects the package.
 - If a row removes a user or class, a bulk file's enrollments of that user or class are removed too. In a delta a row that points to a
   record that goes is an error (`reference.target_removed`).
-- A disabled account (`enabledUser` false) is deactivated and claims no address: somebody else may have it.
+- A disabled account (`enabledUser` false) is deactivated and claims no address: another person may have it.
 - A valid row and a broken row of one sourcedId are both errors. A row with an error changes nothing and removes nothing.
-- If the roleType of a student's role in roles.csv can't be read, it may be the primary role. It decides if all roles of
-  staff of the same person are secondary and no other role is primary: then these and the row of users.csv are errors
-  (`semantic.unclear_primary_role`). There is no new account, and one of ours stays exactly as it is.
-- If a person has two rows, one as a teacher and one as a parent, the one as a teacher counts, in any order of the rows.
+- If the roleType of a student's role in roles.csv can't be read, it may be the primary role. The result depends on it if all roles of
+  staff of the same person are secondary and no other role is primary: then these roles and the row of users.csv are errors
+  (`semantic.unclear_primary_role`). No account is added, and an account of ours stays exactly as it is.
+- If a person has two rows, one as a teacher and one as a parent, the row as a teacher counts, whatever the order of the rows.
 """
 
 
@@ -78,8 +78,8 @@ def format_page() -> str:
                 bulk, delta = (_DOES[rule.verdict] for rule in rules)
                 asks, whose = "to go" if marked else "to stay", "ours" if ours else "unknown"
                 parts.append(f"| {_WHO[who]} | {asks} | {whose} | {bulk} | {delta} |\n")
-    parts.append("\nThe first of these reasons that fits decides:\n\n")
-    parts += [f"{number}. {_told(rule)}\n" for number, rule in enumerate(RULES, start=1)]
+    parts.append("\nThe first rule that matches decides:\n\n")
+    parts += [f"{number}. {_format_rule(rule)}\n" for number, rule in enumerate(RULES, start=1)]
     parts.append(_FILES)
     return "".join(parts)
 
@@ -88,7 +88,7 @@ def _listed(values: tuple[str, ...]) -> str:
     return ", ".join(f"`{value}`" for value in values)
 
 
-def _told(rule: Rule) -> str:
+def _format_rule(rule: Rule) -> str:
     return f"{_DOES[rule.verdict].strip('*')}: {rule.because}."
 
 

@@ -72,7 +72,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
     run = context.run
     _sweep(run.site)
     if earlier := run.undoes or run.removals_of:
-        log.info("This run is of run %s; it reads no package.", earlier)
+        log.info("This run continues run %s; it reads no package.", earlier)
         nothing = Extracted("", version=Version.V1_1)
         return _result(run, [pending_deltas.Arrived("", run.started_at, nothing)])
     with database.engine().connect() as connection:
@@ -199,7 +199,7 @@ def _sweep(site: str) -> None:
         work_folder.sweep()
         uploads.sweep_unfinished(site, now=dt.datetime.now(dt.UTC))
     except (OSError, SettingError) as error:
-        log.warning("What cut-off processes left can't be removed: %s.", type(error).__name__)
+        log.warning("Files of interrupted processes can't be deleted: %s.", type(error).__name__)
 
 
 def _can_be_judged(packages: Sequence[pending_deltas.Arrived], run: Run) -> bool:
@@ -226,7 +226,7 @@ def _leave_out_deltas(package: pending_deltas.Arrived) -> bool:
         modes[file] = Mode.ABSENT
         package.extracted.tables.pop(file, None)
     if known:
-        log.info("Nothing is new at the source; what its last delta says was read before.")
+        log.info("The source has no new package; its last delta was read by an earlier run.")
     return bool(known)
 
 
@@ -309,7 +309,7 @@ def log_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
     if kind in MAPPINGS:
         what = f"{kind}.csv"
     elif not extracted.is_version_told:
-        what = "of no version of OneRoster that could be told"
+        what = "of a version of OneRoster that could not be determined"
     log.info("The package is %s, sha256 %s.", what, extracted.sha256)
     for name, rows in extracted.rows.items():
         kept = extracted.tables[name].num_rows if name in extracted.tables else 0

@@ -76,7 +76,7 @@ def holds_of_deltas(
     for number, (good, bad) in sorted(parts.items()):
         for hold in _judge_part(run, good, bad, roster, now):
             if (hold.code, hold.kind, hold.school) not in known:
-                limit = f"{hold.limit}, in {_named(number, arrivals)} by itself"
+                limit = f"{hold.limit}, in {_named(number, arrivals)} alone"
                 found.append(dataclasses.replace(hold, limit=limit))
     return tuple(found)
 

@@ -54,7 +54,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
     if run.same_as and plan.is_empty() and all(extracted.rows.values()):
         # The earlier run's review found this plan clear with the same inputs, so the roster, which
         # may have a million people, is not read again.
-        log.info("The plan changes nothing, as that of run %s.", run.same_as)
+        log.info("The plan changes nothing, like the plan of run %s.", run.same_as)
         telemetry.record_removals(run.site, measure_removals(plan, None, guards, today))
         return Result(values={"reviewed_hash": plan.hash()})
     roster = context.roster()
@@ -88,7 +88,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
     may_wait = holds and only_removals and guards.removals_wait and run.of_package
     if may_wait and hold_removals_back(run, plan, holds, roster, result):
-        log.warning("The removals wait for a decision; the rest of the plan goes on.")
+        log.warning("The removals wait for approval; the rest of the plan is applied.")
         holds = ()
     findings = Findings()
     findings.extend(hold.as_finding() for hold in holds)

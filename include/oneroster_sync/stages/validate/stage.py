@@ -33,7 +33,7 @@ def validate(context: RunContext) -> Result:
     context.forget_plan()
     run = context.run
     if not run.of_package:
-        log.info("The suites have nothing to judge: this run reads no package.")
+        log.info("There is nothing to validate: this run reads no package.")
         return Result()
 
     with database.engine().connect() as connection:

@@ -72,10 +72,10 @@ def load_suite(
             f"{path} is missing: every file of OneRoster {version} needs a suite"
         ) from None
     except json.JSONDecodeError as error:
-        raise SuiteError(f"{path} is no JSON: {error}") from error
+        raise SuiteError(f"{path} is not JSON: {error}") from error
     expectations = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(expectations, list) or not isinstance(suite.get("name"), str):
-        raise SuiteError(f"{path} is no suite: it needs a name and a list of expectations")
+        raise SuiteError(f"{path} is not a suite: it needs a name and a list of expectations")
     for number, expectation in enumerate(expectations, start=1):
         problem = _problem(expectation)
         if problem is not None:
@@ -107,7 +107,7 @@ def effect_of(expectation: dict[str, Any]) -> str:
 def _problem(expectation: Any) -> str | None:
     """Return what is wrong with an expectation, or None; Great Expectations checks the rest."""
     if not isinstance(expectation, dict):
-        return "is no JSON object"
+        return "is not a JSON object"
     for part in ("kwargs", "meta"):
         if not isinstance(expectation.get(part), dict):
             return f"needs {part}"

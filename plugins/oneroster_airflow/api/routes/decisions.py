@@ -33,7 +33,7 @@ _LATE: dict[int | str, dict[str, Any]] = {
 }
 _UNDO: dict[int | str, dict[str, Any]] = {
     409: {"description": "It changed nothing, or its site is archived."},
-    410: {"description": "Its audit has been removed after its time."},
+    410: {"description": "Its audit expired and was deleted."},
 }
 
 
@@ -64,7 +64,7 @@ def preview_hold_back(
             for plan in (parted.first, parted.rest)
         )
     except FileNotFoundError:
-        raise Problem(410, "The plan is not there any more.") from None
+        raise Problem(410, "The plan no longer exists.") from None
     finally:
         release_memory()
     return models.TwoPlans(first=first, rest=rest)

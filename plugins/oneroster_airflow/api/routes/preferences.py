@@ -79,7 +79,7 @@ def save(
         raise Problem(
             409,
             f"{theirs.saved_by} saved these preferences while you were changing them. "
-            "Compare both, and save again what you want to hold.",
+            "Compare both, and save again what you want to keep.",
             code="preferences.conflict",
             current=theirs,
         ) from None

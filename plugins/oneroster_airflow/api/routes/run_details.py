@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["details"])
 _logger = logging.getLogger(__name__)
 
-After = Annotated[int, Query(ge=0, le=2**62, description="From the page before.")]
-FORGOTTEN: dict[int | str, dict[str, Any]] = {
-    410: {"description": "It was there, and was removed after its time."}
-}
+After = Annotated[
+    int, Query(ge=0, le=2**62, description="The cursor that the previous page returned.")
+]
+FORGOTTEN: dict[int | str, dict[str, Any]] = {410: {"description": "It expired and was deleted."}}
 _BLOCK = 1000
 """Number of changes, or lines of a log, to read at a time."""
 _FIRST_LINES = 20
@@ -53,7 +53,7 @@ _COLUMNS = (
     *("school", "role", "name", "email", "action", "kind", "sourced_id", "reason", "file", "row"),
     "applied",
 )
-_FORGETTING = "It may have been removed after its time; the run's record stays."
+_FORGETTING = "It may have expired and been deleted; the run's record is kept."
 
 
 @router.get("/runs/{run_id}/changes", responses=FORGOTTEN)
@@ -136,7 +136,7 @@ def _page_of_changes(run: Run, **asked: Any) -> _Page:
             try:
                 found, following = _page_of_plan(connection, run, **asked)
             except FileNotFoundError:
-                raise Problem(410, f"The plan is not there any more. {_FORGETTING}") from None
+                raise Problem(410, f"The plan no longer exists. {_FORGETTING}") from None
         names = run_details.name_schools(connection, run.site) if found else {}
     for change in found:
         change["schools"] = [names.get(school, school) for school in change["schools"]]
@@ -321,7 +321,7 @@ def _people_of(finding: dict[str, Any], people: dict[str, dict[str, Any]]) -> di
 
 def _refuse_if_gone(connection: Connection, run: Run, what: Literal["changes", "findings"]) -> None:
     if not run_details.has_rows(connection, run.run_id, what):
-        raise Problem(410, f"The {what} are not there any more. {_FORGETTING}")
+        raise Problem(410, f"The {what} no longer exist. {_FORGETTING}")
 
 
 def _page_of_plan(connection: Connection, run: Run, **asked: Any) -> _Page:
@@ -362,8 +362,8 @@ def _no_report(run: Run) -> str:
     if run.undoes:
         return "An undo reads no package."
     if run.outcome == "rejected":
-        return "The package was refused before its rows were judged."
-    return "Nothing was judged yet, or it was removed after its time."
+        return "The package was rejected before its rows were validated."
+    return "Nothing was validated yet, or the results expired and were deleted."
 
 
 def attachment(name: str) -> dict[str, str]:

@@ -34,7 +34,9 @@ router = APIRouter(tags=["runs"])
 RUN_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 RunId = Annotated[str, Path(description="Id of a run.", pattern=RUN_ID)]
 Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str, Query(max_length=100, description="From the page before.")]
+Cursor = Annotated[
+    str, Query(max_length=100, description="The cursor that the previous page returned.")
+]
 _Day = Annotated[dt.date, Query(ge=dt.date(1970, 1, 1), le=dt.date(2999, 12, 31))]
 _ZONE = "IANA name of the time zone of the days `from` and `to`; UTC without it."
 _InAirflow = Path(max_length=250, pattern=r"^[^\x00-\x1f\x7f/]+$")
@@ -95,7 +97,7 @@ def of_dag_run(
     """Return the run of a DAG run; 404 with `dag_run.foreign` for DAGs of others."""
     del actor
     if dag_names.site_of(dag_id) is None:
-        raise Problem(404, "This DAG run is no OneRoster sync.", code="dag_run.foreign")
+        raise Problem(404, "This DAG run is not a OneRoster sync.", code="dag_run.foreign")
     found = airflow_db.dag_run(dag_id, dag_run_id)
     if found is None:
         raise Problem(404, "Airflow has no such DAG run.", code="dag_run.unknown")

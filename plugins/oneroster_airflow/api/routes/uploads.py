@@ -100,7 +100,7 @@ async def upload(
         actor.insist(May.ADMINISTER)
     await run_in_threadpool(_check_site, site)
     if content_length is None or not content_length.isascii() or not content_length.isdigit():
-        raise Problem(411, "Say how long the file is, by Content-Length.")
+        raise Problem(411, "Send the length of the file as Content-Length.")
     with _counted(actor.name):
         await run_in_threadpool(_check_rate, site, actor.name)
         await run_in_threadpool(uploads.sweep, site, now=dt.datetime.now(dt.UTC))
